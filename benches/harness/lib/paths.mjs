@@ -1,0 +1,17 @@
+// Where things are.
+import { fileURLToPath } from "node:url";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+export const ROOT = at("../../../");
+export const HARNESS = at("../");
+/** Everything that is installed or made here and not committed. */
+export const PEERS = at("../../.peers/");
+export const PYTHON = at("../../.peers/venv/bin/python");
+export const DATA = at("../../.peers/data/");
+export const SCRATCH = at("../../.peers/scratch/");
+export const EXPERIMENTS = at("../../.peers/records/");
+export const RECORDS = at("../../records/");
+export const SAMPLE = at("../../../data/wordnet/");
+export const DOCUMENT = at("../../../docs/BENCHMARKS.md");
+export const DIST = at("../../../pkg/dist/");

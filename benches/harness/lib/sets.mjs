@@ -1,0 +1,81 @@
+// The data sets of a run, as raw files that every contender can read: base.f32 and queries.f32 (little-endian rows) and
+// gt.i32 (the true neighbours of each query, nearest first). What is made here is kept under benches/.peers/data.
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readNpy } from "./npy.mjs";
+import { synthesize } from "./synthetic.mjs";
+
+/** How many true neighbours are kept for a query: enough that plenty are left after rows are deleted. */
+export const DEPTH = 100;
+
+/** Sets are `{ name, metric, rows, dimensions, queries, basePath, queriesPath, truthPath }`; `exact` makes the last where nobody did. */
+export async function prepareSets({ from, rows, cache, sample, exact }) {
+  const wanted = from
+    ? [{ name: nameOf(from), metric: "cosine", load: () => loadFolder(from, rows), key: rows, folder: from }]
+    : [
+        { name: "wordnet-sample", metric: "cosine", load: () => loadFolder(sample), key: 0, folder: sample },
+        { name: "synthetic", metric: "l2", load: () => synthesize({ rows, queries: 1000, dimensions: 384, seed: 1 }), key: rows },
+      ];
+  const sets = [];
+  for (const set of wanted) sets.push(await prepare(set, cache, exact));
+  return sets;
+}
+
+async function prepare({ name, metric, load, key, folder: source }, cache, exact) {
+  const folder = join(cache, `${name}-${key || "all"}`);
+  const about = join(folder, "set.json");
+  const stamp = source ? statSync(join(source, "base.f16.npy")).mtimeMs : 0;
+  if (!existsSync(about) || JSON.parse(readFileSync(about, "utf8")).stamp !== stamp) {
+    console.error(`preparing ${name} (once; kept in ${folder})`);
+    const making = `${folder}.making`;
+    rmSync(making, { recursive: true, force: true });
+    mkdirSync(making, { recursive: true });
+    const { base, queries, truth, dimensions } = load();
+    writeFileSync(join(making, "base.f32"), new Uint8Array(base.buffer, base.byteOffset, base.byteLength));
+    writeFileSync(join(making, "queries.f32"), new Uint8Array(queries.buffer, queries.byteOffset, queries.byteLength));
+    const set = { name, stamp, metric, dimensions, rows: base.length / dimensions, queries: queries.length / dimensions };
+    if (truth) writeFileSync(join(making, "gt.i32"), new Uint8Array(truth.buffer, truth.byteOffset, truth.byteLength));
+    else await exact({ ...set, ...paths(making), depth: Math.min(DEPTH, set.rows) });
+    writeFileSync(join(making, "set.json"), JSON.stringify(set));
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(making, folder);
+  }
+  return { ...JSON.parse(readFileSync(about, "utf8")), ...paths(folder) };
+}
+
+const paths = (folder) => ({
+  basePath: join(folder, "base.f32"),
+  queriesPath: join(folder, "queries.f32"),
+  truthPath: join(folder, "gt.i32"),
+});
+
+const nameOf = (folder) => folder.replace(/\/+$/, "").split("/").at(-1) || "data";
+
+/** A folder of base.f16.npy and queries.f16.npy; gt.i32.npy beside them is believed only for the whole base. */
+function loadFolder(folder, limit = Infinity) {
+  const all = readNpy(join(folder, "base.f16.npy"));
+  const asked = readNpy(join(folder, "queries.f16.npy"));
+  const [total, dimensions] = all.shape;
+  const rows = Math.min(total, limit || Infinity);
+  const truthFile = join(folder, "gt.i32.npy");
+  const known = rows === total && existsSync(truthFile) ? readNpy(truthFile) : undefined;
+  return {
+    dimensions,
+    base: normalized(all.data.subarray(0, rows * dimensions), dimensions),
+    queries: normalized(asked.data, dimensions),
+    // Deeper lists than DEPTH would be read wrongly later; a shallower one is made anew.
+    truth: known?.shape[1] === DEPTH ? known.data : undefined,
+  };
+}
+
+/** The rows at unit length: float16 rounds it away. */
+function normalized(flat, dimensions) {
+  const out = Float32Array.from(flat);
+  for (let at = 0; at < out.length; at += dimensions) {
+    let sum = 0;
+    for (let i = at; i < at + dimensions; i++) sum += out[i] * out[i];
+    const scale = sum > 0 ? 1 / Math.sqrt(sum) : 0;
+    for (let i = at; i < at + dimensions; i++) out[i] *= scale;
+  }
+  return out;
+}

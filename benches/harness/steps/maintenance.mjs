@@ -1,0 +1,158 @@
+// Deletes and what follows them, for thermocline: compaction in slices while it is searched, repair against a rebuild, churn.
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { SCRATCH } from "../lib/paths.mjs";
+import { median, quantile } from "../lib/numbers.mjs";
+import { Random } from "../lib/random.mjs";
+import { readIds } from "../lib/truth.mjs";
+
+const EF = 64;
+const CYCLES = 10;
+
+/** `start()` gives a fresh process with the set open and nothing built. */
+export async function measureMaintenance(runner, start, set, truth, { k }, log) {
+  const bench = { name: runner.name, set, truth, k, log };
+  const result = {};
+  if (runner.slices) result.slices = await inProcess(start, (process) => slices(process, bench));
+  await inProcess(start, async (process) => {
+    result.repair = await repair(process, bench);
+    result.churn = await churn(process, bench);
+  });
+  return result;
+}
+
+async function inProcess(start, work) {
+  const process = await start();
+  try {
+    return await work(process);
+  } finally {
+    await process.close();
+  }
+}
+
+/** Compaction at sliceMs 4 with a search after every slice, on an index that was built in place (so that no import's free memory hides what it takes). */
+async function slices(process, bench) {
+  const { set, k, log } = bench;
+  await process.ask("create");
+  await process.ask("insert", { from: 0, to: set.rows });
+  const { dead } = split(set.rows, 0.3, 7);
+  await process.ask("delete", { rows: file(bench, "dead", dead) });
+  await process.ask("calm", { k, ef: EF, count: 500 });
+  const calm = await process.ask("calm", { k, ef: EF, count: 2000 });
+  const during = await process.ask("compactWhileSearching", { k, ef: EF, sliceMs: 4 });
+  const after = await process.ask("calm", { k, ef: EF, count: 2000 });
+  const p = (values, q) => quantile(values, q) * 1000;
+  log(`${bench.name}: compacted in ${during.report.slices} slices, the longest ${during.report.longestSliceMs.toFixed(1)} ms`);
+  return {
+    report: during.report,
+    wallMs: during.wallMs,
+    // As the index reports it, and as a caller sees it: the longest time the event loop was held between two searches.
+    longestSliceMs: during.report.longestSliceMs,
+    longestGapMs: Math.max(...during.gapsMs),
+    gapsOver8Ms: during.gapsMs.filter((gap) => gap > 8).length,
+    searches: during.latenciesMs.length,
+    searchUs: {
+      before: { p50: p(calm.latenciesMs, 0.5), p99: p(calm.latenciesMs, 0.99) },
+      during: { p50: p(during.latenciesMs, 0.5), p99: p(during.latenciesMs, 0.99) },
+      after: { p50: p(after.latenciesMs, 0.5), p99: p(after.latenciesMs, 0.99) },
+    },
+    memory: { before: during.before, peak: during.peak, after: during.after },
+  };
+}
+
+/** Repair of 30 % random deletes against building the survivors anew: time, and recall at ef 64 of both. */
+async function repair(process, bench) {
+  const { set, k, log } = bench;
+  const { alive, dead, live } = split(set.rows, 0.3, 7);
+  const [deadFile, liveFile] = [file(bench, "dead", dead), file(bench, "live", live)];
+  const saved = join(SCRATCH, `${bench.name}.maintenance`);
+  await process.ask("create");
+  await process.ask("insert", { from: 0, to: set.rows });
+  await process.ask("save", { path: saved });
+
+  const repairs = [];
+  const rebuilds = [];
+  const recall = {};
+  for (let round = 0; round < 3; round++) {
+    await process.ask("reopen", { path: saved });
+    await process.ask("delete", { rows: deadFile });
+    const { wallMs, cpuMs, report } = await process.ask("compact", { sliceMs: 1000 });
+    repairs.push({ wallMs, cpuMs });
+    if (round === 0) {
+      recall.repaired = await recallOf(process, bench, alive);
+      recall.reachable = await process.ask("check");
+      recall.report = report;
+    }
+    if (round === 2) break;
+    await process.ask("create", { seed: 11 + round });
+    rebuilds.push(await process.ask("insert", { rows: liveFile }));
+    if (round === 0) recall.rebuilt = await recallOf(process, bench, alive);
+  }
+  const ms = (runs, key) => median(runs.map((run) => run[key]));
+  const result = {
+    repairMs: { wall: ms(repairs, "wallMs"), cpu: ms(repairs, "cpuMs") },
+    rebuildMs: { wall: ms(rebuilds, "wallMs"), cpu: ms(rebuilds, "cpuMs") },
+    recall: { repaired: recall.repaired, rebuilt: recall.rebuilt },
+    check: brief(recall.reachable),
+    report: recall.report,
+  };
+  log(`${bench.name}: repair ${result.repairMs.wall.toFixed(0)} ms, rebuild ${result.rebuildMs.wall.toFixed(0)} ms, recall ${recall.repaired.toFixed(4)} and ${recall.rebuilt.toFixed(4)}`);
+  return result;
+}
+
+/** Ten times: delete a fifth of the live rows, compact, insert as many others. Then an index of what lives, built fresh. */
+async function churn(process, bench) {
+  const { set, k, log } = bench;
+  const random = new Random(23);
+  const order = random.shuffle(Array.from({ length: set.rows }, (_, row) => row));
+  const moving = Math.floor(set.rows / 6);
+  let live = order.slice(moving);
+  let outside = order.slice(0, moving);
+  await process.ask("create");
+  await process.ask("insert", { rows: file(bench, "live", live) });
+
+  const cycles = [];
+  for (let cycle = 0; cycle < CYCLES; cycle++) {
+    random.shuffle(live);
+    const leaving = live.slice(0, moving);
+    await process.ask("delete", { rows: file(bench, "dead", leaving) });
+    await process.ask("compact", { sliceMs: 1000 });
+    await process.ask("insert", { rows: file(bench, "new", outside) });
+    live = [...live.slice(moving), ...outside];
+    outside = leaving;
+    cycles.push({ ...brief(await process.ask("check")), recall: await recallOf(process, bench, flags(set.rows, live)) });
+  }
+  await process.ask("create", { seed: 29 });
+  await process.ask("insert", { rows: file(bench, "live", live) });
+  const fresh = await recallOf(process, bench, flags(set.rows, live));
+  log(`${bench.name}: recall after ${CYCLES} cycles ${cycles.at(-1).recall.toFixed(4)}, fresh ${fresh.toFixed(4)}`);
+  return { cycles, fresh };
+}
+
+async function recallOf(process, { name, truth, k }, alive) {
+  const ids = join(SCRATCH, `${name}.ids`);
+  await process.ask("search", { ef: EF, k, ids });
+  return truth.recall(readIds(ids), k, alive);
+}
+
+const brief = ({ ok, live, reachable, problems }) => ({ ok, live, reachable, problems: problems?.slice(0, 3) });
+
+function split(rows, share, seed) {
+  const order = new Random(seed).shuffle(Array.from({ length: rows }, (_, row) => row));
+  const dead = order.slice(0, Math.floor(rows * share));
+  const live = order.slice(dead.length).sort((a, b) => a - b);
+  return { dead, live, alive: flags(rows, live) };
+}
+
+function flags(rows, live) {
+  const alive = new Uint8Array(rows);
+  for (const row of live) alive[row] = 1;
+  return alive;
+}
+
+/** Writes row numbers where the contender can read them. */
+function file({ name }, what, rows) {
+  const path = join(SCRATCH, `${name}.${what}.rows`);
+  writeFileSync(path, new Uint8Array(Int32Array.from(rows).buffer));
+  return path;
+}

@@ -1,0 +1,26 @@
+// What a browser downloads: the shipped wasm and the browser's script, as a server would compress them.
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { DIST, HARNESS } from "../lib/paths.mjs";
+
+export function measureSizes() {
+  if (!existsSync(DIST)) return undefined;
+  const files = readdirSync(DIST).filter((file) => /\.(wasm|js|cjs|mjs)$/.test(file)).sort();
+  const sizes = Object.fromEntries(files.map((file) => [file, size(join(DIST, file))]));
+  const peer = join(HARNESS, "node_modules/edgevec/edgevec_bg.wasm");
+  return {
+    files: sizes,
+    wasmGzip: sum(sizes, (file) => file.endsWith(".wasm")),
+    scriptGzip: sum(sizes, (file) => file.includes("browser")),
+    edgevecWasm: existsSync(peer) ? size(peer) : undefined,
+  };
+}
+
+function size(path) {
+  const bytes = readFileSync(path);
+  return { bytes: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length };
+}
+
+const sum = (sizes, wanted) =>
+  Object.entries(sizes).filter(([file]) => wanted(file)).reduce((total, [, { gzip }]) => total + gzip, 0);

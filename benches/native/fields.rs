@@ -1,0 +1,60 @@
+//! What a command is given: key=value words, and the raw files that they name.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+/// The key=value fields of one command.
+#[derive(Debug)]
+pub(crate) struct Fields<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(words: impl Iterator<Item = &'a str>) -> Self {
+        Self(words.filter_map(|word| word.split_once('=')).collect())
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<&'a str> {
+        self.0.get(key).copied()
+    }
+
+    pub(crate) fn needed(&self, key: &str) -> Result<&'a str, String> {
+        self.text(key).ok_or_else(|| format!("{key} is missing"))
+    }
+
+    pub(crate) fn number<T: FromStr>(&self, key: &str) -> Result<T, String> {
+        let text = self.needed(key)?;
+        text.parse().map_err(|_| format!("{key}: {text} is no such number"))
+    }
+}
+
+fn words_of<T>(path: &str, decode: impl Fn([u8; 4]) -> T) -> Result<Vec<T>, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+    let (words, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(format!("{path}: {} bytes are no whole number of words", bytes.len()));
+    }
+    Ok(words.iter().map(|&word| decode(word)).collect())
+}
+
+/// A file of little-endian f32.
+pub(crate) fn floats(path: &str) -> Result<Vec<f32>, String> {
+    words_of(path, f32::from_le_bytes)
+}
+
+/// A file of little-endian i32 row numbers.
+pub(crate) fn rows(path: &str) -> Result<Vec<usize>, String> {
+    words_of(path, i32::from_le_bytes)?
+        .into_iter()
+        .map(|row| usize::try_from(row).map_err(|_| format!("{path}: {row} is no row number")))
+        .collect()
+}
+
+/// Writes row numbers as little-endian i32; `None` as -1.
+pub(crate) fn write_rows(path: &str, rows: impl Iterator<Item = Option<u64>>) -> Result<(), String> {
+    let bytes: Vec<u8> = rows
+        .flat_map(|row| {
+            let row = row.and_then(|row| i32::try_from(row).ok()).unwrap_or(-1);
+            row.to_le_bytes()
+        })
+        .collect();
+    std::fs::write(path, bytes).map_err(|error| format!("{path}: {error}"))
+}

@@ -1,0 +1,51 @@
+//! The native side of the benchmark harness: `benches/harness/run.mjs` builds and runs it.
+//!
+//! | command                   | what                                                                            |
+//! |---------------------------|---------------------------------------------------------------------------------|
+//! | `native serve`            | thermocline as a contender: commands come in on standard input, answers go out   |
+//! | `native exact key=value…` | true neighbours by an exact scan that shares no code with the crate              |
+//! | anything else             | says so; `cargo bench` and `cargo test --benches` come here                      |
+
+mod contender;
+mod exact;
+mod fields;
+
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+
+use contender::Contender;
+use fields::Fields;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match args.first().map(String::as_str) {
+        Some("serve") => serve(),
+        Some("exact") => exact::run(&Fields::new(args.iter().skip(1).map(String::as_str))),
+        _ => {
+            println!("native: part of the harness; run `cargo xtask bench`");
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("native: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers one line of JSON to every line of tab-separated fields, until the input ends.
+fn serve() -> Result<(), String> {
+    let mut contender = Contender::default();
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        let mut words = line.split('\t');
+        let verb = words.next().unwrap_or_default();
+        let answer =
+            contender.answer(verb, &Fields::new(words)).unwrap_or_else(|error| format!("{{\"error\":{error:?}}}"));
+        writeln!(out, "{answer}").and_then(|()| out.flush()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}

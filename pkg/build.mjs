@@ -1,0 +1,90 @@
+// Makes dist/, all that the package ships, from src/ and the crate's wasm file:
+//
+//     node build.mjs ../target/wasm32-unknown-unknown/release/thermocline.wasm
+//
+//  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
+//  2. the glue becomes a factory: one fresh instance at each call
+//  3. wasm-opt makes dist/thermocline.wasm
+//  4. esbuild bundles one script for each platform
+//  5. tsc checks the sources and emits their declarations, which become one file for each module system
+//  6. sizes are printed
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { declarationsFrom } from "./build/declarations.mjs";
+import { factoryFrom } from "./build/glue.mjs";
+import { LIMITS, sizes } from "./build/sizes.mjs";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const DIST = join(HERE, "dist");
+const WASM = join(HERE, "wasm");
+
+/** Every feature that rustc may use with our flags: an unlisted one is an error of wasm-opt, never a silent change. */
+const WASM_OPT = [
+  "-O3", "--enable-simd", "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-reference-types", "--enable-sign-ext",
+  "--enable-nontrapping-float-to-int", "--enable-mutable-globals", "--enable-multivalue", "--enable-call-indirect-overlong",
+  "--strip-debug", "--strip-producers", "--strip-target-features",
+];
+
+/** Each platform's script. */
+const SCRIPTS = [
+  { entry: "browser", out: "index.browser.js", platform: "browser", format: "esm" },
+  { entry: "node", out: "index.node.js", platform: "node", format: "esm" },
+  { entry: "cjs", out: "index.node.cjs", platform: "node", format: "cjs" },
+];
+
+const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
+if (!existsSync(input)) throw new Error(`${input}: not there; build the crate for wasm32-unknown-unknown first, or run cargo xtask build`);
+
+for (const folder of [DIST, WASM]) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+}
+
+checkGenerator();
+run("wasm-bindgen", "--target", "web", "--no-typescript", "--encode-into", "always", "--out-dir", WASM, "--out-name", "generated", input);
+writeFileSync(join(WASM, "glue.js"), factoryFrom(readFileSync(join(WASM, "generated.js"), "utf8")));
+
+run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...WASM_OPT, join(WASM, "generated_bg.wasm"), "-o", join(DIST, "thermocline.wasm"));
+
+for (const { entry, out, platform, format } of SCRIPTS) {
+  await build({
+    entryPoints: [join(HERE, `src/entry.${entry}.ts`)],
+    outfile: join(DIST, out),
+    alias: { "thermocline-glue": join(WASM, "glue.js") },
+    platform,
+    format,
+    target: "es2022",
+    bundle: true,
+    minify: true,
+    legalComments: "none",
+    // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
+    mangleProps: /^(__wbg_ptr|__wrap|__destroy_into_raw)$/,
+    logLevel: "warning",
+  });
+}
+
+run(process.execPath, join(HERE, "node_modules/typescript/bin/tsc"), "-p", HERE, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", join(WASM, "types"));
+const declarations = await declarationsFrom(join(WASM, "types"));
+for (const name of ["index.d.ts", "index.d.cts"]) writeFileSync(join(DIST, name), declarations);
+for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
+  if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
+}
+
+console.log(`limits, gzipped: script ${LIMITS.script}, wasm ${LIMITS.wasm}`);
+for (const { name, raw, gzip, within } of sizes(DIST)) {
+  console.log(`${name.padEnd(20)} ${String(raw).padStart(8)} bytes ${String(gzip).padStart(8)} gzipped${within ? "" : "  OVER THE LIMIT"}`);
+}
+
+/** The glue and the crate must be of one version, or the wasm file refuses to start. */
+function checkGenerator() {
+  const pinned = /^wasm-bindgen = "=([\d.]+)"$/m.exec(readFileSync(join(HERE, "../Cargo.toml"), "utf8"))?.[1];
+  const installed = execFileSync("wasm-bindgen", ["--version"], { encoding: "utf8" }).trim().split(" ")[1];
+  if (pinned !== installed) throw new Error(`wasm-bindgen CLI: expected ${pinned} as Cargo.toml pins it, got ${installed}`);
+}
+
+function run(command, ...args) {
+  execFileSync(command, args, { stdio: "inherit" });
+}

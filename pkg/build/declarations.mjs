@@ -1,0 +1,19 @@
+// The public declarations in one file, from what the compiler emits for the sources that make up the interface.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** The sources whose declarations are public, in the order in which they read best. */
+const PUBLIC = ["types", "errors", "vector-index"];
+
+/** The text of dist/index.d.ts, from the folder that tsc wrote its declarations to. */
+export async function declarationsFrom(folder) {
+  const texts = await Promise.all(PUBLIC.map((name) => readFile(join(folder, `${name}.d.ts`), "utf8")));
+  const body = texts.map(withoutImports).join("\n");
+  if (/^import\b|\bimport\("/m.test(body)) throw new Error("the declarations refer to a file that is not public");
+  // AsyncDisposable is younger than the library that many projects compile with.
+  return `/// <reference lib="esnext.disposable" />\n${body}`;
+}
+
+function withoutImports(text) {
+  return text.replace(/^import [^;]*;\n/gm, "").replace(/^\/\/# sourceMappingURL.*$/gm, "");
+}

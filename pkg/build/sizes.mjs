@@ -1,0 +1,20 @@
+// What the package may weigh, and what it weighs.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+/** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file. */
+export const LIMITS = { script: 12 * 1024, wasm: 100 * 1024 };
+
+/** The scripts, one for each platform, and the wasm file that they share. */
+export const SHIPPED = ["index.browser.js", "index.node.js", "index.node.cjs", "thermocline.wasm"];
+
+/** For each shipped file of `dist` its bytes, raw and gzipped, and whether it is within its limit. */
+export function sizes(dist) {
+  return SHIPPED.map((name) => {
+    const bytes = readFileSync(join(dist, name));
+    const raw = bytes.length;
+    const gzip = gzipSync(bytes, { level: 9 }).length;
+    return { name, raw, gzip, within: gzip <= (name.endsWith(".wasm") ? LIMITS.wasm : LIMITS.script) };
+  });
+}

@@ -1,0 +1,55 @@
+// Compiles only if the declarations say what the contract says; nothing here runs.
+import {
+  ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Hit, type Id, type IndexOptions, type Progress,
+  type Row, type SearchOptions, type Stats, type Vector,
+} from "thermocline";
+
+async function* rows(): AsyncGenerator<Row> {
+  yield { id: "a", vector: [1, 2, 3], payload: { title: "a" } };
+}
+
+export async function everything(signal: AbortSignal): Promise<void> {
+  const options: IndexOptions = { dimensions: 3, metric: "l2", quantization: "none", m: 8, efConstruction: 100, ef: 32, seed: 7, compactionThreshold: 0.2 };
+  await using index: VectorIndex = await VectorIndex.memory(options);
+  const vector: Vector = new Float32Array(3);
+  const number: number = await index.insert(vector, { any: "thing" });
+  const id: Id = await index.insertWithId("doc-1", [1, 2, 3], new Uint8Array(2));
+  await index.upsert(id, vector, null);
+  const onProgress = ({ done, total, phase }: Progress): void => console.log(done / total, phase);
+  const ids: Id[] = await index.insertMany(rows(), { onProgress, signal, upsert: true });
+  await index.insertMany({ vectors: new Float32Array(6), ids: [1, "two"], payloads: [1, "two"] });
+  await index.insertMany(new Set<Row>([{ vector: [1, 2, 3] }]));
+  const search: SearchOptions = { k: 3, ef: 50, filter: (candidate: Id) => candidate !== number, rerank: true, include: { vector: true }, signal };
+  const hits: Hit[] = await index.search(vector, search);
+  const first: Float32Array | undefined = hits[0]?.vector;
+  const record = await index.get(id);
+  const dimension: number | undefined = record?.vector[0];
+  const had: boolean = (await index.has(id)) && (await index.delete(id));
+  const deleted: number = await index.deleteMany(new Set<Id>(ids));
+  index.compactionThreshold = 0.5;
+  const report: CompactionReport = await index.compact({ sliceMs: 2, signal, onProgress });
+  const stop: () => void = index.compactWhenIdle({ sliceMs: 2, onReport: (r: CompactionReport) => console.log(r.reclaimedBytes.total) });
+  const more: boolean = index.maintain({ timeRemaining: () => 3 });
+  stop();
+  const stats: Stats = await index.stats();
+  const check: CheckReport = await index.check();
+  const copy = await VectorIndex.import(await index.export(), { ef: 100 });
+  await copy.clear();
+  await copy.close({ timeoutMs: 10 });
+  console.log(first, dimension, had, deleted, report, more, stats.bytes.total, check.problems, index.size, index.deletedCount, index.metric, index.needsCompaction);
+}
+
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof ThermoclineError && error.code === "DUPLICATE_ID";
+}
+
+// @ts-expect-error dimensions is required
+export const missing: IndexOptions = {};
+// @ts-expect-error an unknown metric
+export const metric: IndexOptions = { dimensions: 3, metric: "hamming" };
+// @ts-expect-error made by VectorIndex.memory()
+export const direct = new VectorIndex();
+// @ts-expect-error a code that does not exist
+export const code: ThermoclineError["code"] = "NO_SUCH_CODE";
+// @ts-expect-error an id is a number or a string
+export const id = (index: VectorIndex) => index.delete(5n);

@@ -1,0 +1,175 @@
+// insertMany, in slices. Rows that are all there are checked in full before the first goes in, so that bad input changes
+// nothing; rows that stream in are checked one by one, and those before a bad one stay.
+import { ThermoclineError } from "./errors.js";
+import { booleanOf, checkAborted, checkIdLength, fail, functionOf, optionsOf, refuse, shown, signalOf, wrong } from "./guard.js";
+import type { Handle } from "./handle.js";
+import { encodePayload, type Encoded } from "./payload.js";
+import type { RawIndex } from "./raw.js";
+import { Slice } from "./turn.js";
+import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
+import { vectorOf } from "./vector.js";
+
+/** Long enough to waste little on turns, short enough for a page to draw. */
+const SLICE_MS = 8;
+
+/** A row that the core can take; its values may still be refused there. */
+interface Ready {
+  readonly id: Id | undefined;
+  readonly vector: Float32Array;
+  readonly payload: Encoded;
+}
+
+/** Rows that are all there. */
+interface Batch {
+  readonly length: number;
+  row(i: number): unknown;
+}
+
+export type Rows = Iterable<Row> | AsyncIterable<Row> | FlatRows;
+
+/** Inserts `rows` into an index of `dimensions`; the ids come back in the order of the rows. */
+export async function insertMany(handle: Handle, dimensions: number, rows: Rows, options?: InsertManyOptions): Promise<Id[]> {
+  handle.checkOpen();
+  const given = optionsOf(options);
+  const upsert = booleanOf("upsert", given.upsert) ?? false;
+  const onProgress = functionOf("onProgress", given.onProgress);
+  const signal = signalOf(given.signal);
+  const ids: Id[] = [];
+  const slice = new Slice(SLICE_MS);
+
+  /** Between two rows: gives up the thread when the slice is over. */
+  const between = async (report: boolean, total: number): Promise<void> => {
+    if (report) onProgress?.({ done: ids.length, total, phase: "insert" });
+    await slice.next();
+    handle.checkOpen();
+    checkAborted(signal);
+  };
+
+  const put = (raw: RawIndex, { id, vector, payload: { kind, bytes } }: Ready): Id => {
+    if (kind) handle.mayHavePayloads = true;
+    if (id === undefined) return raw.insert(vector, kind, bytes);
+    if (upsert) raw.upsert(id, vector, kind, bytes);
+    else raw.insertWithId(id, vector, kind, bytes);
+    return id;
+  };
+
+  if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function") {
+    for await (const row of untilStopped(rows as AsyncIterable<Row>, handle, signal)) {
+      handle.call((raw) => ids.push(naming(ids.length, () => put(raw, ready(row, dimensions)))));
+      if (slice.over) await between(true, ids.length);
+    }
+  } else {
+    const batch = batchOf(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
+    const { length } = batch;
+    const check = checker(batch, dimensions, upsert);
+    for (let i = 0; i < length; i++) {
+      handle.call((raw) => naming(i, () => check(raw, i)));
+      if (slice.over) await between(false, length);
+    }
+    handle.call((raw) => raw.reserve(length));
+    for (let i = 0; i < length; i++) {
+      handle.call((raw) => ids.push(naming(i, () => put(raw, ready(batch.row(i), dimensions)))));
+      if (slice.over && i + 1 < length) await between(true, length);
+    }
+  }
+  onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
+  return ids;
+}
+
+/** Rows one at a time; ends the wait for the caller's next one when the call is aborted or the index closed. */
+async function* untilStopped(rows: AsyncIterable<Row>, handle: Handle, signal: AbortSignal | undefined): AsyncGenerator<unknown> {
+  const source = rows[Symbol.asyncIterator]();
+  let stop: () => void = () => {};
+  const stopped = (): void => stop();
+  handle.onClose.add(stopped);
+  signal?.addEventListener("abort", stopped);
+  let done = false;
+  try {
+    for (;;) {
+      const next = await new Promise<IteratorResult<Row>>((resolve, reject) => {
+        stop = () => resolve({ done: true, value: undefined });
+        source.next().then(resolve, reject);
+      });
+      handle.checkOpen();
+      checkAborted(signal);
+      done = next.done === true;
+      if (done) return;
+      yield next.value;
+    }
+  } finally {
+    handle.onClose.delete(stopped);
+    signal?.removeEventListener("abort", stopped);
+    // Not awaited: a source that never answers must not hold up the error.
+    if (!done) void Promise.resolve(source.return?.()).catch(() => {});
+  }
+}
+
+function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
+  if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
+  if (Symbol.iterator in rows) {
+    const all: unknown[] = [...rows];
+    return { length: all.length, row: (i) => all[i] };
+  }
+  const { vectors, ids, payloads } = rows;
+  if (!(vectors instanceof Float32Array)) wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", vectors ?? rows);
+  if (vectors.length % dimensions !== 0) {
+    fail("DIMENSION_MISMATCH", `vectors: expected a multiple of ${dimensions} values, got ${vectors.length}`);
+  }
+  const length = vectors.length / dimensions;
+  for (const [name, list] of Object.entries({ ids, payloads })) {
+    if (list === undefined) continue;
+    if (!Array.isArray(list)) wrong(name, "an array", list);
+    if (list.length !== length) wrong(`${name}.length`, `one for each of ${length} vectors`, list.length);
+  }
+  return {
+    length,
+    row: (i) => ({
+      // A missing id among given ones is a mistake, not a wish for the next number: null is refused as an id.
+      id: ids && (ids[i] ?? null),
+      vector: vectors.subarray(i * dimensions, (i + 1) * dimensions),
+      payload: payloads?.[i],
+    }),
+  };
+}
+
+/** Checks row after row as if those before it had gone in, without changing anything. */
+function checker(batch: Batch, dimensions: number, upsert: boolean): (raw: RawIndex, i: number) => void {
+  const seen = new Set<Id>();
+  let next: number | undefined;
+  return (raw, i) => {
+    const { id, vector } = ready(batch.row(i), dimensions);
+    raw.checkVector(vector);
+    if (upsert) {
+      if (id !== undefined) raw.checkId(id);
+      return;
+    }
+    next ??= raw.nextId;
+    if (id === undefined) {
+      seen.add(next++);
+      return;
+    }
+    raw.checkNewId(id);
+    if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
+    seen.add(id);
+    if (typeof id === "number" && id >= next) next = id + 1;
+  };
+}
+
+function ready(row: unknown, dimensions: number): Ready {
+  if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
+  refuse(row, "ttlMs");
+  const { id, vector, payload } = row as Row;
+  checkIdLength(id);
+  return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload) };
+}
+
+/** Puts the row's number in front of what was wrong with it. */
+function naming<T>(i: number, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    const { code, message } = error as ThermoclineError;
+    if (typeof code !== "string") throw error;
+    throw new ThermoclineError(code, `row ${i}: ${message}`);
+  }
+}

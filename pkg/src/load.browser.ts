@@ -1,0 +1,27 @@
+// Browsers, workers and bundlers: the wasm file lies beside this script, and bundlers know this form of URL.
+import { fail } from "./guard.js";
+import { compile } from "./module.js";
+
+/**
+ * Where the dev server of Vite 5 to 7 keeps the scripts of dependencies that it has bundled. It leaves files beside them
+ * behind, in the package's own folder, which it serves too.
+ */
+const MOVED = "/.vite/deps/";
+const HOME = "/thermocline/dist/";
+
+/** Fetches and compiles; while streaming when the server gives the right MIME type. */
+export async function load(): Promise<WebAssembly.Module> {
+  const { href } = new URL("./thermocline.wasm", import.meta.url);
+  return fetchModule(href).catch((error: unknown) => {
+    if (!href.includes(MOVED)) throw error;
+    return fetchModule(href.replace(MOVED, HOME));
+  });
+}
+
+async function fetchModule(url: string): Promise<WebAssembly.Module> {
+  const response = await fetch(url);
+  if (!response.ok) fail("NOT_FOUND", `${url}: expected thermocline.wasm, got HTTP status ${response.status}`);
+  const type = response.headers.get("content-type");
+  if (type === "application/wasm") return WebAssembly.compileStreaming(response);
+  return compile(new Uint8Array(await response.arrayBuffer()), url);
+}

@@ -1,0 +1,135 @@
+// Compaction from outside the core: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
+import { booleanOf, checkAborted, functionOf, optionsOf, signalOf, sliceMsOf, unavailable, wrong } from "./guard.js";
+import type { Handle } from "./handle.js";
+import { nextTurn, whenIdle } from "./turn.js";
+import type { CompactionReport, CompactOptions, Progress } from "./types.js";
+
+/** One compaction under way. Whoever takes the last slice fills in the report, for all who wait. */
+interface Job {
+  callers: number;
+  report: CompactionReport | undefined;
+}
+
+const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
+
+export class Maintenance {
+  #job: Job | undefined;
+  readonly #handle: Handle;
+  readonly #hooks = new Set<() => void>();
+
+  constructor(handle: Handle) {
+    this.#handle = handle;
+  }
+
+  /** Compacts in slices; joins the job under way. A job is dropped when the last call that wants it gives up. */
+  async compact(options?: CompactOptions): Promise<CompactionReport> {
+    this.#handle.checkOpen();
+    const given = optionsOf(options);
+    const sliceMs = sliceMsOf(given.sliceMs);
+    if (booleanOf("erase", given.erase)) unavailable("erase");
+    const onProgress = functionOf("onProgress", given.onProgress);
+    const signal = signalOf(given.signal);
+
+    const job = this.#begin();
+    job.callers += 1;
+    try {
+      for (;;) {
+        const progress = this.#step(job, sliceMs);
+        onProgress?.(progress);
+        if (job.report) return job.report;
+        await nextTurn();
+        checkAborted(signal);
+        if (job.report) return job.report;
+      }
+    } finally {
+      job.callers -= 1;
+      if (job.callers === 0 && this.#job === job) this.#drop();
+    }
+  }
+
+  /** One slice for a caller's own loop. True while work remains. */
+  maintain(deadline: { timeRemaining(): number }): boolean {
+    this.#handle.checkOpen();
+    if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
+    if (!this.#wanted()) return false;
+    const left: unknown = deadline.timeRemaining();
+    if (typeof left !== "number" || left !== left) wrong("deadline.timeRemaining()", "milliseconds", left);
+    if (left <= 0) return true;
+    const job = this.#begin();
+    this.#step(job, left);
+    return job.report === undefined;
+  }
+
+  /** Compacts in idle time whenever it is needed. Asleep otherwise: `touched` wakes it. */
+  whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
+    this.#handle.checkOpen();
+    const given = optionsOf(options);
+    const sliceMs = sliceMsOf(given.sliceMs);
+    const onReport = functionOf("onReport", given.onReport);
+    let awaiting = false;
+
+    const turn = (timeRemaining: () => number): void => {
+      awaiting = false;
+      if (!this.#hooks.has(wake) || !this.#handle.isOpen || !this.#wanted()) return;
+      const left = Math.min(sliceMs, timeRemaining());
+      if (left > 0) {
+        const job = this.#begin();
+        try {
+          this.#step(job, left);
+        } catch {
+          // Nobody waits for this one. The job is dropped, and the next change or the next compact() tries again.
+          this.#drop();
+          return;
+        }
+        const { report } = job;
+        // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
+        if (report && onReport) queueMicrotask(() => onReport(report));
+      }
+      wake();
+    };
+    const wake = (): void => {
+      if (awaiting || !this.#wanted()) return;
+      awaiting = true;
+      whenIdle(turn);
+    };
+    this.#hooks.add(wake);
+    wake();
+    return () => void this.#hooks.delete(wake);
+  }
+
+  /** To be called after whatever may have made a compaction needed. */
+  touched(): void {
+    for (const wake of this.#hooks) wake();
+  }
+
+  /** Forgets the hooks and the job; calls that drive one find the index closed at their next slice. */
+  close(): void {
+    this.#hooks.clear();
+    this.#job = undefined;
+  }
+
+  #wanted(): boolean {
+    return this.#handle.call((raw) => raw.compacting || raw.needsCompaction);
+  }
+
+  #begin(): Job {
+    return (this.#job ??= { callers: 0, report: undefined });
+  }
+
+  /** One slice. A job that something else ended (clear does) begins anew, and has little to do. */
+  #step(job: Job, budgetMs: number): Progress {
+    return this.#handle.call((raw) => {
+      if (!raw.compacting) raw.compactStart();
+      const before = raw.compactProgress() ?? NOTHING_TO_DO;
+      if (raw.compactStep(budgetMs)) return raw.compactProgress() ?? before;
+      job.report = raw.compactReport();
+      this.#job = undefined;
+      return { ...before, done: before.total };
+    });
+  }
+
+  #drop(): void {
+    this.#job = undefined;
+    if (this.#handle.isOpen) this.#handle.call((raw) => raw.compactAbort());
+  }
+}

@@ -1,0 +1,65 @@
+// Payloads cross into the core as bytes with a kind: 0 none, 1 JSON text in UTF-8, 2 the caller's own bytes.
+import { fail, typedArrayName } from "./guard.js";
+import type { Payload } from "./types.js";
+
+/** A payload on its way in. */
+export interface Encoded {
+  readonly kind: 0 | 1 | 2;
+  readonly bytes: Uint8Array | undefined;
+}
+
+const NONE: Encoded = { kind: 0, bytes: undefined };
+/** The length shares a 32-bit word with the kind. */
+const MAX_BYTES = 2 ** 30 - 1;
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
+
+/** INVALID_OPTION for what would not come back as it was given. */
+export function encodePayload(payload: unknown): Encoded {
+  if (payload === undefined) return NONE;
+  if (typedArrayName(payload) === "Uint8Array") return checked(2, payload as Uint8Array);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(payload, faithful);
+  } catch (error) {
+    fail("INVALID_OPTION", `payload: JSON cannot carry it: ${(error as Error)?.message ?? error}`, error);
+  }
+  // Longer than any payload may be: refused before a buffer of that size is asked for.
+  if (text.length > MAX_BYTES) tooLong(text.length);
+  return checked(1, encoder.encode(text));
+}
+
+/** JSON.stringify's replacer: stops at what would be dropped or changed in silence. Members that are undefined are left out, as JSON does. */
+function faithful(this: unknown, _key: string, value: unknown): unknown {
+  const lost =
+    typeof value === "function" || typeof value === "symbol" || typeof value === "bigint" ||
+    (typeof value === "number" && !Number.isFinite(value)) ||
+    (value === undefined && Array.isArray(this)) ||
+    (typeof value === "object" && (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set));
+  if (lost) throw new TypeError(`a ${typeof value === "object" ? Object.prototype.toString.call(value).slice(8, -1) : typeof value} in it would be lost`);
+  return value;
+}
+
+function checked(kind: 1 | 2, bytes: Uint8Array): Encoded {
+  if (bytes.length > MAX_BYTES) tooLong(bytes.length);
+  return { kind, bytes };
+}
+
+function tooLong(length: number): never {
+  fail("INVALID_OPTION", `payload: at most ${MAX_BYTES} bytes, got ${length}`);
+}
+
+/** Unpacks what `payloadsAt` returned: for each of `count` records a header (kind in the top 2 bits, length below), then its bytes. */
+export function decodePayloads(packed: Uint8Array, count: number): (Payload | undefined)[] {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  const payloads = new Array<Payload | undefined>(count);
+  for (let i = 0, at = 0; i < count; i++) {
+    const header = view.getUint32(at, true);
+    const start = at + 4;
+    at = start + (header & MAX_BYTES);
+    const kind = header >>> 30;
+    if (kind === 1) payloads[i] = JSON.parse(decoder.decode(packed.subarray(start, at))) as Payload;
+    else if (kind === 2) payloads[i] = packed.slice(start, at);
+  }
+  return payloads;
+}

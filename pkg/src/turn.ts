@@ -1,0 +1,55 @@
+// Giving the event loop a turn: between the slices of a long call, and when there is nothing else to do.
+
+/** The scheduler of newer browsers; not every type library knows it. */
+declare const scheduler: undefined | { postTask?(run: () => void, options: { priority: string }): Promise<unknown> };
+
+/**
+ * Resolves after whatever waits in the event loop had its turn. No timer: browsers stretch those to 4 ms and more. The
+ * channel is closed at once, because an open one keeps a Node process alive.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") {
+      setImmediate(resolve);
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}
+
+/** Holds the thread for about `sliceMs` at a time. */
+export class Slice {
+  #end: number;
+
+  constructor(readonly sliceMs: number) {
+    this.#end = performance.now() + sliceMs;
+  }
+
+  /** True once the slice is used up. */
+  get over(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  /** Gives up the thread and begins the next slice. */
+  async next(): Promise<void> {
+    await nextTurn();
+    this.#end = performance.now() + this.sliceMs;
+  }
+}
+
+/**
+ * Runs once when the platform has nothing better to do, with a function that tells the milliseconds left. Never keeps a
+ * Node process alive: its timer is unreferenced, and unlike an unreferenced immediate it does fire while the loop waits.
+ */
+export function whenIdle(run: (timeRemaining: () => number) => void): void {
+  const unlimited = () => run(() => Infinity);
+  if (typeof requestIdleCallback === "function") requestIdleCallback((deadline) => run(() => deadline.timeRemaining()));
+  else if (typeof setImmediate === "function") (setTimeout(unlimited, 1) as { unref?(): void }).unref?.();
+  else if (typeof scheduler === "object" && scheduler.postTask) void scheduler.postTask(unlimited, { priority: "background" });
+  else void nextTurn().then(unlimited);
+}

@@ -1,0 +1,194 @@
+// The public types of the package: shapes, units, ranges. Nothing here exists at run time.
+
+/** A caller's key: a non-negative safe integer, or a string of 1 to 4096 bytes of UTF-8. No operation ever changes it. */
+export type Id = number | string;
+
+/**
+ * One vector: exactly `dimensions` finite numbers, stored as 32-bit floats. It is copied, so the caller keeps its array.
+ * Another length is DIMENSION_MISMATCH; a value that is not finite, or nothing but zeros under cosine (which has no
+ * direction), is INVALID_VECTOR.
+ */
+export type Vector = Float32Array | readonly number[];
+
+/**
+ * What a record carries beside its vector: anything JSON can carry, or raw bytes; it comes back as it was given. What
+ * JSON would lose (functions, symbols, bigints, cycles, NaN, maps, typed arrays inside an object) is INVALID_OPTION.
+ */
+export type Payload = Uint8Array | { readonly [key: string]: unknown } | readonly unknown[] | string | number | boolean | null;
+
+/** Smaller is closer, always. cosine: 1 - cos, in [0, 2]. l2: squared Euclidean distance. dot: the negated inner product. */
+export type Metric = "cosine" | "l2" | "dot";
+
+/** How the codes that a search walks over are stored: none: 4 bytes a dimension; int8: 1. The others are INVALID_OPTION in this version. */
+export type Quantization = "none" | "int8" | "binary" | "product";
+
+/** What an index is made of. Every value out of its range is INVALID_OPTION. */
+export interface IndexOptions {
+  /** Length of every vector, 1 to 8192; fixed for the life of the index. */
+  dimensions: number;
+  /** What "near" means. Default "cosine". */
+  metric?: Metric;
+  /** Codes for the search. Default "int8". */
+  quantization?: Quantization;
+  /** Links per node above level 0, twice as many on level 0; 4 to 64. Default 16. */
+  m?: number;
+  /** Candidates considered when a record is linked: more is slower to build and better to search. Default 200. */
+  efConstruction?: number;
+  /** Search width for searches that give none. Default 64. */
+  ef?: number;
+  /** Seeds the level draws: the same input in the same order with the same seed is the same index. */
+  seed?: number;
+  /** Share of tombstones above which `needsCompaction` is true; clamped to [0.01, 0.99]. Default 0.3. */
+  compactionThreshold?: number;
+  /** Not available in this version: INVALID_OPTION. */
+  maxBytes?: number;
+}
+
+/** Options of `open` and `import`. What an existing index already fixes (dimensions, metric, quantization) may be repeated, not changed. */
+export interface OpenOptions extends Partial<IndexOptions> {
+  /** Not available in this version: INVALID_OPTION. */
+  store?: "indexeddb" | "opfs" | "fs" | Store;
+  /** Not available in this version: INVALID_OPTION. */
+  durability?: "strict" | "relaxed";
+  /** Not available in this version: INVALID_OPTION. */
+  mode?: "readwrite" | "readonly";
+  /** Gives up with ABORTED. */
+  signal?: AbortSignal;
+}
+
+/** One record for `insertMany`. Without an `id` it gets the next number never used. */
+export interface Row {
+  id?: Id;
+  vector: Vector;
+  payload?: Payload;
+  /** Not available in this version: INVALID_OPTION. */
+  ttlMs?: number;
+}
+
+/** Many records at once, without an object for each. */
+export interface FlatRows {
+  /** Row-major: `count * dimensions` values. */
+  vectors: Float32Array;
+  /** One for each vector; without it each gets the next number never used. */
+  ids?: readonly Id[];
+  /** One for each vector; `undefined` in a place means no payload there. */
+  payloads?: readonly (Payload | undefined)[];
+}
+
+/** Options of `insert`, `insertWithId` and `upsert`. */
+export interface InsertOptions {
+  /** Not available in this version: INVALID_OPTION. */
+  ttlMs?: number;
+}
+
+/** How far a long call has come. `done` never exceeds `total`; for an async source `total` is what has come so far. */
+export interface Progress {
+  done: number;
+  total: number;
+  phase: string;
+}
+
+/** What every long call takes. */
+export interface LongOptions {
+  /** Ends the call with ABORTED after the slice that is running; the index stays whole. */
+  signal?: AbortSignal;
+  /** Called between slices, and when all is done. What it throws rejects the call, and the index stays whole. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Options of `insertMany`. */
+export interface InsertManyOptions extends LongOptions {
+  /** Replace records whose id is live, instead of DUPLICATE_ID. Default false. */
+  upsert?: boolean;
+}
+
+/** Options of `search`. */
+export interface SearchOptions {
+  /** How many hits; fewer come back only when fewer live records match. Default 10. */
+  k?: number;
+  /** Search width: more is slower and finds more of the true neighbours. Raised to `k` when smaller. */
+  ef?: number;
+  /** Only records for whose id this returns true. It must be synchronous and must not use the index. Objects are INVALID_FILTER in this version. */
+  filter?: Filter | ((id: Id) => boolean);
+  /** Order the hits by full-precision distance. Default true, unless quantization is "none". */
+  rerank?: boolean;
+  /** What a hit carries. Default `{ payload: true, vector: false }`. */
+  include?: { payload?: boolean; vector?: boolean };
+  /** Already aborted: ABORTED. */
+  signal?: AbortSignal;
+}
+
+/** One answer. `vector` is a copy of its own. */
+export interface Hit {
+  id: Id;
+  distance: number;
+  payload?: Payload;
+  vector?: Float32Array;
+}
+
+/** One record, as `get` returns it. `vector` is a copy of its own. */
+export interface StoredRecord {
+  id: Id;
+  vector: Float32Array;
+  payload?: Payload;
+}
+
+/** A predicate over payload fields. Not available in this version: INVALID_FILTER. */
+export type Filter = { readonly [field: string]: unknown };
+
+/** Options of `compact`. */
+export interface CompactOptions extends LongOptions {
+  /** Longest time in milliseconds that the thread is held at once; greater than 0. Default 4. */
+  sliceMs?: number;
+  /** Not available in this version: `true` is INVALID_OPTION. */
+  erase?: boolean;
+}
+
+/** What a compaction did. Nothing to do reports zeros. */
+export interface CompactionReport {
+  tombstonesRemoved: number;
+  /** Live records afterwards. */
+  newSize: number;
+  /** Bytes really freed or free for reuse, by part. */
+  reclaimedBytes: { graph: number; codes: number; warm: number; cold: number; total: number };
+  slices: number;
+  longestSliceMs: number;
+  durationMs: number;
+}
+
+/** True numbers about an index. Bytes are what is really held. */
+export interface Stats {
+  size: number;
+  deletedCount: number;
+  /** Tombstones as a share of all slots in use, 0 to 1. */
+  tombstoneRatio: number;
+  /** Resident bytes, by part. */
+  bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
+  /** Bytes in the store, by part; zeros for an index that has none. */
+  storedBytes: { segments: number; cold: number; log: number; total: number };
+  /** What a compaction could give back. */
+  reclaimableBytes: number;
+  bytesPerVector: number;
+  cache: { hits: number; misses: number; hitRate: number };
+  /** Size of this index's WebAssembly memory; it grows and never shrinks while the index is open. */
+  wasmMemoryBytes: number;
+  simd: "scalar" | "simd128" | "relaxed-simd";
+  lastCompaction?: CompactionReport;
+}
+
+/** Proof of structure: every live record reachable, links in bounds and never to a free slot, ids one to one. */
+export interface CheckReport {
+  ok: boolean;
+  live: number;
+  reachable: number;
+  problems: string[];
+}
+
+/** A place for bytes, for `open`. Not available in this version. */
+export interface Store {
+  read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  commit(batch: { puts: readonly [string, Uint8Array][]; deletes: readonly string[] }): Promise<void>;
+  append?(key: string, bytes: Uint8Array): Promise<void>;
+  list(prefix: string): Promise<string[]>;
+  close(): Promise<void>;
+}

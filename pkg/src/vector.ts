@@ -1,0 +1,23 @@
+// A caller's vector becomes a Float32Array of the right length. Values are judged by the core, which sees each of them anyway.
+import { fail, shown, typedArrayName } from "./guard.js";
+
+/** The vector as the core takes it: the caller's own Float32Array, or a copy of its array of numbers. */
+export function vectorOf(value: unknown, dimensions: number): Float32Array {
+  if (value instanceof Float32Array) return checkLength(value, dimensions);
+  if (Array.isArray(value)) {
+    checkLength(value, dimensions);
+    for (let i = 0; i < dimensions; i++) {
+      if (typeof value[i] !== "number") fail("INVALID_VECTOR", `vector[${i}]: expected a finite number, got ${shown(value[i])}`);
+    }
+    return new Float32Array(value);
+  }
+  if (typedArrayName(value) === "Float32Array") return new Float32Array(checkLength(value as Float32Array, dimensions));
+  fail("INVALID_VECTOR", `vector: expected a Float32Array or an array of numbers, got ${shown(value)}`);
+}
+
+function checkLength<T extends ArrayLike<number>>(vector: T, dimensions: number): T {
+  if (vector.length !== dimensions) {
+    fail("DIMENSION_MISMATCH", `vector: expected ${dimensions} dimensions, got ${vector.length}`);
+  }
+  return vector;
+}

@@ -1,0 +1,71 @@
+// The end of an index.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, filled, pause } from "./helpers.mjs";
+
+test("after close every method and property is CLOSED", async () => {
+  const { index, vectors } = await filled(5);
+  await index.close();
+  const [vector] = vectors;
+  const uses = {
+    insert: () => index.insert(vector), insertWithId: () => index.insertWithId("x", vector), upsert: () => index.upsert("x", vector),
+    insertMany: () => index.insertMany([{ vector }]), search: () => index.search(vector), get: () => index.get("r0"), has: () => index.has("r0"),
+    delete: () => index.delete("r0"), deleteMany: () => index.deleteMany(["r0"]), clear: () => index.clear(), compact: () => index.compact(),
+    compactWhenIdle: () => index.compactWhenIdle(), maintain: () => index.maintain({ timeRemaining: () => 1 }), stats: () => index.stats(),
+    metrics: () => index.metrics(), check: () => index.check(), flush: () => index.flush(), export: () => index.export(), reload: () => index.reload(),
+    close: () => index.close(), size: () => index.size, deletedCount: () => index.deletedCount, dimensions: () => index.dimensions,
+    metric: () => index.metric, needsCompaction: () => index.needsCompaction, compactionThreshold: () => index.compactionThreshold,
+    "compactionThreshold=": () => { index.compactionThreshold = 0.5; },
+    "insertMany([])": () => index.insertMany([]), "deleteMany([])": () => index.deleteMany([]),
+  };
+  for (const use of Object.values(uses)) await fails("CLOSED", use);
+  const members = Object.getOwnPropertyNames(VectorIndex.prototype).filter((name) => name !== "constructor" && name !== "undefined");
+  for (const name of members) assert.ok(name in uses, `${name} is not tested`);
+});
+
+test("what returns a promise rejects, never throws", async () => {
+  const { index, vectors } = await filled(1);
+  await index.close();
+  for (const call of [() => index.insert(vectors[0]), () => index.search(null), () => index.compact(null), () => index.close(null), () => VectorIndex.memory(null)]) {
+    let promise;
+    assert.doesNotThrow(() => (promise = call()));
+    await assert.rejects(promise);
+  }
+});
+
+test("what runs when the index closes is CLOSED, promptly", async () => {
+  const { index, vectors } = await filled(1500);
+  await index.deleteMany(Array.from({ length: 700 }, (_, i) => `r${i}`));
+  const running = [index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5 }), index.insertMany(vectors.map((vector) => ({ vector })))];
+  const settled = Promise.allSettled(running);
+  const began = performance.now();
+  await index.close({ timeoutMs: 100 });
+  for (const result of await settled) {
+    assert.equal(result.status, "rejected");
+    assert.equal(result.reason.code, "CLOSED");
+  }
+  assert.ok(performance.now() - began < 1000);
+});
+
+test("disposing closes, also what is closed", async (t) => {
+  if (!Symbol.asyncDispose) return t.skip("this platform has no Symbol.asyncDispose");
+  const { index } = await filled(1);
+  await index[Symbol.asyncDispose]();
+  await fails("CLOSED", () => index.size);
+  await index[Symbol.asyncDispose]();
+});
+
+test("memory comes back: many indexes one after the other", async () => {
+  for (let i = 0; i < 150; i++) {
+    const { index } = await filled(5);
+    await index.close();
+    if (i % 20 === 0) await pause();
+  }
+});
+
+test("many indexes at once", async () => {
+  const indexes = await Promise.all(Array.from({ length: 20 }, () => filled(5)));
+  for (const { index, vectors } of indexes) assert.equal((await index.search(vectors[2], { k: 1 }))[0].id, "r2");
+  for (const { index } of indexes) await index.close();
+});

@@ -1,0 +1,99 @@
+// Compaction without being asked each time: in idle time, and in a caller's own loop.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { filled, pause, until, whole } from "./helpers.mjs";
+
+const some = (count, from = 0) => Array.from({ length: count }, (_, i) => `r${from + i}`);
+
+test("compactWhenIdle compacts what is there, reports, and sleeps", async () => {
+  const { index } = await filled(800);
+  await index.deleteMany(some(400));
+  const reports = [];
+  const stop = index.compactWhenIdle({ sliceMs: 2, onReport: (report) => reports.push(report) });
+  await until(() => reports.length === 1, "a report");
+  assert.deepEqual([reports[0].tombstonesRemoved, reports[0].newSize, index.deletedCount], [400, 400, 0]);
+  await pause(30);
+  assert.equal(reports.length, 1, "nothing more to do");
+  stop();
+  await whole(index, 400);
+});
+
+test("a delete, an upsert and a new threshold wake it", async () => {
+  const { index, vectors } = await filled(400);
+  const reports = [];
+  const stop = index.compactWhenIdle({ onReport: (report) => reports.push(report) });
+  await pause(20);
+  assert.equal(reports.length, 0);
+  await index.deleteMany(some(200));
+  await until(() => reports.length === 1, "the report after deletes");
+  for (let i = 200; i < 350; i++) await index.upsert(`r${i}`, vectors[i]);
+  await until(() => reports.length === 2, "the report after upserts");
+  await until(() => !index.needsCompaction, "quiet");
+  const before = reports.length;
+  await index.deleteMany(some(20, 200));
+  index.compactionThreshold = 0.01;
+  await until(() => reports.length > before, "the report after a new threshold");
+  stop();
+  await whole(index, 180);
+});
+
+test("stop stops it", async () => {
+  const { index } = await filled(400);
+  const reports = [];
+  const stop = index.compactWhenIdle({ onReport: (report) => reports.push(report) });
+  stop();
+  stop();
+  await index.deleteMany(some(300));
+  await pause(50);
+  assert.equal(reports.length, 0);
+  assert.equal(index.deletedCount, 300);
+});
+
+test("it takes turns with compact, and both end", async () => {
+  const { index } = await filled(1500);
+  await index.deleteMany(some(700));
+  const stop = index.compactWhenIdle({ sliceMs: 0.5 });
+  const report = await index.compact({ sliceMs: 0.5 });
+  assert.equal(report.tombstonesRemoved, 700);
+  stop();
+  await whole(index, 800);
+});
+
+test("it ends with the index, without an error", async () => {
+  const { index } = await filled(1500);
+  await index.deleteMany(some(700));
+  index.compactWhenIdle({ sliceMs: 0.5 });
+  await pause(3);
+  await index.close();
+  await pause(30);
+});
+
+test("maintain: slices for a caller's own loop, and only when needed", async () => {
+  const { index } = await filled(1500);
+  let asked = 0;
+  const deadline = { timeRemaining: () => ((asked += 1), 1) };
+  assert.equal(index.maintain(deadline), false);
+  await index.deleteMany(some(100));
+  assert.equal(index.maintain(deadline), false, "below the threshold");
+  assert.equal(asked, 0);
+  await index.deleteMany(some(600, 100));
+  assert.equal(index.maintain({ timeRemaining: () => 0 }), true, "no time, but work");
+  assert.equal(index.deletedCount, 700);
+  let slices = 1;
+  while (index.maintain(deadline)) slices += 1;
+  assert.ok(slices >= 2, `${slices} slices`);
+  assert.equal(index.deletedCount, 0);
+  assert.equal(index.maintain(deadline), false);
+  await whole(index, 800);
+});
+
+test("maintain carries on what an idle hook began, and the reverse", async () => {
+  const { index } = await filled(1500);
+  await index.deleteMany(some(700));
+  assert.equal(index.maintain({ timeRemaining: () => 0.5 }), true);
+  const reports = [];
+  const stop = index.compactWhenIdle({ onReport: (report) => reports.push(report) });
+  await until(() => reports.length === 1, "the report");
+  assert.equal(reports[0].tombstonesRemoved, 700);
+  stop();
+});

@@ -1,0 +1,183 @@
+// insertMany: what goes in, in which form, how far it goes when something stops it.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, filled, flat, pause, rowsOf, state, whole } from "./helpers.mjs";
+
+const DIMENSIONS = 16;
+const VECTORS = rowsOf(flat(3000, DIMENSIONS, 5), DIMENSIONS);
+const empty = () => VectorIndex.memory({ dimensions: DIMENSIONS });
+
+test("rows from an array, another iterable, an async iterable, and flat: the same index", async () => {
+  const rows = VECTORS.slice(0, 50).map((vector, i) => ({ id: i % 2 ? `r${i}` : 1000 + i, vector, payload: i % 3 ? { i } : undefined }));
+  const vectors = new Float32Array(50 * DIMENSIONS);
+  rows.forEach(({ vector }, i) => vectors.set(vector, i * DIMENSIONS));
+  const forms = [
+    rows,
+    new Set(rows),
+    (function* () { yield* rows; })(),
+    (async function* () { for (const row of rows) { await pause(); yield row; } })(),
+    { vectors, ids: rows.map((row) => row.id), payloads: rows.map((row) => row.payload) },
+    rows.map((row) => ({ ...row, vector: [...row.vector] })),
+  ];
+  const exports = [];
+  for (const form of forms) {
+    const index = await empty();
+    assert.deepEqual(await index.insertMany(form), rows.map((row) => row.id));
+    assert.deepEqual((await index.get("r1")).payload, { i: 1 });
+    exports.push([...(await index.export())].join());
+    await whole(index, 50);
+  }
+  assert.equal(new Set(exports).size, 1);
+});
+
+test("rows without an id get the next numbers, flat rows too", async () => {
+  const index = await empty();
+  assert.deepEqual(await index.insertMany([{ vector: VECTORS[0] }, { id: 7, vector: VECTORS[1] }, { vector: VECTORS[2] }]), [0, 7, 8]);
+  assert.deepEqual(await index.insertMany({ vectors: flat(3, DIMENSIONS) }), [9, 10, 11]);
+  assert.deepEqual(await index.insertMany([]), []);
+  assert.deepEqual(await index.insertMany({ vectors: new Float32Array(0) }), []);
+});
+
+test("one bad row of an array: the error names it and nothing went in", async () => {
+  const { index } = await filled(10);
+  const good = VECTORS.slice(0, 5).map((vector) => ({ vector }));
+  const cases = [
+    ["DIMENSION_MISMATCH", { vector: [1, 2] }], ["INVALID_VECTOR", { vector: new Float32Array(DIMENSIONS).fill(NaN) }],
+    ["INVALID_VECTOR", {}], ["INVALID_ID", { id: -1, vector: VECTORS[0] }], ["DUPLICATE_ID", { id: "r3", vector: VECTORS[0] }],
+    ["INVALID_OPTION", null], ["INVALID_OPTION", 5], ["INVALID_OPTION", "row"], ["INVALID_OPTION", { vector: VECTORS[0], payload: 1n }],
+  ];
+  const before = await state(index);
+  for (const [code, row] of cases) {
+    await fails(code, () => index.insertMany([...good, row, ...good]), /row 5\b/);
+    await fails(code, () => index.insertMany(new Set([...good, row])), /row 5\b/);
+  }
+  assert.deepEqual(await state(index), before);
+  await whole(index, 10);
+});
+
+test("an id twice in one batch, also one that a row before it was given", async () => {
+  const index = await empty();
+  const [a, b] = VECTORS;
+  await fails("DUPLICATE_ID", () => index.insertMany([{ id: "x", vector: a }, { id: "x", vector: b }]), /row 1\b/);
+  await fails("DUPLICATE_ID", () => index.insertMany({ vectors: flat(2, DIMENSIONS), ids: [3, 3] }), /row 1\b/);
+  await fails("DUPLICATE_ID", () => index.insertMany([{ vector: a }, { id: 0, vector: b }]), /row 1\b/);
+  await whole(index, 0);
+  assert.deepEqual(await index.insertMany([{ id: 1, vector: a }, { id: "1", vector: b }]), [1, "1"]);
+});
+
+test("upsert: live ids and ids twice are replaced, bad ones are still errors", async () => {
+  const { index } = await filled(5);
+  const ids = await index.insertMany([{ id: "r1", vector: VECTORS[0], payload: "a" }, { id: "n", vector: VECTORS[1] }, { id: "r1", vector: VECTORS[2], payload: "b" }, { vector: VECTORS[3] }], { upsert: true });
+  assert.deepEqual(ids, ["r1", "n", "r1", 0]);
+  assert.equal((await index.get("r1")).payload, "b");
+  await fails("INVALID_ID", () => index.insertMany([{ id: "ok", vector: VECTORS[0] }, { id: "", vector: VECTORS[1] }], { upsert: true }), /row 1\b/);
+  await whole(index, 7);
+});
+
+test("flat rows whose parts do not fit together", async () => {
+  const index = await empty();
+  const vectors = flat(2, DIMENSIONS);
+  await fails("DIMENSION_MISMATCH", () => index.insertMany({ vectors: new Float32Array(DIMENSIONS + 1) }));
+  for (const parts of [{ ids: [1] }, { ids: [1, 2, 3] }, { ids: "ab" }, { payloads: [1] }, { payloads: {} }]) {
+    await fails("INVALID_OPTION", () => index.insertMany({ vectors, ...parts }), /ids|payloads/);
+  }
+  await fails("INVALID_OPTION", () => index.insertMany({ vectors: [1, 2] }), /vectors/);
+  await whole(index, 0);
+});
+
+test("an async source: a bad row is named, and the rows before it stay", async () => {
+  const index = await empty();
+  let ended = false;
+  async function* source() {
+    try {
+      for (const vector of VECTORS.slice(0, 7)) yield { vector };
+      yield { vector: [1] };
+      yield { vector: VECTORS[8] };
+    } finally {
+      ended = true;
+    }
+  }
+  await fails("DIMENSION_MISMATCH", () => index.insertMany(source()), /row 7\b/);
+  await whole(index, 7);
+  await pause();
+  assert.equal(ended, true, "the source was told to end");
+});
+
+test("an exception of the source is the caller's own", async () => {
+  const index = await empty();
+  const own = new Error("the caller's own");
+  const broken = (function* () { yield { vector: VECTORS[0] }; throw own; });
+  await assert.rejects(index.insertMany(broken()), (error) => error === own);
+  await whole(index, 0);
+  await assert.rejects(index.insertMany((async function* () { yield* broken(); })()), (error) => error === own);
+  await whole(index, 1);
+});
+
+test("progress goes up to the total, once at least", async () => {
+  const index = await empty();
+  const seen = [];
+  await index.insertMany(VECTORS.map((vector) => ({ vector })), { onProgress: (progress) => seen.push(progress) });
+  assert.ok(seen.length > 1, "3000 rows take more than one slice");
+  assert.deepEqual(seen.at(-1), { done: 3000, total: 3000, phase: "insert" });
+  for (let i = 1; i < seen.length; i++) assert.ok(seen[i].done > seen[i - 1].done || i === seen.length - 1);
+  const none = [];
+  await index.insertMany([], { onProgress: (progress) => none.push(progress) });
+  assert.deepEqual(none, [{ done: 0, total: 0, phase: "insert" }]);
+});
+
+test("an exception of onProgress is the caller's own, and the index is whole", async () => {
+  const index = await empty();
+  const own = new Error("the caller's own");
+  await assert.rejects(index.insertMany(VECTORS.map((vector) => ({ vector })), { onProgress: () => { throw own; } }), (error) => error === own);
+  await whole(index, index.size);
+  assert.ok(index.size > 0 && index.size < 3000);
+});
+
+test("abort: what was inserted stays in a whole index", async () => {
+  const index = await empty();
+  const controller = new AbortController();
+  const rows = VECTORS.map((vector) => ({ vector }));
+  const running = index.insertMany(rows, { signal: controller.signal, onProgress: ({ done }) => done > 0 && controller.abort("enough") });
+  const error = await fails("ABORTED", () => running);
+  assert.equal(error.cause, "enough");
+  assert.ok(index.size > 0 && index.size < 3000, `${index.size}`);
+  await whole(index, index.size);
+  const size = index.size;
+  await fails("ABORTED", () => index.insertMany(rows, { signal: AbortSignal.abort() }));
+  assert.equal(index.size, size);
+});
+
+test("abort and close end the wait for a source that never answers", async () => {
+  const index = await empty();
+  const silent = () => (async function* () { yield { vector: VECTORS[0] }; await new Promise(() => {}); })();
+  const controller = new AbortController();
+  const first = index.insertMany(silent(), { signal: controller.signal });
+  await pause(5);
+  controller.abort();
+  await fails("ABORTED", () => first);
+  assert.equal(index.size, 1);
+  const second = index.insertMany(silent());
+  await pause(5);
+  await index.close();
+  await fails("CLOSED", () => second);
+});
+
+test("the thread is free between slices: other calls are answered meanwhile", async () => {
+  const index = await empty();
+  const running = index.insertMany(VECTORS.map((vector, i) => ({ id: `m${i}`, vector })));
+  let finished = false;
+  void running.then(() => (finished = true));
+  let turns = 0;
+  while (!finished) {
+    await pause();
+    if (finished) break;
+    turns += 1;
+    await index.insertWithId(`between${turns}`, VECTORS[turns]);
+    assert.ok((await index.search(VECTORS[0], { k: 3 })).length > 0);
+    if (turns === 3) await index.deleteMany(["between1", "between2"]);
+  }
+  assert.ok(turns >= 3, `${turns} turns`);
+  await running;
+  await whole(index, 3000 + turns - 2);
+});

@@ -1,0 +1,97 @@
+// The interface's tests, through the tarball, in headless Chromium; and what only a browser has.
+import assert from "node:assert/strict";
+import { cp, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch, resultOf } from "./support/chromium.mjs";
+import { PKG, pack, project, remove } from "./support/project.mjs";
+import { serve } from "./support/server.mjs";
+
+const tidy = [];
+let browser;
+let url;
+
+before(async () => {
+  const packed = await pack();
+  tidy.push(() => remove(packed.folder));
+  const folder = await project(join(PKG, "test/browser"), packed.tarball);
+  tidy.push(() => remove(folder));
+  await cp(join(PKG, "test/api"), folder, { recursive: true });
+  const server = await serve(folder);
+  tidy.push(server.stop);
+  url = server.url;
+  browser = await launch();
+  tidy.push(() => browser.close());
+});
+
+after(async () => {
+  for (const step of tidy.reverse()) await step();
+});
+
+for (const file of (await readdir(join(PKG, "test/api"))).filter((name) => name.endsWith(".test.mjs"))) {
+  test(`${file} in Chromium`, async (t) => {
+    const outcomes = await resultOf(browser, `${url}/?file=${file}`);
+    assert.ok(outcomes.length >= 5, `${outcomes.length} tests ran`);
+    for (const { name, error, skipped } of outcomes) {
+      await t.test(name, (inner) => {
+        if (skipped) inner.skip(skipped);
+        if (error) throw new Error(error);
+      });
+    }
+  });
+}
+
+/** Runs `body`, which sees the package as `thermocline`, in a page of its own. */
+async function inPage(body) {
+  const page = await browser.newPage();
+  try {
+    await page.goto(`${url}/`);
+    return await page.evaluate(`(async () => { const thermocline = await import("thermocline"); ${body} })()`);
+  } finally {
+    await page.close();
+  }
+}
+
+test("the page draws while rows go in and while a compaction runs", async () => {
+  const frames = await inPage(`
+    const index = await thermocline.VectorIndex.memory({ dimensions: 64 });
+    const rows = Array.from({ length: 4000 }, (_, i) => ({ id: "r" + i, vector: Float32Array.from({ length: 64 }, (_, j) => Math.sin(i * 64 + j * j)) }));
+    let frames = 0;
+    let counting = true;
+    requestAnimationFrame(function draw() { frames += 1; if (counting) requestAnimationFrame(draw); });
+    await index.insertMany(rows);
+    const inserting = frames;
+    await index.deleteMany(rows.slice(0, 2000).map((row) => row.id));
+    await index.compact({ sliceMs: 4 });
+    counting = false;
+    return { inserting, compacting: frames - inserting };
+  `);
+  assert.ok(frames.inserting >= 3 && frames.compacting >= 1, JSON.stringify(frames));
+});
+
+test("without requestIdleCallback the background task queue serves, and without that a message channel", async () => {
+  for (const missing of [["requestIdleCallback"], ["requestIdleCallback", "scheduler"]]) {
+    const removed = await inPage(`
+      for (const name of ${JSON.stringify(missing)}) { delete globalThis[name]; globalThis[name] = undefined; }
+      const index = await thermocline.VectorIndex.memory({ dimensions: 2 });
+      await index.insertMany(Array.from({ length: 200 }, (_, i) => ({ vector: [1, i] })));
+      await index.deleteMany(Array.from({ length: 150 }, (_, i) => i));
+      return new Promise((resolve) => index.compactWhenIdle({ onReport: (report) => resolve(report.tombstonesRemoved) }));
+    `);
+    assert.equal(removed, 150, missing.join());
+  }
+});
+
+test("in a module worker", async () => {
+  const nearest = await inPage(`
+    const script = \`
+      import { VectorIndex } from "\${new URL("./node_modules/thermocline/dist/index.browser.js", location.href)}";
+      const index = await VectorIndex.memory({ dimensions: 2 });
+      await index.insertMany([{ id: "a", vector: [1, 0] }, { id: "b", vector: [0, 1] }]);
+      postMessage((await index.search([0.1, 1], { k: 1 }))[0].id);
+    \`;
+    const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })), { type: "module" });
+    return new Promise((resolve, reject) => { worker.onmessage = ({ data }) => resolve(data); worker.onerror = (event) => reject(new Error(event.message)); });
+  `);
+  assert.equal(nearest, "b");
+});

@@ -1,0 +1,23 @@
+// As much of node:test as the interface's tests use, for a page.
+const tests = [];
+
+export function test(name, run) {
+  tests.push({ name, run });
+}
+
+/** Runs all tests, one after the other. For each its name, how long it took, and what went wrong, if anything. */
+export async function outcomes() {
+  const results = [];
+  for (const { name, run } of tests) {
+    const began = performance.now();
+    const result = { name };
+    try {
+      await run({ skip: (why) => (result.skipped = why) });
+    } catch (error) {
+      result.error = String(error?.stack ?? error);
+    }
+    result.ms = performance.now() - began;
+    results.push(result);
+  }
+  return results;
+}

@@ -1,0 +1,81 @@
+// What only Node has.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
+import * as esm from "thermocline";
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+const cwd = new URL(".", import.meta.url);
+
+test("require and import give the same names, and errors of both tell name and code", async () => {
+  const cjs = require("thermocline");
+  assert.deepEqual(Object.keys(cjs).sort(), Object.keys(esm).sort());
+  assert.deepEqual(Object.keys(esm).sort(), ["ThermoclineError", "VectorIndex"]);
+  for (const { VectorIndex } of [cjs, esm]) {
+    const error = await VectorIndex.memory({}).catch((thrown) => thrown);
+    assert.deepEqual([error.name, error.code], ["ThermoclineError", "INVALID_OPTION"]);
+  }
+});
+
+test("package.json and the wasm file can be resolved by name", () => {
+  assert.equal(require("thermocline/package.json").name, "thermocline");
+  assert.match(require.resolve("thermocline/thermocline.wasm"), /thermocline\.wasm$/);
+});
+
+test("an error reads well on a console", async () => {
+  const error = await esm.VectorIndex.memory({ dimensions: 0 }).catch((thrown) => thrown);
+  assert.match(inspect(error), /^ThermoclineError: .*\n[^]*code: 'INVALID_OPTION'/);
+});
+
+/** Runs a program of its own; fails unless it ends by itself within a few seconds. */
+async function ends(program) {
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd, timeout: 8000 });
+  return stdout.trim();
+}
+
+test("an open index, a finished compaction and an idle hook do not keep a process alive", async () => {
+  const seen = await ends(`
+    import { VectorIndex } from "thermocline";
+    const index = await VectorIndex.memory({ dimensions: 2 });
+    await index.insertMany(Array.from({ length: 200 }, (_, i) => ({ vector: [1, i] })));
+    index.compactWhenIdle();
+    await index.deleteMany(Array.from({ length: 150 }, (_, i) => i));
+    console.log("end");
+  `);
+  assert.equal(seen, "end");
+});
+
+test("a server that waits for work is compacted meanwhile", async () => {
+  const seen = await ends(`
+    import { createServer } from "node:http";
+    import { VectorIndex } from "thermocline";
+    const index = await VectorIndex.memory({ dimensions: 2 });
+    await index.insertMany(Array.from({ length: 200 }, (_, i) => ({ vector: [1, i] })));
+    const server = createServer().listen(0);
+    index.compactWhenIdle({ onReport: (report) => { console.log(report.tombstonesRemoved); server.close(); } });
+    await index.deleteMany(Array.from({ length: 150 }, (_, i) => i));
+  `);
+  assert.equal(seen, "150");
+});
+
+test("arrays from another realm are taken", async () => {
+  const index = await esm.VectorIndex.memory({ dimensions: 3 });
+  const { vector, payload, list, query } = runInNewContext("({ vector: Float32Array.of(1, 2, 3), payload: Uint8Array.of(4, 5), list: [3, 2, 1], query: [1, 2, 3] })");
+  await index.insertWithId("typed", vector, payload);
+  await index.insertWithId("list", list);
+  const [hit] = await index.search(query);
+  assert.equal(hit.id, "typed");
+  assert.deepEqual([...hit.payload], [4, 5]);
+});
+
+test("an index whose callers are gone is not in anybody's way", async () => {
+  for (let i = 0; i < 60; i++) {
+    const index = await esm.VectorIndex.memory({ dimensions: 3 });
+    await index.insert([1, 2, 3]);
+  }
+});

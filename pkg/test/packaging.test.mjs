@@ -1,0 +1,128 @@
+// The tarball, installed in throw-away projects of every kind that we promise, and run there.
+import assert from "node:assert/strict";
+import { cp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { build, createServer, preview } from "vite";
+import { EXPECTED } from "../packaging/scenario.mjs";
+import { launch, resultOf } from "./support/chromium.mjs";
+import { PKG, pack, project, remove, run } from "./support/project.mjs";
+import { serve } from "./support/server.mjs";
+
+const tidy = [];
+let tarball;
+let browser;
+
+before(async () => {
+  const packed = await pack();
+  tidy.push(() => remove(packed.folder));
+  tarball = packed.tarball;
+  browser = await launch();
+  tidy.push(() => browser.close());
+});
+
+after(async () => {
+  for (const step of tidy.reverse()) await step();
+});
+
+async function made(name, type) {
+  const folder = await project(join(PKG, "packaging", name), tarball, type);
+  await cp(join(PKG, "packaging/scenario.mjs"), join(folder, "scenario.mjs"));
+  tidy.push(() => remove(folder));
+  return folder;
+}
+
+test("Node, ES modules", async () => {
+  const cwd = await made("node-esm");
+  assert.deepEqual(JSON.parse(await run(process.execPath, ["main.mjs"], { cwd })), EXPECTED);
+});
+
+test("Node, CommonJS", async () => {
+  const cwd = await made("node-cjs", "commonjs");
+  assert.deepEqual(JSON.parse(await run(process.execPath, ["main.cjs"], { cwd })), EXPECTED);
+});
+
+test("TypeScript, strict, as Node and as a bundler resolve it", async () => {
+  const cwd = await made("typescript");
+  const tsc = join(PKG, "node_modules/typescript/bin/tsc");
+  await run(process.execPath, [tsc, "--project", "tsconfig.json"], { cwd });
+  await run(process.execPath, [tsc, "--project", "tsconfig.bundler.json"], { cwd });
+});
+
+test("Vite's dev server, without a configuration", async () => {
+  const root = await made("vite");
+  const server = await createServer({ root, configFile: false, logLevel: "warn", server: { port: 0, host: "127.0.0.1" } });
+  try {
+    await server.listen();
+    assert.deepEqual(await resultOf(browser, server.resolvedUrls.local[0]), EXPECTED);
+  } finally {
+    await server.close();
+  }
+});
+
+test("Vite's build and preview, without a configuration", async () => {
+  const root = await made("vite");
+  await build({ root, configFile: false, logLevel: "warn" });
+  const server = await preview({ root, configFile: false, logLevel: "warn", preview: { port: 0, host: "127.0.0.1" } });
+  try {
+    assert.deepEqual(await resultOf(browser, server.resolvedUrls.local[0]), EXPECTED);
+  } finally {
+    await server.close();
+  }
+});
+
+test("a page without a bundler", async () => {
+  const server = await serve(await made("plain"));
+  try {
+    assert.deepEqual(await resultOf(browser, server.url), EXPECTED);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("a page whose server gives the wasm file a wrong MIME type", async () => {
+  const server = await serve(await made("plain"), { ".wasm": "application/octet-stream" });
+  try {
+    assert.deepEqual(await resultOf(browser, server.url), EXPECTED);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("a page whose wasm file is missing, or is a page itself, says so", async () => {
+  const folder = await made("plain");
+  const wasm = join(folder, "node_modules/thermocline/dist/thermocline.wasm");
+  const server = await serve(folder);
+  try {
+    await cp(join(folder, "index.html"), wasm);
+    // Served as wasm, so that the engine itself refuses it while streaming.
+    assert.match(await resultOf(browser, server.url), /ThermoclineError: .*thermocline\.wasm could not be loaded/);
+    await remove(wasm);
+    assert.match(await resultOf(browser, server.url), /ThermoclineError: .*got HTTP status 404/);
+  } finally {
+    await server.stop();
+  }
+  const fallback = await made("plain");
+  await cp(join(fallback, "index.html"), join(fallback, "node_modules/thermocline/dist/thermocline.wasm"));
+  const other = await serve(fallback, { ".wasm": "text/html" });
+  try {
+    assert.match(await resultOf(browser, other.url), /ThermoclineError: .*expected WebAssembly, got \d+ bytes/);
+  } finally {
+    await other.stop();
+  }
+});
+
+test("a script that a dev server moved into its cache without the wasm file, as Vite 5 to 7 do", async () => {
+  const folder = await made("plain");
+  const modules = join(folder, "node_modules");
+  await cp(join(modules, "thermocline/dist/index.browser.js"), join(modules, ".vite/deps/thermocline.js"));
+  // Such a server answers with a page where there is no file.
+  await cp(join(folder, "index.html"), join(modules, ".vite/deps/thermocline.wasm"));
+  await writeFile(join(folder, "index.html"), (await readFile(join(folder, "index.html"), "utf8")).replace("thermocline/dist/index.browser.js", ".vite/deps/thermocline.js"));
+  const server = await serve(folder, { ".wasm": undefined });
+  try {
+    assert.deepEqual(await resultOf(browser, server.url), EXPECTED);
+  } finally {
+    await server.stop();
+  }
+});

@@ -1,0 +1,41 @@
+// Runs the package's tests against the packed tarball. Needs a built dist/ (npm run build).
+//
+//     node test/run.mjs [api] [browser] [packaging]        all of them when none is named
+//
+// api: the interface, in Node, from a throw-away project. browser: the same files in headless Chromium, and what only a
+// browser has. packaging: what the tarball holds and weighs, and the tarball in projects of every kind.
+import { spawn } from "node:child_process";
+import { cp, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PKG, pack, project, remove } from "./support/project.mjs";
+
+const SUITES = ["api", "browser", "packaging"];
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !SUITES.includes(name));
+if (unknown.length) throw new Error(`expected suites out of ${SUITES.join(", ")}, got ${unknown.join(", ")}`);
+const wanted = chosen.length ? chosen : SUITES;
+
+let failed = false;
+if (wanted.includes("api")) failed = !(await api()) || failed;
+if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs"])) || failed;
+if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/packaging.test.mjs"])) || failed;
+process.exitCode = failed ? 1 : 0;
+
+/** The interface's tests, in a project that knows nothing but the tarball. */
+async function api() {
+  const { tarball, folder } = await pack();
+  const at = await project(join(PKG, "test/api"), tarball);
+  try {
+    for (const name of await readdir(join(PKG, "test/node"))) await cp(join(PKG, "test/node", name), join(at, name));
+    const files = (await readdir(at)).filter((name) => /\.test\.[cm]js$/.test(name));
+    return await nodeTest(at, files);
+  } finally {
+    await remove(at);
+    await remove(folder);
+  }
+}
+
+function nodeTest(cwd, files) {
+  const child = spawn(process.execPath, ["--test", "--test-reporter=spec", ...files], { cwd, stdio: "inherit" });
+  return new Promise((resolve) => child.on("exit", (code) => resolve(code === 0)));
+}

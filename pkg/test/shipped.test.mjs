@@ -1,0 +1,69 @@
+// What the tarball holds and weighs.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { LIMITS, SHIPPED, sizes } from "../build/sizes.mjs";
+import { factoryFrom } from "../build/glue.mjs";
+import { PKG, manifest, pack, remove, run } from "./support/project.mjs";
+
+const DIST = join(PKG, "dist");
+
+test("the tarball holds what ships and nothing else", async () => {
+  const { files, folder } = await pack();
+  await remove(folder);
+  const optional = ["dist/LICENSE-APACHE", "dist/LICENSE-MIT"];
+  const expected = ["README.md", "package.json", "dist/index.d.cts", "dist/index.d.ts", ...SHIPPED.map((name) => `dist/${name}`)].sort();
+  assert.deepEqual(files.filter((name) => !optional.includes(name)).sort(), expected);
+});
+
+test("installing runs nothing and needs nothing", async () => {
+  const { scripts, dependencies, optionalDependencies, peerDependencies, devDependencies, sideEffects } = await manifest();
+  for (const name of Object.keys(scripts)) assert.doesNotMatch(name, /install|prepare/);
+  assert.deepEqual([dependencies, optionalDependencies, peerDependencies, sideEffects], [undefined, undefined, undefined, false]);
+  for (const [name, version] of Object.entries(devDependencies)) assert.match(version, /^\d+\.\d+\.\d+$/, name);
+});
+
+test("every file that package.json names is there", async () => {
+  const { exports, main, types } = await manifest();
+  const named = JSON.stringify([Object.values(exports), main, types]).match(/\.\/[^"]+/g);
+  assert.ok(named.length >= 10);
+  for (const path of new Set(named)) assert.ok((await readFile(join(PKG, path))).length > 0, path);
+});
+
+test("sizes are within their limits", () => {
+  for (const { name, gzip, within } of sizes(DIST)) assert.ok(within, `${name}: ${gzip} bytes gzipped, limits ${JSON.stringify(LIMITS)}`);
+});
+
+test("no script carries the wasm file inside of it", async () => {
+  for (const name of SHIPPED.filter((file) => !file.endsWith(".wasm"))) {
+    const text = await readFile(join(DIST, name), "utf8");
+    assert.doesNotMatch(text, /[A-Za-z0-9+/]{400}/, name);
+    assert.doesNotMatch(text, /AGFzbQ/, `${name}: base64 of the wasm magic`);
+  }
+});
+
+test("the shipped wasm file computes with SIMD", async () => {
+  const text = await run(process.execPath, [join(PKG, "node_modules/binaryen/bin/wasm-dis"), "--enable-simd", join(DIST, "thermocline.wasm")]);
+  for (const instruction of ["i32x4.dot_i16x8_s", "f32x4.mul", "f32x4.add", "v128.load"]) {
+    assert.ok(text.split(instruction).length > 4, `${instruction}: expected in the kernels`);
+  }
+});
+
+test("the glue's maker refuses output of a shape that it does not know", async () => {
+  const generated = await readFile(join(PKG, "wasm/generated.js"), "utf8");
+  assert.match(factoryFrom(generated), /^export default async function instantiate\(module\)/m);
+  const changes = [
+    (text) => text.replace("let wasmModule, wasmInstance, wasm;", "let wasm;"),
+    (text) => text.replace("export class RawIndex {", "export class RawIndex{"),
+    (text) => `import * as other from "./other.js";\n${text}`,
+    (text) => text.replace("    wasm.__wbindgen_start();\n", "    wasm.__wbindgen_start();\n    wasm.other();\n"),
+    (text) => text.replace("function __wbg_get_imports() {", "function imports() {"),
+    (text) => `${text}export { other };\n`,
+    (text) => text.replace("let WASM_VECTOR_LEN = 0;", "export let WASM_VECTOR_LEN = 0;"),
+  ];
+  for (const change of changes) {
+    assert.notEqual(change(generated), generated, String(change));
+    assert.throws(() => factoryFrom(change(generated)), /output has changed/, String(change));
+  }
+});

@@ -1,0 +1,29 @@
+// A headless Chromium that talks to nobody but this machine.
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+/** Opens the page and waits until it sets `globalThis.result`; an uncaught error in the page is an error here. */
+export async function resultOf(browser, url, timeout = 60_000) {
+  const page = await browser.newPage();
+  const log = [];
+  page.on("console", (message) => log.push(message.text()));
+  page.on("requestfailed", (request) => log.push(`failed: ${request.url()}`));
+  const failed = new Promise((_, reject) => page.on("pageerror", (error) => reject(error)));
+  try {
+    await page.goto(url);
+    const finished = page.waitForFunction(() => globalThis.result, undefined, { timeout }).then((handle) => handle.jsonValue());
+    return await Promise.race([finished, failed]);
+  } catch (error) {
+    throw new Error(`${url}: ${error.message}\n${log.join("\n")}`, { cause: error });
+  } finally {
+    await page.close();
+  }
+}

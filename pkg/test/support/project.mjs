@@ -1,0 +1,49 @@
+// Throw-away projects with the packed tarball installed in them, as a user would install it.
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+export const PKG = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const exec = promisify(execFile);
+
+/** Runs a command; its output, or an error that shows it. */
+export async function run(command, args, options = {}) {
+  try {
+    const { stdout } = await exec(command, args, { maxBuffer: 1 << 26, timeout: 120_000, ...options });
+    return stdout;
+  } catch (error) {
+    throw new Error(`${command} ${args.join(" ")}: ${error.message}\n${error.stdout}\n${error.stderr}`);
+  }
+}
+
+/** Packs the package; the path of the tarball and what is in it. */
+export async function pack() {
+  const folder = await temporary("pack");
+  const [packed] = JSON.parse(await run("npm", ["pack", "--json", "--loglevel=error", "--pack-destination", folder], { cwd: PKG }));
+  return { tarball: join(folder, packed.filename), files: packed.files.map((file) => file.path), folder };
+}
+
+/** A new project outside of the repository, with `source`'s files in it and the tarball installed; nothing else. */
+export async function project(source, tarball, type = "module") {
+  const folder = await temporary("project");
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "throw-away", private: true, type }));
+  await cp(source, folder, { recursive: true });
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", tarball], { cwd: folder });
+  return folder;
+}
+
+/** The package.json of the package. */
+export async function manifest() {
+  return JSON.parse(await readFile(join(PKG, "package.json"), "utf8"));
+}
+
+export function remove(folder) {
+  return rm(folder, { recursive: true, force: true });
+}
+
+function temporary(kind) {
+  return mkdtemp(join(tmpdir(), `thermocline-${kind}-`));
+}

@@ -1,0 +1,26 @@
+//! Records: a full-precision vector and a payload, by slot.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `record.rs` | the words of one record: header, vector, payload |
+//! | `slab.rs` | fixed-size pieces of memory, and what in them is live and what is stale |
+//! | `locator.rs` | slot -> position of its record |
+//! | `warm.rs` | the warm arena: append, read, remove |
+//! | `evacuation.rs` | giving stale bytes back, slab by slab, in bounded steps |
+//!
+//! A position is one `u32`: the slab's index in the high bits, the word within the slab in the low ones. A record is
+//! appended to the open slab and never changed; removing it leaves stale bytes, which an [`Evacuation`] reclaims by
+//! copying what is live elsewhere.
+
+pub(crate) mod evacuation;
+mod locator;
+pub(crate) mod record;
+mod slab;
+pub(crate) mod warm;
+
+pub(crate) use evacuation::{Evacuation, EvacuationError};
+pub(crate) use record::{AppendError, MAX_PAYLOAD_BYTES, PayloadKind};
+pub(crate) use warm::WarmArena;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! The warm arena: every record resident, uncompressed, one load away.
+
+use super::locator::Locator;
+use super::record::{self, AppendError, Header, MAX_PAYLOAD_BYTES, PayloadKind, Record};
+use super::slab::{SLAB_BITS, SlabName, Slabs};
+use crate::types::{OutOfMemory, Slot};
+
+/// Records by slot. `BITS` is log2 of the words in a slab.
+///
+/// Reading is constant time. Nothing here grows by copying more than one slab.
+#[derive(Debug)]
+pub(crate) struct WarmArena<const BITS: u32 = SLAB_BITS> {
+    dimensions: usize,
+    locator: Locator,
+    pub(super) slabs: Slabs<BITS>,
+}
+
+impl<const BITS: u32> WarmArena<BITS> {
+    /// An empty arena of vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
+    pub(crate) const fn new(dimensions: usize) -> Self {
+        Self { dimensions, locator: Locator::new(), slabs: Slabs::new() }
+    }
+
+    /// Dimensions of every vector in here.
+    pub(crate) const fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Makes room so that the next [`WarmArena::append`] to `slot`, of a payload of `payload_bytes`, cannot fail.
+    pub(crate) fn reserve(&mut self, slot: Slot, payload_bytes: usize) -> Result<(), AppendError> {
+        if payload_bytes > MAX_PAYLOAD_BYTES {
+            return Err(AppendError::PayloadTooLong(payload_bytes));
+        }
+        self.locator.reserve(slot.index().checked_add(1).ok_or(OutOfMemory)?)?;
+        Ok(self.slabs.reserve(record::record_words(self.dimensions, payload_bytes))?)
+    }
+
+    /// Allocates ahead for `records` more records without payloads, in slots below `slots`. A hint: an append may still
+    /// need memory.
+    pub(crate) fn reserve_ahead(&mut self, slots: usize, records: usize) -> Result<(), OutOfMemory> {
+        self.locator.reserve(slots)?;
+        let words = record::record_words(self.dimensions, 0).checked_mul(records).ok_or(OutOfMemory)?;
+        self.slabs.reserve_ahead(words)
+    }
+
+    /// Gives `slot` its record; one that it had becomes stale.
+    ///
+    /// # Errors
+    /// The payload is too long, the vector has other dimensions, or there is no memory (never after a
+    /// [`WarmArena::reserve`] of the same). Nothing has changed.
+    pub(crate) fn append(
+        &mut self,
+        slot: Slot,
+        inv_norm: f32,
+        vector: &[f32],
+        kind: PayloadKind,
+        payload: &[u8],
+    ) -> Result<(), AppendError> {
+        if vector.len() != self.dimensions {
+            return Err(AppendError::DimensionMismatch { expected: self.dimensions, received: vector.len() });
+        }
+        self.reserve(slot, payload.len())?;
+        let words = record::record_words(self.dimensions, payload.len());
+        let record = Record { inv_norm, vector, kind, payload };
+        let position = self.slabs.push(words, |slab| record::write(slab, slot, &record))?;
+        self.point(slot, Some(position));
+        Ok(())
+    }
+
+    /// Takes the record of `slot` away: its bytes are stale. False when there was none.
+    pub(crate) fn remove(&mut self, slot: Slot) -> bool {
+        self.point(slot, None)
+    }
+
+    /// Makes `slot` point to `position`, and retires the record that it pointed to; true when there was one.
+    fn point(&mut self, slot: Slot, position: Option<u32>) -> bool {
+        let Some(before) = self.locator.replace(slot, position) else { return false };
+        if let Some(header) = self.slabs.get(before).and_then(Header::read) {
+            self.slabs.retire(before, header.record_words(self.dimensions));
+        }
+        true
+    }
+
+    /// Exchanges the records of two slots below the reserved length (either may have none): how `pack` moves a record
+    /// into a free slot. No record's bytes move.
+    pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
+        if a.index() >= self.locator.len() || b.index() >= self.locator.len() {
+            return;
+        }
+        let (at_a, at_b) = (self.locator.get(a), self.locator.get(b));
+        for (slot, position) in [(a, at_b), (b, at_a)] {
+            self.locator.replace(slot, position);
+            if let Some(word) = position.and_then(|position| self.slabs.first_mut(position)) {
+                *word = slot.0;
+            }
+        }
+    }
+
+    #[inline]
+    fn words(&self, slot: Slot) -> Option<&[u32]> {
+        self.slabs.get(self.locator.get(slot)?)
+    }
+
+    /// True when `slot` has a record.
+    #[inline]
+    pub(crate) fn contains(&self, slot: Slot) -> bool {
+        self.locator.get(slot).is_some()
+    }
+
+    /// The record of `slot`.
+    #[inline]
+    pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
+        record::read(self.words(slot)?, self.dimensions)
+    }
+
+    /// The full vector of `slot`: what rerank reads.
+    #[inline]
+    pub(crate) fn vector(&self, slot: Slot) -> Option<&[f32]> {
+        let vector = self.words(slot)?.get(record::HEADER_WORDS..)?.get(..self.dimensions)?;
+        Some(bytemuck::cast_slice(vector))
+    }
+
+    /// The payload of `slot` and what its bytes are.
+    #[inline]
+    pub(crate) fn payload(&self, slot: Slot) -> Option<(PayloadKind, &[u8])> {
+        self.record(slot).map(|record| (record.kind, record.payload))
+    }
+
+    /// The bytes of the header and the vector of `slot`, to touch ahead of reading them. Finding them loads nothing of
+    /// the record itself.
+    #[inline]
+    pub(crate) fn bytes(&self, slot: Slot) -> Option<&[u8]> {
+        Some(bytemuck::cast_slice(self.words(slot)?.get(..record::HEADER_WORDS + self.dimensions)?))
+    }
+
+    /// Every record, by ascending slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, Record<'_>)> {
+        // The locator's length is bounded by the slots that were reserved, so the index fits.
+        (0..self.locator.len()).map(|at| Slot(at as u32)).filter_map(|slot| Some((slot, self.record(slot)?)))
+    }
+
+    /// Drops the slots at and above `len`; records that they had become stale.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        for at in len..self.locator.len() {
+            self.remove(Slot(at as u32));
+        }
+        self.locator.truncate(len);
+    }
+
+    /// Bytes of records that no slot points to any more: what an evacuation can reclaim.
+    pub(crate) const fn stale_bytes(&self) -> usize {
+        self.slabs.stale_bytes()
+    }
+
+    /// Bytes held, spare room and the locator included.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.slabs.resident_bytes() + self.locator.resident_bytes()
+    }
+
+    /// The record at the word `offset` of a slab: its length in words, and its position when it is live.
+    pub(super) fn walk(&self, slab: SlabName, offset: usize) -> Option<(usize, Slot, Option<u32>)> {
+        let position = (slab.index << BITS).checked_add(offset as u32)?;
+        let header = Header::read(self.slabs.get(position)?)?;
+        let live = self.locator.get(header.slot) == Some(position);
+        Some((header.record_words(self.dimensions), header.slot, live.then_some(position)))
+    }
+
+    /// Makes `slot` point to a verified copy of its record; the original becomes stale.
+    pub(super) fn repoint(&mut self, slot: Slot, copy: u32) {
+        self.point(slot, Some(copy));
+    }
+}

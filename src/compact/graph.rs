@@ -1,0 +1,84 @@
+//! Steps 1 to 3: the graph without its leaving nodes.
+
+use super::Parts;
+use super::job::{Job, Phase, cost};
+use crate::graph::{Fates, Graph, Scratch, cut_out};
+use crate::quantize::with_space;
+use crate::types::{OutOfMemory, Slot};
+
+impl Job {
+    /// Step 1, for one leaving node.
+    pub(super) fn cut_out(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
+        if parts.tombstones.live() == 0 {
+            return Ok(self.clear(parts));
+        }
+        let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
+            self.enter(Phase::Relink);
+            return Ok(0);
+        };
+        self.cursor = slot.index() + 1;
+        let Parts { graph, codes, .. } = parts;
+        let (_, _, buffer) = scratch.split();
+        codes.prepare(buffer)?;
+        with_space!(codes, space => cut_out(graph, space, slot, buffer));
+        Ok(cost::CUT_OUT)
+    }
+
+    /// Nothing is live: there is no graph to repair.
+    fn clear(&mut self, parts: &mut Parts) -> usize {
+        let graph = parts.graph.resident_bytes();
+        self.removed += parts.tombstones.deleted();
+        parts.graph = Graph::new(parts.graph.m());
+        for slot in (0..parts.slots() as u32).map(Slot) {
+            if !parts.ids.is_free(slot) {
+                parts.release(slot);
+            }
+        }
+        let (_, codes) = parts.shrink();
+        self.reclaimed.graph += graph - parts.graph.resident_bytes();
+        self.reclaimed.codes += codes;
+        self.enter(Phase::Warm);
+        cost::FREE
+    }
+
+    /// Step 2, for one node that stays.
+    pub(super) fn relink(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
+        let slot = Slot(self.cursor as u32);
+        let Parts { graph, codes, tombstones, .. } = parts;
+        if slot.index() >= graph.len() {
+            let entry = graph.entry();
+            if entry.is_none_or(|entry| self.leaving.contains(entry)) {
+                graph.set_entry(self.highest);
+            }
+            self.enter(Phase::Free);
+            return Ok(0);
+        }
+        self.cursor += 1;
+        if graph.level(slot).is_none() || self.leaving.contains(slot) {
+            return Ok(cost::LOOK);
+        }
+        let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
+        with_space!(codes, space => graph.relink(space, slot, &fates, scratch))?;
+        // Every node that stays is seen here or was added since, and one added above the entry point became it.
+        let level = graph.level(slot);
+        if self.highest.is_none_or(|highest| graph.level(highest) < level) {
+            self.highest = Some(slot);
+        }
+        Ok(cost::RELINK)
+    }
+
+    /// Step 3, for one leaving node.
+    pub(super) fn free(&mut self, parts: &mut Parts) -> usize {
+        let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
+            self.enter(Phase::Pack);
+            self.cursor = parts.slots();
+            return 0;
+        };
+        self.cursor = slot.index() + 1;
+        parts.graph.free(slot);
+        parts.release(slot);
+        self.leaving.remove(slot);
+        self.removed += 1;
+        cost::FREE
+    }
+}

@@ -1,0 +1,164 @@
+//! One compaction, resumable after any step.
+
+use super::{Parts, ReclaimedBytes};
+use crate::arena::{Evacuation, EvacuationError};
+use crate::graph::Scratch;
+use crate::slot_set::SlotSet;
+use crate::types::{OutOfMemory, Slot};
+
+/// How far a compaction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Work done, in units of about a microsecond. Never decreases.
+    pub done: usize,
+    /// Work in all, in the same units.
+    pub total: usize,
+    /// What is at work: "graph", "pack" or "warm".
+    pub phase: &'static str,
+}
+
+/// The steps, in the order of the map in `mod.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    CutOut,
+    Relink,
+    Free,
+    Pack,
+    Redirect,
+    Release,
+    Warm,
+    Done,
+}
+
+impl Phase {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::CutOut | Self::Relink | Self::Free => "graph",
+            Self::Pack | Self::Redirect | Self::Release => "pack",
+            Self::Warm | Self::Done => "warm",
+        }
+    }
+}
+
+/// What one slot costs in each step, in microseconds. Rough: slices are timed by the driver's clock, and this only
+/// makes a progress bar move evenly.
+pub(super) mod cost {
+    pub(in crate::compact) const CUT_OUT: usize = 2;
+    pub(in crate::compact) const RELINK: usize = 12;
+    pub(in crate::compact) const LOOK: usize = 1;
+    pub(in crate::compact) const FREE: usize = 1;
+    pub(in crate::compact) const MOVE: usize = 3;
+    pub(in crate::compact) const SHRINK: usize = 50;
+    /// Bytes that a microsecond moves and verifies.
+    pub(in crate::compact) const WARM_BYTES: usize = 1 << 10;
+}
+
+/// A compaction under way.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(super) phase: Phase,
+    /// The next slot of the phase at hand.
+    pub(super) cursor: usize,
+    /// The tombstones that this job removes: those there were when it began.
+    pub(super) leaving: SlotSet,
+    /// The slots whose nodes have moved to lower ones.
+    pub(super) moved: SlotSet,
+    /// The best place for the entry point among those seen.
+    pub(super) highest: Option<Slot>,
+    warm: Option<Evacuation>,
+    pub(super) removed: usize,
+    pub(super) reclaimed: ReclaimedBytes,
+    done: usize,
+    total: usize,
+}
+
+impl Job {
+    /// Fixes what will be removed.
+    pub(crate) fn begin(parts: &Parts) -> Result<Self, OutOfMemory> {
+        let leaving = parts.tombstones.deleted_slots().snapshot()?;
+        let warm = parts.records.stale_bytes();
+        let gone = leaving.count();
+        let slots = parts.slots();
+        let graph = gone * (cost::CUT_OUT + cost::FREE + cost::MOVE + cost::FREE) + (slots - gone) * cost::RELINK;
+        let looks = 2 * slots * cost::LOOK;
+        let total = if gone > 0 { graph + looks } else { 0 }
+            + if warm > 0 { parts.records.resident_bytes() / cost::WARM_BYTES } else { 0 };
+        Ok(Self {
+            phase: if gone > 0 { Phase::CutOut } else { Phase::Warm },
+            cursor: 0,
+            leaving,
+            moved: SlotSet::new(),
+            highest: None,
+            warm: None,
+            removed: 0,
+            reclaimed: ReclaimedBytes::default(),
+            done: 0,
+            total: total.max(1),
+        })
+    }
+
+    /// Does about `units` microseconds' worth of work. False when there is none left.
+    ///
+    /// After an error the job should be dropped; the index is consistent.
+    pub(crate) fn step(
+        &mut self,
+        parts: &mut Parts,
+        scratch: &mut Scratch,
+        units: usize,
+    ) -> Result<bool, EvacuationError> {
+        let mut left = units.max(1);
+        while left > 0 && self.phase != Phase::Done {
+            let spent = match self.phase {
+                Phase::CutOut => self.cut_out(parts, scratch)?,
+                Phase::Relink => self.relink(parts, scratch)?,
+                Phase::Free => self.free(parts),
+                Phase::Pack => self.pack(parts)?,
+                Phase::Redirect => self.redirect(parts),
+                Phase::Release => self.release(parts),
+                Phase::Warm => self.reclaim_warm(parts, left)?,
+                Phase::Done => 0,
+            };
+            self.done = (self.done + spent).min(self.total);
+            left = left.saturating_sub(spent.max(1));
+        }
+        if self.phase == Phase::Done {
+            self.done = self.total;
+        }
+        Ok(self.phase != Phase::Done)
+    }
+
+    pub(super) const fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.cursor = 0;
+    }
+
+    /// Step 7.
+    fn reclaim_warm(&mut self, parts: &mut Parts, units: usize) -> Result<usize, EvacuationError> {
+        let warm = match &mut self.warm {
+            Some(warm) => warm,
+            None => self.warm.insert(Evacuation::plan(&parts.records, 0)?),
+        };
+        let before = warm.done_bytes();
+        let more = warm.step(&mut parts.records, units.saturating_mul(cost::WARM_BYTES));
+        self.reclaimed.warm = warm.reclaimed_bytes();
+        let moved = warm.done_bytes() - before;
+        if !more? {
+            self.phase = Phase::Done;
+        }
+        Ok((moved / cost::WARM_BYTES).max(1))
+    }
+
+    pub(crate) const fn progress(&self) -> Progress {
+        Progress { done: self.done, total: self.total, phase: self.phase.name() }
+    }
+
+    /// How many of the tombstones there are now stand for records that only moved.
+    pub(crate) const fn moved(&self) -> usize {
+        self.moved.count()
+    }
+
+    /// What was removed and freed so far.
+    pub(crate) const fn outcome(&self) -> (usize, ReclaimedBytes) {
+        (self.removed, self.reclaimed)
+    }
+}

@@ -1,0 +1,36 @@
+//! Compaction: tombstones become free slots, free slots become free bytes, and stale records go, all in place and a
+//! few microseconds at a time. Ids and payloads never change.
+//!
+//! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
+//! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
+//! 3. *Free*: nothing leads to the leaving nodes any more; their slots become free.
+//! 4. *Pack*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
+//!    leads to the new one, so searches between slices lose nothing.
+//! 5. *Redirect*: links to old nodes are pointed at the new ones.
+//! 6. *Release*: the old nodes' slots, now the last ones, are dropped, and the arrays shrink.
+//! 7. *Warm*: slabs with stale bytes are emptied into fresh ones and freed.
+//!
+//! Which nodes leave is fixed when a job begins; what is deleted later waits for the next. Between any two steps all of
+//! this holds: every live record is found, `check()` passes, and the job may be dropped for good.
+//!
+//! | file        | what                                                   |
+//! |-------------|--------------------------------------------------------|
+//! | `policy`    | when to compact: a pure function of a few numbers      |
+//! | `parts`     | the arrays that change together                        |
+//! | `job`       | the steps in order, resumable, with progress           |
+//! | `graph`     | steps 1 to 3                                           |
+//! | `pack`      | steps 4 to 6                                           |
+//! | `reclaimed` | what was freed, by part; the report                    |
+
+mod graph;
+mod job;
+mod pack;
+mod parts;
+mod policy;
+mod reclaimed;
+
+pub(crate) use job::Job;
+pub use job::Progress;
+pub(crate) use parts::Parts;
+pub(crate) use policy::{Choice, Measure, choose};
+pub use reclaimed::{CompactionReport, ReclaimedBytes};

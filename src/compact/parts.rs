@@ -1,0 +1,62 @@
+//! The arrays of an index that change together.
+
+use crate::arena::WarmArena;
+use crate::graph::Graph;
+use crate::ids::IdMap;
+use crate::quantize::Codes;
+use crate::tombstone::Tombstones;
+use crate::types::{OutOfMemory, Slot};
+
+/// Everything that is kept for each slot.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) graph: Graph,
+    pub(crate) codes: Codes,
+    pub(crate) ids: IdMap,
+    pub(crate) tombstones: Tombstones,
+    pub(crate) records: WarmArena,
+}
+
+impl Parts {
+    /// Slots below this are live, deleted or free.
+    pub(crate) const fn slots(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Makes room for one more record, apart from its graph node and its bytes in the warm arena.
+    pub(crate) fn reserve_slot(&mut self) -> Result<(), OutOfMemory> {
+        let len = self.slots() + 1;
+        self.ids.reserve(1)?;
+        self.tombstones.reserve(len)?;
+        self.codes.reserve(len)
+    }
+
+    /// Takes a slot into use, with reserved room.
+    pub(crate) fn allocate(&mut self) -> Slot {
+        let slot = self.ids.allocate();
+        if self.codes.len() < self.slots() {
+            self.codes.resize(self.slots());
+        }
+        slot
+    }
+
+    /// Gives back a slot that no link leads to and that has no id and no record.
+    pub(crate) fn release(&mut self, slot: Slot) {
+        self.tombstones.free(slot);
+        self.codes.erase(slot);
+        self.ids.release(slot);
+    }
+
+    /// Drops the free slots at the end. Returns the bytes that the graph and the codes gave back.
+    pub(crate) fn shrink(&mut self) -> (usize, usize) {
+        let graph = self.graph.resident_bytes();
+        let codes = self.codes.resident_bytes();
+        let len = self.ids.used_len();
+        self.ids.truncate(len);
+        self.tombstones.truncate(len);
+        self.codes.resize(len);
+        self.graph.truncate(len.min(self.graph.len()));
+        self.records.truncate(len);
+        (graph - self.graph.resident_bytes(), codes - self.codes.resident_bytes())
+    }
+}

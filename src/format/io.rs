@@ -1,0 +1,54 @@
+//! Where bytes are read from and written to.
+//!
+//! Both are random access, so that an index of any size is read and written a piece at a time and is never held twice:
+//! a JavaScript array outside the WebAssembly heap is as good a place as a native buffer.
+
+use super::FormatError;
+
+/// Bytes that can be read anywhere.
+pub(crate) trait ByteSource {
+    /// How many there are.
+    fn len(&self) -> u64;
+
+    /// Fills `into` with the bytes from `offset` on. Says whether all of them were there.
+    fn read(&self, offset: u64, into: &mut [u8]) -> bool;
+}
+
+/// A place for a known number of bytes, all zero at first, that can be written anywhere.
+pub(crate) trait ByteSink {
+    /// Puts `bytes` at `offset`. Says whether there was room for all of them.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> bool;
+}
+
+impl ByteSource for [u8] {
+    fn len(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> bool {
+        let found = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..start.checked_add(into.len())?))
+            .map(|bytes| into.copy_from_slice(bytes));
+        found.is_some()
+    }
+}
+
+impl ByteSink for Vec<u8> {
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        let place = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get_mut(start..start.checked_add(bytes.len())?))
+            .map(|place| place.copy_from_slice(bytes));
+        place.is_some()
+    }
+}
+
+/// Reads as [`ByteSource::read`] does; bytes that end too early are corrupt.
+pub(super) fn read_all<S: ByteSource + ?Sized>(source: &S, offset: u64, into: &mut [u8]) -> Result<(), FormatError> {
+    if source.read(offset, into) {
+        Ok(())
+    } else {
+        Err(FormatError::corrupt(format!("{} bytes expected at {offset}, of {} in all", into.len(), source.len())))
+    }
+}

@@ -1,0 +1,189 @@
+//! Linking a new node (Algorithm 1 of the paper).
+//!
+//! 1. From the entry point, descend to the node's level.
+//! 2. On each level from there down, search with `efConstruction` and choose up to M of the live nodes found. So far
+//!    the graph is only read, and all that can fail (memory) has been tried.
+//! 3. Put the node in its slot, with its links, and link back from each chosen node. A list that is full is chosen anew
+//!    by the same heuristic, so that adding costs M distances most of the time.
+//! 4. On level 0, one link is made the node's tree link.
+
+use super::links::{Graph, TREE, target, used};
+use super::scan::scan;
+use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
+use super::select::{Neighbour, select, sort};
+use super::tree;
+use crate::quantize::{PointBuffer, Scorer, Space};
+use crate::tombstone::Tombstones;
+use crate::types::{Distance, Level, OutOfMemory, Slot};
+
+/// Buffers of the build, kept from one insert to the next.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The candidates of the level at hand.
+    candidates: Vec<Neighbour>,
+    /// The chosen of all levels, and how many each has, highest level first.
+    chosen: Vec<Neighbour>,
+    counts: Vec<(Level, usize)>,
+    /// A neighbour's list while it is chosen anew.
+    pub(super) list: Vec<Neighbour>,
+}
+
+/// A node about to be linked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewNode {
+    pub(crate) slot: Slot,
+    pub(crate) level: Level,
+    /// Width of the searches for its neighbours.
+    pub(crate) ef_construction: usize,
+}
+
+/// How many candidates a search of width `ef` may hold before it gives way to an exact scan.
+pub(crate) const fn pool_limit(ef: usize) -> usize {
+    16 * ef + 1024
+}
+
+impl Graph {
+    /// Links a new node into the graph. Its code is already in `space`; its slot is not yet live.
+    ///
+    /// On an error nothing has changed. Expected cost: O(efConstruction log n) distances.
+    pub(crate) fn insert<S: Space>(
+        &mut self,
+        space: &S,
+        node: NewNode,
+        tombstones: &Tombstones,
+        scratch: &mut Scratch,
+    ) -> Result<(), OutOfMemory> {
+        let NewNode { slot, level, .. } = node;
+        self.reserve(self.len().max(slot.index() + 1), level)?;
+        let mut plan = core::mem::take(&mut scratch.plan);
+        let planned = self.plan(space, node, tombstones, scratch, &mut plan);
+        if planned.is_ok() {
+            self.place(slot, level);
+            self.link(space, slot, &mut plan, scratch);
+            let is_highest = self.entry().and_then(|entry| self.level(entry)).is_none_or(|top| level > top);
+            // With no live node to link to, the node starts a tree of its own, and searches must start there.
+            if is_highest || plan.chosen.is_empty() {
+                self.set_entry(Some(slot));
+            }
+        }
+        scratch.plan = plan;
+        planned
+    }
+
+    /// Steps 1 and 2: fills `plan` without changing the graph.
+    fn plan<S: Space>(
+        &self,
+        space: &S,
+        node: NewNode,
+        tombstones: &Tombstones,
+        scratch: &mut Scratch,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        let NewNode { slot, level, ef_construction: ef } = node;
+        let Plan { candidates, chosen, counts, list } = plan;
+        chosen.clear();
+        counts.clear();
+        candidates.try_reserve(ef)?;
+        chosen.try_reserve(self.m() * (usize::from(level.0) + 1))?;
+        counts.try_reserve(usize::from(level.0) + 1)?;
+        list.clear();
+        list.try_reserve(2 * self.m() + 1)?;
+        if tombstones.live() == 0 {
+            return Ok(());
+        }
+        let (mut space_of_search, query, buffer) = scratch.split();
+        let point = space.point(slot, query);
+        let Some(mut start) = descend(self, &point, level) else { return Ok(()) };
+        let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level(0));
+        for level in (0..=level.min(top).0).rev().map(Level) {
+            let limit = pool_limit(ef);
+            let kernels = space.kernels();
+            let search = LevelSearch { graph: self, level, scorer: &point, kernels, start, ef, limit };
+            let outcome = search.run(&mut space_of_search, &mut Accept::Live(tombstones))?;
+            if let Some(nearest) = space_of_search.pool.nearest() {
+                start = nearest;
+            }
+            if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
+                scan(&point, tombstones.live_slots().iter(), ef, space_of_search.pool)?;
+            }
+            candidates.clear();
+            candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
+            let count = select(space, candidates, self.m(), false, buffer);
+            chosen.extend_from_slice(&candidates[..count]);
+            counts.push((level, count));
+        }
+        Ok(())
+    }
+
+    /// Steps 3 and 4.
+    fn link<S: Space>(&mut self, space: &S, slot: Slot, plan: &mut Plan, scratch: &mut Scratch) {
+        let (_, query, buffer) = scratch.split();
+        let mut rest = plan.chosen.as_mut_slice();
+        for &(level, count) in &plan.counts {
+            let (chosen, others) = rest.split_at_mut(count);
+            rest = others;
+            let mut attached = None;
+            if level.0 == 0 {
+                attached = tree::place_to_attach(self, chosen);
+                if let Some(neighbour) = chosen.iter_mut().find(|neighbour| Some(neighbour.slot) == attached) {
+                    neighbour.mark = TREE;
+                    attached = None;
+                }
+            }
+            self.set_links(slot, level, chosen.iter().map(|neighbour| neighbour.link()));
+            for neighbour in chosen {
+                self.link_back(space, *neighbour, slot, level, &mut plan.list, [&mut *query, &mut *buffer]);
+            }
+            // Every chosen node holds as many tree links as it should: the tree link leads further away.
+            if let Some(other) = attached {
+                tree::join(self, space, slot, other, buffer);
+            }
+        }
+    }
+
+    /// Adds the link from `neighbour` back to `slot`, choosing its list anew when that is full.
+    fn link_back<S: Space>(
+        &mut self,
+        space: &S,
+        neighbour: Neighbour,
+        slot: Slot,
+        level: Level,
+        list: &mut Vec<Neighbour>,
+        [query, buffer]: [&mut PointBuffer; 2],
+    ) {
+        if self.append(neighbour.slot, level, slot.0 | neighbour.mark) {
+            return;
+        }
+        list.clear();
+        let is_tree = neighbour.is_tree();
+        list.push(Neighbour { distance: neighbour.distance, slot, kept: is_tree, mark: neighbour.mark });
+        score_list(&space.point(neighbour.slot, query), self.links(neighbour.slot, level), |distance, link| {
+            let mark = link & TREE;
+            list.push(Neighbour { distance, slot: target(link), kept: mark != 0, mark });
+        });
+        sort(list);
+        let count = select(space, list, self.capacity(level), false, buffer);
+        self.set_links(neighbour.slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
+    }
+}
+
+/// Distances from one node to each of a list's, four at a time.
+pub(super) fn score_list(point: &impl Scorer, list: &[u32], mut put: impl FnMut(Distance, u32)) {
+    let links = used(list);
+    for &link in links {
+        point.touch(target(link));
+    }
+    let mut groups = links.chunks_exact(4);
+    for group in &mut groups {
+        let distances = point.score4([0, 1, 2, 3].map(|i| target(group[i])));
+        for i in 0..4 {
+            put(distances[i], group[i]);
+        }
+    }
+    for &link in groups.remainder() {
+        put(point.score(target(link)), link);
+    }
+}
+
+// A link must be able to hold any slot there can be, and its mark.
+const _: () = assert!(Slot::MOST < TREE as usize);

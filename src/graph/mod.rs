@@ -1,0 +1,48 @@
+//! HNSW over slots (Malkov and Yashunin, arXiv 1603.09320). The graph never sees a vector: it asks a
+//! [`Scorer`](crate::quantize::Scorer) for distances and a predicate for who may be returned.
+//!
+//! ```text
+//! level 2          e ─────────────── o            entry point e: the highest node
+//! level 1          o ──── o ──────── o ─── o      at most M links a node
+//! level 0      o ═ o ═ o ─ o ═ o ─ o ═ o ═ o      at most 2M links a node; ═ are tree links
+//! ```
+//!
+//! **The tree.** Pruning a neighbour list may drop the last link to a node, and deletes drop more: the "unreachable
+//! points" of arXiv 2407.07871. Here each node on level 0 has at least one *tree link*, held by both of its ends and
+//! never pruned, and the tree links of the live nodes form one tree. Whatever else happens to the lists, every live
+//! node is therefore reachable from any other, after any operation and between any two slices of a compaction.
+//!
+//! | file      | what                                                                    |
+//! |-----------|-------------------------------------------------------------------------|
+//! | `links`   | the arrays: levels, neighbour lists, tree marks, entry point            |
+//! | `levels`  | seeded level draws                                                      |
+//! | `visited` | the epoch-stamped set of nodes a search has met                         |
+//! | `pool`    | the sorted candidates of a search                                       |
+//! | `search`  | descent and best-first search of one level                              |
+//! | `scan`    | the exact alternative, for when few nodes qualify                       |
+//! | `select`  | the neighbour selection heuristic (Algorithm 4)                         |
+//! | `build`   | linking a new node (Algorithm 1)                                        |
+//! | `tree`    | the tree links: attaching a node, cutting one out                       |
+//! | `repair`  | relinking the neighbours of deleted nodes; moving a node                |
+//! | `check`   | the structural proof                                                    |
+
+mod build;
+mod check;
+mod levels;
+mod links;
+mod pool;
+mod repair;
+mod scan;
+mod search;
+mod select;
+mod tree;
+mod visited;
+
+pub(crate) use build::{NewNode, pool_limit};
+pub(crate) use check::inspect;
+pub(crate) use levels::draw_level;
+pub(crate) use links::{Graph, MAX_LEVEL};
+pub(crate) use repair::Fates;
+pub(crate) use scan::scan;
+pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
+pub(crate) use tree::cut_out;

@@ -1,0 +1,216 @@
+//! The candidates of a search: one array, sorted by distance, with linear insertion.
+//!
+//! Two heaps would do less moving and more missing: at the widths that searches use, one sorted array that is compared
+//! by a single integer is faster. A candidate that may not be returned (deleted, or refused by the caller's filter)
+//! stays in the array, because the way to those behind it may lead through it, but does not count towards `ef`.
+
+use crate::types::{Candidate, Distance, OutOfMemory, Slot};
+
+/// Distance, slot and marks in one integer that sorts by distance, then by slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(u64);
+
+const EXPANDED: u64 = 1;
+const ACCEPTED: u64 = 2;
+
+impl Entry {
+    #[inline]
+    fn new(distance: Distance, slot: Slot, accepted: bool) -> Self {
+        Self(u64::from(ordered(distance)) << 32 | u64::from(slot.0) << 2 | if accepted { ACCEPTED } else { 0 })
+    }
+
+    #[inline]
+    const fn slot(self) -> Slot {
+        Slot((self.0 as u32) >> 2)
+    }
+
+    #[inline]
+    fn distance(self) -> Distance {
+        let bits = (self.0 >> 32) as u32;
+        f32::from_bits(if bits >> 31 == 1 { bits ^ (1 << 31) } else { !bits })
+    }
+}
+
+/// The bits of a float, turned so that they order as the floats do.
+#[inline]
+const fn ordered(distance: Distance) -> u32 {
+    let bits = distance.to_bits();
+    bits ^ (((bits.cast_signed() >> 31).cast_unsigned()) | 1 << 31)
+}
+
+/// Sorted candidates, of which at most `ef` are accepted ones.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    entries: Vec<Entry>,
+    ef: usize,
+    limit: usize,
+    accepted: usize,
+    /// The first entry that may be unexpanded.
+    next: usize,
+    /// Nothing at or beyond this is of use.
+    bound: u64,
+}
+
+impl Pool {
+    /// Empties the pool for a search of width `ef` that holds at most `limit` entries at once.
+    pub(crate) fn begin(&mut self, ef: usize, limit: usize) -> Result<(), OutOfMemory> {
+        self.entries.clear();
+        let room = limit.max(ef) + 1;
+        self.entries.try_reserve(room)?;
+        (self.ef, self.limit, self.accepted, self.next, self.bound) = (ef, room - 1, 0, 0, u64::MAX);
+        Ok(())
+    }
+
+    /// True when there is no room for another rejected entry: the search should give way to an exact scan.
+    #[inline]
+    pub(super) const fn is_overflowing(&self) -> bool {
+        self.entries.len() >= self.limit && self.accepted < self.ef
+    }
+
+    /// True when a candidate at `distance` would be kept.
+    #[inline]
+    pub(super) const fn admits(&self, distance: Distance) -> bool {
+        ((ordered(distance) as u64) << 32) < self.bound
+    }
+
+    /// Adds a candidate, unless it lies beyond the bound.
+    #[inline]
+    pub(super) fn insert(&mut self, distance: Distance, slot: Slot, accepted: bool) {
+        let entry = Entry::new(distance, slot, accepted);
+        // What finds no room makes the pool overflow, and the search that overflows is not used.
+        if entry.0 >= self.bound || self.entries.len() + usize::from(!accepted) > self.limit {
+            return;
+        }
+        let at = self.entries.partition_point(|&other| other < entry);
+        self.entries.insert(at, entry);
+        self.next = self.next.min(at);
+        if accepted {
+            self.accepted += 1;
+            if self.accepted >= self.ef {
+                self.trim();
+            }
+        }
+    }
+
+    /// Keeps the first `ef` accepted entries and what lies before them.
+    #[inline]
+    fn trim(&mut self) {
+        while let Some(&last) = self.entries.last() {
+            let is_accepted = last.0 & ACCEPTED != 0;
+            if is_accepted && self.accepted <= self.ef {
+                self.bound = last.0;
+                return;
+            }
+            self.accepted -= usize::from(is_accepted);
+            self.entries.pop();
+        }
+    }
+
+    /// The nearest candidate whose links have not been followed, marked as followed.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Slot> {
+        while let Some(entry) = self.entries.get_mut(self.next) {
+            self.next += 1;
+            if entry.0 & EXPANDED == 0 {
+                entry.0 |= EXPANDED;
+                return Some(entry.slot());
+            }
+        }
+        None
+    }
+
+    /// The candidate that [`Pool::pop`] would return if nothing nearer came.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<Slot> {
+        self.entries[self.next.min(self.entries.len())..]
+            .iter()
+            .find(|entry| entry.0 & EXPANDED == 0)
+            .map(|entry| entry.slot())
+    }
+
+    /// The number of candidates that may be returned.
+    pub(crate) const fn accepted_len(&self) -> usize {
+        self.accepted
+    }
+
+    /// The candidates that may be returned, nearest first.
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = Candidate> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.0 & ACCEPTED != 0)
+            .map(|entry| Candidate { distance: entry.distance(), slot: entry.slot() })
+    }
+
+    /// The nearest candidate, whether or not it may be returned.
+    pub(super) fn nearest(&self) -> Option<Slot> {
+        self.entries.first().map(|entry| entry.slot())
+    }
+
+    pub(super) const fn resident_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Beside a model that sorts everything and cuts after the `ef`-th accepted candidate.
+        #[test]
+        fn keeps_the_nearest(ef in 1usize..12, offers in prop::collection::vec((-50i32..50, any::<bool>()), 0..200)) {
+            let mut pool = Pool::default();
+            pool.begin(ef, 1000).unwrap();
+            let mut model: Vec<(f32, u32, bool)> = Vec::new();
+            for (i, (distance, accepted)) in offers.into_iter().enumerate() {
+                let distance = distance as f32 / 7.0;
+                pool.insert(distance, Slot(i as u32), accepted);
+                model.push((distance, i as u32, accepted));
+            }
+            model.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let expected: Vec<_> = model.iter().filter(|e| e.2).take(ef).map(|e| (e.0, e.1)).collect();
+            let found: Vec<_> = pool.accepted().map(|c| (c.distance, c.slot.0)).collect();
+            prop_assert_eq!(found, expected);
+        }
+
+        /// Candidates are followed nearest first, and each once.
+        #[test]
+        fn follows_each_once(distances in prop::collection::vec(0u32..1000, 1..50)) {
+            let mut pool = Pool::default();
+            pool.begin(64, 64).unwrap();
+            let mut followed = Vec::new();
+            for (i, &distance) in distances.iter().enumerate() {
+                pool.insert(distance as f32, Slot(i as u32), true);
+                if i % 3 == 0 {
+                    let peeked = pool.peek();
+                    let popped = pool.pop();
+                    prop_assert_eq!(peeked, popped);
+                    followed.extend(popped);
+                }
+            }
+            followed.extend(core::iter::from_fn(|| pool.pop()));
+            followed.sort_unstable();
+            prop_assert_eq!(followed, (0..distances.len() as u32).map(Slot).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn order_of_bits_is_order_of_floats(a in any::<f32>(), b in any::<f32>()) {
+            prop_assume!(!a.is_nan() && !b.is_nan() && (a != 0.0 || b != 0.0));
+            prop_assert_eq!(a < b, ordered(a) < ordered(b));
+            prop_assert_eq!(Entry::new(a, Slot(5), true).distance().to_bits(), a.to_bits());
+        }
+    }
+
+    #[test]
+    fn rejected_entries_stop_at_the_limit() {
+        let mut pool = Pool::default();
+        pool.begin(2, 8).unwrap();
+        for i in 0..20 {
+            pool.insert(i as f32, Slot(i), false);
+        }
+        assert!(pool.is_overflowing());
+        pool.insert(100.0, Slot(100), true);
+        assert_eq!(pool.accepted().map(|c| c.slot).collect::<Vec<_>>(), [Slot(100)]);
+    }
+}

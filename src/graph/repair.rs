@@ -1,0 +1,180 @@
+//! In-place repair: the neighbours of deleted nodes get new links, so that the deleted can be freed.
+//!
+//! As in FreshDiskANN's consolidation (arXiv 2105.09613), the candidates for a gap are the nodes that the deleted
+//! neighbour led to. Unlike it, the links that are still good are kept and only the gaps are filled: choosing whole
+//! lists anew was measured to lose recall. Places that the heuristic leaves empty go to the nearest it refused.
+
+use super::build::score_list;
+use super::links::{Graph, TREE, target};
+use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
+use super::select::{Neighbour, select, sort};
+use super::tree::hand_over;
+use crate::quantize::Space;
+use crate::types::{Level, OutOfMemory, Slot};
+
+/// How many deleted nodes are walked through in search of live ones, where deletes lie together.
+const REACH: usize = 64;
+
+/// Who may be linked to, and who must not be linked to any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fates<G, L> {
+    /// True for a node that is about to be freed.
+    pub(crate) is_leaving: G,
+    /// True for a node that holds a live record.
+    pub(crate) is_live: L,
+}
+
+impl Graph {
+    /// Replaces the links of `slot` that lead to leaving nodes, on every level it reaches. Says whether there were any.
+    ///
+    /// On an error the lists of the levels not yet repaired are as they were.
+    pub(crate) fn relink<S: Space>(
+        &mut self,
+        space: &S,
+        slot: Slot,
+        fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
+        scratch: &mut Scratch,
+    ) -> Result<bool, OutOfMemory> {
+        let Some(top) = self.level(slot) else { return Ok(false) };
+        let mut list = core::mem::take(&mut scratch.plan.list);
+        let mut changed = Ok(false);
+        for level in (0..=top.0).map(Level) {
+            if neighbours(self.list(slot, level)).any(&fates.is_leaving) {
+                changed = self.relink_level(space, slot, level, fates, scratch, &mut list).map(|()| true);
+                if changed.is_err() {
+                    break;
+                }
+            }
+        }
+        scratch.plan.list = list;
+        changed
+    }
+
+    fn relink_level<S: Space>(
+        &mut self,
+        space: &S,
+        slot: Slot,
+        level: Level,
+        fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
+        scratch: &mut Scratch,
+        list: &mut Vec<Neighbour>,
+    ) -> Result<(), OutOfMemory> {
+        let kernels = space.kernels();
+        let (mut search, query, buffer) = scratch.split();
+        let point = space.point(slot, query);
+        let wanted = self.links(slot, level).len();
+        list.clear();
+        list.try_reserve((REACH + wanted) * self.capacity(level))?;
+        let found = self.candidates(slot, level, fates, &mut search)?;
+        score_list(&point, &found, |distance, link| list.push(Neighbour::new(distance, target(link))));
+        let kept: Vec<u32> =
+            self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
+        let few = self.m() / 2;
+        if kept.len() + list.len() < few {
+            // Everything around is leaving too: look for company from the entry point.
+            if let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) {
+                let ef = 2 * self.m();
+                let mut passes =
+                    |other| other != slot && (fates.is_live)(other) && !kept.iter().any(|&link| target(link) == other);
+                let accept = &mut Accept::If(&mut passes);
+                let limit = 16 * ef;
+                LevelSearch { graph: self, level, scorer: &point, kernels, start: entry, ef, limit }
+                    .run(&mut search, accept)?;
+                list.clear();
+                list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
+            }
+        }
+        score_list(&point, &kept, |distance, link| {
+            list.push(Neighbour { distance, slot: target(link), kept: true, mark: link & TREE });
+        });
+        sort(list);
+        let wanted = wanted.max(few).min(self.capacity(level));
+        let count = select(space, list, wanted, true, buffer);
+        self.set_links(slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
+        Ok(())
+    }
+
+    /// The live nodes that the leaving neighbours of `slot` lead to, and where those are few, their leaving
+    /// neighbours in turn.
+    fn candidates(
+        &self,
+        slot: Slot,
+        level: Level,
+        fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
+        search: &mut SearchSpace<'_>,
+    ) -> Result<Vec<u32>, OutOfMemory> {
+        search.visited.begin(self.len())?;
+        search.visited.insert(slot);
+        let mut leaving = Vec::new();
+        for neighbour in neighbours(self.list(slot, level)) {
+            search.visited.insert(neighbour);
+            if (fates.is_leaving)(neighbour) {
+                leaving.push(neighbour);
+            }
+        }
+        let direct = leaving.len();
+        let enough = self.capacity(level);
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < leaving.len() && at < REACH && (at < direct || found.len() < enough) {
+            for next in neighbours(self.list(leaving[at], level)) {
+                if !search.visited.insert(next) {
+                    continue;
+                }
+                if (fates.is_live)(next) {
+                    found.push(next.0);
+                } else if (fates.is_leaving)(next) {
+                    leaving.push(next);
+                }
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+
+    /// Copies a node to a free slot. The copy takes the tree links; the original stays traversable and leads to the
+    /// copy, until [`Graph::redirect`] has passed over every node and it can be freed. Room must have been reserved.
+    pub(crate) fn relocate(&mut self, from: Slot, to: Slot) {
+        let Some(top) = self.level(from) else { return };
+        self.place(to, top);
+        for level in (0..=top.0).map(Level) {
+            let links: Vec<u32> = self.links(from, level).to_vec();
+            self.set_links(to, level, links);
+            // The first link of the original is where it has gone.
+            let list = self.list_mut(from, level);
+            list.rotate_right(1);
+            if let Some(first) = list.first_mut() {
+                *first = to.0;
+            }
+        }
+        hand_over(self, from, to);
+        if self.entry() == Some(from) {
+            self.set_entry(Some(to));
+        }
+    }
+
+    /// Points the links of `slot` that lead to a node that has been relocated to where it has gone.
+    pub(crate) fn redirect(&mut self, slot: Slot, has_moved: impl Fn(Slot) -> bool) {
+        let Some(top) = self.level(slot) else { return };
+        for level in (0..=top.0).map(Level) {
+            if !neighbours(self.list(slot, level)).any(&has_moved) {
+                continue;
+            }
+            let mut links: Vec<u32> = Vec::with_capacity(self.capacity(level));
+            for &link in self.links(slot, level) {
+                let mut goal = target(link);
+                while has_moved(goal) {
+                    let Some(next) = neighbours(self.list(goal, level)).next() else { break };
+                    goal = next;
+                }
+                // A tree link outranks an ordinary one to the same node.
+                match links.iter_mut().find(|other| target(**other) == goal) {
+                    Some(other) => *other |= link & TREE,
+                    None if goal != slot => links.push(goal.0 | link & TREE),
+                    None => {}
+                }
+            }
+            self.set_links(slot, level, links);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The exact alternative to walking the graph, for when few nodes qualify: score each of them.
+
+use super::pool::Pool;
+use crate::quantize::Scorer;
+use crate::types::{OutOfMemory, Slot};
+
+/// Leaves in `pool` the `ef` nearest of `slots`. Linear in their number.
+pub(crate) fn scan(
+    scorer: &impl Scorer,
+    slots: impl Iterator<Item = Slot>,
+    ef: usize,
+    pool: &mut Pool,
+) -> Result<(), OutOfMemory> {
+    pool.begin(ef, ef)?;
+    let mut group = [Slot::NONE; 4];
+    let mut filled = 0;
+    for slot in slots {
+        group[filled] = slot;
+        filled += 1;
+        if filled == group.len() {
+            let distances = scorer.score4(group);
+            for (distance, slot) in distances.into_iter().zip(group) {
+                pool.insert(distance, slot, true);
+            }
+            filled = 0;
+        }
+    }
+    for &slot in &group[..filled] {
+        pool.insert(scorer.score(slot), slot, true);
+    }
+    Ok(())
+}

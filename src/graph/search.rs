@@ -1,0 +1,196 @@
+//! Descent through the upper levels and best-first search of one level (Algorithms 2 and 5 of the paper).
+
+use super::build::Plan;
+use super::links::{END, Graph, target, used};
+use super::pool::Pool;
+use super::visited::Visited;
+use crate::metric::Kernels;
+use crate::quantize::{PointBuffer, Scorer};
+use crate::tombstone::Tombstones;
+use crate::types::{Distance, Level, OutOfMemory, Slot};
+
+/// The longest list there can be, and room to fill the last group of four.
+const BATCH: usize = 2 * 64 + 3;
+
+/// Everything that a search writes to, kept from one to the next so that none allocates.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    pub(super) visited: Visited,
+    /// The result of the last search of a level, or of the last scan.
+    pub(crate) pool: Pool,
+    /// The fixed point of the search under way.
+    pub(crate) query: PointBuffer,
+    /// The fixed point of a comparison between candidates.
+    pub(super) point: PointBuffer,
+    batch: [Slot; BATCH],
+    pub(super) plan: Plan,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            visited: Visited::default(),
+            pool: Pool::default(),
+            query: PointBuffer::default(),
+            point: PointBuffer::default(),
+            batch: [Slot::NONE; BATCH],
+            plan: Plan::default(),
+        }
+    }
+}
+
+impl Scratch {
+    /// Bytes held by the parts that grow with the index.
+    pub(crate) const fn resident_bytes(&self) -> usize {
+        self.visited.resident_bytes() + self.pool.resident_bytes()
+    }
+
+    /// The buffers for fixed points, to be made ready before a change that must not fail half-way.
+    pub(crate) const fn points_mut(&mut self) -> [&mut PointBuffer; 2] {
+        [&mut self.query, &mut self.point]
+    }
+}
+
+/// Which nodes a search may return. An enum, so that a search is compiled once for all of them: it is asked only about
+/// candidates near enough to be kept, and code is bytes to download.
+pub(crate) enum Accept<'a> {
+    /// Every node: nothing is deleted.
+    All,
+    /// Those that hold a live record.
+    Live(&'a Tombstones),
+    /// Those that pass a test.
+    If(&'a mut dyn FnMut(Slot) -> bool),
+}
+
+impl Accept<'_> {
+    #[inline]
+    fn passes(&mut self, slot: Slot) -> bool {
+        match self {
+            Self::All => true,
+            Self::Live(tombstones) => tombstones.is_live(slot),
+            Self::If(passes) => passes(slot),
+        }
+    }
+}
+
+/// How a search of a level ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing nearer is left to follow.
+    Complete,
+    /// So many candidates were refused that an exact scan of those that qualify is the cheaper way.
+    Overflow,
+}
+
+/// The nearest node found by following the nearest link from level to level, from the entry point down to the level
+/// above `until`. None in an empty graph.
+pub(crate) fn descend(graph: &Graph, scorer: &impl Scorer, until: Level) -> Option<Slot> {
+    let mut nearest = graph.entry()?;
+    let top = graph.level(nearest)?;
+    let mut distance = scorer.score(nearest);
+    for level in (until.0 + 1..=top.0).rev().map(Level) {
+        loop {
+            let before = nearest;
+            let mut consider = |slot: Slot, d: Distance| {
+                if d < distance || (d == distance && slot < nearest) {
+                    (distance, nearest) = (d, slot);
+                }
+            };
+            let mut groups = graph.links(before, level).chunks_exact(4);
+            for group in &mut groups {
+                let slots = [0, 1, 2, 3].map(|i| target(group[i]));
+                let distances = scorer.score4(slots);
+                for i in 0..4 {
+                    consider(slots[i], distances[i]);
+                }
+            }
+            for &link in groups.remainder() {
+                consider(target(link), scorer.score(target(link)));
+            }
+            if nearest == before {
+                break;
+            }
+        }
+    }
+    Some(nearest)
+}
+
+/// A best-first search of one level, about to be run.
+pub(crate) struct LevelSearch<'a, S> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) level: Level,
+    pub(crate) scorer: &'a S,
+    pub(crate) kernels: Kernels,
+    pub(crate) start: Slot,
+    /// How many candidates are kept.
+    pub(crate) ef: usize,
+    /// How many entries the pool may hold, those that may not be returned included.
+    pub(crate) limit: usize,
+}
+
+impl<S: Scorer> LevelSearch<'_, S> {
+    /// Leaves in the pool the `ef` nearest nodes that pass. Others are walked over.
+    pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {
+        let Self { graph, level, scorer, start, .. } = *self;
+        let SearchSpace { visited, pool, batch } = space;
+        visited.begin(graph.len())?;
+        pool.begin(self.ef, self.limit)?;
+        visited.insert(start);
+        pool.insert(scorer.score(start), start, accept.passes(start));
+        while let Some(nearest) = pool.pop() {
+            if let Some(following) = pool.peek() {
+                self.kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
+            }
+            let mut fresh = 0;
+            for &link in graph.list(nearest, level) {
+                if link == END {
+                    break;
+                }
+                // Written always and counted only when new: a branch here would be mispredicted every other time.
+                batch[fresh] = target(link);
+                fresh += usize::from(visited.insert(target(link)));
+            }
+            for &slot in &batch[..fresh] {
+                scorer.touch(slot);
+            }
+            // A last group of two or three costs less as a full one whose extra places repeat a row already loaded.
+            for i in fresh..fresh.next_multiple_of(4) {
+                batch[i] = batch[fresh - 1];
+            }
+            for group in (0..fresh).step_by(4) {
+                let slots = [0, 1, 2, 3].map(|i| batch[group + i]);
+                let distances = scorer.score4(slots);
+                for i in 0..4.min(fresh - group) {
+                    if pool.admits(distances[i]) {
+                        pool.insert(distances[i], slots[i], accept.passes(slots[i]));
+                    }
+                }
+            }
+            if pool.is_overflowing() {
+                return Ok(Outcome::Overflow);
+            }
+        }
+        Ok(Outcome::Complete)
+    }
+}
+
+/// The parts of [`Scratch`] that a search of a level writes to; the fixed point it measures from is borrowed apart.
+#[derive(Debug)]
+pub(crate) struct SearchSpace<'a> {
+    pub(super) visited: &'a mut Visited,
+    pub(crate) pool: &'a mut Pool,
+    batch: &'a mut [Slot; BATCH],
+}
+
+impl Scratch {
+    /// The scratch in three parts that are borrowed apart: for searching, for the query, for comparisons.
+    pub(crate) const fn split(&mut self) -> (SearchSpace<'_>, &mut PointBuffer, &mut PointBuffer) {
+        let Self { visited, pool, query, point, batch, .. } = self;
+        (SearchSpace { visited, pool, batch }, query, point)
+    }
+}
+
+/// The slots that a list leads to.
+pub(super) fn neighbours(list: &[u32]) -> impl Iterator<Item = Slot> {
+    used(list).iter().map(|&link| target(link))
+}

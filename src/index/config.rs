@@ -1,0 +1,85 @@
+//! What an index is made with.
+
+use super::Error;
+use crate::metric::Metric;
+use crate::quantize::Quantization;
+
+/// What an index is made with. Start from [`Config::new`] and change fields.
+///
+/// ```
+/// use thermocline::{Config, Index, Metric};
+/// let config = Config { metric: Metric::L2, ef: 100, ..Config::new(3) };
+/// let mut index = Index::new(config)?;
+/// let id = index.insert(&[1.0, 2.0, 3.0], None)?;
+/// assert_eq!(index.search(&[1.0, 2.0, 3.0], Default::default())?[0].id, id);
+/// # Ok::<(), thermocline::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Components of a vector, 1 to 8192. Fixed for the life of the index.
+    pub dimensions: usize,
+    /// What "near" means. Fixed for the life of the index.
+    pub metric: Metric,
+    /// How the codes that search walks over are stored. Fixed for the life of the index.
+    pub quantization: Quantization,
+    /// Links of a node above level 0, 4 to 64; twice as many on level 0. Fixed for the life of the index.
+    pub m: usize,
+    /// Width of the search that finds a new node's neighbours, 8 to 4096.
+    pub ef_construction: usize,
+    /// Width of a search that gives none itself, 1 to [`Config::MAX_EF`].
+    pub ef: usize,
+    /// Start of the level draws: same input, order and seed, same index.
+    pub seed: u64,
+    /// Share of tombstones above which [`Index::needs_compaction`](crate::Index::needs_compaction) is true. Clamped
+    /// to 0.01 to 0.99.
+    pub compaction_threshold: f64,
+}
+
+impl Config {
+    /// The most components a vector may have.
+    pub const MAX_DIMENSIONS: usize = 8192;
+    /// The widest search, and the most hits, that can be asked for.
+    pub const MAX_EF: usize = 1_000_000;
+
+    /// The defaults: cosine, int8, `m` 16, `ef_construction` 200, `ef` 64, `compaction_threshold` 0.3.
+    pub const fn new(dimensions: usize) -> Self {
+        Self {
+            dimensions,
+            metric: Metric::Cosine,
+            quantization: Quantization::Int8,
+            m: 16,
+            ef_construction: 200,
+            ef: 64,
+            seed: 0x7468_6572_6d6f,
+            compaction_threshold: 0.3,
+        }
+    }
+
+    /// The same, with the threshold clamped, or what is wrong with it.
+    pub(crate) fn validated(self) -> Result<Self, Error> {
+        in_range("dimensions", self.dimensions, 1, Self::MAX_DIMENSIONS)?;
+        in_range("m", self.m, 4, 64)?;
+        in_range("efConstruction", self.ef_construction, 8, 4096)?;
+        in_range("ef", self.ef, 1, Self::MAX_EF)?;
+        Ok(Self { compaction_threshold: clamp_threshold(self.compaction_threshold)?, ..self })
+    }
+}
+
+pub(super) fn in_range(option: &'static str, value: usize, least: usize, most: usize) -> Result<(), Error> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::InvalidOption {
+        option,
+        expected: format!("a whole number from {least} to {most}"),
+        received: value.to_string(),
+    })
+}
+
+pub(super) fn clamp_threshold(threshold: f64) -> Result<f64, Error> {
+    if threshold.is_nan() {
+        let expected = "a number, clamped to 0.01 to 0.99".to_owned();
+        return Err(Error::InvalidOption { option: "compactionThreshold", expected, received: "NaN".to_owned() });
+    }
+    Ok(threshold.clamp(0.01, 0.99))
+}

@@ -1,0 +1,35 @@
+//! delete, clear.
+
+use super::{Error, Index};
+use crate::types::{Id, Slot};
+
+impl Index {
+    /// Deletes a record. Its id may be inserted again at once; its bytes come back at the next compaction.
+    ///
+    /// Says whether there was one. Constant time.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`].
+    pub fn delete(&mut self, id: &Id) -> Result<bool, Error> {
+        Self::check_id(id)?;
+        let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(false) };
+        self.bury(slot);
+        Ok(true)
+    }
+
+    /// Makes a live slot a tombstone.
+    pub(super) fn bury(&mut self, slot: Slot) {
+        self.parts.ids.unbind(slot);
+        self.parts.tombstones.delete(slot);
+        self.parts.records.remove(slot);
+    }
+
+    /// Deletes every record and gives their memory back at once. A compaction under way ends. Numbers that were ids
+    /// are still not given again by [`Index::insert`].
+    pub fn clear(&mut self) {
+        let used = self.parts.ids.numbers_used();
+        self.job = None;
+        self.parts = Self::empty_parts(&self.config);
+        self.parts.ids.raise_next_number(used);
+    }
+}

@@ -1,0 +1,130 @@
+//! What can go wrong, as a value: what was expected and what came.
+
+use crate::format::FormatError;
+use crate::types::{Id, OutOfMemory};
+use core::fmt;
+
+/// Why a call was refused. Whatever the reason, the index is as it was before the call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A vector has the wrong number of components.
+    DimensionMismatch {
+        /// The dimensions of the index.
+        expected: usize,
+        /// The length of the vector.
+        received: usize,
+    },
+    /// A vector cannot be indexed: a component is not finite, or its length is out of range (all zero under cosine).
+    InvalidVector {
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// An id is not one: not a whole number from 0 to 2^53 - 1, nor a string of 1 to 4096 bytes.
+    InvalidId {
+        /// What came.
+        received: String,
+    },
+    /// An id is already live. `upsert` replaces.
+    DuplicateId {
+        /// The id.
+        id: Id,
+    },
+    /// An option is out of range, of another type, or not available.
+    InvalidOption {
+        /// Its name, as in the JavaScript interface.
+        option: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What came.
+        received: String,
+    },
+    /// Bytes are not an index, are cut short, or are not as they were written.
+    Corrupt {
+        /// Which part, and how that shows.
+        what: String,
+    },
+    /// Bytes were written by a later version of the format.
+    UnsupportedVersion {
+        /// The version that the bytes name.
+        found: u32,
+        /// The latest version that can be read.
+        supported: u32,
+    },
+    /// The allocator refused.
+    OutOfMemory,
+    /// The place that bytes are read from or written to failed.
+    StoreFailed {
+        /// What it said.
+        why: String,
+    },
+    /// The index is in the middle of another call, as when a filter calls back into it.
+    Busy,
+}
+
+impl Error {
+    /// The stable code, as in the JavaScript interface.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DimensionMismatch { .. } => "DIMENSION_MISMATCH",
+            Self::InvalidVector { .. } => "INVALID_VECTOR",
+            Self::InvalidId { .. } => "INVALID_ID",
+            Self::DuplicateId { .. } => "DUPLICATE_ID",
+            Self::InvalidOption { .. } => "INVALID_OPTION",
+            Self::Corrupt { .. } => "CORRUPT",
+            Self::UnsupportedVersion { .. } => "UNSUPPORTED_VERSION",
+            Self::OutOfMemory => "OUT_OF_MEMORY",
+            Self::StoreFailed { .. } => "STORE_FAILED",
+            Self::Busy => "LOCKED",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DimensionMismatch { expected, received } => {
+                write!(f, "expected a vector of {expected} components, received {received}")
+            }
+            Self::InvalidVector { reason } => write!(f, "invalid vector: {reason}"),
+            Self::InvalidId { received } => {
+                write!(
+                    f,
+                    "expected a whole number from 0 to 2^53 - 1 or a string of 1 to 4096 bytes as id, received {received}"
+                )
+            }
+            Self::DuplicateId { id } => write!(f, "id {id} is already in the index; upsert replaces"),
+            Self::InvalidOption { option, expected, received } => {
+                write!(f, "{option}: expected {expected}, received {received}")
+            }
+            Self::Corrupt { what } => write!(f, "corrupt index: {what}"),
+            Self::UnsupportedVersion { found, supported } => {
+                write!(f, "format version {found}, of which this package reads up to {supported}")
+            }
+            Self::OutOfMemory => f.write_str("out of memory; the index is unchanged"),
+            Self::StoreFailed { why } => write!(f, "the store failed: {why}"),
+            Self::Busy => f.write_str("the index is in the middle of another call"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<OutOfMemory> for Error {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<FormatError> for Error {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::UnsupportedVersion { found } => {
+                Self::UnsupportedVersion { found, supported: crate::format::VERSION }
+            }
+            FormatError::Corrupt { what } => Self::Corrupt { what },
+            FormatError::OutOfMemory => Self::OutOfMemory,
+            FormatError::Io { why } => Self::StoreFailed { why },
+        }
+    }
+}

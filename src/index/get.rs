@@ -1,0 +1,51 @@
+//! get, contains, iteration.
+
+use super::{Error, Index, Payload};
+use crate::types::{Id, Slot};
+
+/// A record, borrowed from the index.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record<'a> {
+    /// Its key.
+    pub id: &'a Id,
+    /// The vector as it was given.
+    pub vector: &'a [f32],
+    /// What it carries, as it was given.
+    pub payload: Option<Payload<'a>>,
+}
+
+impl Index {
+    /// The live record of this id. Constant time.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`].
+    pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
+        Self::check_id(id)?;
+        Ok(self.parts.ids.slot_of(id).and_then(|slot| self.record(slot)))
+    }
+
+    /// Whether there is a live record of this id. Constant time.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`].
+    pub fn contains(&self, id: &Id) -> Result<bool, Error> {
+        Self::check_id(id)?;
+        Ok(self.parts.ids.slot_of(id).is_some())
+    }
+
+    /// The live records, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        self.parts.tombstones.live_slots().iter().filter_map(|slot| self.record(slot))
+    }
+
+    /// The record in a live slot.
+    pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
+        let id = self.parts.ids.id_of(slot)?;
+        let (kind, bytes) = self.parts.records.payload(slot)?;
+        Some(Record { id, vector: self.vector(slot)?, payload: Payload::from_parts(kind, bytes) })
+    }
+
+    fn vector(&self, slot: Slot) -> Option<&[f32]> {
+        self.parts.codes.vector(slot).or_else(|| self.parts.records.vector(slot))
+    }
+}

@@ -1,0 +1,144 @@
+//! insert, insert_with_id, upsert.
+
+use super::payload::too_long;
+use super::{Error, Index, Payload};
+use crate::arena::AppendError;
+use crate::graph::{NewNode, draw_level};
+use crate::ids::validate;
+use crate::quantize::with_space;
+use crate::types::{Id, Slot};
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::OutOfMemory => Self::OutOfMemory,
+            AppendError::PayloadTooLong(received) => too_long(received),
+            AppendError::DimensionMismatch { expected, received } => Self::DimensionMismatch { expected, received },
+        }
+    }
+}
+
+impl Index {
+    /// Inserts a record under the next number that was never an id in this index, and returns that id.
+    ///
+    /// Expected cost: O(ef_construction log n) distances.
+    ///
+    /// # Errors
+    /// As [`Index::check_vector`]; [`Error::InvalidId`] when the largest number has been used; [`Error::InvalidOption`]
+    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]. Whatever the error, nothing has changed.
+    pub fn insert(&mut self, vector: &[f32], payload: Option<Payload<'_>>) -> Result<Id, Error> {
+        let number = self.parts.ids.next_number().ok_or_else(|| Error::InvalidId {
+            received: "no number: the largest has been used, so each record needs an id of its own".to_owned(),
+        })?;
+        let id = Id::Number(number);
+        self.put(id.clone(), vector, payload)?;
+        Ok(id)
+    }
+
+    /// Inserts a record under exactly this id.
+    ///
+    /// # Errors
+    /// As [`Index::insert`]; [`Error::InvalidId`]; [`Error::DuplicateId`] when the id is live. A deleted id may be
+    /// inserted again at once.
+    pub fn insert_with_id(
+        &mut self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+    ) -> Result<(), Error> {
+        let id = id.into();
+        self.check_new_id(&id)?;
+        self.put(id, vector, payload)
+    }
+
+    /// Inserts a record under this id, in place of the one that has it, if any.
+    ///
+    /// # Errors
+    /// As [`Index::insert`]; [`Error::InvalidId`].
+    pub fn upsert(&mut self, id: impl Into<Id>, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        let id = id.into();
+        Self::check_id(&id)?;
+        self.put(id, vector, payload)
+    }
+
+    /// Whether this may be an id at all.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`].
+    pub fn check_id(id: &Id) -> Result<(), Error> {
+        validate(id).map_err(|reason| Error::InvalidId { received: reason.to_string() })
+    }
+
+    /// Whether a record may be inserted under this id.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`], [`Error::DuplicateId`].
+    pub fn check_new_id(&self, id: &Id) -> Result<(), Error> {
+        Self::check_id(id)?;
+        if self.parts.ids.slot_of(id).is_some() {
+            return Err(Error::DuplicateId { id: id.clone() });
+        }
+        Ok(())
+    }
+
+    /// Allocates ahead for `additional` records without payloads. A hint that spares reallocations; inserting more
+    /// is fine.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when there is no room for so many.
+    pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
+        let slots = self.parts.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST);
+        let slots = slots.ok_or(Error::OutOfMemory)?;
+        self.parts.ids.reserve(additional)?;
+        self.parts.tombstones.reserve(slots)?;
+        self.parts.codes.reserve(slots)?;
+        self.parts.graph.reserve(slots, crate::types::Level(0))?;
+        Ok(self.parts.records.reserve_ahead(slots, additional)?)
+    }
+
+    /// Puts a record into a slot of its own, then takes the id over to it. All that can fail comes first.
+    fn put(&mut self, id: Id, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        let inverse_norm = self.inverse_norm(vector)?;
+        let (kind, bytes) = Payload::to_parts(payload);
+        if self.parts.slots() >= Slot::MOST {
+            return Err(Error::OutOfMemory);
+        }
+        self.parts.reserve_slot()?;
+        self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
+        let level = draw_level(self.config.seed, self.draws, self.config.m);
+        let slot = self.parts.allocate();
+        self.parts.codes.encode(slot, vector, inverse_norm);
+        if let Err(error) = self.link(slot, level) {
+            self.parts.release(slot);
+            return Err(error);
+        }
+        let in_record = if self.parts.records.dimensions() == 0 { &[] } else { vector };
+        if let Err(error) = self.parts.records.append(slot, inverse_norm as f32, in_record, kind, bytes) {
+            // Room was reserved above, so this is a defect; the node stays behind as a tombstone, never returned.
+            self.parts.tombstones.add(slot);
+            self.parts.tombstones.delete(slot);
+            return Err(error.into());
+        }
+        self.draws += 1;
+        if let Some(replaced) = self.parts.ids.slot_of(&id) {
+            self.bury(replaced);
+        }
+        let is_bound = self.parts.ids.bind(slot, id);
+        debug_assert!(is_bound, "a checked id binds to a slot just allocated");
+        self.parts.tombstones.add(slot);
+        Ok(())
+    }
+
+    fn link(&mut self, slot: Slot, level: crate::types::Level) -> Result<(), Error> {
+        let mut scratch = self.scratch.take();
+        let super::Parts { graph, codes, tombstones, .. } = &mut self.parts;
+        let node = NewNode { slot, level, ef_construction: self.config.ef_construction };
+        let [query, point] = scratch.points_mut();
+        let linked = codes
+            .prepare(query)
+            .and_then(|()| codes.prepare(point))
+            .and_then(|()| with_space!(&*codes, space => graph.insert(space, node, tombstones, &mut scratch)));
+        self.scratch.put(scratch);
+        Ok(linked?)
+    }
+}

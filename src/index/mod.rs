@@ -1,0 +1,128 @@
+//! The product: an index of records by id. One file per verb.
+//!
+//! | file      | what                                                                 |
+//! |-----------|----------------------------------------------------------------------|
+//! | `config`  | what an index is made with                                           |
+//! | `error`   | what can go wrong                                                    |
+//! | `payload` | what a record carries beside its vector                              |
+//! | `vector`  | what may be indexed: length, finiteness, direction                   |
+//! | `insert`  | insert, insert_with_id, upsert, insert_many                          |
+//! | `search`  | search, and the choice between graph and scan                        |
+//! | `get`     | get, contains, iteration                                             |
+//! | `delete`  | delete, clear                                                        |
+//! | `maintain`| compaction: when, and one slice at a time                            |
+//! | `stats`   | what is held, truly                                                  |
+//! | `verify`  | check(): the structural proof                                        |
+//! | `export`  | index -> bytes                                                       |
+//! | `import`  | bytes -> index, nothing believed                                     |
+
+mod config;
+mod delete;
+mod error;
+mod export;
+mod get;
+mod import;
+mod insert;
+mod maintain;
+mod payload;
+mod scratch;
+mod search;
+mod stats;
+mod vector;
+mod verify;
+
+pub use config::Config;
+pub use error::Error;
+pub use get::Record;
+pub use payload::Payload;
+pub use search::{Hit, SearchOptions};
+pub use stats::{ResidentBytes, Stats};
+pub use verify::CheckReport;
+
+use crate::arena::WarmArena;
+use crate::compact::{CompactionReport, Parts};
+use crate::graph::Graph;
+use crate::ids::IdMap;
+use crate::quantize::{Codes, Quantization};
+use crate::tombstone::Tombstones;
+use scratch::ScratchPool;
+
+/// A vector index: records (an id, a vector, a payload) that are found by nearness.
+///
+/// Ids are the caller's and never change. Searches may run from many threads at once; changes need `&mut`.
+#[derive(Debug)]
+pub struct Index {
+    config: Config,
+    pub(crate) parts: Parts,
+    /// How many levels have been drawn: the next draw is a function of the seed and this.
+    draws: u64,
+    scratch: ScratchPool,
+    pub(crate) job: Option<maintain::Running>,
+    last_report: Option<CompactionReport>,
+}
+
+impl Index {
+    /// An empty index.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] names the option that is out of range.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let config = config.validated()?;
+        Ok(Self {
+            config,
+            parts: Self::empty_parts(&config),
+            draws: 0,
+            scratch: ScratchPool::default(),
+            job: None,
+            last_report: None,
+        })
+    }
+
+    fn empty_parts(config: &Config) -> Parts {
+        // Where the code is the vector, the record carries the payload only.
+        let in_record = if config.quantization == Quantization::None { 0 } else { config.dimensions };
+        Parts {
+            graph: Graph::new(config.m),
+            codes: Codes::new(config.quantization, config.dimensions, config.metric),
+            ids: IdMap::new(),
+            tombstones: Tombstones::new(),
+            records: WarmArena::new(in_record),
+        }
+    }
+
+    /// What the index was made with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The same index with other options. Those that are fixed for its life stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] names the option that is out of range.
+    pub fn with_options(mut self, options: Config) -> Result<Self, Error> {
+        let options = options.validated()?;
+        let Config { ef_construction, ef, seed, compaction_threshold, .. } = options;
+        self.config = Config { ef_construction, ef, seed, compaction_threshold, ..self.config };
+        Ok(self)
+    }
+
+    /// Live records.
+    pub const fn len(&self) -> usize {
+        self.parts.tombstones.live()
+    }
+
+    /// True when no record is live.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tombstones: records deleted and not yet compacted away.
+    pub fn deleted(&self) -> usize {
+        self.parts.tombstones.deleted() - self.job.as_ref().map_or(0, maintain::Running::moved)
+    }
+}
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Index>();
+};

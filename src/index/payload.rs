@@ -1,0 +1,40 @@
+//! What a record carries beside its vector.
+
+use super::Error;
+use crate::arena::PayloadKind;
+
+/// What a record carries beside its vector: kept as bytes and returned as given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// JSON text. It is not parsed: what is put in comes out.
+    Json(&'a str),
+    /// Raw bytes.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Payload<'a> {
+    pub(super) fn to_parts(payload: Option<Self>) -> (PayloadKind, &'a [u8]) {
+        match payload {
+            None => (PayloadKind::None, &[]),
+            Some(Self::Json(text)) => (PayloadKind::Json, text.as_bytes()),
+            Some(Self::Bytes(bytes)) => (PayloadKind::Bytes, bytes),
+        }
+    }
+
+    /// Text that is not UTF-8 can come only from a caller's bytes, and those are refused; it would be bytes.
+    pub(super) fn from_parts(kind: PayloadKind, bytes: &'a [u8]) -> Option<Self> {
+        match kind {
+            PayloadKind::None => None,
+            PayloadKind::Json => Some(str::from_utf8(bytes).map_or(Self::Bytes(bytes), Self::Json)),
+            PayloadKind::Bytes => Some(Self::Bytes(bytes)),
+        }
+    }
+}
+
+pub(super) fn too_long(received: usize) -> Error {
+    Error::InvalidOption {
+        option: "payload",
+        expected: format!("at most {} bytes", crate::arena::MAX_PAYLOAD_BYTES),
+        received: format!("{received} bytes"),
+    }
+}

@@ -1,0 +1,25 @@
+//! Search buffers, shared by searches that run at once.
+
+use crate::graph::Scratch;
+use std::sync::{Mutex, PoisonError};
+
+/// A stack of buffers: a search takes one, or makes one when all are in use, and puts it back.
+#[derive(Debug, Default)]
+pub(super) struct ScratchPool {
+    idle: Mutex<Vec<Scratch>>,
+}
+
+impl ScratchPool {
+    pub(super) fn take(&self) -> Scratch {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub(super) fn put(&self, scratch: Scratch) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
+
+    pub(super) fn resident_bytes(&self) -> usize {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().map(|scratch| size_of::<Scratch>() + scratch.resident_bytes()).sum()
+    }
+}

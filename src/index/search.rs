@@ -1,0 +1,223 @@
+//! search, and the choice between walking the graph and scanning.
+
+use super::config::in_range;
+use super::{Config, Error, Index};
+use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, pool_limit, scan};
+use crate::metric::Metric;
+use crate::quantize::{Codes, Scorer, Space};
+use crate::rerank::{self, Exact};
+use crate::types::{Candidate, Distance, Id, Level, Slot};
+
+/// How to search. Start from the default and change fields.
+#[non_exhaustive]
+pub struct SearchOptions<'f> {
+    /// How many hits, 1 to [`Config::MAX_EF`]. Fewer come back only when fewer records qualify. Default 10.
+    pub k: usize,
+    /// Width of the search; raised to `k` when smaller. None: the index's own.
+    pub ef: Option<usize>,
+    /// Put the hits into exact order by full-precision distances. Default true; idle where the codes are the vectors.
+    pub rerank: bool,
+    /// Which ids may be returned. Called once or twice for an id, and for some that are not returned.
+    pub filter: Option<&'f mut dyn FnMut(&Id) -> bool>,
+}
+
+impl Default for SearchOptions<'_> {
+    fn default() -> Self {
+        Self { k: 10, ef: None, rerank: true, filter: None }
+    }
+}
+
+impl SearchOptions<'_> {
+    /// The default, with this many hits.
+    pub fn top(k: usize) -> Self {
+        Self { k, ..Self::default() }
+    }
+
+    /// The same, with this width.
+    #[must_use]
+    pub fn with_ef(self, ef: usize) -> Self {
+        Self { ef: Some(ef), ..self }
+    }
+
+    /// The same, ordered by the codes' distances when false.
+    #[must_use]
+    pub fn with_rerank(self, rerank: bool) -> Self {
+        Self { rerank, ..self }
+    }
+}
+
+impl<'f> SearchOptions<'f> {
+    /// The same, returning only ids that pass.
+    #[must_use]
+    pub fn with_filter(self, filter: &'f mut dyn FnMut(&Id) -> bool) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+}
+
+impl core::fmt::Debug for SearchOptions<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SearchOptions")
+            .field("k", &self.k)
+            .field("ef", &self.ef)
+            .field("rerank", &self.rerank)
+            .field("filter", &self.filter.is_some())
+            .finish()
+    }
+}
+
+/// One answer of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// The record's key; [`Index::get`] has the rest.
+    pub id: Id,
+    /// Smaller is closer. Cosine: 1 - cos, in [0, 2]. L2: squared Euclidean. Dot: the negative inner product.
+    pub distance: Distance,
+}
+
+/// True when scoring each of `live` records costs less than walking past the tombstones of `slots` to `ef` live ones.
+///
+/// A walk meets about `8 ef` nodes when all are live, and proportionally more when few are.
+const fn prefers_scan(live: usize, slots: usize, ef: usize) -> bool {
+    (live as u64) * (live as u64) <= 8 * (ef as u64) * (slots as u64)
+}
+
+impl Index {
+    /// The nearest records to `query`, nearest first.
+    ///
+    /// Expected cost: O(ef log n) distances.
+    ///
+    /// # Errors
+    /// As [`Index::check_vector`]; [`Error::InvalidOption`] for `k` or `ef` out of range; [`Error::OutOfMemory`].
+    pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
+        let mut found = Vec::new();
+        self.search_slots(query, options, &mut found)?;
+        let hit =
+            |found: Candidate| Some(Hit { id: self.parts.ids.id_of(found.slot)?.clone(), distance: found.distance });
+        Ok(found.into_iter().filter_map(hit).collect())
+    }
+
+    /// The same, as slots, which are valid until the index changes.
+    pub(crate) fn search_slots(
+        &self,
+        query: &[f32],
+        options: SearchOptions<'_>,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), Error> {
+        let inverse_norm = self.inverse_norm(query)?;
+        in_range("k", options.k, 1, Config::MAX_EF)?;
+        in_range("ef", options.ef.unwrap_or(1), 1, Config::MAX_EF)?;
+        found.clear();
+        let mut scratch = self.scratch.take();
+        let searched = match &self.parts.codes {
+            Codes::None(codes) => self.search_codes(codes, query, inverse_norm, options, &mut scratch, found),
+            Codes::Int8(codes) => self.search_codes(codes, query, inverse_norm, options, &mut scratch, found),
+        };
+        self.scratch.put(scratch);
+        searched
+    }
+
+    fn search_codes<S: Space>(
+        &self,
+        codes: &S,
+        query: &[f32],
+        inverse_norm: f64,
+        options: SearchOptions<'_>,
+        scratch: &mut Scratch,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), Error> {
+        let live = self.len();
+        let k = options.k.min(live);
+        // No more candidates can come than there are records.
+        let ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
+        if k == 0 {
+            return Ok(());
+        }
+        {
+            let (mut space, buffer, _) = scratch.split();
+            let point = codes.query(query, inverse_norm, buffer)?;
+            self.gather(codes, &point, ef, k, options.filter, &mut space)?;
+        }
+        let exact = options.rerank && self.parts.codes.vector(Slot(0)).is_none();
+        let width = if exact { rerank::width(k).max(k) } else { k };
+        found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
+        found.extend(scratch.pool.accepted().take(width));
+        if exact {
+            let inverse_norm = inverse_norm as f32;
+            let metric = self.config.metric;
+            Exact { kernels: codes.kernels(), metric, query, inverse_norm }.rerank(&self.parts.records, found);
+            found.truncate(k);
+        }
+        self.clamp(found);
+        Ok(())
+    }
+
+    /// Leaves the candidates in the pool: by the graph where that is cheaper, else by a scan.
+    fn gather<S: Space>(
+        &self,
+        codes: &S,
+        point: &impl Scorer,
+        ef: usize,
+        k: usize,
+        filter: Option<&mut dyn FnMut(&Id) -> bool>,
+        space: &mut SearchSpace<'_>,
+    ) -> Result<(), Error> {
+        let super::Parts { graph, ids, tombstones, .. } = &self.parts;
+        let live_slots = || tombstones.live_slots().iter();
+        let (kernels, limit) = (codes.kernels(), pool_limit(ef));
+        let search = |start| LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit };
+        let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
+        let start = if walks { descend(graph, point, Level(0)) } else { None };
+        let Some(filter) = filter else {
+            let Some(start) = start else { return Ok(scan(point, live_slots(), ef, space.pool)?) };
+            let accept = &mut if tombstones.deleted() == 0 { Accept::All } else { Accept::Live(tombstones) };
+            let outcome = search(start).run(space, accept)?;
+            if outcome == Outcome::Overflow || space.pool.accepted_len() < k {
+                scan(point, live_slots(), ef, space.pool)?;
+            }
+            return Ok(());
+        };
+        let mut passes = |slot| ids.id_of(slot).is_some_and(&mut *filter);
+        if let Some(start) = start {
+            let accept = &mut Accept::If(&mut passes);
+            let outcome = search(start).run(space, accept)?;
+            if outcome == Outcome::Complete && space.pool.accepted_len() >= k {
+                return Ok(());
+            }
+        }
+        Ok(scan(point, live_slots().filter(|&slot| passes(slot)), ef, space.pool)?)
+    }
+
+    /// Rounding can carry a distance just past the end of its range.
+    fn clamp(&self, found: &mut [Candidate]) {
+        let (least, most) = match self.config.metric {
+            Metric::Cosine => (0.0, 2.0),
+            Metric::L2 => (0.0, f32::MAX),
+            Metric::Dot => return,
+        };
+        for candidate in found {
+            candidate.distance = candidate.distance.max(least).min(most);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_is_for_few_live_records() {
+        // Live records, slots, ef, whether to scan.
+        let cases = [
+            (100, 100, 64, true),
+            (10_000, 10_000, 64, false),
+            (100_000, 100_000, 64, false),
+            (5_000, 100_000, 64, true),
+            (50_000, 100_000, 64, false),
+            (1, 1_000_000, 10, true),
+            (100_000, 100_000, 100_000, true),
+        ];
+        for (live, slots, ef, expected) in cases {
+            assert_eq!(prefers_scan(live, slots, ef), expected, "{live} of {slots} at ef {ef}");
+        }
+    }
+}

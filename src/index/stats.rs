@@ -1,0 +1,78 @@
+//! What is held, truly.
+
+use super::Index;
+use crate::quantize::Quantization;
+
+/// Bytes resident in memory, spare capacity included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResidentBytes {
+    /// Quantized vectors.
+    pub codes: usize,
+    /// Levels, neighbour lists and the states of slots.
+    pub graph: usize,
+    /// Ids and the table that finds them.
+    pub ids: usize,
+    /// Full vectors and payloads.
+    pub warm: usize,
+    /// Buffers of searches.
+    pub scratch: usize,
+}
+
+impl ResidentBytes {
+    /// All of it.
+    pub const fn total(&self) -> usize {
+        self.codes + self.graph + self.ids + self.warm + self.scratch
+    }
+}
+
+/// Counts and bytes of an index.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Live records.
+    pub size: usize,
+    /// Tombstones.
+    pub deleted: usize,
+    /// Tombstones among all records, live and deleted; 0 when there are none.
+    pub tombstone_ratio: f64,
+    /// Resident memory.
+    pub bytes: ResidentBytes,
+    /// What compaction would give back: the rows and lists of tombstones, and stale records.
+    pub reclaimable_bytes: usize,
+    /// Codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
+    /// `bytes.warm`. 0 when there are no records.
+    pub bytes_per_vector: f64,
+    /// The instruction set that distances are computed with: "scalar", "simd128" or "avx2".
+    pub simd: &'static str,
+}
+
+impl Index {
+    /// Counts and bytes. Linear in the number of segments.
+    pub fn stats(&self) -> Stats {
+        let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
+        let (size, deleted) = (self.len(), self.deleted());
+        let bytes = ResidentBytes {
+            codes: codes.resident_bytes(),
+            graph: graph.resident_bytes() + tombstones.resident_bytes(),
+            ids: ids.resident_bytes(),
+            warm: records.resident_bytes(),
+            scratch: self.scratch.resident_bytes(),
+        };
+        let hot = bytes.codes + bytes.graph + bytes.ids;
+        let slots = size + deleted;
+        Stats {
+            size,
+            deleted,
+            tombstone_ratio: if slots == 0 { 0.0 } else { deleted as f64 / slots as f64 },
+            bytes,
+            reclaimable_bytes: deleted * (codes.row_bytes() + graph.row_bytes()) + records.stale_bytes(),
+            bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
+            simd: codes.simd(),
+        }
+    }
+
+    /// How the codes are stored.
+    pub const fn quantization(&self) -> Quantization {
+        self.parts.codes.quantization()
+    }
+}

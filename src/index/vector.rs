@@ -1,0 +1,71 @@
+//! What may be indexed and what may be asked for.
+
+use super::{Error, Index};
+use crate::metric::Metric;
+
+/// Lengths a vector may have under cosine: beyond them its direction is lost in single precision.
+const COSINE_LENGTHS: core::ops::RangeInclusive<f64> = 1e-30..=1e30;
+/// Under the other metrics, squared distances must stay finite in single precision.
+const MOST_LENGTH: f64 = 1e18;
+
+impl Index {
+    /// Whether `vector` may be indexed or searched for. Linear in its dimensions; changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`], or [`Error::InvalidVector`] for a component that is not finite, for a vector
+    /// without direction under cosine, and for one so long that distances would overflow (a length over 1e18; under
+    /// cosine, 1e30).
+    pub fn check_vector(&self, vector: &[f32]) -> Result<(), Error> {
+        self.inverse_norm(vector).map(|_| ())
+    }
+
+    /// The reciprocal of the vector's length under cosine, 1 under the other metrics.
+    pub(crate) fn inverse_norm(&self, vector: &[f32]) -> Result<f64, Error> {
+        let expected = self.config.dimensions;
+        if vector.len() != expected {
+            return Err(Error::DimensionMismatch { expected, received: vector.len() });
+        }
+        let length = squared_length(vector).sqrt();
+        if !length.is_finite() {
+            return Err(invalid(vector));
+        }
+        if self.config.metric != Metric::Cosine {
+            return if length <= MOST_LENGTH { Ok(1.0) } else { Err(out_of_range(length)) };
+        }
+        if COSINE_LENGTHS.contains(&length) { Ok(1.0 / length) } else { Err(out_of_range(length)) }
+    }
+}
+
+/// In double precision, in eight sums that are added in one order on every platform.
+fn squared_length(vector: &[f32]) -> f64 {
+    let mut sums = [0f64; 8];
+    let mut groups = vector.chunks_exact(8);
+    for group in &mut groups {
+        for (sum, &x) in sums.iter_mut().zip(group) {
+            *sum += f64::from(x) * f64::from(x);
+        }
+    }
+    let rest: f64 = groups.remainder().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
+fn invalid(vector: &[f32]) -> Error {
+    let at = vector.iter().position(|x| !x.is_finite()).unwrap_or_default();
+    let value = match vector.get(at) {
+        Some(x) if x.is_nan() => "NaN",
+        Some(x) if *x > 0.0 => "infinity",
+        _ => "-infinity",
+    };
+    Error::InvalidVector { reason: format!("expected finite components, received {value} at position {at}") }
+}
+
+fn out_of_range(length: f64) -> Error {
+    let reason = if length == 0.0 {
+        "expected a vector with a direction, received all zeros"
+    } else if length < 1.0 {
+        "expected a direction that single precision can hold, received a vector of almost no length"
+    } else {
+        "expected distances that single precision can hold, received a vector too long for it"
+    };
+    Error::InvalidVector { reason: reason.to_owned() }
+}

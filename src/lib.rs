@@ -1,0 +1,66 @@
+//! A vector index that lives where its user is: HNSW in WebAssembly and native Rust, with ids that never change and
+//! compaction that runs in slices while searches go on.
+//!
+//! ```
+//! use thermocline::{Config, Index, Payload, SearchOptions};
+//!
+//! let mut index = Index::new(Config::new(3))?;
+//! index.insert_with_id("north", &[0.0, 1.0, 0.0], Some(Payload::Json(r#"{"lang":"en"}"#)))?;
+//! let id = index.insert(&[1.0, 0.0, 0.1], None)?;
+//!
+//! let hits = index.search(&[0.9, 0.1, 0.0], SearchOptions::top(1))?;
+//! assert_eq!(hits[0].id, id);
+//!
+//! index.delete(&id)?;
+//! let report = index.compact()?;
+//! assert_eq!((report.tombstones_removed, report.new_size), (1, 1));
+//! assert!(index.check()?.ok);
+//! # Ok::<(), thermocline::Error>(())
+//! ```
+//!
+//! docs/ARCHITECTURE.md draws the whole. Modules, in the order in which they are best read, a layer a line:
+
+#[cfg(target_endian = "big")]
+compile_error!("thermocline maps its arrays to little-endian bytes; big-endian targets are not supported");
+
+mod types;
+
+mod format;
+mod metric;
+mod order;
+mod segments;
+mod slot_set;
+
+mod arena;
+mod ids;
+mod quantize;
+mod tombstone;
+
+mod graph;
+
+mod compact;
+mod rerank;
+
+mod index;
+
+mod driver;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
+pub use compact::{CompactionReport, Progress, ReclaimedBytes};
+pub use driver::Clock;
+pub use index::{CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats};
+pub use metric::Metric;
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::SystemClock;
+pub use quantize::Quantization;
+pub use types::{Distance, Id};
+
+/// What benches and the tests inside a browser need from the inside. Not part of the interface.
+#[doc(hidden)]
+pub mod bench_support {
+    pub use crate::metric::{Kernels, prove};
+}

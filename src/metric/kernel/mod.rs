@@ -1,0 +1,158 @@
+//! The one dispatcher. [`Kernels::detect`] decides once, when an index is made; after that a call is a direct,
+//! inlinable one (WebAssembly, and wherever only the scalar code exists) or one jump through a static table (x86-64).
+//!
+//! What every implementation promises, and `proof` checks:
+//!
+//! - A kernel works over the shortest of its arguments, of any length and alignment, and never panics.
+//! - An f32 sum differs from the exact one by at most [`Kernels::f32_error`]. The implementations may differ from each
+//!   other by that much; on one machine a four-row kernel gives the bits that the one-row kernel gives.
+//! - An int8 sum is the exact integer for codes in `-128..=127`, as long as it fits an i32: up to
+//!   [`Kernels::MAX_DOT_LEN`] components for an inner product, [`Kernels::MAX_L2_LEN`] for a squared distance. Beyond
+//!   that, or with a query outside the range of an i8, the result means nothing, and is still not a panic.
+
+#![allow(unsafe_code, reason = "vector loads take pointers; each one carries the argument for its bounds")]
+
+mod proof;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm32;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[doc(hidden)]
+pub use proof::prove;
+
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+use scalar as only;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm32 as only;
+
+/// How many bytes one [`Kernels::touch`] asks for at most: more lines than this would wait for each other.
+#[cfg(target_arch = "x86_64")]
+const TOUCH_BYTES: usize = 1024;
+
+/// Declares the table of function pointers and the methods of [`Kernels`] that go through it, from one list.
+macro_rules! kernels {
+    ($($(#[$doc:meta])* fn $name:ident($query:ident: $query_type:ty, $row:ident: $row_type:ty) -> $sum:ty;)*) => {
+        /// One implementation of every kernel.
+        #[cfg(target_arch = "x86_64")]
+        struct Table {
+            simd: &'static str,
+            $($name: fn($query_type, $row_type) -> $sum,)*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        static SCALAR: Table = Table { simd: "scalar", $($name: scalar::$name,)* };
+
+        impl Kernels {
+            $($(#[$doc])*
+            #[inline]
+            #[must_use]
+            pub fn $name(self, $query: $query_type, $row: $row_type) -> $sum {
+                #[cfg(target_arch = "x86_64")]
+                return (self.table.$name)($query, $row);
+                #[cfg(not(target_arch = "x86_64"))]
+                only::$name($query, $row)
+            })*
+        }
+    };
+}
+
+/// The distance arithmetic chosen for this machine. A copy costs a pointer, or nothing.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    #[cfg(target_arch = "x86_64")]
+    table: &'static Table,
+}
+
+kernels! {
+    /// The inner product of two vectors. O(n).
+    fn dot_f32(a: &[f32], b: &[f32]) -> f32;
+    /// The squared Euclidean distance of two vectors. O(n).
+    fn l2_f32(a: &[f32], b: &[f32]) -> f32;
+    /// The inner products of one vector with four. Loads of the query are shared.
+    fn dot_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4];
+    /// The squared Euclidean distances of one vector to four. Loads of the query are shared.
+    fn l2_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4];
+    /// The inner product of two int8 codes. The query is widened to i16; a row's bytes are two's-complement i8. O(n).
+    fn dot_i8(query: &[i16], row: &[u8]) -> i32;
+    /// The squared Euclidean distance of two int8 codes, given as for [`Kernels::dot_i8`]. O(n).
+    fn l2_i8(query: &[i16], row: &[u8]) -> i32;
+    /// The inner products of one int8 code with four. Loads of the query are shared.
+    fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
+    /// The squared Euclidean distances of one int8 code to four. Loads of the query are shared.
+    fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
+}
+
+impl Kernels {
+    /// The longest codes whose inner product always fits an i32: 128 * 128 * n <= i32::MAX.
+    pub const MAX_DOT_LEN: usize = i32::MAX as usize / (128 * 128);
+    /// The longest codes whose squared distance always fits an i32: 255 * 255 * n <= i32::MAX.
+    pub const MAX_L2_LEN: usize = i32::MAX as usize / (255 * 255);
+
+    /// The fastest kernels that this machine can run. Cheap, but meant to be called once for each index.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        return Self { table: x86_64::table().unwrap_or(&SCALAR) };
+        #[cfg(not(target_arch = "x86_64"))]
+        Self {}
+    }
+
+    /// Every implementation that this machine can run, slowest first; for tests and benchmarks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        return core::iter::once(&SCALAR).chain(x86_64::table()).map(|table| Self { table }).collect();
+        #[cfg(not(target_arch = "x86_64"))]
+        vec![Self {}]
+    }
+
+    /// Which instruction set is in use: `"scalar"`, `"simd128"` or `"avx2"`.
+    #[must_use]
+    pub fn simd(self) -> &'static str {
+        #[cfg(target_arch = "x86_64")]
+        return self.table.simd;
+        #[cfg(not(target_arch = "x86_64"))]
+        only::SIMD
+    }
+
+    /// Starts bringing a row into the cache and does not wait for it: on x86-64 a prefetch of its lines, elsewhere,
+    /// where there is no prefetch to ask for, one plain load of its first byte. Never changes a result.
+    #[inline]
+    pub fn touch(self, row: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        for line in row[..row.len().min(TOUCH_BYTES)].chunks(64) {
+            x86_64::prefetch(line);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        if let Some(first) = row.first() {
+            // SAFETY: a reference is valid to read. Volatile, because the value is not used: it is the load that is
+            // wanted, and the compiler would drop an ordinary one.
+            let _ = unsafe { core::ptr::read_volatile(first) };
+        }
+    }
+
+    /// The most that an f32 kernel over `len` components may differ from the exact sum, where `magnitude` is the sum
+    /// of the absolute values of its summands, and is far enough below `f32::MAX` for no partial sum to overflow.
+    ///
+    /// A summand takes at most three roundings: one of its product, and one of its difference, which the square counts
+    /// twice. It then goes through at most `len / 16` additions and one more in its lane, four where lanes are folded,
+    /// and three for the components after the last whole block. Each costs one part in 2^24. A product below the
+    /// normal range loses up to half of the smallest subnormal besides.
+    #[must_use]
+    pub fn f32_error(len: usize, magnitude: f64) -> f64 {
+        let roundings = (len / 16 + 12) as f64;
+        let unit = f64::from(f32::EPSILON) / 2.0;
+        let smallest = f64::from(f32::from_bits(1));
+        roundings * unit / (1.0 - roundings * unit) * magnitude + len as f64 * smallest
+    }
+}
+
+impl core::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Kernels").field(&self.simd()).finish()
+    }
+}

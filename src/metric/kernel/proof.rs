@@ -1,0 +1,270 @@
+//! The runner that every implementation passes: one body of checks against sums taken in f64 and i64.
+//!
+//! It draws its own numbers, so that it needs nothing but the kernels and runs as it is inside wasm. Nothing in the
+//! product calls it, and the linker leaves it out of the shipped file.
+
+use super::Kernels;
+
+/// Every length up to this one is checked: two steps of the widest unrolled loop, and every tail after them.
+const LAST_LEN: usize = 130;
+/// Lengths that real embeddings have, and the largest one that an index takes.
+const LONG_LENS: [usize; 6] = [300, 384, 768, 1000, 1536, 8192];
+/// How far from the start of an allocation a slice begins, in elements; each gives another alignment.
+const STARTS: [usize; 4] = [0, 1, 3, 7];
+
+/// Compares `kernels` with exact sums, over every length from 0 to 130 and some long ones, unaligned starts, extreme
+/// values and arguments of unequal length. The error says which kernel was wrong, on what, and by how much.
+#[doc(hidden)]
+pub fn prove(kernels: Kernels) -> Result<(), String> {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    for len in (0..=LAST_LEN).chain(LONG_LENS) {
+        for start in STARTS {
+            for fill in FILLS_F32 {
+                let vectors: [Vec<f32>; 5] = core::array::from_fn(|_| random.vector(start + len, fill));
+                let [query, rows @ ..] = &vectors;
+                check_f32(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
+            }
+            for fill in FILLS_I8 {
+                let query: Vec<i16> = (0..start + len).map(|i| i16::from(fill(&mut random, i))).collect();
+                let rows: [Vec<u8>; 4] =
+                    core::array::from_fn(|_| (0..start + len).map(|i| fill(&mut random, i).cast_unsigned()).collect());
+                check_i8(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
+            }
+        }
+    }
+    check_unequal(kernels, &mut random)?;
+    check_overflow(kernels)
+}
+
+/// Compares the f32 kernels with sums in f64, and the four-row kernels, bit for bit, with the one-row ones.
+pub(super) fn check_f32(kernels: Kernels, query: &[f32], rows: [&[f32]; 4]) -> Result<(), String> {
+    let four = [kernels.dot_f32x4(query, rows), kernels.l2_f32x4(query, rows)];
+    for (i, row) in rows.into_iter().enumerate() {
+        let one = [kernels.dot_f32(query, row), kernels.l2_f32(query, row)];
+        for (kind, name) in ["dot_f32", "l2_f32"].into_iter().enumerate() {
+            let (mut exact, mut magnitude) = (0.0f64, 0.0f64);
+            for (&x, &y) in query.iter().zip(row) {
+                let (x, y) = (f64::from(x), f64::from(y));
+                let summand = if kind == 0 { x * y } else { (x - y) * (x - y) };
+                exact += summand;
+                magnitude += summand.abs();
+            }
+            let len = query.len().min(row.len());
+            let allowed = Kernels::f32_error(len, magnitude);
+            let error = (f64::from(one[kind]) - exact).abs();
+            // Written so that a NaN fails.
+            let within = error <= allowed;
+            if !within {
+                let got = one[kind];
+                return Err(format!("{name} of {len}: {got:e} for {exact:e}, off by {error:e}, allowed {allowed:e}"));
+            }
+            if four[kind][i].to_bits() != one[kind].to_bits() {
+                return Err(format!("{name}x4 of {len}, row {i}: {:e}, but {name}: {:e}", four[kind][i], one[kind]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares the int8 kernels with sums in i64.
+pub(super) fn check_i8(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Result<(), String> {
+    let four = [kernels.dot_i8x4(query, rows), kernels.l2_i8x4(query, rows)];
+    for (i, row) in rows.into_iter().enumerate() {
+        let one = [kernels.dot_i8(query, row), kernels.l2_i8(query, row)];
+        for (kind, name) in ["dot_i8", "l2_i8"].into_iter().enumerate() {
+            let pairs = query.iter().zip(row).map(|(&q, &x)| (i64::from(q), i64::from(x.cast_signed())));
+            let exact: i64 = pairs.map(|(q, x)| if kind == 0 { q * x } else { (q - x) * (q - x) }).sum();
+            for (form, got) in [("", one[kind]), ("x4", four[kind][i])] {
+                if i64::from(got) != exact {
+                    let len = query.len().min(row.len());
+                    return Err(format!("{name}{form} of {len}, row {i}: {got}, but exactly {exact}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The shortest argument decides the length, whichever it is, and what lies beyond it in the others is not read in.
+fn check_unequal(kernels: Kernels, random: &mut Random) -> Result<(), String> {
+    for shortest in [0, 1, 7, 16, 33, 64, 100] {
+        for place in 0..5 {
+            let len = |i: usize| {
+                if i == place { shortest } else { shortest + 1 + i * 9 }
+            };
+            let full: [Vec<f32>; 5] = core::array::from_fn(|i| random.vector(len(i), near_one));
+            let code: [Vec<i8>; 5] = core::array::from_fn(|i| (0..len(i)).map(|j| any_code(random, j)).collect());
+            let wide: Vec<i16> = code[0].iter().map(|&q| i16::from(q)).collect();
+            let bytes = [1, 2, 3, 4].map(|i| code[i].iter().map(|q| q.cast_unsigned()).collect::<Vec<u8>>());
+
+            let rows = [1, 2, 3, 4].map(|i| full[i].as_slice());
+            let cut = rows.map(|row| &row[..shortest]);
+            let same = kernels.dot_f32x4(&full[0], rows) == kernels.dot_f32x4(&full[0][..shortest], cut)
+                && kernels.l2_f32x4(&full[0], rows) == kernels.l2_f32x4(&full[0][..shortest], cut)
+                && kernels.dot_f32(&full[0], rows[0]) == kernels.dot_f32(rows[0], &full[0])
+                && kernels.l2_f32(&full[0], rows[0]) == kernels.l2_f32(rows[0], &full[0]);
+            let rows = [0, 1, 2, 3].map(|i| bytes[i].as_slice());
+            let cut = rows.map(|row| &row[..shortest]);
+            let same = same
+                && kernels.dot_i8x4(&wide, rows) == kernels.dot_i8x4(&wide[..shortest], cut)
+                && kernels.l2_i8x4(&wide, rows) == kernels.l2_i8x4(&wide[..shortest], cut);
+            if !same {
+                return Err(format!("argument {place} is the shortest, {shortest}: components beyond it counted"));
+            }
+            check_one_row(kernels, &wide, rows[0])?;
+        }
+    }
+    Ok(())
+}
+
+/// The one-row int8 kernels on arguments of unequal length.
+fn check_one_row(kernels: Kernels, query: &[i16], row: &[u8]) -> Result<(), String> {
+    let n = query.len().min(row.len());
+    check_i8(kernels, &query[..n], [&row[..n]; 4])?;
+    let whole = (kernels.dot_i8(query, row), kernels.l2_i8(query, row));
+    let cut = (kernels.dot_i8(&query[..n], &row[..n]), kernels.l2_i8(&query[..n], &row[..n]));
+    if whole == cut {
+        Ok(())
+    } else {
+        Err(format!("int8 of {} and {}: {whole:?}, not {cut:?}", query.len(), row.len()))
+    }
+}
+
+/// Beyond the range of f32 a sum of positive summands is infinite, never NaN; and the longest int8 codes still fit.
+fn check_overflow(kernels: Kernels) -> Result<(), String> {
+    for len in 1..=LAST_LEN {
+        let (high, low) = (vec![f32::MAX; len], vec![f32::MIN; len]);
+        let sums = [kernels.dot_f32(&high, &high), -kernels.dot_f32(&high, &low), kernels.l2_f32(&high, &low)];
+        if sums != [f32::INFINITY; 3] {
+            return Err(format!("f32 sums of {len} beyond the range: {sums:?} instead of infinities"));
+        }
+    }
+    for len in [Kernels::MAX_L2_LEN, Kernels::MAX_DOT_LEN] {
+        let (query, low, high) = (vec![-128i16; len], vec![0x80u8; len], vec![0x7Fu8; len]);
+        let dot = i64::from(kernels.dot_i8(&query, &low));
+        let l2 = i64::from(kernels.l2_i8(&query, &high));
+        if dot != 128 * 128 * len as i64 || (len <= Kernels::MAX_L2_LEN && l2 != 255 * 255 * len as i64) {
+            return Err(format!("int8 sums of {len} extremes: dot {dot}, l2 {l2}"));
+        }
+    }
+    Ok(())
+}
+
+/// A small deterministic generator (xorshift64*), the same on every platform.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) as u32
+    }
+
+    /// Uniform in -1..1.
+    fn unit(&mut self) -> f32 {
+        self.next() as f32 / 2_147_483_648.0 - 1.0
+    }
+
+    fn vector(&mut self, len: usize, fill: FillF32) -> Vec<f32> {
+        (0..len).map(|i| fill(self, i)).collect()
+    }
+}
+
+type FillF32 = fn(&mut Random, usize) -> f32;
+type FillI8 = fn(&mut Random, usize) -> i8;
+
+/// Components of one scale; of all scales; near the largest whose sums stay in range; near the smallest, subnormals
+/// and zeros of both signs among them; large ones that nearly cancel; and a different one in every place.
+const FILLS_F32: [FillF32; 6] = [
+    near_one,
+    |random, _| random.unit() * 2.0f32.powi((random.next() % 61) as i32 - 30),
+    |random, _| random.unit() * 1e17,
+    |random, _| f32::from_bits(random.next() & 0x80FF_FFFF),
+    |random, i| {
+        if i % 2 == 0 { 1e9 + random.unit() } else { -1e9 + random.unit() }
+    },
+    |_, i| i as f32 + 1.0,
+];
+
+const FILLS_I8: [FillI8; 5] = [
+    any_code,
+    |_, _| -128,
+    |_, _| 127,
+    |random, _| if random.next() % 2 == 0 { -127 } else { 127 },
+    |_, i| (i % 128) as i8,
+];
+
+fn near_one(random: &mut Random, _: usize) -> f32 {
+    random.unit()
+}
+
+fn any_code(random: &mut Random, _: usize) -> i8 {
+    random.next() as i8
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_available_implementation_passes() {
+        for kernels in Kernels::available() {
+            if let Err(what) = prove(kernels) {
+                panic!("{}: {what}", kernels.simd());
+            }
+        }
+    }
+
+    #[test]
+    fn detection_takes_the_fastest() {
+        let fastest = Kernels::available().pop().expect("there is always one");
+        assert_eq!(Kernels::detect().simd(), fastest.simd());
+    }
+
+    #[test]
+    fn the_limits_are_the_largest() {
+        assert!(128 * 128 * (Kernels::MAX_DOT_LEN as i64 + 1) > i64::from(i32::MAX));
+        assert!(255 * 255 * (Kernels::MAX_L2_LEN as i64 + 1) > i64::from(i32::MAX));
+        const { assert!(Kernels::MAX_L2_LEN >= 8192, "an index takes 8192 dimensions") };
+    }
+
+    #[test]
+    fn a_touch_of_any_length_returns() {
+        let bytes = [1u8; 5000];
+        for len in [0, 1, 63, 64, 65, 400, 1024, 5000] {
+            Kernels::detect().touch(&bytes[..len]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn f32_sums_are_within_the_stated_error(
+            pool in prop::collection::vec(-1e15f32..1e15, 5 * 140),
+            len in 0usize..=LAST_LEN,
+            start in 0usize..10,
+        ) {
+            let part = |i: usize| &pool[140 * i + start..140 * i + start + len];
+            for kernels in Kernels::available() {
+                prop_assert_eq!(check_f32(kernels, part(0), [part(1), part(2), part(3), part(4)]), Ok(()));
+            }
+        }
+
+        #[test]
+        fn int8_sums_are_exact(
+            query in prop::collection::vec(-128i16..=127, 140),
+            pool in prop::collection::vec(any::<u8>(), 4 * 140),
+            len in 0usize..=LAST_LEN,
+            start in 0usize..10,
+        ) {
+            let part = |i: usize| &pool[140 * i + start..140 * i + start + len];
+            for kernels in Kernels::available() {
+                let rows = [part(0), part(1), part(2), part(3)];
+                prop_assert_eq!(check_i8(kernels, &query[start..start + len], rows), Ok(()));
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The reference: plain Rust that says what the other implementations compute, and what runs where none of them can.
+//!
+//! The f32 sums are kept in sixteen lanes, as simd128 keeps them in four registers, and folded in the same order. So the
+//! two agree bit for bit, the compiler can vectorize this file too, and an error grows with `len / 16`, not with `len`.
+
+/// What [`super::Kernels::simd`] says.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const SIMD: &str = "scalar";
+
+/// How many partial sums an f32 kernel keeps.
+const LANES: usize = 16;
+
+/// The inner product of two f32 slices.
+pub(super) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    sum_f32(a, b, |x, y| x * y)
+}
+
+/// The squared Euclidean distance of two f32 slices.
+pub(super) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
+    sum_f32(a, b, |x, y| (x - y) * (x - y))
+}
+
+/// [`dot_f32`] of one slice with each of four.
+pub(super) fn dot_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    let n = shortest(query.len(), &rows);
+    rows.map(|row| dot_f32(&query[..n], row))
+}
+
+/// [`l2_f32`] of one slice with each of four.
+pub(super) fn l2_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    let n = shortest(query.len(), &rows);
+    rows.map(|row| l2_f32(&query[..n], row))
+}
+
+/// The inner product of a widened code with a stored one.
+pub(super) fn dot_i8(query: &[i16], row: &[u8]) -> i32 {
+    sum_i8(query, row, |q, x| q.wrapping_mul(x))
+}
+
+/// The squared Euclidean distance of a widened code and a stored one.
+pub(super) fn l2_i8(query: &[i16], row: &[u8]) -> i32 {
+    sum_i8(query, row, |q, x| (q - x).wrapping_mul(q - x))
+}
+
+/// [`dot_i8`] of one widened code with each of four stored ones.
+pub(super) fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let n = shortest(query.len(), &rows);
+    rows.map(|row| dot_i8(&query[..n], row))
+}
+
+/// [`l2_i8`] of one widened code and each of four stored ones.
+pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let n = shortest(query.len(), &rows);
+    rows.map(|row| l2_i8(&query[..n], row))
+}
+
+/// The length that a four-row kernel works over.
+fn shortest<T>(query: usize, rows: &[&[T]; 4]) -> usize {
+    rows.iter().fold(query, |n, row| n.min(row.len()))
+}
+
+fn sum_f32(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let n = a.len().min(b.len());
+    // Blocks of four go round the lanes; what is left after the last whole block is added one by one at the end.
+    let whole = n - n % 4;
+    let (a, a_rest) = a[..n].split_at(whole);
+    let (b, b_rest) = b[..n].split_at(whole);
+    let mut lanes = [0.0f32; LANES];
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += term(x, y);
+        }
+    }
+    let quarter = |i: usize| (lanes[i] + lanes[i + 4]) + (lanes[i + 8] + lanes[i + 12]);
+    let sum = (quarter(0) + quarter(2)) + (quarter(1) + quarter(3));
+    a_rest.iter().zip(b_rest).fold(sum, |sum, (&x, &y)| sum + term(x, y))
+}
+
+fn sum_i8(query: &[i16], row: &[u8], term: impl Fn(i32, i32) -> i32) -> i32 {
+    let pairs = query.iter().zip(row);
+    pairs.fold(0i32, |sum, (&q, &x)| sum.wrapping_add(term(i32::from(q), i32::from(x.cast_signed()))))
+}

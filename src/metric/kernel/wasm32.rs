@@ -1,0 +1,217 @@
+//! WebAssembly simd128. Every function is small enough to be inlined into the search loop that calls it.
+//!
+//! An eight-component step of the int8 kernels is a load that widens (`i16x8.load8x8_s`), `i32x4.dot_i16x8_s` and an
+//! addition. On x86 each of them is one instruction (`vpmovsxbw`, `vpmaddwd`, `vpaddd`) and the load is part of the
+//! first, which in V8 beats one 16-byte load and two extensions by a tenth.
+
+use core::arch::wasm32::{
+    f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_load_extend_i8x8, i16x8_sub, i32x4_add,
+    i32x4_dot_i16x8, i32x4_extract_lane, i32x4_shuffle, i32x4_splat, v128, v128_load,
+};
+
+/// What [`super::Kernels::simd`] says.
+pub(super) const SIMD: &str = "simd128";
+
+/// The summand of an inner product.
+const PRODUCT: u8 = 0;
+/// The summand of a squared Euclidean distance.
+const SQUARED_DIFFERENCE: u8 = 1;
+
+#[inline(never)]
+pub(super) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    one_f32::<PRODUCT>(a, b)
+}
+
+#[inline(never)]
+pub(super) fn l2_f32(a: &[f32], b: &[f32]) -> f32 {
+    one_f32::<SQUARED_DIFFERENCE>(a, b)
+}
+
+#[inline(never)]
+pub(super) fn dot_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    four_f32::<PRODUCT>(query, rows)
+}
+
+#[inline(never)]
+pub(super) fn l2_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    four_f32::<SQUARED_DIFFERENCE>(query, rows)
+}
+
+#[inline]
+pub(super) fn dot_i8(query: &[i16], row: &[u8]) -> i32 {
+    one_i8::<PRODUCT>(query, row)
+}
+
+#[inline]
+pub(super) fn l2_i8(query: &[i16], row: &[u8]) -> i32 {
+    one_i8::<SQUARED_DIFFERENCE>(query, row)
+}
+
+#[inline]
+pub(super) fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    four_i8::<PRODUCT>(query, rows)
+}
+
+#[inline]
+pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    four_i8::<SQUARED_DIFFERENCE>(query, rows)
+}
+
+/// Adds the summands of four components to the lanes of `sum`.
+#[inline(always)]
+fn add_f32<const SUMMAND: u8>(sum: v128, a: v128, b: v128) -> v128 {
+    if SUMMAND == PRODUCT {
+        f32x4_add(sum, f32x4_mul(a, b))
+    } else {
+        let difference = f32x4_sub(a, b);
+        f32x4_add(sum, f32x4_mul(difference, difference))
+    }
+}
+
+/// The summand of one component.
+#[inline(always)]
+fn term_f32<const SUMMAND: u8>(a: f32, b: f32) -> f32 {
+    if SUMMAND == PRODUCT { a * b } else { (a - b) * (a - b) }
+}
+
+/// Folds sixteen lanes into one value, in the order that the scalar reference uses.
+#[inline(always)]
+fn fold_f32(sums: [v128; 4]) -> f32 {
+    let quarters = f32x4_add(f32x4_add(sums[0], sums[1]), f32x4_add(sums[2], sums[3]));
+    let halves = f32x4_add(quarters, i32x4_shuffle::<2, 3, 0, 1>(quarters, quarters));
+    f32x4_extract_lane::<0>(halves) + f32x4_extract_lane::<1>(halves)
+}
+
+#[inline(always)]
+fn one_f32<const SUMMAND: u8>(a: &[f32], b: &[f32]) -> f32 {
+    let n = a.len().min(b.len());
+    let [sum] = rows_f32::<SUMMAND, 1>(&a[..n], [b]);
+    sum
+}
+
+/// Two rows at a time share the loads of the query. Four at a time would need more registers than x86 has, or fewer
+/// sums a row, and then other bits than [`one_f32`].
+#[inline(always)]
+fn four_f32<const SUMMAND: u8>(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    let n = query.len().min(rows[0].len()).min(rows[1].len()).min(rows[2].len()).min(rows[3].len());
+    let [s0, s1] = rows_f32::<SUMMAND, 2>(&query[..n], [rows[0], rows[1]]);
+    let [s2, s3] = rows_f32::<SUMMAND, 2>(&query[..n], [rows[2], rows[3]]);
+    [s0, s1, s2, s3]
+}
+
+/// The sums of `query` with `ROWS` rows, over the shortest of them all.
+#[inline(always)]
+fn rows_f32<const SUMMAND: u8, const ROWS: usize>(query: &[f32], rows: [&[f32]; ROWS]) -> [f32; ROWS] {
+    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
+    // SAFETY: `n` is no greater than the length of any slice, and both callers below ask for `i + 4 <= n`, so the
+    // sixteen bytes read lie inside the slice. `v128_load` asks for no alignment.
+    let load = |slice: &[f32], i: usize| unsafe { v128_load(slice.as_ptr().add(i).cast::<v128>()) };
+    let mut sums = [[f32x4_splat(0.0); 4]; ROWS];
+    for block in 0..n / 16 {
+        for lane in 0..4 {
+            let i = 16 * block + 4 * lane;
+            let q = load(query, i);
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                sums[lane] = add_f32::<SUMMAND>(sums[lane], q, load(row, i));
+            }
+        }
+    }
+    let mut i = n - n % 16;
+    for lane in 0..3 {
+        if i + 4 <= n {
+            let q = load(query, i);
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                sums[lane] = add_f32::<SUMMAND>(sums[lane], q, load(row, i));
+            }
+            i += 4;
+        }
+    }
+    let mut folded = sums.map(fold_f32);
+    for (sum, row) in folded.iter_mut().zip(rows) {
+        for (&x, &y) in query[i..n].iter().zip(&row[i..n]) {
+            *sum += term_f32::<SUMMAND>(x, y);
+        }
+    }
+    folded
+}
+
+/// Adds the summands of eight components, in pairs, to the lanes of `sum`.
+#[inline(always)]
+fn add_i8<const SUMMAND: u8>(sum: v128, query: v128, row: v128) -> v128 {
+    if SUMMAND == PRODUCT {
+        i32x4_add(sum, i32x4_dot_i16x8(query, row))
+    } else {
+        let difference = i16x8_sub(query, row);
+        i32x4_add(sum, i32x4_dot_i16x8(difference, difference))
+    }
+}
+
+/// The summand of one component.
+#[inline(always)]
+fn term_i8<const SUMMAND: u8>(query: i16, row: u8) -> i32 {
+    let (q, x) = (i32::from(query), i32::from(row.cast_signed()));
+    if SUMMAND == PRODUCT { q.wrapping_mul(x) } else { (q - x).wrapping_mul(q - x) }
+}
+
+#[inline(always)]
+fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
+    let ([sum], done, n) = rows_i8::<SUMMAND, 1>(query, [row]);
+    let halves = i32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
+    let folded = i32x4_extract_lane::<0>(halves).wrapping_add(i32x4_extract_lane::<1>(halves));
+    rest_i8::<SUMMAND>(folded, &query[done..n], &row[done..n])
+}
+
+#[inline(always)]
+fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let ([s0, s1, s2, s3], done, n) = rows_i8::<SUMMAND, 4>(query, rows);
+    // Transposing while adding leaves the four sums in the four lanes: six shuffles instead of eight and four moves.
+    let s01 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s0, s1), i32x4_shuffle::<2, 6, 3, 7>(s0, s1));
+    let s23 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s2, s3), i32x4_shuffle::<2, 6, 3, 7>(s2, s3));
+    let folded = i32x4_add(i32x4_shuffle::<0, 1, 4, 5>(s01, s23), i32x4_shuffle::<2, 3, 6, 7>(s01, s23));
+    let mut sums = [
+        i32x4_extract_lane::<0>(folded),
+        i32x4_extract_lane::<1>(folded),
+        i32x4_extract_lane::<2>(folded),
+        i32x4_extract_lane::<3>(folded),
+    ];
+    if done < n {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
+        }
+    }
+    sums
+}
+
+/// The sums of `query` with `ROWS` rows, over all whole eights; how many components that were; how many there are.
+#[inline(always)]
+fn rows_i8<const SUMMAND: u8, const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> ([v128; ROWS], usize, usize) {
+    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
+    let mut sums = [i32x4_splat(0); ROWS];
+    let mut step = |i: usize| {
+        // SAFETY: every use below has `i + 8 <= n`, and `n` is no greater than the length of any slice, so the sixteen
+        // bytes of the query and the eight of each row lie inside their slices. Neither load asks for alignment.
+        unsafe {
+            let q = v128_load(query.as_ptr().add(i).cast::<v128>());
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                *sum = add_i8::<SUMMAND>(*sum, q, i16x8_load_extend_i8x8(row.as_ptr().add(i).cast::<i8>()));
+            }
+        }
+    };
+    // Two steps at a time, not more: with four, V8 runs out of registers and is slower by a tenth.
+    for block in 0..n / 16 {
+        step(16 * block);
+        step(16 * block + 8);
+    }
+    let mut i = n - n % 16;
+    if i + 8 <= n {
+        step(i);
+        i += 8;
+    }
+    (sums, i, n)
+}
+
+/// Adds the components after the last whole eight.
+#[inline(always)]
+fn rest_i8<const SUMMAND: u8>(sum: i32, query: &[i16], row: &[u8]) -> i32 {
+    query.iter().zip(row).fold(sum, |sum, (&q, &x)| sum.wrapping_add(term_i8::<SUMMAND>(q, x)))
+}

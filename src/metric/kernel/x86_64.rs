@@ -1,0 +1,234 @@
+//! AVX2, with FMA for f32. [`table`] hands the kernels out only to a processor that has both.
+//!
+//! Every function with a `#[target_feature]` may run only there; that is the one thing for which their callers answer.
+
+use core::arch::x86_64::{
+    __m128i, __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32,
+    _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_storeu_si128,
+    _mm_unpackhi_epi32, _mm_unpackhi_epi64, _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_extractf128_ps,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_sub_epi16, _mm256_sub_ps,
+};
+
+use super::Table;
+
+/// The summand of an inner product.
+const PRODUCT: u8 = 0;
+/// The summand of a squared Euclidean distance.
+const SQUARED_DIFFERENCE: u8 = 1;
+
+static TABLE: Table = Table { simd: "avx2", dot_f32, l2_f32, dot_f32x4, l2_f32x4, dot_i8, l2_i8, dot_i8x4, l2_i8x4 };
+
+/// The kernels, or nothing when this processor cannot run them. Nothing else in this file is reachable from outside.
+pub(super) fn table() -> Option<&'static Table> {
+    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&TABLE)
+}
+
+/// Asks for the cache line that `bytes` begins in. Part of every x86-64, so it needs no detection.
+#[inline]
+pub(super) fn prefetch(bytes: &[u8]) {
+    // SAFETY: a prefetch is a hint and faults on no address; this one is inside a slice besides.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().cast::<i8>()) };
+}
+
+/// Defines the entries of [`TABLE`], which are ordinary functions, each around one that needs the features.
+macro_rules! entries {
+    ($($name:ident($query:ty, $row:ty) -> $sum:ty = $inner:ident::<$summand:ident>;)*) => {$(
+        fn $name(query: $query, row: $row) -> $sum {
+            // SAFETY: the only way to this function is through `TABLE`, and `table` gives that out only after it has
+            // found both AVX2 and FMA. Bounds are kept by the inner function, which takes slices.
+            unsafe { $inner::<$summand>(query, row) }
+        }
+    )*};
+}
+
+entries! {
+    dot_f32(&[f32], &[f32]) -> f32 = one_f32::<PRODUCT>;
+    l2_f32(&[f32], &[f32]) -> f32 = one_f32::<SQUARED_DIFFERENCE>;
+    dot_f32x4(&[f32], [&[f32]; 4]) -> [f32; 4] = four_f32::<PRODUCT>;
+    l2_f32x4(&[f32], [&[f32]; 4]) -> [f32; 4] = four_f32::<SQUARED_DIFFERENCE>;
+    dot_i8(&[i16], &[u8]) -> i32 = one_i8::<PRODUCT>;
+    l2_i8(&[i16], &[u8]) -> i32 = one_i8::<SQUARED_DIFFERENCE>;
+    dot_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<PRODUCT>;
+    l2_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<SQUARED_DIFFERENCE>;
+}
+
+/// Adds the summands of eight components to the lanes of `sum`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_f32<const SUMMAND: u8>(sum: __m256, a: __m256, b: __m256) -> __m256 {
+    if SUMMAND == PRODUCT {
+        _mm256_fmadd_ps(a, b, sum)
+    } else {
+        let difference = _mm256_sub_ps(a, b);
+        _mm256_fmadd_ps(difference, difference, sum)
+    }
+}
+
+/// Folds thirty-two lanes into one value.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn fold_f32(sums: [__m256; 4]) -> f32 {
+    let eight = _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn one_f32<const SUMMAND: u8>(a: &[f32], b: &[f32]) -> f32 {
+    let [sum] = rows_f32::<SUMMAND, 1>(a, [b]);
+    sum
+}
+
+/// Two rows at a time share the loads of the query. Four at a time would need more registers than there are, or fewer
+/// sums a row, and then other bits than [`one_f32`].
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn four_f32<const SUMMAND: u8>(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
+    let [s0, s1] = rows_f32::<SUMMAND, 2>(&query[..n], [rows[0], rows[1]]);
+    let [s2, s3] = rows_f32::<SUMMAND, 2>(&query[..n], [rows[2], rows[3]]);
+    [s0, s1, s2, s3]
+}
+
+/// The sums of `query` with `ROWS` rows, over the shortest of them all.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn rows_f32<const SUMMAND: u8, const ROWS: usize>(query: &[f32], rows: [&[f32]; ROWS]) -> [f32; ROWS] {
+    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
+    // SAFETY: `n` is no greater than the length of any slice, and every use below has `i + 8 <= n`, so the 32 bytes
+    // read lie inside the slice. `loadu` asks for no alignment.
+    let load = |slice: &[f32], i: usize| unsafe { _mm256_loadu_ps(slice.as_ptr().add(i)) };
+    let mut sums = [[_mm256_setzero_ps(); 4]; ROWS];
+    let mut i = 0;
+    while i + 32 <= n {
+        for lane in 0..4 {
+            let q = load(query, i + 8 * lane);
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                sums[lane] = add_f32::<SUMMAND>(sums[lane], q, load(row, i + 8 * lane));
+            }
+        }
+        i += 32;
+    }
+    for lane in 0..3 {
+        if i + 8 <= n {
+            let q = load(query, i);
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                sums[lane] = add_f32::<SUMMAND>(sums[lane], q, load(row, i));
+            }
+            i += 8;
+        }
+    }
+    if i < n {
+        // Lane j is in the mask when component i + j exists; fewer than eight are left, so the cast cannot wrap.
+        let left = _mm256_set1_epi32((n - i) as i32);
+        let mask = _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        // SAFETY: `i < n`, so the pointer lies inside the slice, and the lanes of the mask are components below `n`; a
+        // masked load neither reads nor faults on the others, and gives zeros there, which add nothing.
+        let load = |slice: &[f32]| unsafe { _mm256_maskload_ps(slice.as_ptr().add(i), mask) };
+        let q = load(query);
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            sums[3] = add_f32::<SUMMAND>(sums[3], q, load(row));
+        }
+    }
+    sums.map(|sums| fold_f32(sums))
+}
+
+/// Adds the summands of sixteen components, in pairs, to the lanes of `sum`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add_i8<const SUMMAND: u8>(sum: __m256i, query: __m256i, row: __m256i) -> __m256i {
+    if SUMMAND == PRODUCT {
+        _mm256_add_epi32(sum, _mm256_madd_epi16(query, row))
+    } else {
+        let difference = _mm256_sub_epi16(query, row);
+        _mm256_add_epi32(sum, _mm256_madd_epi16(difference, difference))
+    }
+}
+
+/// The summand of one component.
+#[inline]
+fn term_i8<const SUMMAND: u8>(query: i16, row: u8) -> i32 {
+    let (q, x) = (i32::from(query), i32::from(row.cast_signed()));
+    if SUMMAND == PRODUCT { q.wrapping_mul(x) } else { (q - x).wrapping_mul(q - x) }
+}
+
+/// The sum of the two halves.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn halve_i32(sum: __m256i) -> __m128i {
+    _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
+    let ([sum], done, n) = rows_i8::<SUMMAND, 1>(query, [row]);
+    let four = halve_i32(sum);
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b_00_00_11_10>(four));
+    let folded = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)));
+    rest_i8::<SUMMAND>(folded, &query[done..n], &row[done..n])
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let (sums, done, n) = rows_i8::<SUMMAND, 4>(query, rows);
+    let [s0, s1, s2, s3] = sums.map(|sum| halve_i32(sum));
+    // Transposing while adding leaves the four sums in the four lanes.
+    let s01 = _mm_add_epi32(_mm_unpacklo_epi32(s0, s1), _mm_unpackhi_epi32(s0, s1));
+    let s23 = _mm_add_epi32(_mm_unpacklo_epi32(s2, s3), _mm_unpackhi_epi32(s2, s3));
+    let folded = _mm_add_epi32(_mm_unpacklo_epi64(s01, s23), _mm_unpackhi_epi64(s01, s23));
+    let mut sums = [0i32; 4];
+    // SAFETY: the array has room for the sixteen bytes, and `storeu` asks for no alignment.
+    unsafe { _mm_storeu_si128(sums.as_mut_ptr().cast::<__m128i>(), folded) };
+    if done < n {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
+        }
+    }
+    sums
+}
+
+/// The sums of `query` with `ROWS` rows, over all whole sixteens; how many components that were; how many there are.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn rows_i8<const SUMMAND: u8, const ROWS: usize>(
+    query: &[i16],
+    rows: [&[u8]; ROWS],
+) -> ([__m256i; ROWS], usize, usize) {
+    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
+    let mut sums = [_mm256_setzero_si256(); ROWS];
+    let mut step = |i: usize| {
+        // SAFETY: both uses below have `i + 16 <= n`, and `n` is no greater than the length of any slice, so the 32
+        // bytes of the query and the sixteen of each row lie inside their slices. `loadu` asks for no alignment.
+        unsafe {
+            let q = _mm256_loadu_si256(query.as_ptr().add(i).cast::<__m256i>());
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                let row = _mm256_cvtepi8_epi16(_mm_loadu_si128(row.as_ptr().add(i).cast::<__m128i>()));
+                *sum = add_i8::<SUMMAND>(*sum, q, row);
+            }
+        }
+    };
+    let mut i = 0;
+    while i + 32 <= n {
+        step(i);
+        step(i + 16);
+        i += 32;
+    }
+    if i + 16 <= n {
+        step(i);
+        i += 16;
+    }
+    (sums, i, n)
+}
+
+/// Adds the components after the last whole sixteen.
+#[inline]
+fn rest_i8<const SUMMAND: u8>(sum: i32, query: &[i16], row: &[u8]) -> i32 {
+    query.iter().zip(row).fold(sum, |sum, (&q, &x)| sum.wrapping_add(term_i8::<SUMMAND>(q, x)))
+}

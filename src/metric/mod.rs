@@ -1,0 +1,39 @@
+//! What "near" means, and the arithmetic behind it.
+//!
+//! | file            | what                                                                                      |
+//! |-----------------|-------------------------------------------------------------------------------------------|
+//! | `mod`           | [`Metric`]: which function of two vectors is the distance                                  |
+//! | `kernel/mod`    | [`Kernels`]: the one dispatcher; everybody else calls this and nothing below it            |
+//! | `kernel/scalar` | the reference, in plain Rust                                                               |
+//! | `kernel/wasm32` | WebAssembly simd128                                                                        |
+//! | `kernel/x86_64` | AVX2 and FMA, taken when the processor has them                                            |
+//! | `kernel/proof`  | the runner that every implementation passes, natively and inside wasm                      |
+
+mod kernel;
+
+pub use kernel::Kernels;
+#[doc(hidden)]
+pub use kernel::prove;
+
+/// How the distance between two vectors is taken. Under every metric a smaller distance is closer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// `1 - cos(a, b)`, in `0..=2`. The length of a vector does not matter, but it must not be zero.
+    #[default]
+    Cosine,
+    /// The squared Euclidean distance, the sum of `(a - b)^2`, in `0..`.
+    L2,
+    /// `-<a, b>`: the larger the inner product, the closer. Negative for vectors that agree.
+    Dot,
+}
+
+impl Metric {
+    /// The name used in options and in error messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::L2 => "l2",
+            Self::Dot => "dot",
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What the graph may ask of the codes.
+
+use crate::metric::Kernels;
+use crate::types::{Distance, OutOfMemory, Slot};
+
+/// Distances from one fixed point to any slot. Smaller is closer.
+pub(crate) trait Scorer {
+    /// Starts bringing the code of `slot` into the cache. WebAssembly has no prefetch, so there it is one plain load.
+    fn touch(&self, slot: Slot);
+
+    /// Distance to one slot.
+    fn score(&self, slot: Slot) -> Distance;
+
+    /// Distances to four slots, the same bits as four calls of [`Scorer::score`] would give.
+    fn score4(&self, slots: [Slot; 4]) -> [Distance; 4];
+}
+
+/// A set of codes, one per slot.
+pub(crate) trait Space {
+    /// A scorer whose fixed point is a stored code or an encoded query.
+    type Point<'a>: Scorer
+    where
+        Self: 'a;
+
+    /// The scorer around the code of `slot`. `buffer` is scratch that the scorer may borrow.
+    fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Self::Point<'a>;
+
+    /// The scorer around a vector that is not stored. `inverse_norm` scales it first under cosine.
+    fn query<'a>(
+        &'a self,
+        vector: &[f32],
+        inverse_norm: f64,
+        buffer: &'a mut PointBuffer,
+    ) -> Result<Self::Point<'a>, OutOfMemory>;
+
+    /// The kernels chosen for this machine.
+    fn kernels(&self) -> Kernels;
+}
+
+/// Scratch for the fixed point of a scorer, reused from call to call so that a search allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct PointBuffer {
+    pub(super) wide: Vec<i16>,
+    pub(super) full: Vec<f32>,
+}

@@ -1,0 +1,94 @@
+//! The newtypes that every layer speaks in, and nothing else.
+
+use core::fmt;
+
+/// A caller's key for one record: a non-negative integer up to [`Id::MAX_NUMBER`], or a non-empty string.
+///
+/// An id never changes: no operation of the index renumbers it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Id {
+    /// A number in `0..=Id::MAX_NUMBER`.
+    Number(u64),
+    /// A string of 1 to [`Id::MAX_TEXT_BYTES`] bytes of UTF-8.
+    Text(Box<str>),
+}
+
+impl Id {
+    /// The largest number that JavaScript holds exactly, 2^53 - 1: one range of ids on every platform.
+    pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+    /// The longest string id, in bytes of UTF-8.
+    pub const MAX_TEXT_BYTES: usize = 4096;
+}
+
+impl From<u64> for Id {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for Id {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+/// The dense position of a record inside the index. Internal: `pack` renumbers slots, never ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub(crate) struct Slot(pub(crate) u32);
+
+impl Slot {
+    /// The most slots an index may hold: stored links and the search's candidates keep two bits beside a slot.
+    pub(crate) const MOST: usize = 1 << 30;
+
+    /// Marks the absence of a slot in stored arrays; never a valid position.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+
+    /// The position as an array index.
+    #[inline]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// True for every slot but [`Slot::NONE`].
+    #[inline]
+    pub(crate) const fn is_some(self) -> bool {
+        self.0 != u32::MAX
+    }
+}
+
+/// How high a node reaches in the graph; every node is on level 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub(crate) struct Level(pub(crate) u8);
+
+/// How far apart two vectors are. Smaller is closer, under every metric.
+pub type Distance = f32;
+
+/// One answer of a search below the layer that knows ids.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    /// Distance from the query.
+    pub(crate) distance: Distance,
+    /// Which record.
+    pub(crate) slot: Slot,
+}
+
+/// The allocator refused. Whoever returns this has changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutOfMemory;
+
+impl From<std::collections::TryReserveError> for OutOfMemory {
+    fn from(_: std::collections::TryReserveError) -> Self {
+        Self
+    }
+}

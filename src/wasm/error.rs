@@ -1,0 +1,14 @@
+//! `Error` -> a JavaScript error with a code.
+
+use crate::index::Error;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+
+impl From<Error> for JsValue {
+    fn from(error: Error) -> Self {
+        let thrown: Self = js_sys::Error::new(&error.to_string()).into();
+        // Setting a property of an object just made does not fail.
+        let _ = Reflect::set(&thrown, &"code".into(), &error.code().into());
+        thrown
+    }
+}

@@ -1,0 +1,135 @@
+//! Options objects -> `Config`. Absent and undefined mean the default; anything else is checked.
+
+use super::values::{describe, whole};
+use crate::index::{Config, Error};
+use crate::metric::Metric;
+use crate::quantize::Quantization;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+
+/// Options that later versions will have. Asking for them is an error, not a wish that is forgotten.
+const NOT_YET: [&str; 1] = ["maxBytes"];
+
+fn get(options: &JsValue, name: &'static str) -> Result<Option<JsValue>, Error> {
+    let value = Reflect::get(options, &name.into()).map_err(|_| Error::InvalidOption {
+        option: "options",
+        expected: "an object".to_owned(),
+        received: describe(options),
+    })?;
+    Ok((!value.is_undefined()).then_some(value))
+}
+
+pub(super) fn invalid(option: &'static str, expected: &str, received: &JsValue) -> Error {
+    Error::InvalidOption { option, expected: expected.to_owned(), received: describe(received) }
+}
+
+/// A whole number small enough for any option; the range of each is checked where the option is used.
+pub(super) fn count(option: &'static str, value: &JsValue) -> Result<usize, Error> {
+    whole(value)
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| invalid(option, "a whole number within its range", value))
+}
+
+pub(super) fn threshold(value: &JsValue) -> Result<f64, Error> {
+    value.as_f64().ok_or_else(|| invalid("compactionThreshold", "a number, clamped to 0.01 to 0.99", value))
+}
+
+pub(super) fn flag(option: &'static str, value: &JsValue) -> Result<bool, Error> {
+    value.as_bool().ok_or_else(|| invalid(option, "true or false", value))
+}
+
+fn metric(value: &JsValue) -> Result<Metric, Error> {
+    let all = [Metric::Cosine, Metric::L2, Metric::Dot];
+    let name = value.as_string();
+    all.into_iter()
+        .find(|metric| name.as_deref() == Some(metric.name()))
+        .ok_or_else(|| invalid("metric", "\"cosine\", \"l2\" or \"dot\"", value))
+}
+
+fn quantization(value: &JsValue) -> Result<Quantization, Error> {
+    let all = [Quantization::None, Quantization::Int8];
+    let name = value.as_string();
+    all.into_iter().find(|codes| name.as_deref() == Some(codes.name())).ok_or_else(|| {
+        invalid(
+            "quantization",
+            "\"none\" or \"int8\" (\"binary\" and \"product\" are not available in this version)",
+            value,
+        )
+    })
+}
+
+/// The config of a new index.
+pub(super) fn config(options: &JsValue) -> Result<Config, Error> {
+    if !options.is_object() {
+        return Err(invalid("options", "an object", options));
+    }
+    let dimensions = get(options, "dimensions")?.unwrap_or(JsValue::UNDEFINED);
+    let mut config = Config::new(
+        count("dimensions", &dimensions)
+            .map_err(|_| invalid("dimensions", "a whole number from 1 to 8192", &dimensions))?,
+    );
+    fill(&mut config, options)?;
+    Ok(config)
+}
+
+fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
+    for name in NOT_YET {
+        if let Some(value) = get(options, name)? {
+            return Err(invalid(name, "nothing: the option is not available in this version", &value));
+        }
+    }
+    if let Some(value) = get(options, "metric")? {
+        config.metric = metric(&value)?;
+    }
+    if let Some(value) = get(options, "quantization")? {
+        config.quantization = quantization(&value)?;
+    }
+    if let Some(value) = get(options, "m")? {
+        config.m = count("m", &value)?;
+    }
+    if let Some(value) = get(options, "efConstruction")? {
+        config.ef_construction = count("efConstruction", &value)?;
+    }
+    if let Some(value) = get(options, "ef")? {
+        config.ef = count("ef", &value)?;
+    }
+    if let Some(value) = get(options, "seed")? {
+        config.seed = whole(&value).ok_or_else(|| invalid("seed", "a whole number from 0 to 2^53 - 1", &value))?;
+    }
+    if let Some(value) = get(options, "compactionThreshold")? {
+        config.compaction_threshold = threshold(&value)?;
+    }
+    Ok(())
+}
+
+/// The config of an index just read, with the options that may change. Those that are fixed for its life must agree.
+pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
+    if options.is_undefined() {
+        return Ok(read);
+    }
+    if !options.is_object() {
+        return Err(invalid("options", "an object", options));
+    }
+    let mut asked = read;
+    if let Some(value) = get(options, "dimensions")? {
+        asked.dimensions = count("dimensions", &value)?;
+    }
+    fill(&mut asked, options)?;
+    let fixed: [(&'static str, String, String); 4] = [
+        ("dimensions", read.dimensions.to_string(), asked.dimensions.to_string()),
+        ("metric", read.metric.name().to_owned(), asked.metric.name().to_owned()),
+        ("quantization", read.quantization.name().to_owned(), asked.quantization.name().to_owned()),
+        ("m", read.m.to_string(), asked.m.to_string()),
+    ];
+    match fixed.into_iter().find(|(_, is, wanted)| is != wanted) {
+        None => Ok(asked),
+        Some(("dimensions", ..)) => {
+            Err(Error::DimensionMismatch { expected: read.dimensions, received: asked.dimensions })
+        }
+        Some((option, is, wanted)) => Err(Error::InvalidOption {
+            option,
+            expected: format!("{is}, as the index was made with"),
+            received: wanted,
+        }),
+    }
+}

@@ -1,0 +1,166 @@
+//! The exported class: making, inserting, reading, deleting.
+
+use super::{clock::JsClock, options, values};
+use crate::index::{Error, Index};
+use crate::types::{Candidate, Slot};
+use core::cell::{RefCell, RefMut};
+use js_sys::{Float32Array, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// An index, and the buffers that values are copied into on their way to it.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) index: Index,
+    pub(super) vector: Vec<f32>,
+    pub(super) payload: Vec<u8>,
+    pub(super) found: Vec<Candidate>,
+    pub(super) clock: JsClock,
+}
+
+/// The index as the facade sees it. Methods take `&self` and borrow for their own length only, so a call from within
+/// a call (a filter that searches) is a typed error.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawIndex {
+    inner: RefCell<Inner>,
+}
+
+impl RawIndex {
+    pub(super) fn around(index: Index) -> Self {
+        let (vector, payload, found) = (Vec::new(), Vec::new(), Vec::new());
+        Self { inner: RefCell::new(Inner { index, vector, payload, found, clock: JsClock::default() }) }
+    }
+
+    pub(super) fn borrow(&self) -> Result<RefMut<'_, Inner>, Error> {
+        self.inner.try_borrow_mut().map_err(|_| Error::Busy)
+    }
+
+    /// Runs `put` with the vector and the payload copied in.
+    fn with_row<T>(
+        &self,
+        vector: &Float32Array,
+        kind: u8,
+        bytes: Option<&Uint8Array>,
+        put: impl FnOnce(&mut Index, &[f32], Option<crate::index::Payload<'_>>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut inner = self.borrow()?;
+        let Inner { index, vector: components, payload, .. } = &mut *inner;
+        values::vector(vector, components)?;
+        let payload = values::payload(kind, bytes, payload)?;
+        put(index, components, payload)
+    }
+}
+
+#[wasm_bindgen]
+impl RawIndex {
+    /// An empty index.
+    pub fn create(options: &JsValue) -> Result<RawIndex, JsValue> {
+        #[cfg(debug_assertions)]
+        console_error_panic_hook::set_once();
+        Ok(Self::around(Index::new(options::config(options)?)?))
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn dimensions(&self) -> Result<u32, JsValue> {
+        Ok(self.borrow()?.index.config().dimensions as u32)
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn metric(&self) -> Result<String, JsValue> {
+        Ok(self.borrow()?.index.config().metric.name().to_owned())
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn size(&self) -> Result<u32, JsValue> {
+        Ok(self.borrow()?.index.len() as u32)
+    }
+
+    #[wasm_bindgen(getter, js_name = deletedCount)]
+    pub fn deleted_count(&self) -> Result<u32, JsValue> {
+        Ok(self.borrow()?.index.deleted() as u32)
+    }
+
+    /// The number that the next `insert` gets.
+    #[wasm_bindgen(getter, js_name = nextId)]
+    pub fn next_id(&self) -> Result<f64, JsValue> {
+        Ok(self.borrow()?.index.parts.ids.numbers_used() as f64)
+    }
+
+    #[wasm_bindgen(js_name = checkVector)]
+    pub fn check_vector(&self, vector: &Float32Array) -> Result<(), JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, vector: components, .. } = &mut *inner;
+        values::vector(vector, components)?;
+        Ok(index.check_vector(components)?)
+    }
+
+    #[wasm_bindgen(js_name = checkId)]
+    pub fn check_id(&self, id: &JsValue) -> Result<(), JsValue> {
+        Ok(Index::check_id(&values::id(id)?)?)
+    }
+
+    #[wasm_bindgen(js_name = checkNewId)]
+    pub fn check_new_id(&self, id: &JsValue) -> Result<(), JsValue> {
+        Ok(self.borrow()?.index.check_new_id(&values::id(id)?)?)
+    }
+
+    pub fn reserve(&self, count: f64) -> Result<(), JsValue> {
+        Ok(self.borrow()?.index.reserve(count as usize)?)
+    }
+
+    pub fn insert(&self, vector: &Float32Array, kind: u8, bytes: Option<Uint8Array>) -> Result<JsValue, JsValue> {
+        let id = self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| index.insert(vector, payload))?;
+        Ok(values::id_to_js(&id))
+    }
+
+    #[wasm_bindgen(js_name = insertWithId)]
+    pub fn insert_with_id(
+        &self,
+        id: &JsValue,
+        vector: &Float32Array,
+        kind: u8,
+        bytes: Option<Uint8Array>,
+    ) -> Result<(), JsValue> {
+        let id = values::id(id)?;
+        Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
+            index.insert_with_id(id, vector, payload)
+        })?)
+    }
+
+    pub fn upsert(
+        &self,
+        id: &JsValue,
+        vector: &Float32Array,
+        kind: u8,
+        bytes: Option<Uint8Array>,
+    ) -> Result<(), JsValue> {
+        let id = values::id(id)?;
+        Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| index.upsert(id, vector, payload))?)
+    }
+
+    /// The slot of a live record, or -1.
+    pub fn locate(&self, id: &JsValue) -> Result<f64, JsValue> {
+        let slot = self.borrow()?.index.parts.ids.slot_of(&values::id(id)?);
+        Ok(slot.map_or(-1.0, |slot| f64::from(slot.0)))
+    }
+
+    #[wasm_bindgen(js_name = idAt)]
+    pub fn id_at(&self, slot: u32) -> Result<JsValue, JsValue> {
+        Ok(self.borrow()?.index.parts.ids.id_of(Slot(slot)).map_or(JsValue::UNDEFINED, values::id_to_js))
+    }
+
+    #[wasm_bindgen(js_name = vectorAt)]
+    pub fn vector_at(&self, slot: u32) -> Result<Option<Float32Array>, JsValue> {
+        Ok(self.borrow()?.index.record(Slot(slot)).map(|record| Float32Array::from(record.vector)))
+    }
+
+    pub fn delete(&self, id: &JsValue) -> Result<bool, JsValue> {
+        Ok(self.borrow()?.index.delete(&values::id(id)?)?)
+    }
+
+    pub fn clear(&self) -> Result<(), JsValue> {
+        self.borrow()?.index.clear();
+        Ok(())
+    }
+}

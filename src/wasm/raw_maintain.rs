@@ -1,0 +1,109 @@
+//! The exported class: compaction, statistics, check and bytes.
+
+use super::raw_index::{Inner, RawIndex};
+use super::reports::{CheckObject, ProgressObject, ReportObject, StatsObject, to_object};
+use super::{options, values};
+use crate::index::{Error, Index};
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen]
+impl RawIndex {
+    #[wasm_bindgen(getter, js_name = needsCompaction)]
+    pub fn needs_compaction(&self) -> Result<bool, JsValue> {
+        Ok(self.borrow()?.index.needs_compaction())
+    }
+
+    #[wasm_bindgen(getter, js_name = compactionThreshold)]
+    pub fn compaction_threshold(&self) -> Result<f64, JsValue> {
+        Ok(self.borrow()?.index.compaction_threshold())
+    }
+
+    #[wasm_bindgen(setter, js_name = compactionThreshold)]
+    pub fn set_compaction_threshold(&self, value: &JsValue) -> Result<(), JsValue> {
+        Ok(self.borrow()?.index.set_compaction_threshold(options::threshold(value)?)?)
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn compacting(&self) -> Result<bool, JsValue> {
+        Ok(self.borrow()?.index.compact_progress().is_some())
+    }
+
+    #[wasm_bindgen(js_name = compactStart)]
+    pub fn compact_start(&self) -> Result<(), JsValue> {
+        Ok(self.borrow()?.index.compact_start()?)
+    }
+
+    /// One slice. True while work remains; when it ends, the report is ready.
+    #[wasm_bindgen(js_name = compactStep)]
+    pub fn compact_step(&self, budget_ms: f64) -> Result<bool, JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, clock, .. } = &mut *inner;
+        let more = index.compact_slice(clock, budget_ms)?;
+        if !more {
+            index.compact_finish();
+        }
+        Ok(more)
+    }
+
+    #[wasm_bindgen(js_name = compactAbort)]
+    pub fn compact_abort(&self) -> Result<(), JsValue> {
+        self.borrow()?.index.compact_abort();
+        Ok(())
+    }
+
+    #[wasm_bindgen(js_name = compactProgress)]
+    pub fn compact_progress(&self) -> Result<JsValue, JsValue> {
+        let progress = self.borrow()?.index.compact_progress();
+        progress.map_or(Ok(JsValue::UNDEFINED), |progress| to_object(&ProgressObject::from(progress)))
+    }
+
+    #[wasm_bindgen(js_name = compactReport)]
+    pub fn compact_report(&self) -> Result<JsValue, JsValue> {
+        let report = self.borrow()?.index.last_compaction().copied();
+        report.map_or(Ok(JsValue::UNDEFINED), |report| to_object(&ReportObject::from(&report)))
+    }
+
+    pub fn stats(&self) -> Result<JsValue, JsValue> {
+        let inner = self.borrow()?;
+        to_object(&StatsObject::new(&inner.index.stats(), inner.index.last_compaction()))
+    }
+
+    pub fn check(&self) -> Result<JsValue, JsValue> {
+        to_object(&CheckObject::from(&self.borrow()?.index.check()?))
+    }
+
+    /// The index as bytes, in an array outside the WebAssembly heap.
+    pub fn export(&self) -> Result<Uint8Array, JsValue> {
+        let inner = self.borrow()?;
+        let layout = inner.index.layout()?;
+        let total = u32::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
+        let mut array = new_bytes(total)?;
+        inner.index.export_to(layout, &mut array)?;
+        Ok(array)
+    }
+
+    /// The index that these bytes hold. Options that are given and fixed for an index's life must agree with it.
+    pub fn import(bytes: &JsValue, options: &JsValue) -> Result<RawIndex, JsValue> {
+        use wasm_bindgen::JsCast;
+        let Some(array) = bytes.dyn_ref::<Uint8Array>() else {
+            return Err(Error::Corrupt {
+                what: format!("expected a Uint8Array, received {}", values::describe(bytes)),
+            }
+            .into());
+        };
+        let index = Index::import_from(array)?;
+        let config = options::merged(*index.config(), options)?;
+        Ok(Self::around(index.with_options(config)?))
+    }
+}
+
+/// A byte array, or the platform's refusal as a typed error.
+fn new_bytes(len: u32) -> Result<Uint8Array, JsValue> {
+    let array = js_sys::Reflect::construct(
+        &js_sys::Reflect::get(&js_sys::global(), &"Uint8Array".into())?.into(),
+        &js_sys::Array::of1(&len.into()),
+    );
+    Ok(array.map_err(|_| Error::OutOfMemory)?.into())
+}

@@ -1,0 +1,94 @@
+//! The exported class: search, and reading hits.
+
+use super::raw_index::{Inner, RawIndex};
+use super::{options, values};
+use crate::index::{Error, SearchOptions};
+use crate::types::{Id, Slot};
+use js_sys::{Float32Array, Float64Array, Function, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen]
+impl RawIndex {
+    /// Hits as triples of slot, id (NaN for a string) and distance. Slots are valid until the index changes.
+    pub fn search(
+        &self,
+        query: &Float32Array,
+        k: &JsValue,
+        ef: &JsValue,
+        rerank: &JsValue,
+        filter: Option<Function>,
+    ) -> Result<Float64Array, JsValue> {
+        let mut asked = SearchOptions::default();
+        if !k.is_undefined() {
+            asked.k = options::count("k", k)?;
+        }
+        if !ef.is_undefined() {
+            asked.ef = Some(options::count("ef", ef)?);
+        }
+        if !rerank.is_undefined() {
+            asked.rerank = options::flag("rerank", rerank)?;
+        }
+        let mut inner = self.borrow()?;
+        let Inner { index, vector, found, .. } = &mut *inner;
+        values::vector(query, vector)?;
+        let mut thrown = None;
+        let mut call = |filter: &Function, id: &Id| match filter.call1(&JsValue::UNDEFINED, &values::id_to_js(id)) {
+            Ok(passes) => passes.is_truthy(),
+            Err(error) => {
+                thrown.get_or_insert(error);
+                false
+            }
+        };
+        match filter {
+            None => index.search_slots(vector, asked, found)?,
+            Some(filter) => {
+                let mut passes = |id: &Id| call(&filter, id);
+                index.search_slots(vector, asked.with_filter(&mut passes), found)?;
+            }
+        }
+        if let Some(error) = thrown {
+            return Err(error);
+        }
+        let triples: Vec<f64> = found
+            .iter()
+            .flat_map(|hit| {
+                let id = match index.parts.ids.id_of(hit.slot) {
+                    Some(Id::Number(number)) => *number as f64,
+                    _ => f64::NAN,
+                };
+                [f64::from(hit.slot.0), id, f64::from(hit.distance)]
+            })
+            .collect();
+        Ok(Float64Array::from(triples.as_slice()))
+    }
+
+    /// The payload in a slot: a byte for its kind, then its bytes.
+    #[wasm_bindgen(js_name = payloadAt)]
+    pub fn payload_at(&self, slot: u32) -> Result<Option<Uint8Array>, JsValue> {
+        let inner = self.borrow()?;
+        let Some(payload) = inner.index.record(Slot(slot)).and_then(|record| record.payload) else { return Ok(None) };
+        let (kind, bytes) = values::payload_parts(payload);
+        let array = Uint8Array::new_with_length(bytes.len() as u32 + 1);
+        array.set_index(0, kind);
+        array.subarray(1, array.length()).copy_from(bytes);
+        Ok(Some(array))
+    }
+
+    /// The payloads in several slots in one copy: for each a little-endian word, its kind in the top two bits and its
+    /// length below, then its bytes.
+    #[wasm_bindgen(js_name = payloadsAt)]
+    pub fn payloads_at(&self, slots: &js_sys::Uint32Array) -> Result<Uint8Array, JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, payload: gathered, .. } = &mut *inner;
+        gathered.clear();
+        for slot in slots.to_vec() {
+            let payload = index.record(Slot(slot)).and_then(|record| record.payload);
+            let (kind, bytes) = payload.map_or((0, &[][..]), values::payload_parts);
+            gathered.try_reserve(4 + bytes.len()).map_err(|_| Error::OutOfMemory)?;
+            gathered.extend_from_slice(&(u32::from(kind) << 30 | bytes.len() as u32).to_le_bytes());
+            gathered.extend_from_slice(bytes);
+        }
+        Ok(Uint8Array::from(gathered.as_slice()))
+    }
+}

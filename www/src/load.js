@@ -1,0 +1,96 @@
+// Queries in the background, and what the page feels meanwhile.
+
+import { K } from "./engine.js";
+
+/** Browsers clamp chained timers to this period. */
+const TICK_MS = 4;
+const KEPT = 400;
+
+/** Runs held-out queries one after another, one a timer tick, and keeps their times. */
+export class QueryLoop {
+  total = 0;
+  #latencies = [];
+  #fresh = [];
+  #finishedAt = [];
+  /** The run under way; a run ends when it is no longer this one. */
+  #run;
+
+  constructor(engine) {
+    this.engine = engine;
+  }
+
+  get running() {
+    return this.#run !== undefined;
+  }
+
+  start() {
+    if (this.running) return;
+    this.#run = {};
+    this.#latencies = [];
+    this.#finishedAt = [];
+    this.#ask(this.#run);
+  }
+
+  stop() {
+    this.#run = undefined;
+  }
+
+  async #ask(run) {
+    const { queries } = this.engine;
+    while (this.#run === run) {
+      const started = performance.now();
+      await this.engine.index.search(queries.vector(this.total % queries.length), { k: K });
+      this.#record(performance.now() - started);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  }
+
+  #record(elapsedMs) {
+    this.total += 1;
+    this.#fresh.push(elapsedMs);
+    this.#latencies.push(elapsedMs);
+    this.#finishedAt.push(performance.now());
+    if (this.#latencies.length > KEPT) {
+      this.#latencies.shift();
+      this.#finishedAt.shift();
+    }
+  }
+
+  /** Median and 99th percentile of the last few hundred queries, and how many were answered in the last second. */
+  summary() {
+    const sorted = [...this.#latencies].sort((a, b) => a - b);
+    const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+    const since = performance.now() - 1000;
+    return { median: at(0.5), p99: at(0.99), perSecond: this.#finishedAt.filter((time) => time > since).length };
+  }
+
+  /** Median and slowest of the queries since the last call; undefined when there were none. */
+  takeFresh() {
+    const fresh = this.#fresh.sort((a, b) => a - b);
+    this.#fresh = [];
+    return fresh.length === 0 ? undefined : { median: fresh[fresh.length >> 1], slowest: fresh[fresh.length - 1] };
+  }
+}
+
+/** Watches the event loop: how late does a short timer come? Everything that holds the page counts, drawing included. */
+export class PauseTicker {
+  longestMs = 0;
+  #last;
+
+  start() {
+    this.reset();
+    const tick = () => {
+      const at = performance.now();
+      // A hidden page's timers are throttled on purpose; that is no pause.
+      if (!document.hidden) this.longestMs = Math.max(this.longestMs, at - this.#last - TICK_MS);
+      this.#last = at;
+      setTimeout(tick, 0);
+    };
+    setTimeout(tick, 0);
+  }
+
+  reset() {
+    this.longestMs = 0;
+    this.#last = performance.now();
+  }
+}

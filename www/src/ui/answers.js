@@ -1,0 +1,70 @@
+// The ten nearest, with distances, and how they compare with exact search.
+
+import { K } from "../engine.js";
+import { clockMilliseconds } from "../common/format.js";
+import { byId, definition, el } from "./dom.js";
+
+/**
+ * @param {import("../engine.js").Engine} engine
+ * @param {(row: number) => void} onMore asked for more like one of the hits
+ */
+export function mountAnswers(engine, onMore) {
+  const list = byId("answers");
+  let asked = 0;
+  let question;
+
+  function answer(hit) {
+    const row = engine.base.rowOfId.get(hit.id);
+    const { word, lexname } = hit.payload;
+    // Cosine distances of glosses lie mostly below 1: the bar is full at 0 and empty at 1.
+    const closeness = Math.max(0, 1 - hit.distance);
+    return el(
+      "li",
+      { "data-id": hit.id, "data-lexname": lexname },
+      el(
+        "button",
+        { type: "button", class: "answer", title: `More like “${word}”: ${definition(hit.payload)}`, disabled: row === undefined, onclick: () => onMore(row) },
+        el("span", { class: "distance" }, el("span", { class: "bar", style: `--closeness: ${closeness.toFixed(3)}` }), hit.distance.toFixed(3)),
+        el("span", { class: "answer-word" }, word),
+        el("span", { class: "chip" }, lexname),
+        el("span", { class: "answer-text" }, definition(hit.payload)),
+      ),
+    );
+  }
+
+  async function ask(next) {
+    question = next;
+    const mine = ++asked;
+    const data = question.kind === "gloss" ? engine.base : engine.queries;
+    const row = data.rows[question.row];
+    const vector = data.vector(question.row);
+    const exceptId = question.kind === "gloss" ? row.id : undefined;
+    const { hits, elapsedMs } = await engine.search(vector, exceptId);
+    // A newer question may have been asked while this one was answered.
+    if (mine !== asked) return;
+    const exact = engine.compareWithExact(vector, hits, exceptId);
+
+    byId("question-word").textContent = row.word;
+    byId("question-text").textContent = definition(row);
+    byId("question-kind").textContent = questionKind(question);
+    byId("answer-time").textContent = clockMilliseconds(elapsedMs);
+    byId("exact-time").textContent = clockMilliseconds(exact.elapsedMs);
+    byId("answer-recall").textContent = exact.recall.toFixed(2);
+    byId("answer-recall").dataset.full = String(exact.recall === 1);
+    const missed = exact.missed.map(({ row: number, distance }) => `${engine.base.rows[number].word} (${distance.toFixed(3)})`);
+    byId("missed").textContent = missed.length ? `Exact search also has: ${missed.join(", ")}` : "";
+    list.replaceChildren(...hits.map(answer));
+    list.setAttribute("aria-label", `The ${Math.min(K, hits.length)} nearest to ${row.word}`);
+  }
+
+  function questionKind({ kind, row }) {
+    if (kind === "query") return "Held-out query";
+    return engine.live[row] ? "More like" : "More like (deleted)";
+  }
+
+  return {
+    ask,
+    /** Asks the same again, as after a change of the index. */
+    refresh: () => question && ask(question),
+  };
+}

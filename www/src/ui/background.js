@@ -1,0 +1,61 @@
+// The switch for background queries and their live read-out.
+
+import { clockMilliseconds, count } from "../common/format.js";
+import { byId } from "./dom.js";
+
+const READOUT_MS = 250;
+/** How long queries go on after a compaction that started them, so that the picture shows the return to calm. */
+const AFTERGLOW_MS = 1500;
+
+/** @param {import("../load.js").QueryLoop} loop @param {import("../load.js").PauseTicker} ticker */
+export function mountBackground(loop, ticker) {
+  const wanted = byId("background");
+  let spans = 0;
+
+  function settle() {
+    if (wanted.checked || spans > 0) loop.start();
+    else loop.stop();
+  }
+
+  wanted.addEventListener("change", () => {
+    ticker.reset();
+    settle();
+  });
+  byId("reset-pause").addEventListener("click", () => ticker.reset());
+
+  setInterval(() => {
+    const { median, p99, perSecond } = loop.summary();
+    byId("bg-total").textContent = count(loop.total);
+    byId("bg-rate").textContent = loop.running ? `${count(perSecond)}/s` : "off";
+    byId("bg-median").textContent = median === undefined ? "–" : clockMilliseconds(median);
+    byId("bg-p99").textContent = p99 === undefined ? "–" : clockMilliseconds(p99);
+    byId("bg-pause").textContent = clockMilliseconds(ticker.longestMs);
+  }, READOUT_MS);
+
+  return {
+    /** From here queries run, whatever the switch says; the longest pause is measured afresh. */
+    beginSpan() {
+      spans += 1;
+      ticker.reset();
+      settle();
+      return loop.total;
+    },
+    /** Ends the span; returns what was felt since it began. */
+    endSpan(totalBefore) {
+      setTimeout(() => {
+        spans -= 1;
+        settle();
+      }, AFTERGLOW_MS);
+      return { queries: loop.total - totalBefore, longestPauseMs: ticker.longestMs };
+    },
+    /** Stops queries while an index is being replaced, and goes on afterwards. */
+    async paused(work) {
+      loop.stop();
+      try {
+        return await work();
+      } finally {
+        settle();
+      }
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// Export to a file, import from one, and start over.
+
+import { bytes, clockMilliseconds, count } from "../common/format.js";
+import { byId, el } from "./dom.js";
+
+const FILE_NAME = "glosses.thermocline";
+
+/**
+ * @param {import("../engine.js").Engine} engine
+ * @param {{ replace: (work: () => Promise<void>) => Promise<void>, rebuild: () => Promise<void>, announce: (text: string) => void }} page
+ */
+export function mountFiles(engine, { replace, rebuild, announce }) {
+  const input = byId("import-file");
+
+  byId("export").addEventListener("click", async () => {
+    const started = performance.now();
+    const file = await engine.index.export();
+    const elapsed = clockMilliseconds(performance.now() - started);
+    const url = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
+    el("a", { href: url, download: FILE_NAME }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    announce(`Exported ${count(engine.index.size)} records: ${bytes(file.byteLength)} in ${elapsed}.`);
+  });
+
+  byId("import").addEventListener("click", () => input.click());
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    input.value = "";
+    if (!file) return;
+    try {
+      const content = new Uint8Array(await file.arrayBuffer());
+      const started = performance.now();
+      await replace(() => engine.import(content));
+      announce(`Imported ${count(engine.index.size)} records from ${file.name} in ${clockMilliseconds(performance.now() - started)}.`);
+    } catch (error) {
+      announce(`${file.name} was not imported: ${error.message}`);
+    }
+  });
+
+  byId("restart").addEventListener("click", rebuild);
+}

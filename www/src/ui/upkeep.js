@@ -1,0 +1,124 @@
+// Deleting a category, compacting (by hand or when idle), and what comes of it.
+
+import { bytes, clockMilliseconds, count } from "../common/format.js";
+import { byId, el } from "./dom.js";
+
+const PHASES = { graph: "repairing the graph", pack: "closing the gaps", warm: "reclaiming records", cold: "reclaiming cold blocks" };
+const POS_NAMES = { adj: "every adjective", adv: "every adverb", noun: "every noun", verb: "every verb" };
+
+/**
+ * @param {import("../engine.js").Engine} engine
+ * @param {ReturnType<import("./background.js").mountBackground>} background
+ * @param {(text: string) => void} announce
+ */
+export function mountUpkeep(engine, background, announce) {
+  const category = byId("category");
+  const compactButton = byId("compact");
+  const progress = byId("compact-progress");
+  const phase = byId("compact-phase");
+  let running;
+
+  const sliceMs = () => Number(byId("slice-ms").value);
+
+  function listCategories() {
+    const kept = category.value;
+    const { lexname, pos } = engine.categories();
+    const options = (field, counts, name) =>
+      [...counts].sort((a, b) => b[1] - a[1]).map(([value, live]) => el("option", { value: `${field}:${value}` }, `${name(value)} (${count(live)})`));
+    category.replaceChildren(
+      el("optgroup", { label: "Category" }, ...options("lexname", lexname, (value) => value)),
+      el("optgroup", { label: "Part of speech" }, ...options("pos", pos, (value) => POS_NAMES[value] ?? value)),
+    );
+    if ([...category.options].some((option) => option.value === kept)) category.value = kept;
+    byId("delete").disabled = category.options.length === 0;
+  }
+
+  function refresh() {
+    listCategories();
+    const { deletedCount, needsCompaction } = engine.index;
+    compactButton.disabled = !running && deletedCount === 0;
+    byId("needs").textContent = needsCompaction
+      ? `The index asks to be compacted: ${count(deletedCount)} tombstones.`
+      : `${count(deletedCount)} tombstones; below the threshold.`;
+  }
+
+  byId("delete").addEventListener("click", async () => {
+    if (!category.value) return;
+    const [field, value] = category.value.split(":");
+    const started = performance.now();
+    const deleted = await engine.deleteCategory(field, value);
+    announce(`Deleted ${count(deleted)} records of ${value} in ${clockMilliseconds(performance.now() - started)}.`);
+  });
+
+  async function compact() {
+    running = new AbortController();
+    compactButton.textContent = "Stop";
+    progress.value = 0;
+    const before = background.beginSpan();
+    try {
+      const report = await engine.compact({ sliceMs: sliceMs(), signal: running.signal, onProgress: showProgress });
+      progress.value = 1;
+      phase.textContent = "done";
+      showReport(report, background.endSpan(before));
+    } catch (error) {
+      background.endSpan(before);
+      phase.textContent = error.code === "ABORTED" ? "stopped; the index is whole" : error.message;
+    } finally {
+      running = undefined;
+      compactButton.textContent = "Compact";
+      refresh();
+    }
+  }
+
+  function showProgress({ done, total, phase: name }) {
+    progress.value = total > 0 ? done / total : 1;
+    phase.textContent = `${PHASES[name] ?? name}, ${Math.floor(progress.value * 100)} %`;
+  }
+
+  function showReport(report, felt) {
+    const { graph, codes, warm, cold, total } = report.reclaimedBytes;
+    const parts = Object.entries({ graph, codes, warm, cold }).filter(([, size]) => size > 0);
+    const lines = [
+      ["Tombstones removed", count(report.tombstonesRemoved)],
+      ["Slices", count(report.slices)],
+      ["Longest slice", clockMilliseconds(report.longestSliceMs)],
+      ["Wall time", clockMilliseconds(report.durationMs)],
+      ["Reclaimed", bytes(total)],
+      ...parts.map(([name, size]) => [name, bytes(size), "part"]),
+    ];
+    if (felt) {
+      lines.push(["Queries meanwhile", count(felt.queries)], ["Longest pause", clockMilliseconds(felt.longestPauseMs)]);
+    }
+    byId("report").replaceChildren(...lines.flatMap(([name, value, kind]) => [el("dt", { class: kind }, name), el("dd", { class: kind }, value)]));
+    byId("report-box").hidden = false;
+    announce(`Compacted: ${count(report.tombstonesRemoved)} tombstones removed, ${bytes(total)} reclaimed.`);
+  }
+
+  compactButton.addEventListener("click", () => (running ? running.abort() : compact()));
+
+  byId("idle").addEventListener("change", (event) => {
+    if (event.target.checked) engine.compactWhenIdle(sliceMs());
+    else engine.stopCompactingWhenIdle();
+  });
+  byId("threshold").addEventListener("input", (event) => {
+    engine.index.compactionThreshold = Number(event.target.value) / 100;
+    byId("threshold-value").textContent = `${event.target.value} %`;
+    refresh();
+  });
+
+  engine.addEventListener("compaction", ({ detail: { report } }) => {
+    if (!running) showReport(report);
+  });
+
+  return {
+    refresh,
+    /** Brings a fresh index in line with the controls. */
+    applySettings() {
+      engine.index.compactionThreshold = Number(byId("threshold").value) / 100;
+      if (byId("idle").checked) engine.compactWhenIdle(sliceMs());
+      progress.value = 0;
+      phase.textContent = "not started";
+      byId("report-box").hidden = true;
+    },
+  };
+}

@@ -1,0 +1,64 @@
+//! The versions of the tools, each read from the one file that owns it.
+//!
+//! The style tests include this very file, so that what they check is what the tasks install.
+
+/// The wasm-pack that runs `tests/wasm.rs`. No file of Rust's own tools can hold this pin, so it lives here.
+pub(crate) const WASM_PACK: &str = "0.15.1";
+
+/// The version that `Cargo.toml` pins wasm-bindgen to. The generated glue and the crate must be one version, so the
+/// pin must be exact (`"=X.Y.Z"`); anything else is an error that says so.
+pub(crate) fn wasm_bindgen(cargo_toml: &str) -> Result<String, String> {
+    let line = cargo_toml
+        .lines()
+        .map(str::trim)
+        .find(|line| line.split('=').next().map(str::trim) == Some("wasm-bindgen"))
+        .ok_or("Cargo.toml has no line `wasm-bindgen = ...`")?;
+    let wanted = line.split('"').nth(1).ok_or_else(|| format!("`{line}` in Cargo.toml states no version"))?;
+    let version = wanted
+        .strip_prefix('=')
+        .ok_or_else(|| format!("Cargo.toml must pin wasm-bindgen exactly, and says \"{wanted}\""))?;
+    if is_version(version) { Ok(version.to_owned()) } else { Err(format!("\"{wanted}\" in Cargo.toml is no version")) }
+}
+
+/// The version in what `tool --version` prints, such as `wasm-bindgen 0.2.1 (abc)`; none when there is none.
+pub(crate) fn printed_version(output: &str) -> Option<&str> {
+    output.split_whitespace().map(|word| word.trim_start_matches('v')).find(|word| is_version(word))
+}
+
+fn is_version(word: &str) -> bool {
+    let mut parts = 0;
+    let numeric = word.split('.').all(|part| {
+        parts += 1;
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    numeric && parts >= 3
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_exact_pin_is_read() {
+        let toml = "[dependencies]\nwasm-bindgen-test = \"=0.3.9\"\nwasm-bindgen = \"=0.2.7\"\n";
+        assert_eq!(wasm_bindgen(toml).unwrap(), "0.2.7");
+        let table = "wasm-bindgen = { version = \"=0.2.7\", features = [\"std\"] }";
+        assert_eq!(wasm_bindgen(table).unwrap(), "0.2.7");
+    }
+
+    #[test]
+    fn a_loose_or_missing_pin_is_refused() {
+        assert!(wasm_bindgen("wasm-bindgen = \"0.2.7\"").unwrap_err().contains("exactly"));
+        assert!(wasm_bindgen("wasm-bindgen = \"=0.2\"").unwrap_err().contains("no version"));
+        assert!(wasm_bindgen("wasm-bindgen-test = \"=0.3.9\"").unwrap_err().contains("no line"));
+    }
+
+    #[test]
+    fn a_printed_version_is_found_among_words() {
+        assert_eq!(printed_version("wasm-bindgen 0.2.7 (1f2e3d 2026-01-01)\n"), Some("0.2.7"));
+        assert_eq!(printed_version("v20.1.2\n"), Some("20.1.2"));
+        assert_eq!(printed_version("ChromeDriver 156.0.8078.73 (x)"), Some("156.0.8078.73"));
+        assert_eq!(printed_version("command not found"), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Stages of a task: each is announced, timed, and remembered for the summary at the end.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use crate::run::Tally;
+
+/// What happened to one stage.
+enum End {
+    Passed(Option<Tally>),
+    Failed(String),
+}
+
+struct Stage {
+    name: &'static str,
+    took: Duration,
+    end: End,
+}
+
+/// The stages of one task so far. A stage that fails does not stop the next one, so that one run shows everything
+/// that is wrong.
+#[derive(Default)]
+pub(crate) struct Report {
+    stages: Vec<Stage>,
+}
+
+impl Report {
+    /// Runs a stage that either works or does not. True when it worked.
+    pub(crate) fn stage(&mut self, name: &'static str, work: impl FnOnce() -> Result<(), String>) -> bool {
+        self.record(name, || work().map(|()| None))
+    }
+
+    /// Runs a stage that counts tests. True when all of them passed.
+    pub(crate) fn tests(&mut self, name: &'static str, work: impl FnOnce() -> Result<Tally, String>) -> bool {
+        self.record(name, || work().map(Some))
+    }
+
+    /// Marks a stage as failed that could not even begin.
+    pub(crate) fn blocked(&mut self, name: &'static str, why: &str) {
+        self.record(name, || Err(format!("not run: {why}")));
+    }
+
+    fn record(&mut self, name: &'static str, work: impl FnOnce() -> Result<Option<Tally>, String>) -> bool {
+        println!("\n== {name}");
+        let started = Instant::now();
+        let outcome = work();
+        let took = started.elapsed();
+        if let Err(message) = &outcome {
+            println!("== {name}: FAILED: {message}");
+        }
+        let passed = outcome.is_ok();
+        self.stages.push(Stage { name, took, end: outcome.map_or_else(End::Failed, End::Passed) });
+        passed
+    }
+
+    /// Prints the summary, whose last line is `N passed, N failed` and counts stages. An error when one failed.
+    pub(crate) fn finish(self) -> Result<(), String> {
+        println!("{}", self.summary());
+        if self.failed() == 0 { Ok(()) } else { Err(String::new()) }
+    }
+
+    fn failed(&self) -> usize {
+        self.stages.iter().filter(|stage| matches!(stage.end, End::Failed(_))).count()
+    }
+
+    fn summary(&self) -> String {
+        let mut text = String::from("\n== summary\n");
+        let width = self.stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
+        for Stage { name, took, end } in &self.stages {
+            let seconds = took.as_secs_f64();
+            let (mark, note) = match end {
+                End::Passed(None) => ("pass", String::new()),
+                End::Passed(Some(tally)) => ("pass", format!("  {} tests", tally.passed)),
+                End::Failed(message) => ("FAIL", format!("  {}", message.lines().next().unwrap_or_default())),
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{mark}  {name:<width$}  {seconds:>7.1} s{note}");
+        }
+        let failed = self.failed();
+        let _ = write!(text, "{} passed, {failed} failed", self.stages.len() - failed);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_counts_stages_and_one_failure_fails_the_task() {
+        let mut report = Report::default();
+        assert!(report.stage("format", || Ok(())));
+        assert!(report.tests("native tests", || Ok(Tally { passed: 7, failed: 0 })));
+        assert!(!report.stage("docs", || Err("a link is broken\nand more".to_owned())));
+        report.blocked("browser", "no browser");
+        let summary = report.summary();
+        assert_eq!(summary.lines().last(), Some("2 passed, 2 failed"));
+        assert!(summary.contains("7 tests"), "{summary}");
+        assert!(summary.contains("a link is broken") && !summary.contains("and more"), "{summary}");
+        assert!(report.finish().is_err());
+    }
+
+    #[test]
+    fn a_task_whose_stages_all_passed_succeeds() {
+        let mut report = Report::default();
+        report.stage("format", || Ok(()));
+        assert_eq!(report.summary().lines().last(), Some("1 passed, 0 failed"));
+        assert!(report.finish().is_ok());
+    }
+}

@@ -1,0 +1,35 @@
+//! What a machine may lack, one file per thing. Every function looks first, and installs only what is missing.
+//!
+//! | file | for |
+//! |---|---|
+//! | `rust.rs` | the wasm target, clippy and rustfmt |
+//! | `cargo_tool.rs` | wasm-bindgen's command line and wasm-pack, at their pinned versions |
+//! | `npm.rs` | Node itself, and the dependencies of a folder with a `package.json` |
+//! | `browser.rs` | Chromium and its driver |
+
+pub(crate) mod browser;
+pub(crate) mod cargo_tool;
+#[cfg(all(test, unix))]
+mod machine_tests;
+pub(crate) mod npm;
+pub(crate) mod rust;
+
+use crate::repo::Repo;
+
+/// What `build` needs, and with it every task that runs the package.
+pub(crate) fn for_build(repo: &Repo) -> Result<(), String> {
+    npm::ensure_node(repo)?;
+    rust::ensure_wasm_target(repo)?;
+    cargo_tool::ensure_wasm_bindgen(repo)?;
+    npm::ensure_dependencies(repo, "pkg")
+}
+
+/// One line about a thing that is there already, so that a run's log tells what it ran with.
+fn found(what: &str, detail: &str) {
+    println!("  found {what}: {}", detail.trim());
+}
+
+/// One line about a thing that is about to be installed, and why.
+fn installing(what: &str, why: &str) {
+    println!("  installing {what} ({why})");
+}

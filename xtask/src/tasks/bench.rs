@@ -1,0 +1,13 @@
+//! `bench`: build, then the benchmark harness, which installs the peers it compares with by itself.
+
+use super::build;
+use crate::repo::Repo;
+use crate::{run, setup};
+
+/// Builds and runs the harness with the arguments given.
+pub(crate) fn run(repo: &Repo, args: &[String]) -> Result<(), String> {
+    build::run(repo)?;
+    setup::npm::ensure_dependencies(repo, "benches/harness")?;
+    println!();
+    run::run(repo.command("node").arg("benches/harness/run.mjs").args(args))
+}

@@ -1,0 +1,36 @@
+//! The stages that `test` and `lint` share.
+
+use crate::repo::Repo;
+use crate::report::Report;
+use crate::run;
+
+const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
+
+/// Every source is as rustfmt leaves it.
+pub(crate) fn format(repo: &Repo, report: &mut Report) {
+    report.stage("format", || {
+        run::run(repo.cargo().args(["fmt", "--all", "--check"]))
+            .map_err(|error| format!("{error}; `cargo fmt --all` puts it right"))
+    });
+}
+
+/// No warning of the compiler or of clippy, on the host and on wasm.
+pub(crate) fn clippy(repo: &Repo, report: &mut Report) {
+    report.stage("clippy, native", || {
+        run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets"]).args(DENY_WARNINGS))
+    });
+    report.stage("clippy, wasm", || {
+        run::run(repo.cargo().args(["clippy", "--lib", "--tests"]).args(WASM).args(DENY_WARNINGS))
+    });
+}
+
+/// The documentation builds without a warning, which is how a broken link shows. The wasm half of the crate exists
+/// only on that target, so it is documented there.
+pub(crate) fn documentation(repo: &Repo, report: &mut Report) {
+    report.stage("documentation", || {
+        let strict = ("RUSTDOCFLAGS", "-D warnings");
+        run::run(repo.cargo().args(["doc", "--no-deps", "--lib"]).env(strict.0, strict.1))?;
+        run::run(repo.cargo().args(["doc", "--no-deps", "--lib"]).args(WASM).env(strict.0, strict.1))
+    });
+}

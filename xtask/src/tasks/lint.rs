@@ -1,0 +1,33 @@
+//! `lint`: what can be said about the sources without running the product.
+
+use super::checks;
+use crate::repo::Repo;
+use crate::report::Report;
+use crate::{run, setup};
+
+/// Formats, lints, style rules, documentation and the dependencies' licences.
+pub(crate) fn run(repo: &Repo) -> Result<(), String> {
+    let mut report = Report::default();
+    report.stage("set-up", || {
+        setup::rust::ensure_lints(repo)?;
+        setup::rust::ensure_wasm_target(repo)
+    });
+    checks::format(repo, &mut report);
+    checks::clippy(repo, &mut report);
+    report.tests("style", || run::run_tests(repo.cargo().args(["test", "--test", "style"])));
+    checks::documentation(repo, &mut report);
+    deny(repo, &mut report);
+    report.finish()
+}
+
+/// cargo-deny takes long to compile and its list of advisories is fetched from a public repository, so it is used
+/// where it is installed and is not installed from here.
+fn deny(repo: &Repo, report: &mut Report) {
+    if repo.which("cargo-deny").is_none() {
+        println!("\n== dependencies: not checked, cargo-deny is not installed (cargo install cargo-deny)");
+        return;
+    }
+    report.stage("dependencies", || {
+        run::run(repo.command("cargo-deny").args(["--all-features", "check", "licenses", "sources", "bans"]))
+    });
+}

@@ -1,0 +1,116 @@
+//! `test`: everything CI runs, as stages. A stage that fails does not stop the others, except those that need what
+//! it makes: without the set-up nothing runs, and without the package nothing that uses it.
+
+use std::process::Command;
+
+use super::{build, checks};
+use crate::repo::Repo;
+use crate::report::Report;
+use crate::run::{self, Tally};
+use crate::setup::browser::{self, Browser};
+use crate::setup::{self, cargo_tool, npm, rust};
+
+/// The package's own tests: the stage's name, the script in `pkg/package.json`, whether it needs a browser.
+const PACKAGE: [(&str, &str, bool); 3] = [
+    ("package, Node", "test:api", false),
+    ("package, Chromium", "test:browser", true),
+    ("package, installed", "test:packaging", true),
+];
+const DEMONSTRATION: &str = "demonstration";
+const PAGE: &str = "page, Chromium";
+
+/// Runs every stage and prints the summary.
+pub(crate) fn run(repo: &Repo) -> Result<(), String> {
+    let mut report = Report::default();
+    if !report.stage("set-up", || set_up(repo)) {
+        return report.finish();
+    }
+    let mut browser = None;
+    report.stage("set-up, browser", || {
+        browser = Some(browser::ensure(repo)?);
+        Ok(())
+    });
+    let browser = browser.as_ref();
+    checks::format(repo, &mut report);
+    checks::clippy(repo, &mut report);
+    checks::documentation(repo, &mut report);
+    report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace"])));
+    report.tests("tests, wasm in Node", || run::run_tests(wasm_pack(repo).args(["--node", "--", "--test", "wasm"])));
+    report.tests("tests, wasm in Chromium", || wasm_in_browser(repo, needed(browser)?));
+    if report.stage("build", || build::compile(repo)) {
+        package(repo, browser, &mut report);
+        demonstration(repo, browser, &mut report);
+    } else {
+        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([DEMONSTRATION]);
+        stages.for_each(|stage| report.blocked(stage, "the build failed"));
+    }
+    report.finish()
+}
+
+fn set_up(repo: &Repo) -> Result<(), String> {
+    rust::ensure_lints(repo)?;
+    setup::for_build(repo)?;
+    cargo_tool::ensure_wasm_pack(repo)?;
+    npm::ensure_dependencies(repo, "www")
+}
+
+fn needed(browser: Option<&Browser>) -> Result<&Browser, String> {
+    browser.ok_or_else(|| "not run: there is no browser".to_owned())
+}
+
+/// wasm-pack in the mode that only uses what the set-up installed, and never downloads.
+fn wasm_pack(repo: &Repo) -> Command {
+    let mut command = repo.command("wasm-pack");
+    command.args(["test", "--mode", "no-install"]);
+    // The runner's own limits, 20 and 5 seconds, are short for a machine that does other work meanwhile.
+    for (limit, seconds) in [("WASM_BINDGEN_TEST_TIMEOUT", "300"), ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60")] {
+        if std::env::var_os(limit).is_none() {
+            command.env(limit, seconds);
+        }
+    }
+    command
+}
+
+fn wasm_in_browser(repo: &Repo, browser: &Browser) -> Result<Tally, String> {
+    let json = browser::capabilities(&repo.read("webdriver.json")?, &browser.chrome)
+        .ok_or("webdriver.json has no \"goog:chromeOptions\": { ... }")?;
+    let file = repo.target().join("webdriver.json");
+    std::fs::write(&file, json).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    let mut command = wasm_pack(repo);
+    command.args(["--headless", "--chrome", "--chromedriver"]).arg(&browser.driver);
+    command.args(["--", "--test", "wasm"]).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &file);
+    // The file of tests says nothing about where it runs, so that it runs in Node too; this says it for one run.
+    command.env("WASM_BINDGEN_USE_BROWSER", "1");
+    run::run_tests(&mut command)
+}
+
+fn package(repo: &Repo, browser: Option<&Browser>, report: &mut Report) {
+    for (stage, script, in_browser) in PACKAGE {
+        report.tests(stage, || {
+            if in_browser {
+                needed(browser)?;
+            }
+            run::run_tests(&mut npm_script(repo, "pkg", script, browser))
+        });
+    }
+}
+
+/// The demonstration's first part, run to its end, and the page's own test where it has one.
+fn demonstration(repo: &Repo, browser: Option<&Browser>, report: &mut Report) {
+    report.stage(DEMONSTRATION, || run::run(repo.command("node").args(["www/demo.mjs", "--once"])));
+    if npm::has_script(repo, "www", "test") {
+        report.tests(PAGE, || {
+            needed(browser)?;
+            run::run_tests(&mut npm_script(repo, "www", "test", browser))
+        });
+    }
+}
+
+fn npm_script(repo: &Repo, folder: &str, script: &str, browser: Option<&Browser>) -> Command {
+    let mut command = repo.command("npm");
+    command.args(["run", script]).current_dir(repo.at(folder));
+    if let Some(browser) = browser {
+        command.envs(browser.environment());
+    }
+    command
+}
