@@ -8,12 +8,12 @@
 //
 // Contenders are processes that wait for commands (workers/), so they can take turns; one works at a time.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { contenders } from "./lib/contenders.mjs";
 import { buildNative, installNativePeer, installWasmPeers } from "./lib/install.mjs";
 import { HELP, readOptions } from "./lib/options.mjs";
-import { DATA, ROOT, SAMPLE, SCRATCH } from "./lib/paths.mjs";
+import { DATA, DIST, ROOT, SAMPLE, SCRATCH } from "./lib/paths.mjs";
 import { Contender, pinning } from "./lib/process.mjs";
 import { prepareSets } from "./lib/sets.mjs";
 import { Truth, readIds } from "./lib/truth.mjs";
@@ -47,15 +47,25 @@ async function measure(options) {
 
   const sets = [];
   if (measuresSearch) {
-    const exact = ({ basePath, queriesPath, truthPath, dimensions, metric, depth }) =>
-      execFileSync(native, ["exact", ...words({ base: basePath, queries: queriesPath, out: truthPath, dimensions, metric, depth })], { stdio: ["ignore", 2, 2] });
+    const exact = ({ basePath, queriesPath, truthPath, dimensions, metric, depth }) => {
+      const fields = { base: basePath, queries: queriesPath, out: truthPath, dimensions, metric, depth };
+      const words = Object.entries(fields).map(([key, value]) => `${key}=${value}`);
+      execFileSync(native, ["exact", ...words], { stdio: ["ignore", 2, 2] });
+    };
     const prepared = await prepareSets({ from: process.env.THERMOCLINE_DATA, rows: options.rows, cache: DATA, sample: SAMPLE, exact });
     for (const set of prepared) sets.push(await measureSet(set, chosen, options));
   }
   const record = {
     ...version(),
-    machine: { cpu: cpus()[0].model.trim(), cores: cpus().length, node: process.versions.node, rustc: text("rustc", "--version"), pinning, load: { ...load, after: loadavg()[0].toFixed(2) } },
-    options: { rows: options.rows, rounds: options.rounds, builds: options.builds, m: options.m, efConstruction: options.efConstruction, k: options.k },
+    machine: {
+      cpu: cpus()[0].model.trim(),
+      cores: cpus().length,
+      node: process.versions.node,
+      rustc: text("rustc", "--version"),
+      pinning,
+      load: { ...load, after: loadavg()[0].toFixed(2) },
+    },
+    options: Object.fromEntries(["rows", "rounds", "builds", "m", "efConstruction", "k"].map((key) => [key, options[key]])),
     seconds: Math.round((performance.now() - begun) / 1000),
     sets,
     sizes: options.parts.includes("sizes") ? measureSizes() : undefined,
@@ -68,6 +78,9 @@ function choose(all, options) {
   const unknown = [...(options.only ?? []), ...options.with].find((name) => !all.some((one) => one.name === name));
   if (unknown) throw new Error(`there is no contender ${unknown}; --list names them`);
   const wanted = all.filter((one) => (options.only ? options.only.includes(one.name) : !one.optional) || options.with.includes(one.name));
+  if (wanted.some((one) => one.name.startsWith("thermocline-wasm")) && !existsSync(DIST)) {
+    throw new Error("the package is not built: cargo xtask build, or cargo xtask bench, which does so first");
+  }
   const needsPython = wanted.some((one) => one.name === "hnswlib");
   return needsPython && !installNativePeer() ? wanted.filter((one) => one.name !== "hnswlib") : wanted;
 }
@@ -77,7 +90,9 @@ async function measureSet(set, chosen, options) {
   const truth = new Truth(readIds(set.truthPath), set.queries);
   const open = async (one) => {
     const child = new Contender(one.name, one.command);
-    await child.ask("open", { base: set.basePath, queries: set.queriesPath, rows: set.rows, dimensions: set.dimensions, metric: set.metric, quantization: one.quantization, m: options.m, efConstruction: options.efConstruction });
+    const { rows, dimensions, metric, basePath: base, queriesPath: queries } = set;
+    const { m, efConstruction } = options;
+    await child.ask("open", { base, queries, rows, dimensions, metric, quantization: one.quantization, m, efConstruction });
     return child;
   };
   const results = new Map(chosen.map(({ name, version, ours, quantization }) => [name, { name, version, ours, quantization }]));
@@ -100,7 +115,8 @@ async function measureSet(set, chosen, options) {
 }
 
 function version() {
-  return { date: new Date().toISOString(), commit: text("git", "rev-parse", "--short", "HEAD") || "none", dirty: text("git", "status", "--porcelain") !== "" };
+  const commit = text("git", "rev-parse", "--short", "HEAD") || "none";
+  return { date: new Date().toISOString(), commit, dirty: text("git", "status", "--porcelain") !== "" };
 }
 
 function text(command, ...args) {
@@ -110,8 +126,6 @@ function text(command, ...args) {
     return "";
   }
 }
-
-const words = (fields) => Object.entries(fields).map(([key, value]) => `${key}=${value}`);
 
 try {
   await main(readOptions(process.argv.slice(2)));

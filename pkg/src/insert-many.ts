@@ -4,7 +4,6 @@ import { ThermoclineError } from "./errors.js";
 import { booleanOf, checkAborted, checkIdLength, fail, functionOf, optionsOf, refuse, shown, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { encodePayload, type Encoded } from "./payload.js";
-import type { RawIndex } from "./raw.js";
 import { Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
@@ -45,30 +44,32 @@ export async function insertMany(handle: Handle, dimensions: number, rows: Rows,
     checkAborted(signal);
   };
 
-  const put = (raw: RawIndex, { id, vector, payload: { kind, bytes } }: Ready): Id => {
+  const put = ({ id, vector, payload: { kind, bytes } }: Ready): Id => {
     if (kind) handle.mayHavePayloads = true;
-    if (id === undefined) return raw.insert(vector, kind, bytes);
-    if (upsert) raw.upsert(id, vector, kind, bytes);
-    else raw.insertWithId(id, vector, kind, bytes);
-    return id;
+    return handle.call((raw) => {
+      if (id === undefined) return raw.insert(vector, kind, bytes);
+      if (upsert) raw.upsert(id, vector, kind, bytes);
+      else raw.insertWithId(id, vector, kind, bytes);
+      return id;
+    });
   };
 
   if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function") {
     for await (const row of untilStopped(rows as AsyncIterable<Row>, handle, signal)) {
-      handle.call((raw) => ids.push(naming(ids.length, () => put(raw, ready(row, dimensions)))));
+      ids.push(naming(ids.length, () => put(ready(row, dimensions))));
       if (slice.over) await between(true, ids.length);
     }
   } else {
     const batch = batchOf(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
     const { length } = batch;
-    const check = checker(batch, dimensions, upsert);
+    const check = checker(handle, upsert);
     for (let i = 0; i < length; i++) {
-      handle.call((raw) => naming(i, () => check(raw, i)));
+      naming(i, () => check(ready(batch.row(i), dimensions)));
       if (slice.over) await between(false, length);
     }
     handle.call((raw) => raw.reserve(length));
     for (let i = 0; i < length; i++) {
-      handle.call((raw) => ids.push(naming(i, () => put(raw, ready(batch.row(i), dimensions)))));
+      ids.push(naming(i, () => put(ready(batch.row(i), dimensions))));
       if (slice.over && i + 1 < length) await between(true, length);
     }
   }
@@ -133,28 +134,28 @@ function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
 }
 
 /** Checks row after row as if those before it had gone in, without changing anything. */
-function checker(batch: Batch, dimensions: number, upsert: boolean): (raw: RawIndex, i: number) => void {
+function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
   const seen = new Set<Id>();
-  let next: number | undefined;
-  return (raw, i) => {
-    const { id, vector } = ready(batch.row(i), dimensions);
-    raw.checkVector(vector);
-    if (upsert) {
-      if (id !== undefined) raw.checkId(id);
-      return;
-    }
-    next ??= raw.nextId;
-    if (id === undefined) {
-      seen.add(next++);
-      return;
-    }
-    raw.checkNewId(id);
-    if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
-    seen.add(id);
-    if (typeof id === "number" && id >= next) next = id + 1;
-  };
+  let next = handle.call((raw) => raw.nextId);
+  return ({ id, vector }) =>
+    handle.call((raw) => {
+      raw.checkVector(vector);
+      if (upsert) {
+        if (id !== undefined) raw.checkId(id);
+        return;
+      }
+      if (id === undefined) {
+        seen.add(next++);
+        return;
+      }
+      raw.checkNewId(id);
+      if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
+      seen.add(id);
+      if (typeof id === "number" && id >= next) next = id + 1;
+    });
 }
 
+/** Reads a row. Whatever the caller's own object throws meanwhile is the caller's: nothing of this runs inside the core. */
 function ready(row: unknown, dimensions: number): Ready {
   if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
   refuse(row, "ttlMs");
@@ -168,8 +169,7 @@ function naming<T>(i: number, use: () => T): T {
   try {
     return use();
   } catch (error) {
-    const { code, message } = error as ThermoclineError;
-    if (typeof code !== "string") throw error;
-    throw new ThermoclineError(code, `row ${i}: ${message}`);
+    if (!(error instanceof ThermoclineError)) throw error;
+    throw new ThermoclineError(error.code, `row ${i}: ${error.message}`, { cause: error.cause });
   }
 }

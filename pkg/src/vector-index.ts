@@ -62,7 +62,9 @@ export class VectorIndex implements AsyncDisposable {
     if (typedArrayName(bytes) !== "Uint8Array") wrong("bytes", "a Uint8Array", bytes);
     const core = coreOptions(optionsOf(options) as IndexOptions);
     signalOf(options?.signal);
-    return VectorIndex.#make((Raw) => Raw.import(bytes, core));
+    // The core knows the arrays of its own realm.
+    const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+    return VectorIndex.#make((Raw) => Raw.import(own, core));
   }
 
   /** Not available in this version: INVALID_OPTION. */
@@ -183,12 +185,11 @@ export class VectorIndex implements AsyncDisposable {
     const all = [...ids];
     const slice = new Slice(8);
     let deleted = 0;
-    this.#handle.call((raw) => {
-      for (const id of all) {
-        checkIdLength(id);
-        raw.checkId(id);
-      }
-    });
+    for (const id of all) {
+      checkIdLength(id);
+      this.#handle.call((raw) => raw.checkId(id));
+      if (slice.over) await slice.next();
+    }
     for (const id of all) {
       if (this.#handle.call((raw) => raw.delete(id))) deleted += 1;
       if (slice.over) await slice.next();

@@ -3,7 +3,7 @@ import { fail, shown, typedArrayName } from "./guard.js";
 
 /** The vector as the core takes it: the caller's own Float32Array, or a copy of its array of numbers. */
 export function vectorOf(value: unknown, dimensions: number): Float32Array {
-  if (value instanceof Float32Array) return checkLength(value, dimensions);
+  if (typedArrayName(value) === "Float32Array") return checkLength(value as Float32Array, dimensions);
   if (Array.isArray(value)) {
     checkLength(value, dimensions);
     for (let i = 0; i < dimensions; i++) {
@@ -11,7 +11,6 @@ export function vectorOf(value: unknown, dimensions: number): Float32Array {
     }
     return new Float32Array(value);
   }
-  if (typedArrayName(value) === "Float32Array") return new Float32Array(checkLength(value as Float32Array, dimensions));
   fail("INVALID_VECTOR", `vector: expected a Float32Array or an array of numbers, got ${shown(value)}`);
 }
 

@@ -84,7 +84,12 @@ impl Job {
         let total = if gone > 0 { graph + looks } else { 0 }
             + if warm > 0 { parts.records.resident_bytes() / cost::WARM_BYTES } else { 0 };
         Ok(Self {
-            phase: if gone > 0 { Phase::CutOut } else { Phase::Warm },
+            // Without stale bytes there is nothing to evacuate: the open slab's spare room is not a compaction's to report.
+            phase: match (gone, warm) {
+                (0, 0) => Phase::Done,
+                (0, _) => Phase::Warm,
+                _ => Phase::CutOut,
+            },
             cursor: 0,
             leaving,
             moved: SlotSet::new(),

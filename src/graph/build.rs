@@ -171,7 +171,7 @@ impl Graph {
 pub(super) fn score_list(point: &impl Scorer, list: &[u32], mut put: impl FnMut(Distance, u32)) {
     let links = used(list);
     for &link in links {
-        point.touch(target(link));
+        point.touch(point.row(target(link)));
     }
     let mut groups = links.chunks_exact(4);
     for group in &mut groups {

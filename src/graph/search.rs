@@ -9,8 +9,8 @@ use crate::quantize::{PointBuffer, Scorer};
 use crate::tombstone::Tombstones;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
-/// The longest list there can be, and room to fill the last group of four.
-const BATCH: usize = 2 * 64 + 3;
+/// At least as long as any list, and a power of two, so that an index into a batch needs no test.
+const BATCH: usize = 128;
 
 /// Everything that a search writes to, kept from one to the next so that none allocates.
 #[derive(Debug)]
@@ -136,6 +136,7 @@ impl<S: Scorer> LevelSearch<'_, S> {
         visited.begin(graph.len())?;
         pool.begin(self.ef, self.limit)?;
         visited.insert(start);
+        let mut rows = [scorer.row(start); BATCH];
         pool.insert(scorer.score(start), start, accept.passes(start));
         while let Some(nearest) = pool.pop() {
             if let Some(following) = pool.peek() {
@@ -147,22 +148,19 @@ impl<S: Scorer> LevelSearch<'_, S> {
                     break;
                 }
                 // Written always and counted only when new: a branch here would be mispredicted every other time.
-                batch[fresh] = target(link);
+                batch[fresh % BATCH] = target(link);
                 fresh += usize::from(visited.insert(target(link)));
             }
-            for &slot in &batch[..fresh] {
-                scorer.touch(slot);
+            for (row, &slot) in rows.iter_mut().zip(&batch[..fresh]) {
+                *row = scorer.row(slot);
+                scorer.touch(*row);
             }
-            // A last group of two or three costs less as a full one whose extra places repeat a row already loaded.
-            for i in fresh..fresh.next_multiple_of(4) {
-                batch[i] = batch[fresh - 1];
-            }
-            for group in (0..fresh).step_by(4) {
-                let slots = [0, 1, 2, 3].map(|i| batch[group + i]);
-                let distances = scorer.score4(slots);
-                for i in 0..4.min(fresh - group) {
-                    if pool.admits(distances[i]) {
-                        pool.insert(distances[i], slots[i], accept.passes(slots[i]));
+            // The last group may be short. Its other places hold rows of before, whose distances are not used.
+            for (rows, slots) in rows.chunks_exact(4).zip(batch[..fresh].chunks(4)) {
+                let distances = scorer.score_rows([rows[0], rows[1], rows[2], rows[3]]);
+                for (&slot, distance) in slots.iter().zip(distances) {
+                    if pool.admits(distance) {
+                        pool.insert(distance, slot, accept.passes(slot));
                     }
                 }
             }

@@ -53,8 +53,10 @@ impl Tail {
 
     #[inline]
     fn read(bytes: &[u8]) -> Self {
-        let at = |i: usize| f32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
-        Self { scale: at(0), offset: at(4), weighted_sum: at(8), squared_length: at(12) }
+        // As four whole words, or the compiler loads them byte by byte, in the innermost loop.
+        let words = bytes.as_chunks::<4>().0;
+        let at = |i: usize| words.get(i).map_or(0.0, |word| f32::from_le_bytes(*word));
+        Self { scale: at(0), offset: at(1), weighted_sum: at(2), squared_length: at(3) }
     }
 }
 
@@ -189,21 +191,28 @@ impl Int8Point<'_> {
     }
 }
 
-impl Scorer for Int8Point<'_> {
+impl<'a> Scorer for Int8Point<'a> {
+    type Row = &'a [u8];
+
     #[inline]
-    fn touch(&self, slot: Slot) {
-        self.codes.kernels.touch(self.codes.rows.row(slot));
+    fn row(&self, slot: Slot) -> &'a [u8] {
+        self.codes.rows.row(slot)
     }
 
     #[inline]
-    fn score(&self, slot: Slot) -> Distance {
-        let (components, tail) = self.codes.rows.row(slot).split_at(self.codes.padded);
+    fn touch(&self, row: &'a [u8]) {
+        self.codes.kernels.touch(row);
+    }
+
+    #[inline]
+    fn score_row(&self, row: &'a [u8]) -> Distance {
+        let (components, tail) = row.split_at(self.wide.len());
         self.combine(self.codes.kernels.dot_i8(self.wide, components), Tail::read(tail))
     }
 
     #[inline]
-    fn score4(&self, slots: [Slot; 4]) -> [Distance; 4] {
-        let rows = slots.map(|slot| self.codes.rows.row(slot).split_at(self.codes.padded));
+    fn score_rows(&self, rows: [&'a [u8]; 4]) -> [Distance; 4] {
+        let rows = rows.map(|row| row.split_at(self.wide.len()));
         let products = self.codes.kernels.dot_i8x4(self.wide, rows.map(|(components, _)| components));
         [0, 1, 2, 3].map(|i| self.combine(products[i], Tail::read(rows[i].1)))
     }

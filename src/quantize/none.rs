@@ -80,15 +80,22 @@ pub(crate) struct F32Point<'a> {
     inverse_norm: f32,
 }
 
-impl Scorer for F32Point<'_> {
+impl<'a> Scorer for F32Point<'a> {
+    type Row = &'a [f32];
+
     #[inline]
-    fn touch(&self, slot: Slot) {
-        self.codes.kernels.touch(bytemuck::cast_slice(self.codes.rows.row(slot)));
+    fn row(&self, slot: Slot) -> &'a [f32] {
+        self.codes.rows.row(slot)
     }
 
     #[inline]
-    fn score(&self, slot: Slot) -> Distance {
-        let (vector, norm) = self.codes.rows.row(slot).split_at(self.codes.dimensions);
+    fn touch(&self, row: &'a [f32]) {
+        self.codes.kernels.touch(bytemuck::cast_slice(row));
+    }
+
+    #[inline]
+    fn score_row(&self, row: &'a [f32]) -> Distance {
+        let (vector, norm) = row.split_at(self.vector.len());
         match self.codes.metric {
             Metric::Cosine => 1.0 - self.codes.kernels.dot_f32(self.vector, vector) * (self.inverse_norm * norm[0]),
             Metric::L2 => self.codes.kernels.l2_f32(self.vector, vector),
@@ -97,8 +104,8 @@ impl Scorer for F32Point<'_> {
     }
 
     #[inline]
-    fn score4(&self, slots: [Slot; 4]) -> [Distance; 4] {
-        let rows = slots.map(|slot| self.codes.rows.row(slot).split_at(self.codes.dimensions));
+    fn score_rows(&self, rows: [&'a [f32]; 4]) -> [Distance; 4] {
+        let rows = rows.map(|row| row.split_at(self.vector.len()));
         let vectors = rows.map(|(vector, _)| vector);
         match self.codes.metric {
             Metric::Cosine => {

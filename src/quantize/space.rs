@@ -5,14 +5,32 @@ use crate::types::{Distance, OutOfMemory, Slot};
 
 /// Distances from one fixed point to any slot. Smaller is closer.
 pub(crate) trait Scorer {
-    /// Starts bringing the code of `slot` into the cache. WebAssembly has no prefetch, so there it is one plain load.
-    fn touch(&self, slot: Slot);
+    /// Where a code lies.
+    type Row: Copy;
 
-    /// Distance to one slot.
-    fn score(&self, slot: Slot) -> Distance;
+    /// Finds the code of `slot`.
+    fn row(&self, slot: Slot) -> Self::Row;
 
-    /// Distances to four slots, the same bits as four calls of [`Scorer::score`] would give.
-    fn score4(&self, slots: [Slot; 4]) -> [Distance; 4];
+    /// Starts bringing a code into the cache. WebAssembly has no prefetch, so there it is one plain load.
+    fn touch(&self, row: Self::Row);
+
+    /// Distance to one code.
+    fn score_row(&self, row: Self::Row) -> Distance;
+
+    /// Distances to four codes, the same bits as four calls of [`Scorer::score_row`] would give.
+    fn score_rows(&self, rows: [Self::Row; 4]) -> [Distance; 4];
+
+    /// Distance to the code of one slot.
+    #[inline]
+    fn score(&self, slot: Slot) -> Distance {
+        self.score_row(self.row(slot))
+    }
+
+    /// Distances to the codes of four slots.
+    #[inline]
+    fn score4(&self, slots: [Slot; 4]) -> [Distance; 4] {
+        self.score_rows(slots.map(|slot| self.row(slot)))
+    }
 }
 
 /// A set of codes, one per slot.

@@ -29,13 +29,14 @@ export function installNativePeer() {
     writeFileSync(stamp, wanted);
     return true;
   } catch (error) {
-    console.error(`the native peer cannot be installed, so there will be no ratios to it (it needs python3 with venv, g++ and PyPI): ${error.message}`);
+    console.error("the native peer cannot be installed (it needs python3 with venv, a C++ compiler and PyPI), so there are no ratios to it");
+    console.error(error.message);
     return false;
   }
 }
 
 /** The path of the native binary, built optimized. */
-export function buildNative() { return "/tmp/bench/native";
+export function buildNative() {
   const out = execFileSync("cargo", ["bench", "--no-run", "--bench", "native", "--message-format=json"], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", 2],

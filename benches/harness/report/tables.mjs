@@ -14,11 +14,12 @@ export function render(record) {
 }
 
 function about({ date, commit, dirty, machine, options }) {
-  const what = `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.rustc}; one thread a contender, ${machine.pinning}`;
+  const { m, efConstruction, k, builds, rounds } = options;
   return [
-    `Run of ${date} at commit ${commit}${dirty ? " with local changes" : ""}. ${what}.`,
-    `Every contender: M ${options.m}, efConstruction ${options.efConstruction}; medians of ${options.builds} builds and ${options.rounds} search rounds, in turns; k ${options.k}.`,
+    `Run of ${date} at commit ${commit}${dirty ? " with local changes" : ""}.`,
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.rustc}; one thread a contender, ${machine.pinning}.`,
     `The load average was ${machine.load.before} when it began and ${machine.load.after} when it ended.`,
+    `Every contender: M ${m}, efConstruction ${efConstruction}, k ${k}; medians of ${builds} builds and ${rounds} search rounds, in turns.`,
   ].join("\n");
 }
 
@@ -32,7 +33,11 @@ function verdicts(rows) {
 }
 
 function overview(set) {
-  const columns = ["contender", "build/s", "build/s CPU", ...LEVELS.map((level) => `QPS .${String(level).slice(2).padEnd(2, "0")}`), "p50 us", "p99 us", "resident B/vec", "codes+links+ids", "file B/vec", "save ms", "reopen ms"];
+  const columns = [
+    "contender", "build/s", "build/s CPU",
+    ...LEVELS.map((level) => `QPS .${String(level).slice(2).padEnd(2, "0")}`),
+    "p50 us", "p99 us", "resident B/vec", "codes+links+ids", "file B/vec", "save ms", "reopen ms",
+  ];
   const rows = set.contenders.map((one) => [
     one.name + (one.version ? ` ${one.version}` : one.quantization ? ` (${one.quantization})` : ""),
     whole(one.build?.perSecondWall),
@@ -47,7 +52,12 @@ function overview(set) {
     whole(one.store?.reopenMs),
   ]);
   const notes = [...new Set(set.contenders.filter((one) => one.memory).map((one) => `${one.name}: ${one.memory.how}`))];
-  return `${table(columns, rows, `l${"r".repeat(columns.length - 1)}`)}\n\nResident bytes: ${notes.join("; ")}. A number after ">=" is at the narrowest width measured, which has more recall than asked.`;
+  return [
+    table(columns, rows, `l${"r".repeat(columns.length - 1)}`),
+    "",
+    `Resident bytes: ${notes.join("; ")}.`,
+    'A number after ">=" is at the narrowest width measured, which has more recall than asked.',
+  ].join("\n");
 }
 
 function qps(one, level) {
@@ -68,20 +78,28 @@ function curves(set) {
 }
 
 function maintained(name, { slices, repair, churn }) {
+  const { repairMs, rebuildMs, recall } = repair;
+  const last = churn.cycles.at(-1);
   const lines = [
-    `**${name}, after deletes.** Repair of 30 % deleted: ${whole(repair.repairMs.wall)} ms (CPU ${whole(repair.repairMs.cpu)}); building the survivors anew: ${whole(repair.rebuildMs.wall)} ms (CPU ${whole(repair.rebuildMs.cpu)}).`,
-    `Recall at ef 64: repaired ${repair.recall.repaired.toFixed(4)}, rebuilt ${repair.recall.rebuilt.toFixed(4)}.`,
-    `Cycles of 20 %: recall ${churn.cycles.map((cycle) => cycle.recall.toFixed(4)).join(", ")}; a fresh index ${churn.fresh.toFixed(4)}; reachable ${churn.cycles.map((cycle) => `${cycle.reachable}/${cycle.live}`).at(-1)} after the last.`,
+    `**${name}, after deletes.** Repair of 30 % deleted: ${whole(repairMs.wall)} ms (CPU ${whole(repairMs.cpu)});`,
+    `building the survivors anew: ${whole(rebuildMs.wall)} ms (CPU ${whole(rebuildMs.cpu)}).`,
+    `Recall at ef 64: repaired ${recall.repaired.toFixed(4)}, rebuilt ${recall.rebuilt.toFixed(4)}.`,
+    `Cycles of 20 %: recall ${churn.cycles.map((cycle) => cycle.recall.toFixed(4)).join(", ")}; a fresh index ${churn.fresh.toFixed(4)};`,
+    `reachable ${last.reachable} of ${last.live} after the last.`,
   ];
-  if (slices) {
-    const { searchUs, memory, report } = slices;
-    lines.push(
-      `In slices of 4 ms with a search after each: ${report.slices} slices in ${whole(slices.wallMs)} ms, the longest ${slices.longestSliceMs.toFixed(2)} ms; the event loop was held ${slices.longestGapMs.toFixed(2)} ms at most, over 8 ms ${slices.gapsOver8Ms} times.`,
-      `Search p50/p99: ${whole(searchUs.before.p50)}/${whole(searchUs.before.p99)} us before, ${whole(searchUs.during.p50)}/${whole(searchUs.during.p99)} during, ${whole(searchUs.after.p50)}/${whole(searchUs.after.p99)} after.`,
-      `Wasm memory ${mega(memory.before.wasmMemoryBytes)} MB before, ${mega(memory.peak.wasmMemoryBytes)} at most; bytes held ${mega(memory.before.totalBytes)} MB before, ${mega(memory.peak.totalBytes)} at most, ${mega(memory.after.totalBytes)} after; reclaimed ${mega(report.reclaimedBytes.total)} MB.`,
-    );
-  }
-  return lines.join("\n");
+  return [...lines, ...(slices ? sliced(slices) : [])].join("\n");
+}
+
+function sliced({ report, wallMs, longestSliceMs, longestGapMs, gapsOver8Ms, searchUs, memory }) {
+  const search = (when) => `${whole(searchUs[when].p50)}/${whole(searchUs[when].p99)} us ${when}`;
+  const { before, peak, after } = memory;
+  return [
+    `In slices of 4 ms with a search after each: ${report.slices} slices in ${whole(wallMs)} ms, the longest ${longestSliceMs.toFixed(2)} ms;`,
+    `the event loop was held ${longestGapMs.toFixed(2)} ms at most, over 8 ms ${gapsOver8Ms} times.`,
+    `Search p50/p99: ${search("before")}, ${search("during")}, ${search("after")}.`,
+    `Wasm memory ${mega(before.wasmMemoryBytes)} MB before, ${mega(peak.wasmMemoryBytes)} at most;`,
+    `bytes held ${mega(before.totalBytes)} MB before, ${mega(peak.totalBytes)} at most, ${mega(after.totalBytes)} after; reclaimed ${mega(report.reclaimedBytes.total)} MB.`,
+  ];
 }
 
 function files({ files: shipped, edgevecWasm }) {

@@ -1,6 +1,8 @@
-// What was to be reached, and whether it was: one row a target. A ratio is taken twice, by wall time and by CPU time, and the
-// lower one counts, so that neither a busy machine nor a helper thread can flatter us.
+// What was to be reached, and whether it was: one row a target. Contenders are compared round by round, since a round's
+// measurements lie close together in time, and the median of the rounds' ratios is taken: once by wall time, once by CPU
+// time. The lower one counts, so that neither a busy machine nor a helper thread can flatter us.
 import { REFERENCE } from "../lib/contenders.mjs";
+import { median } from "../lib/numbers.mjs";
 import { LEVELS } from "../steps/curve.mjs";
 
 /** What a release must reach. Recall losses are at ef 64. */
@@ -24,10 +26,10 @@ function judgeSet(set) {
     const binding = !ours.name.includes("native") && ours.quantization === "int8";
     if (reference && ours.curve && ours !== reference) {
       for (const level of LEVELS) {
-        const ratio = lower(ours.at[level], reference.at[level], ["qpsWall", "qpsCpu"]);
+        const ratio = lower(ours.at[level].rounds, reference.at[level].rounds);
         ratioRow(row, `${ours.name}: QPS at recall ${level} / ${REFERENCE}`, ratio, binding ? RATIO[level] : undefined);
       }
-      const build = lower(ours.build, reference.build, ["perSecondWall", "perSecondCpu"]);
+      const build = lower(ours.build.rounds, reference.build.rounds);
       ratioRow(row, `${ours.name}: build rate / ${REFERENCE}`, build, binding ? LIMITS.build : undefined);
     }
     if (ours.memory?.bytesPerVector && set.dimensions === 384 && ours.quantization === "int8") {
@@ -45,7 +47,8 @@ function judgeMaintenance(row, { name, maintenance: { slices, repair, churn } })
   limitRow(row, `${name}: recall lost to repair against the rebuilt index`, repair.recall.rebuilt - repair.recall.repaired, LIMITS.recallLoss, 4);
   const unreachable = [repair.check, ...churn.cycles].map(({ ok, live, reachable }) => (ok ? live - reachable : Math.max(1, live - reachable)));
   limitRow(row, `${name}: records not reachable, or check() not ok, in the worst of ${unreachable.length} states`, Math.max(...unreachable), 0, 0);
-  limitRow(row, `${name}: recall lost after ${churn.cycles.length} cycles of 20 % against a fresh index`, churn.fresh - churn.cycles.at(-1).recall, LIMITS.recallLoss, 4);
+  const lost = churn.fresh - churn.cycles.at(-1).recall;
+  limitRow(row, `${name}: recall lost after ${churn.cycles.length} cycles of 20 % against a fresh index`, lost, LIMITS.recallLoss, 4);
   if (!slices) return;
   const { searchUs, memory } = slices;
   limitRow(row, `${name}: longest slice at sliceMs 4, ms`, slices.longestSliceMs, LIMITS.sliceMs, 2);
@@ -66,9 +69,10 @@ function judgeSizes(sizes) {
   return rows;
 }
 
-function lower(ours, theirs, keys) {
-  const ratios = keys.map((key) => ours?.[key] / theirs?.[key]);
-  return ratios.some(Number.isFinite) ? Math.min(...ratios.filter(Number.isFinite)) : undefined;
+/** The lower of two medians of ratios; undefined when one of the two never got there. */
+function lower(ours, theirs) {
+  const ratios = ["wall", "cpu"].map((key) => median(ours[key].map((value, round) => value / theirs[key][round])));
+  return ratios.every(Number.isFinite) ? Math.min(...ratios) : undefined;
 }
 
 function ratioRow(row, what, ratio, target) {

@@ -22,11 +22,13 @@ export async function buildAll(runners, set, { builds }, log) {
         run.cpuMs += cpuMs;
       }
     }
-    log(`built, round ${round + 1}: ${taking.map((runner) => `${runner.name} ${Math.round(set.rows / (runs.get(runner).at(-1).wallMs / 1000))}/s`).join(", ")}`);
+    const rate = (runner) => Math.round(set.rows / (runs.get(runner).at(-1).wallMs / 1000));
+    log(`built, round ${round + 1}: ${taking.map((runner) => `${runner.name} ${rate(runner)}/s`).join(", ")}`);
   }
   for (const [runner, all] of runs) {
-    const rate = (key) => set.rows / (median(all.map((run) => run[key])) / 1000);
-    runner.result.build = { perSecondWall: rate("wallMs"), perSecondCpu: rate("cpuMs"), runs: all };
+    const rates = (key) => all.map((run) => set.rows / (run[key] / 1000));
+    const [wall, cpu] = [rates("wallMs"), rates("cpuMs")];
+    runner.result.build = { perSecondWall: median(wall), perSecondCpu: median(cpu), rounds: { wall, cpu } };
     runner.result.memory = await runner.process.ask("memory");
   }
 }

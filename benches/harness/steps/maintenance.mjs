@@ -30,7 +30,10 @@ async function inProcess(start, work) {
   }
 }
 
-/** Compaction at sliceMs 4 with a search after every slice, on an index that was built in place (so that no import's free memory hides what it takes). */
+/**
+ * Compaction at sliceMs 4 with a search after every slice. The index was built in this process, so that no memory that an
+ * import left free hides what the compaction takes.
+ */
 async function slices(process, bench) {
   const { set, k, log } = bench;
   await process.ask("create");
@@ -96,7 +99,8 @@ async function repair(process, bench) {
     check: brief(recall.reachable),
     report: recall.report,
   };
-  log(`${bench.name}: repair ${result.repairMs.wall.toFixed(0)} ms, rebuild ${result.rebuildMs.wall.toFixed(0)} ms, recall ${recall.repaired.toFixed(4)} and ${recall.rebuilt.toFixed(4)}`);
+  const [repaired, rebuilt] = [recall.repaired, recall.rebuilt].map((one) => one.toFixed(4));
+  log(`${bench.name}: repair ${result.repairMs.wall.toFixed(0)} ms, rebuild ${result.rebuildMs.wall.toFixed(0)} ms, recall ${repaired} and ${rebuilt}`);
   return result;
 }
 

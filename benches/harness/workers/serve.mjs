@@ -66,8 +66,9 @@ export function numbersIn(path) {
 }
 
 /**
- * Runs `given.count` queries one at a time, all of them once by default, around and around if that is more. `one(query, out, at)` writes the k row numbers it found to
- * `out[at..at + k]`. The row numbers go to the file `given.ids`, if named; `given.latencies` adds every query's time.
+ * Runs `given.count` queries one at a time, all of them once by default, around and around if that is more.
+ * `one(query, out, at)` writes the k row numbers it found to `out[at..at + k]`. The row numbers go to the file `given.ids`,
+ * if named; `given.latencies` adds every query's time.
  */
 export async function runQueries(queries, given, one) {
   const count = Number(given.count ?? queries.count);

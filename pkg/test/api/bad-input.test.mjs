@@ -5,7 +5,7 @@ import { ThermoclineError, VectorIndex } from "thermocline";
 import { fails, filled, state, whole } from "./helpers.mjs";
 
 const NOT_IDS = [-1, -0.5, 1.5, NaN, Infinity, 2 ** 53, "", "x".repeat(4097), "✓".repeat(1366), "\ud800", null, undefined, true, {}, [], 5n, Symbol("id"), () => 1];
-const NOT_VECTORS = [null, undefined, "vector", 5, {}, new Float64Array(16), new Uint8Array(16), new ArrayBuffer(64), { length: 16 }, () => 1];
+const NOT_VECTORS = [null, undefined, "vector", 5, {}, new Float64Array(16), new Uint8Array(16), new ArrayBuffer(64), { length: 16 }, () => 1, new Proxy(new Float32Array(16).fill(1), {})];
 const NOT_COUNTS = [0, -1, 1.5, NaN, Infinity, "10", null, {}, 10n, true];
 
 /** Runs each call on one index and holds that it failed with `code` and changed nothing. */

@@ -181,3 +181,16 @@ test("the thread is free between slices: other calls are answered meanwhile", as
   await running;
   await whole(index, 3000 + turns - 2);
 });
+
+test("an exception of a row's own getter is the caller's, whatever it looks like, and harms nothing", async () => {
+  const { index } = await filled(3);
+  const own = Object.assign(new Error("the caller's own"), { code: "ENOENT" });
+  const hostile = (name) => Object.defineProperty({ id: "x", vector: VECTORS[0] }, name, { get: () => { throw own; } });
+  for (const name of ["id", "vector", "payload"]) {
+    const rows = [{ vector: VECTORS[1] }, hostile(name)];
+    await assert.rejects(index.insertMany(rows), (error) => error === own);
+    assert.equal(index.size, 3);
+    await assert.rejects(index.insertMany((async function* () { yield hostile(name); })()), (error) => error === own);
+  }
+  await whole(index, 3);
+});

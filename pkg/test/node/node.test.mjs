@@ -71,6 +71,10 @@ test("arrays from another realm are taken", async () => {
   const [hit] = await index.search(query);
   assert.equal(hit.id, "typed");
   assert.deepEqual([...hit.payload], [4, 5]);
+  const bytes = await index.export();
+  const elsewhere = runInNewContext("(list) => Uint8Array.from(list)")([...bytes]);
+  assert.equal((await esm.VectorIndex.import(elsewhere)).size, 2);
+  assert.equal((await esm.VectorIndex.import(Buffer.from(bytes))).size, 2);
 });
 
 test("an index whose callers are gone is not in anybody's way", async () => {

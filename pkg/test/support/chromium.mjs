@@ -7,7 +7,7 @@ const FLAGS = [
 ];
 
 export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+  return chromium.launch({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: FLAGS });
 }
 
 /** Opens the page and waits until it sets `globalThis.result`; an uncaught error in the page is an error here. */

@@ -1,0 +1,69 @@
+// What must not happen inside WebAssembly, made to happen: the index says so from then on, and no other is harmed.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, filled } from "./helpers.mjs";
+
+/** Makes an index while the platform's `WebAssembly.instantiate` is this one. */
+async function whileInstantiating(instantiate, make) {
+  const real = WebAssembly.instantiate;
+  WebAssembly.instantiate = (...given) => instantiate(() => real(...given));
+  try {
+    return await make();
+  } finally {
+    WebAssembly.instantiate = real;
+  }
+}
+
+/** An index in whose core the call of this name traps once `armed` says so. */
+async function trapping(name, error) {
+  const state = { armed: false };
+  const { index, vectors } = await whileInstantiating(
+    async (real) => {
+      const { exports } = await real();
+      assert.equal(typeof exports[`rawindex_${name}`], "function");
+      const trap = (...given) => {
+        if (state.armed) throw error;
+        return exports[`rawindex_${name}`](...given);
+      };
+      return { exports: { ...exports, [`rawindex_${name}`]: trap } };
+    },
+    () => filled(20),
+  );
+  return { index, vectors, state };
+}
+
+test("after a trap the index answers nothing but why, and can be closed", async () => {
+  for (const error of [new WebAssembly.RuntimeError("unreachable"), new RangeError("Maximum call stack size exceeded"), new Error("recursive use of an object")]) {
+    const { index, vectors, state } = await trapping("search", error);
+    const { index: other } = await filled(5);
+    assert.equal((await index.search(vectors[0], { k: 1 }))[0].id, "r0");
+    state.armed = true;
+    const thrown = await fails("CORRUPT", () => index.search(vectors[0]), new RegExp(error.message));
+    assert.equal(thrown.cause, error);
+    state.armed = false;
+    for (const call of [() => index.search(vectors[0]), () => index.insert(vectors[0]), () => index.size, () => index.export(), () => index.compact(), () => index.compactWhenIdle(), () => index.dimensions]) {
+      await fails("CORRUPT", call, /cannot be used any more/);
+    }
+    assert.equal((await other.search(vectors[0], { k: 5 })).length, 5);
+    await index.close();
+    await fails("CLOSED", () => index.size);
+  }
+});
+
+test("a trap while idle time is used stops the hook, and the next call tells", async () => {
+  const { index, state } = await trapping("compactStep", new WebAssembly.RuntimeError("unreachable"));
+  await index.deleteMany(Array.from({ length: 15 }, (_, i) => `r${i}`));
+  state.armed = true;
+  index.compactWhenIdle();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await fails("CORRUPT", () => index.size);
+  await index.close();
+});
+
+test("no room for another instance is OUT_OF_MEMORY, and the next try is a try", async () => {
+  const error = new RangeError("WebAssembly.Memory(): could not allocate memory");
+  const thrown = await fails("OUT_OF_MEMORY", () => whileInstantiating(() => Promise.reject(error), () => VectorIndex.memory({ dimensions: 2 })), /could not allocate/);
+  assert.equal(thrown.cause, error);
+  assert.equal((await VectorIndex.memory({ dimensions: 2 })).size, 0);
+});

@@ -1,0 +1,34 @@
+//! The index from outside: what a Rust program can see of it, held against naive models and exact answers.
+//!
+//! | file | what is proved |
+//! |---|---|
+//! | `model.rs` | any sequence of calls, beside a hash map and brute force |
+//! | `churn.rs` | recall and reachability through deletes, inserts and compactions, and the corners of deletion |
+//! | `compaction.rs` | the cases that anyone expects of compaction, each under its own name |
+//! | `slices.rs` | compaction a step at a time: everything legal between steps, abort at any |
+//! | `memory.rs` | bytes reported are bytes freed; the overhead of a compaction is bounded |
+//! | `round_trip.rs` | export and import: the same bytes, the same future |
+//! | `damage.rs` | every cut and every flipped bit is refused |
+//! | `hostile.rs` | bytes with valid checksums and impossible contents are refused |
+//! | `fixture.rs` | the frozen file of format 1: its contents, and that it is still written byte for byte |
+//! | `bad_input.rs` | every error: its variant, its message, and that nothing has changed |
+//! | `search.rs` | real embeddings: recall, filters, tombstones, determinism, threads |
+//! | `support.rs`, `forge.rs` | vectors, exact answers, the model; bytes with made-up contents |
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod churn;
+mod compaction;
+mod damage;
+mod fixture;
+mod forge;
+#[path = "../support/fixture.rs"]
+mod frozen;
+mod hostile;
+mod memory;
+mod model;
+mod round_trip;
+mod search;
+mod slices;
+mod support;

@@ -1,0 +1,289 @@
+//! Any sequence of calls, beside a hash map and brute force.
+
+use proptest::prelude::*;
+use thermocline::{Config, Error, Id, Index, Metric, Quantization, SearchOptions};
+
+use crate::support::{METRICS, Model, OwnPayload, QUANTIZATIONS, Rng};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Insert(u64),
+    InsertMany(u64, usize),
+    InsertWithId(Id, u64),
+    Upsert(Id, u64),
+    Delete(Id),
+    /// Deletes about one in so many of the live records.
+    DeleteMany(u64, usize),
+    Search { seed: u64, k: usize, ef: usize, one_in: u64 },
+    Reserve(usize),
+    Compact,
+    Start,
+    Steps { units: usize, count: usize },
+    Finish,
+    Abort,
+    Clear,
+    Reload,
+}
+
+fn any_id() -> impl Strategy<Value = Id> {
+    prop_oneof![
+        6 => (0u64..60).prop_map(Id::Number),
+        1 => (1u64 << 40..(1 << 40) + 4).prop_map(Id::Number),
+        4 => (0u32..40).prop_map(|n| Id::from(format!("id-{n}").as_str())),
+        1 => Just(Id::from("ü".repeat(2048).as_str())),
+    ]
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    // Seeds from a small range, so that vectors repeat.
+    let seed = || 0u64..90;
+    prop_oneof![
+        6 => seed().prop_map(Op::Insert),
+        4 => (any::<u64>(), 1usize..400).prop_map(|(seed, count)| Op::InsertMany(seed, count)),
+        4 => (any_id(), seed()).prop_map(|(id, seed)| Op::InsertWithId(id, seed)),
+        4 => (any_id(), seed()).prop_map(|(id, seed)| Op::Upsert(id, seed)),
+        6 => any_id().prop_map(Op::Delete),
+        4 => (any::<u64>(), 1usize..6).prop_map(|(seed, one_in)| Op::DeleteMany(seed, one_in)),
+        8 => (seed(), 1usize..20, prop_oneof![1usize..5, 60usize..200], prop_oneof![4 => Just(1u64), 1 => 2u64..40])
+            .prop_map(|(seed, k, ef, one_in)| Op::Search { seed, k, ef, one_in }),
+        1 => (0usize..3000).prop_map(Op::Reserve),
+        1 => Just(Op::Compact),
+        4 => Just(Op::Start),
+        9 => (prop_oneof![1usize..20, 1usize..800], 1usize..12).prop_map(|(units, count)| Op::Steps { units, count }),
+        1 => Just(Op::Finish),
+        1 => Just(Op::Abort),
+        1 => prop::bool::weighted(0.3).prop_map(|clears| if clears { Op::Clear } else { Op::Reload }),
+        1 => Just(Op::Reload),
+    ]
+}
+
+fn any_config() -> impl Strategy<Value = Config> {
+    let dimensions = prop_oneof![Just(1usize), Just(3), Just(17)];
+    let m = prop_oneof![Just(4usize), Just(16)];
+    let ef_construction = prop_oneof![Just(8usize), Just(40)];
+    (dimensions, 0..3usize, 0..2usize, m, ef_construction, any::<u64>()).prop_map(
+        |(dimensions, metric, quantization, m, ef_construction, seed)| Config {
+            metric: METRICS[metric],
+            quantization: QUANTIZATIONS[quantization],
+            m,
+            ef_construction,
+            seed,
+            ..Config::new(dimensions)
+        },
+    )
+}
+
+/// The tombstones that there may be: exact, but for those that a job under way has yet to remove.
+struct Tombstones {
+    /// Deleted since the job began; all of them, when there is none.
+    settled: usize,
+    /// Deleted before it began: each may be gone. None when there is no job.
+    leaving: Option<usize>,
+}
+
+struct Run {
+    index: Index,
+    model: Model,
+    next_number: u64,
+    tombstones: Tombstones,
+    /// Recall of the searches wide enough to be held to it: sum and count.
+    recall: (f64, usize),
+}
+
+impl Run {
+    fn new(config: Config) -> Self {
+        let tombstones = Tombstones { settled: 0, leaving: None };
+        let index = Index::new(config).unwrap();
+        Self { index, model: Model::default(), next_number: 0, tombstones, recall: (0.0, 0) }
+    }
+
+    fn metric(&self) -> Metric {
+        self.index.config().metric
+    }
+
+    /// Half of the vectors lie on a coarse grid, where many distances are equal.
+    fn vector(&self, seed: u64) -> Vec<f32> {
+        let mut rng = Rng(seed);
+        let dimensions = self.index.config().dimensions;
+        let mut vector = rng.vector(dimensions);
+        if seed.is_multiple_of(2) {
+            vector.iter_mut().for_each(|x| *x = (*x * 2.5).round());
+        }
+        if vector.iter().all(|x| *x == 0.0) {
+            vector[0] = 1.0;
+        }
+        vector
+    }
+
+    fn put(&mut self, id: Id, seed: u64) {
+        if let Id::Number(number) = id {
+            self.next_number = self.next_number.max(number + 1);
+        }
+        let record = (self.vector(seed), OwnPayload::of(seed));
+        if self.model.records.insert(id, record).is_some() {
+            self.tombstones.settled += 1;
+        }
+    }
+
+    fn insert(&mut self, seed: u64) {
+        let id = self.index.insert(&self.vector(seed), OwnPayload::of(seed).borrow()).unwrap();
+        assert_eq!(id, Id::Number(self.next_number), "the next number never used");
+        self.put(id, seed);
+    }
+
+    fn delete(&mut self, id: &Id) {
+        let was_live = self.model.records.remove(id).is_some();
+        assert_eq!(self.index.delete(id).unwrap(), was_live);
+        self.tombstones.settled += usize::from(was_live);
+    }
+
+    /// The job is gone. What it has removed is its own affair, but it invents no tombstones beyond what moved.
+    fn job_dropped(&mut self) {
+        if self.tombstones.leaving.take().is_some() {
+            assert!(self.index.deleted() >= self.tombstones.settled);
+            self.tombstones.settled = self.index.deleted();
+        }
+    }
+
+    fn finish(&mut self) {
+        let before = self.index.compact_progress().unwrap();
+        assert_eq!(before.done, before.total, "an ended job is all done");
+        let report = self.index.compact_finish().unwrap();
+        let leaving = self.tombstones.leaving.take().unwrap();
+        assert_eq!(report.new_size, self.model.records.len());
+        // With nothing left alive, everything goes, whenever it was deleted.
+        if report.tombstones_removed == leaving {
+            assert_eq!(self.index.deleted(), self.tombstones.settled);
+        } else {
+            assert!(report.tombstones_removed > leaving);
+        }
+        self.tombstones.settled = self.index.deleted();
+        assert_eq!(self.index.last_compaction(), Some(&report));
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Insert(seed) => self.insert(seed),
+            Op::InsertMany(seed, count) => (0..count as u64).for_each(|i| self.insert(seed.wrapping_add(i) >> 1)),
+            Op::InsertWithId(id, seed) => {
+                let result = self.index.insert_with_id(id.clone(), &self.vector(seed), OwnPayload::of(seed).borrow());
+                if self.model.records.contains_key(&id) {
+                    assert_eq!(result, Err(Error::DuplicateId { id }));
+                } else {
+                    result.unwrap();
+                    self.put(id, seed);
+                }
+            }
+            Op::Upsert(id, seed) => {
+                self.index.upsert(id.clone(), &self.vector(seed), OwnPayload::of(seed).borrow()).unwrap();
+                self.put(id, seed);
+            }
+            Op::Delete(id) => self.delete(&id),
+            Op::DeleteMany(seed, one_in) => {
+                let mut ids: Vec<Id> = self.model.records.keys().cloned().collect();
+                ids.sort();
+                let mut rng = Rng(seed);
+                ids.retain(|_| rng.below(one_in) == 0);
+                ids.iter().for_each(|id| self.delete(id));
+            }
+            Op::Search { seed, k, ef, one_in } => self.search(seed, k, ef, one_in),
+            Op::Reserve(count) => self.index.reserve(count).unwrap(),
+            Op::Compact => {
+                let fresh = self.tombstones.leaving.is_none();
+                let expected = self.tombstones.settled;
+                let report = self.index.compact().unwrap();
+                assert_eq!(report.new_size, self.model.records.len());
+                if fresh {
+                    assert_eq!((report.tombstones_removed, self.index.deleted()), (expected, 0));
+                }
+                self.job_dropped();
+                self.tombstones.settled = self.index.deleted();
+            }
+            Op::Start => {
+                self.index.compact_start().unwrap();
+                if self.tombstones.leaving.is_none() {
+                    self.tombstones.leaving = Some(core::mem::take(&mut self.tombstones.settled));
+                }
+            }
+            Op::Steps { units, count } => {
+                for _ in 0..count {
+                    let before = self.index.compact_progress();
+                    let more = self.index.compact_step(units).unwrap();
+                    let after = self.index.compact_progress();
+                    assert_eq!(before.is_some(), after.is_some());
+                    assert!(before.zip(after).is_none_or(|(b, a)| b.done <= a.done && a.done <= a.total));
+                    if !more {
+                        if after.is_some() {
+                            self.finish();
+                        }
+                        break;
+                    }
+                }
+            }
+            // Ending a job before its end is the same as dropping it.
+            Op::Finish => {
+                assert_eq!(self.index.compact_finish().is_some(), self.tombstones.leaving.is_some());
+                self.job_dropped();
+            }
+            Op::Abort => {
+                self.index.compact_abort();
+                assert!(self.index.compact_progress().is_none());
+                self.job_dropped();
+            }
+            Op::Clear => {
+                self.index.clear();
+                self.model.records.clear();
+                self.tombstones = Tombstones { settled: 0, leaving: None };
+            }
+            Op::Reload => {
+                let bytes = self.index.export().unwrap();
+                self.index = Index::import(&bytes).unwrap();
+                assert!(self.index.export().unwrap() == bytes, "the same bytes again");
+                self.job_dropped();
+            }
+        }
+    }
+
+    fn search(&mut self, seed: u64, k: usize, ef: usize, one_in: u64) {
+        let query = self.vector(seed ^ 1);
+        let passes = |id: &Id| match id {
+            Id::Number(number) => number % one_in == 0,
+            Id::Text(text) => text.len() as u64 % one_in == 0,
+        };
+        let mut filter = |id: &Id| passes(id);
+        let mut options = SearchOptions::top(k).with_ef(ef);
+        if one_in > 1 {
+            options = options.with_filter(&mut filter);
+        }
+        let hits = self.index.search(&query, options).unwrap();
+        let recall = self.model.verify_hits(self.metric(), &query, &hits, k, passes);
+        if ef >= 60 {
+            self.recall = (self.recall.0 + recall, self.recall.1 + 1);
+        }
+    }
+
+    fn verify(&self) {
+        self.model.verify(&self.index);
+        let (found, Tombstones { settled, leaving }) = (self.index.deleted(), &self.tombstones);
+        match leaving {
+            None => assert_eq!(found, *settled),
+            Some(leaving) => assert!(found <= settled + leaving, "{found} tombstones, {settled} + {leaving}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_of_calls_behaves_like_a_map(config in any_config(), ops in prop::collection::vec(any_op(), 1..60)) {
+        let mut run = Run::new(config);
+        for op in ops {
+            run.apply(op);
+            run.verify();
+        }
+        let (sum, count) = run.recall;
+        let least = if config.quantization == Quantization::None { 0.95 } else { 0.85 };
+        prop_assert!(count < 4 || sum / count as f64 >= least, "recall {} over {count} searches", sum / count as f64);
+    }
+}
