@@ -33,9 +33,11 @@ impl Index {
                 }
                 return Ok(more);
             }
-            // What the last step did in its time says how much fits into the next; never more than twice as much.
+            // What the last step did in its time says how much fits into the next; never more than twice as much, nor
+            // more than fits by the units' own measure, for the work may be of another kind from here on.
             let took = (now - before).max(0.001);
-            units = (units * (budget_ms * STEP_SHARE).min(left) / took).min(2.0 * units).max(10.0);
+            let fits = units * (budget_ms * STEP_SHARE).min(left) / took;
+            units = fits.min(2.0 * units).min(left * 1000.0).max(10.0);
             before = now;
         }
     }

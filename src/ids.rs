@@ -355,5 +355,5 @@ const fn part_of(hash: u64) -> usize {
     (hash >> 48) as usize % IdMap::PARTS
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

@@ -22,7 +22,7 @@ pub(crate) fn sort_by_distance<T: Copy>(items: &mut [T], key: impl Fn(&T) -> (Di
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

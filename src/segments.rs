@@ -69,9 +69,10 @@ impl<T: Copy> Rows<T> {
         Ok(())
     }
 
-    /// Sets the number of rows; new ones are filled with `value`. Growing needs a [`Rows::reserve`] before it.
+    /// Sets the number of rows; new ones are filled with `value`. Growing needs a [`Rows::reserve`] before it; not
+    /// growing gives back all room beyond the last row.
     pub(crate) fn resize(&mut self, len: usize, value: T) {
-        if len < self.len {
+        if len <= self.len {
             let kept = len.div_ceil(SEGMENT_SLOTS);
             self.segments.truncate(kept);
             if let Some(last) = self.segments.last_mut() {
@@ -80,6 +81,7 @@ impl<T: Copy> Rows<T> {
             } else {
                 self.segments = Vec::new();
             }
+            self.segments.shrink_to_fit();
         } else {
             for index in self.len / SEGMENT_SLOTS..len.div_ceil(SEGMENT_SLOTS) {
                 let rows = (len - index * SEGMENT_SLOTS).min(SEGMENT_SLOTS);
@@ -109,7 +111,7 @@ impl<T: Copy> Rows<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -151,7 +151,7 @@ pub(crate) fn slots_of_word(at: usize, word: u64) -> impl Iterator<Item = Slot> 
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
     use super::*;

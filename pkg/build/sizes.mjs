@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file. */
-export const LIMITS = { script: 12 * 1024, wasm: 100 * 1024 };
+export const LIMITS = { script: 12_000, wasm: 100_000 };
 
 /** The scripts, one for each platform, and the wasm file that they share. */
 export const SHIPPED = ["index.browser.js", "index.node.js", "index.node.cjs", "thermocline.wasm"];

@@ -84,15 +84,20 @@ async function* untilStopped(rows: AsyncIterable<Row>, handle: Handle, signal: A
   const stopped = (): void => stop();
   handle.onClose.add(stopped);
   signal?.addEventListener("abort", stopped);
+  const checkGoing = (): void => {
+    handle.checkOpen();
+    checkAborted(signal);
+  };
   let done = false;
   try {
     for (;;) {
+      // Before the wait too: what stops the call while a row goes in would wake nobody.
+      checkGoing();
       const next = await new Promise<IteratorResult<Row>>((resolve, reject) => {
         stop = () => resolve({ done: true, value: undefined });
         source.next().then(resolve, reject);
       });
-      handle.checkOpen();
-      checkAborted(signal);
+      checkGoing();
       done = next.done === true;
       if (done) return;
       yield next.value;

@@ -70,22 +70,24 @@ export class Maintenance {
 
     const turn = (timeRemaining: () => number): void => {
       awaiting = false;
-      if (!this.#hooks.has(wake) || !this.#handle.isOpen || !this.#wanted()) return;
-      const left = Math.min(sliceMs, timeRemaining());
-      if (left > 0) {
-        const job = this.#begin();
-        try {
+      if (!this.#hooks.has(wake) || !this.#handle.isOpen) return;
+      try {
+        if (!this.#wanted()) return;
+        const left = Math.min(sliceMs, timeRemaining());
+        if (left > 0) {
+          const job = this.#begin();
           this.#step(job, left);
-        } catch {
-          // Nobody waits for this one. The job is dropped, and the next change or the next compact() tries again.
-          this.#drop();
-          return;
+          const { report } = job;
+          // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
+          if (report && onReport) queueMicrotask(() => onReport(report));
+          // A job that found nothing will find nothing again until something changes.
+          if (report && report.tombstonesRemoved + report.reclaimedBytes.total === 0) return;
         }
-        const { report } = job;
-        // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
-        if (report && onReport) queueMicrotask(() => onReport(report));
+        wake();
+      } catch {
+        // Nobody waits for this one. The job is dropped, and the next change or the next compact() tries again.
+        this.#drop();
       }
-      wake();
     };
     const wake = (): void => {
       if (awaiting || !this.#wanted()) return;

@@ -95,7 +95,7 @@ export class VectorIndex implements AsyncDisposable {
   /** Adds a record under this id, in place of the one that has it. */
   async upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    await this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.upsert(id, ready, kind, bytes));
+    this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.upsert(id, ready, kind, bytes));
     this.#maintenance.touched();
     return id;
   }

@@ -127,7 +127,7 @@ impl Evacuation {
     }
 
     /// Bytes of the planned slabs.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) const fn total_bytes(&self) -> usize {
         self.total_bytes
     }
@@ -138,7 +138,7 @@ impl Evacuation {
     }
 
     /// Bytes freed less bytes allocated so far, in all steps: below 0 while the copies need more.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) const fn signed(&self) -> i64 {
         self.reclaimed_bytes
     }

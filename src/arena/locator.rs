@@ -51,7 +51,7 @@ impl Locator {
 
     /// Drops the slots at and above `len` and their room.
     pub(super) fn truncate(&mut self, len: usize) {
-        if len < self.positions.len() {
+        if len <= self.positions.len() {
             self.positions.resize(len, NOWHERE);
         }
     }

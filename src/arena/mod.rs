@@ -22,5 +22,5 @@ pub(crate) use evacuation::{Evacuation, EvacuationError};
 pub(crate) use record::{AppendError, MAX_PAYLOAD_BYTES, PayloadKind};
 pub(crate) use warm::WarmArena;
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

@@ -314,5 +314,5 @@ impl<const BITS: u32> Slabs<BITS> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod audit;

@@ -37,7 +37,8 @@ impl Job {
         let (_, codes) = parts.shrink();
         self.reclaimed.graph += graph - parts.graph.resident_bytes();
         self.reclaimed.codes += codes;
-        self.enter(Phase::Warm);
+        // No node has moved, so what is left of that phase is the tables of ids.
+        self.enter(Phase::Release);
         cost::FREE
     }
 
@@ -50,7 +51,7 @@ impl Job {
             if entry.is_none_or(|entry| self.leaving.contains(entry)) {
                 graph.set_entry(self.highest);
             }
-            self.enter(Phase::Free);
+            self.enter(Phase::IsolateLeaving);
             return Ok(0);
         }
         self.cursor += 1;
@@ -58,13 +59,30 @@ impl Job {
             return Ok(cost::LOOK);
         }
         let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
-        with_space!(codes, space => graph.relink(space, slot, &fates, scratch))?;
+        let changed = with_space!(codes, space => graph.relink(space, slot, &fates, scratch))?;
         // Every node that stays is seen here or was added since, and one added above the entry point became it.
         let level = graph.level(slot);
         if self.highest.is_none_or(|highest| graph.level(highest) < level) {
             self.highest = Some(slot);
         }
-        Ok(cost::RELINK)
+        if changed {
+            return Ok(cost::RELINK);
+        }
+        // It took no longer than a look, but the plan held the time of a relinking.
+        self.advance(cost::RELINK - cost::LOOK);
+        Ok(cost::LOOK)
+    }
+
+    /// Before step 3, for one leaving node. Nothing leads to it any more, but its own links lead to nodes that are
+    /// freed before it is, and the job may be dropped in between.
+    pub(super) fn isolate_leaving(&mut self, parts: &mut Parts) -> usize {
+        let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
+            self.enter(Phase::Free);
+            return 0;
+        };
+        self.cursor = slot.index() + 1;
+        parts.graph.isolate(slot);
+        cost::LOOK
     }
 
     /// Step 3, for one leaving node.

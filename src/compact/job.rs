@@ -22,9 +22,11 @@ pub struct Progress {
 pub(super) enum Phase {
     CutOut,
     Relink,
+    IsolateLeaving,
     Free,
     Pack,
     Redirect,
+    IsolateMoved,
     Release,
     Warm,
     Done,
@@ -33,18 +35,18 @@ pub(super) enum Phase {
 impl Phase {
     const fn name(self) -> &'static str {
         match self {
-            Self::CutOut | Self::Relink | Self::Free => "graph",
-            Self::Pack | Self::Redirect | Self::Release => "pack",
+            Self::CutOut | Self::Relink | Self::IsolateLeaving | Self::Free => "graph",
+            Self::Pack | Self::Redirect | Self::IsolateMoved | Self::Release => "pack",
             Self::Warm | Self::Done => "warm",
         }
     }
 }
 
-/// What one slot costs in each step, in microseconds. Rough: slices are timed by the driver's clock, and this only
-/// makes a progress bar move evenly.
+/// What one slot costs in each step, in microseconds, rather too high than too low: the driver times its slices by a
+/// clock, and between two looks at it relies on this.
 pub(super) mod cost {
     pub(in crate::compact) const CUT_OUT: usize = 2;
-    pub(in crate::compact) const RELINK: usize = 12;
+    pub(in crate::compact) const RELINK: usize = 20;
     pub(in crate::compact) const LOOK: usize = 1;
     pub(in crate::compact) const FREE: usize = 1;
     pub(in crate::compact) const MOVE: usize = 3;
@@ -79,7 +81,8 @@ impl Job {
         let warm = parts.records.stale_bytes();
         let gone = leaving.count();
         let slots = parts.slots();
-        let graph = gone * (cost::CUT_OUT + cost::FREE + cost::MOVE + cost::FREE) + (slots - gone) * cost::RELINK;
+        let graph = gone * (cost::CUT_OUT + cost::FREE + cost::MOVE + cost::FREE + 2 * cost::LOOK)
+            + (slots - gone) * cost::RELINK;
         let looks = 2 * slots * cost::LOOK;
         let total = if gone > 0 { graph + looks } else { 0 }
             + if warm > 0 { parts.records.resident_bytes() / cost::WARM_BYTES } else { 0 };
@@ -116,20 +119,27 @@ impl Job {
             let spent = match self.phase {
                 Phase::CutOut => self.cut_out(parts, scratch)?,
                 Phase::Relink => self.relink(parts, scratch)?,
+                Phase::IsolateLeaving => self.isolate_leaving(parts),
                 Phase::Free => self.free(parts),
                 Phase::Pack => self.pack(parts)?,
                 Phase::Redirect => self.redirect(parts),
+                Phase::IsolateMoved => self.isolate_moved(parts),
                 Phase::Release => self.release(parts),
                 Phase::Warm => self.reclaim_warm(parts, left)?,
                 Phase::Done => 0,
             };
-            self.done = (self.done + spent).min(self.total);
+            self.advance(spent);
             left = left.saturating_sub(spent.max(1));
         }
         if self.phase == Phase::Done {
             self.done = self.total;
         }
         Ok(self.phase != Phase::Done)
+    }
+
+    /// Counts planned work as done.
+    pub(super) fn advance(&mut self, planned: usize) {
+        self.done = (self.done + planned).min(self.total);
     }
 
     pub(super) const fn enter(&mut self, phase: Phase) {

@@ -3,11 +3,11 @@
 //!
 //! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
 //! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
-//! 3. *Free*: nothing leads to the leaving nodes any more; their slots become free.
+//! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.
 //! 4. *Pack*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
 //!    leads to the new one, so searches between slices lose nothing.
 //! 5. *Redirect*: links to old nodes are pointed at the new ones.
-//! 6. *Release*: the old nodes' slots, now the last ones, are dropped, and the arrays shrink.
+//! 6. *Release*: the old nodes' own links go, then their slots, now the last ones, are dropped, and the arrays shrink.
 //! 7. *Warm*: slabs with stale bytes are emptied into fresh ones and freed.
 //!
 //! Which nodes leave is fixed when a job begins; what is deleted later waits for the next. Between any two steps all of

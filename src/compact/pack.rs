@@ -41,13 +41,24 @@ impl Job {
     pub(super) fn redirect(&mut self, parts: &mut Parts) -> usize {
         let slot = Slot(self.cursor as u32);
         if slot.index() >= parts.graph.len() || self.moved.is_empty() {
-            self.enter(Phase::Release);
+            self.enter(Phase::IsolateMoved);
             return 0;
         }
         self.cursor += 1;
         if !self.moved.contains(slot) {
             parts.graph.redirect(slot, |other| self.moved.contains(other));
         }
+        cost::LOOK
+    }
+
+    /// Before step 6, for one old node: its own links lead to other old nodes, some of them freed before it is.
+    pub(super) fn isolate_moved(&mut self, parts: &mut Parts) -> usize {
+        let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) else {
+            self.enter(Phase::Release);
+            return 0;
+        };
+        self.cursor = slot.index() + 1;
+        parts.graph.isolate(slot);
         cost::LOOK
     }
 

@@ -5,7 +5,7 @@ use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::Codes;
 use crate::tombstone::Tombstones;
-use crate::types::{OutOfMemory, Slot};
+use crate::types::{Level, OutOfMemory, Slot};
 
 /// Everything that is kept for each slot.
 #[derive(Debug)]
@@ -29,6 +29,36 @@ impl Parts {
         self.ids.reserve(1)?;
         self.tombstones.reserve(len)?;
         self.codes.reserve(len)
+    }
+
+    /// Makes room for `additional` more records without payloads, in all but the upper levels of the graph. On failure,
+    /// no more room is held than before.
+    pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        let slots = self.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST).ok_or(OutOfMemory)?;
+        let reserved = self.reserve_each(slots, additional);
+        if reserved.is_err() {
+            self.give_back();
+        }
+        reserved
+    }
+
+    fn reserve_each(&mut self, slots: usize, additional: usize) -> Result<(), OutOfMemory> {
+        self.ids.reserve(additional)?;
+        self.tombstones.reserve(slots)?;
+        self.codes.reserve(slots)?;
+        self.graph.reserve(slots, Level(0))?;
+        self.records.reserve_ahead(slots, additional)
+    }
+
+    /// Gives back the room for slots that there are not. The warm arena sees to its own.
+    fn give_back(&mut self) {
+        let len = self.slots();
+        self.ids.truncate(len);
+        (0..IdMap::PARTS).for_each(|part| self.ids.shrink_part(part));
+        self.tombstones.truncate(len);
+        self.codes.resize(len);
+        self.graph.truncate(self.graph.len());
+        self.records.truncate(len);
     }
 
     /// Takes a slot into use, with reserved room.

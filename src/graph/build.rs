@@ -108,7 +108,7 @@ impl Graph {
             }
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
-            let count = select(space, candidates, self.m(), false, buffer);
+            let count = select(space, candidates, self.m(), true, buffer);
             chosen.extend_from_slice(&candidates[..count]);
             counts.push((level, count));
         }

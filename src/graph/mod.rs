@@ -46,3 +46,6 @@ pub(crate) use repair::Fates;
 pub(crate) use scan::scan;
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
 pub(crate) use tree::cut_out;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

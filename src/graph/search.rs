@@ -10,7 +10,7 @@ use crate::tombstone::Tombstones;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
 /// At least as long as any list, and a power of two, so that an index into a batch needs no test.
-const BATCH: usize = 128;
+const BATCH: usize = 256;
 
 /// Everything that a search writes to, kept from one to the next so that none allocates.
 #[derive(Debug)]
@@ -139,17 +139,20 @@ impl<S: Scorer> LevelSearch<'_, S> {
         let mut rows = [scorer.row(start); BATCH];
         pool.insert(scorer.score(start), start, accept.passes(start));
         while let Some(nearest) = pool.pop() {
+            let mut fresh = 0;
+            // Two at a time: their codes travel together, and at the end nearly all of the pool has been followed anyway.
+            for slot in [Some(nearest), pool.pop()].into_iter().flatten() {
+                for &link in graph.list(slot, level) {
+                    if link == END {
+                        break;
+                    }
+                    // Written always and counted only when new: a branch would be mispredicted every other time.
+                    batch[fresh % BATCH] = target(link);
+                    fresh += usize::from(visited.insert(target(link)));
+                }
+            }
             if let Some(following) = pool.peek() {
                 self.kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
-            }
-            let mut fresh = 0;
-            for &link in graph.list(nearest, level) {
-                if link == END {
-                    break;
-                }
-                // Written always and counted only when new: a branch here would be mispredicted every other time.
-                batch[fresh % BATCH] = target(link);
-                fresh += usize::from(visited.insert(target(link)));
             }
             for (row, &slot) in rows.iter_mut().zip(&batch[..fresh]) {
                 *row = scorer.row(slot);

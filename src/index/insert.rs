@@ -87,13 +87,7 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`] when there is no room for so many.
     pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
-        let slots = self.parts.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST);
-        let slots = slots.ok_or(Error::OutOfMemory)?;
-        self.parts.ids.reserve(additional)?;
-        self.parts.tombstones.reserve(slots)?;
-        self.parts.codes.reserve(slots)?;
-        self.parts.graph.reserve(slots, crate::types::Level(0))?;
-        Ok(self.parts.records.reserve_ahead(slots, additional)?)
+        Ok(self.parts.reserve(additional)?)
     }
 
     /// Puts a record into a slot of its own, then takes the id over to it. All that can fail comes first.

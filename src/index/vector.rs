@@ -3,18 +3,18 @@
 use super::{Error, Index};
 use crate::metric::Metric;
 
-/// Lengths a vector may have under cosine: beyond them its direction is lost in single precision.
-const COSINE_LENGTHS: core::ops::RangeInclusive<f64> = 1e-30..=1e30;
-/// Under the other metrics, squared distances must stay finite in single precision.
+/// Squared distances, and the product of two lengths, must stay finite in single precision.
 const MOST_LENGTH: f64 = 1e18;
+/// Lengths a vector may have under cosine, where the product of two lengths must not vanish either.
+const COSINE_LENGTHS: core::ops::RangeInclusive<f64> = 1e-18..=MOST_LENGTH;
 
 impl Index {
     /// Whether `vector` may be indexed or searched for. Linear in its dimensions; changes nothing.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`], or [`Error::InvalidVector`] for a component that is not finite, for a vector
-    /// without direction under cosine, and for one so long that distances would overflow (a length over 1e18; under
-    /// cosine, 1e30).
+    /// [`Error::DimensionMismatch`], or [`Error::InvalidVector`] for a component that is not finite, for a vector so
+    /// long that distances would overflow (a length over 1e18), and under cosine for one of no or almost no length
+    /// (under 1e-18).
     pub fn check_vector(&self, vector: &[f32]) -> Result<(), Error> {
         self.inverse_norm(vector).map(|_| ())
     }

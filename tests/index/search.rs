@@ -1,1 +1,201 @@
+//! Real embeddings, as the repository ships them: recall, filters, tombstones, determinism, threads.
 
+use std::sync::LazyLock;
+
+use thermocline::{Config, Hit, Id, Index, Metric, Quantization, SearchOptions};
+
+use crate::support::{Rng, build, exact};
+
+const K: usize = 10;
+const EF: usize = 64;
+
+struct Data {
+    base: Vec<Vec<f32>>,
+    queries: Vec<Vec<f32>>,
+    /// For each query, all rows by exact distance.
+    truth: Vec<Vec<(f64, u64)>>,
+}
+
+static DATA: LazyLock<Data> = LazyLock::new(|| {
+    let (base, queries) = (read_f16("base", 5000), read_f16("queries", 200));
+    let rows: Vec<u64> = (0..base.len() as u64).collect();
+    let rows = || rows.iter().zip(base.iter().map(Vec::as_slice));
+    let truth = queries.iter().step_by(4).map(|query| exact(Metric::Cosine, query, rows())).collect();
+    let queries = queries.iter().step_by(4).cloned().collect();
+    Data { base, queries, truth }
+});
+
+static INT8: LazyLock<Index> = LazyLock::new(|| build(config(Quantization::Int8), &DATA.base));
+
+fn config(quantization: Quantization) -> Config {
+    Config { quantization, ..Config::new(384) }
+}
+
+/// Reads one of the shipped `.npy` files: version 1, little-endian float16, rows of 384.
+fn read_f16(name: &str, rows: usize) -> Vec<Vec<f32>> {
+    let path = format!("{}/data/wordnet/{name}.f16.npy", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(path).unwrap();
+    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = str::from_utf8(&bytes[10..start]).unwrap();
+    assert!(header.contains("'<f2'") && header.contains(&format!("({rows}, 384)")), "{header}");
+    assert_eq!(bytes.len() - start, rows * 384 * 2);
+    let half = |word: &[u8]| from_half(u16::from_le_bytes([word[0], word[1]]));
+    bytes[start..].chunks_exact(768).map(|row| row.chunks_exact(2).map(half).collect()).collect()
+}
+
+/// IEEE 754 half precision; there are no infinities in the data.
+fn from_half(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    assert!(exponent < 31, "not a number");
+    let magnitude =
+        if exponent == 0 { fraction / (1 << 24) as f32 } else { (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15) };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+#[test]
+fn halves_are_read_right() {
+    for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333_251_95), (0x0001, 5.960_464_5e-8), (0, 0.0)] {
+        assert_eq!(from_half(bits), value, "{bits:#x}");
+    }
+    for vector in &DATA.base {
+        let length: f32 = vector.iter().map(|x| x * x).sum();
+        assert!((length - 1.0).abs() < 1e-3, "rows have unit length");
+    }
+}
+
+/// Mean recall among the rows that pass, with a filter that passes them.
+fn filtered_recall(index: &Index, passes: impl Fn(u64) -> bool) -> f64 {
+    let mut sum = 0.0;
+    for (query, truth) in DATA.queries.iter().zip(&DATA.truth) {
+        let mut filter = |id: &Id| matches!(id, Id::Number(row) if passes(*row));
+        let hits = index.search(query, SearchOptions::top(K).with_ef(EF).with_filter(&mut filter)).unwrap();
+        sum += share(&hits, truth, &passes);
+    }
+    sum / DATA.queries.len() as f64
+}
+
+/// Asserts that there are as many hits as can be, all of them passing, and says how many are among the nearest.
+fn share(hits: &[Hit], truth: &[(f64, u64)], passes: impl Fn(u64) -> bool) -> f64 {
+    let nearest: Vec<Id> =
+        truth.iter().filter(|(_, row)| passes(*row)).take(K).map(|(_, row)| Id::from(*row)).collect();
+    assert_eq!(hits.len(), nearest.len(), "k live hits");
+    assert!(hits.iter().all(|hit| matches!(hit.id, Id::Number(row) if passes(row))));
+    assert!(hits.is_sorted_by(|a, b| a.distance <= b.distance));
+    hits.iter().filter(|hit| nearest.contains(&hit.id)).count() as f64 / nearest.len() as f64
+}
+
+fn plain_recall(index: &Index, ef: usize, rerank: bool) -> f64 {
+    let of = |(query, truth): (&Vec<f32>, &Vec<(f64, u64)>)| {
+        let options = SearchOptions::top(K).with_ef(ef).with_rerank(rerank);
+        share(&index.search(query, options).unwrap(), truth, |_| true)
+    };
+    DATA.queries.iter().zip(&DATA.truth).map(of).sum::<f64>() / DATA.queries.len() as f64
+}
+
+#[test]
+fn recall_with_int8_codes() {
+    assert!(INT8.check().unwrap().ok);
+    let (narrow, at_64, wide) =
+        (plain_recall(&INT8, 10, true), plain_recall(&INT8, EF, true), plain_recall(&INT8, 300, true));
+    assert!(at_64 >= 0.95, "recall@10 {at_64} at ef 64");
+    assert!(wide >= 0.99, "recall@10 {wide} at ef 300");
+    assert!(narrow < wide, "a wider search finds more: {narrow}, {wide}");
+}
+
+#[test]
+fn recall_without_quantization() {
+    let index = build(config(Quantization::None), &DATA.base);
+    assert!(index.check().unwrap().ok);
+    let (at_64, wide) = (plain_recall(&index, EF, true), plain_recall(&index, 300, true));
+    assert!(at_64 >= 0.95 && wide >= 0.99, "recall@10 {at_64} at ef 64, {wide} at 300");
+    // Without codes there is nothing to put right.
+    let hits = |rerank| index.search(&DATA.queries[0], SearchOptions::top(K).with_rerank(rerank)).unwrap();
+    assert_eq!(hits(true), hits(false));
+}
+
+#[test]
+fn reranking_puts_right_what_the_codes_blur() {
+    let (without, with) = (plain_recall(&INT8, EF, false), plain_recall(&INT8, EF, true));
+    assert!(without >= 0.93 && with >= without, "recall {without} by the codes alone, {with} reranked");
+    let distances = |rerank| -> Vec<f32> {
+        let hits = INT8.search(&DATA.queries[0], SearchOptions::top(K).with_rerank(rerank)).unwrap();
+        hits.iter().map(|hit| hit.distance).collect()
+    };
+    let (rough, exact) = (distances(false), distances(true));
+    assert_ne!(rough, exact, "the codes' own distances");
+    assert!(rough.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.02), "{rough:?} {exact:?}");
+}
+
+#[test]
+fn filters_of_any_selectivity() {
+    for (one_in, least) in [(2, 0.95), (20, 0.97), (1000, 1.0)] {
+        let passes = |row: u64| (row * 7919 % 5000) < 5000 / one_in;
+        let found = filtered_recall(&INT8, passes);
+        assert!(found >= least, "one in {one_in} passes: recall {found}");
+    }
+    assert_eq!(hits_among(|_| false), 0);
+    assert_eq!(hits_among(|row| row == 4321), 1);
+    assert_eq!(hits_among(|row| row < 9), 9);
+}
+
+fn hits_among(passes: impl Fn(u64) -> bool) -> usize {
+    let mut filter = |id: &Id| matches!(id, Id::Number(row) if passes(*row));
+    INT8.search(&DATA.queries[0], SearchOptions::top(K).with_filter(&mut filter)).unwrap().len()
+}
+
+#[test]
+fn live_hits_whatever_the_tombstones() {
+    let mut index = Index::import(&INT8.export().unwrap()).unwrap();
+    let mut rows: Vec<u64> = (0..5000).collect();
+    let mut rng = Rng(12);
+    for share_deleted in [30, 60, 90, 99] {
+        while rows.len() > 5000 * (100 - share_deleted) / 100 {
+            let row = rows.swap_remove(rng.below(rows.len()));
+            assert!(index.delete(&Id::from(row)).unwrap());
+        }
+        assert_eq!((index.len(), index.deleted()), (rows.len(), 5000 - rows.len()));
+        rows.sort_unstable();
+        let is_live = |row: u64| rows.binary_search(&row).is_ok();
+        let unfiltered = |(query, truth): (&Vec<f32>, &Vec<(f64, u64)>)| {
+            share(&index.search(query, SearchOptions::top(K).with_ef(EF)).unwrap(), truth, is_live)
+        };
+        let found = DATA.queries.iter().zip(&DATA.truth).map(unfiltered).sum::<f64>() / DATA.queries.len() as f64;
+        assert!(found >= 0.95, "{share_deleted} per cent deleted: recall {found}");
+        // A filter on top of the tombstones.
+        let found = filtered_recall(&index, |row| row % 3 == 0 && is_live(row));
+        assert!(found >= 0.95, "{share_deleted} per cent deleted, filtered: recall {found}");
+        // Narrow, too, there are as many as asked for.
+        for query in &DATA.queries {
+            assert_eq!(index.search(query, SearchOptions::top(3).with_ef(1)).unwrap().len(), 3);
+        }
+    }
+}
+
+#[test]
+fn the_same_input_order_and_seed_give_the_same_bytes() {
+    let some = &DATA.base[..800];
+    let bytes = |seed| build(Config { seed, ..config(Quantization::Int8) }, some).export().unwrap();
+    let first = bytes(1);
+    assert!(first == bytes(1));
+    assert!(first != bytes(2), "another seed, another graph");
+}
+
+#[test]
+fn threads_search_at_once() {
+    let alone: Vec<Vec<Hit>> =
+        DATA.queries.iter().map(|query| INT8.search(query, SearchOptions::top(K)).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let alone = &alone;
+            scope.spawn(move || {
+                for round in 0..4 {
+                    for i in 0..DATA.queries.len() {
+                        let i = (i * (thread + 1) + round) % DATA.queries.len();
+                        let hits = INT8.search(&DATA.queries[i], SearchOptions::top(K)).unwrap();
+                        assert_eq!(hits, alone[i]);
+                    }
+                }
+            });
+        }
+    });
+}

@@ -1,1 +1,243 @@
+//! Compaction a step at a time: everything is legal between two steps, and a job may be dropped after any.
 
+use thermocline::{Clock, Config, Id, Index, Payload, Quantization, SearchOptions};
+
+use crate::support::{Clusters, METRICS, Model, OwnPayload, Rng, build, sound};
+
+const DIMENSIONS: usize = 9;
+
+fn config(metric: usize, quantization: Quantization) -> Config {
+    Config { metric: METRICS[metric], quantization, m: 4, ef_construction: 24, ..Config::new(DIMENSIONS) }
+}
+
+/// `n` records of which about `share` per cent are deleted.
+fn with_tombstones(config: Config, n: usize, share: usize) -> Index {
+    let mut index = build(config, &Clusters::new(n as u64, 12, DIMENSIONS).vectors(n));
+    let mut rng = Rng(77);
+    for number in 0..n as u64 {
+        if rng.below(100) < share {
+            index.delete(&Id::from(number)).unwrap();
+        }
+    }
+    index
+}
+
+/// Runs the job to its end in the smallest steps, with `between` after each. Says how many steps there were.
+fn step_through(index: &mut Index, mut between: impl FnMut(&mut Index, usize)) -> usize {
+    let mut done = 0;
+    let total = index.compact_progress().unwrap().total;
+    for step in 1.. {
+        let more = index.compact_step(1).unwrap();
+        let progress = index.compact_progress().unwrap();
+        assert!(progress.done >= done && progress.done <= total, "{progress:?} after {done}");
+        assert_eq!(progress.total, total);
+        done = progress.done;
+        between(index, step);
+        if !more {
+            assert_eq!(done, total);
+            return step;
+        }
+        assert!(step < 100_000, "the job does not end");
+    }
+    unreachable!()
+}
+
+#[test]
+fn anything_goes_between_the_smallest_steps() {
+    for (metric, quantization) in [(0, Quantization::Int8), (1, Quantization::None), (2, Quantization::Int8)] {
+        let mut index = with_tombstones(config(metric, quantization), 900, 40);
+        let leaving = index.deleted();
+        let mut model = Model::of(&index);
+        let (mut rng, mut clusters) = (Rng(metric as u64), Clusters::new(3, 12, DIMENSIONS));
+        let mut deleted_since = 0;
+        index.compact_start().unwrap();
+        let steps = step_through(&mut index, |index, step| {
+            let (_, vector) = clusters.draw();
+            match step % 11 {
+                0 | 5 => {
+                    let payload = OwnPayload::of(step as u64);
+                    let id = index.insert(&vector, payload.borrow()).unwrap();
+                    assert!(model.records.insert(id, (vector, payload)).is_none());
+                }
+                2 | 8 => {
+                    let at = rng.below(model.records.len());
+                    let id = model.records.keys().nth(at).unwrap().clone();
+                    model.records.remove(&id);
+                    assert!(index.delete(&id).unwrap());
+                    deleted_since += 1;
+                }
+                3 => {
+                    let id = Id::from(rng.below(1200) as u64);
+                    index.upsert(id.clone(), &vector, None).unwrap();
+                    deleted_since += usize::from(model.records.insert(id, (vector, OwnPayload::Nothing)).is_some());
+                }
+                _ => {
+                    let (k, ef) = (1 + rng.below(10), [1, 3, 100][rng.below(3)]);
+                    let hits = index.search(&vector, SearchOptions::top(k).with_ef(ef)).unwrap();
+                    model.verify_hits(METRICS[metric], &vector, &hits, k, |_| true);
+                }
+            }
+            sound(index);
+            assert!(index.deleted() <= leaving + deleted_since);
+            if step % 50 == 0 {
+                model.verify(index);
+            }
+        });
+        assert!(steps > 1000, "{steps} steps are no test");
+        model.verify(&index);
+        let report = index.compact_finish().unwrap();
+        assert_eq!((report.tombstones_removed, report.new_size), (leaving, model.records.len()));
+        assert_eq!(index.deleted(), deleted_since, "what was deleted meanwhile waits");
+        index.compact().unwrap();
+        assert_eq!(index.deleted(), 0);
+        model.verify(&index);
+    }
+}
+
+#[test]
+fn a_job_may_be_dropped_after_any_step() {
+    for quantization in [Quantization::Int8, Quantization::None] {
+        let index = with_tombstones(config(1, quantization), 150, 50);
+        let (model, bytes) = (Model::of(&index), index.export().unwrap());
+        let mut probe = Index::import(&bytes).unwrap();
+        probe.compact_start().unwrap();
+        let steps = step_through(&mut probe, |_, _| {});
+        let mut clusters = Clusters::new(1, 3, DIMENSIONS);
+        for stop in 0..=steps {
+            let mut index = Index::import(&bytes).unwrap();
+            let mut model = model.clone();
+            index.compact_start().unwrap();
+            for _ in 0..stop {
+                index.compact_step(1).unwrap();
+            }
+            index.compact_abort();
+            assert_eq!((index.compact_progress(), index.compact_finish()), (None, None));
+            model.verify(&index);
+            // It can be saved as it is, lived in, and compacted after all.
+            let again = Index::import(&index.export().unwrap()).unwrap();
+            model.verify(&again);
+            assert_eq!(again.deleted(), index.deleted());
+            for _ in 0..5 {
+                let (_, vector) = clusters.draw();
+                let id = index.insert(&vector, None).unwrap();
+                model.records.insert(id, (vector, OwnPayload::Nothing));
+            }
+            model.verify(&index);
+            index.compact().unwrap();
+            model.verify(&index);
+            assert_eq!((index.deleted(), index.stats().reclaimable_bytes), (0, 0), "dropped after step {stop}");
+        }
+    }
+}
+
+#[test]
+fn records_that_moved_never_count_as_deleted() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 800, 45);
+    let (leaving, model) = (index.deleted(), Model::of(&index));
+    index.compact_start().unwrap();
+    let mut counts = vec![leaving];
+    let mut packed = false;
+    step_through(&mut index, |index, _| {
+        counts.push(index.deleted());
+        assert_eq!(index.stats().deleted, index.deleted());
+        packed |= index.compact_progress().unwrap().phase == "pack";
+        if packed {
+            assert_eq!(index.deleted(), 0, "all that left is free, and what moved is not deleted");
+        }
+    });
+    assert!(packed);
+    assert!(counts.is_sorted_by(|a, b| a >= b), "it only goes down");
+    model.verify(&index);
+}
+
+#[test]
+fn starting_again_joins_the_job_under_way() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 300, 50);
+    let leaving = index.deleted();
+    index.compact_start().unwrap();
+    for _ in 0..50 {
+        index.compact_step(1).unwrap();
+    }
+    let progress = index.compact_progress().unwrap();
+    assert!(progress.done > 0);
+    index.compact_start().unwrap();
+    assert_eq!(index.compact_progress(), Some(progress));
+    let live = index.iter().next().unwrap().id.clone();
+    index.delete(&live).unwrap();
+    let report = index.compact().unwrap();
+    assert_eq!((report.tombstones_removed, index.deleted()), (leaving, 1), "the one deleted meanwhile waits");
+}
+
+#[test]
+fn clearing_ends_the_job() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 300, 50);
+    for steps in [0, 10, 700] {
+        index.compact_start().unwrap();
+        for _ in 0..steps {
+            index.compact_step(1).unwrap();
+        }
+        index.clear();
+        assert_eq!((index.compact_progress(), index.len(), index.deleted()), (None, 0, 0));
+        assert!(!index.compact_step(1000).unwrap());
+        let id = index.insert(&[1.0; DIMENSIONS], None).unwrap();
+        assert!(id >= Id::from(300), "numbers that were ids are not given again");
+        index.delete(&id).unwrap();
+        sound(&index);
+    }
+}
+
+/// Everything is deleted while the job is under way.
+#[test]
+fn the_last_records_may_go_during_a_job() {
+    for steps in [0, 1, 40, 150, 400, 700, 1000, 1500] {
+        let mut index = with_tombstones(config(1, Quantization::Int8), 300, 50);
+        index.compact_start().unwrap();
+        for _ in 0..steps {
+            index.compact_step(1).unwrap();
+        }
+        let ids: Vec<Id> = index.iter().map(|record| record.id.clone()).collect();
+        for id in ids {
+            index.delete(&id).unwrap();
+            sound(&index);
+        }
+        index.insert_with_id("phoenix", &[0.5; DIMENSIONS], Some(Payload::Json("1"))).unwrap();
+        sound(&index);
+        while index.compact_step(1).unwrap() {
+            sound(&index);
+            let hits = index.search(&[0.5; DIMENSIONS], SearchOptions::default()).unwrap();
+            assert_eq!(hits.iter().map(|hit| &hit.id).collect::<Vec<_>>(), [&Id::from("phoenix")]);
+        }
+        index.compact_finish().unwrap();
+        index.compact().unwrap();
+        assert_eq!((index.len(), index.deleted()), (1, 0));
+        sound(&index);
+    }
+}
+
+/// A clock that advances by a millisecond at each look.
+struct Ticks(core::cell::Cell<f64>);
+
+impl Clock for Ticks {
+    fn now_ms(&self) -> f64 {
+        self.0.set(self.0.get() + 1.0);
+        self.0.get()
+    }
+}
+
+#[test]
+fn slices_are_counted_and_timed_by_the_given_clock() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 800, 40);
+    let clock = Ticks(core::cell::Cell::new(0.0));
+    assert!(!index.compact_slice(&clock, 4.0).unwrap(), "no job, no work");
+    index.compact_start().unwrap();
+    let (mut slices, from) = (1, clock.0.get());
+    while index.compact_slice(&clock, 4.0).unwrap() {
+        slices += 1;
+        sound(&index);
+    }
+    let report = index.compact_finish().unwrap();
+    assert!(slices > 3, "{slices}");
+    assert_eq!(report.slices, slices);
+    assert_eq!(report.longest_slice_ms, 4.0, "a slice ends at the first look beyond its budget");
+    assert_eq!(report.duration_ms, clock.0.get() - from - 1.0);
+}

@@ -88,8 +88,7 @@ pub(crate) fn exact<'a, K: Clone + Ord + 'a>(
     query: &[f32],
     records: impl Iterator<Item = (&'a K, &'a [f32])>,
 ) -> Vec<(f64, K)> {
-    let mut all: Vec<(f64, K)> =
-        records.map(|(key, vector)| (distance(metric, query, vector), key.clone())).collect();
+    let mut all: Vec<(f64, K)> = records.map(|(key, vector)| (distance(metric, query, vector), key.clone())).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
     all
 }
@@ -184,7 +183,14 @@ impl Model {
 
     /// Asserts what must hold of any search's hits, and returns their recall.
     #[track_caller]
-    pub(crate) fn verify_hits(&self, metric: Metric, query: &[f32], hits: &[Hit], k: usize, passes: impl Fn(&Id) -> bool) -> f64 {
+    pub(crate) fn verify_hits(
+        &self,
+        metric: Metric,
+        query: &[f32],
+        hits: &[Hit],
+        k: usize,
+        passes: impl Fn(&Id) -> bool,
+    ) -> f64 {
         let matching = self.records.iter().filter(|(id, _)| passes(id));
         let truth = exact(metric, query, matching.map(|(id, (vector, _))| (id, vector.as_slice())));
         assert_eq!(hits.len(), k.min(truth.len()), "k live hits");

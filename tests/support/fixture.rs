@@ -1,1 +1,95 @@
+//! The frozen index of format 1: how it is built, and what it must hold.
+//!
+//! Shared by the native tests and those inside WebAssembly: both build it and must get the bytes of
+//! `tests/fixtures/v1/index.thermo`. Vectors come from integers divided by a power of two, so that they are the same
+//! bits everywhere, without any mathematical library.
 
+use thermocline::{Config, Error, Id, Index, Payload};
+
+/// Components of a vector.
+pub(crate) const DIMENSIONS: usize = 20;
+/// Records inserted in all.
+const ROWS: u32 = 43;
+/// Records deleted and compacted away before the rest was inserted.
+const GONE: core::ops::Range<u32> = 4..9;
+
+/// The vector of a row: multiples of 1/512 between -1 and 1, with a few rows close together.
+pub(crate) fn vector(row: u32) -> Vec<f32> {
+    let mix = |at: u32| {
+        let mut x = at.wrapping_mul(0x9e37_79b1) ^ 0x85eb_ca77;
+        x = (x ^ (x >> 15)).wrapping_mul(0x2c1b_3c6d);
+        x ^ (x >> 13)
+    };
+    let group = row / 6;
+    let component = |i: u32| {
+        let centre = (mix(group * 97 + i) % 801) as i32 - 400;
+        let offset = (mix(row * 131 + i + 7919) % 201) as i32 - 100;
+        (centre + offset) as f32 / 512.0
+    };
+    (0..DIMENSIONS as u32).map(component).collect()
+}
+
+/// The id of a row: a number, or every third time a string.
+pub(crate) fn id(row: u32) -> Id {
+    match row % 6 {
+        2 => Id::from(format!("row {row}").as_str()),
+        5 => Id::from(format!("строка {row} ☃").as_str()),
+        4 => Id::from(Id::MAX_NUMBER / 2 - u64::from(row)),
+        _ => Id::from(u64::from(row) * 3),
+    }
+}
+
+/// The JSON or the bytes of a row, or neither.
+pub(crate) fn payload(row: u32) -> (Option<String>, Option<Vec<u8>>) {
+    match row % 4 {
+        0 => (Some(format!("{{\"row\":{row},\"name\":\"глосса\"}}")), None),
+        1 => (None, Some((0..row as u8).map(|i| i.wrapping_mul(37)).collect())),
+        2 => (Some(String::new()), None),
+        _ => (None, None),
+    }
+}
+
+/// True for a row that is live at the end.
+pub(crate) fn is_live(row: u32) -> bool {
+    !GONE.contains(&row) && row % 7 != 3
+}
+
+/// Every row ever inserted.
+pub(crate) fn rows() -> core::ops::Range<u32> {
+    0..ROWS
+}
+
+/// How many tombstones are left.
+pub(crate) fn deleted() -> usize {
+    rows().filter(|row| !GONE.contains(row) && !is_live(*row)).count()
+}
+
+fn insert(index: &mut Index, row: u32) -> Result<(), Error> {
+    let (json, bytes) = payload(row);
+    let payload = json.as_deref().map(Payload::Json).or(bytes.as_deref().map(Payload::Bytes));
+    index.insert_with_id(id(row), &vector(row), payload)
+}
+
+/// Builds the index: records, a compaction cut off while slots are free, more records, and tombstones.
+pub(crate) fn build() -> Result<Index, Error> {
+    let config =
+        Config { m: 4, ef_construction: 32, ef: 24, seed: 2026, compaction_threshold: 0.25, ..Config::new(DIMENSIONS) };
+    let mut index = Index::new(config)?;
+    for row in 0..40 {
+        insert(&mut index, row)?;
+    }
+    for row in GONE {
+        index.delete(&id(row))?;
+    }
+    index.compact_start()?;
+    while index.compact_progress().is_some_and(|progress| progress.phase == "graph") && index.compact_step(1)? {}
+    index.compact_abort();
+    // Two of the five free slots stay free.
+    for row in 40..43 {
+        insert(&mut index, row)?;
+    }
+    for row in (0..43).filter(|row| row % 7 == 3 && !GONE.contains(row)) {
+        index.delete(&id(row))?;
+    }
+    Ok(index)
+}

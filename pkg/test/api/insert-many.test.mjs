@@ -68,7 +68,11 @@ test("an id twice in one batch, also one that a row before it was given", async 
 
 test("upsert: live ids and ids twice are replaced, bad ones are still errors", async () => {
   const { index } = await filled(5);
-  const ids = await index.insertMany([{ id: "r1", vector: VECTORS[0], payload: "a" }, { id: "n", vector: VECTORS[1] }, { id: "r1", vector: VECTORS[2], payload: "b" }, { vector: VECTORS[3] }], { upsert: true });
+  const rows = [
+    { id: "r1", vector: VECTORS[0], payload: "a" }, { id: "n", vector: VECTORS[1] },
+    { id: "r1", vector: VECTORS[2], payload: "b" }, { vector: VECTORS[3] },
+  ];
+  const ids = await index.insertMany(rows, { upsert: true });
   assert.deepEqual(ids, ["r1", "n", "r1", 0]);
   assert.equal((await index.get("r1")).payload, "b");
   await fails("INVALID_ID", () => index.insertMany([{ id: "ok", vector: VECTORS[0] }, { id: "", vector: VECTORS[1] }], { upsert: true }), /row 1\b/);
@@ -157,6 +161,10 @@ test("abort and close end the wait for a source that never answers", async () =>
   controller.abort();
   await fails("ABORTED", () => first);
   assert.equal(index.size, 1);
+  const later = new AbortController();
+  const aborting = { get vector() { later.abort(); return VECTORS[1]; } };
+  await fails("ABORTED", () => index.insertMany((async function* () { yield aborting; await new Promise(() => {}); })(), { signal: later.signal }));
+  assert.equal(index.size, 2);
   const second = index.insertMany(silent());
   await pause(5);
   await index.close();

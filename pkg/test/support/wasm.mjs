@@ -1,0 +1,41 @@
+// What a wasm file computes with, function by function: reads the text that binaryen prints of it.
+import { run, PKG } from "./project.mjs";
+import { join } from "node:path";
+
+const BINARYEN = join(PKG, "node_modules/binaryen/bin");
+
+/** Prints a wasm file as text. */
+export function disassemble(file) {
+  return run(process.execPath, [join(BINARYEN, "wasm-dis"), "--all-features", file]);
+}
+
+/** Makes a wasm file of text. */
+export function assemble(text, file) {
+  return run(process.execPath, [join(BINARYEN, "wasm-as"), "--all-features", text, "-o", file]);
+}
+
+/**
+ * The functions in a module's text, by name: how often each instruction occurs, and which functions each calls. Names
+ * of functions are stripped from what ships, so a function is known by the exports that it is reached from.
+ */
+export function moduleOf(text) {
+  const functions = new Map();
+  for (const body of text.split(/\n (?=\(func \$)/).slice(1)) {
+    const name = body.match(/^\(func \$([^\s()]+)/)[1];
+    const instructions = new Map();
+    for (const [, instruction] of body.matchAll(/\(([a-z]\w*\.\w+)/g)) instructions.set(instruction, (instructions.get(instruction) ?? 0) + 1);
+    const calls = new Set([...body.matchAll(/\((?:return_)?call \$([^\s()]+)/g)].map((match) => match[1]));
+    functions.set(name, { instructions, calls, hasLoop: body.includes("(loop") });
+  }
+  const exports = new Map([...text.matchAll(/\(export "([^"]+)" \(func \$([^\s()]+)\)\)/g)].map((match) => [match[1], match[2]]));
+  return { functions, exports };
+}
+
+/** The functions that an export can reach by direct calls, itself among them. */
+export function reachable({ functions, exports }, name) {
+  const start = exports.get(name);
+  if (!start) throw new Error(`there is no function exported as ${name}`);
+  const reached = new Set([start]);
+  for (const at of reached) for (const next of functions.get(at)?.calls ?? []) reached.add(next);
+  return [...reached].map((at) => functions.get(at)).filter(Boolean);
+}
