@@ -8,7 +8,7 @@ use crate::types::{Candidate, Distance};
 /// How many candidates are measured exactly for `k` hits. The codes' error moves a true neighbour by a few ranks, not
 /// by many, so a margin is enough; docs/BENCHMARKS.md has the recall that it costs.
 pub(crate) const fn width(k: usize) -> usize {
-    k + k / 4 + 6
+    k + k / 8 + 3
 }
 
 /// A query as it is compared with full vectors.

@@ -304,7 +304,7 @@ fn bytes_are_those_of_a_native_build() {
     }
 }
 
-/// Wider than an address space of 32 bits, more than it can address when rows are counted, and one row too many.
+/// More records than there are numbers for, than slots, than an address space of 32 bits holds.
 #[wasm_bindgen_test]
 fn reserving_too_much_is_an_error_and_changes_nothing() {
     let (mut index, vectors) = build(small(), 100, 31);
@@ -344,6 +344,10 @@ fn a_full_heap_refuses_and_lives_on() {
     let (held, error) = refused.unwrap();
     assert_eq!(error, Error::OutOfMemory);
     assert!(held >= 4, "refused after {held} payloads");
+    // Room for so many is not there either; what was found of it is given back.
+    let before = index.stats().bytes.total();
+    assert_eq!(index.reserve(2_000_000), Err(Error::OutOfMemory));
+    assert!(index.stats().bytes.total() <= before);
     sound(&index, held as usize);
     assert!(!index.contains(&Id::from(held)).unwrap());
     assert_eq!(index.search(&random.vector(), SearchOptions::top(30)).unwrap().len(), held as usize);

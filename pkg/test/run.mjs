@@ -18,7 +18,7 @@ const wanted = chosen.length ? chosen : SUITES;
 let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs"])) || failed;
-if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/packaging.test.mjs"])) || failed;
+if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/simd.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
 /** The interface's tests, in a project that knows nothing but the tarball. */

@@ -35,6 +35,9 @@ impl Parts {
     /// no more room is held than before.
     pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         let slots = self.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST).ok_or(OutOfMemory)?;
+        // What no address space can hold is refused at once: allocating up to its end first would take minutes.
+        let row = self.codes.row_bytes() + self.graph.row_bytes() + self.records.dimensions() * size_of::<f32>();
+        row.checked_mul(additional).ok_or(OutOfMemory)?;
         let reserved = self.reserve_each(slots, additional);
         if reserved.is_err() {
             self.give_back();

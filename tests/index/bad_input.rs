@@ -247,6 +247,33 @@ fn options_at_the_edges_are_taken() {
 }
 
 #[test]
+fn options_that_are_fixed_stay() {
+    let index = populated(Metric::Dot, Quantization::None);
+    let (before, bytes) = (*index.config(), index.export().unwrap());
+    let other = Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, m: 8, ..Config::new(3) };
+    let index = index.with_options(other).unwrap();
+    assert_eq!(*index.config(), Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, ..before });
+    let index = index.with_options(before).unwrap();
+    assert!(index.export().unwrap() == bytes);
+}
+
+#[test]
+fn payloads_that_are_too_long() {
+    let mut index = populated(Metric::L2, Quantization::Int8);
+    // Zeros that nobody touches: the operating system gives no memory for them.
+    let payload = vec![0; 1 << 30];
+    let words = ["payload: expected at most 1073741823 bytes", "received 1073741824 bytes"];
+    let vector = [1.0; DIMENSIONS];
+    let call = |id: &'static str| {
+        let payload = Some(Payload::Bytes(&payload));
+        move |index: &mut Index| index.upsert(id, &vector, payload)
+    };
+    refused(&mut index, "INVALID_OPTION", &words, call("fresh"));
+    refused(&mut index, "INVALID_OPTION", &words, call("taken"));
+    assert!(index.contains(&Id::from("taken")).unwrap());
+}
+
+#[test]
 fn search_options_out_of_range() {
     let mut index = populated(Metric::L2, Quantization::Int8);
     let query = [0.5; DIMENSIONS];

@@ -149,6 +149,35 @@ fn delete_all_then_insert() {
     }
 }
 
+/// So many tombstones around that an insert gives up walking over them and looks at the few live ones instead.
+#[test]
+fn inserts_among_thousands_of_tombstones() {
+    for quantization in [Quantization::Int8, Quantization::None] {
+        let config = Config { quantization, m: 4, ef_construction: 8, ..Config::new(6) };
+        let mut clusters = Clusters::new(31, 1, 6);
+        let mut index = build(config, &clusters.vectors(3000));
+        for number in (0..3000).filter(|number| number % 1000 != 7) {
+            index.delete(&Id::from(number)).unwrap();
+        }
+        let mut model = Model::of(&index);
+        assert_eq!(model.records.len(), 3);
+        for _ in 0..60 {
+            let (_, vector) = clusters.draw();
+            let id = index.insert(&vector, None).unwrap();
+            model.records.insert(id, (vector.clone(), crate::support::OwnPayload::Nothing));
+            model.verify(&index);
+            for ef in [1, 10] {
+                let hits = index.search(&vector, SearchOptions::top(5).with_ef(ef)).unwrap();
+                model.verify_hits(Metric::Cosine, &vector, &hits, 5, |_| true);
+            }
+        }
+        index.compact().unwrap();
+        model.verify(&index);
+        let queries: Vec<Vec<f32>> = model.records.values().map(|record| record.0.clone()).collect();
+        assert_eq!(mean_recall(&index, &queries, 1, 63), 1.0);
+    }
+}
+
 /// Neighbours that die together leave holes that repair must reach across.
 #[test]
 fn whole_clusters_die() {

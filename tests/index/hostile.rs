@@ -225,8 +225,8 @@ fn trees_that_are_none() {
         let n = slots(forge) as u32;
         for slot in 0..n {
             let at = slot as usize * 2 * M;
-            words[at] = (slot + 1) % n | TREE;
-            words[at + 1] = (slot + n - 1) % n | TREE;
+            words[at] = TREE | ((slot + 1) % n);
+            words[at + 1] = TREE | ((slot + n - 1) % n);
         }
         forge.set_words(kind::BASE_LINKS, &words);
     });

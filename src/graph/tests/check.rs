@@ -79,7 +79,7 @@ fn trees_that_are_not() {
 fn what_cannot_be_reached() {
     seen("live slot 60 is not reachable", |world| {
         for slot in world.slots().collect::<Vec<_>>() {
-            let links: Vec<u32> = world.graph.links(slot, BASE).iter().copied().collect();
+            let links: Vec<u32> = world.graph.links(slot, BASE).to_vec();
             let kept = links.into_iter().filter(|&link| slot != Slot(60) && target(link) != Slot(60));
             world.graph.set_links(slot, BASE, kept.map(|link| link & !TREE));
         }

@@ -91,8 +91,11 @@ fn an_isolated_node_keeps_its_place_and_nothing_else() {
     world.graph.isolate(Slot(9999));
 }
 
+/// A node, a level, and the links there: where each leads, and whether it is a tree link.
+type Named = (u32, u8, Vec<(u32, bool)>);
+
 /// The links of every node on every level, by name.
-fn picture(world: &World, name: impl Fn(Slot) -> u32) -> Vec<(u32, u8, Vec<(u32, bool)>)> {
+fn picture(world: &World, name: impl Fn(Slot) -> u32) -> Vec<Named> {
     let mut all = Vec::new();
     for slot in world.slots() {
         let Some(top) = world.graph.level(slot) else { continue };

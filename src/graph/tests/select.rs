@@ -74,7 +74,7 @@ proptest! {
         n in 2usize..40, seed in any::<u64>(), most in 0usize..12, fill in any::<bool>(), one_in in 1u32..9,
     ) {
         let plane = Plane::scattered(n, seed);
-        let kept = |slot: u32| one_in > 3 && slot % one_in == 0;
+        let kept = |slot: u32| one_in > 3 && slot.is_multiple_of(one_in);
         let sorted = candidates(&plane, kept);
         let mut list = sorted.clone();
         let count = select(&plane, &mut list, most, fill, &mut PointBuffer::default());
