@@ -107,7 +107,9 @@ fn apply(index: &mut Index, model: &mut Model, operation: &Operation) {
             let id = id_of(*number);
             assert_eq!(index.delete(&id).unwrap(), model.remove(&id).is_some());
         }
-        Operation::Search(components, k, ef, divisor) => search(index, model, &vector_of(components), (*k, *ef, *divisor)),
+        Operation::Search(components, k, ef, divisor) => {
+            search(index, model, &vector_of(components), (*k, *ef, *divisor))
+        }
         Operation::Raw(vector) => {
             let known = index.check_vector(vector).is_ok();
             let options = SearchOptions::top(3);

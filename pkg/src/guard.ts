@@ -47,6 +47,12 @@ export function functionOf<F>(name: string, value: F | undefined): F | undefined
   return value;
 }
 
+/** A number or undefined; the core knows its range. */
+export function numberOf(name: string, value: number | undefined): number | undefined {
+  if (value !== undefined && typeof value !== "number") wrong(name, "a whole number", value);
+  return value;
+}
+
 /** true, false or undefined. */
 export function booleanOf(name: string, value: boolean | undefined): boolean | undefined {
   if (value !== undefined && typeof value !== "boolean") wrong(name, "true or false", value);

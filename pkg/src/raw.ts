@@ -25,7 +25,7 @@ export interface RawIndex {
   upsert(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined): void;
   reserve(count: number): void;
   /** Triples: slot, id (NaN when it is a string), distance. */
-  search(query: Float32Array, k: unknown, ef: unknown, rerank: unknown, filter: ((id: Id) => boolean) | undefined): Float64Array;
+  search(query: Float32Array, k: number | undefined, ef: number | undefined, rerank: boolean | undefined, filter: ((id: Id) => boolean) | undefined): Float64Array;
   idAt(slot: number): Id;
   vectorAt(slot: number): Float32Array;
   payloadsAt(slots: Uint32Array): Uint8Array;

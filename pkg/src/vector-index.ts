@@ -1,4 +1,4 @@
-import { booleanOf, checkIdLength, fail, optionsOf, refuse, signalOf, typedArrayName, unavailable, wrong } from "./guard.js";
+import { booleanOf, checkIdLength, fail, numberOf, optionsOf, refuse, signalOf, typedArrayName, unavailable, wrong } from "./guard.js";
 import { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
 import { Maintenance } from "./maintenance.js";
@@ -120,8 +120,12 @@ export class VectorIndex implements AsyncDisposable {
    * rest. Runs at once, within this call; what a filter throws comes back as it is.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
-    const { k, ef, filter, rerank, include, signal } = optionsOf(options);
+    const given = optionsOf(options);
+    const { filter, include, signal } = given;
     this.#handle.checkOpen();
+    const k = numberOf("k", given.k);
+    const ef = numberOf("ef", given.ef);
+    const rerank = booleanOf("rerank", given.rerank);
     const withPayload = (include === undefined || (booleanOf("include.payload", optionsOf(include).payload) ?? true)) && this.#handle.mayHavePayloads;
     const withVector = include !== undefined && booleanOf("include.vector", include.vector) === true;
     if (signal !== undefined) signalOf(signal);

@@ -29,12 +29,7 @@ impl Job {
         let graph = parts.graph.resident_bytes();
         self.removed += parts.tombstones.deleted();
         parts.graph = Graph::new(parts.graph.m());
-        for slot in (0..parts.slots() as u32).map(Slot) {
-            if !parts.ids.is_free(slot) {
-                parts.release(slot);
-            }
-        }
-        let (_, codes) = parts.shrink();
+        let (_, codes) = parts.truncate(0);
         self.reclaimed.graph += graph - parts.graph.resident_bytes();
         self.reclaimed.codes += codes;
         // No node has moved, so what is left of that phase is the tables of ids.

@@ -82,9 +82,13 @@ impl Parts {
 
     /// Drops the free slots at the end. Returns the bytes that the graph and the codes gave back.
     pub(crate) fn shrink(&mut self) -> (usize, usize) {
+        self.truncate(self.ids.used_len())
+    }
+
+    /// Drops the slots from `len` on, none of which is live, whatever else they hold. Returns the same.
+    pub(crate) fn truncate(&mut self, len: usize) -> (usize, usize) {
         let graph = self.graph.resident_bytes();
         let codes = self.codes.resident_bytes();
-        let len = self.ids.used_len();
         self.ids.truncate(len);
         self.tombstones.truncate(len);
         self.codes.resize(len);

@@ -34,10 +34,6 @@ pub(super) fn threshold(value: &JsValue) -> Result<f64, Error> {
     value.as_f64().ok_or_else(|| invalid("compactionThreshold", "a number, clamped to 0.01 to 0.99", value))
 }
 
-pub(super) fn flag(option: &'static str, value: &JsValue) -> Result<bool, Error> {
-    value.as_bool().ok_or_else(|| invalid(option, "true or false", value))
-}
-
 fn metric(value: &JsValue) -> Result<Metric, Error> {
     let all = [Metric::Cosine, Metric::L2, Metric::Dot];
     let name = value.as_string();

@@ -14,21 +14,19 @@ impl RawIndex {
     pub fn search(
         &self,
         query: &Float32Array,
-        k: &JsValue,
-        ef: &JsValue,
-        rerank: &JsValue,
+        k: Option<f64>,
+        ef: Option<f64>,
+        rerank: Option<bool>,
         filter: Option<Function>,
     ) -> Result<Float64Array, JsValue> {
         let mut asked = SearchOptions::default();
-        if !k.is_undefined() {
-            asked.k = options::count("k", k)?;
+        if let Some(k) = k {
+            asked.k = options::count("k", &k.into())?;
         }
-        if !ef.is_undefined() {
-            asked.ef = Some(options::count("ef", ef)?);
+        if let Some(ef) = ef {
+            asked.ef = Some(options::count("ef", &ef.into())?);
         }
-        if !rerank.is_undefined() {
-            asked.rerank = options::flag("rerank", rerank)?;
-        }
+        asked.rerank = rerank.unwrap_or(asked.rerank);
         let mut inner = self.borrow()?;
         let Inner { index, vector, found, .. } = &mut *inner;
         values::vector(query, vector)?;

@@ -35,6 +35,8 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     checks::clippy(repo, &mut report);
     checks::documentation(repo, &mut report);
     report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace"])));
+    report.tests("fuzz targets, seeded", || run::run_tests(&mut seeded_fuzz(repo)));
+    report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
     report.tests("tests, wasm in Node", || run::run_tests(wasm_pack(repo).args(["--node", "--", "--test", "wasm"])));
     report.tests("tests, wasm in Chromium", || wasm_in_browser(repo, needed(browser)?));
     if report.stage("build", || build::compile(repo)) {
@@ -52,6 +54,14 @@ fn set_up(repo: &Repo) -> Result<(), String> {
     setup::for_build(repo)?;
     cargo_tool::ensure_wasm_pack(repo)?;
     npm::ensure_dependencies(repo, "www")
+}
+
+/// The bodies of the fuzz targets over seeded inputs, on the stable toolchain.
+fn seeded_fuzz(repo: &Repo) -> Command {
+    let mut cargo = repo.cargo();
+    cargo.args(["test", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--target-dir"]);
+    cargo.arg(repo.target().join("fuzz"));
+    cargo
 }
 
 fn needed(browser: Option<&Browser>) -> Result<&Browser, String> {
