@@ -119,13 +119,11 @@ impl Pool {
         None
     }
 
-    /// The candidate that [`Pool::pop`] would return if nothing nearer came.
+    /// The two candidates that [`Pool::pop`] would return next if nothing nearer came.
     #[inline]
-    pub(super) fn peek(&self) -> Option<Slot> {
-        self.entries[self.next.min(self.entries.len())..]
-            .iter()
-            .find(|entry| entry.0 & EXPANDED == 0)
-            .map(|entry| entry.slot())
+    pub(super) fn upcoming(&self) -> impl Iterator<Item = Slot> {
+        let rest = &self.entries[self.next.min(self.entries.len())..];
+        rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
     }
 
     /// The number of candidates that may be returned.
@@ -183,7 +181,7 @@ mod tests {
             for (i, &distance) in distances.iter().enumerate() {
                 pool.insert(distance as f32, Slot(i as u32), true);
                 if i % 3 == 0 {
-                    let peeked = pool.peek();
+                    let peeked = pool.upcoming().next();
                     let popped = pool.pop();
                     prop_assert_eq!(peeked, popped);
                     followed.extend(popped);

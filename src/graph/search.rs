@@ -151,7 +151,7 @@ impl<S: Scorer> LevelSearch<'_, S> {
                     fresh += usize::from(visited.insert(target(link)));
                 }
             }
-            if let Some(following) = pool.peek() {
+            for following in pool.upcoming() {
                 self.kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
             }
             for (row, &slot) in rows.iter_mut().zip(&batch[..fresh]) {

@@ -29,7 +29,6 @@ use scalar as only;
 use wasm32 as only;
 
 /// How many bytes one [`Kernels::touch`] asks for at most: more lines than this would wait for each other.
-#[cfg(target_arch = "x86_64")]
 const TOUCH_BYTES: usize = 1024;
 
 /// Declares the table of function pointers and the methods of [`Kernels`] that go through it, from one list.
@@ -120,18 +119,18 @@ impl Kernels {
     }
 
     /// Starts bringing a row into the cache and does not wait for it: on x86-64 a prefetch of its lines, elsewhere,
-    /// where there is no prefetch to ask for, one plain load of its first byte. Never changes a result.
+    /// where there is no prefetch to ask for, a plain load from each of them. Never changes a result.
     #[inline]
     pub fn touch(self, row: &[u8]) {
-        #[cfg(target_arch = "x86_64")]
         for line in row[..row.len().min(TOUCH_BYTES)].chunks(64) {
+            #[cfg(target_arch = "x86_64")]
             x86_64::prefetch(line);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        if let Some(first) = row.first() {
-            // SAFETY: a reference is valid to read. Volatile, because the value is not used: it is the load that is
-            // wanted, and the compiler would drop an ordinary one.
-            let _ = unsafe { core::ptr::read_volatile(first) };
+            #[cfg(not(target_arch = "x86_64"))]
+            if let Some(first) = line.first() {
+                // SAFETY: a reference is valid to read. Volatile, because the value is not used: it is the load that
+                // is wanted, and the compiler would drop an ordinary one.
+                let _ = unsafe { core::ptr::read_volatile(first) };
+            }
         }
     }
 
