@@ -16,8 +16,8 @@ use crate::types::{Level, OutOfMemory, Slot};
 /// How many deleted nodes are walked through in search of live ones, where deletes lie together.
 const REACH: usize = 64;
 
-/// How many of the nearest candidates the heuristic looks at: those farther out were never chosen often enough to show
-/// in recall, and looking at all of them took two thirds of the time of a repair.
+/// How many of the nearest candidates the heuristic looks at. Looking at all of them made a repair take half as long
+/// again, for 0.0006 of recall.
 const MOST_CANDIDATES: usize = 20;
 
 /// Who may be linked to, and who must not be linked to any more.
