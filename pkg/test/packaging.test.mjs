@@ -42,6 +42,16 @@ test("Node, CommonJS", async () => {
   assert.deepEqual(JSON.parse(await run(process.execPath, ["main.cjs"], { cwd })), EXPECTED);
 });
 
+test("the README's example runs and prints what it says", async () => {
+  const readme = await readFile(join(PKG, "../README.md"), "utf8");
+  const [, example] = readme.match(/```js\n([\s\S]*?)```/);
+  const promised = [...example.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, printed]) => printed);
+  assert.ok(promised.length > 0);
+  const cwd = await made("node-esm");
+  await writeFile(join(cwd, "readme.mjs"), example);
+  assert.deepEqual((await run(process.execPath, ["readme.mjs"], { cwd })).trimEnd().split("\n"), promised);
+});
+
 test("TypeScript, strict, as Node and as a bundler resolve it", async () => {
   const cwd = await made("typescript");
   const tsc = join(PKG, "node_modules/typescript/bin/tsc");

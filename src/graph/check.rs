@@ -75,6 +75,9 @@ fn upper_rows(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
     for &row in parts.upper_free {
         if row as usize >= rows || !seen.insert(Slot(row)) {
             shape.found(|| format!("upper row {row} is free and in use"));
+        } else if parts.upper.row(Slot(row)).iter().any(|&link| link != END) {
+            // The next node that takes the row would take its links for its own.
+            shape.found(|| format!("free upper row {row} has links"));
         }
     }
     if held + parts.upper_free.len() != rows {

@@ -8,8 +8,9 @@ use crate::types::{Id, Slot};
 const BATCH_WORDS: usize = 1024;
 
 impl Index {
-    /// The index as bytes: docs/FORMAT.md. Tombstones that have not been compacted away go along; deleted records'
-    /// vectors and payloads do not.
+    /// The index as bytes: docs/FORMAT.md. Tombstones that have not been compacted away go along with their codes, which
+    /// under [`Quantization::None`](crate::quantize::Quantization) are their vectors; deleted records' payloads, and under
+    /// int8 their full vectors, do not.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].

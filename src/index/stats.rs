@@ -37,7 +37,8 @@ pub struct Stats {
     pub tombstone_ratio: f64,
     /// Resident memory.
     pub bytes: ResidentBytes,
-    /// What compaction would give back: the rows and lists of tombstones, and stale records.
+    /// What compaction would give back at least: the rows and lists of tombstones, and stale records. Spare capacity that
+    /// goes with them comes on top.
     pub reclaimable_bytes: usize,
     /// Codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
     /// `bytes.warm`. 0 when there are no records.

@@ -277,6 +277,18 @@ fn levels_and_upper_rows_that_lie() {
             forge.set_meta(meta::UPPER_FREE, &1u32.to_le_bytes());
         });
     }
+    // A node added later took such a row over, links and all, and following them was a panic.
+    let with_free_row = |forge: &mut Forge, word: u32| {
+        let rows = word32(forge.section(kind::META), meta::UPPER_ROWS);
+        forge.section_mut(kind::UPPER_LINKS).extend([word.to_le_bytes(); M + 1].as_flattened());
+        forge.set_meta(meta::UPPER_ROWS, &(rows + 1).to_le_bytes());
+        forge.set_words(kind::UPPER_FREE, &[rows]);
+        forge.set_meta(meta::UPPER_FREE, &1u32.to_le_bytes());
+    };
+    refused("a free row with links", |forge| with_free_row(forge, 77_777));
+    let mut forge = honest(Quantization::Int8);
+    with_free_row(&mut forge, END);
+    survives(&forge.seal()).unwrap();
     refused("a lost row", |forge| {
         let rows = word32(forge.section(kind::META), meta::UPPER_ROWS);
         forge.section_mut(kind::UPPER_LINKS).extend([0xff; 4 * (M + 1)]);
