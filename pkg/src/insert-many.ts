@@ -1,7 +1,7 @@
 // insertMany, in slices. Rows that are all there are checked in full before the first goes in, so that bad input changes
 // nothing; rows that stream in are checked one by one, and those before a bad one stay.
 import { ThermoclineError } from "./errors.js";
-import { booleanOf, checkAborted, checkIdLength, fail, functionOf, optionsOf, refuse, shown, signalOf, wrong } from "./guard.js";
+import { booleanOf, checkAborted, checkIdLength, fail, functionOf, optionsOf, refuse, shown, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { encodePayload, type Encoded } from "./payload.js";
 import { Slice } from "./turn.js";
@@ -117,7 +117,7 @@ function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
     return { length: all.length, row: (i) => all[i] };
   }
   const { vectors, ids, payloads } = rows;
-  if (!(vectors instanceof Float32Array)) wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", vectors ?? rows);
+  if (typedArrayName(vectors) !== "Float32Array") wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", vectors ?? rows);
   if (vectors.length % dimensions !== 0) {
     fail("DIMENSION_MISMATCH", `vectors: expected a multiple of ${dimensions} values, got ${vectors.length}`);
   }
@@ -150,6 +150,7 @@ function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
         return;
       }
       if (id === undefined) {
+        if (next > Number.MAX_SAFE_INTEGER) fail("INVALID_ID", "the largest number has been an id, so each record needs an id of its own");
         seen.add(next++);
         return;
       }

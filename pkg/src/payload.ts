@@ -24,12 +24,16 @@ export function encodePayload(payload: unknown): Encoded {
   } catch (error) {
     fail("INVALID_OPTION", `payload: JSON cannot carry it: ${(error as Error)?.message ?? error}`, error);
   }
+  if (text === undefined) fail("INVALID_OPTION", "payload: its toJSON gives nothing that JSON can carry");
   // Longer than any payload may be: refused before a buffer of that size is asked for.
   if (text.length > MAX_BYTES) tooLong(text.length);
   return checked(1, encoder.encode(text));
 }
 
-/** JSON.stringify's replacer: stops at what would be dropped or changed in silence. Members that are undefined are left out, as JSON does. */
+/**
+ * JSON.stringify's replacer: stops at values that JSON drops or changes in silence. Members that are undefined are left out, as
+ * JSON does; an object with a toJSON of its own (a Date) is stored as what that gives.
+ */
 function faithful(this: unknown, _key: string, value: unknown): unknown {
   const lost =
     typeof value === "function" || typeof value === "symbol" || typeof value === "bigint" ||
@@ -58,8 +62,17 @@ export function decodePayloads(packed: Uint8Array, count: number): (Payload | un
     const start = at + 4;
     at = start + (header & MAX_BYTES);
     const kind = header >>> 30;
-    if (kind === 1) payloads[i] = JSON.parse(decoder.decode(packed.subarray(start, at))) as Payload;
+    if (kind === 1) payloads[i] = parsed(packed.subarray(start, at));
     else if (kind === 2) payloads[i] = packed.slice(start, at);
   }
   return payloads;
+}
+
+/** A native program may have stored any text as JSON: what does not parse is the record's fault, not the index's. */
+function parsed(bytes: Uint8Array): Payload {
+  try {
+    return JSON.parse(decoder.decode(bytes)) as Payload;
+  } catch (error) {
+    fail("CORRUPT", `a stored payload is not JSON: ${(error as Error)?.message ?? error}`, error);
+  }
 }

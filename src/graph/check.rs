@@ -31,7 +31,7 @@ pub(crate) fn inspect(graph: &Graph, is_live: impl Fn(Slot) -> bool) -> Result<S
     let mut shape = Shape::default();
     upper_rows(graph, &mut shape)?;
     if shape.problems.is_empty() {
-        lists(graph, &mut shape)?;
+        lists(graph, &mut shape);
     }
     entry_point(graph, &mut shape, &is_live);
     // Only now is every link known to lead somewhere.
@@ -88,8 +88,7 @@ fn upper_rows(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
 
 /// Lists within bounds; no link to a free slot, to itself, twice, or to a node that does not reach so high; tree links
 /// held by both ends.
-fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
-    let mut seen = Visited::default();
+fn lists(graph: &Graph, shape: &mut Shape) {
     for slot in slots(graph) {
         let Some(top) = graph.level(slot) else {
             if graph.list(slot, Level(0)).iter().any(|&link| link != END) {
@@ -103,14 +102,13 @@ fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
             if list[links.len()..].iter().any(|&link| link != END) {
                 shape.found(|| format!("the list of slot {} on level {} has a hole", slot.0, level.0));
             }
-            seen.begin(graph.len())?;
-            for &link in links {
+            for (at, &link) in links.iter().enumerate() {
                 let other = target(link);
                 if graph.level(other).is_none_or(|reach| reach < level) {
                     shape.found(|| {
                         format!("slot {} links on level {} to {}, which is not there", slot.0, level.0, other.0)
                     });
-                } else if other == slot || !seen.insert(other) {
+                } else if other == slot || links[..at].iter().any(|&before| target(before) == other) {
                     shape.found(|| format!("slot {} links twice, or to itself, on level {}", slot.0, level.0));
                 } else if link & TREE != 0 && (level.0 > 0 || !graph.list(other, level).contains(&(slot.0 | TREE))) {
                     shape.found(|| format!("the tree link {} to {} has one end", slot.0, other.0));
@@ -118,7 +116,6 @@ fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
             }
         }
     }
-    Ok(())
 }
 
 fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) {

@@ -69,7 +69,7 @@ impl Graph {
         let point = space.point(slot, query);
         let wanted = self.links(slot, level).len();
         list.clear();
-        list.try_reserve(2 * self.capacity(level))?;
+        list.try_reserve(2 * self.capacity(level) + 2 * self.m())?;
         let found = self.candidates(slot, level, fates, &mut search)?;
         let nearest = self.capacity(level).min(MOST_CANDIDATES);
         for &slot in &found {
@@ -78,20 +78,24 @@ impl Graph {
         scan(&point, found.into_iter(), nearest, search.pool)?;
         let kept: Vec<u32> =
             self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
+        list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
         let few = self.m() / 2;
-        if kept.len() + search.pool.accepted_len() < few {
+        if kept.len() + list.len() < few {
             // Everything around is leaving too: look for company from the entry point.
             if let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) {
                 let ef = 2 * self.m();
-                let mut passes =
-                    |other| other != slot && (fates.is_live)(other) && !kept.iter().any(|&link| target(link) == other);
+                let is_known = |other| {
+                    list.iter().any(|found| found.slot == other) || kept.iter().any(|&link| target(link) == other)
+                };
+                let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
                 let accept = &mut Accept::If(&mut passes);
                 let limit = 16 * ef;
                 LevelSearch { graph: self, level, scorer: &point, kernels, start: entry, ef, limit }
                     .run(&mut search, accept)?;
+                // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
+                list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
             }
         }
-        list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
         score_list(&point, &kept, |distance, link| {
             list.push(Neighbour { distance, slot: target(link), kept: true, mark: link & TREE });
         });
@@ -99,6 +103,13 @@ impl Graph {
         let wanted = wanted.max(few).min(self.capacity(level));
         let count = select(space, list, wanted, true, buffer);
         self.set_links(slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
+        // A new link is worth as much the other way, where there is room for it: without that, in-links thin out from
+        // one repair to the next, and recall with them.
+        for neighbour in list[..count].iter().filter(|neighbour| !neighbour.kept) {
+            if !neighbours(self.list(neighbour.slot, level)).any(|other| other == slot) {
+                self.append(neighbour.slot, level, slot.0);
+            }
+        }
         Ok(())
     }
 
@@ -125,7 +136,8 @@ impl Graph {
         let mut found = Vec::new();
         let mut at = 0;
         while at < leaving.len() && at < REACH && (at < direct || found.len() < enough) {
-            for next in neighbours(self.list(leaving[at], level)) {
+            // The first half of a list on level 0 holds its own choice; what was appended since adds time, not recall.
+            for next in neighbours(self.list(leaving[at], level)).take(self.m()) {
                 if !search.visited.insert(next) {
                     continue;
                 }

@@ -39,7 +39,7 @@ impl Config {
     /// The most components a vector may have.
     pub const MAX_DIMENSIONS: usize = 8192;
     /// The widest search, and the most hits, that can be asked for.
-    pub const MAX_EF: usize = 1_000_000;
+    pub const MAX_EF: usize = 10_000;
 
     /// The defaults: cosine, int8, `m` 16, `ef_construction` 200, `ef` 64, `compaction_threshold` 0.3.
     pub const fn new(dimensions: usize) -> Self {

@@ -104,6 +104,10 @@ impl Index {
         self.parts.codes.encode(slot, vector, inverse_norm);
         if let Err(error) = self.link(slot, level) {
             self.parts.release(slot);
+            // A slot beyond the last node would be one that the graph's arrays do not have.
+            if slot.index() >= self.parts.graph.len() {
+                self.parts.shrink();
+            }
             return Err(error);
         }
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { vector };
@@ -113,7 +117,7 @@ impl Index {
             self.parts.tombstones.delete(slot);
             return Err(error.into());
         }
-        self.draws += 1;
+        self.draws = self.draws.wrapping_add(1);
         if let Some(replaced) = self.parts.ids.slot_of(&id) {
             self.bury(replaced);
         }

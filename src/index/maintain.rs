@@ -115,7 +115,8 @@ impl Index {
         Some(report)
     }
 
-    /// Drops the compaction under way. What it has done stays done; what it has not waits for the next.
+    /// Drops the compaction under way. What it has done stays done; what it has not waits for the next. Records that it was
+    /// about to finish moving leave their old places behind as tombstones, which [`Index::deleted`] counts until then.
     pub fn compact_abort(&mut self) {
         self.job = None;
     }

@@ -4,7 +4,7 @@ use super::{Error, Index};
 use crate::metric::Metric;
 
 /// Squared distances, and the product of two lengths, must stay finite in single precision.
-const MOST_LENGTH: f64 = 1e18;
+const MOST_LENGTH: f64 = 1e17;
 /// Lengths a vector may have under cosine, where the product of two lengths must not vanish either.
 const COSINE_LENGTHS: core::ops::RangeInclusive<f64> = 1e-18..=MOST_LENGTH;
 
@@ -13,7 +13,7 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`], or [`Error::InvalidVector`] for a component that is not finite, for a vector so
-    /// long that distances would overflow (a length over 1e18), and under cosine for one of no or almost no length
+    /// long that distances would overflow (a length over 1e17), and under cosine for one of no or almost no length
     /// (under 1e-18).
     pub fn check_vector(&self, vector: &[f32]) -> Result<(), Error> {
         self.inverse_norm(vector).map(|_| ())

@@ -33,7 +33,7 @@ impl Index {
             }
         };
         let slots = ids.len();
-        if graph.len() > slots || codes.len() != slots {
+        if graph.len() != slots || codes.len() != slots {
             note(format!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
         }
         for slot in (0..slots as u32).map(Slot) {

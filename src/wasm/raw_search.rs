@@ -48,29 +48,16 @@ impl RawIndex {
         if let Some(error) = thrown {
             return Err(error);
         }
-        let triples: Vec<f64> = found
-            .iter()
-            .flat_map(|hit| {
-                let id = match index.parts.ids.id_of(hit.slot) {
-                    Some(Id::Number(number)) => *number as f64,
-                    _ => f64::NAN,
-                };
-                [f64::from(hit.slot.0), id, f64::from(hit.distance)]
-            })
-            .collect();
+        let mut triples: Vec<f64> = Vec::new();
+        triples.try_reserve_exact(3 * found.len()).map_err(|_| Error::OutOfMemory)?;
+        triples.extend(found.iter().flat_map(|hit| {
+            let id = match index.parts.ids.id_of(hit.slot) {
+                Some(Id::Number(number)) => *number as f64,
+                _ => f64::NAN,
+            };
+            [f64::from(hit.slot.0), id, f64::from(hit.distance)]
+        }));
         Ok(Float64Array::from(triples.as_slice()))
-    }
-
-    /// The payload in a slot: a byte for its kind, then its bytes.
-    #[wasm_bindgen(js_name = payloadAt)]
-    pub fn payload_at(&self, slot: u32) -> Result<Option<Uint8Array>, JsValue> {
-        let inner = self.borrow()?;
-        let Some(payload) = inner.index.record(Slot(slot)).and_then(|record| record.payload) else { return Ok(None) };
-        let (kind, bytes) = values::payload_parts(payload);
-        let array = Uint8Array::new_with_length(bytes.len() as u32 + 1);
-        array.set_index(0, kind);
-        array.subarray(1, array.length()).copy_from(bytes);
-        Ok(Some(array))
     }
 
     /// The payloads in several slots in one copy: for each a little-endian word, its kind in the top two bits and its
