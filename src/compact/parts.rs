@@ -55,13 +55,8 @@ impl Parts {
 
     /// Gives back the room for slots that there are not. The warm arena sees to its own.
     fn give_back(&mut self) {
-        let len = self.slots();
-        self.ids.truncate(len);
+        self.truncate(self.slots());
         (0..IdMap::PARTS).for_each(|part| self.ids.shrink_part(part));
-        self.tombstones.truncate(len);
-        self.codes.resize(len);
-        self.graph.truncate(self.graph.len());
-        self.records.truncate(len);
     }
 
     /// Takes a slot into use, with reserved room.
