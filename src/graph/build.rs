@@ -8,7 +8,7 @@
 //! 4. On level 0, one link is made the node's tree link.
 
 use super::links::{Graph, TREE, target, used};
-use super::scan::scan;
+use super::scan::scan_live;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
 use super::select::{Neighbour, select, sort};
 use super::tree;
@@ -104,7 +104,7 @@ impl Graph {
                 start = nearest;
             }
             if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
-                scan(&point, tombstones.live_slots().iter(), ef, space_of_search.pool)?;
+                scan_live(&point, tombstones, &mut Accept::All, ef, space_of_search.pool)?;
             }
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));

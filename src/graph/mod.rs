@@ -43,7 +43,7 @@ pub(crate) use check::inspect;
 pub(crate) use levels::draw_level;
 pub(crate) use links::{Graph, MAX_LEVEL};
 pub(crate) use repair::Fates;
-pub(crate) use scan::scan;
+pub(crate) use scan::scan_live;
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
 pub(crate) use tree::cut_out;
 

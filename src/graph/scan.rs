@@ -1,11 +1,25 @@
 //! The exact alternative to walking the graph, for when few nodes qualify: score each of them.
 
 use super::pool::Pool;
+use super::search::Accept;
 use crate::quantize::Scorer;
+use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
 
+/// Leaves in `pool` the `ef` nearest of the live slots that may be returned. For searching and for building, so that the
+/// two are one piece of code in the shipped wasm.
+pub(crate) fn scan_live(
+    scorer: &impl Scorer,
+    tombstones: &Tombstones,
+    accept: &mut Accept<'_>,
+    ef: usize,
+    pool: &mut Pool,
+) -> Result<(), OutOfMemory> {
+    scan(scorer, tombstones.live_slots().iter().filter(|&slot| accept.passes(slot)), ef, pool)
+}
+
 /// Leaves in `pool` the `ef` nearest of `slots`. Linear in their number.
-pub(crate) fn scan(
+pub(super) fn scan(
     scorer: &impl Scorer,
     slots: impl Iterator<Item = Slot>,
     ef: usize,

@@ -64,7 +64,7 @@ pub(crate) enum Accept<'a> {
 
 impl Accept<'_> {
     #[inline]
-    fn passes(&mut self, slot: Slot) -> bool {
+    pub(super) fn passes(&mut self, slot: Slot) -> bool {
         match self {
             Self::All => true,
             Self::Live(tombstones) => tombstones.is_live(slot),

@@ -2,7 +2,7 @@
 
 use super::config::in_range;
 use super::{Config, Error, Index};
-use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, pool_limit, scan};
+use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, pool_limit, scan_live};
 use crate::metric::Metric;
 use crate::quantize::{Codes, Scorer, Space};
 use crate::rerank::{self, Exact};
@@ -162,29 +162,23 @@ impl Index {
         space: &mut SearchSpace<'_>,
     ) -> Result<(), Error> {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
-        let live_slots = || tombstones.live_slots().iter();
         let (kernels, limit) = (codes.kernels(), pool_limit(ef));
         let search = |start| LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit };
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, point, Level(0)) } else { None };
-        let Some(filter) = filter else {
-            let Some(start) = start else { return Ok(scan(point, live_slots(), ef, space.pool)?) };
-            let accept = &mut if tombstones.deleted() == 0 { Accept::All } else { Accept::Live(tombstones) };
-            let outcome = search(start).run(space, accept)?;
-            if outcome == Outcome::Overflow || space.pool.accepted_len() < k {
-                scan(point, live_slots(), ef, space.pool)?;
-            }
-            return Ok(());
+        let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(&mut *passes));
+        let accept = &mut match &mut filter {
+            Some(passes) => Accept::If(passes),
+            None if tombstones.deleted() == 0 => Accept::All,
+            None => Accept::Live(tombstones),
         };
-        let mut passes = |slot| ids.id_of(slot).is_some_and(&mut *filter);
         if let Some(start) = start {
-            let accept = &mut Accept::If(&mut passes);
             let outcome = search(start).run(space, accept)?;
             if outcome == Outcome::Complete && space.pool.accepted_len() >= k {
                 return Ok(());
             }
         }
-        Ok(scan(point, live_slots().filter(|&slot| passes(slot)), ef, space.pool)?)
+        Ok(scan_live(point, tombstones, accept, ef, space.pool)?)
     }
 
     /// Rounding can carry a distance just past the end of its range.
