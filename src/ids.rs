@@ -1,27 +1,26 @@
 //! Ids to slots and back, and which slots are free.
 //!
-//! A slot's id lies in chunks of [`CHUNK_SLOTS`] ids, and an id's slot in hash tables that hold nothing but slots and
-//! compare through the chunks: an id is stored once. There are [`IdMap::PARTS`] tables, chosen by the id's hash, because
-//! a hash table grows by copying itself; with many small ones no insert ever waits for more than one of them, and the
-//! memory held twice meanwhile is a part of the whole.
+//! A slot's id lies in [`by_slot`], and an id's slot in hash tables that hold nothing but slots and compare through
+//! those: an id is stored once. There are [`IdMap::PARTS`] tables, chosen by the id's hash, because a hash table grows by
+//! copying itself; with many small ones no insert ever waits for more than one of them, and the memory held twice
+//! meanwhile is a part of the whole.
 //!
 //! A slot below `len` is *free*, or *in use*: bound to an id (its record is live), or unbound (its record was deleted,
 //! but the graph may still walk through it). The lowest free slot is given out first, so that the same calls give the
 //! same slots on every platform and the arrays of slots can be shortened from their end.
 
+mod by_slot;
+mod texts;
+
 use core::fmt;
+use std::borrow::Cow;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh64::xxh64;
 
+use self::by_slot::BySlot;
 use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
-
-const CHUNK_SLOTS: usize = 1024;
-/// What the chunks hold for a slot without an id. Beyond [`Id::MAX_NUMBER`], so no caller's id equals it; an
-/// `Option<Id>` would be half as large again on 64-bit platforms.
-const UNBOUND: Id = Id::Number(u64::MAX);
-static NO_ID: Id = UNBOUND;
 
 /// Why a value cannot be an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +58,12 @@ pub(crate) fn validate(id: &Id) -> Result<(), InvalidId> {
 /// The ids of the live records, the slots they are in, and the free slots.
 #[derive(Debug)]
 pub(crate) struct IdMap {
-    chunks: Vec<Vec<Id>>,
-    len: usize,
+    by_slot: BySlot,
     parts: [HashTable<u32>; Self::PARTS],
     bound: usize,
     free: SlotSet,
     /// No slot below this one is free: where the search for the lowest begins.
     lowest_free: Slot,
-    text_bytes: usize,
     next_number: u64,
 }
 
@@ -76,13 +73,11 @@ impl IdMap {
 
     pub(crate) const fn new() -> Self {
         Self {
-            chunks: Vec::new(),
-            len: 0,
+            by_slot: BySlot::new(),
             parts: [const { HashTable::new() }; Self::PARTS],
             bound: 0,
             free: SlotSet::new(),
             lowest_free: Slot(0),
-            text_bytes: 0,
             next_number: 0,
         }
     }
@@ -90,7 +85,7 @@ impl IdMap {
     /// Slots in existence: in use or free. Every slot is below it.
     #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.by_slot.len()
     }
 
     /// Ids held: one for each live record.
@@ -107,19 +102,20 @@ impl IdMap {
     /// The slot of the live record called `id`. Constant time.
     pub(crate) fn slot_of(&self, id: &Id) -> Option<Slot> {
         let hash = hash_of(id);
-        self.parts[part_of(hash)].find(hash, |&slot| id_at(&self.chunks, slot) == id).copied().map(Slot)
+        let is_it = |&slot: &u32| self.id_of(Slot(slot)).is_some_and(|held| *held == *id);
+        self.parts[part_of(hash)].find(hash, is_it).copied().map(Slot)
     }
 
-    /// The id of the live record in `slot`; none for a deleted record, a free slot and a slot out of range.
+    /// The id of the live record in `slot`; none for a deleted record, a free slot and a slot out of range. No string is
+    /// copied.
     #[inline]
-    pub(crate) fn id_of(&self, slot: Slot) -> Option<&Id> {
-        Some(id_at(&self.chunks, slot.0)).filter(|id| **id != UNBOUND)
+    pub(crate) fn id_of(&self, slot: Slot) -> Option<Cow<'_, Id>> {
+        self.by_slot.get(slot)
     }
 
     /// The live records' slots and ids, by ascending slot.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Id)> {
-        let slots = (0u32..).map(Slot);
-        slots.zip(self.chunks.iter().flatten()).filter(|(_, id)| **id != UNBOUND)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, Cow<'_, Id>)> {
+        (0..self.len() as u32).map(Slot).filter_map(|slot| Some((slot, self.id_of(slot)?)))
     }
 
     /// Makes room for `additional` more records.
@@ -129,32 +125,13 @@ impl IdMap {
     /// almost always a check only.
     pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         let new_slots = additional.saturating_sub(self.free.count());
-        let len = self.len.checked_add(new_slots).filter(|&len| len <= Slot::MOST).ok_or(OutOfMemory)?;
-        self.reserve_chunks(len)?;
+        let len = self.len().checked_add(new_slots).filter(|&len| len <= Slot::MOST).ok_or(OutOfMemory)?;
+        self.by_slot.reserve(len)?;
         self.free.reserve(len)?;
-        let Self { chunks, parts, .. } = self;
+        let Self { by_slot, parts, .. } = self;
         let share = additional.div_ceil(Self::PARTS);
         for part in parts {
-            part.try_reserve(share, |&slot| hash_of(id_at(chunks, slot))).map_err(|_| OutOfMemory)?;
-        }
-        Ok(())
-    }
-
-    /// Chunks for the slots `0..len`. All but the first are allocated whole; the first doubles, so that a small index
-    /// stays small.
-    fn reserve_chunks(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        let wanted = len.div_ceil(CHUNK_SLOTS);
-        self.chunks.try_reserve(wanted.saturating_sub(self.chunks.len()))?;
-        for index in self.len / CHUNK_SLOTS..wanted {
-            if index == self.chunks.len() {
-                self.chunks.push(Vec::new());
-            }
-            let Some(chunk) = self.chunks.get_mut(index) else { return Err(OutOfMemory) };
-            let needed = (len - index * CHUNK_SLOTS).min(CHUNK_SLOTS);
-            if chunk.capacity() < needed {
-                let size = if index == 0 { needed.max(2 * chunk.len()).min(CHUNK_SLOTS) } else { CHUNK_SLOTS };
-                chunk.try_reserve_exact(size - chunk.len())?;
-            }
+            part.try_reserve(share, |&slot| hash_at(by_slot, slot)).map_err(|_| OutOfMemory)?;
         }
         Ok(())
     }
@@ -163,7 +140,7 @@ impl IdMap {
     pub(crate) fn next_slot(&self) -> Slot {
         // `reserve` keeps `len` within u32.
         let free = if self.free.is_empty() { None } else { self.free.next_from(self.lowest_free) };
-        free.unwrap_or(Slot(self.len as u32))
+        free.unwrap_or(Slot(self.len() as u32))
     }
 
     /// Takes the lowest free slot, or the next new one, into use, with no id. Needs a [`IdMap::reserve`] before it.
@@ -172,22 +149,14 @@ impl IdMap {
         if self.free.remove(slot) {
             self.lowest_free = slot;
         } else {
-            let index = self.len / CHUNK_SLOTS;
-            if index == self.chunks.len() {
-                self.chunks.push(Vec::new());
-            }
-            if let Some(chunk) = self.chunks.get_mut(index) {
-                debug_assert!(chunk.len() < chunk.capacity(), "{slot:?} was not reserved");
-                chunk.push(UNBOUND);
-                self.len += 1;
-            }
+            self.by_slot.push();
         }
         slot
     }
 
     /// Gives a slot in use back. False, and nothing changes, when it still has an id, is free already, or out of range.
     pub(crate) fn release(&mut self, slot: Slot) -> bool {
-        if slot.index() >= self.len || self.id_of(slot).is_some() || !self.free.insert(slot) {
+        if slot.index() >= self.len() || self.id_of(slot).is_some() || !self.free.insert(slot) {
             return false;
         }
         self.lowest_free = self.lowest_free.min(slot);
@@ -201,89 +170,71 @@ impl IdMap {
     /// id or is not in use.
     #[must_use]
     pub(crate) fn bind(&mut self, slot: Slot, id: Id) -> bool {
-        if slot.index() >= self.len || self.is_free(slot) || self.id_of(slot).is_some() {
+        if slot.index() >= self.len() || self.is_free(slot) || self.id_of(slot).is_some() {
             return false;
         }
         if validate(&id).is_err() || self.slot_of(&id).is_some() {
             return false;
         }
-        match &id {
-            Id::Number(number) => self.next_number = self.next_number.max(number + 1),
-            Id::Text(text) => self.text_bytes += text.len(),
+        if let Id::Number(number) = &id {
+            self.next_number = self.next_number.max(number + 1);
         }
         let hash = hash_of(&id);
-        let Self { chunks, parts, .. } = self;
-        if let Some(place) = place_of(chunks, slot) {
-            *place = id;
-            parts[part_of(hash)].insert_unique(hash, slot.0, |&slot| hash_of(id_at(chunks, slot)));
-            self.bound += 1;
-        }
+        let Self { by_slot, parts, .. } = self;
+        by_slot.set(slot, id);
+        parts[part_of(hash)].insert_unique(hash, slot.0, |&slot| hash_at(by_slot, slot));
+        self.bound += 1;
         true
     }
 
-    /// Takes the id from `slot`, which stays in use; the id may be bound again at once.
-    pub(crate) fn unbind(&mut self, slot: Slot) -> Option<Id> {
-        let hash = hash_of(self.id_of(slot)?);
-        self.parts[part_of(hash)].find_entry(hash, |&held| held == slot.0).ok()?.remove();
+    /// Takes the id from `slot`, which stays in use; the id may be bound again at once. False when there was none.
+    pub(crate) fn unbind(&mut self, slot: Slot) -> bool {
+        let hash = hash_at(&self.by_slot, slot.0);
+        let last = self.by_slot.moving_with(slot).and_then(|last| self.slot_of(last));
+        let Ok(entry) = self.parts[part_of(hash)].find_entry(hash, |&held| held == slot.0) else { return false };
+        entry.remove();
         self.bound -= 1;
-        let id = core::mem::replace(place_of(&mut self.chunks, slot)?, UNBOUND);
-        if let Id::Text(text) = &id {
-            self.text_bytes -= text.len();
-        }
-        Some(id)
+        self.by_slot.remove(slot, last.unwrap_or(slot));
+        true
     }
 
     /// Exchanges two slots below `len`: their ids, and whether they are free. How `pack` moves a record into a free slot.
     pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
-        if a == b || a.index() >= self.len || b.index() >= self.len {
+        if a == b || a.index() >= self.len() || b.index() >= self.len() {
             return;
         }
-        let [id_of_a, id_of_b] =
-            [a, b].map(|slot| place_of(&mut self.chunks, slot).map(|id| core::mem::replace(id, UNBOUND)));
-        let (Some(id_of_a), Some(id_of_b)) = (id_of_a, id_of_b) else { return };
+        let [hash_of_a, hash_of_b] = [a, b].map(|slot| hash_at(&self.by_slot, slot.0));
         // By way of a slot that no entry has: two ids may share a hash, and then an entry is known by its slot alone.
-        self.repoint(&id_of_a, a, Slot::NONE);
-        self.repoint(&id_of_b, b, a);
-        self.repoint(&id_of_a, Slot::NONE, b);
-        for (slot, id) in [(a, id_of_b), (b, id_of_a)] {
-            if let Some(place) = place_of(&mut self.chunks, slot) {
-                *place = id;
-            }
-        }
+        self.repoint(hash_of_a, a, Slot::NONE);
+        self.repoint(hash_of_b, b, a);
+        self.repoint(hash_of_a, Slot::NONE, b);
+        self.by_slot.swap(a, b);
         self.free.swap(a, b);
         self.lowest_free = self.lowest_free.min(a).min(b);
     }
 
-    fn repoint(&mut self, id: &Id, from: Slot, to: Slot) {
-        if *id != UNBOUND {
-            let hash = hash_of(id);
-            if let Some(slot) = self.parts[part_of(hash)].find_mut(hash, |&slot| slot == from.0) {
-                *slot = to.0;
-            }
+    /// Lets the entry of this hash and slot, if there is one, lead to another slot.
+    fn repoint(&mut self, hash: u64, from: Slot, to: Slot) {
+        if let Some(slot) = self.parts[part_of(hash)].find_mut(hash, |&slot| slot == from.0) {
+            *slot = to.0;
         }
     }
 
     /// One more than the highest slot in use: what [`IdMap::truncate`] can shorten to without loss.
     pub(crate) fn used_len(&self) -> usize {
-        (0..self.len).rev().find(|&slot| !self.is_free(Slot(slot as u32))).map_or(0, |slot| slot + 1)
+        (0..self.len()).rev().find(|&slot| !self.is_free(Slot(slot as u32))).map_or(0, |slot| slot + 1)
     }
 
     /// Drops the slots at and above `len`, with any ids they have, and the room for them.
     ///
     /// The hash tables keep their room, because rewriting all of them takes long: [`IdMap::shrink_part`].
     pub(crate) fn truncate(&mut self, len: usize) {
-        for slot in len..self.len {
+        for slot in len..self.len() {
             self.unbind(Slot(slot as u32));
         }
-        if len <= self.len {
-            self.chunks.truncate(len.div_ceil(CHUNK_SLOTS));
-            if let Some(last) = self.chunks.last_mut() {
-                last.truncate(len - (len - 1) / CHUNK_SLOTS * CHUNK_SLOTS);
-                last.shrink_to_fit();
-            }
-            self.chunks.shrink_to_fit();
+        if len <= self.len() {
+            self.by_slot.truncate(len);
             self.free.truncate(len);
-            self.len = len;
             self.lowest_free = self.lowest_free.min(self.next_slot());
         }
     }
@@ -291,8 +242,8 @@ impl IdMap {
     /// Gives back the spare room of one hash table, `0..PARTS`, by rewriting it: a step of a job. When there is no
     /// memory for the smaller table, the larger one stays.
     pub(crate) fn shrink_part(&mut self, part: usize) {
-        let chunks = &self.chunks;
-        let hash = |&slot: &u32| hash_of(id_at(chunks, slot));
+        let by_slot = &self.by_slot;
+        let hash = |&slot: &u32| hash_at(by_slot, slot);
         let Some(table) = self.parts.get_mut(part) else { return };
         let mut smaller = HashTable::new();
         if 2 * table.len() > table.capacity() || smaller.try_reserve(table.len(), hash).is_err() {
@@ -321,24 +272,16 @@ impl IdMap {
         self.next_number
     }
 
-    /// Bytes held: chunks and tables with their spare room, the strings, and the free set.
+    /// Bytes held: ids and tables with their spare room, and the free set.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let table = self.chunks.capacity() * size_of::<Vec<Id>>();
-        let ids: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<Id>()).sum();
         let slots: usize = self.parts.iter().map(HashTable::allocation_size).sum();
-        table + ids + self.text_bytes + slots + self.free.resident_bytes()
+        self.by_slot.resident_bytes() + slots + self.free.resident_bytes()
     }
 }
 
-/// The id in a chunk, [`UNBOUND`] when there is none: a slot out of range has no id either.
-#[inline]
-fn id_at(chunks: &[Vec<Id>], slot: u32) -> &Id {
-    let slot = slot as usize;
-    chunks.get(slot / CHUNK_SLOTS).and_then(|chunk| chunk.get(slot % CHUNK_SLOTS)).unwrap_or(&NO_ID)
-}
-
-fn place_of(chunks: &mut [Vec<Id>], slot: Slot) -> Option<&mut Id> {
-    chunks.get_mut(slot.index() / CHUNK_SLOTS)?.get_mut(slot.index() % CHUNK_SLOTS)
+/// The hash of the id in a slot. A slot without an id gets one too, and no table holds it.
+fn hash_at(by_slot: &BySlot, slot: u32) -> u64 {
+    by_slot.get(Slot(slot)).map_or(0, |id| hash_of(&id))
 }
 
 /// The same on every platform and in every run. Numbers and strings are told apart by the seed.

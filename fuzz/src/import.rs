@@ -102,7 +102,7 @@ fn search(index: &Index, query: &[f32]) {
         assert!(!hit.distance.is_nan() && index.contains(&hit.id).unwrap());
     }
     let odd = &mut |id: &Id| matches!(id, Id::Number(number) if number % 2 == 1);
-    let wanted = index.iter().filter(|record| odd(record.id)).count();
+    let wanted = index.iter().filter(|record| odd(&record.id)).count();
     let hits = index.search(query, SearchOptions::top(5).with_filter(odd)).unwrap();
     assert_eq!(hits.len(), wanted.min(5));
 }

@@ -112,7 +112,7 @@ fn apply(map: &mut IdMap, model: &mut Model, op: &Op) {
             map.reserve(1).unwrap();
             bind(map, model, *slot, id);
         }
-        Op::Unbind(slot) => assert_eq!(map.unbind(Slot(*slot)), model.ids.remove(slot)),
+        Op::Unbind(slot) => assert_eq!(map.unbind(Slot(*slot)), model.ids.remove(slot).is_some()),
         Op::Release(slot) => {
             let wanted = *slot < model.len && !model.ids.contains_key(slot) && model.free.insert(*slot);
             assert_eq!(map.release(Slot(*slot)), wanted);
@@ -136,9 +136,9 @@ fn compare(map: &IdMap, model: &Model) {
     assert_eq!(map.bound(), model.ids.len());
     assert_eq!(map.free.count(), model.free.len());
     assert_eq!(map.numbers_used(), model.next_number);
-    assert!(map.iter().map(|(slot, id)| (slot.0, id)).eq(model.ids.iter().map(|(&slot, id)| (slot, id))));
+    assert!(map.iter().map(|(slot, id)| (slot.0, id.into_owned())).eq(model.ids.clone()));
     for slot in 0..model.len + 2 {
-        assert_eq!(map.id_of(Slot(slot)), model.ids.get(&slot));
+        assert_eq!(map.id_of(Slot(slot)).as_deref(), model.ids.get(&slot));
         assert_eq!(map.is_free(Slot(slot)), model.free.contains(&slot));
     }
     for (&slot, id) in &model.ids {
@@ -148,11 +148,9 @@ fn compare(map: &IdMap, model: &Model) {
         let id = Id::Number(number);
         assert_eq!(map.slot_of(&id).map(|slot| slot.0), model.slot_of(&id));
     }
-    assert_eq!(map.slot_of(&UNBOUND), None);
+    assert_eq!(map.slot_of(&Id::Number(u64::MAX)), None);
     let used = (0..model.len).rev().find(|slot| !model.free.contains(slot)).map_or(0, |slot| slot as usize + 1);
     assert_eq!(map.used_len(), used);
-    let text: usize = model.ids.values().map(|id| if let Id::Text(text) = id { text.len() } else { 0 }).sum();
-    assert_eq!(map.text_bytes, text);
     let entries: usize = map.parts.iter().map(HashTable::len).sum();
     assert_eq!(entries, model.ids.len());
 }
@@ -188,8 +186,8 @@ fn many_ids_are_found_and_cost_little() {
     }
     assert_eq!(map.slot_of(&Id::Number(count)), None);
     let each = map.resident_bytes() as f64 / count as f64;
-    assert!(each < 32.0, "{each} bytes an id");
-    assert_eq!(size_of::<Id>(), 16);
+    // Eight for the number, five for the slot in a hash table that is at least 7/16 full, and the free set.
+    assert!(each < 8.0 + 5.0 * 16.0 / 7.0 + 0.5, "{each} bytes an id");
 }
 
 #[test]
@@ -228,7 +226,7 @@ fn emptying_and_shortening_gives_the_room_back() {
     let mut map = filled(100_000);
     let full = map.resident_bytes();
     for slot in 1000..100_000 {
-        assert!(map.unbind(Slot(slot)).is_some());
+        assert!(map.unbind(Slot(slot)));
         assert!(map.release(Slot(slot)));
     }
     assert_eq!(map.used_len(), 1000);
@@ -238,6 +236,41 @@ fn emptying_and_shortening_gives_the_room_back() {
     assert_eq!(map.slot_of(&Id::Number(999)), Some(Slot(999)));
     assert_eq!(map.slot_of(&Id::Number(1000)), None);
     assert_eq!(map.next_number(), Some(100_000), "a number is never used twice");
+}
+
+/// Strings are counted to the byte and freed with their ids, however they were moved about; so is their room.
+#[test]
+fn what_texts_hold_is_given_back_and_counted() {
+    let text = |number: u32| Id::Text(format!("document {number:06}").into());
+    let mut map = IdMap::new();
+    let numbers_only = filled(20_000).resident_bytes();
+    for number in 0..20_000 {
+        map.reserve(1).unwrap();
+        let slot = map.allocate();
+        assert!(map.bind(slot, text(number)));
+    }
+    let full = map.resident_bytes();
+    assert!(full - numbers_only < 20_000 * (15 + size_of::<Id>()) + 32 * 1024, "{numbers_only} -> {full}");
+    for slot in 0..10_000 {
+        map.swap(Slot(slot), Slot(19_999 - slot));
+    }
+    let kept = |slot: u32| slot.is_multiple_of(10);
+    for slot in (0..20_000).filter(|&slot| !kept(slot)) {
+        let held = map.resident_bytes();
+        assert!(map.unbind(Slot(slot)));
+        assert!(map.resident_bytes() + 15 <= held, "the string of {slot} is freed");
+    }
+    let freed = full - map.resident_bytes();
+    assert!(freed > 18_000 * (15 + size_of::<Id>()) - 32 * 1024, "{freed}");
+    for slot in 0..20_000 {
+        let id = text(19_999 - slot);
+        assert_eq!(map.id_of(Slot(slot)).as_deref(), kept(slot).then_some(&id));
+        assert_eq!(map.slot_of(&id), kept(slot).then_some(Slot(slot)));
+    }
+    map.truncate(1000);
+    (0..IdMap::PARTS).for_each(|part| map.shrink_part(part));
+    assert!(map.resident_bytes() < 1000 * 8 + 100 * (15 + size_of::<Id>()) + 8192, "{}", map.resident_bytes());
+    assert!((0..1000).all(|slot| map.id_of(Slot(slot)).is_some() == kept(slot)));
 }
 
 #[test]
@@ -252,7 +285,7 @@ fn a_deleted_id_can_be_bound_again_before_its_slot_is_free() {
     map.reserve(2).unwrap();
     let first = map.allocate();
     assert!(map.bind(first, "a".into()));
-    assert_eq!(map.unbind(first), Some("a".into()));
+    assert!(map.unbind(first));
     map.reserve(1).unwrap();
     let second = map.allocate();
     assert_eq!(second, Slot(1), "the first slot is still walked through");

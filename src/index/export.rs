@@ -58,7 +58,7 @@ impl Index {
         let ids = |slots: core::ops::Range<usize>| slots.map(|slot| self.parts.ids.id_of(Slot(slot as u32)));
         let mut start = 0;
         in_batches(to, self.parts.slots(), ids, |id| {
-            let word = match id {
+            let word = match id.as_deref() {
                 None => IdWord::None,
                 Some(Id::Number(number)) => IdWord::Number(*number),
                 Some(Id::Text(text)) => {
@@ -70,7 +70,7 @@ impl Index {
         })?;
         to.end(Kind::Ids)?;
         for (_, id) in self.parts.ids.iter() {
-            if let Id::Text(text) = id {
+            if let Id::Text(text) = &*id {
                 to.put(text.as_bytes())?;
             }
         }
@@ -139,7 +139,7 @@ impl Index {
             words(arrays.upper),
             4 * arrays.upper_free.len() as u64,
             8 * slots,
-            self.parts.ids.iter().map(|(_, id)| texts(id)).sum(),
+            self.parts.ids.iter().map(|(_, id)| texts(&id)).sum(),
             8 * (slots + 1),
             (0..slots as u32).map(|slot| self.record_bytes(Slot(slot))).sum(),
         ]))

@@ -3,11 +3,11 @@
 use super::{Error, Index, Payload};
 use crate::types::{Id, Slot};
 
-/// A record, borrowed from the index.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A record. What may be large of it is borrowed from the index.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record<'a> {
     /// Its key.
-    pub id: &'a Id,
+    pub id: Id,
     /// The vector as it was given.
     pub vector: &'a [f32],
     /// What it carries, as it was given.
@@ -39,10 +39,15 @@ impl Index {
     }
 
     /// The record in a live slot.
-    pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
-        let id = self.parts.ids.id_of(slot)?;
+    fn record(&self, slot: Slot) -> Option<Record<'_>> {
+        let (vector, payload) = self.contents(slot)?;
+        Some(Record { id: self.parts.ids.id_of(slot)?.into_owned(), vector, payload })
+    }
+
+    /// The same without its id.
+    pub(crate) fn contents(&self, slot: Slot) -> Option<(&[f32], Option<Payload<'_>>)> {
         let (kind, bytes) = self.parts.records.payload(slot)?;
-        Some(Record { id, vector: self.vector(slot)?, payload: Payload::from_parts(kind, bytes) })
+        Some((self.vector(slot)?, Payload::from_parts(kind, bytes)))
     }
 
     fn vector(&self, slot: Slot) -> Option<&[f32]> {

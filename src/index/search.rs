@@ -91,8 +91,9 @@ impl Index {
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         let mut found = Vec::new();
         self.search_slots(query, options, &mut found)?;
-        let hit =
-            |found: Candidate| Some(Hit { id: self.parts.ids.id_of(found.slot)?.clone(), distance: found.distance });
+        let hit = |found: Candidate| {
+            Some(Hit { id: self.parts.ids.id_of(found.slot)?.into_owned(), distance: found.distance })
+        };
         Ok(found.into_iter().filter_map(hit).collect())
     }
 
@@ -166,7 +167,7 @@ impl Index {
         let search = |start| LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit };
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, point, Level(0)) } else { None };
-        let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(&mut *passes));
+        let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
         let accept = &mut match &mut filter {
             Some(passes) => Accept::If(passes),
             None if tombstones.deleted() == 0 => Accept::All,

@@ -46,7 +46,7 @@ impl Index {
                 note(format!("slot {} is free {free}, and its node disagrees", slot.0));
             }
             let id = ids.id_of(slot);
-            if id.is_some() != live || id.is_some_and(|id| ids.slot_of(id) != Some(slot)) {
+            if id.is_some() != live || id.is_some_and(|id| ids.slot_of(&id) != Some(slot)) {
                 note(format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
             }
             if records.contains(slot) != live {

@@ -147,12 +147,12 @@ impl RawIndex {
 
     #[wasm_bindgen(js_name = idAt)]
     pub fn id_at(&self, slot: u32) -> Result<JsValue, JsValue> {
-        Ok(self.borrow()?.index.parts.ids.id_of(Slot(slot)).map_or(JsValue::UNDEFINED, values::id_to_js))
+        Ok(self.borrow()?.index.parts.ids.id_of(Slot(slot)).map_or(JsValue::UNDEFINED, |id| values::id_to_js(&id)))
     }
 
     #[wasm_bindgen(js_name = vectorAt)]
     pub fn vector_at(&self, slot: u32) -> Result<Option<Float32Array>, JsValue> {
-        Ok(self.borrow()?.index.record(Slot(slot)).map(|record| Float32Array::from(record.vector)))
+        Ok(self.borrow()?.index.contents(Slot(slot)).map(|(vector, _)| Float32Array::from(vector)))
     }
 
     pub fn delete(&self, id: &JsValue) -> Result<bool, JsValue> {

@@ -51,7 +51,7 @@ impl RawIndex {
         let mut triples: Vec<f64> = Vec::new();
         triples.try_reserve_exact(3 * found.len()).map_err(|_| Error::OutOfMemory)?;
         triples.extend(found.iter().flat_map(|hit| {
-            let id = match index.parts.ids.id_of(hit.slot) {
+            let id = match index.parts.ids.id_of(hit.slot).as_deref() {
                 Some(Id::Number(number)) => *number as f64,
                 _ => f64::NAN,
             };
@@ -68,7 +68,7 @@ impl RawIndex {
         let Inner { index, payload: gathered, .. } = &mut *inner;
         gathered.clear();
         for slot in slots.to_vec() {
-            let payload = index.record(Slot(slot)).and_then(|record| record.payload);
+            let payload = index.contents(Slot(slot)).and_then(|(_, payload)| payload);
             let (kind, bytes) = payload.map_or((0, &[][..]), values::payload_parts);
             gathered.try_reserve(4 + bytes.len()).map_err(|_| Error::OutOfMemory)?;
             gathered.extend_from_slice(&(u32::from(kind) << 30 | bytes.len() as u32).to_le_bytes());

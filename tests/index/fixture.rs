@@ -39,7 +39,7 @@ fn the_frozen_index_is_what_it_was() {
         assert_eq!(record.payload, expected, "row {row}");
         // Its own nearest, whatever the width.
         let hits = index.search(record.vector, SearchOptions::top(3)).unwrap();
-        assert_eq!((&hits[0].id, hits.len()), (record.id, 3));
+        assert_eq!((&hits[0].id, hits.len()), (&record.id, 3));
         assert!(f64::from(hits[0].distance) < 1e-6);
     }
 }

@@ -107,10 +107,11 @@ pub(crate) fn recall(hits: &[Hit], truth: &[(f64, Id)], k: usize) -> f64 {
 /// Mean recall@k of an index over queries, against exact answers from its own records.
 pub(crate) fn mean_recall(index: &Index, queries: &[Vec<f32>], k: usize, ef: usize) -> f64 {
     let metric = index.config().metric;
+    let records: Vec<_> = index.iter().collect();
     let total: f64 = queries
         .iter()
         .map(|query| {
-            let truth = exact(metric, query, index.iter().map(|record| (record.id, record.vector)));
+            let truth = exact(metric, query, records.iter().map(|record| (&record.id, record.vector)));
             recall(&index.search(query, SearchOptions::top(k).with_ef(ef)).unwrap(), &truth, k)
         })
         .sum();
@@ -170,10 +171,10 @@ impl Model {
         for (id, (vector, payload)) in &self.records {
             assert!(index.contains(id).unwrap());
             let record = index.get(id).unwrap().unwrap();
-            assert_eq!((record.id, record.payload), (id, payload.borrow()));
+            assert_eq!((&record.id, record.payload), (id, payload.borrow()));
             assert!(record.vector.iter().map(|x| x.to_bits()).eq(vector.iter().map(|x| x.to_bits())), "{id}");
         }
-        let mut met: Vec<&Id> = index.iter().map(|record| record.id).collect();
+        let mut met: Vec<Id> = index.iter().map(|record| record.id).collect();
         met.sort();
         met.dedup();
         assert_eq!(met.len(), self.records.len());

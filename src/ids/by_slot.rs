@@ -1,0 +1,200 @@
+//! The id in each slot, eight bytes a slot.
+//!
+//! A number is its word. A string's word says where among the texts it lies, because a string beside its slot would make
+//! every slot as wide as one, in an index of numbers too.
+
+use std::borrow::Cow;
+
+use super::texts::Texts;
+use crate::segments::Rows;
+use crate::types::{Id, OutOfMemory, Slot};
+
+/// The word of a slot without an id. A number has the top bit clear, and no text lies this far.
+const UNBOUND: u64 = u64::MAX;
+/// Marks the place of a text.
+const TEXT: u64 = 1 << 63;
+
+/// The ids by slot.
+#[derive(Debug)]
+pub(super) struct BySlot {
+    /// Words in halves, the lower first: each further type of row adds its code to the shipped wasm.
+    words: Rows<u32>,
+    texts: Texts,
+}
+
+impl BySlot {
+    pub(super) const fn new() -> Self {
+        Self { words: Rows::new(2), texts: Texts::new() }
+    }
+
+    /// Slots there are, with and without ids.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Makes room for the slots `0..len` and for one more text.
+    pub(super) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.words.reserve(len)?;
+        self.texts.reserve()
+    }
+
+    /// Adds a slot without an id behind the last. Needs a [`BySlot::reserve`] before it.
+    pub(super) fn push(&mut self) {
+        self.words.resize(self.len() + 1, u32::MAX);
+    }
+
+    /// The id in `slot`; none when it has none or is out of range.
+    pub(super) fn get(&self, slot: Slot) -> Option<Cow<'_, Id>> {
+        match self.word(slot) {
+            UNBOUND => None,
+            number if number & TEXT == 0 => Some(Cow::Owned(Id::Number(number))),
+            text => self.texts.get(place(text)).map(Cow::Borrowed),
+        }
+    }
+
+    /// Gives `slot`, which is below `len` and has no id, its id. Needs a [`BySlot::reserve`] before it.
+    pub(super) fn set(&mut self, slot: Slot, id: Id) {
+        let word = match id {
+            Id::Number(number) => number,
+            Id::Text(_) => TEXT | self.texts.push(id) as u64,
+        };
+        self.put(slot, word);
+    }
+
+    /// The text that moves when `slot`'s is removed: the last one, which may be its own. None when it has no string.
+    pub(super) fn moving_with(&self, slot: Slot) -> Option<&Id> {
+        let word = self.word(slot);
+        if word == UNBOUND || word & TEXT == 0 { None } else { self.texts.last() }
+    }
+
+    /// Takes the id from `slot`, which has one. When it is a string, the last text moves to its place, and `last` must be
+    /// the slot that has that one: perhaps `slot` itself.
+    pub(super) fn remove(&mut self, slot: Slot, last: Slot) {
+        let word = self.word(slot);
+        if word & TEXT != 0 {
+            self.put(last, word);
+            self.texts.swap_remove(place(word));
+        }
+        self.put(slot, UNBOUND);
+    }
+
+    /// Exchanges the ids of two slots below `len`.
+    pub(super) fn swap(&mut self, a: Slot, b: Slot) {
+        let word = self.word(a);
+        self.put(a, self.word(b));
+        self.put(b, word);
+    }
+
+    /// Drops the slots at and above `len`, which have no ids, and all spare room.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.words.resize(len, u32::MAX);
+        self.texts.shrink();
+    }
+
+    /// Bytes held, spare room included.
+    pub(super) fn resident_bytes(&self) -> usize {
+        self.words.resident_bytes() + self.texts.resident_bytes()
+    }
+
+    fn word(&self, slot: Slot) -> u64 {
+        if slot.index() >= self.len() {
+            return UNBOUND;
+        }
+        let halves = self.words.row(slot);
+        u64::from(halves[1]) << 32 | u64::from(halves[0])
+    }
+
+    fn put(&mut self, slot: Slot, word: u64) {
+        self.words.row_mut(slot).copy_from_slice(&[word as u32, (word >> 32) as u32]);
+    }
+}
+
+/// Where among the texts a word says.
+const fn place(word: u64) -> usize {
+    (word & !TEXT) as usize
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id() -> impl Strategy<Value = Id> {
+        prop_oneof![
+            prop_oneof![0u64..9, Just(Id::MAX_NUMBER), Just(u64::from(u32::MAX)), Just(1 << 32)].prop_map(Id::Number),
+            "[a-z]{1,9}".prop_map(|text| Id::Text(text.into())),
+        ]
+    }
+
+    fn remove(by_slot: &mut BySlot, model: &[Option<Id>], slot: usize) {
+        let slot_of = |id: &Id| model.iter().position(|held| held.as_ref() == Some(id));
+        let last = by_slot.moving_with(Slot(slot as u32)).map(|id| slot_of(id).unwrap());
+        assert_eq!(last.is_some(), matches!(model[slot], Some(Id::Text(_))));
+        by_slot.remove(Slot(slot as u32), Slot(last.unwrap_or(slot) as u32));
+    }
+
+    proptest! {
+        /// Each step gives a slot an id, or takes its id, or exchanges it with another, or drops the slots from one on.
+        #[test]
+        fn every_slot_keeps_its_id(steps in prop::collection::vec((0usize..24, 0usize..24, 0u8..8, id()), 1..120)) {
+            let (mut by_slot, mut model) = (BySlot::new(), Vec::<Option<Id>>::new());
+            for (slot, other, kind, id) in steps {
+                if kind == 0 {
+                    for at in slot..model.len() {
+                        if model[at].is_some() {
+                            remove(&mut by_slot, &model, at);
+                            model[at] = None;
+                        }
+                    }
+                    model.truncate(slot);
+                    by_slot.truncate(model.len());
+                }
+                by_slot.reserve(slot.max(other) + 1).unwrap();
+                while model.len() <= slot.max(other) {
+                    by_slot.push();
+                    model.push(None);
+                }
+                match kind {
+                    1..5 if model[slot].is_none() && !model.contains(&Some(id.clone())) => {
+                        by_slot.set(Slot(slot as u32), id.clone());
+                        model[slot] = Some(id);
+                    }
+                    5 if model[slot].is_some() => {
+                        remove(&mut by_slot, &model, slot);
+                        model[slot] = None;
+                    }
+                    6 => {
+                        by_slot.swap(Slot(slot as u32), Slot(other as u32));
+                        model.swap(slot, other);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(by_slot.len(), model.len());
+                for (at, id) in model.iter().enumerate() {
+                    assert_eq!(by_slot.get(Slot(at as u32)).as_deref(), id.as_ref());
+                }
+                assert_eq!(by_slot.get(Slot(model.len() as u32)), None);
+                let texts = model.iter().flatten().filter_map(|id| if let Id::Text(text) = id { Some(text) } else { None });
+                prop_assert_eq!(by_slot.texts.held(), (texts.clone().count(), texts.map(|text| text.len()).sum()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_costs_eight_bytes() {
+        const SLOTS: usize = 64 * 1024;
+        let mut by_slot = BySlot::new();
+        for at in 0..SLOTS {
+            by_slot.reserve(at + 1).unwrap();
+            by_slot.push();
+            by_slot.set(Slot(at as u32), Id::Number(Id::MAX_NUMBER - at as u64));
+        }
+        // Beside the words: the table of their segments, and the room for one text.
+        let tables = by_slot.resident_bytes() - 8 * SLOTS;
+        assert!(tables < 4096, "{tables}");
+        by_slot.truncate(SLOTS);
+        assert_eq!(by_slot.resident_bytes(), 8 * SLOTS + SLOTS / 1024 * size_of::<Vec<u32>>());
+    }
+}
