@@ -65,6 +65,8 @@ pub(crate) struct Job {
     pub(super) leaving: SlotSet,
     /// The slots whose nodes have moved to lower ones.
     pub(super) moved: SlotSet,
+    /// Bytes that the graph took for moved nodes: what is given back at the end is not all won.
+    pub(super) grown: usize,
     /// The best place for the entry point among those seen.
     pub(super) highest: Option<Slot>,
     warm: Option<Evacuation>,
@@ -96,6 +98,7 @@ impl Job {
             cursor: 0,
             leaving,
             moved: SlotSet::new(),
+            grown: 0,
             highest: None,
             warm: None,
             removed: 0,

@@ -22,7 +22,7 @@ impl Job {
             return Ok(cost::LOOK);
         };
         self.moved.reserve(parts.slots())?;
-        parts.graph.reserve(parts.slots(), level)?;
+        self.grown += parts.graph.reserve_node(to, level)?;
         self.cursor -= 1;
         let to = parts.allocate();
         parts.codes.copy(from, to);
@@ -79,7 +79,7 @@ impl Job {
             return cost::SHRINK;
         }
         let (graph, codes) = parts.shrink();
-        self.reclaimed.graph += graph;
+        self.reclaimed.graph += graph.saturating_sub(self.grown);
         self.reclaimed.codes += codes;
         self.enter(Phase::Warm);
         cost::FREE

@@ -5,7 +5,7 @@ use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::Codes;
 use crate::tombstone::Tombstones;
-use crate::types::{Level, OutOfMemory, Slot};
+use crate::types::{OutOfMemory, Slot};
 
 /// Everything that is kept for each slot.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Parts {
         self.ids.reserve(additional)?;
         self.tombstones.reserve(slots)?;
         self.codes.reserve(slots)?;
-        self.graph.reserve(slots, Level(0))?;
+        self.graph.reserve(slots)?;
         self.records.reserve_ahead(slots, additional)
     }
 

@@ -21,8 +21,6 @@ pub(crate) struct Meta {
     pub(crate) next_number: u64,
     /// Slots, free ones included.
     pub(crate) slots: u32,
-    pub(crate) upper_rows: u32,
-    pub(crate) upper_free: u32,
     /// The entry point, or `u32::MAX`.
     pub(crate) entry: u32,
 }
@@ -67,8 +65,6 @@ mod tests {
             draws: 5,
             next_number: 6,
             slots: 7,
-            upper_rows: 8,
-            upper_free: 1,
             entry: 3,
         }
     }

@@ -6,7 +6,7 @@
 //! | `io`       | where bytes are read from and written to: random access, no streams, no files       |
 //! | `sections` | the kinds of section, the header and the table, checksums; writing and opening them |
 //! | `meta`     | the small fixed part, in bincode                                                    |
-//! | `words`    | ids and record headers as words                                                     |
+//! | `words`    | levels, ids and record headers as words                                             |
 #![warn(clippy::indexing_slicing)]
 
 mod error;
@@ -19,4 +19,4 @@ pub(crate) use error::FormatError;
 pub(crate) use io::{ByteSink, ByteSource};
 pub(crate) use meta::Meta;
 pub(crate) use sections::{Contents, Kind, Layout, SectionWriter, VERSION};
-pub(crate) use words::{IdWord, RecordHeader};
+pub(crate) use words::{IdWord, NO_NODE, RecordHeader};

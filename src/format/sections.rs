@@ -31,9 +31,7 @@ pub(crate) enum Kind {
     Codes,
     Levels,
     BaseLinks,
-    UpperHeads,
     UpperLinks,
-    UpperFree,
     Ids,
     IdTexts,
     RecordOffsets,
@@ -42,14 +40,12 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, in order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Meta,
         Self::Codes,
         Self::Levels,
         Self::BaseLinks,
-        Self::UpperHeads,
         Self::UpperLinks,
-        Self::UpperFree,
         Self::Ids,
         Self::IdTexts,
         Self::RecordOffsets,

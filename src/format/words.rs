@@ -1,7 +1,10 @@
-//! Ids and record headers as little-endian words.
+//! Levels, ids and record headers as stored: little-endian words.
 
 use super::FormatError;
 use crate::types::Id;
+
+/// The stored level of a slot without a node.
+pub(crate) const NO_NODE: u8 = u8::MAX;
 
 /// The id of a slot as one word: a number as it is, a string as where it lies among the texts, and all ones for a slot
 /// without an id.

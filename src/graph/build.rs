@@ -54,7 +54,7 @@ impl Graph {
         scratch: &mut Scratch,
     ) -> Result<(), OutOfMemory> {
         let NewNode { slot, level, .. } = node;
-        self.reserve(self.len().max(slot.index() + 1), level)?;
+        self.reserve_node(slot, level)?;
         let mut plan = core::mem::take(&mut scratch.plan);
         let planned = self.plan(space, node, tombstones, scratch, &mut plan);
         if planned.is_ok() {

@@ -2,7 +2,7 @@
 //!
 //! It is also the gate for stored bytes: nothing read is followed before it has been seen to be in range.
 
-use super::links::{END, FREE, Graph, MAX_LEVEL, TREE, target, used};
+use super::links::{END, Graph, TREE, target, used};
 use super::visited::Visited;
 use crate::types::{Level, OutOfMemory, Slot};
 
@@ -29,7 +29,7 @@ impl Shape {
 /// Inspects the whole graph. Linear in the number of links.
 pub(crate) fn inspect(graph: &Graph, is_live: impl Fn(Slot) -> bool) -> Result<Shape, OutOfMemory> {
     let mut shape = Shape::default();
-    upper_rows(graph, &mut shape)?;
+    upper_lists(graph, &mut shape);
     if shape.problems.is_empty() {
         lists(graph, &mut shape);
     }
@@ -46,44 +46,20 @@ fn slots(graph: &Graph) -> impl Iterator<Item = Slot> + use<> {
     (0..graph.len() as u32).map(Slot)
 }
 
-/// Levels in range; each upper row held by one node or free.
-fn upper_rows(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
-    let parts = graph.parts();
-    let rows = parts.upper.len();
-    let mut seen = Visited::default();
-    seen.begin(rows)?;
+/// A node has a list on each level up to its own, and nothing else has one.
+fn upper_lists(graph: &Graph, shape: &mut Shape) {
     let mut held = 0;
     for slot in slots(graph) {
-        let level = parts.levels.row(slot)[0];
-        if level != FREE && level > MAX_LEVEL.0 {
-            shape.found(|| format!("slot {} is on level {level}, beyond {}", slot.0, MAX_LEVEL.0));
-            continue;
-        }
-        let mut row = parts.upper_head.row(slot)[0];
-        for _ in 0..if level == FREE { 0 } else { level } {
-            if row as usize >= rows || !seen.insert(Slot(row)) {
-                shape.found(|| format!("slot {} has upper row {row}, which is not its own", slot.0));
-                return Ok(());
-            }
+        for level in (1..=graph.level(slot).map_or(0, |top| top.0)).map(Level) {
             held += 1;
-            row = parts.upper.row(Slot(row))[graph.m()];
-        }
-        if row != END {
-            shape.found(|| format!("slot {} has more upper rows than levels", slot.0));
-        }
-    }
-    for &row in parts.upper_free {
-        if row as usize >= rows || !seen.insert(Slot(row)) {
-            shape.found(|| format!("upper row {row} is free and in use"));
-        } else if parts.upper.row(Slot(row)).iter().any(|&link| link != END) {
-            // The next node that takes the row would take its links for its own.
-            shape.found(|| format!("free upper row {row} has links"));
+            if !graph.reaches(slot, level) {
+                shape.found(|| format!("slot {} has no list on level {}", slot.0, level.0));
+            }
         }
     }
-    if held + parts.upper_free.len() != rows {
-        shape.found(|| format!("{} upper rows are lost", rows - held - parts.upper_free.len().min(rows - held)));
+    if held != graph.upper_len() {
+        shape.found(|| format!("{held} upper lists of nodes, of {} in all", graph.upper_len()));
     }
-    Ok(())
 }
 
 /// Lists within bounds; no link to a free slot, to itself, twice, or to a node that does not reach so high; tree links
@@ -104,7 +80,7 @@ fn lists(graph: &Graph, shape: &mut Shape) {
             }
             for (at, &link) in links.iter().enumerate() {
                 let other = target(link);
-                if graph.level(other).is_none_or(|reach| reach < level) {
+                if !graph.reaches(other, level) {
                     shape.found(|| {
                         format!("slot {} links on level {} to {}, which is not there", slot.0, level.0, other.0)
                     });

@@ -1,10 +1,12 @@
-//! The arrays of the graph: a level, a neighbour list and its tree marks for each slot, and the entry point.
+//! The arrays of the graph: which slots hold a node, a neighbour list and its tree marks for each, and the entry point.
 //!
 //! A list on level 0 is `2M` words: links in use first, then [`END`]. The top bit of a link marks a tree link. Lists of
-//! higher levels lie apart, one row of `M + 1` words for each node and level; a node's rows are chained upwards
-//! through their last word.
+//! higher levels are `M` words and lie apart ([`Upper`]). A node's level is not stored: it is the highest on which the
+//! node has a list.
 
+use super::upper::Upper;
 use crate::segments::Rows;
+use crate::slot_set::SlotSet;
 use crate::types::{Level, OutOfMemory, Slot};
 
 /// No node reaches higher. At M = 4 one node in 4^15 would.
@@ -13,8 +15,6 @@ pub(crate) const MAX_LEVEL: Level = Level(15);
 pub(super) const END: u32 = u32::MAX;
 /// Marks a tree link, in the list of either end.
 pub(super) const TREE: u32 = 1 << 31;
-/// The level of a slot that holds no node.
-pub(super) const FREE: u8 = u8::MAX;
 
 /// The slot that a link leads to.
 #[inline]
@@ -33,25 +33,15 @@ pub(super) fn used(list: &[u32]) -> &[u32] {
 pub(crate) struct Graph {
     m: usize,
     entry: Slot,
-    levels: Rows<u8>,
+    pub(super) nodes: SlotSet,
     base: Rows<u32>,
-    upper_head: Rows<u32>,
-    upper: Rows<u32>,
-    upper_free: Vec<u32>,
+    pub(super) upper: Upper,
 }
 
 impl Graph {
     /// An empty graph of at most `m` links a node above level 0 and `2m` on it.
     pub(crate) const fn new(m: usize) -> Self {
-        Self {
-            m,
-            entry: Slot::NONE,
-            levels: Rows::new(1),
-            base: Rows::new(2 * m),
-            upper_head: Rows::new(1),
-            upper: Rows::new(m + 1),
-            upper_free: Vec::new(),
-        }
+        Self { m, entry: Slot::NONE, nodes: SlotSet::new(), base: Rows::new(2 * m), upper: Upper::new(m) }
     }
 
     pub(crate) const fn m(&self) -> usize {
@@ -74,100 +64,62 @@ impl Graph {
 
     /// The number of slots, free ones included.
     pub(crate) const fn len(&self) -> usize {
-        self.levels.len()
+        self.base.len()
     }
 
     /// The level of the node in `slot`; none when the slot is free or out of range.
     #[inline]
     pub(crate) fn level(&self, slot: Slot) -> Option<Level> {
-        if slot.index() >= self.len() {
-            return None;
-        }
-        let level = self.levels.row(slot)[0];
-        (level != FREE).then_some(Level(level))
+        self.nodes.contains(slot).then(|| self.upper.top(slot))
     }
 
-    /// Makes room for slots up to `len` and a new node of `level`, so that placing it cannot fail.
-    pub(crate) fn reserve(&mut self, len: usize, level: Level) -> Result<(), OutOfMemory> {
-        self.levels.reserve(len)?;
-        self.base.reserve(len)?;
-        self.upper_head.reserve(len)?;
-        let missing = usize::from(level.0).saturating_sub(self.upper_free.len());
-        self.upper.reserve(self.upper.len() + missing)?;
-        // Every row may become free one day, and freeing must not allocate.
-        let rows = self.upper.len() + missing;
-        if self.upper_free.capacity() < rows {
-            self.upper_free.try_reserve(rows.max(2 * self.upper_free.capacity()) - self.upper_free.len())?;
-        }
-        Ok(())
+    /// Whether `slot` holds a node that is on `level`. One load on level 0.
+    pub(super) fn reaches(&self, slot: Slot, level: Level) -> bool {
+        self.nodes.contains(slot) && (level.0 == 0 || !self.upper.list(slot, level).is_empty())
     }
 
-    /// Puts a node without links into a free slot, which is at most `len`.
-    pub(super) fn place(&mut self, slot: Slot, level: Level) {
+    /// Makes room for nodes of level 0 in the slots up to `len`.
+    pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.nodes.reserve(len)?;
+        self.base.reserve(len)
+    }
+
+    /// Makes room for a new node of `level` in `slot`, which is at most `len`, so that placing it cannot fail.
+    /// Returns how many bytes more the upper lists hold now.
+    pub(crate) fn reserve_node(&mut self, slot: Slot, level: Level) -> Result<usize, OutOfMemory> {
+        self.reserve(self.len().max(slot.index() + 1))?;
+        self.upper.reserve(slot, level)
+    }
+
+    /// Puts a node without links into a free slot, for which room has been reserved.
+    pub(crate) fn place(&mut self, slot: Slot, level: Level) {
         if slot.index() >= self.len() {
-            self.levels.resize(slot.index() + 1, FREE);
             self.base.resize(slot.index() + 1, END);
-            self.upper_head.resize(slot.index() + 1, END);
         }
-        self.levels.row_mut(slot)[0] = level.0;
-        let mut above = END;
-        for _ in 0..level.0 {
-            let row = self.upper_free.pop().unwrap_or_else(|| {
-                let row = self.upper.len();
-                self.upper.resize(row + 1, END);
-                row as u32
-            });
-            self.upper.row_mut(Slot(row))[self.m] = above;
-            above = row;
-        }
-        self.upper_head.row_mut(slot)[0] = above;
+        self.nodes.insert(slot);
+        self.upper.add(slot, level);
     }
 
     /// Empties a slot. The caller has seen to it that no link leads here.
+    #[inline(never)]
     pub(crate) fn free(&mut self, slot: Slot) {
-        self.levels.row_mut(slot)[0] = FREE;
+        self.nodes.remove(slot);
         self.base.row_mut(slot).fill(END);
-        let mut row = self.upper_head.row(slot)[0];
-        self.upper_head.row_mut(slot)[0] = END;
-        while row != END {
-            let links = self.upper.row_mut(Slot(row));
-            let above = links[self.m];
-            links.fill(END);
-            self.upper_free.push(row);
-            row = above;
-        }
+        self.upper.remove(slot);
     }
 
-    /// Drops the slots from `len` on, which must be free.
+    /// Drops the slots from `len` on, which must be free, and gives back all room that no node needs.
+    #[inline(never)]
     pub(crate) fn truncate(&mut self, len: usize) {
-        self.levels.resize(len, FREE);
+        self.nodes.truncate(len);
         self.base.resize(len, END);
-        self.upper_head.resize(len, END);
-        if self.upper_free.len() == self.upper.len() {
-            self.upper.resize(0, END);
-            self.upper_free = Vec::new();
-        }
-    }
-
-    #[inline]
-    fn upper_row(&self, slot: Slot, level: Level) -> Option<Slot> {
-        let mut row = *self.upper_head.row(slot).first()?;
-        for _ in 1..level.0 {
-            if row == END {
-                return None;
-            }
-            row = self.upper.row(Slot(row))[self.m];
-        }
-        (row != END).then_some(Slot(row))
+        self.upper.truncate(len);
     }
 
     /// The whole list of a node on `level`, unused end included. Empty when the node does not reach so high.
     #[inline]
     pub(super) fn list(&self, slot: Slot, level: Level) -> &[u32] {
-        if level.0 == 0 {
-            return self.base.row(slot);
-        }
-        self.upper_row(slot, level).map_or(&[], |row| &self.upper.row(row)[..self.m])
+        if level.0 == 0 { self.base.row(slot) } else { self.upper.list(slot, level) }
     }
 
     /// The links of a node on `level` that are in use.
@@ -178,11 +130,7 @@ impl Graph {
 
     #[inline]
     pub(super) fn list_mut(&mut self, slot: Slot, level: Level) -> &mut [u32] {
-        if level.0 == 0 {
-            return self.base.row_mut(slot);
-        }
-        let m = self.m;
-        self.upper_row(slot, level).map_or(&mut [], |row| &mut self.upper.row_mut(row)[..m])
+        if level.0 == 0 { self.base.row_mut(slot) } else { self.upper.list_mut(slot, level) }
     }
 
     /// Replaces the list of a node; what does not fit is left out.
@@ -208,75 +156,47 @@ impl Graph {
         }
     }
 
-    /// Bytes that a node holds in the arrays of level 0.
+    /// Bytes of a node's list on level 0.
     pub(crate) const fn row_bytes(&self) -> usize {
-        size_of::<u8>() + size_of::<u32>() * (2 * self.m + 1)
+        size_of::<u32>() * 2 * self.m
+    }
+
+    /// How many lists there are above level 0.
+    pub(crate) fn upper_len(&self) -> usize {
+        self.upper.len()
     }
 
     /// Bytes held, spare capacity included.
+    #[inline(never)]
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.levels.resident_bytes()
-            + self.base.resident_bytes()
-            + self.upper_head.resident_bytes()
-            + self.upper.resident_bytes()
-            + self.upper_free.capacity() * size_of::<u32>()
+        self.nodes.resident_bytes() + self.base.resident_bytes() + self.upper.resident_bytes()
     }
 
-    /// The arrays as stored: levels, level-0 lists, heads of the upper chains, upper rows, free upper rows.
-    pub(crate) fn parts(&self) -> Parts<'_> {
-        Parts {
-            levels: &self.levels,
-            base: &self.base,
-            upper_head: &self.upper_head,
-            upper: &self.upper,
-            upper_free: &self.upper_free,
-        }
+    /// The lists of level 0 in order of slot, some at a time, as they are stored.
+    pub(crate) fn base_lists(&self) -> impl Iterator<Item = &[u32]> {
+        self.base.segments()
     }
 
-    /// A graph of `len` slots and `upper` rows, all zero, to be filled from stored bytes and then inspected.
-    pub(crate) fn unfilled(m: usize, len: usize, upper: usize, upper_free: usize) -> Result<Self, OutOfMemory> {
+    /// The lists above it in order of slot and then of level, some at a time, as they are stored.
+    pub(crate) fn upper_lists(&self) -> impl Iterator<Item = &[u32]> {
+        self.upper.lists()
+    }
+
+    /// A graph of `len` free slots, to be filled from stored bytes and then inspected.
+    pub(crate) fn unfilled(m: usize, len: usize) -> Result<Self, OutOfMemory> {
         let mut graph = Self::new(m);
-        graph.levels.reserve(len)?;
-        graph.base.reserve(len)?;
-        graph.upper_head.reserve(len)?;
-        graph.upper.reserve(upper)?;
-        graph.upper_free.try_reserve(upper.max(upper_free))?;
-        graph.levels.resize(len, FREE);
+        graph.reserve(len)?;
         graph.base.resize(len, END);
-        graph.upper_head.resize(len, END);
-        graph.upper.resize(upper, END);
-        graph.upper_free.resize(upper_free, END);
         Ok(graph)
     }
 
-    /// The arrays to be filled from stored bytes.
-    pub(crate) fn parts_mut(&mut self) -> PartsMut<'_> {
-        PartsMut {
-            levels: &mut self.levels,
-            base: &mut self.base,
-            upper_head: &mut self.upper_head,
-            upper: &mut self.upper,
-            upper_free: &mut self.upper_free,
-        }
+    /// [`Graph::base_lists`], to be filled from stored bytes.
+    pub(crate) fn base_lists_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
+        self.base.segments_mut()
     }
-}
 
-/// The arrays of a graph, for storing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Parts<'a> {
-    pub(crate) levels: &'a Rows<u8>,
-    pub(crate) base: &'a Rows<u32>,
-    pub(crate) upper_head: &'a Rows<u32>,
-    pub(crate) upper: &'a Rows<u32>,
-    pub(crate) upper_free: &'a [u32],
-}
-
-/// The arrays of a graph, for filling.
-#[derive(Debug)]
-pub(crate) struct PartsMut<'a> {
-    pub(crate) levels: &'a mut Rows<u8>,
-    pub(crate) base: &'a mut Rows<u32>,
-    pub(crate) upper_head: &'a mut Rows<u32>,
-    pub(crate) upper: &'a mut Rows<u32>,
-    pub(crate) upper_free: &'a mut [u32],
+    /// [`Graph::upper_lists`], to be filled from stored bytes.
+    pub(crate) fn upper_lists_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
+        self.upper.lists_mut()
+    }
 }

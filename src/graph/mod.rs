@@ -14,7 +14,8 @@
 //!
 //! | file      | what                                                                    |
 //! |-----------|-------------------------------------------------------------------------|
-//! | `links`   | the arrays: levels, neighbour lists, tree marks, entry point            |
+//! | `links`   | the arrays: nodes, neighbour lists, tree marks, entry point             |
+//! | `upper`   | the lists above level 0                                                 |
 //! | `levels`  | seeded level draws                                                      |
 //! | `visited` | the epoch-stamped set of nodes a search has met                         |
 //! | `pool`    | the sorted candidates of a search                                       |
@@ -36,6 +37,7 @@ mod scan;
 mod search;
 mod select;
 mod tree;
+mod upper;
 mod visited;
 
 pub(crate) use build::{NewNode, pool_limit};

@@ -1,7 +1,7 @@
 //! index -> bytes. The same input, order and seed give the same bytes on every platform when the codes are int8.
 
 use super::{Error, Index};
-use crate::format::{ByteSink, FormatError, IdWord, Kind, Layout, Meta, RecordHeader, SectionWriter};
+use crate::format::{ByteSink, FormatError, IdWord, Kind, Layout, Meta, NO_NODE, RecordHeader, SectionWriter};
 use crate::types::{Id, Slot};
 
 /// How many words are gathered before they are handed to the sink.
@@ -28,27 +28,23 @@ impl Index {
     pub(crate) fn export_to<S: ByteSink + ?Sized>(&self, layout: Layout, sink: &mut S) -> Result<(), Error> {
         let mut to = SectionWriter::new(sink, layout);
         let super::Parts { graph, codes, .. } = &self.parts;
-        let arrays = graph.parts();
         to.put(&self.meta().to_bytes()?)?;
         to.end(Kind::Meta)?;
         for segment in codes.segments() {
             to.put(segment)?;
         }
         to.end(Kind::Codes)?;
-        for segment in arrays.levels.segments() {
-            to.put(segment)?;
-        }
+        let levels = |slots: core::ops::Range<usize>| slots.map(|slot| graph.level(Slot(slot as u32)));
+        in_batches(&mut to, self.parts.slots(), levels, |level| level.map_or(NO_NODE, |level| level.0))?;
         to.end(Kind::Levels)?;
-        for (kind, rows) in
-            [(Kind::BaseLinks, arrays.base), (Kind::UpperHeads, arrays.upper_head), (Kind::UpperLinks, arrays.upper)]
-        {
-            for segment in rows.segments() {
-                to.put(bytemuck::cast_slice(segment))?;
-            }
-            to.end(kind)?;
+        for lists in graph.base_lists() {
+            to.put(bytemuck::cast_slice(lists))?;
         }
-        to.put(bytemuck::cast_slice(arrays.upper_free))?;
-        to.end(Kind::UpperFree)?;
+        to.end(Kind::BaseLinks)?;
+        for lists in graph.upper_lists() {
+            to.put(bytemuck::cast_slice(lists))?;
+        }
+        to.end(Kind::UpperLinks)?;
         self.export_ids(&mut to)?;
         self.export_records(&mut to)?;
         Ok(to.finish()?)
@@ -105,7 +101,6 @@ impl Index {
     }
 
     fn meta(&self) -> Meta {
-        let arrays = self.parts.graph.parts();
         Meta {
             dimensions: self.config.dimensions as u32,
             metric: self.config.metric as u8,
@@ -118,8 +113,6 @@ impl Index {
             draws: self.draws,
             next_number: self.parts.ids.numbers_used(),
             slots: self.parts.slots() as u32,
-            upper_rows: arrays.upper.len() as u32,
-            upper_free: arrays.upper_free.len() as u32,
             entry: self.parts.graph.entry().unwrap_or(Slot::NONE).0,
         }
     }
@@ -127,17 +120,14 @@ impl Index {
     /// Where everything will lie. Linear in the number of records.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
         let slots = self.parts.slots() as u64;
-        let arrays = self.parts.graph.parts();
-        let words = |rows: &crate::segments::Rows<u32>| 4 * (rows.len() * rows.stride()) as u64;
+        let graph = &self.parts.graph;
         let texts = |id: &Id| if let Id::Text(text) = id { text.len() as u64 } else { 0 };
         Ok(Layout::new([
             self.meta().to_bytes()?.len() as u64,
             slots * self.parts.codes.row_bytes() as u64,
             slots,
-            words(arrays.base),
-            words(arrays.upper_head),
-            words(arrays.upper),
-            4 * arrays.upper_free.len() as u64,
+            slots * graph.row_bytes() as u64,
+            4 * (graph.upper_len() * graph.m()) as u64,
             8 * slots,
             self.parts.ids.iter().map(|(_, id)| texts(&id)).sum(),
             8 * (slots + 1),
@@ -147,11 +137,11 @@ impl Index {
 }
 
 /// Writes one word for each of `count` items.
-fn in_batches<S: ByteSink + ?Sized, T, I: Iterator<Item = T>>(
+fn in_batches<S: ByteSink + ?Sized, T, W: bytemuck::NoUninit, I: Iterator<Item = T>>(
     to: &mut SectionWriter<'_, S>,
     count: usize,
     items: impl Fn(core::ops::Range<usize>) -> I,
-    mut word: impl FnMut(T) -> u64,
+    mut word: impl FnMut(T) -> W,
 ) -> Result<(), FormatError> {
     let mut batch = Vec::with_capacity(BATCH_WORDS.min(count));
     for start in (0..count).step_by(BATCH_WORDS) {

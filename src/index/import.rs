@@ -3,11 +3,11 @@
 
 use super::{Config, Error, Index};
 use crate::arena::PayloadKind;
-use crate::format::{ByteSource, Contents, FormatError, IdWord, Kind, Meta, RecordHeader};
-use crate::graph::Graph;
+use crate::format::{ByteSource, Contents, FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader};
+use crate::graph::{Graph, MAX_LEVEL};
 use crate::metric::Metric;
 use crate::quantize::Quantization;
-use crate::types::{Id, OutOfMemory, Slot};
+use crate::types::{Id, Level, OutOfMemory, Slot};
 
 impl Index {
     /// The index that [`Index::export`] wrote, on whatever platform.
@@ -31,7 +31,7 @@ impl Index {
         let meta = Meta::from_bytes(&bytes)?;
         let config = config_of(&meta)?;
         let slots = meta.slots as usize;
-        if slots > Slot::MOST || meta.upper_rows as usize > Slot::MOST || meta.upper_free > meta.upper_rows {
+        if slots > Slot::MOST {
             return Err(corrupt("more slots than an index can hold").into());
         }
         let mut index = Self::new(config)?;
@@ -59,9 +59,6 @@ impl Index {
             (Kind::Codes, slots * self.parts.codes.row_bytes() as u64),
             (Kind::Levels, slots),
             (Kind::BaseLinks, slots * 8 * self.config.m as u64),
-            (Kind::UpperHeads, slots * 4),
-            (Kind::UpperLinks, u64::from(meta.upper_rows) * 4 * (self.config.m as u64 + 1)),
-            (Kind::UpperFree, u64::from(meta.upper_free) * 4),
             (Kind::Ids, slots * 8),
             (Kind::RecordOffsets, (slots + 1) * 8),
         ];
@@ -86,21 +83,17 @@ impl Index {
         for segment in self.parts.codes.segments_mut() {
             from.take(segment)?;
         }
-        let mut graph = Graph::unfilled(self.config.m, slots, meta.upper_rows as usize, meta.upper_free as usize)?;
-        let arrays = graph.parts_mut();
-        let mut from = contents.section(Kind::Levels);
-        for segment in arrays.levels.segments_mut() {
-            from.take(segment)?;
+        let mut graph = Graph::unfilled(self.config.m, slots)?;
+        import_levels(contents, slots, &mut graph)?;
+        let mut from = contents.section(Kind::BaseLinks);
+        for lists in graph.base_lists_mut() {
+            from.take(bytemuck::cast_slice_mut(lists))?;
         }
-        for (kind, rows) in
-            [(Kind::BaseLinks, arrays.base), (Kind::UpperHeads, arrays.upper_head), (Kind::UpperLinks, arrays.upper)]
-        {
-            let mut from = contents.section(kind);
-            for segment in rows.segments_mut() {
-                from.take(bytemuck::cast_slice_mut(segment))?;
-            }
+        let mut from = contents.section(Kind::UpperLinks);
+        for lists in graph.upper_lists_mut() {
+            from.take(bytemuck::cast_slice_mut(lists))?;
         }
-        contents.section(Kind::UpperFree).take(bytemuck::cast_slice_mut(arrays.upper_free))?;
+        from.end()?;
         graph.set_entry(Some(Slot(meta.entry)).filter(|slot| slot.is_some()));
         self.parts.graph = graph;
         Ok(())
@@ -205,6 +198,31 @@ impl Index {
         }
         Ok(from.end()?)
     }
+}
+
+/// Nodes without links. The levels say how many upper lists there are, and no more are allocated than were stored.
+fn import_levels<S: ByteSource + ?Sized>(
+    contents: &Contents<'_, S>,
+    slots: usize,
+    graph: &mut Graph,
+) -> Result<(), FormatError> {
+    let mut stored = contents.section(Kind::UpperLinks).len() / (4 * graph.m() as u64);
+    let mut from = contents.section(Kind::Levels);
+    let mut batch = [0; 1024];
+    for start in (0..slots).step_by(batch.len()) {
+        let count = batch.len().min(slots - start);
+        let batch = batch.get_mut(..count).unwrap_or_default();
+        from.take(batch)?;
+        for (slot, &mut level) in (start as u32..).map(Slot).zip(batch).filter(|(_, level)| **level != NO_NODE) {
+            stored = match stored.checked_sub(u64::from(level)) {
+                Some(left) if level <= MAX_LEVEL.0 => left,
+                _ => return Err(corrupt(format!("slot {} is on level {level}, without lists for it", slot.0))),
+            };
+            graph.reserve_node(slot, Level(level))?;
+            graph.place(slot, Level(level));
+        }
+    }
+    Ok(())
 }
 
 fn corrupt(what: impl Into<String>) -> FormatError {

@@ -11,13 +11,11 @@ pub(crate) mod kind {
     pub(crate) const CODES: usize = 1;
     pub(crate) const LEVELS: usize = 2;
     pub(crate) const BASE_LINKS: usize = 3;
-    pub(crate) const UPPER_HEADS: usize = 4;
-    pub(crate) const UPPER_LINKS: usize = 5;
-    pub(crate) const UPPER_FREE: usize = 6;
-    pub(crate) const IDS: usize = 7;
-    pub(crate) const ID_TEXTS: usize = 8;
-    pub(crate) const RECORD_OFFSETS: usize = 9;
-    pub(crate) const RECORDS: usize = 10;
+    pub(crate) const UPPER_LINKS: usize = 4;
+    pub(crate) const IDS: usize = 5;
+    pub(crate) const ID_TEXTS: usize = 6;
+    pub(crate) const RECORD_OFFSETS: usize = 7;
+    pub(crate) const RECORDS: usize = 8;
 }
 
 /// Where each field of the meta section begins.
@@ -31,15 +29,13 @@ pub(crate) mod meta {
     pub(crate) const THRESHOLD: usize = 26;
     pub(crate) const NEXT_NUMBER: usize = 42;
     pub(crate) const SLOTS: usize = 50;
-    pub(crate) const UPPER_ROWS: usize = 54;
-    pub(crate) const UPPER_FREE: usize = 58;
-    pub(crate) const ENTRY: usize = 62;
-    pub(crate) const BYTES: usize = 66;
+    pub(crate) const ENTRY: usize = 54;
+    pub(crate) const BYTES: usize = 58;
 }
 
 const HEADER: usize = 64;
 const ENTRY: usize = 32;
-const SECTIONS: usize = 11;
+pub(crate) const SECTIONS: usize = 9;
 const ALIGNMENT: usize = 64;
 
 pub(crate) fn word32(bytes: &[u8], at: usize) -> u32 {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use thermocline::{Config, Error, Id, Index, Quantization, SearchOptions};
 
-use crate::forge::{Forge, kind, meta, word32, word64};
+use crate::forge::{Forge, SECTIONS, kind, meta, word32, word64};
 use crate::support::{OwnPayload, Rng, sound};
 
 const M: usize = 4;
@@ -65,10 +65,9 @@ fn slots(forge: &Forge) -> usize {
     forge.section(kind::LEVELS).len()
 }
 
-/// A slot that reaches level 1 at least, and its first upper row.
-fn tall(forge: &Forge) -> (usize, usize) {
-    let slot = forge.section(kind::LEVELS).iter().position(|level| (1..16).contains(level)).unwrap();
-    (slot, forge.words(kind::UPPER_HEADS)[slot] as usize)
+/// The first slot that reaches level 1 at least: the first upper list is its own.
+fn tall(forge: &Forge) -> usize {
+    forge.section(kind::LEVELS).iter().position(|level| (1..16).contains(level)).unwrap()
 }
 
 #[test]
@@ -91,11 +90,11 @@ fn versions() {
 
 #[test]
 fn tables_that_lie() {
-    refused("twelve sections", |forge| forge.count = Some(12));
+    refused("a section more", |forge| forge.count = Some(SECTIONS as u32 + 1));
     refused("no sections", |forge| forge.count = Some(0));
     refused("a whole of no bytes", |forge| forge.total = Some(0));
     refused("a whole of all bytes there are", |forge| forge.total = Some(u64::MAX));
-    for section in 0..11 {
+    for section in 0..SECTIONS {
         for value in [0, 1, 64, 1 << 32, u64::MAX - 63, u64::MAX] {
             for field in 0..3 {
                 refused("a field of the table", |forge| {
@@ -114,7 +113,7 @@ fn tables_that_lie() {
 
 #[test]
 fn lengths_that_lie() {
-    for section in 0..11 {
+    for section in 0..SECTIONS {
         for change in [-64i64, -8, -4, -1, 1, 4, 8, 64, 4096] {
             refused(&format!("section {section} longer by {change}"), |forge| {
                 let len = forge.section(section).len() as i64;
@@ -148,11 +147,6 @@ fn meta_that_lies() {
     refused("a threshold of NaN", |forge| forge.set_meta(meta::THRESHOLD, &long(f64::NAN.to_bits())));
     for value in [0, 1, 59, 61, 1 << 24, 1 << 30, (1 << 30) + 1, u32::MAX] {
         refused("slots", |forge| forge.set_meta(meta::SLOTS, &word(value)));
-        if value != 1 {
-            refused("upper rows", |forge| forge.set_meta(meta::UPPER_ROWS, &word(value)));
-            let lie = value.max(1);
-            refused("free upper rows", |forge| forge.set_meta(meta::UPPER_FREE, &word(lie)));
-        }
     }
     refused("no entry point", |forge| forge.set_meta(meta::ENTRY, &word(END)));
     for value in [60, 1 << 20, 1 << 30, u32::MAX - 1] {
@@ -177,10 +171,7 @@ fn links_that_lead_nowhere() {
         for at in [0, 1, 2 * M, 59 * 2 * M] {
             refused(&format!("link {link:#x} at {at}"), |forge| forge.set_word(kind::BASE_LINKS, at, link));
         }
-        refused(&format!("upper link {link:#x}"), |forge| {
-            let (_, row) = tall(forge);
-            forge.set_word(kind::UPPER_LINKS, row * (M + 1), link);
-        });
+        refused(&format!("upper link {link:#x}"), |forge| forge.set_word(kind::UPPER_LINKS, 0, link));
     }
     refused("a link to itself", |forge| {
         let own = 5;
@@ -193,14 +184,13 @@ fn links_that_lead_nowhere() {
     refused("a hole in a list", |forge| forge.set_word(kind::BASE_LINKS, 0, END));
     refused("an upper link to a node of level 0", |forge| {
         let low = forge.section(kind::LEVELS).iter().position(|level| *level == 0).unwrap();
-        let (_, row) = tall(forge);
-        forge.set_word(kind::UPPER_LINKS, row * (M + 1), low as u32);
+        forge.set_word(kind::UPPER_LINKS, 0, low as u32);
     });
     refused("a mark on an upper link", |forge| {
-        let (slot, row) = tall(forge);
+        let slot = tall(forge);
         let levels = forge.section(kind::LEVELS).to_vec();
         let other = (0..levels.len()).find(|at| *at != slot && levels[*at] >= 1).unwrap();
-        forge.set_word(kind::UPPER_LINKS, row * (M + 1), other as u32 | TREE);
+        forge.set_word(kind::UPPER_LINKS, 0, other as u32 | TREE);
     });
 }
 
@@ -238,7 +228,7 @@ fn trees_that_are_none() {
 }
 
 #[test]
-fn levels_and_upper_rows_that_lie() {
+fn levels_and_upper_lists_that_lie() {
     for level in [1, 2, 15, 16, 17, 200, 254, 255] {
         refused(&format!("level {level}"), |forge| {
             let low = forge.section(kind::LEVELS).iter().position(|held| *held == 0).unwrap();
@@ -246,54 +236,47 @@ fn levels_and_upper_rows_that_lie() {
         });
     }
     refused("a level too few", |forge| {
-        let (slot, _) = tall(forge);
+        let slot = tall(forge);
         forge.section_mut(kind::LEVELS)[slot] -= 1;
     });
-    refused("a row that leads to itself, under a high level", |forge| {
-        let (slot, row) = tall(forge);
-        forge.section_mut(kind::LEVELS)[slot] = 15;
-        forge.set_word(kind::UPPER_LINKS, row * (M + 1) + M, row as u32);
+    refused("a level of one node given to another", |forge| {
+        let slot = tall(forge);
+        let levels = forge.section_mut(kind::LEVELS);
+        let low = levels.iter().position(|level| *level == 0).unwrap();
+        levels[slot] -= 1;
+        levels[low] += 1;
     });
-    refused("two rows that lead to each other", |forge| {
-        let heads: Vec<u32> = forge.words(kind::UPPER_HEADS).into_iter().filter(|head| *head != END).collect();
-        forge.set_word(kind::UPPER_LINKS, heads[0] as usize * (M + 1) + M, heads[1]);
-        forge.set_word(kind::UPPER_LINKS, heads[1] as usize * (M + 1) + M, heads[0]);
-    });
-    refused("a row of two nodes", |forge| {
-        let (slot, row) = tall(forge);
-        let heads = forge.words(kind::UPPER_HEADS);
-        let other = (0..heads.len()).find(|at| *at != slot && heads[*at] != END).unwrap();
-        forge.set_word(kind::UPPER_HEADS, other, row as u32);
-    });
-    for row in [1 << 20, 1 << 31, END - 1, END] {
-        refused("a head out of range", |forge| {
-            let (slot, _) = tall(forge);
-            forge.set_word(kind::UPPER_HEADS, slot, row);
+    // As many lists as there are levels, but of a height that no node has.
+    for level in [16, 100, 254] {
+        refused(&format!("level {level}, with lists for it"), |forge| {
+            let slot = tall(forge);
+            let more = level - forge.section(kind::LEVELS)[slot];
+            forge.section_mut(kind::LEVELS)[slot] = level;
+            let first = vec![0xff; usize::from(more) * 4 * M];
+            forge.section_mut(kind::UPPER_LINKS).splice(0..0, first);
         });
     }
-    for row in [0, 1 << 20, END] {
-        refused("a free row that is not", |forge| {
-            forge.set_words(kind::UPPER_FREE, &[row]);
-            forge.set_meta(meta::UPPER_FREE, &1u32.to_le_bytes());
+    for lists in [1, 3, 1000] {
+        refused("a list of nobody", |forge| {
+            forge.section_mut(kind::UPPER_LINKS).extend(vec![0xff; lists * 4 * M]);
         });
     }
-    // A node added later took such a row over, links and all, and following them was a panic.
-    let with_free_row = |forge: &mut Forge, word: u32| {
-        let rows = word32(forge.section(kind::META), meta::UPPER_ROWS);
-        forge.section_mut(kind::UPPER_LINKS).extend([word.to_le_bytes(); M + 1].as_flattened());
-        forge.set_meta(meta::UPPER_ROWS, &(rows + 1).to_le_bytes());
-        forge.set_words(kind::UPPER_FREE, &[rows]);
-        forge.set_meta(meta::UPPER_FREE, &1u32.to_le_bytes());
-    };
-    refused("a free row with links", |forge| with_free_row(forge, 77_777));
+    refused("a list too few", |forge| {
+        let len = forge.section(kind::UPPER_LINKS).len();
+        forge.section_mut(kind::UPPER_LINKS).truncate(len - 4 * M);
+    });
+    // Every level there can be, and the lists of none: nothing may be allocated by what the levels say.
+    refused("levels without lists", |forge| {
+        forge.section_mut(kind::LEVELS).fill(15);
+        forge.section_mut(kind::UPPER_LINKS).clear();
+    });
     let mut forge = honest(Quantization::Int8);
-    with_free_row(&mut forge, END);
+    // Empty lists on the levels above make a node no less sound.
+    let slot = tall(&forge);
+    let levels = usize::from(forge.section(kind::LEVELS)[slot]);
+    forge.section_mut(kind::LEVELS)[slot] = 15;
+    forge.section_mut(kind::UPPER_LINKS).splice(levels * 4 * M..levels * 4 * M, vec![0xff; (15 - levels) * 4 * M]);
     survives(&forge.seal()).unwrap();
-    refused("a lost row", |forge| {
-        let rows = word32(forge.section(kind::META), meta::UPPER_ROWS);
-        forge.section_mut(kind::UPPER_LINKS).extend([0xff; 4 * (M + 1)]);
-        forge.set_meta(meta::UPPER_ROWS, &(rows + 1).to_le_bytes());
-    });
 }
 
 #[test]
@@ -371,7 +354,7 @@ proptest! {
     #[test]
     fn any_change_is_borne_or_refused(
         quantized in any::<bool>(),
-        changes in prop::collection::vec((0usize..11, any::<prop::sample::Index>(), any_word()), 1..4),
+        changes in prop::collection::vec((0..SECTIONS, any::<prop::sample::Index>(), any_word()), 1..4),
     ) {
         let mut forge = honest(if quantized { Quantization::Int8 } else { Quantization::None });
         for (section, at, word) in changes {

@@ -1,6 +1,6 @@
 //! Every kind of damage is seen and named: a proof that nothing can fail proves nothing.
 
-use super::super::links::{END, FREE, TREE, target};
+use super::super::links::{END, TREE, target};
 use super::{BASE, Plane, World};
 use crate::types::{Level, Slot};
 
@@ -48,7 +48,7 @@ fn lists_out_of_order() {
         list[1] = list[0] & !TREE;
     });
     seen("has a hole", |world| world.graph.list_mut(Slot(3), BASE)[0] = END);
-    seen("free slot 119 has links", |world| world.graph.parts_mut().levels.row_mut(Slot(119))[0] = FREE);
+    seen("free slot 119 has links", |world| assert!(world.graph.nodes.remove(Slot(119))));
 }
 
 #[test]
@@ -98,27 +98,19 @@ fn what_cannot_be_reached() {
 }
 
 #[test]
-fn levels_and_rows_that_do_not_fit() {
-    seen("beyond 15", |world| world.graph.parts_mut().levels.row_mut(Slot(3))[0] = 16);
-    seen("more upper rows than levels", |world| {
+fn upper_lists_of_nobody() {
+    seen("upper lists of nodes, of", |world| {
         let slot = tall(world);
-        world.graph.parts_mut().levels.row_mut(slot)[0] = 0;
+        world.graph.nodes.remove(slot);
     });
-    seen("not its own", |world| {
-        let low = world.slots().find(|&slot| world.graph.level(slot) == Some(BASE)).unwrap();
-        world.graph.parts_mut().levels.row_mut(low)[0] = 1;
-    });
-    seen("not its own", |world| {
+    for slot in [120, 1023, 1024, 5000].map(Slot) {
+        seen("upper lists of nodes, of", |world| {
+            world.graph.upper.reserve(slot, Level(2)).unwrap();
+            world.graph.upper.add(slot, Level(2));
+        });
+    }
+    seen("which is not there", |world| {
         let slot = tall(world);
-        let parts = world.graph.parts_mut();
-        let row = parts.upper_head.row(slot)[0];
-        let other = (0..120).map(Slot).find(|&other| ![END, row].contains(&parts.upper_head.row(other)[0])).unwrap();
-        parts.upper_head.row_mut(other)[0] = row;
-    });
-    seen("upper rows are lost", |world| {
-        let slot = tall(world);
-        let parts = world.graph.parts_mut();
-        parts.upper_head.row_mut(slot)[0] = END;
-        parts.levels.row_mut(slot)[0] = 0;
+        world.graph.upper.remove(slot);
     });
 }

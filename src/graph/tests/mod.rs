@@ -7,6 +7,7 @@ mod check;
 mod repair;
 mod select;
 mod tree;
+mod upper;
 
 use super::links::TREE;
 use super::{Graph, NewNode, Scratch, draw_level, inspect};

@@ -145,7 +145,7 @@ proptest! {
                 break;
             }
             let level = world.graph.level(from).unwrap();
-            world.graph.reserve(n, level).unwrap();
+            world.graph.reserve_node(to, level).unwrap();
             world.graph.relocate(from, to);
             world.plane.points[to.index()] = world.plane.points[from.index()];
             world.tombstones.add(to);

@@ -1,0 +1,191 @@
+//! The lists above level 0, for the few nodes that have any.
+//!
+//! One node in M reaches level 1, so nothing is held here for a slot as such. Each segment of slots has a sorted row of
+//! keys (a slot's place in the segment, and a level), and the lists of `M` words in the same order:
+//!
+//! ```text
+//! keys     (3, 1)  (20, 1)  (20, 2)  (77, 1)      two bytes each, found by halving
+//! lists    ......  .......  .......  .......      4 M bytes each
+//! ```
+//!
+//! Taking a node in or out pushes the lists behind it aside: a few kilobytes, whatever M, because a segment has about
+//! 1024 / M lists. In return no list needs a number of its own, there are no free rows to keep, and the lists lie in
+//! memory in the order in which they are stored: by slot, then by level.
+//!
+//! A search looks here a few dozen times, so nothing is inlined: each copy would be bytes to download.
+
+use super::links::{END, MAX_LEVEL};
+use crate::segments::SEGMENT_SLOTS;
+use crate::types::{Level, OutOfMemory, Slot};
+
+/// Room grows by this many lists, or by a thirty-second where there are far more than draws of levels ever give.
+const STEP: usize = 4;
+const LEVEL_BITS: u32 = 4;
+
+// A key is two bytes.
+const _: () = assert!(MAX_LEVEL.0 < 1 << LEVEL_BITS && SEGMENT_SLOTS << LEVEL_BITS <= 1 << u16::BITS);
+
+/// Keys, ascending, and the lists that belong to them.
+#[derive(Debug, Default)]
+struct Segment {
+    keys: Vec<u16>,
+    lists: Vec<u32>,
+}
+
+/// The lists of all levels from 1 on.
+#[derive(Debug)]
+pub(super) struct Upper {
+    m: usize,
+    segments: Vec<Segment>,
+}
+
+const fn segment_of(slot: Slot) -> usize {
+    slot.index() / SEGMENT_SLOTS
+}
+
+const fn key(slot: Slot, level: Level) -> u16 {
+    ((slot.index() % SEGMENT_SLOTS) << LEVEL_BITS) as u16 | level.0 as u16
+}
+
+impl Segment {
+    /// Where the lists of `slot` begin, or would.
+    fn start(&self, slot: Slot) -> usize {
+        self.keys.partition_point(|&held| held < key(slot, Level(0)))
+    }
+
+    /// How many lists `slot` has: one for each level from 1 to its highest.
+    fn count(&self, start: usize, slot: Slot) -> usize {
+        self.keys[start..].iter().take_while(|&&held| held <= key(slot, MAX_LEVEL)).count()
+    }
+
+    const fn resident_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<u16>() + self.lists.capacity() * size_of::<u32>()
+    }
+}
+
+impl Upper {
+    pub(super) const fn new(m: usize) -> Self {
+        Self { m, segments: Vec::new() }
+    }
+
+    /// How many lists there are.
+    pub(super) fn len(&self) -> usize {
+        self.segments.iter().map(|segment| segment.keys.len()).sum()
+    }
+
+    /// The highest level on which `slot` has a list; 0 when it has none.
+    #[inline(never)]
+    pub(super) fn top(&self, slot: Slot) -> Level {
+        let count = |segment: &Segment| segment.count(segment.start(slot), slot);
+        Level(self.segments.get(segment_of(slot)).map_or(0, count) as u8)
+    }
+
+    fn find(&self, slot: Slot, level: Level) -> Option<usize> {
+        self.segments.get(segment_of(slot))?.keys.binary_search(&key(slot, level)).ok()
+    }
+
+    /// The whole list of a node on `level`, unused end included; empty when the node does not reach so high.
+    #[inline(never)]
+    pub(super) fn list(&self, slot: Slot, level: Level) -> &[u32] {
+        self.find(slot, level).map_or(&[], |at| &self.segments[segment_of(slot)].lists[at * self.m..][..self.m])
+    }
+
+    /// The same, for writing.
+    #[inline(never)]
+    pub(super) fn list_mut(&mut self, slot: Slot, level: Level) -> &mut [u32] {
+        match self.find(slot, level) {
+            Some(at) => &mut self.segments[segment_of(slot)].lists[at * self.m..][..self.m],
+            None => &mut [],
+        }
+    }
+
+    /// Makes room for the lists of a new node, so that adding it cannot fail. Returns how many bytes more the segment
+    /// holds now.
+    pub(super) fn reserve(&mut self, slot: Slot, level: Level) -> Result<usize, OutOfMemory> {
+        if level.0 == 0 {
+            return Ok(0);
+        }
+        let missing = (segment_of(slot) + 1).saturating_sub(self.segments.len());
+        self.segments.try_reserve(missing)?;
+        self.segments.resize_with(self.segments.len() + missing, Segment::default);
+        let segment = &mut self.segments[segment_of(slot)];
+        let held = segment.resident_bytes();
+        let Segment { keys, lists } = segment;
+        let wanted = keys.len() + usize::from(level.0);
+        let room = (wanted + wanted / 32).next_multiple_of(STEP);
+        if keys.capacity() < wanted {
+            keys.try_reserve_exact(room - keys.len())?;
+        }
+        if lists.capacity() < wanted * self.m {
+            lists.try_reserve_exact(room * self.m - lists.len())?;
+        }
+        Ok(segment.resident_bytes() - held)
+    }
+
+    /// Gives a slot without lists one empty list for each level from 1 to `level`. Room must have been reserved.
+    pub(super) fn add(&mut self, slot: Slot, level: Level) {
+        if level.0 == 0 {
+            return;
+        }
+        let Some(segment) = self.segments.get_mut(segment_of(slot)) else { return };
+        let (at, count) = (segment.start(slot), usize::from(level.0));
+        insert(&mut segment.keys, at, count, 0);
+        for (held, level) in segment.keys[at..at + count].iter_mut().zip((1..).map(Level)) {
+            *held = key(slot, level);
+        }
+        insert(&mut segment.lists, at * self.m, count * self.m, END);
+    }
+
+    /// Takes all lists from a slot.
+    #[inline(never)]
+    pub(super) fn remove(&mut self, slot: Slot) {
+        let Some(segment) = self.segments.get_mut(segment_of(slot)) else { return };
+        let at = segment.start(slot);
+        let count = segment.count(at, slot);
+        remove(&mut segment.keys, at, count);
+        remove(&mut segment.lists, at * self.m, count * self.m);
+    }
+
+    /// Gives back all room but that of the lists there are. Slots from `len` on must have none.
+    #[inline(never)]
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.segments.truncate(len.div_ceil(SEGMENT_SLOTS));
+        self.segments.shrink_to_fit();
+        for segment in &mut self.segments {
+            segment.keys.shrink_to_fit();
+            segment.lists.shrink_to_fit();
+        }
+    }
+
+    /// All lists, by slot and then by level, some at a time.
+    pub(super) fn lists(&self) -> impl Iterator<Item = &[u32]> {
+        self.segments.iter().map(|segment| segment.lists.as_slice())
+    }
+
+    /// The same, for filling from stored bytes.
+    pub(super) fn lists_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
+        self.segments.iter_mut().map(|segment| segment.lists.as_mut_slice())
+    }
+
+    /// Bytes held, spare capacity included.
+    #[inline(never)]
+    pub(super) fn resident_bytes(&self) -> usize {
+        let segments = self.segments.iter().map(Segment::resident_bytes).sum::<usize>();
+        self.segments.capacity() * size_of::<Segment>() + segments
+    }
+}
+
+/// Puts `count` times `value` in at `at`, into reserved room.
+fn insert<T: Copy>(items: &mut Vec<T>, at: usize, count: usize, value: T) {
+    let len = items.len();
+    debug_assert!(len + count <= items.capacity(), "{count} were not reserved");
+    items.resize(len + count, value);
+    items.copy_within(at..len, at + count);
+    items[at..at + count].fill(value);
+}
+
+/// Takes `count` items out at `at`.
+fn remove<T: Copy>(items: &mut Vec<T>, at: usize, count: usize) {
+    items.copy_within(at + count.., at);
+    items.truncate(items.len() - count);
+}
