@@ -5,10 +5,21 @@ use crate::metric::{Kernels, Metric};
 use crate::order::sort_by_distance;
 use crate::types::{Candidate, Distance};
 
-/// How many candidates are measured exactly for `k` hits. The codes' error moves a true neighbour by a few ranks, not
-/// by many, so a margin is enough; docs/BENCHMARKS.md has the recall that it costs.
+/// How many standard deviations of the difference of two distances a candidate may be misjudged by.
+const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
+
+/// How many candidates a search for `k` hits compares by their whole codes.
 pub(crate) const fn width(k: usize) -> usize {
-    k + k / 8 + 3
+    2 * k + 12
+}
+
+/// How many of the sorted `candidates` are to be measured exactly for `k` hits: those that may yet be one of them, when
+/// their distances are off by `error`, a standard deviation.
+pub(crate) fn doubtful(candidates: &[Candidate], k: usize, error: Distance) -> usize {
+    let Some(kth) = k.checked_sub(1).and_then(|last| candidates.get(last)) else { return candidates.len() };
+    let farthest = kth.distance + DEVIATIONS * error;
+    // At least `k`, also where made-up codes make distances that are no numbers.
+    candidates.partition_point(|candidate| candidate.distance <= farthest).max(k)
 }
 
 /// A query as it is compared with full vectors.
@@ -43,5 +54,30 @@ impl Exact<'_> {
             }
         }
         sort_by_distance(candidates, |candidate| (candidate.distance, candidate.slot));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Slot;
+
+    fn at(distances: &[Distance]) -> Vec<Candidate> {
+        distances.iter().zip(0..).map(|(&distance, slot)| Candidate { distance, slot: Slot(slot) }).collect()
+    }
+
+    #[test]
+    fn what_may_yet_be_a_hit_is_measured() {
+        let candidates = at(&[0.1, 0.2, 0.3, 0.31, 0.5]);
+        // k, standard deviation, how many are measured.
+        let cases = [(3, 0.0, 3), (3, 0.001, 3), (3, 0.01, 4), (3, 1.0, 5), (5, 0.0, 5), (9, 0.01, 5), (0, 0.01, 5)];
+        for (k, error, expected) in cases {
+            assert_eq!(doubtful(&candidates, k, error), expected, "k {k}, error {error}");
+        }
+    }
+
+    #[test]
+    fn distances_that_are_no_numbers_hide_nobody() {
+        assert_eq!(doubtful(&at(&[f32::NAN; 4]), 3, f32::NAN), 3);
     }
 }

@@ -36,7 +36,7 @@ impl Parts {
     pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         let slots = self.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST).ok_or(OutOfMemory)?;
         // What no address space can hold is refused at once: allocating up to its end first would take minutes.
-        let row = self.codes.row_bytes() + self.graph.row_bytes() + self.records.dimensions() * size_of::<f32>();
+        let row = self.codes.slot_bytes() + self.graph.row_bytes() + self.records.dimensions() * size_of::<f32>();
         row.checked_mul(additional).ok_or(OutOfMemory)?;
         let reserved = self.reserve_each(slots, additional);
         if reserved.is_err() {
@@ -69,6 +69,7 @@ impl Parts {
     }
 
     /// Gives back a slot that no link leads to and that has no id and no record.
+    #[inline(never)]
     pub(crate) fn release(&mut self, slot: Slot) {
         self.tombstones.free(slot);
         self.codes.erase(slot);
@@ -81,6 +82,7 @@ impl Parts {
     }
 
     /// Drops the slots from `len` on, none of which is live, whatever else they hold. Returns the same.
+    #[inline(never)]
     pub(crate) fn truncate(&mut self, len: usize) -> (usize, usize) {
         let graph = self.graph.resident_bytes();
         let codes = self.codes.resident_bytes();

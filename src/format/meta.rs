@@ -23,6 +23,9 @@ pub(crate) struct Meta {
     pub(crate) slots: u32,
     /// The entry point, or `u32::MAX`.
     pub(crate) entry: u32,
+    /// The growth of distances over a doubling of rank, beyond 1: a sum, and of how many.
+    pub(crate) growth_sum: f64,
+    pub(crate) growth_count: u64,
 }
 
 /// Far more than a [`Meta`] takes; a decoder that would read beyond it stops.
@@ -66,6 +69,8 @@ mod tests {
             next_number: 6,
             slots: 7,
             entry: 3,
+            growth_sum: 0.5,
+            growth_count: 7,
         }
     }
 

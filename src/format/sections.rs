@@ -29,6 +29,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(crate) enum Kind {
     Meta = 1,
     Codes,
+    LowerCodes,
+    Scales,
     Levels,
     BaseLinks,
     UpperLinks,
@@ -39,10 +41,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The arrays of the codes, in order.
+    pub(crate) const CODES: [Self; 3] = [Self::Codes, Self::LowerCodes, Self::Scales];
+
     /// Every kind, in order.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Meta,
         Self::Codes,
+        Self::LowerCodes,
+        Self::Scales,
         Self::Levels,
         Self::BaseLinks,
         Self::UpperLinks,

@@ -7,6 +7,7 @@
 //!    by the same heuristic, so that adding costs M distances most of the time.
 //! 4. On level 0, one link is made the node's tree link.
 
+use super::growth::Growth;
 use super::links::{Graph, TREE, target, used};
 use super::scan::scan_live;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     counts: Vec<(Level, usize)>,
     /// A neighbour's list while it is chosen anew.
     pub(super) list: Vec<Neighbour>,
+    /// What the graph will know of distances, with those to the candidates.
+    growth: Growth,
 }
 
 /// A node about to be linked.
@@ -59,6 +62,7 @@ impl Graph {
         let planned = self.plan(space, node, tombstones, scratch, &mut plan);
         if planned.is_ok() {
             self.place(slot, level);
+            self.set_growth(plan.growth);
             self.link(space, slot, &mut plan, scratch);
             let is_highest = self.entry().and_then(|entry| self.level(entry)).is_none_or(|top| level > top);
             // With no live node to link to, the node starts a tree of its own, and searches must start there.
@@ -80,7 +84,8 @@ impl Graph {
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         let NewNode { slot, level, ef_construction: ef } = node;
-        let Plan { candidates, chosen, counts, list } = plan;
+        let Plan { candidates, chosen, counts, list, growth } = plan;
+        *growth = self.growth();
         chosen.clear();
         counts.clear();
         candidates.try_reserve(ef)?;
@@ -98,7 +103,16 @@ impl Graph {
         for level in (0..=level.min(top).0).rev().map(Level) {
             let limit = pool_limit(ef);
             let kernels = space.kernels();
-            let search = LevelSearch { graph: self, level, scorer: &point, kernels, start, ef, limit };
+            let search = LevelSearch {
+                graph: self,
+                level,
+                scorer: &point,
+                kernels,
+                start,
+                ef,
+                limit,
+                ending: self.growth().ending(self.m(), ef, point.least()),
+            };
             let outcome = search.run(&mut space_of_search, &mut Accept::Live(tombstones))?;
             if let Some(nearest) = space_of_search.pool.nearest() {
                 start = nearest;
@@ -108,6 +122,9 @@ impl Graph {
             }
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
+            if level.0 == 0 {
+                *growth = self.growth().and(|nth| candidates[nth].distance, candidates.len());
+            }
             let count = select(space, candidates, self.m(), true, buffer);
             chosen.extend_from_slice(&candidates[..count]);
             counts.push((level, count));
@@ -142,6 +159,7 @@ impl Graph {
     }
 
     /// Adds the link from `neighbour` back to `slot`, choosing its list anew when that is full.
+    #[inline(never)]
     fn link_back<S: Space>(
         &mut self,
         space: &S,
@@ -156,10 +174,10 @@ impl Graph {
         }
         list.clear();
         let is_tree = neighbour.is_tree();
-        list.push(Neighbour { distance: neighbour.distance, slot, kept: is_tree, mark: neighbour.mark });
+        list.push(Neighbour::marked(neighbour.distance, slot, is_tree, neighbour.mark));
         score_list(&space.point(neighbour.slot, query), self.links(neighbour.slot, level), |distance, link| {
             let mark = link & TREE;
-            list.push(Neighbour { distance, slot: target(link), kept: mark != 0, mark });
+            list.push(Neighbour::marked(distance, target(link), mark != 0, mark));
         });
         sort(list);
         let count = select(space, list, self.capacity(level), false, buffer);
@@ -168,6 +186,7 @@ impl Graph {
 }
 
 /// Distances from one node to each of a list's, four at a time.
+#[inline(never)]
 pub(super) fn score_list(point: &impl Scorer, list: &[u32], mut put: impl FnMut(Distance, u32)) {
     let links = used(list);
     for &link in links {

@@ -4,6 +4,7 @@
 //! higher levels are `M` words and lie apart ([`Upper`]). A node's level is not stored: it is the highest on which the
 //! node has a list.
 
+use super::growth::Growth;
 use super::upper::Upper;
 use crate::segments::Rows;
 use crate::slot_set::SlotSet;
@@ -33,6 +34,7 @@ pub(super) fn used(list: &[u32]) -> &[u32] {
 pub(crate) struct Graph {
     m: usize,
     entry: Slot,
+    growth: Growth,
     pub(super) nodes: SlotSet,
     base: Rows<u32>,
     pub(super) upper: Upper,
@@ -41,7 +43,14 @@ pub(crate) struct Graph {
 impl Graph {
     /// An empty graph of at most `m` links a node above level 0 and `2m` on it.
     pub(crate) const fn new(m: usize) -> Self {
-        Self { m, entry: Slot::NONE, nodes: SlotSet::new(), base: Rows::new(2 * m), upper: Upper::new(m) }
+        Self {
+            m,
+            entry: Slot::NONE,
+            growth: Growth { sum: 0.0, count: 0 },
+            nodes: SlotSet::new(),
+            base: Rows::new(2 * m),
+            upper: Upper::new(m),
+        }
     }
 
     pub(crate) const fn m(&self) -> usize {
@@ -56,6 +65,15 @@ impl Graph {
     /// Where searches start: a node of the highest level, or none in an empty graph.
     pub(crate) fn entry(&self) -> Option<Slot> {
         self.entry.is_some().then_some(self.entry)
+    }
+
+    /// How distances grow with rank, as far as has been seen.
+    pub(crate) const fn growth(&self) -> Growth {
+        self.growth
+    }
+
+    pub(crate) const fn set_growth(&mut self, growth: Growth) {
+        self.growth = growth;
     }
 
     pub(crate) fn set_entry(&mut self, entry: Option<Slot>) {

@@ -20,6 +20,7 @@
 //! | `visited` | the epoch-stamped set of nodes a search has met                         |
 //! | `pool`    | the sorted candidates of a search                                       |
 //! | `search`  | descent and best-first search of one level                              |
+//! | `growth`  | how distances grow with rank, and when a search may end for it          |
 //! | `scan`    | the exact alternative, for when few nodes qualify                       |
 //! | `select`  | the neighbour selection heuristic (Algorithm 4)                         |
 //! | `build`   | linking a new node (Algorithm 1)                                        |
@@ -29,6 +30,7 @@
 
 mod build;
 mod check;
+mod growth;
 mod levels;
 mod links;
 mod pool;
@@ -42,6 +44,7 @@ mod visited;
 
 pub(crate) use build::{NewNode, pool_limit};
 pub(crate) use check::inspect;
+pub(crate) use growth::Growth;
 pub(crate) use levels::draw_level;
 pub(crate) use links::{Graph, MAX_LEVEL};
 pub(crate) use repair::Fates;

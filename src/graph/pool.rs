@@ -108,12 +108,12 @@ impl Pool {
 
     /// The nearest candidate whose links have not been followed, marked as followed.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Slot> {
+    pub(super) fn pop(&mut self) -> Option<Candidate> {
         while let Some(entry) = self.entries.get_mut(self.next) {
             self.next += 1;
             if entry.0 & EXPANDED == 0 {
                 entry.0 |= EXPANDED;
-                return Some(entry.slot());
+                return Some(Candidate { distance: entry.distance(), slot: entry.slot() });
             }
         }
         None
@@ -124,6 +124,20 @@ impl Pool {
     pub(super) fn upcoming(&self) -> impl Iterator<Item = Slot> {
         let rest = &self.entries[self.next.min(self.entries.len())..];
         rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
+    }
+
+    /// The distance of the `k`-th candidate that may be returned.
+    #[inline]
+    pub(super) fn kth(&self, k: usize) -> Option<Distance> {
+        if self.accepted < k {
+            return None;
+        }
+        let nth = k.checked_sub(1)?;
+        // Most often all of them may.
+        if self.accepted == self.entries.len() {
+            return self.entries.get(nth).map(|entry| entry.distance());
+        }
+        self.accepted().nth(nth).map(|candidate| candidate.distance)
     }
 
     /// The number of candidates that may be returned.
@@ -183,11 +197,12 @@ mod tests {
                 if i % 3 == 0 {
                     let peeked = pool.upcoming().next();
                     let popped = pool.pop();
-                    prop_assert_eq!(peeked, popped);
+                    prop_assert_eq!(peeked, popped.map(|candidate| candidate.slot));
                     followed.extend(popped);
                 }
             }
             followed.extend(core::iter::from_fn(|| pool.pop()));
+            let mut followed: Vec<_> = followed.into_iter().map(|candidate| candidate.slot).collect();
             followed.sort_unstable();
             prop_assert_eq!(followed, (0..distances.len() as u32).map(Slot).collect::<Vec<_>>());
         }

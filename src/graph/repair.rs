@@ -5,6 +5,7 @@
 //! lists anew was measured to lose recall. Places that the heuristic leaves empty go to the nearest it refused.
 
 use super::build::score_list;
+use super::growth::Ending;
 use super::links::{Graph, TREE, target};
 use super::scan::scan;
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
@@ -90,14 +91,23 @@ impl Graph {
                 let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
                 let accept = &mut Accept::If(&mut passes);
                 let limit = 16 * ef;
-                LevelSearch { graph: self, level, scorer: &point, kernels, start: entry, ef, limit }
-                    .run(&mut search, accept)?;
+                LevelSearch {
+                    graph: self,
+                    level,
+                    scorer: &point,
+                    kernels,
+                    start: entry,
+                    ef,
+                    limit,
+                    ending: Ending::NEVER,
+                }
+                .run(&mut search, accept)?;
                 // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
                 list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
             }
         }
         score_list(&point, &kept, |distance, link| {
-            list.push(Neighbour { distance, slot: target(link), kept: true, mark: link & TREE });
+            list.push(Neighbour::marked(distance, target(link), true, link & TREE));
         });
         sort(list);
         let wanted = wanted.max(few).min(self.capacity(level));

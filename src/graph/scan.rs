@@ -8,6 +8,7 @@ use crate::types::{OutOfMemory, Slot};
 
 /// Leaves in `pool` the `ef` nearest of the live slots that may be returned. For searching and for building, so that the
 /// two are one piece of code in the shipped wasm.
+#[inline(never)]
 pub(crate) fn scan_live(
     scorer: &impl Scorer,
     tombstones: &Tombstones,

@@ -1,6 +1,7 @@
 //! Descent through the upper levels and best-first search of one level (Algorithms 2 and 5 of the paper).
 
 use super::build::Plan;
+use super::growth::Ending;
 use super::links::{END, Graph, target, used};
 use super::pool::Pool;
 use super::visited::Visited;
@@ -126,10 +127,12 @@ pub(crate) struct LevelSearch<'a, S> {
     pub(crate) ef: usize,
     /// How many entries the pool may hold, those that may not be returned included.
     pub(crate) limit: usize,
+    pub(crate) ending: Ending,
 }
 
 impl<S: Scorer> LevelSearch<'_, S> {
     /// Leaves in the pool the `ef` nearest nodes that pass. Others are walked over.
+    #[inline(never)]
     pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {
         let Self { graph, level, scorer, start, .. } = *self;
         let SearchSpace { visited, pool, batch } = space;
@@ -139,10 +142,13 @@ impl<S: Scorer> LevelSearch<'_, S> {
         let mut rows = [scorer.row(start); BATCH];
         pool.insert(scorer.score(start), start, accept.passes(start));
         while let Some(nearest) = pool.pop() {
+            if pool.kth(self.ending.k).is_some_and(|kth| self.ending.has_come(nearest.distance, kth)) {
+                break;
+            }
             let mut fresh = 0;
             // Two at a time: their codes travel together, and at the end nearly all of the pool has been followed anyway.
-            for slot in [Some(nearest), pool.pop()].into_iter().flatten() {
-                for &link in graph.list(slot, level) {
+            for candidate in [Some(nearest), pool.pop()].into_iter().flatten() {
+                for &link in graph.list(candidate.slot, level) {
                     if link == END {
                         break;
                     }

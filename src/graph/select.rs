@@ -13,6 +13,8 @@ pub(super) struct Neighbour {
     pub(super) slot: Slot,
     /// Taken whatever the heuristic says: a tree link, or a link that a repair keeps.
     pub(super) kept: bool,
+    /// A chosen neighbour is nearer to it than the node is.
+    refused: bool,
     /// [`TREE`] for a tree link, else 0.
     pub(super) mark: u32,
 }
@@ -23,7 +25,11 @@ impl Neighbour {
     }
 
     pub(super) const fn new(distance: Distance, slot: Slot) -> Self {
-        Self { distance, slot, kept: false, mark: 0 }
+        Self::marked(distance, slot, false, 0)
+    }
+
+    pub(super) const fn marked(distance: Distance, slot: Slot, kept: bool, mark: u32) -> Self {
+        Self { distance, slot, kept, refused: false, mark }
     }
 
     pub(super) const fn is_tree(self) -> bool {
@@ -39,7 +45,7 @@ pub(super) fn sort(candidates: &mut [Neighbour]) {
 /// Moves the chosen of the sorted `candidates` to the front, in order of distance, and returns how many there are, at
 /// most `most`. With `fill`, places that the heuristic leaves empty go to the nearest of those it refused.
 ///
-/// Distances computed: at most candidates times `most`; fewer, because a refused candidate stops at its first reason.
+/// Distances computed: at most candidates times `most`; fewer, because who has been refused is not looked at again.
 pub(super) fn select<S: Space>(
     space: &S,
     candidates: &mut [Neighbour],
@@ -53,12 +59,15 @@ pub(super) fn select<S: Space>(
         let candidate = candidates[at];
         if candidate.kept {
             owed -= 1;
-        } else if chosen + owed >= most || !is_apart(space, candidate, &candidates[..chosen], buffer) {
+        } else if candidate.refused || chosen + owed >= most {
             continue;
         }
         // The refused keep their order behind the chosen.
         candidates[chosen..=at].rotate_right(1);
         chosen += 1;
+        if chosen + owed < most {
+            refuse(&space.point(candidate.slot, buffer), &mut candidates[at + 1..]);
+        }
     }
     if fill && chosen < most {
         chosen = most.min(candidates.len());
@@ -67,18 +76,27 @@ pub(super) fn select<S: Space>(
     chosen
 }
 
-/// True when no chosen neighbour is nearer to the candidate than the node is.
-fn is_apart<S: Space>(space: &S, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut PointBuffer) -> bool {
-    if chosen.is_empty() {
-        return true;
-    }
-    let point = space.point(candidate.slot, buffer);
-    let mut groups = chosen.chunks_exact(4);
-    for group in &mut groups {
-        let distances = point.score4([0, 1, 2, 3].map(|i| group[i].slot));
-        if distances.iter().any(|&distance| distance < candidate.distance) {
-            return false;
+/// Refuses those to which a chosen neighbour is nearer than the node is. The chosen one is the fixed point, because there
+/// are few of them, and making a point costs as much as several distances.
+#[inline(never)]
+fn refuse(chosen: &impl Scorer, others: &mut [Neighbour]) {
+    let mut group = [0; 4];
+    let mut filled = 0;
+    for at in 0..others.len() {
+        if others[at].kept || others[at].refused {
+            continue;
+        }
+        group[filled] = at;
+        filled += 1;
+        if filled == group.len() {
+            let distances = chosen.score4(group.map(|at| others[at].slot));
+            for (at, distance) in group.into_iter().zip(distances) {
+                others[at].refused = distance < others[at].distance;
+            }
+            filled = 0;
         }
     }
-    groups.remainder().iter().all(|other| point.score(other.slot) >= candidate.distance)
+    for &at in &group[..filled] {
+        others[at].refused = chosen.score(others[at].slot) < others[at].distance;
+    }
 }

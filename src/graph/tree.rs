@@ -32,6 +32,7 @@ pub(super) fn place_to_attach(graph: &Graph, chosen: &[Neighbour]) -> Option<Slo
 }
 
 /// The first node, walking the tree outwards from `start`, that passes. A finite tree has leaves, so one does.
+#[inline(never)]
 fn nearest_in_tree(graph: &Graph, start: Slot, passes: impl Fn(Slot) -> bool) -> Option<Slot> {
     let mut queue = VecDeque::from([(start, Slot::NONE)]);
     while let Some((slot, from)) = queue.pop_front() {
@@ -45,6 +46,7 @@ fn nearest_in_tree(graph: &Graph, start: Slot, passes: impl Fn(Slot) -> bool) ->
 
 /// Makes a tree link between two nodes. Each holds fewer tree links than a list is long; where the list is full, the
 /// farthest link that is not a tree link gives way.
+#[inline(never)]
 pub(super) fn join<S: Space>(graph: &mut Graph, space: &S, a: Slot, b: Slot, buffer: &mut PointBuffer) {
     for (here, there) in [(a, b), (b, a)] {
         let list = graph.list_mut(here, BASE);
@@ -69,6 +71,7 @@ pub(super) fn join<S: Space>(graph: &mut Graph, space: &S, a: Slot, b: Slot, buf
 /// Takes a node out of the tree: its tree links become ordinary ones, and the nodes that it held together are joined
 /// directly, each to the nearest of those before it. Expected cost: a few distances, for a node of a tree has two tree
 /// links on average.
+#[inline(never)]
 pub(crate) fn cut_out<S: Space>(graph: &mut Graph, space: &S, slot: Slot, buffer: &mut PointBuffer) {
     let parts: Vec<Slot> = tree_neighbours(graph, slot).collect();
     for link in graph.list_mut(slot, BASE) {

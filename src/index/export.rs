@@ -30,10 +30,12 @@ impl Index {
         let super::Parts { graph, codes, .. } = &self.parts;
         to.put(&self.meta().to_bytes()?)?;
         to.end(Kind::Meta)?;
-        for segment in codes.segments() {
-            to.put(segment)?;
+        for (kind, segments) in Kind::CODES.into_iter().zip(codes.segments()) {
+            for segment in segments {
+                to.put(segment)?;
+            }
+            to.end(kind)?;
         }
-        to.end(Kind::Codes)?;
         let levels = |slots: core::ops::Range<usize>| slots.map(|slot| graph.level(Slot(slot as u32)));
         in_batches(&mut to, self.parts.slots(), levels, |level| level.map_or(NO_NODE, |level| level.0))?;
         to.end(Kind::Levels)?;
@@ -114,17 +116,22 @@ impl Index {
             next_number: self.parts.ids.numbers_used(),
             slots: self.parts.slots() as u32,
             entry: self.parts.graph.entry().unwrap_or(Slot::NONE).0,
+            growth_sum: self.parts.graph.growth().sum,
+            growth_count: self.parts.graph.growth().count,
         }
     }
 
     /// Where everything will lie. Linear in the number of records.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        let [codes, lower, scales] = self.parts.codes.row_bytes();
         let slots = self.parts.slots() as u64;
         let graph = &self.parts.graph;
         let texts = |id: &Id| if let Id::Text(text) = id { text.len() as u64 } else { 0 };
         Ok(Layout::new([
             self.meta().to_bytes()?.len() as u64,
-            slots * self.parts.codes.row_bytes() as u64,
+            slots * codes as u64,
+            slots * lower as u64,
+            slots * scales as u64,
             slots,
             slots * graph.row_bytes() as u64,
             4 * (graph.upper_len() * graph.m()) as u64,

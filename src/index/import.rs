@@ -4,7 +4,7 @@
 use super::{Config, Error, Index};
 use crate::arena::PayloadKind;
 use crate::format::{ByteSource, Contents, FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader};
-use crate::graph::{Graph, MAX_LEVEL};
+use crate::graph::{Graph, Growth, MAX_LEVEL};
 use crate::metric::Metric;
 use crate::quantize::Quantization;
 use crate::types::{Id, Level, OutOfMemory, Slot};
@@ -55,8 +55,11 @@ impl Index {
         meta: &Meta,
     ) -> Result<(), FormatError> {
         let slots = u64::from(meta.slots);
+        let [codes, lower, scales] = self.parts.codes.row_bytes();
         let expected = [
-            (Kind::Codes, slots * self.parts.codes.row_bytes() as u64),
+            (Kind::Codes, slots * codes as u64),
+            (Kind::LowerCodes, slots * lower as u64),
+            (Kind::Scales, slots * scales as u64),
             (Kind::Levels, slots),
             (Kind::BaseLinks, slots * 8 * self.config.m as u64),
             (Kind::Ids, slots * 8),
@@ -77,11 +80,13 @@ impl Index {
         meta: &Meta,
     ) -> Result<(), FormatError> {
         let slots = meta.slots as usize;
-        let mut from = contents.section(Kind::Codes);
         self.parts.codes.reserve(slots)?;
         self.parts.codes.resize(slots);
-        for segment in self.parts.codes.segments_mut() {
-            from.take(segment)?;
+        for (kind, segments) in Kind::CODES.into_iter().zip(self.parts.codes.segments_mut()) {
+            let mut from = contents.section(kind);
+            for segment in segments {
+                from.take(segment)?;
+            }
         }
         let mut graph = Graph::unfilled(self.config.m, slots)?;
         import_levels(contents, slots, &mut graph)?;
@@ -95,6 +100,11 @@ impl Index {
         }
         from.end()?;
         graph.set_entry(Some(Slot(meta.entry)).filter(|slot| slot.is_some()));
+        let growth = Growth { sum: meta.growth_sum, count: meta.growth_count };
+        if !growth.is_possible() {
+            return Err(corrupt("distances that cannot grow so"));
+        }
+        graph.set_growth(growth);
         self.parts.graph = graph;
         Ok(())
     }

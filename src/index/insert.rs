@@ -3,10 +3,10 @@
 use super::payload::too_long;
 use super::{Error, Index, Payload};
 use crate::arena::AppendError;
-use crate::graph::{NewNode, draw_level};
+use crate::graph::{NewNode, Scratch, draw_level};
 use crate::ids::validate;
 use crate::quantize::with_space;
-use crate::types::{Id, Slot};
+use crate::types::{Id, OutOfMemory, Slot};
 
 impl From<AppendError> for Error {
     fn from(error: AppendError) -> Self {
@@ -99,17 +99,10 @@ impl Index {
         }
         self.parts.reserve_slot()?;
         self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
-        let level = draw_level(self.config.seed, self.draws, self.config.m);
-        let slot = self.parts.allocate();
-        self.parts.codes.encode(slot, vector, inverse_norm);
-        if let Err(error) = self.link(slot, level) {
-            self.parts.release(slot);
-            // A slot beyond the last node would be one that the graph's arrays do not have.
-            if slot.index() >= self.parts.graph.len() {
-                self.parts.shrink();
-            }
-            return Err(error);
-        }
+        let mut scratch = self.scratch.take();
+        let placed = self.place(vector, inverse_norm, &mut scratch);
+        self.scratch.put(scratch);
+        let slot = placed?;
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { vector };
         if let Err(error) = self.parts.records.append(slot, inverse_norm as f32, in_record, kind, bytes) {
             // Room was reserved above, so this is a defect; the node stays behind as a tombstone, never returned.
@@ -127,16 +120,25 @@ impl Index {
         Ok(())
     }
 
-    fn link(&mut self, slot: Slot, level: crate::types::Level) -> Result<(), Error> {
-        let mut scratch = self.scratch.take();
+    /// Gives the vector a slot, a code and links. On an error all is as it was.
+    fn place(&mut self, vector: &[f32], inverse_norm: f64, scratch: &mut Scratch) -> Result<Slot, OutOfMemory> {
+        for buffer in scratch.points_mut() {
+            self.parts.codes.prepare(buffer)?;
+        }
+        let slot = self.parts.allocate();
         let super::Parts { graph, codes, tombstones, .. } = &mut self.parts;
+        let [query, _] = scratch.points_mut();
+        codes.encode(slot, vector, inverse_norm, query);
+        let level = draw_level(self.config.seed, self.draws, self.config.m);
         let node = NewNode { slot, level, ef_construction: self.config.ef_construction };
-        let [query, point] = scratch.points_mut();
-        let linked = codes
-            .prepare(query)
-            .and_then(|()| codes.prepare(point))
-            .and_then(|()| with_space!(&*codes, space => graph.insert(space, node, tombstones, &mut scratch)));
-        self.scratch.put(scratch);
-        Ok(linked?)
+        let linked = with_space!(&*codes, space => graph.insert(space, node, tombstones, scratch));
+        if linked.is_err() {
+            self.parts.release(slot);
+            // A slot beyond the last node would be one that the graph's arrays do not have.
+            if slot.index() >= self.parts.graph.len() {
+                self.parts.shrink();
+            }
+        }
+        linked.map(|()| slot)
     }
 }

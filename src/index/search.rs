@@ -4,6 +4,7 @@ use super::config::in_range;
 use super::{Config, Error, Index};
 use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, pool_limit, scan_live};
 use crate::metric::Metric;
+use crate::order::sort_by_distance;
 use crate::quantize::{Codes, Scorer, Space};
 use crate::rerank::{self, Exact};
 use crate::types::{Candidate, Distance, Id, Level, Slot};
@@ -133,21 +134,21 @@ impl Index {
         if k == 0 {
             return Ok(());
         }
-        {
-            let (mut space, buffer, _) = scratch.split();
-            let point = codes.query(query, inverse_norm, buffer)?;
-            self.gather(codes, &point, ef, k, options.filter, &mut space)?;
-        }
-        let exact = options.rerank && self.parts.codes.vector(Slot(0)).is_none();
-        let width = if exact { rerank::width(k).max(k) } else { k };
+        let (mut space, buffer, _) = scratch.split();
+        let point = codes.query(query, inverse_norm, buffer)?;
+        self.gather(codes, &point, ef, k, options.filter, &mut space)?;
+        let width = rerank::width(k);
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
-        found.extend(scratch.pool.accepted().take(width));
-        if exact {
+        found.extend(space.pool.accepted().take(width));
+        let error = point.refine(found);
+        sort_by_distance(found, |candidate| (candidate.distance, candidate.slot));
+        if options.rerank && self.parts.codes.vector(Slot(0)).is_none() {
+            found.truncate(rerank::doubtful(found, k, error));
             let inverse_norm = inverse_norm as f32;
             let metric = self.config.metric;
             Exact { kernels: codes.kernels(), metric, query, inverse_norm }.rerank(&self.parts.records, found);
-            found.truncate(k);
         }
+        found.truncate(k);
         self.clamp(found);
         Ok(())
     }
@@ -164,7 +165,8 @@ impl Index {
     ) -> Result<(), Error> {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
         let (kernels, limit) = (codes.kernels(), pool_limit(ef));
-        let search = |start| LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit };
+        let ending = graph.growth().ending(k, ef, point.least());
+        let search = |start| LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending };
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, point, Level(0)) } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));

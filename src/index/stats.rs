@@ -66,7 +66,7 @@ impl Index {
             deleted,
             tombstone_ratio: if slots == 0 { 0.0 } else { deleted as f64 / slots as f64 },
             bytes,
-            reclaimable_bytes: deleted * (codes.row_bytes() + graph.row_bytes()) + records.stale_bytes(),
+            reclaimable_bytes: deleted * (codes.slot_bytes() + graph.row_bytes()) + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
             simd: codes.simd(),
         }

@@ -7,6 +7,7 @@
 //! | `kernel/scalar` | the reference, in plain Rust                                                               |
 //! | `kernel/wasm32` | WebAssembly simd128                                                                        |
 //! | `kernel/x86_64` | AVX2 and FMA, taken when the processor has them                                            |
+//! | `kernel/line`   | a cache line of stored bytes                                                               |
 //! | `kernel/proof`  | the runner that every implementation passes, natively and inside wasm                      |
 
 mod kernel;
@@ -14,6 +15,7 @@ mod kernel;
 pub use kernel::Kernels;
 #[doc(hidden)]
 pub use kernel::prove;
+pub(crate) use kernel::{LINE_BYTES, Line};
 
 /// How the distance between two vectors is taken. Under every metric a smaller distance is closer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! The codes of an index behind one enum. Hot loops take the variant out once, with [`with_space`].
 
 use super::{F32Codes, Int8Codes, PointBuffer};
-use crate::metric::{Kernels, Metric};
+use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
+use crate::segments::Rows;
 use crate::types::{OutOfMemory, Slot};
 
 /// How the codes that search walks over are stored.
@@ -10,7 +11,8 @@ use crate::types::{OutOfMemory, Slot};
 pub enum Quantization {
     /// f32: 4 bytes a dimension and 4 a vector. Needs no rerank.
     None,
-    /// 1 byte a dimension and 16 a vector; reranked from the full vectors. No training. Suits embeddings of any metric.
+    /// 1 byte a dimension, in two halves of whole cache lines, and 4 or 8 a vector; reranked from the full vectors. No
+    /// training. Suits embeddings of any metric whose components are around zero.
     Int8,
 }
 
@@ -43,6 +45,9 @@ macro_rules! with_space {
 pub(crate) use with_space;
 
 impl Codes {
+    /// How many arrays are stored; of some there is nothing.
+    pub(crate) const ARRAYS: usize = 3;
+
     pub(crate) fn new(quantization: Quantization, dimensions: usize, metric: Metric) -> Self {
         let kernels = Kernels::detect();
         match quantization {
@@ -62,37 +67,53 @@ impl Codes {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::None(codes) => codes.rows().len(),
-            Self::Int8(codes) => codes.rows().len(),
+            Self::Int8(codes) => codes.arrays().1.len(),
         }
     }
 
     /// Makes room for rows up to `len`.
+    #[inline(never)]
     pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
         match self {
             Self::None(codes) => codes.rows_mut().reserve(len),
-            Self::Int8(codes) => codes.rows_mut().reserve(len),
+            Self::Int8(codes) => {
+                let (halves, scales) = codes.arrays_mut();
+                for half in halves {
+                    half.reserve(len)?;
+                }
+                scales.reserve(len)
+            }
         }
     }
 
     /// Sets the number of rows; growing needs a [`Codes::reserve`] before it, and new rows are zero.
+    #[inline(never)]
     pub(crate) fn resize(&mut self, len: usize) {
         match self {
             Self::None(codes) => codes.rows_mut().resize(len, 0.0),
-            Self::Int8(codes) => codes.rows_mut().resize(len, 0),
+            Self::Int8(codes) => {
+                let (halves, scales) = codes.arrays_mut();
+                for half in halves {
+                    half.resize(len, Line::ZERO);
+                }
+                scales.resize(len, 0.0);
+            }
         }
     }
 
-    /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1.
-    pub(crate) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64) {
+    /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1. The `buffer` is one
+    /// that [`Codes::prepare`] has made ready.
+    pub(crate) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, buffer: &mut PointBuffer) {
         match self {
             Self::None(codes) => codes.encode(slot, vector, inverse_norm),
-            Self::Int8(codes) => codes.encode(slot, vector, inverse_norm),
+            Self::Int8(codes) => codes.encode(slot, vector, inverse_norm, buffer),
         }
     }
 
     /// Copies the code of one slot to another.
+    #[inline(never)]
     pub(crate) fn copy(&mut self, from: Slot, to: Slot) {
-        fn copy_row<T: Copy>(rows: &mut crate::segments::Rows<T>, from: Slot, to: Slot) {
+        fn copy_row<T: Copy>(rows: &mut Rows<T>, from: Slot, to: Slot) {
             for i in 0..rows.stride() {
                 let value = rows.row(from)[i];
                 rows.row_mut(to)[i] = value;
@@ -100,15 +121,28 @@ impl Codes {
         }
         match self {
             Self::None(codes) => copy_row(codes.rows_mut(), from, to),
-            Self::Int8(codes) => copy_row(codes.rows_mut(), from, to),
+            Self::Int8(codes) => {
+                let (halves, scales) = codes.arrays_mut();
+                for half in halves {
+                    copy_row(half, from, to);
+                }
+                copy_row(scales, from, to);
+            }
         }
     }
 
     /// Overwrites the code of a slot that has become free with zeros.
+    #[inline(never)]
     pub(crate) fn erase(&mut self, slot: Slot) {
         match self {
             Self::None(codes) => codes.rows_mut().row_mut(slot).fill(0.0),
-            Self::Int8(codes) => codes.rows_mut().row_mut(slot).fill(0),
+            Self::Int8(codes) => {
+                let (halves, scales) = codes.arrays_mut();
+                for half in halves {
+                    half.row_mut(slot).fill(Line::ZERO);
+                }
+                scales.row_mut(slot).fill(0.0);
+            }
         }
     }
 
@@ -128,12 +162,20 @@ impl Codes {
         }
     }
 
-    /// Bytes of one row.
-    pub(crate) fn row_bytes(&self) -> usize {
+    /// Bytes that a slot has in each of the stored arrays.
+    pub(crate) fn row_bytes(&self) -> [usize; Self::ARRAYS] {
         match self {
-            Self::None(codes) => codes.rows().stride() * size_of::<f32>(),
-            Self::Int8(codes) => codes.rows().stride(),
+            Self::None(codes) => [codes.rows().stride() * size_of::<f32>(), 0, 0],
+            Self::Int8(codes) => {
+                let ([upper, lower], scales) = codes.arrays();
+                [upper.stride() * LINE_BYTES, lower.stride() * LINE_BYTES, scales.stride() * size_of::<f32>()]
+            }
         }
+    }
+
+    /// Bytes that a slot has in all of them.
+    pub(crate) fn slot_bytes(&self) -> usize {
+        self.row_bytes().iter().sum()
     }
 
     /// The name of the instruction set that the distances are computed with.
@@ -145,23 +187,45 @@ impl Codes {
     pub(crate) fn resident_bytes(&self) -> usize {
         match self {
             Self::None(codes) => codes.rows().resident_bytes(),
-            Self::Int8(codes) => codes.rows().resident_bytes(),
+            Self::Int8(codes) => {
+                let (halves, scales) = codes.arrays();
+                halves.map(Rows::resident_bytes).iter().sum::<usize>() + scales.resident_bytes()
+            }
         }
     }
 
-    /// The rows as stored bytes, segment by segment. Host order is little-endian on every platform that is built for.
-    pub(crate) fn segments(&self) -> Box<dyn Iterator<Item = &[u8]> + '_> {
+    /// The stored arrays as bytes, segment by segment. Host order is little-endian on every platform that is built for.
+    pub(crate) fn segments(&self) -> [Segments<'_>; Self::ARRAYS] {
         match self {
-            Self::None(codes) => Box::new(codes.rows().segments().map(bytemuck::cast_slice)),
-            Self::Int8(codes) => Box::new(codes.rows().segments()),
+            Self::None(codes) => [bytes(codes.rows()), Box::new(core::iter::empty()), Box::new(core::iter::empty())],
+            Self::Int8(codes) => {
+                let ([upper, lower], scales) = codes.arrays();
+                [bytes(upper), bytes(lower), bytes(scales)]
+            }
         }
     }
 
-    /// The rows as bytes to be filled from a store, segment by segment.
-    pub(crate) fn segments_mut(&mut self) -> Box<dyn Iterator<Item = &mut [u8]> + '_> {
+    /// The stored arrays as bytes to be filled from a store, segment by segment.
+    pub(crate) fn segments_mut(&mut self) -> [SegmentsMut<'_>; Self::ARRAYS] {
         match self {
-            Self::None(codes) => Box::new(codes.rows_mut().segments_mut().map(bytemuck::cast_slice_mut)),
-            Self::Int8(codes) => Box::new(codes.rows_mut().segments_mut()),
+            Self::None(codes) => {
+                [bytes_mut(codes.rows_mut()), Box::new(core::iter::empty()), Box::new(core::iter::empty())]
+            }
+            Self::Int8(codes) => {
+                let ([upper, lower], scales) = codes.arrays_mut();
+                [bytes_mut(upper), bytes_mut(lower), bytes_mut(scales)]
+            }
         }
     }
+}
+
+type Segments<'a> = Box<dyn Iterator<Item = &'a [u8]> + 'a>;
+type SegmentsMut<'a> = Box<dyn Iterator<Item = &'a mut [u8]> + 'a>;
+
+fn bytes<T: bytemuck::Pod>(rows: &Rows<T>) -> Segments<'_> {
+    Box::new(rows.segments().map(bytemuck::cast_slice))
+}
+
+fn bytes_mut<T: bytemuck::Pod>(rows: &mut Rows<T>) -> SegmentsMut<'_> {
+    Box::new(rows.segments_mut().map(bytemuck::cast_slice_mut))
 }

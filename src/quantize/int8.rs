@@ -1,114 +1,108 @@
-//! One byte a dimension: each vector has its own scale and offset, and nothing is trained.
+//! One byte a dimension, in two halves: each vector has its own scale, and nothing is trained.
 //!
-//! A component is stored as `q` in `-127..=127` with `x ~ scale * q + offset`. The inner product of two codes is then
+//! A component is stored as `q` in `-127..=127` with `x ~ scale * q`. The upper four bits of all components lie apart from
+//! the lower four, because a search waits for memory most of the time: it walks by the upper halves alone, half the
+//! cache lines, and looks at both for the few candidates that it ends with. An inner product is an exact integer times
+//! two stored floats, combined in one fixed order, so equal input gives equal graphs, byte for byte, natively and in
+//! WebAssembly.
 //!
-//! ```text
-//! <x, y> ~ sx sy <qx, qy> + oy (sum(sx qx) + n ox) + ox sum(sy qy)
-//! ```
-//!
-//! of which only the integer `<qx, qy>` depends on both, so a distance is an exact integer and three products with
-//! stored floats. The integer is the same on every platform and the floats are combined in one fixed order, so equal
-//! input gives equal graphs, byte for byte, natively and in WebAssembly.
-//!
-//! A row is the components, padded with zeros to whole 16-byte vectors, and four little-endian f32:
-//! scale, offset, `scale * sum(q)` and the squared length of the decoded vector. Recall by these codes alone ends near
-//! 0.993 on 384-dimensional sentence embeddings; the exact rerank lifts it.
+//! Each half is nibbles in whole cache lines (`nibbles.rs`). Beside the halves a slot has its scale and, unless the metric
+//! is cosine, the squared length of the decoded vector. Recall by these codes alone ends near 0.993 on 384-dimensional
+//! sentence embeddings; the exact rerank lifts it.
 
+use super::nibbles::{Sums, pack, spread, unpack};
 use super::{PointBuffer, Scorer, Space};
-use crate::metric::{Kernels, Metric};
+use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::Rows;
-use crate::types::{Distance, OutOfMemory, Slot};
+use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
-const LANES: usize = 16;
-const TAIL_BYTES: usize = 16;
+/// How far off a component is without its lower half, in scales: by up to 8 either way, as a standard deviation.
+const UPPER_ERROR: f32 = 4.62;
+/// How far off two whole components are by rounding: by up to a half either way, either of them, as a standard deviation.
+const FULL_ERROR: f32 = 0.41;
 
 /// The int8 codes of an index.
 #[derive(Debug)]
 pub(crate) struct Int8Codes {
-    dimensions: usize,
-    padded: usize,
     metric: Metric,
     kernels: Kernels,
-    rows: Rows<u8>,
-    /// Where a vector is quantized before it becomes a row.
-    wide: Vec<i16>,
-}
-
-/// What stands behind the components of a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Tail {
-    scale: f32,
-    offset: f32,
-    weighted_sum: f32,
-    squared_length: f32,
-}
-
-impl Tail {
-    fn to_bytes(self) -> [u8; TAIL_BYTES] {
-        let mut bytes = [0; TAIL_BYTES];
-        let values = [self.scale, self.offset, self.weighted_sum, self.squared_length];
-        for (place, value) in bytes.chunks_exact_mut(4).zip(values) {
-            place.copy_from_slice(&value.to_le_bytes());
-        }
-        bytes
-    }
-
-    #[inline]
-    fn read(bytes: &[u8]) -> Self {
-        // As four whole words, or the compiler loads them byte by byte, in the innermost loop.
-        let words = bytes.as_chunks::<4>().0;
-        let at = |i: usize| words.get(i).map_or(0.0, |word| f32::from_le_bytes(*word));
-        Self { scale: at(0), offset: at(1), weighted_sum: at(2), squared_length: at(3) }
-    }
+    /// Dimensions, in whole lines of nibbles.
+    padded: usize,
+    upper: Rows<Line>,
+    lower: Rows<Line>,
+    /// The scale, and unless the metric is cosine the squared length.
+    scales: Rows<f32>,
 }
 
 impl Int8Codes {
     pub(crate) fn new(dimensions: usize, metric: Metric, kernels: Kernels) -> Self {
-        let padded = dimensions.next_multiple_of(LANES);
-        Self { dimensions, padded, metric, kernels, rows: Rows::new(padded + TAIL_BYTES), wide: Vec::new() }
+        let padded = dimensions.next_multiple_of(2 * LINE_BYTES);
+        let lines = padded / 2 / LINE_BYTES;
+        let scales = if metric == Metric::Cosine { 1 } else { 2 };
+        Self { metric, kernels, padded, upper: Rows::new(lines), lower: Rows::new(lines), scales: Rows::new(scales) }
     }
 
-    pub(super) const fn rows(&self) -> &Rows<u8> {
-        &self.rows
+    /// The stored arrays: upper halves, lower halves, scales.
+    pub(super) const fn arrays(&self) -> ([&Rows<Line>; 2], &Rows<f32>) {
+        ([&self.upper, &self.lower], &self.scales)
     }
 
-    pub(super) const fn rows_mut(&mut self) -> &mut Rows<u8> {
-        &mut self.rows
+    /// The stored arrays, for writing.
+    pub(super) const fn arrays_mut(&mut self) -> ([&mut Rows<Line>; 2], &mut Rows<f32>) {
+        ([&mut self.upper, &mut self.lower], &mut self.scales)
     }
 
-    /// Writes the code of `vector` into the row of `slot`. `inverse_norm` scales it first; 1 leaves it as it is.
-    pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64) {
-        let (components, tail) = self.rows.row_mut(slot).split_at_mut(self.padded);
-        self.wide.resize(self.padded, 0);
-        let values = quantize(vector, inverse_norm, &mut self.wide);
-        for (component, &q) in components.iter_mut().zip(&self.wide) {
-            *component = (q as i8).cast_unsigned();
-        }
-        tail.copy_from_slice(&values.to_bytes());
+    /// Writes the code of `vector` into the rows of `slot`. `inverse_norm` scales it first; 1 leaves it as it is.
+    #[inline(never)]
+    pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, buffer: &mut PointBuffer) {
+        let scale = quantize(vector, inverse_norm, &mut buffer.plain);
+        let [upper, lower] = [self.upper.row_mut(slot), self.lower.row_mut(slot)].map(bytemuck::cast_slice_mut);
+        pack(&buffer.plain, upper, lower);
+        let values = [scale, squared_length(scale, &buffer.plain)];
+        let stored = self.scales.row_mut(slot);
+        stored.copy_from_slice(&values[..stored.len()]);
     }
 
-    /// Makes room in `buffer`, so that [`Space::point`] cannot fail.
+    /// Makes room in `buffer`, so that nothing that uses it can fail.
     pub(super) fn prepare(&self, buffer: &mut PointBuffer) -> Result<(), OutOfMemory> {
-        buffer.wide.try_reserve(self.padded.saturating_sub(buffer.wide.len()))?;
-        buffer.wide.resize(self.padded, 0);
+        for wide in [&mut buffer.plain, &mut buffer.wide] {
+            wide.try_reserve(self.padded.saturating_sub(wide.len()))?;
+            wide.resize(self.padded, 0);
+        }
         Ok(())
     }
 
-    fn around<'a>(&'a self, tail: Tail, wide: &'a [i16]) -> Int8Point<'a> {
-        let n = self.dimensions as f32;
-        let (base, by_length, by_product) = match self.metric {
-            Metric::Cosine => (1.0, 0.0, 1.0),
-            Metric::Dot => (0.0, 0.0, 1.0),
-            Metric::L2 => (tail.squared_length, 1.0, 2.0),
+    /// The point whose components are in `buffer.plain`.
+    #[inline(never)]
+    fn around<'a>(&'a self, scale: f32, squared_length: f32, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
+        let PointBuffer { plain, wide, .. } = buffer;
+        let Sums { all, last } = spread(plain, wide);
+        let (base, by_length, by_product, length) = match self.metric {
+            Metric::Cosine => (1.0, 0.0, 1.0, 1.0),
+            Metric::Dot => (0.0, 0.0, 1.0, squared_length.sqrt()),
+            Metric::L2 => (squared_length, 1.0, 2.0, squared_length.sqrt()),
         };
         Int8Point {
             codes: self,
             wide,
             base,
             by_length,
-            by_integer: -by_product * tail.scale,
-            by_offset: -by_product * (tail.weighted_sum + n * tail.offset),
-            by_sum: -by_product * tail.offset,
+            by_integer: -0.5 * by_product * scale,
+            // Doubled, so that the mean of a lower half, 7.5, is an integer.
+            upper_bias: 256 * (last - all) + 15 * all,
+            full_bias: 256 * (last - all) + 16 * last,
+            least: 2.0 * by_product * UPPER_ERROR * scale * length,
+            error: by_product * FULL_ERROR * scale * length,
+        }
+    }
+
+    /// The scale of a slot and its squared length. Where that is not stored, nothing depends on it.
+    #[inline]
+    fn scale(&self, slot: Slot) -> (f32, f32) {
+        match *self.scales.row(slot) {
+            [scale, squared_length] => (scale, squared_length),
+            [scale] => (scale, 0.0),
+            _ => (0.0, 0.0),
         }
     }
 }
@@ -117,52 +111,43 @@ impl Int8Codes {
 /// arithmetic that a compiler turns into vector instructions everywhere.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// Quantizes `vector * inverse_norm` into `wide`, which is as long as a padded row. Three plain passes, each of which
-/// becomes vector code.
-fn quantize(vector: &[f32], inverse_norm: f64, wide: &mut [i16]) -> Tail {
-    let (mut lows, mut highs) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8]);
+/// Quantizes `vector * inverse_norm` into `plain`, which is as long as a padded row; returns the scale. Plain passes, each
+/// of which becomes vector code.
+#[inline(never)]
+fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> f32 {
+    let mut most = [0f32; 8];
     for group in vector.chunks(8) {
-        for ((low, high), &x) in lows.iter_mut().zip(&mut highs).zip(group) {
-            *low = if x < *low { x } else { *low };
-            *high = if x > *high { x } else { *high };
+        for (most, &x) in most.iter_mut().zip(group) {
+            *most = if x.abs() > *most { x.abs() } else { *most };
         }
     }
-    let low = f64::from(lows.into_iter().fold(f32::INFINITY, f32::min)) * inverse_norm;
-    let high = f64::from(highs.into_iter().fold(f32::NEG_INFINITY, f32::max)) * inverse_norm;
-    let scale = ((high - low) / 254.0) as f32;
-    let offset = (f64::midpoint(high, low)) as f32;
-    // A vector of equal components is all offset.
-    let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    let norm = inverse_norm as f32;
-    for (q, &x) in wide.iter_mut().zip(vector) {
+    let most = f64::from(most.into_iter().fold(0.0, f32::max));
+    let scale = (most * inverse_norm / 127.0) as f32;
+    let factor = if most > 0.0 { (127.0 / most) as f32 } else { 0.0 };
+    for (q, &x) in plain.iter_mut().zip(vector) {
         // Within the range of a code but for rounding, so neither the sum nor the conversion can lose anything.
-        let rounded = ((x * norm - offset) * factor + ROUNDING) - ROUNDING;
+        let rounded = (x * factor + ROUNDING) - ROUNDING;
         let rounded = if rounded > 127.0 { 127.0 } else { rounded };
         *q = if rounded < -127.0 { -127.0 } else { rounded } as i16;
     }
-    let quantized = wide.get(..vector.len()).unwrap_or_default();
-    let sum: i32 = quantized.iter().map(|&q| i32::from(q)).sum();
-    let squares: i32 = quantized.iter().map(|&q| i32::from(q) * i32::from(q)).sum();
-    wide[vector.len()..].fill(0);
-    let (s, o, n) = (f64::from(scale), f64::from(offset), vector.len() as f64);
-    Tail {
-        scale,
-        offset,
-        weighted_sum: (s * f64::from(sum)) as f32,
-        squared_length: (s * s * f64::from(squares) + 2.0 * s * o * f64::from(sum) + n * o * o) as f32,
-    }
+    plain[vector.len()..].fill(0);
+    scale
+}
+
+fn squared_length(scale: f32, plain: &[i16]) -> f32 {
+    let squares: i32 = plain.iter().map(|&q| i32::from(q) * i32::from(q)).sum();
+    (f64::from(scale) * f64::from(scale) * f64::from(squares)) as f32
 }
 
 impl Space for Int8Codes {
     type Point<'a> = Int8Point<'a>;
 
+    #[inline(never)]
     fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
-        let (components, tail) = self.rows.row(slot).split_at(self.padded);
-        buffer.wide.resize(self.padded, 0);
-        for (wide, &byte) in buffer.wide.iter_mut().zip(components) {
-            *wide = i16::from(byte.cast_signed());
-        }
-        self.around(Tail::read(tail), &buffer.wide)
+        let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);
+        unpack(upper, lower, &mut buffer.plain);
+        let (scale, squared_length) = self.scale(slot);
+        self.around(scale, squared_length, buffer)
     }
 
     fn query<'a>(
@@ -172,8 +157,9 @@ impl Space for Int8Codes {
         buffer: &'a mut PointBuffer,
     ) -> Result<Int8Point<'a>, OutOfMemory> {
         self.prepare(buffer)?;
-        let tail = quantize(vector, inverse_norm, &mut buffer.wide);
-        Ok(self.around(tail, &buffer.wide))
+        let scale = quantize(vector, inverse_norm, &mut buffer.plain);
+        let squared_length = squared_length(scale, &buffer.plain);
+        Ok(self.around(scale, squared_length, buffer))
     }
 
     fn kernels(&self) -> Kernels {
@@ -189,43 +175,75 @@ pub(crate) struct Int8Point<'a> {
     base: f32,
     by_length: f32,
     by_integer: f32,
-    by_offset: f32,
-    by_sum: f32,
+    upper_bias: i32,
+    full_bias: i32,
+    /// Twice the standard deviation of what leaving out the lower halves does to a distance.
+    least: Distance,
+    /// The standard deviation of what rounding does to one.
+    error: Distance,
 }
 
 impl Int8Point<'_> {
+    /// The distance for twice an inner product of integers.
     #[inline]
-    fn combine(&self, product: i32, tail: Tail) -> Distance {
+    fn combine(&self, doubled: i32, row: Int8Row<'_>) -> Distance {
         // One fixed order of operations: the result must have the same bits on every platform.
-        let by_components = (self.by_integer * tail.scale) * product as f32;
-        let by_offsets = self.by_offset * tail.offset + self.by_sum * tail.weighted_sum;
-        (self.base + self.by_length * tail.squared_length) + (by_components + by_offsets)
+        (self.base + self.by_length * row.squared_length) + (self.by_integer * row.scale) * doubled as f32
     }
 }
 
+/// What is read of a code while walking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Int8Row<'a> {
+    upper: &'a [Line],
+    scale: f32,
+    squared_length: f32,
+}
+
 impl<'a> Scorer for Int8Point<'a> {
-    type Row = &'a [u8];
+    type Row = Int8Row<'a>;
 
     #[inline]
-    fn row(&self, slot: Slot) -> &'a [u8] {
-        self.codes.rows.row(slot)
+    fn row(&self, slot: Slot) -> Int8Row<'a> {
+        let (scale, squared_length) = self.codes.scale(slot);
+        Int8Row { upper: self.codes.upper.row(slot), scale, squared_length }
     }
 
     #[inline]
-    fn touch(&self, row: &'a [u8]) {
-        self.codes.kernels.touch(row);
+    fn touch(&self, row: Int8Row<'a>) {
+        self.codes.kernels.touch_lines(row.upper);
     }
 
     #[inline]
-    fn score_row(&self, row: &'a [u8]) -> Distance {
-        let (components, tail) = row.split_at(self.wide.len());
-        self.combine(self.codes.kernels.dot_i8(self.wide, components), Tail::read(tail))
+    fn score_row(&self, row: Int8Row<'a>) -> Distance {
+        self.combine(
+            32 * self.codes.kernels.dot_nibbles(self.wide, bytemuck::cast_slice(row.upper)) + self.upper_bias,
+            row,
+        )
     }
 
     #[inline]
-    fn score_rows(&self, rows: [&'a [u8]; 4]) -> [Distance; 4] {
-        let rows = rows.map(|row| row.split_at(self.wide.len()));
-        let products = self.codes.kernels.dot_i8x4(self.wide, rows.map(|(components, _)| components));
-        [0, 1, 2, 3].map(|i| self.combine(products[i], Tail::read(rows[i].1)))
+    fn score_rows(&self, rows: [Int8Row<'a>; 4]) -> [Distance; 4] {
+        let products = self.codes.kernels.dot_nibbles_x4(self.wide, rows.map(|row| bytemuck::cast_slice(row.upper)));
+        [0, 1, 2, 3].map(|i| self.combine(32 * products[i] + self.upper_bias, rows[i]))
+    }
+
+    fn least(&self) -> Distance {
+        if self.codes.metric == Metric::Dot { Distance::INFINITY } else { self.least }
+    }
+
+    fn refine(&self, candidates: &mut [Candidate]) -> Distance {
+        let (codes, kernels) = (self.codes, self.codes.kernels);
+        let lower = |slot| codes.lower.row(slot);
+        for candidate in &*candidates {
+            kernels.touch_lines(lower(candidate.slot));
+        }
+        for candidate in candidates {
+            let row = self.row(candidate.slot);
+            let [high, low] = [row.upper, lower(candidate.slot)]
+                .map(|half| kernels.dot_nibbles(self.wide, bytemuck::cast_slice(half)));
+            candidate.distance = self.combine(32 * high + 2 * low + self.full_bias, row);
+        }
+        self.error
     }
 }

@@ -5,11 +5,13 @@
 //! |-----------|-----------------------------------------------------------------------------|
 //! | `space`   | the traits through which the graph asks for distances, never seeing a vector |
 //! | `none`    | the code is the vector itself, in f32                                        |
-//! | `int8`    | one byte a dimension, a scale and an offset for each vector                  |
+//! | `int8`    | one byte a dimension, in two halves, and a scale for each vector             |
+//! | `nibbles` | the halves as they are stored and multiplied                                 |
 //! | `codes`   | the two behind one enum, for everything that is not a hot loop               |
 
 mod codes;
 mod int8;
+mod nibbles;
 mod none;
 mod space;
 

@@ -93,6 +93,10 @@ impl<'a> Scorer for F32Point<'a> {
         self.codes.kernels.touch(bytemuck::cast_slice(row));
     }
 
+    fn least(&self) -> Distance {
+        if self.codes.metric == Metric::Dot { Distance::INFINITY } else { 0.0 }
+    }
+
     #[inline]
     fn score_row(&self, row: &'a [f32]) -> Distance {
         let (vector, norm) = row.split_at(self.vector.len());

@@ -1,7 +1,7 @@
 //! What the graph may ask of the codes.
 
 use crate::metric::Kernels;
-use crate::types::{Distance, OutOfMemory, Slot};
+use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// Distances from one fixed point to any slot. Smaller is closer.
 pub(crate) trait Scorer {
@@ -19,6 +19,15 @@ pub(crate) trait Scorer {
 
     /// Distances to four codes, the same bits as four calls of [`Scorer::score_row`] would give.
     fn score_rows(&self, rows: [Self::Row; 4]) -> [Distance; 4];
+
+    /// A difference of two distances that means something; infinite where their ratio means nothing.
+    fn least(&self) -> Distance;
+
+    /// Replaces distances by those of the whole codes, where scores are made of a part of them. Returns the standard
+    /// deviation of what they are still off by.
+    fn refine(&self, _: &mut [Candidate]) -> Distance {
+        0.0
+    }
 
     /// Distance to the code of one slot.
     #[inline]
@@ -58,6 +67,7 @@ pub(crate) trait Space {
 /// Scratch for the fixed point of a scorer, reused from call to call so that a search allocates nothing.
 #[derive(Debug, Default)]
 pub(crate) struct PointBuffer {
+    pub(super) plain: Vec<i16>,
     pub(super) wide: Vec<i16>,
     pub(super) full: Vec<f32>,
 }

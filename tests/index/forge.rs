@@ -9,13 +9,15 @@ use xxhash_rust::xxh64::xxh64;
 pub(crate) mod kind {
     pub(crate) const META: usize = 0;
     pub(crate) const CODES: usize = 1;
-    pub(crate) const LEVELS: usize = 2;
-    pub(crate) const BASE_LINKS: usize = 3;
-    pub(crate) const UPPER_LINKS: usize = 4;
-    pub(crate) const IDS: usize = 5;
-    pub(crate) const ID_TEXTS: usize = 6;
-    pub(crate) const RECORD_OFFSETS: usize = 7;
-    pub(crate) const RECORDS: usize = 8;
+    pub(crate) const LOWER_CODES: usize = 2;
+    pub(crate) const SCALES: usize = 3;
+    pub(crate) const LEVELS: usize = 4;
+    pub(crate) const BASE_LINKS: usize = 5;
+    pub(crate) const UPPER_LINKS: usize = 6;
+    pub(crate) const IDS: usize = 7;
+    pub(crate) const ID_TEXTS: usize = 8;
+    pub(crate) const RECORD_OFFSETS: usize = 9;
+    pub(crate) const RECORDS: usize = 10;
 }
 
 /// Where each field of the meta section begins.
@@ -30,12 +32,14 @@ pub(crate) mod meta {
     pub(crate) const NEXT_NUMBER: usize = 42;
     pub(crate) const SLOTS: usize = 50;
     pub(crate) const ENTRY: usize = 54;
-    pub(crate) const BYTES: usize = 58;
+    pub(crate) const GROWTH_SUM: usize = 58;
+    pub(crate) const GROWTH_COUNT: usize = 66;
+    pub(crate) const BYTES: usize = 74;
 }
 
 const HEADER: usize = 64;
 const ENTRY: usize = 32;
-pub(crate) const SECTIONS: usize = 9;
+pub(crate) const SECTIONS: usize = 11;
 const ALIGNMENT: usize = 64;
 
 pub(crate) fn word32(bytes: &[u8], at: usize) -> u32 {

@@ -144,6 +144,13 @@ fn meta_that_lies() {
     for value in [0, 1_000_001, u32::MAX] {
         refused("ef", |forge| forge.set_meta(meta::EF, &word(value)));
     }
+    for value in [f64::NAN, f64::INFINITY, -1.0] {
+        refused("a growth of distances", |forge| forge.set_meta(meta::GROWTH_SUM, &long(value.to_bits())));
+    }
+    refused("a growth that nobody has seen", |forge| {
+        forge.set_meta(meta::GROWTH_SUM, &long(1f64.to_bits()));
+        forge.set_meta(meta::GROWTH_COUNT, &long(0));
+    });
     refused("a threshold of NaN", |forge| forge.set_meta(meta::THRESHOLD, &long(f64::NAN.to_bits())));
     for value in [0, 1, 59, 61, 1 << 24, 1 << 30, (1 << 30) + 1, u32::MAX] {
         refused("slots", |forge| forge.set_meta(meta::SLOTS, &word(value)));
@@ -341,7 +348,9 @@ fn codes_of_nonsense_are_borne_or_refused() {
     for fill in [0x00, 0x7f, 0x80, 0xc0, 0xff] {
         for quantization in [Quantization::Int8, Quantization::None] {
             let mut forge = honest(quantization);
-            forge.section_mut(kind::CODES).fill(fill);
+            for kind in [kind::CODES, kind::LOWER_CODES, kind::SCALES] {
+                forge.section_mut(kind).fill(fill);
+            }
             assert!(matches!(survives(&forge.seal()), Ok(()) | Err(Error::Corrupt { .. })));
         }
     }

@@ -67,6 +67,10 @@ impl Scorer for PlanePoint<'_> {
 
     fn touch(&self, _: Slot) {}
 
+    fn least(&self) -> Distance {
+        0.0
+    }
+
     fn score_row(&self, row: Slot) -> Distance {
         let [x, y] = self.points[row.index()];
         (x - self.at[0]).powi(2) + (y - self.at[1]).powi(2)

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 fn candidates(plane: &Plane, kept: impl Fn(u32) -> bool) -> Vec<Neighbour> {
     let neighbour = |slot: u32| {
         let fresh = Neighbour::new(plane.between(Slot(0), Slot(slot)), Slot(slot));
-        Neighbour { kept: kept(slot), mark: if kept(slot) { TREE } else { 0 }, ..fresh }
+        Neighbour::marked(fresh.distance, fresh.slot, kept(slot), if kept(slot) { TREE } else { 0 })
     };
     let mut all: Vec<Neighbour> = (1..plane.points.len() as u32).map(neighbour).collect();
     sort(&mut all);

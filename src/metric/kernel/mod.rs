@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code, reason = "vector loads take pointers; each one carries the argument for its bounds")]
 
+mod line;
 mod proof;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod scalar;
@@ -20,6 +21,7 @@ mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub(crate) use line::{LINE_BYTES, Line};
 #[doc(hidden)]
 pub use proof::prove;
 
@@ -82,6 +84,12 @@ kernels! {
     fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
     /// The squared Euclidean distances of one int8 code to four. Loads of the query are shared.
     fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
+    /// The inner product of numbers with nibbles, in whole blocks: 32 bytes of the row are sixteen little-endian `i16`, and
+    /// 64 numbers of the query belong to them: sixteen for these words as they are, sixteen for the words shifted right
+    /// by 4 bits, sixteen by 8 and sixteen by 12. Sums wrap. O(n).
+    fn dot_nibbles(query: &[i16], row: &[u8]) -> i32;
+    /// The same with four rows. Loads of the query are shared.
+    fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
 }
 
 impl Kernels {
@@ -132,6 +140,19 @@ impl Kernels {
                 let _ = unsafe { core::ptr::read_volatile(first) };
             }
         }
+    }
+
+    /// [`Kernels::touch`] of whole lines.
+    #[inline]
+    pub(crate) fn touch_lines(self, lines: &[Line]) {
+        let touch = |line: &Line| {
+            #[cfg(target_arch = "x86_64")]
+            x86_64::prefetch(bytemuck::bytes_of(line));
+            #[cfg(not(target_arch = "x86_64"))]
+            // SAFETY: a reference is valid to read. Volatile for the same reason.
+            let _ = unsafe { core::ptr::read_volatile(line.first()) };
+        };
+        lines.iter().for_each(touch);
     }
 
     /// The most that an f32 kernel over `len` components may differ from the exact sum, where `magnitude` is the sum

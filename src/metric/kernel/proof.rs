@@ -29,6 +29,7 @@ pub fn prove(kernels: Kernels) -> Result<(), String> {
                 let rows: [Vec<u8>; 4] =
                     core::array::from_fn(|_| (0..start + len).map(|i| fill(&mut random, i).cast_unsigned()).collect());
                 check_i8(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
+                check_nibbles(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
             }
         }
     }
@@ -79,6 +80,27 @@ pub(super) fn check_i8(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Res
                     let len = query.len().min(row.len());
                     return Err(format!("{name}{form} of {len}, row {i}: {got}, but exactly {exact}"));
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares the kernels of nibbles with what they are said to compute, in i64 and then cut to 32 bits.
+pub(super) fn check_nibbles(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Result<(), String> {
+    let four = kernels.dot_nibbles_x4(query, rows);
+    for (i, row) in rows.into_iter().enumerate() {
+        let mut exact = 0i64;
+        for (block, bytes) in query.chunks_exact(64).zip(row.chunks_exact(32)) {
+            for (j, &q) in block.iter().enumerate() {
+                let word = i16::from_le_bytes([bytes[2 * (j % 16)], bytes[2 * (j % 16) + 1]]);
+                exact += i64::from(q) * i64::from(word >> (4 * (j / 16)));
+            }
+        }
+        for (form, got) in [("", kernels.dot_nibbles(query, row)), ("_x4", four[i])] {
+            if got != exact as i32 {
+                let len = query.len().min(2 * row.len());
+                return Err(format!("dot_nibbles{form} of {len}, row {i}: {got}, but exactly {exact}"));
             }
         }
     }
@@ -264,6 +286,7 @@ mod tests {
             for kernels in Kernels::available() {
                 let rows = [part(0), part(1), part(2), part(3)];
                 prop_assert_eq!(check_i8(kernels, &query[start..start + len], rows), Ok(()));
+                prop_assert_eq!(check_nibbles(kernels, &query[start..start + len], rows), Ok(()));
             }
         }
     }

@@ -54,6 +54,27 @@ pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     rows.map(|row| l2_i8(&query[..n], row))
 }
 
+/// The inner product of a code with one of four bits a dimension.
+pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
+    let mut sum = 0i32;
+    for (query, words) in query.as_chunks::<64>().0.iter().zip(row.as_chunks::<32>().0) {
+        for (lane, word) in words.as_chunks::<2>().0.iter().enumerate() {
+            let word = i16::from_le_bytes(*word);
+            for shift in 0..4 {
+                let product = i32::from(query[16 * shift + lane]) * i32::from(word >> (4 * shift));
+                sum = sum.wrapping_add(product);
+            }
+        }
+    }
+    sum
+}
+
+/// [`dot_nibbles`] of one code with each of four.
+pub(super) fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let n = shortest(usize::MAX, &rows);
+    rows.map(|row| dot_nibbles(query, &row[..n]))
+}
+
 /// The length that a four-row kernel works over.
 fn shortest<T>(query: usize, rows: &[&[T]; 4]) -> usize {
     rows.iter().fold(query, |n, row| n.min(row.len()))

@@ -5,8 +5,8 @@
 //! first, which in V8 beats one 16-byte load and two extensions by a tenth.
 
 use core::arch::wasm32::{
-    f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_load_extend_i8x8, i16x8_sub, i32x4_add,
-    i32x4_dot_i16x8, i32x4_extract_lane, i32x4_shuffle, i32x4_splat, v128, v128_load,
+    f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_load_extend_i8x8, i16x8_shr, i16x8_sub,
+    i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_shuffle, i32x4_splat, v128, v128_load,
 };
 
 /// What [`super::Kernels::simd`] says.
@@ -55,6 +55,47 @@ pub(super) fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
 #[inline]
 pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     four_i8::<SQUARED_DIFFERENCE>(query, rows)
+}
+
+/// Not inlined, here and below: these are called from many places, and the call costs little beside its work.
+#[inline(never)]
+pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
+    let [sum] = rows_nibbles(query, [row]);
+    let halves = i32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
+    i32x4_extract_lane::<0>(halves).wrapping_add(i32x4_extract_lane::<1>(halves))
+}
+
+#[inline(never)]
+pub(super) fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    fold_four(rows_nibbles(query, rows))
+}
+
+/// The sums of `query` with `ROWS` rows, in whole blocks, over the shortest of them all.
+#[inline(always)]
+fn rows_nibbles<const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> [v128; ROWS] {
+    let blocks = rows.iter().fold(query.len() / 64, |n, row| n.min(row.len() / 32));
+    let mut sums = [i32x4_splat(0); ROWS];
+    let mut step = |block: usize, half: usize| {
+        // SAFETY: `block` is below the number of whole blocks of the query, 128 bytes each, and of every row, 32 bytes
+        // each, and `half` is 0 or 1: half a block is 16 bytes of a row and every second eight numbers of the query.
+        // So all that is read lies inside the slices. `v128_load` asks for no alignment.
+        unsafe {
+            let query = query.as_ptr().add(64 * block + 8 * half).cast::<v128>();
+            let [q0, q1, q2, q3] = [0, 2, 4, 6].map(|i| v128_load(query.add(i)));
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                let words = v128_load(row.as_ptr().add(32 * block + 16 * half).cast::<v128>());
+                let low = i32x4_add(i32x4_dot_i16x8(q0, words), i32x4_dot_i16x8(q1, i16x8_shr(words, 4)));
+                let high =
+                    i32x4_add(i32x4_dot_i16x8(q2, i16x8_shr(words, 8)), i32x4_dot_i16x8(q3, i16x8_shr(words, 12)));
+                *sum = i32x4_add(*sum, i32x4_add(low, high));
+            }
+        }
+    };
+    for block in 0..blocks {
+        step(block, 0);
+        step(block, 1);
+    }
+    sums
 }
 
 /// Adds the summands of four components to the lanes of `sum`.
@@ -164,22 +205,28 @@ fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
 #[inline(always)]
 fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     let ([s0, s1, s2, s3], done, n) = rows_i8::<SUMMAND, 4>(query, rows);
-    // Transposing while adding leaves the four sums in the four lanes: six shuffles instead of eight and four moves.
-    let s01 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s0, s1), i32x4_shuffle::<2, 6, 3, 7>(s0, s1));
-    let s23 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s2, s3), i32x4_shuffle::<2, 6, 3, 7>(s2, s3));
-    let folded = i32x4_add(i32x4_shuffle::<0, 1, 4, 5>(s01, s23), i32x4_shuffle::<2, 3, 6, 7>(s01, s23));
-    let mut sums = [
-        i32x4_extract_lane::<0>(folded),
-        i32x4_extract_lane::<1>(folded),
-        i32x4_extract_lane::<2>(folded),
-        i32x4_extract_lane::<3>(folded),
-    ];
+    let mut sums = fold_four([s0, s1, s2, s3]);
     if done < n {
         for (sum, row) in sums.iter_mut().zip(rows) {
             *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
         }
     }
     sums
+}
+
+/// The sums of the lanes of four vectors.
+#[inline(always)]
+fn fold_four([s0, s1, s2, s3]: [v128; 4]) -> [i32; 4] {
+    // Transposing while adding leaves the four sums in the four lanes: six shuffles instead of eight and four moves.
+    let s01 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s0, s1), i32x4_shuffle::<2, 6, 3, 7>(s0, s1));
+    let s23 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s2, s3), i32x4_shuffle::<2, 6, 3, 7>(s2, s3));
+    let folded = i32x4_add(i32x4_shuffle::<0, 1, 4, 5>(s01, s23), i32x4_shuffle::<2, 3, 6, 7>(s01, s23));
+    [
+        i32x4_extract_lane::<0>(folded),
+        i32x4_extract_lane::<1>(folded),
+        i32x4_extract_lane::<2>(folded),
+        i32x4_extract_lane::<3>(folded),
+    ]
 }
 
 /// The sums of `query` with `ROWS` rows, over all whole eights; how many components that were; how many there are.

@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_extractf128_ps,
     _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_sub_epi16, _mm256_sub_ps,
+    _mm256_srai_epi16, _mm256_sub_epi16, _mm256_sub_ps,
 };
 
 use super::Table;
@@ -19,7 +19,19 @@ const PRODUCT: u8 = 0;
 /// The summand of a squared Euclidean distance.
 const SQUARED_DIFFERENCE: u8 = 1;
 
-static TABLE: Table = Table { simd: "avx2", dot_f32, l2_f32, dot_f32x4, l2_f32x4, dot_i8, l2_i8, dot_i8x4, l2_i8x4 };
+static TABLE: Table = Table {
+    simd: "avx2",
+    dot_f32,
+    l2_f32,
+    dot_f32x4,
+    l2_f32x4,
+    dot_i8,
+    l2_i8,
+    dot_i8x4,
+    l2_i8x4,
+    dot_nibbles,
+    dot_nibbles_x4,
+};
 
 /// The kernels, or nothing when this processor cannot run them. Nothing else in this file is reachable from outside.
 pub(super) fn table() -> Option<&'static Table> {
@@ -35,11 +47,11 @@ pub(super) fn prefetch(bytes: &[u8]) {
 
 /// Defines the entries of [`TABLE`], which are ordinary functions, each around one that needs the features.
 macro_rules! entries {
-    ($($name:ident($query:ty, $row:ty) -> $sum:ty = $inner:ident::<$summand:ident>;)*) => {$(
+    ($($name:ident($query:ty, $row:ty) -> $sum:ty = $inner:ident$(::<$summand:ident>)?;)*) => {$(
         fn $name(query: $query, row: $row) -> $sum {
             // SAFETY: the only way to this function is through `TABLE`, and `table` gives that out only after it has
             // found both AVX2 and FMA. Bounds are kept by the inner function, which takes slices.
-            unsafe { $inner::<$summand>(query, row) }
+            unsafe { $inner$(::<$summand>)?(query, row) }
         }
     )*};
 }
@@ -53,6 +65,8 @@ entries! {
     l2_i8(&[i16], &[u8]) -> i32 = one_i8::<SQUARED_DIFFERENCE>;
     dot_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<PRODUCT>;
     l2_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<SQUARED_DIFFERENCE>;
+    dot_nibbles(&[i16], &[u8]) -> i32 = one_nibbles;
+    dot_nibbles_x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_nibbles;
 }
 
 /// Adds the summands of eight components to the lanes of `sum`.
@@ -178,6 +192,19 @@ fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
 #[target_feature(enable = "avx2,fma")]
 fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     let (sums, done, n) = rows_i8::<SUMMAND, 4>(query, rows);
+    let mut sums = fold_four(sums);
+    if done < n {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
+        }
+    }
+    sums
+}
+
+/// The sums of the lanes of four vectors.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
     let [s0, s1, s2, s3] = sums.map(|sum| halve_i32(sum));
     // Transposing while adding leaves the four sums in the four lanes.
     let s01 = _mm_add_epi32(_mm_unpacklo_epi32(s0, s1), _mm_unpackhi_epi32(s0, s1));
@@ -186,9 +213,45 @@ fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     let mut sums = [0i32; 4];
     // SAFETY: the array has room for the sixteen bytes, and `storeu` asks for no alignment.
     unsafe { _mm_storeu_si128(sums.as_mut_ptr().cast::<__m128i>(), folded) };
-    if done < n {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
+    sums
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn one_nibbles(query: &[i16], row: &[u8]) -> i32 {
+    let [sum] = rows_nibbles(query, [row]);
+    let four = halve_i32(sum);
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b_00_00_11_10>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn four_nibbles(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    fold_four(rows_nibbles(query, rows))
+}
+
+/// The sums of `query` with `ROWS` rows, in whole blocks, over the shortest of them all.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn rows_nibbles<const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> [__m256i; ROWS] {
+    let blocks = rows.iter().fold(query.len() / 64, |n, row| n.min(row.len() / 32));
+    let mut sums = [_mm256_setzero_si256(); ROWS];
+    for block in 0..blocks {
+        // SAFETY: `block` is below the number of whole blocks of the query, 128 bytes each, and of every row, 32 bytes
+        // each, so all that is read lies inside the slices. `loadu` asks for no alignment.
+        unsafe {
+            let query = query.as_ptr().add(64 * block).cast::<__m256i>();
+            let [q0, q1, q2, q3] = [0, 1, 2, 3].map(|i| _mm256_loadu_si256(query.add(i)));
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                let words = _mm256_loadu_si256(row.as_ptr().add(32 * block).cast::<__m256i>());
+                let first = _mm256_madd_epi16(q0, words);
+                let second = _mm256_madd_epi16(q1, _mm256_srai_epi16::<4>(words));
+                let third = _mm256_madd_epi16(q2, _mm256_srai_epi16::<8>(words));
+                let fourth = _mm256_madd_epi16(q3, _mm256_srai_epi16::<12>(words));
+                let both = _mm256_add_epi32(_mm256_add_epi32(first, second), _mm256_add_epi32(third, fourth));
+                *sum = _mm256_add_epi32(*sum, both);
+            }
         }
     }
     sums

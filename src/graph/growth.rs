@@ -1,0 +1,138 @@
+//! How distances grow with rank, and when a search may end for it.
+//!
+//! In data of intrinsic dimension `D`, the distance of the `n`-th nearest grows like a power of `n`, so it grows by about
+//! the same factor whenever the rank doubles. That factor is measured while building: each new node's search has
+//! found `efConstruction` neighbours in order. A search of width `ef` for `k` then need not follow a candidate that lies
+//! farther beyond the `k`-th best than the `ef`-th nearest usually does. A query with many near neighbours follows as many
+//! as `ef` allows, and one with few ends early (arXiv 2505.15636 has what ending by a distance guarantees).
+
+use crate::types::Distance;
+
+/// Ranks that are compared differ by this factor, which is four doublings.
+const RANKS: usize = 16;
+/// Fewer neighbours than this tell nothing.
+const FEWEST: usize = 2 * RANKS;
+
+/// The mean growth of distances over a doubling of rank.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Growth {
+    /// The sum over all that were observed, of what the factor has beyond 1.
+    pub(crate) sum: f64,
+    pub(crate) count: u64,
+}
+
+impl Growth {
+    /// With the `len` neighbours of one more node, whose distances are `nth(0)` to `nth(len - 1)` in order. Square roots and
+    /// sums only, so that every platform gets the same.
+    pub(super) fn and(self, nth: impl Fn(usize) -> Distance, len: usize) -> Self {
+        if len < FEWEST {
+            return self;
+        }
+        let (near, far) = (f64::from(nth(len / RANKS - 1)), f64::from(nth(len - 1)));
+        if near > 0.0 {
+            Self { sum: self.sum + ((far / near).sqrt().sqrt() - 1.0), count: self.count + 1 }
+        } else {
+            self
+        }
+    }
+
+    /// Whether sums of this kind can be so.
+    pub(crate) fn is_possible(self) -> bool {
+        self.sum.is_finite() && self.sum >= 0.0 && (self.count > 0 || self.sum == 0.0)
+    }
+
+    /// When a search of width `ef` for `k` ends. `least` is a difference of distances that means something; infinite where
+    /// the ratio of two distances means nothing.
+    pub(crate) fn ending(&self, k: usize, ef: usize, least: Distance) -> Ending {
+        if self.count == 0 {
+            return Ending { k, slack: 0.0, least: Distance::INFINITY };
+        }
+        let mean = (self.sum / self.count as f64) as f32;
+        Ending { k, slack: mean * doublings(ef as f32 / k.max(1) as f32), least }
+    }
+}
+
+/// The binary logarithm of a number of at least 1, to within a tenth: between powers of two in a straight line.
+fn doublings(ratio: f32) -> f32 {
+    let bits = ratio.max(1.0).to_bits();
+    (bits >> 23) as f32 - 127.0 + (bits & 0x7F_FFFF) as f32 / (1 << 23) as f32
+}
+
+/// When the nearest candidate not followed yet is too far away for any other to matter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    /// How many candidates have to be right.
+    pub(super) k: usize,
+    slack: f32,
+    least: Distance,
+}
+
+impl Ending {
+    /// Never: all that is kept is followed.
+    pub(super) const NEVER: Self = Self { k: usize::MAX, slack: 0.0, least: Distance::INFINITY };
+
+    /// True when a candidate at `next` need not be followed, with the `k`-th best at `kth`.
+    #[inline]
+    pub(super) fn has_come(self, next: Distance, kth: Distance) -> bool {
+        next > kth + (self.slack * kth).max(self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Neighbours whose distance grows by a tenth with each doubling of rank.
+    fn seen() -> Growth {
+        let nth = |at: usize| 0.3 * 1.1f32.powf(((at + 1) as f32).log2());
+        (0..50).fold(Growth::default(), |growth, _| growth.and(nth, 192))
+    }
+
+    #[test]
+    fn a_tenth_each_doubling_is_seen_as_that() {
+        let growth = seen();
+        assert_eq!(growth.count, 50);
+        assert!((growth.sum / 50.0 - 0.1).abs() < 0.001, "{}", growth.sum / 50.0);
+    }
+
+    #[test]
+    fn few_neighbours_and_equal_vectors_tell_nothing() {
+        let growth = Growth::default().and(|at| at as f32, FEWEST - 1).and(|_| 0.0, 200).and(|_| -1.0, 200);
+        assert_eq!(growth, Growth::default());
+    }
+
+    #[test]
+    fn a_search_ends_where_the_last_of_its_width_usually_is() {
+        // k, ef, least difference, distance of the next in hundredths of the k-th, whether the search has come to its end.
+        let cases = [
+            (10, 10, 0.0, 101, true),
+            (10, 20, 0.0, 109, false),
+            (10, 20, 0.0, 111, true),
+            (10, 80, 0.0, 129, false),
+            (10, 80, 0.0, 131, true),
+            (10, 20, 0.3, 129, false),
+            (10, 20, 0.3, 131, true),
+            (10, 20, f32::INFINITY, 10_000, false),
+        ];
+        for (k, ef, least, next, expected) in cases {
+            let has_come = seen().ending(k, ef, least).has_come(next as f32 / 100.0, 1.0);
+            assert_eq!(has_come, expected, "k {k}, ef {ef}, least {least}, next {next}");
+        }
+    }
+
+    #[test]
+    fn nothing_ends_before_anything_was_seen() {
+        assert!(!Growth::default().ending(10, 10, 0.0).has_come(f32::MAX, 0.0));
+        assert!(!seen().ending(10, 10, 0.0).has_come(f32::NAN, 1.0));
+        assert!(!Ending::NEVER.has_come(f32::MAX, 0.0));
+    }
+
+    #[test]
+    fn doublings_are_close_to_the_binary_logarithm() {
+        for ratio in [1.0f32, 1.5, 2.0, 3.0, 6.4, 20.0, 1000.0] {
+            assert!((doublings(ratio) - ratio.log2()).abs() < 0.1, "{ratio}");
+        }
+        assert_eq!(doublings(0.1), 0.0);
+    }
+}

@@ -1,0 +1,122 @@
+//! Bytes in two halves, as [`Kernels::dot_nibbles`](crate::metric::Kernels::dot_nibbles) multiplies them.
+//!
+//! The upper four bits of all components lie apart from the lower four. Either half is nibbles in blocks of 64 components,
+//! 32 bytes, sixteen little-endian words: word `j` holds components `j`, `j + 16`, `j + 32` and `j + 48` from its lowest
+//! bits to its highest. An upper half `q >> 4` is stored as `(q >> 4) + 8`, and the highest bit of every word is turned. So
+//! a word shifted right by 12 bits, with its sign, is its last nibble less 8, and what a word is after shifts by 0, 4, 8
+//! and 12 bits differs by one nibble each. For numbers `p` and nibbles `u`, both in four groups as above,
+//!
+//! ```text
+//! sum of p u  =  p0 w + (p1 - 16 p0) (w >> 4) + (p2 - 16 p1) (w >> 8) + (p3 - 16 p2) (w >> 12) + 8 p3
+//! ```
+//!
+//! which takes no instruction to mask a nibble, and none to widen a byte.
+
+/// Components in a block.
+pub(super) const BLOCK: usize = 64;
+/// Words of a block of either half.
+const WORDS: usize = BLOCK / 4;
+/// Turns the highest bit of a word.
+const TURN: u16 = 1 << 15;
+
+/// Writes whole blocks of components, -127 to 127, as two halves.
+pub(super) fn pack(components: &[i16], upper: &mut [u8], lower: &mut [u8]) {
+    let blocks = components.as_chunks::<BLOCK>().0;
+    let halves = words_mut(upper).zip(words_mut(lower));
+    for (block, (upper, lower)) in blocks.iter().zip(halves) {
+        for j in 0..WORDS {
+            let (mut high, mut low) = (TURN, TURN);
+            for i in 0..4 {
+                let q = block[WORDS * i + j];
+                high ^= (((q >> 4) + 8).cast_unsigned() & 15) << (4 * i);
+                low ^= (q & 15).cast_unsigned() << (4 * i);
+            }
+            upper[j] = high.to_le_bytes();
+            lower[j] = low.to_le_bytes();
+        }
+    }
+}
+
+/// The components of two halves.
+pub(super) fn unpack(upper: &[u8], lower: &[u8], components: &mut [i16]) {
+    let blocks = components.as_chunks_mut::<BLOCK>().0;
+    for (block, (upper, lower)) in blocks.iter_mut().zip(words(upper).zip(words(lower))) {
+        for j in 0..WORDS {
+            let (high, low) = (u16::from_le_bytes(upper[j]) ^ TURN, u16::from_le_bytes(lower[j]) ^ TURN);
+            for i in 0..4 {
+                let (high, low) = ((high >> (4 * i)) & 15, (low >> (4 * i)) & 15);
+                block[WORDS * i + j] = (16 * high + low).cast_signed() - 128;
+            }
+        }
+    }
+}
+
+/// What has to be added to a product with nibbles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sums {
+    /// Of all numbers.
+    pub(super) all: i32,
+    /// Of the last quarter of each block.
+    pub(super) last: i32,
+}
+
+/// Writes what to multiply shifted words with, for the inner product of `numbers` with nibbles.
+pub(super) fn spread(numbers: &[i16], factors: &mut [i16]) -> Sums {
+    let mut sums = Sums { all: 0, last: 0 };
+    for (p, factors) in numbers.as_chunks::<BLOCK>().0.iter().zip(factors.as_chunks_mut::<BLOCK>().0) {
+        factors[..WORDS].copy_from_slice(&p[..WORDS]);
+        for j in WORDS..BLOCK {
+            factors[j] = p[j] - 16 * p[j - WORDS];
+        }
+        sums.all += p.iter().map(|&p| i32::from(p)).sum::<i32>();
+        sums.last += p[BLOCK - WORDS..].iter().map(|&p| i32::from(p)).sum::<i32>();
+    }
+    sums
+}
+
+fn words(half: &[u8]) -> impl Iterator<Item = &[[u8; 2]; WORDS]> {
+    half.as_chunks::<2>().0.as_chunks::<WORDS>().0.iter()
+}
+
+fn words_mut(half: &mut [u8]) -> impl Iterator<Item = &mut [[u8; 2]; WORDS]> {
+    half.as_chunks_mut::<2>().0.as_chunks_mut::<WORDS>().0.iter_mut()
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::metric::Kernels;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn halves_are_put_together_again(components in prop::collection::vec(-127i16..=127, 3 * BLOCK)) {
+            let (mut upper, mut lower) = (vec![0; 96], vec![0; 96]);
+            pack(&components, &mut upper, &mut lower);
+            let mut again = vec![0; 3 * BLOCK];
+            unpack(&upper, &lower, &mut again);
+            prop_assert_eq!(again, components);
+        }
+
+        /// The identity above, for both halves, with every kernel.
+        #[test]
+        fn products_with_halves_are_exact(
+            numbers in prop::collection::vec(-127i16..=127, 2 * BLOCK),
+            components in prop::collection::vec(-127i16..=127, 2 * BLOCK),
+        ) {
+            let (mut upper, mut lower) = (vec![0; 64], vec![0; 64]);
+            pack(&components, &mut upper, &mut lower);
+            let mut factors = vec![0; 2 * BLOCK];
+            let sums = spread(&numbers, &mut factors);
+            let exact = |half: fn(i16) -> i16| -> i32 {
+                numbers.iter().zip(&components).map(|(&p, &q)| i32::from(p) * i32::from(half(q))).sum()
+            };
+            for kernels in Kernels::available() {
+                let [high, low] = [&upper, &lower].map(|half| kernels.dot_nibbles(&factors, half) + 8 * sums.last);
+                prop_assert_eq!(high - 8 * sums.all, exact(|q| q >> 4));
+                prop_assert_eq!(low, exact(|q| q & 15));
+                prop_assert_eq!(kernels.dot_nibbles_x4(&factors, [&upper; 4]), [high - 8 * sums.last; 4]);
+            }
+        }
+    }
+}
