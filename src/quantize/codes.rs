@@ -70,7 +70,7 @@ impl Codes {
     pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
         match self {
             Self::None(codes) => codes.rows_mut().reserve(len),
-            Self::Int8(codes) => codes.rows_mut().reserve(len),
+            Self::Int8(codes) => codes.reserve(len),
         }
     }
 
@@ -150,18 +150,20 @@ impl Codes {
     }
 
     /// The rows as stored bytes, segment by segment. Host order is little-endian on every platform that is built for.
-    pub(crate) fn segments(&self) -> Box<dyn Iterator<Item = &[u8]> + '_> {
+    pub(crate) fn each_segment<E>(&self, mut put: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         match self {
-            Self::None(codes) => Box::new(codes.rows().segments().map(bytemuck::cast_slice)),
-            Self::Int8(codes) => Box::new(codes.rows().segments()),
+            Self::None(codes) => codes.rows().segments().try_for_each(|rows| put(bytemuck::cast_slice(rows))),
+            Self::Int8(codes) => codes.rows().segments().try_for_each(put),
         }
     }
 
     /// The rows as bytes to be filled from a store, segment by segment.
-    pub(crate) fn segments_mut(&mut self) -> Box<dyn Iterator<Item = &mut [u8]> + '_> {
+    pub(crate) fn each_segment_mut<E>(&mut self, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
         match self {
-            Self::None(codes) => Box::new(codes.rows_mut().segments_mut().map(bytemuck::cast_slice_mut)),
-            Self::Int8(codes) => Box::new(codes.rows_mut().segments_mut()),
+            Self::None(codes) => {
+                codes.rows_mut().segments_mut().try_for_each(|rows| fill(bytemuck::cast_slice_mut(rows)))
+            }
+            Self::Int8(codes) => codes.rows_mut().segments_mut().try_for_each(fill),
         }
     }
 }

@@ -76,6 +76,12 @@ impl Int8Codes {
         &mut self.rows
     }
 
+    /// Makes room for rows up to `len`, and for quantizing.
+    pub(super) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.wide.try_reserve(self.padded.saturating_sub(self.wide.len()))?;
+        self.rows.reserve(len)
+    }
+
     /// Writes the code of `vector` into the row of `slot`. `inverse_norm` scales it first; 1 leaves it as it is.
     pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64) {
         let (components, tail) = self.rows.row_mut(slot).split_at_mut(self.padded);
