@@ -247,7 +247,7 @@ fn compaction() {
     };
     for quantization in BOTH {
         let mut gaps = with_gaps(quantization, 120);
-        (60..80).for_each(|number| drop(gaps.delete(&id(number)).unwrap()));
+        assert!((60..80).filter(|&number| gaps.delete(&id(number)).unwrap()).count() > 5);
         for index in [thinned(quantization, 120), gaps] {
             let bytes = index.export().unwrap();
             for units in [1, 1000] {
