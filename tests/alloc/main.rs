@@ -1,6 +1,7 @@
 //! What happens when memory is refused: each operation is run with its first allocation refused, then with its second, and
 //! so on until it needs no more. It must fail with [`Error::OutOfMemory`] and leave the index as it was. An allocation that
 //! knows no refusal ends the whole test program, so passing also proves that there is none.
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod refusing;
