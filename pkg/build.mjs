@@ -5,7 +5,7 @@
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
 //  2. the glue becomes a factory: one fresh instance at each call
 //  3. wasm-opt makes dist/thermocline.wasm
-//  4. esbuild bundles one script for each platform
+//  4. esbuild bundles two scripts for each platform: the package itself, and its worker entry
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
 //  6. sizes are printed
 import { execFileSync } from "node:child_process";
@@ -28,11 +28,14 @@ const WASM_OPT = [
   "--strip-debug", "--strip-producers", "--strip-target-features",
 ];
 
-/** Each platform's script. */
+/** Each platform's scripts: `index` is the one whose errors `thermocline/worker` gives. */
 const SCRIPTS = [
   { entry: "browser", out: "index.browser.js", platform: "browser", format: "esm" },
   { entry: "node", out: "index.node.js", platform: "node", format: "esm" },
   { entry: "cjs", out: "index.node.cjs", platform: "node", format: "cjs" },
+  { entry: "worker", out: "worker.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "worker", out: "worker.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
 ];
 
 const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
@@ -49,7 +52,7 @@ writeFileSync(join(WASM, "glue.js"), factoryFrom(readFileSync(join(WASM, "genera
 
 run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...WASM_OPT, join(WASM, "generated_bg.wasm"), "-o", join(DIST, "thermocline.wasm"));
 
-for (const { entry, out, platform, format } of SCRIPTS) {
+for (const { entry, out, platform, format, index } of SCRIPTS) {
   await build({
     entryPoints: [join(HERE, `src/entry.${entry}.ts`)],
     outfile: join(DIST, out),
@@ -60,6 +63,7 @@ for (const { entry, out, platform, format } of SCRIPTS) {
     bundle: true,
     minify: true,
     legalComments: "none",
+    plugins: index ? [errorsOf(index)] : [],
     // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
     mangleProps: /^(__wbg_ptr|__wrap|__destroy_into_raw)$/,
     logLevel: "warning",
@@ -69,6 +73,8 @@ for (const { entry, out, platform, format } of SCRIPTS) {
 run(process.execPath, join(HERE, "node_modules/typescript/bin/tsc"), "-p", HERE, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", join(WASM, "types"));
 const declarations = await declarationsFrom(join(WASM, "types"));
 for (const name of ["index.d.ts", "index.d.cts"]) writeFileSync(join(DIST, name), declarations);
+// The worker entry promises the same interface, so it has the same declarations.
+for (const [name, index] of [["worker.d.ts", "./index.js"], ["worker.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), `export * from "${index}";\n`);
 for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
   if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
 }
@@ -76,6 +82,11 @@ for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
 console.log(`limits, gzipped: script ${LIMITS.script}, wasm ${LIMITS.wasm}`);
 for (const { name, raw, gzip, within } of sizes(DIST)) {
   console.log(`${name.padEnd(20)} ${String(raw).padStart(8)} bytes ${String(gzip).padStart(8)} gzipped${within ? "" : "  OVER THE LIMIT"}`);
+}
+
+/** Leaves the error class to another script of the package, so that a program that loads both has one to compare with. */
+function errorsOf(script) {
+  return { name: "errors", setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: script, external: true })) };
 }
 
 /** The glue and the crate must be of one version, or the wasm file refuses to start. */

@@ -18,6 +18,19 @@ impl Id {
     pub const MAX_NUMBER: u64 = (1 << 53) - 1;
     /// The longest string id, in bytes of UTF-8.
     pub const MAX_TEXT_BYTES: usize = 4096;
+
+    /// A copy, unless there is no memory for it.
+    pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        Ok(match self {
+            Self::Number(number) => Self::Number(*number),
+            Self::Text(text) => {
+                let mut copy = String::new();
+                copy.try_reserve_exact(text.len())?;
+                copy.push_str(text);
+                Self::Text(copy.into())
+            }
+        })
+    }
 }
 
 impl From<u64> for Id {

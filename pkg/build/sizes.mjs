@@ -6,8 +6,10 @@ import { gzipSync } from "node:zlib";
 /** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file. */
 export const LIMITS = { script: 12_000, wasm: 100_000 };
 
-/** The scripts, one for each platform, and the wasm file that they share. */
-export const SHIPPED = ["index.browser.js", "index.node.js", "index.node.cjs", "thermocline.wasm"];
+/** The scripts, two for each platform, and the wasm file that they share. */
+export const SHIPPED = [
+  "index.browser.js", "index.node.js", "index.node.cjs", "worker.browser.js", "worker.node.js", "worker.node.cjs", "thermocline.wasm",
+];
 
 /** For each shipped file of `dist` its bytes, raw and gzipped, and whether it is within its limit. */
 export function sizes(dist) {

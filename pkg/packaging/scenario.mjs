@@ -1,5 +1,5 @@
-// What every throw-away project does with the package; it is copied into each. Returns what it saw.
-export async function scenario({ VectorIndex, ThermoclineError }) {
+// What every throw-away project does with both entries of the package; it is copied into each. Returns what it saw.
+export async function scenario({ VectorIndex, ThermoclineError }, worker) {
   const index = await VectorIndex.memory({ dimensions: 4 });
   await index.insertWithId("north", [0, 1, 0, 0], { title: "north" });
   await index.insertWithId("east", Float32Array.of(1, 0, 0, 0), new Uint8Array([1, 2, 3]));
@@ -10,6 +10,7 @@ export async function scenario({ VectorIndex, ThermoclineError }) {
   const bytes = await index.export();
   const copy = await VectorIndex.import(bytes);
   const error = await index.insert([1, 2]).catch((thrown) => thrown);
+  const refusal = await worker.VectorIndex.open("notes").catch((thrown) => thrown);
   const seen = {
     number,
     nearest: hits.map((hit) => hit.id),
@@ -17,6 +18,7 @@ export async function scenario({ VectorIndex, ThermoclineError }) {
     removed: report.tombstonesRemoved,
     copied: copy.size,
     error: [error instanceof ThermoclineError, error.name, error.code],
+    worker: [refusal instanceof worker.ThermoclineError, refusal.name, refusal.code],
     simd: (await index.stats()).simd,
   };
   await index.close();
@@ -32,5 +34,6 @@ export const EXPECTED = {
   removed: 1,
   copied: 2,
   error: [true, "ThermoclineError", "DIMENSION_MISMATCH"],
+  worker: [true, "ThermoclineError", "INVALID_OPTION"],
   simd: "simd128",
 };

@@ -13,7 +13,8 @@ test("the tarball holds what ships and nothing else", async () => {
   const { files, folder } = await pack();
   await remove(folder);
   const optional = ["dist/LICENSE-APACHE", "dist/LICENSE-MIT"];
-  const expected = ["README.md", "package.json", "dist/index.d.cts", "dist/index.d.ts", ...SHIPPED.map((name) => `dist/${name}`)].sort();
+  const declarations = ["index", "worker"].flatMap((name) => [`dist/${name}.d.cts`, `dist/${name}.d.ts`]);
+  const expected = ["README.md", "package.json", ...declarations, ...SHIPPED.map((name) => `dist/${name}`)].sort();
   assert.deepEqual(files.filter((name) => !optional.includes(name)).sort(), expected);
 });
 

@@ -53,6 +53,9 @@ impl Job {
         if graph.level(slot).is_none() || self.leaving.contains(slot) {
             return Ok(cost::LOOK);
         }
+        for buffer in scratch.points_mut() {
+            codes.prepare(buffer)?;
+        }
         let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
         let changed = with_space!(codes, space => graph.relink(space, slot, &fates, scratch))?;
         // Every node that stays is seen here or was added since, and one added above the entry point became it.

@@ -4,6 +4,7 @@
 //! a JavaScript array outside the WebAssembly heap is as good a place as a native buffer.
 
 use super::FormatError;
+use crate::types::OutOfMemory;
 
 /// Bytes that can be read anywhere.
 pub(crate) trait ByteSource {
@@ -42,6 +43,14 @@ impl ByteSink for Vec<u8> {
             .map(|place| place.copy_from_slice(bytes));
         place.is_some()
     }
+}
+
+/// `len` zeros to read into.
+pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>, OutOfMemory> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(len)?;
+    zeros.resize(len, T::zeroed());
+    Ok(zeros)
 }
 
 /// Reads as [`ByteSource::read`] does; bytes that end too early are corrupt.

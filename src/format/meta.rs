@@ -36,8 +36,15 @@ const fn config() -> Configuration<LittleEndian, Fixint, Limit<LIMIT>> {
 }
 
 impl Meta {
-    pub(crate) fn to_bytes(self) -> Result<Vec<u8>, FormatError> {
-        bincode::encode_to_vec(self, config()).map_err(|_| FormatError::corrupt("the meta cannot be encoded"))
+    /// Far more than it takes, for a buffer on the stack.
+    pub(crate) const MOST_BYTES: usize = LIMIT;
+
+    /// Its bytes, at the start of `buffer`.
+    pub(crate) fn to_bytes(self, buffer: &mut [u8; LIMIT]) -> Result<&[u8], FormatError> {
+        bincode::encode_into_slice(self, buffer, config())
+            .ok()
+            .and_then(|len| buffer.get(..len))
+            .ok_or_else(|| FormatError::corrupt("the meta cannot be encoded"))
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
@@ -76,12 +83,12 @@ mod tests {
 
     #[test]
     fn goes_there_and_back() {
-        assert_eq!(Meta::from_bytes(&meta().to_bytes().unwrap()).unwrap(), meta());
+        assert_eq!(Meta::from_bytes(meta().to_bytes(&mut [0; LIMIT]).unwrap()).unwrap(), meta());
     }
 
     #[test]
     fn cut_short_or_too_long_is_corrupt() {
-        let mut bytes = meta().to_bytes().unwrap();
+        let mut bytes = meta().to_bytes(&mut [0; LIMIT]).unwrap().to_vec();
         for len in 0..bytes.len() {
             assert!(Meta::from_bytes(&bytes[..len]).is_err(), "{len}");
         }

@@ -16,7 +16,7 @@ mod sections;
 mod words;
 
 pub(crate) use error::FormatError;
-pub(crate) use io::{ByteSink, ByteSource};
+pub(crate) use io::{ByteSink, ByteSource, zeros};
 pub(crate) use meta::Meta;
 pub(crate) use sections::{Contents, Kind, Layout, SectionWriter, VERSION};
 pub(crate) use words::{IdWord, NO_NODE, RecordHeader};

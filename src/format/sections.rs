@@ -9,7 +9,8 @@
 //! Every byte is under a checksum, padding included, so any flipped bit is found before anything is decoded.
 
 use super::FormatError;
-use super::io::{ByteSink, ByteSource, read_all};
+use super::io::{ByteSink, ByteSource, read_all, zeros};
+use crate::types::OutOfMemory;
 use xxhash_rust::xxh64::{Xxh64, xxh64};
 
 /// The version that is written. Readers refuse later ones.
@@ -136,15 +137,17 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
 
     /// Writes header and table.
     pub(crate) fn finish(self) -> Result<(), FormatError> {
-        let mut table = Vec::new();
+        let first = self.layout.first() as usize;
+        let (mut table, mut header) = (Vec::new(), Vec::new());
+        table.try_reserve_exact(first).map_err(|_| OutOfMemory)?;
+        header.try_reserve_exact(first).map_err(|_| OutOfMemory)?;
         for ((kind, &(start, len)), checksum) in Kind::ALL.iter().zip(&self.layout.sections).zip(self.checksums) {
             table.extend_from_slice(&u64::from(*kind as u32).to_le_bytes());
             table.extend_from_slice(&start.to_le_bytes());
             table.extend_from_slice(&len.to_le_bytes());
             table.extend_from_slice(&checksum.to_le_bytes());
         }
-        table.resize((self.layout.first() - HEADER_BYTES) as usize, 0);
-        let mut header = Vec::new();
+        table.resize(first - HEADER_BYTES as usize, 0);
         header.extend_from_slice(&MAGIC);
         header.extend_from_slice(&VERSION.to_le_bytes());
         header.extend_from_slice(&(Kind::ALL.len() as u32).to_le_bytes());
@@ -187,7 +190,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
             return Err(FormatError::UnsupportedVersion { found: version });
         }
         let first = Layout::new([0; Kind::ALL.len()]).first();
-        let mut table = vec![0; (first - HEADER_BYTES) as usize];
+        let mut table = zeros((first - HEADER_BYTES) as usize)?;
         read_all(source, HEADER_BYTES, &mut table)?;
         if xxh64(&table, 0) != word64(&header, 24) {
             return Err(FormatError::corrupt("the table does not match its checksum"));
@@ -222,7 +225,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
     fn verify(&self, at: usize, kind: Kind, expected: u64) -> Result<(), FormatError> {
         let (start, len) = self.layout.sections.get(at).copied().unwrap_or_default();
         let (mut next, end) = (start, start + len.next_multiple_of(ALIGNMENT));
-        let mut piece = vec![0; PIECE_BYTES];
+        let mut piece = zeros(PIECE_BYTES)?;
         let mut checksum = Xxh64::new(0);
         while next < end {
             let count = (end - next).min(PIECE_BYTES as u64) as usize;

@@ -16,6 +16,7 @@
 //! |-----------|-------------------------------------------------------------------------|
 //! | `links`   | the arrays: nodes, neighbour lists, tree marks, entry point             |
 //! | `upper`   | the lists above level 0                                                 |
+//! | `aside`   | a list copied to the stack, while lists change                          |
 //! | `levels`  | seeded level draws                                                      |
 //! | `visited` | the epoch-stamped set of nodes a search has met                         |
 //! | `pool`    | the sorted candidates of a search                                       |
@@ -28,6 +29,7 @@
 //! | `repair`  | relinking the neighbours of deleted nodes; moving a node                |
 //! | `check`   | the structural proof                                                    |
 
+mod aside;
 mod build;
 mod check;
 mod growth;
@@ -51,6 +53,9 @@ pub(crate) use repair::Fates;
 pub(crate) use scan::scan_live;
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
 pub(crate) use tree::cut_out;
+
+/// The longest list there can be, on level 0 at the largest M.
+pub(crate) const MOST_LINKS: usize = 128;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

@@ -4,6 +4,7 @@
 //! neighbour led to. Unlike it, the links that are still good are kept and only the gaps are filled: choosing whole
 //! lists anew was measured to lose recall. Places that the heuristic leaves empty go to the nearest it refused.
 
+use super::aside::Aside;
 use super::build::score_list;
 use super::growth::Ending;
 use super::links::{Graph, TREE, target};
@@ -77,7 +78,7 @@ impl Graph {
             point.touch(point.row(slot));
         }
         scan(&point, found.into_iter(), nearest, search.pool)?;
-        let kept: Vec<u32> =
+        let kept: Aside =
             self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
         list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
         let few = self.m() / 2;
@@ -134,18 +135,22 @@ impl Graph {
     ) -> Result<Vec<Slot>, OutOfMemory> {
         search.visited.begin(self.len())?;
         search.visited.insert(slot);
-        let mut leaving = Vec::new();
+        // No more leaving nodes are looked at than there is room for here.
+        let mut leaving = [Slot::NONE; REACH];
+        let mut seen = 0;
         for neighbour in neighbours(self.list(slot, level)) {
             search.visited.insert(neighbour);
-            if (fates.is_leaving)(neighbour) {
-                leaving.push(neighbour);
+            if (fates.is_leaving)(neighbour) && seen < REACH {
+                leaving[seen] = neighbour;
+                seen += 1;
             }
         }
-        let direct = leaving.len();
+        let direct = seen;
         let enough = self.capacity(level);
         let mut found = Vec::new();
         let mut at = 0;
-        while at < leaving.len() && at < REACH && (at < direct || found.len() < enough) {
+        while at < seen && (at < direct || found.len() < enough) {
+            found.try_reserve(self.m())?;
             // The first half of a list on level 0 holds its own choice; what was appended since adds time, not recall.
             for next in neighbours(self.list(leaving[at], level)).take(self.m()) {
                 if !search.visited.insert(next) {
@@ -153,8 +158,9 @@ impl Graph {
                 }
                 if (fates.is_live)(next) {
                     found.push(next);
-                } else if (fates.is_leaving)(next) {
-                    leaving.push(next);
+                } else if (fates.is_leaving)(next) && seen < REACH {
+                    leaving[seen] = next;
+                    seen += 1;
                 }
             }
             at += 1;
@@ -168,8 +174,8 @@ impl Graph {
         let Some(top) = self.level(from) else { return };
         self.place(to, top);
         for level in (0..=top.0).map(Level) {
-            let links: Vec<u32> = self.links(from, level).to_vec();
-            self.set_links(to, level, links);
+            let links: Aside = self.links(from, level).iter().copied().collect();
+            self.set_links(to, level, links.iter().copied());
             // The first link of the original is where it has gone.
             let list = self.list_mut(from, level);
             list.rotate_right(1);
@@ -198,7 +204,7 @@ impl Graph {
             if !neighbours(self.list(slot, level)).any(&has_moved) {
                 continue;
             }
-            let mut links: Vec<u32> = Vec::with_capacity(self.capacity(level));
+            let mut links = Aside::new();
             for &link in self.links(slot, level) {
                 let mut goal = target(link);
                 while has_moved(goal) {
@@ -212,7 +218,7 @@ impl Graph {
                     None => {}
                 }
             }
-            self.set_links(slot, level, links);
+            self.set_links(slot, level, links.iter().copied());
         }
     }
 }

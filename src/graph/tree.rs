@@ -1,12 +1,11 @@
 //! Tree links: at least one for each node on level 0, held by both ends, never pruned. They are what makes every live
 //! node reachable, by construction instead of by chance.
 
-use super::links::{Graph, TREE, target};
-use super::search::neighbours;
+use super::aside::Aside;
+use super::links::{END, Graph, TREE, target};
 use super::select::Neighbour;
 use crate::quantize::{PointBuffer, Scorer, Space};
 use crate::types::{Level, Slot};
-use std::collections::VecDeque;
 
 const BASE: Level = Level(0);
 
@@ -20,28 +19,29 @@ fn degree(graph: &Graph, slot: Slot) -> usize {
 }
 
 /// The node that a new one should share its tree link with: the nearest of `chosen` that holds fewer than M of them,
-/// or else the nearest to it in the tree. Half of each list is thus left to the heuristic.
+/// or else one not far from it in the tree. Half of each list is thus left to the heuristic.
 pub(super) fn place_to_attach(graph: &Graph, chosen: &[Neighbour]) -> Option<Slot> {
-    let has_room = |slot: Slot| degree(graph, slot) < graph.m();
     let nearest = chosen.first()?.slot;
-    chosen
-        .iter()
-        .map(|neighbour| neighbour.slot)
-        .find(|&slot| has_room(slot))
-        .or_else(|| nearest_in_tree(graph, nearest, has_room))
+    let mut slots = chosen.iter().map(|neighbour| neighbour.slot);
+    slots.find(|&slot| degree(graph, slot) < graph.m()).or_else(|| near_in_tree(graph, nearest, graph.m()))
 }
 
-/// The first node, walking the tree outwards from `start`, that passes. A finite tree has leaves, so one does.
-#[inline(never)]
-fn nearest_in_tree(graph: &Graph, start: Slot, passes: impl Fn(Slot) -> bool) -> Option<Slot> {
-    let mut queue = VecDeque::from([(start, Slot::NONE)]);
-    while let Some((slot, from)) = queue.pop_front() {
-        if passes(slot) {
-            return Some(slot);
-        }
-        queue.extend(tree_neighbours(graph, slot).filter(|&next| next != from).map(|next| (next, slot)));
+/// A node with fewer than `most` tree links, of which a leaf has one: `start`, or else the first found on a path from it
+/// that looks at all neighbours of a node before it goes on to the first of them. A path that never turns back ends at a
+/// leaf, because the tree is finite; and it needs no memory, where a search in all directions would need a queue.
+fn near_in_tree(graph: &Graph, start: Slot, most: usize) -> Option<Slot> {
+    let has_room = |slot: &Slot| degree(graph, *slot) < most;
+    let (mut slot, mut from) = (start, Slot::NONE);
+    if has_room(&slot) {
+        return Some(slot);
     }
-    None
+    loop {
+        let onwards = || tree_neighbours(graph, slot).filter(|&next| next != from);
+        if let Some(found) = onwards().find(has_room) {
+            return Some(found);
+        }
+        (slot, from) = (onwards().next()?, slot);
+    }
 }
 
 /// Makes a tree link between two nodes. Each holds fewer tree links than a list is long; where the list is full, the
@@ -73,25 +73,26 @@ pub(super) fn join<S: Space>(graph: &mut Graph, space: &S, a: Slot, b: Slot, buf
 /// links on average.
 #[inline(never)]
 pub(crate) fn cut_out<S: Space>(graph: &mut Graph, space: &S, slot: Slot, buffer: &mut PointBuffer) {
-    let parts: Vec<Slot> = tree_neighbours(graph, slot).collect();
+    let parts: Aside = tree_neighbours(graph, slot).map(|part| part.0).collect();
+    let parts = || parts.iter().copied().map(Slot);
     for link in graph.list_mut(slot, BASE) {
-        if *link != super::links::END {
+        if *link != END {
             *link &= !TREE;
         }
     }
-    for &part in &parts {
+    for part in parts() {
         for link in graph.list_mut(part, BASE).iter_mut().filter(|link| target(**link) == slot) {
             *link &= !TREE;
         }
     }
     let full = 2 * graph.m();
-    for (at, &part) in parts.iter().enumerate().skip(1) {
+    for (at, part) in parts().enumerate().skip(1) {
         let nearest = {
             let point = space.point(part, buffer);
-            let with_room = parts[..at].iter().copied().filter(|&other| degree(graph, other) < full);
+            let with_room = parts().take(at).filter(|&other| degree(graph, other) < full);
             with_room.min_by(|&a, &b| point.score(a).total_cmp(&point.score(b)))
         };
-        let nearest = nearest.or_else(|| nearest_in_tree(graph, parts[0], |other| degree(graph, other) < full));
+        let nearest = nearest.or_else(|| near_in_tree(graph, parts().next()?, full));
         // The part has just lost a tree link, so it has room for this one.
         if let Some(nearest) = nearest {
             join(graph, space, part, nearest, buffer);
@@ -102,12 +103,13 @@ pub(crate) fn cut_out<S: Space>(graph: &mut Graph, space: &S, slot: Slot, buffer
 /// Gives the tree links of `from` to `to`, a fresh copy of it: in the lists of the nodes at their other ends, and in
 /// the list of `from` itself, where they become ordinary links.
 pub(super) fn hand_over(graph: &mut Graph, from: Slot, to: Slot) {
-    let held: Vec<Slot> = tree_neighbours(graph, to).collect();
-    for neighbour in held {
+    let held: Aside = tree_neighbours(graph, to).map(|neighbour| neighbour.0).collect();
+    for neighbour in held.iter().copied().map(Slot) {
         for link in graph.list_mut(neighbour, BASE).iter_mut().filter(|link| **link == from.0 | TREE) {
             *link = to.0 | TREE;
         }
     }
-    let plain: Vec<u32> = neighbours(graph.list(from, BASE)).map(|slot| slot.0).collect();
-    graph.set_links(from, BASE, plain);
+    for link in graph.list_mut(from, BASE).iter_mut().filter(|link| **link != END) {
+        *link &= !TREE;
+    }
 }

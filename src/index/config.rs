@@ -1,6 +1,7 @@
 //! What an index is made with.
 
 use super::Error;
+use crate::graph::MOST_LINKS;
 use crate::metric::Metric;
 use crate::quantize::Quantization;
 
@@ -58,7 +59,7 @@ impl Config {
     /// The same, with the threshold clamped, or what is wrong with it.
     pub(crate) fn validated(self) -> Result<Self, Error> {
         in_range("dimensions", self.dimensions, 1, Self::MAX_DIMENSIONS)?;
-        in_range("m", self.m, 4, 64)?;
+        in_range("m", self.m, 4, MOST_LINKS / 2)?;
         in_range("efConstruction", self.ef_construction, 8, 4096)?;
         in_range("ef", self.ef, 1, Self::MAX_EF)?;
         Ok(Self { compaction_threshold: clamp_threshold(self.compaction_threshold)?, ..self })

@@ -4,6 +4,9 @@ use crate::format::FormatError;
 use crate::types::{Id, OutOfMemory};
 use core::fmt;
 
+/// [`Error::OutOfMemory`] in words.
+pub(crate) const OUT_OF_MEMORY: &str = "out of memory; the index is unchanged";
+
 /// Why a call was refused. Whatever the reason, the index is as it was before the call.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -101,7 +104,7 @@ impl fmt::Display for Error {
             Self::UnsupportedVersion { found, supported } => {
                 write!(f, "format version {found}, of which this package reads up to {supported}")
             }
-            Self::OutOfMemory => f.write_str("out of memory; the index is unchanged"),
+            Self::OutOfMemory => f.write_str(OUT_OF_MEMORY),
             Self::StoreFailed { why } => write!(f, "the store failed: {why}"),
             Self::Busy => f.write_str("the index is in the middle of another call"),
         }

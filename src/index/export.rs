@@ -28,12 +28,10 @@ impl Index {
     pub(crate) fn export_to<S: ByteSink + ?Sized>(&self, layout: Layout, sink: &mut S) -> Result<(), Error> {
         let mut to = SectionWriter::new(sink, layout);
         let super::Parts { graph, codes, .. } = &self.parts;
-        to.put(&self.meta().to_bytes()?)?;
+        to.put(self.meta().to_bytes(&mut [0; Meta::MOST_BYTES])?)?;
         to.end(Kind::Meta)?;
-        for (kind, segments) in Kind::CODES.into_iter().zip(codes.segments()) {
-            for segment in segments {
-                to.put(segment)?;
-            }
+        for (array, kind) in Kind::CODES.into_iter().enumerate() {
+            codes.each_segment(array, |segment| to.put(segment))?;
             to.end(kind)?;
         }
         let levels = |slots: core::ops::Range<usize>| slots.map(|slot| graph.level(Slot(slot as u32)));
@@ -128,7 +126,7 @@ impl Index {
         let graph = &self.parts.graph;
         let texts = |id: &Id| if let Id::Text(text) = id { text.len() as u64 } else { 0 };
         Ok(Layout::new([
-            self.meta().to_bytes()?.len() as u64,
+            self.meta().to_bytes(&mut [0; Meta::MOST_BYTES])?.len() as u64,
             slots * codes as u64,
             slots * lower as u64,
             slots * scales as u64,
@@ -144,17 +142,20 @@ impl Index {
 }
 
 /// Writes one word for each of `count` items.
-fn in_batches<S: ByteSink + ?Sized, T, W: bytemuck::NoUninit, I: Iterator<Item = T>>(
+fn in_batches<S: ByteSink + ?Sized, T, W: bytemuck::NoUninit + Default, I: Iterator<Item = T>>(
     to: &mut SectionWriter<'_, S>,
     count: usize,
     items: impl Fn(core::ops::Range<usize>) -> I,
     mut word: impl FnMut(T) -> W,
 ) -> Result<(), FormatError> {
-    let mut batch = Vec::with_capacity(BATCH_WORDS.min(count));
+    let mut batch = [W::default(); BATCH_WORDS];
     for start in (0..count).step_by(BATCH_WORDS) {
-        batch.clear();
-        batch.extend(items(start..count.min(start + BATCH_WORDS)).map(&mut word));
-        to.put(bytemuck::cast_slice(&batch))?;
+        let end = count.min(start + BATCH_WORDS);
+        let batch = &mut batch[..end - start];
+        for (place, item) in batch.iter_mut().zip(items(start..end)) {
+            *place = word(item);
+        }
+        to.put(bytemuck::cast_slice(batch))?;
     }
     Ok(())
 }

@@ -18,10 +18,13 @@ impl Index {
     /// The live record of this id. Constant time.
     ///
     /// # Errors
-    /// [`Error::InvalidId`].
+    /// [`Error::InvalidId`]; [`Error::OutOfMemory`].
     pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
         Self::check_id(id)?;
-        Ok(self.parts.ids.slot_of(id).and_then(|slot| self.record(slot)))
+        let Some((vector, payload)) = self.parts.ids.slot_of(id).and_then(|slot| self.contents(slot)) else {
+            return Ok(None);
+        };
+        Ok(Some(Record { id: id.try_clone()?, vector, payload }))
     }
 
     /// Whether there is a live record of this id. Constant time.
@@ -34,17 +37,16 @@ impl Index {
     }
 
     /// The live records, in no order that means anything.
+    ///
+    /// Copies each string id by an allocation that ends the program when it is refused; [`Index::get`] has an error.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
-        self.parts.tombstones.live_slots().iter().filter_map(|slot| self.record(slot))
+        self.parts.tombstones.live_slots().iter().filter_map(|slot| {
+            let (vector, payload) = self.contents(slot)?;
+            Some(Record { id: self.parts.ids.id_of(slot)?.into_owned(), vector, payload })
+        })
     }
 
-    /// The record in a live slot.
-    fn record(&self, slot: Slot) -> Option<Record<'_>> {
-        let (vector, payload) = self.contents(slot)?;
-        Some(Record { id: self.parts.ids.id_of(slot)?.into_owned(), vector, payload })
-    }
-
-    /// The same without its id.
+    /// The record in a live slot, without its id.
     pub(crate) fn contents(&self, slot: Slot) -> Option<(&[f32], Option<Payload<'_>>)> {
         let (kind, bytes) = self.parts.records.payload(slot)?;
         Some((self.vector(slot)?, Payload::from_parts(kind, bytes)))

@@ -3,7 +3,7 @@
 
 use super::{Config, Error, Index};
 use crate::arena::PayloadKind;
-use crate::format::{ByteSource, Contents, FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader};
+use crate::format::{ByteSource, Contents, FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, zeros};
 use crate::graph::{Graph, Growth, MAX_LEVEL};
 use crate::metric::Metric;
 use crate::quantize::Quantization;
@@ -23,12 +23,12 @@ impl Index {
     pub(crate) fn import_from<S: ByteSource + ?Sized>(source: &S) -> Result<Self, Error> {
         let contents = Contents::open(source)?;
         let mut meta = contents.section(Kind::Meta);
-        if meta.len() > 1024 {
+        let mut bytes = [0; Meta::MOST_BYTES];
+        let Some(bytes) = bytes.get_mut(..meta.len() as usize) else {
             return Err(corrupt("the meta section is too long").into());
-        }
-        let mut bytes = vec![0; meta.len() as usize];
-        meta.take(&mut bytes)?;
-        let meta = Meta::from_bytes(&bytes)?;
+        };
+        meta.take(bytes)?;
+        let meta = Meta::from_bytes(bytes)?;
         let config = config_of(&meta)?;
         let slots = meta.slots as usize;
         if slots > Slot::MOST {
@@ -82,11 +82,9 @@ impl Index {
         let slots = meta.slots as usize;
         self.parts.codes.reserve(slots)?;
         self.parts.codes.resize(slots);
-        for (kind, segments) in Kind::CODES.into_iter().zip(self.parts.codes.segments_mut()) {
+        for (array, kind) in Kind::CODES.into_iter().enumerate() {
             let mut from = contents.section(kind);
-            for segment in segments {
-                from.take(segment)?;
-            }
+            self.parts.codes.each_segment_mut(array, |segment| from.take(segment))?;
         }
         let mut graph = Graph::unfilled(self.config.m, slots)?;
         import_levels(contents, slots, &mut graph)?;
@@ -130,7 +128,7 @@ impl Index {
                 IdWord::Number(number) => Some(Id::Number(number)),
                 IdWord::Text { start, len } if start == next_text => {
                     next_text += len;
-                    let mut text = vec![0; len as usize];
+                    let mut text = zeros(len as usize)?;
                     texts.take(&mut text)?;
                     Some(Id::Text(String::from_utf8(text).map_err(|_| corrupt("an id is not UTF-8"))?.into()))
                 }
@@ -167,7 +165,7 @@ impl Index {
     ) -> Result<(), Error> {
         let (mut offsets, mut from) = (contents.section(Kind::RecordOffsets), contents.section(Kind::Records));
         let dimensions = self.parts.records.dimensions();
-        let mut vector = vec![0f32; dimensions];
+        let mut vector = zeros::<f32>(dimensions)?;
         let mut payload = Vec::new();
         let mut next = 0;
         for slot in (0..slots as u32).map(Slot) {

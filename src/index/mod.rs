@@ -33,6 +33,8 @@ mod verify;
 
 pub use config::Config;
 pub use error::Error;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use error::OUT_OF_MEMORY;
 pub use get::Record;
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};

@@ -14,8 +14,12 @@ impl ScratchPool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// Without memory for the place in the stack, the buffers are given up: the call that used them has succeeded.
     pub(super) fn put(&self, scratch: Scratch) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.try_reserve(1).is_ok() {
+            idle.push(scratch);
+        }
     }
 
     pub(super) fn resident_bytes(&self) -> usize {

@@ -92,10 +92,14 @@ impl Index {
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         let mut found = Vec::new();
         self.search_slots(query, options, &mut found)?;
-        let hit = |found: Candidate| {
-            Some(Hit { id: self.parts.ids.id_of(found.slot)?.into_owned(), distance: found.distance })
-        };
-        Ok(found.into_iter().filter_map(hit).collect())
+        let mut hits = Vec::new();
+        hits.try_reserve_exact(found.len()).map_err(|_| Error::OutOfMemory)?;
+        for Candidate { slot, distance } in found {
+            if let Some(id) = self.parts.ids.id_of(slot) {
+                hits.push(Hit { id: id.try_clone()?, distance });
+            }
+        }
+        Ok(hits)
     }
 
     /// The same, as slots, which are valid until the index changes.

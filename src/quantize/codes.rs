@@ -194,38 +194,39 @@ impl Codes {
         }
     }
 
-    /// The stored arrays as bytes, segment by segment. Host order is little-endian on every platform that is built for.
-    pub(crate) fn segments(&self) -> [Segments<'_>; Self::ARRAYS] {
-        match self {
-            Self::None(codes) => [bytes(codes.rows()), Box::new(core::iter::empty()), Box::new(core::iter::empty())],
-            Self::Int8(codes) => {
-                let ([upper, lower], scales) = codes.arrays();
-                [bytes(upper), bytes(lower), bytes(scales)]
+    /// One of the stored arrays as bytes, segment by segment. Host order is little-endian on every platform that is built for.
+    pub(crate) fn each_segment<E>(&self, array: usize, mut put: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        match (self, array) {
+            (Self::None(codes), 0) => codes.rows().segments().try_for_each(|rows| put(bytemuck::cast_slice(rows))),
+            (Self::None(_), _) => Ok(()),
+            (Self::Int8(codes), 2) => {
+                codes.arrays().1.segments().try_for_each(|scales| put(bytemuck::cast_slice(scales)))
+            }
+            (Self::Int8(codes), _) => {
+                let half = codes.arrays().0[array];
+                half.segments().try_for_each(|lines| put(bytemuck::cast_slice(lines)))
             }
         }
     }
 
-    /// The stored arrays as bytes to be filled from a store, segment by segment.
-    pub(crate) fn segments_mut(&mut self) -> [SegmentsMut<'_>; Self::ARRAYS] {
-        match self {
-            Self::None(codes) => {
-                [bytes_mut(codes.rows_mut()), Box::new(core::iter::empty()), Box::new(core::iter::empty())]
+    /// One of the stored arrays as bytes to be filled from a store, segment by segment.
+    pub(crate) fn each_segment_mut<E>(
+        &mut self,
+        array: usize,
+        mut fill: impl FnMut(&mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match (self, array) {
+            (Self::None(codes), 0) => {
+                codes.rows_mut().segments_mut().try_for_each(|rows| fill(bytemuck::cast_slice_mut(rows)))
             }
-            Self::Int8(codes) => {
-                let ([upper, lower], scales) = codes.arrays_mut();
-                [bytes_mut(upper), bytes_mut(lower), bytes_mut(scales)]
+            (Self::None(_), _) => Ok(()),
+            (Self::Int8(codes), 2) => {
+                codes.arrays_mut().1.segments_mut().try_for_each(|scales| fill(bytemuck::cast_slice_mut(scales)))
+            }
+            (Self::Int8(codes), _) => {
+                let half = &mut codes.arrays_mut().0[array];
+                half.segments_mut().try_for_each(|lines| fill(bytemuck::cast_slice_mut(lines)))
             }
         }
     }
-}
-
-type Segments<'a> = Box<dyn Iterator<Item = &'a [u8]> + 'a>;
-type SegmentsMut<'a> = Box<dyn Iterator<Item = &'a mut [u8]> + 'a>;
-
-fn bytes<T: bytemuck::Pod>(rows: &Rows<T>) -> Segments<'_> {
-    Box::new(rows.segments().map(bytemuck::cast_slice))
-}
-
-fn bytes_mut<T: bytemuck::Pod>(rows: &mut Rows<T>) -> SegmentsMut<'_> {
-    Box::new(rows.segments_mut().map(bytemuck::cast_slice_mut))
 }

@@ -2,7 +2,25 @@
 //! without being held twice.
 
 use crate::format::{ByteSink, ByteSource};
+use crate::index::Error;
 use js_sys::Uint8Array;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The byte array, by a constructor whose refusal comes back instead of unwinding through the caller.
+    #[wasm_bindgen(js_name = Uint8Array)]
+    type NewBytes;
+
+    #[wasm_bindgen(constructor, js_class = "Uint8Array", catch)]
+    fn of_length(len: f64) -> Result<NewBytes, JsValue>;
+}
+
+/// A byte array, or the platform's refusal as a typed error.
+pub(super) fn new_bytes(len: usize) -> Result<Uint8Array, Error> {
+    NewBytes::of_length(len as f64).map(JsCast::unchecked_into).map_err(|_| Error::OutOfMemory)
+}
 
 /// The part of `array` that a piece of `len` bytes at `offset` takes.
 fn piece(array: &Uint8Array, offset: u64, len: usize) -> Option<Uint8Array> {

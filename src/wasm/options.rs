@@ -36,16 +36,14 @@ pub(super) fn threshold(value: &JsValue) -> Result<f64, Error> {
 
 fn metric(value: &JsValue) -> Result<Metric, Error> {
     let all = [Metric::Cosine, Metric::L2, Metric::Dot];
-    let name = value.as_string();
     all.into_iter()
-        .find(|metric| name.as_deref() == Some(metric.name()))
+        .find(|metric| *value == JsValue::from_str(metric.name()))
         .ok_or_else(|| invalid("metric", "\"cosine\", \"l2\" or \"dot\"", value))
 }
 
 fn quantization(value: &JsValue) -> Result<Quantization, Error> {
     let all = [Quantization::None, Quantization::Int8];
-    let name = value.as_string();
-    all.into_iter().find(|codes| name.as_deref() == Some(codes.name())).ok_or_else(|| {
+    all.into_iter().find(|codes| *value == JsValue::from_str(codes.name())).ok_or_else(|| {
         invalid(
             "quantization",
             "\"none\" or \"int8\" (\"binary\" and \"product\" are not available in this version)",

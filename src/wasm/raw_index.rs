@@ -27,9 +27,11 @@ pub struct RawIndex {
 }
 
 impl RawIndex {
-    pub(super) fn around(index: Index) -> Self {
+    pub(super) fn around(index: Index) -> Result<Self, JsValue> {
+        // The glue moves it to the heap, with counters beside it.
+        values::room(size_of::<Self>() + 64)?;
         let (vector, payload, found) = (Vec::new(), Vec::new(), Vec::new());
-        Self { inner: RefCell::new(Inner { index, vector, payload, found, clock: JsClock::default() }) }
+        Ok(Self { inner: RefCell::new(Inner { index, vector, payload, found, clock: JsClock::default() }) })
     }
 
     pub(super) fn borrow(&self) -> Result<RefMut<'_, Inner>, Error> {
@@ -58,7 +60,7 @@ impl RawIndex {
     pub fn create(options: &JsValue) -> Result<RawIndex, JsValue> {
         #[cfg(debug_assertions)]
         console_error_panic_hook::set_once();
-        Ok(Self::around(Index::new(options::config(options)?)?))
+        Self::around(Index::new(options::config(options)?)?)
     }
 
     #[wasm_bindgen(getter)]

@@ -1,5 +1,6 @@
 //! The exported class: compaction, statistics, check and bytes.
 
+use super::bytes::new_bytes;
 use super::raw_index::{Inner, RawIndex};
 use super::reports::{CheckObject, ProgressObject, ReportObject, StatsObject, to_object};
 use super::{options, values};
@@ -78,7 +79,7 @@ impl RawIndex {
     pub fn export(&self) -> Result<Uint8Array, JsValue> {
         let inner = self.borrow()?;
         let layout = inner.index.layout()?;
-        let total = u32::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
+        let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
         let mut array = new_bytes(total)?;
         inner.index.export_to(layout, &mut array)?;
         Ok(array)
@@ -95,15 +96,6 @@ impl RawIndex {
         };
         let index = Index::import_from(array)?;
         let config = options::merged(*index.config(), options)?;
-        Ok(Self::around(index.with_options(config)?))
+        Self::around(index.with_options(config)?)
     }
-}
-
-/// A byte array, or the platform's refusal as a typed error.
-fn new_bytes(len: u32) -> Result<Uint8Array, JsValue> {
-    let array = js_sys::Reflect::construct(
-        &js_sys::Reflect::get(&js_sys::global(), &"Uint8Array".into())?.into(),
-        &js_sys::Array::of1(&len.into()),
-    );
-    Ok(array.map_err(|_| Error::OutOfMemory)?.into())
 }

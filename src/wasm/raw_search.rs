@@ -1,5 +1,6 @@
 //! The exported class: search, and reading hits.
 
+use super::bytes::new_bytes;
 use super::raw_index::{Inner, RawIndex};
 use super::{options, values};
 use crate::index::{Error, SearchOptions};
@@ -67,13 +68,18 @@ impl RawIndex {
         let mut inner = self.borrow()?;
         let Inner { index, payload: gathered, .. } = &mut *inner;
         gathered.clear();
-        for slot in slots.to_vec() {
+        let mut asked = Vec::new();
+        values::resize(&mut asked, slots.length() as usize)?;
+        slots.copy_to(&mut asked);
+        for slot in asked {
             let payload = index.contents(Slot(slot)).and_then(|(_, payload)| payload);
             let (kind, bytes) = payload.map_or((0, &[][..]), values::payload_parts);
             gathered.try_reserve(4 + bytes.len()).map_err(|_| Error::OutOfMemory)?;
             gathered.extend_from_slice(&(u32::from(kind) << 30 | bytes.len() as u32).to_le_bytes());
             gathered.extend_from_slice(bytes);
         }
-        Ok(Uint8Array::from(gathered.as_slice()))
+        let array = new_bytes(gathered.len())?;
+        array.copy_from(gathered);
+        Ok(array)
     }
 }

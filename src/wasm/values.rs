@@ -36,6 +36,8 @@ pub(super) fn id(value: &JsValue) -> Result<Id, Error> {
     // A lone surrogate would turn into a replacement character, and two ids into one.
     match value.dyn_ref::<JsString>() {
         Some(text) if (1..=Id::MAX_TEXT_BYTES as u32).contains(&text.length()) && text.is_valid_utf16() => {
+            // The glue allocates while it copies: up to thrice the length, beside a first try of the length itself.
+            room(4 * text.length() as usize)?;
             let id = Id::Text(String::from(text).into());
             // Counted in UTF-16 units so far; what fits in those may be too long in UTF-8.
             Index::check_id(&id)?;
@@ -52,12 +54,27 @@ pub(super) fn id_to_js(id: &Id) -> JsValue {
     }
 }
 
+/// Refuses unless that many bytes could be had just now, for what allocates by itself and knows no refusal. They are
+/// given back, and nothing else runs in between.
+pub(super) fn room(bytes: usize) -> Result<(), Error> {
+    let mut room = Vec::<u8>::new();
+    room.try_reserve_exact(bytes).map_err(|_| Error::OutOfMemory)?;
+    // Or the compiler leaves out an allocation that nothing uses.
+    core::hint::black_box(&mut room);
+    Ok(())
+}
+
+/// Empties a buffer and makes it `len` long.
+pub(super) fn resize<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> Result<(), Error> {
+    buffer.clear();
+    buffer.try_reserve(len).map_err(|_| Error::OutOfMemory)?;
+    buffer.resize(len, T::default());
+    Ok(())
+}
+
 /// Copies a vector in.
 pub(super) fn vector(array: &Float32Array, into: &mut Vec<f32>) -> Result<(), Error> {
-    let len = array.length() as usize;
-    into.clear();
-    into.try_reserve(len).map_err(|_| Error::OutOfMemory)?;
-    into.resize(len, 0.0);
+    resize(into, array.length() as usize)?;
     array.copy_to(into);
     Ok(())
 }
@@ -75,10 +92,7 @@ pub(super) fn payload<'a>(
     into: &'a mut Vec<u8>,
 ) -> Result<Option<Payload<'a>>, Error> {
     let Some(bytes) = bytes else { return Ok(None) };
-    let len = bytes.length() as usize;
-    into.clear();
-    into.try_reserve(len).map_err(|_| Error::OutOfMemory)?;
-    into.resize(len, 0);
+    resize(into, bytes.length() as usize)?;
     bytes.copy_to(into);
     let invalid = |received: &str| Error::InvalidOption {
         option: "payload",

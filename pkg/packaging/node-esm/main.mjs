@@ -1,4 +1,5 @@
 import * as thermocline from "thermocline";
+import * as worker from "thermocline/worker";
 import { scenario } from "./scenario.mjs";
 
-console.log(JSON.stringify(await scenario(thermocline)));
+console.log(JSON.stringify(await scenario(thermocline, worker)));

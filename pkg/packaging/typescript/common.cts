@@ -1,7 +1,10 @@
 // The same declarations, as CommonJS sees them.
 import thermocline = require("thermocline");
+import worker = require("thermocline/worker");
 
 export async function open(): Promise<number> {
   const index: thermocline.VectorIndex = await thermocline.VectorIndex.memory({ dimensions: 3 });
   return index.size;
 }
+
+export const off = (): Promise<thermocline.VectorIndex> => worker.VectorIndex.memory({ dimensions: 3 });

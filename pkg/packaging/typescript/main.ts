@@ -3,6 +3,7 @@ import {
   ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Hit, type Id, type IndexOptions, type Progress,
   type Row, type SearchOptions, type Stats, type Vector,
 } from "thermocline";
+import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex } from "thermocline/worker";
 
 async function* rows(): AsyncGenerator<Row> {
   yield { id: "a", vector: [1, 2, 3], payload: { title: "a" } };
@@ -41,6 +42,11 @@ export async function everything(signal: AbortSignal): Promise<void> {
 
 export function isDuplicate(error: unknown): boolean {
   return error instanceof ThermoclineError && error.code === "DUPLICATE_ID";
+}
+
+export async function offThread(vector: Vector): Promise<Hit[]> {
+  const index: VectorIndex = await WorkerIndex.open("notes", { dimensions: 3 });
+  return index.search(vector, { filter: { lang: "en" } }).catch((error: unknown) => (error instanceof WorkerError ? [] : Promise.reject(error)));
 }
 
 // @ts-expect-error dimensions is required

@@ -1,7 +1,8 @@
 import * as thermocline from "thermocline";
+import * as worker from "thermocline/worker";
 import { scenario } from "./scenario.mjs";
 
-scenario(thermocline).then(
+scenario(thermocline, worker).then(
   (seen) => (globalThis.result = seen),
   (error) => (globalThis.result = String(error.stack)),
 );

@@ -22,6 +22,14 @@ test("require and import give the same names, and errors of both tell name and c
   }
 });
 
+test("the entry for workers: require and import give the same names, and the errors of the main entry", async () => {
+  const both = [[require("thermocline/worker"), require("thermocline")], [await import("thermocline/worker"), esm]];
+  for (const [worker, main] of both) {
+    assert.deepEqual(["ThermoclineError", "VectorIndex"].map((name) => typeof worker[name]), ["function", "function"]);
+    assert.equal(worker.ThermoclineError, main.ThermoclineError);
+  }
+});
+
 test("package.json and the wasm file can be resolved by name", () => {
   assert.equal(require("thermocline/package.json").name, "thermocline");
   assert.match(require.resolve("thermocline/thermocline.wasm"), /thermocline\.wasm$/);

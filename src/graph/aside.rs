@@ -1,0 +1,48 @@
+//! A copy of a neighbour list, for changing lists while looking at one. It lies on the stack, so that what must not stop
+//! half-way needs no memory.
+
+use super::MOST_LINKS;
+use core::ops::{Deref, DerefMut};
+
+/// Links, or slots, of one list.
+#[derive(Debug)]
+pub(super) struct Aside {
+    items: [u32; MOST_LINKS],
+    len: usize,
+}
+
+impl Aside {
+    pub(super) const fn new() -> Self {
+        Self { items: [0; MOST_LINKS], len: 0 }
+    }
+
+    /// Adds one; no list is longer than there is room.
+    pub(super) fn push(&mut self, item: u32) {
+        if let Some(place) = self.items.get_mut(self.len) {
+            *place = item;
+            self.len += 1;
+        }
+    }
+}
+
+impl Deref for Aside {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        &self.items[..self.len]
+    }
+}
+
+impl DerefMut for Aside {
+    fn deref_mut(&mut self) -> &mut [u32] {
+        &mut self.items[..self.len]
+    }
+}
+
+impl FromIterator<u32> for Aside {
+    fn from_iter<I: IntoIterator<Item = u32>>(items: I) -> Self {
+        let mut aside = Self::new();
+        items.into_iter().for_each(|item| aside.push(item));
+        aside
+    }
+}

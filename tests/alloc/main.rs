@@ -1,0 +1,305 @@
+//! What happens when memory is refused: each operation is run with its first allocation refused, then with its second, and
+//! so on until it needs no more. It must fail with [`Error::OutOfMemory`] and leave the index as it was. An allocation that
+//! knows no refusal ends the whole test program, so passing also proves that there is none.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod refusing;
+
+use refusing::{Refused, refusing};
+use thermocline::{Config, Error, Hit, Id, Index, Payload, Quantization, SearchOptions};
+
+const DIMENSIONS: usize = 8;
+
+fn config(quantization: Quantization) -> Config {
+    Config { quantization, m: 4, ef_construction: 20, ef: 10, ..Config::new(DIMENSIONS) }
+}
+
+/// Repeatable, and of many directions.
+fn vector(seed: usize) -> Vec<f32> {
+    let mix = |at: usize| (seed * 31 + at * 17 + 7).wrapping_mul(2_654_435_761) % 1009;
+    (0..DIMENSIONS).map(|at| mix(at) as f32 / 1009.0 - 0.4).collect()
+}
+
+/// Every third id is a string, and every other record has a payload.
+fn id(number: usize) -> Id {
+    if number.is_multiple_of(3) { Id::from(&*format!("document {number}")) } else { Id::Number(number as u64) }
+}
+
+fn filled(quantization: Quantization, count: usize) -> Index {
+    let mut index = Index::new(config(quantization)).unwrap();
+    for number in 0..count {
+        let payload = number.is_multiple_of(2).then_some(Payload::Bytes(b"some bytes"));
+        index.insert_with_id(id(number), &vector(number), payload).unwrap();
+    }
+    index
+}
+
+/// With tombstones.
+fn thinned(quantization: Quantization, count: usize) -> Index {
+    let mut index = filled(quantization, count);
+    for number in (0..count).filter(|number| number % 5 < 2) {
+        assert!(index.delete(&id(number)).unwrap());
+    }
+    index
+}
+
+/// With slots that are free: its compaction stopped before it closed the gaps.
+fn with_gaps(quantization: Quantization, count: usize) -> Index {
+    let mut index = thinned(quantization, count);
+    index.compact_start().unwrap();
+    while index.compact_progress().unwrap().phase == "graph" {
+        assert!(index.compact_step(1).unwrap());
+    }
+    index.compact_abort();
+    index
+}
+
+/// What a caller sees of an index. The searches are as wide as the index, so they do not depend on the graph.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    records: usize,
+    hits: Vec<Vec<Hit>>,
+    payloads: Vec<Option<Vec<u8>>>,
+}
+
+fn seen(index: &Index) -> Seen {
+    let report = index.check().unwrap();
+    assert!(report.ok, "{:?}", report.problems);
+    let search = |seed| index.search(&vector(seed), SearchOptions::top(20).with_ef(2000)).unwrap();
+    let payload = |number| {
+        let found = index.get(&id(number)).unwrap()?.payload;
+        found.map(|payload| format!("{payload:?}").into_bytes())
+    };
+    Seen {
+        records: index.len(),
+        hits: (0..5).map(|seed| search(seed * 7)).collect(),
+        payloads: (0..40).map(payload).collect(),
+    }
+}
+
+/// What a refused call must leave: everything, or what it had done so far with all records as they were.
+#[derive(Clone, Copy, PartialEq)]
+enum Leaves {
+    Everything,
+    Records,
+}
+
+/// Refuses each allocation of `run` in turn, on an index that has just been read and so has no room to spare anywhere.
+/// Returns how many there are.
+///
+/// `run` gets a copy of `id` to keep, because an index takes a caller's own allocation.
+fn each_refusal<T>(bytes: &[u8], leaves: Leaves, id: &Id, run: impl Fn(&mut Index, Id) -> Result<T, Error>) -> usize {
+    let fresh = || Index::import(bytes).unwrap();
+    let before = seen(&fresh());
+    let mut undisturbed = fresh();
+    run(&mut undisturbed, id.clone()).unwrap_or_else(|error| panic!("without a refusal: {error}"));
+    let (after, bytes_after) = (seen(&undisturbed), undisturbed.export().unwrap());
+    let mut count = 0;
+    for mode in [Refused::Only, Refused::From] {
+        for nth in 1.. {
+            let mut index = fresh();
+            let own = id.clone();
+            let (outcome, was_refused) = refusing(mode(nth), || run(&mut index, own).map(drop));
+            match outcome {
+                Err(Error::OutOfMemory) => {
+                    assert!(was_refused, "{nth}");
+                    assert_eq!(seen(&index), before, "{:?}", mode(nth));
+                    if leaves == Leaves::Everything {
+                        assert!(index.export().unwrap() == bytes, "{:?} changed the index", mode(nth));
+                    }
+                    // And the next try is a try.
+                    run(&mut index, id.clone()).unwrap_or_else(|error| panic!("after {:?}: {error}", mode(nth)));
+                }
+                Err(error) => panic!("{:?}: {error}", mode(nth)),
+                // Some memory only makes later calls faster, and they do without.
+                Ok(()) => {}
+            }
+            assert_eq!(seen(&index), after, "{:?}", mode(nth));
+            if leaves == Leaves::Everything {
+                assert!(index.export().unwrap() == bytes_after, "{:?} changed what came after", mode(nth));
+            }
+            if !was_refused {
+                count = nth - 1;
+                break;
+            }
+        }
+    }
+    count
+}
+
+const BOTH: [Quantization; 2] = [Quantization::Int8, Quantization::None];
+
+const NUMBER: Id = Id::Number(7000);
+
+#[test]
+fn insert() {
+    let text = Id::from("a document that is not there yet");
+    for quantization in BOTH {
+        // Nothing, one record, about a word of a set of slots, and sizes at which nodes of several levels come.
+        for count in [0, 1, 63, 64].into_iter().chain(120..128) {
+            let bytes = filled(quantization, count).export().unwrap();
+            let new = vector(5000 + count);
+            let count = each_refusal(&bytes, Leaves::Everything, &NUMBER, |index, _| index.insert(&new, None));
+            assert!(count > 5, "{count} allocations");
+            for id in [&NUMBER, &text] {
+                let payload = Some(Payload::Json("{\"a\":1}"));
+                each_refusal(&bytes, Leaves::Everything, id, |index, id| index.insert_with_id(id, &new, payload));
+            }
+        }
+    }
+}
+
+#[test]
+fn insert_where_a_segment_and_a_slab_end() {
+    let large = vec![7; 300 << 10];
+    for (count, payload) in [(1024, &b""[..]), (100, &large)] {
+        let bytes = filled(Quantization::Int8, count).export().unwrap();
+        let new = vector(9000);
+        let insert = |index: &mut Index, id| index.insert_with_id(id, &new, Some(Payload::Bytes(payload)));
+        each_refusal(&bytes, Leaves::Everything, &NUMBER, insert);
+    }
+}
+
+#[test]
+fn insert_into_a_free_slot_and_upsert() {
+    for quantization in BOTH {
+        let new = vector(5000);
+        let insert = |index: &mut Index, id| index.insert_with_id(id, &new, Some(Payload::Bytes(b"new")));
+        let upsert = |index: &mut Index, id| index.upsert(id, &new, Some(Payload::Bytes(b"new")));
+        let gaps = with_gaps(quantization, 150).export().unwrap();
+        let full = thinned(quantization, 150).export().unwrap();
+        for bytes in [&gaps, &full] {
+            each_refusal(bytes, Leaves::Everything, &NUMBER, insert);
+            // New, a number that is live, and a string that is.
+            for id in [&NUMBER, &id(7), &id(12)] {
+                each_refusal(bytes, Leaves::Everything, id, upsert);
+            }
+        }
+    }
+}
+
+#[test]
+fn many_inserts_one_after_the_other() {
+    let bytes = filled(Quantization::Int8, 60).export().unwrap();
+    // Whatever some of them are refused, those that were not stay, and the index is whole.
+    for nth in (1..200).step_by(7) {
+        let mut index = Index::import(&bytes).unwrap();
+        let vectors: Vec<_> = (0..100).map(|number| vector(4000 + number)).collect();
+        let mut inserted = 0;
+        refusing(Refused::Only(nth), || {
+            for vector in &vectors {
+                inserted += usize::from(index.insert(vector, None).is_ok());
+            }
+        });
+        assert!(inserted >= 99, "{inserted}");
+        assert_eq!(seen(&index).records, 60 + inserted);
+    }
+}
+
+#[test]
+fn delete_and_clear_need_no_memory() {
+    for quantization in BOTH {
+        let bytes = thinned(quantization, 120).export().unwrap();
+        for gone in [id(4), id(9)] {
+            assert_eq!(each_refusal(&bytes, Leaves::Everything, &gone, |index, id| index.delete(&id)), 0);
+        }
+        let clear = |index: &mut Index, _| {
+            index.clear();
+            Ok(())
+        };
+        assert_eq!(each_refusal(&bytes, Leaves::Everything, &NUMBER, clear), 0);
+    }
+}
+
+#[test]
+fn search_and_get() {
+    for quantization in BOTH {
+        let bytes = thinned(quantization, 250).export().unwrap();
+        let query = vector(77);
+        for (k, ef) in [(1, 1), (10, 10), (100, 300)] {
+            let search = |index: &mut Index, _| {
+                let hits = index.search(&query, SearchOptions::top(k).with_ef(ef))?;
+                assert_eq!(hits.len(), k.min(index.len()));
+                Ok(())
+            };
+            assert!(each_refusal(&bytes, Leaves::Everything, &NUMBER, search) > k / 3);
+            let filtered = |index: &mut Index, _| {
+                let mut passes = |id: &Id| !matches!(id, Id::Number(number) if number % 2 == 0);
+                let hits = index.search(&query, SearchOptions::top(k).with_ef(ef).with_filter(&mut passes))?;
+                assert!(!hits.is_empty() && hits.iter().all(|hit| !matches!(hit.id, Id::Number(n) if n % 2 == 0)));
+                Ok(())
+            };
+            each_refusal(&bytes, Leaves::Everything, &NUMBER, filtered);
+        }
+        let get = |index: &mut Index, id: Id| index.get(&id).map(|found| assert!(found.is_some()));
+        assert_eq!(each_refusal(&bytes, Leaves::Everything, &id(3), get), 1);
+    }
+}
+
+#[test]
+fn compaction() {
+    let compact = |units: usize| {
+        move |index: &mut Index, _| {
+            index.compact_start()?;
+            while index.compact_step(units)? {}
+            Ok(index.compact_finish())
+        }
+    };
+    for quantization in BOTH {
+        let mut gaps = with_gaps(quantization, 120);
+        assert!((60..80).filter(|&number| gaps.delete(&id(number)).unwrap()).count() > 5);
+        for index in [thinned(quantization, 120), gaps] {
+            let bytes = index.export().unwrap();
+            for units in [1, 1000] {
+                let count = each_refusal(&bytes, Leaves::Records, &NUMBER, compact(units));
+                assert!(count > 5, "{count} allocations");
+            }
+        }
+        let mut empty = filled(quantization, 50);
+        (0..50).for_each(|number| assert!(empty.delete(&id(number)).unwrap()));
+        each_refusal(&empty.export().unwrap(), Leaves::Records, &NUMBER, compact(1));
+    }
+}
+
+/// Stale records are left behind by the records' own index only, so this one is not read from bytes.
+#[test]
+fn compaction_of_records() {
+    let payload = vec![1; 20 << 10];
+    let make = || {
+        let mut index = Index::new(config(Quantization::Int8)).unwrap();
+        for number in 0..120 {
+            index.upsert(number % 70, &vector(number as usize), Some(Payload::Bytes(&payload))).unwrap();
+        }
+        index
+    };
+    let before = seen(&make());
+    for nth in 1.. {
+        let mut index = make();
+        let (outcome, was_refused) = refusing(Refused::From(nth), || index.compact().map(drop));
+        assert_eq!(outcome.is_err(), was_refused);
+        assert_eq!(seen(&index), before);
+        let report = index.compact().unwrap();
+        assert_eq!((index.len(), index.deleted()), (70, 0));
+        if !was_refused {
+            assert_eq!(report.tombstones_removed, 0);
+            break;
+        }
+    }
+}
+
+#[test]
+fn export_import_check_and_reserve() {
+    for quantization in BOTH {
+        for make in [filled, thinned, with_gaps] {
+            let bytes = make(quantization, 150).export().unwrap();
+            each_refusal(&bytes, Leaves::Everything, &NUMBER, |index, _| index.export());
+            each_refusal(&bytes, Leaves::Everything, &NUMBER, |index, _| {
+                *index = Index::import(&bytes)?;
+                Ok(())
+            });
+            each_refusal(&bytes, Leaves::Everything, &NUMBER, |index, _| index.check());
+            each_refusal(&bytes, Leaves::Everything, &NUMBER, |index, _| index.reserve(3000));
+        }
+    }
+}

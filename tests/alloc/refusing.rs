@@ -1,0 +1,85 @@
+//! An allocator that refuses when it is told to.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// Which allocations of this thread are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// One, so that what comes after it shows whether the refusal was noticed.
+    Only(usize),
+    /// This one and all that follow, as when memory is full: not even a way out may need any.
+    From(usize),
+}
+
+/// What is refused, how many allocations there have been since, and whether one was refused.
+#[derive(Clone, Copy)]
+struct State {
+    refused: Option<Refused>,
+    seen: usize,
+    hit: bool,
+}
+
+const CALM: State = State { refused: None, seen: 0, hit: false };
+
+thread_local! {
+    // Each test has a thread of its own, and the others go on undisturbed.
+    static STATE: Cell<State> = const { Cell::new(CALM) };
+}
+
+struct Refusing;
+
+#[global_allocator]
+static ALLOCATOR: Refusing = Refusing;
+
+/// Runs `work`, refusing allocations of this thread meanwhile. Says whether one was refused.
+pub(crate) fn refusing<T>(refused: Refused, work: impl FnOnce() -> T) -> (T, bool) {
+    STATE.set(State { refused: Some(refused), ..CALM });
+    let outcome = work();
+    let hit = STATE.get().hit;
+    STATE.set(CALM);
+    (outcome, hit)
+}
+
+fn is_refused() -> bool {
+    let mut state = STATE.get();
+    let Some(refused) = state.refused else { return false };
+    state.seen += 1;
+    let is_refused = match refused {
+        Refused::Only(nth) => state.seen == nth,
+        Refused::From(nth) => state.seen >= nth,
+    };
+    state.hit |= is_refused;
+    STATE.set(state);
+    is_refused
+}
+
+// SAFETY: every method either returns null, which says that there is no memory, or does what the system's allocator does
+// with the same arguments.
+unsafe impl GlobalAlloc for Refusing {
+    // SAFETY: the caller's promise is the one that the system's allocator asks for.
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        if is_refused() { core::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+    }
+
+    // SAFETY: as above.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        if is_refused() { core::ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
+    }
+
+    // Giving room back is never refused: an allocator that has nothing better leaves a piece as large as it is.
+    // SAFETY: as above.
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let refused = size > layout.size() && is_refused();
+        // SAFETY: as above.
+        if refused { core::ptr::null_mut() } else { unsafe { System.realloc(pointer, layout, size) } }
+    }
+
+    // SAFETY: as above.
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
