@@ -9,6 +9,8 @@ import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PKG, pack, project, remove } from "./support/project.mjs";
 
+/** For one file of tests, which takes seconds: one that hangs must say so. */
+const TIMEOUT_MS = 240_000;
 const SUITES = ["api", "browser", "packaging"];
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !SUITES.includes(name));
@@ -36,6 +38,6 @@ async function api() {
 }
 
 function nodeTest(cwd, files) {
-  const child = spawn(process.execPath, ["--test", "--test-reporter=spec", ...files], { cwd, stdio: "inherit" });
+  const child = spawn(process.execPath, ["--test", "--test-reporter=spec", `--test-timeout=${TIMEOUT_MS}`, ...files], { cwd, stdio: "inherit" });
   return new Promise((resolve) => child.on("exit", (code) => resolve(code === 0)));
 }

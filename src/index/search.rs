@@ -185,7 +185,8 @@ impl Index {
                 return Ok(());
             }
         }
-        Ok(scan_live(point, tombstones, accept, ef, space.pool)?)
+        // All who are compared by whole codes afterwards, so that a scan finds the nearest whatever `ef` is.
+        Ok(scan_live(point, tombstones, accept, ef.max(rerank::width(k)), space.pool)?)
     }
 
     /// Rounding can carry a distance just past the end of its range.
