@@ -1,16 +1,20 @@
-//! Candidates and full vectors -> exact order.
+//! Candidates -> exact order: who is compared by whole codes, and who by full vectors.
 
 use crate::arena::WarmArena;
 use crate::metric::{Kernels, Metric};
 use crate::order::sort_by_distance;
+use crate::quantize::Scorer;
 use crate::types::{Candidate, Distance};
 
 /// How many standard deviations of the difference of two distances a candidate may be misjudged by.
 const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
 
-/// How many candidates a search for `k` hits compares by their whole codes.
-pub(crate) const fn width(k: usize) -> usize {
-    2 * k + 12
+/// How many of the sorted candidates of a search for `k` hits are to be compared by their whole codes: those that may yet
+/// be one of them, by the error of a score.
+pub(crate) fn doubtful_scores(mut sorted: impl Iterator<Item = Candidate>, k: usize, scorer: &impl Scorer) -> usize {
+    let Some(kth) = k.checked_sub(1).and_then(|last| sorted.nth(last)) else { return k };
+    let farthest = kth.distance + DEVIATIONS * scorer.error(kth.slot);
+    k + sorted.take_while(|candidate| candidate.distance <= farthest).count()
 }
 
 /// How many of the sorted `candidates` are to be measured exactly for `k` hits: those that may yet be one of them, when

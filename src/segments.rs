@@ -77,7 +77,7 @@ impl<T: Copy> Rows<T> {
             self.segments.truncate(kept);
             if let Some(last) = self.segments.last_mut() {
                 last.truncate((len - (kept - 1) * SEGMENT_SLOTS) * self.stride);
-                last.shrink_to_fit();
+                shrink(last);
             } else {
                 self.segments = Vec::new();
             }
@@ -108,6 +108,17 @@ impl<T: Copy> Rows<T> {
     pub(crate) fn resident_bytes(&self) -> usize {
         let table = self.segments.capacity() * size_of::<Vec<T>>();
         table + self.segments.iter().map(|segment| segment.capacity() * size_of::<T>()).sum::<usize>()
+    }
+}
+
+/// Gives back the spare room of a segment. Not by `shrink_to_fit`: what is aligned beyond the allocator's own alignment is
+/// copied to be shrunk, and a refusal would be the end of the program. When there is no memory for the copy, the larger
+/// segment stays.
+fn shrink<T: Copy>(segment: &mut Vec<T>) {
+    let mut smaller = Vec::new();
+    if segment.capacity() > segment.len() && smaller.try_reserve_exact(segment.len()).is_ok() {
+        smaller.extend_from_slice(segment);
+        *segment = smaller;
     }
 }
 

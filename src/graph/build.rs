@@ -88,6 +88,7 @@ impl Graph {
         *growth = self.growth();
         chosen.clear();
         counts.clear();
+        candidates.clear();
         candidates.try_reserve(ef)?;
         chosen.try_reserve(self.m() * (usize::from(level.0) + 1))?;
         counts.try_reserve(usize::from(level.0) + 1)?;
@@ -111,7 +112,7 @@ impl Graph {
                 start,
                 ef,
                 limit,
-                ending: self.growth().ending(self.m(), ef, point.least()),
+                ending: self.growth().ending(self.m(), ef, &point, start),
             };
             let outcome = search.run(&mut space_of_search, &mut Accept::Live(tombstones))?;
             if let Some(nearest) = space_of_search.pool.nearest() {

@@ -1,17 +1,21 @@
 //! How distances grow with rank, and when a search may end for it.
 //!
 //! In data of intrinsic dimension `D`, the distance of the `n`-th nearest grows like a power of `n`, so it grows by about
-//! the same factor whenever the rank doubles. That factor is measured while building: each new node's search has
-//! found `efConstruction` neighbours in order. A search of width `ef` for `k` then need not follow a candidate that lies
+//! the same factor whenever the rank doubles. That factor is measured while building, from the
+//! neighbours that the search for each new node has found, in order (at least 32 of them). A search of width `ef` for `k` then need not follow a candidate that lies
 //! farther beyond the `k`-th best than the `ef`-th nearest usually does. A query with many near neighbours follows as many
 //! as `ef` allows, and one with few ends early (arXiv 2505.15636 has what ending by a distance guarantees).
 
-use crate::types::Distance;
+use crate::quantize::Scorer;
+use crate::types::{Distance, Slot};
 
 /// Ranks that are compared differ by this factor, which is four doublings.
 const RANKS: usize = 16;
 /// Fewer neighbours than this tell nothing.
 const FEWEST: usize = 2 * RANKS;
+
+/// A difference of distances below this many standard deviations of their error means nothing.
+const ERRORS: f32 = 2.0;
 
 /// The mean growth of distances over a doubling of rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,8 +33,9 @@ impl Growth {
             return self;
         }
         let (near, far) = (f64::from(nth(len / RANKS - 1)), f64::from(nth(len - 1)));
-        if near > 0.0 {
-            Self { sum: self.sum + ((far / near).sqrt().sqrt() - 1.0), count: self.count + 1 }
+        // Made-up codes can make distances of any kind, and the sum is stored.
+        if near > 0.0 && far.is_finite() {
+            Self { sum: self.sum + ((far / near).sqrt().sqrt() - 1.0), count: self.count.saturating_add(1) }
         } else {
             self
         }
@@ -41,11 +46,17 @@ impl Growth {
         self.sum.is_finite() && self.sum >= 0.0 && (self.count > 0 || self.sum == 0.0)
     }
 
-    /// When a search of width `ef` for `k` ends. `least` is a difference of distances that means something; infinite where
-    /// the ratio of two distances means nothing.
-    pub(crate) fn ending(&self, k: usize, ef: usize, least: Distance) -> Ending {
+    /// When a search of width `ef` for `k` ends that starts at `start`.
+    pub(crate) fn ending(&self, k: usize, ef: usize, scorer: &impl Scorer, start: Slot) -> Ending {
+        if !scorer.has_zero() {
+            return Ending::NEVER;
+        }
+        self.ending_with(k, ef, ERRORS * scorer.error(start))
+    }
+
+    fn ending_with(&self, k: usize, ef: usize, least: Distance) -> Ending {
         if self.count == 0 {
-            return Ending { k, slack: 0.0, least: Distance::INFINITY };
+            return Ending::NEVER;
         }
         let mean = (self.sum / self.count as f64) as f32;
         Ending { k, slack: mean * doublings(ef as f32 / k.max(1) as f32), least }
@@ -116,15 +127,15 @@ mod tests {
             (10, 20, f32::INFINITY, 10_000, false),
         ];
         for (k, ef, least, next, expected) in cases {
-            let has_come = seen().ending(k, ef, least).has_come(next as f32 / 100.0, 1.0);
+            let has_come = seen().ending_with(k, ef, least).has_come(next as f32 / 100.0, 1.0);
             assert_eq!(has_come, expected, "k {k}, ef {ef}, least {least}, next {next}");
         }
     }
 
     #[test]
     fn nothing_ends_before_anything_was_seen() {
-        assert!(!Growth::default().ending(10, 10, 0.0).has_come(f32::MAX, 0.0));
-        assert!(!seen().ending(10, 10, 0.0).has_come(f32::NAN, 1.0));
+        assert!(!Growth::default().ending_with(10, 10, 0.0).has_come(f32::MAX, 0.0));
+        assert!(!seen().ending_with(10, 10, 0.0).has_come(f32::NAN, 1.0));
         assert!(!Ending::NEVER.has_come(f32::MAX, 0.0));
     }
 

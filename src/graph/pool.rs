@@ -10,6 +10,8 @@ use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry(u64);
 
+/// See [`Pool::kth`].
+const MOST_COUNTED: usize = 64;
 const EXPANDED: u64 = 1;
 const ACCEPTED: u64 = 2;
 
@@ -34,7 +36,8 @@ impl Entry {
 /// The bits of a float, turned so that they order as the floats do.
 #[inline]
 const fn ordered(distance: Distance) -> u32 {
-    let bits = distance.to_bits();
+    // What is no number, which only made-up codes give, has a sign of any kind on any platform: it is farthest.
+    let bits = if distance.is_nan() { Distance::INFINITY.to_bits() } else { distance.to_bits() };
     bits ^ (((bits.cast_signed() >> 31).cast_unsigned()) | 1 << 31)
 }
 
@@ -126,7 +129,7 @@ impl Pool {
         rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
     }
 
-    /// The distance of the `k`-th candidate that may be returned.
+    /// The distance of the `k`-th candidate that may be returned; none where it would take long to find.
     #[inline]
     pub(super) fn kth(&self, k: usize) -> Option<Distance> {
         if self.accepted < k {
@@ -137,7 +140,8 @@ impl Pool {
         if self.accepted == self.entries.len() {
             return self.entries.get(nth).map(|entry| entry.distance());
         }
-        self.accepted().nth(nth).map(|candidate| candidate.distance)
+        // Few are cheap to count, at every step of a search.
+        (k <= MOST_COUNTED).then(|| self.accepted().nth(nth).map(|candidate| candidate.distance)).flatten()
     }
 
     /// The number of candidates that may be returned.

@@ -77,7 +77,7 @@ impl Graph {
         for &slot in &found {
             point.touch(point.row(slot));
         }
-        scan(&point, found.into_iter(), nearest, search.pool)?;
+        scan::<false>(&point, found.into_iter(), nearest, search.pool)?;
         let kept: Aside =
             self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
         list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));

@@ -4,7 +4,7 @@ use super::pool::Pool;
 use super::search::Accept;
 use crate::quantize::Scorer;
 use crate::tombstone::Tombstones;
-use crate::types::{OutOfMemory, Slot};
+use crate::types::{Candidate, OutOfMemory, Slot};
 
 /// Leaves in `pool` the `ef` nearest of the live slots that may be returned. For searching and for building, so that the
 /// two are one piece of code in the shipped wasm.
@@ -16,11 +16,14 @@ pub(crate) fn scan_live(
     ef: usize,
     pool: &mut Pool,
 ) -> Result<(), OutOfMemory> {
-    scan(scorer, tombstones.live_slots().iter().filter(|&slot| accept.passes(slot)), ef, pool)
+    scan::<true>(scorer, tombstones.live_slots().iter().filter(|&slot| accept.passes(slot)), ef, pool)
 }
 
-/// Leaves in `pool` the `ef` nearest of `slots`. Linear in their number.
-pub(super) fn scan(
+/// How many standard deviations of a score's error a code may be nearer than its score.
+const DEVIATIONS: f32 = 4.0;
+
+/// Leaves in `pool` the `ef` nearest of `slots`: by whole codes where `WHOLE`, else by their scores. Linear in their number.
+pub(super) fn scan<const WHOLE: bool>(
     scorer: &impl Scorer,
     slots: impl Iterator<Item = Slot>,
     ef: usize,
@@ -35,13 +38,26 @@ pub(super) fn scan(
         if filled == group.len() {
             let distances = scorer.score4(group);
             for (distance, slot) in distances.into_iter().zip(group) {
-                pool.insert(distance, slot, true);
+                offer::<WHOLE>(scorer, Candidate { distance, slot }, pool);
             }
             filled = 0;
         }
     }
     for &slot in &group[..filled] {
-        pool.insert(scorer.score(slot), slot, true);
+        offer::<WHOLE>(scorer, Candidate { distance: scorer.score(slot), slot }, pool);
     }
     Ok(())
+}
+
+#[inline]
+fn offer<const WHOLE: bool>(scorer: &impl Scorer, candidate: Candidate, pool: &mut Pool) {
+    let mut only = [candidate];
+    if WHOLE {
+        if !pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
+            return;
+        }
+        scorer.refine(&mut only);
+    }
+    let [Candidate { distance, slot }] = only;
+    pool.insert(distance, slot, true);
 }

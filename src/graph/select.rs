@@ -54,18 +54,24 @@ pub(super) fn select<S: Space>(
     buffer: &mut PointBuffer,
 ) -> usize {
     let mut owed = candidates.iter().filter(|candidate| candidate.kept).count();
+    // Making a fixed point costs as much as several distances, so whoever there are fewer of is one: the chosen, or,
+    // where a few places of a list are to be filled again, the candidates for them.
+    let is_refill = 2 * owed > most;
     let mut chosen = 0;
     for at in 0..candidates.len() {
         let candidate = candidates[at];
         if candidate.kept {
             owed -= 1;
-        } else if candidate.refused || chosen + owed >= most {
+        } else if chosen + owed >= most
+            || candidate.refused
+            || (is_refill && !is_apart(space, candidate, &candidates[..chosen], buffer))
+        {
             continue;
         }
         // The refused keep their order behind the chosen.
         candidates[chosen..=at].rotate_right(1);
         chosen += 1;
-        if chosen + owed < most {
+        if chosen + owed < most && !is_refill {
             refuse(&space.point(candidate.slot, buffer), &mut candidates[at + 1..]);
         }
     }
@@ -76,8 +82,23 @@ pub(super) fn select<S: Space>(
     chosen
 }
 
-/// Refuses those to which a chosen neighbour is nearer than the node is. The chosen one is the fixed point, because there
-/// are few of them, and making a point costs as much as several distances.
+/// True when no chosen neighbour is nearer to the candidate than the node is.
+fn is_apart<S: Space>(space: &S, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut PointBuffer) -> bool {
+    if chosen.is_empty() {
+        return true;
+    }
+    let point = space.point(candidate.slot, buffer);
+    let mut groups = chosen.chunks_exact(4);
+    for group in &mut groups {
+        let distances = point.score4([0, 1, 2, 3].map(|i| group[i].slot));
+        if distances.iter().any(|&distance| distance < candidate.distance) {
+            return false;
+        }
+    }
+    groups.remainder().iter().all(|other| point.score(other.slot) >= candidate.distance)
+}
+
+/// Refuses those to which a chosen neighbour is nearer than the node is.
 #[inline(never)]
 fn refuse(chosen: &impl Scorer, others: &mut [Neighbour]) {
     let mut group = [0; 4];

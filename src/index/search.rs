@@ -141,7 +141,7 @@ impl Index {
         let (mut space, buffer, _) = scratch.split();
         let point = codes.query(query, inverse_norm, buffer)?;
         self.gather(codes, &point, ef, k, options.filter, &mut space)?;
-        let width = rerank::width(k);
+        let width = rerank::doubtful_scores(space.pool.accepted(), k, &point);
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(width));
         let error = point.refine(found);
@@ -169,8 +169,10 @@ impl Index {
     ) -> Result<(), Error> {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
         let (kernels, limit) = (codes.kernels(), pool_limit(ef));
-        let ending = graph.growth().ending(k, ef, point.least());
-        let search = |start| LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending };
+        let search = |start| {
+            let ending = graph.growth().ending(k, ef, point, start);
+            LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending }
+        };
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, point, Level(0)) } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
@@ -185,8 +187,7 @@ impl Index {
                 return Ok(());
             }
         }
-        // All who are compared by whole codes afterwards, so that a scan finds the nearest whatever `ef` is.
-        Ok(scan_live(point, tombstones, accept, ef.max(rerank::width(k)), space.pool)?)
+        Ok(scan_live(point, tombstones, accept, ef, space.pool)?)
     }
 
     /// Rounding can carry a distance just past the end of its range.

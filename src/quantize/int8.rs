@@ -3,7 +3,7 @@
 //! A component is stored as `q` in `-127..=127` with `x ~ scale * q`. The upper four bits of all components lie apart from
 //! the lower four, because a search waits for memory most of the time: it walks by the upper halves alone, half the
 //! cache lines, and looks at both for the few candidates that it ends with. An inner product is an exact integer times
-//! two stored floats, combined in one fixed order, so equal input gives equal graphs, byte for byte, natively and in
+//! two floats, combined in one fixed order, so equal input gives equal graphs, byte for byte, natively and in
 //! WebAssembly.
 //!
 //! Each half is nibbles in whole cache lines (`nibbles.rs`). Beside the halves a slot has its scale and, unless the metric
@@ -18,8 +18,11 @@ use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// How far off a component is without its lower half, in scales: by up to 8 either way, as a standard deviation.
 const UPPER_ERROR: f32 = 4.62;
-/// How far off two whole components are by rounding: by up to a half either way, either of them, as a standard deviation.
-const FULL_ERROR: f32 = 0.41;
+/// How far off a whole component is by rounding, in scales: by up to a half either way, as a standard deviation.
+const HALF_ERROR: f32 = 0.29;
+/// Codes of up to so many dimensions are compared whole: one line more is little, and of few dimensions the upper halves
+/// tell too little.
+const SHORT: usize = 128;
 
 /// The int8 codes of an index.
 #[derive(Debug)]
@@ -91,13 +94,20 @@ impl Int8Codes {
             // Doubled, so that the mean of a lower half, 7.5, is an integer.
             upper_bias: 256 * (last - all) + 15 * all,
             full_bias: 256 * (last - all) + 16 * last,
-            least: 2.0 * by_product * UPPER_ERROR * scale * length,
-            error: by_product * FULL_ERROR * scale * length,
+            by_product,
+            scale,
+            length,
         }
     }
 
-    /// The scale of a slot and its squared length. Where that is not stored, nothing depends on it.
+    /// Whether a search walks by whole codes.
     #[inline]
+    const fn is_short(&self) -> bool {
+        self.padded <= SHORT
+    }
+
+    /// The scale of a slot and its squared length. Where that is not stored, nothing depends on it.
+    #[inline(always)]
     fn scale(&self, slot: Slot) -> (f32, f32) {
         match *self.scales.row(slot) {
             [scale, squared_length] => (scale, squared_length),
@@ -177,10 +187,9 @@ pub(crate) struct Int8Point<'a> {
     by_integer: f32,
     upper_bias: i32,
     full_bias: i32,
-    /// Twice the standard deviation of what leaving out the lower halves does to a distance.
-    least: Distance,
-    /// The standard deviation of what rounding does to one.
-    error: Distance,
+    by_product: f32,
+    scale: f32,
+    length: f32,
 }
 
 impl Int8Point<'_> {
@@ -190,12 +199,28 @@ impl Int8Point<'_> {
         // One fixed order of operations: the result must have the same bits on every platform.
         (self.base + self.by_length * row.squared_length) + (self.by_integer * row.scale) * doubled as f32
     }
+
+    /// Apart, because most codes are long, and this would be in the way of theirs.
+    #[cold]
+    #[inline(never)]
+    fn score_whole_rows(&self, rows: [Int8Row<'_>; 4]) -> [Distance; 4] {
+        rows.map(|row| self.score_whole(row))
+    }
+
+    /// The distance by both halves.
+    #[inline(never)]
+    fn score_whole(&self, row: Int8Row<'_>) -> Distance {
+        let [high, low] = [row.upper, self.codes.lower.row(row.slot)]
+            .map(|half| self.codes.kernels.dot_nibbles(self.wide, bytemuck::cast_slice(half)));
+        self.combine(32 * high + 2 * low + self.full_bias, row)
+    }
 }
 
 /// What is read of a code while walking.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Int8Row<'a> {
     upper: &'a [Line],
+    slot: Slot,
     scale: f32,
     squared_length: f32,
 }
@@ -203,47 +228,64 @@ pub(crate) struct Int8Row<'a> {
 impl<'a> Scorer for Int8Point<'a> {
     type Row = Int8Row<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn row(&self, slot: Slot) -> Int8Row<'a> {
         let (scale, squared_length) = self.codes.scale(slot);
-        Int8Row { upper: self.codes.upper.row(slot), scale, squared_length }
+        Int8Row { upper: self.codes.upper.row(slot), slot, scale, squared_length }
     }
 
     #[inline]
     fn touch(&self, row: Int8Row<'a>) {
         self.codes.kernels.touch_lines(row.upper);
+        if self.codes.is_short() {
+            self.codes.kernels.touch_lines(self.codes.lower.row(row.slot));
+        }
     }
 
     #[inline]
     fn score_row(&self, row: Int8Row<'a>) -> Distance {
+        if self.codes.is_short() {
+            return self.score_whole(row);
+        }
         self.combine(
             32 * self.codes.kernels.dot_nibbles(self.wide, bytemuck::cast_slice(row.upper)) + self.upper_bias,
             row,
         )
     }
 
-    #[inline]
+    #[inline(always)]
     fn score_rows(&self, rows: [Int8Row<'a>; 4]) -> [Distance; 4] {
+        if self.codes.is_short() {
+            return self.score_whole_rows(rows);
+        }
         let products = self.codes.kernels.dot_nibbles_x4(self.wide, rows.map(|row| bytemuck::cast_slice(row.upper)));
         [0, 1, 2, 3].map(|i| self.combine(32 * products[i] + self.upper_bias, rows[i]))
     }
 
-    fn least(&self) -> Distance {
-        if self.codes.metric == Metric::Dot { Distance::INFINITY } else { self.least }
+    fn error(&self, near: Slot) -> Distance {
+        let (scale, _) = self.codes.scale(near);
+        let off_by = if self.codes.is_short() { HALF_ERROR } else { UPPER_ERROR };
+        self.by_product * off_by * scale * self.length
+    }
+
+    fn has_zero(&self) -> bool {
+        self.codes.metric != Metric::Dot
     }
 
     fn refine(&self, candidates: &mut [Candidate]) -> Distance {
-        let (codes, kernels) = (self.codes, self.codes.kernels);
-        let lower = |slot| codes.lower.row(slot);
         for candidate in &*candidates {
-            kernels.touch_lines(lower(candidate.slot));
+            self.codes.kernels.touch_lines(self.codes.lower.row(candidate.slot));
         }
+        let mut most = 0.0;
         for candidate in candidates {
             let row = self.row(candidate.slot);
-            let [high, low] = [row.upper, lower(candidate.slot)]
-                .map(|half| kernels.dot_nibbles(self.wide, bytemuck::cast_slice(half)));
-            candidate.distance = self.combine(32 * high + 2 * low + self.full_bias, row);
+            candidate.distance = self.score_whole(row);
+            let length = if self.codes.metric == Metric::Cosine { 1.0 } else { row.squared_length.sqrt() };
+            // Both sides are rounded, each by its own scale.
+            let (ours, theirs) = (self.scale * length, row.scale * self.length);
+            let variance = ours * ours + theirs * theirs;
+            most = if variance > most { variance } else { most };
         }
-        self.error
+        self.by_product * HALF_ERROR * most.sqrt()
     }
 }

@@ -93,8 +93,12 @@ impl<'a> Scorer for F32Point<'a> {
         self.codes.kernels.touch(bytemuck::cast_slice(row));
     }
 
-    fn least(&self) -> Distance {
-        if self.codes.metric == Metric::Dot { Distance::INFINITY } else { 0.0 }
+    fn error(&self, _: Slot) -> Distance {
+        0.0
+    }
+
+    fn has_zero(&self) -> bool {
+        self.codes.metric != Metric::Dot
     }
 
     #[inline]

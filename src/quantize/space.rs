@@ -11,7 +11,7 @@ pub(crate) trait Scorer {
     /// Finds the code of `slot`.
     fn row(&self, slot: Slot) -> Self::Row;
 
-    /// Starts bringing a code into the cache. WebAssembly has no prefetch, so there it is one plain load.
+    /// Starts bringing a code into the cache. WebAssembly has no prefetch, so there it is plain loads.
     fn touch(&self, row: Self::Row);
 
     /// Distance to one code.
@@ -20,8 +20,11 @@ pub(crate) trait Scorer {
     /// Distances to four codes, the same bits as four calls of [`Scorer::score_row`] would give.
     fn score_rows(&self, rows: [Self::Row; 4]) -> [Distance; 4];
 
-    /// A difference of two distances that means something; infinite where their ratio means nothing.
-    fn least(&self) -> Distance;
+    /// The standard deviation of what a score of a code like that of `near` is off by.
+    fn error(&self, near: Slot) -> Distance;
+
+    /// Whether no distance is below zero, so that the ratio of two of them means something.
+    fn has_zero(&self) -> bool;
 
     /// Replaces distances by those of the whole codes, where scores are made of a part of them. Returns the standard
     /// deviation of what they are still off by.

@@ -12,7 +12,7 @@ const TREE: u32 = 1 << 31;
 
 /// Sixty records with upper levels, string ids, payloads, two tombstones.
 fn honest(quantization: Quantization) -> Forge {
-    let mut index = Index::new(Config { quantization, m: M, ef_construction: 16, ..Config::new(3) }).unwrap();
+    let mut index = Index::new(Config { quantization, m: M, ef_construction: 48, ..Config::new(3) }).unwrap();
     let mut rng = Rng(3);
     for i in 0..60u64 {
         let id = if i % 2 == 0 { Id::from(i) } else { Id::from(format!("id {i}").as_str()) };
@@ -45,6 +45,9 @@ fn survives(bytes: &[u8]) -> Result<(), Error> {
     }
     index.compact().unwrap();
     sound(&index);
+    // What was made up must not have got into what is written.
+    let again = Index::import(&index.export().unwrap()).unwrap();
+    assert_eq!(again.len(), index.len());
     Ok(())
 }
 
@@ -343,6 +346,22 @@ fn records_that_lie() {
 }
 
 /// Codes are only a hint of where to look: any bits there must be borne.
+#[test]
+fn scales_of_nonsense_are_borne() {
+    for value in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.0, f32::from_bits(1)] {
+        for at in [0, 7, 59] {
+            let mut forge = honest(Quantization::Int8);
+            forge.set_word(kind::SCALES, at, value.to_bits());
+            survives(&forge.seal()).unwrap();
+        }
+    }
+    for count in [1, u64::MAX - 1, u64::MAX] {
+        let mut forge = honest(Quantization::Int8);
+        forge.set_meta(meta::GROWTH_COUNT, &count.to_le_bytes());
+        survives(&forge.seal()).unwrap();
+    }
+}
+
 #[test]
 fn codes_of_nonsense_are_borne_or_refused() {
     for fill in [0x00, 0x7f, 0x80, 0xc0, 0xff] {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use thermocline::{Config, Hit, Id, Index, Metric, Quantization, SearchOptions};
 
-use crate::support::{Rng, build, exact};
+use crate::support::{METRICS, Rng, build, exact, mean_recall};
 
 const K: usize = 10;
 const EF: usize = 64;
@@ -198,4 +198,48 @@ fn threads_search_at_once() {
             });
         }
     });
+}
+
+/// Where upper halves of int8 codes tell little apart, answers are as good as without codes all the same.
+#[test]
+fn few_dimensions_and_one_sided_components() {
+    for (dimensions, far) in [(2, 0.0), (3, 0.0), (8, 0.0), (8, 5.0), (16, 0.0), (64, 2.0), (200, 0.0), (200, 2.0)] {
+        for metric in METRICS {
+            for n in [100, 3000] {
+                let mut rng = Rng(dimensions as u64);
+                let mut vector = || (0..dimensions).map(|_| far + rng.normal()).collect::<Vec<f32>>();
+                let vectors: Vec<_> = (0..n).map(|_| vector()).collect();
+                let queries: Vec<_> = (0..40).map(|_| vector()).collect();
+                let [int8, none] = [Quantization::Int8, Quantization::None].map(|quantization| {
+                    let index = build(Config { metric, quantization, ..Config::new(dimensions) }, &vectors);
+                    mean_recall(&index, &queries, 10, 64)
+                });
+                let what = format!("{dimensions} dimensions {far} off, {metric:?}, {n} records");
+                // Components of one sign leave half of the codes unused.
+                let allowed = if far > 0.0 { 0.06 } else { 0.03 };
+                assert!(int8 >= none - allowed, "{what}: {int8}, and {none} without codes");
+            }
+        }
+    }
+}
+
+/// A scan is by whole codes: here all components but one are so much smaller that their upper halves are equal.
+#[test]
+fn a_scan_tells_apart_what_upper_halves_do_not() {
+    for dimensions in [8, 200] {
+        let at = |i: u32| {
+            let mut vector = vec![0.0; dimensions];
+            (vector[0], vector[1]) = (100.0, i as f32);
+            vector
+        };
+        let mut index = Index::new(Config { metric: Metric::L2, ..Config::new(dimensions) }).unwrap();
+        for i in 0..100 {
+            index.insert(&at(i), None).unwrap();
+        }
+        for k in [1, 10] {
+            let hits = index.search(&at(99), SearchOptions::top(k)).unwrap();
+            let expected: Vec<Id> = (0..k as u64).map(|i| Id::from(99 - i)).collect();
+            assert_eq!(hits.into_iter().map(|hit| hit.id).collect::<Vec<_>>(), expected, "{dimensions} dimensions");
+        }
+    }
 }

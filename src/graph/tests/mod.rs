@@ -67,8 +67,12 @@ impl Scorer for PlanePoint<'_> {
 
     fn touch(&self, _: Slot) {}
 
-    fn least(&self) -> Distance {
+    fn error(&self, _: Slot) -> Distance {
         0.0
+    }
+
+    fn has_zero(&self) -> bool {
+        true
     }
 
     fn score_row(&self, row: Slot) -> Distance {

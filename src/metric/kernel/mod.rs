@@ -1,5 +1,5 @@
-//! The one dispatcher. [`Kernels::detect`] decides once, when an index is made; after that a call is a direct,
-//! inlinable one (WebAssembly, and wherever only the scalar code exists) or one jump through a static table (x86-64).
+//! The one dispatcher. [`Kernels::detect`] decides once, when an index is made; after that a call is a direct
+//! one (WebAssembly, and wherever only the scalar code exists) or one jump through a static table (x86-64).
 //!
 //! What every implementation promises, and `proof` checks:
 //!
@@ -149,7 +149,7 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             x86_64::prefetch(bytemuck::bytes_of(line));
             #[cfg(not(target_arch = "x86_64"))]
-            // SAFETY: a reference is valid to read. Volatile for the same reason.
+            // SAFETY: a reference is valid to read. Volatile, because it is the load that is wanted, not the value.
             let _ = unsafe { core::ptr::read_volatile(line.first()) };
         };
         lines.iter().for_each(touch);

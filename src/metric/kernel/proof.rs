@@ -29,7 +29,9 @@ pub fn prove(kernels: Kernels) -> Result<(), String> {
                 let rows: [Vec<u8>; 4] =
                     core::array::from_fn(|_| (0..start + len).map(|i| fill(&mut random, i).cast_unsigned()).collect());
                 check_i8(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
-                check_nibbles(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
+                // As far as what it is multiplied with reaches in a code.
+                let factors: Vec<i16> = query.iter().map(|&q| 17 * q).collect();
+                check_nibbles(kernels, &factors[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
             }
         }
     }

@@ -54,7 +54,7 @@ pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     rows.map(|row| l2_i8(&query[..n], row))
 }
 
-/// The inner product of a code with one of four bits a dimension.
+/// The inner product of numbers with nibbles: [`super::Kernels::dot_nibbles`].
 pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
     let mut sum = 0i32;
     for (query, words) in query.as_chunks::<64>().0.iter().zip(row.as_chunks::<32>().0) {

@@ -1,4 +1,4 @@
-//! WebAssembly simd128. Every function is small enough to be inlined into the search loop that calls it.
+//! WebAssembly simd128. Functions that are called from many places are not inlined: the call costs little beside their work.
 //!
 //! An eight-component step of the int8 kernels is a load that widens (`i16x8.load8x8_s`), `i32x4.dot_i16x8_s` and an
 //! addition. On x86 each of them is one instruction (`vpmovsxbw`, `vpmaddwd`, `vpaddd`) and the load is part of the
@@ -57,7 +57,7 @@ pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     four_i8::<SQUARED_DIFFERENCE>(query, rows)
 }
 
-/// Not inlined, here and below: these are called from many places, and the call costs little beside its work.
+/// The inner product of numbers with nibbles: [`super::Kernels::dot_nibbles`].
 #[inline(never)]
 pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
     let [sum] = rows_nibbles(query, [row]);
