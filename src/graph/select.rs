@@ -57,6 +57,10 @@ pub(super) fn select<S: Space>(
     // Making a fixed point costs as much as several distances, so whoever there are fewer of is one: the chosen, or,
     // where a few places of a list are to be filled again, the candidates for them.
     let is_refill = 2 * owed > most;
+    // Those most likely to be made fixed points; together, because one after the other each would be waited for.
+    for candidate in candidates.iter().filter(|candidate| !(is_refill && candidate.kept)).take(2 * most) {
+        space.touch_point(candidate.slot);
+    }
     let mut chosen = 0;
     for at in 0..candidates.len() {
         let candidate = candidates[at];

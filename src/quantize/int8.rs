@@ -152,6 +152,10 @@ fn squared_length(scale: f32, plain: &[i16]) -> f32 {
 impl Space for Int8Codes {
     type Point<'a> = Int8Point<'a>;
 
+    fn touch_point(&self, slot: Slot) {
+        self.kernels.touch_lines(self.lower.row(slot));
+    }
+
     #[inline(never)]
     fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
         let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);

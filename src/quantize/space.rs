@@ -55,6 +55,9 @@ pub(crate) trait Space {
     /// The scorer around the code of `slot`. `buffer` is scratch that the scorer may borrow.
     fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Self::Point<'a>;
 
+    /// Starts bringing what [`Space::point`] reads, and a score does not, into the cache.
+    fn touch_point(&self, _: Slot) {}
+
     /// The scorer around a vector that is not stored. `inverse_norm` scales it first under cosine.
     fn query<'a>(
         &'a self,
