@@ -3,27 +3,23 @@
 use crate::arena::WarmArena;
 use crate::metric::{Kernels, Metric};
 use crate::order::sort_by_distance;
-use crate::quantize::Scorer;
-use crate::types::{Candidate, Distance};
+use crate::types::{Candidate, Distance, Slot};
 
 /// How many standard deviations of the difference of two distances a candidate may be misjudged by.
 const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
 
-/// How many of the sorted candidates of a search for `k` hits are to be compared by their whole codes: those that may yet
-/// be one of them, by the error of a score.
-pub(crate) fn doubtful_scores(mut sorted: impl Iterator<Item = Candidate>, k: usize, scorer: &impl Scorer) -> usize {
-    let Some(kth) = k.checked_sub(1).and_then(|last| sorted.nth(last)) else { return k };
-    let farthest = kth.distance + DEVIATIONS * scorer.error(kth.slot);
-    k + sorted.take_while(|candidate| candidate.distance <= farthest).count()
-}
-
-/// How many of the sorted `candidates` are to be measured exactly for `k` hits: those that may yet be one of them, when
-/// their distances are off by `error`, a standard deviation.
-pub(crate) fn doubtful(candidates: &[Candidate], k: usize, error: Distance) -> usize {
-    let Some(kth) = k.checked_sub(1).and_then(|last| candidates.get(last)) else { return candidates.len() };
-    let farthest = kth.distance + DEVIATIONS * error;
-    // At least `k`, also where made-up codes make distances that are no numbers.
-    candidates.partition_point(|candidate| candidate.distance <= farthest).max(k)
+/// How many of the sorted candidates of a search for `k` hits are to be compared more exactly: the first `k`, and those
+/// that may yet be among them, when the distance of the `k`-th is off by `error` of its slot, a standard deviation.
+pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error: impl Fn(Slot) -> Distance) -> usize {
+    let mut farthest = Distance::INFINITY;
+    let in_doubt = sorted.zip(1..).take_while(|&(Candidate { distance, slot }, rank)| {
+        if rank == k {
+            farthest = distance + DEVIATIONS * error(slot);
+        }
+        // The first `k` also where made-up codes make distances that are no numbers.
+        rank <= k || distance <= farthest
+    });
+    in_doubt.count()
 }
 
 /// A query as it is compared with full vectors.
@@ -64,7 +60,6 @@ impl Exact<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Slot;
 
     fn at(distances: &[Distance]) -> Vec<Candidate> {
         distances.iter().zip(0..).map(|(&distance, slot)| Candidate { distance, slot: Slot(slot) }).collect()
@@ -76,12 +71,12 @@ mod tests {
         // k, standard deviation, how many are measured.
         let cases = [(3, 0.0, 3), (3, 0.001, 3), (3, 0.01, 4), (3, 1.0, 5), (5, 0.0, 5), (9, 0.01, 5), (0, 0.01, 5)];
         for (k, error, expected) in cases {
-            assert_eq!(doubtful(&candidates, k, error), expected, "k {k}, error {error}");
+            assert_eq!(doubtful(candidates.iter().copied(), k, |_| error), expected, "k {k}, error {error}");
         }
     }
 
     #[test]
     fn distances_that_are_no_numbers_hide_nobody() {
-        assert_eq!(doubtful(&at(&[f32::NAN; 4]), 3, f32::NAN), 3);
+        assert_eq!(doubtful(at(&[f32::NAN; 4]).into_iter(), 3, |_| f32::NAN), 3);
     }
 }

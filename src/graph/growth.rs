@@ -1,10 +1,11 @@
 //! How distances grow with rank, and when a search may end for it.
 //!
 //! In data of intrinsic dimension `D`, the distance of the `n`-th nearest grows like a power of `n`, so it grows by about
-//! the same factor whenever the rank doubles. That factor is measured while building, from the
-//! neighbours that the search for each new node has found, in order (at least 32 of them). A search of width `ef` for `k` then need not follow a candidate that lies
-//! farther beyond the `k`-th best than the `ef`-th nearest usually does. A query with many near neighbours follows as many
-//! as `ef` allows, and one with few ends early (arXiv 2505.15636 has what ending by a distance guarantees).
+//! the same factor whenever the rank doubles. That factor is measured while building, from the neighbours that the search
+//! for each new node has found, in order (at least 32 of them). A search of width `ef` for `k` then need not follow a
+//! candidate that lies farther beyond the `k`-th best than the `ef`-th nearest usually does. A query with many near
+//! neighbours follows as many as `ef` allows, and one with few ends early (arXiv 2505.15636 has what ending by a distance
+//! guarantees).
 
 use crate::quantize::Scorer;
 use crate::types::{Distance, Slot};

@@ -141,13 +141,13 @@ impl Index {
         let (mut space, buffer, _) = scratch.split();
         let point = codes.query(query, inverse_norm, buffer)?;
         self.gather(codes, &point, ef, k, options.filter, &mut space)?;
-        let width = rerank::doubtful_scores(space.pool.accepted(), k, &point);
+        let width = rerank::doubtful(space.pool.accepted(), k, |slot| point.error(slot));
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(width));
         let error = point.refine(found);
         sort_by_distance(found, |candidate| (candidate.distance, candidate.slot));
         if options.rerank && self.parts.codes.vector(Slot(0)).is_none() {
-            found.truncate(rerank::doubtful(found, k, error));
+            found.truncate(rerank::doubtful(found.iter().copied(), k, |_| error));
             let inverse_norm = inverse_norm as f32;
             let metric = self.config.metric;
             Exact { kernels: codes.kernels(), metric, query, inverse_norm }.rerank(&self.parts.records, found);
@@ -169,10 +169,6 @@ impl Index {
     ) -> Result<(), Error> {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
         let (kernels, limit) = (codes.kernels(), pool_limit(ef));
-        let search = |start| {
-            let ending = graph.growth().ending(k, ef, point, start);
-            LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending }
-        };
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, point, Level(0)) } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
@@ -182,7 +178,9 @@ impl Index {
             None => Accept::Live(tombstones),
         };
         if let Some(start) = start {
-            let outcome = search(start).run(space, accept)?;
+            let ending = graph.growth().ending(k, ef, point, start);
+            let search = LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending };
+            let outcome = search.run(space, accept)?;
             if outcome == Outcome::Complete && space.pool.accepted_len() >= k {
                 return Ok(());
             }

@@ -80,10 +80,10 @@ impl Int8Codes {
     fn around<'a>(&'a self, scale: f32, squared_length: f32, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
         let PointBuffer { plain, wide, .. } = buffer;
         let Sums { all, last } = spread(plain, wide);
-        let (base, by_length, by_product, length) = match self.metric {
-            Metric::Cosine => (1.0, 0.0, 1.0, 1.0),
-            Metric::Dot => (0.0, 0.0, 1.0, squared_length.sqrt()),
-            Metric::L2 => (squared_length, 1.0, 2.0, squared_length.sqrt()),
+        let (base, by_length, by_product) = match self.metric {
+            Metric::Cosine => (1.0, 0.0, 1.0),
+            Metric::Dot => (0.0, 0.0, 1.0),
+            Metric::L2 => (squared_length, 1.0, 2.0),
         };
         Int8Point {
             codes: self,
@@ -96,8 +96,13 @@ impl Int8Codes {
             full_bias: 256 * (last - all) + 16 * last,
             by_product,
             scale,
-            length,
+            length: self.length(squared_length),
         }
+    }
+
+    /// The length of a vector whose squared length is stored, or is 1 and not stored.
+    fn length(&self, squared_length: f32) -> f32 {
+        if self.metric == Metric::Cosine { 1.0 } else { squared_length.sqrt() }
     }
 
     /// Whether a search walks by whole codes.
@@ -284,7 +289,7 @@ impl<'a> Scorer for Int8Point<'a> {
         for candidate in candidates {
             let row = self.row(candidate.slot);
             candidate.distance = self.score_whole(row);
-            let length = if self.codes.metric == Metric::Cosine { 1.0 } else { row.squared_length.sqrt() };
+            let length = self.codes.length(row.squared_length);
             // Both sides are rounded, each by its own scale.
             let (ours, theirs) = (self.scale * length, row.scale * self.length);
             let variance = ours * ours + theirs * theirs;

@@ -10,13 +10,6 @@ pub(crate) const LINE_BYTES: usize = 64;
 pub(crate) struct Line([u64; LINE_BYTES / 8]);
 
 impl Line {
-    /// The word that a load of the line reads.
-    #[cfg(not(target_arch = "x86_64"))]
-    #[inline]
-    pub(super) const fn first(&self) -> &u64 {
-        &self.0[0]
-    }
-
     /// All zeros.
     pub(crate) const ZERO: Self = Self([0; LINE_BYTES / 8]);
 }

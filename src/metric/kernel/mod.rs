@@ -130,29 +130,13 @@ impl Kernels {
     /// where there is no prefetch to ask for, a plain load from each of them. Never changes a result.
     #[inline]
     pub fn touch(self, row: &[u8]) {
-        for line in row[..row.len().min(TOUCH_BYTES)].chunks(64) {
-            #[cfg(target_arch = "x86_64")]
-            x86_64::prefetch(line);
-            #[cfg(not(target_arch = "x86_64"))]
-            if let Some(first) = line.first() {
-                // SAFETY: a reference is valid to read. Volatile, because the value is not used: it is the load that
-                // is wanted, and the compiler would drop an ordinary one.
-                let _ = unsafe { core::ptr::read_volatile(first) };
-            }
-        }
+        row[..row.len().min(TOUCH_BYTES)].chunks(LINE_BYTES).for_each(touch_line);
     }
 
     /// [`Kernels::touch`] of whole lines.
     #[inline]
     pub(crate) fn touch_lines(self, lines: &[Line]) {
-        let touch = |line: &Line| {
-            #[cfg(target_arch = "x86_64")]
-            x86_64::prefetch(bytemuck::bytes_of(line));
-            #[cfg(not(target_arch = "x86_64"))]
-            // SAFETY: a reference is valid to read. Volatile, because it is the load that is wanted, not the value.
-            let _ = unsafe { core::ptr::read_volatile(line.first()) };
-        };
-        lines.iter().for_each(touch);
+        lines.iter().for_each(|line| touch_line(bytemuck::bytes_of(line)));
     }
 
     /// The most that an f32 kernel over `len` components may differ from the exact sum, where `magnitude` is the sum
@@ -168,6 +152,19 @@ impl Kernels {
         let unit = f64::from(f32::EPSILON) / 2.0;
         let smallest = f64::from(f32::from_bits(1));
         roundings * unit / (1.0 - roundings * unit) * magnitude + len as f64 * smallest
+    }
+}
+
+/// Touches the line that `bytes` begins in.
+#[inline(always)]
+fn touch_line(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    x86_64::prefetch(bytes);
+    #[cfg(not(target_arch = "x86_64"))]
+    if let Some(first) = bytes.first() {
+        // SAFETY: a reference is valid to read. Volatile, because the value is not used: it is the load that is wanted,
+        // and the compiler would drop an ordinary one.
+        let _ = unsafe { core::ptr::read_volatile(first) };
     }
 }
 
