@@ -30,6 +30,7 @@ mod metric;
 mod order;
 mod segments;
 mod slot_set;
+mod store;
 
 mod arena;
 mod ids;
@@ -57,6 +58,7 @@ pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::SystemClock;
 pub use quantize::Quantization;
+pub use store::{Batch, Store, StoreError};
 pub use types::{Distance, Id};
 
 /// What benches and the tests inside a browser need from the inside. Not part of the interface.
