@@ -19,6 +19,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh64::xxh64;
 
 use self::by_slot::BySlot;
+use crate::segments::Changes;
 use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
 
@@ -116,6 +117,11 @@ impl IdMap {
     /// The live records' slots and ids, by ascending slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, Cow<'_, Id>)> {
         (0..self.len() as u32).map(Slot).filter_map(|slot| Some((slot, self.id_of(slot)?)))
+    }
+
+    /// Which segments of slots have other ids than when they were last stored.
+    pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
+        self.by_slot.changes_mut()
     }
 
     /// Makes room for `additional` more records.

@@ -11,17 +11,79 @@ pub(crate) const SEGMENT_SLOTS: usize = 1 << SEGMENT_BITS;
 const SEGMENT_BITS: u32 = 10;
 const IN_SEGMENT: usize = SEGMENT_SLOTS - 1;
 
+/// How many segments hold `slots` slots.
+pub(crate) const fn segments_of(slots: usize) -> usize {
+    slots.div_ceil(SEGMENT_SLOTS)
+}
+
+/// Which segments have changed since they were last stored, a byte each.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Vec<bool>);
+
+impl Changes {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Makes room for notes of the slots `0..len`.
+    pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        Ok(self.0.try_reserve(segments_of(len).saturating_sub(self.0.len()))?)
+    }
+
+    /// Notes the slots from `from` to `len`, for which room has been reserved.
+    pub(crate) fn grow(&mut self, from: usize, len: usize) {
+        self.0.resize(segments_of(len).max(self.0.len()), true);
+        if from < len {
+            self.note(Slot(from as u32));
+        }
+    }
+
+    /// Notes that a slot has changed. One store: this is in the way of every change.
+    #[inline]
+    pub(crate) fn note(&mut self, slot: Slot) {
+        if let Some(changed) = self.0.get_mut(slot.index() >> SEGMENT_BITS) {
+            *changed = true;
+        }
+    }
+
+    /// Forgets the slots from `len` on. The last segment has changed: it is shorter.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.0.truncate(segments_of(len));
+        self.0.shrink_to_fit();
+        if let Some(last) = self.0.last_mut() {
+            *last = true;
+        }
+    }
+
+    /// Whether a segment has changed since.
+    pub(crate) fn has(&self, segment: usize) -> bool {
+        self.0.get(segment).copied().unwrap_or(false)
+    }
+
+    /// A segment is stored as it is.
+    pub(crate) fn clear(&mut self, segment: usize) {
+        if let Some(changed) = self.0.get_mut(segment) {
+            *changed = false;
+        }
+    }
+
+    pub(crate) const fn resident_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
 /// One row of `stride` values for each slot in `0..len`.
 #[derive(Debug)]
 pub(crate) struct Rows<T> {
     stride: usize,
     len: usize,
     segments: Vec<Vec<T>>,
+    changes: Changes,
 }
 
 impl<T: Copy> Rows<T> {
     pub(crate) const fn new(stride: usize) -> Self {
-        Self { stride, len: 0, segments: Vec::new() }
+        Self { stride, len: 0, segments: Vec::new(), changes: Changes::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -43,6 +105,7 @@ impl<T: Copy> Rows<T> {
     #[inline]
     pub(crate) fn row_mut(&mut self, slot: Slot) -> &mut [T] {
         let at = (slot.index() & IN_SEGMENT) * self.stride;
+        self.changes.note(slot);
         &mut self.segments[slot.index() >> SEGMENT_BITS][at..at + self.stride]
     }
 
@@ -51,6 +114,7 @@ impl<T: Copy> Rows<T> {
     /// Full segments are allocated whole. The last one grows by doubling, so that a small index stays small.
     pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let wanted = len.div_ceil(SEGMENT_SLOTS);
+        self.changes.reserve(len)?;
         if wanted > self.segments.capacity() {
             self.segments.try_reserve(wanted - self.segments.len())?;
         }
@@ -82,7 +146,9 @@ impl<T: Copy> Rows<T> {
                 self.segments = Vec::new();
             }
             self.segments.shrink_to_fit();
+            self.changes.truncate(len);
         } else {
+            self.changes.grow(self.len, len);
             for index in self.len / SEGMENT_SLOTS..len.div_ceil(SEGMENT_SLOTS) {
                 let rows = (len - index * SEGMENT_SLOTS).min(SEGMENT_SLOTS);
                 if index == self.segments.len() {
@@ -92,6 +158,26 @@ impl<T: Copy> Rows<T> {
             }
         }
         self.len = len;
+    }
+
+    /// What has changed since it was last stored.
+    pub(crate) const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// The same, for saying that it is stored.
+    pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
+        &mut self.changes
+    }
+
+    /// One segment; empty when there is none.
+    pub(crate) fn segment(&self, at: usize) -> &[T] {
+        self.segments.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// One segment, for filling from stored bytes.
+    pub(crate) fn segment_mut(&mut self, at: usize) -> &mut [T] {
+        self.segments.get_mut(at).map_or(&mut [], Vec::as_mut_slice)
     }
 
     /// The segments in order, each a whole number of rows.
@@ -106,7 +192,7 @@ impl<T: Copy> Rows<T> {
 
     /// Bytes held, spare capacity included.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let table = self.segments.capacity() * size_of::<Vec<T>>();
+        let table = self.segments.capacity() * size_of::<Vec<T>>() + self.changes.resident_bytes();
         table + self.segments.iter().map(|segment| segment.capacity() * size_of::<T>()).sum::<usize>()
     }
 }

@@ -3,6 +3,7 @@
 use super::locator::Locator;
 use super::record::{self, AppendError, Header, MAX_PAYLOAD_BYTES, PayloadKind, Record};
 use super::slab::{SLAB_BITS, SlabName, Slabs};
+use crate::segments::Changes;
 use crate::types::{OutOfMemory, Slot};
 
 /// Records by slot. `BITS` is log2 of the words in a slab.
@@ -13,12 +14,14 @@ pub(crate) struct WarmArena<const BITS: u32 = SLAB_BITS> {
     dimensions: usize,
     locator: Locator,
     pub(super) slabs: Slabs<BITS>,
+    /// Segments of slots with a record that is not stored. A record that went is no such change: it is stored and not read.
+    unstored: Changes,
 }
 
 impl<const BITS: u32> WarmArena<BITS> {
     /// An empty arena of vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
     pub(crate) const fn new(dimensions: usize) -> Self {
-        Self { dimensions, locator: Locator::new(), slabs: Slabs::new() }
+        Self { dimensions, locator: Locator::new(), slabs: Slabs::new(), unstored: Changes::new() }
     }
 
     /// Dimensions of every vector in here.
@@ -31,7 +34,9 @@ impl<const BITS: u32> WarmArena<BITS> {
         if payload_bytes > MAX_PAYLOAD_BYTES {
             return Err(AppendError::PayloadTooLong(payload_bytes));
         }
-        self.locator.reserve(slot.index().checked_add(1).ok_or(OutOfMemory)?)?;
+        let len = slot.index().checked_add(1).ok_or(OutOfMemory)?;
+        self.unstored.reserve(len)?;
+        self.locator.reserve(len)?;
         Ok(self.slabs.reserve(record::record_words(self.dimensions, payload_bytes))?)
     }
 
@@ -63,6 +68,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         let words = record::record_words(self.dimensions, payload.len());
         let record = Record { inv_norm, vector, kind, payload };
         let position = self.slabs.push(words, |slab| record::write(slab, slot, &record))?;
+        self.unstored.grow(slot.index(), slot.index() + 1);
         self.point(slot, Some(position));
         Ok(())
     }
@@ -89,6 +95,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         }
         let (at_a, at_b) = (self.locator.get(a), self.locator.get(b));
         for (slot, position) in [(a, at_b), (b, at_a)] {
+            self.unstored.note(slot);
             self.locator.replace(slot, position);
             if let Some(word) = position.and_then(|position| self.slabs.first_mut(position)) {
                 *word = slot.0;
@@ -145,6 +152,12 @@ impl<const BITS: u32> WarmArena<BITS> {
             self.remove(Slot(at as u32));
         }
         self.locator.truncate(len);
+        self.unstored.truncate(len);
+    }
+
+    /// Which segments of slots have a record that is not stored.
+    pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
+        &mut self.unstored
     }
 
     /// Bytes of records that no slot points to any more: what an evacuation can reclaim.
@@ -154,7 +167,7 @@ impl<const BITS: u32> WarmArena<BITS> {
 
     /// Bytes held, spare room and the locator included.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.slabs.resident_bytes() + self.locator.resident_bytes()
+        self.slabs.resident_bytes() + self.locator.resident_bytes() + self.unstored.resident_bytes()
     }
 
     /// The record at the word `offset` of a slab: its length in words, and its position when it is live.

@@ -18,5 +18,5 @@ mod words;
 pub(crate) use error::FormatError;
 pub(crate) use io::{ByteSink, ByteSource, zeros};
 pub(crate) use meta::Meta;
-pub(crate) use sections::{Contents, Kind, Layout, SectionWriter, VERSION};
+pub(crate) use sections::{Contents, Kind, Layout, SectionReader, SectionWriter, VERSION};
 pub(crate) use words::{IdWord, NO_NODE, RecordHeader};

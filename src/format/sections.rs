@@ -259,9 +259,9 @@ pub(crate) struct SectionReader<'a, S: ?Sized> {
 }
 
 impl<S: ByteSource + ?Sized> SectionReader<'_, S> {
-    /// The length of the section, in bytes.
-    pub(crate) const fn len(&self) -> u64 {
-        self.len
+    /// How many of its bytes have not been taken.
+    pub(crate) const fn left(&self) -> u64 {
+        self.len - self.at
     }
 
     /// Fills `into` with the next bytes.
@@ -272,14 +272,5 @@ impl<S: ByteSource + ?Sized> SectionReader<'_, S> {
         read_all(self.source, self.start + self.at, into)?;
         self.at += into.len() as u64;
         Ok(())
-    }
-
-    /// A section must have been read to its end, and no further.
-    pub(crate) fn end(&self) -> Result<(), FormatError> {
-        if self.at == self.len {
-            Ok(())
-        } else {
-            Err(FormatError::corrupt(format!("section {:?} is longer than what it holds", self.kind)))
-        }
     }
 }

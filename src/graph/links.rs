@@ -6,7 +6,7 @@
 
 use super::growth::Growth;
 use super::upper::Upper;
-use crate::segments::Rows;
+use crate::segments::{Changes, Rows};
 use crate::slot_set::SlotSet;
 use crate::types::{Level, OutOfMemory, Slot};
 
@@ -115,6 +115,7 @@ impl Graph {
             self.base.resize(slot.index() + 1, END);
         }
         self.nodes.insert(slot);
+        self.base.changes_mut().note(slot);
         self.upper.add(slot, level);
     }
 
@@ -148,6 +149,7 @@ impl Graph {
 
     #[inline]
     pub(super) fn list_mut(&mut self, slot: Slot, level: Level) -> &mut [u32] {
+        self.base.changes_mut().note(slot);
         if level.0 == 0 { self.base.row_mut(slot) } else { self.upper.list_mut(slot, level) }
     }
 
@@ -190,31 +192,35 @@ impl Graph {
         self.nodes.resident_bytes() + self.base.resident_bytes() + self.upper.resident_bytes()
     }
 
-    /// The lists of level 0 in order of slot, some at a time, as they are stored.
-    pub(crate) fn base_lists(&self) -> impl Iterator<Item = &[u32]> {
-        self.base.segments()
+    /// The lists of level 0 of one segment, as they are stored.
+    pub(crate) fn base_lists(&self, segment: usize) -> &[u32] {
+        self.base.segment(segment)
     }
 
-    /// The lists above it in order of slot and then of level, some at a time, as they are stored.
-    pub(crate) fn upper_lists(&self) -> impl Iterator<Item = &[u32]> {
-        self.upper.lists()
+    /// The lists above it in order of slot and then of level, of one segment, as they are stored.
+    pub(crate) fn upper_lists(&self, segment: usize) -> &[u32] {
+        self.upper.lists(segment)
     }
 
-    /// A graph of `len` free slots, to be filled from stored bytes and then inspected.
-    pub(crate) fn unfilled(m: usize, len: usize) -> Result<Self, OutOfMemory> {
-        let mut graph = Self::new(m);
-        graph.reserve(len)?;
-        graph.base.resize(len, END);
-        Ok(graph)
+    /// Which segments have changed since they were last stored, on any level.
+    pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
+        self.base.changes_mut()
+    }
+
+    /// Adds free slots up to `len`, to be filled from stored bytes and then inspected.
+    pub(crate) fn extend(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.reserve(len)?;
+        self.base.resize(len, END);
+        Ok(())
     }
 
     /// [`Graph::base_lists`], to be filled from stored bytes.
-    pub(crate) fn base_lists_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
-        self.base.segments_mut()
+    pub(crate) fn base_lists_mut(&mut self, segment: usize) -> &mut [u32] {
+        self.base.segment_mut(segment)
     }
 
     /// [`Graph::upper_lists`], to be filled from stored bytes.
-    pub(crate) fn upper_lists_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
-        self.upper.lists_mut()
+    pub(crate) fn upper_lists_mut(&mut self, segment: usize) -> &mut [u32] {
+        self.upper.lists_mut(segment)
     }
 }

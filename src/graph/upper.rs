@@ -157,14 +157,20 @@ impl Upper {
         }
     }
 
-    /// All lists, by slot and then by level, some at a time.
-    pub(super) fn lists(&self) -> impl Iterator<Item = &[u32]> {
-        self.segments.iter().map(|segment| segment.lists.as_slice())
+    /// How many segments there is a table for.
+    #[cfg(all(test, not(target_arch = "wasm32")))]
+    pub(super) const fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The lists of one segment, by slot and then by level.
+    pub(super) fn lists(&self, segment: usize) -> &[u32] {
+        self.segments.get(segment).map_or(&[], |segment| segment.lists.as_slice())
     }
 
     /// The same, for filling from stored bytes.
-    pub(super) fn lists_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
-        self.segments.iter_mut().map(|segment| segment.lists.as_mut_slice())
+    pub(super) fn lists_mut(&mut self, segment: usize) -> &mut [u32] {
+        self.segments.get_mut(segment).map_or(&mut [], |segment| segment.lists.as_mut_slice())
     }
 
     /// Bytes held, spare capacity included.

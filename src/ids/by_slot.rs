@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::texts::Texts;
-use crate::segments::Rows;
+use crate::segments::{Changes, Rows};
 use crate::types::{Id, OutOfMemory, Slot};
 
 /// The word of a slot without an id. A number has the top bit clear, and no text lies this far.
@@ -90,6 +90,10 @@ impl BySlot {
     pub(super) fn truncate(&mut self, len: usize) {
         self.words.resize(len, u32::MAX);
         self.texts.shrink();
+    }
+
+    pub(super) const fn changes_mut(&mut self) -> &mut Changes {
+        self.words.changes_mut()
     }
 
     /// Bytes held, spare room included.

@@ -13,11 +13,15 @@
 //! | `maintain`| compaction: when, and one slice at a time                            |
 //! | `stats`   | what is held, truly                                                  |
 //! | `verify`  | check(): the structural proof                                        |
+//! | `encode`  | a segment of slots -> its stored arrays                              |
+//! | `decode`  | stored arrays -> slots, nothing believed                             |
 //! | `export`  | index -> bytes                                                       |
-//! | `import`  | bytes -> index, nothing believed                                     |
+//! | `import`  | bytes -> index                                                       |
 
 mod config;
+mod decode;
 mod delete;
+mod encode;
 mod error;
 mod export;
 mod get;

@@ -2,7 +2,7 @@
 
 use super::{F32Codes, Int8Codes, PointBuffer};
 use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
-use crate::segments::Rows;
+use crate::segments::{Changes, Rows};
 use crate::types::{OutOfMemory, Slot};
 
 /// How the codes that search walks over are stored.
@@ -194,39 +194,34 @@ impl Codes {
         }
     }
 
-    /// One of the stored arrays as bytes, segment by segment. Host order is little-endian on every platform that is built for.
-    pub(crate) fn each_segment<E>(&self, array: usize, mut put: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    /// One segment of one of the stored arrays as bytes. Host order is little-endian on every platform that is built for.
+    pub(crate) fn segment(&self, array: usize, at: usize) -> &[u8] {
         match (self, array) {
-            (Self::None(codes), 0) => codes.rows().segments().try_for_each(|rows| put(bytemuck::cast_slice(rows))),
-            (Self::None(_), _) => Ok(()),
-            (Self::Int8(codes), 2) => {
-                codes.arrays().1.segments().try_for_each(|scales| put(bytemuck::cast_slice(scales)))
-            }
+            (Self::None(codes), 0) => bytemuck::cast_slice(codes.rows().segment(at)),
+            (Self::None(_), _) => &[],
+            (Self::Int8(codes), 2) => bytemuck::cast_slice(codes.arrays().1.segment(at)),
+            (Self::Int8(codes), _) => bytemuck::cast_slice(codes.arrays().0[array].segment(at)),
+        }
+    }
+
+    /// The same, to be filled from stored bytes.
+    pub(crate) fn segment_mut(&mut self, array: usize, at: usize) -> &mut [u8] {
+        match (self, array) {
+            (Self::None(codes), 0) => bytemuck::cast_slice_mut(codes.rows_mut().segment_mut(at)),
+            (Self::None(_), _) => &mut [],
+            (Self::Int8(codes), 2) => bytemuck::cast_slice_mut(codes.arrays_mut().1.segment_mut(at)),
             (Self::Int8(codes), _) => {
-                let half = codes.arrays().0[array];
-                half.segments().try_for_each(|lines| put(bytemuck::cast_slice(lines)))
+                let [upper, lower] = codes.arrays_mut().0;
+                bytemuck::cast_slice_mut(if array == 0 { upper } else { lower }.segment_mut(at))
             }
         }
     }
 
-    /// One of the stored arrays as bytes to be filled from a store, segment by segment.
-    pub(crate) fn each_segment_mut<E>(
-        &mut self,
-        array: usize,
-        mut fill: impl FnMut(&mut [u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        match (self, array) {
-            (Self::None(codes), 0) => {
-                codes.rows_mut().segments_mut().try_for_each(|rows| fill(bytemuck::cast_slice_mut(rows)))
-            }
-            (Self::None(_), _) => Ok(()),
-            (Self::Int8(codes), 2) => {
-                codes.arrays_mut().1.segments_mut().try_for_each(|scales| fill(bytemuck::cast_slice_mut(scales)))
-            }
-            (Self::Int8(codes), _) => {
-                let half = &mut codes.arrays_mut().0[array];
-                half.segments_mut().try_for_each(|lines| fill(bytemuck::cast_slice_mut(lines)))
-            }
+    /// Which segments have changed since they were last stored. A code is written to all arrays at once.
+    pub(crate) fn changes_mut(&mut self) -> &mut Changes {
+        match self {
+            Self::None(codes) => codes.rows_mut().changes_mut(),
+            Self::Int8(codes) => codes.arrays_mut().1.changes_mut(),
         }
     }
 }

@@ -1,0 +1,265 @@
+//! Stored arrays -> slots, a segment at a time. Every number is held against what it may be; [`Filling::finish`] ends
+//! with the structural proof. What passes cannot make any later call panic or loop.
+
+use super::{Config, Error, Index};
+use crate::arena::PayloadKind;
+use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, zeros};
+use crate::graph::{Growth, MAX_LEVEL};
+use crate::metric::Metric;
+use crate::quantize::Quantization;
+use crate::segments::{SEGMENT_SLOTS, segments_of};
+use crate::types::{Id, Level, OutOfMemory, Slot};
+use core::ops::Range;
+
+/// Stored arrays that are read from their beginnings on, each by itself. Not generic below this, so that the decoding is
+/// in the shipped wasm once.
+pub(super) trait Arrays {
+    /// How many bytes of an array have not been taken.
+    fn left(&self, kind: Kind) -> u64;
+
+    /// Fills `into` with the next bytes of an array.
+    fn take(&mut self, kind: Kind, into: &mut [u8]) -> Result<(), FormatError>;
+}
+
+/// Whether records of slots that are not live may be among the stored ones, to be passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leftovers {
+    /// An export has none.
+    Refused,
+    /// A checkpoint does not write records anew because others were deleted.
+    Skipped,
+}
+
+/// An index that is being filled.
+pub(super) struct Filling {
+    index: Index,
+    meta: Meta,
+    leftovers: Leftovers,
+    /// Where the next text and the next record begin, counted from where the arrays at hand do.
+    next_text: u64,
+    next_record: u64,
+    vector: Vec<f32>,
+    payload: Vec<u8>,
+}
+
+impl Filling {
+    /// An empty index of what the meta says.
+    pub(super) fn begin(meta: Meta, leftovers: Leftovers) -> Result<Self, Error> {
+        if meta.slots as usize > Slot::MOST {
+            return Err(corrupt("more slots than an index can hold").into());
+        }
+        let mut index = Index::new(config_of(&meta)?)?;
+        index.draws = meta.draws;
+        let vector = zeros(index.parts.records.dimensions())?;
+        Ok(Self { index, meta, leftovers, next_text: 0, next_record: 0, vector, payload: Vec::new() })
+    }
+
+    pub(super) const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) const fn segments(&self) -> usize {
+        segments_of(self.meta.slots as usize)
+    }
+
+    /// The slots of a segment.
+    pub(super) fn slots_in(&self, segment: usize) -> Range<usize> {
+        let slots = self.meta.slots as usize;
+        (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
+    }
+
+    /// Begins arrays whose texts and records count from zero.
+    pub(super) fn begin_arrays(&mut self, from: &mut dyn Arrays) -> Result<(), Error> {
+        (self.next_text, self.next_record) = (0, 0);
+        let mut word = [0; 8];
+        from.take(Kind::RecordOffsets, &mut word)?;
+        if u64::from_le_bytes(word) != 0 {
+            return Err(corrupt("the first record is not in its place").into());
+        }
+        Ok(())
+    }
+
+    /// Ends them: no byte may be left.
+    pub(super) fn end_arrays(&self, from: &dyn Arrays) -> Result<(), Error> {
+        match Kind::ALL.into_iter().find(|&kind| from.left(kind) > 0) {
+            None => Ok(()),
+            Some(kind) => Err(corrupt(format!("section {kind:?} is longer than what it holds")).into()),
+        }
+    }
+
+    /// Takes the next segment, whose number of slots the caller has compared with the bytes that there are.
+    pub(super) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
+        let slots = self.slots_in(segment);
+        self.codes(segment, slots.end, from)?;
+        self.links(segment, slots.clone(), from)?;
+        self.ids(slots.clone(), from)?;
+        self.records(slots, from)
+    }
+
+    /// Ends the filling, once all segments have been taken.
+    pub(super) fn finish(mut self) -> Result<Index, Error> {
+        let Meta { slots, entry, growth_sum, growth_count, next_number, .. } = self.meta;
+        let parts = &mut self.index.parts;
+        let growth = Growth { sum: growth_sum, count: growth_count };
+        if !growth.is_possible() {
+            return Err(corrupt("distances that cannot grow so").into());
+        }
+        parts.graph.set_growth(growth);
+        parts.graph.set_entry(Some(Slot(entry)).filter(|slot| slot.is_some()));
+        parts.ids.raise_next_number(next_number);
+        // Only now, because the lowest free slot would have been the next one taken.
+        for slot in (0..slots).map(Slot).filter(|&slot| parts.graph.level(slot).is_none()) {
+            parts.ids.release(slot);
+        }
+        let report = self.index.check()?;
+        match report.problems.into_iter().next() {
+            None => Ok(self.index),
+            Some(what) => Err(Error::Corrupt { what }),
+        }
+    }
+
+    fn codes(&mut self, segment: usize, end: usize, from: &mut dyn Arrays) -> Result<(), FormatError> {
+        let codes = &mut self.index.parts.codes;
+        codes.reserve(end)?;
+        codes.resize(end);
+        for (array, kind) in Kind::CODES.into_iter().enumerate() {
+            from.take(kind, codes.segment_mut(array, segment))?;
+        }
+        Ok(())
+    }
+
+    /// Nodes, then their lists. The levels say how many upper lists there are, and no more are allocated than were stored.
+    fn links(&mut self, segment: usize, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
+        let graph = &mut self.index.parts.graph;
+        graph.extend(slots.end)?;
+        let mut stored = from.left(Kind::UpperLinks) / (4 * graph.m() as u64);
+        let mut levels = [0; SEGMENT_SLOTS];
+        let levels = levels.get_mut(..slots.len()).unwrap_or_default();
+        from.take(Kind::Levels, levels)?;
+        for (slot, &mut level) in (slots.start as u32..).map(Slot).zip(levels).filter(|(_, level)| **level != NO_NODE) {
+            stored = match stored.checked_sub(u64::from(level)) {
+                Some(left) if level <= MAX_LEVEL.0 => left,
+                _ => return Err(corrupt(format!("slot {} is on level {level}, without lists for it", slot.0))),
+            };
+            graph.reserve_node(slot, Level(level))?;
+            graph.place(slot, Level(level));
+        }
+        from.take(Kind::BaseLinks, bytemuck::cast_slice_mut(graph.base_lists_mut(segment)))?;
+        from.take(Kind::UpperLinks, bytemuck::cast_slice_mut(graph.upper_lists_mut(segment)))
+    }
+
+    /// Slots and their states: a node with an id is live, one without is a tombstone, and no node is a free slot.
+    fn ids(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
+        let parts = &mut self.index.parts;
+        parts.ids.reserve(slots.len())?;
+        parts.tombstones.reserve(slots.end)?;
+        for slot in slots.map(|slot| Slot(slot as u32)) {
+            parts.ids.reserve(1)?;
+            parts.ids.allocate();
+            let mut word = [0; 8];
+            from.take(Kind::Ids, &mut word)?;
+            let id = match IdWord::from_word(u64::from_le_bytes(word))? {
+                IdWord::None => None,
+                IdWord::Number(number) => Some(Id::Number(number)),
+                IdWord::Text { start, len } if start == self.next_text => {
+                    self.next_text += len;
+                    let mut text = zeros(len as usize)?;
+                    from.take(Kind::IdTexts, &mut text)?;
+                    Some(Id::Text(String::from_utf8(text).map_err(|_| corrupt("an id is not UTF-8"))?.into()))
+                }
+                IdWord::Text { .. } => return Err(corrupt("the texts of ids are not in order")),
+            };
+            let has_node = parts.graph.level(slot).is_some();
+            match id {
+                Some(_) if !has_node => return Err(corrupt(format!("slot {} has an id and no node", slot.0))),
+                Some(id) => {
+                    parts.tombstones.add(slot);
+                    if !parts.ids.bind(slot, id) {
+                        return Err(corrupt(format!("the id of slot {} is invalid or another's", slot.0)));
+                    }
+                }
+                None if has_node => {
+                    parts.tombstones.add(slot);
+                    parts.tombstones.delete(slot);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), Error> {
+        for slot in slots.map(|slot| Slot(slot as u32)) {
+            let mut word = [0; 8];
+            from.take(Kind::RecordOffsets, &mut word)?;
+            let end = u64::from_le_bytes(word);
+            let len = end.checked_sub(self.next_record).filter(|&len| len <= from.left(Kind::Records));
+            let Some(len) = len else {
+                return Err(corrupt(format!("the record of slot {} is not in its place", slot.0)).into());
+            };
+            self.next_record = end;
+            if self.index.parts.tombstones.is_live(slot) {
+                self.record(slot, len, from)?;
+            } else if len > 0 && self.leftovers == Leftovers::Refused {
+                return Err(corrupt(format!("slot {} has a record and is not live", slot.0)).into());
+            } else {
+                take_vec(&mut self.payload, len, from)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, slot: Slot, len: u64, from: &mut dyn Arrays) -> Result<(), Error> {
+        let Self { index, vector, payload, .. } = self;
+        let mut word = [0; 4];
+        from.take(Kind::Records, &mut word)?;
+        let header = RecordHeader::from_word(u32::from_le_bytes(word))?;
+        let padded = u64::from(header.payload_bytes).next_multiple_of(4);
+        if len != 4 + 4 * vector.len() as u64 + padded {
+            return Err(corrupt(format!("the record of slot {} has {len} bytes", slot.0)).into());
+        }
+        from.take(Kind::Records, bytemuck::cast_slice_mut(vector))?;
+        take_vec(payload, padded, from)?;
+        let kind = PayloadKind::from_number(header.kind).ok_or_else(|| corrupt("a payload of no kind"))?;
+        let bytes = payload.get(..header.payload_bytes as usize).unwrap_or_default();
+        if kind == PayloadKind::Json && str::from_utf8(bytes).is_err() {
+            return Err(corrupt(format!("the payload of slot {} is not UTF-8", slot.0)).into());
+        }
+        let known = if vector.is_empty() { index.parts.codes.vector(slot).unwrap_or_default() } else { &*vector };
+        let inverse_norm = index.inverse_norm(known).map_err(|error| corrupt(error.to_string()))?;
+        Ok(index.parts.records.append(slot, inverse_norm as f32, vector, kind, bytes)?)
+    }
+}
+
+/// The next `len` bytes of the records, which are that many at least.
+fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), FormatError> {
+    let len = usize::try_from(len).map_err(|_| OutOfMemory)?;
+    into.clear();
+    into.try_reserve(len).map_err(|_| OutOfMemory)?;
+    into.resize(len, 0);
+    from.take(Kind::Records, into)
+}
+
+pub(super) fn corrupt(what: impl Into<String>) -> FormatError {
+    FormatError::corrupt(what)
+}
+
+fn config_of(meta: &Meta) -> Result<Config, Error> {
+    let metric = [Metric::Cosine, Metric::L2, Metric::Dot].into_iter().find(|metric| *metric as u8 == meta.metric);
+    let quantization =
+        [Quantization::None, Quantization::Int8].into_iter().find(|codes| *codes as u8 == meta.quantization);
+    let (Some(metric), Some(quantization)) = (metric, quantization) else {
+        return Err(corrupt("a metric or quantization that there is not").into());
+    };
+    let config = Config {
+        dimensions: meta.dimensions as usize,
+        metric,
+        quantization,
+        m: meta.m as usize,
+        ef_construction: meta.ef_construction as usize,
+        ef: meta.ef as usize,
+        seed: meta.seed,
+        compaction_threshold: meta.compaction_threshold,
+    };
+    config.validated().map_err(|error| corrupt(error.to_string()).into())
+}

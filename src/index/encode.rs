@@ -1,0 +1,119 @@
+//! A segment of slots -> its stored arrays. `export` writes each array of all segments, a checkpoint all arrays of one.
+
+use super::Index;
+use crate::format::{FormatError, IdWord, Meta, NO_NODE, RecordHeader};
+use crate::segments::SEGMENT_SLOTS;
+use crate::types::{Id, Slot};
+use core::ops::Range;
+
+/// Where the bytes go. Not generic, so that the encoding is in the shipped wasm once.
+pub(super) type Put<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
+
+impl Index {
+    /// The slots of a segment that there are.
+    pub(super) fn slots_in(&self, segment: usize) -> Range<usize> {
+        let slots = self.parts.slots();
+        (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
+    }
+
+    pub(super) fn put_levels(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+        let level = |slot| self.parts.graph.level(slot).map_or(NO_NODE, |level| level.0);
+        put_words(self.slots_in(segment), level, to)
+    }
+
+    pub(super) fn put_base_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+        to(bytemuck::cast_slice(self.parts.graph.base_lists(segment)))
+    }
+
+    pub(super) fn put_upper_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+        to(bytemuck::cast_slice(self.parts.graph.upper_lists(segment)))
+    }
+
+    /// Texts begin at `start`, which is moved behind the last.
+    pub(super) fn put_ids(&self, segment: usize, start: &mut u64, to: &mut Put<'_>) -> Result<(), FormatError> {
+        let word = |slot| {
+            let word = match self.parts.ids.id_of(slot).as_deref() {
+                None => IdWord::None,
+                Some(Id::Number(number)) => IdWord::Number(*number),
+                Some(Id::Text(text)) => {
+                    let len = text.len() as u64;
+                    *start += len;
+                    IdWord::Text { start: *start - len, len }
+                }
+            };
+            word.to_word()
+        };
+        put_words(self.slots_in(segment), word, to)
+    }
+
+    pub(super) fn put_texts(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+        for slot in self.slots_in(segment) {
+            if let Some(Id::Text(text)) = self.parts.ids.id_of(Slot(slot as u32)).as_deref() {
+                to(text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the record of each slot ends, with those before it ending at `end`. Where each begins can so be told without
+    /// reading the records.
+    pub(super) fn put_record_ends(&self, segment: usize, end: &mut u64, to: &mut Put<'_>) -> Result<(), FormatError> {
+        let word = |slot| {
+            *end += self.record_bytes(slot);
+            *end
+        };
+        put_words(self.slots_in(segment), word, to)
+    }
+
+    /// Records in order of slot, without the bytes of deleted ones.
+    pub(super) fn put_records(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+        for slot in self.slots_in(segment) {
+            let Some(record) = self.parts.records.record(Slot(slot as u32)) else { continue };
+            let header = RecordHeader { kind: record.kind.number(), payload_bytes: record.payload.len() as u32 };
+            to(&header.to_word().to_le_bytes())?;
+            to(bytemuck::cast_slice(record.vector))?;
+            to(record.payload)?;
+            let padding = [0; 3];
+            to(padding.get(..record.payload.len().next_multiple_of(4) - record.payload.len()).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn record_bytes(&self, slot: Slot) -> u64 {
+        let Some(record) = self.parts.records.record(slot) else { return 0 };
+        4 + 4 * record.vector.len() as u64 + (record.payload.len() as u64).next_multiple_of(4)
+    }
+
+    pub(super) fn meta(&self) -> Meta {
+        Meta {
+            dimensions: self.config.dimensions as u32,
+            metric: self.config.metric as u8,
+            quantization: self.config.quantization as u8,
+            m: self.config.m as u32,
+            ef_construction: self.config.ef_construction as u32,
+            ef: self.config.ef as u32,
+            seed: self.config.seed,
+            compaction_threshold: self.config.compaction_threshold,
+            draws: self.draws,
+            next_number: self.parts.ids.numbers_used(),
+            slots: self.parts.slots() as u32,
+            entry: self.parts.graph.entry().unwrap_or(Slot::NONE).0,
+            growth_sum: self.parts.graph.growth().sum,
+            growth_count: self.parts.graph.growth().count,
+        }
+    }
+}
+
+/// Writes one word for each slot, through the stack.
+fn put_words<W: bytemuck::NoUninit + Default>(
+    slots: Range<usize>,
+    mut word: impl FnMut(Slot) -> W,
+    to: &mut Put<'_>,
+) -> Result<(), FormatError> {
+    let mut words = [W::default(); SEGMENT_SLOTS];
+    let count = slots.len();
+    for (place, slot) in words.iter_mut().zip(slots) {
+        *place = word(Slot(slot as u32));
+    }
+    to(bytemuck::cast_slice(&words[..count]))
+}
