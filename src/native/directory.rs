@@ -1,4 +1,4 @@
-//! A store in a directory: a file for each key (docs/FORMAT.md, "A directory").
+//! A store in a directory: a file for each key (docs/FORMAT.md, "A store").
 //!
 //! | file      | what                                                                        |
 //! |-----------|-----------------------------------------------------------------------------|

@@ -43,6 +43,9 @@ const LONGEST: usize = 8 << 20;
 /// More keys than a commit of a large index has.
 const MANY: usize = 2000;
 
+/// Keys of a wrong list that are named.
+const SHOWN: usize = 5;
+
 struct Proof<S, F> {
     open: F,
     store: S,
@@ -121,7 +124,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
         self.append("a/appended", b"6").await?;
         self.append("appended", b"7").await?;
         self.commit(&[], &["a-b"]).await?;
-        for prefix in ["a", "a/", "a/b", "a/bc", "a/bcd", "a-", "b", "b/", "app", "none", "/"] {
+        for prefix in ["a", "a/", "a/b", "a/bc", "a/bcd", "a-", "b", "b/", "app", "none"] {
             self.expect_list(prefix).await?;
         }
         Ok(())
@@ -223,12 +226,18 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
     async fn expect_list(&self, prefix: &str) -> Result<(), String> {
         let mut keys = self.store.list(prefix).await.map_err(|error| self.wrong(error))?;
         keys.sort();
-        let expected: Vec<&String> = self.model.keys().filter(|key| key.starts_with(prefix)).collect();
-        if keys.iter().eq(expected.iter().copied()) {
-            Ok(())
-        } else {
-            Err(self.wrong(format!("a list of {prefix:?} is {keys:?} for {expected:?}")))
+        let mut expected: Vec<&String> = self.model.keys().filter(|key| key.starts_with(prefix)).collect();
+        let same = keys.iter().zip(&expected).take_while(|(found, expected)| found == *expected).count();
+        if same == keys.len() && same == expected.len() {
+            return Ok(());
         }
+        // The first few tell enough, and there may be thousands.
+        let (of, instead_of) = (keys.len(), expected.len());
+        keys.drain(..same);
+        keys.truncate(SHOWN);
+        expected.drain(..same);
+        expected.truncate(SHOWN);
+        Err(self.wrong(format!("a list of {prefix:?} has {of} keys for {instead_of}: {keys:?} for {expected:?}")))
     }
 
     async fn expect(&self, keys: &[&str]) -> Result<(), String> {

@@ -6,14 +6,21 @@
 use super::{Batch, Store, StoreError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A call of a store, and for appends the number of bytes, which says how many ways there are to tear it.
+/// A call of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Call {
+    /// [`Store::read`].
     Read,
+    /// [`Store::commit`].
     Commit,
-    Append { bytes: usize },
+    /// [`Store::append`].
+    Append {
+        /// How many there were, which says how many ways there are to tear it.
+        bytes: usize,
+    },
+    /// [`Store::list`].
     List,
+    /// [`Store::close`].
     Close,
 }
 

@@ -94,7 +94,8 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
     for name in folder.names()?.iter().filter(|name| unstaged(name).is_some()) {
         folder.remove(name)?;
     }
-    Ok(())
+    // Whatever the one before did without waiting for the medium counts from here on.
+    folder.sync()
 }
 
 /// The journal in a file of that name; none when it is not whole.

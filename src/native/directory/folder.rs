@@ -145,7 +145,9 @@ impl Folder {
     /// Removes the directory itself, unless something is left in it.
     pub(super) fn remove_if_empty(&self) -> Result<(), StoreError> {
         match fs::remove_dir(&self.path) {
-            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => Err(failed("removing", &self.path, &error)),
+            Err(error) if !matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) => {
+                Err(failed("removing", &self.path, &error))
+            }
             _ => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ mod nobody {
     use super::StoreError;
 
     #[derive(Debug, Default)]
-    pub(in super::super) struct Watch;
+    pub(in super::super) struct Watch {}
 
     impl Watch {
         /// Called before an operation, which is not made when this fails.
