@@ -56,13 +56,16 @@ pub use driver::Clock;
 pub use index::{CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats};
 pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::SystemClock;
+pub use native::{DirectoryStore, SystemClock};
 pub use quantize::Quantization;
-pub use store::{Batch, Store, StoreError};
+pub use store::{Batch, Durability, MemoryStore, Mode, Store, StoreError, StoreOptions};
 pub use types::{Distance, Id};
 
 /// What benches and the tests inside a browser need from the inside. Not part of the interface.
 #[doc(hidden)]
 pub mod bench_support {
     pub use crate::metric::{Kernels, prove};
+    #[cfg(not(target_arch = "wasm32"))]
+    pub use crate::native::block_on;
+    pub use crate::store::{Call, Fault, FaultStore, Plan, prove_store};
 }

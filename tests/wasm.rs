@@ -6,8 +6,8 @@
 #[path = "support/fixture.rs"]
 mod frozen;
 
-use thermocline::bench_support::{Kernels, prove};
-use thermocline::{Config, Error, Id, Index, Metric, Payload, Quantization, SearchOptions};
+use thermocline::bench_support::{Kernels, prove, prove_store};
+use thermocline::{Config, Error, Id, Index, MemoryStore, Metric, Payload, Quantization, SearchOptions};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const DIMENSIONS: usize = 24;
@@ -110,6 +110,12 @@ fn kernels_are_vector_instructions_and_right() {
         prove(kernels).unwrap();
     }
     assert_eq!(Kernels::detect().simd(), "simd128");
+}
+
+#[wasm_bindgen_test]
+async fn a_store_in_memory_keeps_the_contract() {
+    let place = MemoryStore::default();
+    prove_store(async || Ok(place.clone())).await.unwrap();
 }
 
 #[wasm_bindgen_test]

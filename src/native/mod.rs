@@ -1,11 +1,21 @@
 //! What only a native program has.
 //!
-//! | file      | what                     |
-//! |-----------|--------------------------|
-//! | `clock`   | the operating system's   |
-//! | `compact` | compaction in one go     |
+//! | file        | what                                                          |
+//! |-------------|---------------------------------------------------------------|
+//! | `clock`     | the operating system's                                        |
+//! | `compact`   | compaction in one go                                          |
+//! | `directory` | a store in a directory                                        |
+//! | `lock`      | one writer at a time, by files that outlive no process        |
+//! | `process`   | who this process is, and whether another one is still there   |
+//! | `ready`     | the end of a future that waits for nothing                    |
 
 mod clock;
 mod compact;
+mod directory;
+mod lock;
+mod process;
+mod ready;
 
 pub use clock::SystemClock;
+pub use directory::DirectoryStore;
+pub use ready::block_on;

@@ -1,5 +1,9 @@
 //! What can go wrong with a medium.
 
+use crate::types::OutOfMemory;
+use core::fmt;
+use std::collections::TryReserveError;
+
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,4 +24,36 @@ pub enum StoreError {
         /// What was done when it failed, and why.
         why: String,
     },
+}
+
+impl StoreError {
+    pub(crate) fn failed(why: impl Into<String>) -> Self {
+        Self::Failed { why: why.into() }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QuotaExceeded => f.write_str("there is no room left"),
+            Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
+            Self::ReadOnly => f.write_str("open for reading only"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::Failed { why } => f.write_str(why),
+        }
+    }
+}
+
+impl core::error::Error for StoreError {}
+
+impl From<OutOfMemory> for StoreError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<TryReserveError> for StoreError {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
 }

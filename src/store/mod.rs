@@ -2,7 +2,9 @@
 //!
 //! | file       | what                                                                  |
 //! |------------|-----------------------------------------------------------------------|
+//! | `key`      | which strings are keys                                                |
 //! | `batch`    | what a commit changes, as one value                                   |
+//! | `options`  | how a place is opened: for what, and how durable                      |
 //! | `error`    | what can go wrong with a medium                                       |
 //! | `contract` | the tests that every implementation passes                            |
 //! | `memory`   | a map, for tests and as the smallest example                          |
@@ -11,17 +13,30 @@
 //! The implementations that touch a platform are leaves: `native/directory`, `wasm/indexed_db`, `wasm/js_store`.
 
 mod batch;
+mod contract;
 mod error;
+mod fault;
+mod key;
+mod memory;
+mod options;
 
 pub use batch::Batch;
+pub use contract::prove_store;
 pub use error::StoreError;
+pub use fault::{Call, Fault, FaultStore, Plan};
+pub(crate) use key::is_key;
+pub use memory::MemoryStore;
+pub use options::{Durability, Mode, StoreOptions};
 
 /// Any place for bytes.
 ///
 /// A **key** is 1 to 64 characters of `a-z`, `0-9`, `-`, `.` and `/`, where `/` separates parts that are not empty and do
-/// not begin with a dot: safe as a path, as a key of a database, and as a part of either.
+/// not begin with a dot: safe as a path, as a key of a database, and as a part of either. Two kinds of names are no keys,
+/// because a directory has another use for them: `commit`, and whatever begins with `lock.`. Whoever calls a store gives
+/// it keys only; it may refuse anything else.
 ///
-/// A **value** is replaced as a whole by [`Store::commit`], or grows at its end by [`Store::append`].
+/// A **value** is replaced as a whole by [`Store::commit`], or grows at its end by [`Store::append`]. A value of no bytes
+/// is a value: its key is read and listed like any other.
 ///
 /// What holds of every implementation, and is tested by one suite:
 ///
@@ -32,7 +47,7 @@ pub use error::StoreError;
 /// - An append that failed, or was cut off, has added any number of the first of its bytes, down to none. Whoever appends
 ///   must be able to tell where the last whole one ends, and must not append to that value again.
 pub trait Store {
-    /// The values of `keys`, in their order; none for a key without a value.
+    /// The values of `keys`, in their order; none for a key without a value. A key may be asked for twice.
     fn read(&self, keys: &[String]) -> impl Future<Output = Result<Vec<Option<Vec<u8>>>, StoreError>>;
 
     /// Makes all changes of the batch, or none.
@@ -41,7 +56,7 @@ pub trait Store {
     /// Adds `bytes` to the end of the value of `key`, which begins empty.
     fn append(&self, key: &str, bytes: &[u8]) -> impl Future<Output = Result<(), StoreError>>;
 
-    /// The keys that begin with `prefix`, in no order.
+    /// The keys that begin with `prefix`, each once, in no order. The prefix is any beginning of a key, the empty one too.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, StoreError>>;
 
     /// Ends the use of the place, and gives back what held it. The last call.

@@ -1,0 +1,227 @@
+//! A store in a directory: a file for each key (docs/FORMAT.md, "A store").
+//!
+//! | file      | what                                                                        |
+//! |-----------|-----------------------------------------------------------------------------|
+//! | `names`   | keys as names of files                                                      |
+//! | `folder`  | the operations on files, and their errors                                   |
+//! | `journal` | what a commit is about to do, as text                                       |
+//! | `commit`  | how several files change together, and how that is finished after a crash   |
+//! | `watch`   | where tests look on, and stop it                                            |
+//!
+//! Files are read and written while the caller waits, so every future is ready when it is first asked.
+
+mod commit;
+mod folder;
+mod journal;
+mod names;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub(super) use folder::Folder;
+pub(super) use names::LOCK;
+
+use super::lock::{self, Lock};
+use crate::store::{Batch, Durability, Mode, Store, StoreError, StoreOptions};
+use journal::{Change, Journal};
+use names::{JOURNAL, key_of, name_of, staged, unstaged};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Values up to this length are written and read in one go without holding the caller for long.
+const VALUE_BYTES: usize = 4 << 20;
+
+/// A reader beside a busy writer looks this often for a moment at which no commit begins or ends.
+const TRIES: usize = 100;
+
+/// A store in a directory.
+///
+/// Open for writing, it belongs to one owner at a time, in this process or another; the file of an owner that was killed is
+/// in nobody's way. Open for reading only, it changes nothing and may be beside a writer: each value that it reads was whole
+/// at some moment of the call, those of two calls perhaps at different ones.
+#[derive(Debug)]
+pub struct DirectoryStore {
+    folder: Folder,
+    durability: Durability,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Reads,
+    Writes(Lock),
+    /// A commit failed after its moment: it counts, and nothing more may be written, for the reason given.
+    Stuck {
+        why: StoreError,
+        _lock: Lock,
+    },
+    Closed,
+}
+
+impl DirectoryStore {
+    /// Opens the directory at `path`. For writing it is made when there is none, and a commit that was cut off is brought
+    /// to its end or taken back.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when it has an owner; [`StoreError::Failed`] when it is to be read only and is not there, or
+    /// a journal in it is not understood; and what the operating system says.
+    pub fn open(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_folder(Folder::new(path.as_ref()), options)
+    }
+
+    fn open_folder(folder: Folder, options: StoreOptions) -> Result<Self, StoreError> {
+        let state = match options.mode {
+            Mode::ReadOnly => {
+                folder.names()?;
+                State::Reads
+            }
+            Mode::ReadWrite => {
+                folder.make()?;
+                let lock = lock::claim(&folder)?;
+                commit::recover(&folder)?;
+                State::Writes(lock)
+            }
+        };
+        Ok(Self { folder, durability: options.durability, state: Mutex::new(state) })
+    }
+
+    /// Removes the store at `path`, and the directory when nothing else is in it. Other files are left alone. When this is
+    /// cut off, part of the store is left, and it is to be called again.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when it has an owner, and what the operating system says. That there is no directory is none.
+    pub fn destroy(path: impl AsRef<Path>) -> Result<(), StoreError> {
+        let folder = Folder::new(path.as_ref());
+        if !folder.path().exists() {
+            return Ok(());
+        }
+        let lock = lock::claim(&folder)?;
+        let is_ours = |name: &&String| *name == JOURNAL || key_of(name).is_some() || unstaged(name).is_some();
+        for name in folder.names()?.iter().filter(is_ours) {
+            folder.remove(name)?;
+        }
+        folder.sync()?;
+        drop(lock);
+        folder.remove_if_empty()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expect_open(&self) -> Result<(), StoreError> {
+        match *self.state() {
+            State::Closed => Err(closed(&self.folder)),
+            _ => Ok(()),
+        }
+    }
+
+    fn expect_writable(&self) -> Result<(), StoreError> {
+        match &*self.state() {
+            State::Reads => Err(StoreError::ReadOnly),
+            State::Writes(_) => Ok(()),
+            State::Stuck { why, .. } => Err(StoreError::failed(format!("an earlier commit was cut off: {why}"))),
+            State::Closed => Err(closed(&self.folder)),
+        }
+    }
+
+    /// After its moment a commit counts, so only opening the directory again says what there is.
+    fn get_stuck(&self, why: &StoreError) {
+        let mut state = self.state();
+        if let State::Writes(lock) = std::mem::replace(&mut *state, State::Closed) {
+            *state = State::Stuck { why: why.clone(), _lock: lock };
+        }
+    }
+
+    /// Reads as if the commit that is under way were done: a reader's writer may be in the middle of one, may have been
+    /// killed in one, or may be this store itself, stuck. What was read counts when no commit began or ended meanwhile, for
+    /// one that did may have staged other values under the same names.
+    fn read_through<T>(&self, read: impl Fn(Option<&Journal>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.expect_open()?;
+        for _ in 0..TRIES {
+            let file = self.folder.open(JOURNAL)?;
+            let journal = file.as_ref().map(|file| commit::read(&self.folder, file)).transpose()?.flatten();
+            let found = read(journal.as_ref());
+            if self.folder.is_still(JOURNAL, file.as_ref())? {
+                return found;
+            }
+        }
+        Err(StoreError::failed(format!("{} changes faster than it can be read", self.folder.path().display())))
+    }
+
+    fn value(&self, key: &str, journal: Option<&Journal>) -> Result<Option<Vec<u8>>, StoreError> {
+        let name = name_of(key)?;
+        match journal.and_then(|journal| journal.of_name(&name)) {
+            Some(Change::Delete(_)) => Ok(None),
+            Some(Change::Put(_)) => match self.folder.read(&staged(&name))? {
+                Some(value) => Ok(Some(value)),
+                None => self.folder.read(&name),
+            },
+            None => self.folder.read(&name),
+        }
+    }
+
+    fn keys(&self, prefix: &str, journal: Option<&Journal>) -> Result<Vec<String>, StoreError> {
+        let mut keys = Vec::new();
+        let mut keep = |name: &str| {
+            if let Some(key) = key_of(name).filter(|key| key.starts_with(prefix)) {
+                keys.try_reserve(1)?;
+                keys.push(key);
+            }
+            Ok::<(), StoreError>(())
+        };
+        for name in self.folder.names()?.iter().filter(|name| journal.is_none_or(|it| it.of_name(name).is_none())) {
+            keep(name)?;
+        }
+        for change in journal.iter().flat_map(|journal| journal.changes()) {
+            if let Change::Put(name) = change {
+                keep(name)?;
+            }
+        }
+        Ok(keys)
+    }
+}
+
+impl Store for DirectoryStore {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.read_through(|journal| {
+            let mut values = Vec::new();
+            values.try_reserve_exact(keys.len())?;
+            for key in keys {
+                values.push(self.value(key, journal)?);
+            }
+            Ok(values)
+        })
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.expect_writable()?;
+        if batch == Batch::default() {
+            return Ok(());
+        }
+        let staged = commit::stage(&self.folder, &batch)?;
+        commit::apply(&self.folder, &staged).inspect_err(|why| self.get_stuck(why))
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.expect_writable()?;
+        self.folder.append(&name_of(key)?, bytes, self.durability == Durability::Strict)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.read_through(|journal| self.keys(prefix, journal))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        *self.state() = State::Closed;
+        Ok(())
+    }
+
+    fn value_bytes(&self) -> usize {
+        VALUE_BYTES
+    }
+}
+
+fn closed(folder: &Folder) -> StoreError {
+    StoreError::failed(format!("{} is closed", folder.path().display()))
+}

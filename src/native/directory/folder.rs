@@ -1,0 +1,211 @@
+//! The operations on the files of one directory, each with its error in words.
+//!
+//! Everything that a [`DirectoryStore`](super::DirectoryStore) does to its directory goes through here, so that a test can
+//! stop it between any two operations and see in which order they are made.
+
+use super::watch::Watch;
+use crate::store::StoreError;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// One directory.
+#[derive(Debug)]
+pub(in crate::native) struct Folder {
+    path: PathBuf,
+    pub(super) watch: Watch,
+}
+
+impl Folder {
+    pub(in crate::native) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), watch: Watch::default() }
+    }
+
+    pub(in crate::native) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the directory, and those above it, when they are not there. Whoever commits to it relies on its own entry
+    /// as well, so that is on the medium too.
+    pub(super) fn make(&self) -> Result<(), StoreError> {
+        self.watch.step("make", "")?;
+        make(&self.path).map_err(|error| failed("making", &self.path, &error))
+    }
+
+    /// The names of all files. Names that are not UTF-8 are none of ours.
+    pub(in crate::native) fn names(&self) -> Result<Vec<String>, StoreError> {
+        let error = |error| failed("listing", &self.path, &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            if let Ok(name) = entry.file_name().into_string()
+                && !entry.file_type().map_err(error)?.is_dir()
+            {
+                names.try_reserve(1)?;
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// What the file holds; none when there is no such file.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.open(name)?.map(|file| self.read_open(name, &file)).transpose()
+    }
+
+    /// The file, for reading; none when there is no such file.
+    pub(super) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
+        let path = self.path.join(name);
+        match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).map_err(|error| failed("opening", &path, &error)),
+        }
+    }
+
+    /// What an open file holds. One that grows meanwhile is read as far as it was.
+    pub(super) fn read_open(&self, name: &str, file: &File) -> Result<Vec<u8>, StoreError> {
+        let path = self.path.join(name);
+        let error = |error| failed("reading", &path, &error);
+        let length = file.metadata().map_err(error)?.len();
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(usize::try_from(length).map_err(|_| StoreError::OutOfMemory)?)?;
+        file.take(length).read_to_end(&mut bytes).map_err(error)?;
+        Ok(bytes)
+    }
+
+    /// True while the name means this very file or, without one, still nothing. As long as a file is open, no other can be
+    /// taken for it.
+    pub(super) fn is_still(&self, name: &str, file: Option<&File>) -> Result<bool, StoreError> {
+        let path = self.path.join(name);
+        let error = |error| failed("looking at", &path, &error);
+        let now = match fs::metadata(&path) {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => None,
+            found => Some(found.map_err(error)?),
+        };
+        match (file, now) {
+            (None, None) => Ok(true),
+            (Some(file), Some(now)) => Ok(is_same(&file.metadata().map_err(error)?, &now)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Makes a file of exactly these bytes, and waits until they are on the medium. Its name may not be there yet: see
+    /// [`Folder::sync`].
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.watch.step("write", name)?;
+        let path = self.path.join(name);
+        let error = |error| failed("writing", &path, &error);
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).map_err(error)?;
+        let (written, stopped) = self.watch.cut(name, bytes);
+        file.write_all(written).map_err(error)?;
+        stopped?;
+        self.watch.step("sync", name)?;
+        file.sync_all().map_err(error)
+    }
+
+    /// Adds bytes to the end of a file, which is made when there is none. With `lasting`, waits until they are on the
+    /// medium, the name of a new file included.
+    pub(super) fn append(&self, name: &str, bytes: &[u8], lasting: bool) -> Result<(), StoreError> {
+        self.watch.step("append", name)?;
+        let path = self.path.join(name);
+        let error = |error| failed("appending to", &path, &error);
+        let is_new = lasting && !path.exists();
+        let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(error)?;
+        let (written, stopped) = self.watch.cut(name, bytes);
+        file.write_all(written).map_err(error)?;
+        stopped?;
+        if lasting {
+            self.watch.step("sync", name)?;
+            file.sync_all().map_err(error)?;
+        }
+        if is_new { self.sync() } else { Ok(()) }
+    }
+
+    /// Makes an empty file, unless one of that name is there already.
+    pub(in crate::native) fn create(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path.join(name);
+        let made = OpenOptions::new().write(true).create_new(true).open(&path);
+        made.map(drop).map_err(|error| failed("making", &path, &error))
+    }
+
+    /// Gives a file another name, and replaces the file that had it, in one step. False when there is no such file.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError> {
+        self.watch.step("rename", from)?;
+        let (from, to) = (self.path.join(from), self.path.join(to));
+        found(fs::rename(&from, &to)).map_err(|error| failed("renaming", &from, &error))
+    }
+
+    /// Removes a file. False when there is none.
+    pub(in crate::native) fn remove(&self, name: &str) -> Result<bool, StoreError> {
+        self.watch.step("remove", name)?;
+        let path = self.path.join(name);
+        found(fs::remove_file(&path)).map_err(|error| failed("removing", &path, &error))
+    }
+
+    /// Removes the directory itself, unless something is left in it.
+    pub(super) fn remove_if_empty(&self) -> Result<(), StoreError> {
+        match fs::remove_dir(&self.path) {
+            Err(error) if !matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) => {
+                Err(failed("removing", &self.path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until every name that was made, changed or removed is so on the medium.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.watch.step("sync", ".")?;
+        sync(&self.path).map_err(|error| failed("syncing", &self.path, &error))
+    }
+}
+
+/// An error of the operating system, for what it means to a caller.
+pub(super) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::QuotaExceeded,
+        ErrorKind::OutOfMemory => StoreError::OutOfMemory,
+        _ => StoreError::failed(format!("{doing} {}: {error}", path.display())),
+    }
+}
+
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    (a.len(), a.modified().ok(), a.created().ok()) == (b.len(), b.modified().ok(), b.created().ok())
+}
+
+fn found(result: io::Result<()>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    make(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => sync(above),
+    }
+}
+
+/// A directory is a file that can be synced, but not everywhere: elsewhere its changes are the system's affair.
+#[cfg(unix)]
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
+}

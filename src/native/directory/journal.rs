@@ -1,0 +1,156 @@
+//! The journal of a commit: what is still to be done, as text.
+//!
+//! ```text
+//! thermocline commit 1
+//! put <name>
+//! delete <name>
+//! end <number of the lines between>
+//! ```
+//!
+//! It gets its name only once it is on the medium. So it is whole whenever a medium does what it says; that the last line
+//! counts the others is for the ones that do not.
+
+use super::names::{is_name, to_name};
+use crate::store::{Batch, StoreError};
+
+const FIRST: &str = "thermocline commit 1";
+
+/// What a commit changes, by the names of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change<'a> {
+    /// The staged file takes the place of the one of this name.
+    Put(&'a str),
+    /// The file of this name goes.
+    Delete(&'a str),
+}
+
+/// A whole journal. Kept as the text it is, so that reading through one takes no memory but its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Journal {
+    text: String,
+}
+
+impl Journal {
+    /// The journal of a batch.
+    pub(super) fn of(batch: &Batch) -> Result<Self, StoreError> {
+        let puts = batch.puts.iter().map(|(key, _)| ("put ", key));
+        let deletes = batch.deletes.iter().map(|key| ("delete ", key));
+        let changes = puts.chain(deletes);
+        let count = (batch.puts.len() + batch.deletes.len()).to_string();
+        let length = changes.clone().map(|(verb, key)| verb.len() + key.len() + 1).sum::<usize>();
+        let mut text = String::new();
+        text.try_reserve_exact(FIRST.len() + 1 + length + "end \n".len() + count.len())?;
+        text.push_str(FIRST);
+        text.push('\n');
+        for (verb, key) in changes {
+            text.push_str(verb);
+            text.extend(key.chars().map(to_name));
+            text.push('\n');
+        }
+        text.push_str("end ");
+        text.push_str(&count);
+        text.push('\n');
+        Ok(Self { text })
+    }
+
+    /// Reads a journal; none when it is not whole.
+    ///
+    /// # Errors
+    /// In words, when it is whole and says something that is not understood. It may come from a later version, so it must
+    /// be neither followed nor removed.
+    pub(super) fn parse(bytes: Vec<u8>) -> Result<Option<Self>, String> {
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Ok(None);
+        };
+        let lines = text.lines().count();
+        let last = text.strip_suffix('\n').and_then(|text| text.lines().next_back());
+        let counted = last.and_then(|last| last.strip_prefix("end ")).and_then(|count| count.parse().ok());
+        if counted.and_then(|count: usize| count.checked_add(2)) != Some(lines) {
+            return Ok(None);
+        }
+        let journal = Self { text };
+        if !journal.text.starts_with(&format!("{FIRST}\n")) {
+            return Err(format!("it does not begin with \"{FIRST}\""));
+        }
+        if let Some(line) = journal.lines().find(|line| change(line).is_none()) {
+            return Err(format!("it has the line {line:?}"));
+        }
+        Ok(Some(journal))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The changes, in the order in which they are made.
+    pub(super) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.lines().filter_map(change)
+    }
+
+    /// What is to become of the file of this name; none when it stays as it is.
+    pub(super) fn of_name(&self, name: &str) -> Option<Change<'_>> {
+        self.changes().find(|change| matches!(change, Change::Put(other) | Change::Delete(other) if *other == name))
+    }
+
+    /// The lines between the first and the last.
+    fn lines(&self) -> impl Iterator<Item = &str> {
+        let lines = self.text.lines().count();
+        self.text.lines().take(lines - 1).skip(1)
+    }
+}
+
+/// A name is checked, because it becomes a path: a journal must not lead out of its directory.
+fn change(line: &str) -> Option<Change<'_>> {
+    let (verb, name) = line.split_once(' ')?;
+    match verb {
+        _ if !is_name(name) => None,
+        "put" => Some(Change::Put(name)),
+        "delete" => Some(Change::Delete(name)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch() -> Batch {
+        let puts = [("manifest", "1"), ("segment/0/7", "2")].map(|(key, value)| (key.into(), value.into()));
+        Batch { puts: puts.into(), deletes: vec!["log/3".into()] }
+    }
+
+    const TEXT: &str = "thermocline commit 1\nput manifest\nput segment_0_7\ndelete log_3\nend 3\n";
+
+    #[test]
+    fn a_batch_is_written_and_read_as_documented() {
+        let journal = Journal::of(&batch()).unwrap();
+        assert_eq!(str::from_utf8(journal.as_bytes()), Ok(TEXT));
+        assert_eq!(journal.text.capacity(), TEXT.len(), "room for all of it was taken at once");
+        let read = Journal::parse(TEXT.into()).unwrap().unwrap();
+        assert_eq!(read, journal);
+        let changes: Vec<Change> = read.changes().collect();
+        assert_eq!(changes, [Change::Put("manifest"), Change::Put("segment_0_7"), Change::Delete("log_3")]);
+        assert_eq!(read.of_name("log_3"), Some(Change::Delete("log_3")));
+        assert_eq!(read.of_name("log_4"), None);
+    }
+
+    #[test]
+    fn one_that_is_cut_anywhere_is_not_whole() {
+        for length in 0..TEXT.len() {
+            assert_eq!(Journal::parse(TEXT[..length].into()), Ok(None), "cut at {length}");
+        }
+        for damaged in ["end 2", "end 4", "end -1", "end 18446744073709551615", "end", "end 3\nend 3"] {
+            assert_eq!(Journal::parse(TEXT.replace("end 3", damaged).into()), Ok(None), "{damaged}");
+        }
+        assert_eq!(Journal::parse(vec![0xFF, b'\n']), Ok(None));
+    }
+
+    #[test]
+    fn one_that_is_whole_and_not_understood_is_an_error() {
+        for (from, to) in
+            [("commit 1", "commit 2"), ("put manifest", "move a b"), ("manifest", "../x"), ("log_3", "commit")]
+        {
+            assert!(Journal::parse(TEXT.replace(from, to).into()).is_err(), "{to}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Keys as names of files.
+//!
+//! A key's name is the key with `_`, which no key has, in place of `/`: one name for each key, and no folders.
+
+use crate::store::{StoreError, is_key};
+
+/// The journal of a commit.
+pub(super) const JOURNAL: &str = "commit";
+/// How the names of owners begin. No key does.
+pub(in crate::native) const LOCK: &str = "lock.";
+/// How the name of a file ends that is no value yet.
+const STAGED: char = '~';
+
+/// The name of a key's file.
+pub(super) fn name_of(key: &str) -> Result<String, StoreError> {
+    if is_key(key) {
+        Ok(key.chars().map(to_name).collect())
+    } else {
+        Err(StoreError::failed(format!("{key:?} is no key")))
+    }
+}
+
+pub(super) fn to_name(character: char) -> char {
+    if character == '/' { '_' } else { character }
+}
+
+/// The key of a file; none when the file is no value.
+pub(super) fn key_of(name: &str) -> Option<String> {
+    let key = name.replace('_', "/");
+    (is_key(&key) && !name.contains('/')).then_some(key)
+}
+
+/// True for the name of a value's file.
+pub(super) fn is_name(name: &str) -> bool {
+    key_of(name).is_some()
+}
+
+/// The name under which a file is written before it gets `name`.
+pub(super) fn staged(name: &str) -> String {
+    format!("{name}{STAGED}")
+}
+
+/// The name that a staged file is to get; none when the file is no staged one.
+pub(super) fn unstaged(name: &str) -> Option<&str> {
+    name.strip_suffix(STAGED).filter(|name| *name == JOURNAL || is_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_name_and_a_name_one_key() {
+        for (key, name) in [("manifest", "manifest"), ("segment/0/7", "segment_0_7"), ("a/commit", "a_commit")] {
+            assert_eq!(name_of(key).as_deref(), Ok(name));
+            assert_eq!(key_of(name).as_deref(), Some(key));
+            assert_eq!(unstaged(&staged(name)), Some(name));
+        }
+        for other in ["commit", "lock.a.1.2.0badcafe", "a/b", "_a", "a_", "a__b", "a~", "A", ".a", "..", "", "a_.b"] {
+            assert_eq!(key_of(other), None, "{other}");
+        }
+        assert_eq!(
+            (unstaged("commit~"), unstaged("a"), unstaged("A~"), unstaged("~")),
+            (Some("commit"), None, None, None)
+        );
+        for other in ["commit", "lock.a", "../a", "a_b", ""] {
+            assert!(name_of(other).is_err(), "{other}");
+        }
+    }
+}

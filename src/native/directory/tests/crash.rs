@@ -1,0 +1,177 @@
+//! A process that ends between any two operations on files, or in the middle of a write.
+
+use super::{Content, Place, READ_ONLY, RELAXED, batch, content, map, ready};
+use crate::native::DirectoryStore;
+use crate::store::{Batch, Mode, Store, StoreError, StoreOptions};
+
+const OLD: [(&str, &str); 4] = [("manifest", "1"), ("segment/1", "one"), ("segment/2", "two"), ("log/1", "entries")];
+
+/// Batches of each kind, and what they make of [`OLD`].
+fn batches() -> Vec<(Batch, Content)> {
+    let changes = |puts: &[(&str, &str)], deletes: &[&str]| {
+        let mut content = map(&OLD);
+        content.extend(map(puts));
+        content.retain(|key, _| !deletes.contains(&key.as_str()));
+        (batch(puts, deletes), content)
+    };
+    vec![
+        changes(&[("manifest", "2")], &[]),
+        changes(&[("new", "")], &[]),
+        changes(&[], &["log/1", "never-there"]),
+        changes(&[("manifest", "2"), ("segment/2", "2.2"), ("segment/3", ""), ("log/2", "")], &["log/1", "segment/1"]),
+    ]
+}
+
+/// No trace is left of anything but values.
+fn expect_clean(place: &Place, content: &Content) {
+    let names: Vec<String> = content.keys().map(|key| key.replace('/', "_")).collect();
+    assert!(place.files().keys().eq(names.iter()), "{:?}", place.files().keys());
+}
+
+/// Opens for writing, as whoever comes next, and uses it.
+fn expect_lives_on(place: &Place, mut expected: Content) {
+    let store = place.open(RELAXED);
+    assert_eq!(content(&store), expected);
+    ready(store.append("segment/1", b" and more")).unwrap();
+    expected.entry("segment/1".into()).or_default().extend(b" and more");
+    let change = batch(&[("manifest", "3"), ("last", "x")], &["log/1"]);
+    expected.remove("log/1");
+    expected.extend(change.puts.clone());
+    ready(store.commit(change)).unwrap();
+    assert_eq!(content(&store), expected);
+    drop(store);
+    expect_clean(place, &expected);
+}
+
+#[test]
+fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
+    for (batch, new) in batches() {
+        let (mut counted, mut steps) = (false, 0);
+        loop {
+            let place = Place::with(&OLD);
+            let store = place.open(RELAXED);
+            store.folder.watch.stop_after(steps);
+            let result = ready(store.commit(batch.clone()));
+            let left = place.files();
+
+            // The one that failed, a reader beside it, a reader and a writer after it: all see the same.
+            let found = content(&store);
+            assert!(found == map(&OLD) || found == new, "after {steps} steps: {found:?}");
+            assert!(!counted || found == new, "undone after {steps} steps");
+            counted = found == new;
+            assert_eq!(place.content(), found, "after {steps} steps, beside it");
+            drop(store);
+            assert_eq!(place.content(), found, "after {steps} steps");
+            let unlocked = left.iter().filter(|(name, _)| !name.starts_with("lock."));
+            assert!(place.files().iter().eq(unlocked), "reading changed something");
+            drop(place.open(RELAXED));
+            expect_clean(&place, &found);
+            expect_lives_on(&place, found);
+            if result.is_ok() {
+                break;
+            }
+            steps += 1;
+        }
+        assert!(counted && steps >= 5, "{steps} steps are no test");
+    }
+}
+
+/// Whoever goes on from where a commit was cut off may be cut off too, again and again.
+#[test]
+fn a_recovery_that_is_cut_off_is_gone_on_with() {
+    for (batch, _) in batches() {
+        for steps in 0.. {
+            let place = Place::with(&OLD);
+            let store = place.open(RELAXED);
+            store.folder.watch.stop_after(steps);
+            let done = ready(store.commit(batch.clone())).is_ok();
+            let found = content(&store);
+            drop(store);
+            // Each of these gets one step further at least, since the one before it left less to be done.
+            for again in 0.. {
+                let opened = place.open_until(again);
+                assert_eq!(place.content(), found, "after {steps} steps, then {again}");
+                match opened {
+                    Ok(store) => {
+                        assert_eq!(content(&store), found);
+                        break;
+                    }
+                    Err(error) => assert!(error.to_string().contains("stopped before"), "{error}"),
+                }
+            }
+            expect_clean(&place, &found);
+            expect_lives_on(&place, found);
+            if done {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_append_that_is_cut_off_has_added_its_first_bytes() {
+    for (key, before) in [("log/1", "entries"), ("log/2", "")] {
+        let mut lengths = Vec::new();
+        for steps in 0.. {
+            let place = Place::with(&OLD);
+            let store = place.open(super::STRICT);
+            store.folder.watch.stop_after(steps);
+            let done = ready(store.append(key, b"0123456789")).is_ok();
+            drop(store);
+            let found = place.content().remove(key).unwrap_or_default();
+            let whole = format!("{before}0123456789");
+            assert!(whole.as_bytes().starts_with(&found) && found.len() >= before.len());
+            lengths.push(found.len() - before.len());
+            expect_lives_on(&place, place.content());
+            if done {
+                break;
+            }
+        }
+        assert_eq!(lengths[..3], [0, 5, 10], "before, torn, and not synced");
+    }
+}
+
+/// After its moment a commit counts although it failed, and only opening again makes the directory fit for another.
+#[test]
+fn nothing_is_written_after_a_commit_that_failed_late() {
+    let (batch, new) = batches().pop().unwrap();
+    for steps in 0.. {
+        let place = Place::with(&OLD);
+        let store = place.open(RELAXED);
+        store.folder.watch.stop_after(steps);
+        let done = ready(store.commit(batch.clone())).is_ok();
+        store.folder.watch.stop_after(usize::MAX);
+        let found = content(&store);
+        let again = ready(store.append("log/9", b"x"));
+        if done || found == map(&OLD) && again.is_ok() {
+            assert_eq!(again, Ok(()), "after {steps} steps");
+        } else {
+            assert!(matches!(&again, Err(StoreError::Failed { why }) if why.contains("cut off")), "{again:?}");
+            assert!(ready(store.commit(super::batch(&[("a", "b")], &[]))).is_err());
+            assert_eq!(content(&store), found, "it is still read");
+            let other = DirectoryStore::open(&place.0, RELAXED);
+            assert!(matches!(other, Err(StoreError::Locked { .. })), "it is still owned");
+        }
+        ready(store.close()).unwrap();
+        if done {
+            assert_eq!(found, new);
+            break;
+        }
+    }
+}
+
+#[test]
+fn reading_only_refuses_to_write_and_needs_a_directory() {
+    let place = Place::with(&OLD);
+    let reader = place.open(READ_ONLY);
+    assert_eq!(ready(reader.append("a", b"b")), Err(StoreError::ReadOnly));
+    assert_eq!(ready(reader.commit(batch(&[("a", "b")], &[]))), Err(StoreError::ReadOnly));
+    ready(reader.close()).unwrap();
+    assert!(matches!(ready(reader.list("")), Err(StoreError::Failed { why }) if why.contains("closed")));
+    expect_clean(&place, &map(&OLD));
+
+    let nowhere = Place::new();
+    let options = StoreOptions { mode: Mode::ReadOnly, ..RELAXED };
+    assert!(matches!(DirectoryStore::open(&nowhere.0, options), Err(StoreError::Failed { .. })));
+    assert!(!nowhere.0.exists());
+}

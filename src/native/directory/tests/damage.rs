@@ -1,0 +1,112 @@
+//! Directories that no commit leaves: journals that are cut or not understood, and files of others.
+
+use super::{Place, READ_ONLY, RELAXED, batch, map, ready};
+use crate::native::DirectoryStore;
+use crate::native::directory::folder::failed;
+use crate::store::{Store, StoreError};
+use std::io;
+use std::path::Path;
+
+const JOURNAL: &str = "thermocline commit 1\nput a\nput b\ndelete c\nend 3\n";
+
+fn place() -> Place {
+    let place = Place::with(&[("a", "old"), ("c", "old")]);
+    place.put("a~", "new");
+    place.put("b~", "new");
+    place
+}
+
+#[test]
+fn a_whole_journal_is_followed_and_a_cut_one_is_not() {
+    for length in 0..=JOURNAL.len() {
+        let place = place();
+        place.put("commit", &JOURNAL[..length]);
+        let expected = if length == JOURNAL.len() {
+            map(&[("a", "new"), ("b", "new")])
+        } else {
+            map(&[("a", "old"), ("c", "old")])
+        };
+        assert_eq!(place.content(), expected, "cut at {length}, read only");
+        assert_eq!(place.files().len(), 5);
+        drop(place.open(RELAXED));
+        assert_eq!(place.files(), expected, "cut at {length}");
+    }
+}
+
+#[test]
+fn a_journal_of_a_later_version_is_neither_followed_nor_removed() {
+    for journal in [JOURNAL.replace("commit 1", "commit 2"), JOURNAL.replace("put a", "put ../a")] {
+        let place = place();
+        place.put("commit", &journal);
+        let files = place.files();
+        let opened = DirectoryStore::open(&place.0, RELAXED).map(drop);
+        let read = ready(place.open(READ_ONLY).list(""));
+        for error in [opened.unwrap_err(), read.unwrap_err()] {
+            assert!(error.to_string().contains("cannot be followed"), "{error}");
+        }
+        assert_eq!(place.files(), files);
+    }
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let others = ["Notes.txt", "Notes.txt~", "a_", "x y", "_"];
+    let place = Place::with(&[("a", "1"), ("b/c", "2")]);
+    for other in others {
+        place.put(other, "mine");
+    }
+    std::fs::create_dir(place.0.join("d")).unwrap();
+    assert_eq!(place.content(), map(&[("a", "1"), ("b/c", "2")]));
+    let store = place.open(RELAXED);
+    assert!(matches!(DirectoryStore::destroy(&place.0), Err(StoreError::Locked { .. })));
+    ready(store.commit(batch(&[], &["a"]))).unwrap();
+    ready(store.close()).unwrap();
+    place.put("a~", "left over");
+    DirectoryStore::destroy(&place.0).unwrap();
+    std::fs::remove_dir(place.0.join("d")).unwrap();
+    assert!(place.files().into_keys().eq(["Notes.txt", "Notes.txt~", "_", "a_", "x y"].map(String::from)));
+}
+
+#[test]
+fn names_that_are_no_keys_are_refused_and_nothing_changes() {
+    let place = Place::with(&[("a", "1")]);
+    let store = place.open(RELAXED);
+    for name in ["commit", "lock.a.1.2.3", "../a", "", "A", "a_b", "a~"] {
+        assert!(ready(store.append(name, b"x")).is_err(), "{name}");
+        assert!(ready(store.commit(batch(&[("a", "2"), (name, "x")], &[]))).is_err(), "{name}");
+        assert!(ready(store.commit(batch(&[("a", "2")], &[name]))).is_err(), "{name}");
+        assert!(ready(store.read(&[name.to_owned()])).is_err(), "{name}");
+    }
+    drop(store);
+    assert_eq!(place.files(), map(&[("a", "1")]));
+}
+
+#[test]
+fn a_medium_says_what_is_wrong() {
+    let of = |kind: io::ErrorKind| failed("writing", Path::new("place/a"), &kind.into());
+    assert_eq!(of(io::ErrorKind::StorageFull), StoreError::QuotaExceeded);
+    assert_eq!(of(io::ErrorKind::QuotaExceeded), StoreError::QuotaExceeded);
+    assert_eq!(of(io::ErrorKind::OutOfMemory), StoreError::OutOfMemory);
+    let StoreError::Failed { why } = of(io::ErrorKind::PermissionDenied) else { panic!("another kind") };
+    assert!(why.starts_with("writing place/a: "), "{why}");
+}
+
+/// A device that is full stands in for a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_medium_is_no_room_and_no_harm() {
+    let place = Place::with(&[("a", "old")]);
+    let store = place.open(RELAXED);
+    for name in ["b~", "full"] {
+        std::os::unix::fs::symlink("/dev/full", place.0.join(name)).unwrap();
+    }
+    assert_eq!(ready(store.append("full", b"x")), Err(StoreError::QuotaExceeded));
+    std::fs::remove_file(place.0.join("full")).unwrap();
+    let both = batch(&[("a", "new"), ("b", "new")], &[]);
+    assert_eq!(ready(store.commit(both.clone())), Err(StoreError::QuotaExceeded));
+    assert_eq!(place.content(), map(&[("a", "old")]));
+    // What was staged went, and with it what was in the way.
+    ready(store.commit(both)).unwrap();
+    ready(store.close()).unwrap();
+    assert_eq!(place.files(), map(&[("a", "new"), ("b", "new")]));
+}

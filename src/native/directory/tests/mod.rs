@@ -1,0 +1,93 @@
+//! The directory store at every step at which it may be cut off.
+
+mod crash;
+mod damage;
+mod order;
+
+use super::{DirectoryStore, Folder};
+use crate::native::block_on;
+use crate::store::{Batch, Durability, Mode, Store, StoreError, StoreOptions};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const READ_ONLY: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadOnly };
+const RELAXED: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadWrite };
+const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode: Mode::ReadWrite };
+
+/// What a place holds.
+type Content = BTreeMap<String, Vec<u8>>;
+
+/// A directory of its own, removed in the end.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("thermocline-unit-{}-{number}", std::process::id())))
+    }
+
+    /// A place with this in it.
+    fn with(content: &[(&str, &str)]) -> Self {
+        let place = Self::new();
+        let store = place.open(RELAXED);
+        for (key, value) in content {
+            ready(store.append(key, value.as_bytes())).unwrap();
+        }
+        ready(store.close()).unwrap();
+        place
+    }
+
+    fn open(&self, options: StoreOptions) -> DirectoryStore {
+        DirectoryStore::open(&self.0, options).unwrap()
+    }
+
+    /// Opens it so that it stops after so many steps, and does not come back.
+    fn open_until(&self, steps: usize) -> Result<DirectoryStore, StoreError> {
+        let folder = Folder::new(&self.0);
+        folder.watch.stop_after(steps);
+        DirectoryStore::open_folder(folder, STRICT)
+    }
+
+    /// What is there for whoever only reads.
+    fn content(&self) -> Content {
+        content(&self.open(READ_ONLY))
+    }
+
+    /// Every file and its bytes.
+    fn files(&self) -> Content {
+        let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+    }
+
+    fn put(&self, name: &str, bytes: &str) {
+        fs::write(self.0.join(name), bytes).unwrap();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    block_on(future).unwrap()
+}
+
+fn content(store: &DirectoryStore) -> Content {
+    let keys = ready(store.list("")).unwrap();
+    let values = ready(store.read(&keys)).unwrap();
+    keys.into_iter().zip(values.into_iter().map(|value| value.expect("a key that is listed has a value"))).collect()
+}
+
+fn batch(puts: &[(&str, &str)], deletes: &[&str]) -> Batch {
+    let puts = puts.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    Batch { puts, deletes: deletes.iter().map(|key| (*key).into()).collect() }
+}
+
+fn map(content: &[(&str, &str)]) -> Content {
+    content.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+}

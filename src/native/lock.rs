@@ -1,0 +1,99 @@
+//! One writer at a time, by files that outlive no process.
+//!
+//! The name of an owner's file says who it is: `lock.<host>.<pid>.<start>.<random>`. Whoever wants to be the owner makes its
+//! file *first* and looks around *then*. Of two that do so at once, the second to make its file sees the first one's; so at
+//! most one finds itself alone, and it may be that neither does. There is nothing to wait for and nothing to steal: the file of a
+//! process of this machine that has ended is removed by whoever meets it, and any other means that somebody is there.
+
+use super::directory::{Folder, LOCK};
+use super::process;
+use crate::store::StoreError;
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::path::PathBuf;
+
+/// The right to change a directory, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(PathBuf);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that cannot be removed goes stale when this process ends.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Becomes the owner of the directory, unless somebody else is.
+pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
+    let own = own_name();
+    folder.create(&own)?;
+    let lock = Lock(folder.path().join(&own));
+    for name in folder.names()?.iter().filter(|name| name.starts_with(LOCK) && **name != own) {
+        if is_stale(name, &process::host()) {
+            folder.remove(name)?;
+        } else {
+            return Err(StoreError::Locked { by: owner(folder, name) });
+        }
+    }
+    Ok(lock)
+}
+
+fn own_name() -> String {
+    let pid = std::process::id();
+    let random = RandomState::new().build_hasher().finish() as u32;
+    format!("{LOCK}{}.{pid}.{}.{random:08x}", process::host(), process::start_of(pid))
+}
+
+/// The fields of an owner's name: host, process and its start. None for a name that was not made here.
+fn fields(name: &str) -> Option<(&str, u32, u64)> {
+    let mut fields = name.strip_prefix(LOCK)?.split('.');
+    let (host, pid, start) = (fields.next()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    fields.next()?;
+    fields.next().is_none().then_some((host, pid, start))
+}
+
+/// True when the owner has ended. Nothing is known of another machine's processes, so their files never go stale.
+fn is_stale(name: &str, host: &str) -> bool {
+    fields(name).is_some_and(|(its_host, pid, start)| its_host == host && !process::is_alive(pid, start))
+}
+
+fn owner(folder: &Folder, name: &str) -> String {
+    let path = folder.path().join(name);
+    let who = fields(name).map_or_else(
+        || "whoever made the file".to_owned(),
+        |(host, pid, _)| format!("process {pid} on the machine {host:?}, which made the file"),
+    );
+    format!("{who} {0}; if nobody is there any more, remove {0}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_read_from_its_name() {
+        let own = own_name();
+        let (host, pid, start) = fields(&own).unwrap();
+        assert_eq!((host, pid, start), (process::host().as_str(), std::process::id(), process::start_of(pid)));
+        assert_ne!(own, own_name());
+        assert_eq!(fields("lock.sea-lab.17.4242.0badcafe"), Some(("sea-lab", 17, 4242)));
+        for other in ["lock.", "lock.a", "lock.a.b.1.2", "lock.a.1.2", "lock.a.1.2.3.4", "locka.1.2.3", "lock.a.-1.2.3"]
+        {
+            assert_eq!(fields(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_who_is_known_to_have_ended_is_stale() {
+        let (host, pid) = (process::host(), std::process::id());
+        assert!(!is_stale(&own_name(), &host));
+        assert!(!is_stale(&format!("lock.{host}.{pid}.0.0badcafe"), &host), "its start is not known");
+        assert!(!is_stale("lock.elsewhere.999999999.1.0badcafe", &host), "another machine");
+        assert!(!is_stale("lock.what-is-this", &host));
+        if process::start_of(pid) != 0 {
+            assert!(is_stale(&format!("lock.{host}.{pid}.1.0badcafe"), &host), "an earlier bearer of the number");
+            assert!(is_stale(&format!("lock.{host}.999999999.1.0badcafe"), &host));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Who this process is, and whether another one is still there.
+
+use std::fs;
+use std::path::Path;
+
+/// The machine's name, with only `a-z`, `0-9` and `-` left of it.
+pub(super) fn host() -> String {
+    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let said = files.iter().filter_map(|file| fs::read_to_string(file).ok());
+    let variables = ["HOSTNAME", "COMPUTERNAME"].iter().filter_map(|name| std::env::var(name).ok());
+    said.chain(variables).map(|name| plain(&name)).find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn plain(name: &str) -> String {
+    let legal = |character: &char| matches!(character, 'a'..='z' | '0'..='9' | '-');
+    name.to_lowercase().chars().filter(legal).collect()
+}
+
+/// When a process began, in the kernel's own ticks; 0 where that is not known. Numbers of processes are given again, and
+/// this tells the second bearer of one from the first.
+pub(super) fn start_of(pid: u32) -> u64 {
+    stat(pid).map_or(0, |stat| stat.start)
+}
+
+/// Whether the process that had this number and began then is still there. When in doubt, it is.
+pub(super) fn is_alive(pid: u32, start: u64) -> bool {
+    match stat(pid) {
+        Some(stat) => !stat.has_ended && (start == 0 || stat.start == start),
+        // Where /proc shows the first process of all, it shows those of others too.
+        None if Path::new("/proc/1").exists() => Path::new(&format!("/proc/{pid}")).exists(),
+        None => is_found(pid),
+    }
+}
+
+struct Stat {
+    /// True of one that has ended and whose parent has not asked how: it holds nothing any more.
+    has_ended: bool,
+    start: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The second field is the program's name in parentheses, and may hold blanks and parentheses of its own.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?;
+    // The state was field 3; the start is field 22.
+    let start = fields.nth(18)?.parse().ok()?;
+    Some(Stat { has_ended: matches!(state, "Z" | "X"), start })
+}
+
+/// Asks the system's own command, because asking the system itself would take `unsafe`. Its refusal alone does not mean
+/// that there is no such process: it may be somebody else's.
+#[cfg(unix)]
+fn is_found(pid: u32) -> bool {
+    let asked = std::process::Command::new("kill").args(["-0", &pid.to_string()]).env("LC_ALL", "C").output();
+    asked.map_or(true, |answer| {
+        answer.status.success() || !String::from_utf8_lossy(&answer.stderr).contains("No such process")
+    })
+}
+
+#[cfg(not(unix))]
+fn is_found(_: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_an_earlier_bearer_of_its_number_is_not() {
+        let pid = std::process::id();
+        let start = start_of(pid);
+        assert!(is_alive(pid, start) && is_alive(pid, 0));
+        if start != 0 {
+            assert!(!is_alive(pid, start + 1));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_that_has_ended_is_not_alive() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let (pid, start) = (child.id(), start_of(child.id()));
+        assert!(is_alive(pid, start) && is_found(pid));
+        child.kill().unwrap();
+        while start != 0 && is_alive(pid, start) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_alive(pid, start) && !is_alive(pid, 0) && !is_found(pid));
+    }
+
+    #[test]
+    fn the_fields_of_a_process_are_found_behind_any_name() {
+        let rest = (4..=25).map(|field| field.to_string()).collect::<Vec<_>>().join(" ");
+        for name in ["sh", "a b", ") Z 1 (", "1 (2) 3"] {
+            let running = parse_stat(&format!("17 ({name}) S {rest}")).unwrap();
+            assert_eq!((running.start, running.has_ended), (22, false), "{name}");
+            assert!(parse_stat(&format!("17 ({name}) Z {rest}")).unwrap().has_ended);
+        }
+        for text in ["", "17", "17 (sh)", "17 (sh) S", "17 (sh) S 1 2 3"] {
+            assert!(parse_stat(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_part_of_a_file_name() {
+        assert_eq!(plain("Sea.Lab_7-b\n"), "sealab7-b");
+        let host = host();
+        assert!(!host.is_empty() && host == plain(&host));
+    }
+}

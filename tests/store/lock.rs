@@ -1,0 +1,183 @@
+//! One writer at a time, and none that is not there any more.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use thermocline::{DirectoryStore, Store, StoreError};
+
+use crate::support::{Elsewhere, Place, READ_ONLY, RELAXED, batch, content, given_place, ready};
+
+fn locked_by(opened: Result<DirectoryStore, StoreError>) -> String {
+    match opened {
+        Err(StoreError::Locked { by }) => by,
+        other => panic!("expected that it is owned, received {other:?}"),
+    }
+}
+
+fn locks(place: &Place) -> Vec<String> {
+    place.names().into_iter().filter(|name| name.starts_with("lock.")).collect()
+}
+
+#[test]
+fn a_second_writer_of_the_same_process_is_refused() {
+    let place = Place::new();
+    let first = place.open(RELAXED).unwrap();
+    let lock = locks(&place);
+    assert_eq!(lock.len(), 1);
+    let by = locked_by(place.open(RELAXED));
+    assert!(by.contains(&std::process::id().to_string()) && by.contains(&lock[0]) && by.contains("remove"), "{by}");
+    assert_eq!(locks(&place), lock, "who is refused leaves nothing behind");
+    ready(first.append("a", b"x")).unwrap();
+
+    ready(first.close()).unwrap();
+    assert!(locks(&place).is_empty());
+    assert!(ready(first.append("a", b"x")).is_err() && ready(first.commit(batch(&[], &["a"]))).is_err());
+    let second = place.open(RELAXED).unwrap();
+    drop(first);
+    assert_eq!(locks(&place).len(), 1, "who has closed removes nobody's lock");
+    drop(second);
+    assert!(locks(&place).is_empty(), "dropping is closing");
+}
+
+#[test]
+fn a_reader_is_beside_a_writer() {
+    let place = Place::new();
+    let writer = place.open(RELAXED).unwrap();
+    let readers = [place.open(READ_ONLY).unwrap(), place.open(READ_ONLY).unwrap()];
+    for number in 0..5_u8 {
+        ready(writer.append("log", &[number])).unwrap();
+        ready(writer.commit(batch(&[("a", &[number]), ("b", &[number])], &["c"]))).unwrap();
+        for reader in &readers {
+            assert_eq!(content(reader), content(&writer));
+        }
+    }
+    assert_eq!(locks(&place).len(), 1);
+    ready(writer.close()).unwrap();
+    assert!(content(&readers[0]).contains_key("log"));
+}
+
+/// Whatever moment a reader hits upon, a value is whole: long ones would show it if a staged file could be read.
+#[test]
+fn a_reader_beside_a_busy_writer_sees_whole_values() {
+    let place = Place::new();
+    let writer = place.open(RELAXED).unwrap();
+    let value = |number: u8| vec![number; 300_000 + usize::from(number)];
+    ready(writer.commit(batch(&[("a", &value(0)), ("b", &value(0))], &[]))).unwrap();
+    let reader = place.open(READ_ONLY).unwrap();
+    let keys = ["a", "b", "c"].map(String::from);
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            for number in 1..=60 {
+                let deletes: &[&str] = if number % 2 == 0 { &["c"] } else { &[] };
+                let value = value(number);
+                let mut puts: Vec<(&str, &[u8])> = vec![("a", &value), ("b", &value)];
+                if number % 2 == 1 {
+                    puts.push(("c", &value));
+                }
+                ready(writer.commit(batch(&puts, deletes))).unwrap();
+            }
+        });
+        let mut newest = 0;
+        while !writing.is_finished() {
+            let values = ready(reader.read(&keys)).unwrap();
+            for found in values.iter().flatten() {
+                assert!(*found == value(found[0]), "{} bytes that begin with {}", found.len(), found[0]);
+            }
+            let a = values[0].as_ref().expect("it is never deleted")[0];
+            assert!(a >= newest, "{a} after {newest}");
+            newest = a;
+        }
+    });
+    assert_eq!(ready(reader.read(&keys)).unwrap(), [Some(value(60)), Some(value(60)), None]);
+}
+
+#[test]
+fn of_many_who_want_it_at_once_one_at_most_gets_it() {
+    let place = Place::new();
+    let mut ever = 0;
+    for _ in 0..20 {
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(|| place.open(RELAXED))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let owners = opened.iter().filter(|opened| opened.is_ok()).count();
+        assert!(owners <= 1, "{owners} owners");
+        for refused in opened.into_iter().filter(|opened| opened.is_err()) {
+            locked_by(refused);
+        }
+        ever += owners;
+        assert!(locks(&place).is_empty());
+    }
+    assert!(ever > 0, "nobody ever got it");
+}
+
+/// Owns the place until it is killed. Run by the tests below, in a process of its own.
+#[test]
+#[ignore = "another test runs it, in a process of its own"]
+fn owner() {
+    let Some(path) = given_place() else { return };
+    let store = DirectoryStore::open(path, RELAXED).unwrap();
+    ready(store.append("log", b"written before the end")).unwrap();
+    println!("\nowner is ready");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn start_owner(place: &Place) -> Elsewhere {
+    let mut child = Elsewhere::run("lock::owner", place);
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "owner is ready"));
+    child
+}
+
+#[test]
+fn a_live_owner_is_respected_and_a_killed_one_is_not() {
+    let place = Place::new();
+    for round in 1..=2 {
+        let mut child = start_owner(&place);
+        let by = locked_by(place.open(RELAXED));
+        assert!(by.contains(&child.0.id().to_string()), "{by}");
+        assert!(matches!(DirectoryStore::destroy(&place.0), Err(StoreError::Locked { .. })));
+        child.kill();
+        assert_eq!(locks(&place).len(), 1, "a killed owner leaves its file");
+        let store = place.open(RELAXED).unwrap();
+        assert_eq!(locks(&place).len(), 1, "and now there is another's");
+        assert_eq!(content(&store)["log"], b"written before the end".repeat(round));
+    }
+    // Nobody has asked yet how this one ended, so the system still keeps its number.
+    let mut last = start_owner(&place);
+    last.0.kill().unwrap();
+    let is_gone = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        DirectoryStore::destroy(&place.0).is_ok()
+    });
+    assert!(is_gone && !place.0.exists());
+}
+
+#[test]
+fn the_file_of_somebody_unknown_is_respected_until_it_is_removed() {
+    for name in ["lock.another-machine.1.1.0badcafe", "lock.by-hand", "lock."] {
+        let place = Place::new();
+        drop(place.open(RELAXED).unwrap());
+        fs::write(place.0.join(name), "").unwrap();
+        let by = locked_by(place.open(RELAXED));
+        assert!(by.contains(name), "{by}");
+        assert_eq!(place.names(), [name]);
+        fs::remove_file(place.0.join(name)).unwrap();
+        place.open(RELAXED).unwrap();
+    }
+}
+
+#[test]
+fn what_is_destroyed_is_gone_and_may_come_again() {
+    let place = Place::new();
+    DirectoryStore::destroy(&place.0).unwrap();
+    let store = place.open(RELAXED).unwrap();
+    ready(store.commit(batch(&[("a/b", b"x"), ("c", b"")], &[]))).unwrap();
+    ready(store.append("log", b"x")).unwrap();
+    ready(store.close()).unwrap();
+    DirectoryStore::destroy(&place.0).unwrap();
+    assert!(!place.0.exists());
+    assert!(content(&place.open(RELAXED).unwrap()).is_empty());
+}

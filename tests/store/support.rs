@@ -1,0 +1,95 @@
+//! Places, and the plain words for opening and reading them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use thermocline::bench_support::block_on;
+use thermocline::{Batch, DirectoryStore, Durability, Mode, Store, StoreError, StoreOptions};
+
+pub(crate) const RELAXED: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadWrite };
+pub(crate) const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode: Mode::ReadWrite };
+pub(crate) const READ_ONLY: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadOnly };
+
+/// A directory of its own that does not exist yet, removed in the end.
+pub(crate) struct Place(pub(crate) PathBuf);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("thermocline-store-{}-{number}", std::process::id())))
+    }
+
+    pub(crate) fn open(&self, options: StoreOptions) -> Result<DirectoryStore, StoreError> {
+        DirectoryStore::open(&self.0, options)
+    }
+
+    /// The names of all files, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    block_on(future).unwrap()
+}
+
+/// Everything that the store holds.
+pub(crate) fn content(store: &impl Store) -> BTreeMap<String, Vec<u8>> {
+    let keys = ready(store.list("")).unwrap();
+    let values = ready(store.read(&keys)).unwrap();
+    keys.into_iter().zip(values.into_iter().map(|value| value.expect("a key that is listed has a value"))).collect()
+}
+
+pub(crate) fn batch(puts: &[(&str, &[u8])], deletes: &[&str]) -> Batch {
+    let puts = puts.iter().map(|(key, value)| ((*key).to_owned(), value.to_vec())).collect();
+    Batch { puts, deletes: deletes.iter().map(|key| (*key).to_owned()).collect() }
+}
+
+/// Names the place to a test that runs in a process of its own.
+const PLACE: &str = "THERMOCLINE_TEST_PLACE";
+
+/// Another process, which ends with whoever started it.
+pub(crate) struct Elsewhere(pub(crate) Child);
+
+impl Elsewhere {
+    /// Runs one test of this program in another process, which finds the place by [`given_place`].
+    pub(crate) fn run(test: &str, place: &Place) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([test, "--exact", "--ignored", "--nocapture"])
+            .env(PLACE, &place.0)
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    /// Kills it, and waits until it has ended.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The place that another process gave this one; none when the test was not started by another.
+pub(crate) fn given_place() -> Option<PathBuf> {
+    std::env::var_os(PLACE).map(PathBuf::from)
+}
