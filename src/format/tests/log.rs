@@ -269,7 +269,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), dimensions in 0_usize..9000) {
         if let Ok(reading) = read(&bytes, dimensions, 1) {
-            prop_assert!(reading.frames.is_empty() && reading.torn == !bytes.is_empty());
+            prop_assert_eq!((reading.frames.len(), reading.torn), (0, !bytes.is_empty()));
         }
     }
 

@@ -122,6 +122,11 @@ fn what_no_reader_takes_is_not_written() {
     }
 }
 
+/// A stored number of any size, a length, a checksum.
+type Lengths = (u64, u64, u64);
+/// A codec, two counts of records, an expiry.
+type Counts = (u32, u32, u32, f64);
+
 fn manifests() -> impl Strategy<Value = Manifest> {
     let numbers = (0_u64..=1 << 63, 0_u64..=1 << 63, 1_u64..=1 << 63, 1024..u32::MAX, 0..=1_u32 << 30);
     let places = prop::collection::btree_set((1..Kind::ALL.len(), any::<u32>()), 0..20);
@@ -135,11 +140,11 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         let mut places: Vec<_> = places.iter().map(|(kind, at)| (Kind::ALL[*kind], at.checked_rem(segments))).collect();
         places.sort_unstable();
         places.dedup();
-        let segment = |((kind, index), row): ((Kind, Option<u32>), &(u64, u64, u64))| {
+        let segment = |((kind, index), row): ((Kind, Option<u32>), &Lengths)| {
             let generation = row.0.min(generation);
             Some(StoredSegment { kind, index: index?, generation, bytes: row.1, checksum: row.2 })
         };
-        let block = |((&number, row), count): ((&u32, &(u64, u64, u64)), &(u32, u32, u32, f64))| StoredBlock {
+        let block = |((&number, row), count): ((&u32, &Lengths), &Counts)| StoredBlock {
             number,
             codec: count.0,
             stored_bytes: row.1,
