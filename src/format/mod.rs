@@ -7,16 +7,42 @@
 //! | `sections` | the kinds of section, the header and the table, checksums; writing and opening them |
 //! | `meta`     | the small fixed part, in bincode                                                    |
 //! | `words`    | levels, ids and record headers as words                                             |
+//! | `cursor`   | reading words from the front of untrusted bytes                                     |
+//! | `entry`    | the log: a record put or deleted                                                    |
+//! | `frame`    | the log: entries that happened together, under one checksum                         |
+//! | `log`      | the log: writing frames, and reading them up to an end that may be torn             |
+//! | `manifest` | a checkpoint: which values make up the index                                        |
+//! | `keys`     | what those values are called                                                        |
 #![warn(clippy::indexing_slicing)]
+#![cfg_attr(
+    not(all(test, not(target_arch = "wasm32"))),
+    expect(dead_code, unused_imports, reason = "index/ does not open or save a stored index yet")
+)]
 
+mod cursor;
+mod entry;
 mod error;
+mod frame;
 mod io;
+mod keys;
+mod log;
+mod manifest;
 mod meta;
 mod sections;
 mod words;
 
+pub(crate) use entry::{Entry, Floats, IdRef, Put};
 pub(crate) use error::FormatError;
+pub(crate) use frame::Frame;
 pub(crate) use io::{ByteSink, ByteSource, zeros};
+pub(crate) use keys::{
+    BLOCKS, Key, LOGS, MANIFESTS, SEGMENTS, block_key, log_key, manifest_key, piece_count, segment_key,
+};
+pub(crate) use log::{LogReader, LogWriter, Mark};
+pub(crate) use manifest::{AS_IT_IS, MANIFEST_VERSION, Manifest, StoredBlock, StoredSegment};
 pub(crate) use meta::Meta;
 pub(crate) use sections::{Contents, Kind, Layout, SectionReader, SectionWriter, VERSION};
 pub(crate) use words::{IdWord, NO_NODE, RecordHeader};
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

@@ -59,12 +59,15 @@ pub(crate) struct RecordHeader {
 const LENGTH_BITS: u32 = 30;
 
 impl RecordHeader {
+    /// The longest payload, in bytes.
+    pub(super) const MOST_PAYLOAD_BYTES: usize = (1 << LENGTH_BITS) - 1;
+
     pub(crate) fn to_word(self) -> u32 {
         u32::from(self.kind) << LENGTH_BITS | self.payload_bytes
     }
 
     pub(crate) fn from_word(word: u32) -> Result<Self, FormatError> {
-        let header = Self { kind: (word >> LENGTH_BITS) as u8, payload_bytes: word & ((1 << LENGTH_BITS) - 1) };
+        let header = Self { kind: (word >> LENGTH_BITS) as u8, payload_bytes: word & Self::MOST_PAYLOAD_BYTES as u32 };
         if header.kind > 2 || (header.kind == 0 && header.payload_bytes > 0) {
             return Err(FormatError::corrupt(format!("a payload of kind {}", header.kind)));
         }

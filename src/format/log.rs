@@ -1,0 +1,198 @@
+//! What happened since the last checkpoint: frames, appended to a value one after the other.
+//!
+//! A kill can cut the last append off anywhere, and what was cut off was never acknowledged. So a log may end in the
+//! middle of a frame, and ends there for its reader; nothing is appended behind such an end, which would be lost.
+//! Frames count from 1, whichever logs they are in, so a reader knows what it has already and what is missing.
+
+use super::FormatError;
+use super::entry::Entry;
+use super::frame::{ALIGNMENT, Frame, HEADER_BYTES, RawFrame, seal};
+use crate::types::OutOfMemory;
+
+/// The longest a frame's entries may be together. Any single one is shorter.
+const MOST_BODY_BYTES: usize = (1 << 31) - 1;
+
+/// Frames that are to be appended: those that are sealed, and one that is still open.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    dimensions: usize,
+    /// The sealed frames; then, once it has entries, the open one: room for its header, and its entries.
+    buffer: Vec<u8>,
+    sealed_bytes: usize,
+    entries: u32,
+    next_sequence: u64,
+}
+
+/// A place in the open frame to go back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    sequence: u64,
+    open_bytes: usize,
+    entries: u32,
+}
+
+impl LogWriter {
+    /// Frames of vectors of so many dimensions; the first gets the number `next_sequence`.
+    pub(crate) const fn new(dimensions: usize, next_sequence: u64) -> Self {
+        Self { dimensions, buffer: Vec::new(), sealed_bytes: 0, entries: 0, next_sequence }
+    }
+
+    /// The number of the frame that is open, or will be next.
+    pub(crate) const fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// How many bytes [`LogWriter::take`] would give.
+    pub(crate) const fn sealed_bytes(&self) -> usize {
+        self.sealed_bytes
+    }
+
+    const fn open_bytes(&self) -> usize {
+        self.buffer.len() - self.sealed_bytes
+    }
+
+    /// Adds to the open frame. On an error nothing has changed; a frame that has become too long counts as memory that
+    /// there is none of, and an entry that no reader would take is corrupt.
+    pub(crate) fn push(&mut self, entry: &Entry<'_>) -> Result<(), FormatError> {
+        if !entry.is_valid(self.dimensions) {
+            return Err(FormatError::corrupt("an entry that no log may hold"));
+        }
+        let mut len = 0_usize;
+        entry.each_part(&mut |part| len = len.saturating_add(part.len()));
+        let header = if self.entries == 0 { HEADER_BYTES } else { 0 };
+        let body = (self.open_bytes() + header - HEADER_BYTES).saturating_add(len);
+        if body > MOST_BODY_BYTES {
+            return Err(FormatError::OutOfMemory);
+        }
+        // Padding included, so that sealing cannot fail.
+        self.buffer.try_reserve(header + len + ALIGNMENT).map_err(|_| OutOfMemory)?;
+        self.buffer.resize(self.buffer.len() + header, 0);
+        entry.each_part(&mut |part| self.buffer.extend_from_slice(part));
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// Where the open frame ends now.
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark { sequence: self.next_sequence, open_bytes: self.open_bytes(), entries: self.entries }
+    }
+
+    /// Takes back what was pushed since the mark was made, for an operation that did not happen after all. False, and
+    /// nothing changes, when that frame has been sealed or is shorter than it was.
+    pub(crate) fn rewind(&mut self, mark: Mark) -> bool {
+        let possible = mark.sequence == self.next_sequence && mark.open_bytes <= self.open_bytes();
+        if possible {
+            self.buffer.truncate(self.sealed_bytes + mark.open_bytes);
+            self.entries = mark.entries;
+        }
+        possible
+    }
+
+    /// Closes the open frame and gives its number; none when it has no entries. The next entry opens another.
+    pub(crate) fn seal(&mut self) -> Option<u64> {
+        let len = self.open_bytes().checked_sub(HEADER_BYTES)?;
+        self.buffer.resize(self.buffer.len().next_multiple_of(ALIGNMENT), 0);
+        let sequence = self.next_sequence;
+        seal(self.buffer.get_mut(self.sealed_bytes..).unwrap_or_default(), len, self.entries, sequence);
+        self.sealed_bytes = self.buffer.len();
+        self.entries = 0;
+        // No manifest is read whose number is not far below this end.
+        self.next_sequence = sequence.saturating_add(1);
+        Some(sequence)
+    }
+
+    /// The sealed frames, to be appended to a log in one piece, and again, whole, to the next log when that failed. The
+    /// open frame stays.
+    pub(crate) fn take(&mut self) -> Result<Vec<u8>, OutOfMemory> {
+        let open = self.buffer.get(self.sealed_bytes..).unwrap_or_default();
+        let mut rest = Vec::new();
+        rest.try_reserve(open.len() + if open.is_empty() { 0 } else { ALIGNMENT })?;
+        rest.extend_from_slice(open);
+        let mut sealed = core::mem::replace(&mut self.buffer, rest);
+        sealed.truncate(self.sealed_bytes);
+        self.sealed_bytes = 0;
+        Ok(sealed)
+    }
+}
+
+/// The frames of one log, from its start.
+#[derive(Debug)]
+pub(crate) struct LogReader<'a> {
+    bytes: &'a [u8],
+    dimensions: usize,
+    next_sequence: u64,
+    at: usize,
+}
+
+impl<'a> LogReader<'a> {
+    /// Reads vectors of so many dimensions; frames before `next_sequence` are known already.
+    pub(crate) const fn new(bytes: &'a [u8], dimensions: usize, next_sequence: u64) -> Self {
+        Self { bytes, dimensions, next_sequence, at: 0 }
+    }
+
+    /// The next frame that is not known yet; none at the end, which may be a torn one.
+    ///
+    /// Corrupt is what no kill can leave: a frame that does not match its checksum before one that does, one that is
+    /// missing, and one that holds what no frame may.
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame<'a>>, FormatError> {
+        while self.at < self.bytes.len() {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let Some(raw) = RawFrame::read(rest).filter(RawFrame::is_sound) else {
+                if has_a_frame(rest, self.next_sequence) {
+                    return Err(FormatError::corrupt(format!("the log is damaged at {}", self.at)));
+                }
+                break;
+            };
+            let sequence = raw.sequence;
+            if sequence < self.next_sequence {
+                self.at += raw.bytes();
+                continue;
+            }
+            if sequence > self.next_sequence {
+                return Err(FormatError::corrupt(format!("frame {} of the log is missing", self.next_sequence)));
+            }
+            let (Some(frame), Some(next)) = (raw.decode(self.dimensions), sequence.checked_add(1)) else {
+                return Err(FormatError::corrupt(format!("frame {sequence} of the log holds what none may")));
+            };
+            self.at += raw.bytes();
+            self.next_sequence = next;
+            return Ok(Some(frame));
+        }
+        Ok(None)
+    }
+
+    /// The number of the frame that would be next: what the reader of the next log begins with.
+    pub(crate) const fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Where the last frame that was read, or passed over, ends.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// After the last frame: true when something that is no frame follows. Nothing may be appended to such a log.
+    pub(crate) const fn is_torn(&self) -> bool {
+        self.at < self.bytes.len()
+    }
+}
+
+/// True when a whole frame that is not known yet follows somewhere behind the first byte, so that the end of the log is
+/// not torn but damaged, and to stop before it would lose what was acknowledged.
+fn has_a_frame(bytes: &[u8], next_sequence: u64) -> bool {
+    // Bytes that look like headers everywhere must not make this quadratic. Of such nobody can say that they are torn.
+    let mut budget = bytes.len().saturating_mul(8);
+    for at in (ALIGNMENT..bytes.len()).step_by(ALIGNMENT) {
+        let frame = bytes.get(at..).and_then(RawFrame::read).filter(|frame| {
+            let ahead = frame.sequence.checked_sub(next_sequence);
+            frame.entries > 0 && ahead.is_some_and(|ahead| ahead <= (bytes.len() / HEADER_BYTES) as u64)
+        });
+        let Some(frame) = frame else { continue };
+        let Some(left) = budget.checked_sub(frame.bytes()) else { return true };
+        budget = left;
+        if frame.is_sound() {
+            return true;
+        }
+    }
+    false
+}
