@@ -46,12 +46,16 @@ export async function recover(files: Files): Promise<void> {
   await each(strays, (name) => files.remove(name));
 }
 
-/** The journal goes last, when the rest is on the medium: until then all of this may be done again. */
+/**
+ * The journal goes last, when the rest is on the medium: until then all of this may be done again. And it must be gone there
+ * before anything waits anew, which it would take for its own.
+ */
 async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
   await each(puts, (name) => files.rename(waiting(name), name));
   await each(deletes, (name) => files.remove(name));
   await files.sync();
   await files.remove(NAME);
+  await files.sync();
 }
 
 /** The journal in this text; undefined when the text is not whole. */

@@ -49,7 +49,7 @@ test("the steps of a commit, in their order", async () => {
   assert.deepEqual(steps, [
     "open x_y~ w", "write x_y~", "sync x_y~",
     "open commit~ w", "write commit~ thermocline commit 1\nput x_y\ndelete b\nend 2\n", "sync commit~",
-    "rename commit~ commit", "syncdir", "rename x_y~ x_y", "unlink b", "syncdir", "unlink commit",
+    "rename commit~ commit", "syncdir", "rename x_y~ x_y", "unlink b", "syncdir", "unlink commit", "syncdir",
   ]);
   await store.close();
 });

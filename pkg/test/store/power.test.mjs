@@ -1,6 +1,7 @@
 // The directory store when the power goes: what was not brought down to the medium may be there or not. Every step is
-// recorded once. Then the medium is made as it may be after each of them: renames and the like reach it in their order, any
-// number of them before a directory is synced; of what was written to a file and not synced nothing, half or all is there.
+// recorded once. Then the medium is made as it may be after each of them: of renames and the like since the directory was
+// synced any may have reached it, also later ones without earlier; a file that was synced has its name; and of what was
+// written to a file and not synced nothing, half or all is there.
 import assert from "node:assert/strict";
 import { after as atEnd, test } from "node:test";
 import { nodeStores } from "./bundle.mjs";
@@ -20,31 +21,40 @@ class Medium {
   apply(kind, name, value) {
     if (kind === "open") {
       if (value === "w" && this.#live.has(name)) this.#live.get(name).written = Buffer.alloc(0);
-      else if (!this.#live.has(name)) this.#name((names, file) => names.set(name, file), { written: Buffer.alloc(0), synced: Buffer.alloc(0) });
+      else if (!this.#live.has(name)) this.#change({ make: name, file: { written: Buffer.alloc(0), synced: Buffer.alloc(0) } });
     } else if (kind === "write") {
       const file = this.#live.get(name);
       file.written = Buffer.concat([file.written, value]);
     } else if (kind === "sync") {
       this.#live.get(name).synced = this.#live.get(name).written;
+      this.#reach((change) => change.make === name);
     } else if (kind === "syncdir") {
-      for (const late of this.#late.splice(0)) late(this.#kept);
+      this.#reach(() => true);
     } else if (kind === "rename") {
-      this.#name((names) => names.set(value, names.get(name)).delete(name));
+      this.#change({ rename: name, to: value, file: this.#live.get(name) });
     } else if (kind === "unlink") {
-      this.#name((names) => names.delete(name));
+      this.#change({ unlink: name });
     }
   }
 
-  #name(change, file) {
-    change(this.#live, file);
-    this.#late.push((names) => change(names, file));
+  #change(change) {
+    done(this.#live, change);
+    this.#late.push(change);
   }
 
-  /** All that may be left. */
+  #reach(which) {
+    for (const change of this.#late.filter(which)) done(this.#kept, change);
+    this.#late = this.#late.filter((change) => !which(change));
+  }
+
+  /** All that may be left; when too much is late for every combination, those in which few or all but few have arrived. */
   *remains() {
-    for (let reached = 0; reached <= this.#late.length; reached++) {
+    const count = this.#late.length;
+    for (let chosen = 0; chosen < 2 ** count; chosen++) {
+      const arrived = this.#late.filter((_, i) => (chosen >> i) & 1);
+      if (count > 5 && arrived.length > 1 && arrived.length < count - 1) continue;
       const names = new Map(this.#kept);
-      for (const late of this.#late.slice(0, reached)) late(names);
+      for (const change of arrived) done(names, change);
       for (const share of [0, 0.5, 1]) {
         yield new Map([...names].map(([name, { written, synced }]) => {
           const unsynced = written.length - synced.length;
@@ -53,6 +63,12 @@ class Medium {
       }
     }
   }
+}
+
+function done(names, { make, rename, to, unlink, file }) {
+  if (make) names.set(make, file);
+  if (rename && names.delete(rename)) names.set(to, file);
+  if (unlink) names.delete(unlink);
 }
 
 async function prove(steps, durability) {
