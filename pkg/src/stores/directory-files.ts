@@ -1,11 +1,18 @@
 // The files of one directory, and the names they have.
+import { readFile } from "node:fs";
 import * as node from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { fail, shown } from "../guard.js";
 import { step } from "./failure.js";
 
-/** What this needs of `node:fs/promises`. */
-export type FileSystem = Pick<typeof node, "mkdir" | "open" | "readdir" | "readFile" | "rename" | "rmdir" | "unlink">;
+/** What this needs of Node's file system. */
+export type FileSystem = Pick<typeof node, "mkdir" | "open" | "readdir" | "rename" | "rmdir" | "unlink"> & {
+  readFile(path: string): Promise<Uint8Array>;
+};
+
+/** The older readFile takes half the time of the one in `node:fs/promises`, and leaves the thread alone as well. */
+const platform: FileSystem = { ...node, readFile: promisify(readFile) };
 
 const KEY = /^(?!commit$|lock\.)(?=.{1,64}$)[a-z0-9-][a-z0-9.-]*(\/[a-z0-9-][a-z0-9.-]*)*$/;
 
@@ -30,7 +37,7 @@ function unlessAbsent(error: NodeJS.ErrnoException): undefined {
 export class Files {
   readonly #fs: FileSystem;
 
-  constructor(readonly path: string, fs: FileSystem = node) {
+  constructor(readonly path: string, fs: FileSystem = platform) {
     this.#fs = fs;
   }
 
