@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The sources whose declarations are public, in the order in which they read best. */
-const PUBLIC = ["types", "errors", "vector-index"];
+const PUBLIC = ["types", "store", "errors", "vector-index"];
 
 /** The text of dist/index.d.ts, from the folder that tsc wrote its declarations to. */
 export async function declarationsFrom(folder) {

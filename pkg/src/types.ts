@@ -1,4 +1,5 @@
 // The public types of the package: shapes, units, ranges. Nothing here exists at run time.
+import type { Durability, Mode, Store } from "./store.js";
 
 /** A caller's key: a non-negative safe integer, or a string of 1 to 4096 bytes of UTF-8. No operation ever changes it. */
 export type Id = number | string;
@@ -49,9 +50,9 @@ export interface OpenOptions extends Partial<IndexOptions> {
   /** Not available in this version: INVALID_OPTION. */
   store?: "indexeddb" | "opfs" | "fs" | Store;
   /** Not available in this version: INVALID_OPTION. */
-  durability?: "strict" | "relaxed";
+  durability?: Durability;
   /** Not available in this version: INVALID_OPTION. */
-  mode?: "readwrite" | "readonly";
+  mode?: Mode;
   /** Gives up with ABORTED. */
   signal?: AbortSignal;
 }
@@ -182,13 +183,4 @@ export interface CheckReport {
   live: number;
   reachable: number;
   problems: string[];
-}
-
-/** A place for bytes, for `open`. Not available in this version. */
-export interface Store {
-  read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
-  commit(batch: { puts: readonly [string, Uint8Array][]; deletes: readonly string[] }): Promise<void>;
-  append?(key: string, bytes: Uint8Array): Promise<void>;
-  list(prefix: string): Promise<string[]>;
-  close(): Promise<void>;
 }

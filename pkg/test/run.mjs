@@ -1,9 +1,9 @@
 // Runs the package's tests against the packed tarball. Needs a built dist/ (npm run build).
 //
-//     node test/run.mjs [api] [browser] [packaging]        all of them when none is named
+//     node test/run.mjs [api] [store] [browser] [packaging]        all of them when none is named
 //
-// api: the interface, in Node, from a throw-away project. browser: the same files in headless Chromium, and what only a
-// browser has. packaging: what the tarball holds and weighs, and the tarball in projects of every kind.
+// api: the interface, in Node, from a throw-away project. store: the stores of Node, from their sources. browser: the
+// interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
 import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { PKG, pack, project, remove } from "./support/project.mjs";
 
 /** For one file of tests, which takes seconds: one that hangs must say so. */
 const TIMEOUT_MS = 240_000;
-const SUITES = ["api", "browser", "packaging"];
+const SUITES = ["api", "store", "browser", "packaging"];
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !SUITES.includes(name));
 if (unknown.length) throw new Error(`expected suites out of ${SUITES.join(", ")}, got ${unknown.join(", ")}`);
@@ -19,7 +19,8 @@ const wanted = chosen.length ? chosen : SUITES;
 
 let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
-if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs"])) || failed;
+if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
+if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
 if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/simd.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
@@ -35,6 +36,10 @@ async function api() {
     await remove(at);
     await remove(folder);
   }
+}
+
+async function stores() {
+  return (await readdir(join(PKG, "test/store"))).filter((name) => name.endsWith(".test.mjs")).map((name) => `test/store/${name}`);
 }
 
 function nodeTest(cwd, files) {

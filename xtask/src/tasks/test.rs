@@ -11,8 +11,9 @@ use crate::setup::browser::{self, Browser};
 use crate::setup::{self, cargo_tool, npm, rust};
 
 /// The package's own tests: the stage's name, the script in `pkg/package.json`, whether it needs a browser.
-const PACKAGE: [(&str, &str, bool); 3] = [
+const PACKAGE: [(&str, &str, bool); 4] = [
     ("package, Node", "test:api", false),
+    ("package, stores", "test:store", false),
     ("package, Chromium", "test:browser", true),
     ("package, installed", "test:packaging", true),
 ];

@@ -1,0 +1,114 @@
+// The files of one directory, and the names they have.
+import { readFile } from "node:fs";
+import * as node from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { fail, shown } from "../guard.js";
+import { step } from "./failure.js";
+
+/** What this needs of Node's file system. */
+export type FileSystem = Pick<typeof node, "mkdir" | "open" | "readdir" | "rename" | "rmdir" | "unlink"> & {
+  readFile(path: string): Promise<Uint8Array>;
+};
+
+/** The older readFile takes half the time of the one in `node:fs/promises`, and leaves the thread alone as well. */
+const platform: FileSystem = { ...node, readFile: promisify(readFile) };
+
+const KEY = /^(?!commit$|lock\.)(?=.{1,64}$)[a-z0-9-][a-z0-9.-]*(\/[a-z0-9-][a-z0-9.-]*)*$/;
+
+/** The name of a key's file. */
+export function nameOf(key: string): string {
+  if (!KEY.test(key)) fail("STORE_FAILED", `${shown(key)} is no key`);
+  return key.replaceAll("/", "_");
+}
+
+/** The key whose file has this name; undefined for any other file. */
+export function keyOf(name: string): string | undefined {
+  const key = name.replaceAll("_", "/");
+  return KEY.test(key) && !name.includes("/") ? key : undefined;
+}
+
+/** A file that is not there is as good as one that was removed. */
+function unlessAbsent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
+
+/** One directory. Every failure says what was done, and to which file. */
+export class Files {
+  readonly #fs: FileSystem;
+
+  constructor(readonly path: string, fs: FileSystem = platform) {
+    this.#fs = fs;
+  }
+
+  /** Makes the directory, and those it is in, so that they outlive a loss of power. */
+  async create(): Promise<void> {
+    const first = await step(`creating ${this.path}`, () => this.#fs.mkdir(this.path, { recursive: true }));
+    if (first === undefined) return;
+    for (let at = this.path; at.length >= first.length; at = dirname(at)) await this.sync(dirname(at));
+  }
+
+  /** Removes the directory unless there is something in it. */
+  async destroy(): Promise<void> {
+    await step(`removing ${this.path}`, () =>
+      this.#fs.rmdir(this.path).catch((error: NodeJS.ErrnoException) => {
+        if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(error.code!)) throw error;
+      }),
+    );
+  }
+
+  /** The names of all files; undefined when there is no directory. */
+  names(): Promise<string[] | undefined> {
+    return step(`listing ${this.path}`, () => this.#fs.readdir(this.path).catch(unlessAbsent));
+  }
+
+  /** All bytes of a file, if there is one. */
+  read(name: string): Promise<Uint8Array | undefined> {
+    const path = join(this.path, name);
+    return step(`reading ${path}`, () => this.#fs.readFile(path).catch(unlessAbsent));
+  }
+
+  /** Opens for writing. `flags` are those of `fs.open`. */
+  open(name: string, flags: string): Promise<node.FileHandle> {
+    const path = join(this.path, name);
+    return step(`opening ${path}`, () => this.#fs.open(path, flags));
+  }
+
+  /** Writes a new file, or one in place of another, down to the medium. */
+  async write(name: string, bytes: Uint8Array | string): Promise<void> {
+    const handle = await this.open(name, "w");
+    await step(`writing ${join(this.path, name)}`, async () => {
+      try {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  /** Gives a file another name, in place of the one that has it. */
+  rename(from: string, to: string): Promise<void> {
+    const path = join(this.path, from);
+    return step(`renaming ${path}`, () => this.#fs.rename(path, join(this.path, to)));
+  }
+
+  /** Removes a file, if it is there. */
+  async remove(name: string): Promise<void> {
+    const path = join(this.path, name);
+    await step(`removing ${path}`, () => this.#fs.unlink(path).catch(unlessAbsent));
+  }
+
+  /** Brings the names in a directory down to the medium. Windows cannot, and need not. */
+  async sync(path = this.path): Promise<void> {
+    if (process.platform === "win32") return;
+    await step(`syncing ${path}`, async () => {
+      const handle = await this.#fs.open(path, "r");
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+}

@@ -1,0 +1,51 @@
+// One writer for a directory: whoever owns the only lock file in it, lock.<host>.<pid>.<start>.<random>.
+//
+// Each creates its own before it looks for others, so of two who come together at most one owns; both may give up. The file
+// of a process that is gone is removed by the next writer: on the same host one can tell.
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { fail } from "../guard.js";
+import type { Files } from "./directory-files.js";
+
+const PREFIX = "lock.";
+
+/** Takes the lock, and returns what gives it back. LOCKED while somebody else has it, in this process too. */
+export async function takeLock(files: Files): Promise<() => Promise<void>> {
+  const host = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "") || "unknown";
+  const own = `${PREFIX}${host}.${process.pid}.${await startOf(process.pid)}.${randomBytes(4).toString("hex")}`;
+  const release = () => files.remove(own);
+  await (await files.open(own, "wx")).close();
+  try {
+    for (const name of (await files.names())!) {
+      if (!name.startsWith(PREFIX) || name === own) continue;
+      if (await isStale(name, host)) await files.remove(name);
+      else fail("LOCKED", `${files.path} is open for writing elsewhere, as the file ${name} in it says: remove that file when nobody is there`);
+    }
+    return release;
+  } catch (error) {
+    await release().catch(() => {});
+    throw error;
+  }
+}
+
+/** True when the process that made this file on this host is gone, or another has its number now. */
+async function isStale(name: string, thisHost: string): Promise<boolean> {
+  const [, host, pid, start, random, ...more] = name.split(".");
+  if (host !== thisHost || !random || more.length || !/^[1-9]\d*$/.test(pid!)) return false;
+  try {
+    process.kill(Number(pid), 0);
+  } catch (error) {
+    // EPERM is somebody else's process, which is one.
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return true;
+  }
+  const now = await startOf(Number(pid));
+  return start !== "0" && now !== "0" && start !== now;
+}
+
+/** When a process began, in ticks since the machine did; "0" where the platform does not say. */
+async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+  // The 22nd field. The second is a name in brackets, with anything in it.
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
+}

@@ -1,0 +1,175 @@
+// A directory of files as a store, in Node. The layout is that of native programs, which open the same directory.
+//
+// The value of a key is a file with the key's name, `_` for each `/`. A new value is first written under the name with a `~`
+// and brought down to the medium. A commit of one value is a rename; of several, a journal (directory-journal.ts).
+import type { FileHandle } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fail } from "../guard.js";
+import type { Batch, Store, StoreOptions } from "../store.js";
+import { Files, keyOf, nameOf, type FileSystem } from "./directory-files.js";
+import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
+import { takeLock } from "./directory-lock.js";
+import { each } from "./each.js";
+import { readOnly, step } from "./failure.js";
+
+const NOTHING: Journal = { puts: [], deletes: [] };
+
+/**
+ * Opens a directory: for writing it is made if need be, LOCKED while another writer has it, and an unfinished commit is
+ * finished or dropped. For reading nothing changes, and one that is not there is empty.
+ */
+export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Store> {
+  const files = new Files(resolve(path), fs);
+  if (options.mode === "readonly") return new DirectoryReader(files);
+  await files.create();
+  const release = await takeLock(files);
+  try {
+    await recover(files);
+  } catch (error) {
+    await release().catch(() => {});
+    throw error;
+  }
+  return new DirectoryStore(files, options.durability === "strict", release);
+}
+
+/** Removes all values in one commit, and the directory if it is empty then. LOCKED while a writer has it. */
+export async function destroyDirectory(path: string, fs?: FileSystem): Promise<void> {
+  const files = new Files(resolve(path), fs);
+  if (!(await files.names())) return;
+  const store = await openDirectory(path, {}, fs);
+  try {
+    await store.commit({ puts: [], deletes: await store.list("") });
+  } finally {
+    await store.close();
+  }
+  await files.destroy();
+}
+
+/** Values as they are once `journal` is done. */
+function read(files: Files, keys: readonly string[], journal: Journal): Promise<(Uint8Array | undefined)[]> {
+  const [puts, deletes] = [new Set(journal.puts), new Set(journal.deletes)];
+  return each(keys, async (key) => {
+    const name = nameOf(key);
+    if (deletes.has(name)) return undefined;
+    return (puts.has(name) ? await files.read(waiting(name)) : undefined) ?? files.read(name);
+  });
+}
+
+/** Keys as they are once `journal` is done. */
+async function list(files: Files, prefix: string, { puts, deletes }: Journal): Promise<string[]> {
+  const names = new Set([...((await files.names()) ?? []), ...puts]);
+  for (const name of deletes) names.delete(name);
+  return [...names].map(keyOf).filter((key) => key !== undefined && key.startsWith(prefix)) as string[];
+}
+
+/**
+ * Reads, and leaves everything as it is. It looks for a journal at each call, since a writer may have come and been killed
+ * meanwhile; beside one who is at work, what one call returns may be of two commits.
+ */
+class DirectoryReader implements Store {
+  readonly #files: Files;
+
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    return read(this.#files, keys, (await pending(this.#files)) ?? NOTHING);
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    return list(this.#files, prefix, (await pending(this.#files)) ?? NOTHING);
+  }
+
+  async commit(): Promise<void> {
+    readOnly(this.#files.path);
+  }
+
+  async append(): Promise<void> {
+    readOnly(this.#files.path);
+  }
+
+  async close(): Promise<void> {}
+}
+
+class DirectoryStore implements Store {
+  readonly #files: Files;
+  readonly #strict: boolean;
+  readonly #release: () => Promise<void>;
+  /** The value that was appended to last. Its file stays open: opening it each time is half the cost of an append. */
+  #log: { name: string; handle: FileHandle } | undefined;
+  /** Says why nothing can be done any more. */
+  #end: (() => never) | undefined;
+
+  constructor(files: Files, strict: boolean, release: () => Promise<void>) {
+    this.#files = files;
+    this.#strict = strict;
+    this.#release = release;
+  }
+
+  async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    this.#end?.();
+    return read(this.#files, keys, NOTHING);
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    this.#end?.();
+    return list(this.#files, prefix, NOTHING);
+  }
+
+  async commit({ puts, deletes }: Batch): Promise<void> {
+    this.#end?.();
+    const journal: Journal = { puts: puts.map(([key]) => nameOf(key)), deletes: deletes.map(nameOf) };
+    const [first, ...others] = [...journal.puts, ...journal.deletes];
+    if (first === undefined) return;
+    try {
+      if (this.#log && (first === this.#log.name || others.includes(this.#log.name))) await this.#closeLog();
+      await each(puts, ([key, bytes]) => this.#files.write(waiting(nameOf(key)), bytes));
+      if (others.length || !puts.length) {
+        await decide(this.#files, journal);
+      } else {
+        await this.#files.rename(waiting(first), first);
+        await this.#files.sync();
+      }
+    } catch (error) {
+      // All or nothing, whichever it has come to. If even that fails, only opening again can tell.
+      await recover(this.#files).catch((cause: unknown) => {
+        this.#end = () => fail("STORE_FAILED", `${this.#files.path}: a commit has failed midway; open the index again`, cause);
+      });
+      throw error;
+    }
+  }
+
+  async append(key: string, bytes: Uint8Array): Promise<void> {
+    this.#end?.();
+    const name = nameOf(key);
+    const handle = this.#log?.name === name ? this.#log.handle : await this.#openLog(name);
+    await step(`appending to ${name} in ${this.#files.path}`, async () => {
+      await handle.appendFile(bytes);
+      if (this.#strict) await handle.datasync();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#end = () => fail("CLOSED", `${this.#files.path} is closed`);
+    try {
+      await this.#closeLog();
+    } finally {
+      await this.#release();
+    }
+  }
+
+  async #openLog(name: string): Promise<FileHandle> {
+    await this.#closeLog();
+    const handle = await this.#files.open(name, "a");
+    this.#log = { name, handle };
+    if (this.#strict) await this.#files.sync();
+    return handle;
+  }
+
+  async #closeLog(): Promise<void> {
+    const log = this.#log;
+    this.#log = undefined;
+    if (log) await step(`closing ${log.name} in ${this.#files.path}`, () => log.handle.close());
+  }
+}

@@ -1,0 +1,25 @@
+/** Enough to keep a medium busy, and few enough for the limit on open files. */
+const AT_ONCE = 16;
+
+/**
+ * Runs for each item, several at a time; the results are in the items' order. After a failure none is begun any more, and
+ * none is under way when this rejects.
+ */
+export async function each<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results = new Array<R>(items.length);
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const at = next++;
+      try {
+        results[at] = await run(items[at]!);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
+    }
+  };
+  const workers = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+  for (const outcome of workers) if (outcome.status === "rejected") throw outcome.reason;
+  return results;
+}

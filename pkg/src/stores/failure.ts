@@ -1,0 +1,20 @@
+// What a medium's failures become.
+import { ThermoclineError } from "../errors.js";
+import { fail } from "../guard.js";
+
+/** Takes one step on a medium. Its failure is a ThermoclineError that says what was done, with the platform's own as cause. */
+export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof ThermoclineError) throw error;
+    const { code, name, message } = error as { code?: unknown; name?: string; message?: string };
+    const full = code === "ENOSPC" || code === "EDQUOT" || name === "QuotaExceededError";
+    fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${message ?? error}`, error);
+  }
+}
+
+/** What every writing call of a store that was opened for reading says. */
+export function readOnly(place: string): never {
+  fail("READ_ONLY", `${place} is open for reading only`);
+}

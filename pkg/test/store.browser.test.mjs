@@ -1,0 +1,94 @@
+// The stores of a browser, in headless Chromium.
+import assert from "node:assert/strict";
+import { cp, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { bundle } from "./store/bundle.mjs";
+import { launch, resultOf } from "./support/chromium.mjs";
+import { PKG, remove } from "./support/project.mjs";
+import { serve } from "./support/server.mjs";
+
+const tidy = [];
+let browser;
+let url;
+
+before(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "thermocline-pages-"));
+  tidy.push(() => remove(folder));
+  for (const source of ["test/browser", "test/store"]) await cp(join(PKG, source), folder, { recursive: true });
+  await bundle("browser", join(folder, "stores.js"));
+  const server = await serve(folder);
+  tidy.push(server.stop);
+  url = server.url;
+  browser = await launch();
+  tidy.push(() => browser.close());
+});
+
+after(async () => {
+  for (const step of tidy.reverse()) await step();
+});
+
+test("OPFS and Web Locks in a page", async (t) => {
+  const outcomes = await resultOf(browser, `${url}/?file=opfs.page.mjs`, 180_000);
+  assert.ok(outcomes.length >= 20, `${outcomes.length} tests ran`);
+  for (const { name, error, ms } of outcomes) {
+    await t.test(`${name} (${Math.round(ms)} ms there)`, () => {
+      if (error) throw new Error(error);
+    });
+  }
+});
+
+/** Runs `body`, which sees the stores as `stores` and bytes as `model`, in a page; the page is the caller's to close. */
+async function inPage(context, body) {
+  const page = await context.newPage();
+  await page.goto(`${url}/`);
+  const result = page.evaluate(`(async () => { const [stores, model] = await Promise.all([import("/stores.js"), import("/model.mjs")]); ${body} })()`);
+  return { page, result };
+}
+
+test("another tab is LOCKED, and takes over when the first is closed midway, with everything or nothing of each commit", async () => {
+  const context = await browser.newContext();
+  const writing = `
+    const store = await stores.openOpfs("shared");
+    const [marks] = await store.read(["mark/0"]);
+    let acknowledged = marks ? marks[0] : 0;
+    const keys = Array.from({ length: 12 }, (_, i) => "mark/" + i);
+    (async () => {
+      for (;;) {
+        const serial = (acknowledged + 1) % 250;
+        await store.commit({ puts: keys.map((key) => [key, new Uint8Array(2000).fill(serial)]), deletes: [] });
+        acknowledged = serial;
+      }
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    return acknowledged;
+  `;
+  const reading = `
+    const code = await stores.openOpfs("shared").then((store) => store.close(), (error) => error.code);
+    const store = await stores.openOpfs("shared", { mode: "readonly" });
+    const keys = await store.list("");
+    const values = await store.read(keys);
+    return { code, keys: keys.length, serials: [...new Set(values.flatMap((value) => [...value]))] };
+  `;
+  try {
+    const other = await inPage(context, "return (await stores.openOpfs('other')).close();");
+    await other.result;
+    for (let round = 0; round < 12; round++) {
+      const writer = await inPage(context, writing);
+      const acknowledged = await writer.result;
+      const second = await other.page.evaluate(`import("/stores.js").then(({ openOpfs }) => openOpfs("shared")).catch((error) => error.code)`);
+      assert.equal(second, "LOCKED");
+      await writer.page.close();
+      const { page, result } = await inPage(context, reading);
+      const found = await result;
+      await page.close();
+      assert.equal(found.code, undefined, "the lock is free");
+      assert.equal(found.keys, 12);
+      assert.equal(found.serials.length, 1, `of one commit: ${found.serials}`);
+      assert.ok((found.serials[0] - acknowledged + 250) % 250 < 200, `${acknowledged} was acknowledged, got ${found.serials}`);
+    }
+  } finally {
+    await context.close();
+  }
+});

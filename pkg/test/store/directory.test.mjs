@@ -1,0 +1,195 @@
+// The directory store: its files, who may write, its errors, and its end.
+import assert from "node:assert/strict";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { after as atEnd, test } from "node:test";
+import { nodeStores } from "./bundle.mjs";
+import { bytes, equal, fails, holds } from "./model.mjs";
+import { Faulty } from "./stopping.mjs";
+
+const { openDirectory, destroyDirectory, folder, tidy } = await nodeStores();
+atEnd(tidy);
+
+const [a, b] = [bytes(1, 10), bytes(2, 20)];
+const HOST = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "") || "unknown";
+const put = (...puts) => ({ puts, deletes: [] });
+
+/** A process that has ended, by number and start. */
+const GONE = `${2 ** 22 - 7}.12345`;
+
+test("a value is a file of the key's name, and an open directory has one lock", async () => {
+  const path = join(folder(), "made/with it");
+  const store = await openDirectory(path);
+  await store.commit(put(["a/b/c-1.x", a], ["log", b]));
+  await store.append("log", a);
+  const [lock, ...others] = (await readdir(path)).sort((x, y) => y.startsWith("lock.") - x.startsWith("lock."));
+  const start = (await readFile(`/proc/${process.pid}/stat`, "latin1").catch(() => "")).split(") ")[1]?.split(" ")[19] ?? "0";
+  assert.match(lock, new RegExp(`^lock\\.${HOST}\\.${process.pid}\\.${start}\\.[0-9a-f]{8}$`));
+  assert.deepEqual(others.sort(), ["a_b_c-1.x", "log"]);
+  assert.ok(equal(await readFile(join(path, "a_b_c-1.x")), a));
+  assert.ok(equal(await readFile(join(path, "log")), new Uint8Array([...b, ...a])));
+  await store.close();
+  assert.deepEqual((await readdir(path)).sort(), ["a_b_c-1.x", "log"]);
+});
+
+test("the steps of a commit, in their order", async () => {
+  const fs = new Faulty();
+  const store = await openDirectory(folder(), {}, fs);
+  await store.commit(put(["b", b]));
+  const steps = [];
+  // The content of the journal only, and no name of the directory itself.
+  fs.onStep = (kind, name, more) => {
+    const shown = kind === "syncdir" ? [] : kind === "write" && name !== "commit~" ? [name] : [name, more ?? []].flat();
+    steps.push([kind, ...shown].join(" "));
+  };
+  await store.commit(put(["x/y", a]));
+  assert.deepEqual(steps.splice(0), ["open x_y~ w", "write x_y~", "sync x_y~", "rename x_y~ x_y", "syncdir"]);
+  await store.commit({ puts: [["x/y", b]], deletes: ["b"] });
+  assert.deepEqual(steps, [
+    "open x_y~ w", "write x_y~", "sync x_y~",
+    "open commit~ w", "write commit~ thermocline commit 1\nput x_y\ndelete b\nend 2\n", "sync commit~",
+    "rename commit~ commit", "syncdir", "rename x_y~ x_y", "unlink b", "syncdir", "unlink commit", "syncdir",
+  ]);
+  await store.close();
+});
+
+test("appends keep the file open, and come down to the medium with strict durability only", async () => {
+  for (const [durability, expected] of [["relaxed", ["open", "write", "write"]], ["strict", ["open", "syncdir", "write", "sync", "write", "sync"]]]) {
+    const fs = new Faulty();
+    const store = await openDirectory(folder(), { durability }, fs);
+    const steps = [];
+    fs.onStep = (kind) => steps.push(kind);
+    await store.append("log", a);
+    await store.append("log", a);
+    assert.deepEqual(steps, expected, durability);
+    await store.close();
+  }
+});
+
+test("a journal that is whole is done, one that is not is dropped, and what waits without one is removed", async () => {
+  const journal = "thermocline commit 1\nput x\nput y\ndelete z\nend 3\n";
+  const files = { "x~": a, y: b, z: a, "stray~": a };
+  const done = new Map([["x", a], ["y", b]]);
+  const dropped = new Map([["y", b], ["z", a]]);
+  const damaged = ["put x\nend 3", "put ../x\nput y\ndelete z\nend 3\n", "put x\nput y\nerase z\nend 3\n", "put x\nput y\ndelete lock.z\nend 3\n", "put x extra\nput y\ndelete z\nend 3\n"];
+  const cases = [[journal, done], ["", dropped], [`${journal}x`, dropped], [journal.replace("commit 1", "commit 7"), dropped], ...damaged.map((rest) => [`thermocline commit 1\n${rest}`, dropped])];
+  for (let length = 1; length < journal.length; length++) cases.push([journal.slice(0, length), dropped]);
+  for (const [text, expected] of cases) {
+    const path = folder();
+    await mkdir(path);
+    for (const [name, content] of Object.entries({ ...files, commit: text, "commit~": "x", "notes TXT~": "not ours" })) await writeFile(join(path, name), content);
+    await holds(await openDirectory(path, { mode: "readonly" }), expected, JSON.stringify(text));
+    const store = await openDirectory(path);
+    await holds(store, expected, JSON.stringify(text));
+    await store.close();
+    assert.deepEqual((await readdir(path)).sort(), [...expected.keys(), "notes TXT~"].sort());
+  }
+});
+
+test("what is no key is refused, and nothing has changed", async () => {
+  const path = folder();
+  const store = await openDirectory(path);
+  await store.commit(put(["a", a]));
+  const none = ["", "/", "a/", "/a", "a//b", ".a", "a/.b", "..", "../a", "A", "a_b", "a~", "a b", "é", "a\\b", "a\0", "a\n", "k".repeat(65), "commit", "lock.", "lock.a"];
+  for (const key of none) {
+    await fails("STORE_FAILED", () => store.read([key]));
+    await fails("STORE_FAILED", () => store.commit(put(["b", b], [key, b])));
+    await fails("STORE_FAILED", () => store.commit({ puts: [["b", b]], deletes: [key] }));
+    await fails("STORE_FAILED", () => store.append(key, b));
+  }
+  await holds(store, new Map([["a", a]]));
+  await store.close();
+});
+
+test("files of others are left alone and are no keys", async () => {
+  const path = folder();
+  await mkdir(join(path, "Folder"), { recursive: true });
+  for (const name of ["README.md", ".hidden", "a b", "UPPER~", "k".repeat(65)]) await writeFile(join(path, name), "not ours");
+  const before = (await readdir(path)).sort();
+  const store = await openDirectory(path);
+  await store.commit(put(["a", a], ["b", b]));
+  await holds(store, new Map([["a", a], ["b", b]]));
+  await store.close();
+  await destroyDirectory(path);
+  assert.deepEqual((await readdir(path)).sort(), before);
+});
+
+test("the lock of a process that is gone is removed", async () => {
+  const names = [`lock.${HOST}.${GONE}.0123abcd`, `lock.${HOST}.${GONE.split(".")[0]}.0.0123abcd`];
+  // Only Linux says that another process has the number now.
+  if (process.platform === "linux") names.push(`lock.${HOST}.${process.pid}.1.0123abcd`);
+  for (const name of names) {
+    const path = folder();
+    await mkdir(path);
+    await writeFile(join(path, name), "");
+    const store = await openDirectory(path);
+    assert.ok(!(await readdir(path)).includes(name), name);
+    await store.close();
+    assert.deepEqual(await readdir(path), []);
+  }
+});
+
+test("any other lock is LOCKED, which names the file, and ours goes again", async () => {
+  const others = [
+    `lock.${HOST}x.${GONE}.0123abcd`, `lock.${HOST}.${process.pid}.0.0123abcd`, `lock.${HOST}.1.0.0123abcd`, "lock.something", `lock.${HOST}.x.0.0123abcd`,
+    `lock.${HOST}.${GONE}.0123abcd.more`, `lock.${HOST}.0.0.0123abcd`,
+  ];
+  for (const name of others) {
+    const path = folder();
+    await mkdir(path);
+    for (const [file, content] of Object.entries({ [name]: "", "a~": "x" })) await writeFile(join(path, file), content);
+    const error = await fails("LOCKED", () => openDirectory(path));
+    assert.ok(error.message.includes(name) && error.message.includes(path) && /remove/.test(error.message), error.message);
+    await fails("LOCKED", () => destroyDirectory(path));
+    assert.deepEqual((await readdir(path)).sort(), ["a~", name].sort(), "nothing was touched");
+    await holds(await openDirectory(path, { mode: "readonly" }), new Map());
+  }
+});
+
+test("of many who come together at most one owns", async () => {
+  const path = folder();
+  for (let round = 0; round < 10; round++) {
+    const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => openDirectory(path)));
+    const owners = outcomes.filter(({ status }) => status === "fulfilled");
+    assert.ok(owners.length <= 1);
+    for (const { status, reason } of outcomes) if (status === "rejected") assert.equal(reason.code, "LOCKED", String(reason));
+    for (const { value } of owners) await value.close();
+    assert.deepEqual(await readdir(path), []);
+  }
+});
+
+test("a path that is no directory is STORE_FAILED, which names it", async () => {
+  const path = folder();
+  await writeFile(path, "a file");
+  const reader = await openDirectory(path, { mode: "readonly" });
+  for (const call of [() => openDirectory(path), () => reader.list(""), () => reader.read(["a"])]) {
+    const error = await fails("STORE_FAILED", call);
+    assert.ok(error.message.includes(path) && error.cause.code, error.message);
+  }
+});
+
+test("an opening that fails midway gives the lock back", async () => {
+  const path = folder();
+  await mkdir(path);
+  for (const [name, content] of Object.entries({ "x~": "x", commit: "thermocline commit 1\nput x\nend 1\n" })) await writeFile(join(path, name), content);
+  const fs = new Faulty();
+  fs.plan(1, { once: Object.assign(new Error("EIO"), { code: "EIO" }) });
+  await fails("STORE_FAILED", () => openDirectory(path, {}, fs));
+  const store = await openDirectory(path);
+  assert.deepEqual(await store.list(""), ["x"]);
+  await store.close();
+});
+
+test("destroying removes an index and its directory, and nothing while there is a writer", async () => {
+  const path = folder();
+  await destroyDirectory(path);
+  const store = await openDirectory(path);
+  await store.commit(put(["a", a], ["b/c", b]));
+  await store.append("log", a);
+  await fails("LOCKED", () => destroyDirectory(path));
+  await holds(store, new Map([["a", a], ["b/c", b], ["log", a]]));
+  await store.close();
+  await destroyDirectory(path);
+  await assert.rejects(() => readdir(path), { code: "ENOENT" });
+});

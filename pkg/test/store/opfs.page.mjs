@@ -1,0 +1,136 @@
+// OPFS and Web Locks, in a page: the contract, a commit that stops after each step, and who may write.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { contract } from "./contract.mjs";
+import { after, bytes, contents, difference, equal, fails, holds } from "./model.mjs";
+import { destroyOpfs, openOpfs, takeWebLock } from "./stores.js";
+
+let made = 0;
+const place = () => `${performance.timeOrigin}/${made++} é%`;
+const origin = () => navigator.storage.getDirectory();
+
+contract("OPFS", { place, open: (name, mode) => openOpfs(name, { mode }) });
+
+/** The origin's root, on which each change counts as a step; those beyond `steps` fail, as after a kill. */
+function stopping(steps) {
+  const state = { taken: 0, steps };
+  const step = (run) => {
+    if (state.taken >= state.steps) return Promise.reject(new DOMException("stopped", "AbortError"));
+    state.taken += 1;
+    return run();
+  };
+  const folder = (real) => ({
+    getDirectoryHandle: async (name, options) => folder(await real.getDirectoryHandle(name, options)),
+    getFileHandle: async (name, options) => file(await (options?.create ? step(() => real.getFileHandle(name, options)) : real.getFileHandle(name))),
+    removeEntry: (name, options) => step(() => real.removeEntry(name, options)),
+    keys: () => real.keys(),
+  });
+  const file = (real) => ({
+    getFile: () => real.getFile(),
+    createWritable: async (options) => {
+      const writable = await step(() => real.createWritable(options));
+      return { write: (data) => step(() => writable.write(data)), close: () => step(() => writable.close()), abort: () => writable.abort() };
+    },
+  });
+  return { state, root: async () => folder(await origin()) };
+}
+
+test("OPFS: a commit that stops after any step has changed everything or nothing", async () => {
+  const [a, b, c] = [bytes(1, 100), bytes(2, 200), bytes(3, 300)];
+  const before = new Map(Object.entries({ a, b, log: c }));
+  const change = { puts: [["a", c], ["c", b]], deletes: ["b", "log"] };
+  const outcomes = { nothing: 0, everything: 0 };
+  for (let steps = 0, done = false; !done; steps++) {
+    const name = place();
+    let store = await openOpfs(name);
+    await store.commit({ puts: [["a", a], ["b", b]], deletes: [] });
+    await store.append("log", c);
+    await store.close();
+
+    const { state, root } = stopping(Infinity);
+    store = await openOpfs(name, {}, root);
+    state.steps = state.taken + steps;
+    done = await store.commit(change).then(() => state.taken < state.steps, () => false);
+    const reader = await openOpfs(name, { mode: "readonly" });
+    const left = await contents(reader);
+    const changed = difference(left, before) !== undefined;
+    assert.ok(!changed || !difference(left, after(before, change)), `${steps} steps: ${difference(left, after(before, change))}`);
+    outcomes[changed ? "everything" : "nothing"] += 1;
+    await store.close();
+
+    store = await openOpfs(name);
+    await holds(store, left, `${steps} steps, opened again:`);
+    await store.commit({ puts: [["d", a]], deletes: [] });
+    await store.append("log", b);
+    assert.ok(equal((await store.read(["log"]))[0], changed ? b : new Uint8Array([...c, ...b])));
+    await store.close();
+    let files = 0;
+    for await (const entry of (await (await origin()).getDirectoryHandle(`thermocline-${encodeURIComponent(name)}`)).keys()) files += entry ? 1 : 0;
+    assert.equal(files, changed ? 6 : 7, "files: the table, a value each, and what was appended");
+  }
+  assert.ok(outcomes.nothing > 8 && outcomes.everything > 1, JSON.stringify(outcomes));
+});
+
+test("OPFS: after a step that fails once, the store goes on with everything or nothing", async () => {
+  const [a, b] = [bytes(1, 100), bytes(2, 200)];
+  for (let failing = 0; failing < 8; failing++) {
+    const name = place();
+    const { state, root } = stopping(Infinity);
+    const store = await openOpfs(name, {}, root);
+    await store.commit({ puts: [["a", a]], deletes: [] });
+    state.steps = state.taken + failing;
+    const error = await fails("STORE_FAILED", () => store.commit({ puts: [["b", b]], deletes: ["a"] }));
+    assert.match(error.message, /stopped/);
+    assert.equal(error.cause.name, "AbortError");
+    state.steps = Infinity;
+    await holds(store, new Map([["a", a]]));
+    await store.commit({ puts: [["b", b]], deletes: ["a"] });
+    await holds(store, new Map([["b", b]]));
+    await store.close();
+  }
+});
+
+test("OPFS: a table that is no table is CORRUPT", async () => {
+  for (const text of ["{", "[1.5]", '{"a":"1"}', '{"a":-1}', "null"]) {
+    const name = place();
+    await (await openOpfs(name)).close();
+    const folder = await (await origin()).getDirectoryHandle(`thermocline-${encodeURIComponent(name)}`);
+    const writable = await (await folder.getFileHandle("table", { create: true })).createWritable();
+    await writable.write(text);
+    await writable.close();
+    await fails("CORRUPT", () => openOpfs(name));
+    await fails("CORRUPT", () => openOpfs(name));
+  }
+});
+
+test("OPFS: destroying removes everything, and is LOCKED while there is a writer", async () => {
+  const name = place();
+  await destroyOpfs(name);
+  const store = await openOpfs(name);
+  await store.commit({ puts: [["a", bytes(1, 5)]], deletes: [] });
+  await fails("LOCKED", () => destroyOpfs(name));
+  await holds(store, new Map([["a", bytes(1, 5)]]));
+  await store.close();
+  await destroyOpfs(name);
+  for await (const entry of (await origin()).keys()) assert.ok(entry !== `thermocline-${encodeURIComponent(name)}`);
+  await holds(await openOpfs(name, { mode: "readonly" }), new Map());
+});
+
+for (const kind of ["with Web Locks", "without"]) {
+  test(`a lock is held until it is given back, ${kind}`, async () => {
+    if (kind === "without") Object.defineProperty(navigator, "locks", { value: undefined, configurable: true });
+    try {
+      const release = await takeWebLock("thermocline:x");
+      for (let i = 0; i < 3; i++) assert.match((await fails("LOCKED", () => takeWebLock("thermocline:x"))).message, /thermocline:x/);
+      const other = await takeWebLock("thermocline:y");
+      await release();
+      await (await takeWebLock("thermocline:x"))();
+      await fails("LOCKED", () => takeWebLock("thermocline:y"));
+      await other();
+      const both = await Promise.allSettled([takeWebLock("thermocline:z"), takeWebLock("thermocline:z")]);
+      assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+    } finally {
+      delete navigator.locks;
+    }
+  });
+}
