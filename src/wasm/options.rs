@@ -109,21 +109,6 @@ pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
         asked.dimensions = count("dimensions", &value)?;
     }
     fill(&mut asked, options)?;
-    let fixed: [(&'static str, String, String); 4] = [
-        ("dimensions", read.dimensions.to_string(), asked.dimensions.to_string()),
-        ("metric", read.metric.name().to_owned(), asked.metric.name().to_owned()),
-        ("quantization", read.quantization.name().to_owned(), asked.quantization.name().to_owned()),
-        ("m", read.m.to_string(), asked.m.to_string()),
-    ];
-    match fixed.into_iter().find(|(_, is, wanted)| is != wanted) {
-        None => Ok(asked),
-        Some(("dimensions", ..)) => {
-            Err(Error::DimensionMismatch { expected: read.dimensions, received: asked.dimensions })
-        }
-        Some((option, is, wanted)) => Err(Error::InvalidOption {
-            option,
-            expected: format!("{is}, as the index was made with"),
-            received: wanted,
-        }),
-    }
+    read.check_fixed(&asked)?;
+    Ok(asked)
 }

@@ -162,7 +162,6 @@ impl RawIndex {
     }
 
     pub fn clear(&self) -> Result<(), JsValue> {
-        self.borrow()?.index.clear();
-        Ok(())
+        Ok(self.borrow()?.index.clear()?)
     }
 }
