@@ -65,4 +65,6 @@ pub use types::{Distance, Id};
 #[doc(hidden)]
 pub mod bench_support {
     pub use crate::metric::{Kernels, prove};
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::wasm::{AnyStore, Durability, IndexedDb, JsStore, Mode};
 }

@@ -5,6 +5,8 @@
 
 #[path = "support/fixture.rs"]
 mod frozen;
+#[path = "wasm/stores.rs"]
+mod stores;
 
 use thermocline::bench_support::{Kernels, prove};
 use thermocline::{Config, Error, Id, Index, Metric, Payload, Quantization, SearchOptions};
