@@ -66,5 +66,5 @@ pub use types::{Distance, Id};
 pub mod bench_support {
     pub use crate::metric::{Kernels, prove};
     #[cfg(target_arch = "wasm32")]
-    pub use crate::wasm::{AnyStore, Durability, IndexedDb, JsStore, Mode};
+    pub use crate::wasm::{AnyStore, Durability, Mode};
 }

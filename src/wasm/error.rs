@@ -21,25 +21,27 @@ impl From<Error> for JsValue {
 }
 
 /// What the platform or a caller's store threw, or rejected a promise with: an error of the package's by its code, a full
-/// medium by the name that the platform has for it, and anything else by its words.
+/// medium by the name that the platform has for it, and anything else by its words. Of an event, its target's error.
 impl From<JsValue> for StoreError {
     fn from(thrown: JsValue) -> Self {
         // There is nothing to get from what is no object.
-        let text = |name: &str| Reflect::get(&thrown, &name.into()).ok()?.as_string();
+        let get = |from: &JsValue, name: &str| Reflect::get(from, &name.into()).unwrap_or_default();
+        let target = get(&thrown, "target");
+        let error = if target.is_object() { get(&target, "error") } else { thrown };
+        let text = |name| get(&error, name).as_string();
         let (name, message) = (text("name"), text("message"));
-        match text("code").as_deref().or(name.as_deref()) {
+        let words = message.unwrap_or_else(|| {
+            if target.is_object() { "the browser gave no reason".to_owned() } else { describe(&error) }
+        });
+        match text("code").as_ref().or(name.as_ref()).map(String::as_str) {
             Some("QUOTA_EXCEEDED" | "QuotaExceededError") => Self::QuotaExceeded,
-            Some("LOCKED") => Self::Locked { by: message.unwrap_or_default() },
+            Some("LOCKED") => Self::Locked { by: words },
             Some("READ_ONLY") => Self::ReadOnly,
             Some("OUT_OF_MEMORY") => Self::OutOfMemory,
-            _ => {
-                let words = message.unwrap_or_else(|| describe(&thrown));
-                let why = match name.as_deref() {
-                    None | Some("Error") => words,
-                    Some(name) => [name, ": ", &words].concat(),
-                };
-                Self::Failed { why }
-            }
+            _ => match name.as_deref() {
+                None | Some("Error") => Self::Failed { why: words },
+                Some(name) => Self::Failed { why: [name, ": ", &words].concat() },
+            },
         }
     }
 }

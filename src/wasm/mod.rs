@@ -8,17 +8,19 @@
 //! | `raw_maintain`| its compaction, statistics, check and bytes                            |
 //! | `options`     | options objects -> `Config`, every value checked                       |
 //! | `values`      | ids, vectors, payloads                                                 |
-//! | `error`       | `Error` -> a JavaScript error with a code; what is thrown -> `StoreError` |
+//! | `error`       | `Error` -> a JavaScript error; what JavaScript throws -> `StoreError`  |
 //! | `bytes`       | typed arrays as places for an index's bytes, and for a store's         |
 //! | `clock`       | `performance.now`                                                      |
 //! | `reports`     | reports -> plain objects                                               |
-//! | `indexed_db`  | a store: IndexedDB; in its folder, awaiting what that asks of it       |
-//! | `js_store`    | a store: an object of the caller's; in its folder, names for pieces    |
+//! | `any_store`   | the stores of this platform as one type                                |
+//! | `indexed_db`  | what is asked of IndexedDB                                             |
+//! | `js_store`    | what is asked of an object of the caller's                             |
+//! | `asked`       | waiting for either                                                     |
 //! | `pieces`      | values that grow where nothing can be appended                         |
-//! | `any_store`   | these stores as one type                                               |
 #![allow(unsafe_code, reason = "the code that wasm-bindgen generates; a test sees to it that none is written here")]
 
 mod any_store;
+mod asked;
 mod bytes;
 mod clock;
 mod error;
@@ -33,5 +35,4 @@ mod reports;
 mod values;
 
 pub use any_store::AnyStore;
-pub use indexed_db::{Durability, IndexedDb, Mode};
-pub use js_store::JsStore;
+pub use indexed_db::{Durability, Mode};

@@ -1,7 +1,17 @@
-//! How many pieces each value has that grew by appending, where the medium itself cannot append.
+//! Values that grow where nothing can be appended: what is appended is a piece, which has a name of its own.
+//!
+//! The value that was put has its key for a name. Its pieces are named `key~0000000000`, `key~0000000001`, ...: no key has a
+//! `~`, so none is another's piece; and in the order of their names they follow one another, with nothing between.
 
-use crate::store::Batch;
 use core::cell::RefCell;
+
+/// What comes between a key and the number of a piece, and after all of its numbers.
+pub(super) const MARK: &str = "~";
+
+/// The name of a piece.
+pub(super) fn name(key: &str, number: u32) -> String {
+    format!("{key}{MARK}{number:010}")
+}
 
 /// The keys whose values have pieces. There are few: an index appends to its log only.
 #[derive(Debug, Default)]
@@ -17,15 +27,8 @@ impl Pieces {
         self.counts.borrow().iter().find(|(known, _)| known == key).map_or(0, |&(_, count)| count)
     }
 
-    /// The number of a new piece.
-    pub(super) fn next(&self, key: &str) -> u32 {
-        let number = self.count(key);
-        self.found(key, number);
-        number
-    }
-
-    /// Takes down that there is a piece of this number.
-    fn found(&self, key: &str, number: u32) {
+    /// Takes down that there may be a piece of this number.
+    pub(super) fn found(&self, key: &str, number: u32) {
         let mut counts = self.counts.borrow_mut();
         let above = number.saturating_add(1);
         match counts.iter_mut().find(|(known, _)| known == key) {
@@ -34,33 +37,30 @@ impl Pieces {
         }
     }
 
-    /// The keys whose pieces go with this batch.
-    pub(super) fn replaced_by(&self, batch: &Batch) -> Vec<String> {
-        let keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes);
-        keys.filter(|key| self.count(key) > 0).cloned().collect()
-    }
-
     /// The pieces of these keys are gone.
     pub(super) fn forget(&self, keys: &[String]) {
         self.counts.borrow_mut().retain(|(known, _)| !keys.contains(known));
     }
 
-    /// The keys that these entries belong to, each once. An entry is a value, or the piece of that number.
-    pub(super) fn keys_of(&self, entries: Vec<(String, Option<u32>)>) -> Vec<String> {
+    /// The keys that these names belong to, each once. Pieces are taken down.
+    pub(super) fn keys_of(&self, names: Vec<String>) -> Vec<String> {
         let (mut keys, mut appended) = (Vec::new(), Vec::new());
-        for (key, piece) in entries {
-            match piece {
-                None => keys.push(key),
-                Some(number) => {
-                    self.found(&key, number);
-                    if !appended.contains(&key) {
-                        appended.push(key);
+        for name in names {
+            match name.split_once(MARK) {
+                None => keys.push(name),
+                Some((key, number)) => {
+                    self.found(key, number.parse().unwrap_or_default());
+                    if appended.last().is_none_or(|last| last != key) {
+                        appended.push(key.to_owned());
                     }
                 }
             }
         }
-        appended.retain(|key| !keys.contains(key));
-        keys.append(&mut appended);
+        for key in appended {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
         keys
     }
 }

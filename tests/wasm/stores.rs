@@ -2,7 +2,7 @@
 //! IndexedDB is tested where there is one; where there is none, opening it says so.
 
 use js_sys::{Function, Promise, Reflect};
-use thermocline::bench_support::{AnyStore, Durability, IndexedDb, JsStore, Mode};
+use thermocline::bench_support::{AnyStore, Durability, Mode};
 use thermocline::{Batch, Store, StoreError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -150,8 +150,8 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     store.close().await.unwrap();
 }
 
-async fn indexed_db(name: &str) -> IndexedDb {
-    IndexedDb::open(name, Mode::ReadWrite, Durability::Relaxed).await.unwrap().unwrap()
+async fn indexed_db(name: &str) -> AnyStore {
+    AnyStore::indexed_db(name, Mode::ReadWrite, Durability::Relaxed).await.unwrap().unwrap()
 }
 
 #[track_caller]
@@ -164,8 +164,7 @@ fn failed<T: core::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
 async fn an_object_keeps_what_a_store_promises() {
     for members in ["", APPEND, "valueBytes: 1000,"] {
         let object = object(members);
-        contract(async || JsStore::open(object.clone()).await.unwrap()).await;
-        contract(async || AnyStore::Js(JsStore::open(object.clone()).await.unwrap())).await;
+        contract(async || AnyStore::js(object.clone()).await.unwrap()).await;
         assert_eq!(
             Reflect::get(&Reflect::get(&object, &"values".into()).unwrap(), &"size".into()).unwrap(),
             0,
@@ -177,26 +176,25 @@ async fn an_object_keeps_what_a_store_promises() {
 #[wasm_bindgen_test]
 async fn indexed_db_keeps_what_a_store_promises() {
     for durability in [Durability::Relaxed, Durability::Strict] {
-        let open = || IndexedDb::open("contract", Mode::ReadWrite, durability);
+        let open = || AnyStore::indexed_db("contract", Mode::ReadWrite, durability);
         if !has_indexed_db() {
             failed(open().await, "no IndexedDB");
-            failed(IndexedDb::destroy("contract").await, "no IndexedDB");
+            failed(AnyStore::destroy_indexed_db("contract").await, "no IndexedDB");
             continue;
         }
-        IndexedDb::destroy("contract").await.unwrap();
+        AnyStore::destroy_indexed_db("contract").await.unwrap();
         contract(async || open().await.unwrap().unwrap()).await;
-        contract(async || AnyStore::IndexedDb(open().await.unwrap().unwrap())).await;
-        IndexedDb::destroy("contract").await.unwrap();
+        AnyStore::destroy_indexed_db("contract").await.unwrap();
     }
 }
 
 #[wasm_bindgen_test]
 async fn a_reader_makes_no_database_and_sees_what_is_written_meanwhile() {
-    let reader = || IndexedDb::open("reader", Mode::ReadOnly, Durability::Relaxed);
+    let reader = || AnyStore::indexed_db("reader", Mode::ReadOnly, Durability::Relaxed);
     if !has_indexed_db() {
         return failed(reader().await, "no IndexedDB");
     }
-    IndexedDb::destroy("reader").await.unwrap();
+    AnyStore::destroy_indexed_db("reader").await.unwrap();
     assert!(reader().await.unwrap().is_none());
     let there = "return (await indexedDB.databases()).some((found) => found.name === `thermocline:${name}`)";
     assert_eq!(js_async("reader", there).await, false);
@@ -216,11 +214,11 @@ async fn a_reader_makes_no_database_and_sees_what_is_written_meanwhile() {
 #[wasm_bindgen_test]
 async fn deleting_closes_our_connections_and_waits_for_no_other() {
     if !has_indexed_db() {
-        return failed(IndexedDb::destroy("deleted").await, "no IndexedDB");
+        return failed(AnyStore::destroy_indexed_db("deleted").await, "no IndexedDB");
     }
     let store = indexed_db("deleted").await;
     store.commit(batch([("a", &[1])], [])).await.unwrap();
-    IndexedDb::destroy("deleted").await.unwrap();
+    AnyStore::destroy_indexed_db("deleted").await.unwrap();
     failed(store.read(&keys(["a"])).await, "the database is closed");
     failed(store.list("").await, "the database is closed");
     failed(store.append("a", &[1]).await, "the database is closed");
@@ -231,30 +229,30 @@ async fn deleting_closes_our_connections_and_waits_for_no_other() {
     let open = "const request = indexedDB.open(`thermocline:${name}`);
         globalThis.held = await new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });";
     js_async("deleted", open).await;
-    assert!(matches!(IndexedDb::destroy("deleted").await, Err(StoreError::Locked { .. })));
+    assert!(matches!(AnyStore::destroy_indexed_db("deleted").await, Err(StoreError::Locked { .. })));
     js("", "held.close();");
     let again = indexed_db("deleted").await;
     assert_eq!(read(&again, "a").await, None);
     again.close().await.unwrap();
     failed(again.read(&keys(["a"])).await, "the database is closed");
-    IndexedDb::destroy("deleted").await.unwrap();
+    AnyStore::destroy_indexed_db("deleted").await.unwrap();
 }
 
 /// A database of the right name that is not of this layout: another version, or without its object store.
 #[wasm_bindgen_test]
 async fn a_strange_database_is_an_error() {
     if !has_indexed_db() {
-        return failed(IndexedDb::destroy("strange").await, "no IndexedDB");
+        return failed(AnyStore::destroy_indexed_db("strange").await, "no IndexedDB");
     }
     for version in ["1", "9"] {
-        IndexedDb::destroy("strange").await.unwrap();
+        AnyStore::destroy_indexed_db("strange").await.unwrap();
         let make = "const request = indexedDB.open('thermocline:strange', Number(name));
             await new Promise((resolve) => { request.onsuccess = resolve; }); request.result.close();";
         js_async(version, make).await;
         let why = if version == "1" { "NotFoundError" } else { "VersionError" };
-        failed(IndexedDb::open("strange", Mode::ReadWrite, Durability::Strict).await, why);
+        failed(AnyStore::indexed_db("strange", Mode::ReadWrite, Durability::Strict).await, why);
     }
-    IndexedDb::destroy("strange").await.unwrap();
+    AnyStore::destroy_indexed_db("strange").await.unwrap();
 }
 
 /// Each with a part of what the store says of it.
@@ -278,7 +276,7 @@ async fn an_object_that_answers_nonsense_is_an_error() {
         ("get read() { throw 7; }", "7"),
         ("read: async () => new Proxy([1], { get: () => { throw new Error('trap'); } })", "trap"),
     ] {
-        let store = JsStore::open(object(members)).await.unwrap();
+        let store = AnyStore::js(object(members)).await.unwrap();
         failed(store.read(&keys(["a"])).await, why);
     }
     for (members, why) in [
@@ -288,12 +286,12 @@ async fn an_object_that_answers_nonsense_is_an_error() {
         ("valueBytes: 0", "valueBytes, received 0"),
         ("valueBytes: '1'", "valueBytes, received \"1\""),
     ] {
-        failed(JsStore::open(object(members)).await, why);
+        failed(AnyStore::js(object(members)).await, why);
     }
-    failed(JsStore::open(5.into()).await, "TypeError");
-    let store = JsStore::open(object("list: async () => ['b']")).await.unwrap();
+    failed(AnyStore::js(5.into()).await, "TypeError");
+    let store = AnyStore::js(object("list: async () => ['b']")).await.unwrap();
     failed(store.list("a").await, "keys that begin as asked, received \"b\"");
-    let store = JsStore::open(object("append: 5, close: 5, commit: 5")).await.unwrap();
+    let store = AnyStore::js(object("append: 5, close: 5, commit: 5")).await.unwrap();
     failed(store.append("a", &[1]).await, "a method append, received 5");
     failed(store.commit(Batch::default()).await, "a method commit, received 5");
     failed(store.close().await, "a method close, received 5");
@@ -311,7 +309,7 @@ async fn errors_of_an_object_are_known_by_their_codes() {
         (with_code("EIO"), StoreError::Failed { why: "who".to_owned() }),
     ] {
         for body in [format!("{{ throw {error}; }}"), format!("Promise.reject({error})")] {
-            let store = JsStore::open(object(&format!("commit: () => {body}"))).await.unwrap();
+            let store = AnyStore::js(object(&format!("commit: () => {body}"))).await.unwrap();
             assert_eq!(store.commit(Batch::default()).await, Err(expected.clone()), "{error}");
             // Without `append`, appending is a commit.
             assert_eq!(store.append("a", &[1]).await, Err(expected.clone()), "{error}");
@@ -323,7 +321,7 @@ async fn errors_of_an_object_are_known_by_their_codes() {
 #[wasm_bindgen_test]
 async fn bytes_are_copied_both_ways() {
     let object = object("");
-    let store = JsStore::open(object.clone()).await.unwrap();
+    let store = AnyStore::js(object.clone()).await.unwrap();
     store.commit(batch([("a", &[1, 2])], [])).await.unwrap();
     let kept = Reflect::get(&object, &"values".into()).unwrap();
     let check = Function::new_with_args("values", "return values.get('a').buffer.byteLength");
@@ -341,10 +339,10 @@ async fn bytes_are_copied_both_ways() {
 #[wasm_bindgen_test]
 async fn an_object_may_get_append_later() {
     let object = object("");
-    JsStore::open(object.clone()).await.unwrap().append("log", &[1]).await.unwrap();
+    AnyStore::js(object.clone()).await.unwrap().append("log", &[1]).await.unwrap();
     let append = "return async () => { throw new Error('not asked'); }";
     Reflect::set(&object, &"append".into(), &js("", append)).unwrap();
-    let store = JsStore::open(object).await.unwrap();
+    let store = AnyStore::js(object).await.unwrap();
     store.append("log", &[2]).await.unwrap();
     assert_eq!(read(&store, "log").await, Some(vec![1, 2]));
     failed(store.append("other", &[1]).await, "not asked");
