@@ -53,7 +53,9 @@ mod wasm;
 
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
 pub use driver::{Clock, OpenOptions, StoredIndex};
-pub use index::{CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats};
+pub use index::{
+    CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats, StoredBytes,
+};
 pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{DirectoryStore, SystemClock, block_on};
@@ -68,4 +70,6 @@ pub mod bench_support {
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::native::block_on;
     pub use crate::store::{Call, Fault, FaultStore, Plan, prove_store};
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::wasm::AnyStore;
 }

@@ -1,5 +1,6 @@
 //! Reading a stored index: the newest checkpoint that is whole, and the logs that follow it.
 
+use super::{Host, checkpoint};
 use crate::format::{log_key, manifest_key};
 use crate::index::{Error, Index, Inventory, Opening, Replay};
 use crate::store::{Mode, Store};
@@ -53,11 +54,11 @@ async fn read<S: Store, const N: usize>(store: &S, keys: [String; N]) -> Result<
         .ok_or_else(|| Error::Corrupt { what: format!("{} is missing", keys.join(", ")) })
 }
 
-/// Makes `index` the one that an empty store holds. Its first checkpoint is still to be written.
+/// Makes an index the one that an empty store holds, by a first checkpoint of all that is in it.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] when there is one already; [`Error::OutOfMemory`]; what the store said.
-pub(crate) async fn create<S: Store>(store: &S, index: &mut Index) -> Result<(), Error> {
+pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     if !Inventory::new(store.list("").await?).is_empty() {
         return Err(Error::InvalidOption {
             option: "name",
@@ -65,5 +66,6 @@ pub(crate) async fn create<S: Store>(store: &S, index: &mut Index) -> Result<(),
             received: "one that has one".to_owned(),
         });
     }
-    index.attach(store.value_bytes())
+    host.with(|index| index.attach(store.value_bytes()))?;
+    checkpoint(store, host).await
 }

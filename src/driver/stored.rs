@@ -56,22 +56,17 @@ impl<S: Store> StoredIndex<S> {
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode } = options;
         let found = open(&store, mode).await?;
-        let is_new = found.is_none();
-        let index = match (found, config) {
-            (Some(index), None) => index,
-            (Some(index), Some(config)) => index.reopened_with(config)?,
+        let around = |store, index| Self { store, index: RefCell::new(index) };
+        match (found, config) {
+            (Some(index), None) => Ok(around(store, index)),
+            (Some(index), Some(config)) => Ok(around(store, index.reopened_with(config)?)),
             (None, Some(config)) if mode == Mode::ReadWrite => {
-                let mut index = Index::new(config)?;
-                create(&store, &mut index).await?;
-                index
+                let stored = around(store, Index::new(config)?);
+                create(&stored.store, &stored).await?;
+                Ok(stored)
             }
-            (None, _) => return Err(Error::NotFound { what: "there is no index in this place".to_owned() }),
-        };
-        let stored = Self { store, index: RefCell::new(index) };
-        if is_new {
-            stored.checkpoint().await?;
+            (None, _) => Err(Error::NotFound { what: "there is no index in this place".to_owned() }),
         }
-        Ok(stored)
     }
 
     /// The index, for searching and reading.

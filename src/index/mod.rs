@@ -52,7 +52,7 @@ pub use get::Record;
 pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};
-pub use stats::{ResidentBytes, Stats};
+pub use stats::{ResidentBytes, Stats, StoredBytes};
 pub use verify::CheckReport;
 
 use crate::arena::WarmArena;

@@ -52,6 +52,11 @@ fn quantization(value: &JsValue) -> Result<Quantization, Error> {
     })
 }
 
+/// Whether the options say how long vectors are, so that an index can be made of them.
+pub(super) fn has_dimensions(options: &JsValue) -> Result<bool, Error> {
+    Ok(options.is_object() && get(options, "dimensions")?.is_some())
+}
+
 /// The config of a new index.
 pub(super) fn config(options: &JsValue) -> Result<Config, Error> {
     if !options.is_object() {
