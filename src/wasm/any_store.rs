@@ -1,17 +1,18 @@
-//! The stores of this platform as one type. They differ in how they are asked; what is asked of them, and how their answers
-//! are read, is the same and is here.
+//! The stores of this platform as one type. They differ in how they are asked; what is asked of them, and how their
+//! answers are read, is the same and is here.
 //!
 //! Each call builds its question, awaits one promise, and reads the answer. What happens before and after is ordinary
 //! functions: code that lives across an await is large, and every byte of it is downloaded.
 
 use super::asked::Asked;
-use super::bytes::{copy_out, items, join, unexpected};
+use super::bytes::{copy_out, join};
 use super::indexed_db::{self, IndexedDb};
 use super::js_store::JsStore;
+use super::object::{get, items, pair, unexpected};
 use super::pieces::{self, Pieces};
 use crate::store::{Batch, Durability, Mode, Store, StoreError};
-use js_sys::{Array, Promise, Reflect};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, Promise};
+use wasm_bindgen::{JsCast, JsValue};
 
 #[derive(Debug)]
 enum Medium {
@@ -21,9 +22,9 @@ enum Medium {
 
 /// One of the stores of this platform: the browser's IndexedDB, or an object of the caller's.
 ///
-/// Neither need be able to append. IndexedDB is not; an object is if it has a method for it. Otherwise what is appended
-/// is written as values under names of their own (`pieces.rs`). Such are also found where there has come to be a method
-/// since: a value that has pieces goes on to grow by them.
+/// IndexedDB cannot append; an object can if it has a method for it. Otherwise what is appended is written as a value
+/// under a name of its own (`pieces.rs`). Such are found as well if the object has got the method since: a value that has
+/// pieces goes on to grow by them.
 #[derive(Debug)]
 pub struct AnyStore {
     medium: Medium,
@@ -56,7 +57,8 @@ impl AnyStore {
     /// The store, once it knows which values have pieces.
     async fn listed(medium: Medium, value_bytes: usize) -> Result<Self, StoreError> {
         let store = Self { medium, pieces: Pieces::default(), value_bytes };
-        store.list("").await?;
+        let answer = store.ask_names("")?.answer().await?;
+        store.keys("", &answer)?;
         Ok(store)
     }
 
@@ -97,19 +99,18 @@ impl AnyStore {
     /// Values from an answer.
     fn values(&self, answer: &JsValue, ends: &[u32]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let found = items(answer)?;
-        if found.len() != ends.last().map_or(0, |&end| end as usize) {
+        if found.length() != ends.last().map_or(0, |&end| end) {
             return Err(unexpected("an array with a value for each key", answer));
         }
-        let mut values = Vec::new();
-        let mut found = found.iter();
         let mut at = 0;
+        let mut values = Vec::new();
         for &end in ends {
             let mut value = None;
-            for part in found.by_ref().take((end - at) as usize) {
-                self.join(part, &mut value)?;
+            while at < end {
+                self.join(&found.get(at), &mut value)?;
+                at += 1;
             }
             values.push(value);
-            at = end;
         }
         Ok(values)
     }
@@ -119,11 +120,12 @@ impl AnyStore {
         if let Medium::Js(_) = self.medium {
             return join(part, value);
         }
-        let found = result(part)?;
-        match items(&found) {
-            Ok(pieces) => pieces.iter().try_for_each(|piece| join(piece, value)),
-            Err(_) => join(&found, value),
+        let found = get(part, "result")?;
+        if !Array::is_array(&found) {
+            return join(&found, value);
         }
+        let pieces: Array = found.unchecked_into();
+        pieces.iter().try_for_each(|piece| join(&piece, value))
     }
 
     fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
@@ -147,7 +149,7 @@ impl AnyStore {
         }
         // Each value is given back as soon as it is copied.
         for (key, value) in batch.puts {
-            puts.push(&Array::of2(&key.into(), &copy_out(&value)?));
+            puts.push(&pair(&key, &copy_out(&value)?));
         }
         self.write(&puts, &deletes)
     }
@@ -158,13 +160,13 @@ impl AnyStore {
             && count == 0
             && store.can_append()
         {
-            return store.call("append", &Array::of2(&key.into(), &copy_out(bytes)?));
+            return store.call("append", &pair(key, &copy_out(bytes)?));
         }
         let puts = Array::new();
         // At least one, so that a key that nothing is appended to has a value.
         for number in count.. {
             let (piece, rest) = bytes.split_at(bytes.len().min(self.value_bytes));
-            puts.push(&Array::of2(&pieces::name(key, number).into(), &copy_out(piece)?));
+            puts.push(&pair(&pieces::name(key, number), &copy_out(piece)?));
             self.pieces.found(key, number);
             bytes = rest;
             if bytes.is_empty() {
@@ -184,11 +186,11 @@ impl AnyStore {
     /// Keys from an answer.
     fn keys(&self, prefix: &str, answer: &JsValue) -> Result<Vec<String>, StoreError> {
         let answer = match self.medium {
-            Medium::IndexedDb(_) => result(&Reflect::get(answer, &0.into())?)?,
+            Medium::IndexedDb(_) => get(&get(answer, "0")?, "result")?,
             Medium::Js(_) => answer.clone(),
         };
         let mut names = Vec::new();
-        for name in items(&answer)? {
+        for name in items(&answer)?.iter() {
             match name.as_string() {
                 Some(text) if text.starts_with(prefix) => names.push(text),
                 _ => return Err(unexpected("an array of keys that begin as asked", &name)),
@@ -238,9 +240,4 @@ impl Store for AnyStore {
     fn value_bytes(&self) -> usize {
         self.value_bytes
     }
-}
-
-/// What IndexedDB has answered to a request.
-fn result(request: &JsValue) -> Result<JsValue, JsValue> {
-    Reflect::get(request, &"result".into())
 }

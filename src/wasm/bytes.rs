@@ -1,11 +1,11 @@
 //! Typed arrays as places for an index's bytes. They lie outside the WebAssembly heap, so an index is written and read
 //! without being held twice. And arrays as stores take and give them.
 
-use super::values::describe;
+use super::object::unexpected;
 use crate::format::{ByteSink, ByteSource};
 use crate::index::Error;
 use crate::store::StoreError;
-use js_sys::{Array, ArrayBuffer, Reflect, Symbol, Uint8Array};
+use js_sys::{ArrayBuffer, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -71,19 +71,4 @@ pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), S
     value.resize(start + len, 0);
     array.copy_to(&mut value[start..]);
     Ok(())
-}
-
-/// What an array of a store's holds.
-pub(super) fn items(found: &JsValue) -> Result<Vec<JsValue>, StoreError> {
-    if !Array::is_array(found) {
-        return Err(unexpected("an array", found));
-    }
-    let length = Reflect::get(found, &"length".into())?.as_f64().unwrap_or_default();
-    (0..length as u32).map(|at| Ok(Reflect::get(found, &at.into())?)).collect()
-}
-
-/// A store has answered something else.
-pub(super) fn unexpected(expected: &str, found: &JsValue) -> StoreError {
-    let why = ["a store's answer: expected ", expected, ", received ", &describe(found)].concat();
-    StoreError::Failed { why }
 }

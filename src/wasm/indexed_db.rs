@@ -4,10 +4,11 @@
 //! has nothing to do while the program waits for something else ends by itself.
 
 use super::asked::Asked;
+use super::object::{failed, get, says, set};
 use super::pieces::MARK;
 use crate::store::{Durability, Mode, StoreError};
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbTransaction};
@@ -42,7 +43,7 @@ impl IndexedDb {
     pub(super) async fn open(name: &str, mode: Mode, durability: Durability) -> Result<Option<Self>, StoreError> {
         let request = factory()?.open_with_u32(&database_name(name), LAYOUT_VERSION)?;
         let event = JsFuture::from(outcome(&request)).await?;
-        let is_new = is_of_type(&event, "upgradeneeded");
+        let is_new = says(&event, "type", "upgradeneeded");
         if is_new {
             // The transaction of this event lasts until everything that its promise set off has run, which is now.
             let is_made = mode == Mode::ReadWrite && opened(&request)?.create_object_store(VALUES).is_ok();
@@ -56,14 +57,14 @@ impl IndexedDb {
         }
         let database = opened(&request)?;
         // Whoever deletes the index waits for all connections to close, so this one does when it is told.
-        let close: Function = Reflect::get(&database, &"close".into())?.unchecked_into();
+        let close: Function = get(&database, "close")?.unchecked_into();
         database.set_onversionchange(Some(&close.bind0(&database)));
         let options = Object::new();
         let durability = match durability {
             Durability::Strict => "strict",
             Durability::Relaxed => "relaxed",
         };
-        Reflect::set(&options, &"durability".into(), &durability.into())?;
+        set(&options, "durability", &durability.into())?;
         Ok(Some(Self { database, mode, options }))
     }
 
@@ -72,7 +73,7 @@ impl IndexedDb {
     pub(super) async fn destroy(name: &str) -> Result<(), StoreError> {
         let request = factory()?.delete_database(&database_name(name))?;
         JsFuture::from(outcome(&request)).await.map(drop).map_err(|event| {
-            if is_of_type(&event, "blocked") {
+            if says(&event, "type", "blocked") {
                 return StoreError::Locked { by: "another connection to the database".to_owned() };
             }
             event.into()
@@ -81,9 +82,8 @@ impl IndexedDb {
 
     /// All pieces of a key, as a query for [`IndexedDb::read`] or something to delete.
     pub(super) fn pieces(key: &str) -> Result<JsValue, JsValue> {
-        // The number of no piece begins with a mark.
-        let from = [key, MARK].concat();
-        let to = [&from, MARK].concat();
+        // A mark comes after every digit.
+        let (from, to) = ([key, MARK].concat(), [key, MARK, MARK].concat());
         Ok(IdbKeyRange::bound(&from.into(), &to.into())?.into())
     }
 
@@ -135,9 +135,10 @@ impl IndexedDb {
         let begun = self.database.unchecked_ref::<WithOptions>().begin(VALUES, mode, &self.options);
         let transaction = begun.map_err(|error| {
             // The one state in which a database begins no transaction.
-            if Reflect::get(&error, &"name".into()).is_ok_and(|name| name == "InvalidStateError") {
-                let why = "the database is closed: it was deleted elsewhere, or the browser cleared or closed it";
-                return StoreError::Failed { why: why.to_owned() };
+            if says(&error, "name", "InvalidStateError") {
+                return failed(&[
+                    "the database is closed: it was deleted elsewhere, or the browser cleared or closed it",
+                ]);
             }
             error.into()
         })?;
@@ -178,20 +179,16 @@ fn outcome(target: &JsValue) -> Promise {
         ];
         for (name, handler) in handlers {
             // These objects are the platform's own, and take any property.
-            let _ = Reflect::set(target, &name.into(), handler);
+            let _ = set(target, name, handler);
         }
     })
 }
 
-fn is_of_type(event: &JsValue, name: &str) -> bool {
-    Reflect::get(event, &"type".into()).is_ok_and(|kind| kind == name)
-}
-
 /// The platform's IndexedDB. Pages and workers both have it on the global object; Node has none.
 fn factory() -> Result<IdbFactory, StoreError> {
-    let found = Reflect::get(&js_sys::global(), &"indexedDB".into())?;
+    let found = get(&js_sys::global(), "indexedDB")?;
     if !found.is_object() {
-        return Err(StoreError::Failed { why: "there is no IndexedDB here".to_owned() });
+        return Err(failed(&["there is no IndexedDB here"]));
     }
     Ok(found.unchecked_into())
 }

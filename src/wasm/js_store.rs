@@ -1,8 +1,8 @@
-//! A caller's JavaScript object as a place for named bytes. It has the methods `read`, `commit`, `list` and `close` of the
-//! package's interface `Store`, and perhaps `append`. What it throws is as good as a rejected promise.
+//! A caller's JavaScript object as a place for named bytes. It has the methods `read`, `commit`, `list` and `close` of
+//! the package's interface `Store`, and perhaps `append`. What it throws is as good as a rejected promise.
 
 use super::asked::Asked;
-use super::bytes::unexpected;
+use super::object::{get, set, unexpected};
 use super::values::whole;
 use crate::store::StoreError;
 use js_sys::{Array, Function, Object, Promise, Reflect};
@@ -18,7 +18,7 @@ pub(super) struct JsStore {
 
 impl JsStore {
     pub(super) fn value_bytes(&self) -> Result<usize, StoreError> {
-        let limit = Reflect::get(&self.object, &"valueBytes".into())?;
+        let limit = get(&self.object, "valueBytes")?;
         match whole(&limit) {
             Some(bytes) if bytes > 0 => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
             None if limit.is_undefined() => Ok(VALUE_BYTES),
@@ -27,18 +27,18 @@ impl JsStore {
     }
 
     pub(super) fn can_append(&self) -> bool {
-        Reflect::get(&self.object, &"append".into()).is_ok_and(|method| !method.is_undefined())
+        get(&self.object, "append").is_ok_and(|method| !method.is_undefined())
     }
 
     pub(super) fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
         let batch = Object::new();
-        Reflect::set(&batch, &"puts".into(), puts)?;
-        Reflect::set(&batch, &"deletes".into(), deletes)?;
+        set(&batch, "puts", puts)?;
+        set(&batch, "deletes", deletes)?;
         self.call("commit", &Array::of1(&batch))
     }
 
     pub(super) fn call(&self, method: &str, arguments: &Array) -> Result<Asked, StoreError> {
-        let found = Reflect::get(&self.object, &method.into())?;
+        let found = get(&self.object, method)?;
         if !found.is_function() {
             return Err(unexpected(&["a method ", method].concat(), &found));
         }

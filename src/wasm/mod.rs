@@ -17,6 +17,7 @@
 //! | `indexed_db`  | what is asked of IndexedDB                                             |
 //! | `js_store`    | what is asked of an object of the caller's                             |
 //! | `asked`       | waiting for either                                                     |
+//! | `object`      | properties of objects, and what a store answers, checked               |
 //! | `pieces`      | values that grow where nothing can be appended                         |
 #![allow(unsafe_code, reason = "the code that wasm-bindgen generates; a test sees to it that none is written here")]
 
@@ -27,6 +28,7 @@ mod clock;
 mod error;
 mod indexed_db;
 mod js_store;
+mod object;
 mod options;
 mod pieces;
 mod raw_index;
