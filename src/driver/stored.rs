@@ -69,6 +69,16 @@ impl<S: Store> StoredIndex<S> {
         }
     }
 
+    /// Puts an index that was in memory, or imported, into a place where there is none.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said.
+    pub async fn create(store: S, index: Index) -> Result<Self, Error> {
+        let stored = Self { store, index: RefCell::new(index) };
+        create(&stored.store, &stored).await?;
+        Ok(stored)
+    }
+
     /// The index, for searching and reading.
     ///
     /// # Errors
