@@ -79,6 +79,12 @@ impl<S: Store> StoredIndex<S> {
         Ok(stored)
     }
 
+    /// The two apart, for a holder of another kind.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn into_parts(self) -> (S, Index) {
+        (self.store, self.index.into_inner())
+    }
+
     /// The index, for searching and reading.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! | `directory` | a store in a directory                                        |
 //! | `lock`      | one writer at a time, by files that outlive no process        |
 //! | `process`   | who this process is, and whether another one is still there   |
+//! | `shared`    | one index for many threads                                    |
 //! | `ready`     | the end of a future that waits for nothing                    |
 
 mod clock;
@@ -15,7 +16,9 @@ mod directory;
 mod lock;
 mod process;
 mod ready;
+mod shared;
 
 pub use clock::SystemClock;
 pub use directory::DirectoryStore;
 pub use ready::block_on;
+pub use shared::SharedIndex;

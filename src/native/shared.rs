@@ -1,0 +1,158 @@
+//! One index for many threads.
+
+use super::{SystemClock, block_on};
+use crate::compact::CompactionReport;
+use crate::driver::{Host, OpenOptions, StoredIndex, checkpoint, commit};
+use crate::index::{Error, Hit, Index, SearchOptions};
+use crate::store::Store;
+use crate::types::Id;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// An index that any number of threads search at once, and one at a time changes. A clone is the same index.
+///
+/// Nothing holds readers up for long: a change has the index for itself while it lasts, a compaction for one slice after
+/// the other, and waiting for a store needs no index at all.
+///
+/// ```
+/// use thermocline::{Config, Index, SearchOptions, SharedIndex};
+///
+/// let notes = SharedIndex::new(Index::new(Config::new(3))?);
+/// let writer = notes.clone();
+/// let inserted = std::thread::spawn(move || writer.change(|index| index.insert(&[1.0, 0.0, 0.1], None)));
+/// let id = inserted.join().expect("the writer does not panic")?;
+/// assert_eq!(notes.search(&[0.9, 0.1, 0.0], SearchOptions::top(1))?[0].id, id);
+/// # Ok::<(), thermocline::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct SharedIndex<S = ()> {
+    shared: Arc<Shared<S>>,
+}
+
+#[derive(Debug)]
+struct Shared<S> {
+    index: RwLock<Index>,
+    /// Whoever writes to it has it for that long, so that commits and checkpoints come one after the other.
+    store: Mutex<S>,
+}
+
+impl<S> Clone for SharedIndex<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S> Shared<S> {
+    // A panic in a caller's closure poisons the lock, but no operation of the index is cut off by it.
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Host for Shared<S> {
+    fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
+        work(&mut self.write())
+    }
+}
+
+impl SharedIndex {
+    /// Shares an index that is stored nowhere.
+    pub fn new(index: Index) -> Self {
+        Self::around(index, ())
+    }
+}
+
+impl<S> SharedIndex<S> {
+    fn around(index: Index, store: S) -> Self {
+        Self { shared: Arc::new(Shared { index: RwLock::new(index), store: Mutex::new(store) }) }
+    }
+
+    /// Reads the index, together with other readers. Not to be called from within itself or [`SharedIndex::change`]: the
+    /// thread would wait for itself.
+    pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
+        read(&self.shared.read())
+    }
+
+    /// [`Index::search`], together with other readers.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
+        self.shared.read().search(query, options)
+    }
+
+    /// Changes the index, alone. The shorter it is, the less others wait.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
+        self.shared.with(change)
+    }
+
+    /// [`Index::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn delete(&self, id: &Id) -> Result<bool, Error> {
+        self.change(|index| index.delete(id))
+    }
+
+    /// Compacts to the end, in slices of about `slice_ms` between which others have the index. Threads that compact at once
+    /// work on one compaction, and each gets its report.
+    ///
+    /// # Errors
+    /// As [`Index::compact_step`].
+    pub fn compact(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
+        let clock = SystemClock::default();
+        self.change(Index::compact_start)?;
+        loop {
+            let ended = self.change(|index| {
+                let more = index.compact_slice(&clock, slice_ms)?;
+                Ok((!more).then(|| index.compact_finish().or(index.last_compaction().copied())))
+            })?;
+            if let Some(report) = ended {
+                return Ok(report.unwrap_or_default());
+            }
+            // The lock is fair to those who wait for it only when they get to run.
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl<S: Store> SharedIndex<S> {
+    /// Opens what is in a store that answers at once, or makes an index in it.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::open`].
+    pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
+        let (store, index) = block_on(StoredIndex::open(store, options))??.into_parts();
+        Ok(Self::around(index, store))
+    }
+
+    /// Makes all changes so far durable, those of other threads included: who waits for another's commit finds little or
+    /// nothing left to do.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::commit`].
+    pub fn commit(&self) -> Result<(), Error> {
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        block_on(commit(&*store, &*self.shared))?
+    }
+
+    /// Writes the segments that have changed; others use the index meanwhile.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::checkpoint`].
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        block_on(checkpoint(&*store, &*self.shared))?
+    }
+}
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<SharedIndex>();
+};

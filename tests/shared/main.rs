@@ -1,0 +1,138 @@
+//! One index in many threads: readers beside compactions and writers, and nobody waits for ever.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use thermocline::{Config, Id, Index, MemoryStore, OpenOptions, SearchOptions, SharedIndex};
+
+const DIMENSIONS: usize = 8;
+const READERS: usize = 100;
+
+/// A vector that is told from others by its number: splitmix64, a component at a time.
+fn vector(number: u64) -> [f32; DIMENSIONS] {
+    core::array::from_fn(|at| {
+        let mut z = (number * DIMENSIONS as u64 + at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+fn filled(count: u64) -> Index {
+    let mut index = Index::new(Config { ef_construction: 32, ..Config::new(DIMENSIONS) }).unwrap();
+    for number in 0..count {
+        index.insert_with_id(number, &vector(number), None).unwrap();
+    }
+    index
+}
+
+/// The record itself is what is nearest to its vector.
+fn finds(index: &SharedIndex, number: u64) -> bool {
+    let hits = index.search(&vector(number), SearchOptions::top(1).with_ef(64)).unwrap();
+    hits.first().is_some_and(|hit| hit.id == Id::Number(number))
+}
+
+#[test]
+fn a_hundred_readers_find_what_lives_while_it_is_compacted() {
+    let index = SharedIndex::new(filled(3000));
+    for number in (0..3000).filter(|number| number % 3 == 0) {
+        assert!(index.delete(&Id::Number(number)).unwrap());
+    }
+    let (over, searches) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let reports = thread::scope(|scope| {
+        for reader in 0..READERS as u64 {
+            let (index, over, searches) = (index.clone(), &over, &searches);
+            scope.spawn(move || {
+                let mut number = reader;
+                while !over.load(Ordering::Relaxed) {
+                    number = (number * 31 + 17) % 3000;
+                    let hits = index.search(&vector(number), SearchOptions::top(10)).unwrap();
+                    assert_eq!(hits.len(), 10, "as many live hits as were asked for");
+                    assert!(hits.iter().all(|hit| !matches!(hit.id, Id::Number(id) if id % 3 == 0)), "none is deleted");
+                    searches.fetch_add(1, Ordering::Relaxed);
+                    // Two cores for a hundred: as in a server, most of them wait for something else most of the time.
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+        // Two threads compact: it is one compaction.
+        let compactors: Vec<_> =
+            (0..2).map(|_| index.clone()).map(|index| scope.spawn(move || index.compact(0.2).unwrap())).collect();
+        let reports: Vec<_> = compactors.into_iter().map(|thread| thread.join().unwrap()).collect();
+        over.store(true, Ordering::Relaxed);
+        reports
+    });
+    assert!(reports.iter().any(|report| report.tombstones_removed == 1000), "{reports:?}");
+    assert!(reports.iter().all(|report| report.new_size == 2000), "{reports:?}");
+    assert!(searches.into_inner() > 0);
+    assert!(index.read(|index| index.check().unwrap().ok));
+    assert!((0..3000).filter(|number| number % 3 != 0).step_by(97).all(|number| finds(&index, number)));
+}
+
+#[test]
+fn writers_compactions_and_readers_in_turns() {
+    let index = SharedIndex::new(filled(1000));
+    thread::scope(|scope| {
+        for writer in 0..4u64 {
+            let index = index.clone();
+            scope.spawn(move || {
+                // Each has ids of its own: what it inserts and does not delete must be there at the end.
+                for number in (0..200).map(|at| 10_000 * (writer + 1) + at) {
+                    index.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+                    if number % 2 == 0 {
+                        assert!(index.delete(&Id::Number(number)).unwrap());
+                    }
+                }
+            });
+        }
+        for _ in 0..3 {
+            let index = index.clone();
+            scope.spawn(move || (0..5).for_each(|_| drop(index.compact(0.1).unwrap())));
+        }
+        for reader in 0..8 {
+            let index = index.clone();
+            scope.spawn(move || (0..200).for_each(|at| assert!(finds(&index, (reader * 131 + at * 7) % 1000))));
+        }
+    });
+    assert_eq!(index.read(Index::len), 1000 + 4 * 100);
+    index.compact(1.0).unwrap();
+    assert_eq!(index.read(Index::deleted), 0);
+    assert!(index.read(|index| index.check().unwrap().ok));
+}
+
+#[test]
+fn what_threads_commit_together_is_there_again() {
+    let store = MemoryStore::default();
+    let options = OpenOptions { config: Some(Config::new(DIMENSIONS)), ..OpenOptions::default() };
+    let index = SharedIndex::open(store.clone(), options).unwrap();
+    thread::scope(|scope| {
+        for writer in 0..8u64 {
+            let index = index.clone();
+            scope.spawn(move || {
+                for number in (0..50).map(|at| 100 * writer + at) {
+                    index.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+                    index.commit().unwrap();
+                    if number % 25 == 0 {
+                        index.checkpoint().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    drop(index);
+    let again = SharedIndex::open(store, OpenOptions::default()).unwrap();
+    assert_eq!(again.read(Index::len), 8 * 50);
+    assert!(again.read(|index| index.check().unwrap().ok));
+}
+
+#[test]
+fn a_reader_that_panics_stops_nobody() {
+    let index = SharedIndex::new(filled(10));
+    let writer = index.clone();
+    let panicked = thread::spawn(move || writer.change::<()>(|_| panic!("a caller's own"))).join();
+    assert!(panicked.is_err());
+    assert!(finds(&index, 3));
+    index.change(|index| index.insert(&vector(99), None)).unwrap();
+}
