@@ -73,10 +73,6 @@ impl Model {
         self.acknowledged = self.acknowledged.max(changes);
     }
 
-    pub(crate) fn acknowledged(&self) -> usize {
-        self.acknowledged
-    }
-
     /// Asserts that an index holds what it must after all changes.
     #[track_caller]
     pub(crate) fn verify(&self, index: &Index) {

@@ -12,8 +12,8 @@ use crate::run::{Run, Script};
 use crate::support::{Shared, copied};
 
 const SEED: &str = "THERMOCLINE_SIMULATION_SEED";
-const SMALL: u64 = 260;
-const LARGE: u64 = 14;
+const SMALL: u64 = 700;
+const LARGE: u64 = 5;
 /// Seeds of large sequences begin here.
 const LARGE_FROM: u64 = 1 << 32;
 
