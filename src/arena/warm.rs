@@ -141,6 +141,7 @@ impl<const BITS: u32> WarmArena<BITS> {
     }
 
     /// Every record, by ascending slot.
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, Record<'_>)> {
         // The locator's length is bounded by the slots that were reserved, so the index fits.
         (0..self.locator.len()).map(|at| Slot(at as u32)).filter_map(|slot| Some((slot, self.record(slot)?)))

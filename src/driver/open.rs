@@ -1,7 +1,7 @@
 //! Reading a stored index: the newest checkpoint that is whole, and the logs that follow it.
 
 use super::{Host, checkpoint};
-use crate::format::{log_key, manifest_key};
+use crate::format::Key;
 use crate::index::{Error, Index, Inventory, Opening, Replay};
 use crate::store::{Mode, Store};
 
@@ -14,58 +14,88 @@ const MANIFESTS: usize = 2;
 /// [`Error::Corrupt`] says which value is not as it was written, when neither checkpoint leads to the last state;
 /// [`Error::UnsupportedVersion`]; [`Error::OutOfMemory`]; what the store said.
 pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index>, Error> {
-    let inventory = Inventory::new(store.list("").await?);
+    let mut inventory = take_stock(store).await?;
+    loop {
+        let why = match newest(store, &inventory).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(replay)) => return replay.finish(inventory, mode).map(Some),
+            Err(error @ Error::Corrupt { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        // A writer may have dropped values meanwhile. Then there is a checkpoint that was not there before.
+        let now = take_stock(store).await?;
+        if now.manifests == inventory.manifests {
+            return Err(why);
+        }
+        inventory = now;
+    }
+}
+
+async fn take_stock<S: Store>(store: &S) -> Result<Inventory, Error> {
+    Ok(Inventory::new(&store.list("").await?)?)
+}
+
+/// The index of the newest checkpoint that can be read, up to its last log.
+async fn newest<S: Store>(store: &S, inventory: &Inventory) -> Result<Option<Replay>, Error> {
     let mut first = None;
-    for generation in inventory.manifests.iter().copied().take(MANIFESTS) {
-        match load(store, generation, &inventory).await {
-            Ok(replay) => return replay.finish(inventory, mode).map(Some),
+    for &generation in inventory.manifests.iter().take(MANIFESTS) {
+        match load(store, generation, inventory).await {
+            Ok(replay) => return Ok(Some(replay)),
             // The other checkpoint and its logs lead to the same state.
             Err(error @ Error::Corrupt { .. }) => first = first.or(Some(error)),
             Err(error) => return Err(error),
         }
     }
-    first.map_or(Ok(None), Err)
+    match first {
+        Some(error) => Err(error),
+        None if inventory.is_headless() => Err(Error::Corrupt { what: "there are logs and no manifest".to_owned() }),
+        None => Ok(None),
+    }
 }
 
 async fn load<S: Store>(store: &S, generation: u64, inventory: &Inventory) -> Result<Replay, Error> {
-    let [manifest] = read(store, [manifest_key(generation)]).await?;
+    let manifest = read(store, Key::Manifest { generation }).await?;
     let mut opening = Opening::begin(generation, &manifest, inventory)?;
     loop {
-        let wanted = opening.wanted();
+        let wanted = opening.wanted()?;
         if wanted.is_empty() {
             break;
         }
         opening.take(store.read(&wanted).await?)?;
     }
-    let logs: Vec<u64> = inventory.logs_since(opening.manifest()).collect();
+    let logs = inventory.logs_since(opening.manifest());
     let mut replay = opening.finish()?;
-    for log in logs {
-        let [bytes] = read(store, [log_key(log)]).await?;
-        replay.log(&bytes)?;
+    for &number in logs {
+        replay.log(number, &read(store, Key::Log { number }).await?)?;
     }
     Ok(replay)
 }
 
-/// Values that must be there.
-async fn read<S: Store, const N: usize>(store: &S, keys: [String; N]) -> Result<[Vec<u8>; N], Error> {
-    let found: Option<Vec<Vec<u8>>> = store.read(&keys).await?.into_iter().collect();
-    found
-        .and_then(|values| values.try_into().ok())
-        .ok_or_else(|| Error::Corrupt { what: format!("{} is missing", keys.join(", ")) })
+/// A value that must be there.
+async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
+    let key = [key.to_text()?];
+    let found = store.read(&key).await?.pop().flatten();
+    found.ok_or_else(|| Error::Corrupt { what: format!("{} is missing", key.concat()) })
 }
 
 /// Makes an index the one that an empty store holds, by a first checkpoint of all that is in it.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] when there is one already; [`Error::OutOfMemory`]; what the store said.
+/// [`Error::InvalidOption`] when there is one already; [`Error::OutOfMemory`]; what the store said. The index is then in no
+/// store, as before.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    if !Inventory::new(store.list("").await?).is_empty() {
+    let inventory = take_stock(store).await?;
+    if !inventory.manifests.is_empty() || inventory.is_headless() {
         return Err(Error::InvalidOption {
             option: "name",
             expected: "a place without an index".to_owned(),
             received: "one that has one".to_owned(),
         });
     }
-    host.with(|index| index.attach(store.value_bytes()))?;
-    checkpoint(store, host).await
+    host.with(|index| index.attach(inventory, store.value_bytes()))?;
+    let written = checkpoint(store, host).await;
+    if written.is_err() {
+        host.with(|index| Ok(index.detach()))?;
+    }
+    written
 }

@@ -133,7 +133,8 @@ impl<S: Store> StoredIndex<S> {
     /// As [`StoredIndex::commit`].
     pub async fn close(self) -> Result<(), Error> {
         let committed = self.commit().await;
-        self.store.close().await?;
-        committed
+        // The place is given back in any case; what was not kept matters more than what was not closed.
+        let closed = self.store.close().await;
+        committed.and(closed.map_err(Error::from))
     }
 }

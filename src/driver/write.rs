@@ -1,48 +1,70 @@
-//! Appending to the log, and writing checkpoints. Of these calls one is made after the other.
+//! Appending to the log, and writing checkpoints.
 
 use super::Host;
 use crate::index::{Error, Step};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
-/// About how many bytes of a checkpoint are encoded between two waits: what takes a millisecond or two.
-const STEP_BYTES: usize = 1 << 20;
+/// About how many bytes of a checkpoint are encoded between two waits: so many values of the length that the store handles
+/// well, and no more than takes a millisecond or two.
+const STEP_VALUES: usize = 16;
+const MOST_STEP_BYTES: usize = 1 << 20;
 
-/// Appends all changes that are not in the store to its log. Once it has succeeded they are kept, whatever happens.
+/// Appends all changes that are not in the store to its log. Once it has succeeded they are kept, whatever happens. A future
+/// that is dropped before its end has failed: nobody knows what the store has taken.
 ///
 /// # Errors
-/// What the store said. The index then takes no changes any more.
+/// [`Error::Busy`] beside another call of this. What the store said: the index then takes no changes any more.
 pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let taken = host.with(|index| index.journal_mut().map_or(Ok(None), |journal| journal.take()))?;
     let Some((key, bytes)) = taken else { return Ok(()) };
+    let mut appending = Appending { host, is_known: false };
     let outcome = store.append(&key, &bytes).await;
-    host.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(bytes.len(), outcome)))
+    appending.is_known = true;
+    told(host, outcome)
 }
 
-/// Writes what has changed since the last checkpoint. The index may be used, and changed, while the store is waited for.
+/// An append that is under way.
+struct Appending<'a, H: Host> {
+    host: &'a H,
+    is_known: bool,
+}
+
+impl<H: Host> Drop for Appending<'_, H> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            // Should the index be borrowed just now, it goes on waiting for the outcome, and commits nothing else.
+            let _ = told(self.host, Err(StoreError::failed("a commit was given up before it had ended")));
+        }
+    }
+}
+
+fn told(host: &impl Host, outcome: Result<(), StoreError>) -> Result<(), Error> {
+    host.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(outcome)))
+}
+
+/// Writes what has changed since the last checkpoint. The index may be used, and changed, while the store is waited for. A
+/// future that is dropped before its end has failed, and the next call begins anew.
 ///
 /// # Errors
-/// What the store said, or [`Error::OutOfMemory`]. The last checkpoint and its logs count as before.
+/// What the store said, or [`Error::OutOfMemory`]: the last checkpoint and its logs count as before. [`Error::Busy`] when
+/// another call of this has begun meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
+    let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
+    let generation = host.with(|index| index.checkpoint_begin())?;
     loop {
-        let (batch, ended) = match host.with(|index| index.checkpoint_step(STEP_BYTES))? {
-            Step::More(batch) => (batch, None),
-            Step::Last(batch, ended) => (batch, Some(ended)),
+        let step = host.with(|index| index.checkpoint_step(generation, step_bytes));
+        let written = match step {
+            Ok(Step::More(batch)) => store.commit(batch).await.map(|()| false).map_err(Error::from),
+            Ok(Step::Last(batch)) => store.commit(batch).await.map(|()| true).map_err(Error::from),
+            Err(error) => Err(error),
         };
-        let written = store.commit(batch).await;
-        match (written, ended) {
-            (Err(error), ended) => {
-                return host.with(|index| {
-                    index.checkpoint_failed(ended);
-                    Err(error.into())
-                });
+        match written {
+            Ok(false) => {}
+            Ok(true) => return host.with(|index| Ok(index.checkpoint_ended(generation))),
+            Err(error) => {
+                host.with(|index| Ok(index.checkpoint_failed(generation)))?;
+                return Err(error);
             }
-            (Ok(()), Some(ended)) => {
-                return host.with(|index| {
-                    index.checkpoint_ended(ended);
-                    Ok(())
-                });
-            }
-            (Ok(()), None) => {}
         }
     }
 }

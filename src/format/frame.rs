@@ -67,14 +67,13 @@ impl<'a> RawFrame<'a> {
         for _ in 0..self.entries {
             Entry::read(&mut body, dimensions)?;
         }
-        (self.entries > 0 && body.is_empty()).then_some(Frame { sequence: self.sequence, dimensions, body: self.body })
+        (self.entries > 0 && body.is_empty()).then_some(Frame { dimensions, body: self.body })
     }
 }
 
 /// Entries that happened together, every one of them valid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
-    pub(crate) sequence: u64,
     dimensions: usize,
     body: &'a [u8],
 }

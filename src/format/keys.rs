@@ -10,19 +10,26 @@
 //! Numbers are decimal, and as long as the largest one, so that keys sort as their numbers do.
 
 use super::sections::Kind;
+use crate::types::OutOfMemory;
+use core::fmt::{self, Write};
 
 /// What the keys of each sort begin with.
-pub(crate) const MANIFESTS: &str = "m/";
-pub(crate) const LOGS: &str = "log/";
-pub(crate) const SEGMENTS: &str = "s/";
-pub(crate) const BLOCKS: &str = "b/";
+pub(super) const MANIFESTS: &str = "m/";
+pub(super) const LOGS: &str = "log/";
+pub(super) const SEGMENTS: &str = "s/";
+pub(super) const BLOCKS: &str = "b/";
+
+/// Generations and logs count up to here, so that counting on from one that was read does not overflow.
+pub(super) const MOST: u64 = 1 << 63;
+/// The longest key: a segment's.
+const LONGEST: usize = SEGMENTS.len() + 2 + SHORT + 1 + LONG + 1 + SHORT;
 
 /// Digits of the largest `u32` and `u64`.
 const SHORT: usize = 10;
 const LONG: usize = 20;
 
-/// A key that has been read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a value of a stored index is, which its key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     Manifest { generation: u64 },
     Log { number: u64 },
@@ -30,30 +37,36 @@ pub(crate) enum Key {
     Block { number: u32, piece: u32 },
 }
 
-pub(crate) fn manifest_key(generation: u64) -> String {
-    format!("{MANIFESTS}{generation:0LONG$}")
-}
-
-pub(crate) fn log_key(number: u64) -> String {
-    format!("{LOGS}{number:0LONG$}")
-}
-
-pub(crate) fn segment_key(kind: Kind, index: u32, generation: u64, piece: u32) -> String {
-    format!("{SEGMENTS}{}/{index:0SHORT$}.{generation:0LONG$}.{piece:0SHORT$}", letter(kind))
-}
-
-pub(crate) fn block_key(number: u32, piece: u32) -> String {
-    format!("{BLOCKS}{number:0SHORT$}.{piece:0SHORT$}")
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Manifest { generation } => write!(f, "{MANIFESTS}{generation:0LONG$}"),
+            Self::Log { number } => write!(f, "{LOGS}{number:0LONG$}"),
+            Self::Segment { kind, index, generation, piece } => {
+                write!(f, "{SEGMENTS}{}/{index:0SHORT$}.{generation:0LONG$}.{piece:0SHORT$}", letter(kind))
+            }
+            Self::Block { number, piece } => write!(f, "{BLOCKS}{number:0SHORT$}.{piece:0SHORT$}"),
+        }
+    }
 }
 
 impl Key {
-    /// What a key names; none for a key that none of the functions above gives.
+    /// The key itself.
+    pub(crate) fn to_text(self) -> Result<String, OutOfMemory> {
+        let mut text = String::new();
+        text.try_reserve_exact(LONGEST)?;
+        // Writing to a string with room has no way to fail.
+        let _ = write!(text, "{self}");
+        Ok(text)
+    }
+
+    /// What a key names; none for a key that none of these has.
     pub(crate) fn parse(key: &str) -> Option<Self> {
         if let Some(generation) = key.strip_prefix(MANIFESTS) {
-            return Some(Self::Manifest { generation: long(generation)? });
+            return Some(Self::Manifest { generation: count(generation)? });
         }
         if let Some(number) = key.strip_prefix(LOGS) {
-            return Some(Self::Log { number: long(number)? });
+            return Some(Self::Log { number: count(number)? });
         }
         if let Some(block) = key.strip_prefix(BLOCKS) {
             let (number, piece) = block.split_once('.')?;
@@ -63,7 +76,7 @@ impl Key {
         let kind = Kind::ALL.into_iter().find(|&known| kind == letter(known) && known != Kind::Meta)?;
         let (index, rest) = rest.split_once('.')?;
         let (generation, piece) = rest.split_once('.')?;
-        Some(Self::Segment { kind, index: short(index)?, generation: long(generation)?, piece: short(piece)? })
+        Some(Self::Segment { kind, index: short(index)?, generation: count(generation)?, piece: short(piece)? })
     }
 }
 
@@ -93,8 +106,8 @@ fn short(digits: &str) -> Option<u32> {
     number(digits, SHORT)?.try_into().ok()
 }
 
-fn long(digits: &str) -> Option<u64> {
-    number(digits, LONG)
+fn count(digits: &str) -> Option<u64> {
+    number(digits, LONG).filter(|&count| count <= MOST)
 }
 
 /// One number has one key, so its digits are exactly so many, and nothing else that a parser of numbers would take.

@@ -101,6 +101,21 @@ impl LogWriter {
         Some(sequence)
     }
 
+    /// A copy of the sealed frames.
+    pub(crate) fn sealed(&self) -> Result<Vec<u8>, OutOfMemory> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(self.sealed_bytes)?;
+        copy.extend_from_slice(self.buffer.get(..self.sealed_bytes).unwrap_or_default());
+        Ok(copy)
+    }
+
+    /// Drops sealed frames, the first `bytes` bytes: a store has them.
+    pub(crate) fn forget(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.sealed_bytes);
+        self.buffer.drain(..bytes);
+        self.sealed_bytes -= bytes;
+    }
+
     /// The sealed frames, to be appended to a log in one piece, and again, whole, to the next log when that failed. The
     /// open frame stays.
     pub(crate) fn take(&mut self) -> Result<Vec<u8>, OutOfMemory> {
@@ -167,11 +182,13 @@ impl<'a> LogReader<'a> {
     }
 
     /// Where the last frame that was read, or passed over, ends.
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
     /// After the last frame: true when something that is no frame follows. Nothing may be appended to such a log.
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) const fn is_torn(&self) -> bool {
         self.at < self.bytes.len()
     }

@@ -13,7 +13,7 @@
 
 use super::FormatError;
 use super::cursor::Cursor;
-use super::keys::piece_count;
+use super::keys::{MOST, piece_count};
 use super::meta::Meta;
 use super::sections::Kind;
 use crate::segments::SEGMENT_SLOTS;
@@ -29,8 +29,6 @@ const HEADER_BYTES: usize = 32;
 const FIXED_BYTES: u64 = 80;
 const SEGMENT_BYTES: u64 = 32;
 const BLOCK_BYTES: u64 = 48;
-/// Numbers that count up stay below it, so that counting on from one that was read does not overflow.
-const MOST: u64 = 1 << 63;
 /// The codec of a block that is stored as it is.
 pub(crate) const AS_IT_IS: u32 = 0;
 

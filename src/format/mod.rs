@@ -27,15 +27,12 @@ mod meta;
 mod sections;
 mod words;
 
-pub(crate) use entry::{Entry, Floats, IdRef, Put};
+pub(crate) use entry::{Entry, Put};
 pub(crate) use error::FormatError;
-pub(crate) use frame::Frame;
 pub(crate) use io::{ByteSink, ByteSource, zeros};
-pub(crate) use keys::{
-    BLOCKS, Key, LOGS, MANIFESTS, SEGMENTS, block_key, log_key, manifest_key, piece_count, segment_key,
-};
+pub(crate) use keys::{Key, piece_count};
 pub(crate) use log::{LogReader, LogWriter, Mark};
-pub(crate) use manifest::{AS_IT_IS, MANIFEST_VERSION, Manifest, StoredBlock, StoredSegment};
+pub(crate) use manifest::{Manifest, StoredSegment};
 pub(crate) use meta::Meta;
 pub(crate) use sections::{Contents, Kind, Layout, SectionReader, SectionWriter, VERSION};
 pub(crate) use words::{IdWord, NO_NODE, RecordHeader};

@@ -7,13 +7,14 @@ use crate::types::Id;
 
 /// What stands behind an index in memory.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Backing {
     /// Nothing: it is stored nowhere.
     Memory,
     /// A store that is not to be changed, so neither is the index.
     ReadOnly,
-    /// A store that each change is told to. Boxed, because most indexes have none.
-    Journal(Box<Journal>),
+    /// A store that each change is told to. Not boxed: no box can be refused memory, and one of these is in an index.
+    Journal(Journal),
 }
 
 impl Index {

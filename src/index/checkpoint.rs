@@ -5,11 +5,14 @@
 //! 2. When little is left, all of it is encoded at once, together with the manifest: the state of that moment. One commit
 //!    writes them, and drops what only the checkpoint before the last one named.
 //!
-//! A checkpoint that is dropped, or fails, leaves the last one as it was; what it wrote is found by the next opening.
+//! From the moment of 2 on, changes go to a new log, which both checkpoints lead to: should the store not say whether it has
+//! taken the new one, either may count. A checkpoint that fails or is given up leaves the last one as it was; what there is
+//! of it goes with the next, or is found by the next opening.
 
 use super::encode::Put;
+use super::journal::Turn;
 use super::{Error, Index};
-use crate::format::{FormatError, Kind, Manifest, StoredSegment, log_key, manifest_key, piece_count, segment_key};
+use crate::format::{FormatError, Key, Kind, Manifest, StoredSegment, piece_count};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
 use crate::types::OutOfMemory;
@@ -36,6 +39,21 @@ pub(crate) struct Writing {
     rounds: usize,
     /// What has been written of this generation, ascending by kind and index.
     written: Vec<StoredSegment>,
+    /// What its last step will make true.
+    last: Option<Last>,
+}
+
+/// What becomes of the journal when the last step has been written.
+#[derive(Debug)]
+struct Last {
+    manifest: Manifest,
+    retired: Vec<Key>,
+    /// Of the journal, before that step.
+    log_bytes: u64,
+    /// Bytes of the frames that are written with it, and when.
+    frames: usize,
+    taken: u64,
+    was_reshaped: bool,
 }
 
 /// What a step of a checkpoint asks of the store.
@@ -43,74 +61,72 @@ pub(crate) struct Writing {
 pub(crate) enum Step {
     /// To write this, and to come back.
     More(Batch),
-    /// To write this, which ends the checkpoint. What it is to be told then.
-    Last(Batch, Box<Ended>),
-}
-
-/// What becomes of the journal when the last step has been written.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    manifest: Manifest,
-    retired: Vec<String>,
+    /// To write this, which ends the checkpoint.
+    Last(Batch),
 }
 
 impl Index {
-    /// Encodes about `bytes` bytes of what has changed. The steps of a checkpoint follow one another, each after the last
-    /// one's batch has been written; changes between them are legal.
-    pub(crate) fn checkpoint_step(&mut self, bytes: usize) -> Result<Step, Error> {
+    /// Begins a checkpoint, in place of one that was not ended, and gives its generation.
+    pub(crate) fn checkpoint_begin(&mut self) -> Result<u64, Error> {
         self.check_writable()?;
-        let Some(journal) = self.journal_mut() else { return Err(Error::ReadOnly) };
-        let mut writing = match journal.writing.take() {
-            Some(writing) => writing,
-            None => {
-                let generation = journal.new_generation();
-                Box::new(Writing { generation, at: 0, rounds: 0, written: Vec::new() })
-            }
-        };
+        if let Some(left) = self.journal().and_then(|journal| journal.writing.as_ref()).map(|left| left.generation) {
+            self.checkpoint_failed(left);
+        }
+        let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
+        let generation = journal.new_generation();
+        journal.writing = Some(Writing { generation, at: 0, rounds: 0, written: Vec::new(), last: None });
+        Ok(generation)
+    }
+
+    /// Encodes about `bytes` bytes of what has changed. The steps of a checkpoint follow one another, each after the last
+    /// one's batch has been written; changes between them are legal. After an error, [`Index::checkpoint_failed`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::Busy`] when another one has begun.
+    pub(crate) fn checkpoint_step(&mut self, generation: u64, bytes: usize) -> Result<Step, Error> {
+        self.check_writable()?;
+        let mut writing = self.take_writing(generation).ok_or(Error::Busy)?;
         let stepped = self.step(&mut writing, bytes);
-        match stepped {
-            Ok(Step::Last(..)) => {}
-            Ok(Step::More(_)) => {
-                if let Some(journal) = self.journal_mut() {
-                    journal.writing = Some(writing);
-                }
-            }
-            Err(_) => self.abandon(&writing.written),
+        if let Some(journal) = self.journal_mut() {
+            journal.writing = Some(writing);
         }
         stepped
     }
 
-    /// The last step has been written.
-    pub(crate) fn checkpoint_ended(&mut self, ended: Box<Ended>) {
-        if let Some(journal) = self.journal_mut() {
-            let Ended { manifest, retired } = *ended;
-            journal.begin_log(manifest, retired);
+    /// The last step has been written: from here on its manifest counts.
+    pub(crate) fn checkpoint_ended(&mut self, generation: u64) {
+        let last = self.take_writing(generation).and_then(|writing| writing.last);
+        if let (Some(last), Some(journal)) = (last, self.journal_mut()) {
+            journal.logs.retain(|&log| log >= last.manifest.log);
+            journal.log_bytes -= last.log_bytes;
+            journal.turned(last.frames, last.taken);
+            journal.manifest = last.manifest;
+            journal.retired = last.retired;
         }
     }
 
-    /// A step was not written: all is as if the checkpoint had not begun.
-    pub(crate) fn checkpoint_failed(&mut self, ended: Option<Box<Ended>>) {
-        let writing = self.journal_mut().and_then(|journal| journal.writing.take());
-        if let Some(writing) = writing {
-            self.abandon(&writing.written);
-        }
-        if let Some(ended) = ended {
-            let newest = ended.manifest.generation;
-            let written: Vec<_> = ended.manifest.segments.into_iter().filter(|s| s.generation == newest).collect();
-            self.abandon(&written);
-        }
-    }
-
-    /// What has been written of a generation that there will not be: it is to be written again, and what there is of it goes
-    /// with the next checkpoint.
-    fn abandon(&mut self, written: &[StoredSegment]) {
-        for segment in written {
+    /// A step was not written, as far as is known: what it and those before it hold is to be written again, and what there
+    /// is of it goes with the next checkpoint.
+    pub(crate) fn checkpoint_failed(&mut self, generation: u64) {
+        let Some(Writing { written, last, .. }) = self.take_writing(generation) else { return };
+        for segment in &written {
             self.changes(segment.kind).note_segment(segment.index as usize);
         }
-        if let Some(journal) = self.journal_mut() {
-            let piece_bytes = journal.manifest.piece_bytes;
-            journal.retired.extend(written.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
+        let Some(journal) = self.journal_mut() else { return };
+        journal.is_reshaped |= last.as_ref().is_some_and(|last| last.was_reshaped);
+        let manifest = last.map(|_| Key::Manifest { generation });
+        let piece_bytes = journal.manifest.piece_bytes;
+        // The manifest first: without memory for all of them, the rest is left for the next opening to find.
+        let keys = manifest.into_iter().chain(written.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
+        for key in keys {
+            if journal.retired.try_reserve(1).is_ok() {
+                journal.retired.push(key);
+            }
         }
+    }
+
+    fn take_writing(&mut self, generation: u64) -> Option<Writing> {
+        self.journal_mut()?.writing.take_if(|writing| writing.generation == generation)
     }
 
     fn step(&mut self, writing: &mut Writing, bytes: usize) -> Result<Step, Error> {
@@ -184,20 +200,22 @@ impl Index {
         self.put_value(kind, segment, &mut put)?;
         let (index, generation, len) = (segment as u32, writing.generation, bytes.len() as u64);
         let stored = StoredSegment { kind, index, generation, bytes: len, checksum: xxh64(&bytes, 0) };
-        let piece_bytes = self.piece_bytes()?;
+        let piece_bytes = self.journal().map(|journal| journal.manifest.piece_bytes).ok_or_else(not_stored)?;
+        let key = |piece| Key::Segment { kind, index, generation, piece }.to_text();
         // Writing it a second time may take fewer pieces.
         let before = find(&writing.written, &stored).map_or(0, |at| pieces(&writing.written[at], piece_bytes));
         let now = pieces(&stored, piece_bytes);
-        for piece in 0..now.max(before) {
-            let key = segment_key(kind, index, generation, piece);
-            batch.puts.retain(|(held, _)| *held != key);
-            if piece >= now {
-                batch.deletes.push(key);
-                continue;
+        batch.deletes.try_reserve(before.saturating_sub(now) as usize).map_err(|_| OutOfMemory)?;
+        for piece in now..before {
+            batch.deletes.push(key(piece)?);
+        }
+        batch.puts.try_reserve(now as usize).map_err(|_| OutOfMemory)?;
+        if now == 1 {
+            batch.puts.push((key(0)?, bytes));
+        } else {
+            for (piece, part) in (0..).zip(bytes.chunks(piece_bytes as usize)) {
+                batch.puts.push((key(piece)?, copy(part)?));
             }
-            // From the end of the last piece on, which for most values is all there is.
-            let rest = split_off(&mut bytes, piece_bytes as usize)?;
-            batch.puts.push((key, core::mem::replace(&mut bytes, rest)));
         }
         put_in(&mut writing.written, stored)?;
         self.changes(kind).clear(segment);
@@ -229,7 +247,7 @@ impl Index {
     fn last(&mut self, writing: &mut Writing, mut batch: Batch) -> Result<Step, Error> {
         let meta = self.meta();
         let count = segments_of(self.parts.slots());
-        let Some(journal) = self.journal_mut() else { return Err(Error::ReadOnly) };
+        let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
         let before = &journal.manifest;
         let mut segments = Vec::new();
         for &segment in before.segments.iter().chain(&writing.written) {
@@ -240,26 +258,32 @@ impl Index {
         // Those of before that give way, and those written in an earlier step of slots that are no more.
         let gone = before.segments.iter().chain(&writing.written);
         let gone = gone.filter(|segment| find(&segments, segment).is_none_or(|at| segments[at] != **segment));
-        let mut retired: Vec<_> = gone.flat_map(|segment| keys_of(segment, before.piece_bytes)).collect();
-        retired.push(manifest_key(before.generation));
-        retired.extend(journal.logs.iter().map(|&log| log_key(log)));
-        let manifest = Manifest {
-            generation: writing.generation,
-            log: journal.logs.last().map_or(before.log, |last| last + 1),
-            next_sequence: journal.next_sequence(),
-            piece_bytes: before.piece_bytes,
-            next_block: before.next_block,
-            meta,
-            segments,
-            blocks: Vec::new(),
-        };
-        batch.deletes.append(&mut journal.retired.clone());
-        batch.puts.push((manifest_key(manifest.generation), manifest.encode()?));
-        Ok(Step::Last(batch, Box::new(Ended { manifest, retired })))
-    }
-
-    fn piece_bytes(&self) -> Result<u32, Error> {
-        self.journal().map(|journal| journal.manifest.piece_bytes).ok_or(Error::ReadOnly)
+        let gone = gone.flat_map(|segment| keys_of(segment, before.piece_bytes));
+        let logs = journal.logs.iter().map(|&number| Key::Log { number });
+        let mut retired = Vec::new();
+        for key in gone.chain(logs).chain([Key::Manifest { generation: before.generation }]) {
+            retired.try_reserve(1).map_err(|_| OutOfMemory)?;
+            retired.push(key);
+        }
+        batch.deletes.try_reserve(journal.retired.len()).map_err(|_| OutOfMemory)?;
+        for key in &journal.retired {
+            batch.deletes.push(key.to_text()?);
+        }
+        let (generation, next_sequence) = (writing.generation, journal.next_sequence());
+        let (piece_bytes, next_block) = (before.piece_bytes, before.next_block);
+        let log_bytes = journal.log_bytes;
+        let Turn { first: log, frames, taken } = journal.turn_log()?;
+        let manifest =
+            Manifest { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks: Vec::new() };
+        batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
+        let frames_bytes = frames.len();
+        if frames_bytes > 0 {
+            batch.puts.push((Key::Log { number: log }.to_text()?, frames));
+        }
+        batch.puts.push((Key::Manifest { generation }.to_text()?, manifest.encode()?));
+        let was_reshaped = core::mem::take(&mut journal.is_reshaped);
+        writing.last = Some(Last { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped });
+        Ok(Step::Last(batch))
     }
 
     fn changes(&mut self, kind: Kind) -> &mut Changes {
@@ -302,23 +326,24 @@ fn put_in(list: &mut Vec<StoredSegment>, segment: StoredSegment) -> Result<(), O
     Ok(())
 }
 
-/// Takes what lies behind the first `len` bytes away from them.
-fn split_off(bytes: &mut Vec<u8>, len: usize) -> Result<Vec<u8>, OutOfMemory> {
-    let mut rest = Vec::new();
-    if let Some(behind) = bytes.get(len..) {
-        rest.try_reserve_exact(behind.len())?;
-        rest.extend_from_slice(behind);
-        bytes.truncate(len);
-    }
-    Ok(rest)
+fn copy(part: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(part.len())?;
+    copy.extend_from_slice(part);
+    Ok(copy)
+}
+
+/// What a caller hears who asks for what only a stored index has.
+fn not_stored() -> Error {
+    Error::NotFound { what: "the index is in no store".to_owned() }
 }
 
 fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
     piece_count(segment.bytes, piece_bytes).unwrap_or(0)
 }
 
-/// What the values of a segment are called.
-pub(super) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = String> + use<> {
+/// The values of a segment.
+pub(super) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
     let StoredSegment { kind, index, generation, .. } = *segment;
-    (0..pieces(segment, piece_bytes)).map(move |piece| segment_key(kind, index, generation, piece))
+    (0..pieces(segment, piece_bytes)).map(move |piece| Key::Segment { kind, index, generation, piece })
 }

@@ -70,17 +70,20 @@ impl Config {
         if self.dimensions != asked.dimensions {
             return Err(Error::DimensionMismatch { expected: self.dimensions, received: asked.dimensions });
         }
-        let fixed: [(&'static str, String, String); 3] = [
-            ("metric", self.metric.name().to_owned(), asked.metric.name().to_owned()),
-            ("quantization", self.quantization.name().to_owned(), asked.quantization.name().to_owned()),
-            ("m", self.m.to_string(), asked.m.to_string()),
-        ];
-        match fixed.into_iter().find(|(_, is, wanted)| is != wanted) {
-            None => Ok(()),
-            Some((option, is, received)) => {
-                Err(Error::InvalidOption { option, expected: format!("{is}, as the index was made with"), received })
-            }
+        let differs = |option, is: &str, received: &str| {
+            let expected = format!("{is}, as the index was made with");
+            Err(Error::InvalidOption { option, expected, received: received.to_owned() })
+        };
+        if self.metric != asked.metric {
+            return differs("metric", self.metric.name(), asked.metric.name());
         }
+        if self.quantization != asked.quantization {
+            return differs("quantization", self.quantization.name(), asked.quantization.name());
+        }
+        if self.m != asked.m {
+            return differs("m", &self.m.to_string(), &asked.m.to_string());
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::Error;
 use super::checkpoint::Writing;
-use crate::format::{Entry, LogWriter, Manifest, Mark, log_key};
+use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
 use crate::store::StoreError;
 use crate::types::OutOfMemory;
 
@@ -28,9 +28,20 @@ pub(crate) struct Found {
     /// The number of the frame that comes next.
     pub(crate) next_sequence: u64,
     /// Values that it does not name.
-    pub(crate) retired: Vec<String>,
+    pub(crate) retired: Vec<Key>,
     /// A generation of which there is no value.
     pub(crate) next_generation: u64,
+}
+
+/// The beginning of new logs.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// The first of them.
+    pub(super) first: u64,
+    /// What it is to hold; when that is nothing, changes are appended to it.
+    pub(super) frames: Vec<u8>,
+    /// For [`Journal::turned`].
+    pub(super) taken: u64,
 }
 
 /// The store's side of an index that is written.
@@ -39,18 +50,22 @@ pub(crate) struct Journal {
     log: LogWriter,
     /// Up to here the changes have happened.
     sealed: Mark,
+    /// How many bytes are being appended, from [`Journal::take`] to [`Journal::committed`].
+    appending: Option<usize>,
+    /// How often changes have been taken to be appended.
+    taken: u64,
     /// The checkpoint that counts.
     pub(super) manifest: Manifest,
-    /// Logs since that checkpoint, the one that is written to last; it may not exist yet.
+    /// Logs since that checkpoint, the one that is written to last; any may not exist.
     pub(super) logs: Vec<u64>,
     /// Bytes in them.
-    log_bytes: u64,
+    pub(super) log_bytes: u64,
     /// Values that only the checkpoint before names, or none. They go with the next one.
-    pub(super) retired: Vec<String>,
+    pub(super) retired: Vec<Key>,
     /// A generation of which there is no value.
     next_generation: u64,
     /// The checkpoint under way.
-    pub(super) writing: Option<Box<Writing>>,
+    pub(super) writing: Option<Writing>,
     /// A compaction has changed what no log tells.
     pub(super) is_reshaped: bool,
     /// What the store said when it did not take a change. From then on nothing is changed any more.
@@ -61,12 +76,23 @@ impl Journal {
     /// What follows `manifest`: the next change goes to a new log, because an old one may end in the middle of a frame.
     pub(crate) fn new(manifest: Manifest, found: Found) -> Result<Self, OutOfMemory> {
         let Found { mut logs, log_bytes, next_sequence, retired, next_generation } = found;
-        logs.try_reserve(1)?;
+        logs.try_reserve_exact(1)?;
         logs.push(logs.last().map_or(manifest.log, |last| last + 1));
         let log = LogWriter::new(manifest.meta.dimensions as usize, next_sequence);
-        let sealed = log.mark();
-        let (writing, is_reshaped, failed) = (None, false, None);
-        Ok(Self { log, sealed, manifest, logs, log_bytes, retired, next_generation, writing, is_reshaped, failed })
+        Ok(Self {
+            sealed: log.mark(),
+            log,
+            appending: None,
+            taken: 0,
+            manifest,
+            logs,
+            log_bytes,
+            retired,
+            next_generation,
+            writing: None,
+            is_reshaped: false,
+            failed: None,
+        })
     }
 
     /// A generation for a checkpoint that begins. No value has it, not even of one that was dropped: those are deleted later.
@@ -103,27 +129,68 @@ impl Journal {
         self.log.sealed_bytes() > 0
     }
 
-    /// What is to be appended to the store, and to which value; none when all is there. Until
-    /// [`Journal::committed`] nothing else is to be appended.
+    /// What is to be appended to the store, and to which value; none when all is there. [`Journal::committed`] must be told
+    /// how that ended.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while that has not happened.
     pub(crate) fn take(&mut self) -> Result<Option<(String, Vec<u8>)>, Error> {
         self.check()?;
+        if self.appending.is_some() {
+            return Err(Error::Busy);
+        }
         if !self.has_uncommitted() {
             return Ok(None);
         }
+        let key = Key::Log { number: self.current_log() }.to_text()?;
         let bytes = self.log.take()?;
         self.sealed = self.log.mark();
-        let number = self.logs.last().copied().unwrap_or(self.manifest.log);
-        Ok(Some((log_key(number), bytes)))
+        self.appending = Some(bytes.len());
+        self.taken += 1;
+        Ok(Some((key, bytes)))
     }
 
-    /// How appending `len` bytes has ended. After a failure the store may hold any part of them, and what comes later must
-    /// not follow: the index takes no changes any more. Opening it again finds what the store has.
-    pub(crate) fn committed(&mut self, len: usize, outcome: Result<(), StoreError>) -> Result<(), Error> {
-        self.log_bytes += len as u64;
+    /// How appending has ended. After a failure the store may hold any part of it, and what comes later must not follow:
+    /// the index takes no changes any more. Opening it again finds what the store has.
+    pub(crate) fn committed(&mut self, outcome: Result<(), StoreError>) -> Result<(), Error> {
+        self.log_bytes += self.appending.take().unwrap_or(0) as u64;
         if let Err(error) = outcome {
             self.failed = Some(error);
         }
         self.check()
+    }
+
+    fn current_log(&self) -> u64 {
+        self.logs.last().copied().unwrap_or(self.manifest.log)
+    }
+
+    /// From here on changes go to a new log. A checkpoint that ends here says that only it and later ones follow; the
+    /// checkpoint before says that they follow its own logs. So neither misses a change, whichever will count: also when
+    /// the store has failed to say whether it took the new one.
+    ///
+    /// What has not been committed is in the new checkpoint and in no log, so the one before would miss it. It is to be
+    /// written together with the new one, as a log of its own.
+    pub(super) fn turn_log(&mut self) -> Result<Turn, Error> {
+        if self.appending.is_some() {
+            return Err(Error::Busy);
+        }
+        let frames = self.log.sealed()?;
+        self.logs.try_reserve(2).map_err(|_| OutOfMemory)?;
+        let first = self.current_log() + 1;
+        self.logs.push(first);
+        if !frames.is_empty() {
+            self.logs.push(first + 1);
+        }
+        Ok(Turn { first, frames, taken: self.taken })
+    }
+
+    /// The frames of a turn are in the store. Those that were appended once more meanwhile are there twice, and are read
+    /// once.
+    pub(super) fn turned(&mut self, frames: usize, taken: u64) {
+        self.log_bytes += frames as u64;
+        if self.taken == taken {
+            self.log.forget(frames);
+        }
     }
 
     /// Whether a checkpoint would pay: the logs have grown, or a compaction has moved what they do not tell of.
@@ -141,16 +208,6 @@ impl Journal {
     /// Bytes of the logs since the last checkpoint.
     pub(crate) const fn log_bytes(&self) -> u64 {
         self.log_bytes
-    }
-
-    /// A checkpoint has been written: from here on its log counts.
-    pub(super) fn begin_log(&mut self, manifest: Manifest, retired: Vec<String>) {
-        self.logs.clear();
-        self.logs.push(manifest.log);
-        self.log_bytes = 0;
-        self.is_reshaped = false;
-        self.manifest = manifest;
-        self.retired = retired;
     }
 }
 

@@ -43,7 +43,7 @@ mod stats;
 mod vector;
 mod verify;
 
-pub(crate) use checkpoint::{Ended, Step};
+pub(crate) use checkpoint::Step;
 pub use config::Config;
 pub use error::Error;
 #[cfg(target_arch = "wasm32")]

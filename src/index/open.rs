@@ -6,74 +6,89 @@ use super::decode::{Arrays, Filling, Leftovers, corrupt};
 use super::journal::{Found, Journal};
 use super::{Error, Index, Payload};
 use crate::arena::PayloadKind;
-use crate::format::{
-    Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, log_key, manifest_key, piece_count, zeros,
-};
+use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
 use crate::store::Mode;
-use crate::types::Id;
-use std::collections::HashSet;
+use crate::types::{Id, OutOfMemory};
 use xxhash_rust::xxh64::xxh64;
 
-/// About how many bytes are read from a store at once.
-const READ_BYTES: u64 = 4 << 20;
+/// About how many bytes are read from a store at once: so many values of the length that it handles well, and no more than
+/// one would want to hold beside the index.
+const READ_VALUES: u64 = 64;
+const MOST_READ_BYTES: u64 = 4 << 20;
 
 /// What is in a store, by the names of its values.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
     /// Generations of the manifests, the newest first.
     pub(crate) manifests: Vec<u64>,
     /// Numbers of the logs, ascending.
     logs: Vec<u64>,
-    keys: Vec<String>,
-    next_generation: u64,
+    /// All values, ascending.
+    keys: Vec<Key>,
 }
 
 impl Inventory {
     /// Sorts names. Those that are not an index's are nobody's business.
-    pub(crate) fn new(keys: Vec<String>) -> Self {
-        let mut inventory = Self { next_generation: 1, ..Self::default() };
-        for key in keys {
-            let generation = match Key::parse(&key) {
-                Some(Key::Manifest { generation }) => {
-                    inventory.manifests.push(generation);
-                    generation
-                }
-                Some(Key::Segment { generation, .. }) => generation,
-                Some(Key::Log { number }) => {
-                    inventory.logs.push(number);
-                    0
-                }
-                Some(Key::Block { .. }) => 0,
-                None => continue,
+    pub(crate) fn new(names: &[String]) -> Result<Self, OutOfMemory> {
+        let mut inventory = Self::default();
+        inventory.keys.try_reserve_exact(names.len())?;
+        inventory.keys.extend(names.iter().filter_map(|name| Key::parse(name)));
+        inventory.keys.sort_unstable();
+        for key in &inventory.keys {
+            let (list, number) = match *key {
+                Key::Manifest { generation } => (&mut inventory.manifests, generation),
+                Key::Log { number } => (&mut inventory.logs, number),
+                Key::Segment { .. } | Key::Block { .. } => continue,
             };
-            inventory.next_generation = inventory.next_generation.max(generation.saturating_add(1));
-            inventory.keys.push(key);
+            list.try_reserve(1)?;
+            list.push(number);
         }
-        inventory.manifests.sort_unstable_by(|a, b| b.cmp(a));
-        inventory.logs.sort_unstable();
-        inventory
+        inventory.manifests.reverse();
+        Ok(inventory)
     }
 
-    /// Whether nothing of an index is there.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+    /// Whether there are logs, and no checkpoint that they follow.
+    pub(crate) const fn is_headless(&self) -> bool {
+        self.manifests.is_empty() && !self.logs.is_empty()
     }
 
     /// The logs that follow a checkpoint.
-    pub(crate) fn logs_since(&self, manifest: &Manifest) -> impl Iterator<Item = u64> + '_ {
-        let first = manifest.log;
-        self.logs.iter().copied().filter(move |&log| log >= first)
+    pub(crate) fn logs_since(&self, manifest: &Manifest) -> &[u64] {
+        let first = self.logs.partition_point(|&log| log < manifest.log);
+        self.logs.get(first..).unwrap_or_default()
     }
 
     /// What there is beside a checkpoint that counts.
-    fn beside(self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Found {
-        let logs: Vec<u64> = self.logs_since(manifest).collect();
-        let mut named: HashSet<String> =
-            manifest.segments.iter().flat_map(|segment| keys_of(segment, manifest.piece_bytes)).collect();
-        named.insert(manifest_key(manifest.generation));
-        named.extend(logs.iter().map(|&log| log_key(log)));
-        let retired = self.keys.into_iter().filter(|key| !named.contains(key)).collect();
-        Found { logs, log_bytes, next_sequence, retired, next_generation: self.next_generation }
+    fn beside(self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Result<Found, OutOfMemory> {
+        let mut logs = Vec::new();
+        logs.try_reserve_exact(self.logs_since(manifest).len() + 1)?;
+        logs.extend_from_slice(self.logs_since(manifest));
+        let next_generation = self.next_generation();
+        let mut retired = self.keys;
+        let segments = &manifest.segments;
+        retired.retain(|key| match *key {
+            Key::Manifest { generation } => generation != manifest.generation,
+            Key::Log { number } => number < manifest.log,
+            Key::Segment { kind, index, generation, piece } => {
+                let place = segments.binary_search_by_key(&(kind, index), |segment| (segment.kind, segment.index));
+                let named = place.ok().and_then(|place| segments.get(place));
+                !named.is_some_and(|named| {
+                    let pieces = piece_count(named.bytes, manifest.piece_bytes);
+                    named.generation == generation && pieces.is_some_and(|pieces| piece < pieces)
+                })
+            }
+            Key::Block { .. } => true,
+        });
+        Ok(Found { logs, log_bytes, next_sequence, retired, next_generation })
+    }
+
+    /// A generation of which there is no value.
+    fn next_generation(&self) -> u64 {
+        let generations = self.keys.iter().map(|key| match *key {
+            Key::Manifest { generation } | Key::Segment { generation, .. } => generation,
+            Key::Log { .. } | Key::Block { .. } => 0,
+        });
+        generations.max().unwrap_or(0) + 1
     }
 }
 
@@ -88,11 +103,10 @@ pub(crate) struct Opening {
 impl Opening {
     /// From the manifest of this generation.
     pub(crate) fn begin(generation: u64, manifest: &[u8], inventory: &Inventory) -> Result<Self, Error> {
-        let manifest = Manifest::decode(manifest)?;
+        let key = Key::Manifest { generation };
+        let manifest = Manifest::decode(manifest).map_err(|error| named(key, error.into()))?;
         if manifest.generation != generation {
-            return Err(
-                corrupt(format!("the manifest of {generation} says that it is of {}", manifest.generation)).into()
-            );
+            return Err(corrupt(format!("{key} says that it is of {}", manifest.generation)).into());
         }
         let pieces = |segment: &StoredSegment| u64::from(piece_count(segment.bytes, manifest.piece_bytes).unwrap_or(0));
         // Nothing is asked for, or made room for, that cannot be there.
@@ -118,18 +132,23 @@ impl Opening {
     }
 
     /// What is to be read next; nothing at the end.
-    pub(crate) fn wanted(&self) -> Vec<String> {
-        let (mut keys, mut bytes) = (Vec::new(), 0);
+    pub(crate) fn wanted(&self) -> Result<Vec<String>, OutOfMemory> {
+        let piece_bytes = self.manifest.piece_bytes;
+        let enough = (READ_VALUES * u64::from(piece_bytes)).min(MOST_READ_BYTES);
+        let (mut keys, mut bytes) = (Vec::new(), 0u64);
         for segment in self.next..self.filling.segments() {
-            if bytes >= READ_BYTES {
+            if bytes >= enough {
                 break;
             }
             for stored in self.stored(segment) {
-                bytes += stored.bytes;
-                keys.extend(keys_of(stored, self.manifest.piece_bytes));
+                bytes = bytes.saturating_add(stored.bytes);
+                for key in keys_of(stored, piece_bytes) {
+                    keys.try_reserve(1)?;
+                    keys.push(key.to_text()?);
+                }
             }
         }
-        keys
+        Ok(keys)
     }
 
     /// Takes what [`Opening::wanted`] asked for.
@@ -155,11 +174,22 @@ impl Opening {
 
     /// The index of the checkpoint, proven; it takes the logs next.
     pub(crate) fn finish(self) -> Result<Replay, Error> {
+        if self.next < self.filling.segments() {
+            return Err(corrupt("the manifest names segments of no bytes").into());
+        }
         let mut index = self.filling.finish()?;
         index.forget_changes();
         let vector = zeros(index.config.dimensions)?;
         let next_sequence = self.manifest.next_sequence;
         Ok(Replay { index, manifest: self.manifest, next_sequence, log_bytes: 0, vector })
+    }
+}
+
+/// Says in which value something is wrong.
+fn named(key: Key, error: Error) -> Error {
+    match error {
+        Error::Corrupt { what } => Error::Corrupt { what: format!("{key}: {what}") },
+        error => error,
     }
 }
 
@@ -182,8 +212,8 @@ fn join(
         }
     }
     if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
-        let name = keys_of(stored, piece_bytes).next().unwrap_or_default();
-        return Err(corrupt(format!("{name} is not as it was written")).into());
+        let name = keys_of(stored, piece_bytes).next().map(|key| key.to_string());
+        return Err(corrupt(format!("{} is not as it was written", name.unwrap_or_default())).into());
     }
     Ok(joined)
 }
@@ -261,7 +291,11 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// Does again what a log says. A torn end is where the process that wrote it ended.
-    pub(crate) fn log(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn log(&mut self, number: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.frames(bytes).map_err(|error| named(Key::Log { number }, error))
+    }
+
+    fn frames(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.log_bytes += bytes.len() as u64;
         let mut reader = LogReader::new(bytes, self.vector.len(), self.next_sequence);
         while let Some(frame) = reader.next_frame()? {
@@ -297,8 +331,8 @@ impl Replay {
         index.backing = match mode {
             Mode::ReadOnly => Backing::ReadOnly,
             Mode::ReadWrite => {
-                let found = inventory.beside(&manifest, log_bytes, next_sequence);
-                Backing::Journal(Box::new(Journal::new(manifest, found)?))
+                let found = inventory.beside(&manifest, log_bytes, next_sequence)?;
+                Backing::Journal(Journal::new(manifest, found)?)
             }
         };
         Ok(index)
@@ -306,9 +340,9 @@ impl Replay {
 }
 
 impl Index {
-    /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. The place must
-    /// be empty. Values are cut into pieces of `piece_bytes`.
-    pub(crate) fn attach(&mut self, piece_bytes: usize) -> Result<(), Error> {
+    /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. What the place
+    /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`.
+    pub(crate) fn attach(&mut self, inventory: Inventory, piece_bytes: usize) -> Result<(), Error> {
         let manifest = Manifest {
             generation: 0,
             log: 0,
@@ -319,8 +353,13 @@ impl Index {
             segments: Vec::new(),
             blocks: Vec::new(),
         };
-        let found = Found { next_sequence: 1, next_generation: 1, ..Found::default() };
-        self.backing = Backing::Journal(Box::new(Journal::new(manifest, found)?));
+        let found = inventory.beside(&manifest, 0, 1)?;
+        self.backing = Backing::Journal(Journal::new(manifest, found)?);
         Ok(())
+    }
+
+    /// Takes that back, when the first checkpoint was not written: the index is in memory only, as it was.
+    pub(crate) fn detach(&mut self) {
+        self.backing = Backing::Memory;
     }
 }

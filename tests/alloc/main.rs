@@ -5,6 +5,7 @@
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod refusing;
+mod stored;
 
 use refusing::{Refused, refusing};
 use thermocline::{Config, Error, Hit, Id, Index, Payload, Quantization, SearchOptions};

@@ -10,6 +10,8 @@ pub(crate) enum Refused {
     Only(usize),
     /// This one and all that follow, as when memory is full: not even a way out may need any.
     From(usize),
+    /// All of more bytes than this.
+    Above(usize),
 }
 
 /// What is refused, how many allocations there have been since, and whether one was refused.
@@ -41,13 +43,22 @@ pub(crate) fn refusing<T>(refused: Refused, work: impl FnOnce() -> T) -> (T, boo
     (outcome, hit)
 }
 
-fn is_refused() -> bool {
+/// Runs `work` without refusals and without counting, in the middle of [`refusing`].
+pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
+    let state = STATE.replace(CALM);
+    let outcome = work();
+    STATE.set(state);
+    outcome
+}
+
+fn is_refused(bytes: usize) -> bool {
     let mut state = STATE.get();
     let Some(refused) = state.refused else { return false };
     state.seen += 1;
     let is_refused = match refused {
         Refused::Only(nth) => state.seen == nth,
         Refused::From(nth) => state.seen >= nth,
+        Refused::Above(most) => bytes > most,
     };
     state.hit |= is_refused;
     STATE.set(state);
@@ -60,19 +71,19 @@ unsafe impl GlobalAlloc for Refusing {
     // SAFETY: the caller's promise is the one that the system's allocator asks for.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        if is_refused() { core::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+        if is_refused(layout.size()) { core::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
     }
 
     // SAFETY: as above.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        if is_refused() { core::ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
+        if is_refused(layout.size()) { core::ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
     }
 
     // Giving room back is never refused: an allocator that has nothing better leaves a piece as large as it is.
     // SAFETY: as above.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let refused = size > layout.size() && is_refused();
+        let refused = size > layout.size() && is_refused(size);
         // SAFETY: as above.
         if refused { core::ptr::null_mut() } else { unsafe { System.realloc(pointer, layout, size) } }
     }

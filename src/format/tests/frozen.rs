@@ -1,7 +1,8 @@
 //! The frozen log and manifest of version 1, which `tests/fixtures/v1/stored.py` wrote from docs/FORMAT.md: they are
 //! read as what they are, and writing the same gives the same bytes.
 
-use super::super::{AS_IT_IS, Kind, Manifest, StoredBlock, StoredSegment};
+use super::super::manifest::{AS_IT_IS, StoredBlock};
+use super::super::{Kind, Manifest, StoredSegment};
 use super::{Reading, Said, meta, read, written};
 use crate::types::Id;
 

@@ -1,6 +1,7 @@
 //! Manifests: there and back, cut, flipped, and impossible under a right checksum.
 
-use super::super::{FormatError, Kind, MANIFEST_VERSION, Manifest, Meta, StoredBlock, StoredSegment};
+use super::super::manifest::{MANIFEST_VERSION, StoredBlock};
+use super::super::{FormatError, Kind, Manifest, Meta, StoredSegment};
 use super::frozen::{MANIFEST, manifest};
 use super::meta;
 use proptest::prelude::*;

@@ -6,7 +6,9 @@ mod keys;
 mod log;
 mod manifest;
 
-use super::{Entry, Floats, FormatError, Frame, IdRef, LogReader, LogWriter, Meta, Put};
+use super::entry::{Floats, IdRef};
+use super::frame::Frame;
+use super::{Entry, FormatError, LogReader, LogWriter, Meta, Put};
 use crate::types::Id;
 
 /// An entry that owns what it says.
@@ -73,8 +75,7 @@ fn read(bytes: &[u8], dimensions: usize, next: u64) -> Result<Reading, FormatErr
     let mut reader = LogReader::new(bytes, dimensions, next);
     let mut frames = Vec::new();
     while let Some(frame) = reader.next_frame()? {
-        assert_eq!(reader.next_sequence(), frame.sequence + 1);
-        frames.push((frame.sequence, entries_of(&frame, dimensions)));
+        frames.push((reader.next_sequence() - 1, entries_of(&frame, dimensions)));
     }
     Ok(Reading { frames, at: reader.at(), torn: reader.is_torn() })
 }

@@ -1,0 +1,171 @@
+//! What is written for a change, by counting bytes, and that nothing is left behind.
+
+use std::cell::{Cell, RefCell};
+
+use thermocline::{Batch, Config, Index, MemoryStore, OpenOptions, Store, StoreError, StoredIndex};
+
+use crate::layout::{manifests, orphans};
+use crate::support::{Rng, content, now, put};
+
+const DIMENSIONS: usize = 32;
+const COUNT: usize = 10_000;
+
+/// Counts what is written, and notes where.
+#[derive(Debug, Default)]
+struct Counting {
+    inner: MemoryStore,
+    bytes: Cell<usize>,
+    keys: RefCell<Vec<String>>,
+}
+
+impl Counting {
+    /// Bytes and keys since the last time.
+    fn written(&self) -> (usize, Vec<String>) {
+        (self.bytes.take(), self.keys.take())
+    }
+
+    fn note(&self, key: &str, bytes: &[u8]) {
+        self.bytes.set(self.bytes.get() + bytes.len());
+        self.keys.borrow_mut().push(key.to_owned());
+    }
+}
+
+impl Store for &Counting {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.inner.read(keys).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        batch.puts.iter().for_each(|(key, bytes)| self.note(key, bytes));
+        self.inner.commit(batch).await
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.note(key, bytes);
+        self.inner.append(key, bytes).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.inner.value_bytes()
+    }
+}
+
+fn options() -> OpenOptions {
+    let config = Config { m: 8, ef_construction: 16, ..Config::new(DIMENSIONS) };
+    OpenOptions { config: Some(config), ..Default::default() }
+}
+
+fn insert(stored: &StoredIndex<impl Store>, rng: &mut Rng, count: usize) {
+    for _ in 0..count {
+        stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)).unwrap();
+    }
+}
+
+#[test]
+fn a_save_costs_what_changed() {
+    let store = Counting::default();
+    let mut rng = Rng(5);
+    let stored = now(StoredIndex::open(&store, options())).unwrap();
+    insert(&stored, &mut rng, COUNT);
+    now(stored.checkpoint()).unwrap();
+    store.written();
+
+    insert(&stored, &mut rng, 1);
+    now(stored.commit()).unwrap();
+    let (bytes, keys) = store.written();
+    assert!(bytes < 8 << 10 && keys.len() == 1 && keys[0].starts_with("log/"), "{bytes} bytes in {keys:?}");
+    assert!(bytes < 8 * DIMENSIONS, "{bytes} bytes for one record");
+
+    now(stored.commit()).unwrap();
+    assert_eq!(store.written(), (0, Vec::new()), "nothing has changed");
+
+    now(stored.checkpoint()).unwrap();
+    store.written();
+    now(stored.checkpoint()).unwrap();
+    let (bytes, keys) = store.written();
+    assert!(keys.len() == 1 && keys[0].starts_with("m/") && bytes < 4 << 10, "{bytes} bytes in {keys:?}");
+
+    let ids: Vec<_> = stored.index().unwrap().iter().map(|record| record.id).step_by(9).collect();
+    for id in &ids {
+        assert!(stored.change(|index| index.delete(id)).unwrap());
+    }
+    now(stored.checkpoint()).unwrap();
+    let (_, keys) = store.written();
+    assert!(
+        keys.iter().all(|key| key.starts_with("s/i/") || key.starts_with("m/") || key.starts_with("log/")),
+        "{keys:?}"
+    );
+}
+
+/// New records lie in slots of their own segment; what they change elsewhere is links.
+#[test]
+fn a_checkpoint_after_a_few_inserts_leaves_most_as_it_is() {
+    let store = Counting::default();
+    let mut rng = Rng(6);
+    let stored = now(StoredIndex::open(&store, options())).unwrap();
+    insert(&stored, &mut rng, COUNT);
+    now(stored.checkpoint()).unwrap();
+    store.written();
+    insert(&stored, &mut rng, COUNT / 100);
+    now(stored.commit()).unwrap();
+    store.written();
+    now(stored.checkpoint()).unwrap();
+    let (bytes, _) = store.written();
+    let all = manifests(&content(&store.inner))[0].1.segment_bytes() as usize;
+    assert!(3 * bytes < all, "{bytes} of {all}");
+}
+
+#[test]
+fn the_store_holds_what_the_index_needs() {
+    let place = MemoryStore::with_value_bytes(20_000);
+    let mut rng = Rng(8);
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    insert(&stored, &mut rng, 3000);
+    now(stored.checkpoint()).unwrap();
+    for number in 0..2500_u64 {
+        assert!(stored.change(|index| index.delete(&number.into())).unwrap());
+    }
+    stored.change(Index::compact).unwrap();
+    assert!(stored.checkpoint_due().unwrap());
+    for _ in 0..2 {
+        now(stored.checkpoint()).unwrap();
+        assert!(!stored.checkpoint_due().unwrap());
+    }
+    let holds = |manifests_kept: usize| {
+        let found = content(&place);
+        let known = manifests(&found);
+        assert_eq!((known.len(), orphans(&place)), (manifests_kept, Vec::new()));
+        // Nothing changed between the two, so both name the same values.
+        let needed: u64 = known[0].1.segment_bytes();
+        let beside = found.iter().filter(|(key, _)| !key.starts_with("s/"));
+        let held: usize = found.values().map(Vec::len).sum();
+        assert_eq!(held as u64, needed + beside.map(|(_, value)| value.len() as u64).sum::<u64>());
+        assert_eq!(stored.index().unwrap().stats().stored.segments, needed);
+        held
+    };
+    let held = holds(2);
+    assert!(held < 500 * (4 * DIMENSIONS + 2 * 128 + 64 + 100) + 20_000, "{held} bytes for 500 records");
+
+    // As from a checkpoint that was cut off.
+    for piece in 0..3 {
+        put(&place, &format!("s/c/0000000000.00000000000000000077.000000000{piece}"), vec![1; 5000]);
+    }
+    put(&place, "s/r/0000000009.00000000000000000001.0000000000", vec![1; 5000]);
+    put(&place, "log/00000000000000000000", vec![1; 500]);
+    drop(stored);
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    for _ in 0..2 {
+        now(stored.checkpoint()).unwrap();
+    }
+    let found = content(&place);
+    assert!(orphans(&place).is_empty() && !found.contains_key("log/00000000000000000000"));
+    assert!(found.values().map(Vec::len).sum::<usize>() <= held + 64);
+}

@@ -1,0 +1,266 @@
+//! Each stored value in turn missing, cut or changed, after two checkpoints and with two logs since.
+
+use std::collections::BTreeSet;
+
+use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, StoredIndex};
+use xxhash_rust::xxh64::Xxh64;
+
+use crate::layout::{Manifest, manifests};
+use crate::model::{Model, fingerprint};
+use crate::support::{Rng, content, copied, delete, now, put};
+
+const DIMENSIONS: usize = 4;
+
+pub(crate) struct Scene {
+    pub(crate) place: MemoryStore,
+    pub(crate) model: Model,
+    /// The first log that the newest checkpoint needs, and the last.
+    logs: [String; 2],
+}
+
+fn options() -> OpenOptions {
+    let config = Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) };
+    OpenOptions { config: Some(config), mode: Mode::ReadWrite }
+}
+
+/// Two segments of slots. Between the checkpoints and after them only a few records changed.
+pub(crate) fn scene() -> Scene {
+    let place = MemoryStore::with_value_bytes(8000);
+    let mut model = Model::new();
+    let mut rng = Rng(3);
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    let mut insert = |stored: &StoredIndex<MemoryStore>, count| {
+        for _ in 0..count {
+            let vector = rng.vector(DIMENSIONS);
+            let id = stored.change(|index| index.insert(&vector, None)).unwrap();
+            let print = fingerprint(&id, &vector, None);
+            model.put(id, print);
+        }
+    };
+    insert(&stored, 1100);
+    now(stored.checkpoint()).unwrap();
+    insert(&stored, 3);
+    now(stored.commit()).unwrap();
+    insert(&stored, 2);
+    now(stored.checkpoint()).unwrap();
+    insert(&stored, 4);
+    now(stored.commit()).unwrap();
+    insert(&stored, 1);
+    now(stored.commit()).unwrap();
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    insert(&stored, 3);
+    now(stored.commit()).unwrap();
+    insert(&stored, 1);
+    now(stored.commit()).unwrap();
+    let found = content(&place);
+    let log = manifests(&found)[0].1.log;
+    let mut logs = found.keys().filter(|key| **key >= format!("log/{log:020}") && key.starts_with("log/"));
+    let logs = [logs.next().unwrap().clone(), logs.next_back().unwrap().clone()];
+    assert!(logs[0] < logs[1]);
+    Scene { place, model, logs }
+}
+
+pub(crate) fn open(place: &MemoryStore, mode: Mode) -> Result<StoredIndex<MemoryStore>, Error> {
+    now(StoredIndex::open(place.clone(), OpenOptions { config: None, mode }))
+}
+
+/// Ways to damage a value.
+fn damaged(value: &[u8], rng: &mut Rng) -> Vec<Option<Vec<u8>>> {
+    let flipped = |at: usize| {
+        let mut value = value.to_vec();
+        value[at / 8] ^= 1 << (at % 8);
+        Some(value)
+    };
+    let mut all = vec![None, Some(Vec::new()), Some(value[..value.len() - 1].to_vec())];
+    all.push(Some(value[..rng.below(value.len())].to_vec()));
+    all.push(Some([value, &[0]].concat()));
+    all.extend((0..4).map(|_| flipped(rng.below(8 * value.len()))));
+    all
+}
+
+fn with(place: &MemoryStore, key: &str, value: Option<Vec<u8>>) -> MemoryStore {
+    let place = copied(place);
+    match value {
+        Some(value) => put(&place, key, value),
+        None => delete(&place, key),
+    }
+    place
+}
+
+#[test]
+fn each_damaged_value_is_got_around_or_named() {
+    let Scene { place, model, logs } = scene();
+    let found = content(&place);
+    let known = manifests(&found);
+    assert_eq!(known.len(), 2);
+    let [newest, older] = [0, 1].map(|at| known[at].1.keys());
+    let shared: BTreeSet<&String> = newest.intersection(&older).collect();
+    assert!(shared.len() > 3 && newest.len() > shared.len() + 3, "{} of {}", shared.len(), newest.len());
+    let mut rng = Rng(1);
+    for (key, value) in &found {
+        for value in damaged(value, &mut rng) {
+            let opened = open(&with(&place, key, value.clone()), Mode::ReadWrite);
+            if *key == logs[1] {
+                // The only value whose end nobody else knows.
+                continue;
+            }
+            // An empty log, or one with something torn behind it, is what a kill may leave.
+            let is_needed = shared.contains(key) || *key == logs[0];
+            let is_longer = value.as_ref().is_some_and(|value| value.len() > found[key].len());
+            if is_needed && !(key.starts_with("log/") && is_longer) {
+                let Err(Error::Corrupt { what }) = opened else { panic!("{key} opens, with {value:?}") };
+                let name = key.rsplit_once('.').map_or(key.as_str(), |(name, _)| name);
+                assert!(what.contains(name) || key.starts_with("log/") && what.contains("log/"), "{key}: {what}");
+            } else {
+                let opened = opened.unwrap_or_else(|error| panic!("{key}: {error}"));
+                model.clone().settle(&opened.index().unwrap());
+                model.verify(&opened.index().unwrap());
+            }
+        }
+    }
+}
+
+/// The place goes on after the detour, and what was damaged is gone.
+#[test]
+fn opened_by_the_older_checkpoint_it_goes_on() {
+    let Scene { place, mut model, .. } = scene();
+    let newest = manifests(&content(&place))[0].0.clone();
+    for value in [None, Some(b"not a manifest".to_vec())] {
+        let place = with(&place, &newest, value);
+        let stored = open(&place, Mode::ReadWrite).unwrap();
+        model.verify(&stored.index().unwrap());
+        let gone = model.records.keys().next().unwrap().clone();
+        assert!(stored.change(|index| index.delete(&gone)).unwrap());
+        model.delete(&gone);
+        now(stored.commit()).unwrap();
+        model.verify(&open(&place, Mode::ReadOnly).unwrap().index().unwrap());
+        now(stored.checkpoint()).unwrap();
+        assert_eq!(crate::layout::orphans(&place), Vec::<String>::new());
+        model.verify(&open(&place, Mode::ReadOnly).unwrap().index().unwrap());
+        let newest = manifests(&content(&place))[0].0.clone();
+        model.verify(&open(&with(&place, &newest, None), Mode::ReadOnly).unwrap().index().unwrap());
+    }
+}
+
+#[test]
+fn a_torn_log_gives_what_was_whole() {
+    let Scene { place, model, logs } = scene();
+    let log = content(&place)[&logs[1]].clone();
+    let mut lengths = BTreeSet::new();
+    for len in 0..=log.len() {
+        let opened = open(&with(&place, &logs[1], Some(log[..len].to_vec())), Mode::ReadOnly).unwrap();
+        model.clone().settle(&opened.index().unwrap());
+        lengths.insert(opened.index().unwrap().len());
+    }
+    assert_eq!(lengths.len(), 5, "four frames, and none of them");
+    // A bit in its last frame is a torn end; one before it is damage to what was acknowledged.
+    for bit in 0..8 * log.len() {
+        let mut flipped = log.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let opened = open(&with(&place, &logs[1], Some(flipped)), Mode::ReadOnly);
+        if bit / 8 < log.len() * 3 / 4 {
+            assert!(matches!(opened, Err(Error::Corrupt { .. })), "bit {bit}");
+        } else {
+            assert_eq!(opened.unwrap().index().unwrap().len(), model.records.len() - 1, "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn without_a_manifest_nothing_is_made_up() {
+    let Scene { place, .. } = scene();
+    let names: Vec<String> = manifests(&content(&place)).into_iter().map(|(name, _)| name).collect();
+    for value in [None, Some(b"no manifest".to_vec())] {
+        let place = with(&with(&place, &names[0], value.clone()), &names[1], value);
+        assert!(matches!(open(&place, Mode::ReadWrite), Err(Error::Corrupt { .. })));
+        let made = now(StoredIndex::open(place.clone(), options()));
+        assert!(matches!(made, Err(Error::Corrupt { .. })), "{:?}", made.err());
+    }
+}
+
+/// Sets the checksum of a manifest right.
+fn seal(manifest: &mut [u8]) {
+    let mut checksum = Xxh64::new(0);
+    checksum.update(&manifest[..24]);
+    checksum.update(&manifest[32..]);
+    manifest[24..32].copy_from_slice(&checksum.digest().to_le_bytes());
+}
+
+#[test]
+fn a_later_version_is_said() {
+    let Scene { place, .. } = scene();
+    let (newest, _) = manifests(&content(&place))[0].clone();
+    let mut manifest = content(&place)[&newest].clone();
+    manifest[8] = 2;
+    seal(&mut manifest);
+    let opened = open(&with(&place, &newest, Some(manifest)), Mode::ReadWrite);
+    assert_eq!(opened.err(), Some(Error::UnsupportedVersion { found: 2, supported: 1 }));
+}
+
+/// Each word of a manifest in turn says something else, under the right checksum. Whatever it is, it is an index that proves
+/// itself, or it is refused.
+#[test]
+fn hostile_manifests_are_refused() {
+    let Scene { place, .. } = scene();
+    let known = manifests(&content(&place));
+    delete(&place, &known[1].0);
+    let manifest = content(&place)[&known[0].0].clone();
+    let mut refused = 0;
+    let mut attempt = |bytes: Vec<u8>| {
+        let started = std::time::Instant::now();
+        match open(&with(&place, &known[0].0, Some(bytes)), Mode::ReadWrite) {
+            Ok(stored) => assert!(stored.index().unwrap().check().unwrap().ok),
+            Err(error) => {
+                assert!(matches!(error, Error::Corrupt { .. } | Error::UnsupportedVersion { .. }), "{error:?}");
+                refused += 1;
+            }
+        }
+        assert!(started.elapsed().as_secs() < 5, "a word is believed");
+    };
+    let words = [0_u32, 1, 2, 0xFFFF, 1 << 20, 1 << 30, u32::MAX - 1, u32::MAX];
+    for at in (8..manifest.len()).step_by(2) {
+        for word in words {
+            let mut forged = manifest.clone();
+            let end = (at + 4).min(forged.len());
+            forged[at..end].copy_from_slice(&word.to_le_bytes()[..end - at]);
+            seal(&mut forged);
+            // Two words would differ in the middle of a longer number as well; every fourth place is enough for most.
+            if at < 240 || at % 8 == 0 {
+                attempt(forged);
+            }
+        }
+    }
+    // No bytes anywhere, and as many segments as there are slots for.
+    let count = Manifest::read(&manifest).segments.len();
+    let mut empty = manifest.clone();
+    (0..count).for_each(|number| empty[160 + 32 * number + 16..][..8].fill(0));
+    seal(&mut empty);
+    attempt(empty);
+    assert!(refused > 500, "{refused}");
+}
+
+#[test]
+fn foreign_values_are_left_alone() {
+    let Scene { place, model, .. } = scene();
+    let foreign = [
+        "zz",
+        "m/3",
+        "log/notes",
+        "s/c/1.2.3",
+        "s/z/0000000000.00000000000000000001.0000000000",
+        "m/x/y",
+        "log/18446744073709551615",
+        "m/18446744073709551615",
+        "s/c/0000000000.18446744073709551615.0000000000",
+    ];
+    foreign.iter().for_each(|key| put(&place, key, b"somebody else's".to_vec()));
+    let stored = open(&place, Mode::ReadWrite).unwrap();
+    for _ in 0..3 {
+        stored.change(|index| index.insert(&[1.0; DIMENSIONS], None)).unwrap();
+        now(stored.checkpoint()).unwrap();
+    }
+    let opened = open(&place, Mode::ReadOnly).unwrap();
+    assert_eq!(opened.index().unwrap().len(), model.records.len() + 3);
+    let found = content(&place);
+    assert!(foreign.iter().all(|key| found[*key] == b"somebody else's"));
+}

@@ -1,0 +1,74 @@
+//! A second reader of manifests and keys, after docs/FORMAT.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thermocline::MemoryStore;
+
+use crate::support::content;
+
+/// What a manifest says.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    pub(crate) log: u64,
+    pub(crate) piece_bytes: u64,
+    /// Kind, index, generation, length.
+    pub(crate) segments: Vec<(u16, u32, u64, u64)>,
+}
+
+impl Manifest {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        assert_eq!(&bytes[..8], b"\x93thmani\n");
+        let count = word(72) as usize;
+        let segment = |at: usize| {
+            let kind = u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
+            (kind, word(at + 4), long(at + 8), long(at + 16))
+        };
+        let segments = (0..count).map(|number| segment(160 + 32 * number)).collect();
+        Self { log: long(40), piece_bytes: u64::from(word(56)), segments }
+    }
+
+    /// The values that it names.
+    pub(crate) fn keys(&self) -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        for &(kind, index, generation, bytes) in &self.segments {
+            let letter = match kind {
+                2 => 'c',
+                6 => 'l',
+                8 => 'i',
+                11 => 'r',
+                kind => panic!("a segment of kind {kind}"),
+            };
+            for piece in 0..bytes.div_ceil(self.piece_bytes) {
+                keys.insert(format!("s/{letter}/{index:010}.{generation:020}.{piece:010}"));
+            }
+        }
+        keys
+    }
+
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segments.iter().map(|(.., bytes)| bytes).sum()
+    }
+}
+
+/// The manifests of a place, the newest first.
+pub(crate) fn manifests(content: &BTreeMap<String, Vec<u8>>) -> Vec<(String, Manifest)> {
+    let found = content.iter().rev().filter(|(key, _)| key.starts_with("m/"));
+    found.map(|(key, bytes)| (key.clone(), Manifest::read(bytes))).collect()
+}
+
+/// What a place holds that neither of its two newest manifests needs.
+pub(crate) fn orphans(place: &MemoryStore) -> Vec<String> {
+    let content = content(place);
+    let manifests = manifests(&content);
+    let mut needed: BTreeSet<String> = manifests.iter().take(2).map(|(key, _)| key.clone()).collect();
+    needed.extend(manifests.iter().take(2).flat_map(|(_, manifest)| manifest.keys()));
+    let first = manifests.iter().take(2).map(|(_, manifest)| manifest.log).min().unwrap_or(0);
+    let is_orphan = |key: &&String| {
+        !needed.contains(*key) && **key < format!("log/{first:020}")
+            || key.starts_with("m/") && !needed.contains(*key)
+            || key.starts_with("s/") && !needed.contains(*key)
+    };
+    content.keys().filter(is_orphan).cloned().collect()
+}

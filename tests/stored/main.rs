@@ -1,0 +1,28 @@
+//! Indexes that are kept in a store, from outside: what is acknowledged is kept, whatever fails, and what is damaged is said.
+//!
+//! | file | what is proved |
+//! |---|---|
+//! | `simulation.rs` | sequences of calls from a seed, each with every call of the store failing in every way |
+//! | `run.rs`, `model.rs` | one such sequence, and what the index must hold after it |
+//! | `kill.rs` | a process that is killed at random moments loses nothing that it was told is kept |
+//! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
+//! | `costs.rs` | what is written for a change, and that nothing is left behind |
+//! | `modes.rs` | options of an index that is there; reading only; every kind of record |
+//! | `regressions.rs` | each defect that was found, by itself |
+//! | `same_bytes.rs` | an index that was opened again at any moments is the one that never was |
+//! | `layout.rs` | a second reader of manifests and keys, from docs/FORMAT.md |
+//! | `support.rs` | vectors from a seed, stores that wait and count |
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod costs;
+mod damage;
+mod kill;
+mod layout;
+mod model;
+mod modes;
+mod regressions;
+mod run;
+mod same_bytes;
+mod simulation;
+mod support;

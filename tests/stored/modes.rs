@@ -1,0 +1,153 @@
+//! Options of an index that is there, reading only, and every kind of record.
+
+use thermocline::{
+    Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, StoredIndex,
+};
+
+use crate::support::{Rng, Shared, content, drive, now};
+
+fn open(place: &MemoryStore, config: Option<Config>, mode: Mode) -> Result<StoredIndex<MemoryStore>, Error> {
+    now(StoredIndex::open(place.clone(), OpenOptions { config, mode }))
+}
+
+fn filled(config: Config) -> MemoryStore {
+    let place = MemoryStore::default();
+    let stored = open(&place, Some(config), Mode::ReadWrite).unwrap();
+    for number in 0..20 {
+        let vector = Rng(number).vector(config.dimensions);
+        stored.change(|index| index.insert(&vector, None)).unwrap();
+    }
+    now(stored.close()).unwrap();
+    place
+}
+
+#[test]
+fn what_is_fixed_is_compared_and_the_rest_is_taken_over() {
+    let config = Config::new(5);
+    let place = filled(config);
+    let before = content(&place);
+    assert_eq!(
+        open(&place, Some(Config::new(6)), Mode::ReadWrite).err(),
+        Some(Error::DimensionMismatch { expected: 5, received: 6 })
+    );
+    let others = [
+        ("metric", Config { metric: Metric::L2, ..config }),
+        ("quantization", Config { quantization: Quantization::None, ..config }),
+        ("m", Config { m: 8, ..config }),
+        ("ef", Config { ef: 0, ..config }),
+    ];
+    for (name, other) in others {
+        let error = open(&place, Some(other), Mode::ReadWrite).unwrap_err();
+        assert!(matches!(&error, Error::InvalidOption { option, .. } if *option == name), "{error}");
+    }
+    assert_eq!(content(&place), before);
+
+    let asked = Config { ef: 33, ef_construction: 77, compaction_threshold: 0.5, seed: 1, ..config };
+    let stored = open(&place, Some(asked), Mode::ReadWrite).unwrap();
+    let expected = Config { seed: config.seed, ..asked };
+    assert_eq!(*stored.index().unwrap().config(), expected);
+    now(stored.checkpoint()).unwrap();
+    assert_eq!(*open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config(), expected);
+}
+
+#[test]
+fn a_place_without_an_index_is_not_found() {
+    let place = MemoryStore::default();
+    for (config, mode) in [(None, Mode::ReadWrite), (None, Mode::ReadOnly), (Some(Config::new(3)), Mode::ReadOnly)] {
+        assert!(matches!(open(&place, config, mode), Err(Error::NotFound { .. })));
+    }
+    assert!(content(&place).is_empty());
+}
+
+#[test]
+fn reading_only_changes_nothing() {
+    let place = filled(Config::new(4));
+    let writer = open(&place, None, Mode::ReadWrite).unwrap();
+    writer.change(|index| index.insert_with_id("late", &[1.0; 4], None)).unwrap();
+    now(writer.commit()).unwrap();
+    let before = content(&place);
+    let reader = open(&place, Some(Config { ef: 20, ..Config::new(4) }), Mode::ReadOnly).unwrap();
+    assert!(reader.index().unwrap().is_read_only() && reader.index().unwrap().contains(&"late".into()).unwrap());
+    let refusals = [
+        reader.change(|index| index.insert(&[1.0; 4], None)).err(),
+        reader.change(|index| index.insert_with_id("new", &[1.0; 4], None)).err(),
+        reader.change(|index| index.upsert("late", &[1.0; 4], None)).err(),
+        reader.change(|index| index.delete(&"late".into())).err(),
+        reader.change(|index| index.delete(&"never there".into())).err(),
+        reader.change(Index::clear).err(),
+        reader.change(Index::compact_start).err(),
+        now(reader.checkpoint()).err(),
+    ];
+    assert!(refusals.iter().all(|refusal| *refusal == Some(Error::ReadOnly)), "{refusals:?}");
+    assert_eq!(now(reader.commit()), Ok(()));
+    assert_eq!(reader.index().unwrap().search(&[1.0; 4], Default::default()).unwrap()[0].id, "late".into());
+    now(reader.close()).unwrap();
+    assert_eq!(content(&place), before);
+}
+
+/// Whatever a writer drops while a reader is on its way, the reader finds another checkpoint.
+#[test]
+fn a_reader_opens_beside_a_writer_that_writes_checkpoints() {
+    for after in 0..12 {
+        let place = filled(Config::new(4));
+        let writer = open(&place, None, Mode::ReadWrite).unwrap();
+        now(writer.checkpoint()).unwrap();
+        let store = Shared::new(&place, None);
+        store.set_waits(true);
+        let mut waits = 0;
+        let options = OpenOptions { config: None, mode: Mode::ReadOnly };
+        let reader = drive(StoredIndex::open(store, options), || {
+            waits += 1;
+            if waits > after && waits <= after + 3 {
+                for _ in 0..3 {
+                    writer.change(|index| index.insert(&[0.5; 4], None)).unwrap();
+                    now(writer.checkpoint()).unwrap();
+                }
+            }
+        });
+        let reader = reader.unwrap_or_else(|error| panic!("after {after}: {error}"));
+        assert!(reader.index().unwrap().len() >= 20 && reader.index().unwrap().check().unwrap().ok);
+    }
+}
+
+#[test]
+fn every_kind_of_record_comes_back() {
+    let payloads = [
+        None,
+        Some(Payload::Json("{\"å\":[1,2]}")),
+        Some(Payload::Json("")),
+        Some(Payload::Bytes(&[0, 255, 7])),
+        Some(Payload::Bytes(&[])),
+    ];
+    let long = "ü".repeat(Id::MAX_TEXT_BYTES / 2);
+    let ids = [Id::from(0), Id::from(Id::MAX_NUMBER), "a".into(), long.as_str().into(), "ф☃".into()];
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        for quantization in [Quantization::None, Quantization::Int8] {
+            let place = MemoryStore::with_value_bytes(100);
+            let config = Config { metric, quantization, ..Config::new(3) };
+            let stored = open(&place, Some(config), Mode::ReadWrite).unwrap();
+            let vector = |at: usize| [at as f32 + 0.1, -1.5, 1e-3 * at as f32];
+            for (at, (id, payload)) in ids.iter().zip(payloads).enumerate() {
+                stored.change(|index| index.insert_with_id(id.clone(), &vector(at), payload)).unwrap();
+            }
+            let verify = |index: &Index| {
+                assert_eq!((index.config(), index.len()), (&config, 5));
+                for (at, (id, payload)) in ids.iter().zip(payloads).enumerate() {
+                    let record = index.get(id).unwrap().unwrap();
+                    assert_eq!((record.vector, record.payload), (&vector(at)[..], payload));
+                }
+            };
+            // From the log; from a checkpoint; from both.
+            now(stored.commit()).unwrap();
+            drop(stored);
+            let stored = open(&place, None, Mode::ReadWrite).unwrap();
+            verify(&stored.index().unwrap());
+            now(stored.checkpoint()).unwrap();
+            let stored = open(&place, None, Mode::ReadWrite).unwrap();
+            verify(&stored.index().unwrap());
+            stored.change(|index| index.upsert(ids[2].clone(), &vector(2), payloads[2])).unwrap();
+            now(stored.commit()).unwrap();
+            verify(&open(&place, None, Mode::ReadOnly).unwrap().index().unwrap());
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Each defect that was found, by itself.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use thermocline::bench_support::{Fault, Plan};
+use thermocline::{Config, Error, Index, MemoryStore, Mode, OpenOptions, StoreError, StoredIndex};
+
+use crate::layout::manifests;
+use crate::support::{Shared, content, delete, now};
+
+fn options() -> OpenOptions {
+    OpenOptions { config: Some(Config::new(3)), mode: Mode::ReadWrite }
+}
+
+fn insert(stored: &StoredIndex<Shared>, id: &str) {
+    stored.change(|index| index.insert_with_id(id, &[1.0, 2.0, 3.0], None)).unwrap();
+}
+
+fn ids(place: &MemoryStore) -> Vec<String> {
+    let stored = now(StoredIndex::open(place.clone(), OpenOptions { config: None, mode: Mode::ReadOnly })).unwrap();
+    let index = stored.index().unwrap();
+    let mut ids: Vec<String> = index.iter().map(|record| record.id.to_string()).collect();
+    ids.sort();
+    ids
+}
+
+/// The store took the checkpoint and said that it did not. What is committed then goes where the checkpoint looks.
+#[test]
+fn a_change_after_a_checkpoint_that_only_seemed_to_fail_is_kept() {
+    let place = MemoryStore::default();
+    // List, the first checkpoint, an append, and the second checkpoint.
+    let error = StoreError::Failed { why: "as planned".to_owned() };
+    let plan = Plan { call: 3, fault: Fault::After, error, is_dead_after: false };
+    let stored = now(StoredIndex::open(Shared::new(&place, Some(plan)), options())).unwrap();
+    insert(&stored, "before");
+    now(stored.commit()).unwrap();
+    assert!(matches!(now(stored.checkpoint()), Err(Error::StoreFailed { .. })));
+    assert_eq!(manifests(&content(&place)).len(), 2, "the store has it");
+    insert(&stored, "after");
+    now(stored.commit()).unwrap();
+    assert_eq!(ids(&place), ["after", "before"]);
+    now(stored.checkpoint()).unwrap();
+    assert_eq!(manifests(&content(&place)).len(), 2, "and gives it up with the next");
+    assert_eq!(ids(&place), ["after", "before"]);
+}
+
+/// Changes that no commit had taken are in the new checkpoint. The one before must find them too.
+#[test]
+fn what_was_not_committed_is_a_log_beside_the_checkpoint() {
+    let place = MemoryStore::default();
+    let stored = now(StoredIndex::open(Shared::new(&place, None), options())).unwrap();
+    insert(&stored, "a");
+    now(stored.checkpoint()).unwrap();
+    insert(&stored, "b");
+    now(stored.commit()).unwrap();
+    delete(&place, &manifests(&content(&place))[0].0);
+    assert_eq!(ids(&place), ["a", "b"]);
+}
+
+/// Polls a future once, so that it has begun, and drops it.
+fn begin<T>(future: impl Future<Output = T>) {
+    assert!(matches!(pin!(future).poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
+}
+
+#[test]
+fn a_checkpoint_that_was_given_up_is_written_anew() {
+    let place = MemoryStore::with_value_bytes(50);
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    (0..40).for_each(|number| insert(&stored, &number.to_string()));
+    now(stored.commit()).unwrap();
+    store.set_waits(true);
+    begin(stored.checkpoint());
+    store.set_waits(false);
+    now(stored.checkpoint()).unwrap();
+    assert_eq!(ids(&place).len(), 40);
+    let manifest = manifests(&content(&place))[0].1.keys();
+    assert!(manifest.iter().all(|key| content(&place).contains_key(key)));
+}
+
+#[test]
+fn a_commit_that_was_given_up_has_failed() {
+    let place = MemoryStore::default();
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    insert(&stored, "a");
+    store.set_waits(true);
+    begin(stored.commit());
+    store.set_waits(false);
+    let refused = stored.change(|index| index.insert(&[1.0; 3], None)).unwrap_err();
+    assert!(refused.to_string().contains("given up"), "{refused}");
+    assert_eq!(now(stored.commit()), Err(refused));
+    assert_eq!(ids(&place), Vec::<String>::new());
+}
+
+/// Two commits at once would be two appends at once, and a checkpoint must know which changes have gone.
+#[test]
+fn a_commit_beside_another_is_busy() {
+    let place = MemoryStore::default();
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    insert(&stored, "a");
+    store.set_waits(true);
+    let mut meanwhile = Vec::new();
+    crate::support::drive(stored.commit(), || {
+        insert(&stored, &format!("b{}", meanwhile.len()));
+        store.set_waits(false);
+        meanwhile.push(now(stored.commit()));
+        meanwhile.push(now(stored.checkpoint()));
+        store.set_waits(true);
+    })
+    .unwrap();
+    store.set_waits(false);
+    assert!(meanwhile.iter().all(|outcome| *outcome == Err(Error::Busy)), "{meanwhile:?}");
+    now(stored.commit()).unwrap();
+    assert_eq!(ids(&place), ["a", "b0", "b2"]);
+}
+
+/// A commit while a checkpoint waits for its last step is in the log that both checkpoints lead to.
+#[test]
+fn a_commit_beside_the_last_step_of_a_checkpoint_is_kept() {
+    let place = MemoryStore::default();
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    insert(&stored, "a");
+    store.set_waits(true);
+    let mut number = 0;
+    crate::support::drive(stored.checkpoint(), || {
+        number += 1;
+        insert(&stored, &format!("b{number}"));
+        store.set_waits(false);
+        now(stored.commit()).unwrap();
+        store.set_waits(true);
+    })
+    .unwrap();
+    assert_eq!(ids(&place), ["a", "b1", "b2"]);
+    delete(&place, &manifests(&content(&place))[0].0);
+    assert_eq!(ids(&place), ["a", "b1", "b2"]);
+}
+
+/// Values without a manifest are left over from a first checkpoint that was cut off; the place is free.
+#[test]
+fn a_place_is_free_after_a_first_checkpoint_that_was_cut_off() {
+    let place = MemoryStore::default();
+    crate::support::put(&place, "s/c/0000000000.00000000000000000001.0000000000", vec![1; 50]);
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    stored.change(|index| index.insert_with_id("a", &[1.0; 3], None)).unwrap();
+    now(stored.checkpoint()).unwrap();
+    assert!(!content(&place).contains_key("s/c/0000000000.00000000000000000001.0000000000"));
+    assert_eq!(ids(&place), ["a"]);
+}
+
+/// The outcome of closing is that of the commit, and the place is given back in any case.
+#[test]
+fn closing_says_what_was_not_kept() {
+    let place = MemoryStore::default();
+    let error = StoreError::QuotaExceeded;
+    let plan = Plan { call: 2, fault: Fault::Before, error, is_dead_after: true };
+    let store = Shared::new(&place, Some(plan));
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    insert(&stored, "a");
+    assert_eq!(now(stored.close()), Err(Error::QuotaExceeded));
+    assert_eq!(store.calls().len(), 4, "list, checkpoint, append, close");
+}
+
+#[test]
+fn a_compaction_that_ends_while_a_checkpoint_waits_is_due_again() {
+    let place = MemoryStore::default();
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    (0..9).for_each(|number| insert(&stored, &number.to_string()));
+    stored.change(|index| index.delete(&"3".into())).unwrap();
+    store.set_waits(true);
+    let mut compacted = false;
+    crate::support::drive(stored.checkpoint(), || {
+        if !core::mem::replace(&mut compacted, true) {
+            stored.change(Index::compact).unwrap();
+        }
+    })
+    .unwrap();
+    assert!(stored.checkpoint_due().unwrap());
+}

@@ -1,0 +1,99 @@
+//! Sequences of calls from a seed, each with every call of the store failing in every way that it can.
+//!
+//! `THERMOCLINE_SIMULATION_SEED=n cargo test --test stored simulation` runs one sequence only.
+
+use std::env;
+
+use thermocline::bench_support::{Call, Fault, Plan};
+use thermocline::{MemoryStore, StoreError};
+
+use crate::model::Model;
+use crate::run::{Run, Script};
+use crate::support::{Shared, copied};
+
+const SEED: &str = "THERMOCLINE_SIMULATION_SEED";
+const SMALL: u64 = 700;
+const LARGE: u64 = 5;
+/// Seeds of large sequences begin here.
+const LARGE_FROM: u64 = 1 << 32;
+
+/// Says how to come back to where it failed.
+struct Place(u64, Option<Plan>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("to repeat it: {SEED}={}; the fault was {:?}", self.0, self.1);
+        }
+    }
+}
+
+/// The ways in which a call can fail.
+fn faults(call: Call, is_large: bool) -> Vec<Fault> {
+    match call {
+        Call::Append { bytes } => {
+            let torn = [0, 1, 8, 23, 24, bytes / 3, bytes / 2 / 8 * 8, bytes - 8, bytes - 1];
+            let torn = torn.into_iter().filter(|&at| at < bytes).step_by(if is_large { 3 } else { 1 });
+            torn.map(|bytes| Fault::Torn { bytes }).chain([Fault::Before, Fault::After]).collect()
+        }
+        Call::Commit | Call::Close => vec![Fault::Before, Fault::After],
+        Call::Read | Call::List => vec![Fault::Before],
+    }
+}
+
+/// What a sequence begins with.
+fn start(script: &Script) -> (MemoryStore, Model) {
+    let place = MemoryStore::with_value_bytes(script.value_bytes);
+    if script.before.is_empty() {
+        return (place, Model::new());
+    }
+    let mut run = Run::new(script, place.clone(), Shared::new(&place, None), Model::new(), false);
+    assert!(run.ops(&script.before).is_ok());
+    (place, run.model)
+}
+
+/// Runs a sequence without a fault and then with each. Returns how many times.
+fn sequence(seed: u64) -> usize {
+    let is_large = seed >= LARGE_FROM;
+    let script = Script::new(seed, is_large);
+    let (place, model) = start(&script);
+    let run = |plan: Option<Plan>| {
+        let _place = Place(seed, plan.clone());
+        let place = copied(&place);
+        let store = Shared::new(&place, plan.clone());
+        let is_dead_after = plan.is_some_and(|plan| plan.is_dead_after);
+        let mut run = Run::new(&script, place, store.clone(), model.clone(), is_dead_after);
+        let _ = run.ops(&script.ops);
+        run.end();
+        store.calls()
+    };
+    let mut count = 1;
+    for (call, kind) in run(None).into_iter().enumerate() {
+        for fault in faults(kind, is_large) {
+            for is_dead_after in [false, true] {
+                let error = StoreError::Failed { why: "as planned".to_owned() };
+                run(Some(Plan { call, fault, error, is_dead_after }));
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+fn sequences(kind: &str, seeds: std::ops::Range<u64>) {
+    let only = env::var(SEED).ok().map(|seed| seed.parse::<u64>().unwrap());
+    let seeds: Vec<u64> = seeds.filter(|seed| only.is_none_or(|only| only == *seed)).collect();
+    let schedules: usize = seeds.iter().map(|&seed| sequence(seed)).sum();
+    println!("{} {kind} sequences, {schedules} schedules", seeds.len());
+    assert!(only.is_some() || schedules > 20 * seeds.len());
+}
+
+#[test]
+fn small_indexes_survive_every_fault() {
+    sequences("small", 0..SMALL);
+}
+
+#[test]
+fn indexes_of_several_segments_survive_every_fault() {
+    sequences("large", LARGE_FROM..LARGE_FROM + LARGE);
+}

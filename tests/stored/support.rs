@@ -1,0 +1,147 @@
+//! Vectors from a seed, stores that wait and count, and the plain words for driving them.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use thermocline::bench_support::{Call, FaultStore, Plan};
+use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+#[derive(Clone, Debug)]
+pub(crate) struct Rng(pub(crate) u64);
+
+impl Rng {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// Of a length that every metric takes.
+    pub(crate) fn vector(&mut self, dimensions: usize) -> Vec<f32> {
+        let unit = |x: u64| (x >> 40) as f32 / (1 << 23) as f32 - 1.0;
+        let mut vector: Vec<f32> = (0..dimensions).map(|_| unit(self.next())).collect();
+        vector[0] += 0.01;
+        vector
+    }
+}
+
+/// A place in memory whose store can be made to fail, and to wait before and after each call.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    inner: Rc<FaultStore<MemoryStore>>,
+    waits: Rc<Cell<bool>>,
+}
+
+impl Shared {
+    pub(crate) fn new(place: &MemoryStore, plan: Option<Plan>) -> Self {
+        Self { inner: Rc::new(FaultStore::new(place.clone(), plan)), waits: Rc::default() }
+    }
+
+    pub(crate) fn set_waits(&self, waits: bool) {
+        self.waits.set(waits);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.inner.calls()
+    }
+
+    async fn pause(&self) {
+        let mut waits = self.waits.get();
+        let wait = |_: &mut Context<'_>| if core::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) };
+        poll_fn(wait).await;
+    }
+}
+
+impl Store for Shared {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.pause().await;
+        self.inner.read(keys).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.pause().await;
+        let done = self.inner.commit(batch).await;
+        self.pause().await;
+        done
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.pause().await;
+        let done = self.inner.append(key, bytes).await;
+        self.pause().await;
+        done
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.pause().await;
+        self.inner.list(prefix).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.inner.value_bytes()
+    }
+}
+
+/// Drives a future to its end, and does something whenever it waits.
+pub(crate) fn drive<T>(future: impl Future<Output = T>, mut meanwhile: impl FnMut()) -> T {
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => meanwhile(),
+        }
+    }
+}
+
+/// What a future comes to that does not wait.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    block_on(future).unwrap()
+}
+
+/// Everything that a store holds.
+pub(crate) fn content(store: &impl Store) -> BTreeMap<String, Vec<u8>> {
+    let keys = now(store.list("")).unwrap();
+    let values = now(store.read(&keys)).unwrap();
+    keys.into_iter().zip(values.into_iter().map(Option::unwrap)).collect()
+}
+
+/// A place of its own with the same content.
+pub(crate) fn copied(place: &MemoryStore) -> MemoryStore {
+    place_of(content(place), place.value_bytes())
+}
+
+pub(crate) fn place_of(content: BTreeMap<String, Vec<u8>>, value_bytes: usize) -> MemoryStore {
+    let place = MemoryStore::with_value_bytes(value_bytes);
+    now(place.commit(Batch { puts: content.into_iter().collect(), deletes: Vec::new() })).unwrap();
+    place
+}
+
+pub(crate) fn delete(place: &impl Store, key: &str) {
+    now(place.commit(Batch { puts: Vec::new(), deletes: vec![key.to_owned()] })).unwrap();
+}
+
+pub(crate) fn put(place: &impl Store, key: &str, value: Vec<u8>) {
+    now(place.commit(Batch { puts: vec![(key.to_owned(), value)], deletes: Vec::new() })).unwrap();
+}
