@@ -21,6 +21,8 @@ export class Keeper {
   #last: Promise<void> = Promise.resolve();
   /** The commit that is queued and has not begun. */
   #next: Promise<void> | undefined;
+  /** What the commit under way has taken no longer counts as uncommitted. */
+  #committing = false;
   #checkpointPlanned = false;
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
@@ -37,8 +39,7 @@ export class Keeper {
   /** Resolves once everything that was changed before this call is in the log. */
   async committed(): Promise<void> {
     this.#handle.checkTaken();
-    // What is queued may already have taken a change that is not in the store yet.
-    if (this.#unsettled.size === 0 && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
+    if (!this.#committing && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
     return (this.#next ??= this.#queue(() => this.#commit()));
   }
 
@@ -123,10 +124,13 @@ export class Keeper {
   async #commit(): Promise<void> {
     this.#next = undefined;
     this.#handle.checkTaken();
+    this.#committing = true;
     try {
       await this.#handle.keep((raw) => (raw.hasUncommitted ? raw.commit() : undefined));
     } catch (error) {
       throw (this.#handle.refusal = this.#place.blamed(error));
+    } finally {
+      this.#committing = false;
     }
     void this.planCheckpoint();
   }
