@@ -52,11 +52,13 @@ mod native;
 mod wasm;
 
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
-pub use driver::Clock;
-pub use index::{CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats};
+pub use driver::{Clock, OpenOptions, StoredIndex};
+pub use index::{
+    CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats, StoredBytes,
+};
 pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{DirectoryStore, SystemClock};
+pub use native::{DirectoryStore, SystemClock, block_on};
 pub use quantize::Quantization;
 pub use store::{Batch, Durability, MemoryStore, Mode, Store, StoreError, StoreOptions};
 pub use types::{Distance, Id};
@@ -68,4 +70,6 @@ pub mod bench_support {
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::native::block_on;
     pub use crate::store::{Call, Fault, FaultStore, Plan, prove_store};
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::wasm::AnyStore;
 }

@@ -41,7 +41,13 @@ impl Changes {
     /// Notes that a slot has changed. One store: this is in the way of every change.
     #[inline]
     pub(crate) fn note(&mut self, slot: Slot) {
-        if let Some(changed) = self.0.get_mut(slot.index() >> SEGMENT_BITS) {
+        self.note_segment(slot.index() >> SEGMENT_BITS);
+    }
+
+    /// Notes that a segment has changed.
+    #[inline]
+    pub(crate) fn note_segment(&mut self, segment: usize) {
+        if let Some(changed) = self.0.get_mut(segment) {
             *changed = true;
         }
     }
@@ -160,12 +166,7 @@ impl<T: Copy> Rows<T> {
         self.len = len;
     }
 
-    /// What has changed since it was last stored.
-    pub(crate) const fn changes(&self) -> &Changes {
-        &self.changes
-    }
-
-    /// The same, for saying that it is stored.
+    /// Which segments have changed since they were last stored.
     pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
         &mut self.changes
     }
@@ -178,16 +179,6 @@ impl<T: Copy> Rows<T> {
     /// One segment, for filling from stored bytes.
     pub(crate) fn segment_mut(&mut self, at: usize) -> &mut [T] {
         self.segments.get_mut(at).map_or(&mut [], Vec::as_mut_slice)
-    }
-
-    /// The segments in order, each a whole number of rows.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &[T]> {
-        self.segments.iter().map(Vec::as_slice).filter(|segment| !segment.is_empty())
-    }
-
-    /// The segments in order, for filling from stored bytes.
-    pub(crate) fn segments_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
-        self.segments.iter_mut().map(Vec::as_mut_slice).filter(|segment| !segment.is_empty())
     }
 
     /// Bytes held, spare capacity included.
@@ -232,7 +223,7 @@ mod tests {
                 for (at, row) in model.iter().enumerate() {
                     prop_assert_eq!(rows.row(Slot(at as u32)), row.as_slice());
                 }
-                let held: usize = rows.segments().map(<[u32]>::len).sum();
+                let held: usize = (0..segments_of(len)).map(|at| rows.segment(at).len()).sum();
                 prop_assert_eq!(held, len * stride);
                 let spare = rows.resident_bytes() - held * 4;
                 prop_assert!(spare <= SEGMENT_SLOTS * stride * 4 + 64 * size_of::<Vec<u32>>());

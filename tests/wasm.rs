@@ -5,6 +5,8 @@
 
 #[path = "support/fixture.rs"]
 mod frozen;
+#[path = "wasm/stores.rs"]
+mod stores;
 
 use thermocline::bench_support::{Kernels, prove, prove_store};
 use thermocline::{Config, Error, Id, Index, MemoryStore, Metric, Payload, Quantization, SearchOptions};

@@ -137,7 +137,7 @@ fn apply(index: &mut Index, model: &mut Model, operation: &Operation) {
         }
         Operation::Reserve(count) => index.reserve(usize::from(*count)).unwrap(),
         Operation::Clear => {
-            index.clear();
+            index.clear().expect("an index in memory takes any change");
             model.clear();
         }
     }

@@ -14,10 +14,6 @@
 //! | `manifest` | a checkpoint: which values make up the index                                        |
 //! | `keys`     | what those values are called                                                        |
 #![warn(clippy::indexing_slicing)]
-#![cfg_attr(
-    not(all(test, not(target_arch = "wasm32"))),
-    expect(dead_code, unused_imports, reason = "index/ does not open or save a stored index yet")
-)]
 
 mod cursor;
 mod entry;

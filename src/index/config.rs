@@ -64,6 +64,24 @@ impl Config {
         in_range("ef", self.ef, 1, Self::MAX_EF)?;
         Ok(Self { compaction_threshold: clamp_threshold(self.compaction_threshold)?, ..self })
     }
+
+    /// What is fixed for the life of an index must be as it was made with.
+    pub(crate) fn check_fixed(&self, asked: &Self) -> Result<(), Error> {
+        if self.dimensions != asked.dimensions {
+            return Err(Error::DimensionMismatch { expected: self.dimensions, received: asked.dimensions });
+        }
+        let fixed: [(&'static str, String, String); 3] = [
+            ("metric", self.metric.name().to_owned(), asked.metric.name().to_owned()),
+            ("quantization", self.quantization.name().to_owned(), asked.quantization.name().to_owned()),
+            ("m", self.m.to_string(), asked.m.to_string()),
+        ];
+        match fixed.into_iter().find(|(_, is, wanted)| is != wanted) {
+            None => Ok(()),
+            Some((option, is, received)) => {
+                Err(Error::InvalidOption { option, expected: format!("{is}, as the index was made with"), received })
+            }
+        }
+    }
 }
 
 pub(super) fn in_range(option: &'static str, value: usize, least: usize, most: usize) -> Result<(), Error> {

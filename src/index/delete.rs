@@ -1,6 +1,7 @@
 //! delete, clear.
 
 use super::{Error, Index};
+use crate::format::Entry;
 use crate::types::{Id, Slot};
 
 impl Index {
@@ -9,11 +10,14 @@ impl Index {
     /// Says whether there was one. Constant time.
     ///
     /// # Errors
-    /// [`Error::InvalidId`].
+    /// [`Error::InvalidId`]; [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`] and what the store has failed with.
     pub fn delete(&mut self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
+        self.check_writable()?;
         let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(false) };
+        self.log(&Entry::Delete(id.into()))?;
         self.bury(slot);
+        self.logged();
         Ok(true)
     }
 
@@ -26,10 +30,16 @@ impl Index {
 
     /// Deletes every record and gives their memory back at once. A compaction under way ends. Numbers that were ids
     /// are still not given again by [`Index::insert`].
-    pub fn clear(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`] and what the store has failed with.
+    pub fn clear(&mut self) -> Result<(), Error> {
+        self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
         self.parts = Self::empty_parts(&self.config);
         self.parts.ids.raise_next_number(used);
+        self.logged();
+        Ok(())
     }
 }

@@ -61,6 +61,20 @@ pub enum Error {
         /// What it said.
         why: String,
     },
+    /// There is no room left in the store.
+    QuotaExceeded,
+    /// The index is open for reading only.
+    ReadOnly,
+    /// Somebody else has the store open for writing.
+    Locked {
+        /// Who, as far as it is known.
+        by: String,
+    },
+    /// There is no such index.
+    NotFound {
+        /// What is missing.
+        what: String,
+    },
     /// The index is in the middle of another call, as when a filter calls back into it.
     Busy,
 }
@@ -78,7 +92,10 @@ impl Error {
             Self::UnsupportedVersion { .. } => "UNSUPPORTED_VERSION",
             Self::OutOfMemory => "OUT_OF_MEMORY",
             Self::StoreFailed { .. } => "STORE_FAILED",
-            Self::Busy => "LOCKED",
+            Self::QuotaExceeded => "QUOTA_EXCEEDED",
+            Self::ReadOnly => "READ_ONLY",
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::Busy | Self::Locked { .. } => "LOCKED",
         }
     }
 }
@@ -106,6 +123,12 @@ impl fmt::Display for Error {
             }
             Self::OutOfMemory => f.write_str(OUT_OF_MEMORY),
             Self::StoreFailed { why } => write!(f, "the store failed: {why}"),
+            Self::QuotaExceeded => {
+                f.write_str("the store has no room left; the index takes no changes until it is opened again")
+            }
+            Self::ReadOnly => f.write_str("the index is open for reading only"),
+            Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
+            Self::NotFound { what } => f.write_str(what),
             Self::Busy => f.write_str("the index is in the middle of another call"),
         }
     }

@@ -25,7 +25,8 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::check_vector`]; [`Error::InvalidId`] when the largest number has been used; [`Error::InvalidOption`]
-    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]. Whatever the error, nothing has changed.
+    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with. Whatever
+    /// the error, nothing has changed.
     pub fn insert(&mut self, vector: &[f32], payload: Option<Payload<'_>>) -> Result<Id, Error> {
         let number = self.parts.ids.next_number().ok_or_else(|| Error::InvalidId {
             received: "no number: the largest has been used, so each record needs an id of its own".to_owned(),
@@ -92,6 +93,7 @@ impl Index {
 
     /// Puts a record into a slot of its own, then takes the id over to it. All that can fail comes first.
     fn put(&mut self, id: Id, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        self.check_writable()?;
         let inverse_norm = self.inverse_norm(vector)?;
         let (kind, bytes) = Payload::to_parts(payload);
         if self.parts.slots() >= Slot::MOST {
@@ -99,15 +101,17 @@ impl Index {
         }
         self.parts.reserve_slot()?;
         self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
+        self.log_put(&id, vector, payload)?;
         let mut scratch = self.scratch.take();
         let placed = self.place(vector, inverse_norm, &mut scratch);
         self.scratch.put(scratch);
-        let slot = placed?;
+        let slot = placed.inspect_err(|_| self.unlog())?;
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { vector };
         if let Err(error) = self.parts.records.append(slot, inverse_norm as f32, in_record, kind, bytes) {
             // Room was reserved above, so this is a defect; the node stays behind as a tombstone, never returned.
             self.parts.tombstones.add(slot);
             self.parts.tombstones.delete(slot);
+            self.unlog();
             return Err(error.into());
         }
         self.draws = self.draws.wrapping_add(1);
@@ -117,6 +121,7 @@ impl Index {
         let is_bound = self.parts.ids.bind(slot, id);
         debug_assert!(is_bound, "a checked id binds to a slot just allocated");
         self.parts.tombstones.add(slot);
+        self.logged();
         Ok(())
     }
 

@@ -65,8 +65,9 @@ impl Index {
     /// Begins a compaction, or joins the one under way. What is deleted from here on waits for the next.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with.
     pub fn compact_start(&mut self) -> Result<(), Error> {
+        self.check_writable()?;
         if self.job.is_none() {
             let job = Job::begin(&self.parts)?;
             self.job = Some(Running { job, slices: 0, longest_slice_ms: 0.0, started_ms: None, ended_ms: 0.0 });
@@ -103,6 +104,11 @@ impl Index {
     pub fn compact_finish(&mut self) -> Option<CompactionReport> {
         let running = self.job.take()?;
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();
+        if tombstones_removed > 0
+            && let Some(journal) = self.journal_mut()
+        {
+            journal.is_reshaped = true;
+        }
         let report = CompactionReport {
             tombstones_removed,
             new_size: self.len(),

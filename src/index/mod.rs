@@ -17,7 +17,13 @@
 //! | `decode`  | stored arrays -> slots, nothing believed                             |
 //! | `export`  | index -> bytes                                                       |
 //! | `import`  | bytes -> index                                                       |
+//! | `backing` | where changes go beside memory                                       |
+//! | `journal` | what an index knows of its store                                     |
+//! | `checkpoint` | writing what has changed, some of it at a time                    |
+//! | `open`    | stored values -> index                                               |
 
+mod backing;
+mod checkpoint;
 mod config;
 mod decode;
 mod delete;
@@ -27,7 +33,9 @@ mod export;
 mod get;
 mod import;
 mod insert;
+mod journal;
 mod maintain;
+mod open;
 mod payload;
 mod scratch;
 mod search;
@@ -35,14 +43,16 @@ mod stats;
 mod vector;
 mod verify;
 
+pub(crate) use checkpoint::{Ended, Step};
 pub use config::Config;
 pub use error::Error;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use error::OUT_OF_MEMORY;
 pub use get::Record;
+pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};
-pub use stats::{ResidentBytes, Stats};
+pub use stats::{ResidentBytes, Stats, StoredBytes};
 pub use verify::CheckReport;
 
 use crate::arena::WarmArena;
@@ -51,6 +61,7 @@ use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::{Codes, Quantization};
 use crate::tombstone::Tombstones;
+use backing::Backing;
 use scratch::ScratchPool;
 
 /// A vector index: records (an id, a vector, a payload) that are found by nearness.
@@ -65,6 +76,7 @@ pub struct Index {
     scratch: ScratchPool,
     pub(crate) job: Option<maintain::Running>,
     last_report: Option<CompactionReport>,
+    backing: Backing,
 }
 
 impl Index {
@@ -81,6 +93,7 @@ impl Index {
             scratch: ScratchPool::default(),
             job: None,
             last_report: None,
+            backing: Backing::Memory,
         })
     }
 
@@ -110,6 +123,13 @@ impl Index {
         let Config { ef_construction, ef, seed, compaction_threshold, .. } = options;
         self.config = Config { ef_construction, ef, seed, compaction_threshold, ..self.config };
         Ok(self)
+    }
+
+    /// The same index, opened by somebody who asks for this config. The seed stays: it is one with the levels drawn so far.
+    pub(crate) fn reopened_with(self, asked: Config) -> Result<Self, Error> {
+        self.config.check_fixed(&asked)?;
+        let seed = self.config.seed;
+        self.with_options(Config { seed, ..asked })
     }
 
     /// Live records.

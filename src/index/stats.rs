@@ -25,6 +25,22 @@ impl ResidentBytes {
     }
 }
 
+/// Bytes in the store that count: what opening the index would read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredBytes {
+    /// The segments of the last checkpoint.
+    pub segments: u64,
+    /// The logs since.
+    pub log: u64,
+}
+
+impl StoredBytes {
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        self.segments + self.log
+    }
+}
+
 /// Counts and bytes of an index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -37,6 +53,8 @@ pub struct Stats {
     pub tombstone_ratio: f64,
     /// Resident memory.
     pub bytes: ResidentBytes,
+    /// In the store; zeros for an index that is stored nowhere, or open for reading only.
+    pub stored: StoredBytes,
     /// What compaction would give back at least: the rows and lists of tombstones, and stale records. Spare capacity that
     /// goes with them comes on top.
     pub reclaimable_bytes: usize,
@@ -66,6 +84,10 @@ impl Index {
             deleted,
             tombstone_ratio: if slots == 0 { 0.0 } else { deleted as f64 / slots as f64 },
             bytes,
+            stored: self.journal().map_or_else(StoredBytes::default, |journal| StoredBytes {
+                segments: journal.stored_bytes(),
+                log: journal.log_bytes(),
+            }),
             reclaimable_bytes: deleted * (codes.slot_bytes() + graph.row_bytes()) + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
             simd: codes.simd(),

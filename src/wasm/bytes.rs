@@ -1,9 +1,11 @@
 //! Typed arrays as places for an index's bytes. They lie outside the WebAssembly heap, so an index is written and read
-//! without being held twice.
+//! without being held twice. And arrays as stores take and give them.
 
+use super::object::unexpected;
 use crate::format::{ByteSink, ByteSource};
 use crate::index::Error;
-use js_sys::Uint8Array;
+use crate::store::StoreError;
+use js_sys::{ArrayBuffer, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -43,4 +45,30 @@ impl ByteSink for Uint8Array {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> bool {
         piece(self, offset, bytes.len()).map(|piece| piece.copy_from(bytes)).is_some()
     }
+}
+
+/// A copy with a buffer of its own. Of a view, a store would keep the whole heap, or find it changed.
+pub(super) fn copy_out(bytes: &[u8]) -> Result<JsValue, StoreError> {
+    let array = new_bytes(bytes.len()).map_err(|_| StoreError::OutOfMemory)?;
+    array.copy_from(bytes);
+    Ok(array.into())
+}
+
+/// Adds what a store has found to a value: the bytes of a `Uint8Array`, or nothing.
+pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), StoreError> {
+    if found.is_undefined() {
+        return Ok(());
+    }
+    // An array from another realm (a frame, a test runner's sandbox) is none of this realm's class.
+    let is_bytes = ArrayBuffer::is_view(found)
+        && Reflect::get(found, &Symbol::to_string_tag()).is_ok_and(|name| name == "Uint8Array");
+    if !is_bytes {
+        return Err(unexpected("a Uint8Array or undefined", found));
+    }
+    let (array, value): (&Uint8Array, _) = (found.unchecked_ref(), value.get_or_insert_default());
+    let (start, len) = (value.len(), array.length() as usize);
+    value.try_reserve(len).map_err(|_| StoreError::OutOfMemory)?;
+    value.resize(start + len, 0);
+    array.copy_to(&mut value[start..]);
+    Ok(())
 }

@@ -1,6 +1,9 @@
-//! `Error` -> a JavaScript error with a code.
+//! `Error` -> a JavaScript error with a code; what JavaScript throws -> `StoreError`.
 
+use super::object::failed;
+use super::values::describe;
 use crate::index::Error;
+use crate::store::StoreError;
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 
@@ -16,4 +19,35 @@ impl From<Error> for JsValue {
         let _ = Reflect::set(&thrown, &"code".into(), &error.code().into());
         thrown
     }
+}
+
+/// What the platform or a caller's store threw, or rejected a promise with: an error of the package's by its code, a full
+/// medium by the name that the platform has for it, and anything else by its words. Of an event, its target's error.
+impl From<JsValue> for StoreError {
+    #[cold]
+    #[inline(never)]
+    fn from(thrown: JsValue) -> Self {
+        let target = property(&thrown, "target");
+        let is_event = target.is_object();
+        let error = if is_event { property(&target, "error") } else { thrown };
+        let words = property(&error, "message")
+            .as_string()
+            .unwrap_or_else(|| if is_event { "the browser gave no reason".to_owned() } else { describe(&error) });
+        let name = property(&error, "name").as_string().unwrap_or_default();
+        let code = property(&error, "code").as_string().unwrap_or_default();
+        match if code.is_empty() { name.as_str() } else { code.as_str() } {
+            "QUOTA_EXCEEDED" | "QuotaExceededError" => Self::QuotaExceeded,
+            "LOCKED" => Self::Locked { by: words },
+            "READ_ONLY" => Self::ReadOnly,
+            "OUT_OF_MEMORY" => Self::OutOfMemory,
+            _ if name.is_empty() || name == "Error" => Self::Failed { why: words },
+            _ => failed(&[&name, ": ", &words]),
+        }
+    }
+}
+
+/// Of what is no object, undefined.
+#[inline(never)]
+fn property(of: &JsValue, name: &str) -> JsValue {
+    Reflect::get(of, &name.into()).unwrap_or_default()
 }

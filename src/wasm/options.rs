@@ -52,6 +52,11 @@ fn quantization(value: &JsValue) -> Result<Quantization, Error> {
     })
 }
 
+/// Whether the options say how long vectors are, so that an index can be made of them.
+pub(super) fn has_dimensions(options: &JsValue) -> Result<bool, Error> {
+    Ok(options.is_object() && get(options, "dimensions")?.is_some())
+}
+
 /// The config of a new index.
 pub(super) fn config(options: &JsValue) -> Result<Config, Error> {
     if !options.is_object() {
@@ -109,21 +114,6 @@ pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
         asked.dimensions = count("dimensions", &value)?;
     }
     fill(&mut asked, options)?;
-    let fixed: [(&'static str, String, String); 4] = [
-        ("dimensions", read.dimensions.to_string(), asked.dimensions.to_string()),
-        ("metric", read.metric.name().to_owned(), asked.metric.name().to_owned()),
-        ("quantization", read.quantization.name().to_owned(), asked.quantization.name().to_owned()),
-        ("m", read.m.to_string(), asked.m.to_string()),
-    ];
-    match fixed.into_iter().find(|(_, is, wanted)| is != wanted) {
-        None => Ok(asked),
-        Some(("dimensions", ..)) => {
-            Err(Error::DimensionMismatch { expected: read.dimensions, received: asked.dimensions })
-        }
-        Some((option, is, wanted)) => Err(Error::InvalidOption {
-            option,
-            expected: format!("{is}, as the index was made with"),
-            received: wanted,
-        }),
-    }
+    read.check_fixed(&asked)?;
+    Ok(asked)
 }

@@ -1,10 +1,11 @@
 //! The exported class: making, inserting, reading, deleting.
 
-use super::{clock::JsClock, options, values};
+use super::{any_store::AnyStore, clock::JsClock, options, values};
 use crate::index::{Error, Index};
 use crate::types::{Candidate, Slot};
 use core::cell::{RefCell, RefMut};
 use js_sys::{Float32Array, Uint8Array};
+use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -24,6 +25,7 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub struct RawIndex {
     inner: RefCell<Inner>,
+    pub(super) store: RefCell<Option<Rc<AnyStore>>>,
 }
 
 impl RawIndex {
@@ -31,7 +33,10 @@ impl RawIndex {
         // The glue moves it to the heap, with counters beside it.
         values::room(size_of::<Self>() + 64)?;
         let (vector, payload, found) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { inner: RefCell::new(Inner { index, vector, payload, found, clock: JsClock::default() }) })
+        Ok(Self {
+            inner: RefCell::new(Inner { index, vector, payload, found, clock: JsClock::default() }),
+            store: RefCell::new(None),
+        })
     }
 
     pub(super) fn borrow(&self) -> Result<RefMut<'_, Inner>, Error> {
@@ -162,7 +167,6 @@ impl RawIndex {
     }
 
     pub fn clear(&self) -> Result<(), JsValue> {
-        self.borrow()?.index.clear();
-        Ok(())
+        Ok(self.borrow()?.index.clear()?)
     }
 }

@@ -138,7 +138,12 @@ impl StatsObject {
                 cold_cache: 0.0,
                 total: bytes.total() as f64,
             },
-            stored_bytes: StoredObject::default(),
+            stored_bytes: StoredObject {
+                segments: stats.stored.segments as f64,
+                cold: 0.0,
+                log: stats.stored.log as f64,
+                total: stats.stored.total() as f64,
+            },
             reclaimable_bytes: stats.reclaimable_bytes as f64,
             bytes_per_vector: stats.bytes_per_vector,
             cache: CacheObject::default(),

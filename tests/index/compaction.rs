@@ -200,7 +200,7 @@ fn threshold_setting_preserved() {
     assert_eq!(index.compaction_threshold(), 0.125);
     let again = Index::import(&index.export().unwrap()).unwrap();
     assert_eq!(again.compaction_threshold(), 0.125);
-    index.clear();
+    index.clear().unwrap();
     assert_eq!(index.compaction_threshold(), 0.125);
 }
 

@@ -242,7 +242,7 @@ impl Run {
                 self.job_dropped();
             }
             Op::Clear => {
-                self.index.clear();
+                self.index.clear().unwrap();
                 self.model.records.clear();
                 self.tombstones = Tombstones::default();
             }

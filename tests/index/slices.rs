@@ -176,7 +176,7 @@ fn clearing_ends_the_job() {
         for _ in 0..steps {
             index.compact_step(1).unwrap();
         }
-        index.clear();
+        index.clear().unwrap();
         assert_eq!((index.compact_progress(), index.len(), index.deleted()), (None, 0, 0));
         assert!(!index.compact_step(1000).unwrap());
         let id = index.insert(&[1.0; DIMENSIONS], None).unwrap();

@@ -1,0 +1,29 @@
+//! What the core does not do itself: looking at a clock, and waiting for a store.
+//!
+//! | file         | what                                                                        |
+//! |--------------|-----------------------------------------------------------------------------|
+//! | `slices`     | compaction for a given time, by a clock that it is given                    |
+//! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
+//! | `stored`     | an index and the store that keeps it                                        |
+//! | `write`      | appending to the log, writing checkpoints                                   |
+//!
+//! The core says what is to be read or written, the store does it, and the core is told how that ended. Nothing of an
+//! index is borrowed meanwhile: it is reached through a [`Host`] between two waits.
+
+mod open;
+mod slices;
+mod stored;
+mod write;
+
+pub(crate) use open::{create, open};
+pub use slices::Clock;
+pub use stored::{OpenOptions, StoredIndex};
+pub(crate) use write::{checkpoint, commit};
+
+use crate::index::{Error, Index};
+
+/// Where an index is, for those who wait for a store in between.
+pub(crate) trait Host {
+    /// Does something with the index, or says why it cannot be had just now.
+    fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error>;
+}

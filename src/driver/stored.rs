@@ -1,0 +1,133 @@
+//! An index and the store that keeps it.
+
+use super::{Host, checkpoint, commit, create, open};
+use crate::index::{Config, Error, Index};
+use crate::store::{Mode, Store};
+use core::cell::{Ref, RefCell};
+
+/// How a stored index is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// What a new index is made with. Of one that is there, the dimensions, the metric, the quantization and `m` must be
+    /// the same, the seed stays, and the rest applies from now on. None: only what is there is opened, as it is.
+    pub config: Option<Config>,
+    /// For writing, which only one may at a time (the store sees to that), or for reading only.
+    pub mode: Mode,
+}
+
+/// An index that is kept in a store.
+///
+/// Changes happen in memory at once; [`StoredIndex::commit`] makes all those before it durable together, so that many
+/// changes may share one write. What was committed is found by the next opening, whatever happens in between.
+///
+/// ```
+/// use thermocline::{block_on, Config, MemoryStore, OpenOptions, StoredIndex};
+///
+/// let store = MemoryStore::default();
+/// let options = OpenOptions { config: Some(Config::new(3)), ..Default::default() };
+/// let notes = block_on(StoredIndex::open(store.clone(), options))??;
+/// notes.change(|index| index.insert_with_id("north", &[0.0, 1.0, 0.0], None))?;
+/// block_on(notes.commit())??;
+/// drop(notes); // as if the program had been killed
+///
+/// let again = block_on(StoredIndex::open(store, OpenOptions::default()))??;
+/// assert!(again.index()?.contains(&"north".into())?);
+/// # Ok::<(), thermocline::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StoredIndex<S> {
+    store: S,
+    index: RefCell<Index>,
+}
+
+impl<S> Host for StoredIndex<S> {
+    fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
+        work(&mut *self.index.try_borrow_mut().map_err(|_| Error::Busy)?)
+    }
+}
+
+impl<S: Store> StoredIndex<S> {
+    /// Opens what is in the store, or makes an index in it. The store stays open when that fails, and is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`],
+    /// [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
+    /// what is there; [`Error::OutOfMemory`]; what the store said.
+    pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
+        let OpenOptions { config, mode } = options;
+        let found = open(&store, mode).await?;
+        let around = |store, index| Self { store, index: RefCell::new(index) };
+        match (found, config) {
+            (Some(index), None) => Ok(around(store, index)),
+            (Some(index), Some(config)) => Ok(around(store, index.reopened_with(config)?)),
+            (None, Some(config)) if mode == Mode::ReadWrite => {
+                let stored = around(store, Index::new(config)?);
+                create(&stored.store, &stored).await?;
+                Ok(stored)
+            }
+            (None, _) => Err(Error::NotFound { what: "there is no index in this place".to_owned() }),
+        }
+    }
+
+    /// Puts an index that was in memory, or imported, into a place where there is none.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said.
+    pub async fn create(store: S, index: Index) -> Result<Self, Error> {
+        let stored = Self { store, index: RefCell::new(index) };
+        create(&stored.store, &stored).await?;
+        Ok(stored)
+    }
+
+    /// The index, for searching and reading.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] from within [`StoredIndex::change`].
+    pub fn index(&self) -> Result<Ref<'_, Index>, Error> {
+        self.index.try_borrow().map_err(|_| Error::Busy)
+    }
+
+    /// Changes the index in memory. [`StoredIndex::commit`] makes it durable.
+    ///
+    /// # Errors
+    /// What `change` says; [`Error::Busy`] while the index is borrowed.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
+        self.with(change)
+    }
+
+    /// Makes all changes so far durable: they are appended to the log. To be called one after the other, and not beside a
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// What the store said. The index then takes no changes any more, and opening it again finds what the store has.
+    pub async fn commit(&self) -> Result<(), Error> {
+        commit(&self.store, self).await
+    }
+
+    /// Whether the log has grown so long, or a compaction has changed so much, that [`StoredIndex::checkpoint`] would pay.
+    ///
+    /// # Errors
+    /// [`Error::Busy`].
+    pub fn checkpoint_due(&self) -> Result<bool, Error> {
+        Ok(self.index()?.journal().is_some_and(|journal| journal.checkpoint_due()))
+    }
+
+    /// Writes the segments that have changed, so that opening need not read the log so far. A change made while it runs is
+    /// in it or in the log.
+    ///
+    /// # Errors
+    /// What the store said; nothing is lost, and the log is as it was.
+    pub async fn checkpoint(&self) -> Result<(), Error> {
+        checkpoint(&self.store, self).await
+    }
+
+    /// Commits, and gives the place back.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::commit`].
+    pub async fn close(self) -> Result<(), Error> {
+        let committed = self.commit().await;
+        self.store.close().await?;
+        committed
+    }
+}

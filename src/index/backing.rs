@@ -1,0 +1,82 @@
+//! Where changes of an index go beside memory: nowhere, into the log of a store, or nowhere because it is read only.
+
+use super::journal::Journal;
+use super::{Error, Index, Payload};
+use crate::format::{Entry, Put};
+use crate::types::Id;
+
+/// What stands behind an index in memory.
+#[derive(Debug)]
+pub(crate) enum Backing {
+    /// Nothing: it is stored nowhere.
+    Memory,
+    /// A store that is not to be changed, so neither is the index.
+    ReadOnly,
+    /// A store that each change is told to. Boxed, because most indexes have none.
+    Journal(Box<Journal>),
+}
+
+impl Index {
+    /// Refuses a change to an index that is read only, or whose store has failed: what cannot be kept is not begun.
+    pub(super) fn check_writable(&self) -> Result<(), Error> {
+        match &self.backing {
+            Backing::Memory => Ok(()),
+            Backing::ReadOnly => Err(Error::ReadOnly),
+            Backing::Journal(journal) => journal.check(),
+        }
+    }
+
+    /// Tells the log of a record about to be put. [`Index::unlog`] takes it back when the change fails after all.
+    pub(super) fn log_put(&mut self, id: &Id, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        let (kind, payload) = Payload::to_parts(payload);
+        let put = Put { id: id.into(), expires_ms: None, vector: vector.into(), kind: kind.number(), payload };
+        self.log(&Entry::Put(put))
+    }
+
+    /// Tells the log of a change about to be made.
+    pub(super) fn log(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        self.check_writable()?;
+        match &mut self.backing {
+            Backing::Journal(journal) => journal.push(entry),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what was told since the last [`Index::logged`].
+    pub(super) fn unlog(&mut self) {
+        if let Backing::Journal(journal) = &mut self.backing {
+            journal.rewind();
+        }
+    }
+
+    /// What was told has happened, all together.
+    pub(super) fn logged(&mut self) {
+        if let Backing::Journal(journal) = &mut self.backing {
+            journal.seal();
+        }
+    }
+
+    /// Whether the index is kept in a store, to read or to write.
+    pub const fn is_stored(&self) -> bool {
+        !matches!(self.backing, Backing::Memory)
+    }
+
+    /// Whether the index was opened for reading only.
+    pub const fn is_read_only(&self) -> bool {
+        matches!(self.backing, Backing::ReadOnly)
+    }
+
+    pub(crate) const fn journal(&self) -> Option<&Journal> {
+        match &self.backing {
+            Backing::Journal(journal) => Some(journal),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn journal_mut(&mut self) -> Option<&mut Journal> {
+        match &mut self.backing {
+            Backing::Journal(journal) => Some(journal),
+            _ => None,
+        }
+    }
+}

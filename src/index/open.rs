@@ -1,0 +1,326 @@
+//! Stored values -> index: a checkpoint, segment by segment, and then the logs since.
+
+use super::backing::Backing;
+use super::checkpoint::{VALUES, keys_of};
+use super::decode::{Arrays, Filling, Leftovers, corrupt};
+use super::journal::{Found, Journal};
+use super::{Error, Index, Payload};
+use crate::arena::PayloadKind;
+use crate::format::{
+    Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, log_key, manifest_key, piece_count, zeros,
+};
+use crate::store::Mode;
+use crate::types::Id;
+use std::collections::HashSet;
+use xxhash_rust::xxh64::xxh64;
+
+/// About how many bytes are read from a store at once.
+const READ_BYTES: u64 = 4 << 20;
+
+/// What is in a store, by the names of its values.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    /// Generations of the manifests, the newest first.
+    pub(crate) manifests: Vec<u64>,
+    /// Numbers of the logs, ascending.
+    logs: Vec<u64>,
+    keys: Vec<String>,
+    next_generation: u64,
+}
+
+impl Inventory {
+    /// Sorts names. Those that are not an index's are nobody's business.
+    pub(crate) fn new(keys: Vec<String>) -> Self {
+        let mut inventory = Self { next_generation: 1, ..Self::default() };
+        for key in keys {
+            let generation = match Key::parse(&key) {
+                Some(Key::Manifest { generation }) => {
+                    inventory.manifests.push(generation);
+                    generation
+                }
+                Some(Key::Segment { generation, .. }) => generation,
+                Some(Key::Log { number }) => {
+                    inventory.logs.push(number);
+                    0
+                }
+                Some(Key::Block { .. }) => 0,
+                None => continue,
+            };
+            inventory.next_generation = inventory.next_generation.max(generation.saturating_add(1));
+            inventory.keys.push(key);
+        }
+        inventory.manifests.sort_unstable_by(|a, b| b.cmp(a));
+        inventory.logs.sort_unstable();
+        inventory
+    }
+
+    /// Whether nothing of an index is there.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The logs that follow a checkpoint.
+    pub(crate) fn logs_since(&self, manifest: &Manifest) -> impl Iterator<Item = u64> + '_ {
+        let first = manifest.log;
+        self.logs.iter().copied().filter(move |&log| log >= first)
+    }
+
+    /// What there is beside a checkpoint that counts.
+    fn beside(self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Found {
+        let logs: Vec<u64> = self.logs_since(manifest).collect();
+        let mut named: HashSet<String> =
+            manifest.segments.iter().flat_map(|segment| keys_of(segment, manifest.piece_bytes)).collect();
+        named.insert(manifest_key(manifest.generation));
+        named.extend(logs.iter().map(|&log| log_key(log)));
+        let retired = self.keys.into_iter().filter(|key| !named.contains(key)).collect();
+        Found { logs, log_bytes, next_sequence, retired, next_generation: self.next_generation }
+    }
+}
+
+/// A checkpoint that is being read.
+pub(crate) struct Opening {
+    manifest: Manifest,
+    filling: Filling,
+    /// The next segment of slots.
+    next: usize,
+}
+
+impl Opening {
+    /// From the manifest of this generation.
+    pub(crate) fn begin(generation: u64, manifest: &[u8], inventory: &Inventory) -> Result<Self, Error> {
+        let manifest = Manifest::decode(manifest)?;
+        if manifest.generation != generation {
+            return Err(
+                corrupt(format!("the manifest of {generation} says that it is of {}", manifest.generation)).into()
+            );
+        }
+        let pieces = |segment: &StoredSegment| u64::from(piece_count(segment.bytes, manifest.piece_bytes).unwrap_or(0));
+        // Nothing is asked for, or made room for, that cannot be there.
+        if manifest.segments.iter().map(pieces).sum::<u64>() > inventory.keys.len() as u64 {
+            return Err(corrupt("values that the manifest names are missing").into());
+        }
+        let filling = Filling::begin(manifest.meta, Leftovers::Skipped)?;
+        if manifest.segments.len() != filling.segments() * VALUES.len() || !manifest.blocks.is_empty() {
+            return Err(corrupt("the manifest names other segments than its slots have").into());
+        }
+        Ok(Self { manifest, filling, next: 0 })
+    }
+
+    pub(crate) const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The values of a segment of slots, in the order of [`VALUES`].
+    fn stored(&self, segment: usize) -> impl Iterator<Item = &StoredSegment> {
+        // The manifest is sorted by kind, and `VALUES` are.
+        let count = self.filling.segments();
+        (0..VALUES.len()).filter_map(move |value| self.manifest.segments.get(value * count + segment))
+    }
+
+    /// What is to be read next; nothing at the end.
+    pub(crate) fn wanted(&self) -> Vec<String> {
+        let (mut keys, mut bytes) = (Vec::new(), 0);
+        for segment in self.next..self.filling.segments() {
+            if bytes >= READ_BYTES {
+                break;
+            }
+            for stored in self.stored(segment) {
+                bytes += stored.bytes;
+                keys.extend(keys_of(stored, self.manifest.piece_bytes));
+            }
+        }
+        keys
+    }
+
+    /// Takes what [`Opening::wanted`] asked for.
+    pub(crate) fn take(&mut self, values: Vec<Option<Vec<u8>>>) -> Result<(), Error> {
+        let mut values = values.into_iter();
+        while values.len() > 0 && self.next < self.filling.segments() {
+            let segment = self.next;
+            let mut joined: [Vec<u8>; VALUES.len()] = Default::default();
+            for (place, (stored, (kind, _))) in joined.iter_mut().zip(self.stored(segment).zip(VALUES)) {
+                *place = join(stored, self.manifest.piece_bytes, &mut values)?;
+                if (stored.kind, stored.index as usize) != (kind, segment) {
+                    return Err(corrupt("the manifest names other segments than its slots have").into());
+                }
+            }
+            let mut arrays = Values::new(joined, &self.filling, segment)?;
+            self.filling.begin_arrays(&mut arrays)?;
+            self.filling.segment(segment, &mut arrays)?;
+            self.filling.end_arrays(&arrays)?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// The index of the checkpoint, proven; it takes the logs next.
+    pub(crate) fn finish(self) -> Result<Replay, Error> {
+        let mut index = self.filling.finish()?;
+        index.forget_changes();
+        let vector = zeros(index.config.dimensions)?;
+        let next_sequence = self.manifest.next_sequence;
+        Ok(Replay { index, manifest: self.manifest, next_sequence, log_bytes: 0, vector })
+    }
+}
+
+/// One value from its pieces.
+fn join(
+    stored: &StoredSegment,
+    piece_bytes: u32,
+    values: &mut impl Iterator<Item = Option<Vec<u8>>>,
+) -> Result<Vec<u8>, Error> {
+    let mut joined = Vec::new();
+    for key in keys_of(stored, piece_bytes) {
+        let Some(piece) = values.next().flatten() else {
+            return Err(corrupt(format!("{key} is missing")).into());
+        };
+        if joined.is_empty() {
+            joined = piece;
+        } else {
+            joined.try_reserve(piece.len()).map_err(|_| Error::OutOfMemory)?;
+            joined.extend_from_slice(&piece);
+        }
+    }
+    if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
+        let name = keys_of(stored, piece_bytes).next().unwrap_or_default();
+        return Err(corrupt(format!("{name} is not as it was written")).into());
+    }
+    Ok(joined)
+}
+
+/// The arrays of one segment of slots, in the values that hold them.
+struct Values {
+    values: [Vec<u8>; VALUES.len()],
+    /// What has not been taken of each array, by kind: from where in its value to where.
+    left: [(usize, usize); Kind::ALL.len()],
+}
+
+impl Values {
+    /// The arrays of a known length lie in front in each value, and the last one has the rest.
+    fn new(values: [Vec<u8>; VALUES.len()], filling: &Filling, segment: usize) -> Result<Self, Error> {
+        let slots = filling.slots_in(segment).len();
+        let parts = &filling.index().parts;
+        let [codes, lower, scales] = parts.codes.row_bytes();
+        let known = |kind| match kind {
+            Kind::Codes => Some(codes * slots),
+            Kind::LowerCodes => Some(lower * slots),
+            Kind::Scales => Some(scales * slots),
+            Kind::Levels => Some(slots),
+            Kind::BaseLinks => Some(parts.graph.row_bytes() * slots),
+            Kind::Ids => Some(8 * slots),
+            Kind::RecordOffsets => Some(8 * (slots + 1)),
+            _ => None,
+        };
+        let mut left = [(0, 0); Kind::ALL.len()];
+        for (value, (_, kinds)) in values.iter().zip(VALUES) {
+            let mut start = 0;
+            for &kind in kinds {
+                let end = known(kind).map_or(value.len(), |len| start + len);
+                if let Some(place) = left.get_mut(kind as usize - 1) {
+                    *place = (start, end);
+                }
+                start = end;
+            }
+            if start != value.len() {
+                return Err(corrupt("a segment has another length than its slots").into());
+            }
+        }
+        Ok(Self { values, left })
+    }
+}
+
+impl Arrays for Values {
+    fn left(&self, kind: Kind) -> u64 {
+        self.left.get(kind as usize - 1).map_or(0, |(start, end)| (end - start) as u64)
+    }
+
+    fn take(&mut self, kind: Kind, into: &mut [u8]) -> Result<(), FormatError> {
+        let value = VALUES.iter().position(|(_, kinds)| kinds.contains(&kind));
+        let part = value.zip(self.left.get_mut(kind as usize - 1)).and_then(|(value, (start, end))| {
+            let from = *start;
+            *start = from.checked_add(into.len()).filter(|next| next <= end)?;
+            self.values.get(value)?.get(from..*start)
+        });
+        match part {
+            Some(part) => into.copy_from_slice(part),
+            None => return Err(corrupt(format!("section {kind:?} ends too early"))),
+        }
+        Ok(())
+    }
+}
+
+/// An index that catches up with its logs.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    index: Index,
+    manifest: Manifest,
+    next_sequence: u64,
+    log_bytes: u64,
+    vector: Vec<f32>,
+}
+
+impl Replay {
+    /// Does again what a log says. A torn end is where the process that wrote it ended.
+    pub(crate) fn log(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.log_bytes += bytes.len() as u64;
+        let mut reader = LogReader::new(bytes, self.vector.len(), self.next_sequence);
+        while let Some(frame) = reader.next_frame()? {
+            for entry in frame.entries() {
+                self.apply(&entry)?;
+            }
+        }
+        self.next_sequence = reader.next_sequence();
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let done = match *entry {
+            Entry::Clear => self.index.clear(),
+            Entry::Delete(id) => self.index.delete(&id.to_id()?).map(|_| ()),
+            Entry::Put(Put { id, vector, kind, payload, .. }) => {
+                let id: Id = id.to_id()?;
+                let kind = PayloadKind::from_number(kind);
+                let payload = kind.and_then(|kind| Payload::from_parts(kind, payload));
+                if vector.copy_to(&mut self.vector) { self.index.upsert(id, &self.vector, payload) } else { Ok(()) }
+            }
+        };
+        // What was taken once is refused now: the log is not what was written.
+        done.map_err(|error| match error {
+            Error::OutOfMemory => Error::OutOfMemory,
+            error => corrupt(format!("a log says what cannot be: {error}")).into(),
+        })
+    }
+
+    /// The index as it was when the last change was committed.
+    pub(crate) fn finish(self, inventory: Inventory, mode: Mode) -> Result<Index, Error> {
+        let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
+        index.backing = match mode {
+            Mode::ReadOnly => Backing::ReadOnly,
+            Mode::ReadWrite => {
+                let found = inventory.beside(&manifest, log_bytes, next_sequence);
+                Backing::Journal(Box::new(Journal::new(manifest, found)?))
+            }
+        };
+        Ok(index)
+    }
+}
+
+impl Index {
+    /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. The place must
+    /// be empty. Values are cut into pieces of `piece_bytes`.
+    pub(crate) fn attach(&mut self, piece_bytes: usize) -> Result<(), Error> {
+        let manifest = Manifest {
+            generation: 0,
+            log: 0,
+            next_sequence: 1,
+            piece_bytes: u32::try_from(piece_bytes.max(1)).unwrap_or(u32::MAX),
+            next_block: 0,
+            meta: self.meta(),
+            segments: Vec::new(),
+            blocks: Vec::new(),
+        };
+        let found = Found { next_sequence: 1, next_generation: 1, ..Found::default() };
+        self.backing = Backing::Journal(Box::new(Journal::new(manifest, found)?));
+        Ok(())
+    }
+}

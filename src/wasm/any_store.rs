@@ -1,0 +1,243 @@
+//! The stores of this platform as one type. They differ in how they are asked; what is asked of them, and how their
+//! answers are read, is the same and is here.
+//!
+//! Each call builds its question, awaits one promise, and reads the answer. What happens before and after is ordinary
+//! functions: code that lives across an await is large, and every byte of it is downloaded.
+
+use super::asked::Asked;
+use super::bytes::{copy_out, join};
+use super::indexed_db::{self, IndexedDb};
+use super::js_store::JsStore;
+use super::object::{get, items, pair, unexpected};
+use super::pieces::{self, Pieces};
+use crate::store::{Batch, Durability, Mode, Store, StoreError};
+use js_sys::{Array, Promise};
+use wasm_bindgen::{JsCast, JsValue};
+
+#[derive(Debug)]
+enum Medium {
+    IndexedDb(IndexedDb),
+    Js(JsStore),
+}
+
+/// One of the stores of this platform: the browser's IndexedDB, or an object of the caller's.
+///
+/// IndexedDB cannot append; an object can if it has a method for it. Otherwise what is appended is written as a value
+/// under a name of its own (`pieces.rs`). Such are found as well if the object has got the method since: a value that has
+/// pieces goes on to grow by them.
+#[derive(Debug)]
+pub struct AnyStore {
+    medium: Medium,
+    pieces: Pieces,
+    value_bytes: usize,
+}
+
+impl AnyStore {
+    /// The database of the index `name`. None if it is to be read only and is not there.
+    pub async fn indexed_db(name: &str, mode: Mode, durability: Durability) -> Result<Option<Self>, StoreError> {
+        match IndexedDb::open(name, mode, durability).await? {
+            None => Ok(None),
+            Some(database) => Self::listed(Medium::IndexedDb(database), indexed_db::VALUE_BYTES).await.map(Some),
+        }
+    }
+
+    /// Deletes the database of the index `name`, if there is one. Connections of ours close when they hear of it. If
+    /// something else holds the database open, it is deleted as soon as that is closed, and the answer is `Locked`.
+    pub async fn destroy_indexed_db(name: &str) -> Result<(), StoreError> {
+        IndexedDb::destroy(name).await
+    }
+
+    /// An object with the methods of the package's interface `Store`.
+    pub async fn js(object: JsValue) -> Result<Self, StoreError> {
+        let store = JsStore { object };
+        let value_bytes = store.value_bytes()?;
+        Self::listed(Medium::Js(store), value_bytes).await
+    }
+
+    /// The store, once it knows which values have pieces.
+    async fn listed(medium: Medium, value_bytes: usize) -> Result<Self, StoreError> {
+        let store = Self { medium, pieces: Pieces::default(), value_bytes };
+        let answer = store.ask_names("")?.answer().await?;
+        store.keys("", &answer)?;
+        Ok(store)
+    }
+
+    /// Adds what finds the pieces of a key.
+    fn find_pieces(&self, key: &str, queries: &Array) -> Result<(), StoreError> {
+        let count = self.pieces.count(key);
+        match &self.medium {
+            // A query more doubles the cost, so it is made only where there are pieces, as far as this connection knows.
+            // Of what another one appends it does not.
+            Medium::IndexedDb(database) => {
+                if count > 0 || database.mode == Mode::ReadOnly {
+                    queries.push(&IndexedDb::pieces(key)?);
+                }
+            }
+            Medium::Js(_) => {
+                for number in 0..count {
+                    queries.push(&pieces::name(key, number).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for values. The answer to each key ends where `ends` says.
+    fn ask_values(&self, keys: &[String], ends: &mut Vec<u32>) -> Result<Asked, StoreError> {
+        let queries = Array::new();
+        for key in keys {
+            queries.push(&key.as_str().into());
+            self.find_pieces(key, &queries)?;
+            ends.push(queries.length());
+        }
+        match &self.medium {
+            Medium::IndexedDb(database) => database.read(&queries),
+            Medium::Js(store) => store.call("read", &Array::of1(&queries)),
+        }
+    }
+
+    /// Values from an answer.
+    fn values(&self, answer: &JsValue, ends: &[u32]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let found = items(answer)?;
+        if found.length() != ends.last().map_or(0, |&end| end) {
+            return Err(unexpected("an array with a value for each key", answer));
+        }
+        let mut at = 0;
+        let mut values = Vec::new();
+        for &end in ends {
+            let mut value = None;
+            while at < end {
+                self.join(&found.get(at), &mut value)?;
+                at += 1;
+            }
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// Adds what one query has found to a value.
+    fn join(&self, part: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), StoreError> {
+        if let Medium::Js(_) = self.medium {
+            return join(part, value);
+        }
+        let found = get(part, "result")?;
+        if !Array::is_array(&found) {
+            return join(&found, value);
+        }
+        let pieces: Array = found.unchecked_into();
+        pieces.iter().try_for_each(|piece| join(&piece, value))
+    }
+
+    fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
+        match &self.medium {
+            Medium::IndexedDb(database) => database.write(puts, deletes),
+            Medium::Js(store) => store.write(puts, deletes),
+        }
+    }
+
+    /// Asks for a batch, and takes down the keys whose pieces go with it.
+    fn ask_commit(&self, batch: Batch, replaced: &mut Vec<String>) -> Result<Asked, StoreError> {
+        let (puts, deletes) = (Array::new(), Array::new());
+        for key in &batch.deletes {
+            deletes.push(&key.as_str().into());
+        }
+        for key in batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes) {
+            if self.pieces.count(key) > 0 {
+                self.find_pieces(key, &deletes)?;
+                replaced.push(key.clone());
+            }
+        }
+        // Each value is given back as soon as it is copied.
+        for (key, value) in batch.puts {
+            puts.push(&pair(&key, &copy_out(&value)?));
+        }
+        self.write(&puts, &deletes)
+    }
+
+    fn ask_append(&self, key: &str, mut bytes: &[u8]) -> Result<Asked, StoreError> {
+        let count = self.pieces.count(key);
+        if let Medium::Js(store) = &self.medium
+            && count == 0
+            && store.can_append()
+        {
+            return store.call("append", &pair(key, &copy_out(bytes)?));
+        }
+        let puts = Array::new();
+        // At least one, so that a key that nothing is appended to has a value.
+        for number in count.. {
+            let (piece, rest) = bytes.split_at(bytes.len().min(self.value_bytes));
+            puts.push(&pair(&pieces::name(key, number), &copy_out(piece)?));
+            self.pieces.found(key, number);
+            bytes = rest;
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        self.write(&puts, &Array::new())
+    }
+
+    fn ask_names(&self, prefix: &str) -> Result<Asked, StoreError> {
+        match &self.medium {
+            Medium::IndexedDb(database) => database.list(prefix),
+            Medium::Js(store) => store.call("list", &Array::of1(&prefix.into())),
+        }
+    }
+
+    /// Keys from an answer.
+    fn keys(&self, prefix: &str, answer: &JsValue) -> Result<Vec<String>, StoreError> {
+        let answer = match self.medium {
+            Medium::IndexedDb(_) => get(&get(answer, "0")?, "result")?,
+            Medium::Js(_) => answer.clone(),
+        };
+        let mut names = Vec::new();
+        for name in items(&answer)?.iter() {
+            match name.as_string() {
+                Some(text) if text.starts_with(prefix) => names.push(text),
+                _ => return Err(unexpected("an array of keys that begin as asked", &name)),
+            }
+        }
+        Ok(self.pieces.keys_of(names))
+    }
+
+    fn ask_close(&self) -> Result<Asked, StoreError> {
+        match &self.medium {
+            Medium::IndexedDb(database) => {
+                database.close();
+                Ok(Asked::for_value(Promise::resolve(&JsValue::UNDEFINED)))
+            }
+            Medium::Js(store) => store.call("close", &Array::new()),
+        }
+    }
+}
+
+impl Store for AnyStore {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let mut ends = Vec::new();
+        let answer = self.ask_values(keys, &mut ends)?.answer().await?;
+        self.values(&answer, &ends)
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut replaced = Vec::new();
+        self.ask_commit(batch, &mut replaced)?.answer().await?;
+        self.pieces.forget(&replaced);
+        Ok(())
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.ask_append(key, bytes)?.answer().await.map(drop)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let answer = self.ask_names(prefix)?.answer().await?;
+        self.keys(prefix, &answer)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.ask_close()?.answer().await.map(drop)
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.value_bytes
+    }
+}

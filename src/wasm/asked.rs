@@ -1,0 +1,29 @@
+//! A question to a place for bytes, under way.
+
+use crate::store::StoreError;
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Promise};
+use wasm_bindgen::JsValue;
+
+/// What is waited for, and where the answer is then.
+pub(super) struct Asked {
+    promise: Promise,
+    requests: Option<Array>,
+}
+
+impl Asked {
+    /// The promise is fulfilled with the answer.
+    pub(super) const fn for_value(promise: Promise) -> Self {
+        Self { promise, requests: None }
+    }
+
+    /// The requests have their results when the promise is fulfilled.
+    pub(super) const fn for_results(promise: Promise, requests: Array) -> Self {
+        Self { promise, requests: Some(requests) }
+    }
+
+    pub(super) async fn answer(self) -> Result<JsValue, StoreError> {
+        let given = JsFuture::from(self.promise).await?;
+        Ok(self.requests.map_or(given, JsValue::from))
+    }
+}

@@ -1,0 +1,202 @@
+//! IndexedDB as a place for named bytes: a database for each index, and in it one object store.
+//!
+//! A call is one transaction. It gets all its requests at once and only its end is awaited, because a transaction that
+//! has nothing to do while the program waits for something else ends by itself.
+
+use super::asked::Asked;
+use super::object::{failed, get, says, set};
+use super::pieces::MARK;
+use crate::store::{Durability, Mode, StoreError};
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Function, Object, Promise};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbTransaction};
+
+const VALUES: &str = "values";
+
+/// The layout: a value or a piece of one under each name, in the one object store.
+const LAYOUT_VERSION: u32 = 1;
+
+/// Above 60 KB Chromium keeps a value in a file of its own, at thrice the cost.
+pub(super) const VALUE_BYTES: usize = 57_344;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A database whose transactions take options: those are not among web-sys's stable declarations.
+    type WithOptions;
+
+    #[wasm_bindgen(method, catch, js_name = transaction)]
+    fn begin(this: &WithOptions, values: &str, mode: &str, options: &JsValue) -> Result<IdbTransaction, JsValue>;
+}
+
+#[derive(Debug)]
+pub(super) struct IndexedDb {
+    database: IdbDatabase,
+    pub(super) mode: Mode,
+    /// Those of each transaction.
+    options: Object,
+}
+
+impl IndexedDb {
+    /// Opens the database of the index `name`. None if it is to be read only and is not there.
+    pub(super) async fn open(name: &str, mode: Mode, durability: Durability) -> Result<Option<Self>, StoreError> {
+        let request = factory()?.open_with_u32(&database_name(name), LAYOUT_VERSION)?;
+        let event = JsFuture::from(outcome(&request)).await?;
+        let is_new = says(&event, "type", "upgradeneeded");
+        if is_new {
+            // The transaction of this event lasts until everything that its promise set off has run, which is now.
+            let is_made = mode == Mode::ReadWrite && opened(&request)?.create_object_store(VALUES).is_ok();
+            if !is_made {
+                // Or an empty database would stay.
+                request.transaction().map_or(Ok(()), |transaction| transaction.abort())?;
+            }
+            if let Err(error) = JsFuture::from(outcome(&request)).await {
+                return if mode == Mode::ReadOnly { Ok(None) } else { Err(error.into()) };
+            }
+        }
+        let database = opened(&request)?;
+        // Whoever deletes the index waits for all connections to close, so this one does when it is told.
+        let close: Function = get(&database, "close")?.unchecked_into();
+        database.set_onversionchange(Some(&close.bind0(&database)));
+        let options = Object::new();
+        let durability = match durability {
+            Durability::Strict => "strict",
+            Durability::Relaxed => "relaxed",
+        };
+        set(&options, "durability", &durability.into())?;
+        Ok(Some(Self { database, mode, options }))
+    }
+
+    /// Deletes the database of the index `name`, if there is one. Connections of ours close when they hear of it. If
+    /// something else holds the database open, it is deleted as soon as that is closed, and the answer is `Locked`.
+    pub(super) async fn destroy(name: &str) -> Result<(), StoreError> {
+        let request = factory()?.delete_database(&database_name(name))?;
+        JsFuture::from(outcome(&request)).await.map(drop).map_err(|event| {
+            if says(&event, "type", "blocked") {
+                return StoreError::Locked { by: "another connection to the database".to_owned() };
+            }
+            event.into()
+        })
+    }
+
+    /// All pieces of a key, as a query for [`IndexedDb::read`] or something to delete.
+    pub(super) fn pieces(key: &str) -> Result<JsValue, JsValue> {
+        // A mark comes after every digit.
+        let (from, to) = ([key, MARK].concat(), [key, MARK, MARK].concat());
+        Ok(IdbKeyRange::bound(&from.into(), &to.into())?.into())
+    }
+
+    /// Asks for what is found by each query: a value by a name, an array of values by a range.
+    pub(super) fn read(&self, queries: &Array) -> Result<Asked, StoreError> {
+        self.transact("readonly", &mut |values, requests| {
+            for query in queries.iter() {
+                let is_name = query.is_string();
+                let request = if is_name { values.get(&query) } else { values.get_all_with_key(&query) };
+                requests.push(&request?.into());
+            }
+            Ok(())
+        })
+    }
+
+    /// Asks for the names that begin with `prefix`.
+    pub(super) fn list(&self, prefix: &str) -> Result<Asked, StoreError> {
+        self.transact("readonly", &mut |values, requests| {
+            let to = [prefix, "\u{ffff}"].concat();
+            let range = IdbKeyRange::bound(&prefix.into(), &to.into())?;
+            requests.push(&values.get_all_keys_with_key(&range.into())?.into());
+            Ok(())
+        })
+    }
+
+    /// Deletes by names and ranges, and puts values by names.
+    pub(super) fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
+        if self.mode == Mode::ReadOnly {
+            return Err(StoreError::ReadOnly);
+        }
+        self.transact("readwrite", &mut |values, _| {
+            for query in deletes.iter() {
+                values.delete(&query)?;
+            }
+            for put in puts.iter() {
+                let put: Array = put.unchecked_into();
+                values.put_with_key(&put.get(1), &put.get(0))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Begins a transaction and makes all its requests, or none.
+    fn transact(
+        &self,
+        mode: &str,
+        ask: &mut dyn FnMut(&IdbObjectStore, &Array) -> Result<(), JsValue>,
+    ) -> Result<Asked, StoreError> {
+        let begun = self.database.unchecked_ref::<WithOptions>().begin(VALUES, mode, &self.options);
+        let transaction = begun.map_err(|error| {
+            // The one state in which a database begins no transaction.
+            if says(&error, "name", "InvalidStateError") {
+                return failed(&[
+                    "the database is closed: it was deleted elsewhere, or the browser cleared or closed it",
+                ]);
+            }
+            error.into()
+        })?;
+        let requests = Array::new();
+        if let Err(error) = transaction.object_store(VALUES).and_then(|values| ask(&values, &requests)) {
+            // It may have been aborted already, by what made the request fail.
+            let _ = transaction.abort();
+            return Err(error.into());
+        }
+        Ok(Asked::for_results(outcome(&transaction), requests))
+    }
+
+    pub(super) fn close(&self) {
+        self.database.close();
+    }
+}
+
+/// A store that is merely dropped, as when opening an index fails, does not hold its database.
+impl Drop for IndexedDb {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The first event of a request or a transaction: fulfilled when it has succeeded, rejected when it has failed.
+///
+/// The handlers are the functions that settle the promise, which belong to JavaScript: there is no closure of ours to
+/// keep until the event, and none to drop after it.
+fn outcome(target: &JsValue) -> Promise {
+    Promise::new(&mut |resolve, reject| {
+        let handlers = [
+            ("onsuccess", &resolve),
+            ("onupgradeneeded", &resolve),
+            ("oncomplete", &resolve),
+            ("onerror", &reject),
+            ("onblocked", &reject),
+            ("onabort", &reject),
+        ];
+        for (name, handler) in handlers {
+            // These objects are the platform's own, and take any property.
+            let _ = set(target, name, handler);
+        }
+    })
+}
+
+/// The platform's IndexedDB. Pages and workers both have it on the global object; Node has none.
+fn factory() -> Result<IdbFactory, StoreError> {
+    let found = get(&js_sys::global(), "indexedDB")?;
+    if !found.is_object() {
+        return Err(failed(&["there is no IndexedDB here"]));
+    }
+    Ok(found.unchecked_into())
+}
+
+fn database_name(name: &str) -> String {
+    ["thermocline:", name].concat()
+}
+
+fn opened(request: &IdbOpenDbRequest) -> Result<IdbDatabase, StoreError> {
+    Ok(request.result()?.unchecked_into())
+}

@@ -1,0 +1,79 @@
+//! Values that grow where nothing can be appended: what is appended is a piece, which has a name of its own.
+//!
+//! The value that was put has its key for a name. Its pieces are named `key~0000000000`, `key~0000000001`, ...: no key
+//! has a `~`, so none is another's piece; and in the order of their names they follow one another, with nothing between.
+//! A caller's object without `append` has to take the `~`, and eleven characters more than a key has.
+
+use core::cell::RefCell;
+
+/// What comes between a key and the number of a piece, and after all of its numbers.
+pub(super) const MARK: &str = "~";
+
+/// The name of a piece.
+pub(super) fn name(key: &str, number: u32) -> String {
+    format!("{key}{MARK}{number:010}")
+}
+
+/// The keys whose values have pieces. There are few: an index appends to its log only.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    /// Each key, with a number above those of all its pieces. It may have fewer of them: a number is used up even if
+    /// writing its piece fails, since it may be there all the same.
+    counts: RefCell<Vec<(String, u32)>>,
+}
+
+impl Pieces {
+    /// A number above those of all pieces that the key may have; 0 when it has none.
+    pub(super) fn count(&self, key: &str) -> u32 {
+        self.counts.borrow().iter().find(|(known, _)| known == key).map_or(0, |&(_, count)| count)
+    }
+
+    /// Takes down that there may be a piece of this number.
+    pub(super) fn found(&self, key: &str, number: u32) {
+        let mut counts = self.counts.borrow_mut();
+        let above = number.saturating_add(1);
+        match counts.iter_mut().find(|(known, _)| known == key) {
+            Some((_, count)) => *count = above.max(*count),
+            None => counts.push((key.to_owned(), above)),
+        }
+    }
+
+    /// The pieces of these keys are gone.
+    pub(super) fn forget(&self, keys: &[String]) {
+        self.counts.borrow_mut().retain(|(known, _)| !keys.contains(known));
+    }
+
+    /// The keys that these names belong to, each once. Pieces are taken down.
+    pub(super) fn keys_of(&self, names: Vec<String>) -> Vec<String> {
+        let (mut keys, mut appended) = (Vec::new(), Vec::new());
+        for name in names {
+            match mark_in(&name) {
+                None => keys.push(name),
+                Some(at) => {
+                    let (key, number) = name.split_at(at);
+                    self.found(key, number_of(number));
+                    if appended.last().is_none_or(|last| last != key) {
+                        appended.push(key.to_owned());
+                    }
+                }
+            }
+        }
+        for key in appended {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+}
+
+/// Where a name has its mark. By bytes, because looking for text in text is two kilobytes of code.
+fn mark_in(name: &str) -> Option<usize> {
+    name.bytes().position(|byte| byte == MARK.as_bytes()[0])
+}
+
+/// The number after a mark. If anything but digits follows, a store of this kind has not written it.
+fn number_of(marked: &str) -> u32 {
+    let digits = marked.bytes().skip(MARK.len());
+    digits.fold(0, |number: u32, digit| number.wrapping_mul(10).wrapping_add(u32::from(digit & 0xf)))
+}

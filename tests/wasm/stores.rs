@@ -1,0 +1,350 @@
+//! The stores of this platform: what every store promises, on each of them, and what is special to each.
+//! IndexedDB is tested where there is one; where there is none, opening it says so.
+
+use js_sys::{Function, Promise, Reflect};
+use thermocline::bench_support::AnyStore;
+use thermocline::{Batch, Store, StoreError};
+use thermocline::{Durability, Mode};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+/// Runs JavaScript, with `name` as its one variable.
+fn js(name: &str, body: &str) -> JsValue {
+    Function::new_with_args("name", body).call1(&JsValue::NULL, &name.into()).unwrap()
+}
+
+async fn js_async(name: &str, body: &str) -> JsValue {
+    Promise::resolve(&js(name, &format!("return (async () => {{ {body} }})();"))).await.unwrap()
+}
+
+fn has_indexed_db() -> bool {
+    js("", "return typeof indexedDB === 'object';").is_truthy()
+}
+
+/// An object over a map, as small as the interface allows, with this code in it besides.
+fn object(members: &str) -> JsValue {
+    let body = "const values = new Map();
+        const joined = (key, bytes) => new Uint8Array([...(values.get(key) ?? []), ...bytes]);
+        return {
+          values,
+          read: async (keys) => keys.map((key) => values.get(key)),
+          commit: async ({ puts, deletes }) => {
+            for (const [key, bytes] of puts) values.set(key, bytes);
+            for (const key of deletes) values.delete(key);
+          },
+          list: async (prefix) => [...values.keys()].filter((key) => key.startsWith(prefix)),
+          close: async () => {},";
+    js("", &format!("{body} {members} }};"))
+}
+
+const APPEND: &str = "append: async (key, bytes) => { values.set(key, joined(key, bytes)); },";
+
+fn keys<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
+fn batch<const P: usize, const D: usize>(puts: [(&str, &[u8]); P], deletes: [&str; D]) -> Batch {
+    Batch { puts: puts.map(|(key, value)| (key.to_owned(), value.to_vec())).to_vec(), deletes: keys(deletes) }
+}
+
+async fn read(store: &impl Store, key: &str) -> Option<Vec<u8>> {
+    store.read(&keys([key])).await.unwrap().pop().unwrap()
+}
+
+async fn listed(store: &impl Store, prefix: &str) -> Vec<String> {
+    let mut keys = store.list(prefix).await.unwrap();
+    keys.sort();
+    keys
+}
+
+fn bytes(len: usize, seed: u8) -> Vec<u8> {
+    (0..len).map(|at| (at % 251) as u8 ^ seed).collect()
+}
+
+/// What a store promises. `open` opens the same place each time, which is empty at first.
+async fn contract<S: Store>(open: impl AsyncFn() -> S) {
+    let store = open().await;
+    assert_eq!(store.read(&[]).await, Ok(vec![]));
+    assert_eq!(read(&store, "none").await, None);
+    assert_eq!(listed(&store, "").await, keys([]));
+    store.commit(Batch::default()).await.unwrap();
+    store.commit(batch([], ["none"])).await.unwrap();
+
+    // Values in the order of the keys asked for, also twice, also empty ones.
+    store.commit(batch([("b", &[2]), ("a/x", &[1, 1]), ("empty", &[])], [])).await.unwrap();
+    let asked = keys(["empty", "b", "none", "a/x", "b"]);
+    let found = store.read(&asked).await.unwrap();
+    assert_eq!(found, [Some(vec![]), Some(vec![2]), None, Some(vec![1, 1]), Some(vec![2])]);
+
+    // Puts and deletes together; the put value is in place of the old one.
+    store.commit(batch([("b", &[3, 3, 3]), ("c", &[4])], ["a/x", "none"])).await.unwrap();
+    assert_eq!(store.read(&keys(["b", "c", "a/x"])).await.unwrap(), [Some(vec![3, 3, 3]), Some(vec![4]), None]);
+
+    // Appending to nothing, to what was put, to what was appended.
+    for (key, before) in [("log/1", vec![]), ("b", vec![3, 3, 3]), ("empty", vec![])] {
+        store.append(key, &[7]).await.unwrap();
+        store.append(key, &[]).await.unwrap();
+        store.append(key, &[8, 9]).await.unwrap();
+        assert_eq!(read(&store, key).await, Some([before, vec![7, 8, 9]].concat()), "{key}");
+    }
+    store.append("log/2", &[]).await.unwrap();
+    assert_eq!(read(&store, "log/2").await, Some(vec![]));
+    assert_eq!(listed(&store, "").await, keys(["b", "c", "empty", "log/1", "log/2"]));
+    assert_eq!(listed(&store, "log/").await, keys(["log/1", "log/2"]));
+    assert_eq!(listed(&store, "log/1").await, keys(["log/1"]));
+    assert_eq!(listed(&store, "x").await, keys([]));
+
+    // Two appends, opened again, appended again.
+    store.close().await.unwrap();
+    let store = open().await;
+    store.append("log/1", &[10]).await.unwrap();
+    let found = store.read(&keys(["log/1", "b", "log/2"])).await.unwrap();
+    assert_eq!(found, [Some(vec![7, 8, 9, 10]), Some(vec![3, 3, 3, 7, 8, 9]), Some(vec![])]);
+
+    // A value that has grown is replaced and deleted as a whole, and may grow again.
+    store.commit(batch([("b", &[5])], ["log/1"])).await.unwrap();
+    assert_eq!(store.read(&keys(["b", "log/1"])).await.unwrap(), [Some(vec![5]), None]);
+    assert_eq!(listed(&store, "").await, keys(["b", "c", "empty", "log/2"]));
+    store.append("b", &[6]).await.unwrap();
+    store.append("log/1", &[11]).await.unwrap();
+    store.close().await.unwrap();
+    let store = open().await;
+    assert_eq!(store.read(&keys(["b", "log/1"])).await.unwrap(), [Some(vec![5, 6]), Some(vec![11])]);
+
+    // Long values, put and appended; beside them the longest that the store handles well.
+    let (long, longer, fitting) = (bytes(3 << 20, 1), bytes(5 << 20, 2), bytes(store.value_bytes(), 3));
+    store.commit(batch([("long", &long), ("fitting", &fitting)], [])).await.unwrap();
+    store.append("long", &longer).await.unwrap();
+    store.append("long", &[1]).await.unwrap();
+    assert!(read(&store, "long").await == Some([long, longer, vec![1]].concat()), "the long value differs");
+    assert!(read(&store, "fitting").await == Some(fitting), "the fitting value differs");
+
+    // Every character of keys, the longest key, and endings like those that a store may have names of its own for.
+    let longest = ["x/"; 31].concat() + "yz";
+    let odd =
+        ["abcdefghijklmnopqrstuvwxyz-0123456789./a", &longest, "a.p0", "a.pp0", "a", "0", "-", "a.p", "p0", "a.p0.p1"];
+    let mut puts = Batch { puts: odd.map(|key| (key.to_owned(), key.as_bytes().to_vec())).to_vec(), deletes: vec![] };
+    puts.deletes = keys(["b", "c", "empty", "log/1", "log/2", "long", "fitting"]);
+    store.commit(puts).await.unwrap();
+    for key in odd {
+        store.append(key, b"!").await.unwrap();
+    }
+    for key in odd {
+        assert_eq!(read(&store, key).await, Some([key.as_bytes(), b"!"].concat()), "{key}");
+    }
+    let mut sorted = keys(odd);
+    sorted.sort();
+    assert_eq!(listed(&store, "").await, sorted);
+    store.commit(Batch { deletes: sorted, ..Batch::default() }).await.unwrap();
+
+    // Many at once, and all of them gone at once.
+    let many: Vec<(String, Vec<u8>)> = (0..2000u32).map(|at| (format!("many/{at}"), at.to_string().into())).collect();
+    let names: Vec<String> = many.iter().map(|(key, _)| key.clone()).collect();
+    store.commit(Batch { puts: many.clone(), deletes: vec![] }).await.unwrap();
+    store.close().await.unwrap();
+    let store = open().await;
+    let found = store.read(&names).await.unwrap();
+    assert!(found.into_iter().eq(many.into_iter().map(|(_, value)| Some(value))), "one of many differs");
+    assert_eq!(store.list("many/").await.unwrap().len(), 2000);
+    store.commit(Batch { deletes: names, ..Batch::default() }).await.unwrap();
+    assert_eq!(store.list("").await.unwrap(), keys([]));
+    store.close().await.unwrap();
+}
+
+async fn indexed_db(name: &str) -> AnyStore {
+    AnyStore::indexed_db(name, Mode::ReadWrite, Durability::Relaxed).await.unwrap().unwrap()
+}
+
+#[track_caller]
+fn failed<T: core::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
+    let Err(StoreError::Failed { why: said }) = result else { panic!("{result:?}, not a failure about {why}") };
+    assert!(said.contains(why), "{said:?} is not about {why}");
+}
+
+#[wasm_bindgen_test]
+async fn an_object_keeps_what_a_store_promises() {
+    for members in ["", APPEND, "valueBytes: 1000,"] {
+        let object = object(members);
+        contract(async || AnyStore::js(object.clone()).await.unwrap()).await;
+        assert_eq!(
+            Reflect::get(&Reflect::get(&object, &"values".into()).unwrap(), &"size".into()).unwrap(),
+            0,
+            "left over"
+        );
+    }
+}
+
+#[wasm_bindgen_test]
+async fn indexed_db_keeps_what_a_store_promises() {
+    for durability in [Durability::Relaxed, Durability::Strict] {
+        let open = || AnyStore::indexed_db("contract", Mode::ReadWrite, durability);
+        if !has_indexed_db() {
+            failed(open().await, "no IndexedDB");
+            failed(AnyStore::destroy_indexed_db("contract").await, "no IndexedDB");
+            continue;
+        }
+        AnyStore::destroy_indexed_db("contract").await.unwrap();
+        contract(async || open().await.unwrap().unwrap()).await;
+        AnyStore::destroy_indexed_db("contract").await.unwrap();
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_reader_makes_no_database_and_sees_what_is_written_meanwhile() {
+    let reader = || AnyStore::indexed_db("reader", Mode::ReadOnly, Durability::Relaxed);
+    if !has_indexed_db() {
+        return failed(reader().await, "no IndexedDB");
+    }
+    AnyStore::destroy_indexed_db("reader").await.unwrap();
+    assert!(reader().await.unwrap().is_none());
+    let there = "return (await indexedDB.databases()).some((found) => found.name === `thermocline:${name}`)";
+    assert_eq!(js_async("reader", there).await, false);
+    let store = indexed_db("reader").await;
+    assert_eq!(js_async("reader", there).await, true);
+    let reader = reader().await.unwrap().unwrap();
+    store.append("log", &[1]).await.unwrap();
+    assert_eq!(read(&reader, "log").await, Some(vec![1]));
+    store.append("log", &[2]).await.unwrap();
+    assert_eq!(read(&reader, "log").await, Some(vec![1, 2]));
+    assert_eq!(listed(&reader, "").await, keys(["log"]));
+    assert_eq!(reader.commit(batch([("a", &[1])], [])).await, Err(StoreError::ReadOnly));
+    assert_eq!(reader.append("log", &[1]).await, Err(StoreError::ReadOnly));
+    assert_eq!(read(&store, "log").await, Some(vec![1, 2]));
+}
+
+#[wasm_bindgen_test]
+async fn deleting_closes_our_connections_and_waits_for_no_other() {
+    if !has_indexed_db() {
+        return failed(AnyStore::destroy_indexed_db("deleted").await, "no IndexedDB");
+    }
+    let store = indexed_db("deleted").await;
+    store.commit(batch([("a", &[1])], [])).await.unwrap();
+    AnyStore::destroy_indexed_db("deleted").await.unwrap();
+    failed(store.read(&keys(["a"])).await, "the database is closed");
+    failed(store.list("").await, "the database is closed");
+    failed(store.append("a", &[1]).await, "the database is closed");
+    failed(store.commit(batch([("a", &[2])], [])).await, "the database is closed");
+    store.close().await.unwrap();
+    assert_eq!(read(&indexed_db("deleted").await, "a").await, None);
+
+    let open = "const request = indexedDB.open(`thermocline:${name}`);
+        globalThis.held = await new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });";
+    js_async("deleted", open).await;
+    assert!(matches!(AnyStore::destroy_indexed_db("deleted").await, Err(StoreError::Locked { .. })));
+    js("", "held.close();");
+    let again = indexed_db("deleted").await;
+    assert_eq!(read(&again, "a").await, None);
+    again.close().await.unwrap();
+    failed(again.read(&keys(["a"])).await, "the database is closed");
+    AnyStore::destroy_indexed_db("deleted").await.unwrap();
+}
+
+/// A database of the right name that is not of this layout: another version, or without its object store.
+#[wasm_bindgen_test]
+async fn a_strange_database_is_an_error() {
+    if !has_indexed_db() {
+        return failed(AnyStore::destroy_indexed_db("strange").await, "no IndexedDB");
+    }
+    for version in ["1", "9"] {
+        AnyStore::destroy_indexed_db("strange").await.unwrap();
+        let make = "const request = indexedDB.open('thermocline:strange', Number(name));
+            await new Promise((resolve) => { request.onsuccess = resolve; }); request.result.close();";
+        js_async(version, make).await;
+        let why = if version == "1" { "NotFoundError" } else { "VersionError" };
+        failed(AnyStore::indexed_db("strange", Mode::ReadWrite, Durability::Strict).await, why);
+    }
+    AnyStore::destroy_indexed_db("strange").await.unwrap();
+}
+
+/// Each with a part of what the store says of it.
+#[wasm_bindgen_test]
+async fn an_object_that_answers_nonsense_is_an_error() {
+    for (members, why) in [
+        ("read: async () => undefined", "expected an array, received undefined"),
+        ("read: async () => ({ length: 1 })", "expected an array, received object"),
+        ("read: async () => []", "a value for each key"),
+        ("read: async () => [undefined, undefined]", "a value for each key"),
+        ("read: async () => [null]", "a Uint8Array or undefined, received null"),
+        ("read: async () => ['text']", "a Uint8Array or undefined, received \"text\""),
+        ("read: async () => [new ArrayBuffer(1)]", "a Uint8Array or undefined, received object"),
+        ("read: async () => [new Uint16Array(1)]", "a Uint8Array or undefined, received object"),
+        ("read: () => 5", "expected an array, received 5"),
+        ("read: 5", "a method read, received 5"),
+        ("read: () => { throw new TypeError('at once'); }", "TypeError: at once"),
+        ("read: async () => { throw new Error('later'); }", "later"),
+        ("read: () => Promise.reject('text')", "\"text\""),
+        ("read: () => Promise.reject()", "undefined"),
+        ("get read() { throw 7; }", "7"),
+        ("read: async () => new Proxy([1], { get: () => { throw new Error('trap'); } })", "trap"),
+    ] {
+        let store = AnyStore::js(object(members)).await.unwrap();
+        failed(store.read(&keys(["a"])).await, why);
+    }
+    for (members, why) in [
+        ("list: async () => 'keys'", "expected an array, received \"keys\""),
+        ("list: async () => [1]", "keys that begin as asked, received 1"),
+        ("list: undefined", "a method list, received undefined"),
+        ("valueBytes: 0", "valueBytes, received 0"),
+        ("valueBytes: '1'", "valueBytes, received \"1\""),
+    ] {
+        failed(AnyStore::js(object(members)).await, why);
+    }
+    failed(AnyStore::js(5.into()).await, "TypeError");
+    let store = AnyStore::js(object("list: async () => ['b']")).await.unwrap();
+    failed(store.list("a").await, "keys that begin as asked, received \"b\"");
+    let store = AnyStore::js(object("append: 5, close: 5, commit: 5")).await.unwrap();
+    failed(store.append("a", &[1]).await, "a method append, received 5");
+    failed(store.commit(Batch::default()).await, "a method commit, received 5");
+    failed(store.close().await, "a method close, received 5");
+}
+
+#[wasm_bindgen_test]
+async fn errors_of_an_object_are_known_by_their_codes() {
+    let with_code = |code: &str| format!("Object.assign(new Error('who'), {{ code: '{code}' }})");
+    for (error, expected) in [
+        (with_code("QUOTA_EXCEEDED"), StoreError::QuotaExceeded),
+        ("new DOMException('full', 'QuotaExceededError')".to_owned(), StoreError::QuotaExceeded),
+        (with_code("LOCKED"), StoreError::Locked { by: "who".to_owned() }),
+        (with_code("READ_ONLY"), StoreError::ReadOnly),
+        (with_code("OUT_OF_MEMORY"), StoreError::OutOfMemory),
+        (with_code("EIO"), StoreError::Failed { why: "who".to_owned() }),
+    ] {
+        for body in [format!("{{ throw {error}; }}"), format!("Promise.reject({error})")] {
+            let store = AnyStore::js(object(&format!("commit: () => {body}"))).await.unwrap();
+            assert_eq!(store.commit(Batch::default()).await, Err(expected.clone()), "{error}");
+            // Without `append`, appending is a commit.
+            assert_eq!(store.append("a", &[1]).await, Err(expected.clone()), "{error}");
+        }
+    }
+}
+
+/// An object gets bytes that it may keep, and gives some from another realm.
+#[wasm_bindgen_test]
+async fn bytes_are_copied_both_ways() {
+    let object = object("");
+    let store = AnyStore::js(object.clone()).await.unwrap();
+    store.commit(batch([("a", &[1, 2])], [])).await.unwrap();
+    let kept = Reflect::get(&object, &"values".into()).unwrap();
+    let check = Function::new_with_args("values", "return values.get('a').buffer.byteLength");
+    assert_eq!(check.call1(&JsValue::NULL, &kept).unwrap(), 2);
+    let foreign =
+        "if (globalThis.process?.getBuiltinModule) return process.getBuiltinModule('vm').runInNewContext('Uint8Array');
+        if (!globalThis.document) return Uint8Array;
+        return document.body.appendChild(document.createElement('iframe')).contentWindow.Uint8Array";
+    let set = Function::new_with_args("values, Bytes", "values.set('a', Bytes.of(3, 4, 5))");
+    set.call2(&JsValue::NULL, &kept, &js("", foreign)).unwrap();
+    assert_eq!(read(&store, "a").await, Some(vec![3, 4, 5]));
+}
+
+/// A value whose pieces were written without `append` goes on to grow by pieces when the object has one.
+#[wasm_bindgen_test]
+async fn an_object_may_get_append_later() {
+    let object = object("");
+    AnyStore::js(object.clone()).await.unwrap().append("log", &[1]).await.unwrap();
+    let append = "return async () => { throw new Error('not asked'); }";
+    Reflect::set(&object, &"append".into(), &js("", append)).unwrap();
+    let store = AnyStore::js(object).await.unwrap();
+    store.append("log", &[2]).await.unwrap();
+    assert_eq!(read(&store, "log").await, Some(vec![1, 2]));
+    failed(store.append("other", &[1]).await, "not asked");
+}
