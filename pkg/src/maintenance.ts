@@ -123,7 +123,7 @@ export class Maintenance {
 
   /** One slice. A job that something else ended (clear does) begins anew, and has little to do. */
   #step(job: Job, budgetMs: number): Progress {
-    return this.#handle.call((raw) => {
+    return this.#handle.change((raw) => {
       if (!raw.compacting) raw.compactStart();
       const before = raw.compactProgress() ?? NOTHING_TO_DO;
       if (raw.compactStep(budgetMs)) return raw.compactProgress() ?? before;

@@ -5,7 +5,7 @@ import { pending, waiting } from "./directory-journal.js";
 
 const MANIFEST = /^m_\d{20}~?$/;
 /** The keys of docs/FORMAT.md as names of files. */
-const VALUE = /^(?:[mb]_|log_|s_[a-z]_)[\d.]+~?$/;
+const VALUE = /^(?:(?:m|log)_\d{20}|b_\d{10}\.\d{10}|s_[a-z]_\d{10}\.\d{20}\.\d{10})~?$/;
 
 /** True for the file of a value of an index, and for nothing that merely looks like a value. */
 export function isValue(name: string): boolean {

@@ -165,12 +165,11 @@ test("a store that fails: those who wait are told, changes are refused, searches
       store.before = () => {};
       const changes = [
         () => index.insert(vectors[0]), () => index.insertWithId("x", vectors[0]), () => index.upsert("r0", vectors[0]), () => index.insertMany([{ vector: vectors[0] }]),
-        () => index.delete("r0"), () => index.deleteMany(["r0"]), () => index.clear(), () => index.flush(),
+        () => index.delete("r0"), () => index.deleteMany(["r0"]), () => index.clear(), () => index.flush(), () => index.compact(),
       ];
       for (const change of changes) await fails(code, change, /opened again/);
       assert.equal((await index.search(vectors[0], { k: 2 })).length, 2);
       await whole(index, acknowledged.length + 2);
-      await index.compact();
       await index.close();
       assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
       await reopened(store, async (again) => {

@@ -91,7 +91,7 @@ for (const { label, place } of KINDS) {
     const [vector] = vectors;
     const changes = [
       () => reader.insert(vector), () => reader.insertWithId("x", vector), () => reader.upsert("r0", vector), () => reader.insertMany([{ vector }]),
-      () => reader.delete("r0"), () => reader.deleteMany(["r0"]), () => reader.clear(),
+      () => reader.delete("r0"), () => reader.deleteMany(["r0"]), () => reader.clear(), () => reader.compact(),
     ];
     for (const change of changes) await fails("READ_ONLY", change);
     await whole(reader, 30);
