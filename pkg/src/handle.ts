@@ -1,31 +1,44 @@
 // The core's index with its life: open, closed, or failed. Every call into the core passes here.
+//
+// Closed is closed to callers: a stored index is still at work for its keeper then (keeper.ts), until it is freed.
 import { ThermoclineError, type ErrorCode } from "./errors.js";
 import { fail } from "./guard.js";
-import type { RawIndex, RawInstance } from "./raw.js";
+import type { RawIndex } from "./raw.js";
 
 /** Carries what a caller's own callback threw through the core, unchanged. */
 export class CallerFault {
   constructor(readonly error: unknown) {}
 }
 
+/** The error of the core as a caller should see it; undefined when it has no code, which is a trap or a fault inside the core. */
+export function codedError(error: unknown): ThermoclineError | undefined {
+  if (error instanceof ThermoclineError) return error;
+  const { code, message } = error as { code?: ErrorCode; message?: string };
+  return typeof code === "string" ? new ThermoclineError(code, String(message)) : undefined;
+}
+
+/** What a fault inside the core is to a caller. */
+export function trapped(error: unknown): ThermoclineError {
+  const message = `the index failed inside WebAssembly and cannot be used any more (${(error as Error)?.message ?? error}); close it and make, open or import another`;
+  return new ThermoclineError("CORRUPT", message, { cause: error });
+}
+
 export class Handle {
   #raw: RawIndex | undefined;
   #memory: WebAssembly.Memory | undefined;
+  #closed = false;
   #failure: unknown;
   #inFilter = false;
+  /** Why no change is taken any more, since a commit has failed. */
+  refusal: ThermoclineError | undefined;
   /** False as long as no record can have a payload: a search then need not ask for any. */
   mayHavePayloads = true;
   /** Told when the index closes, so that a call that waits for its caller's data need not wait on. */
   readonly onClose = new Set<() => void>();
 
-  /** Makes the core's index in an instance of its own. */
-  constructor(instance: RawInstance, make: (RawIndex: RawInstance["RawIndex"]) => RawIndex) {
-    this.#memory = instance.memory;
-    try {
-      this.#raw = make(instance.RawIndex);
-    } catch (error) {
-      throw this.#explain(error);
-    }
+  constructor(raw: RawIndex, memory: WebAssembly.Memory) {
+    this.#raw = raw;
+    this.#memory = memory;
   }
 
   get memoryBytes(): number {
@@ -33,12 +46,17 @@ export class Handle {
   }
 
   get isClosed(): boolean {
-    return this.#raw === undefined;
+    return this.#closed;
+  }
+
+  /** After a trap. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Neither closed nor failed. */
   get isOpen(): boolean {
-    return this.#raw !== undefined && this.#failure === undefined;
+    return !this.#closed && !this.hasFailed;
   }
 
   /** Calls into the core. CLOSED after close; after a trap, nothing is let in any more. */
@@ -51,18 +69,43 @@ export class Handle {
     }
   }
 
+  /** As `call`, for what changes records: refused once a commit has failed, when memory and log would part further. */
+  change<T>(use: (raw: RawIndex) => T): T {
+    this.checkOpen();
+    this.checkTaken();
+    return this.call(use);
+  }
+
+  /** Throws when no change is taken any more. */
+  checkTaken(): void {
+    if (!this.refusal) return;
+    const { code, message, cause } = this.refusal;
+    throw new ThermoclineError(code, `the index takes no changes until it is opened again, since storing one has failed: ${message}`, { cause });
+  }
+
+  /** Calls into the core for the keeper of a stored index, also when it is closed to others. */
+  async keep<T>(use: (raw: RawIndex) => T | Promise<T>): Promise<T> {
+    if (this.hasFailed) throw trapped(this.#failure);
+    if (!this.#raw) fail("CLOSED", "the index is closed");
+    try {
+      return await use(this.#raw);
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
   /** The core's index, or why there is none. */
   checkOpen(): RawIndex {
     const raw = this.checkClosable();
-    if (this.#failure !== undefined) throw this.#explain(this.#failure);
+    if (this.hasFailed) throw trapped(this.#failure);
     return raw;
   }
 
   /** As `checkOpen`, for closing: a failed index can still be closed. */
   checkClosable(): RawIndex {
-    if (this.#raw === undefined) fail("CLOSED", "the index is closed");
+    if (this.#closed) fail("CLOSED", "the index is closed");
     if (this.#inFilter) fail("INVALID_FILTER", "a filter must not use the index that it filters");
-    return this.#raw;
+    return this.#raw!;
   }
 
   /**
@@ -87,30 +130,30 @@ export class Handle {
     };
   }
 
-  /** Ends the index; the instance and its memory are the garbage collector's from here on. */
+  /** Closes the index to callers. */
   close(): void {
-    const raw = this.#raw;
-    this.#raw = this.#memory = undefined;
+    this.#closed = true;
     for (const told of this.onClose) told();
     this.onClose.clear();
+  }
+
+  /** Ends a closed index; the instance and its memory are the garbage collector's from here on. */
+  free(): void {
+    const raw = this.#raw;
+    this.#raw = this.#memory = undefined;
     // After a trap its destructor might trap again.
-    if (this.#failure === undefined) raw?.free();
+    if (!this.hasFailed) raw?.free();
   }
 
   /**
-   * What a caller should see. An error of the core has a code. One without is a trap or a fault inside the core, after which
-   * its memory may be half changed: the index is given up rather than left to answer wrongly.
+   * What a caller should see. After an error without a code the core's memory may be half changed: the index is given up
+   * rather than left to answer wrongly.
    */
   #explain(error: unknown): unknown {
-    if (error instanceof ThermoclineError) return error;
     if (error instanceof CallerFault) return error.error;
-    const { code, message } = error as { code?: ErrorCode; message?: string };
-    if (typeof code === "string") return new ThermoclineError(code, String(message));
+    const coded = codedError(error);
+    if (coded) return coded;
     this.#failure = error;
-    return new ThermoclineError(
-      "CORRUPT",
-      `the index failed inside WebAssembly and cannot be used any more (${message ?? error}); close it and make or import another`,
-      { cause: error },
-    );
+    return trapped(error);
   }
 }

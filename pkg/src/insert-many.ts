@@ -3,6 +3,7 @@
 import { ThermoclineError } from "./errors.js";
 import { booleanOf, checkAborted, checkIdLength, fail, functionOf, optionsOf, refuse, shown, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
+import type { Keeper } from "./keeper.js";
 import { encodePayload, type Encoded } from "./payload.js";
 import { Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
@@ -26,8 +27,8 @@ interface Batch {
 
 export type Rows = Iterable<Row> | AsyncIterable<Row> | FlatRows;
 
-/** Inserts `rows` into an index of `dimensions`; the ids come back in the order of the rows. */
-export async function insertMany(handle: Handle, dimensions: number, rows: Rows, options?: InsertManyOptions): Promise<Id[]> {
+/** Inserts `rows` into an index of `dimensions`, and waits until they are stored; the ids come back in the order of the rows. */
+export async function insertMany(handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions): Promise<Id[]> {
   handle.checkOpen();
   const given = optionsOf(options);
   const upsert = booleanOf("upsert", given.upsert) ?? false;
@@ -35,10 +36,19 @@ export async function insertMany(handle: Handle, dimensions: number, rows: Rows,
   const signal = signalOf(given.signal);
   const ids: Id[] = [];
   const slice = new Slice(SLICE_MS);
+  /** The commit of the slice before. */
+  let behind: Promise<void> | undefined;
 
-  /** Between two rows: gives up the thread when the slice is over. */
-  const between = async (report: boolean, total: number): Promise<void> => {
-    if (report) onProgress?.({ done: ids.length, total, phase: "insert" });
+  /** Between two rows: gives up the thread when the slice is over. A slice goes in while the one before is committed. */
+  const between = async (inserting: boolean, total: number): Promise<void> => {
+    if (inserting) {
+      onProgress?.({ done: ids.length, total, phase: "insert" });
+      if (keeper) {
+        await behind;
+        behind = keeper.committed();
+        behind.catch(() => {});
+      }
+    }
     await slice.next();
     handle.checkOpen();
     checkAborted(signal);
@@ -46,7 +56,7 @@ export async function insertMany(handle: Handle, dimensions: number, rows: Rows,
 
   const put = ({ id, vector, payload: { kind, bytes } }: Ready): Id => {
     if (kind) handle.mayHavePayloads = true;
-    return handle.call((raw) => {
+    return handle.change((raw) => {
       if (id === undefined) return raw.insert(vector, kind, bytes);
       if (upsert) raw.upsert(id, vector, kind, bytes);
       else raw.insertWithId(id, vector, kind, bytes);
@@ -72,6 +82,10 @@ export async function insertMany(handle: Handle, dimensions: number, rows: Rows,
       ids.push(naming(i, () => put(ready(batch.row(i), dimensions))));
       if (slice.over && i + 1 < length) await between(true, length);
     }
+  }
+  if (keeper) {
+    await behind;
+    await keeper.committed();
   }
   onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
   return ids;

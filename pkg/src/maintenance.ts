@@ -15,10 +15,13 @@ const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
 export class Maintenance {
   #job: Job | undefined;
   readonly #handle: Handle;
+  readonly #onDone: () => void;
   readonly #hooks = new Set<() => void>();
 
-  constructor(handle: Handle) {
+  /** `onDone` is told of each compaction that has ended. */
+  constructor(handle: Handle, onDone = () => {}) {
     this.#handle = handle;
+    this.#onDone = onDone;
   }
 
   /** Compacts in slices; joins the job under way. A job is dropped when the last call that wants it gives up. */
@@ -120,12 +123,13 @@ export class Maintenance {
 
   /** One slice. A job that something else ended (clear does) begins anew, and has little to do. */
   #step(job: Job, budgetMs: number): Progress {
-    return this.#handle.call((raw) => {
+    return this.#handle.change((raw) => {
       if (!raw.compacting) raw.compactStart();
       const before = raw.compactProgress() ?? NOTHING_TO_DO;
       if (raw.compactStep(budgetMs)) return raw.compactProgress() ?? before;
       job.report = raw.compactReport();
       this.#job = undefined;
+      this.#onDone();
       return { ...before, done: before.total };
     });
   }

@@ -2,11 +2,15 @@
 import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
 import { compiledModule } from "./module.js";
+import type { Store } from "./store.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
 
 /**
- * The core's own class. All of it is synchronous; failures are errors with a `code`. A slot is valid only until the next
- * call that changes the index. Payloads are bytes with a kind, see payload.ts.
+ * The core's own class. What returns no promise is synchronous; failures are errors with a `code`. A slot is valid only until
+ * the next call that changes the index. Payloads are bytes with a kind, see payload.ts.
+ *
+ * Of a stored index, changes are made in memory at once and wait there until `commit` brings them into the log. Commits and
+ * checkpoints are made one after the other, and `free` is legal only when none is under way; see keeper.ts.
  */
 export interface RawIndex {
   readonly dimensions: number;
@@ -42,15 +46,35 @@ export interface RawIndex {
   stats(): Omit<Stats, "wasmMemoryBytes">;
   check(): CheckReport;
   export(): Uint8Array;
+  /** Opened for reading only: every change is READ_ONLY. */
+  readonly readOnly: boolean;
+  /** An index that was just imported is stored there from now on. INVALID_OPTION when there is something already. */
+  attachIndexedDb(name: string, strict: boolean): Promise<void>;
+  attachStore(store: Store): Promise<void>;
+  /** There are changes that the log does not have. Always false for an index in memory. */
+  readonly hasUncommitted: boolean;
+  commit(): Promise<void>;
+  /** The log has grown enough. */
+  readonly checkpointDue: boolean;
+  /** Writes what has changed, in slices, between which all synchronous calls are legal. */
+  checkpoint(): Promise<void>;
+  /** Ends the use of the store; after it only `free` is legal. */
+  closeStore(): Promise<void>;
   free(): void;
+}
+
+/** What makes indexes. `options` may lack `dimensions` where an index is that has them. */
+export interface RawIndexClass {
+  create(options: object): RawIndex;
+  import(bytes: Uint8Array, options: object): RawIndex;
+  openIndexedDb(name: string, options: object, strict: boolean, readOnly: boolean): Promise<RawIndex>;
+  openStore(store: Store, options: object, readOnly: boolean): Promise<RawIndex>;
+  destroyIndexedDb(name: string): Promise<void>;
 }
 
 /** One WebAssembly instance: an index of its own, whose memory goes when the index goes. */
 export interface RawInstance {
-  readonly RawIndex: {
-    create(options: object): RawIndex;
-    import(bytes: Uint8Array, options: object): RawIndex;
-  };
+  readonly RawIndex: RawIndexClass;
   readonly memory: WebAssembly.Memory;
 }
 

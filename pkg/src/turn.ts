@@ -43,12 +43,14 @@ export class Slice {
 }
 
 /**
- * Runs once when the platform has nothing better to do, with a function that tells the milliseconds left. Never keeps a
- * Node process alive: its timer is unreferenced, and unlike an unreferenced immediate it does fire while the loop waits.
+ * Runs once when the platform has nothing better to do, with a function that tells the milliseconds left; in a page that is
+ * always busy, after `latestMs` if given. Never keeps a Node process alive: its timer is unreferenced, and unlike an
+ * unreferenced immediate it does fire while the loop waits.
  */
-export function whenIdle(run: (timeRemaining: () => number) => void): void {
+export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 0): void {
   const unlimited = () => run(() => Infinity);
-  if (typeof requestIdleCallback === "function") requestIdleCallback((deadline) => run(() => deadline.timeRemaining()));
+  // A timeout of 0 is none.
+  if (typeof requestIdleCallback === "function") requestIdleCallback((deadline) => run(() => deadline.timeRemaining()), { timeout: latestMs });
   else if (typeof setImmediate === "function") (setTimeout(unlimited, 1) as { unref?(): void }).unref?.();
   else if (typeof scheduler === "object" && scheduler.postTask) void scheduler.postTask(unlimited, { priority: "background" });
   else void nextTurn().then(unlimited);

@@ -1,9 +1,11 @@
 import { booleanOf, checkIdLength, fail, numberOf, optionsOf, refuse, signalOf, typedArrayName, unavailable, wrong } from "./guard.js";
-import { Handle } from "./handle.js";
+import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
+import type { Keeper } from "./keeper.js";
 import { Maintenance } from "./maintenance.js";
+import { destroyed, imported, inMemory, opened, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
-import { freshInstance, type RawIndex } from "./raw.js";
+import type { RawIndex } from "./raw.js";
 import { Slice } from "./turn.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions, Metric,
@@ -11,19 +13,25 @@ import type {
 } from "./types.js";
 import { vectorOf } from "./vector.js";
 
-/** What the core reads of a caller's options; it judges their values. */
-const CORE_OPTIONS = ["dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold"] as const;
-/** Hands a finished handle to the constructor, which nobody outside this module can call. */
-const made = new WeakSet<Handle>();
+/** Hands what was made to the constructor, which nobody outside this module can call. */
+const made = /* @__PURE__ */ new WeakSet<Opened>();
 
 /**
  * A vector index in a WebAssembly instance of its own: records with stable ids, approximate nearest neighbours by HNSW.
  *
  * Every failure is a ThermoclineError, as a rejection from what returns a promise and thrown by the rest; after one the
  * index is as it was before the call. After `close` every call and every property is CLOSED.
+ *
+ * Of an index in a store, a change is seen by searches at once, and its promise resolves when it is in the store: from then on
+ * it outlives the end of the process. Changes that are made together are stored together. When storing one fails, all who wait
+ * for it are told, with the store's code (STORE_FAILED, QUOTA_EXCEEDED); searches go on, with those changes in, and every later change is
+ * refused with that code until the index is closed and opened again. It then has all that was acknowledged, and of what was
+ * not some or nothing. With mode "readonly" every change is READ_ONLY.
  */
 export class VectorIndex implements AsyncDisposable {
   readonly #handle: Handle;
+  readonly #keeper: Keeper | undefined;
+  #closing: Promise<void> | undefined;
   readonly #maintenance: Maintenance;
   readonly #dimensions: number;
   readonly #metric: Metric;
@@ -33,63 +41,71 @@ export class VectorIndex implements AsyncDisposable {
     Object.defineProperty(this, "name", { value: "VectorIndex" });
   }
 
-  private constructor(handle: Handle) {
-    if (!made.has(handle)) fail("INVALID_OPTION", "new VectorIndex: use VectorIndex.memory() or VectorIndex.import()");
+  private constructor(opened: Opened) {
+    if (!made.has(opened)) fail("INVALID_OPTION", "new VectorIndex: use VectorIndex.open(), VectorIndex.memory() or VectorIndex.import()");
+    const { handle, keeper } = opened;
     this.#handle = handle;
-    this.#maintenance = new Maintenance(handle);
+    this.#keeper = keeper;
+    this.#maintenance = new Maintenance(handle, () => void keeper?.planCheckpoint());
     this.#dimensions = handle.call((raw) => raw.dimensions);
     this.#metric = handle.call((raw) => raw.metric);
   }
 
   /** An empty index that is stored nowhere. INVALID_OPTION when an option is out of its range; OUT_OF_MEMORY. */
   static async memory(options: IndexOptions): Promise<VectorIndex> {
-    const core = coreOptions(options);
-    const index = await VectorIndex.#make((Raw) => Raw.create(core));
-    index.#handle.mayHavePayloads = false;
-    return index;
-  }
-
-  /** Not available in this version: INVALID_OPTION. */
-  static async open(name: string, options?: OpenOptions): Promise<VectorIndex> {
-    unavailable("VectorIndex.open");
+    return VectorIndex.#of(await inMemory(options));
   }
 
   /**
-   * An index from what `export` returned, on any platform. CORRUPT when the bytes are not an export, cut short or damaged;
-   * UNSUPPORTED_VERSION; INVALID_OPTION or DIMENSION_MISMATCH when an option contradicts them. Takes time in proportion to the bytes.
+   * The index of this name in a store, read into memory; made there if there is none and `dimensions` are given. The store is
+   * IndexedDB in browsers, and in Node a directory, whose path is the name.
+   *
+   * NOT_FOUND when there is nothing, and no `dimensions` or only reading; LOCKED while another writer has it; DIMENSION_MISMATCH
+   * or INVALID_OPTION when an option contradicts what is there; CORRUPT when it is damaged; UNSUPPORTED_VERSION; STORE_FAILED;
+   * ABORTED. Takes time in proportion to its bytes.
+   */
+  static async open(name: string, options?: OpenOptions): Promise<VectorIndex> {
+    return VectorIndex.#of(await opened(name, options));
+  }
+
+  /**
+   * An index from what `export` returned, on any platform; in memory, or, if a `name` is given, stored there from now on.
+   *
+   * CORRUPT when the bytes are not an export, cut short or damaged; UNSUPPORTED_VERSION; INVALID_OPTION or DIMENSION_MISMATCH
+   * when an option contradicts them; with a name INVALID_OPTION when there is an index already, and what `open` gives. Takes
+   * time in proportion to the bytes.
    */
   static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<VectorIndex> {
     if (typedArrayName(bytes) !== "Uint8Array") wrong("bytes", "a Uint8Array", bytes);
-    const core = coreOptions(optionsOf(options) as IndexOptions);
-    signalOf(options?.signal);
-    // The core knows the arrays of its own realm.
-    const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
-    return VectorIndex.#make((Raw) => Raw.import(own, core));
+    return VectorIndex.#of(await imported(bytes, options));
   }
 
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * Removes the index of this name with all that is stored of it; nothing when there is none. LOCKED while a writer has it. In
+   * Node a directory goes with it if nothing else is in it; one that holds other files and no index is INVALID_OPTION.
+   */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
-    unavailable("VectorIndex.destroy");
+    return destroyed(name, options);
   }
 
-  static async #make(make: ConstructorParameters<typeof Handle>[1]): Promise<VectorIndex> {
-    const handle = new Handle(await freshInstance(), make);
-    made.add(handle);
-    return new VectorIndex(handle);
+  static #of(opened: Opened): VectorIndex {
+    made.add(opened);
+    return new VectorIndex(opened);
   }
 
   /** Adds a record under the next number that was never used, and returns that number. O(log size), holds the thread meanwhile. */
   async insert(vector: Vector, payload?: Payload, options?: InsertOptions): Promise<number> {
-    return this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insert(ready, kind, bytes));
+    const id = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insert(ready, kind, bytes));
+    if (this.#keeper) await this.#keeper.committed();
+    return id;
   }
 
   /** Adds a record under exactly this id. INVALID_ID; DUPLICATE_ID while the id is live: a deleted one may come again at once. */
   async insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    return this.#put(vector, payload, options, (raw, ready, kind, bytes) => {
-      raw.insertWithId(id, ready, kind, bytes);
-      return id;
-    });
+    this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insertWithId(id, ready, kind, bytes));
+    if (this.#keeper) await this.#keeper.committed();
+    return id;
   }
 
   /** Adds a record under this id, in place of the one that has it. */
@@ -97,6 +113,7 @@ export class VectorIndex implements AsyncDisposable {
     checkIdLength(id);
     this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.upsert(id, ready, kind, bytes));
     this.#maintenance.touched();
+    if (this.#keeper) await this.#keeper.committed();
     return id;
   }
 
@@ -109,9 +126,13 @@ export class VectorIndex implements AsyncDisposable {
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
     try {
-      return await insertMany(this.#handle, this.#dimensions, rows, options);
+      return await insertMany(this.#handle, this.#keeper, this.#dimensions, rows, options);
     } finally {
-      if (this.#handle.isOpen) this.#maintenance.touched();
+      if (this.#handle.isOpen) {
+        this.#maintenance.touched();
+        // After a failure as well: what went in before it stays. Whoever waits, waits in insertMany.
+        void this.#keeper?.committed().catch(() => {});
+      }
     }
   }
 
@@ -177,8 +198,9 @@ export class VectorIndex implements AsyncDisposable {
   /** Deletes; false when it was not there. O(1): the space comes back with a compaction. INVALID_ID. */
   async delete(id: Id): Promise<boolean> {
     checkIdLength(id);
-    const deleted = this.#handle.call((raw) => raw.delete(id));
+    const deleted = this.#handle.change((raw) => raw.delete(id));
     this.#maintenance.touched();
+    if (this.#keeper) await this.#keeper.committed();
     return deleted;
   }
 
@@ -195,17 +217,19 @@ export class VectorIndex implements AsyncDisposable {
       if (slice.over) await slice.next();
     }
     for (const id of all) {
-      if (this.#handle.call((raw) => raw.delete(id))) deleted += 1;
+      if (this.#handle.change((raw) => raw.delete(id))) deleted += 1;
       if (slice.over) await slice.next();
     }
     this.#maintenance.touched();
+    if (this.#keeper) await this.#keeper.committed();
     return deleted;
   }
 
   /** Deletes everything. Numbers given out before are not given out again. */
   async clear(): Promise<void> {
-    this.#handle.call((raw) => raw.clear());
+    this.#handle.change((raw) => raw.clear());
     this.#maintenance.touched();
+    if (this.#keeper) await this.#keeper.committed();
   }
 
   /** Live records. */
@@ -283,9 +307,13 @@ export class VectorIndex implements AsyncDisposable {
     return this.#handle.call((raw) => raw.check());
   }
 
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * Resolves when everything so far is in the store; at once for an index in memory. Rejects also with what has made the
+   * clearing of the log fail in idle time meanwhile: then nothing is lost, and it is tried again later.
+   */
   async flush(): Promise<void> {
-    return this.#unavailable("flush");
+    this.#handle.checkOpen();
+    return this.#keeper?.flush();
   }
 
   /** The whole index in the portable byte format, for `import` here or elsewhere. O(size), holds the thread meanwhile. */
@@ -299,20 +327,28 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Ends the index and gives its memory back; what runs is CLOSED at its next slice. `timeoutMs`, by default 5000, is the
-   * longest that closing may take.
+   * Ends the index and gives its memory back; what runs is CLOSED at its next slice, and what was changed before is brought into
+   * the store, which is then closed.
+   *
+   * Takes at most `timeoutMs`, by default 5000. When there are changes that could not be stored, by then or at all, and nobody
+   * has been told so, it rejects with STORE_FAILED or the store's code; it is closed all the same. A store that is still at work
+   * by then gets no new call, and keeps its lock until the last call has ended.
    */
   async close(options?: { timeoutMs?: number }): Promise<void> {
     this.#handle.checkClosable();
-    const { timeoutMs } = optionsOf(options);
-    if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) wrong("timeoutMs", "milliseconds, 0 or more", timeoutMs);
+    const { timeoutMs = 5000 } = optionsOf(options);
+    if (!(typeof timeoutMs === "number" && timeoutMs >= 0)) wrong("timeoutMs", "milliseconds, 0 or more", timeoutMs);
     this.#maintenance.close();
     this.#handle.close();
+    if (!this.#keeper) return this.#handle.free();
+    return (this.#closing = this.#keeper.close(timeoutMs));
   }
 
-  /** `close`, for `await using`; does nothing when the index is closed. */
+  /** `close`, for `await using`; when the index is closed, or is being closed, waits for that. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#handle.isClosed) await this.close();
+    if (!this.#handle.isClosed) return this.close();
+    // Whoever closes it is told what fails.
+    await this.#closing?.catch(() => {});
   }
 
   #put<T>(
@@ -326,18 +362,11 @@ export class VectorIndex implements AsyncDisposable {
     const ready = vectorOf(vector, this.#dimensions);
     const { kind, bytes } = encodePayload(payload);
     if (kind) this.#handle.mayHavePayloads = true;
-    return this.#handle.call((raw) => insert(raw, ready, kind, bytes));
+    return this.#handle.change((raw) => insert(raw, ready, kind, bytes));
   }
 
   #unavailable(name: string): never {
     this.#handle.checkOpen();
     unavailable(name);
   }
-}
-
-function coreOptions(options: IndexOptions): object {
-  if (options === undefined) wrong("options", "an object with dimensions", options);
-  const given = optionsOf(options);
-  refuse(given, "maxBytes", "name", "store", "durability", "mode");
-  return Object.fromEntries(CORE_OPTIONS.map((name) => [name, given[name]]));
 }

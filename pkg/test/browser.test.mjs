@@ -95,3 +95,65 @@ test("in a module worker", async () => {
   `);
   assert.equal(nearest, "b");
 });
+
+for (const store of ["indexeddb", "opfs"]) {
+  test(`${store}: a page is closed while it writes; another is LOCKED until then, and finds all that was acknowledged`, async () => {
+    const context = await browser.newContext();
+    const acknowledged = [];
+    await context.exposeFunction("said", (id) => void acknowledged.push(id));
+    const opened = async (body, round) => {
+      const page = await context.newPage();
+      await page.goto(`${url}/`);
+      const result = page.evaluate(`(async () => {
+        const { VectorIndex } = await import("thermocline");
+        const vector = () => Float32Array.from({ length: 16 }, () => Math.random() - 0.5);
+        const open = (options) => VectorIndex.open("closed midway", { store: "${store}", ...options });
+        const round = ${round};
+        ${body}
+      })()`);
+      return { page, result };
+    };
+    const writing = `
+      const index = await open({ dimensions: 16 });
+      const payload = new Uint8Array(4000);
+      const write = async (id) => { await index.insertWithId(id, vector(), payload); said(id); };
+      (async () => {
+        for (let serial = 0; ; serial++) {
+          if (serial % 3) await write(round + "-" + serial);
+          else await Promise.all(Array.from({ length: 20 }, (_, i) => write(round + "-" + serial + "-" + i)));
+        }
+      })();
+    `;
+    const second = `return open().then(() => "opened", (error) => error.code);`;
+    const reading = `
+      const index = await open();
+      const { ok } = await index.check();
+      const lost = [];
+      for (const id of ids) if (!(await index.has(id))) lost.push(id);
+      const { size } = index;
+      await index.close();
+      return { ok, lost, size };
+    `;
+    try {
+      const waiting = await opened("", 0);
+      for (let round = 0; round < 8; round++) {
+        const writer = await opened(writing, round);
+        await writer.result;
+        const locked = await opened(second, round);
+        assert.equal(await locked.result, "LOCKED");
+        await locked.page.close();
+        await new Promise((resolve) => setTimeout(resolve, 40 * round));
+        await writer.page.close();
+        const reader = await opened(`const ids = ${JSON.stringify(acknowledged)}; ${reading}`, round);
+        const { ok, lost, size } = await reader.result;
+        assert.deepEqual([ok, lost], [true, []]);
+        assert.ok(size >= acknowledged.length);
+        await reader.page.close();
+      }
+      assert.ok(acknowledged.length > 100, `${acknowledged.length} acknowledged`);
+      await waiting.page.close();
+    } finally {
+      await context.close();
+    }
+  });
+}

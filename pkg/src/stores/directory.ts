@@ -9,6 +9,7 @@ import type { Batch, Store, StoreOptions } from "../store.js";
 import { Files, keyOf, nameOf, type FileSystem } from "./directory-files.js";
 import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
 import { takeLock } from "./directory-lock.js";
+import { isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
 
@@ -32,13 +33,25 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
   return new DirectoryStore(files, options.durability === "strict", release);
 }
 
-/** Removes all values in one commit, and the directory if it is empty then. LOCKED while a writer has it. */
+/** As `openDirectory`, for an index. INVALID_OPTION, for writing, when the directory is full of other things. */
+export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Store> {
+  if (options.mode !== "readonly") await ownNames(new Files(resolve(path)));
+  return openDirectory(path, options);
+}
+
+/**
+ * Removes the values of an index in one commit, and the directory if nothing else is in it. LOCKED while a writer has it;
+ * INVALID_OPTION when there is no index and something else.
+ */
 export async function destroyDirectory(path: string, fs?: FileSystem): Promise<void> {
   const files = new Files(resolve(path), fs);
-  if (!(await files.names())) return;
+  const names = await ownNames(files);
+  // An empty one is whoever's made it.
+  if (!names?.length) return;
   const store = await openDirectory(path, {}, fs);
   try {
-    await store.commit({ puts: [], deletes: await store.list("") });
+    const keys = await store.list("");
+    await store.commit({ puts: [], deletes: keys.filter((key) => isValue(nameOf(key))) });
   } finally {
     await store.close();
   }

@@ -31,6 +31,7 @@ async function thrownBy(promise) {
 
 export default {
   ok: hold,
+  notEqual: (a, b, message) => hold(!Object.is(a, b), message ?? `expected anything but ${shown(b)}`),
   equal: (a, b, message) => hold(Object.is(a, b), message ?? `expected ${shown(b)}, got ${shown(a)}`),
   deepEqual: (a, b, message) => hold(same(a, b), message ?? `expected ${shown(b)}, got ${shown(a)}`),
   match: (text, pattern) => hold(pattern.test(text), `expected ${pattern}, got ${shown(text)}`),

@@ -8,7 +8,7 @@ import { nodeStores } from "./bundle.mjs";
 import { bytes, equal, fails, holds } from "./model.mjs";
 import { Faulty } from "./stopping.mjs";
 
-const { openDirectory, destroyDirectory, folder, tidy } = await nodeStores();
+const { openDirectory, openIndexDirectory, destroyDirectory, folder, tidy } = await nodeStores();
 atEnd(tidy);
 
 const [a, b] = [bytes(1, 10), bytes(2, 20)];
@@ -111,8 +111,7 @@ test("files of others are left alone and are no keys", async () => {
   await store.commit(put(["a", a], ["b", b]));
   await holds(store, new Map([["a", a], ["b", b]]));
   await store.close();
-  await destroyDirectory(path);
-  assert.deepEqual((await readdir(path)).sort(), before);
+  assert.deepEqual((await readdir(path)).sort(), [...before, "a", "b"].sort());
 });
 
 test("the lock of a process that is gone is removed", async () => {
@@ -141,7 +140,6 @@ test("any other lock is LOCKED, which names the file, and ours goes again", asyn
     for (const [file, content] of Object.entries({ [name]: "", "a~": "x" })) await writeFile(join(path, file), content);
     const error = await fails("LOCKED", () => openDirectory(path));
     assert.ok(error.message.includes(name) && error.message.includes(path) && /remove/.test(error.message), error.message);
-    await fails("LOCKED", () => destroyDirectory(path));
     assert.deepEqual((await readdir(path)).sort(), ["a~", name].sort(), "nothing was touched");
     await holds(await openDirectory(path, { mode: "readonly" }), new Map());
   }
@@ -181,15 +179,46 @@ test("an opening that fails midway gives the lock back", async () => {
   await store.close();
 });
 
+const MANIFEST = `m/${"1".padStart(20, "0")}`;
+
 test("destroying removes an index and its directory, and nothing while there is a writer", async () => {
   const path = folder();
   await destroyDirectory(path);
-  const store = await openDirectory(path);
-  await store.commit(put(["a", a], ["b/c", b]));
-  await store.append("log", a);
+  const store = await openIndexDirectory(path);
+  const log = `log/${"2".padStart(20, "0")}`;
+  const values = [[MANIFEST, a], ["s/c/0000000000.00000000000000000001.0000000000", b], ["b/0000000000.0000000000", a]];
+  await store.commit(put(...values));
+  await store.append(log, a);
   await fails("LOCKED", () => destroyDirectory(path));
-  await holds(store, new Map([["a", a], ["b/c", b], ["log", a]]));
+  await holds(store, new Map([...values, [log, a]]));
   await store.close();
   await destroyDirectory(path);
   await assert.rejects(() => readdir(path), { code: "ENOENT" });
+});
+
+test("a directory of somebody else's is left alone, and one that looks like an index's is not", async () => {
+  const manifest = MANIFEST.replace("/", "_");
+  const journal = `thermocline commit 1\nput ${manifest}\nend 1\n`;
+  const strangers = [{ "package.json": "{}" }, { "x~": "" }, { commit: "not a journal" }, { m_1: "" }, { [manifest.replace("m", "n")]: "" }];
+  for (const files of strangers) {
+    const path = folder();
+    await mkdir(path);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
+    const [name] = Object.keys(files);
+    for (const call of [() => openIndexDirectory(path), () => destroyDirectory(path)]) assert.ok((await fails("INVALID_OPTION", call)).message.includes(name));
+    await holds(await openIndexDirectory(path, { mode: "readonly" }), new Map(name === "x~" || name === "commit" ? [] : [[name.replaceAll("_", "/"), Buffer.from(files[name])]]));
+    assert.deepEqual(await readdir(path), [name]);
+  }
+  const own = [{}, { [`lock.${HOST}.${GONE}.0123abcd`]: "" }, { [`${manifest}~`]: "" }, { [`${manifest}~`]: "", commit: journal }, { [manifest]: "", "package.json": "{}" }];
+  for (const files of own) {
+    const path = folder();
+    await mkdir(path);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
+    await (await openIndexDirectory(path)).close();
+    await destroyDirectory(path);
+    // An empty one may be whoever's made it.
+    const left = await readdir(path).catch(({ code }) => code);
+    const expected = files["package.json"] ? ["package.json"] : files[manifest] === undefined && !files.commit ? [] : "ENOENT";
+    assert.deepEqual(left, expected, JSON.stringify(files));
+  }
 });

@@ -1,0 +1,148 @@
+// A stored index at work. Changes are in memory at once; here they are brought into the store:
+//
+//  1. whoever made a change waits for a commit that begins after it; all who wait share that commit
+//  2. when the log has grown enough, a checkpoint is made in idle time
+//  3. one at a time: commits and checkpoints stand in one queue
+//  4. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+import { ThermoclineError } from "./errors.js";
+import type { Handle } from "./handle.js";
+import type { Place } from "./place.js";
+import { whenIdle } from "./turn.js";
+
+/** A page that is never idle makes its checkpoints all the same. */
+const LATEST_MS = 2000;
+/** The longest time that a timer can wait. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+export class Keeper {
+  readonly #handle: Handle;
+  readonly #place: Place;
+  /** Settles when what was queued last is done; never rejects. */
+  #last: Promise<void> = Promise.resolve();
+  /** The commit that is queued and has not begun. */
+  #next: Promise<void> | undefined;
+  /** What the commit under way has taken no longer counts as uncommitted. */
+  #committing = false;
+  #checkpointPlanned = false;
+  /** Why the last checkpoint failed, until somebody has been told. */
+  #unsaid: unknown;
+  #closing = false;
+  /** What rejects each commit and checkpoint that is queued or under way. */
+  readonly #unsettled = new Set<(error: unknown) => void>();
+
+  constructor(handle: Handle, place: Place) {
+    this.#handle = handle;
+    this.#place = place;
+    void this.planCheckpoint();
+  }
+
+  /** Resolves once everything that was changed before this call is in the log. */
+  async committed(): Promise<void> {
+    this.#handle.checkTaken();
+    if (!this.#committing && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
+    return (this.#next ??= this.#queue(() => this.#commit()));
+  }
+
+  /** As `committed`. Whoever asks is told of a checkpoint that failed meanwhile, after which the next one is a new try. */
+  async flush(): Promise<void> {
+    await this.committed();
+    const error = this.#unsaid;
+    this.#unsaid = undefined;
+    if (error) throw error;
+  }
+
+  /** To be called after whatever may have made a checkpoint due: one is then made in idle time. */
+  async planCheckpoint(): Promise<void> {
+    const due = await this.#handle.keep((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
+    if (!due || this.#checkpointPlanned || this.#closing || this.#unsaid) return;
+    this.#checkpointPlanned = true;
+    whenIdle(() => {
+      this.#checkpointPlanned = false;
+      if (!this.#closing) void this.#queue(() => this.#checkpoint());
+    }, LATEST_MS);
+  }
+
+  /**
+   * Ends it, within `timeoutMs`; the index is closed to callers already. Rejects with what nobody has been told yet: changes that
+   * could not be stored, a checkpoint or a closing that failed. What does not end in time is left to itself: no new call
+   * reaches the store, and the place is given back when the last one has ended.
+   */
+  async close(timeoutMs: number): Promise<void> {
+    this.#closing = true;
+    const state = { inTime: true, stored: false };
+    const ending = this.#end(state);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        state.inTime = false;
+        resolve();
+      }, Math.min(timeoutMs, LONGEST_MS));
+    });
+    await Promise.race([ending, late]).finally(() => clearTimeout(timer));
+    if (state.inTime) return;
+    ending.catch(() => {});
+    this.#place.cut();
+    const error = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
+    for (const reject of this.#unsettled) reject(error);
+    if (!state.stored) throw error;
+  }
+
+  async #end(state: { inTime: boolean; stored: boolean }): Promise<void> {
+    const handle = this.#handle;
+    let failure: unknown;
+    const note = (error: unknown): void => void (failure ??= error);
+    // After a commit that failed, those who waited have been told, and more is not taken.
+    if (!handle.refusal) await this.committed().catch(note);
+    state.stored = !failure;
+    if (state.inTime && !handle.refusal && (await handle.keep((raw) => raw.checkpointDue).catch(() => false))) {
+      await this.#queue(() => this.#checkpoint()).catch(note);
+    }
+    await this.#last;
+    await handle.keep((raw) => raw.closeStore()).catch((error) => note(this.#place.blamed(error)));
+    await this.#place.release().catch(note);
+    // A trap has been told of, and it is why the rest failed.
+    const told = handle.hasFailed;
+    handle.free();
+    failure ??= this.#unsaid;
+    if (failure && !told) throw failure;
+  }
+
+  /** Runs after all that is in the queue. */
+  #queue(run: () => Promise<void>): Promise<void> {
+    const done = new Promise<void>((resolve, reject) => {
+      this.#unsettled.add(reject);
+      this.#last = this.#last
+        .then(run)
+        .then(resolve, reject)
+        .then(() => void this.#unsettled.delete(reject));
+    });
+    // Whoever waits is told; that nobody does is no error.
+    done.catch(() => {});
+    return done;
+  }
+
+  async #commit(): Promise<void> {
+    this.#next = undefined;
+    this.#handle.checkTaken();
+    this.#committing = true;
+    try {
+      await this.#handle.keep((raw) => (raw.hasUncommitted ? raw.commit() : undefined));
+    } catch (error) {
+      throw (this.#handle.refusal = this.#place.blamed(error));
+    } finally {
+      this.#committing = false;
+    }
+    void this.planCheckpoint();
+  }
+
+  /** A failure leaves the index as it is, with a longer log; it is kept for the next who asks, and not tried again before. */
+  async #checkpoint(): Promise<void> {
+    if (this.#handle.refusal) return;
+    this.#unsaid = undefined;
+    try {
+      await this.#handle.keep((raw) => (raw.checkpointDue ? raw.checkpoint() : undefined));
+    } catch (error) {
+      this.#unsaid = this.#place.blamed(error);
+    }
+  }
+}

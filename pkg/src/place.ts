@@ -1,0 +1,171 @@
+// Where an index is kept: from what a caller names to a place that is held for one index. What there is to choose from is the
+// platform's, in places.browser.ts and places.node.ts; a caller's own Store is the same everywhere.
+import { ThermoclineError, type ErrorCode } from "./errors.js";
+import { fail, wrong } from "./guard.js";
+import { codedError, trapped } from "./handle.js";
+import type { RawIndex, RawIndexClass } from "./raw.js";
+import type { Durability, Mode, Store, StoreOptions } from "./store.js";
+import { step } from "./stores/failure.js";
+import type { OpenOptions } from "./types.js";
+
+/** A place that is held for one index. */
+export interface Place {
+  open(raw: RawIndexClass, options: object): Promise<RawIndex>;
+  attach(raw: RawIndex): Promise<void>;
+  /** No call that is not under way reaches the store any more, but its closing. */
+  cut(): void;
+  /** What a caller should see of an error of the core's, if the store was to blame for it. */
+  blamed(error: unknown): ThermoclineError;
+  /** Gives back what is held. The core has closed the store before, or never came to use it. */
+  release(): Promise<void>;
+}
+
+/** What a platform has. */
+export interface Places {
+  /** Names of stores; the first is the one that is taken when none is named. */
+  readonly names: readonly string[];
+  hold(store: string, name: string, options: Required<StoreOptions>): Promise<Place>;
+  destroy(store: string, name: string): Promise<void>;
+}
+
+let places: Places;
+
+/** Called by the entry file of each platform. */
+export function keepIn(platform: Places): void {
+  places = platform;
+}
+
+/** What a caller has asked for, checked; nothing is held yet. */
+export interface Wanted {
+  readonly name: string;
+  readonly store: string | Store;
+  readonly options: Required<StoreOptions>;
+}
+
+export function wantedPlace(name: unknown, { store, durability, mode }: Partial<OpenOptions>): Wanted {
+  // A lone surrogate would be another name once it is written down.
+  if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) wrong("name", "a string that is not empty", name);
+  const options = {
+    durability: oneOf("durability", durability, "relaxed", "strict") as Durability,
+    mode: oneOf("mode", mode, "readwrite", "readonly") as Mode,
+  };
+  if (typeof store !== "object" || store === null) {
+    if (store !== undefined && !places.names.includes(store)) wrong("store", `${places.names.map((known) => `"${known}"`).join(" or ")} on this platform, or a Store`, store);
+    return { name, store: store ?? places.names[0]!, options };
+  }
+  for (const method of ["read", "commit", "list", "close", "append"] as const) {
+    const found: unknown = store[method];
+    if (typeof found !== "function" && (method !== "append" || found !== undefined)) wrong(`store.${method}`, "a method", found);
+  }
+  return { name, store, options };
+}
+
+function oneOf(option: string, value: unknown, usual: string, other: string): string {
+  if (value === undefined) return usual;
+  if (value !== usual && value !== other) wrong(option, `"${usual}" or "${other}"`, value);
+  return value;
+}
+
+/** Takes hold of the place. LOCKED while another writer has it. */
+export async function hold({ name, store, options }: Wanted): Promise<Place> {
+  return typeof store === "string" ? places.hold(store, name, options) : new StorePlace(store, options.mode, claim(store, options.mode));
+}
+
+/** Removes what is kept there. LOCKED while a writer has it. */
+export async function destroy({ name, store, options }: Wanted): Promise<void> {
+  if (typeof store === "string") return places.destroy(store, name);
+  const close = claim(store, options.mode);
+  await step(`removing ${name}`, async () => {
+    try {
+      await store.commit({ puts: [], deletes: await store.list("") });
+    } finally {
+      await close();
+    }
+  });
+}
+
+/** Stores of callers that are open for writing. Two objects for one place are the caller's to keep apart. */
+const written = /* @__PURE__ */ new WeakSet<Store>();
+
+/** Takes a caller's store, and returns what closes it. */
+function claim(store: Store, mode: Mode): () => Promise<void> {
+  if (mode === "readonly") return () => store.close();
+  if (written.has(store)) fail("LOCKED", "this store is open for writing already");
+  written.add(store);
+  return async () => {
+    try {
+      await store.close();
+    } finally {
+      written.delete(store);
+    }
+  };
+}
+
+/** Codes under which the core hands on what a store has failed with. */
+const FROM_STORES: readonly ErrorCode[] = ["STORE_FAILED", "QUOTA_EXCEEDED", "LOCKED", "READ_ONLY"];
+
+/** A store that is open, for one index: remembers why it failed, can be cut off, and is closed once. */
+export class StorePlace implements Place {
+  readonly #store: Store;
+  readonly #mode: Mode;
+  readonly #close: () => Promise<void>;
+  #failure: unknown;
+  #cut = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(store: Store, mode: Mode, close = () => store.close()) {
+    this.#store = store;
+    this.#mode = mode;
+    this.#close = close;
+  }
+
+  open(raw: RawIndexClass, options: object): Promise<RawIndex> {
+    return raw.openStore(this.#forCore(), options, this.#mode === "readonly");
+  }
+
+  attach(raw: RawIndex): Promise<void> {
+    return raw.attachStore(this.#forCore());
+  }
+
+  cut(): void {
+    this.#cut = true;
+  }
+
+  blamed(error: unknown): ThermoclineError {
+    const coded = codedError(error) ?? trapped(error);
+    const cause = this.#failure;
+    if (cause === undefined || !FROM_STORES.includes(coded.code)) return coded;
+    // The store's own error says more than the core's account of it.
+    if ((cause as Error)?.name === "ThermoclineError") return codedError(cause) ?? coded;
+    return new ThermoclineError(coded.code, coded.message, { cause });
+  }
+
+  release(): Promise<void> {
+    return (this.#closed ??= this.#run(() => step("closing the store", this.#close)));
+  }
+
+  #forCore(): Store {
+    const store = this.#store;
+    return {
+      read: (keys) => this.#call(() => store.read(keys)),
+      commit: (batch) => this.#call(() => store.commit(batch)),
+      append: store.append && ((key, bytes) => this.#call(() => store.append!(key, bytes))),
+      list: (prefix) => this.#call(() => store.list(prefix)),
+      close: () => this.release(),
+    };
+  }
+
+  #call<T>(run: () => Promise<T>): Promise<T> {
+    return this.#run(() => (this.#cut ? fail("CLOSED", "the index is closed") : run()));
+  }
+
+  async #run<T>(run: () => Promise<T>): Promise<T> {
+    this.#failure = undefined;
+    try {
+      return await run();
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// Browsers: IndexedDB, which the core speaks by itself, and the private file system.
+import { codedError, trapped } from "./handle.js";
+import { fail } from "./guard.js";
+import { StorePlace, type Place, type Places } from "./place.js";
+import { freshInstance } from "./raw.js";
+import type { StoreOptions } from "./store.js";
+import { destroyOpfs, openOpfs } from "./stores/opfs.js";
+import { takeWebLock } from "./stores/web-lock.js";
+
+const lockOf = (name: string) => `thermocline:${name}`;
+
+export const places: Places = {
+  names: ["indexeddb", "opfs"],
+
+  async hold(store, name, options) {
+    if (store === "indexeddb") return indexedDbPlace(name, options);
+    if (options.durability === "strict") {
+      fail("INVALID_OPTION", 'durability: expected "relaxed" with store "opfs", which has no way to wait for the medium; "indexeddb" has');
+    }
+    return new StorePlace(await openOpfs(name, options), options.mode);
+  },
+
+  async destroy(store, name) {
+    if (store === "opfs") return destroyOpfs(name);
+    const release = await takeWebLock(lockOf(name));
+    try {
+      const { RawIndex } = await freshInstance();
+      await RawIndex.destroyIndexedDb(name);
+    } catch (error) {
+      throw codedError(error) ?? trapped(error);
+    } finally {
+      await release();
+    }
+  },
+};
+
+async function indexedDbPlace(name: string, { durability, mode }: Required<StoreOptions>): Promise<Place> {
+  const [strict, readOnly] = [durability === "strict", mode === "readonly"];
+  const release = readOnly ? async () => {} : await takeWebLock(lockOf(name));
+  return {
+    open: (raw, options) => raw.openIndexedDb(name, options, strict, readOnly),
+    attach: (raw) => raw.attachIndexedDb(name, strict),
+    cut() {},
+    blamed: (error) => codedError(error) ?? trapped(error),
+    release,
+  };
+}

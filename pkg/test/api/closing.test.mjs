@@ -1,0 +1,196 @@
+// Checkpoints, and the end of an index that is kept in a store.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
+import { MapStore } from "./places.mjs";
+
+const WIDE = 256;
+const vectors = rowsOf(flat(600, WIDE), WIDE);
+const rows = (from, to) => vectors.slice(from, to).map((vector, i) => ({ id: `r${from + i}`, vector }));
+const payload = new Uint8Array(20_000).fill(7);
+
+const open = (store, options) => VectorIndex.open("own", { store, dimensions: WIDE, ...options });
+const manifests = ({ values }) => [...values.keys()].filter((key) => key.startsWith("m/")).sort().join();
+
+/** Changes records, all in one commit, until a checkpoint is due by the core's rule; the caller says how it is seen. */
+async function fill(index, isSeen) {
+  for (let round = 0; !isSeen(); round++) {
+    assert.ok(round < 8, "a checkpoint becomes due");
+    await Promise.all(vectors.map((vector, i) => index.upsert(`r${i}`, vector, payload)));
+    for (let i = 0; i < 20 && !isSeen(); i++) await pause(5);
+  }
+}
+
+test("a checkpoint is made in idle time once the log has grown, and changes go on", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  const first = manifests(store);
+  await fill(index, () => manifests(store) !== first);
+  await index.insertMany(rows(0, 50).map((row) => ({ ...row, id: `after ${row.id}` })));
+  const { size } = index;
+  const copy = await open(new MapStore(new Map(store.values)));
+  await whole(copy, size);
+  await copy.close();
+  await index.close();
+  assert.equal(store.broken, undefined);
+});
+
+test("a checkpoint that fails is told at the next flush, loses nothing, and is tried again later", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  const first = manifests(store);
+  let failed = 0;
+  store.before = (name) => {
+    if (name !== "commit") return;
+    failed += 1;
+    throw new Error("no checkpoint today");
+  };
+  await fill(index, () => failed > 0);
+  await pause(50);
+  await index.insertWithId("during", vectors[0]);
+  await pause(50);
+  assert.equal(failed, 1, "not tried over and over");
+  await fails("STORE_FAILED", () => index.flush(), /no checkpoint today/);
+  await index.flush();
+  const { size } = index;
+  const copy = await open(new MapStore(new Map(store.values)));
+  await whole(copy, size);
+  await copy.close();
+  store.before = () => {};
+  await index.insertWithId("later", vectors[1]);
+  await until(() => manifests(store) !== first, "the next checkpoint");
+  await index.close();
+});
+
+test("closing makes the checkpoint that is due; when that fails it says so, and has closed", async () => {
+  for (const fail of [false, true]) {
+    const store = new MapStore();
+    let index = await open(store);
+    let failed = 0;
+    store.before = (name) => {
+      if (name === "commit") throw new Error(`no ${(failed += 1)}`);
+    };
+    await fill(index, () => failed > 0);
+    const { size } = index;
+    const first = manifests(store);
+    if (fail) {
+      await fails("STORE_FAILED", () => index.close(), /no 2/);
+    } else {
+      store.before = () => {};
+      await index.close();
+      assert.notEqual(manifests(store), first);
+    }
+    assert.equal(store.calls.close, 1);
+    index = await open(new MapStore(store.values));
+    await whole(index, size);
+    await index.close();
+  }
+});
+
+test("closing stores what nobody has waited for", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  const unawaited = [index.insertWithId("a", vectors[0]), index.insertWithId("b", vectors[1])];
+  await index.close();
+  await Promise.all(unawaited);
+  const again = await open(new MapStore(store.values));
+  await whole(again, 2);
+  await again.close();
+});
+
+test("closing says what could not be stored, unless all who should know have been told", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  store.before = (name) => {
+    if (name === "append" || name === "commit") throw new Error("no more");
+  };
+  const unawaited = index.insertWithId("a", vectors[0]);
+  unawaited.catch(() => {});
+  await fails("STORE_FAILED", () => index.close(), /no more/);
+  await fails("STORE_FAILED", () => unawaited);
+  assert.equal(store.calls.close, 1);
+  await fails("CLOSED", () => index.size);
+});
+
+test("a close that fails is told, with the store's words", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  store.before = (name) => {
+    if (name === "close") throw new Error("it will not close");
+  };
+  await fails("STORE_FAILED", () => index.close(), /it will not close/);
+  assert.equal(store.calls.close, 1);
+});
+
+test("closing returns in time from a store that hangs, and closes that once it answers", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  await index.insertWithId("stored", vectors[0]);
+  let answer;
+  store.before = (name) => (name === "append" ? new Promise((resolve) => (answer = resolve)) : undefined);
+  const hanging = index.insertWithId("a", vectors[1]);
+  hanging.catch(() => {});
+  await until(() => answer, "the append");
+  const began = performance.now();
+  await fails("STORE_FAILED", () => index.close({ timeoutMs: 60 }), /60 ms/);
+  assert.ok(performance.now() - began < 1000);
+  await fails("STORE_FAILED", () => hanging);
+  await fails("LOCKED", () => open(store));
+  assert.equal(store.calls.close, 0, "not while it is at work");
+  answer();
+  await until(() => store.calls.close === 1, "the store's close");
+  assert.equal(store.broken, undefined);
+  const again = await open(new MapStore(store.values));
+  assert.ok(await again.has("stored"));
+  await again.close();
+});
+
+test("a checkpoint that does not end in time is given up; nothing is lost, so closing succeeds", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  let answer;
+  store.before = (name) => (name === "commit" ? new Promise((resolve) => (answer = resolve)) : undefined);
+  await fill(index, () => answer);
+  await until(() => answer, "the checkpoint");
+  const { size } = index;
+  await index.close({ timeoutMs: 50 });
+  const calls = { ...store.calls };
+  answer();
+  await until(() => store.calls.close === 1, "the store's close");
+  assert.deepEqual(store.calls, { ...calls, close: 1 }, "no other call reached it");
+  const again = await open(new MapStore(store.values));
+  await whole(again, size);
+  await again.close();
+});
+
+test("a close that hangs does not hold up anybody", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  store.before = (name) => (name === "close" ? new Promise(() => {}) : undefined);
+  const began = performance.now();
+  await index.close({ timeoutMs: 30 });
+  assert.ok(performance.now() - began < 1000);
+});
+
+test("calls that run when a stored index closes are CLOSED, and disposing waits for the end", async (t) => {
+  const store = new MapStore();
+  const index = await open(store);
+  await index.insertMany(rows(0, 600));
+  await index.deleteMany(rows(0, 300).map(({ id }) => id));
+  const running = [index.compact({ sliceMs: 0.5 }), index.insertMany(Array.from({ length: 20 }, () => rows(0, 600).map(({ vector }) => ({ vector }))).flat())];
+  const settled = Promise.allSettled(running);
+  await pause(20);
+  const closing = index.close();
+  await fails("CLOSED", () => index.close());
+  await fails("CLOSED", () => index.flush());
+  if (Symbol.asyncDispose) {
+    await index[Symbol.asyncDispose]();
+    assert.equal(store.calls.close, 1);
+  } else t.skip("this platform has no Symbol.asyncDispose");
+  await closing;
+  for (const { reason } of await settled) assert.equal(reason?.code, "CLOSED");
+  const again = await open(new MapStore(store.values));
+  assert.ok(again.size >= 300 && (await again.check()).ok);
+  await again.close();
+});

@@ -1,0 +1,218 @@
+// How changes come into the store: together, one commit after the other; and what happens when that fails.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ThermoclineError, VectorIndex } from "thermocline";
+import { fails, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
+import { MapStore } from "./places.mjs";
+
+const vectors = rowsOf(flat(1000, 16), 16);
+
+/** An index in a store of a map; what the store is told to do is up to the test. */
+async function stored(options = {}, store = new MapStore()) {
+  const index = await VectorIndex.open("own", { store, dimensions: 16, ...options });
+  return { index, store, written: () => store.calls.append + store.calls.commit };
+}
+
+/** The index as it is to whoever opens the place next, in a store that works. */
+async function reopened({ values }, use) {
+  const index = await VectorIndex.open("own", { store: new MapStore(values) });
+  try {
+    await use(index);
+  } finally {
+    await index.close();
+  }
+}
+
+for (const appends of [true, false]) {
+  test(`1,000 concurrent inserts share commits, ${appends ? "with" : "without"} append`, async () => {
+    const { index, store, written } = await stored({}, new MapStore(new Map(), appends));
+    const before = written();
+    await Promise.all(vectors.map((vector, i) => index.insertWithId(`r${i}`, vector)));
+    assert.ok(written() - before <= 20, `${written() - before} writes`);
+    await reopenedCopy(store, (copy) => whole(copy, 1000));
+    await index.close();
+    assert.equal(store.broken, undefined);
+  });
+}
+
+/** What would be there if the process ended now. */
+async function reopenedCopy({ values }, use) {
+  return reopened({ values: new Map(values) }, use);
+}
+
+test("a change resolves after its commit, and is seen by searches before", async () => {
+  const { index, store } = await stored();
+  let open;
+  const gate = new Promise((resolve) => (open = resolve));
+  store.before = (name) => (["append", "commit"].includes(name) ? gate : undefined);
+  const settled = [];
+  const changes = [index.insertWithId("a", vectors[0]), index.upsert("b", vectors[1]), index.insert(vectors[2]), index.delete("b")];
+  changes.forEach((change, i) => change.then(() => settled.push(i)));
+  const flushed = index.flush().then(() => settled.push("flush"));
+  await pause(20);
+  assert.deepEqual([settled, index.size, (await index.search(vectors[0], { k: 1 }))[0].id], [[], 2, "a"]);
+  open();
+  await Promise.all([...changes, flushed]);
+  await reopenedCopy(store, (copy) => whole(copy, 2));
+  await index.close();
+});
+
+test("what is changed while a commit runs waits for the next", async () => {
+  const { index, store } = await stored();
+  const gates = [];
+  store.before = (name) => (["append", "commit"].includes(name) ? new Promise((resolve) => gates.push(resolve)) : undefined);
+  const first = index.insertWithId("a", vectors[0]);
+  await until(() => gates.length === 1, "the first commit");
+  let later = 0;
+  const others = [1, 2, 3].map((i) => index.insertWithId(`r${i}`, vectors[i]).then(() => (later += 1)));
+  gates[0]();
+  await first;
+  await pause(10);
+  assert.deepEqual([later, gates.length], [0, 2]);
+  gates[1]();
+  await Promise.all(others);
+  assert.equal(gates.length, 2, "one for the three");
+  store.before = () => {};
+  await index.close();
+});
+
+test("a delete of what is not there waits for the delete that removed it", async () => {
+  const { index, store } = await stored();
+  await index.insertWithId("a", vectors[0]);
+  let open;
+  const gate = new Promise((resolve) => (open = resolve));
+  store.before = () => gate;
+  const settled = [];
+  const both = [index.delete("a"), index.delete("a")].map((call, i) => call.then((was) => settled.push([i, was])));
+  await pause(10);
+  assert.deepEqual(settled, []);
+  open();
+  await Promise.all(both);
+  assert.deepEqual(settled.sort(), [[0, true], [1, false]]);
+  store.before = () => {};
+  const { append } = store.calls;
+  assert.equal(await index.delete("a"), false);
+  assert.equal(store.calls.append, append, "nothing to write");
+  await index.close();
+});
+
+test("insertMany is at most one commit ahead of the store, and all of it is there when it resolves", async () => {
+  const { index, store } = await stored();
+  let open;
+  const gate = new Promise((resolve) => (open = resolve));
+  store.before = (name) => (["append", "commit"].includes(name) ? gate : undefined);
+  const wide = Array.from({ length: 8 }, () => vectors).flat().map((vector) => ({ vector }));
+  let resolved = false;
+  const inserting = index.insertMany(wide).then(() => (resolved = true));
+  let size = -1;
+  await until(() => {
+    const still = size === index.size && size > 0;
+    size = index.size;
+    return still;
+  }, "it to wait");
+  await pause(50);
+  assert.ok(index.size === size && size < wide.length && !resolved, `${index.size} of ${wide.length}, then ${size}`);
+  open();
+  await inserting;
+  await reopenedCopy(store, (copy) => assert.equal(copy.size, wide.length));
+  await index.close();
+});
+
+test("what insertMany put in before it was aborted is stored", async () => {
+  const { index, store } = await stored();
+  const controller = new AbortController();
+  const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector }));
+  const source = (async function* () {
+    for (const [i, row] of rows.entries()) {
+      if (i === 300) controller.abort();
+      yield row;
+    }
+  })();
+  await fails("ABORTED", () => index.insertMany(source, { signal: controller.signal }));
+  const { size } = index;
+  assert.ok(size > 0 && size <= 300);
+  await index.flush();
+  await reopenedCopy(store, (copy) => whole(copy, size));
+  await index.close();
+});
+
+test("a store that fails: those who wait are told, changes are refused, searches go on, and all that was acknowledged is there", async () => {
+  const errors = [
+    [new Error("the disk is gone"), "STORE_FAILED", /the disk is gone/],
+    [new ThermoclineError("QUOTA_EXCEEDED", "no room for it"), "QUOTA_EXCEEDED", /no room for it/],
+    [Object.assign(new Error("full"), { name: "QuotaExceededError" }), "QUOTA_EXCEEDED"],
+    [new ThermoclineError("CORRUPT", "its own words"), "CORRUPT", /its own words/],
+    ["a string", "STORE_FAILED"],
+    [undefined, "STORE_FAILED"],
+  ];
+  for (const [n, [error, code, words]] of errors.entries()) {
+    for (const appends of [true, false]) {
+      const { index, store } = await stored({}, new MapStore(new Map(), appends));
+      const acknowledged = [];
+      let left = 3 + n;
+      store.before = (name) => {
+        if (["append", "commit"].includes(name) && left-- <= 0) throw error;
+      };
+      let failure;
+      for (let i = 0; failure === undefined; i++) {
+        const both = [index.insertWithId(`r${i}`, vectors[i]), index.upsert(`s${i}`, vectors[i])];
+        const outcomes = await Promise.allSettled(both);
+        if (outcomes.every(({ status }) => status === "fulfilled")) acknowledged.push(`r${i}`, `s${i}`);
+        else failure = outcomes.map(({ reason }) => reason);
+      }
+      for (const { name, code: told } of failure) assert.deepEqual([name, told], ["ThermoclineError", code]);
+      if (words) assert.match(failure[0].message, words);
+      store.before = () => {};
+      const changes = [
+        () => index.insert(vectors[0]), () => index.insertWithId("x", vectors[0]), () => index.upsert("r0", vectors[0]), () => index.insertMany([{ vector: vectors[0] }]),
+        () => index.delete("r0"), () => index.deleteMany(["r0"]), () => index.clear(), () => index.flush(), () => index.compact(),
+      ];
+      for (const change of changes) await fails(code, change, /opened again/);
+      assert.equal((await index.search(vectors[0], { k: 2 })).length, 2);
+      await whole(index, acknowledged.length + 2);
+      await index.close();
+      assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+      await reopened(store, async (again) => {
+        for (const id of acknowledged) assert.ok(await again.has(id), `${id} was acknowledged`);
+        assert.ok((await again.check()).ok && again.size <= acknowledged.length + 2);
+        await again.insertWithId("after", vectors[0]);
+      });
+    }
+  }
+});
+
+test("a store that fails at any of its calls: opening fails and closes it, or all that was acknowledged is there", async () => {
+  let failures = 0;
+  for (let failing = 0, done = false; !done; failing++) {
+    const values = new Map();
+    const acknowledged = new Set();
+    for (const round of [0, 1]) {
+      const store = new MapStore(values);
+      let calls = 0;
+      store.before = (name) => {
+        if (name !== "close" && calls++ === failing) throw new Error(`call ${failing} fails`);
+      };
+      const index = await VectorIndex.open("own", { store, dimensions: 16 }).catch((error) => {
+        assert.equal(error.code, "STORE_FAILED");
+      });
+      if (index) {
+        for (let i = 0; i < 6; i++) {
+          const id = `${round}-${i}`;
+          await index.insertWithId(id, vectors[i]).then(() => acknowledged.add(id), ({ code }) => assert.equal(code, "STORE_FAILED"));
+        }
+        await index.close();
+      }
+      assert.deepEqual([store.calls.close, store.broken], [1, undefined], `call ${failing}`);
+      done = calls <= failing;
+      failures += done ? 0 : 1;
+    }
+    await reopened({ values }, async (again) => {
+      for (const id of acknowledged) assert.ok(await again.has(id), `call ${failing}: ${id} was acknowledged`);
+      assert.ok((await again.check()).ok);
+    }).catch((error) => {
+      // Nothing was ever stored.
+      if (error.code !== "NOT_FOUND" || acknowledged.size) throw error;
+    });
+  }
+  assert.ok(failures > 10, `${failures} failures`);
+});

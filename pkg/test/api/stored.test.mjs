@@ -1,0 +1,255 @@
+// Indexes that are kept in a store: opened, changed, closed, and opened again.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, filled, flat, pause, rowsOf, whole } from "./helpers.mjs";
+import { fresh, KINDS, MapStore, NAMES } from "./places.mjs";
+
+const DIMENSIONS = 16;
+const vectors = rowsOf(flat(400, DIMENSIONS), DIMENSIONS);
+const rows = (from, to) => vectors.slice(from, to).map((vector, i) => ({ id: `r${from + i}`, vector, payload: { n: from + i } }));
+
+/** Opens the index of a place; options beside those of the place may be given. */
+const opener = (place) => (options) => {
+  const [name, at] = place();
+  return VectorIndex.open(name, { ...at, ...options });
+};
+
+for (const { label, place } of KINDS) {
+  test(`${label}: every change is there again`, async () => {
+    const open = opener(place());
+    let index = await open({ dimensions: DIMENSIONS, metric: "l2", quantization: "none" });
+    assert.equal(await index.insert(vectors[0], "first"), 0);
+    assert.equal(await index.insertWithId("a", vectors[1], new Uint8Array([1, 2])), "a");
+    assert.equal(await index.upsert("a", vectors[2], { again: true }), "a");
+    assert.deepEqual(await index.insertMany(rows(10, 200)), rows(10, 200).map(({ id }) => id));
+    assert.equal(await index.delete("r10"), true);
+    assert.equal(await index.delete("r10"), false);
+    assert.equal(await index.deleteMany(["r11", "r12", "absent"]), 2);
+    await index.flush();
+    const before = await index.search(vectors[20], { k: 20, ef: 300 });
+    await index.close();
+    await fails("CLOSED", () => index.size);
+
+    index = await open();
+    await whole(index, 189);
+    assert.deepEqual([index.dimensions, index.metric], [DIMENSIONS, "l2"]);
+    assert.deepEqual(await index.search(vectors[20], { k: 20, ef: 300 }), before);
+    assert.deepEqual([(await index.get(0)).payload, (await index.get("a")).payload, await index.has("r12")], ["first", { again: true }, false]);
+    assert.equal(await index.insert(vectors[3]), 1);
+    await index.clear();
+    await index.insertWithId("last", vectors[4]);
+    await index.close();
+
+    index = await open({ dimensions: DIMENSIONS });
+    await whole(index, 1);
+    assert.equal(await index.insert(vectors[5]), 2, "numbers given out before are not given out again");
+    await index.close();
+  });
+
+  test(`${label}: what was compacted is there again`, async () => {
+    const open = opener(place());
+    let index = await open({ dimensions: DIMENSIONS });
+    await index.insertMany(rows(0, 400));
+    await index.deleteMany(rows(0, 200).map(({ id }) => id));
+    const report = await index.compact();
+    assert.equal(report.tombstonesRemoved, 200);
+    await index.insertMany(rows(0, 20));
+    await index.close();
+    index = await open();
+    await whole(index, 220);
+    assert.deepEqual((await index.search(vectors[300], { k: 1 }))[0].payload, { n: 300 });
+    await index.close();
+  });
+
+  test(`${label}: nothing there is NOT_FOUND without dimensions or to a reader, and leaves nothing`, async () => {
+    const open = opener(place());
+    for (const options of [undefined, { metric: "l2" }, { mode: "readonly" }, { mode: "readonly", dimensions: 4 }]) await fails("NOT_FOUND", () => open(options));
+    const index = await open({ dimensions: DIMENSIONS });
+    await index.close();
+    await (await open({ mode: "readonly" })).close();
+  });
+
+  test(`${label}: options that contradict what is there, and the place is free afterwards`, async () => {
+    const open = opener(place());
+    await (await open({ dimensions: DIMENSIONS, metric: "dot" })).close();
+    await fails("DIMENSION_MISMATCH", () => open({ dimensions: 8 }));
+    await fails("INVALID_OPTION", () => open({ metric: "cosine" }), /metric/);
+    await fails("INVALID_OPTION", () => open({ quantization: "none" }), /quantization/);
+    await fails("INVALID_OPTION", () => open({ ef: 0 }));
+    const index = await open({ dimensions: DIMENSIONS, metric: "dot", quantization: "int8", compactionThreshold: 0.5 });
+    assert.ok(Math.abs(index.compactionThreshold - 0.5) < 1e-6);
+    await index.close();
+  });
+
+  test(`${label}: a reader beside the writer sees what was stored, and every change is READ_ONLY`, async () => {
+    const open = opener(place());
+    const writer = await open({ dimensions: DIMENSIONS });
+    await writer.insertMany(rows(0, 30));
+    const reader = await open({ mode: "readonly" });
+    await whole(reader, 30);
+    const [vector] = vectors;
+    const changes = [
+      () => reader.insert(vector), () => reader.insertWithId("x", vector), () => reader.upsert("r0", vector), () => reader.insertMany([{ vector }]),
+      () => reader.delete("r0"), () => reader.deleteMany(["r0"]), () => reader.clear(), () => reader.compact(),
+    ];
+    for (const change of changes) await fails("READ_ONLY", change);
+    await whole(reader, 30);
+    await writer.insertMany(rows(30, 40));
+    assert.equal(reader.size, 30);
+    await reader.flush();
+    await reader.close();
+    await writer.close();
+    const later = await open({ mode: "readonly" });
+    await whole(later, 40);
+    await later.close();
+  });
+
+  test(`${label}: destroying removes it, and is nothing where there is nothing`, async () => {
+    const at = place();
+    const destroy = () => VectorIndex.destroy(...at());
+    await destroy();
+    const open = opener(at);
+    const index = await open({ dimensions: DIMENSIONS });
+    await index.insertMany(rows(0, 30));
+    await index.close();
+    await destroy();
+    await fails("NOT_FOUND", () => open());
+    const anew = await open({ dimensions: 3 });
+    assert.equal(anew.size, 0);
+    await anew.close();
+    await destroy();
+    await destroy();
+  });
+
+  test(`${label}: an import into a place is there again, and only into an empty one`, async () => {
+    const { index: source } = await filled(50);
+    const bytes = await source.export();
+    const at = place();
+    const importInto = (options) => {
+      const [name, store] = at();
+      return VectorIndex.import(bytes, { name, ...store, ...options });
+    };
+    for (const options of [{ metric: "l2" }, { dimensions: 8 }]) await assert.rejects(importInto(options));
+    await fails("INVALID_OPTION", () => importInto({ mode: "readonly" }), /mode/);
+    const index = await importInto();
+    assert.equal((await index.search(vectors[0], { k: 1 })).length, 1);
+    const seen = await opener(at)({ mode: "readonly" });
+    await whole(seen, 50);
+    await seen.close();
+    await index.insertMany([{ id: "more", vector: vectors[0] }]);
+    await index.close();
+    await fails("INVALID_OPTION", () => importInto());
+    const again = await opener(at)();
+    await whole(again, 51);
+    assert.deepEqual((await again.get("r7")).payload, { n: 7 });
+    await again.close();
+  });
+
+  test(`${label}: aborted before or meanwhile, and the place is free`, async () => {
+    const at = place();
+    const open = opener(at);
+    await fails("ABORTED", () => open({ dimensions: DIMENSIONS, signal: AbortSignal.abort() }));
+    for (const turns of [0, 1, 2, 5, 10, 30]) {
+      const controller = new AbortController();
+      const opening = open({ dimensions: DIMENSIONS, signal: controller.signal }).then(async (index) => {
+        await index.close();
+        return "opened";
+      }, ({ code }) => code);
+      for (let i = 0; i < turns; i++) await (turns < 10 ? null : pause());
+      controller.abort();
+      assert.ok(["ABORTED", "opened"].includes(await opening));
+    }
+    const index = await open({ dimensions: DIMENSIONS, signal: new AbortController().signal });
+    await index.close();
+  });
+}
+
+for (const store of NAMES) {
+  test(`${store}: a second writer is LOCKED, until the first has closed`, async () => {
+    const name = fresh();
+    const index = await VectorIndex.open(name, { dimensions: 2, store });
+    await fails("LOCKED", () => VectorIndex.open(name, { store }));
+    await fails("LOCKED", () => VectorIndex.destroy(name, { store }));
+    await fails("LOCKED", async () => VectorIndex.import(await index.export(), { name, store }));
+    await index.insert([1, 2]);
+    await index.close();
+    const next = await VectorIndex.open(name, { store });
+    assert.equal(next.size, 1);
+    await next.close();
+  });
+
+  test(`${store}: names are apart`, async () => {
+    const [a, b] = [fresh(), fresh()];
+    const indexes = await Promise.all([a, b].map((name, i) => VectorIndex.open(name, { dimensions: i + 2, store })));
+    assert.deepEqual(indexes.map(({ dimensions }) => dimensions), [2, 3]);
+    for (const index of indexes) await index.close();
+  });
+}
+
+test("the store that is taken when none is named", async () => {
+  const name = fresh();
+  await (await VectorIndex.open(name, { dimensions: 2 })).close();
+  await (await VectorIndex.open(name, { store: NAMES[0] })).close();
+  await VectorIndex.destroy(name);
+  await fails("NOT_FOUND", () => VectorIndex.open(name, { store: NAMES[0] }));
+});
+
+test("strict durability, where the platform can wait for the medium", async () => {
+  const name = fresh();
+  const index = await VectorIndex.open(name, { dimensions: 2, durability: "strict" });
+  await index.insert([1, 2]);
+  await index.close();
+  const again = await VectorIndex.open(name);
+  assert.equal(again.size, 1);
+  await again.close();
+  if (NAMES.includes("opfs")) await fails("INVALID_OPTION", () => VectorIndex.open(fresh(), { dimensions: 2, store: "opfs", durability: "strict" }), /medium/);
+});
+
+test("names, stores and options that are none", async () => {
+  const calls = [];
+  for (const name of ["", undefined, null, 5, {}, "\ud800"]) calls.push(() => VectorIndex.open(name, { dimensions: 2 }), () => VectorIndex.destroy(name));
+  const { index } = await filled(3);
+  const bytes = await index.export();
+  for (const name of ["", null, 5, {}]) calls.push(() => VectorIndex.import(bytes, { name }));
+  const absent = ["fs", "indexeddb", "opfs"].filter((store) => !NAMES.includes(store));
+  const method = () => {};
+  const stores = [
+    ...absent, "memory", 5, null, {}, { read: method }, { read: method, commit: method, list: method }, { read: method, commit: method, list: method, close: 5 },
+    { read: method, commit: method, list: method, close: method, append: "yes" },
+  ];
+  const name = fresh();
+  for (const store of stores) {
+    calls.push(() => VectorIndex.open(name, { dimensions: 2, store }), () => VectorIndex.destroy(name, { store }), () => VectorIndex.import(bytes, { name, store }));
+  }
+  for (const options of [{ durability: "safe" }, { durability: true }, { mode: "write" }, { mode: null }, { signal: 5 }, { maxBytes: 1 }]) {
+    calls.push(() => VectorIndex.open(name, { dimensions: 2, ...options }));
+  }
+  for (const options of [null, 5]) calls.push(() => VectorIndex.open(name, options), () => VectorIndex.destroy(name, options));
+  for (const call of calls) await fails("INVALID_OPTION", call);
+  for (const store of absent) await fails("INVALID_OPTION", () => VectorIndex.open(name, { dimensions: 2, store }), new RegExp(NAMES[0]));
+  await fails("NOT_FOUND", () => VectorIndex.open(name, { mode: "readonly" }));
+});
+
+test("a store object that is open for writing is LOCKED, and free after an opening that failed", async () => {
+  const store = new MapStore();
+  await fails("NOT_FOUND", () => VectorIndex.open("own", { store }));
+  assert.equal(store.calls.close, 1, "closed, since the opening failed");
+  const values = new Map();
+  const first = new MapStore(values);
+  const index = await VectorIndex.open("own", { store: first, dimensions: 2 });
+  await fails("LOCKED", () => VectorIndex.open("own", { store: first }));
+  await fails("LOCKED", () => VectorIndex.destroy("own", { store: first }));
+  await index.close();
+  assert.deepEqual([first.calls.close, first.broken], [1, undefined]);
+});
+
+test("flush, close and the rest for an index in memory", async () => {
+  const { index } = await filled(3);
+  await index.flush();
+  await whole(index, 3);
+  await index.close();
+  for (const option of [{ store: new MapStore() }, { durability: "strict" }, { mode: "readonly" }, { name: "x" }]) {
+    await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 2, ...option }), /in memory/);
+  }
+});

@@ -1,0 +1,101 @@
+// What only an index in a directory has: whose files are whose, what is left open, and programs that end without closing.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { createRequire } from "node:module";
+import { VectorIndex } from "thermocline";
+import { fails, flat } from "./helpers.mjs";
+import { fresh, MapStore } from "./places.mjs";
+
+const run = promisify(execFile);
+const cwd = new URL(".", import.meta.url);
+
+test("a directory of other things is neither written into nor removed", async () => {
+  for (const name of ["package.json", "notes~", "commit", "m_1", "data", "s_q_1.txt"]) {
+    const path = fresh();
+    await mkdir(path, { recursive: true });
+    await writeFile(`${path}/${name}`, "somebody's");
+    const quoted = new RegExp(`"${name}"`);
+    await fails("INVALID_OPTION", () => VectorIndex.open(path, { dimensions: 2 }), quoted);
+    await fails("INVALID_OPTION", () => VectorIndex.destroy(path), quoted);
+    await fails("NOT_FOUND", () => VectorIndex.open(path, { mode: "readonly" }));
+    assert.deepEqual(await readdir(path), [name]);
+  }
+});
+
+test("destroying leaves what came to lie beside an index", async () => {
+  const path = fresh();
+  await mkdir(path, { recursive: true });
+  await (await VectorIndex.open(path, { dimensions: 2 })).close();
+  for (const name of ["package.json", "data"]) await writeFile(`${path}/${name}`, "somebody's");
+  await (await VectorIndex.open(path)).close();
+  await VectorIndex.destroy(path);
+  assert.deepEqual((await readdir(path)).sort(), ["data", "package.json"]);
+});
+
+test("after closing nothing is left: no file, no timer, no lock", async () => {
+  // The test runner's own work comes and goes.
+  const resources = () => process.getActiveResourcesInfo().filter((name) => !["Immediate", "FSReqPromise", "FSReqCallback"].includes(name)).sort();
+  const before = resources();
+  const handles = async () => (process.platform === "linux" ? (await readdir("/proc/self/fd")).length : 0);
+  const files = await handles();
+  const path = fresh();
+  for (let i = 0; i < 5; i++) {
+    const index = await VectorIndex.open(path, { dimensions: 64 });
+    index.compactWhenIdle();
+    await index.insertMany({ vectors: flat(1000, 64) });
+    await index.deleteMany(Array.from({ length: 500 }, (_, n) => n + 1000 * i));
+    await index.compact();
+    await index.close();
+    assert.deepEqual(resources(), before);
+    assert.equal(await handles(), files);
+    assert.ok(!(await readdir(path)).some((name) => name.startsWith("lock.")));
+  }
+  const hanging = new MapStore();
+  const index = await VectorIndex.open("own", { store: hanging, dimensions: 2 });
+  hanging.before = () => new Promise(() => {});
+  index.insert([1, 2]).catch(() => {});
+  await fails("STORE_FAILED", () => index.close({ timeoutMs: 20 }));
+  assert.deepEqual(resources(), before);
+});
+
+/** Runs a program of its own; fails unless it ends by itself. */
+async function ends(program, ...more) {
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program, ...more], { cwd, timeout: 20_000 });
+  return stdout.trim();
+}
+
+test("a program that never closes its index ends by itself, and the next one finds everything", async () => {
+  const path = fresh();
+  const program = `
+    import { VectorIndex } from "thermocline";
+    const index = await VectorIndex.open(process.argv[1], { dimensions: 256 });
+    index.compactWhenIdle();
+    await index.insertMany(Array.from({ length: 1500 }, (_, i) => ({ vector: Float32Array.from({ length: 256 }, (_, j) => Math.sin(i * j + i + 1)) })));
+    console.log(index.size);
+  `;
+  assert.equal(await ends(program, path), "1500");
+  assert.equal(await ends(program, path), "3000");
+});
+
+test("import and require: one is LOCKED while the other writes", async () => {
+  const { VectorIndex: Other } = createRequire(import.meta.url)("thermocline");
+  const path = fresh();
+  const index = await VectorIndex.open(path, { dimensions: 2 });
+  await index.insert([1, 2]);
+  await assert.rejects(Other.open(path), { code: "LOCKED" });
+  await index.close();
+  const other = await Other.open(path);
+  assert.equal(other.size, 1);
+  await other.close();
+});
+
+test("directories on the way are made, and a path that is a file is an error that names it", async () => {
+  const path = fresh();
+  await (await VectorIndex.open(`${path}/deep/down`, { dimensions: 2 })).close();
+  assert.ok((await readdir(`${path}/deep/down`)).length > 0);
+  await writeFile(`${path}/file`, "");
+  await fails("STORE_FAILED", () => VectorIndex.open(`${path}/file`, { dimensions: 2 }), /file/);
+});

@@ -1,0 +1,77 @@
+// A process is killed while it writes an index. Whoever opens it next finds everything that was acknowledged.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { VectorIndex } from "thermocline";
+import { fails, random } from "./helpers.mjs";
+import { fresh } from "./places.mjs";
+
+const WRITER = fileURLToPath(new URL("writing.mjs", import.meta.url));
+const KILLS = 40;
+
+/** Starts a writer; gathers what it says. */
+function start(path, round, durability) {
+  const child = spawn(process.execPath, [WRITER, path, String(round), durability], { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  const opened = new Promise((resolve, reject) => {
+    child.stdout.on("data", (chunk) => {
+      text += chunk;
+      resolve();
+    });
+    child.once("exit", () => reject(new Error("the writer ended by itself")));
+  });
+  const ended = new Promise((resolve) => child.once("close", (_, signal) => resolve(signal)));
+  // The last line may have been cut off, but it was said after the fact.
+  return { child, opened, ended, lines: () => text.split("\n").filter(Boolean) };
+}
+
+test(`${KILLS} kills of a process that writes: nothing that was acknowledged is lost`, async () => {
+  let path = fresh();
+  const pick = random(5);
+  const expected = new Set();
+  const open = new Set();
+  let acknowledged = 0;
+  let checkpoints = 0;
+  for (let round = 0; round < KILLS; round++) {
+    // Anew now and then: to prove a large index takes long, and its first moments are moments too.
+    if (round % 8 === 0) {
+      path = fresh();
+      expected.clear();
+    }
+    const { child, opened, ended, lines } = start(path, round, round % 2 ? "strict" : "relaxed");
+    await opened;
+    await fails("LOCKED", () => VectorIndex.open(path));
+    await new Promise((resolve) => setTimeout(resolve, pick() * 250));
+    child.kill("SIGKILL");
+    assert.equal(await ended, "SIGKILL");
+    for (const line of lines().slice(1)) {
+      const id = line.slice(1);
+      if (line[0] === "+") {
+        expected.add(id);
+        acknowledged += 1;
+      } else if (line[0] === "?") {
+        expected.delete(id);
+        open.add(id);
+      } else open.delete(id);
+    }
+    const reader = await VectorIndex.open(path, { mode: "readonly" });
+    const index = await VectorIndex.open(path);
+    for (const id of expected) assert.ok(await index.has(id), `round ${round}: ${id} was acknowledged`);
+    const report = await index.check();
+    assert.ok(report.ok, report.problems.join());
+    assert.equal(reader.size, index.size);
+    // What was under way when it was killed is there or not, from here on for good.
+    for (const id of open) if (await index.has(id)) expected.add(id);
+    open.clear();
+    const unacknowledged = index.size - expected.size;
+    assert.ok(unacknowledged >= 0 && unacknowledged <= 60 * ((round % 8) + 1));
+    await reader.close();
+    await index.close();
+    const newest = (await readdir(path)).filter((name) => name.startsWith("m_")).sort().at(-1);
+    checkpoints += newest.endsWith("1") ? 0 : 1;
+  }
+  assert.ok(acknowledged > 10 * KILLS, `${acknowledged} acknowledged`);
+  assert.ok(checkpoints > 5, `after ${checkpoints} rounds there had been a checkpoint`);
+});
