@@ -31,39 +31,60 @@ pub(crate) enum Key {
 }
 
 pub(crate) fn manifest_key(generation: u64) -> String {
-    format!("{MANIFESTS}{generation:0LONG$}")
+    key(MANIFESTS, "", &[(generation, LONG)])
 }
 
 pub(crate) fn log_key(number: u64) -> String {
-    format!("{LOGS}{number:0LONG$}")
+    key(LOGS, "", &[(number, LONG)])
 }
 
 pub(crate) fn segment_key(kind: Kind, index: u32, generation: u64, piece: u32) -> String {
-    format!("{SEGMENTS}{}/{index:0SHORT$}.{generation:0LONG$}.{piece:0SHORT$}", letter(kind))
+    key(SEGMENTS, letter(kind), &[(index.into(), SHORT), (generation, LONG), (piece.into(), SHORT)])
 }
 
 pub(crate) fn block_key(number: u32, piece: u32) -> String {
-    format!("{BLOCKS}{number:0SHORT$}.{piece:0SHORT$}")
+    key(BLOCKS, "", &[(number.into(), SHORT), (piece.into(), SHORT)])
+}
+
+/// A sort's beginning, perhaps a letter, and numbers between dots.
+fn key(sort: &str, letter: &str, numbers: &[(u64, usize)]) -> String {
+    let mut key = [sort, letter].concat();
+    let mut before = if letter.is_empty() { "" } else { "/" };
+    for &(number, digits) in numbers {
+        key.push_str(before);
+        push_digits(&mut key, number, digits);
+        before = ".";
+    }
+    key
+}
+
+/// Adds the last so many decimal digits of a number, zeros in front. What formats numbers in general is larger.
+pub(crate) fn push_digits(to: &mut String, number: u64, digits: usize) {
+    let mut place = 10_u64.pow(digits as u32 - 1);
+    while place > 0 {
+        to.push(char::from(b'0' + (number / place % 10) as u8));
+        place /= 10;
+    }
 }
 
 impl Key {
     /// What a key names; none for a key that none of the functions above gives.
     pub(crate) fn parse(key: &str) -> Option<Self> {
-        if let Some(generation) = key.strip_prefix(MANIFESTS) {
-            return Some(Self::Manifest { generation: long(generation)? });
-        }
-        if let Some(number) = key.strip_prefix(LOGS) {
-            return Some(Self::Log { number: long(number)? });
-        }
-        if let Some(block) = key.strip_prefix(BLOCKS) {
-            let (number, piece) = block.split_once('.')?;
-            return Some(Self::Block { number: short(number)?, piece: short(piece)? });
-        }
-        let (kind, rest) = key.strip_prefix(SEGMENTS)?.split_once('/')?;
-        let kind = Kind::ALL.into_iter().find(|&known| kind == letter(known) && known != Kind::Meta)?;
-        let (index, rest) = rest.split_once('.')?;
-        let (generation, piece) = rest.split_once('.')?;
-        Some(Self::Segment { kind, index: short(index)?, generation: long(generation)?, piece: short(piece)? })
+        let rest = &mut key.as_bytes();
+        let key = if skip(rest, MANIFESTS) {
+            Self::Manifest { generation: number(rest, LONG)? }
+        } else if skip(rest, LOGS) {
+            Self::Log { number: number(rest, LONG)? }
+        } else if skip(rest, BLOCKS) {
+            Self::Block { number: short(rest)?, piece: dot(rest).and_then(short)? }
+        } else if skip(rest, SEGMENTS) {
+            let kind = Kind::ALL.into_iter().find(|&kind| kind != Kind::Meta && skip(rest, letter(kind)))?;
+            let index = if skip(rest, "/") { short(rest)? } else { return None };
+            Self::Segment { kind, index, generation: number(dot(rest)?, LONG)?, piece: dot(rest).and_then(short)? }
+        } else {
+            return None;
+        };
+        rest.is_empty().then_some(key)
     }
 }
 
@@ -89,15 +110,27 @@ const fn letter(kind: Kind) -> &'static str {
     }
 }
 
-fn short(digits: &str) -> Option<u32> {
-    number(digits, SHORT)?.try_into().ok()
+/// Passes over `start`, if what is left begins with it.
+fn skip(rest: &mut &[u8], start: &str) -> bool {
+    let behind = rest.strip_prefix(start.as_bytes());
+    *rest = behind.unwrap_or(rest);
+    behind.is_some()
 }
 
-fn long(digits: &str) -> Option<u64> {
-    number(digits, LONG)
+fn dot<'a, 'b>(rest: &'b mut &'a [u8]) -> Option<&'b mut &'a [u8]> {
+    skip(rest, ".").then_some(rest)
+}
+
+fn short(rest: &mut &[u8]) -> Option<u32> {
+    number(rest, SHORT)?.try_into().ok()
 }
 
 /// One number has one key, so its digits are exactly so many, and nothing else that a parser of numbers would take.
-fn number(digits: &str, len: usize) -> Option<u64> {
-    (digits.len() == len && digits.bytes().all(|digit| digit.is_ascii_digit())).then(|| digits.parse().ok())?
+fn number(rest: &mut &[u8], len: usize) -> Option<u64> {
+    let (digits, behind) = rest.split_at_checked(len)?;
+    *rest = behind;
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then(|| number.checked_mul(10)?.checked_add(digit.into()))?
+    })
 }

@@ -32,7 +32,7 @@ pub(crate) use error::FormatError;
 pub(crate) use frame::Frame;
 pub(crate) use io::{ByteSink, ByteSource, zeros};
 pub(crate) use keys::{
-    BLOCKS, Key, LOGS, MANIFESTS, SEGMENTS, block_key, log_key, manifest_key, piece_count, segment_key,
+    BLOCKS, Key, LOGS, MANIFESTS, SEGMENTS, block_key, log_key, manifest_key, piece_count, push_digits, segment_key,
 };
 pub(crate) use log::{LogReader, LogWriter, Mark};
 pub(crate) use manifest::{AS_IT_IS, MANIFEST_VERSION, Manifest, StoredBlock, StoredSegment};

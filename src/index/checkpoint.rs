@@ -95,9 +95,9 @@ impl Index {
             self.abandon(&writing.written);
         }
         if let Some(ended) = ended {
-            let newest = ended.manifest.generation;
-            let written: Vec<_> = ended.manifest.segments.into_iter().filter(|s| s.generation == newest).collect();
-            self.abandon(&written);
+            let Manifest { generation, mut segments, .. } = ended.manifest;
+            segments.retain(|segment| segment.generation == generation);
+            self.abandon(&segments);
         }
     }
 
@@ -109,7 +109,9 @@ impl Index {
         }
         if let Some(journal) = self.journal_mut() {
             let piece_bytes = journal.manifest.piece_bytes;
-            journal.retired.extend(written.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
+            for segment in written {
+                add_keys(segment, piece_bytes, &mut journal.retired);
+            }
         }
     }
 
@@ -186,10 +188,10 @@ impl Index {
         let stored = StoredSegment { kind, index, generation, bytes: len, checksum: xxh64(&bytes, 0) };
         let piece_bytes = self.piece_bytes()?;
         // Writing it a second time may take fewer pieces.
-        let before = find(&writing.written, &stored).map_or(0, |at| pieces(&writing.written[at], piece_bytes));
+        let before = find(&writing.written, kind, index).map_or(0, |before| pieces(before, piece_bytes));
         let now = pieces(&stored, piece_bytes);
         for piece in 0..now.max(before) {
-            let key = segment_key(kind, index, generation, piece);
+            let key = key_of(&stored, piece);
             batch.puts.retain(|(held, _)| *held != key);
             if piece >= now {
                 batch.deletes.push(key);
@@ -238,10 +240,12 @@ impl Index {
             }
         }
         // Those of before that give way, and those written in an earlier step of slots that are no more.
-        let gone = before.segments.iter().chain(&writing.written);
-        let gone = gone.filter(|segment| find(&segments, segment).is_none_or(|at| segments[at] != **segment));
-        let mut retired: Vec<_> = gone.flat_map(|segment| keys_of(segment, before.piece_bytes)).collect();
-        retired.push(manifest_key(before.generation));
+        let mut retired = vec![manifest_key(before.generation)];
+        for segment in before.segments.iter().chain(&writing.written) {
+            if find(&segments, segment.kind, segment.index) != Some(segment) {
+                add_keys(segment, before.piece_bytes, &mut retired);
+            }
+        }
         retired.extend(journal.logs.iter().map(|&log| log_key(log)));
         let manifest = Manifest {
             generation: writing.generation,
@@ -281,18 +285,19 @@ impl Index {
     }
 }
 
-/// Where in an ascending list a segment of the same kind and index is.
-fn find(list: &[StoredSegment], segment: &StoredSegment) -> Option<usize> {
-    place(list, segment).ok()
+/// The segment of this kind and index in an ascending list.
+pub(super) fn find(list: &[StoredSegment], kind: Kind, index: u32) -> Option<&StoredSegment> {
+    place(list, kind, index).ok().map(|at| &list[at])
 }
 
-fn place(list: &[StoredSegment], segment: &StoredSegment) -> Result<usize, usize> {
-    list.binary_search_by_key(&(segment.kind, segment.index), |held| (held.kind, held.index))
+#[inline(never)]
+fn place(list: &[StoredSegment], kind: Kind, index: u32) -> Result<usize, usize> {
+    list.binary_search_by_key(&(kind, index), |held| (held.kind, held.index))
 }
 
 /// Puts a segment into an ascending list, in place of an earlier one of the same kind and index.
 fn put_in(list: &mut Vec<StoredSegment>, segment: StoredSegment) -> Result<(), OutOfMemory> {
-    match place(list, &segment) {
+    match place(list, segment.kind, segment.index) {
         Ok(at) => list[at] = segment,
         Err(at) => {
             list.try_reserve(1)?;
@@ -313,12 +318,18 @@ fn split_off(bytes: &mut Vec<u8>, len: usize) -> Result<Vec<u8>, OutOfMemory> {
     Ok(rest)
 }
 
-fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
+pub(super) fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
     piece_count(segment.bytes, piece_bytes).unwrap_or(0)
 }
 
-/// What the values of a segment are called.
-pub(super) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = String> + use<> {
-    let StoredSegment { kind, index, generation, .. } = *segment;
-    (0..pieces(segment, piece_bytes)).map(move |piece| segment_key(kind, index, generation, piece))
+/// What a piece of a segment's value is called.
+pub(super) fn key_of(segment: &StoredSegment, piece: u32) -> String {
+    segment_key(segment.kind, segment.index, segment.generation, piece)
+}
+
+/// Adds what all of its pieces are called.
+pub(super) fn add_keys(segment: &StoredSegment, piece_bytes: u32, to: &mut Vec<String>) {
+    for piece in 0..pieces(segment, piece_bytes) {
+        to.push(key_of(segment, piece));
+    }
 }

@@ -1,17 +1,16 @@
 //! Stored values -> index: a checkpoint, segment by segment, and then the logs since.
 
 use super::backing::Backing;
-use super::checkpoint::{VALUES, keys_of};
+use super::checkpoint::{VALUES, add_keys, find, key_of, pieces};
 use super::decode::{Arrays, Filling, Leftovers, corrupt};
 use super::journal::{Found, Journal};
 use super::{Error, Index, Payload};
 use crate::arena::PayloadKind;
-use crate::format::{
-    Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, log_key, manifest_key, piece_count, zeros,
-};
+use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, zeros};
+use crate::order::sort_by;
 use crate::store::Mode;
 use crate::types::Id;
-use std::collections::HashSet;
+use std::vec::IntoIter;
 use xxhash_rust::xxh64::xxh64;
 
 /// About how many bytes are read from a store at once.
@@ -49,8 +48,9 @@ impl Inventory {
             inventory.next_generation = inventory.next_generation.max(generation.saturating_add(1));
             inventory.keys.push(key);
         }
-        inventory.manifests.sort_unstable_by(|a, b| b.cmp(a));
-        inventory.logs.sort_unstable();
+        sort(&mut inventory.manifests);
+        inventory.manifests.reverse();
+        sort(&mut inventory.logs);
         inventory
     }
 
@@ -67,14 +67,30 @@ impl Inventory {
 
     /// What there is beside a checkpoint that counts.
     fn beside(self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Found {
-        let logs: Vec<u64> = self.logs_since(manifest).collect();
-        let mut named: HashSet<String> =
-            manifest.segments.iter().flat_map(|segment| keys_of(segment, manifest.piece_bytes)).collect();
-        named.insert(manifest_key(manifest.generation));
-        named.extend(logs.iter().map(|&log| log_key(log)));
-        let retired = self.keys.into_iter().filter(|key| !named.contains(key)).collect();
+        let logs = self.logs_since(manifest).collect();
+        let mut retired = self.keys;
+        retired.retain(|key| !Key::parse(key).is_some_and(|key| counts(&key, manifest)));
         Found { logs, log_bytes, next_sequence, retired, next_generation: self.next_generation }
     }
+}
+
+/// Whether a checkpoint or what follows it is in the value of this key.
+fn counts(key: &Key, manifest: &Manifest) -> bool {
+    match *key {
+        Key::Manifest { generation } => generation == manifest.generation,
+        Key::Log { number } => number >= manifest.log,
+        Key::Segment { kind, index, generation, piece } => {
+            let segment = find(&manifest.segments, kind, index);
+            segment.is_some_and(|segment| {
+                segment.generation == generation && piece < pieces(segment, manifest.piece_bytes)
+            })
+        }
+        Key::Block { .. } => false,
+    }
+}
+
+fn sort(numbers: &mut [u64]) {
+    sort_by(numbers, |a, b| a < b);
 }
 
 /// A checkpoint that is being read.
@@ -94,7 +110,7 @@ impl Opening {
                 corrupt(format!("the manifest of {generation} says that it is of {}", manifest.generation)).into()
             );
         }
-        let pieces = |segment: &StoredSegment| u64::from(piece_count(segment.bytes, manifest.piece_bytes).unwrap_or(0));
+        let pieces = |segment| u64::from(pieces(segment, manifest.piece_bytes));
         // Nothing is asked for, or made room for, that cannot be there.
         if manifest.segments.iter().map(pieces).sum::<u64>() > inventory.keys.len() as u64 {
             return Err(corrupt("values that the manifest names are missing").into());
@@ -110,11 +126,10 @@ impl Opening {
         &self.manifest
     }
 
-    /// The values of a segment of slots, in the order of [`VALUES`].
-    fn stored(&self, segment: usize) -> impl Iterator<Item = &StoredSegment> {
-        // The manifest is sorted by kind, and `VALUES` are.
-        let count = self.filling.segments();
-        (0..VALUES.len()).filter_map(move |value| self.manifest.segments.get(value * count + segment))
+    /// One of the [`VALUES`] of a segment of slots.
+    fn stored(&self, segment: usize, value: usize) -> &StoredSegment {
+        // The manifest is sorted by kind, and `VALUES` are. It has so many of each, or there was no beginning.
+        &self.manifest.segments[value * self.filling.segments() + segment]
     }
 
     /// What is to be read next; nothing at the end.
@@ -124,9 +139,10 @@ impl Opening {
             if bytes >= READ_BYTES {
                 break;
             }
-            for stored in self.stored(segment) {
+            for value in 0..VALUES.len() {
+                let stored = self.stored(segment, value);
                 bytes += stored.bytes;
-                keys.extend(keys_of(stored, self.manifest.piece_bytes));
+                add_keys(stored, self.manifest.piece_bytes, &mut keys);
             }
         }
         keys
@@ -138,9 +154,10 @@ impl Opening {
         while values.len() > 0 && self.next < self.filling.segments() {
             let segment = self.next;
             let mut joined: [Vec<u8>; VALUES.len()] = Default::default();
-            for (place, (stored, (kind, _))) in joined.iter_mut().zip(self.stored(segment).zip(VALUES)) {
+            for (value, place) in joined.iter_mut().enumerate() {
+                let stored = self.stored(segment, value);
                 *place = join(stored, self.manifest.piece_bytes, &mut values)?;
-                if (stored.kind, stored.index as usize) != (kind, segment) {
+                if (stored.kind, stored.index as usize) != (VALUES[value].0, segment) {
                     return Err(corrupt("the manifest names other segments than its slots have").into());
                 }
             }
@@ -164,15 +181,11 @@ impl Opening {
 }
 
 /// One value from its pieces.
-fn join(
-    stored: &StoredSegment,
-    piece_bytes: u32,
-    values: &mut impl Iterator<Item = Option<Vec<u8>>>,
-) -> Result<Vec<u8>, Error> {
+fn join(stored: &StoredSegment, piece_bytes: u32, values: &mut IntoIter<Option<Vec<u8>>>) -> Result<Vec<u8>, Error> {
     let mut joined = Vec::new();
-    for key in keys_of(stored, piece_bytes) {
+    for piece in 0..pieces(stored, piece_bytes) {
         let Some(piece) = values.next().flatten() else {
-            return Err(corrupt(format!("{key} is missing")).into());
+            return Err(corrupt([&key_of(stored, piece), " is missing"].concat()).into());
         };
         if joined.is_empty() {
             joined = piece;
@@ -182,8 +195,7 @@ fn join(
         }
     }
     if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
-        let name = keys_of(stored, piece_bytes).next().unwrap_or_default();
-        return Err(corrupt(format!("{name} is not as it was written")).into());
+        return Err(corrupt([&key_of(stored, 0), " is not as it was written"].concat()).into());
     }
     Ok(joined)
 }
