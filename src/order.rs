@@ -11,10 +11,14 @@ const SHORT: usize = 64;
 /// Sorts by distance, ties by slot: by insertion, so in linear time when few are out of place, and long lists by Shell's
 /// method before that, with gaps that shrink to about four ninths.
 pub(crate) fn sort_by_distance<T: Copy>(items: &mut [T], key: impl Fn(&T) -> (Distance, Slot)) {
-    let is_before = |a: &T, b: &T| {
+    sort_by(items, |a, b| {
         let ((a, slot_a), (b, slot_b)) = (key(a), key(b));
         a < b || (a == b && slot_a < slot_b)
-    };
+    });
+}
+
+/// The same by any order.
+pub(crate) fn sort_by<T: Copy>(items: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
     let mut gap = if items.len() > SHORT { items.len() * 4 / 9 } else { 1 };
     loop {
         for sorted in gap..items.len() {

@@ -102,8 +102,11 @@ const fn letter(kind: Kind) -> &'static str {
     }
 }
 
-fn short(digits: &str) -> Option<u32> {
-    number(digits, SHORT)?.try_into().ok()
+/// Passes over `start`, if what is left begins with it.
+fn skip(rest: &mut &[u8], start: &str) -> bool {
+    let behind = rest.strip_prefix(start.as_bytes());
+    *rest = behind.unwrap_or(rest);
+    behind.is_some()
 }
 
 fn count(digits: &str) -> Option<u64> {
@@ -111,6 +114,11 @@ fn count(digits: &str) -> Option<u64> {
 }
 
 /// One number has one key, so its digits are exactly so many, and nothing else that a parser of numbers would take.
-fn number(digits: &str, len: usize) -> Option<u64> {
-    (digits.len() == len && digits.bytes().all(|digit| digit.is_ascii_digit())).then(|| digits.parse().ok())?
+fn number(rest: &mut &[u8], len: usize) -> Option<u64> {
+    let (digits, behind) = rest.split_at_checked(len)?;
+    *rest = behind;
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then(|| number.checked_mul(10)?.checked_add(digit.into()))?
+    })
 }

@@ -4,14 +4,20 @@
 //! has a `~`, so none is another's piece; and in the order of their names they follow one another, with nothing between.
 //! A caller's object without `append` has to take the `~`, and eleven characters more than a key has.
 
+use crate::format::push_digits;
 use core::cell::RefCell;
 
 /// What comes between a key and the number of a piece, and after all of its numbers.
 pub(super) const MARK: &str = "~";
 
+/// Of the number of a piece: as many as the largest has.
+const DIGITS: usize = 10;
+
 /// The name of a piece.
 pub(super) fn name(key: &str, number: u32) -> String {
-    format!("{key}{MARK}{number:010}")
+    let mut name = [key, MARK].concat();
+    push_digits(&mut name, number.into(), DIGITS);
+    name
 }
 
 /// The keys whose values have pieces. There are few: an index appends to its log only.

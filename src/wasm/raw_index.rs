@@ -17,26 +17,24 @@ pub(super) struct Inner {
     pub(super) payload: Vec<u8>,
     pub(super) found: Vec<Candidate>,
     pub(super) clock: JsClock,
+    pub(super) store: Option<Rc<AnyStore>>,
 }
 
 /// The index as the facade sees it. Methods take `&self` and borrow for their own length only, so a call from within
-/// a call (a filter that searches) is a typed error.
+/// a call (a filter that searches) is a typed error. What waits for a store meanwhile has a clone.
 #[wasm_bindgen]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RawIndex {
-    inner: RefCell<Inner>,
-    pub(super) store: RefCell<Option<Rc<AnyStore>>>,
+    inner: Rc<RefCell<Inner>>,
 }
 
 impl RawIndex {
     pub(super) fn around(index: Index) -> Result<Self, JsValue> {
-        // The glue moves it to the heap, with counters beside it.
-        values::room(size_of::<Self>() + 64)?;
-        let (vector, payload, found) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self {
-            inner: RefCell::new(Inner { index, vector, payload, found, clock: JsClock::default() }),
-            store: RefCell::new(None),
-        })
+        // Moved to the heap with counters beside it, and what the glue puts there.
+        values::room(size_of::<Inner>() + 128)?;
+        let (vector, payload, found, store) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let inner = Inner { index, vector, payload, found, clock: JsClock::default(), store };
+        Ok(Self { inner: Rc::new(RefCell::new(inner)) })
     }
 
     pub(super) fn borrow(&self) -> Result<RefMut<'_, Inner>, Error> {

@@ -8,6 +8,9 @@ use super::raw_index::RawIndex;
 use crate::driver::{self, Host};
 use crate::index::{Error, Index};
 use crate::store::{Durability, Mode, Store};
+use core::pin::Pin;
+use js_sys::Promise;
+use js_sys::futures::future_to_promise;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -30,97 +33,124 @@ fn not_found() -> Error {
     Error::NotFound { what: "there is no index of this name".to_owned() }
 }
 
+/// Where an index is kept.
+enum Place {
+    /// The browser's database of this name.
+    IndexedDb(String, Durability),
+    /// A store of JavaScript's.
+    Object(JsValue),
+}
+
+impl Place {
+    async fn open(self, mode: Mode) -> Result<AnyStore, Error> {
+        match self {
+            Self::Object(object) => Ok(AnyStore::js(object).await?),
+            Self::IndexedDb(name, durability) => {
+                AnyStore::indexed_db(&name, mode, durability).await?.ok_or_else(not_found)
+            }
+        }
+    }
+}
+
+/// The answer to a call that waits. Its future is boxed here, so that all calls are waited for by the same code: what
+/// the glue makes of an async function is kilobytes for each.
+fn promise(call: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let call: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(call);
+    future_to_promise(call)
+}
+
 impl RawIndex {
     /// What is in the store, or a new index in it.
     async fn open(store: &AnyStore, options: &JsValue, mode: Mode) -> Result<Self, JsValue> {
         let found = driver::open(store, mode).await?;
-        let raw = match found {
+        match found {
             Some(index) => {
                 let config = options::merged(*index.config(), options)?;
-                Self::around(index.reopened_with(config)?)?
+                Self::around(index.reopened_with(config)?)
             }
             None if mode == Mode::ReadWrite && options::has_dimensions(options)? => {
                 let raw = Self::create(options)?;
                 driver::create(store, &raw).await?;
-                raw
-            }
-            None => return Err(not_found().into()),
-        };
-        Ok(raw)
-    }
-
-    /// Opens the index in a store and keeps that, or closes it and says why not.
-    async fn open_in(store: AnyStore, options: JsValue, mode: Mode) -> Result<Self, JsValue> {
-        let opened = Self::open(&store, &options, mode).await;
-        match opened {
-            Ok(raw) => {
-                raw.store.replace(Some(Rc::new(store)));
                 Ok(raw)
             }
-            Err(error) => {
-                // The first failure is the one to tell.
-                let _ = store.close().await;
-                Err(error)
-            }
+            None => Err(not_found().into()),
         }
+    }
+
+    fn open_at(place: Place, options: JsValue, mode: Mode) -> Promise {
+        promise(async move {
+            let store = place.open(mode).await?;
+            let opened = Self::open(&store, &options, mode).await;
+            match opened {
+                Ok(raw) => {
+                    raw.keep(store)?;
+                    Ok(raw.into())
+                }
+                Err(error) => {
+                    // The first failure is the one to tell.
+                    let _ = store.close().await;
+                    Err(error)
+                }
+            }
+        })
     }
 
     /// Stores an index that was in memory only.
-    async fn attach_to(&self, store: AnyStore) -> Result<(), JsValue> {
-        match driver::create(&store, self).await {
-            Ok(()) => {
-                self.store.replace(Some(Rc::new(store)));
-                Ok(())
+    fn attach_to(&self, place: Place) -> Promise {
+        let raw = self.clone();
+        promise(async move {
+            let store = place.open(Mode::ReadWrite).await?;
+            match driver::create(&store, &raw).await {
+                Ok(()) => raw.keep(store),
+                Err(error) => {
+                    let _ = store.close().await;
+                    Err(error.into())
+                }
             }
-            Err(error) => {
-                let _ = store.close().await;
-                Err(error.into())
-            }
-        }
+        })
+    }
+
+    fn keep(&self, store: AnyStore) -> Result<JsValue, JsValue> {
+        self.borrow()?.store = Some(Rc::new(store));
+        Ok(JsValue::UNDEFINED)
     }
 
     fn store(&self) -> Result<Rc<AnyStore>, Error> {
-        self.store.borrow().clone().ok_or_else(not_found)
+        self.borrow()?.store.clone().ok_or_else(not_found)
     }
 }
 
-// The futures of js-sys are those of the separate crate, which would be one more version to pin.
-#[wasm_bindgen(wasm_bindgen_futures = js_sys::futures)]
+#[wasm_bindgen]
 impl RawIndex {
     /// Opens or makes the index `name` in the browser's database. Of what is there `options` may lack the dimensions.
     #[wasm_bindgen(js_name = openIndexedDb)]
-    pub async fn open_indexed_db(
-        name: String,
-        options: JsValue,
-        strict: bool,
-        read_only: bool,
-    ) -> Result<RawIndex, JsValue> {
-        let store = AnyStore::indexed_db(&name, mode(read_only), durability(strict)).await.map_err(Error::from)?;
-        Self::open_in(store.ok_or_else(not_found)?, options, mode(read_only)).await
+    pub fn open_indexed_db(name: String, options: JsValue, strict: bool, read_only: bool) -> Promise {
+        Self::open_at(Place::IndexedDb(name, durability(strict)), options, mode(read_only))
     }
 
     /// Opens or makes the index in a store of JavaScript's.
     #[wasm_bindgen(js_name = openStore)]
-    pub async fn open_store(store: JsValue, options: JsValue, read_only: bool) -> Result<RawIndex, JsValue> {
-        let store = AnyStore::js(store).await.map_err(Error::from)?;
-        Self::open_in(store, options, mode(read_only)).await
+    pub fn open_store(store: JsValue, options: JsValue, read_only: bool) -> Promise {
+        Self::open_at(Place::Object(store), options, mode(read_only))
     }
 
     #[wasm_bindgen(js_name = destroyIndexedDb)]
-    pub async fn destroy_indexed_db(name: String) -> Result<(), JsValue> {
-        Ok(AnyStore::destroy_indexed_db(&name).await.map_err(Error::from)?)
+    pub fn destroy_indexed_db(name: String) -> Promise {
+        promise(async move {
+            AnyStore::destroy_indexed_db(&name).await.map_err(Error::from)?;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// Stores an index that was imported, in a place that must be empty.
     #[wasm_bindgen(js_name = attachIndexedDb)]
-    pub async fn attach_indexed_db(&self, name: String, strict: bool) -> Result<(), JsValue> {
-        let store = AnyStore::indexed_db(&name, Mode::ReadWrite, durability(strict)).await.map_err(Error::from)?;
-        self.attach_to(store.ok_or_else(not_found)?).await
+    pub fn attach_indexed_db(&self, name: String, strict: bool) -> Promise {
+        self.attach_to(Place::IndexedDb(name, durability(strict)))
     }
 
     #[wasm_bindgen(js_name = attachStore)]
-    pub async fn attach_store(&self, store: JsValue) -> Result<(), JsValue> {
-        self.attach_to(AnyStore::js(store).await.map_err(Error::from)?).await
+    pub fn attach_store(&self, store: JsValue) -> Promise {
+        self.attach_to(Place::Object(store))
     }
 
     #[wasm_bindgen(getter, js_name = isStored)]
@@ -144,20 +174,31 @@ impl RawIndex {
         Ok(self.borrow()?.index.journal().is_some_and(|journal| journal.checkpoint_due()))
     }
 
-    pub async fn commit(&self) -> Result<(), JsValue> {
-        Ok(driver::commit(&*self.store()?, self).await?)
+    pub fn commit(&self) -> Promise {
+        let raw = self.clone();
+        promise(async move {
+            driver::commit(&*raw.store()?, &raw).await?;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
-    pub async fn checkpoint(&self) -> Result<(), JsValue> {
-        Ok(driver::checkpoint(&*self.store()?, self).await?)
+    pub fn checkpoint(&self) -> Promise {
+        let raw = self.clone();
+        promise(async move {
+            driver::checkpoint(&*raw.store()?, &raw).await?;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     #[wasm_bindgen(js_name = closeStore)]
-    pub async fn close_store(&self) -> Result<(), JsValue> {
-        let store = self.store.take();
-        match store {
-            Some(store) => Ok(store.close().await.map_err(Error::from)?),
-            None => Ok(()),
-        }
+    pub fn close_store(&self) -> Promise {
+        let raw = self.clone();
+        promise(async move {
+            let store = raw.borrow()?.store.take();
+            if let Some(store) = store {
+                store.close().await.map_err(Error::from)?;
+            }
+            Ok(JsValue::UNDEFINED)
+        })
     }
 }
