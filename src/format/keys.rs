@@ -11,7 +11,7 @@
 
 use super::sections::Kind;
 use crate::types::OutOfMemory;
-use core::fmt::{self, Write};
+use core::fmt;
 
 /// What the keys of each sort begin with.
 pub(super) const MANIFESTS: &str = "m/";
@@ -39,14 +39,7 @@ pub(crate) enum Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Manifest { generation } => write!(f, "{MANIFESTS}{generation:0LONG$}"),
-            Self::Log { number } => write!(f, "{LOGS}{number:0LONG$}"),
-            Self::Segment { kind, index, generation, piece } => {
-                write!(f, "{SEGMENTS}{}/{index:0SHORT$}.{generation:0LONG$}.{piece:0SHORT$}", letter(kind))
-            }
-            Self::Block { number, piece } => write!(f, "{BLOCKS}{number:0SHORT$}.{piece:0SHORT$}"),
-        }
+        f.write_str(&self.to_text().map_err(|_| fmt::Error)?)
     }
 }
 
@@ -55,28 +48,55 @@ impl Key {
     pub(crate) fn to_text(self) -> Result<String, OutOfMemory> {
         let mut text = String::new();
         text.try_reserve_exact(LONGEST)?;
-        // Writing to a string with room has no way to fail.
-        let _ = write!(text, "{self}");
+        match self {
+            Self::Manifest { generation } => add(&mut text, MANIFESTS, &[(generation, LONG)]),
+            Self::Log { number } => add(&mut text, LOGS, &[(number, LONG)]),
+            Self::Segment { kind, index, generation, piece } => {
+                text.push_str(SEGMENTS);
+                text.push_str(letter(kind));
+                add(&mut text, "/", &[(index.into(), SHORT), (generation, LONG), (piece.into(), SHORT)]);
+            }
+            Self::Block { number, piece } => add(&mut text, BLOCKS, &[(number.into(), SHORT), (piece.into(), SHORT)]),
+        }
         Ok(text)
     }
 
     /// What a key names; none for a key that none of these has.
     pub(crate) fn parse(key: &str) -> Option<Self> {
-        if let Some(generation) = key.strip_prefix(MANIFESTS) {
-            return Some(Self::Manifest { generation: count(generation)? });
-        }
-        if let Some(number) = key.strip_prefix(LOGS) {
-            return Some(Self::Log { number: count(number)? });
-        }
-        if let Some(block) = key.strip_prefix(BLOCKS) {
-            let (number, piece) = block.split_once('.')?;
-            return Some(Self::Block { number: short(number)?, piece: short(piece)? });
-        }
-        let (kind, rest) = key.strip_prefix(SEGMENTS)?.split_once('/')?;
-        let kind = Kind::ALL.into_iter().find(|&known| kind == letter(known) && known != Kind::Meta)?;
-        let (index, rest) = rest.split_once('.')?;
-        let (generation, piece) = rest.split_once('.')?;
-        Some(Self::Segment { kind, index: short(index)?, generation: count(generation)?, piece: short(piece)? })
+        let rest = &mut key.as_bytes();
+        let key = if skip(rest, MANIFESTS) {
+            Self::Manifest { generation: count(rest)? }
+        } else if skip(rest, LOGS) {
+            Self::Log { number: count(rest)? }
+        } else if skip(rest, BLOCKS) {
+            Self::Block { number: short(rest)?, piece: dot(rest).and_then(short)? }
+        } else if skip(rest, SEGMENTS) {
+            let kind = Kind::ALL.into_iter().find(|&kind| kind != Kind::Meta && skip(rest, letter(kind)))?;
+            let index = if skip(rest, "/") { short(rest)? } else { return None };
+            Self::Segment { kind, index, generation: dot(rest).and_then(count)?, piece: dot(rest).and_then(short)? }
+        } else {
+            return None;
+        };
+        rest.is_empty().then_some(key)
+    }
+}
+
+/// Adds a beginning, and numbers between dots.
+fn add(text: &mut String, start: &str, numbers: &[(u64, usize)]) {
+    let mut before = start;
+    for &(number, digits) in numbers {
+        text.push_str(before);
+        push_digits(text, number, digits);
+        before = ".";
+    }
+}
+
+/// Adds the last so many decimal digits of a number, zeros in front. What formats numbers in general is larger.
+pub(crate) fn push_digits(to: &mut String, number: u64, digits: usize) {
+    let mut place = 10_u64.pow(digits as u32 - 1);
+    while place > 0 {
+        to.push(char::from(b'0' + (number / place % 10) as u8));
+        place /= 10;
     }
 }
 
@@ -109,8 +129,16 @@ fn skip(rest: &mut &[u8], start: &str) -> bool {
     behind.is_some()
 }
 
-fn count(digits: &str) -> Option<u64> {
-    number(digits, LONG).filter(|&count| count <= MOST)
+fn dot<'a, 'b>(rest: &'b mut &'a [u8]) -> Option<&'b mut &'a [u8]> {
+    skip(rest, ".").then_some(rest)
+}
+
+fn count(rest: &mut &[u8]) -> Option<u64> {
+    number(rest, LONG).filter(|&count| count <= MOST)
+}
+
+fn short(rest: &mut &[u8]) -> Option<u32> {
+    number(rest, SHORT)?.try_into().ok()
 }
 
 /// One number has one key, so its digits are exactly so many, and nothing else that a parser of numbers would take.

@@ -30,6 +30,8 @@ mod words;
 pub(crate) use entry::{Entry, Put};
 pub(crate) use error::FormatError;
 pub(crate) use io::{ByteSink, ByteSource, zeros};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use keys::push_digits;
 pub(crate) use keys::{Key, piece_count};
 pub(crate) use log::{LogReader, LogWriter, Mark};
 pub(crate) use manifest::{Manifest, StoredSegment};

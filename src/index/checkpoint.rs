@@ -203,7 +203,7 @@ impl Index {
         let piece_bytes = self.journal().map(|journal| journal.manifest.piece_bytes).ok_or_else(not_stored)?;
         let key = |piece| Key::Segment { kind, index, generation, piece }.to_text();
         // Writing it a second time may take fewer pieces.
-        let before = find(&writing.written, kind, index).map_or(0, |before| pieces(before, piece_bytes));
+        let before = find(&writing.written, &stored).map_or(0, |at| pieces(&writing.written[at], piece_bytes));
         let now = pieces(&stored, piece_bytes);
         batch.deletes.try_reserve(before.saturating_sub(now) as usize).map_err(|_| OutOfMemory)?;
         for piece in now..before {
@@ -305,19 +305,18 @@ impl Index {
     }
 }
 
-/// The segment of this kind and index in an ascending list.
-pub(super) fn find(list: &[StoredSegment], kind: Kind, index: u32) -> Option<&StoredSegment> {
-    place(list, kind, index).ok().map(|at| &list[at])
+/// Where in an ascending list a segment of the same kind and index is.
+fn find(list: &[StoredSegment], segment: &StoredSegment) -> Option<usize> {
+    place(list, segment).ok()
 }
 
-#[inline(never)]
-fn place(list: &[StoredSegment], kind: Kind, index: u32) -> Result<usize, usize> {
-    list.binary_search_by_key(&(kind, index), |held| (held.kind, held.index))
+fn place(list: &[StoredSegment], segment: &StoredSegment) -> Result<usize, usize> {
+    list.binary_search_by_key(&(segment.kind, segment.index), |held| (held.kind, held.index))
 }
 
 /// Puts a segment into an ascending list, in place of an earlier one of the same kind and index.
 fn put_in(list: &mut Vec<StoredSegment>, segment: StoredSegment) -> Result<(), OutOfMemory> {
-    match place(list, segment.kind, segment.index) {
+    match place(list, &segment) {
         Ok(at) => list[at] = segment,
         Err(at) => {
             list.try_reserve(1)?;
@@ -339,7 +338,7 @@ fn not_stored() -> Error {
     Error::NotFound { what: "the index is in no store".to_owned() }
 }
 
-pub(super) fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
+fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
     piece_count(segment.bytes, piece_bytes).unwrap_or(0)
 }
 

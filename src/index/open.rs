@@ -1,12 +1,13 @@
 //! Stored values -> index: a checkpoint, segment by segment, and then the logs since.
 
 use super::backing::Backing;
-use super::checkpoint::{VALUES, add_keys, find, key_of, pieces};
+use super::checkpoint::{VALUES, keys_of};
 use super::decode::{Arrays, Filling, Leftovers, corrupt};
 use super::journal::{Found, Journal};
 use super::{Error, Index, Payload};
 use crate::arena::PayloadKind;
 use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
+use crate::order::sort_by;
 use crate::store::Mode;
 use crate::types::{Id, OutOfMemory};
 use xxhash_rust::xxh64::xxh64;
@@ -33,7 +34,7 @@ impl Inventory {
         let mut inventory = Self::default();
         inventory.keys.try_reserve_exact(names.len())?;
         inventory.keys.extend(names.iter().filter_map(|name| Key::parse(name)));
-        inventory.keys.sort_unstable();
+        sort_by(&mut inventory.keys, |a, b| a < b);
         for key in &inventory.keys {
             let (list, number) = match *key {
                 Key::Manifest { generation } => (&mut inventory.manifests, generation),
@@ -92,25 +93,6 @@ impl Inventory {
     }
 }
 
-/// Whether a checkpoint or what follows it is in the value of this key.
-fn counts(key: &Key, manifest: &Manifest) -> bool {
-    match *key {
-        Key::Manifest { generation } => generation == manifest.generation,
-        Key::Log { number } => number >= manifest.log,
-        Key::Segment { kind, index, generation, piece } => {
-            let segment = find(&manifest.segments, kind, index);
-            segment.is_some_and(|segment| {
-                segment.generation == generation && piece < pieces(segment, manifest.piece_bytes)
-            })
-        }
-        Key::Block { .. } => false,
-    }
-}
-
-fn sort(numbers: &mut [u64]) {
-    sort_by(numbers, |a, b| a < b);
-}
-
 /// A checkpoint that is being read.
 pub(crate) struct Opening {
     manifest: Manifest,
@@ -127,7 +109,7 @@ impl Opening {
         if manifest.generation != generation {
             return Err(corrupt(format!("{key} says that it is of {}", manifest.generation)).into());
         }
-        let pieces = |segment| u64::from(pieces(segment, manifest.piece_bytes));
+        let pieces = |segment: &StoredSegment| u64::from(piece_count(segment.bytes, manifest.piece_bytes).unwrap_or(0));
         // Nothing is asked for, or made room for, that cannot be there.
         if manifest.segments.iter().map(pieces).sum::<u64>() > inventory.keys.len() as u64 {
             return Err(corrupt("values that the manifest names are missing").into());
@@ -143,10 +125,11 @@ impl Opening {
         &self.manifest
     }
 
-    /// One of the [`VALUES`] of a segment of slots.
-    fn stored(&self, segment: usize, value: usize) -> &StoredSegment {
-        // The manifest is sorted by kind, and `VALUES` are. It has so many of each, or there was no beginning.
-        &self.manifest.segments[value * self.filling.segments() + segment]
+    /// The values of a segment of slots, in the order of [`VALUES`].
+    fn stored(&self, segment: usize) -> impl Iterator<Item = &StoredSegment> {
+        // The manifest is sorted by kind, and `VALUES` are.
+        let count = self.filling.segments();
+        (0..VALUES.len()).filter_map(move |value| self.manifest.segments.get(value * count + segment))
     }
 
     /// What is to be read next; nothing at the end.
@@ -175,10 +158,9 @@ impl Opening {
         while values.len() > 0 && self.next < self.filling.segments() {
             let segment = self.next;
             let mut joined: [Vec<u8>; VALUES.len()] = Default::default();
-            for (value, place) in joined.iter_mut().enumerate() {
-                let stored = self.stored(segment, value);
+            for (place, (stored, (kind, _))) in joined.iter_mut().zip(self.stored(segment).zip(VALUES)) {
                 *place = join(stored, self.manifest.piece_bytes, &mut values)?;
-                if (stored.kind, stored.index as usize) != (VALUES[value].0, segment) {
+                if (stored.kind, stored.index as usize) != (kind, segment) {
                     return Err(corrupt("the manifest names other segments than its slots have").into());
                 }
             }
@@ -213,11 +195,15 @@ fn named(key: Key, error: Error) -> Error {
 }
 
 /// One value from its pieces.
-fn join(stored: &StoredSegment, piece_bytes: u32, values: &mut IntoIter<Option<Vec<u8>>>) -> Result<Vec<u8>, Error> {
+fn join(
+    stored: &StoredSegment,
+    piece_bytes: u32,
+    values: &mut impl Iterator<Item = Option<Vec<u8>>>,
+) -> Result<Vec<u8>, Error> {
     let mut joined = Vec::new();
-    for piece in 0..pieces(stored, piece_bytes) {
+    for key in keys_of(stored, piece_bytes) {
         let Some(piece) = values.next().flatten() else {
-            return Err(corrupt([&key_of(stored, piece), " is missing"].concat()).into());
+            return Err(corrupt(format!("{key} is missing")).into());
         };
         if joined.is_empty() {
             joined = piece;
