@@ -45,15 +45,25 @@ export interface IndexOptions {
   maxBytes?: number;
 }
 
-/** Options of `open` and `import`. What an existing index already fixes (dimensions, metric, quantization) may be repeated, not changed. */
+/**
+ * Options of `open`, and of `import` with a name. What an existing index already fixes (dimensions, metric, quantization, m)
+ * may be repeated, not changed; `dimensions` are needed to make one.
+ */
 export interface OpenOptions extends Partial<IndexOptions> {
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * Where the index is kept. "indexeddb", the default in browsers, and "opfs", the private file system there; "fs" in Node, a
+   * directory whose path is the name; or a Store of your own, which nothing else should use, and which is closed with the index.
+   */
   store?: "indexeddb" | "opfs" | "fs" | Store;
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * What a change waits for. "relaxed", the default: the platform has it, and it outlives the process. "strict": it is on the
+   * medium, and outlives the machine's loss of power; INVALID_OPTION with "opfs", which cannot wait for that. A Store of your
+   * own decides for itself.
+   */
   durability?: Durability;
-  /** Not available in this version: INVALID_OPTION. */
+  /** "readwrite", the default, is for one at a time: the next is LOCKED. "readonly" sees what was stored when it was opened. */
   mode?: Mode;
-  /** Gives up with ABORTED. */
+  /** Gives up with ABORTED, at the next step, and gives back what was held. */
   signal?: AbortSignal;
 }
 
