@@ -226,9 +226,10 @@ impl IdMap {
         }
     }
 
-    /// One more than the highest slot in use: what [`IdMap::truncate`] can shorten to without loss.
-    pub(crate) fn used_len(&self) -> usize {
-        (0..self.len()).rev().find(|&slot| !self.is_free(Slot(slot as u32))).map_or(0, |slot| slot + 1)
+    /// What [`IdMap::truncate`] can shorten to without loss, looking no further back than `least`: one more than the
+    /// highest slot in use, or `least`.
+    pub(crate) fn used_len(&self, least: usize) -> usize {
+        (least..self.len()).rev().find(|&slot| !self.is_free(Slot(slot as u32))).map_or(least, |slot| slot + 1)
     }
 
     /// Drops the slots at and above `len`, with any ids they have, and the room for them.

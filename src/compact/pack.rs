@@ -62,7 +62,7 @@ impl Job {
         cost::LOOK
     }
 
-    /// Step 6, for one old node; after the last, the arrays shrink.
+    /// Step 6, for one old node; after the last, the arrays shrink, a segment at a time.
     pub(super) fn release(&mut self, parts: &mut Parts) -> usize {
         if let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) {
             self.cursor = slot.index() + 1;
@@ -78,10 +78,15 @@ impl Job {
             self.cursor = IDS_AT + part + 1;
             return cost::SHRINK;
         }
-        let (graph, codes) = parts.shrink();
-        self.reclaimed.graph += graph.saturating_sub(self.grown);
+        let (graph, codes, more) = parts.shrink();
+        // What moved nodes took comes off first.
+        let taken = self.grown.min(graph);
+        self.grown -= taken;
+        self.reclaimed.graph += graph - taken;
         self.reclaimed.codes += codes;
-        self.enter(Phase::Warm);
-        cost::FREE
+        if !more {
+            self.enter(Phase::Warm);
+        }
+        cost::SHRINK
     }
 }

@@ -4,6 +4,7 @@ use crate::arena::WarmArena;
 use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::Codes;
+use crate::segments::SEGMENT_SLOTS;
 use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
 
@@ -76,9 +77,13 @@ impl Parts {
         self.ids.release(slot);
     }
 
-    /// Drops the free slots at the end. Returns the bytes that the graph and the codes gave back.
-    pub(crate) fn shrink(&mut self) -> (usize, usize) {
-        self.truncate(self.ids.used_len())
+    /// Drops the free slots at the end, as far as the last segment reaches. Returns the bytes that the graph and the codes
+    /// gave back, and whether there may be more.
+    pub(crate) fn shrink(&mut self) -> (usize, usize, bool) {
+        let least = self.slots().saturating_sub(1) / SEGMENT_SLOTS * SEGMENT_SLOTS;
+        let len = self.ids.used_len(least);
+        let (graph, codes) = self.truncate(len);
+        (graph, codes, len == least && len > 0)
     }
 
     /// Drops the slots from `len` on, none of which is live, whatever else they hold. Returns the same.

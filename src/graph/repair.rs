@@ -12,6 +12,7 @@ use super::scan::scan;
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Neighbour, select, sort};
 use super::tree::hand_over;
+use crate::metric::Kernels;
 use crate::quantize::{Scorer, Space};
 use crate::types::{Level, OutOfMemory, Slot};
 
@@ -20,7 +21,7 @@ const REACH: usize = 64;
 
 /// How many of the nearest candidates the heuristic looks at. Looking at all of them made a repair take half as long
 /// again, for 0.0006 of recall.
-const MOST_CANDIDATES: usize = 20;
+const MOST_CANDIDATES: usize = 24;
 
 /// Who may be linked to, and who must not be linked to any more.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +73,12 @@ impl Graph {
         let wanted = self.links(slot, level).len();
         list.clear();
         list.try_reserve(2 * self.capacity(level) + 2 * self.m())?;
-        let found = self.candidates(slot, level, fates, &mut search)?;
+        self.candidates(kernels, slot, level, fates, &mut search)?;
         let nearest = self.capacity(level).min(MOST_CANDIDATES);
-        for &slot in &found {
+        for &slot in &*search.found {
             point.touch(point.row(slot));
         }
-        scan::<false>(&point, found.into_iter(), nearest, search.pool)?;
+        scan::<false>(&point, search.found.iter().copied(), nearest, search.pool)?;
         let kept: Aside =
             self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
         list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
@@ -113,10 +114,14 @@ impl Graph {
         sort(list);
         let wanted = wanted.max(few).min(self.capacity(level));
         let count = select(space, list, wanted, true, buffer);
+        let is_new = |neighbour: &&Neighbour| !neighbour.kept;
+        for neighbour in list[..count].iter().filter(is_new) {
+            self.touch_list(kernels, neighbour.slot, level);
+        }
         self.set_links(slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
         // A new link is worth as much the other way, where there is room for it: without that, in-links thin out from
         // one repair to the next, and recall with them.
-        for neighbour in list[..count].iter().filter(|neighbour| !neighbour.kept) {
+        for neighbour in list[..count].iter().filter(is_new) {
             if !neighbours(self.list(neighbour.slot, level)).any(|other| other == slot) {
                 self.append(neighbour.slot, level, slot.0);
             }
@@ -124,36 +129,39 @@ impl Graph {
         Ok(())
     }
 
-    /// The live nodes that the leaving neighbours of `slot` lead to, and where those are few, their leaving
+    /// Finds the live nodes that the leaving neighbours of `slot` lead to, and where those are few, their leaving
     /// neighbours in turn.
     fn candidates(
         &self,
+        kernels: Kernels,
         slot: Slot,
         level: Level,
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
         search: &mut SearchSpace<'_>,
-    ) -> Result<Vec<Slot>, OutOfMemory> {
-        search.visited.begin(self.len())?;
-        search.visited.insert(slot);
+    ) -> Result<(), OutOfMemory> {
+        let SearchSpace { visited, found, .. } = search;
+        found.clear();
+        visited.begin(self.len())?;
+        visited.insert(slot);
         // No more leaving nodes are looked at than there is room for here.
         let mut leaving = [Slot::NONE; REACH];
         let mut seen = 0;
         for neighbour in neighbours(self.list(slot, level)) {
-            search.visited.insert(neighbour);
+            visited.insert(neighbour);
             if (fates.is_leaving)(neighbour) && seen < REACH {
                 leaving[seen] = neighbour;
                 seen += 1;
+                self.touch_list(kernels, neighbour, level);
             }
         }
         let direct = seen;
         let enough = self.capacity(level);
-        let mut found = Vec::new();
         let mut at = 0;
         while at < seen && (at < direct || found.len() < enough) {
             found.try_reserve(self.m())?;
             // The first half of a list on level 0 holds its own choice; what was appended since adds time, not recall.
             for next in neighbours(self.list(leaving[at], level)).take(self.m()) {
-                if !search.visited.insert(next) {
+                if !visited.insert(next) {
                     continue;
                 }
                 if (fates.is_live)(next) {
@@ -165,7 +173,12 @@ impl Graph {
             }
             at += 1;
         }
-        Ok(found)
+        Ok(())
+    }
+
+    /// Starts bringing a list into the cache.
+    fn touch_list(&self, kernels: Kernels, slot: Slot, level: Level) {
+        kernels.touch(bytemuck::cast_slice(self.list(slot, level)));
     }
 
     /// Copies a node to a free slot. The copy takes the tree links; the original stays traversable and leads to the

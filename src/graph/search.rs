@@ -24,6 +24,7 @@ pub(crate) struct Scratch {
     /// The fixed point of a comparison between candidates.
     pub(super) point: PointBuffer,
     batch: [Slot; BATCH],
+    found: Vec<Slot>,
     pub(super) plan: Plan,
 }
 
@@ -35,6 +36,7 @@ impl Default for Scratch {
             query: PointBuffer::default(),
             point: PointBuffer::default(),
             batch: [Slot::NONE; BATCH],
+            found: Vec::new(),
             plan: Plan::default(),
         }
     }
@@ -135,7 +137,7 @@ impl<S: Scorer> LevelSearch<'_, S> {
     #[inline(never)]
     pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {
         let Self { graph, level, scorer, start, .. } = *self;
-        let SearchSpace { visited, pool, batch } = space;
+        let SearchSpace { visited, pool, batch, .. } = space;
         visited.begin(graph.len())?;
         pool.begin(self.ef, self.limit)?;
         visited.insert(start);
@@ -187,13 +189,15 @@ pub(crate) struct SearchSpace<'a> {
     pub(super) visited: &'a mut Visited,
     pub(crate) pool: &'a mut Pool,
     batch: &'a mut [Slot; BATCH],
+    /// What a repair has found to choose from.
+    pub(super) found: &'a mut Vec<Slot>,
 }
 
 impl Scratch {
     /// The scratch in three parts that are borrowed apart: for searching, for the query, for comparisons.
     pub(crate) const fn split(&mut self) -> (SearchSpace<'_>, &mut PointBuffer, &mut PointBuffer) {
-        let Self { visited, pool, query, point, batch, .. } = self;
-        (SearchSpace { visited, pool, batch }, query, point)
+        let Self { visited, pool, query, point, batch, found, .. } = self;
+        (SearchSpace { visited, pool, batch, found }, query, point)
     }
 }
 

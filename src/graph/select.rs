@@ -57,9 +57,11 @@ pub(super) fn select<S: Space>(
     // Making a fixed point costs as much as several distances, so whoever there are fewer of is one: the chosen, or,
     // where a few places of a list are to be filled again, the candidates for them.
     let is_refill = 2 * owed > most;
-    // Those most likely to be made fixed points; together, because one after the other each would be waited for.
-    for candidate in candidates.iter().filter(|candidate| !(is_refill && candidate.kept)).take(2 * most) {
-        space.touch_point(candidate.slot);
+    if !is_refill {
+        // Those most likely to be made fixed points; together, because one after the other each would be waited for.
+        for candidate in candidates.iter().take(2 * most) {
+            space.touch_point(candidate.slot);
+        }
     }
     let mut chosen = 0;
     for at in 0..candidates.len() {
@@ -86,12 +88,13 @@ pub(super) fn select<S: Space>(
     chosen
 }
 
-/// True when no chosen neighbour is nearer to the candidate than the node is.
+/// True when no chosen neighbour is nearer to the candidate than the node is, as far as coarse codes tell. They have been
+/// read already, and a repair that compares a few candidates more by them keeps its recall in less time.
 fn is_apart<S: Space>(space: &S, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut PointBuffer) -> bool {
     if chosen.is_empty() {
         return true;
     }
-    let point = space.point(candidate.slot, buffer);
+    let point = space.coarse_point(candidate.slot, buffer);
     let mut groups = chosen.chunks_exact(4);
     for group in &mut groups {
         let distances = point.score4([0, 1, 2, 3].map(|i| group[i].slot));

@@ -10,7 +10,7 @@
 //! is cosine, the squared length of the decoded vector. Recall by these codes alone ends near 0.993 on 384-dimensional
 //! sentence embeddings; the exact rerank lifts it.
 
-use super::nibbles::{Sums, pack, spread, unpack};
+use super::nibbles::{Sums, pack, spread, unpack, unpack_upper};
 use super::{PointBuffer, Scorer, Space};
 use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::Rows;
@@ -29,7 +29,8 @@ const SHORT: usize = 128;
 pub(crate) struct Int8Codes {
     metric: Metric,
     kernels: Kernels,
-    /// Dimensions, in whole lines of nibbles.
+    dimensions: usize,
+    /// The same in whole lines of nibbles.
     padded: usize,
     upper: Rows<Line>,
     lower: Rows<Line>,
@@ -42,7 +43,15 @@ impl Int8Codes {
         let padded = dimensions.next_multiple_of(2 * LINE_BYTES);
         let lines = padded / 2 / LINE_BYTES;
         let scales = if metric == Metric::Cosine { 1 } else { 2 };
-        Self { metric, kernels, padded, upper: Rows::new(lines), lower: Rows::new(lines), scales: Rows::new(scales) }
+        Self {
+            metric,
+            kernels,
+            dimensions,
+            padded,
+            upper: Rows::new(lines),
+            lower: Rows::new(lines),
+            scales: Rows::new(scales),
+        }
     }
 
     /// The stored arrays: upper halves, lower halves, scales.
@@ -165,6 +174,18 @@ impl Space for Int8Codes {
     fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
         let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);
         unpack(upper, lower, &mut buffer.plain);
+        let (scale, squared_length) = self.scale(slot);
+        self.around(scale, squared_length, buffer)
+    }
+
+    #[inline(never)]
+    fn coarse_point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
+        if self.is_short() {
+            return self.point(slot, buffer);
+        }
+        unpack_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut buffer.plain);
+        // Beyond the last dimension is nothing, and nothing is known exactly.
+        buffer.plain[self.dimensions..].fill(0);
         let (scale, squared_length) = self.scale(slot);
         self.around(scale, squared_length, buffer)
     }

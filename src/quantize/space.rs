@@ -55,6 +55,11 @@ pub(crate) trait Space {
     /// The scorer around the code of `slot`. `buffer` is scratch that the scorer may borrow.
     fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Self::Point<'a>;
 
+    /// The same around a coarse code, where there is one: what a score reads of a slot, and no more.
+    fn coarse_point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Self::Point<'a> {
+        self.point(slot, buffer)
+    }
+
     /// Starts bringing what [`Space::point`] reads, and a score does not, into the cache.
     fn touch_point(&self, _: Slot) {}
 
