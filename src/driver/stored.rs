@@ -85,7 +85,8 @@ impl<S: Store> StoredIndex<S> {
         (self.store, self.index.into_inner())
     }
 
-    /// The index, for searching and reading.
+    /// The index, for searching and reading. To be given back before the next wait: while it is held, nobody can tell the
+    /// index how a commit or a checkpoint has ended, and that call is [`Error::Busy`].
     ///
     /// # Errors
     /// [`Error::Busy`] from within [`StoredIndex::change`].
@@ -101,11 +102,12 @@ impl<S: Store> StoredIndex<S> {
         self.with(change)
     }
 
-    /// Makes all changes so far durable: they are appended to the log. To be called one after the other, and not beside a
-    /// checkpoint.
+    /// Makes all changes so far durable: they are appended to the log. A store's calls are made one after the other, and so
+    /// are this and [`StoredIndex::checkpoint`]. A future that is dropped before its end is a failure like any other.
     ///
     /// # Errors
     /// What the store said. The index then takes no changes any more, and opening it again finds what the store has.
+    /// [`Error::Busy`] beside another commit.
     pub async fn commit(&self) -> Result<(), Error> {
         commit(&self.store, self).await
     }
@@ -122,7 +124,8 @@ impl<S: Store> StoredIndex<S> {
     /// in it or in the log.
     ///
     /// # Errors
-    /// What the store said; nothing is lost, and the log is as it was.
+    /// What the store said; nothing is lost, and the next one may succeed. [`Error::Busy`] beside a commit, and when another
+    /// checkpoint has begun meanwhile.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         checkpoint(&self.store, self).await
     }

@@ -125,7 +125,7 @@ fn insert(stored: &StoredIndex<Calm>, number: usize) -> Result<(), Error> {
 #[test]
 fn insert_and_delete_that_are_logged() {
     let fresh = |place: &Calm| open(place).unwrap();
-    assert!(each_refusal(fresh, |stored| insert(stored, 500)) > 5);
+    assert!(each_refusal(fresh, |stored| insert(stored, 500)) > 0);
     let gone = id(12);
     assert!(each_refusal(fresh, |stored| stored.change(|index| index.delete(&gone).map(drop))) > 0);
     each_refusal(fresh, |stored| stored.change(Index::clear));
@@ -138,7 +138,7 @@ fn commit_and_checkpoint() {
         (500..510).for_each(|number| insert(&stored, number).unwrap());
         stored
     };
-    assert!(each_refusal(changed, |stored| now(stored.commit())) > 1);
+    assert!(each_refusal(changed, |stored| now(stored.commit())) > 0);
     assert!(each_refusal(changed, |stored| now(stored.checkpoint())) > 20);
     let unchanged = |place: &Calm| open(place).unwrap();
     assert!(each_refusal(unchanged, |stored| now(stored.checkpoint())) > 5);
@@ -181,7 +181,7 @@ fn a_hostile_manifest_is_not_believed() {
     let newest = manifests.iter().max().unwrap().clone();
     let manifest = now(original.read(std::slice::from_ref(&newest))).unwrap().remove(0).unwrap();
     let mut refused = 0;
-    for at in (32..manifest.len().min(300)).step_by(2) {
+    for at in (32..manifest.len() - 3).step_by(2) {
         for word in [0, 1, 0xFFFF, 1 << 28, 1 << 30, u32::MAX] {
             let mut forged = manifest.clone();
             forged[at..at + 4].copy_from_slice(&u32::to_le_bytes(word));

@@ -133,6 +133,7 @@ fn the_store_holds_what_the_index_needs() {
     for number in 0..2500_u64 {
         assert!(stored.change(|index| index.delete(&number.into())).unwrap());
     }
+    now(stored.commit()).unwrap();
     stored.change(Index::compact).unwrap();
     assert!(stored.checkpoint_due().unwrap());
     for _ in 0..2 {
