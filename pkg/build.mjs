@@ -3,9 +3,10 @@
 //     node build.mjs ../target/wasm32-unknown-unknown/release/thermocline.wasm
 //
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
-//  2. the glue becomes a factory: one fresh instance at each call
+//  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
 //  3. wasm-opt makes dist/thermocline.wasm
-//  4. esbuild bundles two scripts for each platform: the package itself, and its worker entry
+//  4. esbuild bundles three scripts for each platform: the package itself, a store that it loads when that is asked for, and
+//     its worker entry
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
 //  6. sizes are printed
 import { execFileSync } from "node:child_process";
@@ -15,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { declarationsFrom } from "./build/declarations.mjs";
 import { factoryFrom } from "./build/glue.mjs";
+import { withShortImports } from "./build/imports.mjs";
 import { LIMITS, sizes } from "./build/sizes.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -28,14 +30,17 @@ const WASM_OPT = [
   "--strip-debug", "--strip-producers", "--strip-target-features",
 ];
 
-/** Each platform's scripts: `index` is the one whose errors `thermocline/worker` gives. */
+/** Each platform's scripts: `index` is the one whose errors the others of the platform give. */
 const SCRIPTS = [
-  { entry: "browser", out: "index.browser.js", platform: "browser", format: "esm" },
-  { entry: "node", out: "index.node.js", platform: "node", format: "esm" },
-  { entry: "cjs", out: "index.node.cjs", platform: "node", format: "cjs" },
-  { entry: "worker", out: "worker.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "worker", out: "worker.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+  { entry: "entry.browser", out: "index.browser.js", platform: "browser", format: "esm" },
+  { entry: "entry.node", out: "index.node.js", platform: "node", format: "esm" },
+  { entry: "entry.cjs", out: "index.node.cjs", platform: "node", format: "cjs" },
+  { entry: "stores/opfs", out: "opfs.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "stores/directory", out: "directory.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "stores/directory", out: "directory.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+  { entry: "entry.worker", out: "worker.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "entry.worker", out: "worker.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "entry.worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
 ];
 
 const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
@@ -48,13 +53,15 @@ for (const folder of [DIST, WASM]) {
 
 checkGenerator();
 run("wasm-bindgen", "--target", "web", "--no-typescript", "--encode-into", "always", "--out-dir", WASM, "--out-name", "generated", input);
-writeFileSync(join(WASM, "glue.js"), factoryFrom(readFileSync(join(WASM, "generated.js"), "utf8")));
+const short = withShortImports(readFileSync(join(WASM, "generated_bg.wasm")), readFileSync(join(WASM, "generated.js"), "utf8"));
+writeFileSync(join(WASM, "short.wasm"), short.wasm);
+writeFileSync(join(WASM, "glue.js"), factoryFrom(short.glue));
 
-run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...WASM_OPT, join(WASM, "generated_bg.wasm"), "-o", join(DIST, "thermocline.wasm"));
+run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...WASM_OPT, join(WASM, "short.wasm"), "-o", join(DIST, "thermocline.wasm"));
 
 for (const { entry, out, platform, format, index } of SCRIPTS) {
   await build({
-    entryPoints: [join(HERE, `src/entry.${entry}.ts`)],
+    entryPoints: [join(HERE, `src/${entry}.ts`)],
     outfile: join(DIST, out),
     alias: { "thermocline-glue": join(WASM, "glue.js") },
     platform,
@@ -63,7 +70,9 @@ for (const { entry, out, platform, format, index } of SCRIPTS) {
     bundle: true,
     minify: true,
     legalComments: "none",
-    plugins: index ? [errorsOf(index)] : [],
+    plugins: index ? [errorsOf(index)] : [storesBeside(out)],
+    // `import()` there is `require`: some programs that load CommonJS have no other.
+    supported: { "dynamic-import": format === "esm" },
     // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
     mangleProps: /^(__wbg_ptr|__wrap|__destroy_into_raw)$/,
     logLevel: "warning",
@@ -87,6 +96,16 @@ for (const { name, raw, gzip, within } of sizes(DIST)) {
 /** Leaves the error class to another script of the package, so that a program that loads both has one to compare with. */
 function errorsOf(script) {
   return { name: "errors", setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: script, external: true })) };
+}
+
+/** Leaves a store that is loaded when it is asked for to the script of its own, which has the same ending. */
+function storesBeside(out) {
+  const ending = out.slice("index".length);
+  const path = (request) => `./${request.match(/(\w+)\.js$/)[1]}${ending}`;
+  return {
+    name: "stores",
+    setup: ({ onResolve }) => onResolve({ filter: /\/stores\/(opfs|directory)\.js$/ }, (request) => ({ path: path(request.path), external: true })),
+  };
 }
 
 /** The glue and the crate must be of one version, or the wasm file refuses to start. */

@@ -3,12 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file. */
+/** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file; one that uses OPFS, a second script. */
 export const LIMITS = { script: 12_000, wasm: 100_000 };
 
-/** The scripts, two for each platform, and the wasm file that they share. */
+/** The scripts, three for each platform, and the wasm file that they share. */
 export const SHIPPED = [
-  "index.browser.js", "index.node.js", "index.node.cjs", "worker.browser.js", "worker.node.js", "worker.node.cjs", "thermocline.wasm",
+  "index.browser.js", "index.node.js", "index.node.cjs", "opfs.browser.js", "directory.node.js", "directory.node.cjs",
+  "worker.browser.js", "worker.node.js", "worker.node.cjs", "thermocline.wasm",
 ];
 
 /** For each shipped file of `dist` its bytes, raw and gzipped, and whether it is within its limit. */

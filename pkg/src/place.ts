@@ -68,12 +68,12 @@ function oneOf(option: string, value: unknown, usual: string, other: string): st
 
 /** Takes hold of the place. LOCKED while another writer has it. */
 export async function hold({ name, store, options }: Wanted): Promise<Place> {
-  return typeof store === "string" ? places.hold(store, name, options) : new StorePlace(store, options.mode, claim(store, options.mode));
+  return typeof store === "string" ? step(`opening ${name}`, () => places.hold(store, name, options)) : new StorePlace(store, options.mode, claim(store, options.mode));
 }
 
 /** Removes what is kept there. LOCKED while a writer has it. */
 export async function destroy({ name, store, options }: Wanted): Promise<void> {
-  if (typeof store === "string") return places.destroy(store, name);
+  if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name));
   const close = claim(store, options.mode);
   await step(`removing ${name}`, async () => {
     try {

@@ -4,9 +4,10 @@ import { fail } from "./guard.js";
 import { StorePlace, type Place, type Places } from "./place.js";
 import { freshInstance } from "./raw.js";
 import type { StoreOptions } from "./store.js";
-import { destroyOpfs, openOpfs } from "./stores/opfs.js";
 import { takeWebLock } from "./stores/web-lock.js";
 
+/** A script of its own, for those who want it; see build.mjs. */
+const opfs = () => import("./stores/opfs.js");
 const lockOf = (name: string) => `thermocline:${name}`;
 
 export const places: Places = {
@@ -17,11 +18,11 @@ export const places: Places = {
     if (options.durability === "strict") {
       fail("INVALID_OPTION", 'durability: expected "relaxed" with store "opfs", which has no way to wait for the medium; "indexeddb" has');
     }
-    return new StorePlace(await openOpfs(name, options), options.mode);
+    return new StorePlace(await (await opfs()).openOpfs(name, options), options.mode);
   },
 
   async destroy(store, name) {
-    if (store === "opfs") return destroyOpfs(name);
+    if (store === "opfs") return (await opfs()).destroyOpfs(name);
     const release = await takeWebLock(lockOf(name));
     try {
       const { RawIndex } = await freshInstance();

@@ -116,7 +116,7 @@ for (const store of ["indexeddb", "opfs"]) {
     const writing = `
       const index = await open({ dimensions: 16 });
       const payload = new Uint8Array(4000);
-      const write = async (id) => { await index.insertWithId(id, vector(), payload); said(id); };
+      const write = async (id) => { await index.insertWithId(id, vector(), payload); await said(id); };
       (async () => {
         for (let serial = 0; ; serial++) {
           if (serial % 3) await write(round + "-" + serial);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { LIMITS, SHIPPED, sizes } from "../build/sizes.mjs";
 import { factoryFrom } from "../build/glue.mjs";
+import { withShortImports } from "../build/imports.mjs";
 import { PKG, manifest, pack, remove, run } from "./support/project.mjs";
 
 const DIST = join(PKG, "dist");
@@ -67,4 +68,14 @@ test("the glue's maker refuses output of a shape that it does not know", async (
     assert.notEqual(change(generated), generated, String(change));
     assert.throws(() => factoryFrom(change(generated)), /output has changed/, String(change));
   }
+});
+
+test("what the wasm file imports has short names, and the glue the same ones", async () => {
+  const imports = WebAssembly.Module.imports(await WebAssembly.compile(await readFile(join(DIST, "thermocline.wasm"))));
+  assert.ok(imports.length > 10);
+  for (const { name } of imports) assert.match(name, /^i[0-9a-z]+$/);
+  const [wasm, glue] = await Promise.all(["generated_bg.wasm", "generated.js"].map((name) => readFile(join(PKG, "wasm", name))));
+  const text = glue.toString();
+  assert.match(withShortImports(wasm, text).glue, /\n        i0: function/);
+  assert.throws(() => withShortImports(wasm, text.replace(/\n        (__wbg_\w+): function/, "\n        other: function")), /expected __wbg_\w+: once/);
 });
