@@ -95,7 +95,10 @@ pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), 
     host.with(|index| index.attach(inventory, store.value_bytes()))?;
     let written = checkpoint(store, host).await;
     if written.is_err() {
-        host.with(|index| Ok(index.detach()))?;
+        host.with(|index| {
+            index.detach();
+            Ok(())
+        })?;
     }
     written
 }

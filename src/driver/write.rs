@@ -58,13 +58,15 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
             Ok(Step::Last(batch)) => store.commit(batch).await.map(|()| true).map_err(Error::from),
             Err(error) => Err(error),
         };
-        match written {
-            Ok(false) => {}
-            Ok(true) => return host.with(|index| Ok(index.checkpoint_ended(generation))),
-            Err(error) => {
-                host.with(|index| Ok(index.checkpoint_failed(generation)))?;
-                return Err(error);
-            }
+        if let Ok(false) = written {
+            continue;
         }
+        return host.with(|index| {
+            match &written {
+                Ok(_) => index.checkpoint_ended(generation),
+                Err(_) => index.checkpoint_failed(generation),
+            }
+            written.map(drop)
+        });
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use thermocline::{Config, DirectoryStore, Id, Index, OpenOptions, Payload, StoreOptions, StoredIndex};
+use thermocline::{Config, DirectoryStore, Error, Id, Index, OpenOptions, Payload, StoreOptions, StoredIndex};
 
 use crate::model::{Model, fingerprint};
 use crate::support::{Rng, now};
@@ -30,7 +30,8 @@ fn open(place: &PathBuf) -> StoredIndex<DirectoryStore> {
 fn change(n: usize) -> (Id, Option<Vec<f32>>) {
     let mut rng = Rng(n as u64);
     let number = rng.below(400);
-    let id = if number % 3 == 0 { Id::from(format!("id {number}").as_str()) } else { Id::Number(number as u64) };
+    let id =
+        if number.is_multiple_of(3) { Id::from(format!("id {number}").as_str()) } else { Id::Number(number as u64) };
     (id, (!rng.one_in(3)).then(|| rng.vector(DIMENSIONS)))
 }
 
@@ -41,11 +42,11 @@ fn payload(id: &Id) -> Option<Payload<'_>> {
     }
 }
 
-fn make(index: &mut Index, n: usize) {
+fn make(index: &mut Index, n: usize) -> Result<(), Error> {
     let (id, vector) = change(n);
     match vector {
-        Some(vector) => index.upsert(id.clone(), &vector, payload(&id)).unwrap(),
-        None => drop(index.delete(&id).unwrap()),
+        Some(vector) => index.upsert(id.clone(), &vector, payload(&id)),
+        None => index.delete(&id).map(drop),
     }
 }
 
@@ -71,7 +72,7 @@ fn writer() {
     let mut rng = Rng(next as u64 ^ 0xabcd);
     loop {
         for _ in 0..=rng.below(12) {
-            stored.change(|index| Ok(make(index, next))).unwrap();
+            stored.change(|index| make(index, next)).unwrap();
             next += 1;
         }
         match rng.below(5) {

@@ -2,19 +2,19 @@
 //! their order, and links, draws of levels and slots follow from that order and from what a checkpoint holds. Compaction is
 //! no change that the log tells of, so this holds when a checkpoint follows it.
 
-use thermocline::{Config, Index, MemoryStore, Metric, OpenOptions, Payload, Quantization, StoredIndex};
+use thermocline::{Config, Error, Index, MemoryStore, Metric, OpenOptions, Payload, Quantization, StoredIndex};
 
 use crate::support::{Rng, now};
 
-fn change(index: &mut Index, rng: &mut Rng) {
+fn change(index: &mut Index, rng: &mut Rng) -> Result<(), Error> {
     let vector = rng.vector(index.config().dimensions);
     let number = rng.below(200) as u64;
     let bytes = vec![7; number as usize % 9];
     match rng.below(10) {
-        0..=4 => drop(index.insert(&vector, Some(Payload::Bytes(&bytes))).unwrap()),
-        5 | 6 => index.upsert(format!("n {number}").as_str(), &vector, None).unwrap(),
-        7 => index.upsert(number, &vector, None).unwrap(),
-        _ => drop(index.delete(&number.into()).unwrap()),
+        0..=4 => index.insert(&vector, Some(Payload::Bytes(&bytes))).map(drop),
+        5 | 6 => index.upsert(format!("n {number}").as_str(), &vector, None),
+        7 => index.upsert(number, &vector, None),
+        _ => index.delete(&number.into()).map(drop),
     }
 }
 
@@ -38,8 +38,8 @@ fn opening_again_changes_no_byte() {
         for _ in 0..40 {
             for _ in 0..rng.below(60) {
                 let mut same = rng.clone();
-                change(&mut never, &mut rng);
-                stored.change(|index| Ok(change(index, &mut same))).unwrap();
+                change(&mut never, &mut rng).unwrap();
+                stored.change(|index| change(index, &mut same)).unwrap();
             }
             match rng.below(12) {
                 0 => {
