@@ -1,10 +1,11 @@
 // The main job of thermocline, end to end, on real data, in Node: build, query, delete, compact while querying,
-// export and import, every claim verified in the run; then the same job on a page. `node demo.mjs --help`.
+// export and import, keep and open again, every claim verified in the run; then the same job on a page. `node demo.mjs --help`.
 
 import { readFile } from "node:fs/promises";
 import { loadDataset } from "./src/common/dataset.js";
 import { USAGE, readOptions } from "./demo/options.mjs";
 import { Claims, bold, dim, figure, heading } from "./demo/print.mjs";
+import { keep } from "./demo/keep.mjs";
 import { build, compact, query, remove, roundTrip } from "./demo/steps.mjs";
 
 // Held-out queries with a clear answer, shown in full; the first is about an animal, so deleting animals changes it.
@@ -39,6 +40,7 @@ async function main() {
   await remove(job);
   await compact(job);
   await roundTrip(job);
+  await keep(job);
   await job.index.close();
   const verified = claims.conclude();
 

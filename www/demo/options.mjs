@@ -1,5 +1,6 @@
 // The command line of the demo.
 
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 export const USAGE = `usage: node demo.mjs [options]
@@ -8,6 +9,7 @@ export const USAGE = `usage: node demo.mjs [options]
   --categories A,B      lexnames to delete (default noun.animal,noun.plant,noun.person)
   --quantization Q      int8 (default) or none
   --slice-ms N          longest slice of the compaction in milliseconds (default 4)
+  --keep DIR            where the index is kept, and found by the next run (default .kept beside this page)
   --help                this text`;
 
 /** Parsed and checked options; throws an Error that says what is wrong. */
@@ -20,6 +22,7 @@ export function readOptions(argv) {
       categories: { type: "string", default: "noun.animal,noun.plant,noun.person" },
       quantization: { type: "string", default: "int8" },
       "slice-ms": { type: "string", default: "4" },
+      keep: { type: "string", default: fileURLToPath(new URL("../.kept", import.meta.url)) },
       help: { type: "boolean", default: false },
     },
   });
@@ -29,5 +32,5 @@ export function readOptions(argv) {
   if (!(sliceMs > 0)) throw new Error(`--slice-ms: expected a positive number, got ${values["slice-ms"]}`);
   const categories = values.categories.split(",").map((name) => name.trim()).filter(Boolean);
   if (categories.length === 0) throw new Error("--categories: expected at least one lexname");
-  return { once: values.once, help: values.help, quantization: values.quantization, port, sliceMs, categories };
+  return { once: values.once, help: values.help, quantization: values.quantization, keep: values.keep, port, sliceMs, categories };
 }
