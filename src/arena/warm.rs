@@ -156,6 +156,13 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.unstored.truncate(len);
     }
 
+    /// Notes the slots below `len` as ones that are not stored, though some of their segments may have no record at all.
+    pub(crate) fn cover(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.unstored.reserve(len)?;
+        self.unstored.grow(len, len);
+        Ok(())
+    }
+
     /// Which segments of slots have a record that is not stored.
     pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
         &mut self.unstored

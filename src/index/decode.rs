@@ -189,6 +189,8 @@ impl Filling {
     }
 
     fn records(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), Error> {
+        // A segment of tombstones only has no record to be noted by, and is stored like any other.
+        self.index.parts.records.cover(slots.end)?;
         for slot in slots.map(|slot| Slot(slot as u32)) {
             let mut word = [0; 8];
             from.take(Kind::RecordOffsets, &mut word)?;

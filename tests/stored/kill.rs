@@ -88,8 +88,9 @@ fn writer() {
     }
 }
 
-/// Runs the writer from change `next` on, and kills it after a while. Returns how many changes were acknowledged.
-fn run_and_kill(place: &PathBuf, next: usize, after: Duration) -> usize {
+/// Runs the writer from change `next` on, and kills it some time after it has been told so many times that its changes are
+/// kept. Returns how many changes were acknowledged.
+fn run_and_kill(place: &PathBuf, next: usize, times: usize, after: Duration) -> usize {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["kill::writer", "--exact", "--ignored", "--nocapture"])
         .env(PLACE, place)
@@ -99,7 +100,7 @@ fn run_and_kill(place: &PathBuf, next: usize, after: Duration) -> usize {
         .unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let number = |line: &String| line.split_once("acknowledged ").and_then(|(_, number)| number.parse().ok());
-    let first: usize = said.find_map(|line| number(&line)).unwrap();
+    let first: usize = said.by_ref().filter_map(|line| number(&line)).nth(times).unwrap();
     std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -115,7 +116,7 @@ fn what_was_acknowledged_outlives_every_kill() {
         let mut model = Model::new();
         let mut next = 0;
         for _ in 0..KILLS {
-            let upto = run_and_kill(&place, next, Duration::from_micros(200 + rng.below(12_000) as u64));
+            let upto = run_and_kill(&place, next, rng.below(24), Duration::from_micros(rng.below(3000) as u64));
             (next..upto).for_each(|n| expect(&mut model, n));
             model.acknowledge(model.changes());
             acknowledged += upto - next;

@@ -182,3 +182,26 @@ fn a_compaction_that_ends_while_a_checkpoint_waits_is_due_again() {
     .unwrap();
     assert!(stored.checkpoint_due().unwrap());
 }
+
+/// The last segments, which came in as tombstones only, had no record by which they would have been noted, so they were not written, and
+/// the index could not be opened again.
+#[test]
+fn a_segment_without_a_record_is_stored() {
+    let mut index = Index::new(Config { ef_construction: 8, ..Config::new(3) }).unwrap();
+    let vector = |number: u64| [1.0 + number as f32, (number % 7) as f32, (number % 11) as f32];
+    for number in 0..2500 {
+        index.insert_with_id(number, &vector(number), None).unwrap();
+    }
+    for number in 1024..2500u64 {
+        assert!(index.delete(&Id::Number(number)).unwrap());
+    }
+    let index = Index::import(&index.export().unwrap()).unwrap();
+    let place = MemoryStore::default();
+    drop(now(StoredIndex::create(place.clone(), index)).unwrap());
+    for round in 0..2 {
+        let stored = now(StoredIndex::open(place.clone(), OpenOptions::default())).unwrap();
+        assert_eq!(stored.index().unwrap().len(), 1024, "round {round}");
+        stored.change(|index| index.upsert(3, &vector(5), None)).unwrap();
+        now(stored.checkpoint()).unwrap();
+    }
+}
