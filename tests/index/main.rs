@@ -28,6 +28,8 @@ mod frozen;
 mod hostile;
 mod memory;
 mod model;
+#[path = "../support/random.rs"]
+mod random;
 mod round_trip;
 mod search;
 mod slices;

@@ -2,32 +2,13 @@
 
 use std::collections::HashMap;
 
+pub(crate) use crate::random::Rng;
 use thermocline::{Config, Hit, Id, Index, Metric, Payload, Quantization, SearchOptions};
 
 pub(crate) const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
 pub(crate) const QUANTIZATIONS: [Quantization; 2] = [Quantization::None, Quantization::Int8];
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-#[derive(Clone)]
-pub(crate) struct Rng(pub(crate) u64);
-
 impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    /// Uniform in -1 to 1.
-    pub(crate) fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-
     /// Roughly normal, with a standard deviation of about one.
     pub(crate) fn normal(&mut self) -> f32 {
         (0..3).map(|_| self.unit()).sum()

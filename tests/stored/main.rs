@@ -21,6 +21,8 @@ mod kill;
 mod layout;
 mod model;
 mod modes;
+#[path = "../support/random.rs"]
+mod random;
 mod regressions;
 mod run;
 mod same_bytes;

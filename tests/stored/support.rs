@@ -7,25 +7,11 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+pub(crate) use crate::random::Rng;
 use thermocline::bench_support::{Call, FaultStore, Plan};
 use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-#[derive(Clone, Debug)]
-pub(crate) struct Rng(pub(crate) u64);
-
 impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
     pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -36,8 +22,7 @@ impl Rng {
 
     /// Of a length that every metric takes.
     pub(crate) fn vector(&mut self, dimensions: usize) -> Vec<f32> {
-        let unit = |x: u64| (x >> 40) as f32 / (1 << 23) as f32 - 1.0;
-        let mut vector: Vec<f32> = (0..dimensions).map(|_| unit(self.next())).collect();
+        let mut vector: Vec<f32> = (0..dimensions).map(|_| self.unit()).collect();
         vector[0] += 0.01;
         vector
     }
