@@ -51,10 +51,11 @@ mod native;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
+pub use arena::ReadPlan;
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
 pub use driver::{Clock, OpenOptions, StoredIndex};
 pub use index::{
-    CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats, StoredBytes,
+    CacheCounts, CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats, StoredBytes,
 };
 pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]

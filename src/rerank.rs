@@ -1,6 +1,6 @@
 //! Candidates -> exact order: who is compared by whole codes, and who by full vectors.
 
-use crate::arena::WarmArena;
+use crate::arena::Records;
 use crate::metric::{Kernels, Metric};
 use crate::order::sort_by_distance;
 use crate::types::{Candidate, Distance, Slot};
@@ -42,7 +42,7 @@ impl Exact<'_> {
     }
 
     /// Replaces the distances by exact ones and sorts by them, ties by slot.
-    pub(crate) fn rerank(&self, records: &WarmArena, candidates: &mut [Candidate]) {
+    pub(crate) fn rerank(&self, records: &Records, candidates: &mut [Candidate]) {
         for candidate in &*candidates {
             if let Some(bytes) = records.bytes(candidate.slot) {
                 self.kernels.touch(bytes);

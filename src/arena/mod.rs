@@ -7,19 +7,32 @@
 //! | `locator.rs` | slot -> position of its record |
 //! | `warm.rs` | the warm arena: append, read, remove |
 //! | `evacuation.rs` | giving stale bytes back, slab by slab, in bounded steps |
+//! | `place.rs` | slot -> where in the store its record is |
+//! | `block.rs` | records that are stored together, as bytes and in memory |
+//! | `cold.rs` | the cold arena: places, the table of blocks, those that have been read |
+//! | `records.rs` | all records of an index, warm and cold |
 //!
 //! A position is one `u32`: the slab's index in the high bits, the word within the slab in the low ones. A record is
 //! appended to the open slab and never changed; removing it leaves stale bytes, which an [`Evacuation`] reclaims by
 //! copying what is live elsewhere.
 
+mod block;
+mod cold;
 pub(crate) mod evacuation;
 mod locator;
+mod place;
 pub(crate) mod record;
+mod records;
 mod slab;
 pub(crate) mod warm;
 
+pub(crate) use block::{put_record, stored_record_bytes};
+pub use cold::ReadPlan;
 pub(crate) use evacuation::{Evacuation, EvacuationError};
+pub(crate) use place::{MOST_BLOCKS, MOST_RECORDS, Place};
 pub(crate) use record::{AppendError, MAX_PAYLOAD_BYTES, PayloadKind};
+pub(crate) use records::Records;
+#[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use warm::WarmArena;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -7,6 +7,7 @@
 //! Counting: every word of a slab is *live* (belongs to a record that its slot points to), *stale* (belonged to one), or
 //! *spare* (room). `resident = live + stale + spare`, exactly, at every moment.
 
+use crate::order::sort_by;
 use crate::types::OutOfMemory;
 
 /// log2 of the words in a slab: 2^18 words are 1 MiB. Fewer only in tests.
@@ -256,6 +257,16 @@ impl<const BITS: u32> Slabs<BITS> {
         Ok(names)
     }
 
+    /// Every slab, in the order in which they were opened.
+    pub(super) fn oldest(&self) -> Result<Vec<SlabName>, OutOfMemory> {
+        let there = || self.slabs.iter().enumerate().filter(|(_, slab)| slab.birth > 0);
+        let mut names = Vec::new();
+        names.try_reserve_exact(there().count())?;
+        names.extend(there().map(|(index, slab)| SlabName { index: index as u32, birth: slab.birth }));
+        sort_by(&mut names, |a, b| a.birth < b.birth);
+        Ok(names)
+    }
+
     /// Bytes of the records, live and stale, in a slab; 0 when it has been dropped.
     pub(super) fn used_bytes(&self, name: SlabName) -> usize {
         let slab = self.slabs.get(name.index as usize).filter(|slab| slab.birth == name.birth);
@@ -305,6 +316,10 @@ impl<const BITS: u32> Slabs<BITS> {
 
     pub(super) const fn stale_bytes(&self) -> usize {
         (self.used_words - self.live_words) * WORD_BYTES
+    }
+
+    pub(super) const fn live_bytes(&self) -> usize {
+        self.live_words * WORD_BYTES
     }
 
     /// Bytes of all slabs, spare ones included, and of the tables that hold them.

@@ -3,7 +3,6 @@
 use super::locator::Locator;
 use super::record::{self, AppendError, Header, MAX_PAYLOAD_BYTES, PayloadKind, Record};
 use super::slab::{SLAB_BITS, SlabName, Slabs};
-use crate::segments::Changes;
 use crate::types::{OutOfMemory, Slot};
 
 /// Records by slot. `BITS` is log2 of the words in a slab.
@@ -14,14 +13,12 @@ pub(crate) struct WarmArena<const BITS: u32 = SLAB_BITS> {
     dimensions: usize,
     locator: Locator,
     pub(super) slabs: Slabs<BITS>,
-    /// Segments of slots with a record that is not stored. A record that went is no such change: it is stored and not read.
-    unstored: Changes,
 }
 
 impl<const BITS: u32> WarmArena<BITS> {
     /// An empty arena of vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
     pub(crate) const fn new(dimensions: usize) -> Self {
-        Self { dimensions, locator: Locator::new(), slabs: Slabs::new(), unstored: Changes::new() }
+        Self { dimensions, locator: Locator::new(), slabs: Slabs::new() }
     }
 
     /// Dimensions of every vector in here.
@@ -35,7 +32,6 @@ impl<const BITS: u32> WarmArena<BITS> {
             return Err(AppendError::PayloadTooLong(payload_bytes));
         }
         let len = slot.index().checked_add(1).ok_or(OutOfMemory)?;
-        self.unstored.reserve(len)?;
         self.locator.reserve(len)?;
         Ok(self.slabs.reserve(record::record_words(self.dimensions, payload_bytes))?)
     }
@@ -68,7 +64,6 @@ impl<const BITS: u32> WarmArena<BITS> {
         let words = record::record_words(self.dimensions, payload.len());
         let record = Record { inv_norm, vector, kind, payload };
         let position = self.slabs.push(words, |slab| record::write(slab, slot, &record))?;
-        self.unstored.grow(slot.index(), slot.index() + 1);
         self.point(slot, Some(position));
         Ok(())
     }
@@ -95,7 +90,6 @@ impl<const BITS: u32> WarmArena<BITS> {
         }
         let (at_a, at_b) = (self.locator.get(a), self.locator.get(b));
         for (slot, position) in [(a, at_b), (b, at_a)] {
-            self.unstored.note(slot);
             self.locator.replace(slot, position);
             if let Some(word) = position.and_then(|position| self.slabs.first_mut(position)) {
                 *word = slot.0;
@@ -120,15 +114,15 @@ impl<const BITS: u32> WarmArena<BITS> {
         record::read(self.words(slot)?, self.dimensions)
     }
 
-    /// The full vector of `slot`: what rerank reads.
-    #[inline]
+    /// The full vector of `slot`.
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn vector(&self, slot: Slot) -> Option<&[f32]> {
         let vector = self.words(slot)?.get(record::HEADER_WORDS..)?.get(..self.dimensions)?;
         Some(bytemuck::cast_slice(vector))
     }
 
     /// The payload of `slot` and what its bytes are.
-    #[inline]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn payload(&self, slot: Slot) -> Option<(PayloadKind, &[u8])> {
         self.record(slot).map(|record| (record.kind, record.payload))
     }
@@ -153,19 +147,11 @@ impl<const BITS: u32> WarmArena<BITS> {
             self.remove(Slot(at as u32));
         }
         self.locator.truncate(len);
-        self.unstored.truncate(len);
     }
 
-    /// Notes the slots below `len` as ones that are not stored, though some of their segments may have no record at all.
+    /// Makes room for the slots `0..len`, of which some may never get a record here.
     pub(crate) fn cover(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        self.unstored.reserve(len)?;
-        self.unstored.grow(len, len);
-        Ok(())
-    }
-
-    /// Which segments of slots have a record that is not stored.
-    pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
-        &mut self.unstored
+        self.locator.reserve(len)
     }
 
     /// Bytes of records that no slot points to any more: what an evacuation can reclaim.
@@ -173,9 +159,39 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.stale_bytes()
     }
 
+    /// Bytes of records that slots point to.
+    pub(crate) const fn live_bytes(&self) -> usize {
+        self.slabs.live_bytes()
+    }
+
+    /// Bytes of the slabs, spare room included.
+    pub(crate) fn slab_bytes(&self) -> usize {
+        self.slabs.resident_bytes()
+    }
+
+    /// Gives back room that nobody has asked for.
+    pub(super) fn trim(&mut self) {
+        self.slabs.trim();
+    }
+
     /// Bytes held, spare room and the locator included.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.slabs.resident_bytes() + self.locator.resident_bytes() + self.unstored.resident_bytes()
+        self.slabs.resident_bytes() + self.locator.resident_bytes()
+    }
+
+    /// The slabs, the one that has been there longest first.
+    pub(super) fn oldest(&self) -> Result<Vec<SlabName>, OutOfMemory> {
+        self.slabs.oldest()
+    }
+
+    /// Words of the records, live and stale, in a slab.
+    pub(super) fn slab_words(&self, slab: SlabName) -> usize {
+        self.slabs.used_bytes(slab) / size_of::<u32>()
+    }
+
+    /// Drops a slab that no live record is left in. Says whether it did.
+    pub(super) fn drop_slab(&mut self, slab: SlabName) -> bool {
+        self.slabs.begin(slab).is_some_and(|(_, live)| live == 0) && self.slabs.drop_slab(slab)
     }
 
     /// The record at the word `offset` of a slab: its length in words, and its position when it is live.

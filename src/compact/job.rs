@@ -87,7 +87,7 @@ impl Job {
             + (slots - gone) * cost::RELINK;
         let looks = 2 * slots * cost::LOOK;
         let total = if gone > 0 { graph + looks } else { 0 }
-            + if warm > 0 { parts.records.resident_bytes() / cost::WARM_BYTES } else { 0 };
+            + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         Ok(Self {
             // Without stale bytes there is nothing to evacuate: the open slab's spare room is not a compaction's to report.
             phase: match (gone, warm) {
@@ -154,10 +154,10 @@ impl Job {
     fn reclaim_warm(&mut self, parts: &mut Parts, units: usize) -> Result<usize, EvacuationError> {
         let warm = match &mut self.warm {
             Some(warm) => warm,
-            None => self.warm.insert(Evacuation::plan(&parts.records, 0)?),
+            None => self.warm.insert(Evacuation::plan(&parts.records.warm, 0)?),
         };
         let before = warm.done_bytes();
-        let more = warm.step(&mut parts.records, units.saturating_mul(cost::WARM_BYTES));
+        let more = warm.step(&mut parts.records.warm, units.saturating_mul(cost::WARM_BYTES));
         self.reclaimed.warm = warm.reclaimed_bytes();
         let moved = warm.done_bytes() - before;
         if !more? {

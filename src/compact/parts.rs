@@ -1,6 +1,6 @@
 //! The arrays of an index that change together.
 
-use crate::arena::WarmArena;
+use crate::arena::Records;
 use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::Codes;
@@ -15,7 +15,7 @@ pub(crate) struct Parts {
     pub(crate) codes: Codes,
     pub(crate) ids: IdMap,
     pub(crate) tombstones: Tombstones,
-    pub(crate) records: WarmArena,
+    pub(crate) records: Records,
 }
 
 impl Parts {

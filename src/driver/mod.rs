@@ -4,6 +4,7 @@
 //! |--------------|-----------------------------------------------------------------------------|
 //! | `slices`     | compaction for a given time, by a clock that it is given                    |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
+//! | `records`    | calls that need records from the store                                      |
 //! | `stored`     | an index and the store that keeps it                                        |
 //! | `write`      | appending to the log, writing checkpoints                                   |
 //!
@@ -11,11 +12,15 @@
 //! index is borrowed meanwhile: it is reached through a [`Host`] between two waits.
 
 mod open;
+mod records;
 mod slices;
 mod stored;
 mod write;
 
 pub(crate) use open::{create, open};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use records::read_some;
+pub(crate) use records::{read_ahead, with_records};
 pub use slices::Clock;
 pub use stored::{OpenOptions, StoredIndex};
 pub(crate) use write::{checkpoint, commit};

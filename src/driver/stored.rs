@@ -1,8 +1,9 @@
 //! An index and the store that keeps it.
 
-use super::{Host, checkpoint, commit, create, open};
-use crate::index::{Config, Error, Index};
+use super::{Host, checkpoint, commit, create, open, read_ahead, with_records};
+use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store};
+use crate::types::Id;
 use core::cell::{Ref, RefCell};
 
 /// How a stored index is opened.
@@ -11,6 +12,9 @@ pub struct OpenOptions {
     /// What a new index is made with. Of one that is there, the dimensions, the metric, the quantization and `m` must be
     /// the same, the seed stays, and the rest applies from now on. None: only what is there is opened, as it is.
     pub config: Option<Config>,
+    /// Records are read when they are needed, by the calls that wait for a store, and not all at once. So it is in any case
+    /// when the config has a budget ([`Config::max_bytes`]).
+    pub lazy: bool,
     /// For writing, which only one may at a time (the store sees to that), or for reading only.
     pub mode: Mode,
 }
@@ -54,12 +58,19 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
     /// what is there; [`Error::OutOfMemory`]; what the store said.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode } = options;
+        let OpenOptions { config, mode, lazy } = options;
         let found = open(&store, mode).await?;
         let around = |store, index| Self { store, index: RefCell::new(index) };
         match (found, config) {
-            (Some(index), None) => Ok(around(store, index)),
-            (Some(index), Some(config)) => Ok(around(store, index.reopened_with(config)?)),
+            (Some(index), config) => {
+                let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
+                let lazy = lazy || index.config().max_bytes.is_some();
+                let stored = around(store, index);
+                if !lazy {
+                    read_ahead(&stored.store, &stored).await?;
+                }
+                Ok(stored)
+            }
             (None, Some(config)) if mode == Mode::ReadWrite => {
                 let stored = around(store, Index::new(config)?);
                 create(&stored.store, &stored).await?;
@@ -94,6 +105,30 @@ impl<S: Store> StoredIndex<S> {
         self.index.try_borrow().map_err(|_| Error::Busy)
     }
 
+    /// [`Index::search`]. What it needs of records that are in the store only is read, all at once.
+    ///
+    /// # Errors
+    /// As there, but never [`Error::Cold`]; what the store said.
+    pub async fn search(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
+        with_records(&self.store, self, |index| index.search(query, options.again())).await
+    }
+
+    /// What `read` makes of the record of this id; none when there is none. It is read from the store if need be.
+    ///
+    /// # Errors
+    /// As [`Index::get`], but never [`Error::Cold`]; what the store said.
+    pub async fn get<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
+        with_records(&self.store, self, |index| Ok(index.get(id)?.map(&mut read))).await
+    }
+
+    /// [`Index::export`], with all that is in the store only.
+    ///
+    /// # Errors
+    /// As there, but never [`Error::Cold`]; what the store said.
+    pub async fn export(&self) -> Result<Vec<u8>, Error> {
+        with_records(&self.store, self, |index| index.export()).await
+    }
+
     /// Changes the index in memory. [`StoredIndex::commit`] makes it durable.
     ///
     /// # Errors
@@ -112,15 +147,16 @@ impl<S: Store> StoredIndex<S> {
         commit(&self.store, self).await
     }
 
-    /// Whether the log has grown so long, or a compaction has changed so much, that [`StoredIndex::checkpoint`] would pay.
+    /// Whether the log has grown so long, a compaction has changed so much, or so many records are in memory, that [`StoredIndex::checkpoint`] would pay.
     ///
     /// # Errors
     /// [`Error::Busy`].
     pub fn checkpoint_due(&self) -> Result<bool, Error> {
-        Ok(self.index()?.journal().is_some_and(|journal| journal.checkpoint_due()))
+        Ok(self.index()?.checkpoint_due())
     }
 
-    /// Writes the segments that have changed, so that opening need not read the log so far. A change made while it runs is
+    /// Writes the segments that have changed, so that opening need not read the log so far. More records in memory than the
+    /// budget allows are then given up. A change made while it runs is
     /// in it or in the log.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Appending to the log, and writing checkpoints.
 
-use super::Host;
+use super::{Host, with_records};
 use crate::index::{Error, Step};
 use crate::store::{Store, StoreError};
 
@@ -49,6 +49,11 @@ fn told(host: &impl Host, outcome: Result<(), StoreError>) -> Result<(), Error> 
 /// What the store said, or [`Error::OutOfMemory`]: the last checkpoint and its logs count as before. [`Error::Busy`] when
 /// another call of this has begun meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
+    // What is mostly dead is written anew with what is new.
+    let worn = host.with(|index| Ok(index.worn_blocks()?))?;
+    if !worn.is_empty() {
+        with_records(store, host, |index| index.unpack(&worn)).await?;
+    }
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     let generation = host.with(|index| index.checkpoint_begin())?;
     loop {
@@ -63,7 +68,10 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
         }
         return host.with(|index| {
             match &written {
-                Ok(_) => index.checkpoint_ended(generation),
+                Ok(_) => {
+                    index.checkpoint_ended(generation);
+                    index.demote()?;
+                }
                 Err(_) => index.checkpoint_failed(generation),
             }
             written.map(drop)

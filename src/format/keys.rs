@@ -71,7 +71,7 @@ impl Key {
         } else if skip(rest, BLOCKS) {
             Self::Block { number: short(rest)?, piece: dot(rest).and_then(short)? }
         } else if skip(rest, SEGMENTS) {
-            let kind = Kind::ALL.into_iter().find(|&kind| kind != Kind::Meta && skip(rest, letter(kind)))?;
+            let kind = Kind::STORED.into_iter().find(|&kind| skip(rest, letter(kind)))?;
             let index = if skip(rest, "/") { short(rest)? } else { return None };
             Self::Segment { kind, index, generation: dot(rest).and_then(count)?, piece: dot(rest).and_then(short)? }
         } else {
@@ -105,20 +105,13 @@ pub(crate) fn piece_count(bytes: u64, piece_bytes: u32) -> Option<u32> {
     (piece_bytes > 0).then(|| bytes.div_ceil(u64::from(piece_bytes)))?.try_into().ok()
 }
 
-/// The meta is part of the manifest, so nothing is ever stored under its letter.
+/// A kind that is stored behind another is under that one's letter.
 const fn letter(kind: Kind) -> &'static str {
     match kind {
-        Kind::Meta => "m",
-        Kind::Codes => "c",
-        Kind::LowerCodes => "h",
-        Kind::Scales => "s",
-        Kind::Levels => "v",
-        Kind::BaseLinks => "l",
-        Kind::UpperLinks => "u",
-        Kind::Ids => "i",
-        Kind::IdTexts => "t",
-        Kind::RecordOffsets => "o",
-        Kind::Records => "r",
+        Kind::Codes | Kind::LowerCodes | Kind::Scales => "c",
+        Kind::Levels | Kind::BaseLinks | Kind::UpperLinks => "l",
+        Kind::Ids | Kind::IdTexts => "i",
+        Kind::Meta | Kind::RecordOffsets | Kind::Records | Kind::Places => "p",
     }
 }
 

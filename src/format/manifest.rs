@@ -18,7 +18,7 @@ use super::meta::Meta;
 use super::sections::Kind;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
-use xxhash_rust::xxh64::Xxh64;
+use xxhash_rust::xxh64::{Xxh64, xxh64};
 
 /// The version that is written. Readers refuse later ones.
 pub(crate) const MANIFEST_VERSION: u32 = 1;
@@ -175,7 +175,7 @@ impl Manifest {
     }
 
     fn may_have(&self, segment: &StoredSegment) -> bool {
-        segment.kind != Kind::Meta
+        Kind::STORED.contains(&segment.kind)
             && (segment.index as usize) < (self.meta.slots as usize).div_ceil(SEGMENT_SLOTS)
             && segment.generation <= self.generation
             && piece_count(segment.bytes, self.piece_bytes).is_some()
@@ -194,7 +194,7 @@ impl Manifest {
 impl StoredSegment {
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
         let number = u32::from(from.u16()?);
-        let kind = Kind::ALL.into_iter().find(|kind| *kind as u32 == number)?;
+        let kind = Kind::STORED.into_iter().find(|kind| *kind as u32 == number)?;
         from.u16()?;
         let index = from.u32()?;
         Some(Self { kind, index, generation: from.u64()?, bytes: from.u64()?, checksum: from.u64()? })
@@ -202,6 +202,11 @@ impl StoredSegment {
 }
 
 impl StoredBlock {
+    /// Whether these are the bytes that were written.
+    pub(crate) fn is_content(&self, bytes: &[u8]) -> bool {
+        self.codec == AS_IT_IS && bytes.len() as u64 == self.stored_bytes && xxh64(bytes, 0) == self.checksum
+    }
+
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
         Some(Self {
             number: from.u32()?,

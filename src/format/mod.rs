@@ -34,7 +34,7 @@ pub(crate) use io::{ByteSink, ByteSource, zeros};
 pub(crate) use keys::push_digits;
 pub(crate) use keys::{Key, piece_count};
 pub(crate) use log::{LogReader, LogWriter, Mark};
-pub(crate) use manifest::{Manifest, StoredSegment};
+pub(crate) use manifest::{AS_IT_IS, Manifest, StoredBlock, StoredSegment};
 pub(crate) use meta::Meta;
 pub(crate) use sections::{Contents, Kind, Layout, SectionReader, SectionWriter, VERSION};
 pub(crate) use words::{IdWord, NO_NODE, RecordHeader};

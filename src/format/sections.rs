@@ -39,13 +39,18 @@ pub(crate) enum Kind {
     IdTexts,
     RecordOffsets,
     Records,
+    /// Where records are stored. Of a checkpoint only: an export has the records themselves.
+    Places,
 }
 
 impl Kind {
     /// The arrays of the codes, in order.
     pub(crate) const CODES: [Self; 3] = [Self::Codes, Self::LowerCodes, Self::Scales];
 
-    /// Every kind, in order.
+    /// What a checkpoint stores for each segment of slots, each perhaps with other arrays behind it, in order.
+    pub(crate) const STORED: [Self; 4] = [Self::Codes, Self::BaseLinks, Self::Ids, Self::Places];
+
+    /// Every section of an export, in order.
     pub(crate) const ALL: [Self; 11] = [
         Self::Meta,
         Self::Codes,

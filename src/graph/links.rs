@@ -147,6 +147,12 @@ impl Graph {
         used(self.list(slot, level))
     }
 
+    /// The slots that a node links to on level 0; none of a free slot.
+    pub(crate) fn neighbours(&self, slot: Slot) -> impl Iterator<Item = Slot> + '_ {
+        let links = if self.nodes.contains(slot) { self.links(slot, Level(0)) } else { &[] };
+        links.iter().map(|&link| target(link))
+    }
+
     #[inline]
     pub(super) fn list_mut(&mut self, slot: Slot, level: Level) -> &mut [u32] {
         self.base.changes_mut().note(slot);

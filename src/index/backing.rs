@@ -12,7 +12,10 @@ pub(crate) enum Backing {
     /// Nothing: it is stored nowhere.
     Memory,
     /// A store that is not to be changed, so neither is the index.
-    ReadOnly,
+    ReadOnly {
+        /// Values are cut into pieces of this length.
+        piece_bytes: u32,
+    },
     /// A store that each change is told to. Not boxed: no box can be refused memory, and one of these is in an index.
     Journal(Journal),
 }
@@ -22,7 +25,7 @@ impl Index {
     pub(super) fn check_writable(&self) -> Result<(), Error> {
         match &self.backing {
             Backing::Memory => Ok(()),
-            Backing::ReadOnly => Err(Error::ReadOnly),
+            Backing::ReadOnly { .. } => Err(Error::ReadOnly),
             Backing::Journal(journal) => journal.check(),
         }
     }
@@ -64,7 +67,21 @@ impl Index {
 
     /// Whether the index was opened for reading only.
     pub const fn is_read_only(&self) -> bool {
-        matches!(self.backing, Backing::ReadOnly)
+        matches!(self.backing, Backing::ReadOnly { .. })
+    }
+
+    /// Whether a checkpoint would pay.
+    pub(crate) fn checkpoint_due(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.checkpoint_due() || (!journal.has_failed() && self.is_over_budget()))
+    }
+
+    /// The length of the pieces that stored values are cut into.
+    pub(super) const fn piece_bytes(&self) -> u32 {
+        match &self.backing {
+            Backing::Memory => u32::MAX,
+            Backing::ReadOnly { piece_bytes } => *piece_bytes,
+            Backing::Journal(journal) => journal.manifest.piece_bytes,
+        }
     }
 
     pub(crate) const fn journal(&self) -> Option<&Journal> {

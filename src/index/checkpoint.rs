@@ -1,18 +1,21 @@
 //! Writing what has changed since the last checkpoint, some of it at a time, while the index goes on changing.
 //!
-//! 1. Each segment of each array that has changed is encoded and written under a name of the new generation, which nothing
+//! 1. Records that are not stored are encoded in blocks (`blocks.rs`), and written under numbers that no block had.
+//! 2. Each segment of each array that has changed is encoded and written under a name of the new generation, which nothing
 //!    refers to yet. What changes again meanwhile is written again.
-//! 2. When little is left, all of it is encoded at once, together with the manifest: the state of that moment. One commit
+//! 3. When little is left, all of it is encoded at once, together with the manifest: the state of that moment. One commit
 //!    writes them, and drops what only the checkpoint before the last one named.
 //!
-//! From the moment of 2 on, changes go to a new log, which both checkpoints lead to: should the store not say whether it has
+//! From the moment of 3 on, changes go to a new log, which both checkpoints lead to: should the store not say whether it has
 //! taken the new one, either may count. A checkpoint that fails or is given up leaves the last one as it was; what there is
 //! of it goes with the next, or is found by the next opening.
 
+use super::blocks::Gathering;
+use super::cold::block_keys;
 use super::encode::Put;
 use super::journal::Turn;
 use super::{Error, Index};
-use crate::format::{FormatError, Key, Kind, Manifest, StoredSegment, piece_count};
+use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
 use crate::types::OutOfMemory;
@@ -24,7 +27,7 @@ pub(super) const VALUES: [(Kind, &[Kind]); 4] = [
     (Kind::Codes, &Kind::CODES),
     (Kind::BaseLinks, &[Kind::Levels, Kind::BaseLinks, Kind::UpperLinks]),
     (Kind::Ids, &[Kind::Ids, Kind::IdTexts]),
-    (Kind::Records, &[Kind::RecordOffsets, Kind::Records]),
+    (Kind::Places, &[Kind::Places]),
 ];
 
 /// After so many rounds over all segments the rest is written at once, however much it is.
@@ -39,6 +42,10 @@ pub(crate) struct Writing {
     rounds: usize,
     /// What has been written of this generation, ascending by kind and index.
     written: Vec<StoredSegment>,
+    /// The first block of this checkpoint has this number or none.
+    first_block: u32,
+    pub(super) blocks: Vec<StoredBlock>,
+    pub(super) gathering: Gathering,
     /// What its last step will make true.
     last: Option<Last>,
 }
@@ -73,8 +80,14 @@ impl Index {
             self.checkpoint_failed(left);
         }
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
-        let generation = journal.new_generation();
-        journal.writing = Some(Writing { generation, at: 0, rounds: 0, written: Vec::new(), last: None });
+        let (generation, first_block) = (journal.new_generation(), journal.next_block());
+        let (written, blocks) = (Vec::new(), Vec::new());
+        let mut writing =
+            Writing { generation, at: 0, rounds: 0, written, first_block, blocks, gathering: Gathering::new(), last: None };
+        self.collect_unstored(&mut writing.gathering)?;
+        if let Some(journal) = self.journal_mut() {
+            journal.writing = Some(writing);
+        }
         Ok(generation)
     }
 
@@ -96,6 +109,9 @@ impl Index {
     /// The last step has been written: from here on its manifest counts.
     pub(crate) fn checkpoint_ended(&mut self, generation: u64) {
         let last = self.take_writing(generation).and_then(|writing| writing.last);
+        if let Some(last) = &last {
+            self.parts.records.cold.keep_below(last.manifest.next_block);
+        }
         if let (Some(last), Some(journal)) = (last, self.journal_mut()) {
             journal.logs.retain(|&log| log >= last.manifest.log);
             journal.log_bytes -= last.log_bytes;
@@ -108,7 +124,8 @@ impl Index {
     /// A step was not written, as far as is known: what it and those before it hold is to be written again, and what there
     /// is of it goes with the next checkpoint.
     pub(crate) fn checkpoint_failed(&mut self, generation: u64) {
-        let Some(Writing { written, last, .. }) = self.take_writing(generation) else { return };
+        let Some(Writing { written, blocks, first_block, last, .. }) = self.take_writing(generation) else { return };
+        self.parts.records.withdraw(first_block);
         for segment in &written {
             self.changes(segment.kind).note_segment(segment.index as usize);
         }
@@ -118,6 +135,7 @@ impl Index {
         let piece_bytes = journal.manifest.piece_bytes;
         // The manifest first: without memory for all of them, the rest is left for the next opening to find.
         let keys = manifest.into_iter().chain(written.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
+        let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
         for key in keys {
             if journal.retired.try_reserve(1).is_ok() {
                 journal.retired.push(key);
@@ -132,11 +150,19 @@ impl Index {
     fn step(&mut self, writing: &mut Writing, bytes: usize) -> Result<Step, Error> {
         let mut batch = Batch::default();
         let mut left = bytes as u64;
+        while !writing.gathering.is_empty() {
+            if left == 0 {
+                return Ok(Step::More(batch));
+            }
+            left = left.saturating_sub(self.write_block(writing, &mut batch)?);
+        }
         while let Some((segment, kind)) = self.value_at(writing.at) {
             if left == 0 {
                 return Ok(Step::More(batch));
             }
-            if self.changes(kind).has(segment) {
+            // Places wait for those of records that came meanwhile.
+            let waits = kind == Kind::Places && self.unstored_in(segment) > 0;
+            if self.changes(kind).has(segment) && !waits {
                 left = left.saturating_sub(self.write(writing, kind, segment, &mut batch)?);
             }
             writing.at += 1;
@@ -144,10 +170,14 @@ impl Index {
         writing.rounds += 1;
         writing.at = 0;
         let rest = self.unwritten();
+        self.collect_unstored(&mut writing.gathering)?;
         if rest > bytes as u64 && writing.rounds < MOST_ROUNDS {
             return Ok(Step::More(batch));
         }
         // The moment that this checkpoint is of.
+        while !writing.gathering.is_empty() {
+            self.write_block(writing, &mut batch)?;
+        }
         while let Some((segment, kind)) = self.value_at(writing.at) {
             if self.changes(kind).has(segment) {
                 self.write(writing, kind, segment, &mut batch)?;
@@ -165,7 +195,7 @@ impl Index {
 
     /// About how many bytes have changed and are not written.
     fn unwritten(&mut self) -> u64 {
-        let mut bytes = 0;
+        let mut bytes = self.unstored_bytes();
         let mut at = 0;
         while let Some((segment, kind)) = self.value_at(at) {
             if self.changes(kind).has(segment) {
@@ -183,7 +213,7 @@ impl Index {
             Kind::Codes => self.parts.codes.slot_bytes(),
             Kind::BaseLinks => self.parts.graph.row_bytes(),
             Kind::Ids => 8,
-            _ => 8 + 4 * self.config.dimensions,
+            _ => 4,
         };
         slots * row as u64
     }
@@ -234,12 +264,7 @@ impl Index {
                 self.put_ids(segment, &mut 0, put)?;
                 self.put_texts(segment, put)
             }
-            _ => {
-                let mut end = 0u64;
-                put(&end.to_le_bytes())?;
-                self.put_record_ends(segment, &mut end, put)?;
-                self.put_records(segment, put)
-            }
+            _ => put(bytemuck::cast_slice(self.parts.records.stored_places(segment))),
         }
     }
 
@@ -247,6 +272,12 @@ impl Index {
     fn last(&mut self, writing: &mut Writing, mut batch: Batch) -> Result<Step, Error> {
         let meta = self.meta();
         let count = segments_of(self.parts.slots());
+        self.parts.records.cold.drop_dead();
+        let mut blocks = Vec::new();
+        for &block in self.parts.records.cold.all_stored() {
+            blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
+            blocks.push(block);
+        }
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
         let before = &journal.manifest;
         let mut segments = Vec::new();
@@ -259,9 +290,12 @@ impl Index {
         let gone = before.segments.iter().chain(&writing.written);
         let gone = gone.filter(|segment| find(&segments, segment).is_none_or(|at| segments[at] != **segment));
         let gone = gone.flat_map(|segment| keys_of(segment, before.piece_bytes));
+        let is_named = |number| blocks.binary_search_by_key(&number, |block: &StoredBlock| block.number).is_ok();
+        let gone_blocks = before.blocks.iter().chain(&writing.blocks).filter(|block| !is_named(block.number));
+        let gone_blocks = gone_blocks.flat_map(|block| block_keys(block, before.piece_bytes));
         let logs = journal.logs.iter().map(|&number| Key::Log { number });
         let mut retired = Vec::new();
-        for key in gone.chain(logs).chain([Key::Manifest { generation: before.generation }]) {
+        for key in gone.chain(gone_blocks).chain(logs).chain([Key::Manifest { generation: before.generation }]) {
             retired.try_reserve(1).map_err(|_| OutOfMemory)?;
             retired.push(key);
         }
@@ -270,11 +304,11 @@ impl Index {
             batch.deletes.push(key.to_text()?);
         }
         let (generation, next_sequence) = (writing.generation, journal.next_sequence());
-        let (piece_bytes, next_block) = (before.piece_bytes, before.next_block);
+        let (piece_bytes, next_block) = (before.piece_bytes, journal.next_block());
         let log_bytes = journal.log_bytes;
         let Turn { first: log, frames, taken } = journal.turn_log()?;
         let manifest =
-            Manifest { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks: Vec::new() };
+            Manifest { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks };
         batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
         let frames_bytes = frames.len();
         if frames_bytes > 0 {

@@ -34,6 +34,10 @@ pub struct Config {
     /// Share of tombstones above which [`Index::needs_compaction`](crate::Index::needs_compaction) is true. Clamped
     /// to 0.01 to 0.99.
     pub compaction_threshold: f64,
+    /// Memory that the index may take, in bytes. Of a stored index, records beyond it are kept in the store only, and read
+    /// when they are needed; an insert that even so cannot be held is [`Error::OutOfMemory`]. None: as much as it needs. It
+    /// is not stored: each opening says it anew.
+    pub max_bytes: Option<usize>,
 }
 
 impl Config {
@@ -53,6 +57,7 @@ impl Config {
             ef: 64,
             seed: 0x7468_6572_6d6f,
             compaction_threshold: 0.3,
+            max_bytes: None,
         }
     }
 

@@ -2,8 +2,8 @@
 //! with the structural proof. What passes cannot make any later call panic or loop.
 
 use super::{Config, Error, Index};
-use crate::arena::PayloadKind;
-use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, zeros};
+use crate::arena::{MOST_BLOCKS, MOST_RECORDS, PayloadKind, Place};
+use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, StoredBlock, zeros};
 use crate::graph::{Growth, MAX_LEVEL};
 use crate::metric::Metric;
 use crate::quantize::Quantization;
@@ -21,20 +21,20 @@ pub(super) trait Arrays {
     fn take(&mut self, kind: Kind, into: &mut [u8]) -> Result<(), FormatError>;
 }
 
-/// Whether records of slots that are not live may be among the stored ones, to be passed over.
+/// Where records come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leftovers {
-    /// An export has none.
-    Refused,
-    /// A checkpoint does not write records anew because others were deleted.
-    Skipped,
+pub(super) enum Source {
+    /// They are among the arrays.
+    Export,
+    /// They are in blocks, and the arrays say where.
+    Checkpoint,
 }
 
 /// An index that is being filled.
 pub(super) struct Filling {
     index: Index,
     meta: Meta,
-    leftovers: Leftovers,
+    source: Source,
     /// Where the next text and the next record begin, counted from where the arrays at hand do.
     next_text: u64,
     next_record: u64,
@@ -44,14 +44,14 @@ pub(super) struct Filling {
 
 impl Filling {
     /// An empty index of what the meta says.
-    pub(super) fn begin(meta: Meta, leftovers: Leftovers) -> Result<Self, Error> {
+    pub(super) fn begin(meta: Meta, source: Source) -> Result<Self, Error> {
         if meta.slots as usize > Slot::MOST {
             return Err(corrupt("more slots than an index can hold").into());
         }
         let mut index = Index::new(config_of(&meta)?)?;
         index.draws = meta.draws;
         let vector = zeros(index.parts.records.dimensions())?;
-        Ok(Self { index, meta, leftovers, next_text: 0, next_record: 0, vector, payload: Vec::new() })
+        Ok(Self { index, meta, source, next_text: 0, next_record: 0, vector, payload: Vec::new() })
     }
 
     pub(super) const fn index(&self) -> &Index {
@@ -71,6 +71,9 @@ impl Filling {
     /// Begins arrays whose texts and records count from zero.
     pub(super) fn begin_arrays(&mut self, from: &mut dyn Arrays) -> Result<(), Error> {
         (self.next_text, self.next_record) = (0, 0);
+        if self.source == Source::Checkpoint {
+            return Ok(());
+        }
         let mut word = [0; 8];
         from.take(Kind::RecordOffsets, &mut word)?;
         if u64::from_le_bytes(word) != 0 {
@@ -93,7 +96,10 @@ impl Filling {
         self.codes(segment, slots.end, from)?;
         self.links(segment, slots.clone(), from)?;
         self.ids(slots.clone(), from)?;
-        self.records(slots, from)
+        match self.source {
+            Source::Export => self.records(slots, from),
+            Source::Checkpoint => Ok(self.places(slots, from)?),
+        }
     }
 
     /// Ends the filling, once all segments have been taken.
@@ -189,8 +195,6 @@ impl Filling {
     }
 
     fn records(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), Error> {
-        // A segment of tombstones only has no record to be noted by, and is stored like any other.
-        self.index.parts.records.cover(slots.end)?;
         for slot in slots.map(|slot| Slot(slot as u32)) {
             let mut word = [0; 8];
             from.take(Kind::RecordOffsets, &mut word)?;
@@ -202,10 +206,38 @@ impl Filling {
             self.next_record = end;
             if self.index.parts.tombstones.is_live(slot) {
                 self.record(slot, len, from)?;
-            } else if len > 0 && self.leftovers == Leftovers::Refused {
+            } else if len > 0 {
                 return Err(corrupt(format!("slot {} has a record and is not live", slot.0)).into());
-            } else {
-                take_vec(&mut self.payload, len, from)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The blocks of the checkpoint, before any places. No record has been found in them yet.
+    pub(super) fn blocks(&mut self, blocks: &[StoredBlock]) -> Result<(), Error> {
+        self.index.parts.records.store(0)?;
+        for &block in blocks {
+            if block.records as usize > MOST_RECORDS || block.number >= MOST_BLOCKS {
+                return Err(corrupt("the manifest names blocks that cannot be").into());
+            }
+            self.index.parts.records.cold.add(StoredBlock { dead: block.records, ..block })?;
+        }
+        Ok(())
+    }
+
+    /// Where the records of live slots are stored, each in a place of its own.
+    fn places(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
+        let parts = &mut self.index.parts;
+        parts.records.cover(slots.end)?;
+        for slot in slots.map(|slot| Slot(slot as u32)) {
+            let mut word = [0; 4];
+            from.take(Kind::Places, &mut word)?;
+            let place = Place::from_word(u32::from_le_bytes(word));
+            if place.is_some() != parts.tombstones.is_live(slot) {
+                return Err(corrupt(format!("the place of slot {} is not as its state", slot.0)));
+            }
+            if place.is_some_and(|place| !parts.records.find(slot, place)) {
+                return Err(corrupt(format!("the place of slot {} is none, or another's", slot.0)));
             }
         }
         Ok(())
@@ -262,6 +294,7 @@ fn config_of(meta: &Meta) -> Result<Config, Error> {
         ef: meta.ef as usize,
         seed: meta.seed,
         compaction_threshold: meta.compaction_threshold,
+        max_bytes: None,
     };
     config.validated().map_err(|error| corrupt(error.to_string()).into())
 }

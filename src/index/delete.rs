@@ -1,6 +1,6 @@
 //! delete, clear.
 
-use super::{Error, Index};
+use super::{Error, Index, Parts};
 use crate::format::Entry;
 use crate::types::{Id, Slot};
 
@@ -37,7 +37,8 @@ impl Index {
         self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
-        self.parts = Self::empty_parts(&self.config);
+        let records = self.parts.records.emptied();
+        self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);
         self.logged();
         Ok(())

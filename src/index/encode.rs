@@ -1,7 +1,8 @@
 //! A segment of slots -> its stored arrays. `export` writes each array of all segments, a checkpoint all arrays of one.
 
 use super::Index;
-use crate::format::{FormatError, IdWord, Meta, NO_NODE, RecordHeader};
+use crate::arena::{put_record, stored_record_bytes};
+use crate::format::{FormatError, IdWord, Meta, NO_NODE};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{Id, Slot};
 use core::ops::Range;
@@ -69,19 +70,13 @@ impl Index {
     pub(super) fn put_records(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         for slot in self.slots_in(segment) {
             let Some(record) = self.parts.records.record(Slot(slot as u32)) else { continue };
-            let header = RecordHeader { kind: record.kind.number(), payload_bytes: record.payload.len() as u32 };
-            to(&header.to_word().to_le_bytes())?;
-            to(bytemuck::cast_slice(record.vector))?;
-            to(record.payload)?;
-            let padding = [0; 3];
-            to(padding.get(..record.payload.len().next_multiple_of(4) - record.payload.len()).unwrap_or_default())?;
+            put_record(&record, to)?;
         }
         Ok(())
     }
 
     pub(super) fn record_bytes(&self, slot: Slot) -> u64 {
-        let Some(record) = self.parts.records.record(slot) else { return 0 };
-        4 + 4 * record.vector.len() as u64 + (record.payload.len() as u64).next_multiple_of(4)
+        self.parts.records.record(slot).map_or(0, |record| stored_record_bytes(&record) as u64)
     }
 
     pub(super) fn meta(&self) -> Meta {

@@ -1,5 +1,6 @@
 //! What can go wrong, as a value: what was expected and what came.
 
+use crate::arena::ReadPlan;
 use crate::format::FormatError;
 use crate::types::{Id, OutOfMemory};
 use core::fmt;
@@ -75,6 +76,8 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// The call needs records that are in the store only. [`StoredIndex`](crate::StoredIndex) has calls that read them.
+    Cold(ReadPlan),
     /// The index is in the middle of another call, as when a filter calls back into it.
     Busy,
 }
@@ -91,7 +94,7 @@ impl Error {
             Self::Corrupt { .. } => "CORRUPT",
             Self::UnsupportedVersion { .. } => "UNSUPPORTED_VERSION",
             Self::OutOfMemory => "OUT_OF_MEMORY",
-            Self::StoreFailed { .. } => "STORE_FAILED",
+            Self::StoreFailed { .. } | Self::Cold(_) => "STORE_FAILED",
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::ReadOnly => "READ_ONLY",
             Self::NotFound { .. } => "NOT_FOUND",
@@ -129,6 +132,7 @@ impl fmt::Display for Error {
             Self::ReadOnly => f.write_str("the index is open for reading only"),
             Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
             Self::NotFound { what } => f.write_str(what),
+            Self::Cold(plan) => write!(f, "{} blocks of records are to be read from the store first", plan.len()),
             Self::Busy => f.write_str("the index is in the middle of another call"),
         }
     }

@@ -18,11 +18,14 @@ impl Index {
     /// The live record of this id. Constant time.
     ///
     /// # Errors
-    /// [`Error::InvalidId`]; [`Error::OutOfMemory`].
+    /// [`Error::InvalidId`]; [`Error::OutOfMemory`]. [`Error::Cold`] when it is in the store only; [`Error::Corrupt`] when
+    /// the store no longer has it as it was written.
     pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
         Self::check_id(id)?;
-        let Some((vector, payload)) = self.parts.ids.slot_of(id).and_then(|slot| self.contents(slot)) else {
-            return Ok(None);
+        let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(None) };
+        self.need([slot].into_iter())?;
+        let Some((vector, payload)) = self.contents(slot) else {
+            return Err(Error::Corrupt { what: format!("the block with the record of {id} is not as it was written") });
         };
         Ok(Some(Record { id: id.try_clone()?, vector, payload }))
     }
@@ -36,7 +39,8 @@ impl Index {
         Ok(self.parts.ids.slot_of(id).is_some())
     }
 
-    /// The live records, in no order that means anything.
+    /// The live records that are in memory, in no order that means anything: all of them, unless the index is stored and was
+    /// opened with a budget, or lazily, or has lost some with a damaged block.
     ///
     /// Copies each string id by an allocation that ends the program when it is refused; [`Index::get`] has an error.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
@@ -46,13 +50,10 @@ impl Index {
         })
     }
 
-    /// The record in a live slot, without its id.
+    /// The record in a live slot, without its id; none when it is not in memory.
     pub(crate) fn contents(&self, slot: Slot) -> Option<(&[f32], Option<Payload<'_>>)> {
-        let (kind, bytes) = self.parts.records.payload(slot)?;
-        Some((self.vector(slot)?, Payload::from_parts(kind, bytes)))
-    }
-
-    fn vector(&self, slot: Slot) -> Option<&[f32]> {
-        self.parts.codes.vector(slot).or_else(|| self.parts.records.vector(slot))
+        let record = self.parts.records.record(slot)?;
+        let vector = self.parts.codes.vector(slot).unwrap_or(record.vector);
+        Some((vector, Payload::from_parts(record.kind, record.payload)))
     }
 }

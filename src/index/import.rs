@@ -1,6 +1,6 @@
 //! bytes -> index. Nothing is believed: checksums first, then what `decode` holds every number against.
 
-use super::decode::{Arrays, Filling, Leftovers, corrupt};
+use super::decode::{Arrays, Filling, Source, corrupt};
 use super::{Error, Index};
 use crate::format::{ByteSource, Contents, FormatError, Kind, Meta, SectionReader};
 
@@ -24,7 +24,7 @@ impl Index {
         };
         sections.take(Kind::Meta, bytes)?;
         let meta = Meta::from_bytes(bytes)?;
-        let mut filling = Filling::begin(meta, Leftovers::Refused)?;
+        let mut filling = Filling::begin(meta, Source::Export)?;
         expect_lengths(filling.index(), &sections, &meta)?;
         filling.begin_arrays(&mut sections)?;
         for segment in 0..filling.segments() {

@@ -99,6 +99,9 @@ impl Index {
         if self.parts.slots() >= Slot::MOST {
             return Err(Error::OutOfMemory);
         }
+        if !self.has_room(bytes.len()) {
+            return Err(Error::OutOfMemory);
+        }
         self.parts.reserve_slot()?;
         self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
         self.log_put(&id, vector, payload)?;
@@ -122,6 +125,8 @@ impl Index {
         debug_assert!(is_bound, "a checked id binds to a slot just allocated");
         self.parts.tombstones.add(slot);
         self.logged();
+        // What records in memory take now is what blocks that were read may no longer have.
+        self.trim();
         Ok(())
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Found {
     pub(crate) retired: Vec<Key>,
     /// A generation of which there is no value.
     pub(crate) next_generation: u64,
+    /// A number of which there is no block.
+    pub(crate) next_block: u32,
 }
 
 /// The beginning of new logs.
@@ -64,6 +66,8 @@ pub(crate) struct Journal {
     pub(super) retired: Vec<Key>,
     /// A generation of which there is no value.
     next_generation: u64,
+    /// A number that no block ever had.
+    next_block: u32,
     /// The checkpoint under way.
     pub(super) writing: Option<Writing>,
     /// A compaction has changed what no log tells.
@@ -75,7 +79,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// What follows `manifest`: the next change goes to a new log, because an old one may end in the middle of a frame.
     pub(crate) fn new(manifest: Manifest, found: Found) -> Result<Self, OutOfMemory> {
-        let Found { mut logs, log_bytes, next_sequence, retired, next_generation } = found;
+        let Found { mut logs, log_bytes, next_sequence, retired, next_generation, next_block } = found;
         logs.try_reserve_exact(1)?;
         logs.push(logs.last().map_or(manifest.log, |last| last + 1));
         let log = LogWriter::new(manifest.meta.dimensions as usize, next_sequence);
@@ -89,6 +93,7 @@ impl Journal {
             log_bytes,
             retired,
             next_generation,
+            next_block,
             writing: None,
             is_reshaped: false,
             failed: None,
@@ -101,9 +106,27 @@ impl Journal {
         self.next_generation - 1
     }
 
+    /// A number that no block ever had; none when all below `most` have been used.
+    pub(super) fn new_block(&mut self, most: u32) -> Option<u32> {
+        let number = self.next_block;
+        if number >= most {
+            return None;
+        }
+        self.next_block += 1;
+        Some(number)
+    }
+
+    pub(super) const fn next_block(&self) -> u32 {
+        self.next_block
+    }
+
     /// Refuses once the store has failed.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.failed.clone().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     pub(super) fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
@@ -194,15 +217,20 @@ impl Journal {
     }
 
     /// Whether a checkpoint would pay: the logs have grown, or a compaction has moved what they do not tell of.
-    pub(crate) fn checkpoint_due(&self) -> bool {
-        let stored: u64 = self.stored_bytes();
+    pub(super) fn checkpoint_due(&self) -> bool {
+        let stored = self.segment_bytes() + self.block_bytes();
         self.failed.is_none()
             && (self.is_reshaped || self.log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))
     }
 
     /// Bytes of the segments that count.
-    pub(crate) fn stored_bytes(&self) -> u64 {
+    pub(crate) fn segment_bytes(&self) -> u64 {
         self.manifest.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Bytes of the blocks that count.
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.manifest.blocks.iter().map(|block| block.stored_bytes).sum()
     }
 
     /// Bytes of the logs since the last checkpoint.

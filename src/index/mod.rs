@@ -19,11 +19,17 @@
 //! | `import`  | bytes -> index                                                       |
 //! | `backing` | where changes go beside memory                                       |
 //! | `journal` | what an index knows of its store                                     |
+//! | `cold`    | records that are in the store only: reading them, and making room    |
+//! | `budget`  | how much memory goes to what                                         |
+//! | `blocks`  | records -> blocks, neighbours together                               |
 //! | `checkpoint` | writing what has changed, some of it at a time                    |
 //! | `open`    | stored values -> index                                               |
 
 mod backing;
+mod blocks;
+mod budget;
 mod checkpoint;
+mod cold;
 mod config;
 mod decode;
 mod delete;
@@ -52,10 +58,10 @@ pub use get::Record;
 pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};
-pub use stats::{ResidentBytes, Stats, StoredBytes};
+pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
 pub use verify::CheckReport;
 
-use crate::arena::WarmArena;
+use crate::arena::Records;
 use crate::compact::{CompactionReport, Parts};
 use crate::graph::Graph;
 use crate::ids::IdMap;
@@ -105,7 +111,7 @@ impl Index {
             codes: Codes::new(config.quantization, config.dimensions, config.metric),
             ids: IdMap::new(),
             tombstones: Tombstones::new(),
-            records: WarmArena::new(in_record),
+            records: Records::new(in_record),
         }
     }
 
@@ -120,8 +126,8 @@ impl Index {
     /// [`Error::InvalidOption`] names the option that is out of range.
     pub fn with_options(mut self, options: Config) -> Result<Self, Error> {
         let options = options.validated()?;
-        let Config { ef_construction, ef, seed, compaction_threshold, .. } = options;
-        self.config = Config { ef_construction, ef, seed, compaction_threshold, ..self.config };
+        let Config { ef_construction, ef, seed, compaction_threshold, max_bytes, .. } = options;
+        self.config = Config { ef_construction, ef, seed, compaction_threshold, max_bytes, ..self.config };
         Ok(self)
     }
 

@@ -2,7 +2,7 @@
 
 use super::backing::Backing;
 use super::checkpoint::{VALUES, keys_of};
-use super::decode::{Arrays, Filling, Leftovers, corrupt};
+use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
 use super::{Error, Index, Payload};
 use crate::arena::PayloadKind;
@@ -65,6 +65,7 @@ impl Inventory {
         logs.try_reserve_exact(self.logs_since(manifest).len() + 1)?;
         logs.extend_from_slice(self.logs_since(manifest));
         let next_generation = self.next_generation();
+        let next_block = self.next_block().max(manifest.next_block);
         let mut retired = self.keys;
         let segments = &manifest.segments;
         retired.retain(|key| match *key {
@@ -78,9 +79,14 @@ impl Inventory {
                     named.generation == generation && pieces.is_some_and(|pieces| piece < pieces)
                 })
             }
-            Key::Block { .. } => true,
+            Key::Block { number, piece } => {
+                let place = manifest.blocks.binary_search_by_key(&number, |block| block.number);
+                let named = place.ok().and_then(|place| manifest.blocks.get(place));
+                let pieces = named.and_then(|named| piece_count(named.stored_bytes, manifest.piece_bytes));
+                pieces.is_none_or(|pieces| piece >= pieces)
+            }
         });
-        Ok(Found { logs, log_bytes, next_sequence, retired, next_generation })
+        Ok(Found { logs, log_bytes, next_sequence, retired, next_generation, next_block })
     }
 
     /// A generation of which there is no value.
@@ -90,6 +96,15 @@ impl Inventory {
             Key::Log { .. } | Key::Block { .. } => 0,
         });
         generations.max().unwrap_or(0) + 1
+    }
+
+    /// A number of which there is no block.
+    fn next_block(&self) -> u32 {
+        let numbers = self.keys.iter().filter_map(|key| match *key {
+            Key::Block { number, .. } => Some(number),
+            _ => None,
+        });
+        numbers.max().map_or(0, |last| last.saturating_add(1))
     }
 }
 
@@ -114,10 +129,11 @@ impl Opening {
         if manifest.segments.iter().map(pieces).sum::<u64>() > inventory.keys.len() as u64 {
             return Err(corrupt("values that the manifest names are missing").into());
         }
-        let filling = Filling::begin(manifest.meta, Leftovers::Skipped)?;
-        if manifest.segments.len() != filling.segments() * VALUES.len() || !manifest.blocks.is_empty() {
+        let mut filling = Filling::begin(manifest.meta, Source::Checkpoint)?;
+        if manifest.segments.len() != filling.segments() * VALUES.len() {
             return Err(corrupt("the manifest names other segments than its slots have").into());
         }
+        filling.blocks(&manifest.blocks)?;
         Ok(Self { manifest, filling, next: 0 })
     }
 
@@ -159,7 +175,7 @@ impl Opening {
             let segment = self.next;
             let mut joined: [Vec<u8>; VALUES.len()] = Default::default();
             for (place, (stored, (kind, _))) in joined.iter_mut().zip(self.stored(segment).zip(VALUES)) {
-                *place = join(stored, self.manifest.piece_bytes, &mut values)?;
+                *place = whole(stored, self.manifest.piece_bytes, &mut values)?;
                 if (stored.kind, stored.index as usize) != (kind, segment) {
                     return Err(corrupt("the manifest names other segments than its slots have").into());
                 }
@@ -179,6 +195,7 @@ impl Opening {
             return Err(corrupt("the manifest names segments of no bytes").into());
         }
         let mut index = self.filling.finish()?;
+        index.parts.records.cold.keep_below(self.manifest.next_block);
         index.forget_changes();
         let vector = zeros(index.config.dimensions)?;
         let next_sequence = self.manifest.next_sequence;
@@ -194,14 +211,27 @@ fn named(key: Key, error: Error) -> Error {
     }
 }
 
-/// One value from its pieces.
-fn join(
+/// The value of a segment, which must be as it was written.
+fn whole(
     stored: &StoredSegment,
     piece_bytes: u32,
     values: &mut impl Iterator<Item = Option<Vec<u8>>>,
 ) -> Result<Vec<u8>, Error> {
+    let joined = join(keys_of(stored, piece_bytes), values)?;
+    if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
+        let name = keys_of(stored, piece_bytes).next().map(|key| key.to_string());
+        return Err(corrupt(format!("{} is not as it was written", name.unwrap_or_default())).into());
+    }
+    Ok(joined)
+}
+
+/// One value from its pieces, of which each must be there.
+pub(super) fn join(
+    keys: impl Iterator<Item = Key>,
+    values: &mut impl Iterator<Item = Option<Vec<u8>>>,
+) -> Result<Vec<u8>, Error> {
     let mut joined = Vec::new();
-    for key in keys_of(stored, piece_bytes) {
+    for key in keys {
         let Some(piece) = values.next().flatten() else {
             return Err(corrupt(format!("{key} is missing")).into());
         };
@@ -212,10 +242,6 @@ fn join(
             joined.extend_from_slice(&piece);
         }
     }
-    if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
-        let name = keys_of(stored, piece_bytes).next().map(|key| key.to_string());
-        return Err(corrupt(format!("{} is not as it was written", name.unwrap_or_default())).into());
-    }
     Ok(joined)
 }
 
@@ -223,7 +249,7 @@ fn join(
 struct Values {
     values: [Vec<u8>; VALUES.len()],
     /// What has not been taken of each array, by kind: from where in its value to where.
-    left: [(usize, usize); Kind::ALL.len()],
+    left: [(usize, usize); Kind::Places as usize],
 }
 
 impl Values {
@@ -239,10 +265,10 @@ impl Values {
             Kind::Levels => Some(slots),
             Kind::BaseLinks => Some(parts.graph.row_bytes() * slots),
             Kind::Ids => Some(8 * slots),
-            Kind::RecordOffsets => Some(8 * (slots + 1)),
+            Kind::Places => Some(4 * slots),
             _ => None,
         };
-        let mut left = [(0, 0); Kind::ALL.len()];
+        let mut left = [(0, 0); Kind::Places as usize];
         for (value, (_, kinds)) in values.iter().zip(VALUES) {
             let mut start = 0;
             for &kind in kinds {
@@ -330,7 +356,7 @@ impl Replay {
     pub(crate) fn finish(self, inventory: Inventory, mode: Mode) -> Result<Index, Error> {
         let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
         index.backing = match mode {
-            Mode::ReadOnly => Backing::ReadOnly,
+            Mode::ReadOnly => Backing::ReadOnly { piece_bytes: manifest.piece_bytes },
             Mode::ReadWrite => {
                 let found = inventory.beside(&manifest, log_bytes, next_sequence)?;
                 Backing::Journal(Journal::new(manifest, found)?)
@@ -355,12 +381,15 @@ impl Index {
             blocks: Vec::new(),
         };
         let found = inventory.beside(&manifest, 0, 1)?;
-        self.backing = Backing::Journal(Journal::new(manifest, found)?);
+        let journal = Journal::new(manifest, found)?;
+        self.parts.records.store(self.parts.slots())?;
+        self.backing = Backing::Journal(journal);
         Ok(())
     }
 
     /// Takes that back, when the first checkpoint was not written: the index is in memory only, as it was.
     pub(crate) fn detach(&mut self) {
         self.backing = Backing::Memory;
+        self.parts.records.unstore();
     }
 }

@@ -47,6 +47,14 @@ impl SearchOptions<'_> {
     }
 }
 
+impl SearchOptions<'_> {
+    /// The same once more.
+    pub(crate) fn again(&mut self) -> SearchOptions<'_> {
+        let filter = self.filter.as_mut().map(|filter| &mut **filter as &mut dyn FnMut(&Id) -> bool);
+        SearchOptions { k: self.k, ef: self.ef, rerank: self.rerank, filter }
+    }
+}
+
 impl<'f> SearchOptions<'f> {
     /// The same, returning only ids that pass.
     #[must_use]
@@ -89,6 +97,7 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::check_vector`]; [`Error::InvalidOption`] for `k` or `ef` out of range; [`Error::OutOfMemory`].
+    /// [`Error::Cold`] when full vectors are needed that are in the store only.
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         let mut found = Vec::new();
         self.search_slots(query, options, &mut found)?;
@@ -148,6 +157,7 @@ impl Index {
         sort_by_distance(found, |candidate| (candidate.distance, candidate.slot));
         if options.rerank && self.parts.codes.vector(Slot(0)).is_none() {
             found.truncate(rerank::doubtful(found.iter().copied(), k, |_| error));
+            self.need(found.iter().map(|candidate| candidate.slot))?;
             let inverse_norm = inverse_norm as f32;
             let metric = self.config.metric;
             Exact { kernels: codes.kernels(), metric, query, inverse_norm }.rerank(&self.parts.records, found);

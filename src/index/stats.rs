@@ -14,6 +14,8 @@ pub struct ResidentBytes {
     pub ids: usize,
     /// Full vectors and payloads.
     pub warm: usize,
+    /// Full vectors and payloads in blocks that were read from the store.
+    pub cold_cache: usize,
     /// Buffers of searches.
     pub scratch: usize,
 }
@@ -21,15 +23,17 @@ pub struct ResidentBytes {
 impl ResidentBytes {
     /// All of it.
     pub const fn total(&self) -> usize {
-        self.codes + self.graph + self.ids + self.warm + self.scratch
+        self.codes + self.graph + self.ids + self.warm + self.cold_cache + self.scratch
     }
 }
 
 /// Bytes in the store that count: what opening the index would read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoredBytes {
-    /// The segments of the last checkpoint.
+    /// The segments of the last checkpoint: codes, links, ids, and where the records are.
     pub segments: u64,
+    /// Its blocks of records.
+    pub cold: u64,
     /// The logs since.
     pub log: u64,
 }
@@ -37,7 +41,23 @@ pub struct StoredBytes {
 impl StoredBytes {
     /// All of it.
     pub const fn total(&self) -> u64 {
-        self.segments + self.log
+        self.segments + self.cold + self.log
+    }
+}
+
+/// Reads of records that are in the store only: those that found them in memory, from an earlier reading, and the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// Found in memory.
+    pub hits: u64,
+    /// Read from the store.
+    pub misses: u64,
+}
+
+impl CacheCounts {
+    /// The share that was found in memory; 0 before the first read.
+    pub fn hit_rate(&self) -> f64 {
+        if self.hits == 0 { 0.0 } else { self.hits as f64 / (self.hits + self.misses) as f64 }
     }
 }
 
@@ -55,6 +75,8 @@ pub struct Stats {
     pub bytes: ResidentBytes,
     /// In the store; zeros for an index that is stored nowhere, or open for reading only.
     pub stored: StoredBytes,
+    /// Of reads of cold records.
+    pub cache: CacheCounts,
     /// What compaction would give back at least: the rows and lists of tombstones, and stale records. Spare capacity that
     /// goes with them comes on top.
     pub reclaimable_bytes: usize,
@@ -75,6 +97,7 @@ impl Index {
             graph: graph.resident_bytes() + tombstones.resident_bytes(),
             ids: ids.resident_bytes(),
             warm: records.resident_bytes(),
+            cold_cache: records.read_bytes(),
             scratch: self.scratch.resident_bytes(),
         };
         let hot = bytes.codes + bytes.graph + bytes.ids;
@@ -85,9 +108,14 @@ impl Index {
             tombstone_ratio: if slots == 0 { 0.0 } else { deleted as f64 / slots as f64 },
             bytes,
             stored: self.journal().map_or_else(StoredBytes::default, |journal| StoredBytes {
-                segments: journal.stored_bytes(),
+                segments: journal.segment_bytes(),
+                cold: journal.block_bytes(),
                 log: journal.log_bytes(),
             }),
+            cache: {
+                let (hits, misses) = records.cache_counts();
+                CacheCounts { hits, misses }
+            },
             reclaimable_bytes: deleted * (codes.slot_bytes() + graph.row_bytes()) + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
             simd: codes.simd(),

@@ -1,6 +1,6 @@
 //! What may be indexed and what may be asked for.
 
-use super::{Error, Index};
+use super::{Config, Error, Index};
 use crate::metric::Metric;
 
 /// Squared distances, and the product of two lengths, must stay finite in single precision.
@@ -21,7 +21,14 @@ impl Index {
 
     /// The reciprocal of the vector's length under cosine, 1 under the other metrics.
     pub(crate) fn inverse_norm(&self, vector: &[f32]) -> Result<f64, Error> {
-        let expected = self.config.dimensions;
+        self.config.inverse_norm(vector)
+    }
+}
+
+impl Config {
+    /// The same.
+    pub(super) fn inverse_norm(&self, vector: &[f32]) -> Result<f64, Error> {
+        let expected = self.dimensions;
         if vector.len() != expected {
             return Err(Error::DimensionMismatch { expected, received: vector.len() });
         }
@@ -29,7 +36,7 @@ impl Index {
         if !length.is_finite() {
             return Err(invalid(vector));
         }
-        if self.config.metric != Metric::Cosine {
+        if self.metric != Metric::Cosine {
             return if length <= MOST_LENGTH { Ok(1.0) } else { Err(out_of_range(length)) };
         }
         if COSINE_LENGTHS.contains(&length) { Ok(1.0 / length) } else { Err(out_of_range(length)) }

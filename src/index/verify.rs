@@ -49,6 +49,9 @@ impl Index {
             if id.is_some() != live || id.is_some_and(|id| ids.slot_of(&id) != Some(slot)) {
                 note(format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
             }
+            if live && records.is_lost(slot) {
+                note(format!("the record of slot {} is lost: its block is not as it was written", slot.0));
+            }
             if records.contains(slot) != live {
                 note(format!("slot {} is live {live}, and its record disagrees", slot.0));
             }

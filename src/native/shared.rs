@@ -2,8 +2,8 @@
 
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
-use crate::driver::{Host, OpenOptions, StoredIndex, checkpoint, commit};
-use crate::index::{Error, Hit, Index, SearchOptions};
+use crate::driver::{Host, OpenOptions, StoredIndex, checkpoint, commit, with_records};
+use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::store::Store;
 use crate::types::Id;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -130,6 +130,32 @@ impl<S: Store> SharedIndex<S> {
     pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let (store, index) = block_on(StoredIndex::open(store, options))??.into_parts();
         Ok(Self::around(index, store))
+    }
+
+    /// [`SharedIndex::search`], and what it needs of records that are in the store only is read, one such search at a time.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::search`].
+    pub fn search_stored(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
+        match self.search(query, options.again()) {
+            Err(Error::Cold(_)) => {}
+            found => return found,
+        }
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        block_on(with_records(&*store, &*self.shared, |index| index.search(query, options.again())))?
+    }
+
+    /// What `read` makes of the record of this id, which is read from the store if need be; none when there is none.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::get`].
+    pub fn get_stored<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
+        let found = self.read(|index| Ok(index.get(id)?.map(&mut read)));
+        if !matches!(found, Err(Error::Cold(_))) {
+            return found;
+        }
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        block_on(with_records(&*store, &*self.shared, |index| Ok(index.get(id)?.map(&mut read))))?
     }
 
     /// Makes all changes so far durable, those of other threads included: who waits for another's commit finds little or

@@ -171,7 +171,7 @@ impl RawIndex {
 
     #[wasm_bindgen(getter, js_name = checkpointDue)]
     pub fn checkpoint_due(&self) -> Result<bool, JsValue> {
-        Ok(self.borrow()?.index.journal().is_some_and(|journal| journal.checkpoint_due()))
+        Ok(self.borrow()?.index.checkpoint_due())
     }
 
     pub fn commit(&self) -> Promise {

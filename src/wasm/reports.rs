@@ -91,7 +91,7 @@ struct BytesObject {
 }
 
 /// What is in a store. An index in memory has none, so all is zero.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 struct StoredObject {
     segments: f64,
     cold: f64,
@@ -99,7 +99,7 @@ struct StoredObject {
     total: f64,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CacheObject {
     hits: f64,
@@ -135,18 +135,22 @@ impl StatsObject {
                 graph: (bytes.graph + bytes.scratch) as f64,
                 ids: bytes.ids as f64,
                 warm: bytes.warm as f64,
-                cold_cache: 0.0,
+                cold_cache: bytes.cold_cache as f64,
                 total: bytes.total() as f64,
             },
             stored_bytes: StoredObject {
                 segments: stats.stored.segments as f64,
-                cold: 0.0,
+                cold: stats.stored.cold as f64,
                 log: stats.stored.log as f64,
                 total: stats.stored.total() as f64,
             },
             reclaimable_bytes: stats.reclaimable_bytes as f64,
             bytes_per_vector: stats.bytes_per_vector,
-            cache: CacheObject::default(),
+            cache: CacheObject {
+                hits: stats.cache.hits as f64,
+                misses: stats.cache.misses as f64,
+                hit_rate: stats.cache.hit_rate(),
+            },
             simd: stats.simd,
             last_compaction: last.map(ReportObject::from),
         }

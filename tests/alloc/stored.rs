@@ -43,7 +43,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn open(place: &Calm) -> Result<StoredIndex<Calm>, Error> {
-    let options = OpenOptions { config: Some(config(Quantization::Int8)), mode: Mode::ReadWrite };
+    let options = OpenOptions { config: Some(config(Quantization::Int8)), mode: Mode::ReadWrite, ..Default::default() };
     now(StoredIndex::open(place.clone(), options))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, StoredIndex};
+use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, SearchOptions, StoredIndex};
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::layout::{Manifest, manifests};
@@ -20,7 +20,7 @@ pub(crate) struct Scene {
 
 fn options() -> OpenOptions {
     let config = Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) };
-    OpenOptions { config: Some(config), mode: Mode::ReadWrite }
+    OpenOptions { config: Some(config), mode: Mode::ReadWrite, ..Default::default() }
 }
 
 /// Two segments of slots. Between the checkpoints and after them only a few records changed.
@@ -62,7 +62,7 @@ pub(crate) fn scene() -> Scene {
 }
 
 pub(crate) fn open(place: &MemoryStore, mode: Mode) -> Result<StoredIndex<MemoryStore>, Error> {
-    now(StoredIndex::open(place.clone(), OpenOptions { config: None, mode }))
+    now(StoredIndex::open(place.clone(), OpenOptions { config: None, mode, ..Default::default() }))
 }
 
 /// Ways to damage a value.
@@ -101,6 +101,10 @@ fn each_damaged_value_is_got_around_or_named() {
     for (key, value) in &found {
         for value in damaged(value, &mut rng) {
             let opened = open(&with(&place, key, value.clone()), Mode::ReadWrite);
+            if key.starts_with("b/") {
+                loses_records_and_nothing_else(&opened.unwrap(), &model);
+                continue;
+            }
             if *key == logs[1] {
                 // The only value whose end nobody else knows.
                 continue;
@@ -119,6 +123,31 @@ fn each_damaged_value_is_got_around_or_named() {
             }
         }
     }
+}
+
+/// What is in a damaged block is named when it is asked for, and everything else is as it was.
+fn loses_records_and_nothing_else(stored: &StoredIndex<MemoryStore>, model: &Model) {
+    let report = stored.index().unwrap().check().unwrap();
+    let is_loss = |problem: &String| problem.contains("is lost: its block");
+    assert!(!report.ok && report.problems.iter().all(is_loss), "{:?}", report.problems);
+    let (mut lost, mut whole) = (0, 0);
+    for (id, print) in &model.records {
+        match now(stored.get(id, |record| fingerprint(&record.id, record.vector, record.payload))) {
+            Err(Error::Corrupt { what }) if what.contains("is not as it was written") => lost += 1,
+            found => {
+                assert_eq!(found, Ok(Some(*print)));
+                whole += 1;
+            }
+        }
+    }
+    assert!(lost > 0 && whole > 0, "{lost} lost, {whole} whole");
+    let options = SearchOptions::top(model.records.len()).with_ef(2000);
+    let hits = now(stored.search(&[1.0; DIMENSIONS], options)).unwrap();
+    assert_eq!(hits.len(), model.records.len(), "lost ones are found by their codes");
+    assert!(matches!(now(stored.export()), Err(Error::Corrupt { .. })), "an export would lack them");
+    let gone = model.records.keys().next().unwrap();
+    assert!(stored.change(|index| index.delete(gone)).unwrap());
+    now(stored.checkpoint()).unwrap();
 }
 
 /// The place goes on after the detour, and what was damaged is gone.
@@ -210,7 +239,11 @@ fn hostile_manifests_are_refused() {
     let mut attempt = |bytes: Vec<u8>| {
         let started = std::time::Instant::now();
         match open(&with(&place, &known[0].0, Some(bytes)), Mode::ReadWrite) {
-            Ok(stored) => assert!(stored.index().unwrap().check().unwrap().ok),
+            Ok(stored) => {
+                let problems = stored.index().unwrap().check().unwrap().problems;
+                // What it says of a block is held against the block.
+                assert!(problems.iter().all(|problem| problem.contains("is lost: its block")), "{problems:?}");
+            }
             Err(error) => {
                 assert!(matches!(error, Error::Corrupt { .. } | Error::UnsupportedVersion { .. }), "{error:?}");
                 refused += 1;

@@ -13,6 +13,8 @@ pub(crate) struct Manifest {
     pub(crate) piece_bytes: u64,
     /// Kind, index, generation, length.
     pub(crate) segments: Vec<(u16, u32, u64, u64)>,
+    /// Number, length.
+    pub(crate) blocks: Vec<(u32, u64)>,
 }
 
 impl Manifest {
@@ -26,7 +28,10 @@ impl Manifest {
             (kind, word(at + 4), long(at + 8), long(at + 16))
         };
         let segments = (0..count).map(|number| segment(160 + 32 * number)).collect();
-        Self { log: long(40), piece_bytes: u64::from(word(56)), segments }
+        let blocks = 160 + 32 * count;
+        let block = |at: usize| (word(at), long(at + 8));
+        let blocks = (0..word(76) as usize).map(|number| block(blocks + 48 * number)).collect();
+        Self { log: long(40), piece_bytes: u64::from(word(56)), segments, blocks }
     }
 
     /// The values that it names.
@@ -37,11 +42,16 @@ impl Manifest {
                 2 => 'c',
                 6 => 'l',
                 8 => 'i',
-                11 => 'r',
+                12 => 'p',
                 kind => panic!("a segment of kind {kind}"),
             };
             for piece in 0..bytes.div_ceil(self.piece_bytes) {
                 keys.insert(format!("s/{letter}/{index:010}.{generation:020}.{piece:010}"));
+            }
+        }
+        for &(number, bytes) in &self.blocks {
+            for piece in 0..bytes.div_ceil(self.piece_bytes) {
+                keys.insert(format!("b/{number:010}.{piece:010}"));
             }
         }
         keys
@@ -49,6 +59,10 @@ impl Manifest {
 
     pub(crate) fn segment_bytes(&self) -> u64 {
         self.segments.iter().map(|(.., bytes)| bytes).sum()
+    }
+
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.blocks.iter().map(|(_, bytes)| bytes).sum()
     }
 }
 
@@ -66,9 +80,8 @@ pub(crate) fn orphans(place: &MemoryStore) -> Vec<String> {
     needed.extend(manifests.iter().take(2).flat_map(|(_, manifest)| manifest.keys()));
     let first = manifests.iter().take(2).map(|(_, manifest)| manifest.log).min().unwrap_or(0);
     let is_orphan = |key: &&String| {
-        !needed.contains(*key) && **key < format!("log/{first:020}")
-            || key.starts_with("m/") && !needed.contains(*key)
-            || key.starts_with("s/") && !needed.contains(*key)
+        let is_named = key.starts_with("m/") || key.starts_with("s/") || key.starts_with("b/");
+        !needed.contains(*key) && (is_named || **key < format!("log/{first:020}"))
     };
     content.keys().filter(is_orphan).cloned().collect()
 }

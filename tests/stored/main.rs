@@ -15,6 +15,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cold;
 mod costs;
 mod damage;
 mod kill;

@@ -7,7 +7,7 @@ use thermocline::{
 use crate::support::{Rng, Shared, content, drive, now};
 
 fn open(place: &MemoryStore, config: Option<Config>, mode: Mode) -> Result<StoredIndex<MemoryStore>, Error> {
-    now(StoredIndex::open(place.clone(), OpenOptions { config, mode }))
+    now(StoredIndex::open(place.clone(), OpenOptions { config, mode, ..Default::default() }))
 }
 
 fn filled(config: Config) -> MemoryStore {
@@ -95,7 +95,7 @@ fn a_reader_opens_beside_a_writer_that_writes_checkpoints() {
         let store = Shared::new(&place, None);
         store.set_waits(true);
         let mut waits = 0;
-        let options = OpenOptions { config: None, mode: Mode::ReadOnly };
+        let options = OpenOptions { mode: Mode::ReadOnly, ..Default::default() };
         let reader = drive(StoredIndex::open(store, options), || {
             waits += 1;
             if waits > after && waits <= after + 3 {

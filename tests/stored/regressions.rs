@@ -10,7 +10,7 @@ use crate::layout::manifests;
 use crate::support::{Shared, content, delete, now};
 
 fn options() -> OpenOptions {
-    OpenOptions { config: Some(Config::new(3)), mode: Mode::ReadWrite }
+    OpenOptions { config: Some(Config::new(3)), mode: Mode::ReadWrite, ..Default::default() }
 }
 
 fn insert(stored: &StoredIndex<Shared>, id: &str) {
@@ -18,7 +18,7 @@ fn insert(stored: &StoredIndex<Shared>, id: &str) {
 }
 
 fn ids(place: &MemoryStore) -> Vec<String> {
-    let stored = now(StoredIndex::open(place.clone(), OpenOptions { config: None, mode: Mode::ReadOnly })).unwrap();
+    let stored = now(StoredIndex::open(place.clone(), OpenOptions { mode: Mode::ReadOnly, ..Default::default() })).unwrap();
     let index = stored.index().unwrap();
     let text = |id: &Id| if let Id::Text(text) = id { text.to_string() } else { String::new() };
     let mut ids: Vec<String> = index.iter().map(|record| text(&record.id)).collect();

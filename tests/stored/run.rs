@@ -128,7 +128,7 @@ impl Run {
     }
 
     fn open(&mut self) -> Result<(), Dead> {
-        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite };
+        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, ..Default::default() };
         self.stored = None;
         loop {
             match now(StoredIndex::open(self.store.clone(), options)) {
@@ -292,7 +292,7 @@ impl Run {
             let place = copied(&self.place);
             // Damaged and not missing: only the two newest names are looked at.
             put(&place, newest, b"damaged".to_vec());
-            let options = OpenOptions { config: None, mode: Mode::ReadOnly };
+            let options = OpenOptions { mode: Mode::ReadOnly, ..Default::default() };
             let stored = now(StoredIndex::open(place, options)).unwrap();
             self.model.clone().settle(&stored.index().unwrap());
         }

@@ -44,8 +44,4 @@ impl<const BITS: u32> Slabs<BITS> {
         self.slab_bytes() + open.map_or(0, |open| (Self::SLAB_WORDS - open.words.capacity()) * WORD_BYTES)
     }
 
-    /// Bytes of all live records.
-    pub(in crate::arena) const fn live_bytes(&self) -> usize {
-        self.live_words * WORD_BYTES
-    }
 }

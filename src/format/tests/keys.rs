@@ -28,8 +28,8 @@ fn keys() -> impl Strategy<Value = Key> {
     prop_oneof![
         (0..=MOST).prop_map(|generation| Key::Manifest { generation }),
         (0..=MOST).prop_map(|number| Key::Log { number }),
-        (1..Kind::ALL.len(), any::<u32>(), 0..=MOST, any::<u32>()).prop_map(|(kind, index, generation, piece)| {
-            Key::Segment { kind: Kind::ALL[kind], index, generation, piece }
+        (0..Kind::STORED.len(), any::<u32>(), 0..=MOST, any::<u32>()).prop_map(|(kind, index, generation, piece)| {
+            Key::Segment { kind: Kind::STORED[kind], index, generation, piece }
         }),
         any::<(u32, u32)>().prop_map(|(number, piece)| Key::Block { number, piece }),
     ]

@@ -1,0 +1,98 @@
+//! A block of records as it is stored, and in memory.
+//!
+//! The records follow one another, each as an export has it: a word of its payload's length and kind, the vector, the
+//! payload padded to whole words.
+
+use super::place::MOST_RECORDS;
+use super::record::{PayloadKind, Record};
+use crate::format::{FormatError, RecordHeader, zeros};
+use crate::types::OutOfMemory;
+
+/// Says what a vector's inverse norm is; none for a vector that cannot be indexed.
+pub(crate) type InverseNorm<'a> = dyn FnMut(&[f32]) -> Option<f32> + 'a;
+
+/// The records of one block, in memory.
+#[derive(Debug)]
+pub(super) struct Block {
+    words: Vec<u32>,
+    /// Where each record begins, and its inverse norm.
+    records: Vec<(u32, f32)>,
+}
+
+impl Block {
+    /// Reads the records of `bytes`, of which nothing is believed.
+    pub(super) fn read(
+        bytes: &[u8],
+        records: u32,
+        dimensions: usize,
+        inverse_norm: &mut InverseNorm<'_>,
+    ) -> Result<Self, FormatError> {
+        if !bytes.len().is_multiple_of(size_of::<u32>()) || records as usize > MOST_RECORDS {
+            return Err(FormatError::corrupt("it has no whole words"));
+        }
+        let mut words = zeros::<u32>(bytes.len() / size_of::<u32>())?;
+        bytemuck::cast_slice_mut::<u32, u8>(&mut words).copy_from_slice(bytes);
+        let mut starts = Vec::new();
+        starts.try_reserve_exact(records as usize).map_err(|_| OutOfMemory)?;
+        let mut start = 0;
+        for _ in 0..records {
+            let record = words.get(start..).and_then(|words| view(words, dimensions)).ok_or_else(too_short)?;
+            let (header, vector, payload) = record?;
+            if header.kind == PayloadKind::Json.number() && str::from_utf8(payload).is_err() {
+                return Err(FormatError::corrupt("a payload is not UTF-8"));
+            }
+            let norm = inverse_norm(vector).ok_or_else(|| FormatError::corrupt("a vector that cannot be indexed"))?;
+            // A block is shorter than the memory, whose bytes 32 bits count on the platform that has fewest.
+            starts.push((start as u32, norm));
+            start += 1 + dimensions + payload.len().div_ceil(size_of::<u32>());
+        }
+        if start == words.len() { Ok(Self { words, records: starts }) } else { Err(too_short()) }
+    }
+
+    #[inline]
+    pub(super) fn record(&self, ordinal: u8, dimensions: usize) -> Option<Record<'_>> {
+        let &(start, inv_norm) = self.records.get(usize::from(ordinal))?;
+        let (header, vector, payload) = view(self.words.get(start as usize..)?, dimensions)?.ok()?;
+        Some(Record { inv_norm, vector, kind: PayloadKind::from_number(header.kind)?, payload })
+    }
+
+    pub(super) const fn resident_bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u32>() + self.records.capacity() * size_of::<(u32, f32)>()
+    }
+}
+
+fn too_short() -> FormatError {
+    FormatError::corrupt("its records are not as long as it is")
+}
+
+type View<'a> = (RecordHeader, &'a [f32], &'a [u8]);
+
+/// The record at the start of `words`; none when they are too few for it.
+fn view(words: &[u32], dimensions: usize) -> Option<Result<View<'_>, FormatError>> {
+    let (&word, rest) = words.split_first()?;
+    let header = match RecordHeader::from_word(word) {
+        Ok(header) => header,
+        Err(error) => return Some(Err(error)),
+    };
+    let (vector, rest) = rest.split_at_checked(dimensions)?;
+    let payload = bytemuck::cast_slice(rest).get(..header.payload_bytes as usize)?;
+    Some(Ok((header, bytemuck::cast_slice(vector), payload)))
+}
+
+/// Bytes of a record in a block.
+pub(crate) const fn stored_record_bytes(record: &Record<'_>) -> usize {
+    4 + 4 * record.vector.len() + record.payload.len().next_multiple_of(4)
+}
+
+/// Writes a record as it is stored.
+pub(crate) fn put_record(
+    record: &Record<'_>,
+    to: &mut dyn FnMut(&[u8]) -> Result<(), FormatError>,
+) -> Result<(), FormatError> {
+    let header = RecordHeader { kind: record.kind.number(), payload_bytes: record.payload.len() as u32 };
+    to(&header.to_word().to_le_bytes())?;
+    to(bytemuck::cast_slice(record.vector))?;
+    to(record.payload)?;
+    let padding = [0; 3];
+    to(padding.get(..record.payload.len().next_multiple_of(4) - record.payload.len()).unwrap_or_default())
+}

@@ -1,0 +1,319 @@
+//! The cold arena: records in blocks in the store, and those blocks that have been read, up to a budget.
+//!
+//! A record that is stored has a place, whether it is also in the warm arena or not: to demote it is to forget its warm
+//! copy. Blocks that were read stay until their bytes are needed for others. Which goes is decided as by the clock in
+//! Corbató, *A Paging Experiment with the Multics System* (1968): a hand goes round, passes over those that were used
+//! since it last came by, and takes the first that was not.
+
+use super::block::{Block, InverseNorm};
+use super::place::{Place, Places};
+use super::record::Record;
+use crate::format::{FormatError, StoredBlock};
+use crate::types::{OutOfMemory, Slot};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Which blocks a call needs that are not in memory. Whoever holds the store reads them, all at once, and calls again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadPlan {
+    /// Ascending.
+    blocks: Vec<u32>,
+}
+
+impl ReadPlan {
+    /// How many blocks are to be read.
+    pub const fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether nothing is to be read.
+    pub const fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Their numbers, ascending.
+    pub(crate) fn blocks(&self) -> &[u32] {
+        &self.blocks
+    }
+
+    pub(crate) fn add(&mut self, block: u32) -> Result<(), OutOfMemory> {
+        if let Err(at) = self.blocks.binary_search(&block) {
+            self.blocks.try_reserve(1)?;
+            self.blocks.insert(at, block);
+        }
+        Ok(())
+    }
+}
+
+/// What is in memory of a block.
+#[derive(Debug)]
+enum Content {
+    Stored,
+    Read(Block),
+    /// What the store has is not what was written: its records are lost.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Held {
+    stored: StoredBlock,
+    /// Its live records that have no warm copy.
+    cold: u32,
+    content: Content,
+    /// Since the hand last came by.
+    used: AtomicBool,
+}
+
+impl Held {
+    const fn resident_bytes(&self) -> usize {
+        if let Content::Read(block) = &self.content { block.resident_bytes() } else { 0 }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Cold {
+    places: Places,
+    /// Ascending by number.
+    blocks: Vec<Held>,
+    /// Blocks below this are named by a manifest in the store: their records need no warm copy.
+    kept_below: u32,
+    hand: usize,
+    read_bytes: usize,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    /// A plan has been carried out, and the call that needed it has been counted.
+    is_retry: AtomicBool,
+}
+
+impl Cold {
+    pub(super) const fn new(kept_below: u32) -> Self {
+        Self {
+            places: Places::new(),
+            blocks: Vec::new(),
+            kept_below,
+            hand: 0,
+            read_bytes: 0,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            is_retry: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(super) const fn places_mut(&mut self) -> &mut Places {
+        &mut self.places
+    }
+
+    fn find(&self, number: u32) -> Option<&Held> {
+        let at = self.blocks.binary_search_by_key(&number, |held| held.stored.number).ok()?;
+        self.blocks.get(at)
+    }
+
+    fn find_mut(&mut self, number: u32) -> Option<&mut Held> {
+        let at = self.blocks.binary_search_by_key(&number, |held| held.stored.number).ok()?;
+        self.blocks.get_mut(at)
+    }
+
+    /// Gives a slot a place, or takes its place away; the record that it had there is dead. `was_warm` says whether it had a
+    /// warm copy.
+    pub(super) fn point(&mut self, slot: Slot, place: Option<Place>, was_warm: bool) {
+        let Some(before) = self.places.replace(slot, place) else { return };
+        let mut freed = 0;
+        if let Some(held) = self.find_mut(before.block) {
+            held.stored.dead = (held.stored.dead + 1).min(held.stored.records);
+            held.cold = held.cold.saturating_sub(u32::from(!was_warm));
+            if held.cold == 0 {
+                freed = held.resident_bytes();
+                held.content = Content::Stored;
+            }
+        }
+        self.read_bytes -= freed;
+    }
+
+    /// The record of a slot, which the store keeps, has lost its warm copy.
+    pub(super) fn cool(&mut self, slot: Slot) {
+        if let Some(held) = self.places.get(slot).and_then(|place| self.find_mut(place.block)) {
+            held.cold += 1;
+        }
+    }
+
+    /// Counts the record of a place as live. False when there is none, or all of its block are live already.
+    pub(super) fn revive(&mut self, place: Place) -> bool {
+        let held = self.find_mut(place.block);
+        let Some(held) = held.filter(|held| u32::from(place.ordinal) < held.stored.records && held.stored.dead > 0) else {
+            return false;
+        };
+        held.stored.dead -= 1;
+        held.cold += 1;
+        true
+    }
+
+    /// The records of two slots change places.
+    pub(super) fn swap(&mut self, a: Slot, b: Slot) {
+        let (at_a, at_b) = (self.places.get(a), self.places.get(b));
+        self.places.replace(a, at_b);
+        self.places.replace(b, at_a);
+    }
+
+    /// The record of a slot, if its block has been read.
+    #[inline]
+    pub(super) fn record(&self, slot: Slot, dimensions: usize) -> Option<Record<'_>> {
+        let Place { block, ordinal } = self.places.get(slot)?;
+        let held = self.find(block)?;
+        let Content::Read(read) = &held.content else { return None };
+        held.used.store(true, Relaxed);
+        read.record(ordinal, dimensions)
+    }
+
+    /// The block that has to be read for the record of a slot; none when it has been, or is lost.
+    pub(super) fn missing(&self, slot: Slot) -> Option<u32> {
+        let block = self.places.get(slot)?.block;
+        self.find(block).filter(|held| matches!(held.content, Content::Stored)).map(|held| held.stored.number)
+    }
+
+    /// Whether the record of a slot was stored, and is not as it was written.
+    pub(super) fn is_lost(&self, slot: Slot) -> bool {
+        let held = self.places.get(slot).and_then(|place| self.find(place.block));
+        held.is_some_and(|held| matches!(held.content, Content::Lost))
+    }
+
+    /// Counts the records of one call: `hits` whose blocks were in memory, and `misses`, for which it will be made again.
+    pub(super) fn count(&self, hits: usize, misses: usize) {
+        // What is done a second time was counted the first.
+        if self.is_retry.swap(false, Relaxed) {
+            return;
+        }
+        self.hits.fetch_add(hits as u64, Relaxed);
+        self.misses.fetch_add(misses as u64, Relaxed);
+    }
+
+    /// Reads that found their block in memory, and that did not.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.hits.load(Relaxed), self.misses.load(Relaxed))
+    }
+
+    /// What is stored as this block; none when no record is in it any more.
+    pub(crate) fn stored(&self, number: u32) -> Option<&StoredBlock> {
+        self.find(number).map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
+    }
+
+    /// The blocks with records.
+    pub(crate) fn all_stored(&self) -> impl Iterator<Item = &StoredBlock> {
+        self.blocks.iter().map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
+    }
+
+    /// The same without those that are lost.
+    pub(crate) fn sound(&self) -> impl Iterator<Item = &StoredBlock> {
+        let is_sound = |held: &&Held| {
+            !matches!(held.content, Content::Lost) && held.stored.dead < held.stored.records
+        };
+        self.blocks.iter().filter(is_sound).map(|held| &held.stored)
+    }
+
+    /// Blocks with records that are nowhere in memory, without those that are lost, in order of number.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &StoredBlock> {
+        let is_unread = |held: &&Held| matches!(held.content, Content::Stored) && held.cold > 0;
+        self.blocks.iter().filter(is_unread).map(|held| &held.stored)
+    }
+
+    /// Blocks with records that are not as they were written.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = &StoredBlock> {
+        let is_lost = |held: &&Held| matches!(held.content, Content::Lost) && held.cold > 0;
+        self.blocks.iter().filter(is_lost).map(|held| &held.stored)
+    }
+
+    /// Adds a block that has been, or is being, written. Its number is the highest there is.
+    pub(crate) fn add(&mut self, stored: StoredBlock) -> Result<(), OutOfMemory> {
+        self.blocks.try_reserve(1)?;
+        self.blocks.push(Held { stored, cold: 0, content: Content::Stored, used: AtomicBool::new(false) });
+        Ok(())
+    }
+
+    /// Takes the bytes of a block that a plan asked for; none when the store has none. Lost is what is not as it was written.
+    pub(crate) fn admit(
+        &mut self,
+        number: u32,
+        bytes: Option<&[u8]>,
+        dimensions: usize,
+        inverse_norm: &mut InverseNorm<'_>,
+    ) -> Result<(), OutOfMemory> {
+        // What nobody needs any more may be gone from the store.
+        let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Stored)) else {
+            return Ok(());
+        };
+        let sound = bytes.filter(|bytes| held.stored.is_content(bytes));
+        held.content = match sound.map(|bytes| Block::read(bytes, held.stored.records, dimensions, inverse_norm)) {
+            Some(Ok(block)) => Content::Read(block),
+            Some(Err(FormatError::OutOfMemory)) => return Err(OutOfMemory),
+            Some(Err(_)) | None => Content::Lost,
+        };
+        held.used.store(true, Relaxed);
+        let bytes = held.resident_bytes();
+        self.read_bytes += bytes;
+        Ok(())
+    }
+
+    /// The next call is one that has been counted already.
+    pub(crate) fn expect_retry(&self) {
+        self.is_retry.store(true, Relaxed);
+    }
+
+    /// Gives up blocks that were read until those left have at most `budget_bytes`.
+    pub(crate) fn trim(&mut self, budget_bytes: usize) {
+        // Twice round: the first time a block may only lose its mark.
+        let mut left = 2 * self.blocks.len();
+        while self.read_bytes > budget_bytes && left > 0 {
+            left -= 1;
+            self.hand = if self.hand + 1 < self.blocks.len() { self.hand + 1 } else { 0 };
+            let Some(held) = self.blocks.get_mut(self.hand) else { return };
+            let bytes = held.resident_bytes();
+            if bytes > 0 && !held.used.swap(false, Relaxed) {
+                held.content = Content::Stored;
+                self.read_bytes -= bytes;
+            }
+        }
+    }
+
+    /// Forgets blocks without records.
+    pub(crate) fn drop_dead(&mut self) {
+        self.blocks.retain(|held| held.stored.dead < held.stored.records);
+    }
+
+    /// Whether the store keeps the record of this place, whatever happens.
+    pub(super) const fn keeps(&self, place: Place) -> bool {
+        place.block < self.kept_below
+    }
+
+    pub(super) const fn kept_below(&self) -> u32 {
+        self.kept_below
+    }
+
+    /// Blocks below this number are in the store, and named by its manifest.
+    pub(crate) const fn keep_below(&mut self, number: u32) {
+        self.kept_below = number;
+    }
+
+    /// Forgets the blocks from this number on: they were not written after all. Their records have no place.
+    pub(super) fn withdraw(&mut self, from: u32) {
+        for at in 0..self.places.len() {
+            let slot = Slot(at as u32);
+            if self.places.get(slot).is_some_and(|place| place.block >= from) {
+                self.places.replace(slot, None);
+            }
+        }
+        self.blocks.retain(|held| held.stored.number < from);
+        self.read_bytes = self.blocks.iter().map(Held::resident_bytes).sum();
+    }
+
+    /// Bytes of the blocks in memory.
+    pub(super) const fn read_bytes(&self) -> usize {
+        self.read_bytes
+    }
+
+    /// Bytes of the tables.
+    pub(super) fn table_bytes(&self) -> usize {
+        self.places.resident_bytes() + self.blocks.capacity() * size_of::<Held>()
+    }
+}

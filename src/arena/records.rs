@@ -1,0 +1,259 @@
+//! The records of an index, wherever each of them is.
+
+use super::block::InverseNorm;
+use super::cold::{Cold, ReadPlan};
+use super::place::Place;
+use super::record::{AppendError, PayloadKind, Record};
+use super::warm::WarmArena;
+use crate::segments::Changes;
+use crate::types::{OutOfMemory, Slot};
+
+/// Records by slot: warm ones in memory, stored ones in blocks, or both.
+#[derive(Debug)]
+pub(crate) struct Records {
+    pub(crate) warm: WarmArena,
+    pub(crate) cold: Cold,
+    /// Whether places are kept: in an index that is stored nowhere there are none.
+    is_stored: bool,
+}
+
+impl Records {
+    /// No records, with vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
+    pub(crate) const fn new(dimensions: usize) -> Self {
+        Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false }
+    }
+
+    /// The same without the records. Blocks that were written keep their numbers.
+    pub(crate) fn emptied(&self) -> Self {
+        let (warm, cold) = (WarmArena::new(self.dimensions()), Cold::new(self.cold.kept_below()));
+        Self { warm, cold, is_stored: self.is_stored }
+    }
+
+    /// Keeps places from here on, for the slots `0..len` and all that come.
+    pub(crate) fn store(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.cold.places_mut().reserve(len)?;
+        self.is_stored = true;
+        Ok(())
+    }
+
+    /// Takes that back: all records are warm.
+    pub(crate) fn unstore(&mut self) {
+        self.cold = Cold::new(0);
+        self.is_stored = false;
+    }
+
+    /// Makes room for the slots `0..len`.
+    pub(crate) fn cover(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.warm.cover(len)?;
+        if self.is_stored { self.cold.places_mut().reserve(len) } else { Ok(()) }
+    }
+
+    pub(crate) const fn dimensions(&self) -> usize {
+        self.warm.dimensions()
+    }
+
+    /// Makes room so that the next [`Records::append`] to `slot`, of a payload of `payload_bytes`, cannot fail.
+    pub(crate) fn reserve(&mut self, slot: Slot, payload_bytes: usize) -> Result<(), AppendError> {
+        self.cover(slot.index() + 1)?;
+        self.warm.reserve(slot, payload_bytes)
+    }
+
+    /// As [`WarmArena::reserve_ahead`].
+    pub(crate) fn reserve_ahead(&mut self, slots: usize, records: usize) -> Result<(), OutOfMemory> {
+        self.warm.reserve_ahead(slots, records)
+    }
+
+    /// Gives `slot` its record, which is warm and not stored.
+    ///
+    /// # Errors
+    /// As [`WarmArena::append`].
+    pub(crate) fn append(
+        &mut self,
+        slot: Slot,
+        inv_norm: f32,
+        vector: &[f32],
+        kind: PayloadKind,
+        payload: &[u8],
+    ) -> Result<(), AppendError> {
+        self.reserve(slot, payload.len())?;
+        let was_warm = self.warm.contains(slot);
+        self.warm.append(slot, inv_norm, vector, kind, payload)?;
+        self.cold.point(slot, None, was_warm);
+        Ok(())
+    }
+
+    /// Takes the record of `slot` away, wherever it is.
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        let was_warm = self.warm.remove(slot);
+        self.cold.point(slot, None, was_warm);
+    }
+
+    /// Exchanges the records of two slots.
+    pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
+        self.warm.swap(a, b);
+        self.cold.swap(a, b);
+    }
+
+    /// Whether `slot` has a record, in memory or not.
+    pub(crate) fn contains(&self, slot: Slot) -> bool {
+        self.warm.contains(slot) || self.cold.places().get(slot).is_some()
+    }
+
+    /// The record of `slot`, if it is in memory.
+    #[inline]
+    pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
+        match self.warm.record(slot) {
+            None if self.is_stored => self.cold.record(slot, self.dimensions()),
+            found => found,
+        }
+    }
+
+    /// The bytes of the header and the vector of a warm record, to touch ahead of reading them.
+    #[inline]
+    pub(crate) fn bytes(&self, slot: Slot) -> Option<&[u8]> {
+        self.warm.bytes(slot)
+    }
+
+    /// What must be read before the records of all these slots are in memory.
+    pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot>) -> Result<ReadPlan, OutOfMemory> {
+        let mut plan = ReadPlan::default();
+        let (mut hits, mut misses) = (0, 0);
+        for slot in slots.filter(|&slot| self.is_stored && !self.warm.contains(slot)) {
+            match self.cold.missing(slot) {
+                None => hits += 1,
+                Some(block) => {
+                    misses += 1;
+                    plan.add(block)?;
+                }
+            }
+        }
+        if hits + misses > 0 {
+            self.cold.count(hits, misses);
+        }
+        Ok(plan)
+    }
+
+    /// Whether the record of `slot` was stored and is not as it was written.
+    pub(crate) fn is_lost(&self, slot: Slot) -> bool {
+        !self.warm.contains(slot) && self.cold.is_lost(slot)
+    }
+
+    /// Gives a slot without a record the place that it has in the store, in a block of which so far nothing was live. False,
+    /// and nothing changes, when there is no such place.
+    pub(crate) fn find(&mut self, slot: Slot, place: Place) -> bool {
+        self.cold.revive(place) && {
+            self.cold.places_mut().replace(slot, Some(place));
+            true
+        }
+    }
+
+    /// Says where a warm record was stored.
+    pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
+        self.cold.point(slot, Some(place), true);
+    }
+
+    /// The places of a segment of slots, as stored.
+    pub(crate) fn stored_places(&self, segment: usize) -> &[u32] {
+        self.cold.places().segment(segment)
+    }
+
+    /// The warm record of a slot that is not stored.
+    pub(crate) fn unstored(&self, slot: Slot) -> Option<Record<'_>> {
+        if self.cold.places().get(slot).is_some() { None } else { self.warm.record(slot) }
+    }
+
+    /// Makes warm and unstored what is in these blocks, which are in memory, so that they are written anew.
+    pub(crate) fn unpack(&mut self, blocks: &[u32]) -> Result<(), OutOfMemory> {
+        for at in 0..self.cold.places().len() {
+            let slot = Slot(at as u32);
+            let Some(place) = self.cold.places().get(slot) else { continue };
+            if blocks.binary_search(&place.block).is_err() {
+                continue;
+            }
+            let was_warm = self.warm.contains(slot);
+            if !was_warm {
+                let dimensions = self.dimensions();
+                let Some(Record { inv_norm, vector, kind, payload }) = self.cold.record(slot, dimensions) else { continue };
+                match self.warm.append(slot, inv_norm, vector, kind, payload) {
+                    Ok(()) => {}
+                    Err(_) => return Err(OutOfMemory),
+                }
+            }
+            self.cold.point(slot, None, was_warm);
+        }
+        Ok(())
+    }
+
+    /// Forgets the blocks from this number on, which were not written after all.
+    pub(crate) fn withdraw(&mut self, from: u32) {
+        self.cold.withdraw(from);
+    }
+
+    /// Gives up the warm copies of records that the store keeps, of those that came first, until at most `budget_bytes` are
+    /// warm or none is left to give up.
+    pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
+        for slab in self.warm.oldest()? {
+            if self.warm.slab_bytes() <= budget_bytes {
+                break;
+            }
+            let (mut offset, end) = (0, self.warm.slab_words(slab));
+            while let Some((words, slot, position)) = self.warm.walk(slab, offset).filter(|_| offset < end) {
+                offset += words;
+                let is_kept = self.cold.places().get(slot).is_some_and(|place| self.cold.keeps(place));
+                if position.is_some() && is_kept {
+                    self.warm.remove(slot);
+                    self.cold.cool(slot);
+                }
+            }
+            self.warm.drop_slab(slab);
+        }
+        self.warm.trim();
+        Ok(())
+    }
+
+    /// Reads of cold records that found their block in memory, and that did not.
+    pub(crate) fn cache_counts(&self) -> (u64, u64) {
+        self.cold.counts()
+    }
+
+    /// Takes the bytes of a block that a plan asked for. What is not as it was written is lost.
+    pub(crate) fn admit(
+        &mut self,
+        block: u32,
+        bytes: Option<&[u8]>,
+        inverse_norm: &mut InverseNorm<'_>,
+    ) -> Result<(), OutOfMemory> {
+        let dimensions = self.dimensions();
+        self.cold.admit(block, bytes, dimensions, inverse_norm)
+    }
+
+    /// Drops the slots at and above `len`, whose records are gone.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        for at in len..self.cold.places().len() {
+            let was_warm = self.warm.contains(Slot(at as u32));
+            self.cold.point(Slot(at as u32), None, was_warm);
+        }
+        self.warm.truncate(len);
+        self.cold.places_mut().truncate(len);
+    }
+
+    /// Which segments of slots have places that are not stored.
+    pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
+        self.cold.places_mut().changes_mut()
+    }
+
+    /// Bytes of warm records that no slot points to any more.
+    pub(crate) const fn stale_bytes(&self) -> usize {
+        self.warm.stale_bytes()
+    }
+
+    /// Bytes of what is always held: warm records, and the tables of where the others are.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.warm.resident_bytes() + self.cold.table_bytes()
+    }
+
+    /// Bytes of the blocks that were read.
+    pub(crate) const fn read_bytes(&self) -> usize {
+        self.cold.read_bytes()
+    }
+}

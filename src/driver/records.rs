@@ -1,0 +1,62 @@
+//! Calls that need records from the store.
+
+use super::Host;
+use crate::index::{Error, Index};
+use crate::store::Store;
+
+/// How much is read at once of what nobody is waiting for.
+const READ_AHEAD_BYTES: u64 = 4 << 20;
+
+/// Makes a call of an index, and when records are missing for it, reads all of them at once and makes it again. The store is
+/// not asked twice unless the index has changed meanwhile.
+///
+/// # Errors
+/// What the call says, but never [`Error::Cold`]; what the store said.
+pub(crate) async fn with_records<S: Store, T>(
+    store: &S,
+    host: &impl Host,
+    mut call: impl FnMut(&mut Index) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut outcome = host.with(&mut call);
+    while let Err(Error::Cold(plan)) = outcome {
+        let keys = host.with(|index| Ok(index.keys_of_plan(&plan)?))?;
+        let values = store.read(&keys).await?;
+        // What was read is used before anybody else can make room for what he reads.
+        outcome = host.with(|index| {
+            index.admit(&plan, &keys, values)?;
+            let outcome = call(index);
+            if !matches!(outcome, Err(Error::Cold(_))) {
+                index.trim();
+            }
+            outcome
+        });
+    }
+    outcome
+}
+
+/// Reads records before they are needed, as many as may be in memory.
+///
+/// # Errors
+/// What the store said; [`Error::OutOfMemory`].
+pub(crate) async fn read_ahead<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
+    while read_some(store, host).await? {}
+    Ok(())
+}
+
+/// Reads some of them, and says whether there may be more.
+pub(crate) async fn read_some<S: Store>(store: &S, host: &impl Host) -> Result<bool, Error> {
+    let (plan, keys) = host.with(|index| {
+        let plan = index.unread(READ_AHEAD_BYTES)?;
+        let keys = index.keys_of_plan(&plan)?;
+        Ok((plan, keys))
+    })?;
+    if plan.is_empty() {
+        return Ok(false);
+    }
+    let values = store.read(&keys).await?;
+    host.with(|index| {
+        index.admit(&plan, &keys, values)?;
+        index.trim();
+        Ok(true)
+    })
+}

@@ -1,0 +1,189 @@
+//! Records -> blocks. Neighbours come together, so that the records of one answer are in few blocks.
+
+use super::checkpoint::Writing;
+use super::cold::block_keys;
+use super::{Error, Index};
+use crate::arena::{MOST_BLOCKS, MOST_RECORDS, Place, put_record, stored_record_bytes};
+use crate::format::{AS_IT_IS, StoredBlock};
+use crate::segments::segments_of;
+use crate::slot_set::SlotSet;
+use crate::store::Batch;
+use crate::types::{OutOfMemory, Slot};
+use xxhash_rust::xxh64::xxh64;
+
+/// The most bytes of records in a block that several share: so much is read and held for one of them.
+const MOST_BLOCK_BYTES: u32 = 128 << 10;
+
+/// The slots whose records are to be written, and how far that is.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pending: SlotSet,
+    /// Before it nothing is pending.
+    cursor: Slot,
+    /// With which the next block begins.
+    start: Option<Slot>,
+    /// Neighbours of what is in the block under way, in the order in which they were met, each once.
+    met: Vec<Slot>,
+    /// By slot, how many links lead there from the block under way.
+    links: Vec<u8>,
+}
+
+impl Gathering {
+    pub(super) const fn new() -> Self {
+        Self { pending: SlotSet::new(), cursor: Slot(0), start: None, met: Vec::new(), links: Vec::new() }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+impl Index {
+    /// What a block may hold.
+    pub(crate) fn block_bytes(&self) -> usize {
+        self.piece_bytes().min(MOST_BLOCK_BYTES) as usize
+    }
+
+    /// Notes every slot whose record is not stored.
+    pub(super) fn collect_unstored(&mut self, gathering: &mut Gathering) -> Result<(), OutOfMemory> {
+        let slots = self.parts.slots();
+        gathering.pending.reserve(slots)?;
+        gathering.cursor = Slot(0);
+        gathering.links.try_reserve(slots.saturating_sub(gathering.links.len()))?;
+        gathering.links.resize(slots, 0);
+        for segment in 0..segments_of(slots) {
+            // A record that is not stored has no place, and the segment of places has changed since it had.
+            if !self.parts.records.changes_mut().has(segment) {
+                continue;
+            }
+            for slot in self.slots_in(segment).map(|slot| Slot(slot as u32)) {
+                if self.parts.records.unstored(slot).is_some() {
+                    gathering.pending.insert(slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// About how many bytes of records are not stored.
+    pub(super) fn unstored_bytes(&mut self) -> u64 {
+        let segments = 0..segments_of(self.parts.slots());
+        segments.map(|at| if self.parts.records.changes_mut().has(at) { self.unstored_in(at) } else { 0 }).sum()
+    }
+
+    /// The same in one segment of slots.
+    pub(super) fn unstored_in(&self, segment: usize) -> u64 {
+        let records = self.slots_in(segment).filter_map(|slot| self.parts.records.unstored(Slot(slot as u32)));
+        records.map(|record| stored_record_bytes(&record) as u64).sum()
+    }
+
+    /// Encodes one block of what is pending, and returns its length; 0 when nothing is.
+    pub(super) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
+        let (members, bytes) = self.fill_block(&mut writing.gathering)?;
+        if members.is_empty() {
+            return Ok(0);
+        }
+        let piece_bytes = self.piece_bytes();
+        let Some(number) = self.journal_mut().and_then(|journal| journal.new_block(MOST_BLOCKS)) else {
+            let why = "all numbers for blocks have been used: export the index, and import it into a new place".to_owned();
+            return Err(Error::StoreFailed { why });
+        };
+        let len = bytes.len() as u64;
+        let stored = StoredBlock {
+            number,
+            codec: AS_IT_IS,
+            stored_bytes: len,
+            raw_bytes: len,
+            checksum: xxh64(&bytes, 0),
+            records: members.len() as u32,
+            dead: 0,
+            earliest_expiry_ms: f64::INFINITY,
+        };
+        for (key, part) in block_keys(&stored, piece_bytes).zip(bytes.chunks(piece_bytes as usize)) {
+            let mut piece = Vec::new();
+            piece.try_reserve_exact(part.len()).map_err(|_| OutOfMemory)?;
+            piece.extend_from_slice(part);
+            batch.puts.try_reserve(1).map_err(|_| OutOfMemory)?;
+            batch.puts.push((key.to_text()?, piece));
+        }
+        self.parts.records.cold.add(stored)?;
+        writing.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
+        writing.blocks.push(stored);
+        for (slot, ordinal) in members.into_iter().zip(0..=u8::MAX) {
+            self.parts.records.set_place(slot, Place { block: number, ordinal });
+        }
+        Ok(len)
+    }
+
+    /// The records of one block: one that is pending, then always the one that most links lead to from those in the block, until
+    /// it is full or nothing is pending.
+    fn fill_block(&self, gathering: &mut Gathering) -> Result<(Vec<Slot>, Vec<u8>), Error> {
+        let (mut members, mut bytes) = (Vec::new(), Vec::new());
+        members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
+        while members.len() < MOST_RECORDS
+            && let Some(slot) = gathering.next()
+        {
+            // What was deleted meanwhile, or written, is not to be.
+            let Some(record) = self.parts.records.unstored(slot) else {
+                gathering.pending.remove(slot);
+                continue;
+            };
+            let len = stored_record_bytes(&record);
+            if !members.is_empty() && bytes.len() + len > self.block_bytes() {
+                break;
+            }
+            bytes.try_reserve(len).map_err(|_| OutOfMemory)?;
+            put_record(&record, &mut |part| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            })?;
+            gathering.pending.remove(slot);
+            members.push(slot);
+            for neighbour in self.parts.graph.neighbours(slot) {
+                gathering.meet(neighbour)?;
+            }
+        }
+        gathering.leave();
+        Ok((members, bytes))
+    }
+}
+
+impl Gathering {
+    /// The pending slot that most links lead to, the one met first of several; any when there is none.
+    fn next(&mut self) -> Option<Slot> {
+        let Self { pending, cursor, start, met, links } = self;
+        met.retain(|&slot| pending.contains(slot));
+        let strength = |slot: &Slot| links.get(slot.index()).copied().unwrap_or(0);
+        match met.iter().rev().copied().max_by_key(strength) {
+            Some(slot) => Some(slot),
+            None => start.take().filter(|&slot| pending.contains(slot)).or_else(|| {
+                let slot = pending.next_from(*cursor)?;
+                *cursor = slot;
+                Some(slot)
+            }),
+        }
+    }
+
+    fn meet(&mut self, slot: Slot) -> Result<(), OutOfMemory> {
+        if let Some(count) = self.links.get_mut(slot.index()).filter(|_| self.pending.contains(slot)) {
+            if *count == 0 {
+                self.met.try_reserve(1)?;
+                self.met.push(slot);
+            }
+            *count = count.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Forgets what was met. The next block begins with what had most links to this one.
+    fn leave(&mut self) {
+        let next = self.next();
+        for slot in &self.met {
+            if let Some(count) = self.links.get_mut(slot.index()) {
+                *count = 0;
+            }
+        }
+        self.met.clear();
+        self.start = next;
+    }
+}

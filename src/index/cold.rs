@@ -1,0 +1,214 @@
+//! Records that are in the store only: which must be read for a call, taking what was read, and making room.
+
+use super::budget::{Holding, Shares};
+use super::open::join;
+use super::{Error, Index};
+use crate::arena::{MOST_RECORDS, ReadPlan};
+use crate::format::{Key, StoredBlock, piece_count};
+use crate::segments::SEGMENT_SLOTS;
+use crate::types::{OutOfMemory, Slot};
+
+/// So much is read at a time when everything must be.
+const PART_BYTES: u64 = 4 << 20;
+/// A block is written anew when fewer than this part of its records' bytes are live…
+const WORN_PART: u64 = 2;
+/// …or when so many hold less than that part of what a block may hold.
+const FEW_SMALL: usize = 4;
+
+impl Index {
+    /// Refuses with what must be read, unless the records of all these slots are in memory.
+    pub(super) fn need(&self, slots: impl Iterator<Item = Slot>) -> Result<(), Error> {
+        let plan = self.parts.records.plan(slots)?;
+        if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+    }
+
+    /// What of all records is to be read next, about `bytes` bytes of it; nothing when all are in memory, or as many as
+    /// may be.
+    pub(crate) fn unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
+        let mut plan = ReadPlan::default();
+        let room = self.shares().cache.saturating_sub(self.parts.records.read_bytes()) as u64;
+        let mut taken = 0;
+        for block in self.parts.records.cold.unread() {
+            let all = block.raw_bytes.saturating_add(taken);
+            if all > room || (all > bytes && !plan.is_empty()) {
+                break;
+            }
+            taken = all;
+            plan.add(block.number)?;
+        }
+        Ok(plan)
+    }
+
+    /// Refuses with some of what must be read, unless every record is in memory.
+    ///
+    /// # Errors
+    /// [`Error::Cold`]; [`Error::Corrupt`] when some are lost; [`Error::OutOfMemory`].
+    pub(super) fn need_all(&self) -> Result<(), Error> {
+        if let Some(lost) = self.parts.records.cold.lost().next() {
+            let key = Key::Block { number: lost.number, piece: 0 };
+            return Err(Error::Corrupt { what: format!("{key} is not as it was written, and its records are lost") });
+        }
+        let mut plan = ReadPlan::default();
+        let mut taken = 0;
+        for block in self.parts.records.cold.unread() {
+            taken = block.raw_bytes.saturating_add(taken);
+            if taken > PART_BYTES && !plan.is_empty() {
+                break;
+            }
+            plan.add(block.number)?;
+        }
+        if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+    }
+
+    /// The values that hold the blocks of a plan.
+    pub(crate) fn keys_of_plan(&self, plan: &ReadPlan) -> Result<Vec<String>, OutOfMemory> {
+        let mut keys = Vec::new();
+        for stored in plan.blocks().iter().filter_map(|&number| self.parts.records.cold.stored(number)) {
+            for key in block_keys(stored, self.piece_bytes()) {
+                keys.try_reserve(1)?;
+                keys.push(key.to_text()?);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Takes what was read for a plan: the values of `keys`, which its blocks had then. Those that are not as they were
+    /// written are lost, and with them their records.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]. [`Error::StoreFailed`] when an index that is open for reading was written to so often since
+    /// that it is no longer there.
+    pub(crate) fn admit(&mut self, plan: &ReadPlan, keys: &[String], values: Vec<Option<Vec<u8>>>) -> Result<(), Error> {
+        let mut read = keys.iter().zip(values).peekable();
+        for &number in plan.blocks() {
+            let stored = self.parts.records.cold.stored(number).copied();
+            let mut pieces = Vec::new();
+            let is_of = |key: &str| matches!(Key::parse(key), Some(Key::Block { number: of, .. }) if of == number);
+            while let Some((_, value)) = read.next_if(|(key, _)| is_of(key)) {
+                pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
+                pieces.push(value);
+            }
+            // What was written anew meanwhile, nobody needs from there.
+            let Some(stored) = stored else { continue };
+            let gone = pieces.iter().any(Option::is_none);
+            if gone && self.is_read_only() {
+                let why = "the index has been written to since it was opened; open it again".to_owned();
+                return Err(Error::StoreFailed { why });
+            }
+            let bytes = join(block_keys(&stored, self.piece_bytes()), &mut pieces.into_iter());
+            let bytes = match bytes {
+                Ok(bytes) => Some(bytes),
+                Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
+                Err(_) => None,
+            };
+            let Self { parts, config, .. } = self;
+            let mut inverse_norm = |vector: &[f32]| {
+                // Where the codes are the vectors, their records have none.
+                if vector.is_empty() { Some(0.0) } else { Some(config.inverse_norm(vector).ok()? as f32) }
+            };
+            parts.records.admit(number, bytes.as_deref(), &mut inverse_norm)?;
+        }
+        self.parts.records.cold.expect_retry();
+        Ok(())
+    }
+
+    /// What is held, as the policy sees it.
+    fn holding(&self) -> Holding {
+        let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
+        let hot = codes.resident_bytes() + graph.resident_bytes() + tombstones.resident_bytes() + ids.resident_bytes();
+        let warm = records.warm.slab_bytes();
+        Holding { max: self.config.max_bytes, hot: hot + records.resident_bytes() - warm, warm, is_stored: self.is_stored() }
+    }
+
+    fn shares(&self) -> Shares {
+        self.holding().shares()
+    }
+
+    /// Whether one more record, of so many bytes beside its vector, can be held.
+    pub(super) fn has_room(&self, payload_bytes: usize) -> bool {
+        self.config.max_bytes.is_none() || {
+            let super::Parts { graph, codes, ids, records, .. } = &self.parts;
+            let next = ids.next_slot().index();
+            // Rows are allocated by the segment, the first segment's by doubling.
+            let rows = match next {
+                _ if next < codes.len() => 0,
+                _ if next < SEGMENT_SLOTS => next.max(1),
+                _ if next.is_multiple_of(SEGMENT_SLOTS) => SEGMENT_SLOTS,
+                _ => 0,
+            };
+            let record = 4 * records.dimensions() + payload_bytes;
+            self.holding().has_room(rows * (codes.slot_bytes() + graph.row_bytes()) + record)
+        }
+    }
+
+    /// Gives up blocks that were read, as many as are too many.
+    pub(crate) fn trim(&mut self) {
+        if self.config.max_bytes.is_some() {
+            let budget = self.shares().cache;
+            self.parts.records.cold.trim(budget);
+        }
+    }
+
+    /// Whether more records are warm than may be.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.config.max_bytes.is_some() && {
+            let holding = self.holding();
+            let has_warm = self.parts.records.warm.live_bytes() > 0;
+            has_warm && self.journal().is_some() && holding.warm > holding.shares().most_warm
+        }
+    }
+
+    /// Gives up the warm copies of records that the store keeps, as many as are too many.
+    pub(crate) fn demote(&mut self) -> Result<(), OutOfMemory> {
+        if self.is_over_budget() {
+            let budget = self.shares().warm;
+            self.parts.records.demote(budget)?;
+        }
+        self.trim();
+        Ok(())
+    }
+
+    /// Blocks whose records are to be written anew, together with others: those of which most is dead, and small ones when
+    /// there are several. Not more than is read at a time.
+    pub(crate) fn worn_blocks(&self) -> Result<ReadPlan, OutOfMemory> {
+        let block_bytes = self.block_bytes() as u64;
+        let cold = &self.parts.records.cold;
+        let live = |block: &StoredBlock| {
+            let live = u64::from(block.records - block.dead);
+            block.raw_bytes / u64::from(block.records.max(1)) * live
+        };
+        let is_small = |block: &&StoredBlock| {
+            let records = (block.records - block.dead) as usize;
+            live(block) < block_bytes / WORN_PART && records < MOST_RECORDS / 2
+        };
+        let is_worn = |block: &&StoredBlock| live(block) < block.raw_bytes / WORN_PART;
+        let several = cold.sound().filter(is_small).count() >= FEW_SMALL;
+        let mut plan = ReadPlan::default();
+        let mut left = PART_BYTES;
+        for block in cold.sound().filter(|block| is_worn(block) || (several && is_small(block))) {
+            let Some(rest) = left.checked_sub(block.raw_bytes) else { break };
+            left = rest;
+            plan.add(block.number)?;
+        }
+        Ok(plan)
+    }
+
+    /// Makes the records of these blocks warm ones that are not stored, so that the next checkpoint writes them.
+    pub(crate) fn unpack(&mut self, plan: &ReadPlan) -> Result<(), Error> {
+        let cold = &self.parts.records.cold;
+        let mut unread = ReadPlan::default();
+        for block in cold.unread().filter(|block| plan.blocks().contains(&block.number)) {
+            unread.add(block.number)?;
+        }
+        if !unread.is_empty() {
+            return Err(Error::Cold(unread));
+        }
+        Ok(self.parts.records.unpack(plan.blocks())?)
+    }
+}
+
+/// The values of a block.
+pub(super) fn block_keys(stored: &StoredBlock, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
+    let StoredBlock { number, stored_bytes, .. } = *stored;
+    (0..piece_count(stored_bytes, piece_bytes).unwrap_or(0)).map(move |piece| Key::Block { number, piece })
+}

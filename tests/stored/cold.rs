@@ -1,0 +1,262 @@
+//! Records that are in the store only: found, read at once, given up and written anew, in any order of events.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use thermocline::{
+    Batch, Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, SearchOptions,
+    Store, StoreError, StoredIndex,
+};
+
+use crate::layout::{manifests, orphans};
+use crate::support::{Rng, content, now};
+
+const DIMENSIONS: usize = 16;
+
+/// Counts the calls that read, and which blocks they read.
+#[derive(Debug, Default)]
+struct Reads {
+    inner: MemoryStore,
+    calls: Cell<usize>,
+    blocks: RefCell<Vec<String>>,
+}
+
+impl Reads {
+    /// Calls and blocks since the last time.
+    fn since(&self) -> (usize, Vec<String>) {
+        (self.calls.take(), self.blocks.take())
+    }
+}
+
+impl Store for &Reads {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.calls.set(self.calls.get() + 1);
+        self.blocks.borrow_mut().extend(keys.iter().filter(|key| key.starts_with("b/")).cloned());
+        self.inner.read(keys).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.inner.commit(batch).await
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.inner.append(key, bytes).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.inner.value_bytes()
+    }
+}
+
+fn config() -> Config {
+    Config { m: 8, ef_construction: 40, ..Config::new(DIMENSIONS) }
+}
+
+fn lazily(config: Config) -> OpenOptions {
+    OpenOptions { config: Some(config), lazy: true, ..Default::default() }
+}
+
+/// So many records, in clusters, each with a payload that names it.
+fn filled<S: Store>(store: S, count: usize) -> StoredIndex<S> {
+    let stored = now(StoredIndex::open(store, lazily(config()))).unwrap();
+    let mut rng = Rng(11);
+    let centres: Vec<Vec<f32>> = (0..count / 25 + 1).map(|_| rng.vector(DIMENSIONS)).collect();
+    for number in 0..count {
+        let noise = rng.vector(DIMENSIONS);
+        let vector: Vec<f32> = centres[rng.below(centres.len())].iter().zip(noise).map(|(x, y)| x + 0.1 * y).collect();
+        let payload = format!("{{\"number\":{number}}}");
+        stored.change(|index| index.insert(&vector, Some(Payload::Json(&payload)))).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    stored
+}
+
+#[test]
+fn opened_lazily_it_reads_no_record_and_a_search_reads_all_that_it_needs_at_once() {
+    let store = Reads { inner: MemoryStore::with_value_bytes(4000), ..Default::default() };
+    let warm = filled(&store, 2000);
+    store.since();
+    let cold = now(StoredIndex::open(&store, lazily(config()))).unwrap();
+    assert!(store.since().1.is_empty(), "blocks were read");
+    let (mut most, mut all) = (0, 0);
+    let mut rng = Rng(3);
+    let before = cold.index().unwrap().stats();
+    assert_eq!((before.bytes.cold_cache, before.cache.hits, before.cache.misses), (0, 0, 0));
+    for _ in 0..50 {
+        let query = rng.vector(DIMENSIONS);
+        let expected = warm.index().unwrap().search(&query, SearchOptions::default()).unwrap();
+        let missing = cold.index().unwrap().search(&query, SearchOptions::default());
+        assert_eq!(now(cold.search(&query, SearchOptions::default())).unwrap(), expected);
+        let (calls, blocks) = store.since();
+        match missing {
+            Err(Error::Cold(plan)) => {
+                assert_eq!((calls, blocks.len()), (1, plan.len()), "one round trip");
+                most = most.max(blocks.len());
+                all += blocks.len();
+            }
+            found => assert_eq!((calls, found), (0, Ok(expected))),
+        }
+    }
+    let distinct = manifests(&content(&store.inner))[0].1.blocks.len();
+    assert!(all <= distinct && most > 1, "{all} blocks read of {distinct}, at most {most} at once");
+    let stats = cold.index().unwrap().stats();
+    assert!(stats.cache.hits > 0 && stats.cache.misses > 0 && stats.cache.hit_rate() < 1.0, "{:?}", stats.cache);
+    assert!(stats.bytes.cold_cache > 0 && stats.bytes.warm < warm.index().unwrap().stats().bytes.warm / 2);
+    // What an answer needs beside distances comes from the same blocks.
+    let hits = now(cold.search(&[1.0; DIMENSIONS], SearchOptions::default())).unwrap();
+    store.since();
+    for hit in hits {
+        let number = |payload: Option<Payload<'_>>| matches!(payload, Some(Payload::Json(text)) if text.contains("number"));
+        assert_eq!(now(cold.get(&hit.id, |record| number(record.payload))), Ok(Some(true)));
+    }
+    assert_eq!(store.since().0, 0);
+}
+
+#[test]
+fn neighbours_are_stored_together() {
+    let store = Reads { inner: MemoryStore::with_value_bytes(6000), ..Default::default() };
+    let warm = filled(&store, 3000);
+    let cold = now(StoredIndex::open(&store, lazily(config()))).unwrap();
+    let blocks = manifests(&content(&store.inner))[0].1.blocks.len();
+    let (mut touched, rounds) = (0, 60);
+    for number in (0..3000).step_by(3000 / rounds) {
+        let id = Id::Number(number as u64);
+        let query = warm.index().unwrap().get(&id).unwrap().unwrap().vector.to_vec();
+        let fresh = now(StoredIndex::open(&store, lazily(config()))).unwrap();
+        store.since();
+        now(fresh.search(&query, SearchOptions::default())).unwrap();
+        touched += store.since().1.len();
+    }
+    drop(cold);
+    // At random, ten hits would be in almost ten blocks.
+    assert!(blocks > 40 && touched < 4 * rounds, "{touched} blocks of {blocks} for {rounds} answers");
+}
+
+/// Whatever the budget and the order of events, an index answers as one that never was stored.
+#[test]
+fn with_little_memory_it_is_the_same_index() {
+    for seed in 0..12 {
+        let mut rng = Rng(seed);
+        let quantization = if seed % 4 == 3 { Quantization::None } else { Quantization::Int8 };
+        let metric = rng.pick(&[Metric::Cosine, Metric::L2, Metric::Dot]);
+        let base = Config { quantization, metric, ..config() };
+        let budget = Config { max_bytes: Some(400_000 + rng.below(60_000)), ..base };
+        let place = MemoryStore::with_value_bytes(rng.pick(&[700, 3000, 60_000]));
+        let open = || now(StoredIndex::open(place.clone(), lazily(budget))).unwrap();
+        let (mut never, mut stored) = (Index::new(base).unwrap(), open());
+        let mut demoted = false;
+        for round in 0..40 {
+            for _ in 0..rng.below(60) {
+                let (vector, number) = (rng.vector(DIMENSIONS), rng.below(1500) as u64);
+                let bytes = vec![number as u8; rng.below(200)];
+                let payload = Some(Payload::Bytes(&bytes));
+                if rng.one_in(4) {
+                    let id = Id::Number(number);
+                    assert_eq!(never.delete(&id), stored.change(|index| index.delete(&id)));
+                } else {
+                    never.upsert(number, &vector, payload).unwrap();
+                    stored.change(|index| index.upsert(number, &vector, payload)).unwrap();
+                }
+            }
+            if rng.one_in(6) {
+                never.compact().unwrap();
+                stored.change(Index::compact).unwrap();
+                now(stored.checkpoint()).unwrap();
+            }
+            now(stored.commit()).unwrap();
+            if stored.checkpoint_due().unwrap() || rng.one_in(4) {
+                now(stored.checkpoint()).unwrap();
+                let shares = stored.index().unwrap().stats();
+                demoted |= shares.bytes.warm < never.stats().bytes.warm / 2;
+            }
+            if rng.one_in(5) {
+                stored = open();
+            }
+            let query = rng.vector(DIMENSIONS);
+            let found = now(stored.search(&query, SearchOptions::default())).unwrap();
+            assert_eq!(found, never.search(&query, SearchOptions::default()).unwrap(), "seed {seed}, round {round}");
+            for hit in &found {
+                let copied = |record: thermocline::Record<'_>| {
+                    let payload = if let Some(Payload::Bytes(bytes)) = record.payload { bytes.to_vec() } else { Vec::new() };
+                    (record.vector.to_vec(), payload)
+                };
+                let expected = never.get(&hit.id).unwrap().map(copied);
+                assert_eq!(now(stored.get(&hit.id, copied)).unwrap(), expected);
+            }
+            let report = stored.index().unwrap().check().unwrap();
+            assert!(report.ok, "{:?}", report.problems);
+        }
+        assert!(demoted, "seed {seed}: nothing was cold");
+        assert_eq!(now(stored.export()).unwrap(), never.export().unwrap(), "seed {seed}");
+    }
+}
+
+#[test]
+fn memory_stays_within_the_budget_and_what_cannot_be_held_is_refused() {
+    let budget = Config { max_bytes: Some(600_000), ..config() };
+    let stored = now(StoredIndex::open(MemoryStore::default(), lazily(budget))).unwrap();
+    let mut rng = Rng(5);
+    let bytes = vec![1; 400];
+    let mut refused = None;
+    for _ in 0..20_000 {
+        let vector = rng.vector(DIMENSIONS);
+        match stored.change(|index| index.insert(&vector, Some(Payload::Bytes(&bytes)))) {
+            Ok(_) => {}
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
+        if stored.checkpoint_due().unwrap() {
+            now(stored.checkpoint()).unwrap();
+        }
+        now(stored.search(&vector, SearchOptions::top(3))).unwrap();
+        let held = stored.index().unwrap().stats().bytes;
+        let most = 600_000 + 32 * 1024;
+        assert!(held.total() - held.scratch <= most, "{held:?}");
+    }
+    assert_eq!(refused, Some(Error::OutOfMemory));
+    let (before, held) = (stored.index().unwrap().len(), stored.index().unwrap().stats());
+    assert!(before as u64 * 460 > 600_000 && held.stored.cold > 600_000, "{before} records");
+    assert_eq!(stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)), Err(Error::OutOfMemory));
+    assert_eq!((stored.index().unwrap().len(), stored.index().unwrap().check().unwrap().ok), (before, true));
+    // What is deleted and compacted away makes room again.
+    for number in 0..before as u64 / 2 {
+        assert!(stored.change(|index| index.delete(&number.into())).unwrap());
+    }
+    stored.change(Index::compact).unwrap();
+    stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)).unwrap();
+}
+
+#[test]
+fn mostly_dead_blocks_are_written_anew_and_their_bytes_come_back() {
+    let place = MemoryStore::with_value_bytes(4000);
+    drop(filled(place.clone(), 1500));
+    let stored = now(StoredIndex::open(place.clone(), lazily(config()))).unwrap();
+    let before = stored.index().unwrap().stats().stored.cold;
+    let mut rng = Rng(9);
+    let gone: BTreeSet<u64> = (0..1500).filter(|_| rng.below(10) < 7).collect();
+    for &number in &gone {
+        assert!(stored.change(|index| index.delete(&number.into())).unwrap());
+    }
+    for _ in 0..4 {
+        now(stored.checkpoint()).unwrap();
+    }
+    let after = stored.index().unwrap().stats().stored.cold;
+    assert!(after < before / 2, "{after} of {before} bytes for three records in ten");
+    assert_eq!(orphans(&place), Vec::<String>::new());
+    let blocks = content(&place).iter().filter(|(key, _)| key.starts_with("b/")).map(|(_, value)| value.len() as u64).sum();
+    assert_eq!(stored.index().unwrap().stats().stored.cold, blocks, "after the last checkpoint both name the same");
+    let again = now(StoredIndex::open(place, OpenOptions { mode: Mode::ReadOnly, ..Default::default() })).unwrap();
+    let index = again.index().unwrap();
+    assert_eq!(index.iter().count(), 1500 - gone.len());
+    assert!(index.check().unwrap().ok);
+}
