@@ -17,6 +17,15 @@ export function codedError(error: unknown): ThermoclineError | undefined {
   return typeof code === "string" ? new ThermoclineError(code, String(message)) : undefined;
 }
 
+/** What the core throws when a call needs records that are in the store only: the blocks that must be read for it. */
+export interface Cold {
+  readonly blocks: Uint32Array;
+}
+
+export function isCold(error: unknown): error is Cold {
+  return (error as Cold | undefined)?.blocks !== undefined;
+}
+
 /** What a fault inside the core is to a caller. */
 export function trapped(error: unknown): ThermoclineError {
   const message = `the index failed inside WebAssembly and cannot be used any more (${(error as Error)?.message ?? error}); close it and make, open or import another`;
@@ -151,6 +160,7 @@ export class Handle {
    */
   #explain(error: unknown): unknown {
     if (error instanceof CallerFault) return error.error;
+    if (isCold(error)) return error;
     const coded = codedError(error);
     if (coded) return coded;
     this.#failure = error;

@@ -3,10 +3,13 @@
 //  1. whoever made a change waits for a commit that begins after it; all who wait share that commit
 //  2. when the log has grown enough, a checkpoint is made in idle time
 //  3. one at a time: commits and checkpoints stand in one queue
-//  4. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+//  4. records that are in the store only are read when a call needs them, and in idle time while there is room
+//  5. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
-import type { Handle } from "./handle.js";
+import { fail } from "./guard.js";
+import { isCold, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
+import type { RawIndex } from "./raw.js";
 import { whenIdle } from "./turn.js";
 
 /** A page that is never idle makes its checkpoints all the same. */
@@ -34,6 +37,44 @@ export class Keeper {
     this.#handle = handle;
     this.#place = place;
     void this.planCheckpoint();
+    this.#readAhead();
+  }
+
+  /** Calls into the core for what may need records. Those that are in the store only are read, and the call is made again. */
+  reading<T>(use: (raw: RawIndex) => T): T | Promise<T> {
+    try {
+      return this.#handle.call(use);
+    } catch (error) {
+      if (!isCold(error)) throw error;
+      return this.#read(error, use);
+    }
+  }
+
+  async #read<T>(missing: Cold, use: (raw: RawIndex) => T): Promise<T> {
+    for (let needed: Cold | undefined = missing; ; ) {
+      const { blocks } = needed;
+      needed = undefined;
+      let outcome = (): T => fail("CLOSED", "the index is closed");
+      const again = (): void => {
+        try {
+          const value = this.#handle.call(use);
+          outcome = () => value;
+        } catch (error) {
+          if (isCold(error)) needed = error;
+          else outcome = () => { throw error; };
+        }
+      };
+      await this.#handle.keep((raw) => raw.fetch(blocks, again)).catch((error) => { throw this.#place.blamed(error); });
+      if (!needed) return outcome();
+    }
+  }
+
+  /** What fails here is left to the call that needs it. */
+  #readAhead(): void {
+    whenIdle(() => {
+      if (this.#closing || this.#handle.refusal) return;
+      this.#handle.keep((raw) => raw.readAhead()).then((more) => { if (more) this.#readAhead(); }, () => {});
+    }, LATEST_MS);
   }
 
   /** Resolves once everything that was changed before this call is in the log. */
@@ -56,6 +97,11 @@ export class Keeper {
     const due = await this.#handle.keep((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
     if (!due || this.#checkpointPlanned || this.#closing || this.#unsaid) return;
     this.#checkpointPlanned = true;
+    // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
+    if (await this.#handle.keep((raw) => raw.overBudget).catch(() => false)) {
+      await this.#queue(() => this.#checkpoint()).finally(() => (this.#checkpointPlanned = false));
+      return;
+    }
     whenIdle(() => {
       this.#checkpointPlanned = false;
       if (!this.#closing) void this.#queue(() => this.#checkpoint());

@@ -1,5 +1,5 @@
 // Making indexes: in memory, from bytes, and in a place. Whatever fails or is aborted midway gives back all that it held.
-import { checkAborted, optionsOf, refuse, signalOf, wrong } from "./guard.js";
+import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
 import { Keeper } from "./keeper.js";
 import { destroy, hold, wantedPlace, type Place } from "./place.js";
@@ -7,7 +7,7 @@ import { freshInstance, type RawIndex, type RawIndexClass } from "./raw.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
 /** What the core reads of a caller's options; it judges their values. */
-const CORE_OPTIONS = ["dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold"] as const;
+const CORE_OPTIONS = ["dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes"] as const;
 
 /** What an index is made of. */
 export interface Opened {
@@ -19,7 +19,7 @@ export interface Opened {
 /** An empty index in memory. */
 export async function inMemory(options: IndexOptions): Promise<Opened> {
   const core = coreOptions(options);
-  notStored(options, "name", "store", "durability", "mode");
+  notStored(options, "name", "store", "durability", "mode", "maxBytes");
   const made = await make(undefined, (Raw) => Raw.create(core));
   made.handle.mayHavePayloads = false;
   return made;
@@ -42,7 +42,7 @@ export async function imported(bytes: Uint8Array, options: (OpenOptions & { name
   // The core knows the arrays of its own realm.
   const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (given.name === undefined) {
-    notStored(given, "store", "durability", "mode");
+    notStored(given, "store", "durability", "mode", "maxBytes");
     return make(signal, (Raw) => Raw.import(own, core));
   }
   const wanted = wantedPlace(given.name, given);
@@ -101,7 +101,6 @@ function freed(raw: RawIndex): void {
 function coreOptions(options: Partial<IndexOptions>): object {
   if (options === undefined) wrong("options", "an object with dimensions", options);
   const given = optionsOf(options);
-  refuse(given, "maxBytes");
   return Object.fromEntries(CORE_OPTIONS.map((name) => [name, given[name]]));
 }
 

@@ -10,7 +10,8 @@ import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from 
  * the next call that changes the index. Payloads are bytes with a kind, see payload.ts.
  *
  * Of a stored index, changes are made in memory at once and wait there until `commit` brings them into the log. Commits and
- * checkpoints are made one after the other, and `free` is legal only when none is under way; see keeper.ts.
+ * checkpoints are made one after the other, and `free` is legal only when none is under way; see keeper.ts. What reads records
+ * throws `Cold` (handle.ts) when they are in the store only.
  */
 export interface RawIndex {
   readonly dimensions: number;
@@ -46,6 +47,15 @@ export interface RawIndex {
   stats(): Omit<Stats, "wasmMemoryBytes">;
   check(): CheckReport;
   export(): Uint8Array;
+  /** More records are in memory than may be: a checkpoint, which gives them up, should not wait. */
+  readonly overBudget: boolean;
+  /**
+   * Reads the blocks that a call has thrown as `Cold`. `again` makes that call once more when they are there, and before others
+   * make room for theirs.
+   */
+  fetch(blocks: Uint32Array, again: () => void): Promise<void>;
+  /** Reads some of the records that no call has needed yet, as long as there is room. False when there is nothing to read. */
+  readAhead(): Promise<boolean>;
   /** Opened for reading only: every change is READ_ONLY. */
   readonly readOnly: boolean;
   /** An index that was just imported is stored there from now on. INVALID_OPTION when there is something already. */

@@ -138,7 +138,9 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * The nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION for the
-   * rest. Runs at once, within this call; what a filter throws comes back as it is.
+   * rest. Runs at once, within this call; what a filter throws comes back as it is. Records that are in the store only are read,
+   * all in one go, and then it runs again; a filter may so be asked twice. One whose block of the store is damaged comes back
+   * without its payload, and `check` tells of it.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
     const given = optionsOf(options);
@@ -155,31 +157,33 @@ export class VectorIndex implements AsyncDisposable {
     }
     const vector = vectorOf(query, this.#dimensions);
     const guarded = filter && this.#handle.guardFilter(filter);
-    return this.#handle.call((raw) => {
+    return this.#reading((raw) => {
       const triples = raw.search(vector, k, ef, rerank, guarded);
       const count = triples.length / 3;
       const hits = new Array<Hit>(count);
-      const slots = withPayload ? new Uint32Array(count) : undefined;
+      const slots = withPayload || withVector ? new Uint32Array(count) : undefined;
+      for (let i = 0; slots && i < count; i++) slots[i] = triples[3 * i]!;
+      // The first that is read of records, because it says in one go which are missing.
+      const packed = slots && raw.payloadsAt(slots);
       for (let i = 0, at = 0; i < count; i++, at += 3) {
         const slot = triples[at]!;
         const id = triples[at + 1]!;
         const hit: Hit = { id: id === id ? id : raw.idAt(slot), distance: triples[at + 2]! };
-        if (slots) slots[i] = slot;
         if (withVector) hit.vector = raw.vectorAt(slot);
         hits[i] = hit;
       }
-      if (slots) {
-        const payloads = decodePayloads(raw.payloadsAt(slots), count);
+      if (packed && withPayload) {
+        const payloads = decodePayloads(packed, count);
         for (let i = 0; i < count; i++) if (payloads[i] !== undefined) hits[i]!.payload = payloads[i]!;
       }
       return hits;
     });
   }
 
-  /** The record under this id, or undefined. O(1). INVALID_ID. */
+  /** The record under this id, or undefined. O(1), and one read if it is in the store only. INVALID_ID; CORRUPT when the store has lost it. */
   async get(id: Id): Promise<StoredRecord | undefined> {
     checkIdLength(id);
-    return this.#handle.call((raw) => {
+    return this.#reading((raw) => {
       const slot = raw.locate(id);
       if (slot < 0) return undefined;
       const record: StoredRecord = { id, vector: raw.vectorAt(slot) };
@@ -318,7 +322,7 @@ export class VectorIndex implements AsyncDisposable {
 
   /** The whole index in the portable byte format, for `import` here or elsewhere. O(size), holds the thread meanwhile. */
   async export(): Promise<Uint8Array> {
-    return this.#handle.call((raw) => raw.export());
+    return this.#reading((raw) => raw.export());
   }
 
   /** Not available in this version: INVALID_OPTION. */
@@ -363,6 +367,11 @@ export class VectorIndex implements AsyncDisposable {
     const { kind, bytes } = encodePayload(payload);
     if (kind) this.#handle.mayHavePayloads = true;
     return this.#handle.change((raw) => insert(raw, ready, kind, bytes));
+  }
+
+  /** Calls into the core for what may need records that are in the store only. */
+  #reading<T>(use: (raw: RawIndex) => T): T | Promise<T> {
+    return this.#keeper ? this.#keeper.reading(use) : this.#handle.call(use);
   }
 
   #unavailable(name: string): never {

@@ -30,6 +30,16 @@ impl ReadPlan {
         self.blocks.is_empty()
     }
 
+    /// Of these blocks, in any order.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn of(blocks: impl Iterator<Item = u32>) -> Result<Self, OutOfMemory> {
+        let mut plan = Self::default();
+        for block in blocks {
+            plan.add(block)?;
+        }
+        Ok(plan)
+    }
+
     /// Their numbers, ascending.
     pub(crate) fn blocks(&self) -> &[u32] {
         &self.blocks

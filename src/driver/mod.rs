@@ -19,7 +19,7 @@ mod write;
 
 pub(crate) use open::{create, open};
 #[cfg(target_arch = "wasm32")]
-pub(crate) use records::read_some;
+pub(crate) use records::{carry_out, read_some};
 pub(crate) use records::{read_ahead, with_records};
 pub use slices::Clock;
 pub use stored::{OpenOptions, StoredIndex};

@@ -1,11 +1,12 @@
 //! Calls that need records from the store.
 
 use super::Host;
+use crate::arena::ReadPlan;
 use crate::index::{Error, Index};
 use crate::store::Store;
 
 /// How much is read at once of what nobody is waiting for.
-const READ_AHEAD_BYTES: u64 = 4 << 20;
+const READ_AHEAD_BYTES: u64 = 1 << 20;
 
 /// Makes a call of an index, and when records are missing for it, reads all of them at once and makes it again. The store is
 /// not asked twice unless the index has changed meanwhile.
@@ -19,8 +20,7 @@ pub(crate) async fn with_records<S: Store, T>(
 ) -> Result<T, Error> {
     let mut outcome = host.with(&mut call);
     while let Err(Error::Cold(plan)) = outcome {
-        let keys = host.with(|index| Ok(index.keys_of_plan(&plan)?))?;
-        let values = store.read(&keys).await?;
+        let (keys, values) = read(store, host, &plan).await?;
         // What was read is used before anybody else can make room for what he reads.
         outcome = host.with(|index| {
             index.admit(&plan, &keys, values)?;
@@ -34,6 +34,33 @@ pub(crate) async fn with_records<S: Store, T>(
     outcome
 }
 
+/// The values of a plan's blocks, and their keys.
+async fn read<S: Store>(store: &S, host: &impl Host, plan: &ReadPlan) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
+    let keys = host.with(|index| Ok(index.keys_of_plan(plan)?))?;
+    let values = store.read(&keys).await?;
+    Ok((keys, values))
+}
+
+/// Carries out a plan for a call that `again` makes, which has the index for itself.
+///
+/// # Errors
+/// What the store said; [`Error::OutOfMemory`].
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn carry_out<S: Store>(
+    store: &S,
+    host: &impl Host,
+    plan: ReadPlan,
+    again: impl FnOnce(),
+) -> Result<(), Error> {
+    let (keys, values) = read(store, host, &plan).await?;
+    host.with(|index| index.admit(&plan, &keys, values))?;
+    again();
+    host.with(|index| {
+        index.trim();
+        Ok(())
+    })
+}
+
 /// Reads records before they are needed, as many as may be in memory.
 ///
 /// # Errors
@@ -45,15 +72,11 @@ pub(crate) async fn read_ahead<S: Store>(store: &S, host: &impl Host) -> Result<
 
 /// Reads some of them, and says whether there may be more.
 pub(crate) async fn read_some<S: Store>(store: &S, host: &impl Host) -> Result<bool, Error> {
-    let (plan, keys) = host.with(|index| {
-        let plan = index.unread(READ_AHEAD_BYTES)?;
-        let keys = index.keys_of_plan(&plan)?;
-        Ok((plan, keys))
-    })?;
+    let plan = host.with(|index| Ok(index.unread(READ_AHEAD_BYTES)?))?;
     if plan.is_empty() {
         return Ok(false);
     }
-    let values = store.read(&keys).await?;
+    let (keys, values) = read(store, host, &plan).await?;
     host.with(|index| {
         index.admit(&plan, &keys, values)?;
         index.trim();

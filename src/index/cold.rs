@@ -17,7 +17,7 @@ const FEW_SMALL: usize = 4;
 
 impl Index {
     /// Refuses with what must be read, unless the records of all these slots are in memory.
-    pub(super) fn need(&self, slots: impl Iterator<Item = Slot>) -> Result<(), Error> {
+    pub(crate) fn need(&self, slots: impl Iterator<Item = Slot>) -> Result<(), Error> {
         let plan = self.parts.records.plan(slots)?;
         if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
     }

@@ -88,6 +88,10 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`] when there is no room for so many.
     pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
+        // Under a budget room is made as it is needed.
+        if self.config.max_bytes.is_some() {
+            return Ok(());
+        }
         Ok(self.parts.reserve(additional)?)
     }
 

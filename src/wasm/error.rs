@@ -4,12 +4,18 @@ use super::object::failed;
 use super::values::describe;
 use crate::index::Error;
 use crate::store::StoreError;
-use js_sys::Reflect;
+use js_sys::{Reflect, Uint32Array};
 use wasm_bindgen::JsValue;
 
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
-        let thrown: Self = match error {
+        let thrown: Self = match &error {
+            // Nobody but the facade sees it: it reads the blocks and calls again.
+            Error::Cold(plan) => {
+                let thrown = js_sys::Object::new().into();
+                let _ = Reflect::set(&thrown, &"blocks".into(), &Uint32Array::from(plan.blocks()).into());
+                return thrown;
+            }
             // There may be no memory for a copy of its words.
             Error::OutOfMemory => js_sys::Error::new(crate::index::OUT_OF_MEMORY),
             _ => js_sys::Error::new(&error.to_string()),

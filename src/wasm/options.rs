@@ -7,9 +7,6 @@ use crate::quantize::Quantization;
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 
-/// Options that later versions will have. Asking for them is an error, not a wish that is forgotten.
-const NOT_YET: [&str; 1] = ["maxBytes"];
-
 fn get(options: &JsValue, name: &'static str) -> Result<Option<JsValue>, Error> {
     let value = Reflect::get(options, &name.into()).map_err(|_| Error::InvalidOption {
         option: "options",
@@ -72,11 +69,6 @@ pub(super) fn config(options: &JsValue) -> Result<Config, Error> {
 }
 
 fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
-    for name in NOT_YET {
-        if let Some(value) = get(options, name)? {
-            return Err(invalid(name, "nothing: the option is not available in this version", &value));
-        }
-    }
     if let Some(value) = get(options, "metric")? {
         config.metric = metric(&value)?;
     }
@@ -94,6 +86,9 @@ fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
     }
     if let Some(value) = get(options, "seed")? {
         config.seed = whole(&value).ok_or_else(|| invalid("seed", "a whole number from 0 to 2^53 - 1", &value))?;
+    }
+    if let Some(value) = get(options, "maxBytes")? {
+        config.max_bytes = Some(count("maxBytes", &value)?);
     }
     if let Some(value) = get(options, "compactionThreshold")? {
         config.compaction_threshold = threshold(&value)?;

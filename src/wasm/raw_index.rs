@@ -157,7 +157,12 @@ impl RawIndex {
 
     #[wasm_bindgen(js_name = vectorAt)]
     pub fn vector_at(&self, slot: u32) -> Result<Option<Float32Array>, JsValue> {
-        Ok(self.borrow()?.index.contents(Slot(slot)).map(|(vector, _)| Float32Array::from(vector)))
+        let inner = self.borrow()?;
+        inner.index.need([Slot(slot)].into_iter())?;
+        if inner.index.parts.records.is_lost(Slot(slot)) {
+            return Err(Error::Corrupt { what: "the record's block in the store is not as it was written".to_owned() }.into());
+        }
+        Ok(inner.index.contents(Slot(slot)).map(|(vector, _)| Float32Array::from(vector)))
     }
 
     pub fn delete(&self, id: &JsValue) -> Result<bool, JsValue> {

@@ -71,6 +71,7 @@ impl RawIndex {
         let mut asked = Vec::new();
         values::resize(&mut asked, slots.length() as usize)?;
         slots.copy_to(&mut asked);
+        index.need(asked.iter().map(|&slot| Slot(slot)))?;
         for slot in asked {
             let payload = index.contents(Slot(slot)).and_then(|(_, payload)| payload);
             let (kind, bytes) = payload.map_or((0, &[][..]), values::payload_parts);

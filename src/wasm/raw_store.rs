@@ -5,11 +5,12 @@
 use super::any_store::AnyStore;
 use super::options;
 use super::raw_index::RawIndex;
+use crate::arena::ReadPlan;
 use crate::driver::{self, Host};
 use crate::index::{Error, Index};
 use crate::store::{Durability, Mode, Store};
 use core::pin::Pin;
-use js_sys::Promise;
+use js_sys::{Function, Promise, Uint32Array};
 use js_sys::futures::future_to_promise;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -172,6 +173,31 @@ impl RawIndex {
     #[wasm_bindgen(getter, js_name = checkpointDue)]
     pub fn checkpoint_due(&self) -> Result<bool, JsValue> {
         Ok(self.borrow()?.index.checkpoint_due())
+    }
+
+    /// Whether more records are in memory than may be, so that a checkpoint should not wait.
+    #[wasm_bindgen(getter, js_name = overBudget)]
+    pub fn over_budget(&self) -> Result<bool, JsValue> {
+        Ok(self.borrow()?.index.is_over_budget())
+    }
+
+    /// Reads blocks that a call has asked for. It is made again by `again`, before others can make room for theirs.
+    pub fn fetch(&self, blocks: &Uint32Array, again: Function) -> Promise {
+        let raw = self.clone();
+        let plan = ReadPlan::of(blocks.to_vec().into_iter());
+        promise(async move {
+            let mut thrown = Ok(JsValue::UNDEFINED);
+            let call = || thrown = again.call0(&JsValue::UNDEFINED);
+            driver::carry_out(&*raw.store()?, &raw, plan.map_err(Error::from)?, call).await?;
+            thrown
+        })
+    }
+
+    /// Reads some of the records that no call has asked for. Says whether there may be more.
+    #[wasm_bindgen(js_name = readAhead)]
+    pub fn read_ahead(&self) -> Promise {
+        let raw = self.clone();
+        promise(async move { Ok(driver::read_some(&*raw.store()?, &raw).await?.into()) })
     }
 
     pub fn commit(&self) -> Promise {
