@@ -57,6 +57,7 @@ for (const folder of [DIST, WASM]) {
 
 checkGenerator();
 const linked = readFileSync(input);
+writeFileSync(join(WASM, "linked.wasm"), linked);
 // What the linker says of it (build/links.mjs) would be wrong of anything that is made from it.
 writeFileSync(join(WASM, "crate.wasm"), without(linked, /^(linking$|reloc\.)/));
 run("wasm-bindgen", "--target", "web", "--no-typescript", "--encode-into", "always", "--out-dir", WASM, "--out-name", "generated", join(WASM, "crate.wasm"));

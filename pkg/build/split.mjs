@@ -83,7 +83,7 @@ export function split(linked, generated) {
 }
 
 /** The crate's functions that the first file's exports are made of. What wasm-bindgen adds calls only its intrinsics, which are exported too. */
-function rootsOf(links, generated) {
+export function rootsOf(links, generated) {
   const exported = WebAssembly.Module.exports(new WebAssembly.Module(generated)).map(({ name }) => name);
   const missing = STORE.filter((name) => !exported.includes(name));
   if (missing.length) throw new Error(`the wasm file does not export ${missing}; see STORE in pkg/build/split.mjs`);
