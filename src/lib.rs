@@ -55,7 +55,8 @@ pub use arena::ReadPlan;
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
 pub use driver::{Clock, OpenOptions, StoredIndex};
 pub use index::{
-    CacheCounts, CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats, StoredBytes,
+    CacheCounts, CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats,
+    StoredBytes,
 };
 pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]

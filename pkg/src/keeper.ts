@@ -30,6 +30,8 @@ export class Keeper {
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
   #closing = false;
+  /** Reads of records under way. */
+  readonly #reading = new Set<Promise<void>>();
   /** What rejects each commit and checkpoint that is queued or under way. */
   readonly #unsettled = new Set<(error: unknown) => void>();
 
@@ -64,16 +66,23 @@ export class Keeper {
           else outcome = () => { throw error; };
         }
       };
-      await this.#handle.keep((raw) => raw.fetch(blocks, again)).catch((error) => { throw this.#place.blamed(error); });
+      await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again))).catch((error) => { throw this.#place.blamed(error); });
       if (!needed) return outcome();
     }
+  }
+
+  /** A store is not closed while it reads. */
+  #reads<T>(reading: Promise<T>): Promise<T> {
+    const ended = reading.then(() => {}, () => {}).then(() => void this.#reading.delete(ended));
+    this.#reading.add(ended);
+    return reading;
   }
 
   /** What fails here is left to the call that needs it. */
   #readAhead(): void {
     whenIdle(() => {
       if (this.#closing || this.#handle.refusal) return;
-      this.#handle.keep((raw) => raw.readAhead()).then((more) => { if (more) this.#readAhead(); }, () => {});
+      this.#reads(this.#handle.keep((raw) => raw.readAhead())).then((more) => { if (more) this.#readAhead(); }, () => {});
     }, LATEST_MS);
   }
 
@@ -144,6 +153,7 @@ export class Keeper {
       await this.#queue(() => this.#checkpoint()).catch(note);
     }
     await this.#last;
+    await Promise.all(this.#reading);
     await handle.keep((raw) => raw.closeStore()).catch((error) => note(this.#place.blamed(error)));
     await this.#place.release().catch(note);
     // A trap has been told of, and it is why the rest failed.

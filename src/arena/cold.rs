@@ -152,7 +152,8 @@ impl Cold {
     /// Counts the record of a place as live. False when there is none, or all of its block are live already.
     pub(super) fn revive(&mut self, place: Place) -> bool {
         let held = self.find_mut(place.block);
-        let Some(held) = held.filter(|held| u32::from(place.ordinal) < held.stored.records && held.stored.dead > 0) else {
+        let Some(held) = held.filter(|held| u32::from(place.ordinal) < held.stored.records && held.stored.dead > 0)
+        else {
             return false;
         };
         held.stored.dead -= 1;
@@ -216,9 +217,7 @@ impl Cold {
 
     /// The same without those that are lost.
     pub(crate) fn sound(&self) -> impl Iterator<Item = &StoredBlock> {
-        let is_sound = |held: &&Held| {
-            !matches!(held.content, Content::Lost) && held.stored.dead < held.stored.records
-        };
+        let is_sound = |held: &&Held| !matches!(held.content, Content::Lost) && held.stored.dead < held.stored.records;
         self.blocks.iter().filter(is_sound).map(|held| &held.stored)
     }
 

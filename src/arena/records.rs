@@ -173,7 +173,9 @@ impl Records {
             let was_warm = self.warm.contains(slot);
             if !was_warm {
                 let dimensions = self.dimensions();
-                let Some(Record { inv_norm, vector, kind, payload }) = self.cold.record(slot, dimensions) else { continue };
+                let Some(Record { inv_norm, vector, kind, payload }) = self.cold.record(slot, dimensions) else {
+                    continue;
+                };
                 match self.warm.append(slot, inv_norm, vector, kind, payload) {
                     Ok(()) => {}
                     Err(_) => return Err(OutOfMemory),

@@ -35,7 +35,11 @@ pub(crate) async fn with_records<S: Store, T>(
 }
 
 /// The values of a plan's blocks, and their keys.
-async fn read<S: Store>(store: &S, host: &impl Host, plan: &ReadPlan) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
+async fn read<S: Store>(
+    store: &S,
+    host: &impl Host,
+    plan: &ReadPlan,
+) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
     let keys = host.with(|index| Ok(index.keys_of_plan(plan)?))?;
     let values = store.read(&keys).await?;
     Ok((keys, values))

@@ -72,7 +72,8 @@ impl Index {
 
     /// Whether a checkpoint would pay.
     pub(crate) fn checkpoint_due(&self) -> bool {
-        self.journal().is_some_and(|journal| journal.checkpoint_due() || (!journal.has_failed() && self.is_over_budget()))
+        self.journal()
+            .is_some_and(|journal| journal.checkpoint_due() || (!journal.has_failed() && self.is_over_budget()))
     }
 
     /// The length of the pieces that stored values are cut into.

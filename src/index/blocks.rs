@@ -85,7 +85,8 @@ impl Index {
         }
         let piece_bytes = self.piece_bytes();
         let Some(number) = self.journal_mut().and_then(|journal| journal.new_block(MOST_BLOCKS)) else {
-            let why = "all numbers for blocks have been used: export the index, and import it into a new place".to_owned();
+            let why =
+                "all numbers for blocks have been used: export the index, and import it into a new place".to_owned();
             return Err(Error::StoreFailed { why });
         };
         let len = bytes.len() as u64;

@@ -82,8 +82,16 @@ impl Index {
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
         let (generation, first_block) = (journal.new_generation(), journal.next_block());
         let (written, blocks) = (Vec::new(), Vec::new());
-        let mut writing =
-            Writing { generation, at: 0, rounds: 0, written, first_block, blocks, gathering: Gathering::new(), last: None };
+        let mut writing = Writing {
+            generation,
+            at: 0,
+            rounds: 0,
+            written,
+            first_block,
+            blocks,
+            gathering: Gathering::new(),
+            last: None,
+        };
         self.collect_unstored(&mut writing.gathering)?;
         if let Some(journal) = self.journal_mut() {
             journal.writing = Some(writing);
@@ -307,8 +315,7 @@ impl Index {
         let (piece_bytes, next_block) = (before.piece_bytes, journal.next_block());
         let log_bytes = journal.log_bytes;
         let Turn { first: log, frames, taken } = journal.turn_log()?;
-        let manifest =
-            Manifest { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks };
+        let manifest = Manifest { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks };
         batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
         let frames_bytes = frames.len();
         if frames_bytes > 0 {

@@ -45,8 +45,7 @@ impl Index {
     /// [`Error::Cold`]; [`Error::Corrupt`] when some are lost; [`Error::OutOfMemory`].
     pub(super) fn need_all(&self) -> Result<(), Error> {
         if let Some(lost) = self.parts.records.cold.lost().next() {
-            let key = Key::Block { number: lost.number, piece: 0 };
-            return Err(Error::Corrupt { what: format!("{key} is not as it was written, and its records are lost") });
+            return Err(Error::Corrupt { what: format!("the records of block {} are lost", lost.number) });
         }
         let mut plan = ReadPlan::default();
         let mut taken = 0;
@@ -78,7 +77,12 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`]. [`Error::StoreFailed`] when an index that is open for reading was written to so often since
     /// that it is no longer there.
-    pub(crate) fn admit(&mut self, plan: &ReadPlan, keys: &[String], values: Vec<Option<Vec<u8>>>) -> Result<(), Error> {
+    pub(crate) fn admit(
+        &mut self,
+        plan: &ReadPlan,
+        keys: &[String],
+        values: Vec<Option<Vec<u8>>>,
+    ) -> Result<(), Error> {
         let mut read = keys.iter().zip(values).peekable();
         for &number in plan.blocks() {
             let stored = self.parts.records.cold.stored(number).copied();
@@ -117,7 +121,12 @@ impl Index {
         let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
         let hot = codes.resident_bytes() + graph.resident_bytes() + tombstones.resident_bytes() + ids.resident_bytes();
         let warm = records.warm.slab_bytes();
-        Holding { max: self.config.max_bytes, hot: hot + records.resident_bytes() - warm, warm, is_stored: self.is_stored() }
+        Holding {
+            max: self.config.max_bytes,
+            hot: hot + records.resident_bytes() - warm,
+            warm,
+            is_stored: self.is_stored(),
+        }
     }
 
     fn shares(&self) -> Shares {

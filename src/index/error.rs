@@ -132,7 +132,7 @@ impl fmt::Display for Error {
             Self::ReadOnly => f.write_str("the index is open for reading only"),
             Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
             Self::NotFound { what } => f.write_str(what),
-            Self::Cold(plan) => write!(f, "{} blocks of records are to be read from the store first", plan.len()),
+            Self::Cold(_) => f.write_str("records are to be read from the store first"),
             Self::Busy => f.write_str("the index is in the middle of another call"),
         }
     }

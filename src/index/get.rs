@@ -25,7 +25,7 @@ impl Index {
         let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(None) };
         self.need([slot].into_iter())?;
         let Some((vector, payload)) = self.contents(slot) else {
-            return Err(Error::Corrupt { what: format!("the block with the record of {id} is not as it was written") });
+            return Err(lost());
         };
         Ok(Some(Record { id: id.try_clone()?, vector, payload }))
     }
@@ -56,4 +56,9 @@ impl Index {
         let vector = self.parts.codes.vector(slot).unwrap_or(record.vector);
         Some((vector, Payload::from_parts(record.kind, record.payload)))
     }
+}
+
+/// Why a live record that is in memory, for all that is known, cannot be had.
+pub(crate) fn lost() -> Error {
+    Error::Corrupt { what: "a record is lost: its block is not as it was written".to_owned() }
 }

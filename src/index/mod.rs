@@ -55,6 +55,8 @@ pub use error::Error;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use error::OUT_OF_MEMORY;
 pub use get::Record;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use get::lost;
 pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};

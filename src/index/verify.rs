@@ -49,11 +49,10 @@ impl Index {
             if id.is_some() != live || id.is_some_and(|id| ids.slot_of(&id) != Some(slot)) {
                 note(format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
             }
-            if live && records.is_lost(slot) {
-                note(format!("the record of slot {} is lost: its block is not as it was written", slot.0));
-            }
-            if records.contains(slot) != live {
-                note(format!("slot {} is live {live}, and its record disagrees", slot.0));
+            let is_lost = live && records.is_lost(slot);
+            if is_lost || records.contains(slot) != live {
+                let what = if is_lost { "is lost: its block is not as it was written" } else { "disagrees" };
+                note(format!("slot {} is live {live}, and its record {what}", slot.0));
             }
         }
         if ids.bound() != tombstones.live() {

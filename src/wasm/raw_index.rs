@@ -1,7 +1,7 @@
 //! The exported class: making, inserting, reading, deleting.
 
 use super::{any_store::AnyStore, clock::JsClock, options, values};
-use crate::index::{Error, Index};
+use crate::index::{Error, Index, lost};
 use crate::types::{Candidate, Slot};
 use core::cell::{RefCell, RefMut};
 use js_sys::{Float32Array, Uint8Array};
@@ -156,13 +156,11 @@ impl RawIndex {
     }
 
     #[wasm_bindgen(js_name = vectorAt)]
-    pub fn vector_at(&self, slot: u32) -> Result<Option<Float32Array>, JsValue> {
+    pub fn vector_at(&self, slot: u32) -> Result<Float32Array, JsValue> {
         let inner = self.borrow()?;
         inner.index.need([Slot(slot)].into_iter())?;
-        if inner.index.parts.records.is_lost(Slot(slot)) {
-            return Err(Error::Corrupt { what: "the record's block in the store is not as it was written".to_owned() }.into());
-        }
-        Ok(inner.index.contents(Slot(slot)).map(|(vector, _)| Float32Array::from(vector)))
+        let (vector, _) = inner.index.contents(Slot(slot)).ok_or_else(lost)?;
+        Ok(Float32Array::from(vector))
     }
 
     pub fn delete(&self, id: &JsValue) -> Result<bool, JsValue> {

@@ -18,7 +18,8 @@ fn insert(stored: &StoredIndex<Shared>, id: &str) {
 }
 
 fn ids(place: &MemoryStore) -> Vec<String> {
-    let stored = now(StoredIndex::open(place.clone(), OpenOptions { mode: Mode::ReadOnly, ..Default::default() })).unwrap();
+    let stored =
+        now(StoredIndex::open(place.clone(), OpenOptions { mode: Mode::ReadOnly, ..Default::default() })).unwrap();
     let index = stored.index().unwrap();
     let text = |id: &Id| if let Id::Text(text) = id { text.to_string() } else { String::new() };
     let mut ids: Vec<String> = index.iter().map(|record| text(&record.id)).collect();

@@ -36,7 +36,7 @@ export class MapStore {
   /** Called before each call, with its name; what it throws or rejects with is the call's failure. */
   before = () => {};
   #under = 0;
-  /** Says what a store must never see: two calls at once, or one after the last. */
+  /** Says what a store must never see: two calls at once, unless they read, or one after the last. */
   broken = undefined;
 
   constructor(values = new Map(), appends = true) {
@@ -45,16 +45,17 @@ export class MapStore {
   }
 
   async #call(name, run) {
-    if (this.#under && name !== "read") this.broken ??= `${name} while another call is under way`;
+    const writes = name !== "read";
+    if (this.#under && writes) this.broken ??= `${name} while another call is under way`;
     if (this.calls.close) this.broken ??= `${name} after close`;
-    this.#under += 1;
+    if (writes) this.#under += 1;
     this.calls[name] += 1;
     try {
       await null;
       await this.before(name);
       return run();
     } finally {
-      this.#under -= 1;
+      if (writes) this.#under -= 1;
     }
   }
 

@@ -222,7 +222,7 @@ test("names, stores and options that are none", async () => {
   for (const store of stores) {
     calls.push(() => VectorIndex.open(name, { dimensions: 2, store }), () => VectorIndex.destroy(name, { store }), () => VectorIndex.import(bytes, { name, store }));
   }
-  for (const options of [{ durability: "safe" }, { durability: true }, { mode: "write" }, { mode: null }, { signal: 5 }, { maxBytes: 1 }]) {
+  for (const options of [{ durability: "safe" }, { durability: true }, { mode: "write" }, { mode: null }, { signal: 5 }]) {
     calls.push(() => VectorIndex.open(name, { dimensions: 2, ...options }));
   }
   for (const options of [null, 5]) calls.push(() => VectorIndex.open(name, options), () => VectorIndex.destroy(name, options));

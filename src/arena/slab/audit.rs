@@ -43,5 +43,4 @@ impl<const BITS: u32> Slabs<BITS> {
         let open = self.open.and_then(|open| self.slabs.get(open));
         self.slab_bytes() + open.map_or(0, |open| (Self::SLAB_WORDS - open.words.capacity()) * WORD_BYTES)
     }
-
 }

@@ -138,7 +138,8 @@ fn manifests() -> impl Strategy<Value = Manifest> {
     (numbers, places, blocks, rows, counts).prop_map(|(numbers, places, blocks, rows, counts)| {
         let (generation, log, next_sequence, piece_bytes, slots) = numbers;
         let segments = u32::div_ceil(slots, 1024);
-        let mut places: Vec<_> = places.iter().map(|(kind, at)| (Kind::STORED[*kind], at.checked_rem(segments))).collect();
+        let mut places: Vec<_> =
+            places.iter().map(|(kind, at)| (Kind::STORED[*kind], at.checked_rem(segments))).collect();
         places.sort_unstable();
         places.dedup();
         let segment = |((kind, index), row): ((Kind, Option<u32>), &Lengths)| {

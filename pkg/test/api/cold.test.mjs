@@ -1,0 +1,120 @@
+// Records that are in the store only.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, flat, rowsOf, whole } from "./helpers.mjs";
+import { KINDS, MapStore } from "./places.mjs";
+
+const DIMENSIONS = 64;
+const COUNT = 1500;
+const vectors = rowsOf(flat(COUNT, DIMENSIONS), DIMENSIONS);
+const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i, text: "payload ".repeat(30) } }));
+/** Codes and links of so many records, and a few of the records themselves. */
+const BUDGET = 900_000;
+
+/** The values of a store with all rows in it, in blocks. */
+async function stored() {
+  const values = new Map();
+  const index = await VectorIndex.open("own", { store: new MapStore(values), dimensions: DIMENSIONS });
+  // The log must have grown enough to be cleared.
+  for (let round = 0; round < 2; round++) await index.insertMany(rows, { upsert: true });
+  await index.close();
+  assert.ok([...values.keys()].some((key) => key.startsWith("b/")), "there are blocks");
+  return values;
+}
+
+const opener = (place) => (options) => {
+  const [name, at] = place();
+  return VectorIndex.open(name, { ...at, ...options });
+};
+
+for (const { label, place } of KINDS) {
+  test(`${label}: with a budget, records are read when they are needed`, async () => {
+    const open = opener(place());
+    const warm = await VectorIndex.memory({ dimensions: DIMENSIONS });
+    await warm.insertMany(rows);
+    let index = await open({ dimensions: DIMENSIONS, maxBytes: BUDGET });
+    await index.insertMany(rows);
+    await index.flush();
+    const held = async () => {
+      const { bytes, storedBytes, cache } = await index.stats();
+      assert.ok(bytes.total <= BUDGET + 64 * 1024, `${bytes.total} bytes`);
+      return { bytes, storedBytes, cache };
+    };
+    assert.ok((await held()).storedBytes.cold > COUNT * 4 * DIMENSIONS, "all records are stored");
+    for (let at = 0; at < COUNT; at += 50) {
+      const options = { k: 5, include: { payload: true, vector: true } };
+      assert.deepEqual(await index.search(vectors[at], options), await warm.search(vectors[at], options));
+      assert.deepEqual(await index.get(`r${at}`), await warm.get(`r${at}`));
+      await held();
+    }
+    assert.ok((await held()).cache.misses > 0);
+    assert.deepEqual(await index.export(), await warm.export());
+    await held();
+    await index.close();
+
+    index = await open({ maxBytes: BUDGET });
+    const fresh = await held();
+    assert.deepEqual([fresh.cache.hits, fresh.cache.misses, fresh.cache.hitRate], [0, 0, 0]);
+    const found = await Promise.all(vectors.slice(0, 40).map((vector) => index.search(vector, { k: 3 })));
+    assert.deepEqual(found.map(([hit]) => hit.payload.n), Array.from({ length: 40 }, (_, i) => i));
+    const { hits, misses, hitRate } = (await held()).cache;
+    assert.equal(hitRate, hits / (hits + misses));
+    await whole(index, COUNT);
+    await index.close();
+    await warm.close();
+  });
+}
+
+test("without a budget all records are in memory soon after opening, and nothing is read twice", async () => {
+  const store = new MapStore(await stored());
+  const index = await VectorIndex.open("own", { store });
+  for (let ms = 0; (await index.stats()).bytes.coldCache < COUNT * 4 * DIMENSIONS; ms += 5) {
+    assert.ok(ms < 60_000, "they come");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const reads = store.calls.read;
+  for (const vector of vectors.slice(0, 50)) assert.equal((await index.search(vector, { k: 1 })).length, 1);
+  assert.equal(store.calls.read, reads);
+  await index.close();
+});
+
+test("a block that is damaged is named, and takes nothing else with it", async () => {
+  const values = await stored();
+  const damaged = [...values.keys()].find((key) => key.startsWith("b/"));
+  values.set(damaged, new Uint8Array(values.get(damaged).length));
+  const index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 2 * BUDGET });
+  let lost = 0;
+  for (let i = 0; i < COUNT; i++) {
+    const record = await index.get(`r${i}`).catch((error) => error);
+    if (record.code === "CORRUPT") lost += 1;
+    else assert.equal(record.payload.n, i);
+  }
+  assert.ok(lost > 0 && lost < COUNT / 2, `${lost} lost`);
+  assert.equal((await index.check()).ok, false);
+  assert.equal((await index.search(vectors[0], { k: COUNT, ef: COUNT })).length, COUNT);
+  await fails("CORRUPT", () => index.export());
+  await index.insertWithId("new", vectors[0], "more");
+  await index.close();
+});
+
+test("what cannot be held is OUT_OF_MEMORY, and a search whose read fails says why", async () => {
+  const values = new Map();
+  const store = new MapStore(values);
+  let index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: 200_000 });
+  await fails("OUT_OF_MEMORY", () => index.insertMany(rows));
+  const { size } = index;
+  assert.ok(size > 100 && size < COUNT, `${size} records`);
+  await whole(index, size);
+  await index.close();
+  const failing = new MapStore(values);
+  index = await VectorIndex.open("own", { store: failing, maxBytes: 150_000 });
+  const why = new Error("the disk is gone");
+  failing.read = async () => { throw why; };
+  const error = await fails("STORE_FAILED", () => index.get("r0"), /disk is gone/);
+  assert.ok(error.cause === why || error.cause === undefined);
+  delete failing.read;
+  assert.equal((await index.get("r0")).payload.n, 0);
+  await index.close();
+  await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 2, maxBytes: 1e9 }));
+});
