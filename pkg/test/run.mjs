@@ -2,7 +2,7 @@
 //
 //     node test/run.mjs [api] [store] [browser] [packaging]        all of them when none is named
 //
-// api: the interface, in Node, from a throw-away project. store: the stores of Node, from their sources. browser: the
+// api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
 // interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
 import { cp, readdir } from "node:fs/promises";
