@@ -3,6 +3,7 @@ import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
 import { compiledModule } from "./module.js";
 import type { Store } from "./store.js";
+import { awake } from "./turn.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
 
 /**
@@ -80,9 +81,9 @@ export interface RawInstance {
 
 /** A fresh instance of the module, which is compiled once. OUT_OF_MEMORY when the platform has no room for its memory. */
 export async function freshInstance(): Promise<RawInstance> {
-  const module = await compiledModule();
+  const module = await awake(compiledModule);
   try {
-    return await instantiate(module);
+    return await awake(() => instantiate(module));
   } catch (error) {
     fail("OUT_OF_MEMORY", `no room for another WebAssembly instance: ${(error as Error).message}`, error);
   }
