@@ -3,12 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file; one that uses OPFS, a second script. */
+/** The most bytes of each file, gzipped as a server sends it. A page loads one script and the wasm file; one that uses OPFS or asks for metrics, a script more for each. */
 export const LIMITS = { script: 12_000, wasm: 140_000 };
 
-/** The scripts, three for each platform, and the wasm file that they share. */
+/** The scripts, four for each platform, and the wasm file that they share. */
 export const SHIPPED = [
   "index.browser.js", "index.node.js", "index.node.cjs", "opfs.browser.js", "directory.node.js", "directory.node.cjs",
+  "metrics.browser.js", "metrics.node.js", "metrics.node.cjs",
   "worker.browser.js", "worker.node.js", "worker.node.cjs", "thermocline.wasm",
 ];
 
