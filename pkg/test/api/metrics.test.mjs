@@ -2,8 +2,7 @@
 // of the folder above, by a parser of others.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VectorIndex } from "thermocline";
-import { fails, filled } from "./helpers.mjs";
+import { filled } from "./helpers.mjs";
 
 /** The samples of the text, by name and labels. */
 async function samples(index) {
@@ -55,28 +54,6 @@ test("compactions are counted with what they gave back, and failures too", async
   assert.equal(buckets.at(-1), after.compaction_duration_seconds_count);
   assert.ok(after.compaction_last_timestamp_seconds * 1000 >= began - 1 && after.compaction_last_timestamp_seconds * 1000 <= Date.now());
   assert.equal(after.compaction_failures_total, 0, "what a caller's callback throws is no failure of a compaction");
-});
-
-test("a compaction that is refused is a failure", async () => {
-  const values = new Map();
-  const store = {
-    read: async (keys) => keys.map((key) => values.get(key)?.slice()),
-    commit: async ({ puts, deletes }) => {
-      for (const key of deletes) values.delete(key);
-      for (const [key, bytes] of puts) values.set(key, bytes.slice());
-    },
-    list: async (prefix) => [...values.keys()].filter((key) => key.startsWith(prefix)),
-    close: async () => {},
-  };
-  const index = await VectorIndex.open("metrics", { dimensions: 2, store });
-  await index.insertMany(Array.from({ length: 20 }, (_, i) => ({ vector: [1, i] })));
-  await index.deleteMany(Array.from({ length: 15 }, (_, i) => i));
-  store.commit = () => Promise.reject(new Error("no room"));
-  await fails("STORE_FAILED", () => index.insert([1, 2]));
-  await fails("STORE_FAILED", () => index.compact());
-  assert.equal((await samples(index)).compaction_failures_total, 1);
-  await index.close();
-  await fails("CLOSED", () => index.metrics());
 });
 
 test("each slice of a compaction can be seen in a performance panel, and leaves nothing behind", async (t) => {
