@@ -5,8 +5,8 @@
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
 //  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
 //  3. the wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them
-//  4. esbuild bundles three scripts for each platform: the package itself, a store that it loads when that is asked for, and
-//     its worker entry
+//  4. esbuild bundles four scripts for each platform: the package itself, a store and the text of metrics, which it loads when
+//     they are asked for, and its worker entry
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
 //  6. sizes are printed
 import { execFileSync } from "node:child_process";
@@ -42,6 +42,9 @@ const SCRIPTS = [
   { entry: "stores/opfs", out: "opfs.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
   { entry: "stores/directory", out: "directory.node.js", platform: "node", format: "esm", index: "./index.node.js" },
   { entry: "stores/directory", out: "directory.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+  { entry: "metrics", out: "metrics.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "metrics", out: "metrics.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "metrics", out: "metrics.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
   { entry: "entry.worker", out: "worker.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
   { entry: "entry.worker", out: "worker.node.js", platform: "node", format: "esm", index: "./index.node.js" },
   { entry: "entry.worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
@@ -109,13 +112,13 @@ function errorsOf(script) {
   return { name: "errors", setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: script, external: true })) };
 }
 
-/** Leaves a store that is loaded when it is asked for to the script of its own, which has the same ending. */
+/** Leaves what is loaded when it is asked for to the script of its own, which has the same ending. */
 function storesBeside(out) {
   const ending = out.slice("index".length);
   const path = (request) => `./${request.match(/(\w+)\.js$/)[1]}${ending}`;
   return {
     name: "stores",
-    setup: ({ onResolve }) => onResolve({ filter: /\/stores\/(opfs|directory)\.js$/ }, (request) => ({ path: path(request.path), external: true })),
+    setup: ({ onResolve }) => onResolve({ filter: /\/(stores\/opfs|stores\/directory|metrics)\.js$/ }, (request) => ({ path: path(request.path), external: true })),
   };
 }
 

@@ -6,7 +6,6 @@
 //  4. records that are in the store only are read when a call needs them, and in idle time while there is room
 //  5. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
-import { fail } from "./guard.js";
 import { isCold, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
 import type { RawIndex } from "./raw.js";
@@ -30,8 +29,6 @@ export class Keeper {
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
   #closing = false;
-  /** Reads of records under way. */
-  readonly #reading = new Set<Promise<void>>();
   /** What rejects each commit and checkpoint that is queued or under way. */
   readonly #unsettled = new Set<(error: unknown) => void>();
 
@@ -52,29 +49,16 @@ export class Keeper {
     }
   }
 
-  async #read<T>(missing: Cold, use: (raw: RawIndex) => T): Promise<T> {
-    for (let needed: Cold | undefined = missing; ; ) {
-      const { blocks } = needed;
-      needed = undefined;
-      let outcome = (): T => fail("CLOSED", "the index is closed");
-      const again = (): void => {
-        try {
-          const value = this.#handle.call(use);
-          outcome = () => value;
-        } catch (error) {
-          if (isCold(error)) needed = error;
-          else outcome = () => { throw error; };
-        }
-      };
-      await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again))).catch((error) => { throw this.#place.blamed(error); });
-      if (!needed) return outcome();
-    }
+  async #read<T>({ blocks }: Cold, use: (raw: RawIndex) => T): Promise<T> {
+    let outcome: T | Promise<T>;
+    const again = (): void => void (outcome = this.reading(use));
+    await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again))).catch((error) => { throw this.#place.blamed(error); });
+    return outcome!;
   }
 
-  /** A store is not closed while it reads. */
+  /** What is queued from now on, closing too, waits for it; it waits for nothing. */
   #reads<T>(reading: Promise<T>): Promise<T> {
-    const ended = reading.then(() => {}, () => {}).then(() => void this.#reading.delete(ended));
-    this.#reading.add(ended);
+    this.#last = Promise.allSettled([this.#last, reading]).then(() => {});
     return reading;
   }
 
@@ -153,7 +137,6 @@ export class Keeper {
       await this.#queue(() => this.#checkpoint()).catch(note);
     }
     await this.#last;
-    await Promise.all(this.#reading);
     await handle.keep((raw) => raw.closeStore()).catch((error) => note(this.#place.blamed(error)));
     await this.#place.release().catch(note);
     // A trap has been told of, and it is why the rest failed.

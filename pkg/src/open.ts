@@ -108,6 +108,6 @@ function coreOptions(options: Partial<IndexOptions>): object {
 function notStored(options: object, ...names: string[]): void {
   for (const name of names) {
     const value = (options as Record<string, unknown>)[name];
-    if (value !== undefined) wrong(name, "nothing, since this index is in memory: VectorIndex.open, and import with a name, keep one in a store", value);
+    if (value !== undefined) wrong(name, "nothing for an index in memory", value);
   }
 }

@@ -3,6 +3,7 @@ import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
 import { compiledModule } from "./module.js";
 import type { Store } from "./store.js";
+import { awake } from "./turn.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
 
 /**
@@ -94,9 +95,9 @@ export interface RawInstance {
  * there is a second module. OUT_OF_MEMORY when the platform has no room for its memory; CORRUPT when the two are of different versions.
  */
 export async function freshInstance(stored: boolean): Promise<RawInstance> {
-  const [module, storeModule] = await Promise.all([compiledModule("thermocline.wasm"), stored ? compiledModule("thermocline-store.wasm") : undefined]);
+  const [module, storeModule] = await awake(() => Promise.all([compiledModule("thermocline.wasm"), stored ? compiledModule("thermocline-store.wasm") : undefined]));
   try {
-    return await instantiate(module, storeModule);
+    return await awake(() => instantiate(module, storeModule));
   } catch (error) {
     if (error instanceof WebAssembly.LinkError) fail("CORRUPT", `thermocline.wasm and thermocline-store.wasm do not belong together: ${error.message}`, error);
     fail("OUT_OF_MEMORY", `no room for another WebAssembly instance: ${(error as Error).message}`, error);

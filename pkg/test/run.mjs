@@ -2,8 +2,9 @@
 //
 //     node test/run.mjs [api] [store] [browser] [packaging]        all of them when none is named
 //
-// api: the interface, in Node, from a throw-away project. store: the stores of Node, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, and the tarball in projects of every kind.
+// api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
+// interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, what others
+// read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
 import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,7 +22,7 @@ let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
 if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
-if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/packaging.test.mjs"])) || failed;
+if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
 /** The interface's tests, in a project that knows nothing but the tarball. */
