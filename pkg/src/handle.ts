@@ -28,7 +28,7 @@ export function isCold(error: unknown): error is Cold {
 
 /** What a fault inside the core is to a caller. */
 export function trapped(error: unknown): ThermoclineError {
-  const message = `the index failed inside WebAssembly and cannot be used any more (${(error as Error)?.message ?? error}); close it and make, open or import another`;
+  const message = `the index failed inside WebAssembly and cannot be used any more (${(error as Error)?.message ?? error}); close it and make another`;
   return new ThermoclineError("CORRUPT", message, { cause: error });
 }
 
