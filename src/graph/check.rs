@@ -31,13 +31,16 @@ pub(crate) fn inspect(graph: &Graph, is_live: impl Fn(Slot) -> bool) -> Result<S
     let mut shape = Shape::default();
     upper_lists(graph, &mut shape);
     if shape.problems.is_empty() {
-        lists(graph, &mut shape);
+        lists(graph, &mut shape)?;
     }
     entry_point(graph, &mut shape, &is_live);
     // Only now is every link known to lead somewhere.
     if shape.problems.is_empty() {
-        forest(graph, &mut shape)?;
-        reach(graph, &mut shape, &is_live)?;
+        forest(graph, &mut shape, &is_live)?;
+        // The tree of the entry point mostly has all live nodes, and then no other link need be followed.
+        if shape.reachable < slots(graph).filter(|&slot| is_live(slot)).count() {
+            reach(graph, &mut shape, &is_live)?;
+        }
     }
     Ok(shape)
 }
@@ -64,7 +67,12 @@ fn upper_lists(graph: &Graph, shape: &mut Shape) {
 
 /// Lists within bounds; no link to a free slot, to itself, twice, or to a node that does not reach so high; tree links
 /// held by both ends.
-fn lists(graph: &Graph, shape: &mut Shape) {
+fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
+    // By slot, the last list that leads there.
+    let mut last = Vec::new();
+    last.try_reserve_exact(graph.len())?;
+    last.resize(graph.len(), 0_u32);
+    let mut number = 0;
     for slot in slots(graph) {
         let Some(top) = graph.level(slot) else {
             if graph.list(slot, Level(0)).iter().any(|&link| link != END) {
@@ -78,13 +86,14 @@ fn lists(graph: &Graph, shape: &mut Shape) {
             if list[links.len()..].iter().any(|&link| link != END) {
                 shape.found(|| format!("the list of slot {} on level {} has a hole", slot.0, level.0));
             }
-            for (at, &link) in links.iter().enumerate() {
+            number += 1;
+            for &link in links {
                 let other = target(link);
                 if !graph.reaches(other, level) {
                     shape.found(|| {
                         format!("slot {} links on level {} to {}, which is not there", slot.0, level.0, other.0)
                     });
-                } else if other == slot || links[..at].iter().any(|&before| target(before) == other) {
+                } else if other == slot || core::mem::replace(&mut last[other.index()], number) == number {
                     shape.found(|| format!("slot {} links twice, or to itself, on level {}", slot.0, level.0));
                 } else if link & TREE != 0 && (level.0 > 0 || !graph.list(other, level).contains(&(slot.0 | TREE))) {
                     shape.found(|| format!("the tree link {} to {} has one end", slot.0, other.0));
@@ -92,6 +101,7 @@ fn lists(graph: &Graph, shape: &mut Shape) {
             }
         }
     }
+    Ok(())
 }
 
 fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) {
@@ -104,10 +114,16 @@ fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool
     }
 }
 
-/// The tree links make no cycle: as many as nodes, less one for each tree.
-fn forest(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
+/// The tree links make no cycle: as many as nodes, less one for each tree. Counts the live nodes of the entry point's tree.
+fn forest(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) -> Result<(), OutOfMemory> {
     let (mut nodes, mut halves, mut trees) = (0, 0, 0);
     let mut walk = Walk::begin(graph)?;
+    if let Some(entry) = graph.entry() {
+        trees += 1;
+        walk.seen.insert(entry);
+        walk.queue.push(entry);
+        walk.run(graph, |link| link & TREE != 0, |slot| shape.reachable += usize::from(is_live(slot)));
+    }
     for slot in slots(graph).filter(|&slot| graph.level(slot).is_some()) {
         nodes += 1;
         halves += graph.links(slot, Level(0)).iter().filter(|&&link| link & TREE != 0).count();
@@ -126,6 +142,7 @@ fn forest(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
 /// Every live node is met by a walk from the entry point.
 fn reach(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) -> Result<(), OutOfMemory> {
     let mut walk = Walk::begin(graph)?;
+    shape.reachable = 0;
     if let Some(entry) = graph.entry() {
         walk.seen.insert(entry);
         walk.queue.push(entry);
