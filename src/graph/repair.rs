@@ -79,14 +79,13 @@ impl Graph {
         let wanted = self.links(slot, level).len();
         list.clear();
         list.try_reserve(EACH * REACH + self.capacity(level) + 2 * self.m())?;
-        self.candidates(kernels, slot, level, fates, &mut search)?;
-        let kept: Aside =
-            self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
-        score_list(&point, &kept, |distance, link| {
-            list.push(Neighbour::marked(distance, target(link), true, link & TREE));
-        });
+        let kept = self.candidates(kernels, slot, level, fates, &mut search)?;
         let mut start = 0;
         score_list(&point, search.found, |distance, link| {
+            if list.len() < kept {
+                list.push(Neighbour::marked(distance, target(link), true, link & TREE));
+                return;
+            }
             if link & FIRST != 0 {
                 start = list.len();
             }
@@ -99,9 +98,9 @@ impl Graph {
                 *farthest = candidate;
             }
         });
-        let most = kept.len() + MOST_CANDIDATES;
+        let most = kept + MOST_CANDIDATES;
         if list.len() > most {
-            sort(&mut list[kept.len()..]);
+            sort(&mut list[kept..]);
             list.truncate(most);
         }
         let few = self.m() / 2;
@@ -130,7 +129,7 @@ impl Graph {
         }
         sort(list);
         // A quarter of the gaps is left to links back from nodes that fill theirs, which are about as many.
-        let gaps = wanted - kept.len();
+        let gaps = wanted - kept;
         let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));
         let count = select(space, list, wanted, true, buffer);
         let is_new = |neighbour: &&Neighbour| !neighbour.kept;
@@ -148,8 +147,9 @@ impl Graph {
         Ok(())
     }
 
-    /// Finds the live nodes that the leaving neighbours of `slot` lead to, and where those are few, their leaving
-    /// neighbours in turn. The first from each leaving node is marked as [`FIRST`].
+    /// Finds the links of `slot` that are kept, and behind them the live nodes that its leaving neighbours lead to, and
+    /// where those are few, their leaving neighbours in turn. The first node from each leaving one is marked as [`FIRST`].
+    /// Returns how many links are kept.
     fn candidates(
         &self,
         kernels: Kernels,
@@ -157,24 +157,29 @@ impl Graph {
         level: Level,
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
         search: &mut SearchSpace<'_>,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<usize, OutOfMemory> {
         let SearchSpace { visited, found, .. } = search;
         found.clear();
+        found.try_reserve(self.capacity(level))?;
         visited.begin(self.len())?;
         visited.insert(slot);
         // No more leaving nodes are looked at than there is room for here.
         let mut leaving = [Slot::NONE; REACH];
         let mut seen = 0;
-        for neighbour in neighbours(self.list(slot, level)) {
+        for &link in self.links(slot, level) {
+            let neighbour = target(link);
             visited.insert(neighbour);
-            if (fates.is_leaving)(neighbour) && seen < REACH {
+            if !(fates.is_leaving)(neighbour) {
+                found.push(link);
+            } else if seen < REACH {
                 leaving[seen] = neighbour;
                 seen += 1;
                 self.touch_list(kernels, neighbour, level);
             }
         }
+        let kept = found.len();
         let direct = seen;
-        let enough = self.capacity(level);
+        let enough = kept + self.capacity(level);
         let mut at = 0;
         while at < seen && (at < direct || found.len() < enough) {
             found.try_reserve(self.m())?;
@@ -194,7 +199,7 @@ impl Graph {
             }
             at += 1;
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Starts bringing a list into the cache.

@@ -245,7 +245,7 @@ fn slices_are_counted_and_timed_by_the_given_clock() {
 /// Where a step always takes too long, each is one node: an engine may run code that it has not optimized many times slower.
 #[test]
 fn a_slow_machine_does_one_node_at_a_time() {
-    let mut index = with_tombstones(config(0, Quantization::Int8), 400, 120);
+    let mut index = with_tombstones(config(0, Quantization::Int8), 400, 30);
     let clock = Ticks(core::cell::Cell::new(0.0));
     index.compact_start().unwrap();
     let mut before = 0;
@@ -262,7 +262,7 @@ fn a_slow_machine_does_one_node_at_a_time() {
 /// What is known of the speed of one kind of work says little of another's, so a step never goes on into the next.
 #[test]
 fn a_step_is_of_one_kind_of_work() {
-    let mut index = with_tombstones(config(0, Quantization::Int8), 400, 120);
+    let mut index = with_tombstones(config(0, Quantization::Int8), 400, 30);
     index.compact_start().unwrap();
     let mut phases = vec![index.compact_progress().unwrap().phase];
     while index.compact_step(usize::MAX).unwrap() {
