@@ -49,7 +49,8 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            // Not escaped, for which tables of Unicode would have to be downloaded.
+            Self::Text(text) => write!(f, "\"{text}\""),
         }
     }
 }

@@ -1,6 +1,10 @@
 // wasm-bindgen's output is a module with one instance in it. This turns it into a function that makes a fresh instance at
-// each call, by cutting off its loader and wrapping the rest. The text is asserted first: a generator that writes
+// each call, by cutting off its loader and wrapping the rest: an instance of the first wasm file, and on top of it, if it is
+// given, one of the second (split.mjs), which imports the first's exports besides the glue's functions. The text is asserted first: a generator that writes
 // something else stops the build instead of shipping something wrong.
+
+/** What the second wasm file calls the first, whose exports it imports. */
+export const FIRST = "m";
 
 const EXPORTED_CLASS = "export class RawIndex {";
 const LOADER = "let wasmModule, wasmInstance, wasm;\nfunction __wbg_finalize_init(instance, module) {\n";
@@ -26,11 +30,13 @@ export function factoryFrom(generated) {
   expect(unknown.join("\n") + "\n" === START, `__wbg_finalize_init as it was, not with:\n${unknown.join("\n")}`);
 
   return `// Made by pkg/build/glue.mjs from wasm-bindgen's output.
-export default async function instantiate(module) {
+export default async function instantiate(module, storeModule) {
 let wasm;
 ${body.replace(EXPORTED_CLASS, "class RawIndex {")}
-wasm = (await WebAssembly.instantiate(module, __wbg_get_imports())).exports;
+const imports = __wbg_get_imports();
+wasm = (await WebAssembly.instantiate(module, imports)).exports;
 wasm.__wbindgen_start();
+if (storeModule) wasm = { ...wasm, ...(await WebAssembly.instantiate(storeModule, { ...imports, ${FIRST}: wasm })).exports };
 return { RawIndex, memory: wasm.memory };
 }
 `;

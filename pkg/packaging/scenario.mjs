@@ -23,6 +23,13 @@ export async function scenario({ VectorIndex, ThermoclineError }, worker) {
   };
   await index.close();
   await copy.close();
+  // In a browser IndexedDB, in Node a directory of the project.
+  const kept = await VectorIndex.import(bytes, { name: "kept" });
+  await kept.close();
+  const reopened = await VectorIndex.open("kept");
+  seen.kept = reopened.size;
+  await reopened.close();
+  await VectorIndex.destroy("kept");
   return seen;
 }
 
@@ -36,4 +43,5 @@ export const EXPECTED = {
   error: [true, "ThermoclineError", "DIMENSION_MISMATCH"],
   worker: [true, "ThermoclineError", "INVALID_OPTION"],
   simd: "simd128",
+  kept: 2,
 };

@@ -1,4 +1,5 @@
-// What the build makes of wasm-bindgen's output (see build/glue.mjs): each call is one fresh WebAssembly instance.
+// What the build makes of wasm-bindgen's output (see build/glue.mjs): each call is one fresh WebAssembly instance, of an index
+// that can be stored if there is a second module.
 declare module "thermocline-glue" {
-  export default function instantiate(module: WebAssembly.Module): Promise<import("./raw.js").RawInstance>;
+  export default function instantiate(module: WebAssembly.Module, storeModule?: WebAssembly.Module): Promise<import("./raw.js").RawInstance>;
 }

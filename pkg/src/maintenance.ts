@@ -1,4 +1,5 @@
 // Compaction from outside the core: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
+import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, functionOf, optionsOf, signalOf, sliceMsOf, unavailable, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { nextTurn, whenIdle } from "./turn.js";
@@ -10,9 +11,12 @@ interface Job {
   report: CompactionReport | undefined;
 }
 
+/** What a slice is called in a performance panel. */
+const SLICE = "thermocline: compaction slice";
 const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
 
 export class Maintenance {
+  readonly compactions = new Compactions();
   #job: Job | undefined;
   readonly #handle: Handle;
   readonly #onDone: () => void;
@@ -123,15 +127,26 @@ export class Maintenance {
 
   /** One slice. A job that something else ended (clear does) begins anew, and has little to do. */
   #step(job: Job, budgetMs: number): Progress {
-    return this.#handle.change((raw) => {
-      if (!raw.compacting) raw.compactStart();
-      const before = raw.compactProgress() ?? NOTHING_TO_DO;
-      if (raw.compactStep(budgetMs)) return raw.compactProgress() ?? before;
-      job.report = raw.compactReport();
-      this.#job = undefined;
-      this.#onDone();
-      return { ...before, done: before.total };
-    });
+    const start = performance.now();
+    try {
+      return this.#handle.change((raw) => {
+        if (!raw.compacting) raw.compactStart();
+        const before = raw.compactProgress() ?? NOTHING_TO_DO;
+        if (raw.compactStep(budgetMs)) return raw.compactProgress() ?? before;
+        job.report = raw.compactReport();
+        if (job.report) this.compactions.ended(job.report);
+        this.#job = undefined;
+        this.#onDone();
+        return { ...before, done: before.total };
+      });
+    } catch (error) {
+      this.compactions.failures += 1;
+      throw error;
+    } finally {
+      performance.measure?.(SLICE, { start });
+      // Whoever observes has it by now; it would be kept for the life of the page.
+      performance.clearMeasures?.(SLICE);
+    }
   }
 
   #drop(): void {

@@ -1,28 +1,35 @@
-// The compiled module: loaded once, in the way of the platform that the entry file names, and shared by all instances.
+// The compiled modules: each loaded once, in the way of the platform that the entry file names, and shared by all instances.
 import { ThermoclineError } from "./errors.js";
 import { fail } from "./guard.js";
 
-let load: () => Promise<WebAssembly.Module>;
-let compiled: Promise<WebAssembly.Module> | undefined;
+/** All that an index in memory needs, and what one in a store needs besides. They lie beside the scripts. */
+export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm";
+
+let load: (file: WasmFile) => Promise<WebAssembly.Module>;
+const compiled = /* @__PURE__ */ new Map<WasmFile, Promise<WebAssembly.Module>>();
 
 /** Called by the entry file of each platform. */
-export function loadWith(loader: () => Promise<WebAssembly.Module>): void {
+export function loadWith(loader: (file: WasmFile) => Promise<WebAssembly.Module>): void {
   load = loader;
 }
 
 /** The module. A failure is not remembered: the next call tries again. NOT_FOUND when it cannot be loaded. */
-export function compiledModule(): Promise<WebAssembly.Module> {
-  return (compiled ??= load().catch((error: unknown) => {
-    compiled = undefined;
+export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
+  const known = compiled.get(file);
+  if (known) return known;
+  const loading = load(file).catch((error: unknown) => {
+    compiled.delete(file);
     if (error instanceof ThermoclineError) throw error;
-    fail("NOT_FOUND", `thermocline.wasm could not be loaded: ${(error as Error)?.message ?? error}`, error);
-  }));
+    fail("NOT_FOUND", `${file} could not be loaded: ${(error as Error)?.message ?? error}`, error);
+  });
+  compiled.set(file, loading);
+  return loading;
 }
 
 /** Compiles bytes that are WebAssembly by their first four; else CORRUPT, which names where they came from. */
-export function compile(bytes: Uint8Array, from: string): Promise<WebAssembly.Module> {
+export function compile(bytes: Uint8Array, file: WasmFile, from: string): Promise<WebAssembly.Module> {
   if (bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
-    fail("CORRUPT", `${from}: expected WebAssembly, got ${bytes.length} bytes of something else; is thermocline.wasm served there?`);
+    fail("CORRUPT", `${from}: expected WebAssembly, got ${bytes.length} bytes of something else; is ${file} served there?`);
   }
   return WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
 }

@@ -20,7 +20,7 @@ export interface Opened {
 export async function inMemory(options: IndexOptions): Promise<Opened> {
   const core = coreOptions(options);
   notStored(options, "name", "store", "durability", "mode");
-  const made = await make(undefined, (Raw) => Raw.create(core));
+  const made = await make(undefined, false, (Raw) => Raw.create(core));
   made.handle.mayHavePayloads = false;
   return made;
 }
@@ -31,7 +31,7 @@ export async function opened(name: string, options: OpenOptions | undefined): Pr
   const core = coreOptions(given);
   const signal = signalOf(given.signal);
   const wanted = wantedPlace(name, given);
-  return make(signal, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
+  return make(signal, true, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
 }
 
 /** An index from bytes, in memory, or in a place that is empty so far if there is a name. */
@@ -43,11 +43,11 @@ export async function imported(bytes: Uint8Array, options: (OpenOptions & { name
   const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (given.name === undefined) {
     notStored(given, "store", "durability", "mode");
-    return make(signal, (Raw) => Raw.import(own, core));
+    return make(signal, false, (Raw) => Raw.import(own, core));
   }
   const wanted = wantedPlace(given.name, given);
   if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
-  return make(signal, async (Raw, held) => {
+  return make(signal, true, async (Raw, held) => {
     const raw = Raw.import(own, core);
     try {
       await (await held(() => hold(wanted))).attach(raw);
@@ -67,8 +67,8 @@ export async function destroyed(name: string, options: Pick<OpenOptions, "store"
 /** Takes hold of a place for the index that is being made. */
 type Held = (take: () => Promise<Place>) => Promise<Place>;
 
-async function make(signal: AbortSignal | undefined, build: (Raw: RawIndexClass, held: Held) => RawIndex | Promise<RawIndex>): Promise<Opened> {
-  const { RawIndex, memory } = await freshInstance();
+async function make(signal: AbortSignal | undefined, stored: boolean, build: (Raw: RawIndexClass, held: Held) => RawIndex | Promise<RawIndex>): Promise<Opened> {
+  const { RawIndex, memory } = await freshInstance(stored);
   checkAborted(signal);
   let place: Place | undefined;
   let raw: RawIndex | undefined;

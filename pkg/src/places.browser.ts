@@ -25,7 +25,7 @@ export const places: Places = {
     if (store === "opfs") return (await opfs()).destroyOpfs(name);
     const release = await takeWebLock(lockOf(name));
     try {
-      const { RawIndex } = await freshInstance();
+      const { RawIndex } = await freshInstance(true);
       await RawIndex.destroyIndexedDb(name);
     } catch (error) {
       throw codedError(error) ?? trapped(error);

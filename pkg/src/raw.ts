@@ -3,6 +3,7 @@ import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
 import { compiledModule } from "./module.js";
 import type { Store } from "./store.js";
+import { awake } from "./turn.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
 
 /**
@@ -46,6 +47,7 @@ export interface RawIndex {
   stats(): Omit<Stats, "wasmMemoryBytes">;
   check(): CheckReport;
   export(): Uint8Array;
+  // From here to `closeStore` for an index in a store only: an instance that was made for none has none of these.
   /** Opened for reading only: every change is READ_ONLY. */
   readonly readOnly: boolean;
   /** An index that was just imported is stored there from now on. INVALID_OPTION when there is something already. */
@@ -78,12 +80,16 @@ export interface RawInstance {
   readonly memory: WebAssembly.Memory;
 }
 
-/** A fresh instance of the module, which is compiled once. OUT_OF_MEMORY when the platform has no room for its memory. */
-export async function freshInstance(): Promise<RawInstance> {
-  const module = await compiledModule();
+/**
+ * A fresh instance of the module, which is compiled once; `stored` says whether its index is going to be in a store, for which
+ * there is a second module. OUT_OF_MEMORY when the platform has no room for its memory; CORRUPT when the two are of different versions.
+ */
+export async function freshInstance(stored: boolean): Promise<RawInstance> {
+  const [module, storeModule] = await awake(() => Promise.all([compiledModule("thermocline.wasm"), stored ? compiledModule("thermocline-store.wasm") : undefined]));
   try {
-    return await instantiate(module);
+    return await awake(() => instantiate(module, storeModule));
   } catch (error) {
+    if (error instanceof WebAssembly.LinkError) fail("CORRUPT", `thermocline.wasm and thermocline-store.wasm do not belong together: ${error.message}`, error);
     fail("OUT_OF_MEMORY", `no room for another WebAssembly instance: ${(error as Error).message}`, error);
   }
 }

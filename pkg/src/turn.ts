@@ -22,6 +22,20 @@ export function nextTurn(): Promise<void> {
   });
 }
 
+/**
+ * Runs what only a background thread of the engine's will end, as WebAssembly's compiling and instantiating. A timer goes along:
+ * with nothing in its event loop, Node holds the main thread until the background threads are done, and one of those may be
+ * waiting for the main thread to collect garbage. Neither then ever ends (nodejs/node#54918).
+ */
+export async function awake<T>(run: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, 1000);
+  try {
+    return await run();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** Holds the thread for about `sliceMs` at a time. */
 export class Slice {
   #end: number;

@@ -1,6 +1,6 @@
 // The tarball, installed in throw-away projects of every kind that we promise, and run there.
 import assert from "node:assert/strict";
-import { cp, readFile, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { build, createServer, preview } from "vite";
@@ -73,6 +73,10 @@ test("Vite's dev server, without a configuration", async () => {
 test("Vite's build and preview, without a configuration", async () => {
   const root = await made("vite");
   await build({ root, configFile: false, logLevel: "warn" });
+  const assets = await readdir(join(root, "dist/assets"));
+  for (const name of [/^thermocline-(?!store-)[\w-]+\.wasm$/, /^thermocline-store-[\w-]+\.wasm$/]) {
+    assert.equal(assets.filter((file) => name.test(file)).length, 1, `${name} in ${assets}`);
+  }
   const server = await preview({ root, configFile: false, logLevel: "warn", preview: { port: 0, host: "127.0.0.1" } });
   try {
     assert.deepEqual(await resultOf(browser, server.resolvedUrls.local[0]), EXPECTED);
@@ -122,12 +126,23 @@ test("a page whose wasm file is missing, or is a page itself, says so", async ()
   }
 });
 
+test("a page without the wasm file of stores says so when it stores something", async () => {
+  const folder = await made("plain");
+  await rm(join(folder, "node_modules/thermocline/dist/thermocline-store.wasm"));
+  const server = await serve(folder);
+  try {
+    assert.match(await resultOf(browser, server.url), /ThermoclineError: .*expected thermocline-store\.wasm, got HTTP status 404/);
+  } finally {
+    await server.stop();
+  }
+});
+
 test("a script that a dev server moved into its cache without the wasm file, as Vite 5 to 7 do", async () => {
   const folder = await made("plain");
   const modules = join(folder, "node_modules");
   await cp(join(modules, "thermocline/dist/index.browser.js"), join(modules, ".vite/deps/thermocline.js"));
   // Such a server answers with a page where there is no file.
-  await cp(join(folder, "index.html"), join(modules, ".vite/deps/thermocline.wasm"));
+  for (const name of ["thermocline.wasm", "thermocline-store.wasm"]) await cp(join(folder, "index.html"), join(modules, ".vite/deps", name));
   await writeFile(join(folder, "index.html"), (await readFile(join(folder, "index.html"), "utf8")).replace("thermocline/dist/index.browser.js", ".vite/deps/thermocline.js"));
   const server = await serve(folder, { ".wasm": undefined });
   try {

@@ -2,12 +2,13 @@
 //
 //     node test/run.mjs [api] [store] [browser] [packaging]        all of them when none is named
 //
-// api: the interface, in Node, from a throw-away project. store: the stores of Node, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, and the tarball in projects of every kind.
+// api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
+// interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, what others
+// read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
-import { cp, readdir } from "node:fs/promises";
+import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PKG, pack, project, remove } from "./support/project.mjs";
+import { filesThatStore, PKG, pack, project, remove } from "./support/project.mjs";
 
 /** For one file of tests, which takes seconds: one that hangs must say so. */
 const TIMEOUT_MS = 240_000;
@@ -21,7 +22,7 @@ let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
 if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
-if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/simd.test.mjs", "test/packaging.test.mjs"])) || failed;
+if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
 /** The interface's tests, in a project that knows nothing but the tarball. */
@@ -31,7 +32,11 @@ async function api() {
   try {
     for (const name of await readdir(join(PKG, "test/node"))) await cp(join(PKG, "test/node", name), join(at, name));
     const files = (await readdir(at)).filter((name) => /\.test\.[cm]js$/.test(name));
-    return await nodeTest(at, files);
+    const storing = await filesThatStore(at, files);
+    const stored = await nodeTest(at, storing);
+    // Whatever stores nothing must do without the wasm file of those that do.
+    await rm(join(at, "node_modules/thermocline/dist/thermocline-store.wasm"));
+    return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && stored;
   } finally {
     await remove(at);
     await remove(folder);

@@ -1,4 +1,4 @@
-// The shipped wasm file is disassembled, and the functions that searching and inserting spend their time in must compute
+// The first shipped wasm file is disassembled, and the functions that searching and inserting spend their time in must compute
 // with vector instructions: found by what calls what, because names are stripped.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -52,6 +52,13 @@ test("a verb that does not compute distances reaches fewer kernels, so reaching 
     const functions = reachable(module, verb);
     assert.ok(!functions.some(({ instructions }) => instructions.has("i32x4.dot_i16x8_s")), verb);
   }
+});
+
+test("the wasm file of stores computes no distances", async () => {
+  const stores = moduleOf(await disassemble(join(PKG, "dist/thermocline-store.wasm")));
+  assert.ok(stores.functions.size > 50, `${stores.functions.size} functions`);
+  for (const [name, { instructions }] of stores.functions) assert.ok(!instructions.has("i32x4.dot_i16x8_s"), name);
+  for (const verb of VERBS) assert.ok(!stores.exports.has(verb), verb);
 });
 
 test("the check finds fault with a module that computes without them", async () => {

@@ -15,7 +15,7 @@ pub(super) fn describe(value: &JsValue) -> String {
     }
     match value.dyn_ref::<JsString>() {
         Some(text) if text.length() == 0 => "an empty string".to_owned(),
-        Some(text) if text.length() <= 64 => format!("{:?}", String::from(text)),
+        Some(text) if text.length() <= 64 => format!("\"{}\"", String::from(text)),
         Some(text) => format!("a string of length {}", text.length()),
         None if value.is_null() => "null".to_owned(),
         None => value.js_typeof().as_string().unwrap_or_default(),

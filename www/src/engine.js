@@ -1,12 +1,21 @@
-// The page's one index and what the page knows about it: which rows are live, and what is going on.
+// The page's one index, which this browser keeps, and what the page knows about it: which rows are live, and what is going on.
 
 import { VectorIndex } from "thermocline";
 import { exactNearest, recall } from "./common/exact.js";
 
 export const K = 10;
 
+/** What the index is called in this browser. */
+const NAME = "wordnet glosses";
+/** Says beside the index, in this browser, that all of it was stored: one whose making was cut off is made anew. */
+const WHOLE = `thermocline: ${NAME}`;
+/** A page that is loaded again finds its own lock taken until the browser has cleared away what it was before. */
+const LOCK_TRIES = 6;
+const LOCK_PAUSE_MS = 200;
+
 /**
- * Events: "change" after anything that alters the index; "compaction" with `detail` { report } when a compaction ended.
+ * Events: "change" after anything that alters the index; "first-answer" after the first search of one that was opened or
+ * made; "compaction" with `detail` { report } when a compaction ended.
  * `startedAt`/`endedAt` of `compactions` are performance.now() values; `endedAt` is Infinity while one runs.
  */
 export class Engine extends EventTarget {
@@ -21,24 +30,72 @@ export class Engine extends EventTarget {
     this.live = new Uint8Array(base.length);
   }
 
-  /** Builds a fresh index from the whole sample. Returns the time it took in milliseconds. */
+  /** Milliseconds from the start of the page to the first answer of the index that is open. */
+  firstAnswerMs;
+  /** True when another tab writes: the index is open for reading only. */
+  readOnly = false;
+
+  /**
+   * Opens what this browser keeps. Returns how many records there were and how long it took; undefined when there is nothing
+   * whole to open. LOCKED while another tab has it open for writing, unless it is to be read only.
+   */
+  async open({ readOnly = false } = {}) {
+    const started = performance.now();
+    const index = await this.#openKept(readOnly ? "readonly" : "readwrite");
+    if (!index) return undefined;
+    const openMs = performance.now() - started;
+    this.readOnly = readOnly;
+    await this.#adopt(index);
+    return { records: index.size, openMs };
+  }
+
+  async #openKept(mode) {
+    for (let tries = 1; ; tries++) {
+      try {
+        const index = await VectorIndex.open(NAME, { mode });
+        if (localStorage.getItem(WHOLE) || mode === "readonly") return index;
+        await index.close();
+        return undefined;
+      } catch (error) {
+        if (error.code === "NOT_FOUND") return undefined;
+        if (error.code !== "LOCKED" || tries === LOCK_TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+      }
+    }
+  }
+
+  /** Makes the index from the whole sample, in place of what there is. Returns the time it took in milliseconds, storing included. */
   async build(onProgress) {
-    const index = await VectorIndex.memory({ dimensions: this.base.dimensions, metric: "cosine", seed: 1 });
+    await this.#destroy();
+    const index = await VectorIndex.open(NAME, { dimensions: this.base.dimensions, metric: "cosine", seed: 1 });
     const started = performance.now();
     await index.insertMany(this.base.toInsert(), { onProgress });
+    await index.flush();
     const elapsedMs = performance.now() - started;
-    await this.#adopt(index);
+    await this.#stored(index);
     return elapsedMs;
   }
 
-  async #adopt(index) {
+  async #destroy() {
     this.stopCompactingWhenIdle();
-    const before = this.index;
+    const { index } = this;
+    this.index = undefined;
+    await index?.close();
+    localStorage.removeItem(WHOLE);
+    await VectorIndex.destroy(NAME);
+  }
+
+  async #stored(index) {
+    localStorage.setItem(WHOLE, new Date().toISOString());
+    await this.#adopt(index);
+  }
+
+  async #adopt(index) {
     const live = new Uint8Array(this.base.length);
     for (let row = 0; row < live.length; row++) live[row] = (await index.has(this.base.rows[row].id)) ? 1 : 0;
     this.live = live;
     this.index = index;
-    await before?.close();
+    this.firstAnswerMs = undefined;
     this.#changed();
   }
 
@@ -51,7 +108,12 @@ export class Engine extends EventTarget {
     const filter = exceptId === undefined ? undefined : (id) => id !== exceptId;
     const started = performance.now();
     const hits = await this.index.search(vector, { k: K, filter });
-    return { hits, elapsedMs: performance.now() - started };
+    const ended = performance.now();
+    if (this.firstAnswerMs === undefined) {
+      this.firstAnswerMs = ended;
+      this.dispatchEvent(new Event("first-answer"));
+    }
+    return { hits, elapsedMs: ended - started };
   }
 
   /** Exact search over the same live records, and the share of it that `hits` found. */
@@ -120,8 +182,13 @@ export class Engine extends EventTarget {
     this.#stopIdle = undefined;
   }
 
-  /** Replaces the index by one read from exported bytes; on bad bytes it rejects and nothing changes. */
+  /** Replaces the index by one read from exported bytes; on bytes that are none it rejects and nothing changes. */
   async import(bytes) {
-    await this.#adopt(await VectorIndex.import(bytes));
+    const tried = await VectorIndex.import(bytes);
+    const { dimensions } = tried;
+    await tried.close();
+    if (dimensions !== this.base.dimensions) throw new Error(`it has ${dimensions} dimensions, and the glosses ${this.base.dimensions}`);
+    await this.#destroy();
+    await this.#stored(await VectorIndex.import(bytes, { name: NAME }));
   }
 }

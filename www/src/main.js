@@ -1,17 +1,19 @@
-// The page: loads the data, builds the index in slices, and connects the panels to it.
+// The page: loads the data, opens the index that this browser keeps or builds it in slices, and connects the panels to it.
 
 import { Engine } from "./engine.js";
 import { History } from "./history.js";
 import { PauseTicker, QueryLoop } from "./load.js";
 import { loadDataset } from "./common/dataset.js";
-import { count } from "./common/format.js";
+import { clockMilliseconds, count } from "./common/format.js";
 import { mountAnswers } from "./ui/answers.js";
 import { mountAsk } from "./ui/ask.js";
 import { mountBackground } from "./ui/background.js";
 import { byId } from "./ui/dom.js";
 import { mountFiles } from "./ui/files.js";
+import { chooseWhenLocked } from "./ui/notice.js";
 import { mountPicture } from "./ui/picture.js";
 import { mountTheme } from "./ui/theme.js";
+import { mountTiers } from "./ui/tiers.js";
 import { mountUpkeep } from "./ui/upkeep.js";
 
 /** A word that several glosses share, so that the first view shows a list, a question and its answers. */
@@ -25,22 +27,58 @@ async function fetchBytes(url) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** Everything that acts on the index is inert while there is none. */
-function setBusy(busy) {
-  document.body.dataset.state = busy ? "building" : "ready";
-  byId("work").inert = busy;
-  byId("build").hidden = !busy;
+/** "building", "locked", "ready" or "failed". Everything that acts on the index is inert while there is none. */
+function setState(state) {
+  document.body.dataset.state = state;
+  byId("work").inert = state !== "ready";
+  byId("build").hidden = state !== "building";
 }
 
 async function buildWithProgress(engine) {
-  setBusy(true);
+  setState("building");
   const bar = byId("build-progress");
   const elapsedMs = await engine.build(({ done, total }) => {
     bar.value = done / total;
     byId("build-text").textContent = `Building: ${count(done)} of ${count(total)} glosses`;
   });
-  setBusy(false);
-  announce(`Built from ${count(engine.base.length)} glosses at ${count((engine.base.length * 1000) / elapsedMs)} vectors a second.`);
+  setState("ready");
+  byId("origin").textContent = `Built and stored in this browser, at ${count((engine.base.length * 1000) / elapsedMs)} vectors a second. Load the page again: it will be opened.`;
+  announce(`Built from ${count(engine.base.length)} glosses.`);
+}
+
+/** Opens what is kept, and says so; builds it when there is nothing. `began` is what the wait for the first answer counts from. */
+async function openOrBuild(engine, readOnly, began) {
+  byId("build-text").textContent = "Opening the index…";
+  const opened = await engine.open({ readOnly });
+  if (!opened) return buildWithProgress(engine);
+  setState("ready");
+  const { records, openMs } = opened;
+  const how = engine.readOnly ? "Opened read-only" : "Opened, not built";
+  const said = `${how}: ${count(records)} records from this browser's IndexedDB in ${clockMilliseconds(openMs)}`;
+  byId("origin").textContent = `${said}.`;
+  engine.addEventListener("first-answer", () => {
+    byId("origin").textContent = `${said}; the first answer came ${clockMilliseconds(engine.firstAnswerMs - began.at)} after ${began.what}.`;
+  }, { once: true });
+  announce(`${how}: ${count(records)} records.`);
+}
+
+/** Resolves once there is an index: when another tab has it, somebody must choose. */
+async function start(engine) {
+  let readOnly = false;
+  let began = { at: 0, what: "the page began to load" };
+  for (;;) {
+    try {
+      return await openOrBuild(engine, readOnly, began);
+    } catch (error) {
+      if (error.code !== "LOCKED") throw error;
+    }
+    setState("locked");
+    announce("Another tab has the index.");
+    readOnly = (await chooseWhenLocked()) === "read";
+    began = { at: performance.now(), what: "the click" };
+    announce("");
+    setState("building");
+  }
 }
 
 async function main() {
@@ -51,6 +89,7 @@ async function main() {
   const history = new History(engine, loop);
 
   mountPicture(history, engine);
+  mountTiers(history, engine);
   const background = mountBackground(loop, ticker);
   const answers = mountAnswers(engine, (row) => ask.askGloss(row));
   const ask = mountAsk(engine, (question) => answers.ask(question));
@@ -63,7 +102,7 @@ async function main() {
   });
   mountFiles(engine, { replace, rebuild: () => replace(() => buildWithProgress(engine)), announce });
 
-  await buildWithProgress(engine);
+  await start(engine);
   upkeep.applySettings();
   engine.addEventListener("change", () => {
     ask.refresh();
@@ -78,7 +117,8 @@ async function main() {
 }
 
 main().catch((error) => {
-  document.body.dataset.state = "failed";
+  setState("failed");
+  byId("build").hidden = false;
   byId("build-text").textContent = `The demo could not start: ${error.message}`;
   throw error;
 });

@@ -12,24 +12,29 @@ const FLAGS = [
 ];
 
 /**
- * Serves www/dist and opens it. `problems` collects console errors, uncaught errors, failed requests and requests to
- * any other origin.
+ * Serves www/dist and opens it. `another` opens it in one more tab of the same browser, which keeps the same things.
+ * `problems` collects console errors, uncaught errors, failed requests and requests to any other origin, of all tabs.
  */
 export async function openPage({ width = 1440, height = 900, colorScheme = "light" } = {}) {
   const server = await servePage(0);
   const browser = await chromium.launch({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: FLAGS });
-  const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const problems = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("requestfailed", (request) => problems.push(`${request.url()} failed`));
-  page.on("request", (request) => {
-    const { protocol, origin } = new URL(request.url());
-    if (protocol.startsWith("http") && origin !== new URL(server.url).origin) problems.push(`asked ${request.url()}`);
-  });
-  await page.goto(server.url);
+  const another = async () => {
+    const page = await context.newPage();
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("requestfailed", (request) => problems.push(`${request.url()} failed`));
+    page.on("request", (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol.startsWith("http") && origin !== new URL(server.url).origin) problems.push(`asked ${request.url()}`);
+    });
+    await page.goto(server.url);
+    return page;
+  };
   return {
-    page,
+    page: await another(),
+    another,
     problems,
     async close() {
       await browser.close();

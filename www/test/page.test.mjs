@@ -151,7 +151,8 @@ test("an exported index comes back from its file, after starting over", { timeou
   await ready(page);
   await page.setInputFiles("#import-file", file);
   await page.waitForFunction((wanted) => document.getElementById("stat-live").textContent === wanted, live);
-  assert.match(await page.locator("#status").textContent(), /^Imported/);
+  await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("Imported"));
+  assert.match(await page.locator("#origin").textContent(), /^Imported from .*stored in this browser/);
   await page.waitForFunction((wanted) => [...document.querySelectorAll("#answers li")].map((item) => item.dataset.id).join() === wanted, hits.join());
 
   await page.setInputFiles("#import-file", { name: "other.bin", mimeType: "application/octet-stream", buffer: Buffer.from("not an index") });

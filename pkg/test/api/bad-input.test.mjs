@@ -40,7 +40,7 @@ test("what this version does not have is an error, not a silence", async () => {
   const { index, vectors } = await filled(3);
   const calls = [
     () => VectorIndex.memory({ dimensions: 4, maxBytes: 1e6 }), () => VectorIndex.open("name", { dimensions: 4, maxBytes: 1e6 }),
-    () => index.reload(), () => index.metrics(), () => index.compact({ erase: true }),
+    () => index.reload(), () => index.compact({ erase: true }),
     () => index.insert(vectors[0], undefined, { ttlMs: 5 }), () => index.insertWithId("t", vectors[0], undefined, { ttlMs: 5 }),
     () => index.upsert("t", vectors[0], undefined, { ttlMs: 5 }), () => index.insertMany([{ vector: vectors[0], ttlMs: 5 }]),
   ];

@@ -216,3 +216,17 @@ test("a store that fails at any of its calls: opening fails and closes it, or al
   }
   assert.ok(failures > 10, `${failures} failures`);
 });
+
+test("a compaction that is refused after a failure of the store is counted as a failure", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("x", { dimensions: 2, store });
+  await index.insertMany(Array.from({ length: 20 }, (_, i) => ({ vector: [1, i] })));
+  await index.deleteMany(Array.from({ length: 15 }, (_, i) => i));
+  store.before = () => Promise.reject(new Error("no room"));
+  await fails("STORE_FAILED", () => index.insert([1, 2]));
+  await fails("STORE_FAILED", () => index.compact());
+  assert.match(await index.metrics(), /^thermocline_compaction_failures_total 1$/m);
+  store.before = () => {};
+  await index.close();
+  await fails("CLOSED", () => index.metrics());
+});

@@ -30,7 +30,7 @@ test("the entry for workers: require and import give the same names, and the err
   }
 });
 
-test("package.json and the wasm file can be resolved by name", () => {
+test("package.json and the first wasm file can be resolved by name", () => {
   assert.equal(require("thermocline/package.json").name, "thermocline");
   assert.match(require.resolve("thermocline/thermocline.wasm"), /thermocline\.wasm$/);
 });

@@ -35,6 +35,12 @@ export async function project(source, tarball, type = "module") {
   return folder;
 }
 
+/** Of these files of tests in a folder those that keep an index somewhere: they use the tests' places, or the wasm file of stores. */
+export async function filesThatStore(folder, files) {
+  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
+  return files.filter((_, i) => /places\.mjs|thermocline-store\.wasm/.test(texts[i]));
+}
+
 /** The package.json of the package. */
 export async function manifest() {
   return JSON.parse(await readFile(join(PKG, "package.json"), "utf8"));

@@ -1,4 +1,4 @@
-// Export to a file, import from one, and start over.
+// Export to a file, import from one, and destroy what is kept to start anew.
 
 import { bytes, clockMilliseconds, count } from "../common/format.js";
 import { byId, el } from "./dom.js";
@@ -31,6 +31,7 @@ export function mountFiles(engine, { replace, rebuild, announce }) {
       const content = new Uint8Array(await file.arrayBuffer());
       const started = performance.now();
       await replace(() => engine.import(content));
+      byId("origin").textContent = `Imported from ${file.name}, and stored in this browser.`;
       announce(`Imported ${count(engine.index.size)} records from ${file.name} in ${clockMilliseconds(performance.now() - started)}.`);
     } catch (error) {
       announce(`${file.name} was not imported: ${error.message}`);
@@ -38,4 +39,9 @@ export function mountFiles(engine, { replace, rebuild, announce }) {
   });
 
   byId("restart").addEventListener("click", rebuild);
+
+  // What is open for reading only can be exported, and nothing else.
+  engine.addEventListener("change", () => {
+    for (const id of ["import", "restart"]) byId(id).disabled = engine.readOnly;
+  });
 }

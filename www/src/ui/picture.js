@@ -5,6 +5,8 @@ import { byId } from "./dom.js";
 import { TimeChart } from "./chart.js";
 
 const PARTS = ["warm", "codes", "graph", "ids"];
+/** The cache of cold blocks has its figure among the tiers. */
+const AREAS = [...PARTS, "coldCache"];
 
 /** @param {import("../history.js").History} history @param {import("../engine.js").Engine} engine */
 export function mountPicture(history, engine) {
@@ -16,7 +18,7 @@ export function mountPicture(history, engine) {
     label: (top) => `${count(top)} records`,
   });
   const memory = new TimeChart(byId("chart-memory"), {
-    areas: PARTS.map((part) => ({ className: `area ${part}`, value: (sample) => sample.stats.bytes[part] })),
+    areas: AREAS.map((part) => ({ className: `area ${part}`, value: (sample) => sample.stats.bytes[part] })),
     line: { className: "wasm-line", value: (sample) => sample.stats.wasmMemoryBytes },
     unit: 1024 * 1024,
     label: (top) => `${Number((top / (1024 * 1024)).toPrecision(3))} MiB`,

@@ -30,13 +30,14 @@ export function mountUpkeep(engine, background, announce) {
       el("optgroup", { label: "Part of speech" }, ...options("pos", pos, (value) => POS_NAMES[value] ?? value)),
     );
     if ([...category.options].some((option) => option.value === kept)) category.value = kept;
-    byId("delete").disabled = category.options.length === 0;
+    byId("delete").disabled = engine.readOnly || category.options.length === 0;
   }
 
   function refresh() {
     listCategories();
     const { deletedCount, needsCompaction } = engine.index;
-    compactButton.disabled = !running && deletedCount === 0;
+    compactButton.disabled = engine.readOnly || (!running && deletedCount === 0);
+    for (const id of ["idle", "threshold"]) byId(id).disabled = engine.readOnly;
     byId("needs").textContent = needsCompaction
       ? `The index asks to be compacted: ${count(deletedCount)} tombstones.`
       : `${count(deletedCount)} tombstones; below the threshold.`;
@@ -114,8 +115,10 @@ export function mountUpkeep(engine, background, announce) {
     refresh,
     /** Brings a fresh index in line with the controls. */
     applySettings() {
-      engine.index.compactionThreshold = Number(byId("threshold").value) / 100;
-      if (byId("idle").checked) engine.compactWhenIdle(sliceMs());
+      if (!engine.readOnly) {
+        engine.index.compactionThreshold = Number(byId("threshold").value) / 100;
+        if (byId("idle").checked) engine.compactWhenIdle(sliceMs());
+      }
       progress.value = 0;
       phase.textContent = "not started";
       byId("report-box").hidden = true;

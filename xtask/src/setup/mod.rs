@@ -6,12 +6,14 @@
 //! | `cargo_tool.rs` | wasm-bindgen's command line and wasm-pack, at their pinned versions |
 //! | `npm.rs` | Node itself, and the dependencies of a folder with a `package.json` |
 //! | `browser.rs` | Chromium and its driver |
+//! | `python.rs` | what the tests read the package's OpenMetrics text with |
 
 pub(crate) mod browser;
 pub(crate) mod cargo_tool;
 #[cfg(all(test, unix))]
 mod machine_tests;
 pub(crate) mod npm;
+pub(crate) mod python;
 pub(crate) mod rust;
 
 use crate::repo::Repo;

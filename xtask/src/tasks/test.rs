@@ -8,7 +8,7 @@ use crate::repo::Repo;
 use crate::report::Report;
 use crate::run::{self, Tally};
 use crate::setup::browser::{self, Browser};
-use crate::setup::{self, cargo_tool, npm, rust};
+use crate::setup::{self, cargo_tool, npm, python, rust};
 
 /// The package's own tests: the stage's name, the script in `pkg/package.json`, whether it needs a browser.
 const PACKAGE: [(&str, &str, bool); 4] = [
@@ -26,6 +26,7 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     if !report.stage("set-up", || set_up(repo)) {
         return report.finish();
     }
+    report.stage("set-up, Python", || python::ensure_packages(repo));
     let mut browser = None;
     report.stage("set-up, browser", || {
         browser = Some(browser::ensure(repo)?);

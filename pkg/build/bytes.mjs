@@ -1,0 +1,73 @@
+// Reading a WebAssembly file: its numbers, its names, its sections.
+
+const HEADER_BYTES = 8;
+const CUSTOM = 0;
+
+/** Reads on from where it is. */
+export class Cursor {
+  constructor(bytes, offset = 0) {
+    this.bytes = bytes;
+    this.offset = offset;
+  }
+
+  byte() {
+    return this.bytes[this.offset++];
+  }
+
+  /** An unsigned LEB128, as WebAssembly has its numbers. */
+  number() {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.byte();
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value >>> 0;
+    }
+  }
+
+  name() {
+    const length = this.number();
+    this.offset += length;
+    return Buffer.from(this.bytes.subarray(this.offset - length, this.offset)).toString();
+  }
+
+  /** What `read` returns, as often as the number says that stands here. */
+  list(read) {
+    return Array.from({ length: this.number() }, () => read());
+  }
+}
+
+/** Each section in its order: where it starts, with its id; where its content does, for a custom one after its name; and its end. */
+export function sectionsOf(wasm) {
+  const cursor = new Cursor(wasm, HEADER_BYTES);
+  const sections = [];
+  while (cursor.offset < wasm.length) {
+    const start = cursor.offset;
+    const id = cursor.byte();
+    const end = cursor.number() + cursor.offset;
+    const name = id === CUSTOM ? cursor.name() : undefined;
+    sections.push({ id, name, start, content: cursor.offset, end });
+    cursor.offset = end;
+  }
+  return sections;
+}
+
+/** The section of this id, or the custom one of this name. */
+export function sectionOf(wasm, wanted) {
+  const found = sectionsOf(wasm).find(({ id, name }) => (name ?? id) === wanted);
+  if (!found) throw new Error(`the wasm file has no section ${wanted}`);
+  return { ...found, cursor: new Cursor(wasm, found.content) };
+}
+
+/** The file without the custom sections whose names match. */
+export function without(wasm, pattern) {
+  const kept = sectionsOf(wasm).filter(({ name }) => name === undefined || !pattern.test(name));
+  return Buffer.concat([wasm.subarray(0, HEADER_BYTES), ...kept.map(({ start, end }) => wasm.subarray(start, end))]);
+}
+
+export function leb(value) {
+  const out = [];
+  for (let rest = value; ; rest >>>= 7) {
+    if (rest < 0x80) return Uint8Array.from([...out, rest]);
+    out.push((rest & 0x7f) | 0x80);
+  }
+}

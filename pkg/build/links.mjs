@@ -1,0 +1,183 @@
+// What refers to what in the crate's wasm file, as its linker tells when it is asked to (--emit-relocs, in .cargo/config.toml):
+// which function mentions which function, which of them as a value, and which piece of data; and which piece of data holds the
+// address of which other one, or of a function. The format is WebAssembly's tool-conventions/Linking.md.
+//
+// A function as a value is a slot of the table. In a finished file a slot is a mere number, in code as well as in a vtable, and
+// no other number can be told from it: only the linker still knows.
+import { sectionOf } from "./bytes.mjs";
+
+const SECTION = { imports: 2, exports: 7, elements: 9, code: 10, data: 11 };
+const FUNCTION = 0;
+const DATA = 1;
+const SYMBOLS = 8;
+const UNDEFINED = 0x10;
+const EXPLICIT_NAME = 0x40;
+const I32_CONST = 0x41;
+
+/** Kinds of references, by what they refer to. Types, globals and tables are kept whatever happens. */
+const TO_FUNCTION = [0, 26];
+const TO_SLOT = [1, 2];
+const TO_DATA = [3, 4, 5];
+const TO_OTHERS = [6, 7, 13, 20];
+
+export class Links {
+  /** Functions by the names that they are exported under. */
+  exports = new Map();
+  /** Names of the functions in the table's slots. */
+  slotNames = new Map();
+  #edges = new Map();
+  /** Pieces of data: where they lie in memory. */
+  #data = new Map();
+
+  constructor(wasm) {
+    const exported = sectionOf(wasm, SECTION.exports).cursor;
+    exported.list(() => {
+      const [name, kind, index] = [exported.name(), exported.byte(), exported.number()];
+      if (kind === FUNCTION) this.exports.set(name, index);
+    });
+    const symbols = symbolsOf(wasm);
+    const names = new Map(symbols.filter(({ kind }) => kind === FUNCTION).map(({ index, name }) => [index, name]));
+    for (const [slot, index] of slotsOf(wasm)) {
+      this.#add(`slot of ${index}`, `slot ${slot}`);
+      this.#add(`slot ${slot}`, `function ${index}`);
+      this.slotNames.set(slot, names.get(index));
+    }
+    const bodies = bodiesOf(wasm);
+    for (const { offset, to } of referencesOf(wasm, "reloc.CODE", symbols)) {
+      this.#add(`function ${ownerOf(bodies, offset).index}`, to);
+    }
+    const pieces = piecesOf(wasm, symbols);
+    for (const { id, address, size } of pieces) this.#data.set(`data ${id}`, { address, size });
+    for (const { offset, to } of referencesOf(wasm, "reloc.DATA", symbols)) {
+      // Pieces may overlap, and a reference belongs to all that it lies in.
+      const owners = pieces.filter(({ start, size }) => start <= offset && offset < start + size);
+      if (owners.length === 0) throw new Error(`a reference in no piece of data, at ${offset}`);
+      for (const { id } of owners) this.#add(`data ${id}`, to);
+    }
+  }
+
+  /** The slots and the pieces of data that some functions reach, with all that these reach in turn. */
+  reachedFrom(functions) {
+    const reached = new Set([...functions].map((index) => `function ${index}`));
+    for (const node of reached) for (const next of this.#edges.get(node) ?? []) reached.add(next);
+    const nodes = [...reached];
+    return {
+      slots: new Set(nodes.filter((node) => /^slot \d/.test(node)).map((node) => Number(node.slice("slot ".length)))),
+      data: nodes.map((node) => this.#data.get(node)).filter(Boolean),
+    };
+  }
+
+  /** All pieces of data. */
+  get data() {
+    return [...this.#data.values()];
+  }
+
+  #add(from, to) {
+    if (!this.#edges.has(from)) this.#edges.set(from, new Set());
+    this.#edges.get(from).add(to);
+  }
+}
+
+/** The table's slots and the functions in them. */
+export function slotsOf(wasm) {
+  const { cursor } = sectionOf(wasm, SECTION.elements);
+  return cursor.list(() => {
+    if (cursor.number() !== 0) throw new Error("expected slots of the first table only");
+    let slot = constant(cursor);
+    return cursor.list(() => [slot++, cursor.number()]);
+  }).flat();
+}
+
+function symbolsOf(wasm) {
+  const { cursor, end } = sectionOf(wasm, "linking");
+  if (cursor.number() !== 2) throw new Error("expected version 2 of the linker's account");
+  while (cursor.offset < end) {
+    const kind = cursor.byte();
+    const next = cursor.number() + cursor.offset;
+    if (kind === SYMBOLS) return cursor.list(() => symbol(cursor));
+    cursor.offset = next;
+  }
+  throw new Error("the linker has listed no symbols");
+}
+
+function symbol(cursor) {
+  const [kind, flags] = [cursor.byte(), cursor.number()];
+  const isDefined = !(flags & UNDEFINED);
+  if (kind === DATA) {
+    const name = cursor.name();
+    return isDefined ? { kind, name, segment: cursor.number(), offset: cursor.number(), size: cursor.number() } : { kind, name };
+  }
+  const index = cursor.number();
+  const isSection = kind === 3;
+  return { kind, index, name: !isSection && (isDefined || flags & EXPLICIT_NAME) ? cursor.name() : undefined };
+}
+
+/** The references that a section's code or data makes: where, from its start, and to what. */
+function referencesOf(wasm, name, symbols) {
+  const { cursor } = sectionOf(wasm, name);
+  cursor.number();
+  return cursor.list(() => {
+    const [kind, offset, index] = [cursor.byte(), cursor.number(), cursor.number()];
+    const found = symbols[index];
+    if (TO_FUNCTION.includes(kind)) return { offset, to: `function ${found.index}` };
+    if (TO_SLOT.includes(kind)) return { offset, to: `slot of ${found.index}` };
+    if (TO_OTHERS.includes(kind)) return undefined;
+    if (!TO_DATA.includes(kind)) throw new Error(`a reference of a kind that is not known, ${kind}`);
+    // The distance from the piece's start: a number of 32 bits.
+    cursor.number();
+    return { offset, to: `data ${index}` };
+  }).filter(Boolean);
+}
+
+/** Where each function's code lies, from the start of the section, in order. */
+function bodiesOf(wasm) {
+  const imported = sectionOf(wasm, SECTION.imports).cursor;
+  let index = imported.list(() => {
+    imported.name();
+    imported.name();
+    if (imported.byte() !== FUNCTION) throw new Error("expected to import functions only");
+    imported.number();
+  }).length;
+  const { cursor, content } = sectionOf(wasm, SECTION.code);
+  return cursor.list(() => {
+    const size = cursor.number();
+    const start = cursor.offset - content;
+    cursor.offset += size;
+    return { index: index++, start, size };
+  });
+}
+
+function ownerOf(bodies, offset) {
+  let [low, high] = [0, bodies.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (bodies[middle].start <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return bodies[low];
+}
+
+/** Each piece of data: by its symbol's number, where it lies in memory, and from the start of the section. */
+function piecesOf(wasm, symbols) {
+  const { cursor, content } = sectionOf(wasm, SECTION.data);
+  const segments = cursor.list(() => {
+    if (cursor.number() !== 0) throw new Error("expected data of the first memory only");
+    const address = constant(cursor);
+    const size = cursor.number();
+    const start = cursor.offset - content;
+    cursor.offset += size;
+    return { address, start };
+  });
+  return symbols.flatMap(({ kind, segment, offset, size }, id) => {
+    if (kind !== DATA || !segments[segment] || size === 0) return [];
+    return [{ id, size, address: segments[segment].address + offset, start: segments[segment].start + offset }];
+  });
+}
+
+/** A constant and the end of the expression that it is alone in. */
+function constant(cursor) {
+  if (cursor.byte() !== I32_CONST) throw new Error("expected a constant");
+  const value = cursor.number();
+  cursor.byte();
+  return value;
+}

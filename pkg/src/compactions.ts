@@ -1,0 +1,24 @@
+// What the compactions of an open index came to, for metrics.ts.
+import type { CompactionReport } from "./types.js";
+
+export class Compactions {
+  /** How many took up to so many seconds, and more than the bound before; the rest are in `count` only. */
+  readonly durations: [seconds: number, count: number][] = [0.001, 0.01, 0.1, 1, 10, 100].map((seconds) => [seconds, 0]);
+  count = 0;
+  seconds = 0;
+  readonly reclaimedBytes = { graph: 0, codes: 0, warm: 0, cold: 0 };
+  /** Those that ended with an error. */
+  failures = 0;
+  /** When the last one ended, in milliseconds since 1970. */
+  lastMs: number | undefined;
+
+  ended({ durationMs, reclaimedBytes }: CompactionReport): void {
+    const seconds = durationMs / 1000;
+    const bucket = this.durations.find(([bound]) => seconds <= bound);
+    if (bucket) bucket[1] += 1;
+    this.count += 1;
+    this.seconds += seconds;
+    for (const part of ["graph", "codes", "warm", "cold"] as const) this.reclaimedBytes[part] += reclaimedBytes[part];
+    this.lastMs = Date.now();
+  }
+}

@@ -1,0 +1,90 @@
+// When Node reads which wasm file: thermocline-store.wasm is for those only who store something.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+const cwd = new URL(".", import.meta.url);
+
+/** Runs a program of its own, which sees the files that were read as `reads` and can make the next reading of one fail; what it prints. */
+async function printed(program) {
+  const watched = `
+    import promises from "node:fs/promises";
+    import { createRequire, syncBuiltinESMExports } from "node:module";
+    const { readFile } = promises;
+    const reads = [];
+    let failing;
+    promises.readFile = async (path, ...rest) => {
+      const name = String(path).split("/").pop();
+      if (name.endsWith(".wasm")) reads.push(name);
+      if (name === failing) { failing = undefined; throw new Error("no such luck"); }
+      return readFile(path, ...rest);
+    };
+    syncBuiltinESMExports();
+    const packages = [await import("thermocline"), createRequire(import.meta.url)("thermocline")];
+    ${program}
+  `;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", watched], { cwd, timeout: 20_000 });
+  return JSON.parse(stdout);
+}
+
+test("memory and import without a name read the first file only; open and import with a name the second too, once", async () => {
+  const seen = await printed(`
+    const seen = [];
+    for (const { VectorIndex } of packages) {
+      reads.length = 0;
+      const index = await VectorIndex.memory({ dimensions: 2 });
+      await index.insert([1, 2]);
+      const bytes = await index.export();
+      await VectorIndex.import(bytes);
+      const first = [...reads];
+      const name = "places/wasm-files-" + seen.length;
+      const both = await Promise.all([VectorIndex.open(name, { dimensions: 2 }), VectorIndex.import(bytes, { name: name + "-copy" })]);
+      for (const index of both) await index.close();
+      await VectorIndex.open(name).then((index) => index.close());
+      for (const ending of ["", "-copy"]) await VectorIndex.destroy(name + ending);
+      seen.push(first, [...reads]);
+    }
+    console.log(JSON.stringify(seen));
+  `);
+  const first = ["thermocline.wasm"];
+  const both = ["thermocline.wasm", "thermocline-store.wasm"];
+  assert.deepEqual(seen, [first, both, first, both]);
+});
+
+test("a second file that could not be read is NOT_FOUND, and the next call tries again", async () => {
+  const seen = await printed(`
+    const { VectorIndex } = packages[0];
+    failing = "thermocline-store.wasm";
+    const { name, code, message } = await VectorIndex.open("places/retried", { dimensions: 2 }).catch((error) => error);
+    const index = await VectorIndex.open("places/retried", { dimensions: 2 });
+    console.log(JSON.stringify([name, code, message, index.size]));
+    await index.close();
+  `);
+  assert.deepEqual(seen, ["ThermoclineError", "NOT_FOUND", "thermocline-store.wasm could not be loaded: no such luck", 0]);
+});
+
+test("a second file of another version is CORRUPT, and an index in memory is as good as ever", async () => {
+  const folder = "places/other-version";
+  await cp(dirname(require.resolve("thermocline/thermocline.wasm")), folder, { recursive: true });
+  const path = `${folder}/thermocline-store.wasm`;
+  const bytes = await readFile(path);
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
+  const { name: version } = imports.find(({ kind, name }) => kind === "table" && name !== "__wbindgen_externrefs");
+  assert.match(version, /^[\w-]{8}$/);
+  bytes.write("another!", bytes.indexOf(version));
+  await writeFile(path, bytes);
+  const seen = await printed(`
+    const { VectorIndex } = await import("./${folder}/index.node.js");
+    const { name, code, message } = await VectorIndex.open("places/other", { dimensions: 2 }).catch((error) => error);
+    console.log(JSON.stringify([name, code, message, (await VectorIndex.memory({ dimensions: 2 })).size]));
+  `);
+  assert.deepEqual(seen.slice(0, 2), ["ThermoclineError", "CORRUPT"]);
+  assert.match(seen[2], /thermocline\.wasm and thermocline-store\.wasm do not belong together/);
+  assert.equal(seen[3], 0);
+});

@@ -1,0 +1,130 @@
+// A private file system whose pages die: what a page had asked for by then happens later, at any time, in any order, or never.
+import { random } from "./model.mjs";
+
+const absent = (name) => new DOMException(`${name} is not there`, "NotFoundError");
+const never = () => new Promise(() => {});
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** One folder, for pages that come and go. What comes late is drawn from the seed. */
+export class LateFolder {
+  files = new Map();
+  /** What dead pages have asked for: each with the name of the file, and what is done to it. */
+  late = [];
+  #next;
+  #seldom;
+
+  /** With each step of a page, one thing out of `seldom` that is late happens; none when it is Infinity. */
+  constructor(seed = 1, seldom = Infinity) {
+    this.#next = random(seed);
+    this.#seldom = seldom;
+  }
+
+  /** All that is late happens now, of `what` only if it is given. */
+  land(what = () => true) {
+    const landing = this.late.filter(what);
+    this.late = this.late.filter((ask) => !landing.includes(ask));
+    for (const { run } of landing) run();
+  }
+
+  page() {
+    return new Page(this);
+  }
+
+  /** Before a page's step. */
+  drift() {
+    if (this.late.length === 0 || this.#next() * this.#seldom >= 1) return;
+    const [{ run }] = this.late.splice(Math.floor(this.#next() * this.late.length), 1);
+    run();
+  }
+}
+
+/** A page's view: `root` is what openOpfs takes. It dies when it has asked for a change of which `diesAt` is true, before that is done. */
+class Page {
+  /** Called with the kind of the change ("create", "close" or "remove"), the name of the file, and how many there were before. */
+  diesAt = () => false;
+  dead = false;
+  #asked = 0;
+  #folder;
+  #die;
+  /** Resolves at its death. */
+  died = new Promise((resolve) => (this.#die = resolve));
+
+  constructor(folder) {
+    this.#folder = folder;
+  }
+
+  kill() {
+    this.dead = true;
+    this.#die();
+  }
+
+  root = async () => ({ getDirectoryHandle: async () => this.#directory() });
+
+  async #ask(kind, name, run) {
+    if (this.dead) return never();
+    if (this.diesAt(kind, name, this.#asked++)) this.kill();
+    await turn();
+    if (this.dead) {
+      // A failure of what comes late is nobody's.
+      this.#folder.late.push({ kind, name, run: () => { try { run(); } catch {} } });
+      return never();
+    }
+    this.#folder.drift();
+    return run();
+  }
+
+  /** Looking changes nothing, and nobody hears what a dead page sees. */
+  async #see(run) {
+    await turn();
+    if (this.dead) return never();
+    this.#folder.drift();
+    return run();
+  }
+
+  #directory() {
+    const { files } = this.#folder;
+    const page = this;
+    return {
+      getFileHandle: (name, { create } = {}) =>
+        create
+          ? this.#ask("create", name, () => this.#file(name, files.has(name) || files.set(name, new Uint8Array())))
+          : this.#see(() => this.#file(name, files.has(name))),
+      removeEntry: (name) =>
+        this.#ask("remove", name, () => {
+          if (!files.delete(name)) throw absent(name);
+        }),
+      async *keys() {
+        // The last first: nothing may depend on the order.
+        yield* await page.#see(() => [...files.keys()].reverse());
+      },
+    };
+  }
+
+  #file(name, there) {
+    if (!there) throw absent(name);
+    const { files } = this.#folder;
+    return {
+      getFile: () =>
+        this.#see(() => {
+          if (!files.has(name)) throw absent(name);
+          return new File([files.get(name)], name);
+        }),
+      createWritable: async ({ keepExistingData }) => {
+        let bytes = await this.#see(() => {
+          if (!files.has(name)) throw absent(name);
+          return keepExistingData ? files.get(name) : new Uint8Array();
+        });
+        return {
+          write: async ({ position, data }) => {
+            const whole = new Uint8Array(Math.max(bytes.length, position + data.length));
+            whole.set(bytes);
+            whole.set(data, position);
+            bytes = whole;
+          },
+          close: () => this.#ask("close", name, () => void files.set(name, bytes)),
+          abort: async () => {},
+        };
+      },
+    };
+  }
+}

@@ -1,0 +1,201 @@
+// OPFS when pages die and what they had asked for happens later. A folder in memory stands for the browser's; what the browser's
+// own does is tested in opfs.page.mjs.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after as afterAll, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { bundle } from "./bundle.mjs";
+import { contract } from "./contract.mjs";
+import { LateFolder } from "./late.mjs";
+import { after, bytes, contents, difference, fails, holds, isBeforeOrAfter, joined, random, randomStep, take } from "./model.mjs";
+
+const scripts = await mkdtemp(join(tmpdir(), "thermocline-opfs-"));
+afterAll(() => rm(scripts, { recursive: true, force: true }));
+await bundle("browser", join(scripts, "stores.mjs"));
+const { openOpfs } = await import(pathToFileURL(join(scripts, "stores.mjs")).href);
+
+let named = 0;
+/** Opens for a page. The name is another each time, since the browser has given a dead page's lock back. */
+const open = (page, mode) => openOpfs(`page ${named++}`, { mode }, page.root);
+
+const places = new Map();
+contract("OPFS in memory", {
+  place: () => `place ${named++}`,
+  open: (name, mode) => openOpfs(name, { mode }, places.get(name)?.page().root ?? places.set(name, new LateFolder()).get(name).page().root),
+});
+
+const [a, b, c] = [bytes(1, 100), bytes(2, 200), bytes(3, 300)];
+
+/** A folder with a value and a log, and a page that has it open. */
+async function begun() {
+  const folder = new LateFolder();
+  const page = folder.page();
+  const store = await open(page);
+  await store.commit({ puts: [["a", a]], deletes: [] });
+  await store.append("log", b);
+  return { folder, page, store, before: new Map(Object.entries({ a, log: b })) };
+}
+
+/** The page dies over the change, when it has asked for `count` things of this kind to files of such a name. */
+async function diesOver(page, name, change, { kind = "close", count = 1 } = {}) {
+  let left = count;
+  page.diesAt = (asked, file) => asked === kind && name.test(file) && --left === 0;
+  void change();
+  await page.died;
+  // What else it has asked for at once.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Holds these values now, when all that is late has happened, and for the next who opens. */
+async function staysSo(folder, store, values) {
+  await holds(store, values, "before:");
+  folder.land();
+  await holds(store, values, "after:");
+  await holds(await open(folder.page(), "readonly"), values, "to a reader:");
+  await store.close();
+  store = await open(folder.page());
+  await holds(store, values, "to the next:");
+  return store;
+}
+
+const changes = { puts: [["a", c], ["new", b]], deletes: ["log"] };
+
+test("a table that lands after the next opening is not seen, and takes nothing away", async () => {
+  const { folder, page, store, before } = await begun();
+  await diesOver(page, /^table/, () => store.commit(changes));
+  const next = await open(folder.page());
+  assert.ok(folder.late.some(({ kind, name }) => kind === "close" && name.startsWith("table")));
+  await (await staysSo(folder, next, before)).close();
+});
+
+test("a table that lands after the next commit does not replace it", async () => {
+  const { folder, page, store, before } = await begun();
+  await diesOver(page, /^table/, () => store.commit(changes));
+  const next = await open(folder.page());
+  const change = { puts: [["b", b]], deletes: ["a"] };
+  await next.commit(change);
+  await next.append("log", c);
+  await staysSo(folder, next, after(after(before, change), { append: "log", bytes: c }));
+});
+
+test("a table that lands before the next opening has looked is a commit like any other", async () => {
+  const { folder, page, store, before } = await begun();
+  await diesOver(page, /^table/, () => store.commit(changes));
+  folder.land();
+  await staysSo(folder, await open(folder.page()), after(before, changes));
+});
+
+test("of two openings that die over their tables neither is seen once a third has begun", async () => {
+  const { folder, page, store, before } = await begun();
+  await diesOver(page, /^table/, () => store.commit(changes));
+  const second = folder.page();
+  await diesOver(second, /^table/, () => open(second));
+  // Between the looks of the second and of the third, the first one's commit comes true after all.
+  folder.land(({ name }) => name === folder.late[0].name);
+  const third = await open(folder.page());
+  assert.equal(folder.late.length, 1, "the table of the second is under way");
+  await third.append("new", c);
+  await staysSo(folder, third, after(after(before, changes), { append: "new", bytes: c }));
+});
+
+test("values that land after the next opening are left over", async () => {
+  const { folder, page, store, before } = await begun();
+  await diesOver(page, /^\w+\.\d+$/, () => store.commit(changes), { count: 2 });
+  const next = await open(folder.page());
+  const change = { puts: [["a", b], ["b", c]], deletes: [] };
+  await next.commit(change);
+  assert.equal(folder.late.length, 2, "two values are under way");
+  await (await staysSo(folder, next, after(before, change))).close();
+  assert.equal(folder.files.size, 1 + 3 + 1, `a table, three values and what was appended to one: ${[...folder.files.keys()]}`);
+});
+
+test("what an append has asked for lands in no value that the next has seen, in an old piece or a new", async () => {
+  for (const first of [[], [c], [bytes(4, 70_000)]]) {
+    const { folder, page, store, before } = await begun();
+    for (const piece of first) await store.append("log", piece);
+    await diesOver(page, /\.\w+\.\d+$/, () => store.append("log", a));
+    const next = await open(folder.page());
+    const values = new Map([...before, ["log", joined(b, ...first)]]);
+    await holds(next, values);
+    folder.land();
+    await holds(next, values, "late:");
+    await next.append("log", c);
+    const grown = new Map([...values, ["log", joined(b, ...first, c)]]);
+    const last = await staysSo(folder, next, grown);
+    await last.append("log", b);
+    await staysSo(folder, last, new Map([...grown, ["log", joined(b, ...first, c, b)]]));
+  }
+});
+
+test("removals that come late take nothing away that counts", async () => {
+  const { folder, page, store, before } = await begun();
+  await diesOver(page, /./, () => store.commit(changes), { kind: "remove", count: 3 });
+  const next = await open(folder.page());
+  await next.commit({ puts: [["log", c]], deletes: [] });
+  assert.equal(folder.late.length, 3, "a table and two values are to be removed");
+  await staysSo(folder, next, after(after(before, changes), { puts: [["log", c]], deletes: [] }));
+});
+
+test("without a whole table a place is empty if nothing was ever written, and else CORRUPT", async () => {
+  const folder = new LateFolder();
+  const page = folder.page();
+  await diesOver(page, /^table/, () => open(page));
+  assert.equal(folder.files.size, 1);
+  await holds(await open(folder.page(), "readonly"), new Map());
+  const store = await open(folder.page());
+  await store.commit({ puts: [["a", a]], deletes: [] });
+  const [table, text] = [...folder.files].find(([name]) => name.startsWith("table"));
+
+  for (const damaged of ["", "{", "[]", "null", '"abc"', '{"a":1}', '{"a":[1]}', '{"a":["x",["y"]]}', '{"a":["x",["y",-1]]}', '{"a":["x",["y",1.5]]}']) {
+    folder.files.set(table, new TextEncoder().encode(damaged));
+    await fails("CORRUPT", () => open(folder.page()));
+  }
+  folder.files.set("table.99999.x", new Uint8Array());
+  folder.files.set("table.99998.x", new TextEncoder().encode("{"));
+  folder.files.set(table, text);
+  await holds(await open(folder.page()), new Map([["a", a]]));
+  folder.files.clear();
+  folder.files.set("x.1", a);
+  await fails("CORRUPT", () => open(folder.page()));
+});
+
+for (let seed = 1; seed <= 12; seed++) {
+  test(`pages die anywhere and their changes come late: before or after each, and so from then on, ${seed}`, async () => {
+    const next = random(seed);
+    const folder = new LateFolder(seed, 1 + 40 * next());
+    let model = new Map();
+    let serial = 0;
+    let [died, opened] = [0, 0];
+    for (let round = 0; round < 60; round++) {
+      const page = folder.page();
+      let left = Math.floor(next() * 40);
+      page.diesAt = () => left-- === 0;
+      const store = await Promise.race([open(page), page.died]);
+      if (!store) continue;
+      opened += 1;
+      await holds(store, model, `round ${round}:`);
+      while (!page.dead) {
+        const step = randomStep(next, serial++);
+        const done = await Promise.race([take(store, step).then(() => true), page.died]);
+        if (done) model = after(model, step);
+        if (!page.dead) {
+          if (next() < 0.2) await holds(await open(folder.page(), "readonly"), model, `round ${round}, to a reader:`);
+          continue;
+        }
+        died += 1;
+        // Whoever opens next decides which of the two it is.
+        const judge = await open(folder.page());
+        const found = await contents(judge);
+        assert.ok(done ? !difference(found, model) : isBeforeOrAfter(found, model, step), `round ${round}: ${difference(found, model)}`);
+        model = found;
+        await judge.append("log/1", bytes(serial, 10));
+        model = after(model, { append: "log/1", bytes: bytes(serial, 10) });
+      }
+    }
+    folder.land();
+    await holds(await open(folder.page()), model, "at the end:");
+    assert.ok(died > 10 && opened > 20, `${died} died over a change, ${opened} opened`);
+  });
+}

@@ -1,0 +1,37 @@
+// Where the bytes are, live: hot, warm and the cache of cold blocks in memory, and what is in the store.
+
+import { bytes, count, percent } from "../common/format.js";
+import { byId } from "./dom.js";
+
+/** What each bar is made of, by the ids of its parts, from the index's own figures. */
+const BARS = {
+  memory: {
+    hot: ({ bytes: { codes, graph, ids } }) => codes + graph + ids,
+    "warm-tier": (stats) => stats.bytes.warm,
+    "cold-cache": (stats) => stats.bytes.coldCache,
+  },
+  store: {
+    segments: (stats) => stats.storedBytes.segments,
+    "cold-stored": (stats) => stats.storedBytes.cold,
+    log: (stats) => stats.storedBytes.log,
+  },
+};
+
+/** @param {import("../history.js").History} history @param {import("../engine.js").Engine} engine */
+export function mountTiers(history, engine) {
+  history.addEventListener("sample", () => {
+    const stats = history.latest;
+    const { hits, misses, hitRate } = stats.cache;
+    for (const [bar, parts] of Object.entries(BARS)) {
+      const sizes = Object.entries(parts).map(([part, sizeOf]) => [part, sizeOf(stats)]);
+      for (const [part, size] of sizes) {
+        byId(`tier-${part}`).textContent = bar === "store" && engine.readOnly ? "–" : bytes(size);
+        byId(`bar-${part}`).style.flexGrow = size;
+      }
+      byId(`bar-${bar}`).setAttribute("aria-label", sizes.map(([part, size]) => `${part} ${bytes(size)}`).join(", "));
+    }
+    // An index that is open for reading only does not count what is stored: another writes it.
+    byId("tier-total").textContent = engine.readOnly ? "counted by the tab that writes" : bytes(stats.storedBytes.total);
+    byId("tier-hit-rate").textContent = hits + misses === 0 ? "no reads" : `${percent(hitRate)} of ${count(hits + misses)}`;
+  });
+}

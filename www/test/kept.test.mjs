@@ -1,0 +1,112 @@
+// The built page in headless Chromium, again and again: what it keeps, and who may change it.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { numberIn, openPage, ready, shoot } from "./browser.mjs";
+
+let session;
+let page;
+
+before(async () => {
+  session = await openPage();
+  page = session.page;
+});
+after(() => session?.close());
+
+const origin = (on = page) => on.locator("#origin").textContent();
+const hitIds = (on = page) => on.locator("#answers li").evaluateAll((items) => items.map((item) => item.dataset.id));
+const shows = (on, id, text) => on.waitForFunction(([id, text]) => document.getElementById(id).textContent.includes(text), [id, text]);
+/** Bytes as the page shows them. */
+const bytesIn = async (selector) => {
+  const text = await page.locator(selector).textContent();
+  return parseFloat(text) * { B: 1, KiB: 1024, MiB: 1024 * 1024 }[text.split(" ")[1]];
+};
+
+test("at the first visit it builds and stores the index, and shows where its bytes are", { timeout: 90_000 }, async () => {
+  await ready(page);
+  assert.match(await origin(), /^Built and stored/);
+  await shows(page, "stat-live", "5,000");
+  // In idle time what is in the log becomes segments.
+  await page.waitForFunction(() => /^[\d.]+ (B|KiB)$/.test(document.getElementById("tier-log").textContent), undefined, { timeout: 30_000 });
+  const [hot, warm, segments, stored] = [await bytesIn("#tier-hot"), await bytesIn("#tier-warm-tier"), await bytesIn("#tier-segments"), await bytesIn("#tier-total")];
+  const parts = (await bytesIn("#bytes-codes")) + (await bytesIn("#bytes-graph")) + (await bytesIn("#bytes-ids"));
+  assert.ok(Math.abs(hot - parts) < 0.02 * parts, `hot is codes, graph and ids: ${hot}, ${parts}`);
+  assert.equal(warm, await bytesIn("#bytes-warm"));
+  assert.ok(segments > 5000 * 384 * 4 && stored >= segments, `${segments} bytes of segments, ${stored} stored`);
+  const widths = await page.locator("#bar-memory i").evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
+  assert.ok(widths[1] > widths[0] && widths[0] > 0, `most of it is warm: ${widths}`);
+  await page.waitForTimeout(500);
+  await shoot(page, "6-built");
+});
+
+test("after a reload it opens what is there, says so, and answers the same", { timeout: 90_000 }, async () => {
+  const hits = await hitIds();
+  await page.reload();
+  await ready(page);
+  await shows(page, "origin", "first answer came");
+  assert.match(await origin(), /^Opened, not built: 5,000 records from this browser's IndexedDB in [\d.]+ ms; the first answer came [\d.]+ ms after the page began to load\.$/);
+  assert.deepEqual(await hitIds(), hits);
+  assert.ok((await numberIn(page, "#answer-recall")) >= 0.9);
+  await shows(page, "stat-live", "5,000");
+  await page.waitForTimeout(500);
+  await shoot(page, "7-opened");
+});
+
+test("what was deleted stays deleted", { timeout: 60_000 }, async () => {
+  await page.selectOption("#category", "lexname:noun.artifact");
+  await page.click("#delete");
+  await shows(page, "status", "Deleted");
+  await page.reload();
+  await ready(page);
+  assert.match(await origin(), /^Opened, not built: 4,508 records/);
+  await shows(page, "stat-dead", "492");
+});
+
+test("a second tab is told that the first has the index, and reads it", { timeout: 60_000 }, async () => {
+  const second = await session.another();
+  await second.locator("body[data-state=locked]").waitFor();
+  assert.match(await second.locator("#notice").textContent(), /Another tab has this index open/);
+  assert.equal(await second.locator("#work").evaluate((work) => work.inert), true);
+  await shoot(second, "8-second-tab");
+  await second.click("#notice-again");
+  await second.locator("body[data-state=building]").waitFor();
+  await second.locator("body[data-state=locked]").waitFor();
+
+  await second.click("#notice-read");
+  await ready(second);
+  await shows(second, "origin", "after the click");
+  assert.match(await origin(second), /^Opened read-only: 4,508 records/);
+  assert.deepEqual(await hitIds(second), await hitIds());
+  for (const id of ["delete", "compact", "idle", "threshold", "import", "restart"]) assert.ok(await second.locator(`#${id}`).isDisabled(), id);
+  assert.ok(await second.locator("#export").isEnabled());
+  await second.waitForTimeout(500);
+  await shoot(second, "9-read-only");
+  await second.close();
+});
+
+test("the second tab has it once the first is closed", { timeout: 60_000 }, async () => {
+  const second = await session.another();
+  await second.locator("body[data-state=locked]").waitFor();
+  await page.close();
+  page = second;
+  await page.click("#notice-again");
+  await ready(page);
+  assert.match(await origin(), /^Opened, not built: 4,508 records/);
+  assert.ok(await page.locator("#delete").isEnabled());
+});
+
+test("destroying builds it anew, and a build that is cut off is not taken for an index", { timeout: 120_000 }, async () => {
+  await page.click("#restart");
+  await page.waitForFunction(() => document.getElementById("build-progress").value > 0.2 && document.body.dataset.state === "building");
+  await page.reload();
+  await ready(page);
+  assert.match(await origin(), /^Built and stored/);
+  await shows(page, "stat-live", "5,000");
+  await page.reload();
+  await ready(page);
+  assert.match(await origin(), /^Opened, not built: 5,000 records/);
+});
+
+test("nothing went wrong on the console", () => {
+  assert.deepEqual(session.problems, []);
+});
