@@ -108,7 +108,7 @@ impl Job {
         })
     }
 
-    /// Does about `units` microseconds' worth of work. False when there is none left.
+    /// Does about `units` microseconds' worth of work, of one phase only. False when there is none left.
     ///
     /// After an error the job should be dropped; the index is consistent.
     pub(crate) fn step(
@@ -118,7 +118,8 @@ impl Job {
         units: usize,
     ) -> Result<bool, EvacuationError> {
         let mut left = units.max(1);
-        while left > 0 && self.phase != Phase::Done {
+        let phase = self.phase;
+        while left > 0 && self.phase == phase && phase != Phase::Done {
             let spent = match self.phase {
                 Phase::CutOut => self.cut_out(parts, scratch)?,
                 Phase::Relink => self.relink(parts, scratch)?,
@@ -164,6 +165,11 @@ impl Job {
             self.phase = Phase::Done;
         }
         Ok((moved / cost::WARM_BYTES).max(1))
+    }
+
+    /// Tells the phases apart.
+    pub(crate) const fn stage(&self) -> u8 {
+        self.phase as u8
     }
 
     pub(crate) const fn progress(&self) -> Progress {

@@ -8,8 +8,9 @@ pub trait Clock {
     fn now_ms(&self) -> f64;
 }
 
-/// The first step of a slice, in microseconds of work: small, because the speed of the machine is not known yet.
-const FIRST_UNITS: f64 = 100.0;
+/// The first step of each stage of a compaction: the least there is, because how fast the machine does this kind of work is
+/// not known yet, and an engine runs code that it has not optimized many times slower.
+const FIRST_UNITS: f64 = 1.0;
 /// A step is meant to take this share of the slice, so that the slice ends close to its budget.
 const STEP_SHARE: f64 = 0.125;
 
@@ -20,25 +21,31 @@ impl Index {
     /// # Errors
     /// As [`Index::compact_step`].
     pub fn compact_slice(&mut self, clock: &impl Clock, budget_ms: f64) -> Result<bool, Error> {
+        let Some(running) = &self.job else { return Ok(false) };
+        let mut units = running.units().max(FIRST_UNITS);
+        let mut stage = running.stage();
+        let share_ms = budget_ms * STEP_SHARE;
         let started = clock.now_ms();
-        let mut before = started;
-        let mut units = FIRST_UNITS;
+        let (mut before, mut left) = (started, budget_ms);
         loop {
-            let more = self.compact_step(units as usize)?;
+            let more = self.compact_step((units * (left / share_ms).min(1.0)).max(FIRST_UNITS) as usize)?;
             let now = clock.now_ms();
-            let left = budget_ms - (now - started);
-            if !more || left <= 0.0 {
-                if let Some(running) = &mut self.job {
-                    running.note_slice(started, now);
+            // What the last step did in its time says how much fits into the next: never more than twice as much, nor
+            // more than fits by the units' own measure. It says nothing of work of another kind.
+            let took = (now - before).max(0.001);
+            units = (units * share_ms.min(left) / took).min(2.0 * units).min(1000.0 * share_ms).max(FIRST_UNITS);
+            (before, left) = (now, budget_ms - (now - started));
+            if let Some(running) = &mut self.job {
+                if running.stage() != stage {
+                    (stage, units) = (running.stage(), FIRST_UNITS);
                 }
+                if !more || left <= 0.0 {
+                    running.note_slice(started, now, units);
+                }
+            }
+            if !more || left <= 0.0 {
                 return Ok(more);
             }
-            // What the last step did in its time says how much fits into the next; never more than twice as much, nor
-            // more than fits by the units' own measure, for the work may be of another kind from here on.
-            let took = (now - before).max(0.001);
-            let fits = units * (budget_ms * STEP_SHARE).min(left) / took;
-            units = fits.min(2.0 * units).min(left * 1000.0).max(10.0);
-            before = now;
         }
     }
 }

@@ -2,25 +2,31 @@
 //!
 //! As in FreshDiskANN's consolidation (arXiv 2105.09613), the candidates for a gap are the nodes that the deleted
 //! neighbour led to. Unlike it, the links that are still good are kept and only the gaps are filled: choosing whole
-//! lists anew was measured to lose recall. Places that the heuristic leaves empty go to the nearest it refused.
+//! lists anew was measured to lose recall. Each deleted neighbour gives the nearest few of those it led to: deleted
+//! neighbours lay in different directions, and so do candidates that stand for one of them each. The heuristic chooses
+//! among these, and places that it leaves empty go to the nearest it refused.
 
 use super::aside::Aside;
 use super::build::score_list;
 use super::growth::Ending;
 use super::links::{Graph, TREE, target};
-use super::scan::scan;
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Neighbour, select, sort};
 use super::tree::hand_over;
 use crate::metric::Kernels;
-use crate::quantize::{Scorer, Space};
+use crate::quantize::Space;
 use crate::types::{Level, OutOfMemory, Slot};
 
 /// How many deleted nodes are walked through in search of live ones, where deletes lie together.
 const REACH: usize = 64;
 
-/// How many of the nearest candidates the heuristic looks at. Looking at all of them made a repair take half as long
-/// again, for 0.0006 of recall.
+/// Marks the first of the candidates that a deleted node gives.
+const FIRST: u32 = TREE;
+
+/// How many candidates each deleted node gives.
+const EACH: usize = 2;
+
+/// How many of the nearest candidates the heuristic looks at: where much has been deleted, there may be more.
 const MOST_CANDIDATES: usize = 24;
 
 /// Who may be linked to, and who must not be linked to any more.
@@ -72,24 +78,37 @@ impl Graph {
         let point = space.point(slot, query);
         let wanted = self.links(slot, level).len();
         list.clear();
-        list.try_reserve(2 * self.capacity(level) + 2 * self.m())?;
-        self.candidates(kernels, slot, level, fates, &mut search)?;
-        let nearest = self.capacity(level).min(MOST_CANDIDATES);
-        for &slot in &*search.found {
-            point.touch(point.row(slot));
+        list.try_reserve(EACH * REACH + self.capacity(level) + 2 * self.m())?;
+        let kept = self.candidates(kernels, slot, level, fates, &mut search)?;
+        let mut start = 0;
+        score_list(&point, search.found, |distance, link| {
+            if list.len() < kept {
+                list.push(Neighbour::marked(distance, target(link), true, link & TREE));
+                return;
+            }
+            if link & FIRST != 0 {
+                start = list.len();
+            }
+            let candidate = Neighbour::new(distance, target(link));
+            if list.len() < start + EACH {
+                list.push(candidate);
+            } else if let Some(farthest) = list[start..].iter_mut().max_by(|a, b| a.distance.total_cmp(&b.distance))
+                && distance < farthest.distance
+            {
+                *farthest = candidate;
+            }
+        });
+        let most = kept + MOST_CANDIDATES;
+        if list.len() > most {
+            sort(&mut list[kept..]);
+            list.truncate(most);
         }
-        scan::<false>(&point, search.found.iter().copied(), nearest, search.pool)?;
-        let kept: Aside =
-            self.links(slot, level).iter().copied().filter(|&link| !(fates.is_leaving)(target(link))).collect();
-        list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
         let few = self.m() / 2;
-        if kept.len() + list.len() < few {
+        if list.len() < few {
             // Everything around is leaving too: look for company from the entry point.
             if let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) {
                 let ef = 2 * self.m();
-                let is_known = |other| {
-                    list.iter().any(|found| found.slot == other) || kept.iter().any(|&link| target(link) == other)
-                };
+                let is_known = |other| list.iter().any(|found| found.slot == other);
                 let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
                 let accept = &mut Accept::If(&mut passes);
                 let limit = 16 * ef;
@@ -108,11 +127,10 @@ impl Graph {
                 list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
             }
         }
-        score_list(&point, &kept, |distance, link| {
-            list.push(Neighbour::marked(distance, target(link), true, link & TREE));
-        });
         sort(list);
-        let wanted = wanted.max(few).min(self.capacity(level));
+        // A quarter of the gaps is left to links back from nodes that fill theirs, which are about as many.
+        let gaps = wanted - kept;
+        let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));
         let count = select(space, list, wanted, true, buffer);
         let is_new = |neighbour: &&Neighbour| !neighbour.kept;
         for neighbour in list[..count].iter().filter(is_new) {
@@ -129,8 +147,9 @@ impl Graph {
         Ok(())
     }
 
-    /// Finds the live nodes that the leaving neighbours of `slot` lead to, and where those are few, their leaving
-    /// neighbours in turn.
+    /// Finds the links of `slot` that are kept, and behind them the live nodes that its leaving neighbours lead to, and
+    /// where those are few, their leaving neighbours in turn. The first node from each leaving one is marked as [`FIRST`].
+    /// Returns how many links are kept.
     fn candidates(
         &self,
         kernels: Kernels,
@@ -138,34 +157,41 @@ impl Graph {
         level: Level,
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
         search: &mut SearchSpace<'_>,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<usize, OutOfMemory> {
         let SearchSpace { visited, found, .. } = search;
         found.clear();
+        found.try_reserve(self.capacity(level))?;
         visited.begin(self.len())?;
         visited.insert(slot);
         // No more leaving nodes are looked at than there is room for here.
         let mut leaving = [Slot::NONE; REACH];
         let mut seen = 0;
-        for neighbour in neighbours(self.list(slot, level)) {
+        for &link in self.links(slot, level) {
+            let neighbour = target(link);
             visited.insert(neighbour);
-            if (fates.is_leaving)(neighbour) && seen < REACH {
+            if !(fates.is_leaving)(neighbour) {
+                found.push(link);
+            } else if seen < REACH {
                 leaving[seen] = neighbour;
                 seen += 1;
                 self.touch_list(kernels, neighbour, level);
             }
         }
+        let kept = found.len();
         let direct = seen;
-        let enough = self.capacity(level);
+        let enough = kept + self.capacity(level);
         let mut at = 0;
         while at < seen && (at < direct || found.len() < enough) {
             found.try_reserve(self.m())?;
-            // The first half of a list on level 0 holds its own choice; what was appended since adds time, not recall.
-            for next in neighbours(self.list(leaving[at], level)).take(self.m()) {
+            let mut first = FIRST;
+            // A list begins with the node's own choice, nearest first; what comes later adds time, not recall.
+            for next in neighbours(self.list(leaving[at], level)).take(self.m() - self.m() / 4) {
                 if !visited.insert(next) {
                     continue;
                 }
                 if (fates.is_live)(next) {
-                    found.push(next);
+                    found.push(next.0 | first);
+                    first = 0;
                 } else if (fates.is_leaving)(next) && seen < REACH {
                     leaving[seen] = next;
                     seen += 1;
@@ -173,7 +199,7 @@ impl Graph {
             }
             at += 1;
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Starts bringing a list into the cache.

@@ -16,14 +16,14 @@ pub(crate) fn scan_live(
     ef: usize,
     pool: &mut Pool,
 ) -> Result<(), OutOfMemory> {
-    scan::<true>(scorer, tombstones.live_slots().iter().filter(|&slot| accept.passes(slot)), ef, pool)
+    scan(scorer, tombstones.live_slots().iter().filter(|&slot| accept.passes(slot)), ef, pool)
 }
 
 /// How many standard deviations of a score's error a code may be nearer than its score.
 const DEVIATIONS: f32 = 4.0;
 
-/// Leaves in `pool` the `ef` nearest of `slots`: by whole codes where `WHOLE`, else by their scores. Linear in their number.
-pub(super) fn scan<const WHOLE: bool>(
+/// Leaves in `pool` the `ef` nearest of `slots` by whole codes. Linear in their number.
+fn scan(
     scorer: &impl Scorer,
     slots: impl Iterator<Item = Slot>,
     ef: usize,
@@ -38,26 +38,24 @@ pub(super) fn scan<const WHOLE: bool>(
         if filled == group.len() {
             let distances = scorer.score4(group);
             for (distance, slot) in distances.into_iter().zip(group) {
-                offer::<WHOLE>(scorer, Candidate { distance, slot }, pool);
+                offer(scorer, Candidate { distance, slot }, pool);
             }
             filled = 0;
         }
     }
     for &slot in &group[..filled] {
-        offer::<WHOLE>(scorer, Candidate { distance: scorer.score(slot), slot }, pool);
+        offer(scorer, Candidate { distance: scorer.score(slot), slot }, pool);
     }
     Ok(())
 }
 
 #[inline]
-fn offer<const WHOLE: bool>(scorer: &impl Scorer, candidate: Candidate, pool: &mut Pool) {
-    let mut only = [candidate];
-    if WHOLE {
-        if !pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
-            return;
-        }
-        scorer.refine(&mut only);
+fn offer(scorer: &impl Scorer, candidate: Candidate, pool: &mut Pool) {
+    if !pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
+        return;
     }
+    let mut only = [candidate];
+    scorer.refine(&mut only);
     let [Candidate { distance, slot }] = only;
     pool.insert(distance, slot, true);
 }

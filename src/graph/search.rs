@@ -24,7 +24,7 @@ pub(crate) struct Scratch {
     /// The fixed point of a comparison between candidates.
     pub(super) point: PointBuffer,
     batch: [Slot; BATCH],
-    found: Vec<Slot>,
+    found: Vec<u32>,
     pub(super) plan: Plan,
 }
 
@@ -189,8 +189,8 @@ pub(crate) struct SearchSpace<'a> {
     pub(super) visited: &'a mut Visited,
     pub(crate) pool: &'a mut Pool,
     batch: &'a mut [Slot; BATCH],
-    /// What a repair has found to choose from.
-    pub(super) found: &'a mut Vec<Slot>,
+    /// What a repair has found to choose from, as links.
+    pub(super) found: &'a mut Vec<u32>,
 }
 
 impl Scratch {

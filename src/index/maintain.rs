@@ -13,6 +13,7 @@ pub(crate) struct Running {
     longest_slice_ms: f64,
     started_ms: Option<f64>,
     ended_ms: f64,
+    units: f64,
 }
 
 impl Running {
@@ -20,8 +21,19 @@ impl Running {
         self.job.moved()
     }
 
-    /// Records a slice, by the clock of whoever ran it.
-    pub(crate) const fn note_slice(&mut self, started_ms: f64, ended_ms: f64) {
+    /// Which kind of work comes next: what is known of the speed of one says little of another's.
+    pub(crate) const fn stage(&self) -> u8 {
+        self.job.stage()
+    }
+
+    /// How much work whoever runs slices wants to do between the next two looks at the clock.
+    pub(crate) const fn units(&self) -> f64 {
+        self.units
+    }
+
+    /// Records a slice, by the clock of whoever ran it, and with how much work between two looks to go on.
+    pub(crate) const fn note_slice(&mut self, started_ms: f64, ended_ms: f64, units: f64) {
+        self.units = units;
         self.slices += 1;
         self.longest_slice_ms = self.longest_slice_ms.max(ended_ms - started_ms);
         if self.started_ms.is_none() {
@@ -70,13 +82,15 @@ impl Index {
         self.check_writable()?;
         if self.job.is_none() {
             let job = Job::begin(&self.parts)?;
-            self.job = Some(Running { job, slices: 0, longest_slice_ms: 0.0, started_ms: None, ended_ms: 0.0 });
+            self.job =
+                Some(Running { job, slices: 0, longest_slice_ms: 0.0, started_ms: None, ended_ms: 0.0, units: 0.0 });
         }
         Ok(())
     }
 
-    /// Does about `units` microseconds' worth of the compaction under way. True while work remains; false when the
-    /// compaction has ended or there is none. Everything is legal between two steps.
+    /// Does about `units` microseconds' worth of the compaction under way, and no more than one kind of work: what comes
+    /// next may take another time for the same units. True while work remains; false when the compaction has ended or
+    /// there is none. Everything is legal between two steps.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]: the compaction is dropped, and the index is consistent. [`Error::Corrupt`]: memory is

@@ -241,3 +241,35 @@ fn slices_are_counted_and_timed_by_the_given_clock() {
     assert_eq!(report.longest_slice_ms, 4.0, "a slice ends at the first look beyond its budget");
     assert_eq!(report.duration_ms, clock.0.get() - from - 1.0);
 }
+
+/// Where a step always takes too long, each is one node: an engine may run code that it has not optimized many times slower.
+#[test]
+fn a_slow_machine_does_one_node_at_a_time() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 400, 30);
+    let clock = Ticks(core::cell::Cell::new(0.0));
+    index.compact_start().unwrap();
+    let mut before = 0;
+    while index.compact_slice(&clock, 1.0).unwrap() {
+        let done = index.compact_progress().unwrap().done;
+        assert!(done - before <= 100, "{before} to {done}");
+        before = done;
+    }
+    let report = index.compact_finish().unwrap();
+    assert!(report.slices > 400, "{} slices for 400 nodes", report.slices);
+    sound(&index);
+}
+
+/// What is known of the speed of one kind of work says little of another's, so a step never goes on into the next.
+#[test]
+fn a_step_is_of_one_kind_of_work() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 400, 30);
+    index.compact_start().unwrap();
+    let mut phases = vec![index.compact_progress().unwrap().phase];
+    while index.compact_step(usize::MAX).unwrap() {
+        phases.push(index.compact_progress().unwrap().phase);
+        sound(&index);
+    }
+    assert!(phases.len() > 6, "{phases:?}");
+    phases.dedup();
+    assert_eq!(phases, ["graph", "pack", "warm"]);
+}
