@@ -36,6 +36,11 @@ export class Contender {
     return answer;
   }
 
+  /** Lets the process use every core from here on, its engine's own threads too. */
+  unpin() {
+    if (PINNED) spawnSync("taskset", ["-apc", `0-${CORE}`, String(this.#process.pid)]);
+  }
+
   async close() {
     this.#process.stdin.end();
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
