@@ -48,6 +48,7 @@ async function stores() {
 }
 
 function nodeTest(cwd, files) {
-  const child = spawn(process.execPath, ["--test", "--test-reporter=spec", `--test-timeout=${TIMEOUT_MS}`, ...files], { cwd, stdio: "inherit" });
+  const env = { ...process.env, THERMOCLINE_FIXTURES: join(PKG, "../tests/fixtures/v1") };
+  const child = spawn(process.execPath, ["--test", "--test-reporter=spec", `--test-timeout=${TIMEOUT_MS}`, ...files], { cwd, env, stdio: "inherit" });
   return new Promise((resolve) => child.on("exit", (code) => resolve(code === 0)));
 }

@@ -6,10 +6,12 @@
 //! | `run.rs`, `model.rs` | one such sequence, and what the index must hold after it |
 //! | `kill.rs` | a process that is killed at random moments loses nothing that it was told is kept |
 //! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
+//! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options of an index that is there; reading only; every kind of record |
 //! | `regressions.rs` | each defect that was found, by itself |
 //! | `same_bytes.rs` | an index that was opened again at any moments is the one that never was |
+//! | `fixture.rs` | the frozen place of format 1, and that it is still written byte for byte |
 //! | `layout.rs` | a second reader of manifests and keys, from docs/FORMAT.md |
 //! | `support.rs` | vectors from a seed, stores that wait and count |
 #![cfg(not(target_arch = "wasm32"))]
@@ -18,6 +20,9 @@
 mod cold;
 mod costs;
 mod damage;
+mod fixture;
+#[path = "../support/fixture.rs"]
+mod frozen;
 mod kill;
 mod layout;
 mod model;
