@@ -5,8 +5,8 @@
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
 //  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
 //  3. the wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them
-//  4. esbuild bundles four scripts for each platform: the package itself, a store and the text of metrics, which it loads when
-//     they are asked for, and its worker entry
+//  4. esbuild bundles five scripts for each platform: the package itself; indexes in a store, one such store and the text of
+//     metrics, each loaded when it is asked for; and its worker entry
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
 //  6. sizes are printed
 import { execFileSync } from "node:child_process";
@@ -39,6 +39,9 @@ const SCRIPTS = [
   { entry: "entry.browser", out: "index.browser.js", platform: "browser", format: "esm" },
   { entry: "entry.node", out: "index.node.js", platform: "node", format: "esm" },
   { entry: "entry.cjs", out: "index.node.cjs", platform: "node", format: "cjs" },
+  { entry: "entry.stored.browser", out: "stored.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "entry.stored.node", out: "stored.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "entry.stored.node", out: "stored.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
   { entry: "stores/opfs", out: "opfs.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
   { entry: "stores/directory", out: "directory.node.js", platform: "node", format: "esm", index: "./index.node.js" },
   { entry: "stores/directory", out: "directory.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
@@ -84,7 +87,7 @@ for (const { entry, out, platform, format, index } of SCRIPTS) {
     bundle: true,
     minify: true,
     legalComments: "none",
-    plugins: index ? [errorsOf(index)] : [storesBeside(out)],
+    plugins: index ? [errorsOf(index), scriptsBeside(out)] : [scriptsBeside(out)],
     // `import()` there is `require`: some programs that load CommonJS have no other.
     supported: { "dynamic-import": format === "esm" },
     // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
@@ -113,12 +116,13 @@ function errorsOf(script) {
 }
 
 /** Leaves what is loaded when it is asked for to the script of its own, which has the same ending. */
-function storesBeside(out) {
-  const ending = out.slice("index".length);
+function scriptsBeside(out) {
+  const ending = out.slice(out.indexOf("."));
   const path = (request) => `./${request.match(/(\w+)\.js$/)[1]}${ending}`;
   return {
-    name: "stores",
-    setup: ({ onResolve }) => onResolve({ filter: /\/(stores\/opfs|stores\/directory|metrics)\.js$/ }, (request) => ({ path: path(request.path), external: true })),
+    name: "scripts",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /\.js$/ }, ({ kind, path: request }) => (kind === "dynamic-import" ? { path: path(request), external: true } : undefined)),
   };
 }
 

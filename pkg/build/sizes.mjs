@@ -5,13 +5,14 @@ import { gzipSync } from "node:zlib";
 
 /**
  * The most bytes of each file, gzipped as a server sends it. A page loads one script and the first wasm file; one that stores
- * its index, the second wasm file too, and for OPFS and for metrics a script more for each.
+ * its index, a script and the second wasm file too, and for OPFS and for metrics a script more for each.
  */
 export const LIMITS = { script: 12_000, wasm: 100_000, storeWasm: 57_000 };
 
-/** The scripts, four for each platform, and the wasm files that they share. */
+/** The scripts, five for each platform, and the wasm files that they share. */
 export const SHIPPED = [
-  "index.browser.js", "index.node.js", "index.node.cjs", "opfs.browser.js", "directory.node.js", "directory.node.cjs",
+  "index.browser.js", "index.node.js", "index.node.cjs", "stored.browser.js", "stored.node.js", "stored.node.cjs",
+  "opfs.browser.js", "directory.node.js", "directory.node.cjs",
   "metrics.browser.js", "metrics.node.js", "metrics.node.cjs",
   "worker.browser.js", "worker.node.js", "worker.node.cjs", "thermocline.wasm", "thermocline-store.wasm",
 ];

@@ -1,9 +1,6 @@
 import { load } from "./load.node.js";
 import { loadWith } from "./module.js";
-import { keepIn } from "./place.js";
-import { places } from "./places.node.js";
 
 loadWith(load);
-keepIn(places);
 
 export * from "./api.js";

@@ -17,13 +17,20 @@ export function loadWith(loader: (file: WasmFile) => Promise<WebAssembly.Module>
 export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known) return known;
-  const loading = load(file).catch((error: unknown) => {
-    compiled.delete(file);
-    if (error instanceof ThermoclineError) throw error;
-    fail("NOT_FOUND", `${file} could not be loaded: ${(error as Error)?.message ?? error}`, error);
-  });
+  const loading = loaded(file, () => load(file));
+  loading.catch(() => compiled.delete(file));
   compiled.set(file, loading);
   return loading;
+}
+
+/** What `loading` gives. NOT_FOUND when it fails with anything that is not the package's own error. */
+export async function loaded<T>(what: string, loading: () => Promise<T>): Promise<T> {
+  try {
+    return await loading();
+  } catch (error) {
+    if (error instanceof ThermoclineError) throw error;
+    fail("NOT_FOUND", `${what} could not be loaded: ${(error as Error)?.message ?? error}`, error);
+  }
 }
 
 /** Compiles bytes that are WebAssembly by their first four; else CORRUPT, which names where they came from. */

@@ -1,9 +1,10 @@
-// Making indexes: in memory, from bytes, and in a place. Whatever fails or is aborted midway gives back all that it held.
+// Making indexes: in memory, and from bytes. What only those in a place need is in a script of its own, which is loaded here.
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
-import { Keeper } from "./keeper.js";
-import { destroy, hold, wantedPlace, type Place } from "./place.js";
+import type { Keeper } from "./keeper.js";
+import { loaded } from "./module.js";
 import { freshInstance, type RawIndex, type RawIndexClass } from "./raw.js";
+import type { Given, Lent } from "./stored.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
 /** What the core reads of a caller's options; it judges their values. */
@@ -20,82 +21,67 @@ export interface Opened {
 export async function inMemory(options: IndexOptions): Promise<Opened> {
   const core = coreOptions(options);
   notStored(options, "name", "store", "durability", "mode", "maxBytes");
-  const made = await make(undefined, false, (Raw) => Raw.create(core));
+  const made = await make((Raw) => Raw.create(core), () => {});
   made.handle.mayHavePayloads = false;
   return made;
 }
 
 /** The index in a place, made there if need be. */
 export async function opened(name: string, options: OpenOptions | undefined): Promise<Opened> {
-  const given = optionsOf(options);
-  const core = coreOptions(given);
-  const signal = signalOf(given.signal);
-  const wanted = wantedPlace(name, given);
-  return make(signal, true, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
+  const given = checked(options);
+  const lent = started();
+  return (await stored()).opened(lent, name, given);
 }
 
 /** An index from bytes, in memory, or in a place that is empty so far if there is a name. */
 export async function imported(bytes: Uint8Array, options: (OpenOptions & { name?: string }) | undefined): Promise<Opened> {
-  const given = optionsOf(options);
-  const core = coreOptions(given);
-  const signal = signalOf(given.signal);
+  const given = checked(options);
+  const name = options?.name;
   // The core knows the arrays of its own realm.
   const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
-  if (given.name === undefined) {
-    notStored(given, "store", "durability", "mode", "maxBytes");
-    return make(signal, false, (Raw) => Raw.import(own, core));
+  if (name !== undefined) {
+    const lent = started();
+    return (await stored()).imported(lent, own, name, given);
   }
-  const wanted = wantedPlace(given.name, given);
-  if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
-  return make(signal, true, async (Raw, held) => {
-    const raw = Raw.import(own, core);
-    try {
-      await (await held(() => hold(wanted))).attach(raw);
-    } catch (error) {
-      freed(raw);
-      throw error;
-    }
-    return raw;
-  });
+  notStored(given.options, "store", "durability", "mode", "maxBytes");
+  return make((Raw) => Raw.import(own, given.core), () => checkAborted(given.signal));
 }
 
 /** Removes what is kept in a place. */
 export async function destroyed(name: string, options: Pick<OpenOptions, "store"> | undefined): Promise<void> {
-  return destroy(wantedPlace(name, { store: optionsOf(options).store }));
+  const { store } = optionsOf(options);
+  return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, name, store);
 }
 
-/** Takes hold of a place for the index that is being made. */
-type Held = (take: () => Promise<Place>) => Promise<Place>;
+/** The script of indexes in a store. A failure is not remembered. */
+function stored(): Promise<typeof import("./stored.js")> {
+  return loaded("the script of indexes in a store", () => import("./stored.js"));
+}
 
-async function make(signal: AbortSignal | undefined, stored: boolean, build: (Raw: RawIndexClass, held: Held) => RawIndex | Promise<RawIndex>): Promise<Opened> {
-  const { RawIndex, memory } = await freshInstance(stored);
-  checkAborted(signal);
-  let place: Place | undefined;
-  let raw: RawIndex | undefined;
+/** An instance that is under way while the script is. */
+function started(): Lent {
+  const instance = freshInstance(true);
+  // Whoever asks for it is told; when the options are wrong or there is no script, nobody asks.
+  instance.catch(() => {});
+  return { Handle, instance: () => instance };
+}
+
+/** All of them are read here, since the caller may change them while the script is loaded. */
+function checked(options: OpenOptions | undefined): Given {
+  const given = optionsOf(options);
+  const { store, durability, mode, maxBytes, signal } = given;
+  return { options: { store, durability, mode, maxBytes }, core: coreOptions(given), signal: signalOf(signal) };
+}
+
+/** In memory. `ready` is called when there is an instance. */
+async function make(build: (Raw: RawIndexClass) => RawIndex, ready: () => void): Promise<Opened> {
+  const { RawIndex, memory } = await freshInstance(false);
+  ready();
   try {
-    raw = await build(RawIndex, async (take) => {
-      place = await take();
-      checkAborted(signal);
-      return place;
-    });
-    checkAborted(signal);
-    const handle = new Handle(raw, memory);
-    return { handle, keeper: place && new Keeper(handle, place) };
+    return { handle: new Handle(build(RawIndex), memory), keeper: undefined };
   } catch (error) {
-    const shown = (place ? place.blamed(error) : codedError(error)) ?? trapped(error);
-    // Of what fails on top of it, nobody need know.
-    await Promise.resolve(place && raw?.closeStore()).catch(() => {});
-    await place?.release().catch(() => {});
-    if (raw) freed(raw);
-    throw shown;
+    throw codedError(error) ?? trapped(error);
   }
-}
-
-/** After a trap even this may trap, and the instance goes with its last reference anyway. */
-function freed(raw: RawIndex): void {
-  try {
-    raw.free();
-  } catch {}
 }
 
 function coreOptions(options: Partial<IndexOptions>): object {

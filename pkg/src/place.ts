@@ -3,7 +3,7 @@
 import { ThermoclineError, type ErrorCode } from "./errors.js";
 import { fail, wrong } from "./guard.js";
 import { codedError, trapped } from "./handle.js";
-import type { RawIndex, RawIndexClass } from "./raw.js";
+import type { RawIndex, RawIndexClass, RawInstance } from "./raw.js";
 import type { Durability, Mode, Store, StoreOptions } from "./store.js";
 import { step } from "./stores/failure.js";
 import type { OpenOptions } from "./types.js";
@@ -25,12 +25,13 @@ export interface Places {
   /** Names of stores; the first is the one that is taken when none is named. */
   readonly names: readonly string[];
   hold(store: string, name: string, options: Required<StoreOptions>): Promise<Place>;
-  destroy(store: string, name: string): Promise<void>;
+  /** `instance` makes one whose index can be stored, if one is needed. */
+  destroy(store: string, name: string, instance: () => Promise<RawInstance>): Promise<void>;
 }
 
 let places: Places;
 
-/** Called by the entry file of each platform. */
+/** Called by the entry file of each platform's script. */
 export function keepIn(platform: Places): void {
   places = platform;
 }
@@ -72,8 +73,8 @@ export async function hold({ name, store, options }: Wanted): Promise<Place> {
 }
 
 /** Removes what is kept there. LOCKED while a writer has it. */
-export async function destroy({ name, store, options }: Wanted): Promise<void> {
-  if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name));
+export async function destroy({ name, store, options }: Wanted, instance: () => Promise<RawInstance>): Promise<void> {
+  if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name, instance));
   const close = claim(store, options.mode);
   await step(`removing ${name}`, async () => {
     try {

@@ -2,7 +2,6 @@
 import { codedError, trapped } from "./handle.js";
 import { fail } from "./guard.js";
 import { StorePlace, type Place, type Places } from "./place.js";
-import { freshInstance } from "./raw.js";
 import type { StoreOptions } from "./store.js";
 import { takeWebLock } from "./stores/web-lock.js";
 
@@ -21,11 +20,11 @@ export const places: Places = {
     return new StorePlace(await (await opfs()).openOpfs(name, options), options.mode);
   },
 
-  async destroy(store, name) {
+  async destroy(store, name, instance) {
     if (store === "opfs") return (await opfs()).destroyOpfs(name);
     const release = await takeWebLock(lockOf(name));
     try {
-      const { RawIndex } = await freshInstance(true);
+      const { RawIndex } = await instance();
       await RawIndex.destroyIndexedDb(name);
     } catch (error) {
       throw codedError(error) ?? trapped(error);

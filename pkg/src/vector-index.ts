@@ -3,6 +3,7 @@ import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
 import { Maintenance } from "./maintenance.js";
+import { loaded } from "./module.js";
 import { destroyed, imported, inMemory, opened, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex } from "./raw.js";
@@ -307,7 +308,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async metrics(): Promise<string> {
     const stats = await this.stats();
-    const { openMetrics } = await import("./metrics.js");
+    const { openMetrics } = await loaded("the script of metrics", () => import("./metrics.js"));
     return openMetrics(stats, this.#maintenance.compactions);
   }
 

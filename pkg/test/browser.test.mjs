@@ -4,17 +4,16 @@ import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, resultOf } from "./support/chromium.mjs";
-import { filesThatStore, PKG, pack, project, remove } from "./support/project.mjs";
+import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
-const STORE_WASM = "node_modules/thermocline/dist/thermocline-store.wasm";
 const API = join(PKG, "test/api");
 const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
 const storing = await filesThatStore(API, files);
 const tidy = [];
 let browser;
 let url;
-/** The same without the wasm file of those that store something. */
+/** The same without the files of those that store something. */
 let urlWithout;
 
 before(async () => {
@@ -26,7 +25,7 @@ before(async () => {
   const without = `${folder}-without`;
   await cp(folder, without, { recursive: true });
   tidy.push(() => remove(without));
-  await remove(join(without, STORE_WASM));
+  await withoutStores(without);
   const servers = await Promise.all([folder, without].map((served) => serve(served)));
   for (const { stop } of servers) tidy.push(stop);
   [url, urlWithout] = servers.map((server) => server.url);
@@ -66,37 +65,45 @@ async function inPage(body) {
   }
 }
 
-test("the wasm file of stores is requested by the first call that stores something, once, and again after it has failed", async () => {
-  const page = await browser.newPage();
-  const requested = [];
-  page.on("request", (request) => requested.push(new URL(request.url()).pathname.split("/").pop()));
-  const called = (body) => page.evaluate(`(async () => { const { VectorIndex } = await import("thermocline"); ${body} })()`);
-  const count = (name) => requested.filter((found) => found === name).length;
-  try {
-    await page.goto(`${url}/`);
-    await called(`
-      const index = await VectorIndex.memory({ dimensions: 2 });
-      await index.insert([1, 2]);
-      globalThis.bytes = await index.export();
-      await VectorIndex.import(bytes);
-    `);
-    assert.deepEqual([count("thermocline.wasm"), count("thermocline-store.wasm")], [1, 0]);
-    await page.route("**/thermocline-store.wasm", (route) => route.abort(), { times: 1 });
-    const failed = await called(`return VectorIndex.open("kept", { dimensions: 2 }).catch(({ code, message }) => ({ code, message }));`);
-    assert.equal(failed.code, "NOT_FOUND");
-    assert.match(failed.message, /thermocline-store\.wasm could not be loaded/);
-    const sizes = await called(`
-      const [index, copy] = await Promise.all([VectorIndex.open("kept", { dimensions: 2 }), VectorIndex.import(bytes, { name: "copy" })]);
-      const sizes = [index.size, copy.size];
-      await Promise.all([index.close(), copy.close(), VectorIndex.destroy("other")]);
-      return sizes;
-    `);
-    assert.deepEqual(sizes, [0, 1]);
-    assert.deepEqual([count("thermocline.wasm"), count("thermocline-store.wasm")], [1, 2]);
-  } finally {
-    await page.close();
-  }
-});
+const STORE_FILES = { "thermocline-store.wasm": /^thermocline-store\.wasm could not be loaded/, "stored.browser.js": /^the script of indexes in a store could not be loaded/ };
+for (const [file, says] of Object.entries(STORE_FILES)) {
+  test(`${file} is requested by the first call that stores something, once, and again after it has failed`, async () => {
+    const page = await browser.newPage();
+    const requested = [];
+    page.on("request", (request) => requested.push(new URL(request.url()).pathname.split("/").pop()));
+    const called = (body) => page.evaluate(`(async () => { const { VectorIndex, ThermoclineError } = await import("thermocline"); ${body} })()`);
+    const count = (name) => requested.filter((found) => found === name).length;
+    try {
+      await page.goto(`${url}/`);
+      await called(`
+        const index = await VectorIndex.memory({ dimensions: 2 });
+        await index.insert([1, 2]);
+        globalThis.bytes = await index.export();
+        await VectorIndex.import(bytes);
+      `);
+      assert.equal(count("thermocline.wasm"), 1);
+      for (const name of Object.keys(STORE_FILES)) assert.equal(count(name), 0, name);
+      await page.route(`**/${file}`, (route) => route.abort(), { times: 1 });
+      const [isOurs, code, message] = await called(`
+        return VectorIndex.open("kept", { dimensions: 2 }).catch((error) => [error instanceof ThermoclineError, error.code, error.message]);
+      `);
+      assert.deepEqual([isOurs, code], [true, "NOT_FOUND"]);
+      assert.match(message, says);
+      const sizes = await called(`
+        const [index, copy] = await Promise.all([VectorIndex.open("kept", { dimensions: 2 }), VectorIndex.import(bytes, { name: "copy" })]);
+        const sizes = [index.size, copy.size];
+        await Promise.all([index.close(), copy.close()]);
+        await Promise.all([VectorIndex.destroy("kept"), VectorIndex.destroy("copy")]);
+        return sizes;
+      `);
+      assert.deepEqual(sizes, [0, 1]);
+      assert.equal(count("thermocline.wasm"), 1);
+      for (const name of Object.keys(STORE_FILES)) assert.equal(count(name), name === file ? 2 : 1, name);
+    } finally {
+      await page.close();
+    }
+  });
+}
 
 test("the page draws while rows go in and while a compaction runs", async () => {
   const frames = await inPage(`

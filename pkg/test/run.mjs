@@ -6,9 +6,9 @@
 // interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, what others
 // read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
-import { cp, readdir, rm } from "node:fs/promises";
+import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { filesThatStore, PKG, pack, project, remove } from "./support/project.mjs";
+import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
 
 /** For one file of tests, which takes seconds: one that hangs must say so. */
 const TIMEOUT_MS = 240_000;
@@ -34,8 +34,8 @@ async function api() {
     const files = (await readdir(at)).filter((name) => /\.test\.[cm]js$/.test(name));
     const storing = await filesThatStore(at, files);
     const stored = await nodeTest(at, storing);
-    // Whatever stores nothing must do without the wasm file of those that do.
-    await rm(join(at, "node_modules/thermocline/dist/thermocline-store.wasm"));
+    // Whatever stores nothing must do without the files of those that do.
+    await withoutStores(at);
     return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && stored;
   } finally {
     await remove(at);

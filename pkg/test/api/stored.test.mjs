@@ -231,6 +231,18 @@ test("names, stores and options that are none", async () => {
   await fails("NOT_FOUND", () => VectorIndex.open(name, { mode: "readonly" }));
 });
 
+test("options are those of the moment of the call, whatever the caller does to them afterwards", async () => {
+  const store = new MapStore();
+  const options = { store, dimensions: 2, ef: 20 };
+  const opening = VectorIndex.open("own", options);
+  Object.assign(options, { store: 5, dimensions: 3, mode: "readonly" });
+  const index = await opening;
+  assert.equal(index.dimensions, 2);
+  await index.insert([1, 2]);
+  await index.close();
+  assert.ok(store.values.size > 0);
+});
+
 test("a store object that is open for writing is LOCKED, and free after an opening that failed", async () => {
   const store = new MapStore();
   await fails("NOT_FOUND", () => VectorIndex.open("own", { store }));

@@ -1,7 +1,7 @@
-// When Node reads which wasm file: thermocline-store.wasm is for those only who store something.
+// When Node reads which file: thermocline-store.wasm and the script beside it are for those only who store something.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { test } from "node:test";
@@ -87,4 +87,37 @@ test("a second file of another version is CORRUPT, and an index in memory is as 
   assert.deepEqual(seen.slice(0, 2), ["ThermoclineError", "CORRUPT"]);
   assert.match(seen[2], /thermocline\.wasm and thermocline-store\.wasm do not belong together/);
   assert.equal(seen[3], 0);
+});
+
+test("without the script of stores an index in memory is as good as ever, a stored one NOT_FOUND, and the next call tries again", async () => {
+  const folder = "places/without-script";
+  await cp(dirname(require.resolve("thermocline/thermocline.wasm")), folder, { recursive: true });
+  const scripts = { "index.node.js": "stored.node.js", "index.node.cjs": "stored.node.cjs" };
+  for (const script of Object.values(scripts)) await rename(`${folder}/${script}`, `${folder}/away.${script}`);
+  for (const [index, script] of Object.entries(scripts)) {
+    const seen = await printed(`
+      const { ThermoclineError, VectorIndex } = await ${index.endsWith("cjs") ? `createRequire(import.meta.url)` : "import"}("./${folder}/${index}");
+      const kept = await VectorIndex.memory({ dimensions: 2 });
+      const bytes = await kept.export();
+      const calls = [
+        () => VectorIndex.open("places/scripted", { dimensions: 2 }),
+        () => VectorIndex.import(bytes, { name: "places/scripted" }),
+        () => VectorIndex.destroy("places/scripted"),
+      ];
+      const errors = [];
+      for (const call of calls) errors.push(await call().catch((error) => [error instanceof ThermoclineError, error.code, error.message]));
+      await promises.rename("./${folder}/away.${script}", "./${folder}/${script}");
+      const index = await calls[0]();
+      await index.close();
+      const wrong = await VectorIndex.open("places/scripted", { store: "none" }).catch((error) => [error instanceof ThermoclineError, error.code]);
+      await calls[2]();
+      console.log(JSON.stringify([errors, index.constructor === VectorIndex, wrong]));
+    `);
+    const [errors, isIndex, wrong] = seen;
+    for (const [isOurs, code, message] of errors) {
+      assert.deepEqual([isOurs, code], [true, "NOT_FOUND"]);
+      assert.match(message, /^the script of indexes in a store could not be loaded: /);
+    }
+    assert.deepEqual([errors.length, isIndex, wrong], [3, true, [true, "INVALID_OPTION"]]);
+  }
 });

@@ -1,6 +1,6 @@
 // Throw-away projects with the packed tarball installed in them, as a user would install it.
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +39,14 @@ export async function project(source, tarball, type = "module") {
 export async function filesThatStore(folder, files) {
   const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
   return files.filter((_, i) => /places\.mjs|thermocline-store\.wasm/.test(texts[i]));
+}
+
+/** Takes away what only indexes in a store need of the package in a folder. */
+export async function withoutStores(folder) {
+  const dist = join(folder, "node_modules/thermocline/dist");
+  const files = (await readdir(dist)).filter((name) => /^(stored|opfs|directory)\.|^thermocline-store\.wasm$/.test(name));
+  if (files.length !== 7) throw new Error(`expected the scripts and the wasm file of stores, found ${files.join(", ")}`);
+  for (const name of files) await rm(join(dist, name));
 }
 
 /** The package.json of the package. */

@@ -1,0 +1,84 @@
+// Indexes that are kept in a place: opening, importing, removing. With the keeper and the places it makes a script of its own,
+// which only those load who store something (see build.mjs). Whatever fails or is aborted midway gives back all that it held.
+import { checkAborted, wrong } from "./guard.js";
+import { codedError, trapped, type Handle } from "./handle.js";
+import { Keeper } from "./keeper.js";
+import type { Opened } from "./open.js";
+import { destroy, hold, wantedPlace, type Place } from "./place.js";
+import type { RawIndex, RawIndexClass, RawInstance } from "./raw.js";
+import type { OpenOptions } from "./types.js";
+
+/** What the script that loads this one has anyway. */
+export interface Lent {
+  readonly Handle: new (raw: RawIndex, memory: WebAssembly.Memory) => Handle;
+  /** One whose index can be stored. */
+  instance(): Promise<RawInstance>;
+}
+
+/** A caller's options. What the core reads, and the signal, have been looked at already. */
+export interface Given {
+  readonly options: Pick<OpenOptions, "store" | "durability" | "mode" | "maxBytes">;
+  readonly core: object;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The index in a place, made there if need be. */
+export async function opened(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
+  const wanted = wantedPlace(name, options);
+  return make(lent, signal, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
+}
+
+/** An index from bytes, in a place that is empty so far. */
+export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { options, core, signal }: Given): Promise<Opened> {
+  const wanted = wantedPlace(name, options);
+  if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
+  return make(lent, signal, async (Raw, held) => {
+    const raw = Raw.import(bytes, core);
+    try {
+      await (await held(() => hold(wanted))).attach(raw);
+    } catch (error) {
+      freed(raw);
+      throw error;
+    }
+    return raw;
+  });
+}
+
+/** Removes what is kept in a place. */
+export async function destroyed({ instance }: Lent, name: unknown, store: OpenOptions["store"]): Promise<void> {
+  return destroy(wantedPlace(name, { store }), instance);
+}
+
+/** Takes hold of the place for the index that is being made. */
+type Held = (take: () => Promise<Place>) => Promise<Place>;
+
+async function make({ Handle, instance }: Lent, signal: AbortSignal | undefined, build: (Raw: RawIndexClass, held: Held) => Promise<RawIndex>): Promise<Opened> {
+  const { RawIndex, memory } = await instance();
+  checkAborted(signal);
+  let place: Place | undefined;
+  let raw: RawIndex | undefined;
+  try {
+    raw = await build(RawIndex, async (take) => {
+      place = await take();
+      checkAborted(signal);
+      return place;
+    });
+    checkAborted(signal);
+    const handle = new Handle(raw, memory);
+    return { handle, keeper: new Keeper(handle, place!) };
+  } catch (error) {
+    const shown = (place ? place.blamed(error) : codedError(error)) ?? trapped(error);
+    // Of what fails on top of it, nobody need know.
+    await Promise.resolve(place && raw?.closeStore()).catch(() => {});
+    await place?.release().catch(() => {});
+    if (raw) freed(raw);
+    throw shown;
+  }
+}
+
+/** After a trap even this may trap, and the instance goes with its last reference anyway. */
+function freed(raw: RawIndex): void {
+  try {
+    raw.free();
+  } catch {}
+}
