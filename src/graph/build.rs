@@ -40,6 +40,10 @@ pub(crate) struct NewNode {
     pub(crate) ef_construction: usize,
 }
 
+/// A search for neighbours ends where one of this part of its width usually would: a seventh of the building time less, and recall
+/// lower by less than .001 at any width (docs/BENCHMARKS.md).
+const ENDING_PARTS: (usize, usize) = (3, 4);
+
 /// How many candidates a search of width `ef` may hold before it gives way to an exact scan.
 pub(crate) const fn pool_limit(ef: usize) -> usize {
     16 * ef + 1024
@@ -112,7 +116,7 @@ impl Graph {
                 start,
                 ef,
                 limit,
-                ending: self.growth().ending(self.m(), ef, &point, start),
+                ending: self.growth().ending(self.m(), (ef * ENDING_PARTS.0).div_ceil(ENDING_PARTS.1), &point, start),
             };
             let outcome = search.run(&mut space_of_search, &mut Accept::Live(tombstones))?;
             if let Some(nearest) = space_of_search.pool.nearest() {
