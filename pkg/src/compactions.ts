@@ -5,6 +5,7 @@ export class Compactions {
   /** How many took up to so many seconds, and more than the bound before; the rest are in `count` only. */
   readonly durations: [seconds: number, count: number][] = [0.001, 0.01, 0.1, 1, 10, 100].map((seconds) => [seconds, 0]);
   count = 0;
+  last: CompactionReport | undefined;
   seconds = 0;
   readonly reclaimedBytes = { graph: 0, codes: 0, warm: 0, cold: 0 };
   /** Those that ended with an error. */
@@ -12,7 +13,9 @@ export class Compactions {
   /** When the last one ended, in milliseconds since 1970. */
   lastMs: number | undefined;
 
-  ended({ durationMs, reclaimedBytes }: CompactionReport): void {
+  ended(report: CompactionReport): void {
+    this.last = report;
+    const { durationMs, reclaimedBytes } = report;
     const seconds = durationMs / 1000;
     const bucket = this.durations.find(([bound]) => seconds <= bound);
     if (bucket) bucket[1] += 1;

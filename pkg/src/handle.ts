@@ -38,6 +38,8 @@ export class Handle {
   #closed = false;
   #failure: unknown;
   #inFilter = false;
+  /** What waits, in its order, until the index has moved into another instance. */
+  #waiting: (() => void)[] | undefined;
   /** Why no change is taken any more, since a commit has failed. */
   refusal: ThermoclineError | undefined;
   /** False as long as no record can have a payload: a search then need not ask for any. */
@@ -78,11 +80,59 @@ export class Handle {
     }
   }
 
-  /** As `call`, for what changes records: refused once a commit has failed, when memory and log would part further. */
+  /**
+   * As `call`, for what changes records: refused once a commit has failed, when memory and log would part further. Not to be
+   * called while the index is moving, when a change would stay behind.
+   */
   change<T>(use: (raw: RawIndex) => T): T {
     this.checkOpen();
     this.checkTaken();
     return this.call(use);
+  }
+
+  /** As `change`, which while the index is moving is made after that, in the order of the calls. */
+  changeLater<T>(use: (raw: RawIndex) => T): T | Promise<T> {
+    if (!this.#waiting) return this.change(use);
+    this.checkOpen();
+    return new Promise((resolve, reject) => {
+      this.#waiting!.push(() => {
+        try {
+          resolve(this.change(use));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  /** The index is on its way into another instance. */
+  get isMoving(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** Resolves when it has moved, or has not. It may be moving again when that is seen. */
+  still(): Promise<void> {
+    return new Promise((resolve) => (this.#waiting ? void this.#waiting.push(resolve) : resolve()));
+  }
+
+  /** From here to `settle`, changes wait. */
+  hold(): void {
+    this.#waiting ??= [];
+  }
+
+  settle(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const go of waiting) go();
+  }
+
+  /** Goes on with another of the core's indexes, which has the same in it; the one before, and by how much its memory was larger. */
+  replace(raw: RawIndex, memory: WebAssembly.Memory): { old: RawIndex; returnedBytes: number } {
+    const old = this.checkOpen();
+    const returnedBytes = Math.max(0, this.memoryBytes - memory.buffer.byteLength);
+    this.#raw = raw;
+    this.#memory = memory;
+    return { old, returnedBytes };
   }
 
   /** Throws when no change is taken any more. */
@@ -144,6 +194,7 @@ export class Handle {
     this.#closed = true;
     for (const told of this.onClose) told();
     this.onClose.clear();
+    this.settle();
   }
 
   /** Ends a closed index; the instance and its memory are the garbage collector's from here on. */

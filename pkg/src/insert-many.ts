@@ -66,6 +66,7 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
 
   if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function") {
     for await (const row of untilStopped(rows as AsyncIterable<Row>, handle, signal)) {
+      while (handle.isMoving) await handle.still();
       ids.push(naming(ids.length, () => put(ready(row, dimensions))));
       if (slice.over) await between(true, ids.length);
     }
@@ -79,6 +80,7 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
     }
     handle.call((raw) => raw.reserve(length));
     for (let i = 0; i < length; i++) {
+      while (handle.isMoving) await handle.still();
       ids.push(naming(i, () => put(ready(batch.row(i), dimensions))));
       if (slice.over && i + 1 < length) await between(true, length);
     }

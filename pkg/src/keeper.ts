@@ -4,11 +4,12 @@
 //  2. when the log has grown enough, a checkpoint is made in idle time
 //  3. one at a time: commits and checkpoints stand in one queue
 //  4. records that are in the store only are read when a call needs them, and in idle time while there is room
-//  5. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+//  5. moving into another instance commits, makes a checkpoint and opens the store once more
+//  6. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
 import { isCold, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
-import type { RawIndex } from "./raw.js";
+import type { RawIndex, RawInstance } from "./raw.js";
 import { whenIdle } from "./turn.js";
 
 /** A page that is never idle makes its checkpoints all the same. */
@@ -19,6 +20,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 export class Keeper {
   readonly #handle: Handle;
   readonly #place: Place;
+  readonly #core: object;
   /** Settles when what was queued last is done; never rejects. */
   #last: Promise<void> = Promise.resolve();
   /** The commit that is queued and has not begun. */
@@ -32,9 +34,12 @@ export class Keeper {
   /** What rejects each commit and checkpoint that is queued or under way. */
   readonly #unsettled = new Set<(error: unknown) => void>();
 
-  constructor(handle: Handle, place: Place) {
+  /** `core` is what the core was given of the options. */
+  constructor(handle: Handle, place: Place, core: object) {
     this.#handle = handle;
     this.#place = place;
+    // The index is there, and if it were not, another must not be made in its place.
+    this.#core = { ...core, dimensions: undefined };
     void this.planCheckpoint();
     this.#readAhead();
   }
@@ -99,6 +104,42 @@ export class Keeper {
       this.#checkpointPlanned = false;
       if (!this.#closing) void this.#queue(() => this.#checkpoint());
     }, LATEST_MS);
+  }
+
+  /**
+   * Moves the index into another instance, which reads it from the store; by how many bytes that one's memory is smaller. Changes
+   * wait from the last commit on. Opening writes nothing, so up to the moment in which the instances change places, whatever
+   * fails leaves the index as it was, with its store open. The core's old index then ends its use of it when all that it reads
+   * has come.
+   */
+  async move({ RawIndex, memory }: RawInstance): Promise<number> {
+    const handle = this.#handle;
+    let moved: RawIndex | undefined;
+    let returned = 0;
+    await this.#queue(async () => {
+      handle.checkOpen();
+      handle.hold();
+      try {
+        if (!(await handle.keep((raw) => raw.readOnly))) {
+          await this.#commit();
+          // Without it the log would be read, which makes deletes again and no compactions.
+          await handle.keep((raw) => raw.checkpoint());
+        }
+        moved = await this.#place.open(RawIndex, this.#core);
+        moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
+        const { old, returnedBytes } = handle.replace(moved, memory);
+        returned = returnedBytes;
+        void this.#queue(() => ended(old));
+      } catch (error) {
+        if (moved) await ended(moved);
+        throw this.#place.blamed(error);
+      } finally {
+        handle.settle();
+      }
+    });
+    void this.planCheckpoint();
+    this.#readAhead();
+    return returned;
   }
 
   /**
@@ -184,4 +225,14 @@ export class Keeper {
       this.#unsaid = this.#place.blamed(error);
     }
   }
+}
+
+/** Of what fails here, nobody need know: what was to be stored is, or was never this one's. */
+async function ended(raw: RawIndex): Promise<void> {
+  try {
+    await raw.closeStore();
+  } catch {}
+  try {
+    raw.free();
+  } catch {}
 }

@@ -41,6 +41,8 @@ export class Maintenance {
     job.callers += 1;
     try {
       for (;;) {
+        while (this.#handle.isMoving) await this.#handle.still();
+        if (job.report) return job.report;
         const progress = this.#step(job, sliceMs);
         onProgress?.(progress);
         if (job.report) return job.report;
@@ -125,8 +127,12 @@ export class Maintenance {
     return (this.#job ??= { callers: 0, report: undefined });
   }
 
-  /** One slice. A job that something else ended (clear does) begins anew, and has little to do. */
+  /**
+   * One slice. A job that something else ended (clear does, and moving) begins anew. While the index is moving none is taken:
+   * what it would do stays behind.
+   */
   #step(job: Job, budgetMs: number): Progress {
+    if (this.#handle.isMoving) return NOTHING_TO_DO;
     const start = performance.now();
     try {
       return this.#handle.change((raw) => {

@@ -53,6 +53,17 @@ export async function destroyed(name: string, options: Pick<OpenOptions, "store"
   return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, name, store);
 }
 
+/** Moves an open index into a fresh instance; by how many bytes that one's memory is smaller. */
+export async function moved(handle: Handle, keeper: Keeper | undefined): Promise<{ returnedBytes: number }> {
+  const instance = await freshInstance(keeper !== undefined);
+  if (keeper) return { returnedBytes: await keeper.move(instance) };
+  const bytes = handle.call((raw) => raw.export());
+  const raw = telling(() => instance.RawIndex.import(bytes, {}));
+  const { old, returnedBytes } = handle.replace(raw, instance.memory);
+  old.free();
+  return { returnedBytes };
+}
+
 /** The script of indexes in a store. A failure is not remembered. */
 function stored(): Promise<typeof import("./stored.js")> {
   return loaded("the script of indexes in a store", () => import("./stored.js"));
@@ -77,8 +88,13 @@ function checked(options: OpenOptions | undefined): Given {
 async function make(build: (Raw: RawIndexClass) => RawIndex, ready: () => void): Promise<Opened> {
   const { RawIndex, memory } = await freshInstance(false);
   ready();
+  return { handle: new Handle(telling(() => build(RawIndex)), memory), keeper: undefined };
+}
+
+/** What `use` does with an instance that is nobody's yet, its errors as a caller should see them. */
+function telling<T>(use: () => T): T {
   try {
-    return { handle: new Handle(build(RawIndex), memory), keeper: undefined };
+    return use();
   } catch (error) {
     throw codedError(error) ?? trapped(error);
   }

@@ -10,6 +10,7 @@ import type { OpenOptions } from "./types.js";
 
 /** A place that is held for one index. */
 export interface Place {
+  /** Also once more, while an index is open there: whoever does so sees that only one of them writes. */
   open(raw: RawIndexClass, options: object): Promise<RawIndex>;
   attach(raw: RawIndex): Promise<void>;
   /** No call that is not under way reaches the store any more, but its closing. */
@@ -113,6 +114,8 @@ export class StorePlace implements Place {
   #failure: unknown;
   #cut = false;
   #closed: Promise<void> | undefined;
+  /** Indexes of the core's that use it: two while one moves, and the last of them closes it. */
+  #users = 0;
 
   constructor(store: Store, mode: Mode, close = () => store.close()) {
     this.#store = store;
@@ -147,12 +150,13 @@ export class StorePlace implements Place {
 
   #forCore(): Store {
     const store = this.#store;
+    this.#users += 1;
     return {
       read: (keys) => this.#call(() => store.read(keys)),
       commit: (batch) => this.#call(() => store.commit(batch)),
       append: store.append && ((key, bytes) => this.#call(() => store.append!(key, bytes))),
       list: (prefix) => this.#call(() => store.list(prefix)),
-      close: () => this.release(),
+      close: async () => (--this.#users ? undefined : this.release()),
     };
   }
 

@@ -25,14 +25,14 @@ export interface Given {
 /** The index in a place, made there if need be. */
 export async function opened(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   const wanted = wantedPlace(name, options);
-  return make(lent, signal, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
+  return make(lent, core, signal, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
 }
 
 /** An index from bytes, in a place that is empty so far. */
 export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   const wanted = wantedPlace(name, options);
   if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
-  return make(lent, signal, async (Raw, held) => {
+  return make(lent, core, signal, async (Raw, held) => {
     const raw = Raw.import(bytes, core);
     try {
       await (await held(() => hold(wanted))).attach(raw);
@@ -52,7 +52,12 @@ export async function destroyed({ instance }: Lent, name: unknown, store: OpenOp
 /** Takes hold of the place for the index that is being made. */
 type Held = (take: () => Promise<Place>) => Promise<Place>;
 
-async function make({ Handle, instance }: Lent, signal: AbortSignal | undefined, build: (Raw: RawIndexClass, held: Held) => Promise<RawIndex>): Promise<Opened> {
+async function make(
+  { Handle, instance }: Lent,
+  core: object,
+  signal: AbortSignal | undefined,
+  build: (Raw: RawIndexClass, held: Held) => Promise<RawIndex>,
+): Promise<Opened> {
   const { RawIndex, memory } = await instance();
   checkAborted(signal);
   let place: Place | undefined;
@@ -65,7 +70,7 @@ async function make({ Handle, instance }: Lent, signal: AbortSignal | undefined,
     });
     checkAborted(signal);
     const handle = new Handle(raw, memory);
-    return { handle, keeper: new Keeper(handle, place!) };
+    return { handle, keeper: new Keeper(handle, place!, core) };
   } catch (error) {
     const shown = (place ? place.blamed(error) : codedError(error)) ?? trapped(error);
     // Of what fails on top of it, nobody need know.

@@ -1,10 +1,10 @@
-import { booleanOf, checkIdLength, fail, numberOf, optionsOf, refuse, signalOf, typedArrayName, unavailable, wrong } from "./guard.js";
+import { booleanOf, checkIdLength, fail, numberOf, optionsOf, refuse, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
 import { Maintenance } from "./maintenance.js";
 import { loaded } from "./module.js";
-import { destroyed, imported, inMemory, opened, type Opened } from "./open.js";
+import { destroyed, imported, inMemory, moved, opened, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import { Slice } from "./turn.js";
@@ -33,6 +33,7 @@ export class VectorIndex implements AsyncDisposable {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
   #closing: Promise<void> | undefined;
+  #moving: Promise<{ returnedBytes: number }> | undefined;
   readonly #maintenance: Maintenance;
   readonly #dimensions: number;
   readonly #metric: Metric;
@@ -96,7 +97,9 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Adds a record under the next number that was never used, and returns that number. O(log size), holds the thread meanwhile. */
   async insert(vector: Vector, payload?: Payload, options?: InsertOptions): Promise<number> {
-    const id = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insert(ready, kind, bytes));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insert(ready, kind, bytes));
+    // Without a turn when it is made, as whoever closes the index next to this call should find it.
+    const id = put instanceof Promise ? await put : put;
     if (this.#keeper) await this.#keeper.committed();
     return id;
   }
@@ -104,7 +107,8 @@ export class VectorIndex implements AsyncDisposable {
   /** Adds a record under exactly this id. INVALID_ID; DUPLICATE_ID while the id is live: a deleted one may come again at once. */
   async insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insertWithId(id, ready, kind, bytes));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insertWithId(id, ready, kind, bytes));
+    if (put instanceof Promise) await put;
     if (this.#keeper) await this.#keeper.committed();
     return id;
   }
@@ -112,7 +116,8 @@ export class VectorIndex implements AsyncDisposable {
   /** Adds a record under this id, in place of the one that has it. */
   async upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.upsert(id, ready, kind, bytes));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.upsert(id, ready, kind, bytes));
+    if (put instanceof Promise) await put;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return id;
@@ -203,7 +208,8 @@ export class VectorIndex implements AsyncDisposable {
   /** Deletes; false when it was not there. O(1): the space comes back with a compaction. INVALID_ID. */
   async delete(id: Id): Promise<boolean> {
     checkIdLength(id);
-    const deleted = this.#handle.change((raw) => raw.delete(id));
+    const done = this.#handle.changeLater((raw) => raw.delete(id));
+    const deleted = typeof done === "boolean" ? done : await done;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return deleted;
@@ -222,6 +228,7 @@ export class VectorIndex implements AsyncDisposable {
       if (slice.over) await slice.next();
     }
     for (const id of all) {
+      while (this.#handle.isMoving) await this.#handle.still();
       if (this.#handle.change((raw) => raw.delete(id))) deleted += 1;
       if (slice.over) await slice.next();
     }
@@ -232,7 +239,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Deletes everything. Numbers given out before are not given out again. */
   async clear(): Promise<void> {
-    this.#handle.change((raw) => raw.clear());
+    const done = this.#handle.changeLater((raw) => raw.clear());
+    if (done instanceof Promise) await done;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
   }
@@ -299,7 +307,13 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Counts and bytes, as they really are. */
   async stats(): Promise<Stats> {
-    return this.#handle.call((raw) => ({ ...raw.stats(), wasmMemoryBytes: this.#handle.memoryBytes }));
+    return this.#handle.call((raw) => {
+      const stats: Stats = { ...raw.stats(), wasmMemoryBytes: this.#handle.memoryBytes };
+      // The core has forgotten it when the index has moved.
+      const { last } = this.#maintenance.compactions;
+      if (last) stats.lastCompaction = last;
+      return stats;
+    });
   }
 
   /**
@@ -331,9 +345,18 @@ export class VectorIndex implements AsyncDisposable {
     return this.#reading((raw) => raw.export());
   }
 
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * Moves into a fresh WebAssembly instance, and says by how much its memory is smaller: WebAssembly memory never shrinks, so
+   * after a peak, as many deletes and a compaction, this gives back what is not needed any more. Meanwhile there are both.
+   * Nothing else changes; a compaction under way begins anew. A second call while one runs joins it.
+   *
+   * An index in memory holds the thread for a time in proportion to its size. One in a store is stored first and then read from
+   * there: searches go on meanwhile, changes wait. One that is read only then has what was stored by others since. Whatever fails
+   * (what `open` gives, OUT_OF_MEMORY), it stays where it was.
+   */
   async reload(): Promise<{ returnedBytes: number }> {
-    return this.#unavailable("reload");
+    this.#handle.checkOpen();
+    return (this.#moving ??= moved(this.#handle, this.#keeper).finally(() => (this.#moving = undefined)));
   }
 
   /**
@@ -366,22 +389,19 @@ export class VectorIndex implements AsyncDisposable {
     payload: Payload | undefined,
     options: InsertOptions | undefined,
     insert: (raw: RawIndex, ready: Float32Array, kind: number, bytes: Uint8Array | undefined) => T,
-  ): T {
+  ): T | Promise<T> {
     this.#handle.checkOpen();
     refuse(optionsOf(options), "ttlMs");
     const ready = vectorOf(vector, this.#dimensions);
     const { kind, bytes } = encodePayload(payload);
     if (kind) this.#handle.mayHavePayloads = true;
-    return this.#handle.change((raw) => insert(raw, ready, kind, bytes));
+    // What waits must not change with the caller's own.
+    const [own, ownBytes] = this.#handle.isMoving ? [ready.slice(), bytes?.slice()] : [ready, bytes];
+    return this.#handle.changeLater((raw) => insert(raw, own, kind, ownBytes));
   }
 
   /** Calls into the core for what may need records that are in the store only. */
   #reading<T>(use: (raw: RawIndex) => T): T | Promise<T> {
     return this.#keeper ? this.#keeper.reading(use) : this.#handle.call(use);
-  }
-
-  #unavailable(name: string): never {
-    this.#handle.checkOpen();
-    unavailable(name);
   }
 }

@@ -1,0 +1,197 @@
+// reload() of an index in a store.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, flat, pause, rowsOf, whole } from "./helpers.mjs";
+import { KINDS, MapStore } from "./places.mjs";
+
+const DIMENSIONS = 32;
+const COUNT = 5000;
+const KEPT = 500;
+const vectors = rowsOf(flat(COUNT, DIMENSIONS), DIMENSIONS);
+const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i } }));
+const answers = (index) => Promise.all(vectors.slice(0, 30).map((vector) => index.search(vector, { k: 5, include: { payload: true, vector: true } })));
+
+const opener = (place) => (options) => {
+  const [name, at] = place();
+  return VectorIndex.open(name, { ...at, ...options });
+};
+
+/** A small index in a store of the tests' own, opened. */
+async function small(values = new Map(), options = {}) {
+  const store = new MapStore(values);
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, ...options });
+  if (index.size === 0) await index.insertMany(rows.slice(0, 100));
+  return { index, store };
+}
+
+const reopened = (values) => VectorIndex.open("own", { store: new MapStore(values) });
+
+for (const { label, place } of KINDS) {
+  test(`${label}: memory comes back, everything else is as it was, and it is stored on`, async () => {
+    const open = opener(place());
+    let index = await open({ dimensions: DIMENSIONS, ef: 33 });
+    await index.insertMany(rows);
+    await index.deleteMany(Array.from({ length: COUNT - KEPT }, (_, i) => `r${KEPT + i}`));
+    await index.compact();
+    const number = await index.insert(vectors[KEPT]);
+    index.compactionThreshold = 0.25;
+    const [found, bytes, stats] = [await answers(index), await index.export(), await index.stats()];
+    const { returnedBytes } = await index.reload();
+    assert.ok(returnedBytes > 0, `${returnedBytes} bytes`);
+    assert.equal(stats.wasmMemoryBytes - (await index.stats()).wasmMemoryBytes, returnedBytes);
+    assert.equal(index.compactionThreshold, 0.25);
+    assert.deepEqual(await answers(index), found);
+    assert.deepEqual(await index.export(), bytes);
+    assert.equal(await index.insert(vectors[KEPT + 1]), number + 1);
+    await index.upsert("r1", vectors[5], { other: true });
+    await index.delete("r2");
+    if (!label.startsWith("a Store")) await fails("LOCKED", () => open());
+    await index.reload();
+    await whole(index, KEPT + 1);
+    const last = await index.export();
+    await index.close();
+    index = await open();
+    await whole(index, KEPT + 1);
+    assert.deepEqual(await index.export(), last);
+    await index.close();
+  });
+}
+
+test("changes that come meanwhile wait for it, in their order, and are stored; searches do not wait", async () => {
+  const { index, store } = await small();
+  let open;
+  const reached = new Promise((resolve) => {
+    store.before = (call) => {
+      if (call !== "list") return;
+      store.before = () => {};
+      return new Promise((go) => resolve((open = go)));
+    };
+  });
+  const reloading = index.reload();
+  await reached;
+  const vector = Float32Array.from(vectors[200]);
+  const bytes = Uint8Array.of(1, 2, 3);
+  const waiting = [
+    index.insertWithId("first", vector, bytes), index.delete("first"), index.upsert("r1", vectors[7], { later: 1 }), index.upsert("r1", vectors[8], { later: 2 }),
+    index.insertWithId("kept", vector, bytes), index.insertMany(rows.slice(300, 320)), index.deleteMany(["r2", "r3"]), index.delete("r4"), index.delete("none"),
+  ];
+  vector.fill(NaN);
+  bytes.fill(9);
+  await pause(5);
+  assert.equal(index.size, 100, "none is made yet");
+  assert.equal((await index.search(vectors[4], { k: 1 }))[0].id, "r4");
+  assert.equal(index.maintain({ timeRemaining: () => 5 }), false);
+  open();
+  await reloading;
+  const results = await Promise.all(waiting);
+  assert.deepEqual([results[1], results[6], results[7], results[8]], [true, 2, true, false]);
+  assert.equal(store.broken, undefined);
+  await fails("DUPLICATE_ID", () => index.insertWithId("kept", vectors[0]));
+  const seen = await reopened(store.values);
+  for (const there of [index, seen]) {
+    await whole(there, 100 + 1 + 20 - 3);
+    assert.deepEqual((await there.get("r1")).payload, { later: 2 });
+    assert.deepEqual((await there.get("kept")).payload, Uint8Array.of(1, 2, 3));
+    assert.deepEqual((await there.get("kept")).vector, vectors[200]);
+  }
+  await seen.close();
+  await index.close();
+  assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+});
+
+test("a store that fails at any of its calls: the index stays where it was, and all that was acknowledged is stored", async () => {
+  let succeeded = 0;
+  for (let failing = 0; succeeded === 0; failing++) {
+    const { index, store } = await small();
+    await index.insertMany(rows.slice(100, 150));
+    const unstored = index.insertWithId("last", vectors[150]).then(() => true, () => false);
+    let calls = 0;
+    store.before = () => {
+      if (calls++ === failing) throw new Error("no such luck");
+    };
+    const outcome = await index.reload().then(() => undefined, (error) => error);
+    store.before = () => {};
+    const stored = await unstored;
+    if (!outcome) succeeded += 1;
+    else assert.deepEqual([outcome.name, outcome.code], ["ThermoclineError", "STORE_FAILED"], `call ${failing}: ${outcome.stack}`);
+    assert.equal((await index.search(vectors[4], { k: 1 }))[0].id, "r4");
+    if (stored) {
+      // Nothing but the moving failed: it takes changes, and moves at the next try.
+      await index.insertWithId("more", vectors[151]);
+      await index.reload();
+      await whole(index, 152);
+    }
+    await index.close().catch((error) => assert.equal(error.code, "STORE_FAILED"));
+    assert.deepEqual([store.calls.close, store.broken], [1, undefined], `call ${failing}`);
+    const again = await reopened(store.values);
+    await whole(again, stored ? 152 : 150);
+    await again.close();
+    assert.ok(failing < 100);
+  }
+});
+
+test("closed meanwhile it is CLOSED, what waits too, and what was changed before is stored", async () => {
+  const { index, store } = await small();
+  let go;
+  const reached = new Promise((resolve) => {
+    store.before = (call) => {
+      if (call !== "list") return;
+      store.before = () => {};
+      return new Promise((open) => resolve((go = open)));
+    };
+  });
+  const reloading = index.reload();
+  const before = index.insertWithId("before", vectors[101]);
+  await reached;
+  const waiting = index.insertWithId("late", vectors[102]);
+  const told = [fails("CLOSED", () => reloading), fails("CLOSED", () => waiting)];
+  const closing = index.close();
+  go();
+  await Promise.all([...told, before, closing]);
+  assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+  const again = await reopened(store.values);
+  await whole(again, 101);
+  await again.close();
+  await fails("CLOSED", () => index.reload());
+});
+
+test("a store that hangs meanwhile does not hold up closing", async () => {
+  const { index, store } = await small();
+  const reached = new Promise((resolve) => {
+    store.before = (call) => (call === "list" ? (resolve(), new Promise(() => {})) : undefined);
+  });
+  const told = fails("STORE_FAILED", () => index.reload());
+  await reached;
+  await index.close({ timeoutMs: 20 });
+  await told;
+});
+
+test("read only it sees what was stored since, and moves as well", async () => {
+  const values = new Map();
+  const { index } = await small(values);
+  const reader = await VectorIndex.open("own", { store: new MapStore(values), mode: "readonly" });
+  await index.insertWithId("since", vectors[100]);
+  assert.equal(await reader.has("since"), false);
+  assert.ok((await reader.reload()).returnedBytes >= 0);
+  assert.equal(await reader.has("since"), true);
+  await fails("READ_ONLY", () => reader.insert(vectors[0]));
+  await whole(reader, 101);
+  await reader.close();
+  await index.close();
+});
+
+test("with a budget, and reads under way", async () => {
+  const text = "payload ".repeat(60);
+  const large = rows.slice(0, 1500).map((row) => ({ ...row, payload: { text } }));
+  const { index, store } = await small(new Map(), { maxBytes: 900_000 });
+  await index.insertMany(large, { upsert: true });
+  const searches = Array.from({ length: 60 }, (_, i) => index.search(vectors[i * 20], { k: 3, include: { payload: true } }));
+  await index.reload();
+  for (const hits of await Promise.all(searches)) for (const hit of hits) assert.equal(hit.payload.text, text);
+  for (let i = 0; i < 1500; i += 100) assert.equal((await index.get(`r${i}`)).payload.text, text);
+  await whole(index, 1500);
+  await fails("OUT_OF_MEMORY", () => index.insertMany(rows.slice(1500)));
+  await index.close();
+  assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+});
