@@ -95,11 +95,6 @@ export class Keeper {
     const due = await this.#handle.keep((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
     if (!due || this.#checkpointPlanned || this.#closing || this.#unsaid) return;
     this.#checkpointPlanned = true;
-    // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
-    if (await this.#handle.keep((raw) => raw.overBudget).catch(() => false)) {
-      await this.#queue(() => this.#checkpoint()).finally(() => (this.#checkpointPlanned = false));
-      return;
-    }
     whenIdle(() => {
       this.#checkpointPlanned = false;
       if (!this.#closing) void this.#queue(() => this.#checkpoint());
@@ -212,6 +207,8 @@ export class Keeper {
     } finally {
       this.#committing = false;
     }
+    // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
+    if (!this.#unsaid && (await this.#handle.keep((raw) => raw.overBudget))) await this.#checkpoint();
     void this.planCheckpoint();
   }
 
