@@ -23,7 +23,7 @@ export interface Cold {
 }
 
 export function isCold(error: unknown): error is Cold {
-  return (error as Cold | undefined)?.blocks !== undefined;
+  return (error as Cold | undefined)?.blocks instanceof Uint32Array;
 }
 
 /** What a fault inside the core is to a caller. */

@@ -3,7 +3,7 @@
 //  1. whoever made a change waits for a commit that begins after it; all who wait share that commit
 //  2. when the log has grown enough, a checkpoint is made in idle time
 //  3. one at a time: commits and checkpoints stand in one queue
-//  4. records that are in the store only are read when a call needs them, and in idle time while there is room
+//  4. records that are in the store only are read when a call needs them, and without a budget in idle time
 //  5. moving into another instance commits, makes a checkpoint and opens the store once more
 //  6. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
@@ -23,6 +23,8 @@ export class Keeper {
   readonly #core: object;
   /** Settles when what was queued last is done; never rejects. */
   #last: Promise<void> = Promise.resolve();
+  /** Settles when all reads of records so far have ended; never rejects. */
+  #reading: Promise<unknown> = Promise.resolve();
   /** The commit that is queued and has not begun. */
   #next: Promise<void> | undefined;
   /** What the commit under way has taken no longer counts as uncommitted. */
@@ -56,15 +58,29 @@ export class Keeper {
 
   async #read<T>({ blocks }: Cold, use: (raw: RawIndex) => T): Promise<T> {
     let outcome: T | Promise<T>;
-    const again = (): void => void (outcome = this.reading(use));
+    // What a caller's filter throws must not pass through the core.
+    let thrown: { error: unknown } | undefined;
+    const again = (): boolean => {
+      try {
+        outcome = this.reading(use);
+      } catch (error) {
+        thrown = { error };
+      }
+      // It needs still more, which is being read already.
+      return outcome instanceof Promise;
+    };
     await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again))).catch((error) => { throw this.#place.blamed(error); });
+    if (thrown) throw (thrown as { error: unknown }).error;
     return outcome!;
   }
 
-  /** What is queued from now on, closing too, waits for it; it waits for nothing. */
+  /** A store is not closed while it reads; but when closing takes too long, whoever waits for a read is told. */
   #reads<T>(reading: Promise<T>): Promise<T> {
-    this.#last = Promise.allSettled([this.#last, reading]).then(() => {});
-    return reading;
+    this.#reading = Promise.allSettled([this.#reading, reading]);
+    return new Promise<T>((resolve, reject) => {
+      this.#unsettled.add(reject);
+      reading.then(resolve, reject).finally(() => this.#unsettled.delete(reject));
+    });
   }
 
   /** What fails here is left to the call that needs it. */
@@ -173,6 +189,7 @@ export class Keeper {
       await this.#queue(() => this.#checkpoint()).catch(note);
     }
     await this.#last;
+    await this.#reading;
     await handle.keep((raw) => raw.closeStore()).catch((error) => note(this.#place.blamed(error)));
     await this.#place.release().catch(note);
     // A trap has been told of, and it is why the rest failed.
@@ -208,7 +225,7 @@ export class Keeper {
       this.#committing = false;
     }
     // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
-    if (!this.#unsaid && (await this.#handle.keep((raw) => raw.overBudget))) await this.#checkpoint();
+    if (await this.#handle.keep((raw) => raw.overBudget)) await this.#checkpoint();
     void this.planCheckpoint();
   }
 

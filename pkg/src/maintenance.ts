@@ -60,7 +60,7 @@ export class Maintenance {
   maintain(deadline: { timeRemaining(): number }): boolean {
     this.#handle.checkOpen();
     if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
-    if (!this.#wanted()) return false;
+    if (this.#handle.isMoving || !this.#wanted()) return false;
     const left: unknown = deadline.timeRemaining();
     if (typeof left !== "number" || left !== left) wrong("deadline.timeRemaining()", "milliseconds", left);
     if (left <= 0) return true;

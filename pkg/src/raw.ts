@@ -55,7 +55,7 @@ export interface RawIndex {
    * Reads the blocks that a call has thrown as `Cold`. `again` makes that call once more when they are there, and before others
    * make room for theirs.
    */
-  fetch(blocks: Uint32Array, again: () => void): Promise<void>;
+  fetch(blocks: Uint32Array, again: () => boolean): Promise<void>;
   /** Reads some of the records that no call has needed yet, as long as there is room. False when there is nothing to read. */
   readAhead(): Promise<boolean>;
   /** Opened for reading only: every change is READ_ONLY. */

@@ -9,7 +9,8 @@
  *
  * What must hold:
  *
- * - Calls are made one after the other. Only reads may be under way together.
+ * - Calls are made one after the other. Only reads may be under way together, and beside any other call but `close`, as long
+ *   as that does not change what they read.
  * - What a call that has succeeded wrote is seen by every read after it, and by whoever opens the same place later, also
  *   after the process was killed; with strict durability, also after the machine lost its power.
  * - A commit that failed, or was cut off by a kill, has changed everything or nothing.

@@ -41,7 +41,11 @@ export interface IndexOptions {
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true; clamped to [0.01, 0.99]. Default 0.3. */
   compactionThreshold?: number;
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * Memory that an index in a store may take, in bytes: full vectors and payloads beyond it stay in the store, and are read when
+   * they are needed. What is always held, codes, links and ids, must fit: an insert that does not is OUT_OF_MEMORY. It is not
+   * stored, so each opening says it anew. INVALID_OPTION for an index in memory. Default: none.
+   */
   maxBytes?: number;
 }
 

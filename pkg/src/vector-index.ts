@@ -146,7 +146,7 @@ export class VectorIndex implements AsyncDisposable {
    * The nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION for the
    * rest. Runs at once, within this call; what a filter throws comes back as it is. Records that are in the store only are read,
    * all in one go, and then it runs again; a filter may so be asked twice. One whose block of the store is damaged comes back
-   * without its payload, and `check` tells of it.
+   * without its payload, and `check` tells of it; with `include.vector` that is CORRUPT.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
     const given = optionsOf(options);

@@ -138,8 +138,8 @@ impl Records {
         !self.warm.contains(slot) && self.cold.is_lost(slot)
     }
 
-    /// Gives a slot without a record the place that it has in the store, in a block of which so far nothing was live. False,
-    /// and nothing changes, when there is no such place.
+    /// Gives a slot without a record the place that it has in the store. False, and nothing changes, when there is no such
+    /// place, or when as many slots have one in its block as it has records.
     pub(crate) fn find(&mut self, slot: Slot, place: Place) -> bool {
         self.cold.revive(place) && {
             self.cold.places_mut().replace(slot, Some(place));
@@ -226,7 +226,17 @@ impl Records {
         inverse_norm: &mut InverseNorm<'_>,
     ) -> Result<(), OutOfMemory> {
         let dimensions = self.dimensions();
-        self.cold.admit(block, bytes, dimensions, inverse_norm)
+        self.cold.admit(block, bytes, dimensions, inverse_norm)?;
+        if self.cold.lost().any(|lost| lost.number == block) {
+            // What is warm of it is to be written anew.
+            for slot in (0..self.cold.places().len() as u32).map(Slot) {
+                let is_there = self.cold.places().get(slot).is_some_and(|place| place.block == block);
+                if is_there && self.warm.contains(slot) {
+                    self.cold.point(slot, None, true);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Drops the slots at and above `len`, whose records are gone.

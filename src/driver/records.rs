@@ -24,6 +24,7 @@ pub(crate) async fn with_records<S: Store, T>(
         // What was read is used before anybody else can make room for what he reads.
         outcome = host.with(|index| {
             index.admit(&plan, &keys, values)?;
+            index.expect_retry();
             let outcome = call(index);
             if !matches!(outcome, Err(Error::Cold(_))) {
                 index.trim();
@@ -45,7 +46,8 @@ async fn read<S: Store>(
     Ok((keys, values))
 }
 
-/// Carries out a plan for a call that `again` makes, which has the index for itself.
+/// Carries out a plan for a call that `again` makes, and which says whether it is still without all that it needs: then what
+/// was read stays for it.
 ///
 /// # Errors
 /// What the store said; [`Error::OutOfMemory`].
@@ -54,11 +56,17 @@ pub(crate) async fn carry_out<S: Store>(
     store: &S,
     host: &impl Host,
     plan: ReadPlan,
-    again: impl FnOnce(),
+    again: impl FnOnce() -> bool,
 ) -> Result<(), Error> {
     let (keys, values) = read(store, host, &plan).await?;
-    host.with(|index| index.admit(&plan, &keys, values))?;
-    again();
+    host.with(|index| {
+        index.admit(&plan, &keys, values)?;
+        index.expect_retry();
+        Ok(())
+    })?;
+    if again() {
+        return Ok(());
+    }
     host.with(|index| {
         index.trim();
         Ok(())

@@ -6,6 +6,9 @@ use crate::store::{Mode, Store};
 use crate::types::Id;
 use core::cell::{Ref, RefCell};
 
+/// How often a reader begins anew whose records are dropped while it reads them.
+const READ_ATTEMPTS: usize = 3;
+
 /// How a stored index is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
@@ -59,17 +62,30 @@ impl<S: Store> StoredIndex<S> {
     /// what is there; [`Error::OutOfMemory`]; what the store said.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy } = options;
+        let mut store = store;
+        let mut left = READ_ATTEMPTS;
+        loop {
+            let opened = Self::open_once(store, config, mode).await?;
+            if lazy || opened.index()?.config().max_bytes.is_some() {
+                return Ok(opened);
+            }
+            match read_ahead(&opened.store, &opened).await {
+                Ok(()) => return Ok(opened),
+                // A writer has dropped meanwhile what this one was to read. There is a newer checkpoint.
+                Err(Error::StoreFailed { .. }) if mode == Mode::ReadOnly && left > 0 => left -= 1,
+                Err(error) => return Err(error),
+            }
+            store = opened.store;
+        }
+    }
+
+    async fn open_once(store: S, config: Option<Config>, mode: Mode) -> Result<Self, Error> {
         let found = open(&store, mode).await?;
         let around = |store, index| Self { store, index: RefCell::new(index) };
         match (found, config) {
             (Some(index), config) => {
                 let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
-                let lazy = lazy || index.config().max_bytes.is_some();
-                let stored = around(store, index);
-                if !lazy {
-                    read_ahead(&stored.store, &stored).await?;
-                }
-                Ok(stored)
+                Ok(around(store, index))
             }
             (None, Some(config)) if mode == Mode::ReadWrite => {
                 let stored = around(store, Index::new(config)?);

@@ -14,6 +14,9 @@ use xxhash_rust::xxh64::xxh64;
 /// The most bytes of records in a block that several share: so much is read and held for one of them.
 const MOST_BLOCK_BYTES: u32 = 128 << 10;
 
+/// What choosing a record for a block costs beside its bytes.
+const MEMBER_COST_BYTES: u64 = 512;
+
 /// The slots whose records are to be written, and how far that is.
 #[derive(Debug)]
 pub(super) struct Gathering {
@@ -77,7 +80,7 @@ impl Index {
         records.map(|record| stored_record_bytes(&record) as u64).sum()
     }
 
-    /// Encodes one block of what is pending, and returns its length; 0 when nothing is.
+    /// Encodes one block of what is pending, and returns what that cost, in the time of as many bytes; 0 when nothing is.
     pub(super) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
         let (members, bytes) = self.fill_block(&mut writing.gathering)?;
         if members.is_empty() {
@@ -110,10 +113,11 @@ impl Index {
         self.parts.records.cold.add(stored)?;
         writing.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
         writing.blocks.push(stored);
+        let cost = len + MEMBER_COST_BYTES * members.len() as u64;
         for (slot, ordinal) in members.into_iter().zip(0..=u8::MAX) {
             self.parts.records.set_place(slot, Place { block: number, ordinal });
         }
-        Ok(len)
+        Ok(cost)
     }
 
     /// The records of one block: one that is pending, then always the one that most links lead to from those in the block, until

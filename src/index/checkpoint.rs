@@ -272,7 +272,11 @@ impl Index {
                 self.put_ids(segment, &mut 0, put)?;
                 self.put_texts(segment, put)
             }
-            _ => put(bytemuck::cast_slice(self.parts.records.stored_places(segment))),
+            _ => {
+                // An insert that was refused may have left room for the slot it did not take.
+                let places = self.parts.records.stored_places(segment);
+                put(bytemuck::cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))
+            }
         }
     }
 

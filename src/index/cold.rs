@@ -22,18 +22,20 @@ impl Index {
         if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
     }
 
-    /// What of all records is to be read next, about `bytes` bytes of it; nothing when all are in memory, or as many as
-    /// may be.
+    /// What of all records is to be read next, about `bytes` bytes of it; nothing when all are in memory, or when there is a
+    /// budget.
     pub(crate) fn unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
-        let room = self.shares().cache.saturating_sub(self.parts.records.read_bytes()) as u64;
+        // Under a budget what nobody has asked for would push out what somebody has.
+        if self.config.max_bytes.is_some() {
+            return Ok(plan);
+        }
         let mut taken = 0;
         for block in self.parts.records.cold.unread() {
-            let all = block.raw_bytes.saturating_add(taken);
-            if all > room || (all > bytes && !plan.is_empty()) {
+            taken = block.raw_bytes.saturating_add(taken);
+            if taken > bytes && !plan.is_empty() {
                 break;
             }
-            taken = all;
             plan.add(block.number)?;
         }
         Ok(plan)
@@ -112,8 +114,12 @@ impl Index {
             };
             parts.records.admit(number, bytes.as_deref(), &mut inverse_norm)?;
         }
-        self.parts.records.cold.expect_retry();
         Ok(())
+    }
+
+    /// The next call is one that has been counted already.
+    pub(crate) fn expect_retry(&self) {
+        self.parts.records.cold.expect_retry();
     }
 
     /// What is held, as the policy sees it.

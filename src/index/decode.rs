@@ -214,18 +214,24 @@ impl Filling {
     }
 
     /// The blocks of the checkpoint, before any places. No record has been found in them yet.
-    pub(super) fn blocks(&mut self, blocks: &[StoredBlock]) -> Result<(), Error> {
+    /// Those that are not possible are lost.
+    pub(super) fn blocks(
+        &mut self,
+        blocks: &[StoredBlock],
+        is_possible: impl Fn(&StoredBlock) -> bool,
+    ) -> Result<(), Error> {
         self.index.parts.records.store(0)?;
         for &block in blocks {
             if block.records as usize > MOST_RECORDS || block.number >= MOST_BLOCKS {
                 return Err(corrupt("the manifest names blocks that cannot be").into());
             }
-            self.index.parts.records.cold.add(StoredBlock { dead: block.records, ..block })?;
+            let stored_bytes = if is_possible(&block) { block.stored_bytes } else { 0 };
+            self.index.parts.records.cold.add(StoredBlock { dead: block.records, stored_bytes, ..block })?;
         }
         Ok(())
     }
 
-    /// Where the records of live slots are stored, each in a place of its own.
+    /// Where the records of live slots are stored.
     fn places(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
         let parts = &mut self.index.parts;
         parts.records.cover(slots.end)?;

@@ -218,19 +218,19 @@ impl Journal {
 
     /// Whether a checkpoint would pay: the logs have grown, or a compaction has moved what they do not tell of.
     pub(super) fn checkpoint_due(&self) -> bool {
-        let stored = self.segment_bytes() + self.block_bytes();
+        let stored = self.segment_bytes().saturating_add(self.block_bytes());
         self.failed.is_none()
             && (self.is_reshaped || self.log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))
     }
 
     /// Bytes of the segments that count.
     pub(crate) fn segment_bytes(&self) -> u64 {
-        self.manifest.segments.iter().map(|segment| segment.bytes).sum()
+        self.manifest.segments.iter().fold(0, |all, segment| segment.bytes.saturating_add(all))
     }
 
     /// Bytes of the blocks that count.
     pub(crate) fn block_bytes(&self) -> u64 {
-        self.manifest.blocks.iter().map(|block| block.stored_bytes).sum()
+        self.manifest.blocks.iter().fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
     /// Bytes of the logs since the last checkpoint.

@@ -5,8 +5,10 @@ use super::checkpoint::{VALUES, keys_of};
 use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
 use super::{Error, Index, Payload};
-use crate::arena::PayloadKind;
-use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
+use crate::arena::{MOST_BLOCKS, PayloadKind};
+use crate::format::{
+    Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredBlock, StoredSegment, piece_count, zeros,
+};
 use crate::order::sort_by;
 use crate::store::Mode;
 use crate::types::{Id, OutOfMemory};
@@ -101,7 +103,7 @@ impl Inventory {
     /// A number of which there is no block.
     fn next_block(&self) -> u32 {
         let numbers = self.keys.iter().filter_map(|key| match *key {
-            Key::Block { number, .. } => Some(number),
+            Key::Block { number, .. } if number < MOST_BLOCKS => Some(number),
             _ => None,
         });
         numbers.max().map_or(0, |last| last.saturating_add(1))
@@ -133,7 +135,15 @@ impl Opening {
         if manifest.segments.len() != filling.segments() * VALUES.len() {
             return Err(corrupt("the manifest names other segments than its slots have").into());
         }
-        filling.blocks(&manifest.blocks)?;
+        if manifest.next_block > MOST_BLOCKS {
+            return Err(corrupt("the manifest counts more blocks than there can be").into());
+        }
+        // One of more values than there are is not read, and so not asked for.
+        let is_possible = |block: &StoredBlock| {
+            let pieces = piece_count(block.stored_bytes, manifest.piece_bytes);
+            pieces.is_some_and(|pieces| pieces as usize <= inventory.keys.len())
+        };
+        filling.blocks(&manifest.blocks, is_possible)?;
         Ok(Self { manifest, filling, next: 0 })
     }
 

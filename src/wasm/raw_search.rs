@@ -39,16 +39,18 @@ impl RawIndex {
                 false
             }
         };
-        match filter {
-            None => index.search_slots(vector, asked, found)?,
+        let searched = match filter {
+            None => index.search_slots(vector, asked, found),
             Some(filter) => {
                 let mut passes = |id: &Id| call(&filter, id);
-                index.search_slots(vector, asked.with_filter(&mut passes), found)?;
+                index.search_slots(vector, asked.with_filter(&mut passes), found)
             }
-        }
+        };
+        // Before what the search says: it may need records, and be made again with a filter that has thrown.
         if let Some(error) = thrown {
             return Err(error);
         }
+        searched?;
         let mut triples: Vec<f64> = Vec::new();
         triples.try_reserve_exact(3 * found.len()).map_err(|_| Error::OutOfMemory)?;
         triples.extend(found.iter().flat_map(|hit| {

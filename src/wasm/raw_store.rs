@@ -181,13 +181,17 @@ impl RawIndex {
         Ok(self.borrow()?.index.is_over_budget())
     }
 
-    /// Reads blocks that a call has asked for. It is made again by `again`, before others can make room for theirs.
+    /// Reads blocks that a call has asked for. It is made again by `again`, before others can make room for
+    /// theirs, which says whether it needs still more.
     pub fn fetch(&self, blocks: &Uint32Array, again: Function) -> Promise {
         let raw = self.clone();
         let plan = ReadPlan::of(blocks.to_vec().into_iter());
         promise(async move {
             let mut thrown = Ok(JsValue::UNDEFINED);
-            let call = || thrown = again.call0(&JsValue::UNDEFINED);
+            let call = || {
+                thrown = again.call0(&JsValue::UNDEFINED);
+                thrown.as_ref().is_ok_and(JsValue::is_truthy)
+            };
             driver::carry_out(&*raw.store()?, &raw, plan.map_err(Error::from)?, call).await?;
             thrown
         })

@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use thermocline::bench_support::{Fault, Plan};
-use thermocline::{Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, StoreError, StoredIndex};
+use thermocline::{Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, StoreError, StoredIndex};
 
 use crate::layout::manifests;
-use crate::support::{Shared, content, delete, now};
+use crate::support::{Shared, content, copied, delete, now};
 
 fn options() -> OpenOptions {
     OpenOptions { config: Some(Config::new(3)), mode: Mode::ReadWrite, ..Default::default() }
@@ -204,5 +204,24 @@ fn a_segment_without_a_record_is_stored() {
         assert_eq!(stored.index().unwrap().len(), 1024, "round {round}");
         stored.change(|index| index.upsert(3, &vector(5), None)).unwrap();
         now(stored.checkpoint()).unwrap();
+    }
+}
+
+/// A refused insert had made room for a place, and the next checkpoint wrote one place more than there are slots.
+#[test]
+fn a_checkpoint_after_a_refused_insert_can_be_read() {
+    let place = MemoryStore::default();
+    let stored = now(StoredIndex::open(Shared::new(&place, None), options())).unwrap();
+    insert(&stored, "a");
+    now(stored.checkpoint()).unwrap();
+    let too_long = vec![0; 1 << 30];
+    for _ in 0..2 {
+        let refused = stored.change(|index| index.insert(&[1.0, 2.0, 3.0], Some(Payload::Bytes(&too_long))));
+        assert!(matches!(refused, Err(Error::InvalidOption { .. })));
+        now(stored.checkpoint()).unwrap();
+        // Without the older checkpoint, which would lead to the same state.
+        let only = copied(&place);
+        delete(&only, &manifests(&content(&only))[1].0);
+        assert_eq!(ids(&only), ["a"]);
     }
 }

@@ -118,3 +118,53 @@ test("what cannot be held is OUT_OF_MEMORY, and a search whose read fails says w
   await index.close();
   await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 2, maxBytes: 1e9 }));
 });
+
+test("a filter that throws does so also when its search has to read, the first time or the second", async () => {
+  const index = await VectorIndex.open("own", { store: new MapStore(await stored()), maxBytes: BUDGET });
+  const why = new RangeError("the caller's own");
+  for (const calls of [3, COUNT]) {
+    let left = calls;
+    const filter = () => {
+      if (left-- === 0) throw why;
+      return true;
+    };
+    const query = vectors[calls % COUNT].map((x, i) => x + (i % 3) / 10);
+    const found = await index.search(query, { k: 20, ef: 60, filter }).catch((error) => error);
+    if (found !== why) assert.ok(found.length === 20 && left >= 0, "it was not asked so often");
+  }
+  // Runs twice: the first asks as often as there are records in doubt, and the second throws.
+  let asked = 0;
+  const counted = () => (asked += 1) > 0;
+  const fresh = await VectorIndex.open("own", { store: new MapStore(await stored()), maxBytes: BUDGET });
+  await fresh.search(vectors[7], { k: 5, filter: counted });
+  const once = asked / 2;
+  assert.ok(Number.isInteger(once), "asked twice as often as there was to ask");
+  const again = await VectorIndex.open("own", { store: new MapStore(await stored()), maxBytes: BUDGET });
+  let left = once;
+  const error = await again.search(vectors[7], { k: 5, filter: () => { if (left-- <= 0) throw why; return true; } }).catch((thrown) => thrown);
+  assert.equal(error, why);
+  assert.equal((await again.search(vectors[7], { k: 5 })).length, 5, "and the index is as it was");
+  for (const one of [index, fresh, again]) await one.close();
+});
+
+test("an export of more than the budget holds, and a close while a read never ends", async () => {
+  const values = await stored();
+  const large = Array.from({ length: 300 }, (_, i) => ({ id: `large ${i}`, vector: vectors[i], payload: new Uint8Array(30_000).fill(i) }));
+  let index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 3 * BUDGET });
+  await index.insertMany(large);
+  await index.close();
+  index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 3 * BUDGET });
+  const copy = await VectorIndex.import(await index.export());
+  assert.equal(copy.size, COUNT + 300);
+  assert.deepEqual((await copy.get("large 299")).payload, large[299].payload);
+  await copy.close();
+  assert.ok((await index.stats()).bytes.total < 4 * BUDGET, "what was read for it is given up");
+  await index.close();
+
+  const store = new MapStore(values);
+  index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
+  store.before = (name) => (name === "read" ? new Promise(() => {}) : undefined);
+  const reading = fails("STORE_FAILED", () => index.get("r1"));
+  await index.close({ timeoutMs: 50 }).catch(() => {});
+  await reading;
+});
