@@ -1,4 +1,4 @@
-//! The warm arena: every record resident, uncompressed, one load away.
+//! The warm arena: records in memory, uncompressed, one load away.
 
 use super::locator::Locator;
 use super::record::{self, AppendError, Header, MAX_PAYLOAD_BYTES, PayloadKind, Record};

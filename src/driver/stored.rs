@@ -153,8 +153,9 @@ impl<S: Store> StoredIndex<S> {
         self.with(change)
     }
 
-    /// Makes all changes so far durable: they are appended to the log. A store's calls are made one after the other, and so
-    /// are this and [`StoredIndex::checkpoint`]. A future that is dropped before its end is a failure like any other.
+    /// Makes all changes so far durable: they are appended to the log. This and
+    /// [`StoredIndex::checkpoint`] are called one after the other; searches may run beside them. A future that is dropped before
+    /// its end is a failure like any other.
     ///
     /// # Errors
     /// What the store said. The index then takes no changes any more, and opening it again finds what the store has.
