@@ -13,7 +13,7 @@ export function measureSizes() {
     files: sizes,
     // An index in memory needs no other.
     wasmGzip: sizes["thermocline.wasm"]?.gzip,
-    scriptGzip: sum(sizes, (file) => file.includes("browser")),
+    scriptGzip: sizes["index.browser.js"]?.gzip,
     edgevecWasm: existsSync(peer) ? size(peer) : undefined,
   };
 }
@@ -22,6 +22,3 @@ function size(path) {
   const bytes = readFileSync(path);
   return { bytes: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length };
 }
-
-const sum = (sizes, wanted) =>
-  Object.entries(sizes).filter(([file]) => wanted(file)).reduce((total, [, { gzip }]) => total + gzip, 0);
