@@ -138,7 +138,9 @@ export class Maintenance {
       return this.#handle.change((raw) => {
         if (!raw.compacting) raw.compactStart();
         const before = raw.compactProgress() ?? NOTHING_TO_DO;
-        if (raw.compactStep(budgetMs)) return raw.compactProgress() ?? before;
+        // Beginning a job is part of its first slice.
+        const left = budgetMs - (performance.now() - start);
+        if (raw.compactStep(Math.max(left, 0))) return raw.compactProgress() ?? before;
         job.report = raw.compactReport();
         if (job.report) this.compactions.ended(job.report);
         this.#job = undefined;
