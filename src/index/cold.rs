@@ -18,27 +18,14 @@ const FEW_SMALL: usize = 4;
 impl Index {
     /// Refuses with what must be read, unless the records of all these slots are in memory.
     pub(crate) fn need(&self, slots: impl Iterator<Item = Slot>) -> Result<(), Error> {
-        let plan = self.parts.records.plan(slots)?;
-        if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+        refuse(self.parts.records.plan(slots)?)
     }
 
     /// What of all records is to be read next, about `bytes` bytes of it; nothing when all are in memory, or when there is a
     /// budget.
     pub(crate) fn unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
-        let mut plan = ReadPlan::default();
         // Under a budget what nobody has asked for would push out what somebody has.
-        if self.config.max_bytes.is_some() {
-            return Ok(plan);
-        }
-        let mut taken = 0;
-        for block in self.parts.records.cold.unread() {
-            taken = block.raw_bytes.saturating_add(taken);
-            if taken > bytes && !plan.is_empty() {
-                break;
-            }
-            plan.add(block.number)?;
-        }
-        Ok(plan)
+        if self.config.max_bytes.is_some() { Ok(ReadPlan::default()) } else { self.plan_unread(bytes) }
     }
 
     /// Refuses with some of what must be read, unless every record is in memory.
@@ -49,16 +36,21 @@ impl Index {
         if let Some(lost) = self.parts.records.cold.lost().next() {
             return Err(Error::Corrupt { what: format!("the records of block {} are lost", lost.number) });
         }
+        refuse(self.plan_unread(PART_BYTES)?)
+    }
+
+    /// The next blocks that are not in memory, about `bytes` bytes of them and at least one.
+    fn plan_unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
         let mut taken = 0;
         for block in self.parts.records.cold.unread() {
             taken = block.raw_bytes.saturating_add(taken);
-            if taken > PART_BYTES && !plan.is_empty() {
+            if taken > bytes && !plan.is_empty() {
                 break;
             }
             plan.add(block.number)?;
         }
-        if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+        Ok(plan)
     }
 
     /// The values that hold the blocks of a plan.
@@ -215,11 +207,14 @@ impl Index {
         for block in cold.unread().filter(|block| plan.blocks().contains(&block.number)) {
             unread.add(block.number)?;
         }
-        if !unread.is_empty() {
-            return Err(Error::Cold(unread));
-        }
+        refuse(unread)?;
         Ok(self.parts.records.unpack(plan.blocks())?)
     }
+}
+
+/// An empty plan is none to wait for.
+fn refuse(plan: ReadPlan) -> Result<(), Error> {
+    if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
 }
 
 /// The values of a block.
