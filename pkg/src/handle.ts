@@ -1,7 +1,7 @@
 // The core's index with its life: open, closed, or failed. Every call into the core passes here.
 //
 // Closed is closed to callers: a stored index is still at work for its keeper then (keeper.ts), until it is freed.
-import { ThermoclineError, type ErrorCode } from "./errors.js";
+import { ThermoclineError } from "./errors.js";
 import { fail } from "./guard.js";
 import type { RawIndex } from "./raw.js";
 
@@ -10,11 +10,17 @@ export class CallerFault {
   constructor(readonly error: unknown) {}
 }
 
+/** What the core throws, or a store: anything. */
+type Thrown = Partial<ThermoclineError>;
+
 /** The error of the core as a caller should see it; undefined when it has no code, which is a trap or a fault inside the core. */
 export function codedError(error: unknown): ThermoclineError | undefined {
-  if (error instanceof ThermoclineError) return error;
-  const { code, message } = error as { code?: ErrorCode; message?: string };
-  return typeof code === "string" ? new ThermoclineError(code, String(message)) : undefined;
+  const thrown = (error as Thrown).cause as Thrown | undefined;
+  // A store's own error of this class says more than the core's account of it.
+  const told = thrown?.name === "ThermoclineError" && thrown.code ? thrown : (error as Thrown);
+  if (told instanceof ThermoclineError) return told;
+  const { code, message, cause } = told;
+  return typeof code === "string" ? new ThermoclineError(code, String(message), cause === undefined ? cause : { cause }) : undefined;
 }
 
 /** What the core throws when a call needs records that are in the store only: the blocks that must be read for it. */

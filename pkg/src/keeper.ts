@@ -7,7 +7,7 @@
 //  5. moving into another instance commits, makes a checkpoint and opens the store once more
 //  6. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
-import { isCold, type Cold, type Handle } from "./handle.js";
+import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
 import { whenIdle } from "./turn.js";
@@ -33,7 +33,7 @@ export class Keeper {
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
   #closing = false;
-  /** What rejects each commit and checkpoint that is queued or under way. */
+  /** What ends the wait for each commit, checkpoint and read that is queued or under way, when closing takes too long. */
   readonly #unsettled = new Set<(error: unknown) => void>();
 
   /** `core` is what the core was given of the options. */
@@ -69,7 +69,7 @@ export class Keeper {
       // It needs still more, which is being read already.
       return outcome instanceof Promise;
     };
-    await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again))).catch((error) => { throw this.#place.blamed(error); });
+    await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again)));
     if (thrown) throw (thrown as { error: unknown }).error;
     return outcome!;
   }
@@ -95,7 +95,7 @@ export class Keeper {
   async committed(): Promise<void> {
     this.#handle.checkTaken();
     if (!this.#committing && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
-    return (this.#next ??= this.#queue(() => this.#commit()));
+    return (this.#next ??= this.#queue((kept) => this.#commit(kept)));
   }
 
   /** As `committed`. Whoever asks is told of a checkpoint that failed meanwhile, after which the next one is a new try. */
@@ -143,7 +143,7 @@ export class Keeper {
         void this.#queue(() => ended(old));
       } catch (error) {
         if (moved) await ended(moved);
-        throw this.#place.blamed(error);
+        throw codedError(error) ?? trapped(error);
       } finally {
         handle.settle();
       }
@@ -160,7 +160,7 @@ export class Keeper {
    */
   async close(timeoutMs: number): Promise<void> {
     this.#closing = true;
-    const state = { inTime: true, stored: false };
+    const state = { inTime: true, failed: false };
     const ending = this.#end(state);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
@@ -174,23 +174,23 @@ export class Keeper {
     ending.catch(() => {});
     this.#place.cut();
     const error = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
-    for (const reject of this.#unsettled) reject(error);
-    if (!state.stored) throw error;
+    for (const giveUp of this.#unsettled) giveUp(error);
+    if (state.failed || this.#committing || this.#next) throw error;
   }
 
-  async #end(state: { inTime: boolean; stored: boolean }): Promise<void> {
+  async #end(state: { inTime: boolean; failed: boolean }): Promise<void> {
     const handle = this.#handle;
     let failure: unknown;
     const note = (error: unknown): void => void (failure ??= error);
     // After a commit that failed, those who waited have been told, and more is not taken.
     if (!handle.refusal) await this.committed().catch(note);
-    state.stored = !failure;
+    state.failed = failure !== undefined;
     if (state.inTime && !handle.refusal && (await handle.keep((raw) => raw.checkpointDue).catch(() => false))) {
       await this.#queue(() => this.#checkpoint()).catch(note);
     }
     await this.#last;
     await this.#reading;
-    await handle.keep((raw) => raw.closeStore()).catch((error) => note(this.#place.blamed(error)));
+    await handle.keep((raw) => raw.closeStore()).catch(note);
     await this.#place.release().catch(note);
     // A trap has been told of, and it is why the rest failed.
     const told = handle.hasFailed;
@@ -199,31 +199,34 @@ export class Keeper {
     if (failure && !told) throw failure;
   }
 
-  /** Runs after all that is in the queue. */
-  #queue(run: () => Promise<void>): Promise<void> {
+  /** Runs after all that is in the queue. Once `run` has called `kept`, whoever waits has what was asked for, though more is to be done. */
+  #queue(run: (kept: () => void) => Promise<void>): Promise<void> {
     const done = new Promise<void>((resolve, reject) => {
-      this.#unsettled.add(reject);
+      let end: (error: unknown) => void = reject;
+      const giveUp = (error: unknown): void => end(error);
+      this.#unsettled.add(giveUp);
       this.#last = this.#last
-        .then(run)
+        .then(() => run(() => (end = () => resolve())))
         .then(resolve, reject)
-        .then(() => void this.#unsettled.delete(reject));
+        .then(() => void this.#unsettled.delete(giveUp));
     });
     // Whoever waits is told; that nobody does is no error.
     done.catch(() => {});
     return done;
   }
 
-  async #commit(): Promise<void> {
+  async #commit(kept = () => {}): Promise<void> {
     this.#next = undefined;
     this.#handle.checkTaken();
     this.#committing = true;
     try {
       await this.#handle.keep((raw) => (raw.hasUncommitted ? raw.commit() : undefined));
     } catch (error) {
-      throw (this.#handle.refusal = this.#place.blamed(error));
+      throw (this.#handle.refusal = error as ThermoclineError);
     } finally {
       this.#committing = false;
     }
+    kept();
     // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
     if (await this.#handle.keep((raw) => raw.overBudget)) await this.#checkpoint();
     void this.planCheckpoint();
@@ -236,7 +239,7 @@ export class Keeper {
     try {
       await this.#handle.keep((raw) => (raw.checkpointDue ? raw.checkpoint() : undefined));
     } catch (error) {
-      this.#unsaid = this.#place.blamed(error);
+      this.#unsaid = error;
     }
   }
 }

@@ -1,8 +1,6 @@
 // Where an index is kept: from what a caller names to a place that is held for one index. What there is to choose from is the
 // platform's, in places.browser.ts and places.node.ts; a caller's own Store is the same everywhere.
-import { ThermoclineError, type ErrorCode } from "./errors.js";
 import { fail, wrong } from "./guard.js";
-import { codedError, trapped } from "./handle.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "./raw.js";
 import type { Durability, Mode, Store, StoreOptions } from "./store.js";
 import { step } from "./stores/failure.js";
@@ -15,8 +13,6 @@ export interface Place {
   attach(raw: RawIndex): Promise<void>;
   /** No call that is not under way reaches the store any more, but its closing. */
   cut(): void;
-  /** What a caller should see of an error of the core's, if the store was to blame for it. */
-  blamed(error: unknown): ThermoclineError;
   /** Gives back what is held. The core has closed the store before, or never came to use it. */
   release(): Promise<void>;
 }
@@ -103,15 +99,11 @@ function claim(store: Store, mode: Mode): () => Promise<void> {
   };
 }
 
-/** Codes under which the core hands on what a store has failed with. */
-const FROM_STORES: readonly ErrorCode[] = ["STORE_FAILED", "QUOTA_EXCEEDED", "LOCKED", "READ_ONLY"];
-
-/** A store that is open, for one index: remembers why it failed, can be cut off, and is closed once. */
+/** A store that is open, for one index: can be cut off, and is closed once. */
 export class StorePlace implements Place {
   readonly #store: Store;
   readonly #mode: Mode;
   readonly #close: () => Promise<void>;
-  #failure: unknown;
   #cut = false;
   #closed: Promise<void> | undefined;
   /** Indexes of the core's that use it: two while one moves, and the last of them closes it. */
@@ -135,17 +127,8 @@ export class StorePlace implements Place {
     this.#cut = true;
   }
 
-  blamed(error: unknown): ThermoclineError {
-    const coded = codedError(error) ?? trapped(error);
-    const cause = this.#failure;
-    if (cause === undefined || !FROM_STORES.includes(coded.code)) return coded;
-    // The store's own error says more than the core's account of it.
-    if ((cause as Error)?.name === "ThermoclineError") return codedError(cause) ?? coded;
-    return new ThermoclineError(coded.code, coded.message, { cause });
-  }
-
   release(): Promise<void> {
-    return (this.#closed ??= this.#run(() => step("closing the store", this.#close)));
+    return (this.#closed ??= step("closing the store", this.#close));
   }
 
   #forCore(): Store {
@@ -160,17 +143,8 @@ export class StorePlace implements Place {
     };
   }
 
-  #call<T>(run: () => Promise<T>): Promise<T> {
-    return this.#run(() => (this.#cut ? fail("CLOSED", "the index is closed") : run()));
-  }
-
-  async #run<T>(run: () => Promise<T>): Promise<T> {
-    this.#failure = undefined;
-    try {
-      return await run();
-    } catch (error) {
-      this.#failure = error;
-      throw error;
-    }
+  async #call<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#cut) fail("CLOSED", "the index is closed");
+    return run();
   }
 }

@@ -41,7 +41,6 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
     open: (raw, options) => raw.openIndexedDb(name, options, strict, readOnly),
     attach: (raw) => raw.attachIndexedDb(name, strict),
     cut() {},
-    blamed: (error) => codedError(error) ?? trapped(error),
     release,
   };
 }

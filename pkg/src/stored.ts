@@ -72,7 +72,7 @@ async function make(
     const handle = new Handle(raw, memory);
     return { handle, keeper: new Keeper(handle, place!, core) };
   } catch (error) {
-    const shown = (place ? place.blamed(error) : codedError(error)) ?? trapped(error);
+    const shown = codedError(error) ?? trapped(error);
     // Of what fails on top of it, nobody need know.
     await Promise.resolve(place && raw?.closeStore()).catch(() => {});
     await place?.release().catch(() => {});

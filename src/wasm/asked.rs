@@ -1,5 +1,6 @@
 //! A question to a place for bytes, under way.
 
+use super::error::forget_thrown;
 use crate::store::StoreError;
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise};
@@ -24,6 +25,7 @@ impl Asked {
 
     pub(super) async fn answer(self) -> Result<JsValue, StoreError> {
         let given = JsFuture::from(self.promise).await?;
+        forget_thrown();
         Ok(self.requests.map_or(given, JsValue::from))
     }
 }

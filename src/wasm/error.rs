@@ -4,8 +4,32 @@ use super::object::failed;
 use super::values::describe;
 use crate::index::Error;
 use crate::store::StoreError;
+use core::cell::Cell;
 use js_sys::{Reflect, Uint32Array};
 use wasm_bindgen::JsValue;
+
+thread_local! {
+    /// What the store has thrown that the call under way ends with: see [`caused`].
+    static THROWN: Cell<Option<JsValue>> = const { Cell::new(None) };
+}
+
+/// An error of a call that waits, with what the store has thrown as its cause.
+///
+/// A store's failure ends the call in the same turn in which it arrives: nothing else runs between the conversion below and
+/// this one, so the cause is this call's, whatever fails beside it. A call that waits once more on its way out does this before.
+#[inline(never)]
+pub(super) fn caused(error: JsValue) -> JsValue {
+    if let Some(thrown) = THROWN.take() {
+        // As for the code.
+        let _ = Reflect::set(&error, &"cause".into(), &thrown);
+    }
+    error
+}
+
+/// The store has answered, or what it failed with is nobody's.
+pub(super) fn forget_thrown() {
+    THROWN.take();
+}
 
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
@@ -41,6 +65,7 @@ impl From<JsValue> for StoreError {
             .unwrap_or_else(|| if is_event { "the browser gave no reason".to_owned() } else { describe(&error) });
         let name = property(&error, "name").as_string().unwrap_or_default();
         let code = property(&error, "code").as_string().unwrap_or_default();
+        THROWN.set(Some(error));
         match if code.is_empty() { name.as_str() } else { code.as_str() } {
             "QUOTA_EXCEEDED" | "QuotaExceededError" => Self::QuotaExceeded,
             "LOCKED" => Self::Locked { by: words },

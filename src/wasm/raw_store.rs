@@ -3,6 +3,7 @@
 //! A call that waits holds no borrow meanwhile. The facade makes those that write one after the other.
 
 use super::any_store::AnyStore;
+use super::error::{caused, forget_thrown};
 use super::options;
 use super::raw_index::RawIndex;
 use crate::arena::ReadPlan;
@@ -57,7 +58,15 @@ impl Place {
 /// the glue makes of an async function is kilobytes for each.
 fn promise(call: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
     let call: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(call);
-    future_to_promise(call)
+    future_to_promise(async move { call.await.map_err(caused) })
+}
+
+/// Closes a store that was opened in vain. The first failure is the one to tell.
+async fn give_up(store: &AnyStore, error: JsValue) -> JsValue {
+    let error = caused(error);
+    let _ = store.close().await;
+    forget_thrown();
+    error
 }
 
 impl RawIndex {
@@ -87,11 +96,7 @@ impl RawIndex {
                     raw.keep(store)?;
                     Ok(raw.into())
                 }
-                Err(error) => {
-                    // The first failure is the one to tell.
-                    let _ = store.close().await;
-                    Err(error)
-                }
+                Err(error) => Err(give_up(&store, error).await),
             }
         })
     }
@@ -103,10 +108,7 @@ impl RawIndex {
             let store = place.open(Mode::ReadWrite).await?;
             match driver::create(&store, &raw).await {
                 Ok(()) => raw.keep(store),
-                Err(error) => {
-                    let _ = store.close().await;
-                    Err(error.into())
-                }
+                Err(error) => Err(give_up(&store, error.into()).await),
             }
         })
     }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, flat, rowsOf, whole } from "./helpers.mjs";
+import { fails, flat, rowsOf, until, whole } from "./helpers.mjs";
 import { KINDS, MapStore } from "./places.mjs";
 
 const DIMENSIONS = 64;
@@ -112,11 +112,48 @@ test("what cannot be held is OUT_OF_MEMORY, and a search whose read fails says w
   const why = new Error("the disk is gone");
   failing.read = async () => { throw why; };
   const error = await fails("STORE_FAILED", () => index.get("r0"), /disk is gone/);
-  assert.ok(error.cause === why || error.cause === undefined);
+  assert.equal(error.cause, why);
   delete failing.read;
   assert.equal((await index.get("r0")).payload.n, 0);
   await index.close();
   await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 2, maxBytes: 1e9 }));
+});
+
+test("a commit and a read that fail together each have their own cause", async () => {
+  for (const order of [["append", "read"], ["read", "append"]]) {
+    const causes = { append: new Error("the disk is full of holes"), read: new Error("the disk cannot be read") };
+    const store = new MapStore(await stored());
+    const index = await VectorIndex.open("own", { store, maxBytes: 2 * BUDGET });
+    const failing = { append: [], read: [] };
+    store.before = (name) => failing[name] && new Promise((_, reject) => failing[name].push(() => reject(causes[name])));
+    const both = Promise.allSettled([index.insert(vectors[0]), index.get("r0")]);
+    await until(() => failing.append.length && failing.read.length, "both calls");
+    for (const name of order) for (const fail of failing[name]) fail();
+    const [insert, get] = (await both).map(({ reason }) => reason);
+    assert.deepEqual([insert.code, get.code], ["STORE_FAILED", "STORE_FAILED"]);
+    assert.deepEqual([insert.cause, get.cause], [causes.append, causes.read]);
+    assert.match(insert.message, /full of holes/);
+    // Whatever else is refused because of it says the same.
+    store.before = () => {};
+    assert.equal((await fails("STORE_FAILED", () => index.insert(vectors[1]), /full of holes/)).cause, causes.append);
+    await index.close();
+  }
+});
+
+test("closing while what is over the budget is being given up: what was committed is acknowledged, and nothing is called lost", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
+  let answer;
+  store.before = (name) => (name === "commit" ? new Promise((resolve) => (answer = resolve)) : undefined);
+  const inserts = Promise.all(rows.map(({ id, vector, payload }) => index.insertWithId(id, vector, payload)));
+  await until(() => answer, "the checkpoint");
+  await index.close({ timeoutMs: 50 });
+  await inserts;
+  answer();
+  await until(() => store.calls.close, "the store's close");
+  const again = await VectorIndex.open("own", { store: new MapStore(store.values) });
+  await whole(again, COUNT);
+  await again.close();
 });
 
 test("a filter that throws does so also when its search has to read, the first time or the second", async () => {
