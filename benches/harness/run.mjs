@@ -3,7 +3,8 @@
 //
 //  1. install   the peers, once (lib/install)
 //  2. prepare   the data sets and their true neighbours, once (lib/sets)
-//  3. measure   for each set: builds, curves, files (steps/build, curve, store), then deletes and compaction (steps/maintenance)
+//  3. measure   for each set: builds, curves, files (steps/build, curve, store), then deletes and compaction (steps/maintenance),
+//               and indexes that are kept (steps/stored)
 //  4. judge     against the targets (report/targets), print, keep the record, and with --write regenerate the document
 //
 // Contenders are processes that wait for commands (workers/), so they can take turns; one works at a time.
@@ -24,6 +25,7 @@ import { measureCurves } from "./steps/curve.mjs";
 import { measureMaintenance } from "./steps/maintenance.mjs";
 import { measureSizes } from "./steps/sizes.mjs";
 import { measureStores } from "./steps/store.mjs";
+import { measureStored } from "./steps/stored.mjs";
 
 const begun = performance.now();
 const log = (text) => console.error(`[${((performance.now() - begun) / 1000).toFixed(0)} s] ${text}`);
@@ -53,7 +55,7 @@ async function measure(options) {
       execFileSync(native, ["exact", ...words], { stdio: ["ignore", 2, 2] });
     };
     const prepared = await prepareSets({ from: process.env.THERMOCLINE_DATA, rows: options.rows, cache: DATA, sample: SAMPLE, exact });
-    for (const set of prepared) sets.push(await measureSet(set, chosen, options));
+    for (const set of prepared) sets.push(await measureSet(set, chosen, native, options));
   }
   const record = {
     ...version(),
@@ -85,7 +87,7 @@ function choose(all, options) {
   return needsPython && !installNativePeer() ? wanted.filter((one) => one.name !== "hnswlib") : wanted;
 }
 
-async function measureSet(set, chosen, options) {
+async function measureSet(set, chosen, native, options) {
   log(`${set.name}: ${set.rows} x ${set.dimensions}`);
   const truth = new Truth(readIds(set.truthPath), set.queries);
   const open = async (one) => {
@@ -110,8 +112,13 @@ async function measureSet(set, chosen, options) {
       results.get(one.name).maintenance = await measureMaintenance(one, () => open(one), set, truth, options, log);
     }
   }
+  const takesPart = (name) => chosen.some((one) => one.name === name);
+  let stored;
+  if (options.parts.includes("stored") && takesPart("thermocline-wasm")) {
+    stored = await measureStored(set, { ...options, native: takesPart("thermocline-native") ? native : undefined }, log);
+  }
   const { name, rows, dimensions, metric, queries } = set;
-  return { name, rows, dimensions, metric, queries, contenders: [...results.values()] };
+  return { name, rows, dimensions, metric, queries, contenders: [...results.values()], stored };
 }
 
 function version() {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use thermocline::{Config, Id, Index, Metric, Quantization, SearchOptions};
 
 use crate::fields::{Fields, floats, rows, write_rows};
+use crate::stored::first_answer;
 
 /// Microseconds' worth of work in a step of a compaction that nobody waits for.
 const STEP: usize = 1_000_000;
@@ -34,6 +35,7 @@ impl Contender {
             "check" => self.check(),
             "save" => self.save(given),
             "reopen" => self.reopen(given),
+            "reopenStored" => self.reopen_stored(given),
             other => Err(format!("no such command: {other}")),
         }
     }
@@ -198,6 +200,14 @@ impl Contender {
             index.search(query, SearchOptions::top(10).with_ef(64)).map_err(text)?;
             Ok(())
         })
+    }
+
+    /// From the directory of an index that is kept to its first answer; nothing of it is kept here.
+    fn reopen_stored(&self, given: &Fields<'_>) -> Result<String, String> {
+        let config = self.config.ok_or("nothing is open")?;
+        let path = given.needed("path")?;
+        let query = vector(&self.queries, 0, config.dimensions)?;
+        timed(|| first_answer(path.as_ref(), query).map_err(text))
     }
 }
 

@@ -9,6 +9,7 @@
 mod contender;
 mod exact;
 mod fields;
+mod stored;
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;

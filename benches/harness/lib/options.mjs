@@ -1,19 +1,19 @@
 // The command line.
 import { parseArgs } from "node:util";
 
-const PARTS = ["curve", "maintenance", "sizes"];
+const PARTS = ["curve", "maintenance", "stored", "sizes"];
 const WIDTHS = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256, 400];
 
 export const HELP = `cargo xtask bench [options]      (or: node benches/harness/run.mjs [options])
 
-  --quick            25,000 rows, fewer rounds: under ten minutes. Without it: 100,000 rows, under thirty.
+  --quick            25,000 rows, fewer rounds: under ten minutes. Without it: 100,000 rows, under forty.
   --rows N           another number of rows
   --rounds N         timed rounds of the search curve (their median counts)
   --builds N         builds of each contender but the slow peers (their median counts)
   --widths A,B       other search widths than the usual sixteen
   --only A,B         only these contenders (--list names them); ratios need hnswlib among them
   --with A,B         these optional contenders as well
-  --parts A,B        only these of: curve, maintenance, sizes
+  --parts A,B        only these of: curve, maintenance, stored, sizes
   --write            regenerate the table in docs/BENCHMARKS.md from this run
   --from FILE        no run: print (and with --write, write) the report of a record of an earlier one
   --list             name the contenders

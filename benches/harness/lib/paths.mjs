@@ -15,3 +15,4 @@ export const RECORDS = at("../../records/");
 export const SAMPLE = at("../../../data/wordnet/");
 export const DOCUMENT = at("../../../docs/BENCHMARKS.md");
 export const DIST = at("../../../pkg/dist/");
+export const PACKAGE = at("../../../pkg/");

@@ -1,13 +1,16 @@
 // A run's record as Markdown, which is also what the terminal shows.
 import { LEVELS } from "../steps/curve.mjs";
+import { storedRows } from "./stored.mjs";
 import { judge } from "./targets.mjs";
 
 export function render(record) {
   const parts = [about(record), "### Targets", verdicts(judge(record))];
   for (const set of record.sets) {
-    parts.push(`### ${set.name}: ${set.rows.toLocaleString("en")} x ${set.dimensions}, ${set.metric}, ${set.queries} queries`, overview(set));
+    parts.push(`### ${set.name}: ${set.rows.toLocaleString("en")} x ${set.dimensions}, ${set.metric}, ${set.queries} queries`);
+    if (set.contenders.some((one) => one.build)) parts.push(overview(set));
     if (set.contenders.some((one) => one.curve)) parts.push("Recall@10 and, below it, queries per second (wall), by search width ef:", curves(set));
     for (const { name, maintenance } of set.contenders) if (maintenance) parts.push(maintained(name, maintenance));
+    if (set.stored) parts.push("An index that is kept (medians, and the range of the openings):", table(["what", "measured"], storedRows(set.stored), "ll"));
   }
   if (record.sizes) parts.push("### Shipped files", files(record.sizes));
   return parts.filter(Boolean).join("\n\n");

@@ -4,6 +4,7 @@
 import { REFERENCE } from "../lib/contenders.mjs";
 import { median } from "../lib/numbers.mjs";
 import { LEVELS } from "../steps/curve.mjs";
+import { judgeStored } from "./stored.mjs";
 
 /** What a release must reach. Recall losses are at ef 64. */
 const RATIO = { 0.9: undefined, 0.95: 1.5, 0.99: 1.5 };
@@ -37,6 +38,7 @@ function judgeSet(set) {
     }
     if (ours.maintenance) judgeMaintenance(row, ours);
   }
+  if (set.stored) judgeStored(set.stored, (what, value, limit, digits) => limitRow(row, what, value, limit, digits));
   return rows;
 }
 
@@ -81,5 +83,5 @@ function ratioRow(row, what, ratio, target) {
 }
 
 function limitRow(row, what, value, limit, digits) {
-  row(what, `<= ${limit}`, Number.isFinite(value) ? value.toFixed(digits) : "not measured", Number.isFinite(value) ? value <= limit : undefined);
+  row(what, `<= ${Number.isInteger(limit) ? limit : Number(limit.toPrecision(3))}`, Number.isFinite(value) ? value.toFixed(digits) : "not measured", Number.isFinite(value) ? value <= limit : undefined);
 }

@@ -1,11 +1,7 @@
 // thermocline in Node, through its public npm package and nothing else.
 import { readFileSync, writeFileSync } from "node:fs";
+import { VectorIndex } from "./package.mjs";
 import { Rows, numbersIn, runQueries, serve, timed } from "./serve.mjs";
-
-// The entry that Node gets for `import "thermocline"`, as the package's own exports name it.
-const home = new URL("../../../pkg/", import.meta.url);
-const { exports } = JSON.parse(readFileSync(new URL("package.json", home), "utf8"));
-const { VectorIndex } = await import(new URL(exports["."].node.import.default, home).href);
 
 let base, queries, set, index;
 

@@ -6,8 +6,15 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 
+const options = () => ({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: FLAGS });
+
 export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: FLAGS });
+  return chromium.launch(options());
+}
+
+/** A browser that keeps what its pages store in a folder: its one context. */
+export function launchOn(folder) {
+  return chromium.launchPersistentContext(folder, options());
 }
 
 /** Opens the page and waits until it sets `globalThis.result`; an uncaught error in the page is an error here. */
