@@ -4,16 +4,19 @@
 //  2. when the log has grown enough, a checkpoint is made in idle time
 //  3. one at a time: commits and checkpoints stand in one queue
 //  4. records that are in the store only are read when a call needs them, and without a budget in idle time
-//  5. moving into another instance commits, makes a checkpoint and opens the store once more
-//  6. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+//  5. what opening has found in logs is linked into the graph in idle time, and all of it before a checkpoint
+//  6. moving into another instance commits, makes a checkpoint and opens the store once more
+//  7. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
 import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
-import { whenIdle } from "./turn.js";
+import { nextTurn, whenIdle } from "./turn.js";
 
 /** A page that is never idle makes its checkpoints all the same. */
 const LATEST_MS = 2000;
+/** For so long linking holds the thread at once. */
+const SLICE_MS = 4;
 /** The longest time that a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -33,6 +36,8 @@ export class Keeper {
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
   #closing = false;
+  /** Closing has taken too long: what is left of it is of no use to anybody. */
+  #late = false;
   /** What ends the wait for each commit, checkpoint and read that is queued or under way, when closing takes too long. */
   readonly #unsettled = new Set<(error: unknown) => void>();
 
@@ -42,8 +47,14 @@ export class Keeper {
     this.#place = place;
     // The index is there, and if it were not, another must not be made in its place.
     this.#core = { ...core, dimensions: undefined };
+    this.#begin();
+  }
+
+  /** What is left to be done of opening, in idle time. */
+  #begin(): void {
     void this.planCheckpoint();
     this.#readAhead();
+    this.#link();
   }
 
   /** Calls into the core for what may need records. Those that are in the store only are read, and the call is made again. */
@@ -91,6 +102,21 @@ export class Keeper {
     }, LATEST_MS);
   }
 
+  /** What fails here is left to the insert or the checkpoint that needs it. */
+  #link(): void {
+    whenIdle((timeRemaining) => {
+      if (this.#closing || this.#handle.isMoving) return;
+      const sliceMs = Math.min(SLICE_MS, timeRemaining());
+      this.#handle.keep((raw) => raw.linkSlice(sliceMs)).then((more) => { if (more) this.#link(); }, () => {});
+    }, LATEST_MS);
+  }
+
+  /** Links what is left, in slices. False when closing is over before that. */
+  async #linked(): Promise<boolean> {
+    while (!this.#late && (await this.#handle.keep((raw) => raw.linkSlice(SLICE_MS)))) await nextTurn();
+    return !this.#late;
+  }
+
   /** Resolves once everything that was changed before this call is in the log. */
   async committed(): Promise<void> {
     this.#handle.checkTaken();
@@ -129,9 +155,12 @@ export class Keeper {
     let returned = 0;
     await this.#queue(async () => {
       handle.checkOpen();
+      const writes = !(await handle.keep((raw) => raw.readOnly));
+      if (writes) await this.#linked();
+      handle.checkOpen();
       handle.hold();
       try {
-        if (!(await handle.keep((raw) => raw.readOnly))) {
+        if (writes) {
           await this.#commit();
           // Without it the log would be read, which makes deletes again and no compactions.
           await handle.keep((raw) => raw.checkpoint());
@@ -148,8 +177,7 @@ export class Keeper {
         handle.settle();
       }
     });
-    void this.planCheckpoint();
-    this.#readAhead();
+    this.#begin();
     return returned;
   }
 
@@ -160,17 +188,17 @@ export class Keeper {
    */
   async close(timeoutMs: number): Promise<void> {
     this.#closing = true;
-    const state = { inTime: true, failed: false };
+    const state = { failed: false };
     const ending = this.#end(state);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
-        state.inTime = false;
+        this.#late = true;
         resolve();
       }, Math.min(timeoutMs, LONGEST_MS));
     });
     await Promise.race([ending, late]).finally(() => clearTimeout(timer));
-    if (state.inTime) return;
+    if (!this.#late) return;
     ending.catch(() => {});
     this.#place.cut();
     const error = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
@@ -178,14 +206,14 @@ export class Keeper {
     if (state.failed || this.#committing || this.#next) throw error;
   }
 
-  async #end(state: { inTime: boolean; failed: boolean }): Promise<void> {
+  async #end(state: { failed: boolean }): Promise<void> {
     const handle = this.#handle;
     let failure: unknown;
     const note = (error: unknown): void => void (failure ??= error);
     // After a commit that failed, those who waited have been told, and more is not taken.
     if (!handle.refusal) await this.committed().catch(note);
     state.failed = failure !== undefined;
-    if (state.inTime && !handle.refusal && (await handle.keep((raw) => raw.checkpointDue).catch(() => false))) {
+    if (!this.#late && !handle.refusal && (await handle.keep((raw) => raw.checkpointDue).catch(() => false))) {
       await this.#queue(() => this.#checkpoint()).catch(note);
     }
     await this.#last;
@@ -237,7 +265,8 @@ export class Keeper {
     if (this.#handle.refusal) return;
     this.#unsaid = undefined;
     try {
-      await this.#handle.keep((raw) => (raw.checkpointDue ? raw.checkpoint() : undefined));
+      if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked())) return;
+      await this.#handle.keep((raw) => raw.checkpoint());
     } catch (error) {
       this.#unsaid = error;
     }

@@ -66,9 +66,11 @@ export interface RawIndex {
   /** There are changes that the log does not have. Always false for an index in memory. */
   readonly hasUncommitted: boolean;
   commit(): Promise<void>;
+  /** Links some of the records that opening has found in logs. True while others wait. */
+  linkSlice(budgetMs: number): boolean;
   /** The log has grown enough. */
   readonly checkpointDue: boolean;
-  /** Writes what has changed, in slices, between which all synchronous calls are legal. */
+  /** Writes what has changed, in slices, between which all synchronous calls are legal. Whatever waits to be linked is, before the first. */
   checkpoint(): Promise<void>;
   /** Ends the use of the store; after it only `free` is legal. */
   closeStore(): Promise<void>;

@@ -175,6 +175,8 @@ export interface CompactionReport {
 export interface Stats {
   size: number;
   deletedCount: number;
+  /** Records that searches score one by one, because opening has found them in logs and they are not linked into the graph yet. */
+  pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */
   tombstoneRatio: number;
   /** Resident bytes, by part. */

@@ -1,6 +1,8 @@
 //! Compaction: tombstones become free slots, free slots become free bytes, and stale records go, all in place and a
 //! few microseconds at a time. Ids and payloads never change.
 //!
+//! Before it begins, what waits to be linked is linked (`index/pending.rs`).
+//!
 //! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
 //! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.

@@ -2,7 +2,7 @@
 //!
 //! | file         | what                                                                        |
 //! |--------------|-----------------------------------------------------------------------------|
-//! | `slices`     | compaction for a given time, by a clock that it is given                    |
+//! | `slices`     | linking and compaction for a given time, by a clock that it is given        |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
 //! | `records`    | calls that need records from the store                                      |
 //! | `stored`     | an index and the store that keeps it                                        |

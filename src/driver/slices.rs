@@ -1,4 +1,4 @@
-//! Runs the core's resumable work in slices, by a clock that it is given.
+//! Runs the core's resumable work, linking and compaction, in slices, by a clock that it is given.
 
 use crate::index::{Error, Index};
 
@@ -15,6 +15,21 @@ const FIRST_UNITS: f64 = 1.0;
 const STEP_SHARE: f64 = 0.125;
 
 impl Index {
+    /// Links records that wait for it, one after the other until about `budget_ms` have passed by `clock`, and at least
+    /// one. True while others wait.
+    ///
+    /// # Errors
+    /// As [`Index::link_step`].
+    pub fn link_slice(&mut self, clock: &impl Clock, budget_ms: f64) -> Result<bool, Error> {
+        let started = clock.now_ms();
+        while self.link_step()? {
+            if clock.now_ms() - started >= budget_ms {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Runs one slice of the compaction under way: steps until about `budget_ms` have passed by `clock`. True while
     /// work remains. A step is meant to take an eighth of the budget, so a slice ends close to it.
     ///
@@ -23,7 +38,7 @@ impl Index {
     pub fn compact_slice(&mut self, clock: &impl Clock, budget_ms: f64) -> Result<bool, Error> {
         let Some(running) = &self.job else { return Ok(false) };
         let mut units = running.units().max(FIRST_UNITS);
-        let mut stage = running.stage();
+        let mut stage = self.compact_stage();
         let share_ms = budget_ms * STEP_SHARE;
         let started = clock.now_ms();
         let (mut before, mut left) = (started, budget_ms);
@@ -35,13 +50,11 @@ impl Index {
             let took = (now - before).max(0.001);
             units = (units * share_ms.min(left) / took).min(2.0 * units).min(1000.0 * share_ms).max(FIRST_UNITS);
             (before, left) = (now, budget_ms - (now - started));
-            if let Some(running) = &mut self.job {
-                if running.stage() != stage {
-                    (stage, units) = (running.stage(), FIRST_UNITS);
-                }
-                if !more || left <= 0.0 {
-                    running.note_slice(started, now, units);
-                }
+            if self.compact_stage() != stage {
+                (stage, units) = (self.compact_stage(), FIRST_UNITS);
+            }
+            if let Some(running) = self.job.as_mut().filter(|_| !more || left <= 0.0) {
+                running.note_slice(started, now, units);
             }
             if !more || left <= 0.0 {
                 return Ok(more);

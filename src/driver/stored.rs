@@ -15,8 +15,10 @@ pub struct OpenOptions {
     /// What a new index is made with. Of one that is there, the dimensions, the metric, the quantization and `m` must be
     /// the same, the seed stays, and the rest applies from now on. None: only what is there is opened, as it is.
     pub config: Option<Config>,
-    /// Records are read when they are needed, by the calls that wait for a store, and not all at once. So it is in any case
-    /// when the config has a budget ([`Config::max_bytes`]).
+    /// What is not needed for the first search is left for later. Records are read when they are needed, by the calls that
+    /// wait for a store, and not all at once; so it is in any case when the config has a budget ([`Config::max_bytes`]). And
+    /// those that come from logs are not linked into the graph yet ([`Index::pending`]): each insert links some of them, a
+    /// checkpoint or a compaction all, and [`Index::link_slice`] as many as there is time for.
     pub lazy: bool,
     /// For writing, which only one may at a time (the store sees to that), or for reading only.
     pub mode: Mode,
@@ -66,11 +68,14 @@ impl<S: Store> StoredIndex<S> {
         let mut left = READ_ATTEMPTS;
         loop {
             let opened = Self::open_once(store, config, mode).await?;
-            if lazy || opened.index()?.config().max_bytes.is_some() {
+            if lazy {
                 return Ok(opened);
             }
-            match read_ahead(&opened.store, &opened).await {
-                Ok(()) => return Ok(opened),
+            match opened.read_ahead().await {
+                Ok(()) => {
+                    opened.with(Index::link_all)?;
+                    return Ok(opened);
+                }
                 // A writer has dropped meanwhile what this one was to read. There is a newer checkpoint.
                 Err(Error::StoreFailed { .. }) if mode == Mode::ReadOnly && left > 0 => left -= 1,
                 Err(error) => return Err(error),
@@ -121,6 +126,15 @@ impl<S: Store> StoredIndex<S> {
         self.index.try_borrow().map_err(|_| Error::Busy)
     }
 
+    /// Reads the records that are in the store only, as many as may be in memory, so that later calls need not. Opening has done
+    /// it already, unless it was lazy.
+    ///
+    /// # Errors
+    /// What the store said; [`Error::OutOfMemory`].
+    pub async fn read_ahead(&self) -> Result<(), Error> {
+        read_ahead(&self.store, self).await
+    }
+
     /// [`Index::search`]. What it needs of records that are in the store only is read, all at once.
     ///
     /// # Errors
@@ -137,11 +151,12 @@ impl<S: Store> StoredIndex<S> {
         with_records(&self.store, self, |index| Ok(index.get(id)?.map(&mut read))).await
     }
 
-    /// [`Index::export`], with all that is in the store only.
+    /// [`Index::export`], with all that is in the store only, once all is linked.
     ///
     /// # Errors
-    /// As there, but never [`Error::Cold`]; what the store said.
+    /// As there, but never [`Error::Cold`] or [`Error::Unlinked`]; what the store said.
     pub async fn export(&self) -> Result<Vec<u8>, Error> {
+        self.with(Index::link_all)?;
         with_records(&self.store, self, |index| index.export()).await
     }
 

@@ -1,7 +1,7 @@
 //! Appending to the log, and writing checkpoints.
 
 use super::{Host, with_records};
-use crate::index::{Error, Step};
+use crate::index::{Error, Index, Step};
 use crate::store::{Store, StoreError};
 
 /// About how many bytes of a checkpoint are encoded between two waits: so many values of the length that the store handles
@@ -55,6 +55,8 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
         // It is not needed for what follows, and tried again the next time; what it has done is consistent.
         let _ = with_records(store, host, |index| index.unpack(&worn)).await;
     }
+    // A checkpoint is of the whole graph. Others have the index between two records.
+    while host.with(Index::link_step)? {}
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     let generation = host.with(|index| index.checkpoint_begin())?;
     loop {

@@ -9,12 +9,12 @@
 
 use super::growth::Growth;
 use super::links::{Graph, TREE, target, used};
-use super::scan::scan_live;
+use super::scan::scan;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
 use super::select::{Neighbour, select, sort};
 use super::tree;
 use crate::quantize::{PointBuffer, Scorer, Space};
-use crate::tombstone::Tombstones;
+use crate::slot_set::SlotSet;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
 /// Buffers of the build, kept from one insert to the next.
@@ -50,20 +50,20 @@ pub(crate) const fn pool_limit(ef: usize) -> usize {
 }
 
 impl Graph {
-    /// Links a new node into the graph. Its code is already in `space`; its slot is not yet live.
+    /// Links a new node into the graph, to nodes of `live`. Its code is already in `space`; its slot is not in `live` yet.
     ///
     /// On an error nothing has changed. Expected cost: O(efConstruction log n) distances.
     pub(crate) fn insert<S: Space>(
         &mut self,
         space: &S,
         node: NewNode,
-        tombstones: &Tombstones,
+        live: &SlotSet,
         scratch: &mut Scratch,
     ) -> Result<(), OutOfMemory> {
         let NewNode { slot, level, .. } = node;
         self.reserve_node(slot, level)?;
         let mut plan = core::mem::take(&mut scratch.plan);
-        let planned = self.plan(space, node, tombstones, scratch, &mut plan);
+        let planned = self.plan(space, node, live, scratch, &mut plan);
         if planned.is_ok() {
             self.place(slot, level);
             self.set_growth(plan.growth);
@@ -83,7 +83,7 @@ impl Graph {
         &self,
         space: &S,
         node: NewNode,
-        tombstones: &Tombstones,
+        live: &SlotSet,
         scratch: &mut Scratch,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
@@ -98,7 +98,7 @@ impl Graph {
         counts.try_reserve(usize::from(level.0) + 1)?;
         list.clear();
         list.try_reserve(2 * self.m() + 1)?;
-        if tombstones.live() == 0 {
+        if live.is_empty() {
             return Ok(());
         }
         let (mut space_of_search, query, buffer) = scratch.split();
@@ -118,12 +118,12 @@ impl Graph {
                 limit,
                 ending: self.growth().ending(self.m(), (ef * ENDING_PARTS.0).div_ceil(ENDING_PARTS.1), &point, start),
             };
-            let outcome = search.run(&mut space_of_search, &mut Accept::Live(tombstones))?;
+            let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
             if let Some(nearest) = space_of_search.pool.nearest() {
                 start = nearest;
             }
             if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
-                scan_live(&point, tombstones, &mut Accept::All, ef, space_of_search.pool)?;
+                scan(&point, live, &mut Accept::All, ef, space_of_search.pool)?;
             }
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));

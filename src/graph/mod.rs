@@ -22,7 +22,7 @@
 //! | `pool`    | the sorted candidates of a search                                       |
 //! | `search`  | descent and best-first search of one level                              |
 //! | `growth`  | how distances grow with rank, and when a search may end for it          |
-//! | `scan`    | the exact alternative, for when few nodes qualify                       |
+//! | `scan`    | the exact alternative, for nodes that are few, or not linked yet        |
 //! | `select`  | the neighbour selection heuristic (Algorithm 4)                         |
 //! | `build`   | linking a new node (Algorithm 1)                                        |
 //! | `tree`    | the tree links: attaching a node, cutting one out                       |
@@ -50,7 +50,7 @@ pub(crate) use growth::Growth;
 pub(crate) use levels::draw_level;
 pub(crate) use links::{Graph, MAX_LEVEL};
 pub(crate) use repair::Fates;
-pub(crate) use scan::scan_live;
+pub(crate) use scan::{join, scan};
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
 pub(crate) use tree::cut_out;
 

@@ -1,35 +1,45 @@
 //! The exact alternative to walking the graph, for when few nodes qualify: score each of them.
 
 use super::pool::Pool;
-use super::search::Accept;
+use super::search::{Accept, Outcome, SearchSpace};
 use crate::quantize::Scorer;
-use crate::tombstone::Tombstones;
+use crate::slot_set::SlotSet;
 use crate::types::{Candidate, OutOfMemory, Slot};
-
-/// Leaves in `pool` the `ef` nearest of the live slots that may be returned. For searching and for building, so that the
-/// two are one piece of code in the shipped wasm.
-#[inline(never)]
-pub(crate) fn scan_live(
-    scorer: &impl Scorer,
-    tombstones: &Tombstones,
-    accept: &mut Accept<'_>,
-    ef: usize,
-    pool: &mut Pool,
-) -> Result<(), OutOfMemory> {
-    scan(scorer, tombstones.live_slots().iter().filter(|&slot| accept.passes(slot)), ef, pool)
-}
 
 /// How many standard deviations of a score's error a code may be nearer than its score.
 const DEVIATIONS: f32 = 4.0;
 
-/// Leaves in `pool` the `ef` nearest of `slots` by whole codes. Linear in their number.
-fn scan(
+/// Leaves in `pool` the `ef` nearest by whole codes of the live slots that may be returned. Linear in their number. For
+/// searching and for building, so that the two are one piece of code in the shipped wasm.
+#[inline(never)]
+pub(crate) fn scan(
     scorer: &impl Scorer,
-    slots: impl Iterator<Item = Slot>,
+    live: &SlotSet,
+    accept: &mut Accept<'_>,
     ef: usize,
     pool: &mut Pool,
 ) -> Result<(), OutOfMemory> {
     pool.begin(ef, ef)?;
+    score_each(scorer, live.iter().filter(|&slot| accept.passes(slot)), |candidate| offer(scorer, candidate, pool));
+    Ok(())
+}
+
+/// Adds to what a walk has left in the pool those of `slots` that are near enough, by the distances that walks compare.
+#[inline(never)]
+pub(crate) fn join(scorer: &impl Scorer, slots: impl Iterator<Item = Slot>, space: &mut SearchSpace<'_>) -> Outcome {
+    let SearchSpace { visited, pool, .. } = space;
+    // Where no link is made up, a walk meets none of them.
+    score_each(scorer, slots.filter(|&slot| !visited.contains(slot)), |Candidate { distance, slot }| {
+        if pool.admits(distance) {
+            pool.insert(distance, slot, true);
+        }
+    });
+    if pool.is_overflowing() { Outcome::Overflow } else { Outcome::Complete }
+}
+
+/// Distances to each slot, four at a time.
+#[inline]
+fn score_each(scorer: &impl Scorer, slots: impl Iterator<Item = Slot>, mut put: impl FnMut(Candidate)) {
     let mut group = [Slot::NONE; 4];
     let mut filled = 0;
     for slot in slots {
@@ -38,15 +48,14 @@ fn scan(
         if filled == group.len() {
             let distances = scorer.score4(group);
             for (distance, slot) in distances.into_iter().zip(group) {
-                offer(scorer, Candidate { distance, slot }, pool);
+                put(Candidate { distance, slot });
             }
             filled = 0;
         }
     }
     for &slot in &group[..filled] {
-        offer(scorer, Candidate { distance: scorer.score(slot), slot }, pool);
+        put(Candidate { distance: scorer.score(slot), slot });
     }
-    Ok(())
 }
 
 #[inline]

@@ -7,7 +7,7 @@ use super::pool::Pool;
 use super::visited::Visited;
 use crate::metric::Kernels;
 use crate::quantize::{PointBuffer, Scorer};
-use crate::tombstone::Tombstones;
+use crate::slot_set::SlotSet;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
 /// At least as long as any list, and a power of two, so that an index into a batch needs no test.
@@ -60,17 +60,17 @@ pub(crate) enum Accept<'a> {
     /// Every node: nothing is deleted.
     All,
     /// Those that hold a live record.
-    Live(&'a Tombstones),
+    Live(&'a SlotSet),
     /// Those that pass a test.
     If(&'a mut dyn FnMut(Slot) -> bool),
 }
 
 impl Accept<'_> {
     #[inline]
-    pub(super) fn passes(&mut self, slot: Slot) -> bool {
+    pub(crate) fn passes(&mut self, slot: Slot) -> bool {
         match self {
             Self::All => true,
-            Self::Live(tombstones) => tombstones.is_live(slot),
+            Self::Live(live) => live.contains(slot),
             Self::If(passes) => passes(slot),
         }
     }

@@ -36,6 +36,11 @@ impl Visited {
         fresh
     }
 
+    /// True when a slot, which may be any, is in the set.
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        self.stamps.get(slot.index()) == Some(&self.epoch)
+    }
+
     pub(super) const fn resident_bytes(&self) -> usize {
         self.stamps.capacity()
     }
@@ -50,8 +55,8 @@ mod tests {
         let mut visited = Visited::default();
         for round in 0..600 {
             visited.begin(10).unwrap();
-            assert!(visited.insert(Slot(3)), "round {round}");
-            assert!(!visited.insert(Slot(3)), "round {round}");
+            assert!(!visited.contains(Slot(3)) && visited.insert(Slot(3)), "round {round}");
+            assert!(visited.contains(Slot(3)) && !visited.insert(Slot(3)), "round {round}");
         }
     }
 

@@ -74,8 +74,12 @@ pub(crate) enum Step {
 
 impl Index {
     /// Begins a checkpoint, in place of one that was not ended, and gives its generation.
+    ///
+    /// # Errors
+    /// [`Error::Unlinked`]; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with.
     pub(crate) fn checkpoint_begin(&mut self) -> Result<u64, Error> {
         self.check_writable()?;
+        self.check_linked()?;
         if let Some(left) = self.journal().and_then(|journal| journal.writing.as_ref()).map(|left| left.generation) {
             self.checkpoint_failed(left);
         }

@@ -118,10 +118,12 @@ impl Index {
     fn holding(&self) -> Holding {
         let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
         let hot = codes.resident_bytes() + graph.resident_bytes() + tombstones.resident_bytes() + ids.resident_bytes();
+        // What waits to be linked will have lists.
+        let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.pending.resident_bytes();
         let warm = records.warm.slab_bytes();
         Holding {
             max: self.config.max_bytes,
-            hot: hot + records.resident_bytes() - warm,
+            hot: hot + lists + records.resident_bytes() - warm,
             warm,
             is_stored: self.is_stored(),
         }

@@ -15,16 +15,18 @@ impl Index {
         Self::check_id(id)?;
         self.check_writable()?;
         let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(false) };
+        self.pending.reserve(1, &self.parts.tombstones)?;
         self.log(&Entry::Delete(id.into()))?;
         self.bury(slot);
         self.logged();
         Ok(true)
     }
 
-    /// Makes a live slot a tombstone.
+    /// Makes a live slot a tombstone. Room for that has been reserved in the queue of [`super::pending`].
     pub(super) fn bury(&mut self, slot: Slot) {
         self.parts.ids.unbind(slot);
         self.parts.tombstones.delete(slot);
+        self.pending.bury(slot);
         self.parts.records.remove(slot);
     }
 
@@ -37,6 +39,7 @@ impl Index {
         self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
+        self.pending.clear();
         let records = self.parts.records.emptied();
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);

@@ -78,6 +78,8 @@ pub enum Error {
     },
     /// The call needs records that are in the store only. [`StoredIndex`](crate::StoredIndex) has calls that read them.
     Cold(ReadPlan),
+    /// The call needs the whole graph, and records are not linked into it yet: [`Index::link_step`](crate::Index::link_step).
+    Unlinked,
     /// The index is in the middle of another call, as when a filter calls back into it.
     Busy,
 }
@@ -94,7 +96,7 @@ impl Error {
             Self::Corrupt { .. } => "CORRUPT",
             Self::UnsupportedVersion { .. } => "UNSUPPORTED_VERSION",
             Self::OutOfMemory => "OUT_OF_MEMORY",
-            Self::StoreFailed { .. } | Self::Cold(_) => "STORE_FAILED",
+            Self::StoreFailed { .. } | Self::Cold(_) | Self::Unlinked => "STORE_FAILED",
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::ReadOnly => "READ_ONLY",
             Self::NotFound { .. } => "NOT_FOUND",
@@ -133,6 +135,7 @@ impl fmt::Display for Error {
             Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
             Self::NotFound { what } => f.write_str(what),
             Self::Cold(_) => f.write_str("records are to be read from the store first"),
+            Self::Unlinked => f.write_str("records are to be linked into the graph first"),
             Self::Busy => f.write_str("the index is in the middle of another call"),
         }
     }

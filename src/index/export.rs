@@ -12,8 +12,8 @@ impl Index {
     /// int8 their full vectors, do not.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]. [`Error::Cold`] when there are records in the store only; [`Error::Corrupt`] when it has lost
-    /// some.
+    /// [`Error::OutOfMemory`]. [`Error::Cold`] when there are records in the store only, [`Error::Unlinked`] when some are not
+    /// in the graph yet, neither unless it was opened lazily; [`Error::Corrupt`] when it has lost some.
     pub fn export(&self) -> Result<Vec<u8>, Error> {
         let layout = self.layout()?;
         let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
@@ -61,6 +61,7 @@ impl Index {
 
     /// Where everything will lie. Linear in the number of records.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        self.check_linked()?;
         self.need_all()?;
         let [codes, lower, scales] = self.parts.codes.row_bytes();
         let slots = self.parts.slots() as u64;

@@ -106,8 +106,11 @@ impl Index {
         if !self.has_room(bytes.len()) {
             return Err(Error::OutOfMemory);
         }
+        self.link_some()?;
         self.parts.reserve_slot()?;
         self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
+        // Its own, and that of the record that it replaces.
+        self.pending.reserve(2, &self.parts.tombstones)?;
         self.log_put(&id, vector, payload)?;
         let mut scratch = self.scratch.take();
         let placed = self.place(vector, inverse_norm, &mut scratch);
@@ -118,6 +121,7 @@ impl Index {
             // Room was reserved above, so this is a defect; the node stays behind as a tombstone, never returned.
             self.parts.tombstones.add(slot);
             self.parts.tombstones.delete(slot);
+            self.pending.bury(slot);
             self.unlog();
             return Err(error.into());
         }
@@ -134,7 +138,7 @@ impl Index {
         Ok(())
     }
 
-    /// Gives the vector a slot, a code and links. On an error all is as it was.
+    /// Gives the vector a slot, a code and links, unless these have to wait. On an error all is as it was.
     fn place(&mut self, vector: &[f32], inverse_norm: f64, scratch: &mut Scratch) -> Result<Slot, OutOfMemory> {
         for buffer in scratch.points_mut() {
             self.parts.codes.prepare(buffer)?;
@@ -145,7 +149,11 @@ impl Index {
         codes.encode(slot, vector, inverse_norm, query);
         let level = draw_level(self.config.seed, self.draws, self.config.m);
         let node = NewNode { slot, level, ef_construction: self.config.ef_construction };
-        let linked = with_space!(&*codes, space => graph.insert(space, node, tombstones, scratch));
+        if self.pending.defers() {
+            self.pending.link(node);
+            return Ok(slot);
+        }
+        let linked = with_space!(&*codes, space => graph.insert(space, node, tombstones.live_slots(), scratch));
         if linked.is_err() {
             self.parts.release(slot);
             // A slot beyond the last node would be one that the graph's arrays do not have.

@@ -13,7 +13,7 @@ use crate::types::OutOfMemory;
 
 /// A log shorter than this is read again in no time.
 const LEAST_LOG_BYTES: u64 = 1 << 20;
-/// Reading a log again means linking its records again: a longer one would be waited for.
+/// What a log tells of is linked after opening, and until then each search compares all of it: a longer one would be noticed.
 const MOST_LOG_BYTES: u64 = 4 << 20;
 /// Between the two a log may grow to this part of what a checkpoint has written in all.
 const LOG_SHARE: u64 = 16;

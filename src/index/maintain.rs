@@ -5,10 +5,16 @@ use super::{Error, Index};
 use crate::arena::EvacuationError;
 use crate::compact::{Choice, CompactionReport, Job, Measure, Progress, choose};
 
+/// What linking a record takes in microseconds, rather too high than too low.
+const LINK_UNITS: usize = 300;
+
 /// A compaction under way, and what its slices have taken so far.
 #[derive(Debug)]
 pub(crate) struct Running {
     job: Job,
+    /// Units of the linking that comes before the job: done, and in all.
+    linked: usize,
+    to_link: usize,
     slices: usize,
     longest_slice_ms: f64,
     started_ms: Option<f64>,
@@ -21,14 +27,15 @@ impl Running {
         self.job.moved()
     }
 
-    /// Which kind of work comes next: what is known of the speed of one says little of another's.
-    pub(crate) const fn stage(&self) -> u8 {
-        self.job.stage()
-    }
-
     /// How much work whoever runs slices wants to do between the next two looks at the clock.
     pub(crate) const fn units(&self) -> f64 {
         self.units
+    }
+
+    fn progress(&self) -> Progress {
+        let Progress { done, total, phase } = self.job.progress();
+        let phase = if self.linked < self.to_link { "graph" } else { phase };
+        Progress { done: self.linked + done, total: self.to_link + total, phase }
     }
 
     /// Records a slice, by the clock of whoever ran it, and with how much work between two looks to go on.
@@ -81,9 +88,16 @@ impl Index {
     pub fn compact_start(&mut self) -> Result<(), Error> {
         self.check_writable()?;
         if self.job.is_none() {
-            let job = Job::begin(&self.parts)?;
-            self.job =
-                Some(Running { job, slices: 0, longest_slice_ms: 0.0, started_ms: None, ended_ms: 0.0, units: 0.0 });
+            self.job = Some(Running {
+                job: Job::begin(&self.parts)?,
+                linked: 0,
+                to_link: self.pending() * LINK_UNITS,
+                slices: 0,
+                longest_slice_ms: 0.0,
+                started_ms: None,
+                ended_ms: 0.0,
+                units: 0.0,
+            });
         }
         Ok(())
     }
@@ -96,6 +110,9 @@ impl Index {
     /// [`Error::OutOfMemory`]: the compaction is dropped, and the index is consistent. [`Error::Corrupt`]: memory is
     /// faulty.
     pub fn compact_step(&mut self, units: usize) -> Result<bool, Error> {
+        if self.job.is_some() && !self.pending.is_empty() {
+            return self.link_before(units).inspect_err(|_| self.job = None).map(|()| true);
+        }
         let Some(running) = &mut self.job else { return Ok(false) };
         let mut scratch = self.scratch.take();
         let stepped = running.job.step(&mut self.parts, &mut scratch, units);
@@ -112,6 +129,27 @@ impl Index {
                 })
             }
         }
+    }
+
+    /// Links about `units` microseconds' worth of what waits, for the compaction under way.
+    fn link_before(&mut self, units: usize) -> Result<(), Error> {
+        let mut left = units.max(1);
+        while left > 0 {
+            let more = self.link_step()?;
+            left = if more { left.saturating_sub(LINK_UNITS) } else { 0 };
+            if let Some(running) = &mut self.job {
+                let linked = if more { running.linked + LINK_UNITS } else { running.to_link };
+                running.linked = linked.min(running.to_link);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which kind of work the compaction under way does next, as a number: what is known of the speed of one kind says little
+    /// of another's. None when there is no compaction.
+    pub(crate) fn compact_stage(&self) -> Option<u8> {
+        let running = self.job.as_ref()?;
+        Some(if self.pending.is_empty() { running.job.stage() } else { u8::MAX })
     }
 
     /// Ends the compaction whose last step said that no work remains, and returns its report. None when there is none.
@@ -143,7 +181,7 @@ impl Index {
 
     /// How far the compaction under way has come.
     pub fn compact_progress(&self) -> Option<Progress> {
-        self.job.as_ref().map(|running| running.job.progress())
+        self.job.as_ref().map(Running::progress)
     }
 
     /// What the compaction that ended last did.

@@ -10,6 +10,7 @@
 //! | `search`  | search, and the choice between graph and scan                        |
 //! | `get`     | get, contains, iteration                                             |
 //! | `delete`  | delete, clear                                                        |
+//! | `pending` | records that are not linked into the graph yet                       |
 //! | `maintain`| compaction: when, and one slice at a time                            |
 //! | `stats`   | what is held, truly                                                  |
 //! | `verify`  | check(): the structural proof                                        |
@@ -43,6 +44,7 @@ mod journal;
 mod maintain;
 mod open;
 mod payload;
+mod pending;
 mod scratch;
 mod search;
 mod stats;
@@ -70,6 +72,7 @@ use crate::ids::IdMap;
 use crate::quantize::{Codes, Quantization};
 use crate::tombstone::Tombstones;
 use backing::Backing;
+use pending::Pending;
 use scratch::ScratchPool;
 
 /// A vector index: records (an id, a vector, a payload) that are found by nearness.
@@ -81,6 +84,7 @@ pub struct Index {
     pub(crate) parts: Parts,
     /// How many levels have been drawn: the next draw is a function of the seed and this.
     draws: u64,
+    pending: Pending,
     scratch: ScratchPool,
     pub(crate) job: Option<maintain::Running>,
     last_report: Option<CompactionReport>,
@@ -98,6 +102,7 @@ impl Index {
             config,
             parts: Self::empty_parts(&config),
             draws: 0,
+            pending: Pending::new(),
             scratch: ScratchPool::default(),
             job: None,
             last_report: None,

@@ -207,6 +207,7 @@ impl Opening {
         let mut index = self.filling.finish()?;
         index.parts.records.cold.keep_below(self.manifest.next_block);
         index.forget_changes();
+        index.pending.hold(true);
         let vector = zeros(index.config.dimensions)?;
         let next_sequence = self.manifest.next_sequence;
         Ok(Replay { index, manifest: self.manifest, next_sequence, log_bytes: 0, vector })
@@ -316,7 +317,7 @@ impl Arrays for Values {
     }
 }
 
-/// An index that catches up with its logs.
+/// An index that catches up with its logs. The graph is not touched: what it is to be told waits.
 #[derive(Debug)]
 pub(crate) struct Replay {
     index: Index,
@@ -365,6 +366,7 @@ impl Replay {
     /// The index as it was when the last change was committed.
     pub(crate) fn finish(self, inventory: Inventory, mode: Mode) -> Result<Index, Error> {
         let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
+        index.pending.hold(false);
         index.backing = match mode {
             Mode::ReadOnly => Backing::ReadOnly { piece_bytes: manifest.piece_bytes },
             Mode::ReadWrite => {

@@ -2,7 +2,7 @@
 
 use super::config::in_range;
 use super::{Config, Error, Index};
-use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, pool_limit, scan_live};
+use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, join, pool_limit, scan};
 use crate::metric::Metric;
 use crate::order::sort_by_distance;
 use crate::quantize::{Codes, Scorer, Space};
@@ -185,17 +185,23 @@ impl Index {
         let accept = &mut match &mut filter {
             Some(passes) => Accept::If(passes),
             None if tombstones.deleted() == 0 => Accept::All,
-            None => Accept::Live(tombstones),
+            None => Accept::Live(tombstones.live_slots()),
         };
         if let Some(start) = start {
             let ending = graph.growth().ending(k, ef, point, start);
             let search = LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending };
-            let outcome = search.run(space, accept)?;
-            if outcome == Outcome::Complete && space.pool.accepted_len() >= k {
+            let mut outcome = search.run(space, accept)?;
+            // Fewer than there are among the linked ones: the others do not make up for that.
+            let is_enough = space.pool.accepted_len() >= k;
+            if is_enough && outcome == Outcome::Complete && !self.pending.is_empty() {
+                let waiting = self.pending.slots().filter(|&slot| tombstones.is_live(slot) && accept.passes(slot));
+                outcome = join(point, waiting, space);
+            }
+            if is_enough && outcome == Outcome::Complete {
                 return Ok(());
             }
         }
-        Ok(scan_live(point, tombstones, accept, ef, space.pool)?)
+        Ok(scan(point, tombstones.live_slots(), accept, ef, space.pool)?)
     }
 
     /// Rounding can carry a distance just past the end of its range.

@@ -8,7 +8,7 @@ use crate::quantize::Quantization;
 pub struct ResidentBytes {
     /// Quantized vectors.
     pub codes: usize,
-    /// Levels, neighbour lists and the states of slots.
+    /// Levels, neighbour lists, the states of slots, and what waits to be linked.
     pub graph: usize,
     /// Ids and the table that finds them.
     pub ids: usize,
@@ -69,6 +69,8 @@ pub struct Stats {
     pub size: usize,
     /// Tombstones.
     pub deleted: usize,
+    /// Records that are not linked into the graph yet: [`Index::pending`].
+    pub pending: usize,
     /// Tombstones among all records, live and deleted; 0 when there are none.
     pub tombstone_ratio: f64,
     /// Resident memory.
@@ -94,7 +96,7 @@ impl Index {
         let (size, deleted) = (self.len(), self.deleted());
         let bytes = ResidentBytes {
             codes: codes.resident_bytes(),
-            graph: graph.resident_bytes() + tombstones.resident_bytes(),
+            graph: graph.resident_bytes() + tombstones.resident_bytes() + self.pending.resident_bytes(),
             ids: ids.resident_bytes(),
             warm: records.resident_bytes(),
             cold_cache: records.read_bytes(),
@@ -105,6 +107,7 @@ impl Index {
         Stats {
             size,
             deleted,
+            pending: self.pending(),
             tombstone_ratio: if slots == 0 { 0.0 } else { deleted as f64 / slots as f64 },
             bytes,
             stored: self.journal().map_or_else(StoredBytes::default, |journal| StoredBytes {

@@ -100,6 +100,18 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.delete(id))
     }
 
+    /// Links all records that wait for it ([`Index::pending`]), one after the other; in between others have the index.
+    ///
+    /// # Errors
+    /// As [`Index::link_step`].
+    pub fn link(&self) -> Result<(), Error> {
+        while self.change(Index::link_step)? {
+            // The lock is fair to those who wait for it only when they get to run.
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Compacts to the end, in slices of about `slice_ms` between which others have the index. Threads that compact at once
     /// work on one compaction, and each gets its report.
     ///

@@ -75,9 +75,11 @@ impl RawIndex {
         to_object(&CheckObject::from(&self.borrow()?.index.check()?))
     }
 
-    /// The index as bytes, in an array outside the WebAssembly heap.
+    /// The index as bytes, in an array outside the WebAssembly heap. What waits to be linked is linked first, and holds the
+    /// thread for it.
     pub fn export(&self) -> Result<Uint8Array, JsValue> {
-        let inner = self.borrow()?;
+        let mut inner = self.borrow()?;
+        inner.index.link_all()?;
         let layout = inner.index.layout()?;
         let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
         let mut array = new_bytes(total)?;

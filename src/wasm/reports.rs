@@ -112,6 +112,7 @@ struct CacheObject {
 pub(super) struct StatsObject {
     size: u32,
     deleted_count: u32,
+    pending: u32,
     tombstone_ratio: f64,
     bytes: BytesObject,
     stored_bytes: StoredObject,
@@ -129,6 +130,7 @@ impl StatsObject {
         Self {
             size: stats.size as u32,
             deleted_count: stats.deleted as u32,
+            pending: stats.pending as u32,
             tombstone_ratio: stats.tombstone_ratio,
             bytes: BytesObject {
                 codes: bytes.codes as f64,

@@ -3,8 +3,8 @@
 use crate::refusing::{Refused, refusing, undisturbed};
 use crate::{config, id, seen, vector};
 use thermocline::{
-    Batch, Error, Index, MemoryStore, Mode, OpenOptions, Payload, Quantization, Store, StoreError, StoredIndex,
-    block_on,
+    Batch, Error, Index, MemoryStore, Mode, OpenOptions, Payload, Quantization, SearchOptions, Store, StoreError,
+    StoredIndex, block_on,
 };
 use xxhash_rust::xxh64::Xxh64;
 
@@ -45,6 +45,14 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 fn open(place: &Calm) -> Result<StoredIndex<Calm>, Error> {
     let options = OpenOptions { config: Some(config(Quantization::Int8)), mode: Mode::ReadWrite, ..Default::default() };
     now(StoredIndex::open(place.clone(), options))
+}
+
+/// What the logs tell of is not linked yet.
+fn open_lazily(place: &Calm) -> StoredIndex<Calm> {
+    let stored = now(StoredIndex::open(place.clone(), OpenOptions { lazy: true, ..Default::default() })).unwrap();
+    now(stored.read_ahead()).unwrap();
+    assert!(stored.index().unwrap().pending() > 10);
+    stored
 }
 
 /// Records in a checkpoint, in two logs since, and what a checkpoint that was cut off has left.
@@ -129,6 +137,38 @@ fn insert_and_delete_that_are_logged() {
     let gone = id(12);
     assert!(each_refusal(fresh, |stored| stored.change(|index| index.delete(&gone).map(drop))) > 0);
     each_refusal(fresh, |stored| stored.change(Index::clear));
+}
+
+#[test]
+fn while_some_wait_to_be_linked() {
+    assert!(each_refusal(open_lazily, |stored| insert(stored, 500)) > 10);
+    // It takes the place of one that waits.
+    assert!(each_refusal(open_lazily, |stored| insert(stored, 5)) > 10);
+    let gone = id(12);
+    assert!(each_refusal(open_lazily, |stored| stored.change(|index| index.delete(&gone).map(drop))) > 0);
+    let link_all = |stored: &StoredIndex<Calm>| {
+        while stored.change(Index::link_step)? {}
+        Ok(())
+    };
+    assert!(each_refusal(open_lazily, link_all) > 5);
+    assert!(each_refusal(open_lazily, |stored| now(stored.checkpoint())) > 20);
+    assert!(each_refusal(open_lazily, |stored| now(stored.export()).map(drop)) > 5);
+    let compact = |stored: &StoredIndex<Calm>| {
+        stored.change(|index| {
+            index.compact_start()?;
+            while index.compact_step(1)? {}
+            index.compact_finish();
+            Ok(())
+        })
+    };
+    assert!(each_refusal(open_lazily, compact) > 10);
+    let query = vector(3);
+    let search = |stored: &StoredIndex<Calm>| {
+        let index = stored.index()?;
+        assert_eq!(index.search(&query, SearchOptions::top(9).with_ef(2))?.len(), 9);
+        index.check().map(drop)
+    };
+    assert!(each_refusal(open_lazily, search) > 5);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options of an index that is there; reading only; every kind of record |
+//! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
 //! | `regressions.rs` | each defect that was found, by itself |
 //! | `same_bytes.rs` | an index that was opened again at any moments is the one that never was |
 //! | `fixture.rs` | the frozen place of format 1, and that it is still written byte for byte |
@@ -27,6 +28,7 @@ mod kill;
 mod layout;
 mod model;
 mod modes;
+mod pending;
 #[path = "../support/random.rs"]
 mod random;
 mod regressions;

@@ -23,6 +23,8 @@ pub(crate) enum Op {
     Compact,
     /// So many steps of a compaction, which is left under way.
     CompactSteps(usize),
+    /// So many records that wait to be linked are.
+    Link(usize),
     Clear,
     /// Closed, or else just dropped; and opened again.
     Reopen {
@@ -34,6 +36,8 @@ pub(crate) enum Op {
 pub(crate) struct Script {
     pub(crate) config: Config,
     pub(crate) value_bytes: usize,
+    /// What opening finds in logs is left to be linked later.
+    pub(crate) lazy: bool,
     /// Done once, without faults.
     pub(crate) before: Vec<Op>,
     pub(crate) ops: Vec<Op>,
@@ -63,12 +67,12 @@ impl Script {
         };
         let most = if is_large { 5 } else { 12 };
         let ops = (0..3 + rng.below(most)).map(|_| Self::op(&mut rng, is_large)).collect();
-        Self { config, value_bytes, before, ops, seed }
+        Self { config, value_bytes, lazy: rng.one_in(2), before, ops, seed }
     }
 
     fn op(rng: &mut Rng, is_large: bool) -> Op {
         // Relinking thousands of nodes takes longer than all else.
-        let op = rng.below(if is_large { 37 } else { 40 });
+        let op = rng.below(if is_large { 39 } else { 42 });
         match op {
             0..=11 => Op::Change(1 + rng.below(8)),
             12..=16 => Op::Commit,
@@ -80,7 +84,8 @@ impl Script {
             31..=33 => Op::Reopen { closes: false },
             34 => Op::Reopen { closes: true },
             35 | 36 => Op::Fill(rng.below(if is_large { 150 } else { 30 })),
-            37 => Op::Clear,
+            37 | 38 => Op::Link(1 + rng.below(20)),
+            39 => Op::Clear,
             _ => Op::Change(30),
         }
     }
@@ -90,6 +95,7 @@ pub(crate) struct Run {
     pub(crate) place: MemoryStore,
     store: Shared,
     config: Config,
+    lazy: bool,
     rng: Rng,
     pub(crate) model: Model,
     stored: Option<StoredIndex<Shared>>,
@@ -104,7 +110,8 @@ pub(crate) struct Dead;
 impl Run {
     pub(crate) fn new(script: &Script, place: MemoryStore, store: Shared, model: Model, is_dead_after: bool) -> Self {
         let rng = Rng(script.seed ^ 0x5eed);
-        Self { place, store, config: script.config, rng, model, stored: None, failures: 0, is_dead_after }
+        let Script { config, lazy, .. } = *script;
+        Self { place, store, config, lazy, rng, model, stored: None, failures: 0, is_dead_after }
     }
 
     pub(crate) fn ops(&mut self, ops: &[Op]) -> Result<(), Dead> {
@@ -128,10 +135,11 @@ impl Run {
     }
 
     fn open(&mut self) -> Result<(), Dead> {
-        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, ..Default::default() };
+        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, lazy: self.lazy };
         self.stored = None;
         loop {
-            match now(StoredIndex::open(self.store.clone(), options)) {
+            let opened = now(StoredIndex::open(self.store.clone(), options));
+            match opened.and_then(|stored| now(stored.read_ahead()).map(|()| stored)) {
                 Ok(stored) => {
                     self.model.settle(&stored.index().unwrap());
                     self.stored = Some(stored);
@@ -165,6 +173,9 @@ impl Run {
                     Ok(())
                 })
                 .unwrap(),
+            Op::Link(count) => {
+                (0..count).for_each(|_| assert!(stored.change(Index::link_step).is_ok()));
+            }
             Op::Clear => {
                 stored.change(Index::clear).unwrap();
                 model.clear();

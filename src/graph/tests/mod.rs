@@ -127,7 +127,9 @@ impl World {
     pub(super) fn insert(&mut self, slot: u32, level: Level) {
         let Self { plane, graph, tombstones, scratch } = self;
         tombstones.reserve(plane.points.len()).unwrap();
-        graph.insert(plane, NewNode { slot: Slot(slot), level, ef_construction: 24 }, tombstones, scratch).unwrap();
+        graph
+            .insert(plane, NewNode { slot: Slot(slot), level, ef_construction: 24 }, tombstones.live_slots(), scratch)
+            .unwrap();
         tombstones.add(Slot(slot));
     }
 

@@ -1,0 +1,182 @@
+//! Records that are not linked into the graph yet: those that opening has found in logs.
+//!
+//! Nearly all that doing a log again costs is linking, so opening leaves that for later. A record gets its slot, code, id
+//! and level, and its node waits in a queue. Searches score the nodes that wait one by one, beside walking the graph
+//! (`search.rs`). They are linked from the front of the queue, one at a time: in idle time, at each insert, and all of them
+//! before whatever needs the whole graph, which is a compaction, a checkpoint or an export.
+//!
+//! Which links a node gets depends on which others are live at that moment. So deletions stand in the same queue, and a node
+//! is linked as if those behind it had not happened yet. What comes of it is, byte for byte, the graph of an index that was
+//! never closed.
+//!
+//! Only opening begins a queue. Linking one record takes a small part of a slice, so an insert has no reason to leave it
+//! undone, unless others wait: then it links two from the front, and stands behind the rest. So the queue gets shorter with
+//! every insert, and none takes longer than three without a queue.
+
+use super::{Error, Index};
+use crate::graph::NewNode;
+use crate::quantize::with_space;
+use crate::slot_set::SlotSet;
+use crate::tombstone::Tombstones;
+use crate::types::{OutOfMemory, Slot};
+
+/// How many of those that wait an insert links.
+const LINKS_AN_INSERT: usize = 2;
+
+/// What the graph is still to be told.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    /// Link a node. How is fixed: neither its level nor its links depend on when it is linked.
+    Link(NewNode),
+    /// Choose this one for no link any more.
+    Bury(Slot),
+}
+
+/// The queue.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Changes wait although none waits before them.
+    holds: bool,
+    changes: Vec<Change>,
+    /// The first that waits.
+    next: usize,
+    /// How many nodes wait.
+    nodes: usize,
+    /// Who was live before the first change that waits.
+    live: SlotSet,
+}
+
+impl Pending {
+    pub(super) const fn new() -> Self {
+        Self { holds: false, changes: Vec::new(), next: 0, nodes: 0, live: SlotSet::new() }
+    }
+
+    /// Lets all changes wait from here on, or only those that come while others wait.
+    pub(super) const fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    /// Whether a change that comes now has to wait.
+    pub(super) const fn defers(&self) -> bool {
+        self.holds || !self.is_empty()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.next == self.changes.len()
+    }
+
+    /// The slots of the nodes that wait, in their order.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.changes[self.next..].iter().filter_map(|change| match change {
+            Change::Link(node) => Some(node.slot),
+            Change::Bury(_) => None,
+        })
+    }
+
+    /// Makes room for changes that would have to wait, before the first of them has happened.
+    pub(super) fn reserve(&mut self, changes: usize, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
+        if self.defers() {
+            if self.is_empty() {
+                self.live = tombstones.live_slots().snapshot()?;
+            }
+            self.changes.try_reserve(changes)?;
+        }
+        Ok(())
+    }
+
+    /// A node is to be linked. Room has been reserved.
+    pub(super) fn link(&mut self, node: NewNode) {
+        self.changes.push(Change::Link(node));
+        self.nodes += 1;
+    }
+
+    /// A slot has become a tombstone. If that has to wait, room has been reserved.
+    pub(super) fn bury(&mut self, slot: Slot) {
+        if self.defers() {
+            self.changes.push(Change::Bury(slot));
+        }
+    }
+
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        *self = Self { holds: self.holds, ..Self::new() };
+    }
+
+    pub(super) fn resident_bytes(&self) -> usize {
+        self.changes.capacity() * size_of::<Change>() + self.live.resident_bytes()
+    }
+}
+
+impl Index {
+    /// How many records, deleted ones included, are not linked into the graph yet, so that searches score each of them:
+    /// what opening has found in logs and left for later. 0 for an index that was not opened lazily.
+    pub const fn pending(&self) -> usize {
+        self.pending.nodes
+    }
+
+    /// Links the record that has waited longest. True while others wait. Everything is legal between two steps, and an
+    /// index that is open for reading only may be linked as well.
+    ///
+    /// Expected cost: that of an insert.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]: the record waits on.
+    pub fn link_step(&mut self) -> Result<bool, Error> {
+        let mut has_linked = false;
+        while let Some(&change) = self.pending.changes.get(self.pending.next) {
+            match change {
+                Change::Link(_) if has_linked => return Ok(true),
+                Change::Link(node) => {
+                    self.link(node)?;
+                    self.pending.nodes -= 1;
+                    has_linked = true;
+                }
+                Change::Bury(slot) => {
+                    self.pending.live.remove(slot);
+                }
+            }
+            self.pending.next += 1;
+        }
+        if has_linked {
+            debug_assert!(self.pending.live.iter().eq(self.parts.tombstones.live_slots().iter()), "who is live");
+        }
+        self.pending.clear();
+        Ok(false)
+    }
+
+    /// Links all that wait.
+    pub(crate) fn link_all(&mut self) -> Result<(), Error> {
+        while self.link_step()? {}
+        Ok(())
+    }
+
+    /// Links as many as an insert has to.
+    pub(super) fn link_some(&mut self) -> Result<(), Error> {
+        for _ in 0..LINKS_AN_INSERT {
+            if self.pending.holds || self.pending.is_empty() {
+                break;
+            }
+            self.link_step()?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what needs the whole graph while some wait.
+    pub(super) fn check_linked(&self) -> Result<(), Error> {
+        if self.pending.is_empty() { Ok(()) } else { Err(Error::Unlinked) }
+    }
+
+    fn link(&mut self, node: NewNode) -> Result<(), OutOfMemory> {
+        let Self { parts, pending, scratch, .. } = self;
+        let super::Parts { graph, codes, .. } = parts;
+        pending.live.reserve(node.slot.index() + 1)?;
+        let mut buffers = scratch.take();
+        let prepared = buffers.points_mut().into_iter().try_for_each(|buffer| codes.prepare(buffer));
+        let linked = prepared
+            .and_then(|()| with_space!(&*codes, space => graph.insert(space, node, &pending.live, &mut buffers)));
+        scratch.put(buffers);
+        linked?;
+        pending.live.insert(node.slot);
+        Ok(())
+    }
+}
