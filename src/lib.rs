@@ -33,6 +33,7 @@ mod slot_set;
 mod store;
 
 mod arena;
+mod expiry;
 mod ids;
 mod quantize;
 mod tombstone;
@@ -53,7 +54,7 @@ mod wasm;
 
 pub use arena::ReadPlan;
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
-pub use driver::{Clock, OpenOptions, StoredIndex};
+pub use driver::{Clock, OpenOptions, StoredIndex, WallClock};
 pub use index::{
     CacheCounts, CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats,
     StoredBytes,

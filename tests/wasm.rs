@@ -297,6 +297,8 @@ fn bytes_are_those_of_a_native_build() {
     let bytes = include_bytes!("fixtures/v1/index.thermo");
     let built = frozen::build().unwrap();
     assert!(built.export().unwrap() == bytes, "the bytes differ");
+    let expiring = include_bytes!("fixtures/v1/expiring.thermo");
+    assert!(frozen::build_expiring().unwrap().export().unwrap() == expiring, "the bytes differ where records expire");
     let read = Index::import(bytes).unwrap();
     let live: Vec<u32> = frozen::rows().filter(|&row| frozen::is_live(row)).collect();
     sound(&read, live.len());

@@ -36,11 +36,6 @@ export function unavailable(name: string): never {
   fail("INVALID_OPTION", `${name} is not available in this version`);
 }
 
-/** Refuses each of `names` that is given. */
-export function refuse(options: object, ...names: string[]): void {
-  for (const name of names) if ((options as Record<string, unknown>)[name] !== undefined) unavailable(name);
-}
-
 /** A function or undefined. */
 export function functionOf<F>(name: string, value: F | undefined): F | undefined {
   if (value !== undefined && typeof value !== "function") wrong(name, "a function", value);
@@ -59,10 +54,9 @@ export function booleanOf(name: string, value: boolean | undefined): boolean | u
   return value;
 }
 
-/** A finite number of milliseconds above 0; 4 when it is not given. */
-export function sliceMsOf(value: number | undefined): number {
-  if (value === undefined) return 4;
-  if (!(typeof value === "number" && value > 0 && value < Infinity)) wrong("sliceMs", "milliseconds above 0", value);
+/** A finite number of milliseconds above 0, or undefined. */
+export function msOf(name: string, value: number | undefined): number | undefined {
+  if (value !== undefined && !(typeof value === "number" && value > 0 && value < Infinity)) wrong(name, "milliseconds above 0", value);
   return value;
 }
 

@@ -50,6 +50,10 @@ export class Handle {
   refusal: ThermoclineError | undefined;
   /** False as long as no record can have a payload: a search then need not ask for any. */
   mayHavePayloads = true;
+  /** No record expires before. */
+  #nextExpiry = -Infinity;
+  /** Told when records may have expired. */
+  onExpired = (): void => {};
   /** Told when the index closes, so that a call that waits for its caller's data need not wait on. */
   readonly onClose = new Set<() => void>();
 
@@ -76,10 +80,11 @@ export class Handle {
     return !this.#closed && !this.hasFailed;
   }
 
-  /** Calls into the core. CLOSED after close; after a trap, nothing is let in any more. */
+  /** Calls into the core, which by then has lost what has expired. CLOSED after close; after a trap, nothing is let in any more. */
   call<T>(use: (raw: RawIndex) => T): T {
     const raw = this.checkOpen();
     try {
+      if (this.#nextExpiry < Infinity) this.#expire(raw);
       return use(raw);
     } catch (error) {
       throw this.#explain(error);
@@ -111,6 +116,18 @@ export class Handle {
     });
   }
 
+  /** To be called after a record has gone in that expires at that moment. */
+  expiresAt(moment: number): void {
+    this.#nextExpiry = Math.min(this.#nextExpiry, moment);
+  }
+
+  #expire(raw: RawIndex): void {
+    const now = Date.now();
+    if (now < this.#nextExpiry) return;
+    this.#nextExpiry = raw.expire(now);
+    this.onExpired();
+  }
+
   /** The index is on its way into another instance. */
   get isMoving(): boolean {
     return this.#waiting !== undefined;
@@ -138,6 +155,7 @@ export class Handle {
     const returnedBytes = Math.max(0, this.memoryBytes - memory.buffer.byteLength);
     this.#raw = raw;
     this.#memory = memory;
+    this.#nextExpiry = -Infinity;
     return { old, returnedBytes };
   }
 

@@ -1,7 +1,7 @@
 // insertMany, in slices. Rows that are all there are checked in full before the first goes in, so that bad input changes
 // nothing; rows that stream in are checked one by one, and those before a bad one stay.
 import { ThermoclineError } from "./errors.js";
-import { booleanOf, checkAborted, checkIdLength, fail, functionOf, optionsOf, refuse, shown, signalOf, typedArrayName, wrong } from "./guard.js";
+import { booleanOf, checkAborted, checkIdLength, fail, functionOf, msOf, optionsOf, shown, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
 import { encodePayload, type Encoded } from "./payload.js";
@@ -17,6 +17,7 @@ interface Ready {
   readonly id: Id | undefined;
   readonly vector: Float32Array;
   readonly payload: Encoded;
+  readonly ttlMs: number | undefined;
 }
 
 /** Rows that are all there. */
@@ -54,14 +55,17 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
     checkAborted(signal);
   };
 
-  const put = ({ id, vector, payload: { kind, bytes } }: Ready): Id => {
+  const put = ({ id, vector, payload: { kind, bytes }, ttlMs }: Ready): Id => {
     if (kind) handle.mayHavePayloads = true;
-    return handle.change((raw) => {
-      if (id === undefined) return raw.insert(vector, kind, bytes);
-      if (upsert) raw.upsert(id, vector, kind, bytes);
-      else raw.insertWithId(id, vector, kind, bytes);
+    const expires = ttlMs && Date.now() + ttlMs;
+    const inserted = handle.change((raw) => {
+      if (id === undefined) return raw.insert(vector, kind, bytes, expires);
+      if (upsert) raw.upsert(id, vector, kind, bytes, expires);
+      else raw.insertWithId(id, vector, kind, bytes, expires);
       return id;
     });
+    if (expires) handle.expiresAt(expires);
+    return inserted;
   };
 
   if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function") {
@@ -180,10 +184,9 @@ function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
 /** Reads a row. Whatever the caller's own object throws meanwhile is the caller's: nothing of this runs inside the core. */
 function ready(row: unknown, dimensions: number): Ready {
   if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
-  refuse(row, "ttlMs");
-  const { id, vector, payload } = row as Row;
+  const { id, vector, payload, ttlMs } = row as Row;
   checkIdLength(id);
-  return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload) };
+  return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
 }
 
 /** Puts the row's number in front of what was wrong with it. */

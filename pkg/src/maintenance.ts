@@ -1,6 +1,6 @@
 // Compaction from outside the core: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
 import { Compactions } from "./compactions.js";
-import { booleanOf, checkAborted, functionOf, optionsOf, signalOf, sliceMsOf, unavailable, wrong } from "./guard.js";
+import { booleanOf, checkAborted, functionOf, msOf, optionsOf, signalOf, unavailable, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
@@ -11,6 +11,8 @@ interface Job {
   report: CompactionReport | undefined;
 }
 
+/** Unless it is given. */
+const SLICE_MS = 4;
 /** What a slice is called in a performance panel. */
 const SLICE = "thermocline: compaction slice";
 const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
@@ -26,13 +28,14 @@ export class Maintenance {
   constructor(handle: Handle, onDone = () => {}) {
     this.#handle = handle;
     this.#onDone = onDone;
+    handle.onExpired = () => this.touched();
   }
 
   /** Compacts in slices; joins the job under way. A job is dropped when the last call that wants it gives up. */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     this.#handle.checkOpen();
     const given = optionsOf(options);
-    const sliceMs = sliceMsOf(given.sliceMs);
+    const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
     if (booleanOf("erase", given.erase)) unavailable("erase");
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
@@ -73,7 +76,7 @@ export class Maintenance {
   whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
     this.#handle.checkOpen();
     const given = optionsOf(options);
-    const sliceMs = sliceMsOf(given.sliceMs);
+    const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
     let awaiting = false;
 
@@ -99,7 +102,8 @@ export class Maintenance {
       }
     };
     const wake = (): void => {
-      if (awaiting || !this.#wanted()) return;
+      // Asking may find that records have expired, and then this is called once more.
+      if (!this.#wanted() || awaiting) return;
       awaiting = true;
       whenIdle(turn);
     };

@@ -26,9 +26,12 @@ export interface RawIndex {
   checkVector(vector: Float32Array): void;
   checkNewId(id: unknown): void;
   checkId(id: unknown): void;
-  insert(vector: Float32Array, kind: number, bytes: Uint8Array | undefined): number;
-  insertWithId(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined): void;
-  upsert(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined): void;
+  /** `expires` is the moment from which on the record counts as deleted, in milliseconds since 1970; undefined: never. */
+  insert(vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): number;
+  insertWithId(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): void;
+  upsert(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): void;
+  /** Deletes what has expired by `now`, and says when the next record expires; Infinity when none does. */
+  expire(now: number): number;
   reserve(count: number): void;
   /** Triples: slot, id (NaN when it is a string), distance. */
   search(query: Float32Array, k: number | undefined, ef: number | undefined, rerank: boolean | undefined, filter: ((id: Id) => boolean) | undefined): Float64Array;

@@ -76,7 +76,7 @@ export interface Row {
   id?: Id;
   vector: Vector;
   payload?: Payload;
-  /** Not available in this version: INVALID_OPTION. */
+  /** It expires when so many milliseconds have passed: see `InsertOptions`. */
   ttlMs?: number;
 }
 
@@ -92,7 +92,10 @@ export interface FlatRows {
 
 /** Options of `insert`, `insertWithId` and `upsert`. */
 export interface InsertOptions {
-  /** Not available in this version: INVALID_OPTION. */
+  /**
+   * A finite number of milliseconds above 0, after which the record is as one that was deleted: nothing returns it any more, also
+   * not when the index was closed meanwhile. Not given: it never expires.
+   */
   ttlMs?: number;
 }
 

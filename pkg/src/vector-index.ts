@@ -1,4 +1,4 @@
-import { booleanOf, checkIdLength, fail, numberOf, optionsOf, refuse, signalOf, typedArrayName, wrong } from "./guard.js";
+import { booleanOf, checkIdLength, fail, msOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
@@ -95,9 +95,14 @@ export class VectorIndex implements AsyncDisposable {
     return new VectorIndex(opened);
   }
 
-  /** Adds a record under the next number that was never used, and returns that number. O(log size), holds the thread meanwhile. */
+  /**
+   * Adds a record under the next number that was never used, and returns that number. O(log size), holds the thread meanwhile.
+   *
+   * With `ttlMs` it expires when so many milliseconds have passed, by the clock of the device, also while the index is closed.
+   * From then on it counts as deleted. What has expired leaves at the next call of any kind, which takes as long as deleting it.
+   */
   async insert(vector: Vector, payload?: Payload, options?: InsertOptions): Promise<number> {
-    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insert(ready, kind, bytes));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => raw.insert(ready, kind, bytes, expires));
     // Without a turn when it is made, as whoever closes the index next to this call should find it.
     const id = put instanceof Promise ? await put : put;
     if (this.#keeper) await this.#keeper.committed();
@@ -107,16 +112,16 @@ export class VectorIndex implements AsyncDisposable {
   /** Adds a record under exactly this id. INVALID_ID; DUPLICATE_ID while the id is live: a deleted one may come again at once. */
   async insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.insertWithId(id, ready, kind, bytes));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => raw.insertWithId(id, ready, kind, bytes, expires));
     if (put instanceof Promise) await put;
     if (this.#keeper) await this.#keeper.committed();
     return id;
   }
 
-  /** Adds a record under this id, in place of the one that has it. */
+  /** Adds a record under this id, in place of the one that has it, and of the time at which that one would expire. */
   async upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes) => raw.upsert(id, ready, kind, bytes));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => raw.upsert(id, ready, kind, bytes, expires));
     if (put instanceof Promise) await put;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
@@ -388,16 +393,21 @@ export class VectorIndex implements AsyncDisposable {
     vector: Vector,
     payload: Payload | undefined,
     options: InsertOptions | undefined,
-    insert: (raw: RawIndex, ready: Float32Array, kind: number, bytes: Uint8Array | undefined) => T,
+    insert: (raw: RawIndex, ready: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined) => T,
   ): T | Promise<T> {
     this.#handle.checkOpen();
-    refuse(optionsOf(options), "ttlMs");
+    const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
+    const expires = ttlMs && Date.now() + ttlMs;
     const ready = vectorOf(vector, this.#dimensions);
     const { kind, bytes } = encodePayload(payload);
     if (kind) this.#handle.mayHavePayloads = true;
     // What waits must not change with the caller's own.
     const [own, ownBytes] = this.#handle.isMoving ? [ready.slice(), bytes?.slice()] : [ready, bytes];
-    return this.#handle.changeLater((raw) => insert(raw, own, kind, ownBytes));
+    return this.#handle.changeLater((raw) => {
+      const done = insert(raw, own, kind, ownBytes, expires);
+      if (expires) this.#handle.expiresAt(expires);
+      return done;
+    });
   }
 
   /** Calls into the core for what may need records that are in the store only. */

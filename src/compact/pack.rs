@@ -29,6 +29,7 @@ impl Job {
         parts.graph.relocate(from, to);
         parts.ids.swap(from, to);
         parts.records.swap(from, to);
+        parts.expiries.relocate(from, to);
         // The state goes with the record, and what stays behind is a tombstone.
         parts.tombstones.swap(from, to);
         parts.tombstones.add(from);

@@ -1,6 +1,7 @@
 //! The arrays of an index that change together.
 
 use crate::arena::Records;
+use crate::expiry::Expiries;
 use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::Codes;
@@ -16,6 +17,7 @@ pub(crate) struct Parts {
     pub(crate) ids: IdMap,
     pub(crate) tombstones: Tombstones,
     pub(crate) records: Records,
+    pub(crate) expiries: Expiries,
 }
 
 impl Parts {
@@ -96,6 +98,7 @@ impl Parts {
         self.codes.resize(len);
         self.graph.truncate(len.min(self.graph.len()));
         self.records.truncate(len);
+        self.expiries.truncate(len);
         (graph - self.graph.resident_bytes(), codes - self.codes.resident_bytes())
     }
 }

@@ -3,6 +3,7 @@
 //! | file         | what                                                                        |
 //! |--------------|-----------------------------------------------------------------------------|
 //! | `slices`     | linking and compaction for a given time, by a clock that it is given        |
+//! | `time`       | the time of day, by which records expire                                    |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
 //! | `records`    | calls that need records from the store                                      |
 //! | `stored`     | an index and the store that keeps it                                        |
@@ -15,6 +16,7 @@ mod open;
 mod records;
 mod slices;
 mod stored;
+mod time;
 mod write;
 
 pub(crate) use open::{create, open};
@@ -23,6 +25,9 @@ pub(crate) use records::{carry_out, read_some};
 pub(crate) use records::{read_ahead, with_records};
 pub use slices::Clock;
 pub use stored::{OpenOptions, StoredIndex};
+pub use time::WallClock;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use time::{expire, has_expired, system_time_ms};
 pub(crate) use write::{checkpoint, commit};
 
 use crate::index::{Error, Index};

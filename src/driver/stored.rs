@@ -1,5 +1,6 @@
 //! An index and the store that keeps it.
 
+use super::time::{WallClock, expire, has_expired, system_time_ms};
 use super::{Host, checkpoint, commit, create, open, read_ahead, with_records};
 use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store};
@@ -10,7 +11,7 @@ use core::cell::{Ref, RefCell};
 const READ_ATTEMPTS: usize = 3;
 
 /// How a stored index is opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
     /// What a new index is made with. Of one that is there, the dimensions, the metric, the quantization and `m` must be
     /// the same, the seed stays, and the rest applies from now on. None: only what is there is opened, as it is.
@@ -22,6 +23,15 @@ pub struct OpenOptions {
     pub lazy: bool,
     /// For writing, which only one may at a time (the store sees to that), or for reading only.
     pub mode: Mode,
+    /// By which records expire: before each call that reads or changes the index it loses those whose moment has come. The
+    /// default is the system's time.
+    pub now_ms: WallClock,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { config: None, lazy: false, mode: Mode::default(), now_ms: system_time_ms }
+    }
 }
 
 /// An index that is kept in a store.
@@ -47,11 +57,14 @@ pub struct OpenOptions {
 pub struct StoredIndex<S> {
     store: S,
     index: RefCell<Index>,
+    now_ms: WallClock,
 }
 
 impl<S> Host for StoredIndex<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        work(&mut *self.index.try_borrow_mut().map_err(|_| Error::Busy)?)
+        let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
+        expire(&mut index, self.now_ms);
+        work(&mut index)
     }
 }
 
@@ -63,11 +76,11 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
     /// what is there; [`Error::OutOfMemory`]; what the store said.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode, lazy } = options;
+        let OpenOptions { config, mode, lazy, now_ms } = options;
         let mut store = store;
         let mut left = READ_ATTEMPTS;
         loop {
-            let opened = Self::open_once(store, config, mode).await?;
+            let opened = Self::open_once(store, config, mode, now_ms).await?;
             if lazy {
                 return Ok(opened);
             }
@@ -84,9 +97,9 @@ impl<S: Store> StoredIndex<S> {
         }
     }
 
-    async fn open_once(store: S, config: Option<Config>, mode: Mode) -> Result<Self, Error> {
+    async fn open_once(store: S, config: Option<Config>, mode: Mode, now_ms: WallClock) -> Result<Self, Error> {
         let found = open(&store, mode).await?;
-        let around = |store, index| Self { store, index: RefCell::new(index) };
+        let around = |store, index| Self { store, index: RefCell::new(index), now_ms };
         match (found, config) {
             (Some(index), config) => {
                 let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
@@ -106,23 +119,29 @@ impl<S: Store> StoredIndex<S> {
     /// # Errors
     /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
-        let stored = Self { store, index: RefCell::new(index) };
+        let stored = Self { store, index: RefCell::new(index), now_ms: system_time_ms };
         create(&stored.store, &stored).await?;
         Ok(stored)
     }
 
     /// The two apart, for a holder of another kind.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn into_parts(self) -> (S, Index) {
-        (self.store, self.index.into_inner())
+    pub(crate) fn into_parts(self) -> (S, Index, WallClock) {
+        (self.store, self.index.into_inner(), self.now_ms)
     }
 
     /// The index, for searching and reading. To be given back before the next wait: while it is held, nobody can tell the
     /// index how a commit or a checkpoint has ended, and that call is [`Error::Busy`].
     ///
     /// # Errors
-    /// [`Error::Busy`] from within [`StoredIndex::change`].
+    /// [`Error::Busy`] from within [`StoredIndex::change`]; and while it is lent already and a record has expired since.
     pub fn index(&self) -> Result<Ref<'_, Index>, Error> {
+        let index = self.index.try_borrow().map_err(|_| Error::Busy)?;
+        if !has_expired(&index, self.now_ms) {
+            return Ok(index);
+        }
+        drop(index);
+        self.with(|_| Ok(()))?;
         self.index.try_borrow().map_err(|_| Error::Busy)
     }
 

@@ -111,7 +111,7 @@ const fn letter(kind: Kind) -> &'static str {
         Kind::Codes | Kind::LowerCodes | Kind::Scales => "c",
         Kind::Levels | Kind::BaseLinks | Kind::UpperLinks => "l",
         Kind::Ids | Kind::IdTexts => "i",
-        Kind::Meta | Kind::RecordOffsets | Kind::Records | Kind::Places => "p",
+        Kind::Meta | Kind::RecordOffsets | Kind::Records | Kind::Places | Kind::Expiries => "p",
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! 0     magic, version, number of sections, length of the whole, checksums of table and header    64 bytes
 //! 64    table: kind, offset, length and checksum of each section                                   32 bytes each
+//!       of a section that is missing, the last, zeros
 //! ...   the sections in order of kind, each from a multiple of 64 bytes on, zeros between
 //! ```
 //!
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
     Records,
     /// Where records are stored. Of a checkpoint only: an export has the records themselves.
     Places,
+    /// When records expire. Where none does it is of no bytes, and an export has no such section.
+    Expiries,
 }
 
 impl Kind {
@@ -50,8 +53,8 @@ impl Kind {
     /// What a checkpoint stores for each segment of slots, each perhaps with other arrays behind it, in order.
     pub(crate) const STORED: [Self; 4] = [Self::Codes, Self::BaseLinks, Self::Ids, Self::Places];
 
-    /// Every section of an export, in order.
-    pub(crate) const ALL: [Self; 11] = [
+    /// Every section of an export, in order. The last may be missing.
+    pub(crate) const ALL: [Self; 12] = [
         Self::Meta,
         Self::Codes,
         Self::LowerCodes,
@@ -63,7 +66,13 @@ impl Kind {
         Self::IdTexts,
         Self::RecordOffsets,
         Self::Records,
+        Self::Expiries,
     ];
+
+    /// Which section of an export holds this.
+    pub(crate) fn section(self) -> Option<usize> {
+        Self::ALL.iter().position(|kind| *kind == self)
+    }
 }
 
 /// Where each section lies.
@@ -84,6 +93,12 @@ impl Layout {
             (start, len)
         });
         Self { sections, total: next }
+    }
+
+    /// How many sections there are: the last is left out when it is empty.
+    fn count(&self) -> usize {
+        let is_missing = self.sections.last().is_none_or(|section| section.1 == 0);
+        self.sections.len() - usize::from(is_missing)
     }
 
     /// Where the first section lies: right behind the table.
@@ -146,7 +161,8 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
         let (mut table, mut header) = (Vec::new(), Vec::new());
         table.try_reserve_exact(first).map_err(|_| OutOfMemory)?;
         header.try_reserve_exact(first).map_err(|_| OutOfMemory)?;
-        for ((kind, &(start, len)), checksum) in Kind::ALL.iter().zip(&self.layout.sections).zip(self.checksums) {
+        let sections = Kind::ALL.iter().zip(&self.layout.sections).zip(self.checksums);
+        for ((kind, &(start, len)), checksum) in sections.take(self.layout.count()) {
             table.extend_from_slice(&u64::from(*kind as u32).to_le_bytes());
             table.extend_from_slice(&start.to_le_bytes());
             table.extend_from_slice(&len.to_le_bytes());
@@ -155,7 +171,7 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
         table.resize(first - HEADER_BYTES as usize, 0);
         header.extend_from_slice(&MAGIC);
         header.extend_from_slice(&VERSION.to_le_bytes());
-        header.extend_from_slice(&(Kind::ALL.len() as u32).to_le_bytes());
+        header.extend_from_slice(&(self.layout.count() as u32).to_le_bytes());
         header.extend_from_slice(&self.layout.total.to_le_bytes());
         header.extend_from_slice(&xxh64(&table, 0).to_le_bytes());
         header.resize(SEALED_BYTES, 0);
@@ -200,11 +216,9 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
         if xxh64(&table, 0) != word64(&header, 24) {
             return Err(FormatError::corrupt("the table does not match its checksum"));
         }
-        if version == 0 || word32(&header, 12) != Kind::ALL.len() as u32 {
-            return Err(FormatError::corrupt("the header names a version or sections that never were"));
-        }
+        let count = word32(&header, 12) as usize;
         let mut lengths = [0; Kind::ALL.len()];
-        for (at, (length, kind)) in lengths.iter_mut().zip(Kind::ALL).enumerate() {
+        for (at, (length, kind)) in lengths.iter_mut().zip(Kind::ALL).enumerate().take(count) {
             let entry = at * ENTRY_BYTES as usize;
             *length = word64(&table, entry + 16);
             if word64(&table, entry) != u64::from(kind as u32) || *length > source.len() {
@@ -212,12 +226,15 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
             }
         }
         let layout = Layout::new(lengths);
+        if version == 0 || layout.count() != count {
+            return Err(FormatError::corrupt("the header names a version or sections that never were"));
+        }
         if layout.total != source.len() || layout.total != word64(&header, 16) {
             let (found, wanted) = (source.len(), layout.total);
             return Err(FormatError::corrupt(format!("{found} bytes, where the table makes them {wanted}")));
         }
         let contents = Self { source, layout };
-        for (at, kind) in Kind::ALL.into_iter().enumerate() {
+        for (at, kind) in Kind::ALL.into_iter().enumerate().take(count) {
             let entry = at * ENTRY_BYTES as usize;
             if word64(&table, entry + 8) != contents.layout.sections.get(at).map_or(0, |section| section.0) {
                 return Err(FormatError::corrupt(format!("section {kind:?} is not in its place")));
@@ -248,7 +265,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
 
     /// Reads one section from its start.
     pub(crate) fn section(&self, kind: Kind) -> SectionReader<'a, S> {
-        let (start, len) = self.layout.sections.get(kind as usize - 1).copied().unwrap_or_default();
+        let (start, len) = kind.section().and_then(|at| self.layout.sections.get(at)).copied().unwrap_or_default();
         SectionReader { source: self.source, kind, start, at: 0, len }
     }
 }

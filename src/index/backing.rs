@@ -31,9 +31,15 @@ impl Index {
     }
 
     /// Tells the log of a record about to be put. [`Index::unlog`] takes it back when the change fails after all.
-    pub(super) fn log_put(&mut self, id: &Id, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+    pub(super) fn log_put(
+        &mut self,
+        id: &Id,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
         let (kind, payload) = Payload::to_parts(payload);
-        let put = Put { id: id.into(), expires_ms: None, vector: vector.into(), kind: kind.number(), payload };
+        let put = Put { id: id.into(), expires_ms, vector: vector.into(), kind: kind.number(), payload };
         self.log(&Entry::Put(put))
     }
 

@@ -93,6 +93,8 @@ impl Index {
             return Err(Error::StoreFailed { why });
         };
         let len = bytes.len() as u64;
+        let moments = members.iter().filter_map(|&slot| self.parts.expiries.get(slot));
+        let earliest_expiry_ms = moments.fold(f64::INFINITY, f64::min);
         let stored = StoredBlock {
             number,
             codec: AS_IT_IS,
@@ -101,7 +103,7 @@ impl Index {
             checksum: xxh64(&bytes, 0),
             records: members.len() as u32,
             dead: 0,
-            earliest_expiry_ms: f64::INFINITY,
+            earliest_expiry_ms,
         };
         for (key, part) in block_keys(&stored, piece_bytes).zip(bytes.chunks(piece_bytes as usize)) {
             let mut piece = Vec::new();

@@ -27,7 +27,7 @@ pub(super) const VALUES: [(Kind, &[Kind]); 4] = [
     (Kind::Codes, &Kind::CODES),
     (Kind::BaseLinks, &[Kind::Levels, Kind::BaseLinks, Kind::UpperLinks]),
     (Kind::Ids, &[Kind::Ids, Kind::IdTexts]),
-    (Kind::Places, &[Kind::Places]),
+    (Kind::Places, &[Kind::Places, Kind::Expiries]),
 ];
 
 /// After so many rounds over all segments the rest is written at once, however much it is.
@@ -279,7 +279,8 @@ impl Index {
             _ => {
                 // An insert that was refused may have left room for the slot it did not take.
                 let places = self.parts.records.stored_places(segment);
-                put(bytemuck::cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))
+                put(bytemuck::cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))?;
+                if self.expires_in(segment) { self.put_expiries(segment, put) } else { Ok(()) }
             }
         }
     }

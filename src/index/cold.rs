@@ -116,8 +116,9 @@ impl Index {
 
     /// What is held, as the policy sees it.
     fn holding(&self) -> Holding {
-        let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
-        let hot = codes.resident_bytes() + graph.resident_bytes() + tombstones.resident_bytes() + ids.resident_bytes();
+        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
+        let slots = tombstones.resident_bytes() + ids.resident_bytes() + expiries.resident_bytes();
+        let hot = codes.resident_bytes() + graph.resident_bytes() + slots;
         // What waits to be linked will have lists.
         let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.pending.resident_bytes();
         let warm = records.warm.slab_bytes();

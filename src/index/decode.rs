@@ -97,9 +97,10 @@ impl Filling {
         self.links(segment, slots.clone(), from)?;
         self.ids(slots.clone(), from)?;
         match self.source {
-            Source::Export => self.records(slots, from),
-            Source::Checkpoint => Ok(self.places(slots, from)?),
+            Source::Export => self.records(slots.clone(), from)?,
+            Source::Checkpoint => self.places(slots.clone(), from)?,
         }
+        Ok(self.expiries(slots, from)?)
     }
 
     /// Ends the filling, once all segments have been taken.
@@ -245,6 +246,28 @@ impl Filling {
             if place.is_some_and(|place| !parts.records.find(slot, place)) {
                 return Err(corrupt(format!("the place of slot {} is none, or another's", slot.0)));
             }
+        }
+        Ok(())
+    }
+
+    /// When records expire, if any of these do.
+    fn expiries(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
+        if from.left(Kind::Expiries) == 0 {
+            return Ok(());
+        }
+        let parts = &mut self.index.parts;
+        for slot in slots.clone().map(|slot| Slot(slot as u32)) {
+            let mut word = [0; 8];
+            from.take(Kind::Expiries, &mut word)?;
+            let at_ms = f64::from_le_bytes(word);
+            if at_ms == f64::INFINITY {
+                continue;
+            }
+            if !at_ms.is_finite() || !parts.tombstones.is_live(slot) {
+                return Err(corrupt(format!("slot {} expires when nothing does, or is not live", slot.0)));
+            }
+            parts.expiries.reserve(slots.end)?;
+            parts.expiries.set(slot, at_ms);
         }
         Ok(())
     }

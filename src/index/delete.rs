@@ -15,7 +15,7 @@ impl Index {
         Self::check_id(id)?;
         self.check_writable()?;
         let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(false) };
-        self.pending.reserve(1, &self.parts.tombstones)?;
+        self.reserve_pending(1)?;
         self.log(&Entry::Delete(id.into()))?;
         self.bury(slot);
         self.logged();
@@ -28,6 +28,7 @@ impl Index {
         self.parts.tombstones.delete(slot);
         self.pending.bury(slot);
         self.parts.records.remove(slot);
+        self.parts.expiries.remove(slot);
     }
 
     /// Deletes every record and gives their memory back at once. A compaction under way ends. Numbers that were ids

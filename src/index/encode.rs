@@ -75,6 +75,17 @@ impl Index {
         Ok(())
     }
 
+    /// Whether a record in this segment ever expires.
+    pub(super) fn expires_in(&self, segment: usize) -> bool {
+        let expiries = &self.parts.expiries;
+        !expiries.is_empty() && self.slots_in(segment).any(|slot| expiries.get(Slot(slot as u32)).is_some())
+    }
+
+    /// When the record of each slot expires.
+    pub(super) fn put_expiries(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+        put_words(self.slots_in(segment), |slot| self.parts.expiries.get(slot).unwrap_or(f64::INFINITY), to)
+    }
+
     pub(super) fn record_bytes(&self, slot: Slot) -> u64 {
         self.parts.records.record(slot).map_or(0, |record| stored_record_bytes(&record) as u64)
     }

@@ -43,6 +43,14 @@ impl Index {
         to.put(&end.to_le_bytes())?;
         self.export_array(&mut to, Kind::RecordOffsets, |segment, put| self.put_record_ends(segment, &mut end, put))?;
         self.export_array(&mut to, Kind::Records, |segment, put| self.put_records(segment, put))?;
+        let expires = !self.parts.expiries.is_empty();
+        self.export_array(
+            &mut to,
+            Kind::Expiries,
+            |segment, put| {
+                if expires { self.put_expiries(segment, put) } else { Ok(()) }
+            },
+        )?;
         Ok(to.finish()?)
     }
 
@@ -79,6 +87,7 @@ impl Index {
             self.parts.ids.iter().map(|(_, id)| texts(&id)).sum(),
             8 * (slots + 1),
             (0..slots as u32).map(|slot| self.record_bytes(Slot(slot))).sum(),
+            if self.parts.expiries.is_empty() { 0 } else { 8 * slots },
         ]))
     }
 }

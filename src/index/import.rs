@@ -47,6 +47,8 @@ fn expect_lengths(index: &Index, sections: &dyn Arrays, meta: &Meta) -> Result<(
         (Kind::BaseLinks, slots * 8 * index.config.m as u64),
         (Kind::Ids, slots * 8),
         (Kind::RecordOffsets, (slots + 1) * 8),
+        // None expires, or each slot has its moment.
+        (Kind::Expiries, if sections.left(Kind::Expiries) == 0 { 0 } else { slots * 8 }),
     ];
     for (kind, bytes) in expected {
         let found = sections.left(kind);
@@ -62,10 +64,10 @@ struct Sections<'a, S: ?Sized>([SectionReader<'a, S>; Kind::ALL.len()]);
 
 impl<S: ByteSource + ?Sized> Arrays for Sections<'_, S> {
     fn left(&self, kind: Kind) -> u64 {
-        self.0.get(kind as usize - 1).map_or(0, SectionReader::left)
+        kind.section().and_then(|at| self.0.get(at)).map_or(0, SectionReader::left)
     }
 
     fn take(&mut self, kind: Kind, into: &mut [u8]) -> Result<(), FormatError> {
-        self.0.get_mut(kind as usize - 1).map_or(Ok(()), |section| section.take(into))
+        kind.section().and_then(|at| self.0.get_mut(at)).map_or(Ok(()), |section| section.take(into))
     }
 }

@@ -1,5 +1,6 @@
 //! insert, insert_with_id, upsert.
 
+use super::expire::check_expiry;
 use super::payload::too_long;
 use super::{Error, Index, Payload};
 use crate::arena::AppendError;
@@ -28,11 +29,25 @@ impl Index {
     /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with. Whatever
     /// the error, nothing has changed.
     pub fn insert(&mut self, vector: &[f32], payload: Option<Payload<'_>>) -> Result<Id, Error> {
+        self.insert_expiring(vector, payload, None)
+    }
+
+    /// The same, with a moment at which the record expires, in milliseconds since 1970; none: never. From then on it is as
+    /// one that was deleted, for whoever has called [`Index::expire`].
+    ///
+    /// # Errors
+    /// As [`Index::insert`]; [`Error::InvalidOption`] for a moment that is not finite.
+    pub fn insert_expiring(
+        &mut self,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<Id, Error> {
         let number = self.parts.ids.next_number().ok_or_else(|| Error::InvalidId {
             received: "no number: the largest has been used, so each record needs an id of its own".to_owned(),
         })?;
         let id = Id::Number(number);
-        self.put(id.clone(), vector, payload)?;
+        self.put(id.clone(), vector, payload, expires_ms)?;
         Ok(id)
     }
 
@@ -47,9 +62,23 @@ impl Index {
         vector: &[f32],
         payload: Option<Payload<'_>>,
     ) -> Result<(), Error> {
+        self.insert_with_id_expiring(id, vector, payload, None)
+    }
+
+    /// The same, with a moment at which the record expires, as in [`Index::insert_expiring`].
+    ///
+    /// # Errors
+    /// As there, and as [`Index::insert_with_id`].
+    pub fn insert_with_id_expiring(
+        &mut self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
         let id = id.into();
         self.check_new_id(&id)?;
-        self.put(id, vector, payload)
+        self.put(id, vector, payload, expires_ms)
     }
 
     /// Inserts a record under this id, in place of the one that has it, if any.
@@ -57,9 +86,24 @@ impl Index {
     /// # Errors
     /// As [`Index::insert`]; [`Error::InvalidId`].
     pub fn upsert(&mut self, id: impl Into<Id>, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        self.upsert_expiring(id, vector, payload, None)
+    }
+
+    /// The same, with a moment at which the record expires, as in [`Index::insert_expiring`]. That of the record which it
+    /// replaces counts no more.
+    ///
+    /// # Errors
+    /// As there, and as [`Index::upsert`].
+    pub fn upsert_expiring(
+        &mut self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
         let id = id.into();
         Self::check_id(&id)?;
-        self.put(id, vector, payload)
+        self.put(id, vector, payload, expires_ms)
     }
 
     /// Whether this may be an id at all.
@@ -96,8 +140,15 @@ impl Index {
     }
 
     /// Puts a record into a slot of its own, then takes the id over to it. All that can fail comes first.
-    fn put(&mut self, id: Id, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+    fn put(
+        &mut self,
+        id: Id,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
         self.check_writable()?;
+        check_expiry(expires_ms)?;
         let inverse_norm = self.inverse_norm(vector)?;
         let (kind, bytes) = Payload::to_parts(payload);
         if self.parts.slots() >= Slot::MOST {
@@ -109,9 +160,12 @@ impl Index {
         self.link_some()?;
         self.parts.reserve_slot()?;
         self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
-        // Its own, and that of the record that it replaces.
-        self.pending.reserve(2, &self.parts.tombstones)?;
-        self.log_put(&id, vector, payload)?;
+        if expires_ms.is_some() {
+            self.parts.expiries.reserve(self.parts.ids.next_slot().index() + 1)?;
+        }
+        // Its own, that of the record that it replaces, and one more that expires.
+        self.reserve_pending(3)?;
+        self.log_put(&id, vector, payload, expires_ms)?;
         let mut scratch = self.scratch.take();
         let placed = self.place(vector, inverse_norm, &mut scratch);
         self.scratch.put(scratch);
@@ -132,6 +186,9 @@ impl Index {
         let is_bound = self.parts.ids.bind(slot, id);
         debug_assert!(is_bound, "a checked id binds to a slot just allocated");
         self.parts.tombstones.add(slot);
+        if let Some(at_ms) = expires_ms {
+            self.parts.expiries.set(slot, at_ms);
+        }
         self.logged();
         // What records in memory take now is what blocks that were read may no longer have.
         self.trim();

@@ -10,6 +10,7 @@
 //! | `search`  | search, and the choice between graph and scan                        |
 //! | `get`     | get, contains, iteration                                             |
 //! | `delete`  | delete, clear                                                        |
+//! | `expire`  | deleting what has had its time                                       |
 //! | `pending` | records that are not linked into the graph yet                       |
 //! | `maintain`| compaction: when, and one slice at a time                            |
 //! | `stats`   | what is held, truly                                                  |
@@ -36,6 +37,7 @@ mod decode;
 mod delete;
 mod encode;
 mod error;
+mod expire;
 mod export;
 mod get;
 mod import;
@@ -67,6 +69,7 @@ pub use verify::CheckReport;
 
 use crate::arena::Records;
 use crate::compact::{CompactionReport, Parts};
+use crate::expiry::Expiries;
 use crate::graph::Graph;
 use crate::ids::IdMap;
 use crate::quantize::{Codes, Quantization};
@@ -119,6 +122,7 @@ impl Index {
             ids: IdMap::new(),
             tombstones: Tombstones::new(),
             records: Records::new(in_record),
+            expiries: Expiries::new(),
         }
     }
 

@@ -260,7 +260,7 @@ pub(super) fn join(
 struct Values {
     values: [Vec<u8>; VALUES.len()],
     /// What has not been taken of each array, by kind: from where in its value to where.
-    left: [(usize, usize); Kind::Places as usize],
+    left: [(usize, usize); Kind::Expiries as usize],
 }
 
 impl Values {
@@ -279,7 +279,7 @@ impl Values {
             Kind::Places => Some(4 * slots),
             _ => None,
         };
-        let mut left = [(0, 0); Kind::Places as usize];
+        let mut left = [(0, 0); Kind::Expiries as usize];
         for (value, (_, kinds)) in values.iter().zip(VALUES) {
             let mut start = 0;
             for &kind in kinds {
@@ -349,11 +349,15 @@ impl Replay {
         let done = match *entry {
             Entry::Clear => self.index.clear(),
             Entry::Delete(id) => self.index.delete(&id.to_id()?).map(|_| ()),
-            Entry::Put(Put { id, vector, kind, payload, .. }) => {
+            Entry::Put(Put { id, expires_ms, vector, kind, payload }) => {
                 let id: Id = id.to_id()?;
                 let kind = PayloadKind::from_number(kind);
                 let payload = kind.and_then(|kind| Payload::from_parts(kind, payload));
-                if vector.copy_to(&mut self.vector) { self.index.upsert(id, &self.vector, payload) } else { Ok(()) }
+                if vector.copy_to(&mut self.vector) {
+                    self.index.upsert_expiring(id, &self.vector, payload, expires_ms)
+                } else {
+                    Ok(())
+                }
             }
         };
         // What was taken once is refused now: the log is not what was written.

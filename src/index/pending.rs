@@ -150,6 +150,11 @@ impl Index {
         Ok(())
     }
 
+    /// Makes room for changes that may have to wait. Records that expire while they do need some too, and must not be refused it.
+    pub(super) fn reserve_pending(&mut self, changes: usize) -> Result<(), OutOfMemory> {
+        self.pending.reserve(changes + self.parts.expiries.len(), &self.parts.tombstones)
+    }
+
     /// Links as many as an insert has to.
     pub(super) fn link_some(&mut self) -> Result<(), Error> {
         for _ in 0..LINKS_AN_INSERT {

@@ -10,7 +10,7 @@ pub struct ResidentBytes {
     pub codes: usize,
     /// Levels, neighbour lists, the states of slots, and what waits to be linked.
     pub graph: usize,
-    /// Ids and the table that finds them.
+    /// Ids, the table that finds them, and when records expire.
     pub ids: usize,
     /// Full vectors and payloads.
     pub warm: usize,
@@ -92,12 +92,12 @@ pub struct Stats {
 impl Index {
     /// Counts and bytes. Linear in the number of segments.
     pub fn stats(&self) -> Stats {
-        let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
+        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
         let (size, deleted) = (self.len(), self.deleted());
         let bytes = ResidentBytes {
             codes: codes.resident_bytes(),
             graph: graph.resident_bytes() + tombstones.resident_bytes() + self.pending.resident_bytes(),
-            ids: ids.resident_bytes(),
+            ids: ids.resident_bytes() + expiries.resident_bytes(),
             warm: records.resident_bytes(),
             cold_cache: records.read_bytes(),
             scratch: self.scratch.resident_bytes(),

@@ -26,7 +26,7 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn check(&self) -> Result<CheckReport, Error> {
-        let super::Parts { graph, codes, ids, tombstones, records } = &self.parts;
+        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
         let mut waiting = SlotSet::new();
         waiting.reserve(ids.len())?;
         let is_once = self.pending.slots().all(|slot| waiting.insert(slot));
@@ -69,6 +69,12 @@ impl Index {
         }
         if ids.bound() != tombstones.live() {
             note(format!("{} ids for {} live records", ids.bound(), tombstones.live()));
+        }
+        if !expiries.is_sound(|slot| tombstones.is_live(slot)) {
+            note(
+                "the moments at which records expire are not in order, or those of records that are not live"
+                    .to_owned(),
+            );
         }
         Ok(CheckReport { ok: problems.is_empty(), live: tombstones.live(), reachable, problems })
     }

@@ -2,7 +2,9 @@
 
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
-use crate::driver::{Host, OpenOptions, StoredIndex, checkpoint, commit, with_records};
+use crate::driver::{
+    Host, OpenOptions, StoredIndex, WallClock, checkpoint, commit, expire, has_expired, system_time_ms, with_records,
+};
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::store::Store;
 use crate::types::Id;
@@ -33,6 +35,7 @@ struct Shared<S> {
     index: RwLock<Index>,
     /// Whoever writes to it has it for that long, so that commits and checkpoints come one after the other.
     store: Mutex<S>,
+    now_ms: WallClock,
 }
 
 impl<S> Clone for SharedIndex<S> {
@@ -44,11 +47,21 @@ impl<S> Clone for SharedIndex<S> {
 impl<S> Shared<S> {
     // A panic in a caller's closure poisons the lock, but no operation of the index is cut off by it.
     fn read(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+        loop {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            if !has_expired(&index, self.now_ms) {
+                return index;
+            }
+            drop(index);
+            drop(self.write());
+        }
     }
 
+    /// Nothing that has expired is in it.
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        expire(&mut index, self.now_ms);
+        index
     }
 }
 
@@ -61,13 +74,13 @@ impl<S> Host for Shared<S> {
 impl SharedIndex {
     /// Shares an index that is stored nowhere.
     pub fn new(index: Index) -> Self {
-        Self::around(index, ())
+        Self::around(index, (), system_time_ms)
     }
 }
 
 impl<S> SharedIndex<S> {
-    fn around(index: Index, store: S) -> Self {
-        Self { shared: Arc::new(Shared { index: RwLock::new(index), store: Mutex::new(store) }) }
+    fn around(index: Index, store: S, now_ms: WallClock) -> Self {
+        Self { shared: Arc::new(Shared { index: RwLock::new(index), store: Mutex::new(store), now_ms }) }
     }
 
     /// Reads the index, together with other readers. Not to be called from within itself or [`SharedIndex::change`]: the
@@ -140,8 +153,8 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::open`].
     pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let (store, index) = block_on(StoredIndex::open(store, options))??.into_parts();
-        Ok(Self::around(index, store))
+        let (store, index, now_ms) = block_on(StoredIndex::open(store, options))??.into_parts();
+        Ok(Self::around(index, store, now_ms))
     }
 
     /// [`SharedIndex::search`], and what it needs of records that are in the store only is read, one such search at a time.

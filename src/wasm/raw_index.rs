@@ -114,8 +114,16 @@ impl RawIndex {
         Ok(self.borrow()?.index.reserve(count as usize)?)
     }
 
-    pub fn insert(&self, vector: &Float32Array, kind: u8, bytes: Option<Uint8Array>) -> Result<JsValue, JsValue> {
-        let id = self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| index.insert(vector, payload))?;
+    pub fn insert(
+        &self,
+        vector: &Float32Array,
+        kind: u8,
+        bytes: Option<Uint8Array>,
+        expires: Option<f64>,
+    ) -> Result<JsValue, JsValue> {
+        let id = self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
+            index.insert_expiring(vector, payload, expires)
+        })?;
         Ok(values::id_to_js(&id))
     }
 
@@ -126,10 +134,11 @@ impl RawIndex {
         vector: &Float32Array,
         kind: u8,
         bytes: Option<Uint8Array>,
+        expires: Option<f64>,
     ) -> Result<(), JsValue> {
         let id = values::id(id)?;
         Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
-            index.insert_with_id(id, vector, payload)
+            index.insert_with_id_expiring(id, vector, payload, expires)
         })?)
     }
 
@@ -139,9 +148,19 @@ impl RawIndex {
         vector: &Float32Array,
         kind: u8,
         bytes: Option<Uint8Array>,
+        expires: Option<f64>,
     ) -> Result<(), JsValue> {
         let id = values::id(id)?;
-        Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| index.upsert(id, vector, payload))?)
+        Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
+            index.upsert_expiring(id, vector, payload, expires)
+        })?)
+    }
+
+    /// Deletes what has expired by `now`. Says when the next record expires; infinity when none does.
+    pub fn expire(&self, now: f64) -> Result<f64, JsValue> {
+        let index = &mut self.borrow()?.index;
+        index.expire(now);
+        Ok(index.next_expiry_ms().unwrap_or(f64::INFINITY))
     }
 
     /// The slot of a live record, or -1.

@@ -152,6 +152,31 @@ fn insert() {
 }
 
 #[test]
+fn insert_what_expires() {
+    for count in [0, 1, 64, 127] {
+        let mut index = filled(Quantization::Int8, count);
+        let new = vector(5000);
+        // The first one that expires, and one more.
+        for number in 0..2 {
+            let bytes = index.export().unwrap();
+            let insert = |index: &mut Index, id| index.insert_with_id_expiring(id, &new, None, Some(4e12));
+            each_refusal(&bytes, Leaves::Everything, &NUMBER, insert);
+            if count > 7 {
+                let upsert = |index: &mut Index, id| index.upsert_expiring(id, &new, None, Some(5e12));
+                each_refusal(&bytes, Leaves::Everything, &id(7), upsert);
+            }
+            index.insert_expiring(&vector(6000 + number), None, Some(3e12)).unwrap();
+        }
+        let bytes = index.export().unwrap();
+        let expire = |index: &mut Index, _| {
+            assert_eq!(index.expire(3e12), 2);
+            Ok(())
+        };
+        assert_eq!(each_refusal(&bytes, Leaves::Everything, &NUMBER, expire), 0, "no memory is needed");
+    }
+}
+
+#[test]
 fn insert_where_a_segment_and_a_slab_end() {
     let large = vec![7; 300 << 10];
     for (count, payload) in [(1024, &b""[..]), (100, &large)] {

@@ -7,12 +7,41 @@ use crate::frozen;
 use crate::support::{distance, sound};
 
 const BYTES: &[u8] = include_bytes!("../fixtures/v1/index.thermo");
+const EXPIRING: &[u8] = include_bytes!("../fixtures/v1/expiring.thermo");
 
 #[test]
 #[ignore = "writes the file that all other tests read; only for a new version of the format"]
 fn write_the_frozen_index() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1/index.thermo");
-    std::fs::write(path, frozen::build().unwrap().export().unwrap()).unwrap();
+    let write = |name: &str, index: Index| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/v1/").to_owned() + name;
+        std::fs::write(path, index.export().unwrap()).unwrap();
+    };
+    write("index.thermo", frozen::build().unwrap());
+    write("expiring.thermo", frozen::build_expiring().unwrap());
+}
+
+#[test]
+fn the_frozen_index_of_records_that_expire_is_what_it_was() {
+    assert!(frozen::build_expiring().unwrap().export().unwrap() == EXPIRING, "the same again gives the same bytes");
+    let expiries = Forge::of(EXPIRING).section(kind::EXPIRIES).to_vec();
+    let moments: Vec<f64> = expiries.chunks(8).map(|word| f64::from_le_bytes(word.try_into().unwrap())).collect();
+    let expected: Vec<f64> = frozen::expiring_rows().filter_map(frozen::expires_ms).collect();
+    // In order of slot: the first two are in the slots that were free.
+    let mut found: Vec<f64> = moments.iter().copied().filter(|moment| moment.is_finite()).collect();
+    found.sort_by(f64::total_cmp);
+    let mut sorted = expected;
+    sorted.sort_by(f64::total_cmp);
+    assert_eq!((found, moments.len()), (sorted, Forge::of(EXPIRING).section(kind::LEVELS).len()));
+
+    let mut index = Index::import(EXPIRING).unwrap();
+    assert!(index.export().unwrap() == EXPIRING);
+    let rows = frozen::expiring_rows();
+    assert!(rows.clone().all(|row| index.contains(&frozen::id(row)).unwrap()));
+    assert_eq!((index.expire(2e12), index.next_expiry_ms()), (3, frozen::expires_ms(61)));
+    sound(&index);
+    for row in rows {
+        assert_eq!(index.contains(&frozen::id(row)).unwrap(), row % 2 == 1, "row {row}");
+    }
 }
 
 #[test]

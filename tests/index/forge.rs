@@ -18,6 +18,8 @@ pub(crate) mod kind {
     pub(crate) const ID_TEXTS: usize = 8;
     pub(crate) const RECORD_OFFSETS: usize = 9;
     pub(crate) const RECORDS: usize = 10;
+    /// Missing where no record expires.
+    pub(crate) const EXPIRIES: usize = 11;
 }
 
 /// Where each field of the meta section begins.
@@ -39,7 +41,9 @@ pub(crate) mod meta {
 
 const HEADER: usize = 64;
 const ENTRY: usize = 32;
+/// Where no record expires.
 pub(crate) const SECTIONS: usize = 11;
+const MOST_SECTIONS: usize = 12;
 const ALIGNMENT: usize = 64;
 
 pub(crate) fn word32(bytes: &[u8], at: usize) -> u32 {
@@ -70,10 +74,13 @@ impl Forge {
         let section = |at: usize| {
             let entry = HEADER + at * ENTRY;
             let (start, len) = (word64(bytes, entry + 8) as usize, word64(bytes, entry + 16) as usize);
-            assert_eq!((word64(bytes, entry), start % ALIGNMENT), (at as u64 + 1, 0));
+            let number = if at == kind::EXPIRIES { 13 } else { at as u64 + 1 };
+            assert_eq!((word64(bytes, entry), start % ALIGNMENT), (number, 0));
             bytes[start..start + len].to_vec()
         };
-        let sections: Vec<Vec<u8>> = (0..SECTIONS).map(section).collect();
+        let count = word32(bytes, 12) as usize;
+        assert!((SECTIONS..=MOST_SECTIONS).contains(&count));
+        let sections: Vec<Vec<u8>> = (0..count).map(section).collect();
         assert_eq!(sections[kind::META].len(), meta::BYTES);
         let magic = bytes[..8].try_into().unwrap();
         let forge =
@@ -107,6 +114,11 @@ impl Forge {
         self.sections[kind][8 * at..8 * at + 8].copy_from_slice(&word.to_le_bytes());
     }
 
+    /// Adds a section behind the last.
+    pub(crate) fn push_section(&mut self, bytes: Vec<u8>) {
+        self.sections.push(bytes);
+    }
+
     /// Overwrites a field of the meta section.
     pub(crate) fn set_meta(&mut self, at: usize, bytes: &[u8]) {
         self.sections[kind::META][at..at + bytes.len()].copy_from_slice(bytes);
@@ -114,13 +126,14 @@ impl Forge {
 
     /// The whole, with checksums that fit whatever it has become.
     pub(crate) fn seal(&self) -> Vec<u8> {
-        let first = (HEADER + SECTIONS * ENTRY).next_multiple_of(ALIGNMENT);
+        let first = (HEADER + MOST_SECTIONS * ENTRY).next_multiple_of(ALIGNMENT);
         let (mut table, mut body) = (Vec::new(), Vec::new());
         for (at, section) in self.sections.iter().enumerate() {
             let start = first + body.len();
             let mut padded = section.clone();
             padded.resize(section.len().next_multiple_of(ALIGNMENT), self.padding);
-            let mut fields = [at as u64 + 1, start as u64, section.len() as u64, xxh64(&padded, 0)];
+            let number = if at == kind::EXPIRIES { 13 } else { at as u64 + 1 };
+            let mut fields = [number, start as u64, section.len() as u64, xxh64(&padded, 0)];
             for (_, field, value) in self.lies.iter().filter(|lie| lie.0 == at) {
                 fields[*field] = *value;
             }
@@ -130,7 +143,7 @@ impl Forge {
         table.resize(first - HEADER, self.padding);
         let mut bytes = self.magic.to_vec();
         bytes.extend(self.version.to_le_bytes());
-        bytes.extend(self.count.unwrap_or(SECTIONS as u32).to_le_bytes());
+        bytes.extend(self.count.unwrap_or(self.sections.len() as u32).to_le_bytes());
         bytes.extend(self.total.unwrap_or((first + body.len()) as u64).to_le_bytes());
         bytes.extend(xxh64(&table, 0).to_le_bytes());
         bytes.resize(HEADER - 8, self.padding);

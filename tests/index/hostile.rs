@@ -400,3 +400,31 @@ proptest! {
 fn any_word() -> impl Strategy<Value = u32> {
     prop_oneof![0u32..64, any::<u32>(), Just(END), (0u32..64).prop_map(|slot| slot | TREE), Just(f32::NAN.to_bits())]
 }
+
+#[test]
+fn moments_at_which_nothing_can_expire() {
+    // Slots 0 and 1 are live, slot 10 is deleted.
+    let with = |change: fn(&mut Vec<u8>)| {
+        move |forge: &mut Forge| {
+            let mut moments = f64::INFINITY.to_le_bytes().repeat(slots(forge));
+            moments[8..16].copy_from_slice(&1e12f64.to_le_bytes());
+            change(&mut moments);
+            forge.push_section(moments);
+        }
+    };
+    let mut forge = honest(Quantization::Int8);
+    with(|_| {})(&mut forge);
+    assert_eq!(survives(&forge.seal()), Ok(()));
+    refused("one too few", with(|moments| moments.truncate(moments.len() - 8)));
+    refused("one too many", with(|moments| moments.extend_from_slice(&1e12f64.to_le_bytes())));
+    refused("half a moment", with(|moments| moments.truncate(moments.len() - 4)));
+    refused("none, and a section for them", with(Vec::clear));
+    refused("not a number", with(|moments| moments[..8].copy_from_slice(&f64::NAN.to_le_bytes())));
+    refused("before all time", with(|moments| moments[..8].copy_from_slice(&f64::NEG_INFINITY.to_le_bytes())));
+    refused("of a tombstone", with(|moments| moments[80..88].copy_from_slice(&1e12f64.to_le_bytes())));
+    refused("two of them", |forge| {
+        let moments = f64::INFINITY.to_le_bytes().repeat(slots(forge));
+        forge.push_section(moments.clone());
+        forge.push_section(moments);
+    });
+}

@@ -21,6 +21,7 @@ mod bad_input;
 mod churn;
 mod compaction;
 mod damage;
+mod expiry;
 mod fixture;
 mod forge;
 #[path = "../support/fixture.rs"]

@@ -1,5 +1,7 @@
 //! Any sequence of calls, beside a hash map and brute force.
 
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 use thermocline::{Config, Error, Id, Index, Metric, Quantization, SearchOptions};
 
@@ -11,6 +13,10 @@ enum Op {
     InsertMany(u64, usize),
     InsertWithId(Id, u64),
     Upsert(Id, u64),
+    /// Expires after so long, in place of what had the id.
+    UpsertExpiring(Id, u64, u32),
+    /// So long passes.
+    Pass(u32),
     Delete(Id),
     /// Deletes about one in so many of the live records.
     DeleteMany(u64, usize),
@@ -50,6 +56,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         4 => (any::<u64>(), 1usize..400).prop_map(|(seed, count)| Op::InsertMany(seed, count)),
         4 => (any_id(), seed()).prop_map(|(id, seed)| Op::InsertWithId(id, seed)),
         4 => (any_id(), seed()).prop_map(|(id, seed)| Op::Upsert(id, seed)),
+        4 => (any_id(), seed(), 0u32..200).prop_map(|(id, seed, after)| Op::UpsertExpiring(id, seed, after)),
+        3 => (0u32..120).prop_map(Op::Pass),
         6 => any_id().prop_map(Op::Delete),
         4 => (any::<u64>(), 1usize..6).prop_map(|(seed, one_in)| Op::DeleteMany(seed, one_in)),
         8 => (seed(), 1usize..20, prop_oneof![1usize..5, 60usize..200], prop_oneof![4 => Just(1u64), 1 => 2u64..40])
@@ -96,6 +104,9 @@ struct Run {
     index: Index,
     model: Model,
     next_number: u64,
+    /// When the records that expire do, and what time it is.
+    expiries: HashMap<Id, f64>,
+    now_ms: f64,
     tombstones: Tombstones,
     /// Recall of the searches wide enough to be held to it: sum and count.
     recall: (f64, usize),
@@ -105,7 +116,8 @@ impl Run {
     fn new(config: Config) -> Self {
         let tombstones = Tombstones::default();
         let index = Index::new(config).unwrap();
-        Self { index, model: Model::default(), next_number: 0, tombstones, recall: (0.0, 0) }
+        let (model, expiries) = (Model::default(), HashMap::new());
+        Self { index, model, next_number: 0, expiries, now_ms: 1e12, tombstones, recall: (0.0, 0) }
     }
 
     fn metric(&self) -> Metric {
@@ -130,6 +142,7 @@ impl Run {
         if let Id::Number(number) = id {
             self.next_number = self.next_number.max(number + 1);
         }
+        self.expiries.remove(&id);
         let record = (self.vector(seed), OwnPayload::of(seed));
         if self.model.records.insert(id, record).is_some() {
             self.tombstones.settled += 1;
@@ -143,9 +156,21 @@ impl Run {
     }
 
     fn delete(&mut self, id: &Id) {
+        self.expiries.remove(id);
         let was_live = self.model.records.remove(id).is_some();
         assert_eq!(self.index.delete(id).unwrap(), was_live);
         self.tombstones.settled += usize::from(was_live);
+    }
+
+    /// What has had its time is deleted, in no order that means anything.
+    fn pass(&mut self, ms: f64) {
+        self.now_ms += ms;
+        let (gone, left) = self.expiries.drain().partition(|(_, at_ms)| *at_ms <= self.now_ms);
+        self.expiries = left;
+        let gone: HashMap<Id, f64> = gone;
+        gone.keys().for_each(|id| drop(self.model.records.remove(id)));
+        assert_eq!(self.index.expire(self.now_ms), gone.len());
+        self.tombstones.settled += gone.len();
     }
 
     /// The job is gone. What it has removed is its own affair, but it invents no tombstones beyond what moved.
@@ -188,6 +213,14 @@ impl Run {
                 self.index.upsert(id.clone(), &self.vector(seed), OwnPayload::of(seed).borrow()).unwrap();
                 self.put(id, seed);
             }
+            Op::UpsertExpiring(id, seed, after) => {
+                let (vector, payload) = (self.vector(seed), OwnPayload::of(seed));
+                let at_ms = self.now_ms + f64::from(after);
+                self.index.upsert_expiring(id.clone(), &vector, payload.borrow(), Some(at_ms)).unwrap();
+                self.put(id.clone(), seed);
+                self.expiries.insert(id, at_ms);
+            }
+            Op::Pass(ms) => self.pass(f64::from(ms)),
             Op::Delete(id) => self.delete(&id),
             Op::DeleteMany(seed, one_in) => {
                 let mut ids: Vec<Id> = self.model.records.keys().cloned().collect();
@@ -244,6 +277,7 @@ impl Run {
             Op::Clear => {
                 self.index.clear().unwrap();
                 self.model.records.clear();
+                self.expiries.clear();
                 self.tombstones = Tombstones::default();
             }
             Op::Reload => {
@@ -281,6 +315,7 @@ impl Run {
     fn verify(&mut self) {
         self.tombstones.emptied |= self.model.records.is_empty();
         self.model.verify(&self.index);
+        assert_eq!(self.index.next_expiry_ms(), self.expiries.values().copied().reduce(f64::min));
         let (found, Tombstones { settled, leaving, .. }) = (self.index.deleted(), &self.tombstones);
         match leaving {
             None => assert_eq!(found, *settled),

@@ -136,3 +136,18 @@ fn a_reader_that_panics_stops_nobody() {
     assert!(finds(&index, 3));
     index.change(|index| index.insert(&vector(99), None)).unwrap();
 }
+
+#[test]
+fn what_has_expired_is_there_for_nobody() {
+    let index = SharedIndex::new(filled(10));
+    let now_ms = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1000.0;
+    // By the time that it is in, its moment has come.
+    index.change(|index| index.insert_with_id_expiring("brief", &vector(99), None, Some(now_ms()))).unwrap();
+    index.change(|index| index.insert_with_id_expiring("later", &vector(98), None, Some(now_ms() + 1e9))).unwrap();
+    assert_eq!(index.read(|index| (index.len(), index.contains(&"brief".into()))), (11, Ok(false)));
+    index.change(|index| index.upsert_expiring("brief", &vector(99), None, Some(now_ms()))).unwrap();
+    let hits = index.search(&vector(99), SearchOptions::top(20)).unwrap();
+    assert!(hits.len() == 11 && hits.iter().all(|hit| hit.id != "brief".into()));
+    index.change(|index| index.upsert_expiring("brief", &vector(99), None, Some(now_ms()))).unwrap();
+    assert_eq!(index.compact(1.0).unwrap().tombstones_removed, 3);
+}

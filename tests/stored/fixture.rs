@@ -1,11 +1,11 @@
 //! The frozen place of format 1: a directory with a checkpoint and a log, as it was written once. The package's tests open it
-//! in Node.
+//! in Node. And another one, of records that expire.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use thermocline::{DirectoryStore, OpenOptions, Payload, Record, StoreOptions, StoredIndex};
+use thermocline::{Config, DirectoryStore, Index, OpenOptions, Payload, Record, StoreOptions, StoredIndex, WallClock};
 
 use crate::frozen;
 use crate::support::now;
@@ -14,8 +14,8 @@ use crate::support::now;
 const LOGGED: core::ops::Range<u32> = 50..53;
 const DELETED: u32 = 0;
 
-fn place() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1/place")
+fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1").join(name)
 }
 
 fn fresh(name: &str) -> PathBuf {
@@ -33,9 +33,9 @@ fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(path).unwrap().map(entry).collect()
 }
 
-fn write(path: &Path) {
+fn write(path: &Path, index: Index) {
     let store = DirectoryStore::open(path, StoreOptions::default()).unwrap();
-    let stored = now(StoredIndex::create(store, frozen::build().unwrap())).unwrap();
+    let stored = now(StoredIndex::create(store, index)).unwrap();
     for row in LOGGED {
         let (json, bytes) = frozen::payload(row);
         let payload = json.as_deref().map(Payload::Json).or(bytes.as_deref().map(Payload::Bytes));
@@ -45,18 +45,39 @@ fn write(path: &Path) {
     now(stored.close()).unwrap();
 }
 
+/// Rows of which all but the first expire, half of them in the checkpoint and half in the log.
+fn write_expiring(path: &Path) {
+    let config = Config { m: 4, ef_construction: 32, seed: 2026, ..Config::new(frozen::DIMENSIONS) };
+    let options = OpenOptions { config: Some(config), now_ms: || 0.0, ..Default::default() };
+    let store = DirectoryStore::open(path, StoreOptions::default()).unwrap();
+    let stored = now(StoredIndex::open(store, options)).unwrap();
+    let put = |row| {
+        let (id, vector) = (frozen::id(row), frozen::vector(row));
+        stored.change(|index| index.insert_with_id_expiring(id, &vector, None, frozen::expires_ms(row))).unwrap();
+    };
+    let rows = frozen::expiring_rows();
+    let middle = rows.start + 3;
+    put(rows.start - 1);
+    (rows.start..middle).for_each(put);
+    now(stored.checkpoint()).unwrap();
+    (middle..rows.end).for_each(put);
+    now(stored.close()).unwrap();
+}
+
 #[test]
 #[ignore = "writes the files that all other tests read; only for a new version of the format"]
 fn write_the_frozen_place() {
-    let _ = fs::remove_dir_all(place());
-    write(&place());
+    let _ = fs::remove_dir_all(place("place"));
+    write(&place("place"), frozen::build().unwrap());
+    let _ = fs::remove_dir_all(place("expiring"));
+    write_expiring(&place("expiring"));
 }
 
 #[test]
 fn the_frozen_place_is_what_it_was() {
     let path = fresh("frozen");
     fs::create_dir(&path).unwrap();
-    for (name, bytes) in files(&place()) {
+    for (name, bytes) in files(&place("place")) {
         fs::write(path.join(name), bytes).unwrap();
     }
     for lazy in [false, true] {
@@ -82,12 +103,51 @@ fn the_frozen_place_is_what_it_was() {
 
 #[test]
 fn the_same_again_gives_the_same_files() {
-    let path = fresh("again");
-    write(&path);
-    let (written, kept) = (files(&path), files(&place()));
-    assert_eq!(written.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
-    for (name, bytes) in written {
-        assert!(bytes == kept[&name], "{name} has changed");
+    for name in ["place", "expiring"] {
+        let path = fresh("again");
+        if name == "place" {
+            write(&path, frozen::build().unwrap())
+        } else {
+            write_expiring(&path)
+        }
+        let (written, kept) = (files(&path), files(&place(name)));
+        assert_eq!(written.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
+        for (name, bytes) in written {
+            assert!(bytes == kept[&name], "{name} has changed");
+        }
+        fs::remove_dir_all(path).unwrap();
+    }
+}
+
+#[test]
+fn of_the_frozen_place_of_records_that_expire_those_are_gone_that_have() {
+    let path = fresh("expiring");
+    fs::create_dir(&path).unwrap();
+    for (name, bytes) in files(&place("expiring")) {
+        fs::write(path.join(name), bytes).unwrap();
+    }
+    // The moments of the checkpoint lie behind the places, a word of each slot after the other.
+    let is_places = |name: &str| name.starts_with("s_p_");
+    let values = files(&path).into_iter().filter(|(name, _)| is_places(name)).map(|(_, value)| value);
+    let moments = |value: Vec<u8>| {
+        let words = value[4 * 4..].chunks(8).map(|word| f64::from_le_bytes(word.try_into().unwrap()));
+        words.collect::<Vec<_>>()
+    };
+    let first = frozen::expiring_rows().start;
+    let expected = (first - 1..first + 3).map(|row| frozen::expires_ms(row).unwrap_or(f64::INFINITY)).collect();
+    assert_eq!(values.map(moments).collect::<Vec<_>>(), [expected] as [Vec<f64>; 1]);
+
+    for (now_ms, later) in [((|| 0.0) as WallClock, false), (|| 2e12, true)] {
+        let store = DirectoryStore::open(&path, StoreOptions::default()).unwrap();
+        let stored = now(StoredIndex::open(store, OpenOptions { now_ms, ..Default::default() })).unwrap();
+        let index = stored.index().unwrap();
+        assert!(index.check().unwrap().ok);
+        for row in frozen::expiring_rows() {
+            let is_there = !later || !row.is_multiple_of(2);
+            assert_eq!(index.contains(&frozen::id(row)), Ok(is_there), "row {row}");
+        }
+        assert_eq!(index.len(), if later { 4 } else { 7 });
+        assert_eq!(index.next_expiry_ms(), frozen::expires_ms(if later { 61 } else { 60 }));
     }
     fs::remove_dir_all(path).unwrap();
 }

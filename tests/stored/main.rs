@@ -23,6 +23,7 @@ mod costs;
 mod damage;
 mod fixture;
 #[path = "../support/fixture.rs"]
+#[allow(dead_code)]
 mod frozen;
 mod kill;
 mod layout;

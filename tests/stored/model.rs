@@ -13,6 +13,20 @@ pub(crate) struct Model {
     states: Vec<u64>,
     /// So many of the changes are acknowledged.
     acknowledged: usize,
+    /// Records that expire, each in which of the states.
+    expiring: Vec<Life>,
+    /// Up to here they have.
+    pub(crate) now_ms: f64,
+}
+
+/// A record that expires, in the states from `born` on to before `died`.
+#[derive(Clone, Debug)]
+struct Life {
+    id: Id,
+    record: u64,
+    expires_ms: f64,
+    born: usize,
+    died: Option<usize>,
 }
 
 fn mix(hash: u64, word: u64) -> u64 {
@@ -43,17 +57,54 @@ impl Model {
         Self { states: vec![0], ..Self::default() }
     }
 
+    pub(crate) fn put_expiring(&mut self, id: Id, record: u64, expires_ms: f64) {
+        self.put(id.clone(), record);
+        self.expiring.push(Life { id, record, expires_ms, born: self.states.len() - 1, died: None });
+    }
+
+    /// So late it is now. What has expired is in none of the states any more: nobody is told when it goes, and whoever opens
+    /// the index finds out for himself.
+    pub(crate) fn pass(&mut self, now_ms: f64) {
+        self.now_ms = now_ms;
+        let Self { records, whole, states, expiring, .. } = self;
+        expiring.retain(|life| {
+            let is_over = life.expires_ms <= now_ms;
+            if is_over {
+                let end = life.died.unwrap_or(states.len());
+                for state in &mut states[life.born..end] {
+                    *state = state.wrapping_sub(life.record);
+                }
+                if life.died.is_none() {
+                    records.remove(&life.id);
+                    *whole = whole.wrapping_sub(life.record);
+                }
+            }
+            !is_over
+        });
+    }
+
+    /// The next state is without this record.
+    fn end(&mut self, is_it: impl Fn(&Id) -> bool) {
+        let next = self.states.len();
+        for life in self.expiring.iter_mut().filter(|life| life.died.is_none() && is_it(&life.id)) {
+            life.died = Some(next);
+        }
+    }
+
     pub(crate) fn put(&mut self, id: Id, record: u64) {
+        self.end(|other| *other == id);
         let before = self.records.insert(id, record).unwrap_or(0);
         self.changed(self.whole.wrapping_sub(before).wrapping_add(record));
     }
 
     pub(crate) fn delete(&mut self, id: &Id) {
+        self.end(|other| other == id);
         let before = self.records.remove(id).unwrap();
         self.changed(self.whole.wrapping_sub(before));
     }
 
     pub(crate) fn clear(&mut self) {
+        self.end(|_| true);
         self.records.clear();
         self.changed(0);
     }
@@ -95,7 +146,12 @@ impl Model {
             self.acknowledged,
             self.records.len()
         );
-        *self = Self { records, whole, states: vec![whole], acknowledged: 0 };
+        let mut expiring = core::mem::take(&mut self.expiring);
+        expiring.retain(|life| records.get(&life.id) == Some(&life.record));
+        expiring.iter_mut().for_each(|life| (life.born, life.died) = (0, None));
+        let next = expiring.iter().map(|life| life.expires_ms).reduce(f64::min);
+        assert_eq!(index.next_expiry_ms(), next, "each record has kept its moment");
+        *self = Self { records, whole, states: vec![whole], acknowledged: 0, expiring, now_ms: self.now_ms };
     }
 }
 

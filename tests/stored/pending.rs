@@ -15,7 +15,7 @@ type Stored = StoredIndex<MemoryStore>;
 
 /// Nothing is linked yet, and all records are in memory.
 fn open(place: &MemoryStore, config: Config, mode: Mode) -> Stored {
-    let options = OpenOptions { config: Some(config), lazy: true, mode };
+    let options = OpenOptions { config: Some(config), lazy: true, mode, ..Default::default() };
     let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
     now(stored.read_ahead()).unwrap();
     stored

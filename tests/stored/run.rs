@@ -6,7 +6,7 @@ use thermocline::{
 
 use crate::layout;
 use crate::model::{Model, fingerprint};
-use crate::support::{Rng, Shared, content, copied, drive, now, put};
+use crate::support::{Rng, Shared, content, copied, drive, now, now_ms, put, set_now_ms};
 
 /// What is done to an index and its store.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub(crate) enum Op {
     /// So many records that wait to be linked are.
     Link(usize),
     Clear,
+    /// So long passes.
+    Pass(usize),
     /// Closed, or else just dropped; and opened again.
     Reopen {
         closes: bool,
@@ -72,7 +74,7 @@ impl Script {
 
     fn op(rng: &mut Rng, is_large: bool) -> Op {
         // Relinking thousands of nodes takes longer than all else.
-        let op = rng.below(if is_large { 39 } else { 42 });
+        let op = rng.below(if is_large { 42 } else { 45 });
         match op {
             0..=11 => Op::Change(1 + rng.below(8)),
             12..=16 => Op::Commit,
@@ -85,7 +87,8 @@ impl Script {
             34 => Op::Reopen { closes: true },
             35 | 36 => Op::Fill(rng.below(if is_large { 150 } else { 30 })),
             37 | 38 => Op::Link(1 + rng.below(20)),
-            39 => Op::Clear,
+            39..=41 => Op::Pass(rng.below(20)),
+            42 => Op::Clear,
             _ => Op::Change(30),
         }
     }
@@ -110,6 +113,7 @@ pub(crate) struct Dead;
 impl Run {
     pub(crate) fn new(script: &Script, place: MemoryStore, store: Shared, model: Model, is_dead_after: bool) -> Self {
         let rng = Rng(script.seed ^ 0x5eed);
+        set_now_ms(model.now_ms);
         let Script { config, lazy, .. } = *script;
         Self { place, store, config, lazy, rng, model, stored: None, failures: 0, is_dead_after }
     }
@@ -135,7 +139,7 @@ impl Run {
     }
 
     fn open(&mut self) -> Result<(), Dead> {
-        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, lazy: self.lazy };
+        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, lazy: self.lazy, now_ms };
         self.stored = None;
         loop {
             let opened = now(StoredIndex::open(self.store.clone(), options));
@@ -179,6 +183,11 @@ impl Run {
             Op::Clear => {
                 stored.change(Index::clear).unwrap();
                 model.clear();
+            }
+            Op::Pass(ms) => {
+                set_now_ms(now_ms() + ms as f64);
+                model.pass(now_ms());
+                model.verify(&stored.index().unwrap());
             }
             Op::Reopen { closes } => {
                 let stored = self.stored.take().unwrap();
@@ -303,7 +312,7 @@ impl Run {
             let place = copied(&self.place);
             // Damaged and not missing: only the two newest names are looked at.
             put(&place, newest, b"damaged".to_vec());
-            let options = OpenOptions { mode: Mode::ReadOnly, ..Default::default() };
+            let options = OpenOptions { mode: Mode::ReadOnly, now_ms, ..Default::default() };
             let stored = now(StoredIndex::open(place, options)).unwrap();
             self.model.clone().settle(&stored.index().unwrap());
         }
@@ -337,7 +346,13 @@ fn change(stored: &StoredIndex<Shared>, model: &mut Model, rng: &mut Rng) {
         let print = fingerprint(&id, &vector, payload);
         model.put(id, print);
     };
-    match rng.below(8) {
+    match rng.below(10) {
+        8 | 9 => {
+            let (id, expires_ms) = (any_id(rng), now_ms() + rng.below(30) as f64 + 0.5);
+            stored.change(|index| index.upsert_expiring(id.clone(), &vector, payload, Some(expires_ms))).unwrap();
+            let print = fingerprint(&id, &vector, payload);
+            model.put_expiring(id, print, expires_ms);
+        }
         0..=2 => {
             let id = stored.change(|index| index.insert(&vector, payload)).unwrap();
             note(model, id);

@@ -11,6 +11,19 @@ pub(crate) use crate::random::Rng;
 use thermocline::bench_support::{Call, FaultStore, Plan};
 use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
 
+thread_local! {
+    static NOW_MS: Cell<f64> = const { Cell::new(0.0) };
+}
+
+/// The time that tests let pass.
+pub(crate) fn now_ms() -> f64 {
+    NOW_MS.get()
+}
+
+pub(crate) fn set_now_ms(now_ms: f64) {
+    NOW_MS.set(now_ms);
+}
+
 impl Rng {
     pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0

@@ -10,7 +10,7 @@ use super::project::{File, Violation, expect_lines, expect_none, files};
 const LAYERS: [&[&str]; 8] = [
     &["types"],
     &["metric", "format", "store", "order", "segments", "slot_set"],
-    &["quantize", "arena", "ids", "tombstone"],
+    &["quantize", "arena", "ids", "tombstone", "expiry"],
     &["graph", "filter"],
     &["compact", "rerank"],
     &["index"],

@@ -1,6 +1,6 @@
 // A directory that the native program wrote, opened in Node: tests/fixtures/v1/README.md says what is in it.
 import assert from "node:assert/strict";
-import { cp } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { whole } from "./helpers.mjs";
@@ -26,4 +26,17 @@ test("an index that a native program has stored is opened, searched, changed and
   await whole(index, 35);
   assert.deepEqual((await index.get("from Node")).payload, [1, 2]);
   await index.close();
+});
+
+test("of an index that a native program has stored what has expired since is not there", async () => {
+  const path = fresh();
+  await cp(`${process.env.THERMOCLINE_FIXTURES}/expiring`, path, { recursive: true });
+  for (const mode of ["readonly", "readwrite"]) {
+    const index = await VectorIndex.open(path, { mode });
+    await whole(index, 4);
+    assert.equal(index.deletedCount, 3);
+    await index.close();
+  }
+  const exported = await VectorIndex.import(await readFile(`${process.env.THERMOCLINE_FIXTURES}/expiring.thermo`));
+  await whole(exported, 35);
 });
