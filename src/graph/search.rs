@@ -57,7 +57,7 @@ impl Scratch {
 /// Which nodes a search may return. An enum, so that a search is compiled once for all of them: it is asked only about
 /// candidates near enough to be kept, and code is bytes to download.
 pub(crate) enum Accept<'a> {
-    /// Every node: nothing is deleted.
+    /// Every node: nothing is deleted, and no slot is free.
     All,
     /// Those that hold a live record.
     Live(&'a SlotSet),

@@ -165,6 +165,9 @@ impl Index {
     }
 }
 
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
+
 const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Index>();

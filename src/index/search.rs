@@ -182,9 +182,11 @@ impl Index {
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, point, Level(0)) } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
+        // Where a free slot is left, nothing but the proof of the graph says that no link leads there.
+        let is_full = tombstones.deleted() == 0 && tombstones.live() >= graph.len();
         let accept = &mut match &mut filter {
             Some(passes) => Accept::If(passes),
-            None if tombstones.deleted() == 0 => Accept::All,
+            None if is_full => Accept::All,
             None => Accept::Live(tombstones.live_slots()),
         };
         if let Some(start) = start {

@@ -1,0 +1,116 @@
+//! What can only be brought about from the inside of an index.
+
+#![allow(clippy::unwrap_used)]
+
+use super::{Config, Index, SearchOptions};
+use crate::metric::Metric;
+use crate::quantize::Quantization;
+use crate::segments::segments_of;
+use crate::types::{Id, Slot};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const DIMENSIONS: usize = 4;
+
+/// SplitMix64, from a seed.
+struct Random(u64);
+
+impl Random {
+    const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z ^ (z >> 27)
+    }
+
+    const fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    /// On a coarse grid, where many distances are equal.
+    fn vector(&mut self) -> [f32; DIMENSIONS] {
+        core::array::from_fn(|at| self.below(9) as f32 - if at == 0 { 4.5 } else { 4.0 })
+    }
+}
+
+/// An index with live, deleted and free slots, and nodes that wait to be linked in some of these.
+fn index(metric: Metric, quantization: Quantization, random: &mut Random) -> Index {
+    let config = Config { metric, quantization, m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) };
+    let mut index = Index::new(config).unwrap();
+    let mut change = |index: &mut Index, inserts: u64| {
+        for _ in 0..inserts {
+            index.insert(&random.vector(), None).unwrap();
+        }
+        let ids: Vec<Id> = index.iter().map(|record| record.id).collect();
+        // Or none at all.
+        let one_in = [5, u64::MAX][random.below(2) as usize];
+        for id in ids.into_iter().filter(|_| random.below(one_in) == 0) {
+            assert!(index.delete(&id).unwrap());
+        }
+        random.below(4)
+    };
+    let gaps = change(&mut index, 300);
+    if gaps < 3 {
+        index.compact_start().unwrap();
+        while gaps == 0 || index.compact_progress().unwrap().phase == "graph" {
+            if !index.compact_step(1).unwrap() {
+                break;
+            }
+        }
+        index.compact_abort();
+    }
+    if change(&mut index, 10) < 2 {
+        index.pending.hold(true);
+        change(&mut index, 50);
+        index.pending.hold(false);
+    }
+    index
+}
+
+/// Writes links over all lists that lead to any slot there is, or nowhere, with marks on some, and lets searches start anywhere.
+fn make_up_links(index: &mut Index, random: &mut Random) {
+    let graph = &mut index.parts.graph;
+    let slots = graph.len() as u64;
+    let (ends, near) = (1 + random.below(12), 1 + random.below(slots));
+    let link = |random: &mut Random| {
+        // Most lists lead to the same few.
+        let below = if random.below(3) == 0 { slots } else { near };
+        let mark = (random.next() as u32) & (1 << 31);
+        if ends > 1 && random.below(ends) == 0 { u32::MAX } else { random.below(below) as u32 | mark }
+    };
+    for segment in 0..segments_of(slots as usize) {
+        graph.base_lists_mut(segment).fill_with(|| link(random));
+        graph.upper_lists_mut(segment).fill_with(|| link(random));
+    }
+    let entry = Slot(random.below(slots + 2) as u32);
+    graph.set_entry(Some(entry).filter(|_| random.below(9) > 0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Stored links are followed before they are proven. Whatever they are, a search ends, and returns as many live
+    /// records as there are, up to `k`, and each once.
+    #[test]
+    fn made_up_links_lead_a_search_nowhere_but_to_live_records(seed in any::<u64>(), metric in 0..3usize, full in any::<bool>()) {
+        let random = &mut Random(seed);
+        let metric = [Metric::Cosine, Metric::L2, Metric::Dot][metric];
+        let quantization = if full { Quantization::None } else { Quantization::Int8 };
+        let mut index = index(metric, quantization, random);
+        make_up_links(&mut index, random);
+        for _ in 0..20 {
+            let (k, ef) = (1 + random.below(12) as usize, 1 + random.below(6) as usize);
+            let one_in = 1 + random.below(3);
+            let passes = |id: &Id| matches!(id, Id::Number(number) if number.is_multiple_of(one_in));
+            let mut filter = passes;
+            let options = SearchOptions::top(k).with_ef(ef);
+            let options = if one_in == 1 { options } else { options.with_filter(&mut filter) };
+            let hits = index.search(&random.vector(), options).unwrap();
+            let ids: BTreeSet<&Id> = hits.iter().map(|hit| &hit.id).collect();
+            let live = index.iter().filter(|record| passes(&record.id)).count();
+            prop_assert_eq!((hits.len(), ids.len()), (k.min(live), k.min(live)));
+            for id in ids {
+                prop_assert!(index.contains(id).unwrap() && passes(id));
+            }
+        }
+    }
+}
