@@ -19,6 +19,8 @@ const LATEST_MS = 2000;
 const SLICE_MS = 4;
 /** The longest time that a timer can wait. */
 const LONGEST_MS = 2 ** 31 - 1;
+/** What is left to idle time. */
+type Idle = "checkpoint" | "read" | "link";
 
 export class Keeper {
   readonly #handle: Handle;
@@ -32,7 +34,8 @@ export class Keeper {
   #next: Promise<void> | undefined;
   /** What the commit under way has taken no longer counts as uncommitted. */
   #committing = false;
-  #checkpointPlanned = false;
+  /** What takes back each idle turn that is planned. */
+  readonly #planned = new Map<Idle, () => void>();
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
   #closing = false;
@@ -94,21 +97,31 @@ export class Keeper {
     });
   }
 
+  /** Runs in idle time, once for all who plan the same meanwhile, and not when the index closes before. */
+  #whenIdle(what: Idle, run: (timeRemaining: () => number) => void): void {
+    if (this.#closing || this.#planned.has(what)) return;
+    const turn = (timeRemaining: () => number): void => {
+      this.#planned.delete(what);
+      run(timeRemaining);
+    };
+    this.#planned.set(what, whenIdle(turn, LATEST_MS));
+  }
+
   /** What fails here is left to the call that needs it. */
   #readAhead(): void {
-    whenIdle(() => {
-      if (this.#closing || this.#handle.refusal) return;
+    this.#whenIdle("read", () => {
+      if (this.#handle.refusal) return;
       this.#reads(this.#handle.keep((raw) => raw.readAhead())).then((more) => { if (more) this.#readAhead(); }, () => {});
-    }, LATEST_MS);
+    });
   }
 
   /** What fails here is left to the insert or the checkpoint that needs it. */
   #link(): void {
-    whenIdle((timeRemaining) => {
-      if (this.#closing || this.#handle.isMoving) return;
+    this.#whenIdle("link", (timeRemaining) => {
+      if (this.#handle.isMoving) return;
       const sliceMs = Math.min(SLICE_MS, timeRemaining());
       this.#handle.keep((raw) => raw.linkSlice(sliceMs)).then((more) => { if (more) this.#link(); }, () => {});
-    }, LATEST_MS);
+    });
   }
 
   /** Links what is left, in slices. False when closing is over before that. */
@@ -135,12 +148,7 @@ export class Keeper {
   /** To be called after whatever may have made a checkpoint due: one is then made in idle time. */
   async planCheckpoint(): Promise<void> {
     const due = await this.#handle.keep((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (!due || this.#checkpointPlanned || this.#closing || this.#unsaid) return;
-    this.#checkpointPlanned = true;
-    whenIdle(() => {
-      this.#checkpointPlanned = false;
-      if (!this.#closing) void this.#queue(() => this.#checkpoint());
-    }, LATEST_MS);
+    if (due && !this.#unsaid) this.#whenIdle("checkpoint", () => void this.#queue(() => this.#checkpoint()));
   }
 
   /**
@@ -188,6 +196,7 @@ export class Keeper {
    */
   async close(timeoutMs: number): Promise<void> {
     this.#closing = true;
+    for (const takeBack of this.#planned.values()) takeBack();
     const state = { failed: false };
     const ending = this.#end(state);
     let timer: ReturnType<typeof setTimeout> | undefined;

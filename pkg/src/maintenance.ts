@@ -22,7 +22,8 @@ export class Maintenance {
   #job: Job | undefined;
   readonly #handle: Handle;
   readonly #onDone: () => void;
-  readonly #hooks = new Set<() => void>();
+  /** What wakes each hook, and what takes back the idle turn that it waits for. */
+  readonly #hooks = new Map<() => void, () => void>();
 
   /** `onDone` is told of each compaction that has ended. */
   constructor(handle: Handle, onDone = () => {}) {
@@ -78,11 +79,11 @@ export class Maintenance {
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
-    let awaiting = false;
+    let awaited: (() => void) | undefined;
 
     const turn = (timeRemaining: () => number): void => {
-      awaiting = false;
-      if (!this.#hooks.has(wake) || !this.#handle.isOpen) return;
+      awaited = undefined;
+      if (!this.#handle.isOpen) return;
       try {
         if (!this.#wanted()) return;
         const left = Math.min(sliceMs, timeRemaining());
@@ -103,22 +104,24 @@ export class Maintenance {
     };
     const wake = (): void => {
       // Asking may find that records have expired, and then this is called once more.
-      if (!this.#wanted() || awaiting) return;
-      awaiting = true;
-      whenIdle(turn);
+      if (this.#wanted() && !awaited) awaited = whenIdle(turn);
     };
-    this.#hooks.add(wake);
+    this.#hooks.set(wake, () => awaited?.());
     wake();
-    return () => void this.#hooks.delete(wake);
+    return () => {
+      awaited?.();
+      this.#hooks.delete(wake);
+    };
   }
 
   /** To be called after whatever may have made a compaction needed. */
   touched(): void {
-    for (const wake of this.#hooks) wake();
+    for (const wake of this.#hooks.keys()) wake();
   }
 
   /** Forgets the hooks and the job; calls that drive one find the index closed at their next slice. */
   close(): void {
+    for (const takeBack of this.#hooks.values()) takeBack();
     this.#hooks.clear();
     this.#job = undefined;
   }

@@ -1,7 +1,7 @@
 // Giving the event loop a turn: between the slices of a long call, and when there is nothing else to do.
 
 /** The scheduler of newer browsers; not every type library knows it. */
-declare const scheduler: undefined | { postTask?(run: () => void, options: { priority: string }): Promise<unknown> };
+declare const scheduler: undefined | { postTask?(run: () => void, options: { priority: string; signal: AbortSignal }): Promise<unknown> };
 
 /**
  * Resolves after whatever waits in the event loop had its turn. No timer: browsers stretch those to 4 ms and more. The
@@ -58,14 +58,26 @@ export class Slice {
 
 /**
  * Runs once when the platform has nothing better to do, with a function that tells the milliseconds left; in a page that is
- * always busy, after `latestMs` if given. Never keeps a Node process alive: its timer is unreferenced, and unlike an
- * unreferenced immediate it does fire while the loop waits.
+ * always busy, after `latestMs` if given. What it returns takes it back. Never keeps a Node process alive: its timer is
+ * unreferenced, and unlike an unreferenced immediate it does fire while the loop waits.
  */
-export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 0): void {
+export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 0): () => void {
   const unlimited = () => run(() => Infinity);
-  // A timeout of 0 is none.
-  if (typeof requestIdleCallback === "function") requestIdleCallback((deadline) => run(() => deadline.timeRemaining()), { timeout: latestMs });
-  else if (typeof setImmediate === "function") (setTimeout(unlimited, 1) as { unref?(): void }).unref?.();
-  else if (typeof scheduler === "object" && scheduler.postTask) void scheduler.postTask(unlimited, { priority: "background" });
-  else void nextTurn().then(unlimited);
+  if (typeof requestIdleCallback === "function") {
+    // A timeout of 0 is none.
+    const handle = requestIdleCallback((deadline) => run(() => deadline.timeRemaining()), { timeout: latestMs });
+    return () => cancelIdleCallback(handle);
+  }
+  if (typeof setImmediate === "function") {
+    const timer = setTimeout(unlimited, 1) as ReturnType<typeof setTimeout> & { unref?(): void };
+    timer.unref?.();
+    return () => clearTimeout(timer);
+  }
+  const taken = new AbortController();
+  const unlessTaken = () => taken.signal.aborted || unlimited();
+  if (typeof scheduler === "object" && scheduler.postTask) {
+    // That it was taken back is a rejection.
+    scheduler.postTask(unlessTaken, { priority: "background", signal: taken.signal }).catch(() => {});
+  } else void nextTurn().then(unlessTaken);
+  return () => taken.abort();
 }

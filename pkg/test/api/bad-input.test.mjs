@@ -178,5 +178,7 @@ test("errors are errors: name, code, message, stack", () => {
   assert.ok(error instanceof Error);
   assert.deepEqual([error.name, error.code, error.message, error.cause], ["ThermoclineError", "LOCKED", "held elsewhere", 5]);
   assert.equal(String(error), "ThermoclineError: held elsewhere");
-  assert.match(error.stack, /^ThermoclineError: held elsewhere/);
+  // Where an engine begins a stack with the name.
+  if (new Error("words").stack.startsWith("Error: words")) assert.match(error.stack, /^ThermoclineError: held elsewhere/);
+  else assert.ok(error.stack.length > 0);
 });

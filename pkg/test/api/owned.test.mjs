@@ -1,0 +1,88 @@
+// Whatever an index leaves with its platform while it works is gone when it is closed.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { flat, pause, rowsOf, until } from "./helpers.mjs";
+import { watch } from "./owned.mjs";
+import { KINDS, MapStore } from "./places.mjs";
+
+const DIMENSIONS = 64;
+const vectors = rowsOf(flat(600, DIMENSIONS), DIMENSIONS);
+const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: "payload ".repeat(60) }));
+
+/** Web Locks that are held or asked for; none where there are no Web Locks. */
+async function locks() {
+  const { held = [], pending = [] } = (await globalThis.navigator?.locks?.query?.()) ?? {};
+  return [...held, ...pending].map(({ name }) => name).sort();
+}
+
+/** Everything at once: idle compaction, a compaction and an insertion with signals, a checkpoint to come, reading ahead. */
+async function begin(index) {
+  const { signal } = new AbortController();
+  index.compactWhenIdle();
+  await index.insertMany(rows, { upsert: true });
+  await index.deleteMany(rows.slice(0, 400).map(({ id }) => id));
+  const endless = (async function* () {
+    for (;;) yield { vector: vectors[0] };
+  })();
+  // Of what is refused meanwhile, whoever waits for all of it is told.
+  const outcomes = Promise.allSettled([index.compact({ sliceMs: 0.5, signal }), index.insertMany(endless, { signal }), index.search(vectors[0])]);
+  return { outcomes };
+}
+
+for (const { label, place } of [{ label: "memory" }, ...KINDS]) {
+  test(`${label}: closed in the middle of everything, nothing waits any more`, async () => {
+    const held = await locks();
+    const at = place?.();
+    for (const round of [0, 1]) {
+      const seen = watch();
+      try {
+        const open = ([name, options]) => VectorIndex.open(name, { dimensions: DIMENSIONS, ...options });
+        const index = at ? await open(at()) : await VectorIndex.memory({ dimensions: DIMENSIONS });
+        const { outcomes } = await begin(index);
+        for (let turn = 0; turn < 100 && !seen.waiting().includes("listener"); turn++) await pause();
+        const before = seen.waiting();
+        if (round) await pause(20);
+        await index.close();
+        assert.ok(before.includes("listener"), `before: ${before}`);
+        assert.ok((await outcomes).some(({ reason }) => reason?.code === "CLOSED"));
+        // What the platform's own promises have begun by then ends by itself, and at once.
+        await until(() => !seen.waiting().includes("setImmediate"), "the last turn");
+        assert.deepEqual(seen.waiting(), []);
+      } finally {
+        seen.end();
+      }
+      assert.deepEqual(await locks(), held);
+    }
+  });
+}
+
+test("a checkpoint and a reading ahead that are planned are taken back, and so is the idle turn of a hook that stops", async () => {
+  const values = new Map();
+  const first = await VectorIndex.open("own", { store: new MapStore(values), dimensions: DIMENSIONS });
+  for (let round = 0; round < 4; round++) await first.insertMany(rows, { upsert: true });
+  await first.close();
+  const seen = watch();
+  try {
+    const index = await VectorIndex.open("own", { store: new MapStore(values) });
+    // Reading ahead and linking wait for their first idle turn.
+    assert.equal(seen.waiting().length, 2, seen.waiting().join());
+    await index.close();
+    assert.deepEqual(seen.waiting(), []);
+    const memory = await VectorIndex.memory({ dimensions: DIMENSIONS });
+    await memory.insertMany(rows);
+    await memory.deleteMany(rows.slice(0, 400).map(({ id }) => id));
+    const stop = memory.compactWhenIdle();
+    assert.equal(seen.waiting().length, 1, seen.waiting().join());
+    stop();
+    assert.deepEqual(seen.waiting(), []);
+    stop();
+    await pause(20);
+    assert.equal(memory.deletedCount, 400, "it does not run any more");
+    memory.compactWhenIdle();
+    await until(() => memory.deletedCount === 0, "another hook's compaction");
+    await memory.close();
+  } finally {
+    seen.end();
+  }
+});
