@@ -4,9 +4,10 @@ use super::expire::check_expiry;
 use super::payload::too_long;
 use super::{Error, Index, Payload};
 use crate::arena::AppendError;
-use crate::graph::{NewNode, Scratch, draw_level};
+use crate::graph::{Graph, NewNode, Scratch, draw_level};
 use crate::ids::validate;
-use crate::quantize::with_space;
+use crate::quantize::{Codes, with_space};
+use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
 
 impl From<AppendError> for Error {
@@ -17,6 +18,19 @@ impl From<AppendError> for Error {
             AppendError::DimensionMismatch { expected, received } => Self::DimensionMismatch { expected, received },
         }
     }
+}
+
+/// Links a node, whose code is there, to nodes of `live`. For those that come and those that have waited, so that it is in
+/// the shipped wasm once.
+#[inline(never)]
+pub(super) fn link(
+    graph: &mut Graph,
+    codes: &Codes,
+    node: NewNode,
+    live: &SlotSet,
+    scratch: &mut Scratch,
+) -> Result<(), OutOfMemory> {
+    with_space!(codes, space => graph.insert(space, node, live, scratch))
 }
 
 impl Index {
@@ -210,7 +224,7 @@ impl Index {
             self.pending.link(node);
             return Ok(slot);
         }
-        let linked = with_space!(&*codes, space => graph.insert(space, node, tombstones.live_slots(), scratch));
+        let linked = link(graph, codes, node, tombstones.live_slots(), scratch);
         if linked.is_err() {
             self.parts.release(slot);
             // A slot beyond the last node would be one that the graph's arrays do not have.

@@ -13,9 +13,9 @@
 //! undone, unless others wait: then it links two from the front, and stands behind the rest. So the queue gets shorter with
 //! every insert, and none takes longer than three without a queue.
 
+use super::insert::link;
 use super::{Error, Index};
 use crate::graph::NewNode;
-use crate::quantize::with_space;
 use crate::slot_set::SlotSet;
 use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
@@ -121,6 +121,7 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]: the record waits on.
+    #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
         let mut has_linked = false;
         while let Some(&change) = self.pending.changes.get(self.pending.next) {
@@ -177,8 +178,7 @@ impl Index {
         pending.live.reserve(node.slot.index() + 1)?;
         let mut buffers = scratch.take();
         let prepared = buffers.points_mut().into_iter().try_for_each(|buffer| codes.prepare(buffer));
-        let linked = prepared
-            .and_then(|()| with_space!(&*codes, space => graph.insert(space, node, &pending.live, &mut buffers)));
+        let linked = prepared.and_then(|()| link(graph, codes, node, &pending.live, &mut buffers));
         scratch.put(buffers);
         linked?;
         pending.live.insert(node.slot);
