@@ -127,6 +127,44 @@ fn what_threads_commit_together_is_there_again() {
     assert!(again.read(|index| index.check().unwrap().ok));
 }
 
+/// All of it is in the log: nothing is linked when it is opened, and all of it is found throughout.
+#[test]
+fn readers_find_what_is_being_linked() {
+    let store = MemoryStore::default();
+    let config = Some(Config { ef_construction: 32, ..Config::new(DIMENSIONS) });
+    let filled = SharedIndex::open(store.clone(), OpenOptions { config, ..OpenOptions::default() }).unwrap();
+    for number in 0..2000 {
+        filled.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+    }
+    filled.commit().unwrap();
+    drop(filled);
+    let index = SharedIndex::open(store, OpenOptions { lazy: true, ..OpenOptions::default() }).unwrap();
+    assert_eq!(index.read(Index::pending), 2000);
+    thread::scope(|scope| {
+        // Two threads link at once, and the order of the queue is that of neither.
+        for _ in 0..2 {
+            let index = index.clone();
+            scope.spawn(move || index.link().unwrap());
+        }
+        for reader in 0..8u64 {
+            let index = index.clone();
+            scope.spawn(move || {
+                (0..100).for_each(|at| {
+                    let number = (reader * 131 + at * 7) % 2000;
+                    let hits = index.search(&vector(number), SearchOptions::top(1).with_ef(64)).unwrap();
+                    assert_eq!(hits[0].id, Id::Number(number));
+                });
+            });
+        }
+        for number in 2000..2100 {
+            index.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+        }
+    });
+    assert_eq!(index.read(|index| (index.pending(), index.len())), (0, 2100));
+    assert!(index.read(|index| index.check().unwrap().ok));
+    index.checkpoint().unwrap();
+}
+
 #[test]
 fn a_reader_that_panics_stops_nobody() {
     let index = SharedIndex::new(filled(10));
