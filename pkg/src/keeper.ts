@@ -124,10 +124,10 @@ export class Keeper {
     });
   }
 
-  /** Links what is left, in slices. False when closing is over before that. */
-  async #linked(): Promise<boolean> {
-    while (!this.#late && (await this.#handle.keep((raw) => raw.linkSlice(SLICE_MS)))) await nextTurn();
-    return !this.#late;
+  /** Links what is left, in slices. False when it has been stopped before the end. */
+  async #linked(stopped: () => boolean): Promise<boolean> {
+    while (!stopped() && (await this.#handle.keep((raw) => raw.linkSlice(SLICE_MS)))) await nextTurn();
+    return !stopped();
   }
 
   /** Resolves once everything that was changed before this call is in the log. */
@@ -148,7 +148,13 @@ export class Keeper {
   /** To be called after whatever may have made a checkpoint due: one is then made in idle time. */
   async planCheckpoint(): Promise<void> {
     const due = await this.#handle.keep((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (due && !this.#unsaid) this.#whenIdle("checkpoint", () => void this.#queue(() => this.#checkpoint()));
+    if (due && !this.#unsaid) this.#whenIdle("checkpoint", () => void this.#makeCheckpoint());
+  }
+
+  async #makeCheckpoint(): Promise<void> {
+    // Not in the queue, where commits would wait for it. What fails here fails there again.
+    await this.#linked(() => this.#closing).catch(() => {});
+    if (!this.#closing) void this.#queue(() => this.#checkpoint());
   }
 
   /**
@@ -161,10 +167,10 @@ export class Keeper {
     const handle = this.#handle;
     let moved: RawIndex | undefined;
     let returned = 0;
+    const writes = !(await handle.keep((raw) => raw.readOnly));
+    // Not in the queue, where commits would wait for it.
+    if (writes) await this.#linked(() => this.#closing);
     await this.#queue(async () => {
-      handle.checkOpen();
-      const writes = !(await handle.keep((raw) => raw.readOnly));
-      if (writes) await this.#linked();
       handle.checkOpen();
       handle.hold();
       try {
@@ -183,6 +189,8 @@ export class Keeper {
         throw codedError(error) ?? trapped(error);
       } finally {
         handle.settle();
+        // Nothing is linked while it moves.
+        this.#link();
       }
     });
     this.#begin();
@@ -274,7 +282,7 @@ export class Keeper {
     if (this.#handle.refusal) return;
     this.#unsaid = undefined;
     try {
-      if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked())) return;
+      if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked(() => this.#late))) return;
       await this.#handle.keep((raw) => raw.checkpoint());
     } catch (error) {
       this.#unsaid = error;
