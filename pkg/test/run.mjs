@@ -1,9 +1,9 @@
 // Runs the package's tests against the packed tarball. Needs a built dist/ (npm run build).
 //
-//     node test/run.mjs [api] [store] [browser] [packaging]        all of them when none is named
+//     node test/run.mjs [api] [store] [browser] [firefox] [packaging]        all but firefox when none is named
 //
 // api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, and its stores. packaging: what the tarball holds and weighs, what others
+// interface's files in headless Chromium, what only a browser has, and its stores. firefox: interface and stores in headless Firefox, which needs geckodriver. packaging: what the tarball holds and weighs, what others
 // read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
 import { cp, readdir } from "node:fs/promises";
@@ -12,16 +12,17 @@ import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./sup
 
 /** For one file of tests, which takes seconds: one that hangs must say so. */
 const TIMEOUT_MS = 240_000;
-const SUITES = ["api", "store", "browser", "packaging"];
+const SUITES = ["api", "store", "browser", "firefox", "packaging"];
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !SUITES.includes(name));
 if (unknown.length) throw new Error(`expected suites out of ${SUITES.join(", ")}, got ${unknown.join(", ")}`);
-const wanted = chosen.length ? chosen : SUITES;
+const wanted = chosen.length ? chosen : SUITES.filter((name) => name !== "firefox");
 
 let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
 if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
+if (wanted.includes("firefox")) failed = !(await nodeTest(PKG, ["test/firefox.test.mjs"])) || failed;
 if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 

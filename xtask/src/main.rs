@@ -24,7 +24,7 @@ const HELP: &str = "\
 usage: cargo xtask <task> [arguments]
 
   demo [arguments]   build, run the demonstration in Node, then serve its page (--once: end after the first part)
-  test               everything CI runs: format, lints, docs, native tests, wasm tests in Chromium and in Node,
+  test               everything CI runs: format, lints, docs, native tests, wasm tests in Node, Chromium and Firefox,
                      the package, the demonstration; a summary of stages at the end
   build              compile the wasm and the package: pkg/ is ready for `npm pack`
   bench [arguments]  build, then run the benchmark harness (THERMOCLINE_DATA names the folder of the large set)
@@ -32,7 +32,8 @@ usage: cargo xtask <task> [arguments]
   help               this text
 
 Every task first installs what the machine lacks, and needs only Rust (rustup) and Node 20 or newer for it.
-CHROME and CHROMEDRIVER name the browser and its driver where they are not on the search path.";
+CHROME and CHROMEDRIVER, FIREFOX and GECKODRIVER name browsers and their drivers where they are not on the search
+path. Stages in Firefox are skipped where it cannot be had.";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);

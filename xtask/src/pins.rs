@@ -5,6 +5,9 @@
 /// The wasm-pack that runs `tests/wasm.rs`. No file of Rust's own tools can hold this pin, so it lives here.
 pub(crate) const WASM_PACK: &str = "0.15.1";
 
+/// Firefox's driver, for the same tests. Unlike Chromium's it is not a package of Debian's.
+pub(crate) const GECKODRIVER: &str = "0.37.1";
+
 /// The version that `Cargo.toml` pins wasm-bindgen to. The generated glue and the crate must be one version, so the
 /// pin must be exact (`"=X.Y.Z"`); anything else is an error that says so.
 pub(crate) fn wasm_bindgen(cargo_toml: &str) -> Result<String, String> {

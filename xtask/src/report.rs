@@ -9,6 +9,8 @@ use crate::run::Tally;
 enum End {
     Passed(Option<Tally>),
     Failed(String),
+    /// What it needs cannot be had here.
+    Absent(String),
 }
 
 struct Stage {
@@ -35,6 +37,12 @@ impl Report {
         self.record(name, || work().map(Some))
     }
 
+    /// Marks a stage as skipped that this machine has not got what it takes for, and says so.
+    pub(crate) fn absent(&mut self, name: &'static str, why: &str) {
+        println!("\n== {name}: NOT RUN: {why}");
+        self.stages.push(Stage { name, took: Duration::ZERO, end: End::Absent(why.to_owned()) });
+    }
+
     /// Marks a stage as failed that could not even begin.
     pub(crate) fn blocked(&mut self, name: &'static str, why: &str) {
         self.record(name, || Err(format!("not run: {why}")));
@@ -53,7 +61,8 @@ impl Report {
         passed
     }
 
-    /// Prints the summary, whose last line is `N passed, N failed` and counts stages. An error when one failed.
+    /// Prints the summary, whose last line counts stages: `N passed, N failed`, and `, N skipped` if there are any. An error
+    /// when one failed.
     pub(crate) fn finish(self) -> Result<(), String> {
         println!("{}", self.summary());
         if self.failed() == 0 { Ok(()) } else { Err(String::new()) }
@@ -61,6 +70,10 @@ impl Report {
 
     fn failed(&self) -> usize {
         self.stages.iter().filter(|stage| matches!(stage.end, End::Failed(_))).count()
+    }
+
+    fn skipped(&self) -> usize {
+        self.stages.iter().filter(|stage| matches!(stage.end, End::Absent(_))).count()
     }
 
     fn summary(&self) -> String {
@@ -72,12 +85,16 @@ impl Report {
                 End::Passed(None) => ("pass", String::new()),
                 End::Passed(Some(tally)) => ("pass", format!("  {} tests", tally.passed)),
                 End::Failed(message) => ("FAIL", format!("  {}", message.lines().next().unwrap_or_default())),
+                End::Absent(why) => ("skip", format!("  NOT RUN: {}", why.lines().next().unwrap_or_default())),
             };
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{mark}  {name:<width$}  {seconds:>7.1} s{note}");
         }
-        let failed = self.failed();
-        let _ = write!(text, "{} passed, {failed} failed", self.stages.len() - failed);
+        let (failed, skipped) = (self.failed(), self.skipped());
+        let _ = write!(text, "{} passed, {failed} failed", self.stages.len() - failed - skipped);
+        if skipped > 0 {
+            let _ = write!(text, ", {skipped} skipped");
+        }
         text
     }
 }
@@ -98,6 +115,17 @@ mod tests {
         assert!(summary.contains("7 tests"), "{summary}");
         assert!(summary.contains("a link is broken") && !summary.contains("and more"), "{summary}");
         assert!(report.finish().is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_said_and_fails_nothing() {
+        let mut report = Report::default();
+        report.stage("format", || Ok(()));
+        report.absent("second browser", "there is none\nInstall it");
+        let summary = report.summary();
+        assert_eq!(summary.lines().last(), Some("1 passed, 0 failed, 1 skipped"));
+        assert!(summary.contains("skip  second browser") && summary.contains("NOT RUN: there is none"), "{summary}");
+        assert!(report.finish().is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{found, installing};
+use super::{debian, found, installing};
 use crate::pins;
 use crate::repo::Repo;
 use crate::run;
@@ -51,7 +51,7 @@ pub(super) fn find_or_install(repo: &Repo, named: &Named) -> Result<Browser, Str
         return Ok(browser);
     }
     installing("chromium and chromium-driver", "not found");
-    install(repo)?;
+    debian::install(repo, &["chromium", "chromium-driver"]).map_err(|why| advice(&why))?;
     find(repo, named).ok_or_else(|| advice("apt-get installed them, and they are still not on the search path"))
 }
 
@@ -76,7 +76,7 @@ fn same_major(chrome: Option<&str>, driver: Option<&str>) -> Result<(), String> 
 }
 
 /// What a variable names, which must be there: falling back to another browser would hide a typing error.
-fn named(variable: &str, value: Option<PathBuf>) -> Result<Option<PathBuf>, String> {
+pub(super) fn named(variable: &str, value: Option<PathBuf>) -> Result<Option<PathBuf>, String> {
     match value {
         None => Ok(None),
         Some(path) if path.as_os_str().is_empty() => Ok(None),
@@ -87,27 +87,6 @@ fn named(variable: &str, value: Option<PathBuf>) -> Result<Option<PathBuf>, Stri
 
 fn mac_browser() -> Option<PathBuf> {
     Some(PathBuf::from(MAC_BROWSER)).filter(|path| path.is_file())
-}
-
-fn install(repo: &Repo) -> Result<(), String> {
-    if repo.which("apt-get").is_none() {
-        return Err(advice("there is no apt-get here"));
-    }
-    let root = run::capture(repo.command("id").arg("-u")).is_some_and(|id| id.trim() == "0");
-    if !root && run::capture(repo.command("sudo").args(["-n", "true"])).is_none() {
-        return Err(advice("apt-get needs root, and sudo asks for a password"));
-    }
-    let apt_get = |step: &[&str]| {
-        let mut command = repo.command(if root { "env" } else { "sudo" });
-        command.args(if root { &[][..] } else { &["-n", "env"] });
-        run::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(step))
-    };
-    // One source of packages that cannot be reached fails the update, and need not be the one that is wanted.
-    if let Err(error) = apt_get(&["update"]) {
-        println!("  {error}; going on with the lists that are there");
-    }
-    apt_get(&["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"])
-        .map_err(|error| advice(&error))
 }
 
 fn advice(why: &str) -> String {

@@ -17,6 +17,11 @@ pub(crate) fn ensure_wasm_pack(repo: &Repo) -> Result<(), String> {
     ensure(repo, &Tool { program: "wasm-pack", package: "wasm-pack", version: pins::WASM_PACK })
 }
 
+/// Firefox's driver.
+pub(crate) fn ensure_geckodriver(repo: &Repo) -> Result<(), String> {
+    ensure(repo, &Tool { program: "geckodriver", package: "geckodriver", version: pins::GECKODRIVER })
+}
+
 struct Tool<'a> {
     program: &'a str,
     package: &'a str,

@@ -3,13 +3,17 @@
 //! | file | for |
 //! |---|---|
 //! | `rust.rs` | the wasm target, clippy and rustfmt |
-//! | `cargo_tool.rs` | wasm-bindgen's command line and wasm-pack, at their pinned versions |
+//! | `cargo_tool.rs` | wasm-bindgen's command line, wasm-pack and geckodriver, at their pinned versions |
 //! | `npm.rs` | Node itself, and the dependencies of a folder with a `package.json` |
 //! | `browser.rs` | Chromium and its driver |
+//! | `firefox.rs` | Firefox and its driver |
+//! | `debian.rs` | Debian's packages, for the two |
 //! | `python.rs` | what the tests read the package's OpenMetrics text with |
 
 pub(crate) mod browser;
 pub(crate) mod cargo_tool;
+mod debian;
+pub(crate) mod firefox;
 #[cfg(all(test, unix))]
 mod machine_tests;
 pub(crate) mod npm;

@@ -8,6 +8,7 @@ use crate::repo::Repo;
 use crate::report::Report;
 use crate::run::{self, Tally};
 use crate::setup::browser::{self, Browser};
+use crate::setup::firefox::{self, Firefox};
 use crate::setup::{self, cargo_tool, npm, python, rust};
 
 /// The package's own tests: the stage's name, the script in `pkg/package.json`, whether it needs a browser.
@@ -17,6 +18,9 @@ const PACKAGE: [(&str, &str, bool); 4] = [
     ("package, Chromium", "test:browser", true),
     ("package, installed", "test:packaging", true),
 ];
+/// In a second browser, where it can be had: the stage's name, and the script for the package.
+const WASM_IN_FIREFOX: &str = "tests, wasm in Firefox";
+const PACKAGE_IN_FIREFOX: (&str, &str) = ("package, Firefox", "test:firefox");
 const DEMONSTRATION: &str = "demonstration";
 const PAGE: &str = "page, Chromium";
 
@@ -33,6 +37,7 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
         Ok(())
     });
     let browser = browser.as_ref();
+    let firefox = firefox::ensure(repo);
     checks::format(repo, &mut report);
     checks::clippy(repo, &mut report);
     checks::documentation(repo, &mut report);
@@ -41,11 +46,16 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
     report.tests("tests, wasm in Node", || run::run_tests(wasm_pack(repo).args(["--node", "--", "--test", "wasm"])));
     report.tests("tests, wasm in Chromium", || wasm_in_browser(repo, needed(browser)?));
+    second_browser(&firefox, WASM_IN_FIREFOX, &mut report, |firefox| wasm_in_firefox(repo, firefox));
     if report.stage("build", || build::compile(repo)) {
         package(repo, browser, &mut report);
+        let (stage, script) = PACKAGE_IN_FIREFOX;
+        second_browser(&firefox, stage, &mut report, |firefox| {
+            run::run_tests(npm_script(repo, "pkg", script, browser).envs(firefox.environment()))
+        });
         demonstration(repo, browser, &mut report);
     } else {
-        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([DEMONSTRATION]);
+        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([PACKAGE_IN_FIREFOX.0, DEMONSTRATION]);
         stages.for_each(|stage| report.blocked(stage, "the build failed"));
     }
     report.finish()
@@ -86,14 +96,41 @@ fn wasm_pack(repo: &Repo) -> Command {
 fn wasm_in_browser(repo: &Repo, browser: &Browser) -> Result<Tally, String> {
     let json = browser::capabilities(&repo.read("webdriver.json")?, &browser.chrome)
         .ok_or("webdriver.json has no \"goog:chromeOptions\": { ... }")?;
-    let file = repo.target().join("webdriver.json");
-    std::fs::write(&file, json).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     let mut command = wasm_pack(repo);
     command.args(["--headless", "--chrome", "--chromedriver"]).arg(&browser.driver);
-    command.args(["--", "--test", "wasm"]).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &file);
+    in_browser(repo, &mut command, &json)
+}
+
+/// A stage in Firefox. Without one it is skipped, and the summary says why.
+fn second_browser(
+    firefox: &Result<Firefox, String>,
+    stage: &'static str,
+    report: &mut Report,
+    tests: impl FnOnce(&Firefox) -> Result<Tally, String>,
+) {
+    match firefox {
+        Ok(firefox) => {
+            report.tests(stage, || tests(firefox));
+        }
+        Err(why) => report.absent(stage, why),
+    }
+}
+
+fn wasm_in_firefox(repo: &Repo, firefox: &Firefox) -> Result<Tally, String> {
+    let json = firefox.capabilities().ok_or("the path of Firefox is no text")?;
+    let mut command = wasm_pack(repo);
+    command.args(["--headless", "--firefox", "--geckodriver"]).arg(&firefox.driver);
+    in_browser(repo, &mut command, &json)
+}
+
+/// The tests of the crate in a browser that is started with these capabilities.
+fn in_browser(repo: &Repo, wasm_pack: &mut Command, capabilities: &str) -> Result<Tally, String> {
+    let file = repo.target().join("webdriver.json");
+    std::fs::write(&file, capabilities).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    wasm_pack.args(["--", "--test", "wasm"]).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &file);
     // The file of tests says nothing about where it runs, so that it runs in Node too; this says it for one run.
-    command.env("WASM_BINDGEN_USE_BROWSER", "1");
-    run::run_tests(&mut command)
+    wasm_pack.env("WASM_BINDGEN_USE_BROWSER", "1");
+    run::run_tests(wasm_pack)
 }
 
 fn package(repo: &Repo, browser: Option<&Browser>, report: &mut Report) {

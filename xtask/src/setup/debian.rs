@@ -1,0 +1,25 @@
+//! Debian's packages, where there is `apt-get` and the right to use it.
+
+use crate::repo::Repo;
+use crate::run;
+
+/// Installs packages, or says why that is not possible here.
+pub(super) fn install(repo: &Repo, packages: &[&str]) -> Result<(), String> {
+    if repo.which("apt-get").is_none() {
+        return Err("there is no apt-get here".to_owned());
+    }
+    let root = run::capture(repo.command("id").arg("-u")).is_some_and(|id| id.trim() == "0");
+    if !root && run::capture(repo.command("sudo").args(["-n", "true"])).is_none() {
+        return Err("apt-get needs root, and sudo asks for a password".to_owned());
+    }
+    let apt_get = |step: &[&str]| {
+        let mut command = repo.command(if root { "env" } else { "sudo" });
+        command.args(if root { &[][..] } else { &["-n", "env"] });
+        run::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(step))
+    };
+    // One source of packages that cannot be reached fails the update, and need not be the one that is wanted.
+    if let Err(error) = apt_get(&["update"]) {
+        println!("  {error}; going on with the lists that are there");
+    }
+    apt_get(&[&["install", "-y", "--no-install-recommends"], packages].concat())
+}
