@@ -1,4 +1,4 @@
-//! An allocator that refuses when it is told to.
+//! An allocator that refuses when it is told to, and knows how much each thread holds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -27,6 +27,8 @@ const CALM: State = State { refused: None, seen: 0, hit: false };
 thread_local! {
     // Each test has a thread of its own, and the others go on undisturbed.
     static STATE: Cell<State> = const { Cell::new(CALM) };
+    // Below zero where a thread gives back what another has taken.
+    static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
 struct Refusing;
@@ -51,6 +53,19 @@ pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
+/// Bytes that this thread has taken and not given back.
+pub(crate) fn held() -> i64 {
+    HELD.get()
+}
+
+/// Passes on what an allocator has returned, and counts it if it is something.
+fn taken(pointer: *mut u8, bytes: usize) -> *mut u8 {
+    if !pointer.is_null() {
+        HELD.set(HELD.get() + bytes as i64);
+    }
+    pointer
+}
+
 fn is_refused(bytes: usize) -> bool {
     let mut state = STATE.get();
     let Some(refused) = state.refused else { return false };
@@ -70,26 +85,40 @@ fn is_refused(bytes: usize) -> bool {
 unsafe impl GlobalAlloc for Refusing {
     // SAFETY: the caller's promise is the one that the system's allocator asks for.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_refused(layout.size()) {
+            return core::ptr::null_mut();
+        }
         // SAFETY: as above.
-        if is_refused(layout.size()) { core::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+        taken(unsafe { System.alloc(layout) }, layout.size())
     }
 
     // SAFETY: as above.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if is_refused(layout.size()) {
+            return core::ptr::null_mut();
+        }
         // SAFETY: as above.
-        if is_refused(layout.size()) { core::ptr::null_mut() } else { unsafe { System.alloc_zeroed(layout) } }
+        taken(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     // Giving room back is never refused: an allocator that has nothing better leaves a piece as large as it is.
     // SAFETY: as above.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let refused = size > layout.size() && is_refused(size);
+        if refused {
+            return core::ptr::null_mut();
+        }
         // SAFETY: as above.
-        if refused { core::ptr::null_mut() } else { unsafe { System.realloc(pointer, layout, size) } }
+        let moved = taken(unsafe { System.realloc(pointer, layout, size) }, size);
+        if !moved.is_null() {
+            HELD.set(HELD.get() - layout.size() as i64);
+        }
+        moved
     }
 
     // SAFETY: as above.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.set(HELD.get() - layout.size() as i64);
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
