@@ -2,6 +2,7 @@
 // compacting warm records does. In a browser: steps/stored-browser.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { quantile } from "../lib/numbers.mjs";
 import { HARNESS, SCRATCH } from "../lib/paths.mjs";
 import { Contender } from "../lib/process.mjs";
 import { measureBrowser } from "./stored-browser.mjs";
@@ -54,7 +55,8 @@ export async function measureStored(set, { native, m, efConstruction }, log) {
   result.coldSearches = await node("coldSearches", { path, file, rounds: ROUNDS });
   // Codes and links, which are always in memory, and as much again.
   const maxBytes = 2 * build.bytesPerVector * rows;
-  result.coldReads = { maxBytes, ...(await node("coldReads", { path, count: READS, maxBytes })) };
+  const { missedMs } = await node("coldReads", { path, count: READS, maxBytes });
+  result.coldReads = { maxBytes, missed: missedMs.length, p50Ms: quantile(missedMs, 0.5), p99Ms: quantile(missedMs, 0.99) };
   result.trips = await node("trips", { file, count: TRIPS });
   log("stored: cold records read");
 
@@ -68,10 +70,15 @@ export async function measureStored(set, { native, m, efConstruction }, log) {
   result.warmCompaction = [];
   for (const sliceMs of [0.5, 4]) {
     const { all } = await node("warmCompaction", { count: COMPACTED, sliceMs, runs: ROUNDS });
-    result.warmCompaction.push({ sliceMs, runs: all });
+    result.warmCompaction.push({ sliceMs, runs: all.map(({ report, slices }) => ({ report, warmMs: warmOf(slices) })) });
   }
   result.browser = await measureBrowser({ file, queries, dimensions, rounds: OPENINGS, log });
   rmSync(path, { recursive: true, force: true });
   rmSync(file, { force: true });
   return result;
+}
+
+/** Milliseconds of the slices that moved warm records. */
+function warmOf(slices) {
+  return slices.filter(({ phase }) => phase === "warm").reduce((sum, { ms }) => sum + ms, 0);
 }
