@@ -196,7 +196,7 @@ export interface Stats {
   lastCompaction?: CompactionReport;
 }
 
-/** Proof of structure: every live record reachable, links in bounds and never to a free slot, ids one to one. */
+/** Proof of structure: every live record reachable (what is `pending` counts as that), links in bounds and never to a free slot, ids one to one. */
 export interface CheckReport {
   ok: boolean;
   live: number;
