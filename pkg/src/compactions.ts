@@ -24,4 +24,11 @@ export class Compactions {
     for (const part of ["graph", "codes", "warm", "cold"] as const) this.reclaimedBytes[part] += reclaimedBytes[part];
     this.lastMs = Date.now();
   }
+
+  /** One that has ended has freed so many bytes in the store as well. */
+  freed({ reclaimedBytes }: CompactionReport, bytes: number): void {
+    reclaimedBytes.cold += bytes;
+    reclaimedBytes.total += bytes;
+    this.reclaimedBytes.cold += bytes;
+  }
 }

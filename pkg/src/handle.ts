@@ -62,6 +62,11 @@ export class Handle {
     this.#memory = memory;
   }
 
+  /** What the core's index lies in. */
+  get memory(): WebAssembly.Memory | undefined {
+    return this.#memory;
+  }
+
   get memoryBytes(): number {
     return this.#memory?.buffer.byteLength ?? 0;
   }

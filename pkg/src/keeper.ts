@@ -5,8 +5,9 @@
 //  3. one at a time: commits and checkpoints stand in one queue
 //  4. records that are in the store only are read when a call needs them, and without a budget in idle time
 //  5. what opening has found in logs is linked into the graph in idle time, and all of it before a checkpoint
-//  6. moving into another instance commits, makes a checkpoint and opens the store once more
-//  7. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+//  6. a compaction in memory is brought to its end in the store, by checkpoints
+//  7. moving into another instance commits, makes a checkpoint and opens the store once more
+//  8. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
 import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
@@ -21,6 +22,14 @@ const SLICE_MS = 4;
 const LONGEST_MS = 2 ** 31 - 1;
 /** What is left to idle time. */
 type Idle = "checkpoint" | "read" | "link";
+
+/** What moving into another instance leaves. */
+export interface Left {
+  /** By how many bytes the other one's memory is smaller. */
+  readonly returnedBytes: number;
+  /** Settles when nobody uses the old one any more. */
+  readonly left: Promise<unknown>;
+}
 
 export class Keeper {
   readonly #handle: Handle;
@@ -158,15 +167,48 @@ export class Keeper {
   }
 
   /**
+   * Brings a compaction to its end in the store, and says how many bytes of records that has freed there. What fails is told to the
+   * next who asks, as of a checkpoint.
+   */
+  async compacted(): Promise<number> {
+    let freed = 0;
+    await this.#linked(() => this.#closing).catch(() => {});
+    await this.#queue(async (kept) => {
+      // The compaction itself has been done; whoever waits need not hear of a place that is late.
+      kept();
+      if (this.#handle.refusal || this.#closing) return;
+      this.#unsaid = undefined;
+      try {
+        freed = await this.#handle.keep((raw) => raw.compactStore(false));
+      } catch (error) {
+        this.#unsaid = error;
+      }
+    });
+    return freed;
+  }
+
+  /** The same, after which nothing of a record is in the store that was deleted and compacted away before. What fails is thrown. */
+  async erased(): Promise<number> {
+    let freed = 0;
+    await this.#linked(() => this.#closing);
+    await this.#queue(async () => {
+      this.#handle.checkOpen();
+      await this.#commit();
+      freed = await this.#handle.keep((raw) => raw.compactStore(true));
+    });
+    return freed;
+  }
+
+  /**
    * Moves the index into another instance, which reads it from the store; by how many bytes that one's memory is smaller. Changes
    * wait from the last commit on. Opening writes nothing, so up to the moment in which the instances change places, whatever
    * fails leaves the index as it was, with its store open. The core's old index then ends its use of it when all that it reads
-   * has come.
+   * has come: `left` settles then.
    */
-  async move({ RawIndex, memory }: RawInstance): Promise<number> {
+  async move({ RawIndex, memory }: RawInstance): Promise<Left> {
     const handle = this.#handle;
     let moved: RawIndex | undefined;
-    let returned = 0;
+    let outcome: Left;
     const writes = !(await handle.keep((raw) => raw.readOnly));
     // Not in the queue, where commits would wait for it.
     if (writes) await this.#linked(() => this.#closing);
@@ -182,8 +224,7 @@ export class Keeper {
         moved = await this.#place.open(RawIndex, this.#core);
         moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
         const { old, returnedBytes } = handle.replace(moved, memory);
-        returned = returnedBytes;
-        void this.#queue(() => ended(old));
+        outcome = { returnedBytes, left: this.#queue(() => ended(old)).then(() => this.#reading) };
       } catch (error) {
         if (moved) await ended(moved);
         throw codedError(error) ?? trapped(error);
@@ -194,7 +235,7 @@ export class Keeper {
       }
     });
     this.#begin();
-    return returned;
+    return outcome!;
   }
 
   /**

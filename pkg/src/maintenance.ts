@@ -1,6 +1,6 @@
 // Compaction from outside the core: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
 import { Compactions } from "./compactions.js";
-import { booleanOf, checkAborted, functionOf, msOf, optionsOf, signalOf, unavailable, wrong } from "./guard.js";
+import { booleanOf, checkAborted, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
@@ -9,6 +9,18 @@ import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 interface Job {
   callers: number;
   report: CompactionReport | undefined;
+  /** Settles when it has ended in the store as well; what the report says of that is true then. */
+  stored: Promise<void> | undefined;
+}
+
+/** What a compaction asks of the store, and of the instance. An index in memory has no store. */
+export interface Ground {
+  /** Brings a compaction to its end in the store; how many bytes that has freed. Never rejects. */
+  compacted?(): Promise<number>;
+  /** The same, with nothing left of deleted records. */
+  erased?(): Promise<number>;
+  /** Leaves the instance, and overwrites its memory. */
+  renewed(): Promise<void>;
 }
 
 /** Unless it is given. */
@@ -21,14 +33,13 @@ export class Maintenance {
   readonly compactions = new Compactions();
   #job: Job | undefined;
   readonly #handle: Handle;
-  readonly #onDone: () => void;
+  readonly #ground: Ground;
   /** What wakes each hook, and what takes back the idle turn that it waits for. */
   readonly #hooks = new Map<() => void, () => void>();
 
-  /** `onDone` is told of each compaction that has ended. */
-  constructor(handle: Handle, onDone = () => {}) {
+  constructor(handle: Handle, ground: Ground) {
     this.#handle = handle;
-    this.#onDone = onDone;
+    this.#ground = ground;
     handle.onExpired = () => this.touched();
   }
 
@@ -37,27 +48,39 @@ export class Maintenance {
     this.#handle.checkOpen();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
-    if (booleanOf("erase", given.erase)) unavailable("erase");
+    const erases = booleanOf("erase", given.erase) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
 
-    const job = this.#begin();
-    job.callers += 1;
-    try {
-      for (;;) {
-        while (this.#handle.isMoving) await this.#handle.still();
-        if (job.report) return job.report;
-        const progress = this.#step(job, sliceMs);
-        onProgress?.(progress);
-        if (job.report) return job.report;
-        await nextTurn();
-        checkAborted(signal);
-        if (job.report) return job.report;
+    const finish = async (): Promise<CompactionReport> => {
+      const job = this.#begin();
+      job.callers += 1;
+      try {
+        while (!job.report) {
+          while (this.#handle.isMoving) await this.#handle.still();
+          if (job.report) break;
+          const progress = this.#step(job, sliceMs);
+          onProgress?.(progress);
+          if (job.report) break;
+          await nextTurn();
+          checkAborted(signal);
+        }
+        if (job.stored) await job.stored;
+        return job.report;
+      } finally {
+        job.callers -= 1;
+        if (job.callers === 0 && this.#job === job) this.#drop();
       }
-    } finally {
-      job.callers -= 1;
-      if (job.callers === 0 && this.#job === job) this.#drop();
-    }
+    };
+    // One that is under way leaves what was deleted since it began.
+    if (erases && this.#job) await finish();
+    const report = await finish();
+    if (!erases) return report;
+    checkAborted(signal);
+    this.compactions.freed(report, (await this.#ground.erased?.()) ?? 0);
+    checkAborted(signal);
+    await this.#ground.renewed();
+    return report;
   }
 
   /** One slice for a caller's own loop. True while work remains. */
@@ -92,7 +115,7 @@ export class Maintenance {
           this.#step(job, left);
           const { report } = job;
           // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
-          if (report && onReport) queueMicrotask(() => onReport(report));
+          if (report && onReport) void Promise.resolve(job.stored).then(() => queueMicrotask(() => onReport(report)));
           // A job that found nothing will find nothing again until something changes.
           if (report && report.tombstonesRemoved + report.reclaimedBytes.total === 0) return;
         }
@@ -131,7 +154,7 @@ export class Maintenance {
   }
 
   #begin(): Job {
-    return (this.#job ??= { callers: 0, report: undefined });
+    return (this.#job ??= { callers: 0, report: undefined, stored: undefined });
   }
 
   /**
@@ -148,10 +171,12 @@ export class Maintenance {
         // Beginning a job is part of its first slice.
         const left = budgetMs - (performance.now() - start);
         if (raw.compactStep(Math.max(left, 0))) return raw.compactProgress() ?? before;
-        job.report = raw.compactReport();
-        if (job.report) this.compactions.ended(job.report);
         this.#job = undefined;
-        this.#onDone();
+        const report = (job.report = raw.compactReport());
+        if (report) {
+          this.compactions.ended(report);
+          job.stored = this.#ground.compacted?.().then((bytes) => this.compactions.freed(report, bytes));
+        }
         return { ...before, done: before.total };
       });
     } catch (error) {

@@ -1,10 +1,11 @@
 // Making indexes: in memory, and from bytes. What only those in a place need is in a script of its own, which is loaded here.
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper, Left } from "./keeper.js";
 import { loaded } from "./module.js";
-import { freshInstance, type RawIndex, type RawIndexClass } from "./raw.js";
+import { freshInstance, type RawIndex, type RawIndexClass, type RawInstance } from "./raw.js";
 import type { Given, Lent } from "./stored.js";
+import { overwrite } from "./turn.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
 /** What the core reads of a caller's options; it judges their values. */
@@ -53,15 +54,31 @@ export async function destroyed(name: string, options: Pick<OpenOptions, "store"
   return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, name, store);
 }
 
-/** Moves an open index into a fresh instance; by how many bytes that one's memory is smaller. */
-export async function moved(handle: Handle, keeper: Keeper | undefined): Promise<{ returnedBytes: number }> {
+/** How an index has moved into a fresh instance. */
+export interface Moved {
+  /** What whoever asked for it is told: by how many bytes its memory is smaller there. */
+  readonly told: { returnedBytes: number };
+  /** Settles when the old memory has been filled with zeros: it goes with the garbage, at some time, and nothing of the index with it. */
+  readonly overwritten: Promise<void>;
+}
+
+/** Moves an open index into a fresh instance. */
+export async function moved(handle: Handle, keeper: Keeper | undefined): Promise<Moved> {
   const instance = await freshInstance(keeper !== undefined);
-  if (keeper) return { returnedBytes: await keeper.move(instance) };
+  const { memory } = handle;
+  const { returnedBytes, left } = keeper ? await keeper.move(instance) : copied(handle, instance);
+  const overwritten = left.then(() => overwrite(memory!));
+  // Closing may not wait for it, and not everybody else does.
+  overwritten.catch(() => {});
+  return { told: { returnedBytes }, overwritten };
+}
+
+/** Of an index in memory. */
+function copied(handle: Handle, { RawIndex, memory }: RawInstance): Left {
   const bytes = handle.call((raw) => raw.export());
-  const raw = telling(() => instance.RawIndex.import(bytes, {}));
-  const { old, returnedBytes } = handle.replace(raw, instance.memory);
+  const { old, returnedBytes } = handle.replace(telling(() => RawIndex.import(bytes, {})), memory);
   old.free();
-  return { returnedBytes };
+  return { returnedBytes, left: Promise.resolve() };
 }
 
 /** The script of indexes in a store. A failure is not remembered. */

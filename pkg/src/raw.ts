@@ -75,6 +75,11 @@ export interface RawIndex {
   readonly checkpointDue: boolean;
   /** Writes what has changed, in slices, between which all synchronous calls are legal. Whatever waits to be linked is, before the first. */
   checkpoint(): Promise<void>;
+  /**
+   * Brings a compaction to its end in the store: by how many bytes its blocks have become shorter. When it `erases`, nothing of what was
+   * deleted, committed and compacted away before is left there.
+   */
+  compactStore(erases: boolean): Promise<number>;
   /** Ends the use of the store; after it only `free` is legal. */
   closeStore(): Promise<void>;
   free(): void;

@@ -36,6 +36,9 @@ export async function awake<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
+/** So much is overwritten between two looks at the clock. */
+const OVERWRITTEN_BYTES = 1 << 22;
+
 /** Holds the thread for about `sliceMs` at a time. */
 export class Slice {
   #end: number;
@@ -53,6 +56,15 @@ export class Slice {
   async next(): Promise<void> {
     await nextTurn();
     this.#end = performance.now() + this.sliceMs;
+  }
+}
+
+/** Fills a memory that nobody uses any more with zeros, in slices. */
+export async function overwrite({ buffer }: WebAssembly.Memory): Promise<void> {
+  const slice = new Slice(8);
+  for (let at = 0; at < buffer.byteLength; at += OVERWRITTEN_BYTES) {
+    new Uint8Array(buffer, at, Math.min(OVERWRITTEN_BYTES, buffer.byteLength - at)).fill(0);
+    if (slice.over) await slice.next();
   }
 }
 

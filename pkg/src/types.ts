@@ -158,7 +158,13 @@ export type Filter = { readonly [field: string]: unknown };
 export interface CompactOptions extends LongOptions {
   /** Longest time in milliseconds that the thread is held at once; greater than 0. Default 4. */
   sliceMs?: number;
-  /** Not available in this version: `true` is INVALID_OPTION. */
+  /**
+   * Afterwards no byte of a record that was deleted or replaced before this call is left in the index's memory or in its store: vector, code,
+   * payload and id. It takes as long as a compaction, writing what has changed and `reload` together, and as much memory as that.
+   *
+   * A call that fails has erased some or nothing. It reaches no further than the index: what the medium or the system keeps of
+   * files that are gone, a browser's database of values that are, and a JavaScript engine of objects that nobody has any more, is theirs.
+   */
   erase?: boolean;
 }
 

@@ -4,7 +4,7 @@ import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
 import { Maintenance } from "./maintenance.js";
 import { loaded } from "./module.js";
-import { destroyed, imported, inMemory, moved, opened, type Opened } from "./open.js";
+import { destroyed, imported, inMemory, moved, opened, type Moved, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import { Slice } from "./turn.js";
@@ -33,7 +33,7 @@ export class VectorIndex implements AsyncDisposable {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
   #closing: Promise<void> | undefined;
-  #moving: Promise<{ returnedBytes: number }> | undefined;
+  #moving: Promise<Moved> | undefined;
   readonly #maintenance: Maintenance;
   readonly #dimensions: number;
   readonly #metric: Metric;
@@ -48,7 +48,11 @@ export class VectorIndex implements AsyncDisposable {
     const { handle, keeper } = opened;
     this.#handle = handle;
     this.#keeper = keeper;
-    this.#maintenance = new Maintenance(handle, () => void keeper?.planCheckpoint());
+    this.#maintenance = new Maintenance(handle, {
+      compacted: keeper && (() => keeper.compacted()),
+      erased: keeper && (() => keeper.erased()),
+      renewed: () => this.#renew(),
+    });
     this.#dimensions = handle.call((raw) => raw.dimensions);
     this.#metric = handle.call((raw) => raw.metric);
   }
@@ -292,6 +296,9 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * Removes all tombstones and gives their space back, in slices; searches, inserts and deletes are legal between them. Ids
    * and payloads stay as they are. A second call while one runs joins it. ABORTED leaves a whole index, partly compacted.
+   *
+   * In a store, blocks of records of which too much is dead are then written anew, and what only earlier checkpoints needed goes:
+   * `reclaimedBytes.cold`. When the store refuses that, it is 0, and `flush` says why. With `erase`, see there, it is thrown.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     return this.#maintenance.compact(options);
@@ -361,7 +368,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async reload(): Promise<{ returnedBytes: number }> {
     this.#handle.checkOpen();
-    return (this.#moving ??= moved(this.#handle, this.#keeper).finally(() => (this.#moving = undefined)));
+    return (await (this.#moving ?? this.#move())).told;
   }
 
   /**
@@ -387,6 +394,16 @@ export class VectorIndex implements AsyncDisposable {
     if (!this.#handle.isClosed) return this.close();
     // Whoever closes it is told what fails.
     await this.#closing?.catch(() => {});
+  }
+
+  #move(): Promise<Moved> {
+    return (this.#moving = moved(this.#handle, this.#keeper).finally(() => (this.#moving = undefined)));
+  }
+
+  /** Moves into a fresh instance, and waits until the memory of the old one has been overwritten. */
+  async #renew(): Promise<void> {
+    await this.#moving?.catch(() => {});
+    await (await this.#move()).overwritten;
   }
 
   #put<T>(

@@ -4,6 +4,7 @@
 //! |--------------|-----------------------------------------------------------------------------|
 //! | `slices`     | linking and compaction for a given time, by a clock that it is given        |
 //! | `time`       | the time of day, by which records expire                                    |
+//! | `compact`    | what a compaction leaves to the store                                       |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
 //! | `records`    | calls that need records from the store                                      |
 //! | `stored`     | an index and the store that keeps it                                        |
@@ -12,6 +13,7 @@
 //! The core says what is to be read or written, the store does it, and the core is told how that ended. Nothing of an
 //! index is borrowed meanwhile: it is reached through a [`Host`] between two waits.
 
+mod compact;
 mod open;
 mod records;
 mod slices;
@@ -19,6 +21,9 @@ mod stored;
 mod time;
 mod write;
 
+#[cfg(target_arch = "wasm32")]
+pub(crate) use compact::complete;
+pub(crate) use compact::{Rewrite, compact};
 pub(crate) use open::{create, open};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use records::{carry_out, read_some};

@@ -1,7 +1,8 @@
 //! An index and the store that keeps it.
 
 use super::time::{WallClock, expire, has_expired, system_time_ms};
-use super::{Host, checkpoint, commit, create, open, read_ahead, with_records};
+use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, open, read_ahead, with_records};
+use crate::compact::CompactionReport;
 use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store};
 use crate::types::Id;
@@ -9,6 +10,9 @@ use core::cell::{Ref, RefCell};
 
 /// How often a reader begins anew whose records are dropped while it reads them.
 const READ_ATTEMPTS: usize = 3;
+
+/// How often the clock is looked at while a compaction runs to its end.
+const SLICE_MS: f64 = 50.0;
 
 /// How a stored index is opened.
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +219,27 @@ impl<S: Store> StoredIndex<S> {
     /// checkpoint has begun meanwhile.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         checkpoint(&self.store, self).await
+    }
+
+    /// Compacts to the end, without letting others have the thread, and brings that to its end in the store: blocks of which
+    /// too much is dead are written anew, and `reclaimed_bytes.cold` says by how much the blocks in the store have become
+    /// shorter. To be called as [`StoredIndex::checkpoint`].
+    ///
+    /// # Errors
+    /// As [`Index::compact_step`], [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]. What was compacted stays so.
+    pub async fn compact(&self, clock: &impl Clock) -> Result<CompactionReport, Error> {
+        compact(&self.store, self, clock, SLICE_MS, Rewrite::Worn).await
+    }
+
+    /// The same, after which nothing is left in the store, nor in memory that the index holds, of a record that was deleted or
+    /// replaced before: vector, code, payload or id. Memory that has been given back to the allocator, and what a medium keeps
+    /// of files that are gone, are not overwritten.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::compact`]; some may then be erased. [`Error::Corrupt`] when deleted records may be in a block that
+    /// is not as it was written.
+    pub async fn erase(&self, clock: &impl Clock) -> Result<CompactionReport, Error> {
+        compact(&self.store, self, clock, SLICE_MS, Rewrite::AnyDead).await
     }
 
     /// Commits, and gives the place back.

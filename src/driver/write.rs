@@ -50,11 +50,16 @@ fn told(host: &impl Host, outcome: Result<(), StoreError>) -> Result<(), Error> 
 /// another call of this has begun meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     // What is mostly dead is written anew with what is new.
-    let worn = host.with(|index| Ok(index.worn_blocks()?))?;
+    let worn = host.with(|index| Ok(index.worn_blocks(u32::MAX)?))?;
     if !worn.is_empty() {
         // It is not needed for what follows, and tried again the next time; what it has done is consistent.
         let _ = with_records(store, host, |index| index.unpack(&worn)).await;
     }
+    write_checkpoint(store, host).await
+}
+
+/// The same, with every block as it is.
+pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     // A checkpoint is of the whole graph. Others have the index between two records.
     while host.with(Index::link_step)? {}
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);

@@ -178,9 +178,9 @@ impl Index {
         Ok(())
     }
 
-    /// Blocks whose records are to be written anew, together with others: those of which most is dead, and small ones when
-    /// there are several. Not more than is read at a time.
-    pub(crate) fn worn_blocks(&self) -> Result<ReadPlan, OutOfMemory> {
+    /// Blocks below a number whose records are to be written anew, together with others: those of which most is dead, and
+    /// small ones when there are several. Not more than is read at a time.
+    pub(crate) fn worn_blocks(&self, below: u32) -> Result<ReadPlan, OutOfMemory> {
         let block_bytes = self.block_bytes() as u64;
         let cold = &self.parts.records.cold;
         let live = |block: &StoredBlock| {
@@ -193,14 +193,21 @@ impl Index {
         };
         let is_worn = |block: &&StoredBlock| live(block) < block.raw_bytes / WORN_PART;
         let several = cold.sound().filter(is_small).count() >= FEW_SMALL;
-        let mut plan = ReadPlan::default();
-        let mut left = PART_BYTES;
-        for block in cold.sound().filter(|block| is_worn(block) || (several && is_small(block))) {
-            let Some(rest) = left.checked_sub(block.raw_bytes) else { break };
-            left = rest;
-            plan.add(block.number)?;
+        let chosen = cold.sound().filter(|block| is_worn(block) || (several && is_small(block)));
+        part(chosen.filter(|block| block.number < below))
+    }
+
+    /// Blocks below a number that hold a record which is no longer there. Not more than is read at a time.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when one of them is lost: nobody can tell what is in it. [`Error::OutOfMemory`].
+    pub(crate) fn blocks_with_dead(&self, below: u32) -> Result<ReadPlan, Error> {
+        let cold = &self.parts.records.cold;
+        if let Some(lost) = cold.lost().find(|lost| lost.number < below && lost.dead > 0) {
+            let what = format!("deleted records may be in block {}, which is not as it was written", lost.number);
+            return Err(Error::Corrupt { what });
         }
-        Ok(plan)
+        Ok(part(cold.sound().filter(|block| block.number < below && block.dead > 0))?)
     }
 
     /// Makes the records of these blocks warm ones that are not stored, so that the next checkpoint writes them.
@@ -218,6 +225,21 @@ impl Index {
 /// An empty plan is none to wait for.
 fn refuse(plan: ReadPlan) -> Result<(), Error> {
     if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+}
+
+/// The first of these blocks, as many as are read at a time and at least one.
+fn part<'a>(blocks: impl Iterator<Item = &'a StoredBlock>) -> Result<ReadPlan, OutOfMemory> {
+    let mut plan = ReadPlan::default();
+    let mut left = PART_BYTES;
+    for block in blocks {
+        let rest = left.checked_sub(block.raw_bytes);
+        if rest.is_none() && !plan.is_empty() {
+            break;
+        }
+        left = rest.unwrap_or(0);
+        plan.add(block.number)?;
+    }
+    Ok(plan)
 }
 
 /// The values of a block.

@@ -116,7 +116,7 @@ impl Journal {
         Some(number)
     }
 
-    pub(super) const fn next_block(&self) -> u32 {
+    pub(crate) const fn next_block(&self) -> u32 {
         self.next_block
     }
 
@@ -231,6 +231,12 @@ impl Journal {
     /// Bytes of the blocks that count.
     pub(crate) fn block_bytes(&self) -> u64 {
         self.manifest.blocks.iter().fold(0, |all, block| block.stored_bytes.saturating_add(all))
+    }
+
+    /// The same, of those that have this number or a later one.
+    pub(crate) fn block_bytes_from(&self, first: u32) -> u64 {
+        let blocks = self.manifest.blocks.iter().filter(|block| block.number >= first);
+        blocks.fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
     /// Bytes of the logs since the last checkpoint.

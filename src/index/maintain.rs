@@ -173,6 +173,25 @@ impl Index {
         Some(report)
     }
 
+    /// Gives up the buffers of searches and inserts, in which something is left of what was searched for and inserted.
+    pub(crate) fn forget_buffers(&self) {
+        self.scratch.forget();
+    }
+
+    /// Whether a compaction has changed what the store does not have yet, or blocks should be written anew.
+    pub(crate) fn has_changed_shape(&self) -> Result<bool, Error> {
+        let is_reshaped = self.journal().is_some_and(|journal| journal.is_reshaped);
+        Ok(is_reshaped || !self.worn_blocks(u32::MAX)?.is_empty())
+    }
+
+    /// The report of the compaction that ended last, with what it came to in the store.
+    pub(crate) const fn note_cold(&mut self, bytes: usize) -> Option<CompactionReport> {
+        if let Some(report) = &mut self.last_report {
+            report.reclaimed_bytes.cold = bytes;
+        }
+        self.last_report
+    }
+
     /// Drops the compaction under way. What it has done stays done; what it has not waits for the next. Records that it was
     /// about to finish moving leave their old places behind as tombstones, which [`Index::deleted`] counts until then.
     pub fn compact_abort(&mut self) {

@@ -22,6 +22,11 @@ impl ScratchPool {
         }
     }
 
+    /// Gives up what is idle: there is something in it of what was last searched for, or inserted.
+    pub(super) fn forget(&self) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+    }
+
     pub(super) fn resident_bytes(&self) -> usize {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.iter().map(|scratch| size_of::<Scratch>() + scratch.resident_bytes()).sum()

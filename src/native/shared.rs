@@ -3,7 +3,8 @@
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Host, OpenOptions, StoredIndex, WallClock, checkpoint, commit, expire, has_expired, system_time_ms, with_records,
+    Host, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, expire, has_expired,
+    system_time_ms, with_records,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::store::Store;
@@ -191,6 +192,27 @@ impl<S: Store> SharedIndex<S> {
     pub fn commit(&self) -> Result<(), Error> {
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
         block_on(commit(&*store, &*self.shared))?
+    }
+
+    /// [`SharedIndex::compact`], brought to its end in the store.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::compact`].
+    pub fn compact_stored(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
+        self.compact_both(slice_ms, Rewrite::Worn)
+    }
+
+    /// The same, after which nothing of a record that was deleted before is left.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::erase`], and with its limits.
+    pub fn erase(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
+        self.compact_both(slice_ms, Rewrite::AnyDead)
+    }
+
+    fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        block_on(compact(&*store, &*self.shared, &SystemClock::default(), slice_ms, rewrite))?
     }
 
     /// Writes the segments that have changed; others use the index meanwhile.

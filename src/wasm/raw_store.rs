@@ -7,7 +7,7 @@ use super::error::{caused, forget_thrown};
 use super::options;
 use super::raw_index::{Inner, RawIndex};
 use crate::arena::ReadPlan;
-use crate::driver::{self, Host};
+use crate::driver::{self, Host, Rewrite};
 use crate::index::{Error, Index};
 use crate::store::{Durability, Mode, Store};
 use core::pin::Pin;
@@ -228,6 +228,15 @@ impl RawIndex {
             driver::checkpoint(&*raw.store()?, &raw).await?;
             Ok(JsValue::UNDEFINED)
         })
+    }
+
+    /// Brings a compaction to its end in the store: by how many bytes its blocks have become shorter. When it `erases`, every
+    /// block that holds a deleted record is written anew.
+    #[wasm_bindgen(js_name = compactStore)]
+    pub fn compact_store(&self, erases: bool) -> Promise {
+        let raw = self.clone();
+        let rewrite = if erases { Rewrite::AnyDead } else { Rewrite::Worn };
+        promise(async move { Ok((driver::complete(&*raw.store()?, &raw, rewrite).await? as f64).into()) })
     }
 
     #[wasm_bindgen(js_name = closeStore)]

@@ -15,6 +15,8 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<(u16, u32, u64, u64)>,
     /// Number, length.
     pub(crate) blocks: Vec<(u32, u64)>,
+    /// Records in them that are not there any more.
+    pub(crate) dead: u64,
 }
 
 impl Manifest {
@@ -28,10 +30,11 @@ impl Manifest {
             (kind, word(at + 4), long(at + 8), long(at + 16))
         };
         let segments = (0..count).map(|number| segment(160 + 32 * number)).collect();
-        let blocks = 160 + 32 * count;
+        let blocks_at = 160 + 32 * count;
         let block = |at: usize| (word(at), long(at + 8));
-        let blocks = (0..word(76) as usize).map(|number| block(blocks + 48 * number)).collect();
-        Self { log: long(40), piece_bytes: u64::from(word(56)), segments, blocks }
+        let blocks = (0..word(76) as usize).map(|number| block(blocks_at + 48 * number)).collect();
+        let dead = (0..word(76) as usize).map(|number| u64::from(word(blocks_at + 48 * number + 36))).sum();
+        Self { dead, log: long(40), piece_bytes: u64::from(word(56)), segments, blocks }
     }
 
     /// The values that it names.

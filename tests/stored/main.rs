@@ -7,6 +7,7 @@
 //! | `kill.rs` | a process that is killed at random moments loses nothing that it was told is kept |
 //! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
 //! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
+//! | `erase.rs` | no byte of a deleted record is left in a store; what compaction says that it has freed there |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options of an index that is there; reading only; every kind of record |
 //! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
@@ -21,6 +22,7 @@
 mod cold;
 mod costs;
 mod damage;
+mod erase;
 mod fixture;
 #[path = "../support/fixture.rs"]
 #[allow(dead_code)]

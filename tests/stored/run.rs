@@ -1,7 +1,7 @@
 //! One sequence of calls, with or without a fault, and what must hold throughout.
 
 use thermocline::{
-    Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, StoredIndex,
+    Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, StoredIndex, SystemClock,
 };
 
 use crate::layout;
@@ -28,6 +28,10 @@ pub(crate) enum Op {
     Clear,
     /// So long passes.
     Pass(usize),
+    /// To the end, in the store as well.
+    CompactStored,
+    /// The same, and nothing that was deleted is left.
+    Erase,
     /// Closed, or else just dropped; and opened again.
     Reopen {
         closes: bool,
@@ -74,7 +78,7 @@ impl Script {
 
     fn op(rng: &mut Rng, is_large: bool) -> Op {
         // Relinking thousands of nodes takes longer than all else.
-        let op = rng.below(if is_large { 42 } else { 45 });
+        let op = rng.below(if is_large { 42 } else { 49 });
         match op {
             0..=11 => Op::Change(1 + rng.below(8)),
             12..=16 => Op::Commit,
@@ -89,6 +93,8 @@ impl Script {
             37 | 38 => Op::Link(1 + rng.below(20)),
             39..=41 => Op::Pass(rng.below(20)),
             42 => Op::Clear,
+            43 | 44 => Op::CompactStored,
+            45 | 46 => Op::Erase,
             _ => Op::Change(30),
         }
     }
@@ -163,6 +169,8 @@ impl Run {
             Op::Commit => return self.commit(false),
             Op::BusyCommit => return self.commit(true),
             Op::Checkpoint => return self.checkpoint(false),
+            Op::CompactStored => return self.compact(false),
+            Op::Erase => return self.compact(true),
             Op::BusyCheckpoint => return self.checkpoint(true),
             Op::Compact => drop(stored.change(Index::compact).unwrap()),
             Op::CompactSteps(count) => stored
@@ -241,6 +249,37 @@ impl Run {
         let index = stored.index().unwrap();
         self.model.verify(&index);
         assert_eq!(index.search(&vector, Default::default()).unwrap().is_empty(), index.is_empty());
+    }
+
+    /// A failure is one of a commit, after which nothing is changed any more, or of a checkpoint.
+    fn compact(&mut self, erases: bool) -> Result<(), Dead> {
+        let changes = self.model.changes();
+        let stored = self.stored.as_ref().unwrap();
+        let clock = SystemClock::default();
+        let outcome = if erases { now(stored.erase(&clock)) } else { now(stored.compact(&clock)) };
+        self.model.verify(&stored.index().unwrap());
+        if let Err(error) = outcome {
+            self.failed(&error)?;
+            return self.open();
+        }
+        self.model.acknowledge(changes);
+        if erases {
+            assert_eq!(self.stored().index().unwrap().deleted(), 0);
+            self.holds_no_dead();
+        }
+        Ok(())
+    }
+
+    /// Every block in the store is full of live records, and both checkpoints name the same.
+    fn holds_no_dead(&self) {
+        let found = layout::manifests(&content(&self.place));
+        let stored = self.stored().index().unwrap().stats().stored;
+        for (_, manifest) in &found {
+            assert!(manifest.dead == 0, "{manifest:?}");
+            assert_eq!(manifest.blocks, found[0].1.blocks);
+        }
+        let blocks = content(&self.place).into_iter().filter(|(key, _)| key.starts_with("b/"));
+        assert_eq!(blocks.map(|(_, value)| value.len() as u64).sum::<u64>(), stored.cold);
     }
 
     fn checkpoint(&mut self, busy: bool) -> Result<(), Dead> {

@@ -38,8 +38,6 @@ test("memory: options out of range, of a wrong type, or unknown values", async (
 
 test("what this version does not have is an error, not a silence", async () => {
   const { index, vectors } = await filled(3);
-  const calls = [() => index.compact({ erase: true })];
-  for (const call of calls) await fails("INVALID_OPTION", call, /not available/);
   await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: { n: 1 } }), /not available/);
   await whole(index, 3);
 });
