@@ -13,6 +13,7 @@
 //! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
 //! | `regressions.rs` | each defect that was found, by itself |
 //! | `same_bytes.rs` | an index that was opened again at any moments is the one that never was |
+//! | `handed_on.rs` | one index that is changed natively, in Node and in a browser in turn; `cargo xtask test` calls them |
 //! | `fixture.rs` | the frozen place of format 1, and that it is still written byte for byte |
 //! | `layout.rs` | a second reader of manifests and keys, from docs/FORMAT.md |
 //! | `support.rs` | vectors from a seed, stores that wait and count |
@@ -27,6 +28,7 @@ mod fixture;
 #[path = "../support/fixture.rs"]
 #[allow(dead_code)]
 mod frozen;
+mod handed_on;
 mod kill;
 mod layout;
 mod model;

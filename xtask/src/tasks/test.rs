@@ -21,6 +21,8 @@ const PACKAGE: [(&str, &str, bool); 4] = [
 /// In a second browser, where it can be had: the stage's name, and the script for the package.
 const WASM_IN_FIREFOX: &str = "tests, wasm in Firefox";
 const PACKAGE_IN_FIREFOX: (&str, &str) = ("package, Firefox", "test:firefox");
+/// One index that goes through all of them: the stage's name, and the script for the middle of the way.
+const HANDED_ON: (&str, &str) = ("handed on: native, Node, browser", "test:handed-on");
 const DEMONSTRATION: &str = "demonstration";
 const PAGE: &str = "page, Chromium";
 
@@ -53,9 +55,11 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
         second_browser(&firefox, stage, &mut report, |firefox| {
             run::run_tests(npm_script(repo, "pkg", script, browser).envs(firefox.environment()))
         });
+        let (stage, script) = HANDED_ON;
+        report.tests(stage, || handed_on(repo, needed(browser)?, script));
         demonstration(repo, browser, &mut report);
     } else {
-        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([PACKAGE_IN_FIREFOX.0, DEMONSTRATION]);
+        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([PACKAGE_IN_FIREFOX.0, HANDED_ON.0, DEMONSTRATION]);
         stages.for_each(|stage| report.blocked(stage, "the build failed"));
     }
     report.finish()
@@ -142,6 +146,28 @@ fn package(repo: &Repo, browser: Option<&Browser>, report: &mut Report) {
             run::run_tests(&mut npm_script(repo, "pkg", script, browser))
         });
     }
+}
+
+/// One index that is begun natively, changed in Node and in a browser, and read natively again.
+fn handed_on(repo: &Repo, browser: &Browser, script: &str) -> Result<Tally, String> {
+    let folder = repo.target().join("handed-on");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+    }
+    let mut all = Tally::default();
+    let native = |test: &str| {
+        let mut cargo = repo.cargo();
+        cargo.args(["test", "--test", "stored", test, "--", "--ignored", "--exact"]);
+        cargo
+    };
+    for mut hand in
+        [native("handed_on::begins"), npm_script(repo, "pkg", script, Some(browser)), native("handed_on::ends")]
+    {
+        let Tally { passed, failed } = run::run_tests(hand.env("THERMOCLINE_HANDED_ON", &folder))?;
+        all.passed += passed;
+        all.failed += failed;
+    }
+    Ok(all)
 }
 
 /// The demonstration's first part, run to its end, and the page's own test where it has one.
