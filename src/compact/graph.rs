@@ -2,14 +2,19 @@
 
 use super::Parts;
 use super::job::{Job, Phase, cost};
-use crate::graph::{Fates, Graph, Scratch, cut_out};
+use crate::graph::{Fates, Graph, Scratch, cut_out, detach};
 use crate::quantize::with_space;
+use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
+
+/// With nothing alive, an index of so few slots is emptied in one step.
+const EMPTIED_AT_ONCE: usize = 4 * SEGMENT_SLOTS;
 
 impl Job {
     /// Step 1, for one leaving node.
     pub(super) fn cut_out(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
-        if parts.tombstones.live() == 0 {
+        let is_empty = parts.tombstones.live() == 0;
+        if is_empty && parts.slots() <= EMPTIED_AT_ONCE {
             return Ok(self.clear(parts));
         }
         let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
@@ -18,6 +23,11 @@ impl Job {
         };
         self.cursor = slot.index() + 1;
         let Parts { graph, codes, .. } = parts;
+        if is_empty {
+            // Nobody needs what it held together: who comes next begins a tree of his own.
+            detach(graph, slot);
+            return Ok(cost::LOOK);
+        }
         let (_, _, buffer) = scratch.split();
         codes.prepare(buffer)?;
         with_space!(codes, space => cut_out(graph, space, slot, buffer));

@@ -52,7 +52,7 @@ pub(crate) use links::{Graph, MAX_LEVEL};
 pub(crate) use repair::Fates;
 pub(crate) use scan::{join, scan};
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
-pub(crate) use tree::cut_out;
+pub(crate) use tree::{cut_out, detach};
 
 /// The longest list there can be, on level 0 at the largest M.
 pub(crate) const MOST_LINKS: usize = 128;

@@ -73,18 +73,8 @@ pub(super) fn join<S: Space>(graph: &mut Graph, space: &S, a: Slot, b: Slot, buf
 /// links on average.
 #[inline(never)]
 pub(crate) fn cut_out<S: Space>(graph: &mut Graph, space: &S, slot: Slot, buffer: &mut PointBuffer) {
-    let parts: Aside = tree_neighbours(graph, slot).map(|part| part.0).collect();
+    let parts = parted(graph, slot);
     let parts = || parts.iter().copied().map(Slot);
-    for link in graph.list_mut(slot, BASE) {
-        if *link != END {
-            *link &= !TREE;
-        }
-    }
-    for part in parts() {
-        for link in graph.list_mut(part, BASE).iter_mut().filter(|link| target(**link) == slot) {
-            *link &= !TREE;
-        }
-    }
     let full = 2 * graph.m();
     for (at, part) in parts().enumerate().skip(1) {
         let nearest = {
@@ -98,6 +88,27 @@ pub(crate) fn cut_out<S: Space>(graph: &mut Graph, space: &S, slot: Slot, buffer
             join(graph, space, part, nearest, buffer);
         }
     }
+}
+
+/// Takes a node out of the tree, and leaves apart what it held together: for when nobody needs that any more.
+pub(crate) fn detach(graph: &mut Graph, slot: Slot) {
+    parted(graph, slot);
+}
+
+/// Makes the tree links of a node ordinary ones, in its list and at their other ends, which it returns.
+fn parted(graph: &mut Graph, slot: Slot) -> Aside {
+    let parts: Aside = tree_neighbours(graph, slot).map(|part| part.0).collect();
+    for link in graph.list_mut(slot, BASE) {
+        if *link != END {
+            *link &= !TREE;
+        }
+    }
+    for part in parts.iter().copied().map(Slot) {
+        for link in graph.list_mut(part, BASE).iter_mut().filter(|link| target(**link) == slot) {
+            *link &= !TREE;
+        }
+    }
+    parts
 }
 
 /// Gives the tree links of `from` to `to`, a fresh copy of it: in the lists of the nodes at their other ends, and in

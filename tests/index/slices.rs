@@ -273,3 +273,28 @@ fn a_step_is_of_one_kind_of_work() {
     phases.dedup();
     assert_eq!(phases, ["graph", "pack", "warm"]);
 }
+
+#[test]
+fn an_index_of_which_nothing_lives_is_emptied_in_small_steps() {
+    for (metric, refills) in [(0, false), (1, true)] {
+        let mut index = with_tombstones(config(metric, Quantization::Int8), 6000, 100);
+        assert_eq!((index.len(), index.deleted()), (0, 6000));
+        let (mut clusters, mut inserted) = (Clusters::new(3, 12, DIMENSIONS), 0);
+        index.compact_start().unwrap();
+        let steps = step_through(&mut index, |index, step| {
+            if refills && step > 2000 && step % 300 == 0 {
+                index.insert(&clusters.draw().1, None).unwrap();
+                inserted += 1;
+            }
+            if step % 900 == 0 {
+                sound(index);
+            }
+        });
+        assert!(steps > 4 * 6000, "a step is about a node: {steps} steps");
+        let report = index.compact_finish().unwrap();
+        assert_eq!((report.tombstones_removed, report.new_size, index.deleted()), (6000, inserted, 0));
+        assert!(report.reclaimed_bytes.graph > 6000 * 2 * 4 * 4 && report.reclaimed_bytes.codes > 6000 * 100);
+        sound(&index);
+        assert!(index.stats().bytes.graph < 600_000, "{:?}", index.stats().bytes);
+    }
+}
