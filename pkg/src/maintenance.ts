@@ -2,7 +2,7 @@
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
-import { nextTurn, whenIdle } from "./turn.js";
+import { later, nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 
 /** One compaction under way. Whoever takes the last slice fills in the report, for all who wait. */
@@ -25,6 +25,8 @@ export interface Ground {
 
 /** Unless it is given. */
 const SLICE_MS = 4;
+/** Between two compactions in idle time there is at least so much. */
+const INTERVAL_MS = 1000;
 /** What a slice is called in a performance panel. */
 const SLICE = "thermocline: compaction slice";
 const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
@@ -96,13 +98,15 @@ export class Maintenance {
     return job.report === undefined;
   }
 
-  /** Compacts in idle time whenever it is needed. Asleep otherwise: `touched` wakes it. */
+  /** Compacts in idle time whenever it is needed, and not more often than every second. Asleep otherwise: `touched` wakes it. */
   whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
     this.#handle.checkOpen();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
     let awaited: (() => void) | undefined;
+    /** Before it no compaction begins. */
+    let earliest = 0;
 
     const turn = (timeRemaining: () => number): void => {
       awaited = undefined;
@@ -114,6 +118,7 @@ export class Maintenance {
           const job = this.#begin();
           this.#step(job, left);
           const { report } = job;
+          if (report) earliest = performance.now() + INTERVAL_MS;
           // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
           if (report && onReport) void Promise.resolve(job.stored).then(() => queueMicrotask(() => onReport(report)));
           // A job that found nothing will find nothing again until something changes.
@@ -127,7 +132,13 @@ export class Maintenance {
     };
     const wake = (): void => {
       // Asking may find that records have expired, and then this is called once more.
-      if (this.#wanted() && !awaited) awaited = whenIdle(turn);
+      if (!this.#wanted() || awaited) return;
+      const rest = this.#job ? 0 : earliest - performance.now();
+      awaited = rest > 0 ? later(again, rest) : whenIdle(turn);
+    };
+    const again = (): void => {
+      awaited = undefined;
+      if (this.#handle.isOpen) wake();
     };
     this.#hooks.set(wake, () => awaited?.());
     wake();

@@ -68,6 +68,13 @@ export async function overwrite({ buffer }: WebAssembly.Memory): Promise<void> {
   }
 }
 
+/** Runs once after so many milliseconds. What it returns takes it back. Never keeps a Node process alive. */
+export function later(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms) as ReturnType<typeof setTimeout> & { unref?(): void };
+  timer.unref?.();
+  return () => clearTimeout(timer);
+}
+
 /**
  * Runs once when the platform has nothing better to do, with a function that tells the milliseconds left; in a page that is
  * always busy, after `latestMs` if given. What it returns takes it back. Never keeps a Node process alive: its timer is
@@ -80,11 +87,7 @@ export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 
     const handle = requestIdleCallback((deadline) => run(() => deadline.timeRemaining()), { timeout: latestMs });
     return () => cancelIdleCallback(handle);
   }
-  if (typeof setImmediate === "function") {
-    const timer = setTimeout(unlimited, 1) as ReturnType<typeof setTimeout> & { unref?(): void };
-    timer.unref?.();
-    return () => clearTimeout(timer);
-  }
+  if (typeof setImmediate === "function") return later(unlimited, 1);
   const taken = new AbortController();
   const unlessTaken = () => taken.signal.aborted || unlimited();
   if (typeof scheduler === "object" && scheduler.postTask) {

@@ -305,7 +305,7 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Compacts in idle time, whenever `needsCompaction` is true, until the returned function is called or the index closed.
+   * Compacts in idle time, whenever `needsCompaction` is true, and at least a second after the last time, until the returned function is called or the index closed.
    * Costs nothing while there is nothing to do, and does not keep a Node process alive. `sliceMs` is 4 unless given.
    */
   compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {

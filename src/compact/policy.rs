@@ -9,6 +9,8 @@ pub(crate) struct Measure {
     pub(crate) threshold: f64,
     pub(crate) warm_stale_bytes: usize,
     pub(crate) warm_resident_bytes: usize,
+    /// What is always held and the warm records, as a part of what the index may take; 0 when it may take anything.
+    pub(crate) pressure: f64,
 }
 
 /// What there is to do.
@@ -24,15 +26,29 @@ pub(crate) enum Choice {
 /// Stale bytes below this are not worth moving records for.
 const WARM_FLOOR_BYTES: usize = 1 << 20;
 
+/// From this part of the budget on there is less to wait for…
+const PRESSED: f64 = 0.75;
+/// …and at all of it this part of what was waited for before.
+const LEAST_EASE: f64 = 0.25;
+
+/// What part of its usual amount makes garbage worth collecting: all of it as long as there is room, and less the nearer the
+/// budget is.
+fn ease(pressure: f64) -> f64 {
+    let over = ((pressure - PRESSED) / (1.0 - PRESSED)).clamp(0.0, 1.0);
+    1.0 - (1.0 - LEAST_EASE) * over
+}
+
 /// Chooses.
 pub(crate) fn choose(measure: Measure) -> Choice {
     let slots = measure.live + measure.deleted;
     let ratio = if slots == 0 { 0.0 } else { measure.deleted as f64 / slots as f64 };
-    if ratio > measure.threshold {
+    let ease = ease(measure.pressure);
+    if ratio > measure.threshold * ease {
         return Choice::Everything;
     }
-    let stale = measure.warm_stale_bytes;
-    if stale >= WARM_FLOOR_BYTES && stale > measure.warm_resident_bytes / 2 { Choice::Warm } else { Choice::Nothing }
+    let stale = measure.warm_stale_bytes as f64;
+    let is_much = stale >= WARM_FLOOR_BYTES as f64 * ease && stale > measure.warm_resident_bytes as f64 / 2.0 * ease;
+    if is_much { Choice::Warm } else { Choice::Nothing }
 }
 
 #[cfg(test)]
@@ -41,7 +57,9 @@ mod tests {
 
     #[test]
     fn a_table_of_choices() {
-        let none = Measure { live: 0, deleted: 0, threshold: 0.3, warm_stale_bytes: 0, warm_resident_bytes: 0 };
+        let none =
+            Measure { live: 0, deleted: 0, threshold: 0.3, warm_stale_bytes: 0, warm_resident_bytes: 0, pressure: 0.0 };
+        let pressed = Measure { pressure: 1.0, ..none };
         let cases = [
             (none, Choice::Nothing),
             (Measure { live: 100, ..none }, Choice::Nothing),
@@ -53,6 +71,24 @@ mod tests {
             (Measure { live: 9, warm_stale_bytes: 3 << 20, warm_resident_bytes: 5 << 20, ..none }, Choice::Warm),
             (Measure { live: 9, warm_stale_bytes: 3 << 20, warm_resident_bytes: 6 << 20, ..none }, Choice::Nothing),
             (Measure { live: 9, warm_stale_bytes: 1000, warm_resident_bytes: 1001, ..none }, Choice::Nothing),
+            // The nearer the budget, the less garbage is enough; with nothing to collect it changes nothing.
+            (pressed, Choice::Nothing),
+            (Measure { live: 100, ..pressed }, Choice::Nothing),
+            (Measure { live: 92, deleted: 8, ..pressed }, Choice::Everything),
+            (Measure { live: 92, deleted: 8, pressure: 9.0, ..none }, Choice::Everything),
+            (Measure { live: 93, deleted: 7, ..pressed }, Choice::Nothing),
+            (Measure { live: 80, deleted: 20, pressure: 0.875, ..none }, Choice::Everything),
+            (Measure { live: 82, deleted: 18, pressure: 0.875, ..none }, Choice::Nothing),
+            (Measure { live: 71, deleted: 29, pressure: 0.75, ..none }, Choice::Nothing),
+            (Measure { live: 9, warm_stale_bytes: 300 << 10, warm_resident_bytes: 2 << 20, ..pressed }, Choice::Warm),
+            (
+                Measure { live: 9, warm_stale_bytes: 200 << 10, warm_resident_bytes: 1 << 20, ..pressed },
+                Choice::Nothing,
+            ),
+            (
+                Measure { live: 9, warm_stale_bytes: 300 << 10, warm_resident_bytes: 3 << 20, ..pressed },
+                Choice::Nothing,
+            ),
         ];
         for (measure, choice) in cases {
             assert_eq!(choose(measure), choice, "{measure:?}");

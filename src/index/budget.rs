@@ -13,6 +13,9 @@ pub(super) struct Holding {
     pub(super) is_stored: bool,
 }
 
+/// Beyond this part of the budget more records are given up at once.
+const PRESSED: f64 = 0.9;
+
 /// What may be held of records, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shares {
@@ -25,14 +28,21 @@ pub(super) struct Shares {
 }
 
 impl Holding {
-    /// Warm records may take three quarters of what is left beside the hot part, and are brought down to a half. Blocks that
+    /// Warm records may take three quarters of what is left beside the hot part, and are brought down to a half; to a quarter,
+    /// when hot and warm together are nearly all there may be, so that what comes next is not one too many again. Blocks that
     /// were read have the rest, which is all of it while nothing is warm.
     pub(super) fn shares(self) -> Shares {
         let Some(max) = self.max else {
             return Shares { most_warm: usize::MAX, warm: usize::MAX, cache: usize::MAX };
         };
         let left = max.saturating_sub(self.hot);
-        Shares { most_warm: left / 4 * 3, warm: left / 2, cache: left.saturating_sub(self.warm).max(left / 4) }
+        let warm = if self.pressure() > PRESSED { left / 4 } else { left / 2 };
+        Shares { most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm).max(left / 4) }
+    }
+
+    /// Hot bytes and warm records as a part of what the index may take; 0 when it may take anything.
+    pub(super) fn pressure(self) -> f64 {
+        self.max.map_or(0.0, |max| (self.hot + self.warm) as f64 / max.max(1) as f64)
     }
 
     /// Whether a record of so many bytes, hot and warm, can be held, with all others in the store only if there is one.
@@ -54,7 +64,17 @@ mod tests {
         assert_eq!(of(Some(1000), 200, 0), Shares { most_warm: 600, warm: 400, cache: 800 });
         assert_eq!(of(Some(1000), 200, 500), Shares { most_warm: 600, warm: 400, cache: 300 });
         assert_eq!(of(Some(1000), 200, 700), Shares { most_warm: 600, warm: 400, cache: 200 });
+        assert_eq!(of(Some(1000), 200, 701), Shares { most_warm: 600, warm: 200, cache: 200 });
+        assert_eq!(of(Some(1000), 900, 1), Shares { most_warm: 75, warm: 25, cache: 99 });
         assert_eq!(of(Some(1000), 1200, 700), Shares { most_warm: 0, warm: 0, cache: 0 });
+    }
+
+    #[test]
+    fn pressure_is_a_part_of_the_budget() {
+        let holding = Holding { max: Some(1000), hot: 600, warm: 150, is_stored: true };
+        assert_eq!(holding.pressure(), 0.75);
+        assert_eq!(Holding { max: None, ..holding }.pressure(), 0.0);
+        assert_eq!(Holding { max: Some(0), ..holding }.pressure(), 750.0);
     }
 
     #[test]

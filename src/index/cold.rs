@@ -130,6 +130,11 @@ impl Index {
         }
     }
 
+    /// How near the budget is.
+    pub(super) fn pressure(&self) -> f64 {
+        if self.config.max_bytes.is_none() { 0.0 } else { self.holding().pressure() }
+    }
+
     fn shares(&self) -> Shares {
         self.holding().shares()
     }

@@ -52,7 +52,8 @@ impl Running {
 
 impl Index {
     /// Whether compaction would pay: the share of tombstones is above [`Index::compaction_threshold`], or more than
-    /// half of the records' memory (and at least 1 MiB) is stale.
+    /// half of the records' memory (and at least 1 MiB) is stale. Where hot and warm bytes take more than three quarters of
+    /// [`Config::max_bytes`](crate::Config::max_bytes), less is enough: down to a quarter of each at all of it.
     pub fn needs_compaction(&self) -> bool {
         self.choice() != Choice::Nothing
     }
@@ -64,6 +65,7 @@ impl Index {
             threshold: self.config.compaction_threshold,
             warm_stale_bytes: self.parts.records.stale_bytes(),
             warm_resident_bytes: self.parts.records.resident_bytes(),
+            pressure: self.pressure(),
         })
     }
 

@@ -97,3 +97,22 @@ test("maintain carries on what an idle hook began, and the reverse", async () =>
   assert.equal(reports[0].tombstonesRemoved, 700);
   stop();
 });
+
+test("between two compactions in idle time there is a second at least, and stop ends the wait", async () => {
+  const { index } = await filled(60);
+  const ended = [];
+  const stop = index.compactWhenIdle({ onReport: () => ended.push(performance.now()) });
+  for (let round = 0; round < 2; round++) {
+    await index.deleteMany(Array.from({ length: 20 }, (_, i) => `r${20 * round + i}`));
+    await until(() => ended.length > round, "a compaction");
+  }
+  assert.ok(ended[1] - ended[0] > 900, `${ended[1] - ended[0]} ms`);
+  await index.deleteMany(Array.from({ length: 10 }, (_, i) => `r${40 + i}`));
+  assert.ok(index.needsCompaction);
+  stop();
+  await pause(1200);
+  assert.deepEqual([ended.length, index.deletedCount], [2, 10]);
+  // Whoever asks for it need not wait.
+  assert.equal((await index.compact()).tombstonesRemoved, 10);
+  await index.close();
+});
