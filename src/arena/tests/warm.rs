@@ -220,3 +220,20 @@ fn a_sealed_slab_keeps_no_long_tail() {
     }
     compare(&arena, &model, 400);
 }
+
+/// Beside the records there are the tails of slabs, the room in the open one, and the table of them.
+#[test]
+fn slabs_take_less_than_a_hundredth_beyond_their_records() {
+    let mut arena = WarmArena::<18>::new(0);
+    let payload = [7; 2000];
+    let (mut slot, mut most) = (0, 0.0f64);
+    while arena.live_bytes() < 136 << 20 {
+        let len = 200 + slot as usize * 7919 % 1800;
+        arena.append(Slot(slot), 1.0, &[], PayloadKind::Bytes, &payload[..len]).unwrap();
+        slot += 1;
+        if arena.live_bytes() > 128 << 20 {
+            most = most.max((arena.slab_bytes() - arena.live_bytes()) as f64 / arena.live_bytes() as f64);
+        }
+    }
+    assert!(most > 0.0 && most < 0.01, "{most}");
+}
