@@ -34,7 +34,7 @@ after(async () => {
 
 for (const [file, least] of [...files.map((name) => [name, 2]), ["opfs.page.mjs", 20]]) {
   test(`${file} in Firefox`, async (t) => {
-    const outcomes = await resultIn(browser, `${url}/?file=${file}`, 200_000);
+    const outcomes = await resultIn(browser, `${url}/?file=${file}`, 400_000);
     assert.ok(outcomes.length >= least, `${outcomes.length} tests ran: ${JSON.stringify(outcomes)}`);
     for (const { name, error, skipped } of outcomes) {
       await t.test(name, (inner) => {
