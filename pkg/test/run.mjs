@@ -3,7 +3,7 @@
 //     node test/run.mjs [api] [store] [browser] [firefox] [packaging]        all but firefox when none is named
 //
 // api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, and its stores. firefox: interface and stores in headless Firefox, which needs geckodriver. packaging: what the tarball holds and weighs, what others
+// interface's files in headless Chromium, what only a browser has, and its stores. firefox: the interface's files in headless Firefox, which needs geckodriver. packaging: what the tarball holds and weighs, what others
 // read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
 import { cp, readdir } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./sup
 
 /** For one file of tests, which takes seconds: one that hangs must say so. */
 const TIMEOUT_MS = 240_000;
-/** For all of them in one, in a browser whose private file system takes milliseconds for each of its many small files. */
+/** For all of the interface's files in one. */
 const FIREFOX_TIMEOUT_MS = 900_000;
 const SUITES = ["api", "store", "browser", "firefox", "packaging"];
 const chosen = process.argv.slice(2);
