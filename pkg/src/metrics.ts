@@ -19,6 +19,7 @@ export function openMetrics(stats: Stats, compactions: Compactions): string {
     family("resident_bytes", "gauge", "bytes", "Bytes in memory, spare room included. The part warm is the slabs of the arena.", parts({ codes, graph, ids, warm, cold_cache: coldCache, other })),
     gauge("wasm_memory_bytes", "bytes", "WebAssembly memory of the index, which never shrinks.", stats.wasmMemoryBytes),
     family("stored_bytes", "gauge", "bytes", "Bytes in the store without the log.", parts({ segments: storedBytes.segments, cold: storedBytes.cold })),
+    gauge("stored_cold_raw_bytes", "bytes", "What the cold part of the stored bytes unpacks to.", storedBytes.coldRaw),
     gauge("log_bytes", "bytes", "Length of the log since the last checkpoint.", storedBytes.log),
     counter("cache_hits", "", "Reads of cold records that found their block in memory.", [["", "", cache.hits]]),
     counter("cache_misses", "", "Reads of cold records that had to ask the store.", [["", "", cache.misses]]),

@@ -190,14 +190,16 @@ export interface Stats {
   tombstoneRatio: number;
   /** Resident bytes, by part. */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
-  /** Bytes in the store, by part; zeros for an index that has none. */
-  storedBytes: { segments: number; cold: number; log: number; total: number };
+  /** Bytes in the store, by part; zeros for an index that has none. `coldRaw` is what `cold` unpacks to, and not part of the total. */
+  storedBytes: { segments: number; cold: number; coldRaw: number; log: number; total: number };
   /** What a compaction could give back. */
   reclaimableBytes: number;
   bytesPerVector: number;
   cache: { hits: number; misses: number; hitRate: number };
   /** Size of this index's WebAssembly memory; it grows and never shrinks while the index is open. */
   wasmMemoryBytes: number;
+  /** How new blocks of records are packed in the store: what paid best when all were tried on some of them. */
+  codec: "none" | "lz4" | "deflate" | "deflate-more";
   simd: "scalar" | "simd128" | "relaxed-simd";
   lastCompaction?: CompactionReport;
 }

@@ -3,9 +3,10 @@
 //! The records follow one another, each as an export has it: a word of its payload's length and kind, the vector, the
 //! payload padded to whole words.
 
+use super::codec::unpack;
 use super::place::MOST_RECORDS;
 use super::record::{PayloadKind, Record};
-use crate::format::{FormatError, RecordHeader, zeros};
+use crate::format::{AS_IT_IS, FormatError, RecordHeader, StoredBlock, zeros};
 use crate::types::OutOfMemory;
 
 /// Says what a vector's inverse norm is; none for a vector that cannot be indexed.
@@ -20,18 +21,22 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Reads the records of `bytes`, of which nothing is believed.
+    /// Reads the records of what is stored, of which nothing is believed.
     pub(super) fn read(
+        stored: &StoredBlock,
         bytes: &[u8],
-        records: u32,
         dimensions: usize,
         inverse_norm: &mut InverseNorm<'_>,
     ) -> Result<Self, FormatError> {
-        if !bytes.len().is_multiple_of(size_of::<u32>()) || records as usize > MOST_RECORDS {
-            return Err(FormatError::corrupt("it has no whole words"));
+        let records = stored.records;
+        let words = if stored.codec == AS_IT_IS {
+            whole_words(bytes)?
+        } else {
+            unpack(stored.codec, bytes, stored.raw_bytes, records, dimensions)?
+        };
+        if records as usize > MOST_RECORDS {
+            return Err(too_short());
         }
-        let mut words = zeros::<u32>(bytes.len() / size_of::<u32>())?;
-        bytemuck::cast_slice_mut::<u32, u8>(&mut words).copy_from_slice(bytes);
         let mut starts = Vec::new();
         starts.try_reserve_exact(records as usize).map_err(|_| OutOfMemory)?;
         let mut start = 0;
@@ -59,6 +64,15 @@ impl Block {
     pub(super) const fn resident_bytes(&self) -> usize {
         self.words.capacity() * size_of::<u32>() + self.records.capacity() * size_of::<(u32, f32)>()
     }
+}
+
+fn whole_words(bytes: &[u8]) -> Result<Vec<u32>, FormatError> {
+    if !bytes.len().is_multiple_of(size_of::<u32>()) {
+        return Err(FormatError::corrupt("it has no whole words"));
+    }
+    let mut words = zeros::<u32>(bytes.len() / size_of::<u32>())?;
+    bytemuck::cast_slice_mut::<u32, u8>(&mut words).copy_from_slice(bytes);
+    Ok(words)
 }
 
 fn too_short() -> FormatError {

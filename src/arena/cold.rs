@@ -253,7 +253,7 @@ impl Cold {
             return Ok(());
         };
         let sound = bytes.filter(|bytes| held.stored.is_content(bytes));
-        held.content = match sound.map(|bytes| Block::read(bytes, held.stored.records, dimensions, inverse_norm)) {
+        held.content = match sound.map(|bytes| Block::read(&held.stored, bytes, dimensions, inverse_norm)) {
             Some(Ok(block)) => Content::Read(block),
             Some(Err(FormatError::OutOfMemory)) => return Err(OutOfMemory),
             Some(Err(_)) | None => Content::Lost,

@@ -9,6 +9,7 @@
 //! | `evacuation.rs` | giving stale bytes back, slab by slab, in bounded steps |
 //! | `place.rs` | slot -> where in the store its record is |
 //! | `block.rs` | records that are stored together, as bytes and in memory |
+//! | `codec/` | how blocks are packed, and how that is chosen |
 //! | `cold.rs` | the cold arena: places, the table of blocks, those that have been read |
 //! | `records.rs` | all records of an index, warm and cold |
 //!
@@ -17,6 +18,7 @@
 //! copying what is live elsewhere.
 
 mod block;
+mod codec;
 mod cold;
 pub(crate) mod evacuation;
 mod locator;
@@ -27,6 +29,7 @@ mod slab;
 pub(crate) mod warm;
 
 pub(crate) use block::{put_record, stored_record_bytes};
+pub(crate) use codec::{Measured, Packer, Packing, Sample};
 pub use cold::ReadPlan;
 pub(crate) use evacuation::{Evacuation, EvacuationError};
 pub(crate) use place::{MOST_BLOCKS, MOST_RECORDS, Place};

@@ -7,6 +7,7 @@
 //! | `compact`    | what a compaction leaves to the store                                       |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
 //! | `records`    | calls that need records from the store                                      |
+//! | `packing`    | which way to pack blocks pays best on this machine                          |
 //! | `stored`     | an index and the store that keeps it                                        |
 //! | `write`      | appending to the log, writing checkpoints                                   |
 //!
@@ -15,6 +16,7 @@
 
 mod compact;
 mod open;
+mod packing;
 mod records;
 mod slices;
 mod stored;
@@ -41,4 +43,7 @@ use crate::index::{Error, Index};
 pub(crate) trait Host {
     /// Does something with the index, or says why it cannot be had just now.
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error>;
+
+    /// Milliseconds from some fixed moment, where there is a clock.
+    fn stopwatch_ms(&self) -> Option<f64>;
 }

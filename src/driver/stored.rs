@@ -30,11 +30,14 @@ pub struct OpenOptions {
     /// By which records expire: before each call that reads or changes the index it loses those whose moment has come. The
     /// default is the system's time.
     pub now_ms: WallClock,
+    /// Milliseconds from some fixed moment. With it, how records are packed is chosen by how long that takes on this machine, and
+    /// else by how long it typically does, so that equal calls write equal bytes. The default is none.
+    pub stopwatch: Option<fn() -> f64>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { config: None, lazy: false, mode: Mode::default(), now_ms: system_time_ms }
+        Self { config: None, lazy: false, mode: Mode::default(), now_ms: system_time_ms, stopwatch: None }
     }
 }
 
@@ -62,6 +65,7 @@ pub struct StoredIndex<S> {
     store: S,
     index: RefCell<Index>,
     now_ms: WallClock,
+    stopwatch: Option<fn() -> f64>,
 }
 
 impl<S> Host for StoredIndex<S> {
@@ -69,6 +73,10 @@ impl<S> Host for StoredIndex<S> {
         let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
         expire(&mut index, self.now_ms);
         work(&mut index)
+    }
+
+    fn stopwatch_ms(&self) -> Option<f64> {
+        self.stopwatch.map(|stopwatch| stopwatch())
     }
 }
 
@@ -80,11 +88,12 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
     /// what is there; [`Error::OutOfMemory`]; what the store said.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode, lazy, now_ms } = options;
+        let OpenOptions { config, mode, lazy, now_ms, stopwatch } = options;
         let mut store = store;
         let mut left = READ_ATTEMPTS;
         loop {
-            let opened = Self::open_once(store, config, mode, now_ms).await?;
+            let mut opened = Self::open_once(store, config, mode, now_ms).await?;
+            opened.stopwatch = stopwatch;
             if lazy {
                 return Ok(opened);
             }
@@ -103,7 +112,7 @@ impl<S: Store> StoredIndex<S> {
 
     async fn open_once(store: S, config: Option<Config>, mode: Mode, now_ms: WallClock) -> Result<Self, Error> {
         let found = open(&store, mode).await?;
-        let around = |store, index| Self { store, index: RefCell::new(index), now_ms };
+        let around = |store, index| Self { store, index: RefCell::new(index), now_ms, stopwatch: None };
         match (found, config) {
             (Some(index), config) => {
                 let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
@@ -123,7 +132,7 @@ impl<S: Store> StoredIndex<S> {
     /// # Errors
     /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
-        let stored = Self { store, index: RefCell::new(index), now_ms: system_time_ms };
+        let stored = Self { store, index: RefCell::new(index), now_ms: system_time_ms, stopwatch: None };
         create(&stored.store, &stored).await?;
         Ok(stored)
     }

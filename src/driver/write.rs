@@ -1,5 +1,6 @@
 //! Appending to the log, and writing checkpoints.
 
+use super::packing::choose_packing;
 use super::{Host, with_records};
 use crate::index::{Error, Index, Step};
 use crate::store::{Store, StoreError};
@@ -62,6 +63,8 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
 pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     // A checkpoint is of the whole graph. Others have the index between two records.
     while host.with(Index::link_step)? {}
+    // Without the memory for it, blocks are packed as they were so far.
+    let _ = choose_packing(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     let generation = host.with(|index| index.checkpoint_begin())?;
     loop {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0     magic, version, zeros, length of the whole, checksum of everything else       32 bytes
-//! 32    generation, log, next frame, piece length, next block, lengths of what follows 48 bytes
+//! 32    generation, log, next frame, piece length, next block, packing, lengths        48 bytes
 //! 80    the meta, and zeros up to a multiple of 8
 //! ...   the segments, ascending by kind and index                                      32 bytes each
 //! ...   the blocks of records, ascending by number                                     48 bytes each
@@ -46,6 +46,8 @@ pub(crate) struct Manifest {
     /// A number that no block ever had. The manifest before this one may still name blocks that this one does not, so
     /// numbers are not used twice.
     pub(crate) next_block: u32,
+    /// How new blocks are packed; 0 while nobody has chosen. The codecs know what the rest means.
+    pub(crate) packing: u32,
     pub(crate) meta: Meta,
     /// Ascending by kind and index.
     pub(crate) segments: Vec<StoredSegment>,
@@ -96,7 +98,7 @@ impl Manifest {
         bytes.extend_from_slice(&MAGIC);
         words(&mut bytes, &[MANIFEST_VERSION, 0]);
         longs(&mut bytes, &[total, 0, self.generation, self.log, self.next_sequence]);
-        words(&mut bytes, &[self.piece_bytes, self.next_block, meta.len() as u32, 0, segments, blocks]);
+        words(&mut bytes, &[self.piece_bytes, self.next_block, meta.len() as u32, self.packing, segments, blocks]);
         bytes.extend_from_slice(meta);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         for segment in &self.segments {
@@ -140,7 +142,8 @@ impl Manifest {
         let longs = (from.u64(), from.u64(), from.u64());
         let (Some(generation), Some(log), Some(next_sequence)) = longs else { return Ok(None) };
         let words = (from.u32(), from.u32(), from.u32(), from.u32(), from.u32(), from.u32());
-        let (Some(piece_bytes), Some(next_block), Some(meta), Some(_), Some(segments), Some(blocks)) = words else {
+        let (Some(piece_bytes), Some(next_block), Some(meta), Some(packing), Some(segments), Some(blocks)) = words
+        else {
             return Ok(None);
         };
         // From here on, what the counts say is there.
@@ -152,7 +155,7 @@ impl Manifest {
         let segments = collect(segments, || StoredSegment::read(from))?;
         let blocks = collect(blocks, || StoredBlock::read(from))?;
         let (Some(segments), Some(blocks)) = (segments, blocks) else { return Ok(None) };
-        Ok(Some(Self { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks }))
+        Ok(Some(Self { generation, log, next_sequence, piece_bytes, next_block, packing, meta, segments, blocks }))
     }
 
     /// What a decoder promises beyond the meta's own fields, which are the index's to check.
@@ -204,7 +207,7 @@ impl StoredSegment {
 impl StoredBlock {
     /// Whether these are the bytes that were written.
     pub(crate) fn is_content(&self, bytes: &[u8]) -> bool {
-        self.codec == AS_IT_IS && bytes.len() as u64 == self.stored_bytes && xxh64(bytes, 0) == self.checksum
+        bytes.len() as u64 == self.stored_bytes && xxh64(bytes, 0) == self.checksum
     }
 
     fn read(from: &mut Cursor<'_>) -> Option<Self> {

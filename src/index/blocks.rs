@@ -3,7 +3,7 @@
 use super::checkpoint::Writing;
 use super::cold::block_keys;
 use super::{Error, Index};
-use crate::arena::{MOST_BLOCKS, MOST_RECORDS, Place, put_record, stored_record_bytes};
+use crate::arena::{MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes};
 use crate::format::{AS_IT_IS, StoredBlock};
 use crate::segments::segments_of;
 use crate::slot_set::SlotSet;
@@ -16,6 +16,14 @@ const MOST_BLOCK_BYTES: u32 = 128 << 10;
 
 /// What choosing a record for a block costs beside its bytes.
 const MEMBER_COST_BYTES: u64 = 512;
+/// What packing costs: as many bytes are encoded in so much time.
+const ENCODED_BYTE_NS: f64 = 4.0;
+
+/// The ways to pack are tried on so many pieces of what is to be written, of about so many bytes each…
+const SAMPLES: usize = 2;
+const SAMPLE_BYTES: usize = 16 << 10;
+/// …and not before there are as many in all.
+const LEAST_SAMPLE_BYTES: usize = 8 << 10;
 
 /// The slots whose records are to be written, and how far that is.
 #[derive(Debug)]
@@ -82,7 +90,7 @@ impl Index {
 
     /// Encodes one block of what is pending, and returns what that cost, in the time of as many bytes; 0 when nothing is.
     pub(super) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
-        let (members, bytes) = self.fill_block(&mut writing.gathering)?;
+        let (members, raw) = self.fill_block(&mut writing.gathering, self.block_bytes())?;
         if members.is_empty() {
             return Ok(0);
         }
@@ -92,15 +100,18 @@ impl Index {
                 "all numbers for blocks have been used: export the index, and import it into a new place".to_owned();
             return Err(Error::StoreFailed { why });
         };
-        let len = bytes.len() as u64;
         let moments = members.iter().filter_map(|&slot| self.parts.expiries.get(slot));
         let earliest_expiry_ms = moments.fold(f64::INFINITY, f64::min);
+        let packing = self.journal().and_then(|journal| journal.packing).unwrap_or(Packing::AsItIs);
+        // Without the memory for it, a block is stored as it is.
+        let packed = writing.packer.pack(packing, &raw, self.parts.records.dimensions()).ok().flatten();
+        let (codec, bytes) = packed.map_or((AS_IT_IS, &raw[..]), |packed| (packing.codec(), packed));
         let stored = StoredBlock {
             number,
-            codec: AS_IT_IS,
-            stored_bytes: len,
-            raw_bytes: len,
-            checksum: xxh64(&bytes, 0),
+            codec,
+            stored_bytes: bytes.len() as u64,
+            raw_bytes: raw.len() as u64,
+            checksum: xxh64(bytes, 0),
             records: members.len() as u32,
             dead: 0,
             earliest_expiry_ms,
@@ -115,16 +126,48 @@ impl Index {
         self.parts.records.cold.add(stored)?;
         writing.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
         writing.blocks.push(stored);
-        let cost = len + MEMBER_COST_BYTES * members.len() as u64;
+        let packing_cost = 1.0 + packing.typical_ns().0 / ENCODED_BYTE_NS;
+        let cost = (raw.len() as f64 * packing_cost) as u64 + MEMBER_COST_BYTES * members.len() as u64;
         for (slot, ordinal) in members.into_iter().zip(0..=u8::MAX) {
             self.parts.records.set_place(slot, Place { block: number, ordinal });
         }
         Ok(cost)
     }
 
+    /// Some blocks as they would be written, to try the ways to pack on; none while that is not due, or little is to be written.
+    pub(crate) fn packing_sample(&mut self) -> Result<Option<Sample>, Error> {
+        if !self.journal().is_some_and(|journal| journal.is_packing_due) {
+            return Ok(None);
+        }
+        let mut gathering = Gathering::new();
+        self.collect_unstored(&mut gathering)?;
+        let slots = self.parts.slots();
+        let mut sample = Sample { blocks: Vec::new(), dimensions: self.parts.records.dimensions() };
+        sample.blocks.try_reserve_exact(SAMPLES).map_err(|_| OutOfMemory)?;
+        for part in 0..SAMPLES {
+            gathering.start = gathering.pending.next_from(Slot((slots * part / SAMPLES) as u32));
+            let len = |slot| self.parts.records.unstored(slot).map_or(0, |record| stored_record_bytes(&record));
+            // A record of a length that would be felt is no sample of anything.
+            if gathering.start.is_some_and(|slot| len(slot) <= MOST_BLOCK_BYTES as usize) {
+                let (members, bytes) = self.fill_block(&mut gathering, SAMPLE_BYTES)?;
+                sample.blocks.push((members.len() as u32, bytes));
+            }
+        }
+        let bytes: usize = sample.blocks.iter().map(|(_, block)| block.len()).sum();
+        Ok((bytes >= LEAST_SAMPLE_BYTES).then_some(sample))
+    }
+
+    /// From here on blocks are packed as it pays best by what was measured.
+    pub(crate) fn settle_packing(&mut self, measured: &[Measured]) {
+        let packing = Packing::choose(measured, self.block_bytes());
+        if let Some(journal) = self.journal_mut() {
+            (journal.packing, journal.is_packing_due) = (Some(packing), false);
+        }
+    }
+
     /// The records of one block: one that is pending, then always the one that most links lead to from those in the block, until
-    /// it is full or nothing is pending.
-    fn fill_block(&self, gathering: &mut Gathering) -> Result<(Vec<Slot>, Vec<u8>), Error> {
+    /// it has `most_bytes` or nothing is pending.
+    fn fill_block(&self, gathering: &mut Gathering, most_bytes: usize) -> Result<(Vec<Slot>, Vec<u8>), Error> {
         let (mut members, mut bytes) = (Vec::new(), Vec::new());
         members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
         while members.len() < MOST_RECORDS
@@ -136,7 +179,7 @@ impl Index {
                 continue;
             };
             let len = stored_record_bytes(&record);
-            if !members.is_empty() && bytes.len() + len > self.block_bytes() {
+            if !members.is_empty() && bytes.len() + len > most_bytes {
                 break;
             }
             bytes.try_reserve(len).map_err(|_| OutOfMemory)?;

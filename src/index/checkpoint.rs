@@ -15,6 +15,7 @@ use super::cold::block_keys;
 use super::encode::Put;
 use super::journal::Turn;
 use super::{Error, Index};
+use crate::arena::{Packer, Packing};
 use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
@@ -46,6 +47,7 @@ pub(crate) struct Writing {
     first_block: u32,
     pub(super) blocks: Vec<StoredBlock>,
     pub(super) gathering: Gathering,
+    pub(super) packer: Packer,
     /// What its last step will make true.
     last: Option<Last>,
 }
@@ -94,6 +96,7 @@ impl Index {
             first_block,
             blocks,
             gathering: Gathering::new(),
+            packer: Packer::default(),
             last: None,
         };
         self.collect_unstored(&mut writing.gathering)?;
@@ -324,7 +327,9 @@ impl Index {
         let (piece_bytes, next_block) = (before.piece_bytes, journal.next_block());
         let log_bytes = journal.log_bytes;
         let Turn { first: log, frames, taken } = journal.turn_log()?;
-        let manifest = Manifest { generation, log, next_sequence, piece_bytes, next_block, meta, segments, blocks };
+        let packing = Packing::to_word(journal.packing);
+        let manifest =
+            Manifest { generation, log, next_sequence, piece_bytes, next_block, packing, meta, segments, blocks };
         batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
         let frames_bytes = frames.len();
         if frames_bytes > 0 {

@@ -7,6 +7,7 @@
 
 use super::Error;
 use super::checkpoint::Writing;
+use crate::arena::Packing;
 use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
 use crate::store::StoreError;
 use crate::types::OutOfMemory;
@@ -70,6 +71,10 @@ pub(crate) struct Journal {
     next_block: u32,
     /// The checkpoint under way.
     pub(super) writing: Option<Writing>,
+    /// How new blocks are packed; none while nobody has chosen.
+    pub(super) packing: Option<Packing>,
+    /// That is to be chosen anew.
+    pub(super) is_packing_due: bool,
     /// A compaction has changed what no log tells.
     pub(super) is_reshaped: bool,
     /// What the store said when it did not take a change. From then on nothing is changed any more.
@@ -83,6 +88,7 @@ impl Journal {
         logs.try_reserve_exact(1)?;
         logs.push(logs.last().map_or(manifest.log, |last| last + 1));
         let log = LogWriter::new(manifest.meta.dimensions as usize, next_sequence);
+        let packing = Packing::from_word(manifest.packing);
         Ok(Self {
             sealed: log.mark(),
             log,
@@ -95,6 +101,8 @@ impl Journal {
             next_generation,
             next_block,
             writing: None,
+            packing,
+            is_packing_due: packing.is_none(),
             is_reshaped: false,
             failed: None,
         })
@@ -237,6 +245,11 @@ impl Journal {
     pub(crate) fn block_bytes_from(&self, first: u32) -> u64 {
         let blocks = self.manifest.blocks.iter().filter(|block| block.number >= first);
         blocks.fold(0, |all, block| block.stored_bytes.saturating_add(all))
+    }
+
+    /// The same before they were packed.
+    pub(crate) fn raw_block_bytes(&self) -> u64 {
+        self.manifest.blocks.iter().fold(0, |all, block| block.raw_bytes.saturating_add(all))
     }
 
     /// Bytes of the logs since the last checkpoint.

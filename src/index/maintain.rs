@@ -158,10 +158,9 @@ impl Index {
     pub fn compact_finish(&mut self) -> Option<CompactionReport> {
         let running = self.job.take()?;
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();
-        if tombstones_removed > 0
-            && let Some(journal) = self.journal_mut()
-        {
-            journal.is_reshaped = true;
+        if let Some(journal) = self.journal_mut() {
+            journal.is_reshaped |= tombstones_removed > 0;
+            journal.is_packing_due = true;
         }
         let report = CompactionReport {
             tombstones_removed,

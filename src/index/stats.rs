@@ -1,6 +1,7 @@
 //! What is held, truly.
 
 use super::Index;
+use crate::arena::Packing;
 use crate::quantize::Quantization;
 
 /// Bytes resident in memory, spare capacity included.
@@ -32,8 +33,10 @@ impl ResidentBytes {
 pub struct StoredBytes {
     /// The segments of the last checkpoint: codes, links, ids, and where the records are.
     pub segments: u64,
-    /// Its blocks of records.
+    /// Its blocks of records, packed.
     pub cold: u64,
+    /// The same before they were packed. No bytes of the store, and so not part of the total.
+    pub cold_raw: u64,
     /// The logs since.
     pub log: u64,
 }
@@ -85,6 +88,9 @@ pub struct Stats {
     /// Codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
     /// `bytes.warm`. 0 when there are no records.
     pub bytes_per_vector: f64,
+    /// How new blocks of records are packed: "none", "lz4", "deflate" or "deflate-more". It is chosen by trying all of them on
+    /// real blocks, when there are some to be written for the first time and after each compaction.
+    pub codec: &'static str,
     /// The instruction set that distances are computed with: "scalar", "simd128" or "avx2".
     pub simd: &'static str,
 }
@@ -113,6 +119,7 @@ impl Index {
             stored: self.journal().map_or_else(StoredBytes::default, |journal| StoredBytes {
                 segments: journal.segment_bytes(),
                 cold: journal.block_bytes(),
+                cold_raw: journal.raw_block_bytes(),
                 log: journal.log_bytes(),
             }),
             cache: {
@@ -121,6 +128,7 @@ impl Index {
             },
             reclaimable_bytes: deleted * (codes.slot_bytes() + graph.row_bytes()) + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
+            codec: self.journal().and_then(|journal| journal.packing).unwrap_or(Packing::AsItIs).name(),
             simd: codes.simd(),
         }
     }

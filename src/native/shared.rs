@@ -3,7 +3,7 @@
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Host, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, expire, has_expired,
+    Clock, Host, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, expire, has_expired,
     system_time_ms, with_records,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
@@ -37,6 +37,7 @@ struct Shared<S> {
     /// Whoever writes to it has it for that long, so that commits and checkpoints come one after the other.
     store: Mutex<S>,
     now_ms: WallClock,
+    stopwatch: SystemClock,
 }
 
 impl<S> Clone for SharedIndex<S> {
@@ -70,6 +71,10 @@ impl<S> Host for Shared<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         work(&mut self.write())
     }
+
+    fn stopwatch_ms(&self) -> Option<f64> {
+        Some(self.stopwatch.now_ms())
+    }
 }
 
 impl SharedIndex {
@@ -81,7 +86,8 @@ impl SharedIndex {
 
 impl<S> SharedIndex<S> {
     fn around(index: Index, store: S, now_ms: WallClock) -> Self {
-        Self { shared: Arc::new(Shared { index: RwLock::new(index), store: Mutex::new(store), now_ms }) }
+        let (index, store, stopwatch) = (RwLock::new(index), Mutex::new(store), SystemClock::default());
+        Self { shared: Arc::new(Shared { index, store, now_ms, stopwatch }) }
     }
 
     /// Reads the index, together with other readers. Not to be called from within itself or [`SharedIndex::change`]: the

@@ -3,11 +3,12 @@
 //! A call that waits holds no borrow meanwhile. The facade makes those that write one after the other.
 
 use super::any_store::AnyStore;
+use super::clock::JsClock;
 use super::error::{caused, forget_thrown};
 use super::options;
 use super::raw_index::{Inner, RawIndex};
 use crate::arena::ReadPlan;
-use crate::driver::{self, Host, Rewrite};
+use crate::driver::{self, Clock, Host, Rewrite};
 use crate::index::{Error, Index};
 use crate::store::{Durability, Mode, Store};
 use core::pin::Pin;
@@ -20,6 +21,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 impl Host for RawIndex {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         work(&mut self.borrow()?.index)
+    }
+
+    fn stopwatch_ms(&self) -> Option<f64> {
+        Some(JsClock::default().now_ms())
     }
 }
 

@@ -92,9 +92,11 @@ struct BytesObject {
 
 /// What is in a store. An index in memory has none, so all is zero.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct StoredObject {
     segments: f64,
     cold: f64,
+    cold_raw: f64,
     log: f64,
     total: f64,
 }
@@ -119,6 +121,7 @@ pub(super) struct StatsObject {
     reclaimable_bytes: f64,
     bytes_per_vector: f64,
     cache: CacheObject,
+    codec: &'static str,
     simd: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_compaction: Option<ReportObject>,
@@ -143,6 +146,7 @@ impl StatsObject {
             stored_bytes: StoredObject {
                 segments: stats.stored.segments as f64,
                 cold: stats.stored.cold as f64,
+                cold_raw: stats.stored.cold_raw as f64,
                 log: stats.stored.log as f64,
                 total: stats.stored.total() as f64,
             },
@@ -153,6 +157,7 @@ impl StatsObject {
                 misses: stats.cache.misses as f64,
                 hit_rate: stats.cache.hit_rate(),
             },
+            codec: stats.codec,
             simd: stats.simd,
             last_compaction: last.map(ReportObject::from),
         }

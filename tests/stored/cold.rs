@@ -231,7 +231,7 @@ fn memory_stays_within_the_budget_and_what_cannot_be_held_is_refused() {
     }
     assert_eq!(refused, Some(Error::OutOfMemory));
     let (before, held) = (stored.index().unwrap().len(), stored.index().unwrap().stats());
-    assert!(before as u64 * 460 > 600_000 && held.stored.cold > 600_000, "{before} records");
+    assert!(before as u64 * 460 > 600_000 && held.stored.cold_raw > 600_000, "{before} records");
     assert_eq!(stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)), Err(Error::OutOfMemory));
     assert_eq!((stored.index().unwrap().len(), stored.index().unwrap().check().unwrap().ok), (before, true));
     // What is deleted and compacted away makes room again.

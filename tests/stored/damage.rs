@@ -209,7 +209,7 @@ fn without_a_manifest_nothing_is_made_up() {
 }
 
 /// Sets the checksum of a manifest right.
-fn seal(manifest: &mut [u8]) {
+pub(crate) fn seal(manifest: &mut [u8]) {
     let mut checksum = Xxh64::new(0);
     checksum.update(&manifest[..24]);
     checksum.update(&manifest[32..]);

@@ -17,6 +17,8 @@ pub(crate) struct Manifest {
     pub(crate) blocks: Vec<(u32, u64)>,
     /// Records in them that are not there any more.
     pub(crate) dead: u64,
+    /// How each of them was packed.
+    pub(crate) codecs: Vec<u32>,
 }
 
 impl Manifest {
@@ -34,7 +36,8 @@ impl Manifest {
         let block = |at: usize| (word(at), long(at + 8));
         let blocks = (0..word(76) as usize).map(|number| block(blocks_at + 48 * number)).collect();
         let dead = (0..word(76) as usize).map(|number| u64::from(word(blocks_at + 48 * number + 36))).sum();
-        Self { dead, log: long(40), piece_bytes: u64::from(word(56)), segments, blocks }
+        let codecs = (0..word(76) as usize).map(|number| word(blocks_at + 48 * number + 4)).collect();
+        Self { dead, log: long(40), piece_bytes: u64::from(word(56)), segments, blocks, codecs }
     }
 
     /// The values that it names.

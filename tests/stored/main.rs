@@ -8,6 +8,7 @@
 //! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
 //! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
 //! | `erase.rs` | no byte of a deleted record is left in a store; what compaction says that it has freed there |
+//! | `packing.rs` | blocks packed as pays best, and read as what they were |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options of an index that is there; reading only; every kind of record |
 //! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
@@ -33,6 +34,7 @@ mod kill;
 mod layout;
 mod model;
 mod modes;
+mod packing;
 mod pending;
 #[path = "../support/random.rs"]
 mod random;

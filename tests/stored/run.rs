@@ -145,7 +145,8 @@ impl Run {
     }
 
     fn open(&mut self) -> Result<(), Dead> {
-        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, lazy: self.lazy, now_ms };
+        let base = OpenOptions { now_ms, ..Default::default() };
+        let options = OpenOptions { config: Some(self.config), mode: Mode::ReadWrite, lazy: self.lazy, ..base };
         self.stored = None;
         loop {
             let opened = now(StoredIndex::open(self.store.clone(), options));

@@ -17,7 +17,7 @@ test("the metrics are the numbers of stats", async () => {
   const { bytes, storedBytes, cache } = stats;
   const expected = {
     records: 400, tombstones: 100, tombstone_ratio: stats.tombstoneRatio, reclaimable_bytes: stats.reclaimableBytes,
-    fragmentation_ratio: stats.reclaimableBytes / bytes.total, wasm_memory_bytes: stats.wasmMemoryBytes, log_bytes: storedBytes.log,
+    fragmentation_ratio: stats.reclaimableBytes / bytes.total, wasm_memory_bytes: stats.wasmMemoryBytes, log_bytes: storedBytes.log, stored_cold_raw_bytes: storedBytes.coldRaw,
     cache_hits_total: cache.hits, cache_misses_total: cache.misses,
     'resident_bytes{part="codes"}': bytes.codes, 'resident_bytes{part="graph"}': bytes.graph, 'resident_bytes{part="ids"}': bytes.ids,
     'resident_bytes{part="warm"}': bytes.warm, 'resident_bytes{part="cold_cache"}': bytes.coldCache,

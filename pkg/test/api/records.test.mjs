@@ -202,7 +202,7 @@ test("stats: counts and bytes agree with the index", async () => {
   assert.deepEqual([before.size, before.deletedCount, before.tombstoneRatio], [200, 0, 0]);
   const { codes, graph, ids, warm, coldCache, total } = before.bytes;
   assert.equal(codes + graph + ids + warm + coldCache, total);
-  assert.deepEqual(before.storedBytes, { segments: 0, cold: 0, log: 0, total: 0 });
+  assert.deepEqual(before.storedBytes, { segments: 0, cold: 0, coldRaw: 0, log: 0, total: 0 });
   assert.ok(before.wasmMemoryBytes >= total);
   assert.ok(["scalar", "simd128", "relaxed-simd"].includes(before.simd));
   await index.deleteMany(["r0", "r1"]);

@@ -57,6 +57,7 @@ pub(super) fn manifest() -> Manifest {
         next_sequence: 4,
         piece_bytes: 61_440,
         next_block: 9,
+        packing: 0,
         meta: meta(),
         segments: vec![
             segment(Kind::Codes, 0, 2, 65_536, 0x1111),

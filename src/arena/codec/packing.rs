@@ -1,0 +1,159 @@
+//! The ways to pack a block, and which of them pays best: a pure function of what was measured.
+
+use super::matches::Effort;
+
+/// How new blocks are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// They are not.
+    AsItIs,
+    /// LZ4: little smaller, and unpacked at the speed of memory.
+    Lz4,
+    /// Deflate, in little time.
+    Deflate,
+    /// Deflate, as small as it gets.
+    DeflateMore,
+}
+
+/// What a packing did to real blocks, for each of their bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Measured {
+    pub(crate) packing: Packing,
+    /// Packed bytes, 0 to about 1.
+    pub(crate) ratio: f64,
+    pub(crate) pack_ns: f64,
+    pub(crate) unpack_ns: f64,
+}
+
+/// What a byte costs that is in the store: to write it once, to read it now and then, and to have it take room that a user
+/// has given to a page. Stores write a byte in some 7 ns and read it in as many.
+const STORED_BYTE_NS: f64 = 50.0;
+/// A block is packed once, when nobody waits for it, and unpacked when somebody does.
+const PACKING_SHARE: f64 = 0.25;
+/// Longer than this nobody is made to wait for one block to be unpacked.
+const MOST_UNPACK_NS: f64 = 500_000.0;
+/// A packing must save at least this much of what another costs, or it is not worth its trouble.
+const LEAST_GAIN: f64 = 0.03;
+
+impl Packing {
+    /// All of them, the least trouble first.
+    pub(crate) const ALL: [Self; 4] = [Self::AsItIs, Self::Lz4, Self::Deflate, Self::DeflateMore];
+
+    /// As a block says how it was packed, which is all that unpacking it needs.
+    pub(crate) const fn codec(self) -> u32 {
+        match self {
+            Self::AsItIs => 0,
+            Self::Lz4 => 1,
+            Self::Deflate | Self::DeflateMore => 2,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::AsItIs => "none",
+            Self::Lz4 => "lz4",
+            Self::Deflate => "deflate",
+            Self::DeflateMore => "deflate-more",
+        }
+    }
+
+    /// As a manifest says what was chosen; 0 is for nothing yet.
+    pub(crate) fn to_word(chosen: Option<Self>) -> u32 {
+        chosen.map_or(0, |chosen| chosen as u32 + 1)
+    }
+
+    /// The reverse. What a later version may have chosen is nothing to this one.
+    pub(crate) fn from_word(word: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|&packing| Self::to_word(Some(packing)) == word)
+    }
+
+    /// How much trouble deflate takes; none for what is not deflate.
+    pub(super) const fn effort(self) -> Option<Effort> {
+        match self {
+            Self::AsItIs | Self::Lz4 => None,
+            Self::Deflate => Some(Effort::Little),
+            Self::DeflateMore => Some(Effort::Much),
+        }
+    }
+
+    /// What a byte takes to be packed and unpacked, on a machine of which nothing is known.
+    pub(crate) const fn typical_ns(self) -> (f64, f64) {
+        match self {
+            Self::AsItIs => (0.0, 0.0),
+            Self::Lz4 => (6.0, 1.5),
+            Self::Deflate => (12.0, 4.0),
+            Self::DeflateMore => (25.0, 4.0),
+        }
+    }
+
+    /// The one that pays best for blocks of `block_bytes`, the least trouble of those that pay alike. Without any, none.
+    pub(crate) fn choose(measured: &[Measured], block_bytes: usize) -> Self {
+        let is_admitted = |tried: &&Measured| tried.unpack_ns * block_bytes as f64 <= MOST_UNPACK_NS;
+        let best = measured.iter().filter(is_admitted).fold(Measured::UNPACKED, |best, &tried| {
+            if tried.cost_ns() < best.cost_ns() * (1.0 - LEAST_GAIN) { tried } else { best }
+        });
+        best.packing
+    }
+}
+
+impl Measured {
+    /// Of what stays as it is.
+    pub(crate) const UNPACKED: Self = Self { packing: Packing::AsItIs, ratio: 1.0, pack_ns: 0.0, unpack_ns: 0.0 };
+
+    /// What each byte of a block comes to.
+    fn cost_ns(&self) -> f64 {
+        self.ratio * STORED_BYTE_NS + self.pack_ns * PACKING_SHARE + self.unpack_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(rows: [(f64, f64, f64); 3]) -> Packing {
+        let packings = [Packing::Lz4, Packing::Deflate, Packing::DeflateMore];
+        let row = |(packing, (ratio, pack_ns, unpack_ns))| Measured { packing, ratio, pack_ns, unpack_ns };
+        let measured: Vec<_> = packings.into_iter().zip(rows).map(row).collect();
+        Packing::choose(&measured, 60 << 10)
+    }
+
+    #[test]
+    fn a_table_of_choices() {
+        // Of LZ4, deflate and more of it: packed bytes, and nanoseconds to pack and unpack, for each byte.
+        let cases = [
+            ("noise", [(1.0, 0.5, 0.0), (1.0, 4.0, 0.0), (1.0, 9.0, 0.0)], Packing::AsItIs),
+            ("embeddings, natively", [(0.87, 2.4, 0.5), (0.71, 10.8, 3.5), (0.70, 60.0, 3.7)], Packing::Deflate),
+            (
+                "embeddings, where packing is slow",
+                [(0.87, 9.0, 2.0), (0.71, 60.0, 14.0), (0.7, 300.0, 14.0)],
+                Packing::Lz4,
+            ),
+            ("long texts", [(0.45, 3.6, 0.9), (0.37, 8.7, 5.0), (0.29, 20.0, 3.8)], Packing::DeflateMore),
+            (
+                "long texts, where packing is slow",
+                [(0.45, 9.0, 2.0), (0.37, 30.0, 8.0), (0.29, 90.0, 8.0)],
+                Packing::Lz4,
+            ),
+            ("zeros", [(0.01, 0.5, 0.2), (0.01, 2.0, 1.0), (0.01, 9.0, 1.0)], Packing::Lz4),
+            ("too slow to wait for", [(0.99, 1.0, 0.1), (0.1, 1.0, 9.0), (0.1, 1.0, 9.0)], Packing::AsItIs),
+            ("a coarse clock", [(0.87, 0.0, 0.0), (0.71, 0.0, 0.0), (0.70, 0.0, 0.0)], Packing::Deflate),
+        ];
+        for (name, rows, expected) in cases {
+            assert_eq!(chosen(rows), expected, "{name}");
+        }
+        assert_eq!(Packing::choose(&[], 1000), Packing::AsItIs);
+        // What is no number is no reason.
+        assert_eq!(chosen([(f64::NAN, 1.0, 1.0), (0.5, f64::NAN, 1.0), (0.5, 1.0, f64::NAN)]), Packing::AsItIs);
+    }
+
+    #[test]
+    fn a_choice_is_a_word() {
+        for (word, packing) in (1..).zip(Packing::ALL) {
+            assert_eq!((Packing::to_word(Some(packing)), Packing::from_word(word)), (word, Some(packing)));
+        }
+        for word in [0, 5, u32::MAX] {
+            assert_eq!(Packing::from_word(word), None);
+        }
+        assert_eq!(Packing::to_word(None), 0);
+    }
+}

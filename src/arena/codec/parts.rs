@@ -1,0 +1,239 @@
+//! A block taken apart, so that what is alike lies together.
+//!
+//! A vector's numbers hardly pack as they lie: the upper byte of each, its sign and most of its exponent, is one of few, and
+//! stands between others that are noise. So a block becomes five parts, each packed by itself or left as it is:
+//!
+//! | part | holds, of all records in their order |
+//! |---|---|
+//! | 0 to 3 | the lowest, second, third and highest byte of each number of the vectors |
+//! | 4 | the words of payload length and kind; then the payloads, each padded to whole words |
+//!
+//! Five words say how long each part is packed: as long as it is not, when it lies there as it is.
+
+use super::super::place::MOST_RECORDS;
+use super::deflate::{Deflate, SPARE_BYTES};
+use super::inflate;
+use super::lz4;
+use super::matches::Effort;
+use super::packing::Packing;
+use crate::format::{FormatError, RecordHeader, zeros};
+use crate::types::OutOfMemory;
+
+const WORD: usize = size_of::<u32>();
+/// A number of a vector is so many bytes, and so many parts.
+const PLANES: usize = WORD;
+/// The words in front.
+const TABLE_BYTES: usize = WORD * (PLANES + 1);
+/// No packed byte stands for more: deflate's longest match in its shortest codes.
+const MOST_EXPANSION: usize = 1032;
+/// Of what is packed, at least this part must be saved, or it stays as it is.
+const LEAST_SAVED: usize = 32;
+/// The share of pairs of bytes that are equal is at least this much more than chance in what is worth packing.
+const LEAST_ALIKE: f64 = 1.25;
+
+/// Packs blocks. Its memory is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Packer {
+    deflate: Deflate,
+    part: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    /// The packed form of a block; none when it would not be shorter. The records are those of vectors of `dimensions`.
+    pub(crate) fn pack(
+        &mut self,
+        packing: Packing,
+        block: &[u8],
+        dimensions: usize,
+    ) -> Result<Option<&[u8]>, OutOfMemory> {
+        let Some(records) = Records::of(block, dimensions).filter(|_| packing != Packing::AsItIs) else {
+            return Ok(None);
+        };
+        let Self { deflate, part, packed } = self;
+        let part = room(part, block.len())?;
+        let packed = room(packed, block.len() + SPARE_BYTES)?;
+        let mut end = TABLE_BYTES;
+        for plane in 0..=PLANES {
+            let len = records.clone().gather(plane, part);
+            let part = part.get(..len).unwrap_or_default();
+            let most = len - len / LEAST_SAVED;
+            let to = packed.get_mut(end..).unwrap_or_default();
+            // The numbers of vectors seldom repeat: there is nothing to be found by looking harder.
+            let effort = packing.effort().map(|effort| if plane == PLANES { effort } else { Effort::Little });
+            let room = to.len().min(most + SPARE_BYTES);
+            let packed_to = to.get_mut(..room).unwrap_or_default();
+            let shorter = match effort {
+                _ if plane < PLANES && !is_uneven(part) => None,
+                Some(effort) => deflate.pack(part, effort, packed_to)?,
+                None => lz4::pack(&mut deflate.matches, part, packed_to)?.filter(|&len| len < most),
+            };
+            let taken = shorter.unwrap_or(len);
+            if shorter.is_none() {
+                let Some(to) = to.get_mut(..len) else { return Ok(None) };
+                to.copy_from_slice(part);
+            }
+            let Some(word) = packed.get_mut(WORD * plane..).and_then(<[u8]>::first_chunk_mut) else { return Ok(None) };
+            *word = (taken as u32).to_le_bytes();
+            end += taken;
+        }
+        Ok(packed.get(..end).filter(|packed| packed.len() < block.len()))
+    }
+}
+
+/// The first `len` bytes of a buffer, which is made as long as that.
+#[inline(never)]
+fn room(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8], OutOfMemory> {
+    if let Some(more) = len.checked_sub(buffer.len()) {
+        buffer.try_reserve_exact(more)?;
+        buffer.resize(len, 0);
+    }
+    Ok(buffer.get_mut(..len).unwrap_or_default())
+}
+
+/// The records of a block: of each the header, the vector and the padded payload.
+#[derive(Clone)]
+struct Records<'a> {
+    left: &'a [u8],
+    dimensions: usize,
+}
+
+impl<'a> Records<'a> {
+    /// None when they are not the whole of the block.
+    fn of(block: &'a [u8], dimensions: usize) -> Option<Self> {
+        let all = Self { left: block, dimensions };
+        let mut records = all.clone();
+        records.by_ref().for_each(drop);
+        records.left.is_empty().then_some(all)
+    }
+
+    /// Writes one part of the block to the beginning of `to`, which is as long as the block, and gives its length.
+    fn gather(self, plane: usize, to: &mut [u8]) -> usize {
+        let all = to.len();
+        let mut to = to;
+        let mut put = |bytes: &[u8]| {
+            if let Some((place, rest)) = core::mem::take(&mut to).split_at_mut_checked(bytes.len()) {
+                place.copy_from_slice(bytes);
+                to = rest;
+            }
+        };
+        if plane == PLANES {
+            self.clone().for_each(|(header, ..)| put(header));
+            self.for_each(|(.., payload)| put(payload));
+        } else {
+            for (_, vector, _) in self {
+                let bytes = vector.iter().skip(plane).step_by(PLANES);
+                let (place, rest) = core::mem::take(&mut to).split_at_mut(vector.len() / PLANES);
+                place.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = byte);
+                to = rest;
+            }
+        }
+        all - to.len()
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a [u8], &'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.left.split_at_checked(WORD)?;
+        let word = u32::from_le_bytes(header.try_into().ok()?);
+        let payload = RecordHeader::from_word(word).ok()?.payload_bytes as usize;
+        let (vector, rest) = rest.split_at_checked(WORD * self.dimensions)?;
+        let (payload, rest) = rest.split_at_checked(payload.next_multiple_of(WORD))?;
+        self.left = rest;
+        Some((header, vector, payload))
+    }
+}
+
+/// Whether some bytes are more frequent than others, by more than chance.
+fn is_uneven(part: &[u8]) -> bool {
+    let mut counts = [0_u32; 256];
+    part.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
+    let pairs: f64 = counts.iter().map(|&count| f64::from(count) * (f64::from(count) - 1.0)).sum();
+    let len = part.len() as f64;
+    pairs * counts.len() as f64 >= LEAST_ALIKE * len * (len - 1.0)
+}
+
+/// Unpacks a block of so many records and bytes into words. Nothing of it is believed.
+///
+/// No more memory is asked for than [`MOST_EXPANSION`] times what there is.
+pub(in super::super) fn unpack(
+    codec: u32,
+    packed: &[u8],
+    raw_bytes: u64,
+    records: u32,
+    dimensions: usize,
+) -> Result<Vec<u32>, FormatError> {
+    let raw_bytes = usize::try_from(raw_bytes).map_err(|_| not_whole())?;
+    let records = records as usize;
+    if records > MOST_RECORDS || !raw_bytes.is_multiple_of(WORD) || raw_bytes / MOST_EXPANSION > packed.len() {
+        return Err(not_whole());
+    }
+    let plane_bytes = records * dimensions;
+    let rest_bytes = raw_bytes.checked_sub(WORD * plane_bytes).filter(|&rest| rest >= WORD * records);
+    let rest_bytes = rest_bytes.ok_or_else(not_whole)?;
+    let (table, mut packed) = packed.split_at_checked(TABLE_BYTES).ok_or_else(not_whole)?;
+    let mut parts: [&[u8]; PLANES + 1] = [&[]; PLANES + 1];
+    for (part, word) in parts.iter_mut().zip(table.chunks_exact(WORD)) {
+        let len = u32::from_le_bytes(word.try_into().map_err(|_| not_whole())?) as usize;
+        (*part, packed) = packed.split_at_checked(len).ok_or_else(not_whole)?;
+    }
+    if !packed.is_empty() {
+        return Err(not_whole());
+    }
+    let mut words = zeros::<u32>(raw_bytes / WORD)?;
+    let mut part = zeros::<u8>(rest_bytes.max(plane_bytes))?;
+    let [planes @ .., rest] = parts;
+    unpack_part(codec, rest, part.get_mut(..rest_bytes).unwrap_or_default())?;
+    let starts = place_rest(&part[..rest_bytes], &mut words, records, dimensions).ok_or_else(not_whole)?;
+    for (packed, shift) in planes.into_iter().zip((0..).step_by(8)) {
+        let plane = part.get_mut(..plane_bytes).unwrap_or_default();
+        unpack_part(codec, packed, plane)?;
+        for (&start, bytes) in starts.iter().zip(plane.chunks_exact(dimensions.max(1))) {
+            let vector = words.get_mut(start as usize..).unwrap_or_default();
+            for (word, &byte) in vector.iter_mut().zip(bytes) {
+                *word |= u32::from(byte) << shift;
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Puts the headers and the payloads where they belong, and says where the vectors do. None when they are not as long as the
+/// block says.
+fn place_rest(rest: &[u8], words: &mut [u32], records: usize, dimensions: usize) -> Option<[u32; MOST_RECORDS]> {
+    let mut starts = [0; MOST_RECORDS];
+    let (headers, mut payloads) = rest.split_at_checked(WORD * records)?;
+    let mut left = words;
+    let mut at = 0;
+    for (start, header) in starts.iter_mut().zip(headers.chunks_exact(WORD)) {
+        let word = u32::from_le_bytes(header.try_into().ok()?);
+        let bytes = (RecordHeader::from_word(word).ok()?.payload_bytes as usize).next_multiple_of(WORD);
+        let (payload, others) = payloads.split_at_checked(bytes)?;
+        let (record, rest) = left.split_at_mut_checked(1 + dimensions + bytes / WORD)?;
+        *record.first_mut()? = word;
+        bytemuck::cast_slice_mut(record.get_mut(1 + dimensions..)?).copy_from_slice(payload);
+        *start = at + 1;
+        at += record.len() as u32;
+        (payloads, left) = (others, rest);
+    }
+    (payloads.is_empty() && left.is_empty()).then_some(starts)
+}
+
+fn unpack_part(codec: u32, packed: &[u8], to: &mut [u8]) -> Result<(), FormatError> {
+    if packed.len() == to.len() {
+        to.copy_from_slice(packed);
+        return Ok(());
+    }
+    let is_whole = match codec {
+        _ if codec == Packing::Lz4.codec() => lz4::unpack(packed, to).is_some(),
+        _ if codec == Packing::Deflate.codec() => inflate::unpack(packed, to).is_some(),
+        _ => false,
+    };
+    if is_whole { Ok(()) } else { Err(not_whole()) }
+}
+
+fn not_whole() -> FormatError {
+    FormatError::corrupt("it cannot be unpacked")
+}

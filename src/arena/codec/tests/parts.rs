@@ -1,0 +1,151 @@
+//! Blocks packed and unpacked, and packed blocks that are not what their entry says.
+
+use super::super::packing::{Measured, Packing};
+use super::super::parts::{Packer, unpack};
+use super::super::sample::Sample;
+use super::sample;
+use crate::format::FormatError;
+
+/// A block of so many records, its vectors such as embeddings are.
+fn block(records: usize, dimensions: usize, payload: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let noise = sample(0, 4 * records * dimensions, 77);
+    let mut numbers = noise.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap()));
+    for record in 0..records {
+        let payload = payload(record);
+        bytes.extend_from_slice(&(payload.len() as u32 | 1 << 30).to_le_bytes());
+        for number in numbers.by_ref().take(dimensions) {
+            bytes.extend_from_slice(&((number as f32 / 4e9 - 0.5) * 0.2).to_le_bytes());
+        }
+        bytes.extend_from_slice(&payload);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+fn blocks() -> Vec<(usize, usize, Vec<u8>)> {
+    let json = |at: usize| format!("{{\"text\":\"number {at} of a list of numbers\",\"n\":{}}}", at * at).into_bytes();
+    vec![
+        (37, 384, block(37, 384, json)),
+        (256, 16, block(256, 16, json)),
+        (200, 0, block(200, 0, json)),
+        (40, 100, block(40, 100, |_| Vec::new())),
+        (1, 8, block(1, 8, |_| sample(1, 300_001, 3))),
+        (30, 64, block(30, 64, |at| sample(0, 900 + at, at as u64))),
+        (1, 3, block(1, 3, |_| vec![1])),
+        (0, 3, Vec::new()),
+    ]
+}
+
+fn bytes_of(words: &[u32]) -> &[u8] {
+    bytemuck::cast_slice(words)
+}
+
+#[test]
+fn blocks_go_there_and_back() {
+    let mut packer = Packer::default();
+    let mut shorter = 0;
+    for (records, dimensions, block) in blocks() {
+        for packing in Packing::ALL {
+            let Some(packed) = packer.pack(packing, &block, dimensions).unwrap() else { continue };
+            shorter += 1;
+            assert!(packed.len() < block.len());
+            let words = unpack(packing.codec(), packed, block.len() as u64, records as u32, dimensions).unwrap();
+            assert!(bytes_of(&words) == block, "{records} of {dimensions}, {packing:?}");
+        }
+        assert_eq!(packer.pack(Packing::AsItIs, &block, dimensions), Ok(None));
+        assert_eq!(packer.pack(Packing::Lz4, &[&block[..], &[0]].concat(), dimensions), Ok(None), "no block");
+    }
+    assert!(shorter > 15, "{shorter}");
+}
+
+#[test]
+fn embeddings_lose_a_seventh_and_texts_most() {
+    let mut packer = Packer::default();
+    let mut ratio = |block: &[u8], dimensions, packing| {
+        let packed = packer.pack(packing, block, dimensions).unwrap();
+        packed.map_or(1.0, |packed| packed.len() as f64 / block.len() as f64)
+    };
+    let vectors = block(40, 384, |_| Vec::new());
+    let texts = block(60, 4, |at| sample(1, 1000, at as u64 % 7));
+    for packing in [Packing::Deflate, Packing::DeflateMore] {
+        let found = ratio(&vectors, 384, packing);
+        assert!((0.7..0.9).contains(&found), "{packing:?}: {found}");
+        assert!(ratio(&texts, 4, packing) < 0.3);
+    }
+    assert!(ratio(&texts, 4, Packing::Lz4) < 0.4);
+}
+
+#[test]
+fn a_sample_is_measured() {
+    let blocks: Vec<(u32, Vec<u8>)> = (0..3).map(|at| (20, block(20, 32, |_| sample(1, 500, at)))).collect();
+    let all: usize = blocks.iter().map(|(_, block)| block.len()).sum();
+    let sample = Sample { blocks, dimensions: 32 };
+    let mut packer = Packer::default();
+    let mut measure =
+        |packing, clock: &mut dyn FnMut() -> Option<f64>| sample.measure(packing, &mut packer, clock).unwrap();
+    // The clock is looked at before packing, after it, and after unpacking: a millisecond to pack, and three to unpack.
+    let mut times = [0.0, 1.0, 4.0].into_iter().cycle();
+    let measured = measure(Packing::Deflate, &mut || times.next());
+    let a_block = all as f64 / 3.0;
+    assert_eq!(measured.packing, Packing::Deflate);
+    assert!((measured.pack_ns * a_block - 1e6).abs() < 1.0 && (measured.unpack_ns * a_block - 3e6).abs() < 1.0);
+    assert!((0.1..0.7).contains(&measured.ratio), "{measured:?}");
+    let believed = measure(Packing::Deflate, &mut || None);
+    assert_eq!((believed.pack_ns, believed.unpack_ns), Packing::Deflate.typical_ns());
+    assert_eq!(believed.ratio, measured.ratio);
+    assert_eq!(measure(Packing::AsItIs, &mut || None), Measured::UNPACKED);
+}
+
+/// What a block's entry says is a claim: other bytes, counts and lengths are refused, or read as what they are.
+#[test]
+fn what_does_not_fit_is_refused() {
+    let mut packer = Packer::default();
+    let (records, dimensions, block) = blocks().swap_remove(1);
+    for packing in [Packing::Lz4, Packing::Deflate] {
+        let packed = packer.pack(packing, &block, dimensions).unwrap().unwrap().to_vec();
+        let raw = block.len() as u64;
+        let read = |packed: &[u8], raw, records, dimensions| unpack(packing.codec(), packed, raw, records, dimensions);
+        let refused = |result: Result<Vec<u32>, FormatError>| matches!(result, Err(FormatError::Corrupt { .. }));
+        let count = records as u32;
+        for raw in [0, 3, raw - 4, raw - 1, raw + 1, raw + 4, 2 * raw, 1 << 40, u64::MAX, u64::MAX - 3] {
+            assert!(refused(read(&packed, raw, count, dimensions)), "{raw} bytes");
+        }
+        for count in [0, 1, count - 1, count + 1, 1 << 20, u32::MAX] {
+            assert!(refused(read(&packed, raw, count, dimensions)), "{count} records");
+        }
+        for dimensions in [0, dimensions - 1, dimensions + 1, 8192] {
+            assert!(refused(read(&packed, raw, count, dimensions)), "{dimensions} dimensions");
+        }
+        for codec in [0, 3, u32::MAX] {
+            assert!(refused(unpack(codec, &packed, raw, count, dimensions)), "codec {codec}");
+        }
+        for len in 0..packed.len() {
+            assert!(refused(read(&packed[..len], raw, count, dimensions)), "cut to {len}");
+        }
+        assert!(refused(read(&[&packed[..], &[0]].concat(), raw, count, dimensions)));
+        for bit in (0..packed.len() * 8).step_by(7) {
+            let mut flipped = packed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // Without its checksum something else may come of it, and never more or less than there is room for.
+            if let Ok(words) = read(&flipped, raw, count, dimensions) {
+                assert_eq!(words.len() as u64 * 4, raw);
+            }
+        }
+    }
+}
+
+/// A few bytes do not make anybody ask for more memory than they can stand for.
+#[test]
+fn what_a_little_can_stand_for_is_little() {
+    let packed = [0; 100];
+    assert!(unpack(2, &packed, 100 * 1032 + 1036, 1, 0).is_err());
+    let zeros = vec![0; 1 << 20];
+    let record = [&((zeros.len() as u32) | 2 << 30).to_le_bytes()[..], &zeros].concat();
+    let mut packer = Packer::default();
+    for packing in [Packing::Lz4, Packing::Deflate] {
+        let packed = packer.pack(packing, &record, 0).unwrap().unwrap().to_vec();
+        let words = unpack(packing.codec(), &packed, record.len() as u64, 1, 0).unwrap();
+        assert!(bytes_of(&words) == record, "{} bytes for a megabyte", packed.len());
+    }
+}
