@@ -1,24 +1,24 @@
 //! Ids to slots and back, and which slots are free.
 //!
 //! A slot's id lies in [`by_slot`], and an id's slot in hash tables that hold nothing but slots and compare through
-//! those: an id is stored once. There are [`IdMap::PARTS`] tables, chosen by the id's hash, because a hash table grows by
-//! copying itself; with many small ones no insert ever waits for more than one of them, and the memory held twice
-//! meanwhile is a part of the whole.
+//! those ([`tables`]): an id is stored once. An index that was read from a store, or is mapped, begins without tables: a
+//! search asks for the ids of slots only, and the first call that asks for the slot of an id makes them.
 //!
 //! A slot below `len` is *free*, or *in use*: bound to an id (its record is live), or unbound (its record was deleted,
 //! but the graph may still walk through it). The lowest free slot is given out first, so that the same calls give the
 //! same slots on every platform and the arrays of slots can be shortened from their end.
 
 mod by_slot;
+mod tables;
 mod texts;
 
 use core::fmt;
 use std::borrow::Cow;
-
-use hashbrown::HashTable;
-use xxhash_rust::xxh64::xxh64;
+use std::sync::OnceLock;
 
 use self::by_slot::BySlot;
+pub(crate) use self::tables::LookupError;
+use self::tables::Tables;
 use crate::segments::Changes;
 use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
@@ -60,7 +60,8 @@ pub(crate) fn validate(id: &Id) -> Result<(), InvalidId> {
 #[derive(Debug)]
 pub(crate) struct IdMap {
     by_slot: BySlot,
-    parts: [HashTable<u32>; Self::PARTS],
+    /// Not there until somebody asks for the slot of an id.
+    tables: OnceLock<Tables>,
     bound: usize,
     free: SlotSet,
     /// No slot below this one is free: where the search for the lowest begins.
@@ -70,12 +71,12 @@ pub(crate) struct IdMap {
 
 impl IdMap {
     /// How many hash tables the ids are spread over; the range of [`IdMap::shrink_part`].
-    pub(crate) const PARTS: usize = 64;
+    pub(crate) const PARTS: usize = Tables::COUNT;
 
     pub(crate) const fn new() -> Self {
         Self {
             by_slot: BySlot::new(),
-            parts: [const { HashTable::new() }; Self::PARTS],
+            tables: OnceLock::new(),
             bound: 0,
             free: SlotSet::new(),
             lowest_free: Slot(0),
@@ -100,11 +101,24 @@ impl IdMap {
         self.free.contains(slot)
     }
 
-    /// The slot of the live record called `id`. Constant time.
-    pub(crate) fn slot_of(&self, id: &Id) -> Option<Slot> {
-        let hash = hash_of(id);
-        let is_it = |&slot: &u32| self.id_of(Slot(slot)).is_some_and(|held| *held == *id);
-        self.parts[part_of(hash)].find(hash, is_it).copied().map(Slot)
+    /// The slot of the live record called `id`. Constant time, but for the first call after ids were read from a store,
+    /// which makes the tables.
+    pub(crate) fn slot_of(&self, id: &Id) -> Result<Option<Slot>, LookupError> {
+        Ok(self.tables()?.find(&self.by_slot, id))
+    }
+
+    /// Makes the tables, if they are not there.
+    pub(crate) fn prepare_lookups(&self) -> Result<(), LookupError> {
+        self.tables().map(|_| ())
+    }
+
+    /// The tables, made if they are not there.
+    fn tables(&self) -> Result<&Tables, LookupError> {
+        if self.tables.get().is_none() {
+            // Of two threads that come at once, the second to end has made its tables for nothing.
+            let _ = self.tables.set(Tables::of(&self.by_slot, self.bound)?);
+        }
+        self.tables.get().ok_or(LookupError::OutOfMemory)
     }
 
     /// The id of the live record in `slot`; none for a deleted record, a free slot and a slot out of range. No string is
@@ -129,17 +143,38 @@ impl IdMap {
     /// After it, one [`IdMap::allocate`] and one [`IdMap::bind`], of whatever id, cannot fail; of more, the slots are
     /// certain, but ids fall into parts by their hash, so each bind wants a `reserve(1)` of its own, which is then
     /// almost always a check only.
-    pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+    pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), LookupError> {
         let new_slots = additional.saturating_sub(self.free.count());
-        let len = self.len().checked_add(new_slots).filter(|&len| len <= Slot::MOST).ok_or(OutOfMemory)?;
+        let len = self.len().checked_add(new_slots).filter(|&len| len <= Slot::MOST);
+        let len = len.ok_or(LookupError::OutOfMemory)?;
         self.by_slot.reserve(len)?;
         self.free.reserve(len)?;
-        let Self { by_slot, parts, .. } = self;
-        let share = additional.div_ceil(Self::PARTS);
-        for part in parts {
-            part.try_reserve(share, |&slot| hash_at(by_slot, slot)).map_err(|_| OutOfMemory)?;
+        self.tables()?;
+        let Some(tables) = self.tables.get_mut() else { return Ok(()) };
+        Ok(tables.reserve(&self.by_slot, additional)?)
+    }
+
+    /// Adds slots without ids up to `len`, which [`IdMap::adopt`] may give theirs.
+    pub(crate) fn extend(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.by_slot.extend(len)?;
+        self.free.reserve(len)
+    }
+
+    /// Gives the slot in use an id that was stored, without a look at the others: that no two are equal is seen when the
+    /// tables are made, so this is for ids of which there are no tables yet. False when the id is not valid.
+    pub(crate) fn adopt(&mut self, slot: Slot, id: Id) -> Result<bool, OutOfMemory> {
+        debug_assert!(self.tables.get().is_none() && self.id_of(slot).is_none(), "{slot:?} is adopted");
+        if validate(&id).is_err() {
+            return Ok(false);
         }
-        Ok(())
+        if let Id::Number(number) = &id {
+            self.next_number = self.next_number.max(number + 1);
+        } else {
+            self.by_slot.reserve_text()?;
+        }
+        self.by_slot.set(slot, id);
+        self.bound += 1;
+        Ok(true)
     }
 
     /// The slot that [`IdMap::allocate`] would give.
@@ -179,26 +214,29 @@ impl IdMap {
         if slot.index() >= self.len() || self.is_free(slot) || self.id_of(slot).is_some() {
             return false;
         }
-        if validate(&id).is_err() || self.slot_of(&id).is_some() {
+        let Some(tables) = self.tables.get_mut() else { return false };
+        if validate(&id).is_err() || tables.find(&self.by_slot, &id).is_some() {
             return false;
         }
         if let Id::Number(number) = &id {
             self.next_number = self.next_number.max(number + 1);
         }
-        let hash = hash_of(&id);
-        let Self { by_slot, parts, .. } = self;
-        by_slot.set(slot, id);
-        parts[part_of(hash)].insert_unique(hash, slot.0, |&slot| hash_at(by_slot, slot));
+        self.by_slot.set(slot, id);
+        tables.insert(&self.by_slot, slot);
         self.bound += 1;
         true
     }
 
     /// Takes the id from `slot`, which stays in use; the id may be bound again at once. False when there was none.
     pub(crate) fn unbind(&mut self, slot: Slot) -> bool {
-        let hash = hash_at(&self.by_slot, slot.0);
-        let last = self.by_slot.moving_with(slot).and_then(|last| self.slot_of(last));
-        let Ok(entry) = self.parts[part_of(hash)].find_entry(hash, |&held| held == slot.0) else { return false };
-        entry.remove();
+        if self.id_of(slot).is_none() || self.tables().is_err() {
+            return false;
+        }
+        let Some(tables) = self.tables.get_mut() else { return false };
+        let last = self.by_slot.moving_with(slot).and_then(|last| tables.find(&self.by_slot, last));
+        if !tables.remove(&self.by_slot, slot) {
+            return false;
+        }
         self.bound -= 1;
         self.by_slot.remove(slot, last.unwrap_or(slot));
         true
@@ -209,21 +247,12 @@ impl IdMap {
         if a == b || a.index() >= self.len() || b.index() >= self.len() {
             return;
         }
-        let [hash_of_a, hash_of_b] = [a, b].map(|slot| hash_at(&self.by_slot, slot.0));
-        // By way of a slot that no entry has: two ids may share a hash, and then an entry is known by its slot alone.
-        self.repoint(hash_of_a, a, Slot::NONE);
-        self.repoint(hash_of_b, b, a);
-        self.repoint(hash_of_a, Slot::NONE, b);
+        if let Some(tables) = self.tables.get_mut() {
+            tables.swap(&self.by_slot, a, b);
+        }
         self.by_slot.swap(a, b);
         self.free.swap(a, b);
         self.lowest_free = self.lowest_free.min(a).min(b);
-    }
-
-    /// Lets the entry of this hash and slot, if there is one, lead to another slot.
-    fn repoint(&mut self, hash: u64, from: Slot, to: Slot) {
-        if let Some(slot) = self.parts[part_of(hash)].find_mut(hash, |&slot| slot == from.0) {
-            *slot = to.0;
-        }
     }
 
     /// What [`IdMap::truncate`] can shorten to without loss, looking no further back than `least`: one more than the
@@ -249,18 +278,8 @@ impl IdMap {
     /// Gives back the spare room of one hash table, `0..PARTS`, by rewriting it: a step of a job. When there is no
     /// memory for the smaller table, the larger one stays.
     pub(crate) fn shrink_part(&mut self, part: usize) {
-        let by_slot = &self.by_slot;
-        let hash = |&slot: &u32| hash_at(by_slot, slot);
-        let Some(table) = self.parts.get_mut(part) else { return };
-        let mut smaller = HashTable::new();
-        if 2 * table.len() > table.capacity() || smaller.try_reserve(table.len(), hash).is_err() {
-            return;
-        }
-        if smaller.allocation_size() < table.allocation_size() {
-            for &slot in table.iter() {
-                smaller.insert_unique(hash(&slot), slot, hash);
-            }
-            *table = smaller;
+        if let Some(tables) = self.tables.get_mut() {
+            tables.shrink(&self.by_slot, part);
         }
     }
 
@@ -281,28 +300,9 @@ impl IdMap {
 
     /// Bytes held: ids and tables with their spare room, and the free set.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let slots: usize = self.parts.iter().map(HashTable::allocation_size).sum();
-        self.by_slot.resident_bytes() + slots + self.free.resident_bytes()
+        let tables = self.tables.get().map_or(0, Tables::resident_bytes);
+        self.by_slot.resident_bytes() + tables + self.free.resident_bytes()
     }
-}
-
-/// The hash of the id in a slot. A slot without an id gets one too, and no table holds it.
-fn hash_at(by_slot: &BySlot, slot: u32) -> u64 {
-    by_slot.get(Slot(slot)).map_or(0, |id| hash_of(&id))
-}
-
-/// The same on every platform and in every run. Numbers and strings are told apart by the seed.
-fn hash_of(id: &Id) -> u64 {
-    match id {
-        Id::Number(number) => xxh64(&number.to_le_bytes(), 0),
-        Id::Text(text) => xxh64(text.as_bytes(), 1),
-    }
-}
-
-/// Which table an id is in. Of the hash, bits that a table itself does not look at: it takes the lowest for the place
-/// and the highest seven of a machine word (24 to 31, or 57 to 63) for the tag.
-const fn part_of(hash: u64) -> usize {
-    (hash >> 48) as usize % IdMap::PARTS
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

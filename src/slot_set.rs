@@ -56,6 +56,23 @@ impl SlotSet {
         fresh
     }
 
+    /// Puts in 64 slots at once, the bits of `word`, from slot 64 `at` on. None of them was in the set, and room for all below
+    /// the highest is reserved.
+    pub(crate) fn insert_word(&mut self, at: usize, word: u64) {
+        if word == 0 {
+            return;
+        }
+        debug_assert!(at < self.words.capacity(), "word {at} was not reserved");
+        if at >= self.words.len() && at < self.words.capacity() {
+            self.words.resize(at + 1, 0);
+        }
+        if let Some(held) = self.words.get_mut(at) {
+            debug_assert!(*held & word == 0, "word {at} is inserted twice");
+            *held |= word;
+            self.count += word.count_ones() as usize;
+        }
+    }
+
     /// Takes `slot` out; true when it was there.
     pub(crate) fn remove(&mut self, slot: Slot) -> bool {
         let Some(word) = self.words.get_mut(slot.index() / WORD_BITS) else { return false };

@@ -46,6 +46,13 @@ impl Tombstones {
         !self.deleted.contains(slot) && self.live.insert(slot)
     }
 
+    /// 64 free slots with reserved room take their states, from slot 64 `at` on. No bit is set in both words.
+    pub(crate) fn add_word(&mut self, at: usize, live: u64, deleted: u64) {
+        debug_assert!(live & deleted == 0, "word {at} has slots in two states");
+        self.live.insert_word(at, live);
+        self.deleted.insert_word(at, deleted);
+    }
+
     /// A live slot becomes a tombstone. False, and nothing changes, when it is not live.
     pub(crate) fn delete(&mut self, slot: Slot) -> bool {
         self.live.remove(slot) && self.deleted.insert(slot)

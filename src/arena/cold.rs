@@ -116,13 +116,23 @@ impl Cold {
         &mut self.places
     }
 
+    /// Where in the list a block is.
+    fn position(&self, number: u32) -> Option<usize> {
+        // Numbers follow each other mostly, since all of a checkpoint do.
+        let first = self.blocks.first()?.stored.number;
+        let likely = number.wrapping_sub(first) as usize;
+        if self.blocks.get(likely).is_some_and(|held| held.stored.number == number) {
+            return Some(likely);
+        }
+        self.blocks.binary_search_by_key(&number, |held| held.stored.number).ok()
+    }
+
     fn find(&self, number: u32) -> Option<&Held> {
-        let at = self.blocks.binary_search_by_key(&number, |held| held.stored.number).ok()?;
-        self.blocks.get(at)
+        self.blocks.get(self.position(number)?)
     }
 
     fn find_mut(&mut self, number: u32) -> Option<&mut Held> {
-        let at = self.blocks.binary_search_by_key(&number, |held| held.stored.number).ok()?;
+        let at = self.position(number)?;
         self.blocks.get_mut(at)
     }
 

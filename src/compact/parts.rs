@@ -3,7 +3,7 @@
 use crate::arena::Records;
 use crate::expiry::Expiries;
 use crate::graph::Graph;
-use crate::ids::IdMap;
+use crate::ids::{IdMap, LookupError};
 use crate::quantize::Codes;
 use crate::segments::SEGMENT_SLOTS;
 use crate::tombstone::Tombstones;
@@ -27,16 +27,16 @@ impl Parts {
     }
 
     /// Makes room for one more record, apart from its graph node and its bytes in the warm arena.
-    pub(crate) fn reserve_slot(&mut self) -> Result<(), OutOfMemory> {
+    pub(crate) fn reserve_slot(&mut self) -> Result<(), LookupError> {
         let len = self.slots() + 1;
         self.ids.reserve(1)?;
         self.tombstones.reserve(len)?;
-        self.codes.reserve(len)
+        Ok(self.codes.reserve(len)?)
     }
 
     /// Makes room for `additional` more records without payloads, in all but the upper levels of the graph. On failure,
     /// no more room is held than before.
-    pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+    pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), LookupError> {
         let slots = self.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST).ok_or(OutOfMemory)?;
         // What no address space can hold is refused at once: allocating up to its end first would take minutes.
         let row = self.codes.slot_bytes() + self.graph.row_bytes() + self.records.dimensions() * size_of::<f32>();
@@ -48,12 +48,12 @@ impl Parts {
         reserved
     }
 
-    fn reserve_each(&mut self, slots: usize, additional: usize) -> Result<(), OutOfMemory> {
+    fn reserve_each(&mut self, slots: usize, additional: usize) -> Result<(), LookupError> {
         self.ids.reserve(additional)?;
         self.tombstones.reserve(slots)?;
         self.codes.reserve(slots)?;
         self.graph.reserve(slots)?;
-        self.records.reserve_ahead(slots, additional)
+        Ok(self.records.reserve_ahead(slots, additional)?)
     }
 
     /// Gives back the room for slots that there are not. The warm arena sees to its own.

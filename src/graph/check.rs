@@ -26,59 +26,183 @@ impl Shape {
     }
 }
 
-/// Inspects the whole graph. Linear in the number of links.
-pub(crate) fn inspect(graph: &Graph, is_live: impl Fn(Slot) -> bool) -> Result<Shape, OutOfMemory> {
-    let mut shape = Shape::default();
-    upper_lists(graph, &mut shape);
-    if shape.problems.is_empty() {
-        lists(graph, &mut shape)?;
+/// What is looked at next. Each stage rests on what those before it have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The lists above level 0 are those of nodes.
+    Upper,
+    /// Each list, by itself and with those that it leads to.
+    Lists,
+    /// Where searches begin.
+    Entry,
+    /// The tree of the entry point.
+    Tree,
+    /// Whether it has every live node. It mostly has, and then no other link need be followed.
+    Members,
+    /// The other trees: a tree has no cycle.
+    Trees,
+    /// All links from the entry point on, where its tree has not every live node.
+    Reach,
+    /// Whether those do.
+    Reached,
+    Done,
+}
+
+/// An inspection of a whole graph, some of it at a time. Linear in the number of links.
+///
+/// Between two steps records may be deleted; the lists stay as they are.
+#[derive(Debug)]
+pub(crate) struct Inspection {
+    shape: Shape,
+    stage: Stage,
+    /// The slot that comes next in this stage.
+    at: u32,
+    /// By slot, the last list that leads there.
+    last: Vec<u32>,
+    lists: u32,
+    uppers: usize,
+    walk: Walk,
+    nodes: usize,
+    halves: usize,
+    trees: usize,
+    is_missing: bool,
+}
+
+impl Inspection {
+    pub(crate) fn begin(graph: &Graph) -> Result<Self, OutOfMemory> {
+        let mut last = Vec::new();
+        last.try_reserve_exact(graph.len())?;
+        last.resize(graph.len(), 0);
+        Ok(Self {
+            shape: Shape::default(),
+            stage: Stage::Upper,
+            at: 0,
+            last,
+            lists: 0,
+            uppers: 0,
+            walk: Walk::begin(graph)?,
+            nodes: 0,
+            halves: 0,
+            trees: 0,
+            is_missing: false,
+        })
     }
-    entry_point(graph, &mut shape, &is_live);
-    // Only now is every link known to lead somewhere.
-    if shape.problems.is_empty() {
-        forest(graph, &mut shape, &is_live)?;
-        // The tree of the entry point mostly has all live nodes, and then no other link need be followed.
-        if shape.reachable < slots(graph).filter(|&slot| is_live(slot)).count() {
-            reach(graph, &mut shape, &is_live)?;
+
+    /// Looks at about `slots` slots more. True while some are left.
+    pub(crate) fn step(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool, slots: usize) -> bool {
+        let mut left = slots;
+        while left > 0 && self.stage != Stage::Done {
+            left -= 1;
+            let is_walking = matches!(self.stage, Stage::Tree | Stage::Trees | Stage::Reach);
+            if is_walking && self.walk_on(graph, is_live) {
+                continue;
+            }
+            let slot = Slot(self.at);
+            if slot.index() < graph.len() && self.look_at(slot, graph, is_live) {
+                self.at += 1;
+            } else {
+                self.next(graph, is_live);
+            }
         }
+        self.stage != Stage::Done
     }
-    Ok(shape)
-}
 
-fn slots(graph: &Graph) -> impl Iterator<Item = Slot> + use<> {
-    (0..graph.len() as u32).map(Slot)
-}
+    /// What was found.
+    pub(crate) fn into_shape(self) -> Shape {
+        self.shape
+    }
 
-/// A node has a list on each level up to its own, and nothing else has one.
-fn upper_lists(graph: &Graph, shape: &mut Shape) {
-    let mut held = 0;
-    for slot in slots(graph) {
+    /// Follows the links of one node of a walk. False at its end.
+    fn walk_on(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) -> bool {
+        let is_of_trees = self.stage != Stage::Reach;
+        let met = self.walk.step(graph, |link| !is_of_trees || link & TREE != 0);
+        if let Some(slot) = met
+            && self.stage != Stage::Trees
+        {
+            self.shape.reachable += usize::from(is_live(slot));
+        }
+        met.is_some()
+    }
+
+    /// What a stage has to see of a slot. False when it looks at no slots.
+    fn look_at(&mut self, slot: Slot, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) -> bool {
+        match self.stage {
+            Stage::Upper => self.upper_lists(slot, graph),
+            Stage::Lists => self.lists_of(slot, graph),
+            Stage::Members => self.is_missing |= is_live(slot) && !self.walk.seen.contains(slot),
+            Stage::Trees => self.tree_of(slot, graph),
+            Stage::Reached if is_live(slot) && !self.walk.seen.contains(slot) => {
+                self.shape.found(|| format!("live slot {} is not reachable", slot.0));
+            }
+            Stage::Reached => {}
+            Stage::Entry | Stage::Tree | Stage::Reach | Stage::Done => return false,
+        }
+        true
+    }
+
+    /// From one stage to the next.
+    fn next(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) {
+        self.at = 0;
+        self.stage = match self.stage {
+            Stage::Upper => {
+                if self.uppers != graph.upper_len() {
+                    let (held, all) = (self.uppers, graph.upper_len());
+                    self.shape.found(|| format!("{held} upper lists of nodes, of {all} in all"));
+                }
+                if self.shape.problems.is_empty() { Stage::Lists } else { Stage::Entry }
+            }
+            Stage::Lists => Stage::Entry,
+            Stage::Entry => {
+                entry_point(graph, &mut self.shape, is_live);
+                // Only now is every link known to lead somewhere.
+                if self.shape.problems.is_empty() {
+                    self.trees += usize::from(self.walk.start(graph));
+                    Stage::Tree
+                } else {
+                    Stage::Done
+                }
+            }
+            Stage::Tree => Stage::Members,
+            Stage::Members => Stage::Trees,
+            Stage::Trees => {
+                let Self { nodes, halves, trees, .. } = *self;
+                if halves != 2 * (nodes - trees) {
+                    self.shape.found(|| {
+                        format!("{halves} ends of tree links over {nodes} nodes in {trees} trees: there is a cycle")
+                    });
+                }
+                if self.is_missing {
+                    self.shape.reachable = 0;
+                    self.walk.start(graph);
+                    Stage::Reach
+                } else {
+                    Stage::Done
+                }
+            }
+            Stage::Reach => Stage::Reached,
+            Stage::Reached | Stage::Done => Stage::Done,
+        };
+    }
+
+    /// A node has a list on each level up to its own, and nothing else has one.
+    fn upper_lists(&mut self, slot: Slot, graph: &Graph) {
         for level in (1..=graph.level(slot).map_or(0, |top| top.0)).map(Level) {
-            held += 1;
+            self.uppers += 1;
             if !graph.reaches(slot, level) {
-                shape.found(|| format!("slot {} has no list on level {}", slot.0, level.0));
+                self.shape.found(|| format!("slot {} has no list on level {}", slot.0, level.0));
             }
         }
     }
-    if held != graph.upper_len() {
-        shape.found(|| format!("{held} upper lists of nodes, of {} in all", graph.upper_len()));
-    }
-}
 
-/// Lists within bounds; no link to a free slot, to itself, twice, or to a node that does not reach so high; tree links
-/// held by both ends.
-fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
-    // By slot, the last list that leads there.
-    let mut last = Vec::new();
-    last.try_reserve_exact(graph.len())?;
-    last.resize(graph.len(), 0_u32);
-    let mut number = 0;
-    for slot in slots(graph) {
+    /// Lists within bounds; no link to a free slot, to itself, twice, or to a node that does not reach so high; tree links
+    /// held by both ends.
+    fn lists_of(&mut self, slot: Slot, graph: &Graph) {
+        let Self { shape, last, lists, .. } = self;
         let Some(top) = graph.level(slot) else {
             if graph.list(slot, Level(0)).iter().any(|&link| link != END) {
                 shape.found(|| format!("free slot {} has links", slot.0));
             }
-            continue;
+            return;
         };
         for level in (0..=top.0).map(Level) {
             let list = graph.list(slot, level);
@@ -86,14 +210,14 @@ fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
             if list[links.len()..].iter().any(|&link| link != END) {
                 shape.found(|| format!("the list of slot {} on level {} has a hole", slot.0, level.0));
             }
-            number += 1;
+            *lists += 1;
             for &link in links {
                 let other = target(link);
                 if !graph.reaches(other, level) {
                     shape.found(|| {
                         format!("slot {} links on level {} to {}, which is not there", slot.0, level.0, other.0)
                     });
-                } else if other == slot || core::mem::replace(&mut last[other.index()], number) == number {
+                } else if other == slot || core::mem::replace(&mut last[other.index()], *lists) == *lists {
                     shape.found(|| format!("slot {} links twice, or to itself, on level {}", slot.0, level.0));
                 } else if link & TREE != 0 && (level.0 > 0 || !graph.list(other, level).contains(&(slot.0 | TREE))) {
                     shape.found(|| format!("the tree link {} to {} has one end", slot.0, other.0));
@@ -101,10 +225,31 @@ fn lists(graph: &Graph, shape: &mut Shape) -> Result<(), OutOfMemory> {
             }
         }
     }
-    Ok(())
+
+    /// The tree links make no cycle: as many as nodes, less one for each tree.
+    fn tree_of(&mut self, slot: Slot, graph: &Graph) {
+        if graph.level(slot).is_none() {
+            return;
+        }
+        self.nodes += 1;
+        self.halves += graph.links(slot, Level(0)).iter().filter(|&&link| link & TREE != 0).count();
+        self.trees += usize::from(self.walk.add(slot));
+    }
 }
 
-fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) {
+/// Inspects the whole graph at once.
+#[cfg(test)]
+pub(crate) fn inspect(graph: &Graph, is_live: impl Fn(Slot) -> bool) -> Result<Shape, OutOfMemory> {
+    let mut inspection = Inspection::begin(graph)?;
+    while inspection.step(graph, &is_live, usize::MAX) {}
+    Ok(inspection.into_shape())
+}
+
+fn slots(graph: &Graph) -> impl Iterator<Item = Slot> + use<> {
+    (0..graph.len() as u32).map(Slot)
+}
+
+fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &dyn Fn(Slot) -> bool) {
     match graph.entry() {
         Some(entry) if graph.level(entry).is_none() => {
             shape.found(|| format!("the entry point {} is not a node", entry.0));
@@ -114,49 +259,8 @@ fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool
     }
 }
 
-/// The tree links make no cycle: as many as nodes, less one for each tree. Counts the live nodes of the entry point's tree.
-fn forest(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) -> Result<(), OutOfMemory> {
-    let (mut nodes, mut halves, mut trees) = (0, 0, 0);
-    let mut walk = Walk::begin(graph)?;
-    if let Some(entry) = graph.entry() {
-        trees += 1;
-        walk.seen.insert(entry);
-        walk.queue.push(entry);
-        walk.run(graph, |link| link & TREE != 0, |slot| shape.reachable += usize::from(is_live(slot)));
-    }
-    for slot in slots(graph).filter(|&slot| graph.level(slot).is_some()) {
-        nodes += 1;
-        halves += graph.links(slot, Level(0)).iter().filter(|&&link| link & TREE != 0).count();
-        if walk.seen.insert(slot) {
-            trees += 1;
-            walk.queue.push(slot);
-            walk.run(graph, |link| link & TREE != 0, |_| {});
-        }
-    }
-    if halves != 2 * (nodes - trees) {
-        shape.found(|| format!("{halves} ends of tree links over {nodes} nodes in {trees} trees: there is a cycle"));
-    }
-    Ok(())
-}
-
-/// Every live node is met by a walk from the entry point.
-fn reach(graph: &Graph, shape: &mut Shape, is_live: &impl Fn(Slot) -> bool) -> Result<(), OutOfMemory> {
-    let mut walk = Walk::begin(graph)?;
-    shape.reachable = 0;
-    if let Some(entry) = graph.entry() {
-        walk.seen.insert(entry);
-        walk.queue.push(entry);
-        walk.run(graph, |_| true, |slot| shape.reachable += usize::from(is_live(slot)));
-    }
-    for slot in slots(graph).filter(|&slot| is_live(slot)) {
-        if walk.seen.insert(slot) {
-            shape.found(|| format!("live slot {} is not reachable", slot.0));
-        }
-    }
-    Ok(())
-}
-
 /// A walk over level 0 that meets each node once.
+#[derive(Debug)]
 struct Walk {
     seen: Visited,
     queue: Vec<Slot>,
@@ -164,21 +268,35 @@ struct Walk {
 
 impl Walk {
     fn begin(graph: &Graph) -> Result<Self, OutOfMemory> {
+        let mut queue = Vec::new();
+        queue.try_reserve_exact(graph.len())?;
         let mut seen = Visited::default();
         seen.begin(graph.len())?;
-        let mut queue = Vec::new();
-        queue.try_reserve(graph.len())?;
         Ok(Self { seen, queue })
     }
 
-    fn run(&mut self, graph: &Graph, follows: impl Fn(u32) -> bool, mut meet: impl FnMut(Slot)) {
-        while let Some(slot) = self.queue.pop() {
-            meet(slot);
-            for &link in graph.links(slot, Level(0)).iter().filter(|&&link| follows(link)) {
-                if self.seen.insert(target(link)) {
-                    self.queue.push(target(link));
-                }
-            }
+    /// Begins anew at the entry point. False when there is none.
+    fn start(&mut self, graph: &Graph) -> bool {
+        // There is room: as for the walk before.
+        let is_ready = self.seen.begin(graph.len()).is_ok();
+        is_ready && graph.entry().is_some_and(|entry| self.add(entry))
+    }
+
+    /// Goes on at a node too, unless it has been met.
+    fn add(&mut self, slot: Slot) -> bool {
+        let is_new = self.seen.insert(slot);
+        if is_new {
+            self.queue.push(slot);
         }
+        is_new
+    }
+
+    /// Follows the links of the node that comes next, and says which it was.
+    fn step(&mut self, graph: &Graph, follows: impl Fn(u32) -> bool) -> Option<Slot> {
+        let slot = self.queue.pop()?;
+        for &link in graph.links(slot, Level(0)).iter().filter(|&&link| follows(link)) {
+            self.add(target(link));
+        }
+        Some(slot)
     }
 }

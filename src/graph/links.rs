@@ -6,7 +6,7 @@
 
 use super::growth::Growth;
 use super::upper::Upper;
-use crate::segments::{Changes, Rows};
+use crate::segments::{Changes, Rows, SEGMENT_SLOTS};
 use crate::slot_set::SlotSet;
 use crate::types::{Level, OutOfMemory, Slot};
 
@@ -16,6 +16,9 @@ pub(crate) const MAX_LEVEL: Level = Level(15);
 pub(super) const END: u32 = u32::MAX;
 /// Marks a tree link, in the list of either end.
 pub(super) const TREE: u32 = 1 << 31;
+
+/// A bit for each slot of a segment.
+pub(crate) type NodeBits = [u64; SEGMENT_SLOTS / 64];
 
 /// The slot that a link leads to.
 #[inline]
@@ -89,6 +92,11 @@ impl Graph {
     #[inline]
     pub(crate) fn level(&self, slot: Slot) -> Option<Level> {
         self.nodes.contains(slot).then(|| self.upper.top(slot))
+    }
+
+    /// Whether `slot` holds a node. One load.
+    pub(crate) fn has_node(&self, slot: Slot) -> bool {
+        self.nodes.contains(slot)
     }
 
     /// Whether `slot` holds a node that is on `level`. One load on level 0.
@@ -213,11 +221,33 @@ impl Graph {
         self.base.changes_mut()
     }
 
-    /// Adds free slots up to `len`, to be filled from stored bytes and then inspected.
-    pub(crate) fn extend(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        self.reserve(len)?;
-        self.base.resize(len, END);
-        Ok(())
+    /// Adds a segment behind the last, whose lists are to be filled from stored bytes: of nodes of these levels, where a slot
+    /// with one beyond [`MAX_LEVEL`] is free. Returns which slots are nodes, a bit each.
+    pub(crate) fn extend(&mut self, levels: &[u8]) -> Result<NodeBits, OutOfMemory> {
+        let first = self.len();
+        let mut bits = NodeBits::default();
+        for (word, levels) in bits.iter_mut().zip(levels.chunks(64)) {
+            for (bit, _) in levels.iter().enumerate().filter(|&(_, &level)| level <= MAX_LEVEL.0) {
+                *word |= 1 << bit;
+            }
+        }
+        self.reserve(first + levels.len())?;
+        self.upper.extend(first / SEGMENT_SLOTS, levels)?;
+        self.base.resize(first + levels.len(), END);
+        for (at, &word) in bits.iter().enumerate() {
+            self.nodes.insert_word(first / 64 + at, word);
+        }
+        Ok(bits)
+    }
+
+    /// Whether each link in the lists of a segment leads to a slot below `slots`. What else must hold of them is for an
+    /// inspection to see, but it is enough for searching.
+    pub(crate) fn leads_below(&self, segment: usize, slots: usize) -> bool {
+        // Without branches, so that it takes no longer than reading them.
+        let below = |list: &[u32], mark: u32| {
+            list.iter().fold(true, |all, &link| all & (link == END || ((link & !mark) as usize) < slots))
+        };
+        below(self.base.segment(segment), TREE) && below(self.upper.lists(segment), 0)
     }
 
     /// [`Graph::base_lists`], to be filled from stored bytes.

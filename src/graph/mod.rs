@@ -45,10 +45,12 @@ mod upper;
 mod visited;
 
 pub(crate) use build::{NewNode, pool_limit};
+pub(crate) use check::Inspection;
+#[cfg(test)]
 pub(crate) use check::inspect;
 pub(crate) use growth::Growth;
 pub(crate) use levels::draw_level;
-pub(crate) use links::{Graph, MAX_LEVEL};
+pub(crate) use links::{Graph, MAX_LEVEL, NodeBits};
 pub(crate) use repair::Fates;
 pub(crate) use scan::{join, scan};
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};

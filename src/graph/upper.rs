@@ -122,6 +122,30 @@ impl Upper {
         Ok(segment.resident_bytes() - held)
     }
 
+    /// Adds the keys of a segment that has none yet, and room for its lists, to be filled from stored bytes: slots have a list
+    /// for each level up to theirs, and none where that is beyond [`MAX_LEVEL`].
+    pub(super) fn extend(&mut self, at: usize, levels: &[u8]) -> Result<(), OutOfMemory> {
+        let count =
+            levels.iter().filter(|&&level| level <= MAX_LEVEL.0).map(|&level| usize::from(level)).sum::<usize>();
+        if count == 0 {
+            return Ok(());
+        }
+        let missing = (at + 1).saturating_sub(self.segments.len());
+        self.segments.try_reserve(missing)?;
+        let Segment { keys, lists } = &mut Segment::default();
+        keys.try_reserve_exact(count)?;
+        lists.try_reserve_exact(count * self.m)?;
+        for (slot, &level) in levels.iter().enumerate().filter(|&(_, &level)| level <= MAX_LEVEL.0) {
+            keys.extend((1..=level).map(|level| key(Slot(slot as u32), Level(level))));
+        }
+        lists.resize(count * self.m, END);
+        self.segments.resize_with(self.segments.len() + missing, Segment::default);
+        if let Some(segment) = self.segments.get_mut(at) {
+            *segment = Segment { keys: core::mem::take(keys), lists: core::mem::take(lists) };
+        }
+        Ok(())
+    }
+
     /// Gives a slot without lists one empty list for each level from 1 to `level`. Room must have been reserved.
     pub(super) fn add(&mut self, slot: Slot, level: Level) {
         if level.0 == 0 {

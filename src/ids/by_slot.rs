@@ -39,6 +39,18 @@ impl BySlot {
         self.texts.reserve()
     }
 
+    /// Adds slots without ids up to `len`.
+    pub(super) fn extend(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.words.reserve(len)?;
+        self.words.resize(len, u32::MAX);
+        Ok(())
+    }
+
+    /// Makes room for one more text.
+    pub(super) fn reserve_text(&mut self) -> Result<(), OutOfMemory> {
+        self.texts.reserve()
+    }
+
     /// Adds a slot without an id behind the last. Needs a [`BySlot::reserve`] before it.
     pub(super) fn push(&mut self) {
         self.words.resize(self.len() + 1, u32::MAX);

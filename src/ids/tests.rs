@@ -40,6 +40,8 @@ enum Op {
     Swap(u32, u32),
     Truncate(u32),
     ShrinkParts,
+    /// As if the index had been closed and opened again.
+    Reread,
 }
 
 fn id() -> impl Strategy<Value = Id> {
@@ -64,10 +66,12 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (slot(), slot()).prop_map(|(a, b)| Op::Swap(a, b)),
         1 => slot().prop_map(Op::Truncate),
         1 => Just(Op::ShrinkParts),
+        1 => Just(Op::Reread),
     ]
 }
 
 fn bind(map: &mut IdMap, model: &mut Model, slot: u32, id: &Id) -> bool {
+    map.reserve(1).unwrap();
     let in_use = slot < model.len && !model.free.contains(&slot) && !model.ids.contains_key(&slot);
     let wanted = in_use && validate(id).is_ok() && model.slot_of(id).is_none();
     assert_eq!(map.bind(Slot(slot), id.clone()), wanted, "bind {id} to {slot}");
@@ -78,6 +82,20 @@ fn bind(map: &mut IdMap, model: &mut Model, slot: u32, id: &Id) -> bool {
         model.ids.insert(slot, id.clone());
     }
     wanted
+}
+
+/// The map that is made of what an index stores.
+fn reread(map: &IdMap) -> IdMap {
+    let mut read = IdMap::new();
+    read.extend(map.len()).unwrap();
+    for (slot, id) in map.iter() {
+        assert!(read.adopt(slot, id.into_owned()).unwrap());
+    }
+    for slot in (0..map.len() as u32).map(Slot).filter(|&slot| map.is_free(slot)) {
+        assert!(read.release(slot));
+    }
+    read.raise_next_number(map.numbers_used());
+    read
 }
 
 fn allocate(map: &mut IdMap, model: &mut Model) -> u32 {
@@ -127,6 +145,10 @@ fn apply(map: &mut IdMap, model: &mut Model, op: &Op) {
             model.free.retain(|slot| slot < len);
             model.ids.retain(|slot, _| slot < len);
         }
+        Op::Reread => {
+            let read = reread(map);
+            *map = read;
+        }
         Op::ShrinkParts => (0..IdMap::PARTS + 1).for_each(|part| map.shrink_part(part)),
     }
 }
@@ -142,16 +164,16 @@ fn compare(map: &IdMap, model: &Model) {
         assert_eq!(map.is_free(Slot(slot)), model.free.contains(&slot));
     }
     for (&slot, id) in &model.ids {
-        assert_eq!(map.slot_of(id), Some(Slot(slot)));
+        assert_eq!(map.slot_of(id), Ok(Some(Slot(slot))));
     }
     for number in 0..60 {
         let id = Id::Number(number);
-        assert_eq!(map.slot_of(&id).map(|slot| slot.0), model.slot_of(&id));
+        assert_eq!(map.slot_of(&id).unwrap().map(|slot| slot.0), model.slot_of(&id));
     }
-    assert_eq!(map.slot_of(&Id::Number(u64::MAX)), None);
+    assert_eq!(map.slot_of(&Id::Number(u64::MAX)), Ok(None));
     let used = (0..model.len).rev().find(|slot| !model.free.contains(slot)).map_or(0, |slot| slot as usize + 1);
     assert_eq!(map.used_len(0), used);
-    let entries: usize = map.parts.iter().map(HashTable::len).sum();
+    let entries = map.tables().unwrap().lens().sum::<usize>();
     assert_eq!(entries, model.ids.len());
 }
 
@@ -182,9 +204,9 @@ fn many_ids_are_found_and_cost_little() {
     let count = 200_000;
     let map = filled(count);
     for number in 0..count {
-        assert_eq!(map.slot_of(&Id::Number(number)), Some(Slot(number as u32)));
+        assert_eq!(map.slot_of(&Id::Number(number)), Ok(Some(Slot(number as u32))));
     }
-    assert_eq!(map.slot_of(&Id::Number(count)), None);
+    assert_eq!(map.slot_of(&Id::Number(count)), Ok(None));
     let each = map.resident_bytes() as f64 / count as f64;
     // Eight for the number, five for the slot in a hash table that is at least 7/16 full, and the free set.
     assert!(each < 8.0 + 5.0 * 16.0 / 7.0 + 0.5, "{each} bytes an id");
@@ -200,8 +222,8 @@ fn ids_spread_evenly_over_the_parts() {
         let slot = texts.allocate();
         assert!(texts.bind(slot, Id::Text(format!("doc-{number}").into())));
     }
-    for part in numbers.parts.iter().chain(&texts.parts) {
-        assert!((800..1200).contains(&part.len()), "{} of 64,000 in one of 64 parts", part.len());
+    for len in [&numbers, &texts].into_iter().flat_map(|map| map.tables().unwrap().lens()) {
+        assert!((800..1200).contains(&len), "{len} of 64,000 in one of 64 parts");
     }
 }
 
@@ -233,8 +255,8 @@ fn emptying_and_shortening_gives_the_room_back() {
     map.truncate(1000);
     (0..IdMap::PARTS).for_each(|part| map.shrink_part(part));
     assert!(map.resident_bytes() * 50 < full, "{} of {full}", map.resident_bytes());
-    assert_eq!(map.slot_of(&Id::Number(999)), Some(Slot(999)));
-    assert_eq!(map.slot_of(&Id::Number(1000)), None);
+    assert_eq!(map.slot_of(&Id::Number(999)), Ok(Some(Slot(999))));
+    assert_eq!(map.slot_of(&Id::Number(1000)), Ok(None));
     assert_eq!(map.next_number(), Some(100_000), "a number is never used twice");
 }
 
@@ -265,7 +287,7 @@ fn what_texts_hold_is_given_back_and_counted() {
     for slot in 0..20_000 {
         let id = text(19_999 - slot);
         assert_eq!(map.id_of(Slot(slot)).as_deref(), kept(slot).then_some(&id));
-        assert_eq!(map.slot_of(&id), kept(slot).then_some(Slot(slot)));
+        assert_eq!(map.slot_of(&id), Ok(kept(slot).then_some(Slot(slot))));
     }
     map.truncate(1000);
     (0..IdMap::PARTS).for_each(|part| map.shrink_part(part));
@@ -290,7 +312,7 @@ fn a_deleted_id_can_be_bound_again_before_its_slot_is_free() {
     let second = map.allocate();
     assert_eq!(second, Slot(1), "the first slot is still walked through");
     assert!(map.bind(second, "a".into()));
-    assert_eq!(map.slot_of(&"a".into()), Some(second));
+    assert_eq!(map.slot_of(&"a".into()), Ok(Some(second)));
     assert!(map.release(first));
     assert!(!map.release(first), "free already");
     assert!(!map.release(second), "still has an id");
@@ -324,15 +346,15 @@ fn a_number_and_its_digits_are_two_ids() {
     assert!(map.bind(number, Id::Number(7)));
     map.reserve(1).unwrap();
     assert!(map.bind(text, "7".into()));
-    assert_eq!((map.slot_of(&Id::Number(7)), map.slot_of(&"7".into())), (Some(number), Some(text)));
+    assert_eq!((map.slot_of(&Id::Number(7)), map.slot_of(&"7".into())), (Ok(Some(number)), Ok(Some(text))));
 }
 
 #[test]
 fn impossible_room_is_refused_and_changes_nothing() {
     let mut map = filled(10);
     let held = map.resident_bytes();
-    assert_eq!(map.reserve(usize::MAX), Err(OutOfMemory));
-    assert_eq!(map.reserve(u32::MAX as usize), Err(OutOfMemory));
+    assert_eq!(map.reserve(usize::MAX), Err(LookupError::OutOfMemory));
+    assert_eq!(map.reserve(u32::MAX as usize), Err(LookupError::OutOfMemory));
     assert_eq!((map.len(), map.resident_bytes()), (10, held));
 }
 
@@ -349,4 +371,25 @@ fn every_invalid_id_says_why() {
         assert_eq!(validate(&id), Err(why));
         assert!(why.to_string().contains(says), "{why}");
     }
+}
+
+#[test]
+fn an_id_that_was_stored_twice_is_found_out_by_whoever_asks_for_a_slot() {
+    let mut map = IdMap::new();
+    map.extend(3).unwrap();
+    for (slot, text) in ["a", "b", "a"].into_iter().enumerate() {
+        assert!(map.adopt(Slot(slot as u32), Id::Text(text.into())).unwrap());
+    }
+    assert_eq!(map.id_of(Slot(1)).as_deref(), Some(&Id::Text("b".into())));
+    assert_eq!(map.slot_of(&Id::Text("b".into())), Err(LookupError::Twice(Slot(2))));
+    assert_eq!(map.prepare_lookups(), Err(LookupError::Twice(Slot(2))));
+    assert_eq!(map.reserve(1), Err(LookupError::Twice(Slot(2))));
+}
+
+#[test]
+fn an_invalid_id_is_not_adopted() {
+    let mut map = IdMap::new();
+    map.extend(1).unwrap();
+    assert_eq!(map.adopt(Slot(0), Id::Number(Id::MAX_NUMBER + 1)), Ok(false));
+    assert_eq!((map.bound(), map.slot_of(&Id::Number(0))), (0, Ok(None)));
 }

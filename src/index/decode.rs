@@ -1,14 +1,15 @@
-//! Stored arrays -> slots, a segment at a time. Every number is held against what it may be; [`Filling::finish`] ends
-//! with the structural proof. What passes cannot make any later call panic or loop.
+//! Stored arrays -> slots, a segment at a time. Every number is held against what it may be, so that what passes cannot
+//! make a search panic or loop. Before links are changed more must be known of them, the structural proof: of an import
+//! [`Filling::finish`] makes it, and a checkpoint owes it, because it takes longer than all the rest of opening.
 
 use super::{Config, Error, Index};
 use crate::arena::{MOST_BLOCKS, MOST_RECORDS, PayloadKind, Place};
 use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, StoredBlock, zeros};
-use crate::graph::{Growth, MAX_LEVEL};
+use crate::graph::{Growth, MAX_LEVEL, NodeBits};
 use crate::metric::Metric;
 use crate::quantize::Quantization;
 use crate::segments::{SEGMENT_SLOTS, segments_of};
-use crate::types::{Id, Level, OutOfMemory, Slot};
+use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
 
 /// Stored arrays that are read from their beginnings on, each by itself. Not generic below this, so that the decoding is
@@ -94,8 +95,8 @@ impl Filling {
     pub(super) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
         let slots = self.slots_in(segment);
         self.codes(segment, slots.end, from)?;
-        self.links(segment, slots.clone(), from)?;
-        self.ids(slots.clone(), from)?;
+        let nodes = self.links(segment, slots.clone(), from)?;
+        self.ids(slots.clone(), &nodes, from)?;
         match self.source {
             Source::Export => self.records(slots.clone(), from)?,
             Source::Checkpoint => self.places(slots.clone(), from)?,
@@ -115,13 +116,28 @@ impl Filling {
         parts.graph.set_entry(Some(Slot(entry)).filter(|slot| slot.is_some()));
         parts.ids.raise_next_number(next_number);
         // Only now, because the lowest free slot would have been the next one taken.
-        for slot in (0..slots).map(Slot).filter(|&slot| parts.graph.level(slot).is_none()) {
+        for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
             parts.ids.release(slot);
+        }
+        if self.source == Source::Checkpoint {
+            self.entry_point()?;
+            self.index.owe_proof();
+            return Ok(self.index);
         }
         let report = self.index.check()?;
         match report.problems.into_iter().next() {
             None => Ok(self.index),
             Some(what) => Err(Error::Corrupt { what }),
+        }
+    }
+
+    /// What a search asks of the entry point.
+    fn entry_point(&self) -> Result<(), FormatError> {
+        let super::Parts { graph, tombstones, .. } = &self.index.parts;
+        match graph.entry() {
+            Some(entry) if !graph.has_node(entry) => Err(corrupt(format!("the entry point {} is not a node", entry.0))),
+            None if tombstones.live() > 0 => Err(corrupt("there are nodes and no entry point")),
+            _ => Ok(()),
         }
     }
 
@@ -135,62 +151,62 @@ impl Filling {
         Ok(())
     }
 
-    /// Nodes, then their lists. The levels say how many upper lists there are, and no more are allocated than were stored.
-    fn links(&mut self, segment: usize, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
+    /// Nodes and their lists. The levels say how many upper lists there are, and no more are allocated than were stored.
+    fn links(&mut self, segment: usize, slots: Range<usize>, from: &mut dyn Arrays) -> Result<NodeBits, FormatError> {
         let graph = &mut self.index.parts.graph;
-        graph.extend(slots.end)?;
-        let mut stored = from.left(Kind::UpperLinks) / (4 * graph.m() as u64);
         let mut levels = [0; SEGMENT_SLOTS];
         let levels = levels.get_mut(..slots.len()).unwrap_or_default();
         from.take(Kind::Levels, levels)?;
-        for (slot, &mut level) in (slots.start as u32..).map(Slot).zip(levels).filter(|(_, level)| **level != NO_NODE) {
-            stored = match stored.checked_sub(u64::from(level)) {
-                Some(left) if level <= MAX_LEVEL.0 => left,
-                _ => return Err(corrupt(format!("slot {} is on level {level}, without lists for it", slot.0))),
-            };
-            graph.reserve_node(slot, Level(level))?;
-            graph.place(slot, Level(level));
+        let mut lists = 0;
+        for (&level, slot) in levels.iter().zip(slots).filter(|&(&level, _)| level != NO_NODE) {
+            if level > MAX_LEVEL.0 {
+                return Err(corrupt(format!("slot {slot} is on level {level}")));
+            }
+            lists += u64::from(level);
         }
+        if lists * 4 * graph.m() as u64 > from.left(Kind::UpperLinks) {
+            return Err(corrupt(format!("segment {segment} has nodes on levels without lists for them")));
+        }
+        let nodes = graph.extend(levels)?;
         from.take(Kind::BaseLinks, bytemuck::cast_slice_mut(graph.base_lists_mut(segment)))?;
-        from.take(Kind::UpperLinks, bytemuck::cast_slice_mut(graph.upper_lists_mut(segment)))
+        from.take(Kind::UpperLinks, bytemuck::cast_slice_mut(graph.upper_lists_mut(segment)))?;
+        if !graph.leads_below(segment, self.meta.slots as usize) {
+            return Err(corrupt(format!("a link of segment {segment} leads nowhere")));
+        }
+        Ok(nodes)
     }
 
     /// Slots and their states: a node with an id is live, one without is a tombstone, and no node is a free slot.
-    fn ids(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
+    fn ids(&mut self, slots: Range<usize>, nodes: &NodeBits, from: &mut dyn Arrays) -> Result<(), FormatError> {
         let parts = &mut self.index.parts;
-        parts.ids.reserve(slots.len())?;
+        parts.ids.extend(slots.end)?;
         parts.tombstones.reserve(slots.end)?;
-        for slot in slots.map(|slot| Slot(slot as u32)) {
-            parts.ids.reserve(1)?;
-            parts.ids.allocate();
-            let mut word = [0; 8];
-            from.take(Kind::Ids, &mut word)?;
-            let id = match IdWord::from_word(u64::from_le_bytes(word))? {
-                IdWord::None => None,
-                IdWord::Number(number) => Some(Id::Number(number)),
-                IdWord::Text { start, len } if start == self.next_text => {
-                    self.next_text += len;
-                    let mut text = zeros(len as usize)?;
-                    from.take(Kind::IdTexts, &mut text)?;
-                    Some(Id::Text(String::from_utf8(text).map_err(|_| corrupt("an id is not UTF-8"))?.into()))
-                }
-                IdWord::Text { .. } => return Err(corrupt("the texts of ids are not in order")),
-            };
-            let has_node = parts.graph.level(slot).is_some();
-            match id {
-                Some(_) if !has_node => return Err(corrupt(format!("slot {} has an id and no node", slot.0))),
-                Some(id) => {
-                    parts.tombstones.add(slot);
-                    if !parts.ids.bind(slot, id) {
-                        return Err(corrupt(format!("the id of slot {} is invalid or another's", slot.0)));
+        let mut words = [0u64; SEGMENT_SLOTS];
+        let words = words.get_mut(..slots.len()).unwrap_or_default();
+        from.take(Kind::Ids, bytemuck::cast_slice_mut(words))?;
+        for ((words, &nodes), first) in words.chunks(64).zip(nodes).zip((slots.start..).step_by(64)) {
+            let mut live = 0;
+            for (bit, (&word, slot)) in words.iter().zip((first as u32..).map(Slot)).enumerate() {
+                let id = match IdWord::from_word(word)? {
+                    IdWord::None => continue,
+                    IdWord::Number(number) => Id::Number(number),
+                    IdWord::Text { start, len } if start == self.next_text => {
+                        self.next_text += len;
+                        let mut text = zeros(len as usize)?;
+                        from.take(Kind::IdTexts, &mut text)?;
+                        Id::Text(String::from_utf8(text).map_err(|_| corrupt("an id is not UTF-8"))?.into())
                     }
+                    IdWord::Text { .. } => return Err(corrupt("the texts of ids are not in order")),
+                };
+                if nodes >> bit & 1 == 0 {
+                    return Err(corrupt(format!("slot {} has an id and no node", slot.0)));
                 }
-                None if has_node => {
-                    parts.tombstones.add(slot);
-                    parts.tombstones.delete(slot);
+                if !parts.ids.adopt(slot, id)? {
+                    return Err(corrupt(format!("the id of slot {} is not valid", slot.0)));
                 }
-                None => {}
+                live |= 1 << bit;
             }
+            parts.tombstones.add_word(first / 64, live, nodes & !live);
         }
         Ok(())
     }

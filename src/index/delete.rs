@@ -1,5 +1,7 @@
 //! delete, clear.
 
+use super::pending::Pending;
+use super::verify::Proof;
 use super::{Error, Index, Parts};
 use crate::format::Entry;
 use crate::types::{Id, Slot};
@@ -14,7 +16,7 @@ impl Index {
     pub fn delete(&mut self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
         self.check_writable()?;
-        let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(false) };
+        let Some(slot) = self.parts.ids.slot_of(id)? else { return Ok(false) };
         self.reserve_pending(1)?;
         self.log(&Entry::Delete(id.into()))?;
         self.bury(slot);
@@ -40,7 +42,8 @@ impl Index {
         self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
-        self.pending.clear();
+        self.proof = Proof::Given;
+        self.pending = Pending::new();
         let records = self.parts.records.emptied();
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);

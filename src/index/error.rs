@@ -2,6 +2,7 @@
 
 use crate::arena::ReadPlan;
 use crate::format::FormatError;
+use crate::ids::LookupError;
 use crate::types::{Id, OutOfMemory};
 use core::fmt;
 
@@ -146,6 +147,15 @@ impl core::error::Error for Error {}
 impl From<OutOfMemory> for Error {
     fn from(_: OutOfMemory) -> Self {
         Self::OutOfMemory
+    }
+}
+
+impl From<LookupError> for Error {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::OutOfMemory => Self::OutOfMemory,
+            LookupError::Twice(slot) => Self::Corrupt { what: format!("the id of slot {} is another's too", slot.0) },
+        }
     }
 }
 

@@ -22,7 +22,7 @@ impl Index {
     /// the store no longer has it as it was written.
     pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
         Self::check_id(id)?;
-        let Some(slot) = self.parts.ids.slot_of(id) else { return Ok(None) };
+        let Some(slot) = self.parts.ids.slot_of(id)? else { return Ok(None) };
         self.need([slot].into_iter())?;
         let Some((vector, payload)) = self.contents(slot) else {
             return Err(lost());
@@ -33,10 +33,10 @@ impl Index {
     /// Whether there is a live record of this id. Constant time.
     ///
     /// # Errors
-    /// [`Error::InvalidId`].
+    /// [`Error::InvalidId`]; as [`Index::get`], of an index that was stored, [`Error::OutOfMemory`] and [`Error::Corrupt`].
     pub fn contains(&self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
-        Ok(self.parts.ids.slot_of(id).is_some())
+        Ok(self.parts.ids.slot_of(id)?.is_some())
     }
 
     /// The live records that are in memory, in no order that means anything: all of them, unless the index is stored and was

@@ -134,7 +134,7 @@ impl Index {
     /// [`Error::InvalidId`], [`Error::DuplicateId`].
     pub fn check_new_id(&self, id: &Id) -> Result<(), Error> {
         Self::check_id(id)?;
-        if self.parts.ids.slot_of(id).is_some() {
+        if self.parts.ids.slot_of(id)?.is_some() {
             return Err(Error::DuplicateId { id: id.clone() });
         }
         Ok(())
@@ -194,7 +194,7 @@ impl Index {
             return Err(error.into());
         }
         self.draws = self.draws.wrapping_add(1);
-        if let Some(replaced) = self.parts.ids.slot_of(&id) {
+        if let Ok(Some(replaced)) = self.parts.ids.slot_of(&id) {
             self.bury(replaced);
         }
         let is_bound = self.parts.ids.bind(slot, id);

@@ -5,14 +5,14 @@ use super::{Error, Index};
 use crate::arena::EvacuationError;
 use crate::compact::{Choice, CompactionReport, Job, Measure, Progress, choose};
 
-/// What linking a record takes in microseconds, rather too high than too low.
+/// What a step takes that links a record, or looks at links, in microseconds: rather too high than too low.
 const LINK_UNITS: usize = 300;
 
 /// A compaction under way, and what its slices have taken so far.
 #[derive(Debug)]
 pub(crate) struct Running {
     job: Job,
-    /// Units of the linking that comes before the job: done, and in all.
+    /// Units of the proving and linking that come before the job: done, and in all.
     linked: usize,
     to_link: usize,
     slices: usize,
@@ -93,7 +93,7 @@ impl Index {
             self.job = Some(Running {
                 job: Job::begin(&self.parts)?,
                 linked: 0,
-                to_link: self.pending() * LINK_UNITS,
+                to_link: self.settling_steps() * LINK_UNITS,
                 slices: 0,
                 longest_slice_ms: 0.0,
                 started_ms: None,
@@ -112,7 +112,7 @@ impl Index {
     /// [`Error::OutOfMemory`]: the compaction is dropped, and the index is consistent. [`Error::Corrupt`]: memory is
     /// faulty.
     pub fn compact_step(&mut self, units: usize) -> Result<bool, Error> {
-        if self.job.is_some() && !self.pending.is_empty() {
+        if self.job.is_some() && self.is_unsettled() {
             return self.link_before(units).inspect_err(|_| self.job = None).map(|()| true);
         }
         let Some(running) = &mut self.job else { return Ok(false) };
@@ -133,7 +133,7 @@ impl Index {
         }
     }
 
-    /// Links about `units` microseconds' worth of what waits, for the compaction under way.
+    /// Proves and links about `units` microseconds' worth of what waits, for the compaction under way.
     fn link_before(&mut self, units: usize) -> Result<(), Error> {
         let mut left = units.max(1);
         while left > 0 {
@@ -151,7 +151,7 @@ impl Index {
     /// of another's. None when there is no compaction.
     pub(crate) fn compact_stage(&self) -> Option<u8> {
         let running = self.job.as_ref()?;
-        Some(if self.pending.is_empty() { running.job.stage() } else { u8::MAX })
+        Some(if self.is_unsettled() { u8::MAX } else { running.job.stage() })
     }
 
     /// Ends the compaction whose last step said that no work remains, and returns its report. None when there is none.

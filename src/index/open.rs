@@ -199,7 +199,7 @@ impl Opening {
         Ok(())
     }
 
-    /// The index of the checkpoint, proven; it takes the logs next.
+    /// The index of the checkpoint; it takes the logs next.
     pub(crate) fn finish(self) -> Result<Replay, Error> {
         if self.next < self.filling.segments() {
             return Err(corrupt("the manifest names segments of no bytes").into());

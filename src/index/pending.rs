@@ -9,6 +9,9 @@
 //! is linked as if those behind it had not happened yet. What comes of it is, byte for byte, the graph of an index that was
 //! never closed.
 //!
+//! They wait as well while the links that a checkpoint had are not proven (`verify.rs`), which takes as long as all the rest
+//! of opening and no search needs: nothing may be built upon them before.
+//!
 //! Only opening begins a queue. Linking one record takes a small part of a slice, so an insert has no reason to leave it
 //! undone, unless others wait: then it links two from the front, and stands behind the rest. So the queue gets shorter with
 //! every insert, and none takes longer than three without a queue.
@@ -20,6 +23,10 @@ use crate::slot_set::SlotSet;
 use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
 
+/// At how many slots a step of a proof looks: some tenths of a millisecond, about what linking a record takes.
+const PROOF_SLOTS: usize = 256;
+/// How often a proof looks at each slot: to find its id, in five stages of the graph's inspection, and beside the other arrays.
+const LOOKS: usize = 7;
 /// How many of those that wait an insert links.
 const LINKS_AN_INSERT: usize = 2;
 
@@ -35,20 +42,32 @@ enum Change {
 /// The queue.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Changes wait although none waits before them.
+    /// Changes wait although none waits before them: those of a log.
     holds: bool,
+    /// So do all while links that were read are not proven.
+    distrusts: bool,
     changes: Vec<Change>,
     /// The first that waits.
     next: usize,
     /// How many nodes wait.
     nodes: usize,
+    /// Whose they are.
+    waiting: SlotSet,
     /// Who was live before the first change that waits.
     live: SlotSet,
 }
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self { holds: false, changes: Vec::new(), next: 0, nodes: 0, live: SlotSet::new() }
+        Self {
+            holds: false,
+            distrusts: false,
+            changes: Vec::new(),
+            next: 0,
+            nodes: 0,
+            waiting: SlotSet::new(),
+            live: SlotSet::new(),
+        }
     }
 
     /// Lets all changes wait from here on, or only those that come while others wait.
@@ -56,9 +75,34 @@ impl Pending {
         self.holds = holds;
     }
 
+    /// Lets all changes wait until the links that they build upon are proven.
+    pub(super) const fn distrust(&mut self) {
+        self.distrusts = true;
+    }
+
+    /// They are.
+    pub(super) const fn trust(&mut self) {
+        self.distrusts = false;
+    }
+
     /// Whether a change that comes now has to wait.
     pub(super) const fn defers(&self) -> bool {
-        self.holds || !self.is_empty()
+        self.holds || self.distrusts || !self.is_empty()
+    }
+
+    /// How many nodes wait.
+    pub(super) const fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    /// Whether the node of a slot waits.
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        self.waiting.contains(slot)
+    }
+
+    /// Whether each node waits once.
+    pub(super) fn is_sound(&self) -> bool {
+        self.slots().count() == self.nodes && self.waiting.count() == self.nodes
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -73,9 +117,10 @@ impl Pending {
         })
     }
 
-    /// Makes room for changes that would have to wait, before the first of them has happened.
-    pub(super) fn reserve(&mut self, changes: usize, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
+    /// Makes room for changes to slots below `slots` that would have to wait, before the first of them has happened.
+    pub(super) fn reserve(&mut self, changes: usize, slots: usize, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
         if self.defers() {
+            self.waiting.reserve(slots)?;
             if self.is_empty() {
                 self.live = tombstones.live_slots().snapshot()?;
             }
@@ -87,6 +132,7 @@ impl Pending {
     /// A node is to be linked. Room has been reserved.
     pub(super) fn link(&mut self, node: NewNode) {
         self.changes.push(Change::Link(node));
+        self.waiting.insert(node.slot);
         self.nodes += 1;
     }
 
@@ -99,11 +145,11 @@ impl Pending {
 
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
-        *self = Self { holds: self.holds, ..Self::new() };
+        *self = Self { holds: self.holds, distrusts: self.distrusts, ..Self::new() };
     }
 
     pub(super) fn resident_bytes(&self) -> usize {
-        self.changes.capacity() * size_of::<Change>() + self.live.resident_bytes()
+        self.changes.capacity() * size_of::<Change>() + self.waiting.resident_bytes() + self.live.resident_bytes()
     }
 }
 
@@ -114,15 +160,20 @@ impl Index {
         self.pending.nodes
     }
 
-    /// Links the record that has waited longest. True while others wait. Everything is legal between two steps, and an
-    /// index that is open for reading only may be linked as well.
+    /// Links the record that has waited longest; before the first, and while the links that opening has read are not proven
+    /// to be as they must be, looks at some of those instead. True while either is left to do. Everything is legal between
+    /// two steps, and an index that is open for reading only may be linked as well.
     ///
     /// Expected cost: that of an insert.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]: the record waits on.
+    /// [`Error::OutOfMemory`]: the record waits on. [`Error::Corrupt`] when the links are not as they must be: the index is
+    /// good for searching then, and takes nothing in.
     #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
+        if !self.is_proven() {
+            return Ok(self.prove_step(PROOF_SLOTS)? || self.is_unsettled());
+        }
         let mut has_linked = false;
         while let Some(&change) = self.pending.changes.get(self.pending.next) {
             match change {
@@ -130,6 +181,7 @@ impl Index {
                 Change::Link(node) => {
                     self.link(node)?;
                     self.pending.nodes -= 1;
+                    self.pending.waiting.remove(node.slot);
                     has_linked = true;
                 }
                 Change::Bury(slot) => {
@@ -153,18 +205,30 @@ impl Index {
 
     /// Makes room for changes that may have to wait. Records that expire while they do need some too, and must not be refused it.
     pub(super) fn reserve_pending(&mut self, changes: usize) -> Result<(), OutOfMemory> {
-        self.pending.reserve(changes + self.parts.expiries.len(), &self.parts.tombstones)
+        let slots = self.parts.slots() + 1;
+        self.pending.reserve(changes + self.parts.expiries.len(), slots, &self.parts.tombstones)
     }
 
     /// Links as many as an insert has to.
     pub(super) fn link_some(&mut self) -> Result<(), Error> {
         for _ in 0..LINKS_AN_INSERT {
-            if self.pending.holds || self.pending.is_empty() {
+            if self.pending.holds || !self.is_unsettled() {
                 break;
             }
             self.link_step()?;
         }
         Ok(())
+    }
+
+    /// Whether there is something to link, or to prove before.
+    pub(super) const fn is_unsettled(&self) -> bool {
+        !self.is_proven() || !self.pending.is_empty()
+    }
+
+    /// How many calls of [`Index::link_step`] that takes, about.
+    pub(super) const fn settling_steps(&self) -> usize {
+        let looks = if self.is_proven() { 0 } else { LOOKS * self.parts.slots() / PROOF_SLOTS };
+        looks + self.pending.nodes
     }
 
     /// Refuses what needs the whole graph while some wait.

@@ -1,9 +1,13 @@
-//! check(): the structural proof.
+//! check(): the structural proof, at once or some of it at a time.
 
-use super::{Error, Index};
-use crate::graph::inspect;
-use crate::slot_set::SlotSet;
-use crate::types::Slot;
+use super::pending::Pending;
+use super::{Error, Index, Parts};
+use crate::graph::{Graph, Inspection};
+use crate::ids::LookupError;
+use crate::types::{OutOfMemory, Slot};
+
+/// Beyond this many, more problems say nothing new.
+const MOST_PROBLEMS: usize = 32;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,70 +16,182 @@ pub struct CheckReport {
     pub ok: bool,
     /// Live records.
     pub live: usize,
-    /// Live records that a search as wide as the index finds: those that a walk over level 0 from the entry point meets, and those
-    /// that wait to be linked ([`Index::pending`]). All of them, when `ok`.
+    /// Live records that a walk over level 0 from the entry point meets: all of them, when `ok`.
     pub reachable: usize,
     /// What is wrong, in words.
     pub problems: Vec<String>,
 }
 
+/// A proof under way. Between two steps records may be deleted, and nothing may be linked.
+#[derive(Debug)]
+pub(crate) struct Verification {
+    graph: Inspection,
+    /// The slot that is compared with the other arrays next.
+    at: u32,
+    problems: Vec<String>,
+}
+
+impl Verification {
+    fn begin(graph: &Graph) -> Result<Self, OutOfMemory> {
+        Ok(Self { graph: Inspection::begin(graph)?, at: 0, problems: Vec::new() })
+    }
+
+    fn note(&mut self, problem: impl FnOnce() -> String) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem());
+        }
+    }
+
+    /// Looks at about `slots` slots more. True while some are left.
+    fn step(&mut self, parts: &Parts, pending: &Pending, slots: usize) -> Result<bool, Error> {
+        let len = parts.slots();
+        let is_linked = |slot| parts.tombstones.is_live(slot) && !pending.contains(slot);
+        if self.graph.step(&parts.graph, &is_linked, slots) {
+            return Ok(true);
+        }
+        if self.at == 0 {
+            self.whole(parts, pending)?;
+        }
+        let end = (self.at as usize).saturating_add(slots).min(len);
+        for slot in (self.at..end as u32).map(Slot) {
+            self.slot(slot, parts, pending);
+        }
+        self.at = end as u32;
+        Ok(end < len)
+    }
+
+    /// What is seen without a look at single slots.
+    fn whole(&mut self, parts: &Parts, pending: &Pending) -> Result<(), Error> {
+        let Parts { graph, codes, ids, tombstones, expiries, .. } = parts;
+        let slots = ids.len();
+        // Those at the end may all be waiting.
+        let has_lists = if pending.nodes() == 0 { graph.len() == slots } else { graph.len() <= slots };
+        if !has_lists || codes.len() != slots {
+            self.note(|| format!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
+        }
+        if ids.bound() != tombstones.live() {
+            self.note(|| format!("{} ids for {} live records", ids.bound(), tombstones.live()));
+        }
+        if !pending.is_sound() {
+            self.note(|| "a slot waits twice to be linked".to_owned());
+        }
+        if !expiries.is_sound(|slot| tombstones.is_live(slot)) {
+            let what = "the moments at which records expire are not in order, or those of records that are not live";
+            self.note(|| what.to_owned());
+        }
+        match ids.prepare_lookups() {
+            Err(LookupError::OutOfMemory) => return Err(Error::OutOfMemory),
+            Err(error @ LookupError::Twice(_)) => self.note(|| Error::from(error).to_string()),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the arrays agree about a slot.
+    fn slot(&mut self, slot: Slot, parts: &Parts, pending: &Pending) {
+        let Parts { graph, ids, tombstones, records, .. } = parts;
+        let (live, deleted, free) = (tombstones.is_live(slot), tombstones.contains(slot), ids.is_free(slot));
+        if usize::from(live) + usize::from(deleted) + usize::from(free) != 1 {
+            self.note(|| format!("slot {} is live {live}, deleted {deleted}, free {free}", slot.0));
+        }
+        let waits = pending.contains(slot);
+        if graph.has_node(slot) == (free || waits) || (free && waits) {
+            self.note(|| format!("slot {} is free {free}, waits {waits}, and its node disagrees", slot.0));
+        }
+        let id = ids.id_of(slot);
+        // Where two slots have one id there are no tables, and that has been noted.
+        let leads_back = |id: &_| ids.slot_of(id).map_or(true, |found| found == Some(slot));
+        if id.is_some() != live || id.is_some_and(|id| !leads_back(&id)) {
+            self.note(|| format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
+        }
+        let is_lost = live && records.is_lost(slot);
+        if is_lost || records.contains(slot) != live {
+            let what = if is_lost { "is lost: its block is not as it was written" } else { "disagrees" };
+            self.note(|| format!("slot {} is live {live}, and its record {what}", slot.0));
+        }
+    }
+
+    fn report(self, parts: &Parts, pending: &Pending) -> CheckReport {
+        let live = parts.tombstones.live();
+        let waiting = pending.slots().filter(|&slot| parts.tombstones.is_live(slot)).count();
+        let shape = self.graph.into_shape();
+        let mut problems = shape.problems;
+        problems.extend(self.problems);
+        problems.truncate(MOST_PROBLEMS);
+        CheckReport { ok: problems.is_empty(), live, reachable: shape.reachable + waiting, problems }
+    }
+}
+
+/// Whether the links of an index are known to be as they must be before any is changed. Searches need less: that each leads
+/// to a slot that there is, which is seen when links are read.
+#[derive(Debug, Default)]
+pub(crate) enum Proof {
+    /// They were made here, or were looked at.
+    #[default]
+    Given,
+    /// They were read from a store, and nobody has looked at them yet.
+    Owed,
+    Running(Verification),
+    /// This is wrong with them.
+    Refuted(String),
+}
+
 impl Index {
-    /// Proves that every live record that is linked is reachable from the entry point, that links are within bounds and never lead to
+    /// Proves that every live record is reachable from the entry point, that links are within bounds and never lead to
     /// a free slot, and that ids, records and states agree. Linear in the number of links.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn check(&self) -> Result<CheckReport, Error> {
-        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
-        let mut waiting = SlotSet::new();
-        waiting.reserve(ids.len())?;
-        let is_once = self.pending.slots().all(|slot| waiting.insert(slot));
-        let shape = inspect(graph, |slot| tombstones.is_live(slot) && !waiting.contains(slot))?;
-        let reachable = shape.reachable + waiting.iter().filter(|&slot| tombstones.is_live(slot)).count();
-        let mut problems = shape.problems;
-        let mut note = |problem: String| {
-            if problems.len() < 32 {
-                problems.push(problem);
+        let mut verification = Verification::begin(&self.parts.graph)?;
+        while verification.step(&self.parts, &self.pending, usize::MAX)? {}
+        Ok(verification.report(&self.parts, &self.pending))
+    }
+
+    /// Whether links may be changed.
+    pub(crate) const fn is_proven(&self) -> bool {
+        matches!(self.proof, Proof::Given)
+    }
+
+    /// The links of this index were read, and are to be looked at before any is changed.
+    pub(super) fn owe_proof(&mut self) {
+        self.proof = Proof::Owed;
+        self.pending.distrust();
+    }
+
+    /// Looks at about `slots` slots, if that is still to be done. True while some are left.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when something is wrong. The index is then good for searching only.
+    pub(crate) fn prove_step(&mut self, slots: usize) -> Result<bool, Error> {
+        let mut running = match core::mem::take(&mut self.proof) {
+            Proof::Given => return Ok(false),
+            Proof::Owed => {
+                // Until it has begun it is still owed.
+                self.proof = Proof::Owed;
+                Verification::begin(&self.parts.graph)?
+            }
+            Proof::Running(running) => running,
+            Proof::Refuted(what) => {
+                self.proof = Proof::Refuted(what.clone());
+                return Err(Error::Corrupt { what });
             }
         };
-        let slots = ids.len();
-        // Those at the end may all be waiting.
-        let has_lists = if waiting.is_empty() { graph.len() == slots } else { graph.len() <= slots };
-        if !has_lists || codes.len() != slots {
-            note(format!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
-        }
-        for slot in (0..slots as u32).map(Slot) {
-            let (live, deleted) = (tombstones.is_live(slot), tombstones.contains(slot));
-            let free = ids.is_free(slot);
-            if usize::from(live) + usize::from(deleted) + usize::from(free) != 1 {
-                note(format!("slot {} is live {live}, deleted {deleted}, free {free}", slot.0));
+        let stepped = running.step(&self.parts, &self.pending, slots);
+        match stepped {
+            Ok(false) => {
+                let problems = running.report(&self.parts, &self.pending).problems;
+                let Some(what) = problems.into_iter().next() else {
+                    self.pending.trust();
+                    return Ok(false);
+                };
+                self.proof = Proof::Refuted(what);
+                self.prove_step(0)
             }
-            let waits = waiting.contains(slot);
-            if graph.level(slot).is_some() == (free || waits) || (free && waits) {
-                note(format!("slot {} is free {free}, waits {waits}, and its node disagrees", slot.0));
-            }
-            let id = ids.id_of(slot);
-            if id.is_some() != live || id.is_some_and(|id| ids.slot_of(&id) != Some(slot)) {
-                note(format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
-            }
-            let is_lost = live && records.is_lost(slot);
-            if is_lost || records.contains(slot) != live {
-                let what = if is_lost { "is lost: its block is not as it was written" } else { "disagrees" };
-                note(format!("slot {} is live {live}, and its record {what}", slot.0));
+            more => {
+                self.proof = Proof::Running(running);
+                more
             }
         }
-        if !is_once {
-            note("a slot waits twice to be linked".to_owned());
-        }
-        if ids.bound() != tombstones.live() {
-            note(format!("{} ids for {} live records", ids.bound(), tombstones.live()));
-        }
-        if !expiries.is_sound(|slot| tombstones.is_live(slot)) {
-            note(
-                "the moments at which records expire are not in order, or those of records that are not live"
-                    .to_owned(),
-            );
-        }
-        Ok(CheckReport { ok: problems.is_empty(), live: tombstones.live(), reachable, problems })
     }
 }

@@ -165,7 +165,7 @@ impl RawIndex {
 
     /// The slot of a live record, or -1.
     pub fn locate(&self, id: &JsValue) -> Result<f64, JsValue> {
-        let slot = self.borrow()?.index.parts.ids.slot_of(&values::id(id)?);
+        let slot = self.borrow()?.index.parts.ids.slot_of(&values::id(id)?).map_err(Error::from)?;
         Ok(slot.map_or(-1.0, |slot| f64::from(slot.0)))
     }
 

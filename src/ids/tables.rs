@@ -1,0 +1,146 @@
+//! Which slot has an id: hash tables that hold nothing but slots, and compare through the ids of those.
+//!
+//! There are [`Tables::COUNT`] of them, chosen by the id's hash, because a hash table grows by copying itself; with many
+//! small ones no insert ever waits for more than one of them, and the memory held twice meanwhile is a part of the whole.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh64::xxh64;
+
+use super::by_slot::BySlot;
+use crate::types::{Id, OutOfMemory, Slot};
+
+/// Why the slot of an id cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookupError {
+    /// There is no memory for the tables.
+    OutOfMemory,
+    /// This slot, of an index that was stored, has the id of another.
+    Twice(Slot),
+}
+
+impl From<OutOfMemory> for LookupError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// The slots by their ids.
+#[derive(Debug)]
+pub(super) struct Tables([HashTable<u32>; Self::COUNT]);
+
+impl Tables {
+    /// How many tables there are.
+    pub(super) const COUNT: usize = 64;
+
+    /// Of all ids there are, which are about `count`.
+    pub(super) fn of(by_slot: &BySlot, count: usize) -> Result<Self, LookupError> {
+        let mut tables = Self([const { HashTable::new() }; Self::COUNT]);
+        // Hashes spread evenly, give or take a few square roots of their number.
+        let share = count / Self::COUNT;
+        tables.reserve(by_slot, (share + 4 * share.isqrt()) * Self::COUNT)?;
+        for slot in (0..by_slot.len() as u32).map(Slot) {
+            let Some(id) = by_slot.get(slot) else { continue };
+            let hash = hash_of(&id);
+            let table = &mut tables.0[part_of(hash)];
+            let is_it = |&held: &u32| by_slot.get(Slot(held)).is_some_and(|held| held == id);
+            if table.find(hash, is_it).is_some() {
+                return Err(LookupError::Twice(slot));
+            }
+            let rehash = |&slot: &u32| hash_at(by_slot, slot);
+            table.try_reserve(1, rehash).map_err(|_| LookupError::OutOfMemory)?;
+            table.insert_unique(hash, slot.0, rehash);
+        }
+        Ok(tables)
+    }
+
+    /// Makes room in each table for its share of `additional` ids, and for one at least.
+    pub(super) fn reserve(&mut self, by_slot: &BySlot, additional: usize) -> Result<(), OutOfMemory> {
+        let share = additional.div_ceil(Self::COUNT);
+        for table in &mut self.0 {
+            table.try_reserve(share, |&slot| hash_at(by_slot, slot)).map_err(|_| OutOfMemory)?;
+        }
+        Ok(())
+    }
+
+    /// The slot of an id.
+    pub(super) fn find(&self, by_slot: &BySlot, id: &Id) -> Option<Slot> {
+        let hash = hash_of(id);
+        let is_it = |&slot: &u32| by_slot.get(Slot(slot)).is_some_and(|held| *held == *id);
+        self.0[part_of(hash)].find(hash, is_it).copied().map(Slot)
+    }
+
+    /// Adds a slot by the id that it has, and no other. Needs a [`Tables::reserve`] before it.
+    pub(super) fn insert(&mut self, by_slot: &BySlot, slot: Slot) {
+        let hash = hash_at(by_slot, slot.0);
+        self.0[part_of(hash)].insert_unique(hash, slot.0, |&slot| hash_at(by_slot, slot));
+    }
+
+    /// Takes out a slot, which still has its id. False when it is in no table.
+    pub(super) fn remove(&mut self, by_slot: &BySlot, slot: Slot) -> bool {
+        let hash = hash_at(by_slot, slot.0);
+        let entry = self.0[part_of(hash)].find_entry(hash, |&held| held == slot.0);
+        entry.map(|entry| entry.remove()).is_ok()
+    }
+
+    /// Exchanges two slots, which still have their own ids.
+    pub(super) fn swap(&mut self, by_slot: &BySlot, a: Slot, b: Slot) {
+        let [hash_of_a, hash_of_b] = [a, b].map(|slot| hash_at(by_slot, slot.0));
+        // By way of a slot that no entry has: two ids may share a hash, and then an entry is known by its slot alone.
+        self.repoint(hash_of_a, a, Slot::NONE);
+        self.repoint(hash_of_b, b, a);
+        self.repoint(hash_of_a, Slot::NONE, b);
+    }
+
+    /// Lets the entry of this hash and slot, if there is one, lead to another slot.
+    fn repoint(&mut self, hash: u64, from: Slot, to: Slot) {
+        if let Some(slot) = self.0[part_of(hash)].find_mut(hash, |&slot| slot == from.0) {
+            *slot = to.0;
+        }
+    }
+
+    /// Gives back the spare room of one table by rewriting it. When there is no memory for the smaller one, the larger stays.
+    pub(super) fn shrink(&mut self, by_slot: &BySlot, part: usize) {
+        let hash = |&slot: &u32| hash_at(by_slot, slot);
+        let Some(table) = self.0.get_mut(part) else { return };
+        let mut smaller = HashTable::new();
+        if 2 * table.len() > table.capacity() || smaller.try_reserve(table.len(), hash).is_err() {
+            return;
+        }
+        if smaller.allocation_size() < table.allocation_size() {
+            for &slot in table.iter() {
+                smaller.insert_unique(hash(&slot), slot, hash);
+            }
+            *table = smaller;
+        }
+    }
+
+    /// How many slots are in each.
+    #[cfg(all(test, not(target_arch = "wasm32")))]
+    pub(super) fn lens(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().map(HashTable::len)
+    }
+
+    /// Bytes held, spare room included.
+    pub(super) fn resident_bytes(&self) -> usize {
+        self.0.iter().map(HashTable::allocation_size).sum()
+    }
+}
+
+/// The hash of the id in a slot. A slot without an id gets one too, and no table holds it.
+fn hash_at(by_slot: &BySlot, slot: u32) -> u64 {
+    by_slot.get(Slot(slot)).map_or(0, |id| hash_of(&id))
+}
+
+/// The same on every platform and in every run. Numbers and strings are told apart by the seed.
+fn hash_of(id: &Id) -> u64 {
+    match id {
+        Id::Number(number) => xxh64(&number.to_le_bytes(), 0),
+        Id::Text(text) => xxh64(text.as_bytes(), 1),
+    }
+}
+
+/// Which table an id is in. Of the hash, bits that a table itself does not look at: it takes the lowest for the place
+/// and the highest seven of a machine word (24 to 31, or 57 to 63) for the tag.
+const fn part_of(hash: u64) -> usize {
+    (hash >> 48) as usize % Tables::COUNT
+}

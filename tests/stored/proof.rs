@@ -1,0 +1,159 @@
+//! Links that lead to slots there are, under right checksums, and are wrong all the same: what an index may do with them.
+
+use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, SearchOptions, StoredIndex};
+use xxhash_rust::xxh64::xxh64;
+
+use crate::damage::{open, seal};
+use crate::layout::manifests;
+use crate::support::{Rng, content, copied, delete, now, put};
+
+const DIMENSIONS: usize = 4;
+const RECORDS: usize = 1500;
+/// Words of a list on level 0.
+const LIST: usize = 8;
+const SEGMENT_SLOTS: usize = 1024;
+const END: u32 = u32::MAX;
+const TREE: u32 = 1 << 31;
+
+/// Two segments of slots, each value in one piece, some records deleted, and no log.
+fn place() -> MemoryStore {
+    let place = MemoryStore::with_value_bytes(1 << 20);
+    let config = Config { m: LIST / 2, ef_construction: 16, ..Config::new(DIMENSIONS) };
+    let stored =
+        now(StoredIndex::open(place.clone(), OpenOptions { config: Some(config), ..Default::default() })).unwrap();
+    let mut rng = Rng(11);
+    for id in 0..RECORDS as u64 {
+        let vector = rng.vector(DIMENSIONS);
+        stored.change(|index| index.insert_with_id(id, &vector, None)).unwrap();
+    }
+    for id in (0..RECORDS as u64).step_by(7) {
+        stored.change(|index| index.delete(&id.into())).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    now(stored.checkpoint()).unwrap();
+    now(stored.close()).unwrap();
+    place
+}
+
+/// The same place, with other links in the first segment.
+fn rewritten(place: &MemoryStore, rewrite: impl FnOnce(&mut [u32])) -> MemoryStore {
+    let place = copied(place);
+    let known = manifests(&content(&place));
+    let (key, manifest) = &known[0];
+    // The older one would lead around it.
+    known[1..].iter().for_each(|(older, _)| delete(&place, older));
+    let number = manifest.segments.iter().position(|&(kind, index, ..)| (kind, index) == (6, 0)).unwrap();
+    let generation = manifest.segments[number].2;
+    let segment = format!("s/l/{:010}.{generation:020}.{:010}", 0, 0);
+    let mut value = content(&place)[&segment].clone();
+    let lists = &mut value[SEGMENT_SLOTS..SEGMENT_SLOTS * (1 + 4 * LIST)];
+    let mut words: Vec<u32> = lists.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+    rewrite(&mut words);
+    lists.copy_from_slice(&words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
+    let mut sealed = content(&place)[key].clone();
+    sealed[160 + 32 * number + 24..][..8].copy_from_slice(&xxh64(&value, 0).to_le_bytes());
+    seal(&mut sealed);
+    put(&place, &segment, value);
+    put(&place, key, sealed);
+    place
+}
+
+/// A search must end, and find live records only, each once.
+fn search_is_sound(stored: &StoredIndex<MemoryStore>, rng: &mut Rng) {
+    for (k, ef) in [(1, 4), (10, 16), (10, 200)] {
+        let query = rng.vector(DIMENSIONS);
+        let hits = now(stored.search(&query, SearchOptions::top(k).with_ef(ef))).unwrap();
+        let mut ids: Vec<_> = hits.iter().map(|hit| hit.id.clone()).collect();
+        for id in &ids {
+            assert!(stored.index().unwrap().contains(id).unwrap(), "{id} is found, and is not there");
+        }
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), hits.len(), "a record is found twice");
+        assert!(hits.windows(2).all(|pair| pair[0].distance <= pair[1].distance));
+    }
+}
+
+/// The proof refuses it: nothing is changed by links any more, and what was there before is still found.
+fn is_refuted(place: &MemoryStore, rng: &mut Rng) {
+    let stored = open(place, Mode::ReadWrite).unwrap();
+    search_is_sound(&stored, rng);
+    assert!(!stored.index().unwrap().check().unwrap().ok);
+    let live = stored.index().unwrap().len();
+    let compacted = stored.change(|index| {
+        index.compact_start()?;
+        while index.compact_step(50)? {}
+        Ok(())
+    });
+    assert!(matches!(compacted, Err(Error::Corrupt { .. })), "{compacted:?}");
+    for _ in 0..2 {
+        let inserted = stored.change(|index| index.insert(&[1.0; DIMENSIONS], None));
+        assert!(matches!(inserted, Err(Error::Corrupt { .. })), "{inserted:?}");
+    }
+    assert_eq!(stored.index().unwrap().len(), live);
+    // No link is needed for a deletion.
+    assert!(stored.change(|index| index.delete(&1_u64.into())).unwrap());
+    search_is_sound(&stored, rng);
+    // Nothing of the links is left.
+    stored.change(thermocline::Index::clear).unwrap();
+    stored.change(|index| index.insert(&[1.0; DIMENSIONS], None)).unwrap();
+    assert!(stored.index().unwrap().check().unwrap().ok);
+}
+
+#[test]
+fn links_as_they_were_written_are_proven_before_the_first_is_changed() {
+    let place = rewritten(&place(), |_| {});
+    let stored = open(&place, Mode::ReadWrite).unwrap();
+    search_is_sound(&stored, &mut Rng(5));
+    stored.change(|index| index.insert(&[1.0; DIMENSIONS], None)).unwrap();
+    assert!(stored.index().unwrap().check().unwrap().ok);
+}
+
+#[test]
+fn wrong_links_are_good_for_searching_only() {
+    let place = place();
+    let mut rng = Rng(17);
+    // A tree link that one end does not hold; a link twice; one to itself; a hole; a tree that has lost a branch.
+    let ways: [fn(&mut [u32]); 5] = [
+        |words| words[words.iter().position(|&word| word < TREE).unwrap()] |= TREE,
+        |words| words[1] = words[0],
+        |words| words[3 * LIST] = 3,
+        |words| words[5 * LIST] = END,
+        |words| words.iter_mut().filter(|word| **word != END).for_each(|word| *word &= !TREE),
+    ];
+    for way in ways {
+        is_refuted(&rewritten(&place, way), &mut rng);
+    }
+}
+
+#[test]
+fn any_links_at_all_end_a_search() {
+    let place = place();
+    let mut rng = Rng(23);
+    for _ in 0..30 {
+        let share = 1 + rng.below(8);
+        let mut words = Rng(rng.below(1 << 30) as u64);
+        let place = rewritten(&place, |lists| {
+            for word in lists {
+                if words.below(8) >= share {
+                    continue;
+                }
+                *word = match words.below(6) {
+                    0 => END,
+                    1 => TREE | words.below(RECORDS) as u32,
+                    _ => words.below(RECORDS) as u32,
+                };
+            }
+        });
+        is_refuted(&place, &mut rng);
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_refused_at_once() {
+    let place = place();
+    for word in [RECORDS as u32, 1 << 30, TREE - 1, TREE | RECORDS as u32, END - 1] {
+        let opened = open(&rewritten(&place, |words| words[LIST] = word), Mode::ReadOnly);
+        assert!(matches!(opened, Err(Error::Corrupt { .. })), "{word}: {:?}", opened.err());
+    }
+}
