@@ -62,6 +62,8 @@ pub(crate) struct IdMap {
     by_slot: BySlot,
     /// Not there until somebody asks for the slot of an id.
     tables: OnceLock<Tables>,
+    /// Tables of the slots below this one, while they are made some at a time.
+    making: Option<(Tables, Slot)>,
     bound: usize,
     free: SlotSet,
     /// No slot below this one is free: where the search for the lowest begins.
@@ -77,6 +79,7 @@ impl IdMap {
         Self {
             by_slot: BySlot::new(),
             tables: OnceLock::new(),
+            making: None,
             bound: 0,
             free: SlotSet::new(),
             lowest_free: Slot(0),
@@ -107,6 +110,27 @@ impl IdMap {
         Ok(self.tables()?.find(&self.by_slot, id))
     }
 
+    /// Makes the tables, if they are not there, some slots at a time. True while slots are left. Whoever asks for a slot
+    /// meanwhile makes all of them at once.
+    pub(crate) fn prepare_some(&mut self, slots: usize) -> Result<bool, LookupError> {
+        if self.tables.get().is_some() {
+            self.making = None;
+            return Ok(false);
+        }
+        let (mut tables, first) = match self.making.take() {
+            Some(making) => making,
+            None => (Tables::new(&self.by_slot, self.bound)?, Slot(0)),
+        };
+        let end = first.index().saturating_add(slots).min(self.len());
+        tables.add(&self.by_slot, first.index()..end)?;
+        if end < self.len() {
+            self.making = Some((tables, Slot(end as u32)));
+            return Ok(true);
+        }
+        let _ = self.tables.set(tables);
+        Ok(false)
+    }
+
     /// Makes the tables, if they are not there.
     pub(crate) fn prepare_lookups(&self) -> Result<(), LookupError> {
         self.tables().map(|_| ())
@@ -116,7 +140,9 @@ impl IdMap {
     fn tables(&self) -> Result<&Tables, LookupError> {
         if self.tables.get().is_none() {
             // Of two threads that come at once, the second to end has made its tables for nothing.
-            let _ = self.tables.set(Tables::of(&self.by_slot, self.bound)?);
+            let mut tables = Tables::new(&self.by_slot, self.bound)?;
+            tables.add(&self.by_slot, 0..self.len())?;
+            let _ = self.tables.set(tables);
         }
         self.tables.get().ok_or(LookupError::OutOfMemory)
     }
@@ -300,7 +326,8 @@ impl IdMap {
 
     /// Bytes held: ids and tables with their spare room, and the free set.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let tables = self.tables.get().map_or(0, Tables::resident_bytes);
+        let made = self.tables.get().map_or(0, Tables::resident_bytes);
+        let tables = made + self.making.as_ref().map_or(0, |(tables, _)| tables.resident_bytes());
         self.by_slot.resident_bytes() + tables + self.free.resident_bytes()
     }
 }

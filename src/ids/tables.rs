@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh64::xxh64;
 
 use super::by_slot::BySlot;
+use core::ops::Range;
 use crate::types::{Id, OutOfMemory, Slot};
 
 /// Why the slot of an id cannot be told.
@@ -32,16 +33,21 @@ impl Tables {
     /// How many tables there are.
     pub(super) const COUNT: usize = 64;
 
-    /// Of all ids there are, which are about `count`.
-    pub(super) fn of(by_slot: &BySlot, count: usize) -> Result<Self, LookupError> {
+    /// Without slots, and with room for `count` of them.
+    pub(super) fn new(by_slot: &BySlot, count: usize) -> Result<Self, OutOfMemory> {
         let mut tables = Self([const { HashTable::new() }; Self::COUNT]);
         // Hashes spread evenly, give or take a few square roots of their number.
         let share = count / Self::COUNT;
         tables.reserve(by_slot, (share + 4 * share.isqrt()) * Self::COUNT)?;
-        for slot in (0..by_slot.len() as u32).map(Slot) {
+        Ok(tables)
+    }
+
+    /// Adds those of `slots` that have ids.
+    pub(super) fn add(&mut self, by_slot: &BySlot, slots: Range<usize>) -> Result<(), LookupError> {
+        for slot in slots.map(|slot| Slot(slot as u32)) {
             let Some(id) = by_slot.get(slot) else { continue };
             let hash = hash_of(&id);
-            let table = &mut tables.0[part_of(hash)];
+            let table = &mut self.0[part_of(hash)];
             let is_it = |&held: &u32| by_slot.get(Slot(held)).is_some_and(|held| held == id);
             if table.find(hash, is_it).is_some() {
                 return Err(LookupError::Twice(slot));
@@ -50,7 +56,7 @@ impl Tables {
             table.try_reserve(1, rehash).map_err(|_| LookupError::OutOfMemory)?;
             table.insert_unique(hash, slot.0, rehash);
         }
-        Ok(tables)
+        Ok(())
     }
 
     /// Makes room in each table for its share of `additional` ids, and for one at least.

@@ -169,6 +169,12 @@ impl Index {
             Proof::Owed => {
                 // Until it has begun it is still owed.
                 self.proof = Proof::Owed;
+                match self.parts.ids.prepare_some(slots) {
+                    Ok(true) => return Ok(true),
+                    Err(LookupError::OutOfMemory) => return Err(Error::OutOfMemory),
+                    // What is wrong will be noted.
+                    Ok(false) | Err(LookupError::Twice(_)) => {}
+                }
                 Verification::begin(&self.parts.graph)?
             }
             Proof::Running(running) => running,

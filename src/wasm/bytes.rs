@@ -68,6 +68,12 @@ pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), S
     let (array, value): (&Uint8Array, _) = (found.unchecked_ref(), value.get_or_insert_default());
     let (start, len) = (value.len(), array.length() as usize);
     value.try_reserve(len).map_err(|_| StoreError::OutOfMemory)?;
+    if start == 0 {
+        // Straight into memory that nobody has filled before, for which there is room: it is given back, and taken again.
+        *value = Vec::new();
+        *value = array.to_vec();
+        return Ok(());
+    }
     value.resize(start + len, 0);
     array.copy_to(&mut value[start..]);
     Ok(())

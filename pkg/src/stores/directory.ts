@@ -6,12 +6,21 @@ import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fail } from "../guard.js";
 import type { Batch, Store, StoreOptions } from "../store.js";
-import { Files, keyOf, nameOf, type FileSystem } from "./directory-files.js";
+import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
 import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
 import { takeLock } from "./directory-lock.js";
 import { isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
+
+/** A store in a directory. */
+export interface Directory extends Store {
+  /**
+   * While this is so, what a read hands out is overwritten by the next: for whoever copies all of it and makes one read after
+   * another.
+   */
+  reuse(does: boolean): void;
+}
 
 const NOTHING: Journal = { puts: [], deletes: [] };
 
@@ -19,7 +28,7 @@ const NOTHING: Journal = { puts: [], deletes: [] };
  * Opens a directory: for writing it is made if need be, LOCKED while another writer has it, and an unfinished commit is
  * finished or dropped. For reading nothing changes, and one that is not there is empty.
  */
-export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Store> {
+export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Directory> {
   const files = new Files(resolve(path), fs);
   if (options.mode === "readonly") return new DirectoryReader(files);
   await files.create();
@@ -34,7 +43,7 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
 }
 
 /** As `openDirectory`, for an index. INVALID_OPTION, for writing, when the directory is full of other things. */
-export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Store> {
+export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Directory> {
   if (options.mode !== "readonly") await ownNames(new Files(resolve(path)));
   return openDirectory(path, options);
 }
@@ -59,13 +68,17 @@ export async function destroyDirectory(path: string, fs?: FileSystem): Promise<v
 }
 
 /** Values as they are once `journal` is done. */
-function read(files: Files, keys: readonly string[], journal: Journal): Promise<(Uint8Array | undefined)[]> {
+async function read(files: Files, keys: readonly string[], journal: Journal, room?: Room): Promise<(Uint8Array | undefined)[]> {
   const [puts, deletes] = [new Set(journal.puts), new Set(journal.deletes)];
-  return each(keys, async (key) => {
+  const values: (Uint8Array | undefined)[] = [];
+  room?.empty();
+  for (const key of keys) {
     const name = nameOf(key);
-    if (deletes.has(name)) return undefined;
-    return (puts.has(name) ? await files.read(waiting(name)) : undefined) ?? files.read(name);
-  });
+    const taken = files.breathe();
+    if (taken) await taken;
+    values.push(deletes.has(name) ? undefined : (puts.has(name) ? files.read(waiting(name), room) : undefined) ?? files.read(name, room));
+  }
+  return values;
 }
 
 /** Keys as they are once `journal` is done. */
@@ -79,15 +92,16 @@ async function list(files: Files, prefix: string, { puts, deletes }: Journal): P
  * Reads, and leaves everything as it is. It looks for a journal at each call, since a writer may have come and been killed
  * meanwhile; beside one who is at work, what one call returns may be of two commits.
  */
-class DirectoryReader implements Store {
+class DirectoryReader implements Directory {
   readonly #files: Files;
+  #room: Room | undefined;
 
   constructor(files: Files) {
     this.#files = files;
   }
 
   async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
-    return read(this.#files, keys, (await pending(this.#files)) ?? NOTHING);
+    return read(this.#files, keys, (await pending(this.#files)) ?? NOTHING, this.#room);
   }
 
   async list(prefix: string): Promise<string[]> {
@@ -103,12 +117,17 @@ class DirectoryReader implements Store {
   }
 
   async close(): Promise<void> {}
+
+  reuse(does: boolean): void {
+    this.#room = does ? new Room() : undefined;
+  }
 }
 
-class DirectoryStore implements Store {
+class DirectoryStore implements Directory {
   readonly #files: Files;
   readonly #strict: boolean;
   readonly #release: () => Promise<void>;
+  #room: Room | undefined;
   /** The value that was appended to last. Its file stays open: opening it each time is half the cost of an append. */
   #log: { name: string; handle: FileHandle } | undefined;
   /** Says why nothing can be done any more. */
@@ -122,7 +141,7 @@ class DirectoryStore implements Store {
 
   async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     this.#end?.();
-    return read(this.#files, keys, NOTHING);
+    return read(this.#files, keys, NOTHING, this.#room);
   }
 
   async list(prefix: string): Promise<string[]> {
@@ -170,6 +189,10 @@ class DirectoryStore implements Store {
     } finally {
       await this.#release();
     }
+  }
+
+  reuse(does: boolean): void {
+    this.#room = does ? new Room() : undefined;
   }
 
   async #openLog(name: string): Promise<FileHandle> {

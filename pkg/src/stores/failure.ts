@@ -7,11 +7,16 @@ export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof ThermoclineError) throw error;
-    const { code, name, message } = error as { code?: unknown; name?: string; message?: string };
-    const full = code === "ENOSPC" || code === "EDQUOT" || name === "QuotaExceededError";
-    fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${message ?? error}`, error);
+    failed(what, error);
   }
+}
+
+/** What a step that has failed throws. */
+export function failed(what: string, error: unknown): never {
+  if (error instanceof ThermoclineError) throw error;
+  const { code, name, message } = error as { code?: unknown; name?: string; message?: string };
+  const full = code === "ENOSPC" || code === "EDQUOT" || name === "QuotaExceededError";
+  fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${message ?? error}`, error);
 }
 
 /** What every writing call of a store that was opened for reading says. */

@@ -1,5 +1,6 @@
 // `node:fs/promises` with a fault planned: for tests of what is left when something stops midway. What changes a file or a
 // directory, or brings it down to the medium, counts as a step; and each is told to `onStep` when it is done.
+import { readFileSync } from "node:fs";
 import * as real from "node:fs/promises";
 import { basename } from "node:path";
 
@@ -36,7 +37,7 @@ export class Faulty {
   rmdir = (path) => this.#step(["rmdir"], () => real.rmdir(path));
   unlink = (path) => this.#step(["unlink", basename(path)], () => real.unlink(path));
   rename = (from, to) => this.#step(["rename", basename(from), basename(to)], () => real.rename(from, to));
-  readFile = (path) => real.readFile(path);
+  readFile = (path) => readFileSync(path);
   readdir = (path) => real.readdir(path);
 
   open = async (path, flags) => {
