@@ -7,8 +7,8 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh64::xxh64;
 
 use super::by_slot::BySlot;
-use core::ops::Range;
 use crate::types::{Id, OutOfMemory, Slot};
+use core::ops::Range;
 
 /// Why the slot of an id cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -371,6 +371,8 @@ impl Replay {
     pub(crate) fn finish(self, inventory: Inventory, mode: Mode) -> Result<Index, Error> {
         let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
         index.pending.hold(false);
+        // For what expires before anything else happens.
+        index.reserve_pending(0)?;
         index.backing = match mode {
             Mode::ReadOnly => Backing::ReadOnly { piece_bytes: manifest.piece_bytes },
             Mode::ReadWrite => {

@@ -171,8 +171,8 @@ impl Index {
     /// good for searching then, and takes nothing in.
     #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
-        if !self.is_proven() {
-            return Ok(self.prove_step(PROOF_SLOTS)? || self.is_unsettled());
+        if self.prove_step(PROOF_SLOTS)? {
+            return Ok(true);
         }
         let mut has_linked = false;
         while let Some(&change) = self.pending.changes.get(self.pending.next) {

@@ -29,17 +29,17 @@ pub(crate) struct Verification {
     /// The slot that is compared with the other arrays next.
     at: u32,
     problems: Vec<String>,
+    /// Records that the store no longer has as they were written. Nothing of the index's structure is wrong with that.
+    lost: Vec<String>,
 }
 
 impl Verification {
     fn begin(graph: &Graph) -> Result<Self, OutOfMemory> {
-        Ok(Self { graph: Inspection::begin(graph)?, at: 0, problems: Vec::new() })
+        Ok(Self { graph: Inspection::begin(graph)?, at: 0, problems: Vec::new(), lost: Vec::new() })
     }
 
     fn note(&mut self, problem: impl FnOnce() -> String) {
-        if self.problems.len() < MOST_PROBLEMS {
-            self.problems.push(problem());
-        }
+        note(&mut self.problems, problem);
     }
 
     /// Looks at about `slots` slots more. True while some are left.
@@ -104,10 +104,12 @@ impl Verification {
         if id.is_some() != live || id.is_some_and(|id| !leads_back(&id)) {
             self.note(|| format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
         }
-        let is_lost = live && records.is_lost(slot);
-        if is_lost || records.contains(slot) != live {
-            let what = if is_lost { "is lost: its block is not as it was written" } else { "disagrees" };
-            self.note(|| format!("slot {} is live {live}, and its record {what}", slot.0));
+        if records.contains(slot) != live {
+            self.note(|| format!("slot {} is live {live}, and its record disagrees", slot.0));
+        } else if live && records.is_lost(slot) {
+            note(&mut self.lost, || {
+                format!("the record of slot {} is lost: its block is not as it was written", slot.0)
+            });
         }
     }
 
@@ -117,8 +119,15 @@ impl Verification {
         let shape = self.graph.into_shape();
         let mut problems = shape.problems;
         problems.extend(self.problems);
+        problems.extend(self.lost);
         problems.truncate(MOST_PROBLEMS);
         CheckReport { ok: problems.is_empty(), live, reachable: shape.reachable + waiting, problems }
+    }
+}
+
+fn note(problems: &mut Vec<String>, problem: impl FnOnce() -> String) {
+    if problems.len() < MOST_PROBLEMS {
+        problems.push(problem());
     }
 }
 
@@ -186,8 +195,10 @@ impl Index {
         let stepped = running.step(&self.parts, &self.pending, slots);
         match stepped {
             Ok(false) => {
+                running.lost = Vec::new();
                 let problems = running.report(&self.parts, &self.pending).problems;
                 let Some(what) = problems.into_iter().next() else {
+                    self.proof = Proof::Given;
                     self.pending.trust();
                     return Ok(false);
                 };
