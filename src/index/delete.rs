@@ -1,7 +1,6 @@
 //! delete, clear.
 
 use super::pending::Pending;
-use super::verify::Proof;
 use super::{Error, Index, Parts};
 use crate::format::Entry;
 use crate::types::{Id, Slot};
@@ -42,7 +41,6 @@ impl Index {
         self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
-        self.proof = Proof::Given;
         self.pending = Pending::new();
         let records = self.parts.records.emptied();
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };

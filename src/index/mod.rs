@@ -77,7 +77,6 @@ use crate::tombstone::Tombstones;
 use backing::Backing;
 use pending::Pending;
 use scratch::ScratchPool;
-use verify::Proof;
 
 /// A vector index: records (an id, a vector, a payload) that are found by nearness.
 ///
@@ -92,7 +91,6 @@ pub struct Index {
     scratch: ScratchPool,
     pub(crate) job: Option<maintain::Running>,
     last_report: Option<CompactionReport>,
-    proof: Proof,
     backing: Backing,
 }
 
@@ -111,7 +109,6 @@ impl Index {
             scratch: ScratchPool::default(),
             job: None,
             last_report: None,
-            proof: Proof::Given,
             backing: Backing::Memory,
         })
     }

@@ -17,6 +17,7 @@
 //! every insert, and none takes longer than three without a queue.
 
 use super::insert::link;
+use super::verify::Proof;
 use super::{Error, Index};
 use crate::graph::NewNode;
 use crate::slot_set::SlotSet;
@@ -44,8 +45,8 @@ enum Change {
 pub(super) struct Pending {
     /// Changes wait although none waits before them: those of a log.
     holds: bool,
-    /// So do all while links that were read are not proven.
-    distrusts: bool,
+    /// So do all until the links that they build upon are proven.
+    pub(super) proof: Proof,
     changes: Vec<Change>,
     /// The first that waits.
     next: usize,
@@ -61,7 +62,7 @@ impl Pending {
     pub(super) const fn new() -> Self {
         Self {
             holds: false,
-            distrusts: false,
+            proof: Proof::Given,
             changes: Vec::new(),
             next: 0,
             nodes: 0,
@@ -75,19 +76,9 @@ impl Pending {
         self.holds = holds;
     }
 
-    /// Lets all changes wait until the links that they build upon are proven.
-    pub(super) const fn distrust(&mut self) {
-        self.distrusts = true;
-    }
-
-    /// They are.
-    pub(super) const fn trust(&mut self) {
-        self.distrusts = false;
-    }
-
     /// Whether a change that comes now has to wait.
     pub(super) const fn defers(&self) -> bool {
-        self.holds || self.distrusts || !self.is_empty()
+        self.holds || !self.proof.is_given() || !self.is_empty()
     }
 
     /// How many nodes wait.
@@ -145,7 +136,7 @@ impl Pending {
 
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
-        *self = Self { holds: self.holds, distrusts: self.distrusts, ..Self::new() };
+        *self = Self { holds: self.holds, proof: core::mem::take(&mut self.proof), ..Self::new() };
     }
 
     pub(super) fn resident_bytes(&self) -> usize {

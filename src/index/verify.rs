@@ -145,6 +145,12 @@ pub(crate) enum Proof {
     Refuted(String),
 }
 
+impl Proof {
+    pub(super) const fn is_given(&self) -> bool {
+        matches!(self, Self::Given)
+    }
+}
+
 impl Index {
     /// Proves that every live record is reachable from the entry point, that links are within bounds and never lead to
     /// a free slot, and that ids, records and states agree. Linear in the number of links.
@@ -159,13 +165,12 @@ impl Index {
 
     /// Whether links may be changed.
     pub(crate) const fn is_proven(&self) -> bool {
-        matches!(self.proof, Proof::Given)
+        self.pending.proof.is_given()
     }
 
     /// The links of this index were read, and are to be looked at before any is changed.
     pub(super) fn owe_proof(&mut self) {
-        self.proof = Proof::Owed;
-        self.pending.distrust();
+        self.pending.proof = Proof::Owed;
     }
 
     /// Looks at about `slots` slots, if that is still to be done. True while some are left.
@@ -173,11 +178,11 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when something is wrong. The index is then good for searching only.
     pub(crate) fn prove_step(&mut self, slots: usize) -> Result<bool, Error> {
-        let mut running = match core::mem::take(&mut self.proof) {
+        let mut running = match core::mem::take(&mut self.pending.proof) {
             Proof::Given => return Ok(false),
             Proof::Owed => {
                 // Until it has begun it is still owed.
-                self.proof = Proof::Owed;
+                self.pending.proof = Proof::Owed;
                 match self.parts.ids.prepare_some(slots) {
                     Ok(true) => return Ok(true),
                     Err(LookupError::OutOfMemory) => return Err(Error::OutOfMemory),
@@ -188,7 +193,7 @@ impl Index {
             }
             Proof::Running(running) => running,
             Proof::Refuted(what) => {
-                self.proof = Proof::Refuted(what.clone());
+                self.pending.proof = Proof::Refuted(what.clone());
                 return Err(Error::Corrupt { what });
             }
         };
@@ -198,15 +203,14 @@ impl Index {
                 running.lost = Vec::new();
                 let problems = running.report(&self.parts, &self.pending).problems;
                 let Some(what) = problems.into_iter().next() else {
-                    self.proof = Proof::Given;
-                    self.pending.trust();
+                    self.pending.proof = Proof::Given;
                     return Ok(false);
                 };
-                self.proof = Proof::Refuted(what);
+                self.pending.proof = Proof::Refuted(what);
                 self.prove_step(0)
             }
             more => {
-                self.proof = Proof::Running(running);
+                self.pending.proof = Proof::Running(running);
                 more
             }
         }
