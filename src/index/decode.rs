@@ -121,7 +121,9 @@ impl Filling {
         }
         if self.source == Source::Checkpoint {
             self.entry_point()?;
-            self.index.owe_proof();
+            if slots > 0 {
+                self.index.owe_proof();
+            }
             return Ok(self.index);
         }
         let report = self.index.check()?;
