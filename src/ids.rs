@@ -186,6 +186,22 @@ impl IdMap {
         self.free.reserve(len)
     }
 
+    /// The ids that an export has, which are borrowed until they change. `live` of the `len` slots have one, and all numbers among
+    /// them are below `numbers`. None unless the words are as many.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn map(
+        &mut self,
+        len: usize,
+        [words, texts]: [bytes::Bytes; 2],
+        live: usize,
+        numbers: u64,
+    ) -> Result<Option<()>, OutOfMemory> {
+        self.free.reserve(len)?;
+        self.bound = live;
+        self.next_number = numbers;
+        Ok(self.by_slot.map(len, &words, texts))
+    }
+
     /// Gives the slot in use an id that was stored, without a look at the others: that no two are equal is seen when the
     /// tables are made, so this is for ids of which there are no tables yet. False when the id is not valid.
     pub(crate) fn adopt(&mut self, slot: Slot, id: Id) -> Result<bool, OutOfMemory> {

@@ -4,7 +4,15 @@
 //! hundreds of megabytes would hold the caller's thread, need twice the memory for a moment, and leave holes in a
 //! WebAssembly heap that can only grow. A segment is also what a checkpoint writes and what a mapping borrows.
 
+mod mapped;
+mod run;
+
+#[cfg(feature = "mmap")]
+pub(crate) use mapped::Mapped;
+pub(crate) use run::Run;
+
 use crate::types::{OutOfMemory, Slot};
+use bytemuck::Pod;
 
 /// Rows in one segment. A power of two, so that finding a row is a shift and a mask.
 pub(crate) const SEGMENT_SLOTS: usize = 1 << SEGMENT_BITS;
@@ -83,11 +91,11 @@ impl Changes {
 pub(crate) struct Rows<T> {
     stride: usize,
     len: usize,
-    segments: Vec<Vec<T>>,
+    segments: Vec<Run<T>>,
     changes: Changes,
 }
 
-impl<T: Copy> Rows<T> {
+impl<T: Pod> Rows<T> {
     pub(crate) const fn new(stride: usize) -> Self {
         Self { stride, len: 0, segments: Vec::new(), changes: Changes::new() }
     }
@@ -104,7 +112,7 @@ impl<T: Copy> Rows<T> {
     #[inline]
     pub(crate) fn row(&self, slot: Slot) -> &[T] {
         let at = (slot.index() & IN_SEGMENT) * self.stride;
-        &self.segments[slot.index() >> SEGMENT_BITS][at..at + self.stride]
+        &self.segments[slot.index() >> SEGMENT_BITS].as_slice()[at..at + self.stride]
     }
 
     /// The row of `slot`, which must be below `len`, for writing.
@@ -112,7 +120,7 @@ impl<T: Copy> Rows<T> {
     pub(crate) fn row_mut(&mut self, slot: Slot) -> &mut [T] {
         let at = (slot.index() & IN_SEGMENT) * self.stride;
         self.changes.note(slot);
-        &mut self.segments[slot.index() >> SEGMENT_BITS][at..at + self.stride]
+        &mut self.segments[slot.index() >> SEGMENT_BITS].to_mut()[at..at + self.stride]
     }
 
     /// Makes room for rows up to `len`, so that [`Rows::resize`] to it cannot fail.
@@ -127,9 +135,9 @@ impl<T: Copy> Rows<T> {
         for index in self.len / SEGMENT_SLOTS..wanted {
             let rows = if index + 1 < wanted { SEGMENT_SLOTS } else { len - index * SEGMENT_SLOTS };
             if index == self.segments.len() {
-                self.segments.push(Vec::new());
+                self.segments.push(Run::default());
             }
-            let segment = &mut self.segments[index];
+            let segment = self.segments[index].to_mut();
             if segment.capacity() < rows * self.stride {
                 let grown = (2 * segment.len() / self.stride.max(1)).max(rows);
                 let first = if index == 0 { grown } else { SEGMENT_SLOTS };
@@ -146,8 +154,13 @@ impl<T: Copy> Rows<T> {
             let kept = len.div_ceil(SEGMENT_SLOTS);
             self.segments.truncate(kept);
             if let Some(last) = self.segments.last_mut() {
-                last.truncate((len - (kept - 1) * SEGMENT_SLOTS) * self.stride);
-                shrink(last);
+                let values = (len - (kept - 1) * SEGMENT_SLOTS) * self.stride;
+                // What is mapped has no spare room.
+                if values < last.as_slice().len() || matches!(last, Run::Owned(_)) {
+                    let last = last.to_mut();
+                    last.truncate(values);
+                    shrink(last);
+                }
             } else {
                 self.segments = Vec::new();
             }
@@ -158,12 +171,29 @@ impl<T: Copy> Rows<T> {
             for index in self.len / SEGMENT_SLOTS..len.div_ceil(SEGMENT_SLOTS) {
                 let rows = (len - index * SEGMENT_SLOTS).min(SEGMENT_SLOTS);
                 if index == self.segments.len() {
-                    self.segments.push(Vec::new());
+                    self.segments.push(Run::default());
                 }
-                self.segments[index].resize(rows * self.stride, value);
+                self.segments[index].to_mut().resize(rows * self.stride, value);
             }
         }
         self.len = len;
+    }
+
+    /// The rows of `bytes`, which are borrowed until they change. None unless they are `len` rows where such may lie.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn map(&self, len: usize, bytes: &bytes::Bytes) -> Option<Self> {
+        let row = self.stride * size_of::<T>();
+        if bytes.len() != len * row {
+            return None;
+        }
+        let segment = |at: usize| {
+            let rows = at * SEGMENT_SLOTS..((at + 1) * SEGMENT_SLOTS).min(len);
+            Mapped::new(bytes.slice(rows.start * row..rows.end * row)).map(Run::Mapped)
+        };
+        let segments = (0..segments_of(len)).map(segment).collect::<Option<Vec<_>>>()?;
+        let mut changes = Changes::new();
+        changes.grow(0, len);
+        Some(Self { stride: self.stride, len, segments, changes })
     }
 
     /// Which segments have changed since they were last stored.
@@ -173,25 +203,25 @@ impl<T: Copy> Rows<T> {
 
     /// One segment; empty when there is none.
     pub(crate) fn segment(&self, at: usize) -> &[T] {
-        self.segments.get(at).map_or(&[], Vec::as_slice)
+        self.segments.get(at).map_or(&[], Run::as_slice)
     }
 
     /// One segment, for filling from stored bytes.
     pub(crate) fn segment_mut(&mut self, at: usize) -> &mut [T] {
-        self.segments.get_mut(at).map_or(&mut [], Vec::as_mut_slice)
+        self.segments.get_mut(at).map_or(&mut [], |segment| segment.to_mut().as_mut_slice())
     }
 
     /// Bytes held, spare capacity included.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let table = self.segments.capacity() * size_of::<Vec<T>>() + self.changes.resident_bytes();
-        table + self.segments.iter().map(|segment| segment.capacity() * size_of::<T>()).sum::<usize>()
+        let table = self.segments.capacity() * size_of::<Run<T>>() + self.changes.resident_bytes();
+        table + self.segments.iter().map(Run::resident_bytes).sum::<usize>()
     }
 }
 
 /// Gives back the spare room of a segment. Not by `shrink_to_fit`: what is aligned beyond the allocator's own alignment is
 /// copied to be shrunk, and a refusal would be the end of the program. When there is no memory for the copy, the larger
 /// segment stays.
-fn shrink<T: Copy>(segment: &mut Vec<T>) {
+fn shrink<T: Pod>(segment: &mut Vec<T>) {
     let mut smaller = Vec::new();
     if segment.capacity() > segment.len() && smaller.try_reserve_exact(segment.len()).is_ok() {
         smaller.extend_from_slice(segment);
@@ -226,7 +256,7 @@ mod tests {
                 let held: usize = (0..segments_of(len)).map(|at| rows.segment(at).len()).sum();
                 prop_assert_eq!(held, len * stride);
                 let spare = rows.resident_bytes() - held * 4;
-                prop_assert!(spare <= SEGMENT_SLOTS * stride * 4 + 64 * size_of::<Vec<u32>>());
+                prop_assert!(spare <= SEGMENT_SLOTS * stride * 4 + 64 * size_of::<Run<u32>>());
             }
         }
     }
@@ -241,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_impossible_size_is_refused() {
-        let mut rows = Rows::<[u64; 1024]>::new(1 << 20);
+        let mut rows = Rows::<u64>::new(1 << 30);
         assert_eq!(rows.reserve(1 << 29), Err(OutOfMemory));
         assert_eq!(rows.len(), 0);
     }

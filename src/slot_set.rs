@@ -73,6 +73,12 @@ impl SlotSet {
         }
     }
 
+    /// Which of the 64 slots from 64 `at` on are in the set, a bit each.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn word(&self, at: usize) -> u64 {
+        self.words.get(at).copied().unwrap_or(0)
+    }
+
     /// Takes `slot` out; true when it was there.
     pub(crate) fn remove(&mut self, slot: Slot) -> bool {
         let Some(word) = self.words.get_mut(slot.index() / WORD_BITS) else { return false };

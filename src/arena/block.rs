@@ -82,7 +82,7 @@ fn too_short() -> FormatError {
 type View<'a> = (RecordHeader, &'a [f32], &'a [u8]);
 
 /// The record at the start of `words`; none when they are too few for it.
-fn view(words: &[u32], dimensions: usize) -> Option<Result<View<'_>, FormatError>> {
+pub(super) fn view(words: &[u32], dimensions: usize) -> Option<Result<View<'_>, FormatError>> {
     let (&word, rest) = words.split_first()?;
     let header = match RecordHeader::from_word(word) {
         Ok(header) => header,

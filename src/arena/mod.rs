@@ -11,7 +11,8 @@
 //! | `block.rs` | records that are stored together, as bytes and in memory |
 //! | `codec/` | how blocks are packed, and how that is chosen |
 //! | `cold.rs` | the cold arena: places, the table of blocks, those that have been read |
-//! | `records.rs` | all records of an index, warm and cold |
+//! | `mapped.rs` | records that lie in a mapped file |
+//! | `records.rs` | all records of an index: warm, cold, mapped |
 //!
 //! A position is one `u32`: the slab's index in the high bits, the word within the slab in the low ones. A record is
 //! appended to the open slab and never changed; removing it leaves stale bytes, which an [`Evacuation`] reclaims by
@@ -22,6 +23,7 @@ mod codec;
 mod cold;
 pub(crate) mod evacuation;
 mod locator;
+mod mapped;
 mod place;
 pub(crate) mod record;
 mod records;
@@ -32,6 +34,8 @@ pub(crate) use block::{put_record, stored_record_bytes};
 pub(crate) use codec::{Measured, Packer, Packing, Sample};
 pub use cold::ReadPlan;
 pub(crate) use evacuation::{Evacuation, EvacuationError};
+#[cfg(feature = "mmap")]
+pub(crate) use mapped::MappedRecords;
 pub(crate) use place::{MOST_BLOCKS, MOST_RECORDS, Place};
 pub(crate) use record::{AppendError, MAX_PAYLOAD_BYTES, PayloadKind};
 pub(crate) use records::Records;

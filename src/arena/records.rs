@@ -2,6 +2,7 @@
 
 use super::block::InverseNorm;
 use super::cold::{Cold, ReadPlan};
+use super::mapped::MappedRecords;
 use super::place::Place;
 use super::record::{AppendError, PayloadKind, Record};
 use super::warm::WarmArena;
@@ -15,18 +16,20 @@ pub(crate) struct Records {
     pub(crate) cold: Cold,
     /// Whether places are kept: in an index that is stored nowhere there are none.
     is_stored: bool,
+    /// Records that nobody has changed since they were mapped. They are neither warm nor stored.
+    mapped: Option<MappedRecords>,
 }
 
 impl Records {
     /// No records, with vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
     pub(crate) const fn new(dimensions: usize) -> Self {
-        Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false }
+        Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false, mapped: None }
     }
 
     /// The same without the records. Blocks that were written keep their numbers.
     pub(crate) fn emptied(&self) -> Self {
         let (warm, cold) = (WarmArena::new(self.dimensions()), Cold::new(self.cold.kept_below()));
-        Self { warm, cold, is_stored: self.is_stored }
+        Self { warm, cold, is_stored: self.is_stored, mapped: None }
     }
 
     /// Keeps places from here on, for the slots `0..len` and all that come.
@@ -79,13 +82,46 @@ impl Records {
         let was_warm = self.warm.contains(slot);
         self.warm.append(slot, inv_norm, vector, kind, payload)?;
         self.cold.point(slot, None, was_warm);
+        self.unmap(slot);
         Ok(())
+    }
+
+    fn unmap(&mut self, slot: Slot) {
+        if let Some(mapped) = &mut self.mapped {
+            mapped.forget(slot);
+        }
     }
 
     /// Takes the record of `slot` away, wherever it is.
     pub(crate) fn remove(&mut self, slot: Slot) {
+        self.unmap(slot);
         let was_warm = self.warm.remove(slot);
         self.cold.point(slot, None, was_warm);
+    }
+
+    /// Makes the records of a mapped file warm, before they move or are stored. Returns a slot of which the file has no record
+    /// that is one.
+    pub(crate) fn thaw(&mut self) -> Result<Option<Slot>, OutOfMemory> {
+        let dimensions = self.dimensions();
+        let Self { warm, mapped, .. } = self;
+        while let Some(slot) = mapped.as_ref().and_then(MappedRecords::first) {
+            let record = mapped.as_ref().and_then(|mapped| mapped.record(slot, dimensions));
+            let Some(Record { inv_norm, vector, kind, payload }) = record else { return Ok(Some(slot)) };
+            if warm.append(slot, inv_norm, vector, kind, payload).is_err() {
+                return Err(OutOfMemory);
+            }
+            if let Some(mapped) = mapped {
+                mapped.forget(slot);
+            }
+        }
+        *mapped = None;
+        Ok(None)
+    }
+
+    /// Takes what a mapped file has for records.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn map(&mut self, mapped: MappedRecords) {
+        self.mapped = Some(mapped);
     }
 
     /// Exchanges the records of two slots.
@@ -96,7 +132,8 @@ impl Records {
 
     /// Whether `slot` has a record, in memory or not.
     pub(crate) fn contains(&self, slot: Slot) -> bool {
-        self.warm.contains(slot) || self.cold.places().get(slot).is_some()
+        let is_mapped = self.mapped.as_ref().is_some_and(|mapped| mapped.contains(slot));
+        is_mapped || self.warm.contains(slot) || self.cold.places().get(slot).is_some()
     }
 
     /// The record of `slot`, if it is in memory.
@@ -104,6 +141,7 @@ impl Records {
     pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
         match self.warm.record(slot) {
             None if self.is_stored => self.cold.record(slot, self.dimensions()),
+            None => self.mapped.as_ref()?.record(slot, self.dimensions()),
             found => found,
         }
     }
@@ -247,6 +285,9 @@ impl Records {
         }
         self.warm.truncate(len);
         self.cold.places_mut().truncate(len);
+        if let Some(mapped) = &mut self.mapped {
+            mapped.truncate(len);
+        }
     }
 
     /// Which segments of slots have places that are not stored.
@@ -261,7 +302,9 @@ impl Records {
 
     /// Bytes of what is always held: warm records, and the tables of where the others are.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.warm.resident_bytes() + self.cold.table_bytes()
+        self.warm.resident_bytes()
+            + self.cold.table_bytes()
+            + self.mapped.as_ref().map_or(0, MappedRecords::resident_bytes)
     }
 
     /// Bytes of the blocks that were read.

@@ -6,7 +6,11 @@
 
 use super::growth::Growth;
 use super::upper::Upper;
+#[cfg(feature = "mmap")]
+use super::upper::lists_of;
 use crate::segments::{Changes, Rows, SEGMENT_SLOTS};
+#[cfg(feature = "mmap")]
+use crate::segments::{Mapped, segments_of};
 use crate::slot_set::SlotSet;
 use crate::types::{Level, OutOfMemory, Slot};
 
@@ -24,6 +28,11 @@ pub(crate) type NodeBits = [u64; SEGMENT_SLOTS / 64];
 #[inline]
 pub(super) const fn target(link: u32) -> Slot {
     Slot(link & !TREE)
+}
+
+/// Whether all links lead to slots below `slots`. Without branches, so that it takes no longer than reading them.
+fn below(links: &[u32], mark: u32, slots: usize) -> bool {
+    links.iter().fold(true, |all, &link| all & (link == END || ((link & !mark) as usize) < slots))
 }
 
 /// The links of a list in use.
@@ -97,6 +106,12 @@ impl Graph {
     /// Whether `slot` holds a node. One load.
     pub(crate) fn has_node(&self, slot: Slot) -> bool {
         self.nodes.contains(slot)
+    }
+
+    /// Which of the slots from 64 `at` on hold nodes, a bit each.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn node_word(&self, at: usize) -> u64 {
+        self.nodes.word(at)
     }
 
     /// Whether `slot` holds a node that is on `level`. One load on level 0.
@@ -225,29 +240,54 @@ impl Graph {
     /// with one beyond [`MAX_LEVEL`] is free. Returns which slots are nodes, a bit each.
     pub(crate) fn extend(&mut self, levels: &[u8]) -> Result<NodeBits, OutOfMemory> {
         let first = self.len();
-        let mut bits = NodeBits::default();
-        for (word, levels) in bits.iter_mut().zip(levels.chunks(64)) {
-            for (bit, _) in levels.iter().enumerate().filter(|&(_, &level)| level <= MAX_LEVEL.0) {
-                *word |= 1 << bit;
-            }
-        }
         self.reserve(first + levels.len())?;
         self.upper.extend(first / SEGMENT_SLOTS, levels)?;
         self.base.resize(first + levels.len(), END);
+        Ok(self.add_nodes(first, levels))
+    }
+
+    /// Puts nodes into the slots from `first` on, for which room has been reserved.
+    fn add_nodes(&mut self, first: usize, levels: &[u8]) -> NodeBits {
+        let mut bits = NodeBits::default();
+        for (word, levels) in bits.iter_mut().zip(levels.chunks(64)) {
+            *word = levels.iter().rev().fold(0, |word, &level| word << 1 | u64::from(level <= MAX_LEVEL.0));
+        }
         for (at, &word) in bits.iter().enumerate() {
             self.nodes.insert_word(first / 64 + at, word);
         }
-        Ok(bits)
+        bits
+    }
+
+    /// The graph of slots with these levels, whose lists are borrowed until they change. None unless these are as long as they
+    /// have to be, and links above level 0 lead to slots that there are. Those on level 0 nobody has looked at.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn map(
+        &mut self,
+        levels: &[u8],
+        base: &bytes::Bytes,
+        upper: &bytes::Bytes,
+    ) -> Result<Option<()>, OutOfMemory> {
+        let Some(base) = self.base.map(levels.len(), base) else { return Ok(None) };
+        self.nodes.reserve(levels.len())?;
+        let mut start = 0;
+        for (at, levels) in levels.chunks(SEGMENT_SLOTS).enumerate() {
+            let end = start + lists_of(levels) * self.m * size_of::<u32>();
+            let lists = if end <= upper.len() { Mapped::new(upper.slice(start..end)) } else { None };
+            let Some(lists) = lists else { return Ok(None) };
+            self.upper.map(at, levels, lists)?;
+            self.add_nodes(at * SEGMENT_SLOTS, levels);
+            start = end;
+        }
+        self.base = base;
+        let leads = |at| below(self.upper.lists(at), 0, levels.len());
+        let is_whole = start == upper.len() && (0..segments_of(levels.len())).all(leads);
+        Ok(is_whole.then_some(()))
     }
 
     /// Whether each link in the lists of a segment leads to a slot below `slots`. What else must hold of them is for an
     /// inspection to see, but it is enough for searching.
     pub(crate) fn leads_below(&self, segment: usize, slots: usize) -> bool {
-        // Without branches, so that it takes no longer than reading them.
-        let below = |list: &[u32], mark: u32| {
-            list.iter().fold(true, |all, &link| all & (link == END || ((link & !mark) as usize) < slots))
-        };
-        below(self.base.segment(segment), TREE) && below(self.upper.lists(segment), 0)
+        below(self.base.segment(segment), TREE, slots) && below(self.upper.lists(segment), 0, slots)
     }
 
     /// [`Graph::base_lists`], to be filled from stored bytes.

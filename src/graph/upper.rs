@@ -15,7 +15,9 @@
 //! A search looks here a few dozen times, so nothing is inlined: each copy would be bytes to download.
 
 use super::links::{END, MAX_LEVEL};
-use crate::segments::SEGMENT_SLOTS;
+#[cfg(feature = "mmap")]
+use crate::segments::Mapped;
+use crate::segments::{Run, SEGMENT_SLOTS};
 use crate::types::{Level, OutOfMemory, Slot};
 
 /// Room grows by this many lists, or by a thirty-second where there are far more than draws of levels ever give.
@@ -29,7 +31,7 @@ const _: () = assert!(MAX_LEVEL.0 < 1 << LEVEL_BITS && SEGMENT_SLOTS << LEVEL_BI
 #[derive(Debug, Default)]
 struct Segment {
     keys: Vec<u16>,
-    lists: Vec<u32>,
+    lists: Run<u32>,
 }
 
 /// The lists of all levels from 1 on.
@@ -59,7 +61,7 @@ impl Segment {
     }
 
     const fn resident_bytes(&self) -> usize {
-        self.keys.capacity() * size_of::<u16>() + self.lists.capacity() * size_of::<u32>()
+        self.keys.capacity() * size_of::<u16>() + self.lists.resident_bytes()
     }
 }
 
@@ -87,14 +89,15 @@ impl Upper {
     /// The whole list of a node on `level`, unused end included; empty when the node does not reach so high.
     #[inline(never)]
     pub(super) fn list(&self, slot: Slot, level: Level) -> &[u32] {
-        self.find(slot, level).map_or(&[], |at| &self.segments[segment_of(slot)].lists[at * self.m..][..self.m])
+        self.find(slot, level)
+            .map_or(&[], |at| &self.segments[segment_of(slot)].lists.as_slice()[at * self.m..][..self.m])
     }
 
     /// The same, for writing.
     #[inline(never)]
     pub(super) fn list_mut(&mut self, slot: Slot, level: Level) -> &mut [u32] {
         match self.find(slot, level) {
-            Some(at) => &mut self.segments[segment_of(slot)].lists[at * self.m..][..self.m],
+            Some(at) => &mut self.segments[segment_of(slot)].lists.to_mut()[at * self.m..][..self.m],
             None => &mut [],
         }
     }
@@ -111,6 +114,7 @@ impl Upper {
         let segment = &mut self.segments[segment_of(slot)];
         let held = segment.resident_bytes();
         let Segment { keys, lists } = segment;
+        let lists = lists.to_mut();
         let wanted = keys.len() + usize::from(level.0);
         let room = (wanted + wanted / 32).next_multiple_of(STEP);
         if keys.capacity() < wanted {
@@ -125,23 +129,34 @@ impl Upper {
     /// Adds the keys of a segment that has none yet, and room for its lists, to be filled from stored bytes: slots have a list
     /// for each level up to theirs, and none where that is beyond [`MAX_LEVEL`].
     pub(super) fn extend(&mut self, at: usize, levels: &[u8]) -> Result<(), OutOfMemory> {
-        let count =
-            levels.iter().filter(|&&level| level <= MAX_LEVEL.0).map(|&level| usize::from(level)).sum::<usize>();
+        let mut lists = Vec::new();
+        let words = lists_of(levels) * self.m;
+        lists.try_reserve_exact(words)?;
+        lists.resize(words, END);
+        self.put(at, levels, Run::Owned(lists))
+    }
+
+    /// The same with lists that are there.
+    #[cfg(feature = "mmap")]
+    pub(super) fn map(&mut self, at: usize, levels: &[u8], lists: Mapped<u32>) -> Result<(), OutOfMemory> {
+        self.put(at, levels, Run::Mapped(lists))
+    }
+
+    fn put(&mut self, at: usize, levels: &[u8], lists: Run<u32>) -> Result<(), OutOfMemory> {
+        let count = lists_of(levels);
         if count == 0 {
             return Ok(());
         }
+        let mut keys = Vec::new();
+        keys.try_reserve_exact(count)?;
         let missing = (at + 1).saturating_sub(self.segments.len());
         self.segments.try_reserve(missing)?;
-        let Segment { keys, lists } = &mut Segment::default();
-        keys.try_reserve_exact(count)?;
-        lists.try_reserve_exact(count * self.m)?;
         for (slot, &level) in levels.iter().enumerate().filter(|&(_, &level)| level <= MAX_LEVEL.0) {
             keys.extend((1..=level).map(|level| key(Slot(slot as u32), Level(level))));
         }
-        lists.resize(count * self.m, END);
         self.segments.resize_with(self.segments.len() + missing, Segment::default);
         if let Some(segment) = self.segments.get_mut(at) {
-            *segment = Segment { keys: core::mem::take(keys), lists: core::mem::take(lists) };
+            *segment = Segment { keys, lists };
         }
         Ok(())
     }
@@ -157,7 +172,7 @@ impl Upper {
         for (held, level) in segment.keys[at..at + count].iter_mut().zip((1..).map(Level)) {
             *held = key(slot, level);
         }
-        insert(&mut segment.lists, at * self.m, count * self.m, END);
+        insert(segment.lists.to_mut(), at * self.m, count * self.m, END);
     }
 
     /// Takes all lists from a slot.
@@ -166,8 +181,11 @@ impl Upper {
         let Some(segment) = self.segments.get_mut(segment_of(slot)) else { return };
         let at = segment.start(slot);
         let count = segment.count(at, slot);
+        if count == 0 {
+            return;
+        }
         remove(&mut segment.keys, at, count);
-        remove(&mut segment.lists, at * self.m, count * self.m);
+        remove(segment.lists.to_mut(), at * self.m, count * self.m);
     }
 
     /// Gives back all room but that of the lists there are. Slots from `len` on must have none.
@@ -177,7 +195,10 @@ impl Upper {
         self.segments.shrink_to_fit();
         for segment in &mut self.segments {
             segment.keys.shrink_to_fit();
-            segment.lists.shrink_to_fit();
+            // What is mapped has no spare room.
+            if let Run::Owned(lists) = &mut segment.lists {
+                lists.shrink_to_fit();
+            }
         }
     }
 
@@ -194,7 +215,7 @@ impl Upper {
 
     /// The same, for filling from stored bytes.
     pub(super) fn lists_mut(&mut self, segment: usize) -> &mut [u32] {
-        self.segments.get_mut(segment).map_or(&mut [], |segment| segment.lists.as_mut_slice())
+        self.segments.get_mut(segment).map_or(&mut [], |segment| segment.lists.to_mut().as_mut_slice())
     }
 
     /// Bytes held, spare capacity included.
@@ -203,6 +224,12 @@ impl Upper {
         let segments = self.segments.iter().map(Segment::resident_bytes).sum::<usize>();
         self.segments.capacity() * size_of::<Segment>() + segments
     }
+}
+
+/// How many lists slots of these levels have.
+pub(super) fn lists_of(levels: &[u8]) -> usize {
+    // A segment has few enough for 32 bits, and this is without branches.
+    levels.iter().map(|&level| if level <= MAX_LEVEL.0 { u32::from(level) } else { 0 }).sum::<u32>() as usize
 }
 
 /// Puts `count` times `value` in at `at`, into reserved room.

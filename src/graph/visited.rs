@@ -13,12 +13,11 @@ pub(super) struct Visited {
 impl Visited {
     /// Empties the set and makes room for slots below `len`.
     pub(super) fn begin(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        if self.stamps.len() < len {
+        if self.stamps.capacity() < len {
             // An eighth to spare, so that a growing index does not reallocate at every insert.
-            let spare = len + len / 8 + 64;
-            self.stamps.try_reserve_exact(spare - self.stamps.len())?;
-            self.stamps.resize(spare, 0);
+            self.stamps.try_reserve_exact(len + len / 8 + 64 - self.stamps.len())?;
         }
+        self.stamps.resize(len, 0);
         if self.epoch == u8::MAX {
             self.stamps.fill(0);
             self.epoch = 0;
@@ -27,10 +26,11 @@ impl Visited {
         Ok(())
     }
 
-    /// Adds a slot; true when it was not in the set.
+    /// Adds a slot; true when it was not in the set. A slot that there is not is taken for one that has been met: it is where
+    /// a link of a mapped file may lead, which nobody has looked at.
     #[inline]
     pub(super) fn insert(&mut self, slot: Slot) -> bool {
-        let stamp = &mut self.stamps[slot.index()];
+        let Some(stamp) = self.stamps.get_mut(slot.index()) else { return false };
         let fresh = *stamp != self.epoch;
         *stamp = self.epoch;
         fresh

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use super::texts::Texts;
+#[cfg(feature = "mmap")]
+use crate::format::IdWord;
 use crate::segments::{Changes, Rows};
 use crate::types::{Id, OutOfMemory, Slot};
 
@@ -20,11 +22,43 @@ pub(super) struct BySlot {
     /// Words in halves, the lower first: each further type of row adds its code to the shipped wasm.
     words: Rows<u32>,
     texts: Texts,
+    /// The texts of a mapped file, where words that came with them say that they are.
+    #[cfg(feature = "mmap")]
+    mapped: bytes::Bytes,
 }
 
 impl BySlot {
     pub(super) const fn new() -> Self {
-        Self { words: Rows::new(2), texts: Texts::new() }
+        Self {
+            words: Rows::new(2),
+            texts: Texts::new(),
+            #[cfg(feature = "mmap")]
+            mapped: bytes::Bytes::new(),
+        }
+    }
+
+    /// The ids that an export has, which are borrowed until they change: a word of eight bytes for each slot, and the texts.
+    /// Those of texts say how long they are, which no place among [`Texts`] does. None unless there are `len` words.
+    #[cfg(feature = "mmap")]
+    pub(super) fn map(&mut self, len: usize, words: &bytes::Bytes, texts: bytes::Bytes) -> Option<()> {
+        self.words = self.words.map(len, words)?;
+        self.mapped = texts;
+        Some(())
+    }
+
+    /// A text of the mapped file; none when the word is of no such text, or where it leads is no text.
+    #[cfg(feature = "mmap")]
+    fn mapped(&self, word: u64) -> Option<Id> {
+        let Ok(IdWord::Text { start, len }) = IdWord::from_word(word) else { return None };
+        let start = usize::try_from(start).ok()?;
+        let text = self.mapped.get(start..start.checked_add(len as usize)?)?;
+        Some(Id::Text(str::from_utf8(text).ok()?.into()))
+    }
+
+    #[cfg(not(feature = "mmap"))]
+    #[expect(clippy::unused_self, reason = "there is nothing mapped without the feature")]
+    const fn mapped(&self, _: u64) -> Option<Id> {
+        None
     }
 
     /// Slots there are, with and without ids.
@@ -61,6 +95,7 @@ impl BySlot {
         match self.word(slot) {
             UNBOUND => None,
             number if number & TEXT == 0 => Some(Cow::Owned(Id::Number(number))),
+            text if is_mapped(text) => self.mapped(text).map(Cow::Owned),
             text => self.texts.get(place(text)).map(Cow::Borrowed),
         }
     }
@@ -77,14 +112,14 @@ impl BySlot {
     /// The text that moves when `slot`'s is removed: the last one, which may be its own. None when it has no string.
     pub(super) fn moving_with(&self, slot: Slot) -> Option<&Id> {
         let word = self.word(slot);
-        if word == UNBOUND || word & TEXT == 0 { None } else { self.texts.last() }
+        if word == UNBOUND || word & TEXT == 0 || is_mapped(word) { None } else { self.texts.last() }
     }
 
     /// Takes the id from `slot`, which has one. When it is a string, the last text moves to its place, and `last` must be
     /// the slot that has that one: perhaps `slot` itself.
     pub(super) fn remove(&mut self, slot: Slot, last: Slot) {
         let word = self.word(slot);
-        if word & TEXT != 0 {
+        if word & TEXT != 0 && !is_mapped(word) {
             self.put(last, word);
             self.texts.swap_remove(place(word));
         }
@@ -126,6 +161,11 @@ impl BySlot {
     }
 }
 
+/// Whether a text's word says how long it is, and so that it lies in a mapped file.
+const fn is_mapped(word: u64) -> bool {
+    cfg!(feature = "mmap") && word >> 48 & 0x7FFF != 0
+}
+
 /// Where among the texts a word says.
 const fn place(word: u64) -> usize {
     (word & !TEXT) as usize
@@ -135,6 +175,7 @@ const fn place(word: u64) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::segments::Run;
     use proptest::prelude::*;
 
     fn id() -> impl Strategy<Value = Id> {
@@ -211,6 +252,6 @@ mod tests {
         let tables = by_slot.resident_bytes() - 8 * SLOTS;
         assert!(tables < 4096, "{tables}");
         by_slot.truncate(SLOTS);
-        assert_eq!(by_slot.resident_bytes(), 8 * SLOTS + SLOTS / 1024 * (size_of::<Vec<u32>>() + 1));
+        assert_eq!(by_slot.resident_bytes(), 8 * SLOTS + SLOTS / 1024 * (size_of::<Run<u32>>() + 1));
     }
 }

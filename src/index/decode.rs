@@ -106,21 +106,15 @@ impl Filling {
 
     /// Ends the filling, once all segments have been taken.
     pub(super) fn finish(mut self) -> Result<Index, Error> {
-        let Meta { slots, entry, growth_sum, growth_count, next_number, .. } = self.meta;
+        let Meta { slots, next_number, .. } = self.meta;
+        self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
-        let growth = Growth { sum: growth_sum, count: growth_count };
-        if !growth.is_possible() {
-            return Err(corrupt("distances that cannot grow so").into());
-        }
-        parts.graph.set_growth(growth);
-        parts.graph.set_entry(Some(Slot(entry)).filter(|slot| slot.is_some()));
         parts.ids.raise_next_number(next_number);
         // Only now, because the lowest free slot would have been the next one taken.
         for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
             parts.ids.release(slot);
         }
         if self.source == Source::Checkpoint {
-            self.entry_point()?;
             if slots > 0 {
                 self.index.owe_proof();
             }
@@ -130,16 +124,6 @@ impl Filling {
         match report.problems.into_iter().next() {
             None => Ok(self.index),
             Some(what) => Err(Error::Corrupt { what }),
-        }
-    }
-
-    /// What a search asks of the entry point.
-    fn entry_point(&self) -> Result<(), FormatError> {
-        let super::Parts { graph, tombstones, .. } = &self.index.parts;
-        match graph.entry() {
-            Some(entry) if !graph.has_node(entry) => Err(corrupt(format!("the entry point {} is not a node", entry.0))),
-            None if tombstones.live() > 0 => Err(corrupt("there are nodes and no entry point")),
-            _ => Ok(()),
         }
     }
 
@@ -312,6 +296,28 @@ impl Filling {
     }
 }
 
+impl Index {
+    /// Where searches begin and when they may end, once nodes and states are there.
+    pub(super) fn take_entry(&mut self, meta: &Meta) -> Result<(), FormatError> {
+        let super::Parts { graph, tombstones, .. } = &mut self.parts;
+        let growth = Growth { sum: meta.growth_sum, count: meta.growth_count };
+        if !growth.is_possible() {
+            return Err(corrupt("distances that cannot grow so"));
+        }
+        let entry = Some(Slot(meta.entry)).filter(|slot| slot.is_some());
+        match entry {
+            Some(entry) if !graph.has_node(entry) => {
+                return Err(corrupt(format!("the entry point {} is not a node", entry.0)));
+            }
+            None if tombstones.live() > 0 => return Err(corrupt("there are nodes and no entry point")),
+            _ => {}
+        }
+        graph.set_growth(growth);
+        graph.set_entry(entry);
+        Ok(())
+    }
+}
+
 /// The next `len` bytes of the records, which are that many at least.
 fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), FormatError> {
     let len = usize::try_from(len).map_err(|_| OutOfMemory)?;
@@ -325,7 +331,7 @@ pub(super) fn corrupt(what: impl Into<String>) -> FormatError {
     FormatError::corrupt(what)
 }
 
-fn config_of(meta: &Meta) -> Result<Config, Error> {
+pub(super) fn config_of(meta: &Meta) -> Result<Config, Error> {
     let metric = [Metric::Cosine, Metric::L2, Metric::Dot].into_iter().find(|metric| *metric as u8 == meta.metric);
     let quantization =
         [Quantization::None, Quantization::Int8].into_iter().find(|codes| *codes as u8 == meta.quantization);

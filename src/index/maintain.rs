@@ -83,12 +83,21 @@ impl Index {
         Ok(())
     }
 
+    /// Makes the records of a mapped file warm.
+    pub(super) fn thaw(&mut self) -> Result<(), Error> {
+        match self.parts.records.thaw()? {
+            None => Ok(()),
+            Some(slot) => Err(Error::Corrupt { what: format!("the record of slot {} is none", slot.0) }),
+        }
+    }
+
     /// Begins a compaction, or joins the one under way. What is deleted from here on waits for the next.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with.
     pub fn compact_start(&mut self) -> Result<(), Error> {
         self.check_writable()?;
+        self.thaw()?;
         if self.job.is_none() {
             self.job = Some(Running {
                 job: Job::begin(&self.parts)?,

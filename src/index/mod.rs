@@ -19,6 +19,7 @@
 //! | `decode`  | stored arrays -> slots, nothing believed                             |
 //! | `export`  | index -> bytes                                                       |
 //! | `import`  | bytes -> index                                                       |
+//! | `map`     | an export as an index, where it lies                                 |
 //! | `backing` | where changes go beside memory                                       |
 //! | `journal` | what an index knows of its store                                     |
 //! | `cold`    | records that are in the store only: reading them, and making room    |
@@ -44,6 +45,8 @@ mod import;
 mod insert;
 mod journal;
 mod maintain;
+#[cfg(feature = "mmap")]
+mod map;
 mod open;
 mod payload;
 mod pending;

@@ -401,6 +401,7 @@ impl Index {
         };
         let found = inventory.beside(&manifest, 0, 1)?;
         let journal = Journal::new(manifest, found)?;
+        self.thaw()?;
         self.parts.records.store(self.parts.slots())?;
         self.backing = Backing::Journal(journal);
         Ok(())

@@ -6,6 +6,7 @@
 //! | `compact`   | compaction in one go                                          |
 //! | `directory` | a store in a directory                                        |
 //! | `lock`      | one writer at a time, by files that outlive no process        |
+//! | `mmap`      | an index in a mapped file                                     |
 //! | `process`   | who this process is, and whether another one is still there   |
 //! | `shared`    | one index for many threads                                    |
 //! | `ready`     | the end of a future that waits for nothing                    |
@@ -14,6 +15,8 @@ mod clock;
 mod compact;
 mod directory;
 mod lock;
+#[cfg(feature = "mmap")]
+mod mmap;
 mod process;
 mod ready;
 mod shared;

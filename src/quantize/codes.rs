@@ -113,7 +113,7 @@ impl Codes {
     /// Copies the code of one slot to another.
     #[inline(never)]
     pub(crate) fn copy(&mut self, from: Slot, to: Slot) {
-        fn copy_row<T: Copy>(rows: &mut Rows<T>, from: Slot, to: Slot) {
+        fn copy_row<T: bytemuck::Pod>(rows: &mut Rows<T>, from: Slot, to: Slot) {
             for i in 0..rows.stride() {
                 let value = rows.row(from)[i];
                 rows.row_mut(to)[i] = value;
@@ -213,6 +213,25 @@ impl Codes {
             (Self::Int8(codes), _) => {
                 let [upper, lower] = codes.arrays_mut().0;
                 bytemuck::cast_slice_mut(if array == 0 { upper } else { lower }.segment_mut(at))
+            }
+        }
+    }
+
+    /// The stored arrays of `len` slots, which are borrowed until they change. None unless each is as long as it has to be.
+    #[cfg(feature = "mmap")]
+    pub(crate) fn map(&mut self, len: usize, arrays: [&bytes::Bytes; Self::ARRAYS]) -> Option<()> {
+        match self {
+            Self::None(codes) => {
+                let rows = codes.rows_mut();
+                *rows = rows.map(len, arrays[0])?;
+                arrays[1..].iter().all(|array| array.is_empty()).then_some(())
+            }
+            Self::Int8(codes) => {
+                let ([upper, lower], scales) = codes.arrays_mut();
+                *upper = upper.map(len, arrays[0])?;
+                *lower = lower.map(len, arrays[1])?;
+                *scales = scales.map(len, arrays[2])?;
+                Some(())
             }
         }
     }

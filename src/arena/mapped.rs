@@ -1,0 +1,111 @@
+//! The records of a mapped export, where they lie.
+
+#[cfg(feature = "mmap")]
+use super::block::view;
+#[cfg(feature = "mmap")]
+use super::record::PayloadKind;
+use super::record::Record;
+#[cfg(feature = "mmap")]
+use crate::slot_set::SlotSet;
+use crate::types::Slot;
+#[cfg(feature = "mmap")]
+use bytes::Bytes;
+
+/// There are none without the feature.
+#[cfg(not(feature = "mmap"))]
+#[derive(Debug)]
+pub(crate) enum MappedRecords {}
+
+#[cfg(not(feature = "mmap"))]
+impl MappedRecords {
+    pub(super) const fn contains(&self, _: Slot) -> bool {
+        match *self {}
+    }
+
+    pub(super) const fn record(&self, _: Slot, _: usize) -> Option<Record<'_>> {
+        match *self {}
+    }
+
+    pub(super) const fn forget(&mut self, _: Slot) {
+        match *self {}
+    }
+
+    pub(super) const fn truncate(&mut self, _: usize) {
+        match *self {}
+    }
+
+    pub(super) const fn first(&self) -> Option<Slot> {
+        match *self {}
+    }
+
+    pub(super) const fn resident_bytes(&self) -> usize {
+        match *self {}
+    }
+}
+
+/// Where records are that no slot has another of since.
+#[cfg(feature = "mmap")]
+#[derive(Debug)]
+pub(crate) struct MappedRecords {
+    /// Where each begins among the records, and where the last ends: eight bytes each.
+    offsets: Bytes,
+    records: Bytes,
+    /// Whose they are.
+    held: SlotSet,
+    /// Under cosine a record has the reciprocal of its vector's length, which is not stored.
+    is_cosine: bool,
+}
+
+#[cfg(feature = "mmap")]
+impl MappedRecords {
+    /// Of the live slots. None unless there is an offset for each of `len` slots and one more, and words are where they may lie.
+    pub(crate) fn new(len: usize, [offsets, records]: [Bytes; 2], live: SlotSet, is_cosine: bool) -> Option<Self> {
+        let is_whole =
+            offsets.len() == (len + 1) * size_of::<u64>() && bytemuck::try_cast_slice::<u8, u32>(&records).is_ok();
+        is_whole.then_some(Self { offsets, records, held: live, is_cosine })
+    }
+
+    /// Whether a slot's record is here.
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        self.held.contains(slot)
+    }
+
+    /// The record of a slot, which is whatever the file says; none where that is no record.
+    pub(super) fn record(&self, slot: Slot, dimensions: usize) -> Option<Record<'_>> {
+        if !self.held.contains(slot) {
+            return None;
+        }
+        let start = slot.index() * size_of::<u64>();
+        let offset = u64::from_le_bytes(self.offsets.get(start..start + size_of::<u64>())?.try_into().ok()?);
+        let words: &[u32] = bytemuck::try_cast_slice(&self.records).ok()?;
+        let first = usize::try_from(offset).ok().filter(|offset| offset.is_multiple_of(size_of::<u32>()))?;
+        let (header, vector, payload) = view(words.get(first / size_of::<u32>()..)?, dimensions)?.ok()?;
+        let kind = PayloadKind::from_number(header.kind)?;
+        if kind == PayloadKind::Json && str::from_utf8(payload).is_err() {
+            return None;
+        }
+        let norm = || vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        let inv_norm = if self.is_cosine { (1.0 / norm()) as f32 } else { 1.0 };
+        Some(Record { inv_norm, vector, kind, payload })
+    }
+
+    /// A slot has no record here any more.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.held.remove(slot);
+    }
+
+    /// Slots from `len` on have none.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.held.truncate(len);
+    }
+
+    /// A slot whose record is here.
+    pub(super) fn first(&self) -> Option<Slot> {
+        self.held.next_from(Slot(0))
+    }
+
+    /// Bytes of memory held. What is mapped is the system's.
+    pub(super) fn resident_bytes(&self) -> usize {
+        self.held.resident_bytes()
+    }
+}

@@ -1,0 +1,136 @@
+//! An export as an index, where it lies: nothing is decoded, and what changes is copied first.
+
+use super::decode::{config_of, corrupt};
+use super::{Error, Index};
+use crate::arena::MappedRecords;
+use crate::format::{Contents, IdWord, Kind, Meta, NO_NODE};
+use crate::graph::MAX_LEVEL;
+use crate::metric::Metric;
+use crate::slot_set::{SlotSet, slots_of_word};
+use crate::types::{Id, Slot};
+use bytes::Bytes;
+
+impl Index {
+    /// The index that [`Index::export`] wrote, read where it lies: a mapped file, or any bytes that begin at a multiple of 64. To
+    /// open it takes a look at its levels, its ids and the links above level 0, and nothing else: microseconds a thousand
+    /// records. Searching and reading copy nothing. What is changed is copied first, a segment of an array at a time, and full
+    /// vectors with payloads all at once when a compaction begins or the index is put into a store.
+    ///
+    /// Checksums are not looked at, and neither are links, codes and records: bytes that are not as they were written give wrong
+    /// answers, and no more than that. [`Index::check`] proves the structure; [`Index::import`] verifies all of it, and copies. Before the
+    /// first link is changed it is proven as for an index from a store: [`Index::link_step`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for bytes that are not an index, are cut short or do not begin at a multiple of 64;
+    /// [`Error::UnsupportedVersion`]; [`Error::OutOfMemory`].
+    pub fn map(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, Error> {
+        let bytes = Bytes::from_owner(owner);
+        let contents = Contents::open_unread(&*bytes)?;
+        let section = |kind| {
+            let range = contents.range(kind);
+            // The table says so, and has been compared with the length.
+            bytes.slice(range.start as usize..range.end as usize)
+        };
+        let meta = Meta::from_bytes(&section(Kind::Meta))?;
+        let mut index = Self::new(config_of(&meta)?)?;
+        index.fill(&meta, section)?;
+        if meta.slots > 0 {
+            index.owe_proof();
+        }
+        Ok(index)
+    }
+
+    fn fill(&mut self, meta: &Meta, section: impl Fn(Kind) -> Bytes) -> Result<(), Error> {
+        let misplaced =
+            |kind| move || corrupt(format!("section {kind:?} is not as long as it has to be, or not in its place"));
+        let slots = meta.slots as usize;
+        if slots > Slot::MOST {
+            return Err(corrupt("more slots than an index can hold").into());
+        }
+        self.draws = meta.draws;
+        let parts = &mut self.parts;
+        let [codes, lower, scales] = Kind::CODES.map(&section);
+        parts.codes.map(slots, [&codes, &lower, &scales]).ok_or_else(misplaced(Kind::Codes))?;
+        let levels = section(Kind::Levels);
+        if levels.len() != slots || !levels.iter().fold(true, |all, &level| all & (level <= MAX_LEVEL.0 || level == NO_NODE)) {
+            return Err(misplaced(Kind::Levels)().into());
+        }
+        let lists = parts.graph.map(&levels, &section(Kind::BaseLinks), &section(Kind::UpperLinks))?;
+        lists.ok_or_else(misplaced(Kind::BaseLinks))?;
+        let live = self.states(slots, [section(Kind::Ids), section(Kind::IdTexts)])?;
+        self.take_entry(meta)?;
+        let is_cosine = self.config.metric == Metric::Cosine;
+        let records = [Kind::RecordOffsets, Kind::Records].map(&section);
+        let records = MappedRecords::new(slots, records, live, is_cosine).ok_or_else(misplaced(Kind::Records))?;
+        self.parts.records.map(records);
+        self.moments(slots, &section(Kind::Expiries))?;
+        self.parts.ids.raise_next_number(meta.next_number);
+        Ok(())
+    }
+
+    /// Which slots are live, tombstones and free, by the nodes that there are and by what the ids' words say. Returns the live
+    /// ones.
+    fn states(&mut self, slots: usize, [words, texts]: [Bytes; 2]) -> Result<SlotSet, Error> {
+        let parts = &mut self.parts;
+        let (mut live, mut numbers) = (SlotSet::new(), 0);
+        live.reserve(slots)?;
+        parts.tombstones.reserve(slots)?;
+        for (at, words) in words.chunks(64 * size_of::<u64>()).enumerate() {
+            let nodes = parts.graph.node_word(at);
+            let mut bound = 0;
+            for (bit, word) in words.chunks_exact(size_of::<u64>()).enumerate() {
+                let word = word.try_into().map_or(u64::MAX, u64::from_le_bytes);
+                bound |= u64::from(word != u64::MAX) << bit;
+                if word <= Id::MAX_NUMBER {
+                    numbers = numbers.max(word + 1);
+                    continue;
+                }
+                match IdWord::from_word(word)? {
+                    IdWord::Text { start, len } if start + len > texts.len() as u64 => {
+                        return Err(corrupt("an id lies beyond the texts").into());
+                    }
+                    _ => {}
+                }
+            }
+            if bound & !nodes != 0 {
+                return Err(
+                    corrupt(format!("of slots {} to {} one has an id and no node", 64 * at, 64 * at + 63)).into()
+                );
+            }
+            live.insert_word(at, bound);
+            parts.tombstones.add_word(at, bound, nodes & !bound);
+        }
+        if parts.ids.map(slots, [words, texts], live.count(), numbers)?.is_none() {
+            return Err(corrupt("there are not as many ids as slots").into());
+        }
+        for at in 0..slots.div_ceil(64) {
+            for slot in slots_of_word(at, !parts.graph.node_word(at)).take_while(|slot| slot.index() < slots) {
+                parts.ids.release(slot);
+            }
+        }
+        Ok(live)
+    }
+
+    /// When records expire, if any does.
+    fn moments(&mut self, slots: usize, words: &[u8]) -> Result<(), Error> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        if words.len() != slots * size_of::<f64>() {
+            return Err(corrupt("there are not as many moments as slots").into());
+        }
+        let parts = &mut self.parts;
+        for (word, slot) in words.chunks_exact(size_of::<f64>()).zip((0..).map(Slot)) {
+            let at_ms = word.try_into().map_or(f64::INFINITY, f64::from_le_bytes);
+            if at_ms == f64::INFINITY {
+                continue;
+            }
+            if !at_ms.is_finite() || !parts.tombstones.is_live(slot) {
+                return Err(corrupt(format!("slot {} expires when nothing does, or is not live", slot.0)).into());
+            }
+            parts.expiries.reserve(slots)?;
+            parts.expiries.set(slot, at_ms);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Beside an import of the same bytes.
+
+use crate::support::{DIMENSIONS, LATER_MS, Rng, index, mapped};
+use thermocline::{Id, Index, MemoryStore, Metric, Payload, Quantization, SearchOptions, StoredIndex, block_on};
+
+const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
+
+fn settle(index: &mut Index) {
+    while index.link_step().unwrap() {}
+}
+
+fn compact(index: &mut Index) {
+    index.compact_start().unwrap();
+    while index.compact_step(1000).unwrap() {}
+    index.compact_finish().unwrap();
+}
+
+/// All that can be asked of both.
+fn is_the_same(mapped: &Index, imported: &Index, rng: &mut Rng) {
+    assert_eq!((mapped.len(), mapped.deleted()), (imported.len(), imported.deleted()));
+    assert_eq!(mapped.next_expiry_ms(), imported.next_expiry_ms());
+    let check = mapped.check().unwrap();
+    assert!(check.ok, "{:?}", check.problems);
+    for _ in 0..8 {
+        let (query, ef) = (rng.vector(), 10 + rng.below(60));
+        let [found, expected] =
+            [mapped, imported].map(|index| index.search(&query, SearchOptions::top(7).with_ef(ef)).unwrap());
+        assert_eq!(found, expected);
+        for hit in found {
+            assert_eq!(mapped.get(&hit.id).unwrap(), imported.get(&hit.id).unwrap());
+        }
+    }
+    let all = |index: &Index| {
+        let mut all: Vec<_> = index.iter().map(|record| format!("{record:?}")).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(all(mapped), all(imported));
+}
+
+#[test]
+fn every_answer_is_that_of_an_import() {
+    for quantization in [Quantization::Int8, Quantization::None] {
+        for metric in METRICS {
+            for records in [1, 60, 1500] {
+                let bytes = index(metric, quantization, records).export().unwrap();
+                let [mapped, imported] = [mapped(&bytes), Index::import(&bytes).unwrap()];
+                is_the_same(&mapped, &imported, &mut Rng(3));
+                assert_eq!(mapped.export().unwrap(), bytes, "{metric:?} {quantization:?} {records}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_index_is_mapped_and_filled() {
+    let empty = Index::new(thermocline::Config::new(DIMENSIONS)).unwrap().export().unwrap();
+    let mut index = mapped(&empty);
+    assert!(index.is_empty());
+    index.insert(&[1.0; DIMENSIONS], None).unwrap();
+    assert!(index.check().unwrap().ok);
+}
+
+/// Changes are made to both, in the same order. Each comes to the same bytes in the end.
+#[test]
+fn changes_come_to_the_same_bytes() {
+    for (quantization, seed) in [(Quantization::Int8, 1), (Quantization::Int8, 2), (Quantization::None, 3)] {
+        let bytes = index(METRICS[seed % 3], quantization, 1400).export().unwrap();
+        let mut both = [mapped(&bytes), Index::import(&bytes).unwrap()];
+        let mut rng = Rng(seed as u64);
+        for round in 0..12 {
+            for _ in 0..25 {
+                let (choice, id, vector) = (rng.below(8), rng.id(1700), rng.vector());
+                let payload = (choice % 2 == 0).then_some(Payload::Json("[1]"));
+                let results = both.each_mut().map(|index| match choice {
+                    0..4 => index.upsert(id.clone(), &vector, payload).map(|()| true),
+                    4 => index.insert(&vector, payload).map(|_| true),
+                    5 => index.insert_with_id(id.clone(), &vector, payload).map(|()| true),
+                    _ => index.delete(&id),
+                });
+                assert_eq!(results[0], results[1]);
+            }
+            if round == 3 {
+                both.iter_mut().for_each(|index| assert!(index.expire(LATER_MS + 300.0) > 0));
+            }
+            if round % 5 == 2 {
+                both.iter_mut().for_each(settle);
+                both.iter_mut().for_each(compact);
+            }
+            if round % 4 == 0 {
+                both.iter_mut().for_each(settle);
+                let [mapped, imported] = &both;
+                is_the_same(mapped, imported, &mut rng);
+            }
+        }
+        both.iter_mut().for_each(settle);
+        let [mapped, imported] = both.map(|index| index.export().unwrap());
+        assert!(mapped == imported, "{quantization:?}, seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_mapped_can_be_stored() {
+    let bytes = index(Metric::Cosine, Quantization::Int8, 1200).export().unwrap();
+    let store = MemoryStore::default();
+    let stored = block_on(StoredIndex::create(store.clone(), mapped(&bytes))).unwrap().unwrap();
+    let stored_export = block_on(stored.export()).unwrap().unwrap();
+    assert!(stored_export == bytes);
+    block_on(stored.close()).unwrap().unwrap();
+    let again = block_on(StoredIndex::open(store, thermocline::OpenOptions::default())).unwrap().unwrap();
+    assert!(block_on(again.export()).unwrap().unwrap() == bytes);
+}
+
+#[test]
+fn what_is_mapped_takes_no_memory_until_it_changes() {
+    let bytes = index(Metric::L2, Quantization::Int8, 6000).export().unwrap();
+    let (mut mapped, imported) = (mapped(&bytes), Index::import(&bytes).unwrap());
+    let total = |index: &Index| {
+        let held = index.stats().bytes;
+        held.codes + held.graph + held.ids + held.warm
+    };
+    let whole = total(&imported);
+    assert!(total(&mapped) * 20 < whole, "{} of {whole}", total(&mapped));
+    mapped.search(&[0.5; DIMENSIONS], SearchOptions::default()).unwrap();
+    assert!(total(&mapped) * 20 < whole);
+    // Only what changes is copied: one of six segments of codes.
+    let before = mapped.stats().bytes.codes;
+    mapped.insert(&[1.0; DIMENSIONS], None).unwrap();
+    settle(&mut mapped);
+    assert!(mapped.stats().bytes.codes > before);
+    assert!(mapped.stats().bytes.codes * 3 < imported.stats().bytes.codes);
+    mapped.clear().unwrap();
+    assert_eq!(mapped.len(), 0);
+    let _: Id = mapped.insert(&[1.0; DIMENSIONS], None).unwrap();
+}
