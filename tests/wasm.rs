@@ -372,3 +372,47 @@ fn a_full_heap_refuses_and_lives_on() {
     index.insert_with_id("after", &random.vector(), Some(Payload::Bytes(&[1; 1000]))).unwrap();
     sound(&index, 1);
 }
+
+/// Bytes that begin at a multiple of 64, which is all that a mapping has beyond others.
+#[cfg(feature = "mmap")]
+struct Mapping {
+    room: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+#[cfg(feature = "mmap")]
+impl AsRef<[u8]> for Mapping {
+    fn as_ref(&self) -> &[u8] {
+        &self.room[self.start..self.start + self.len]
+    }
+}
+
+#[cfg(feature = "mmap")]
+#[wasm_bindgen_test]
+fn an_export_is_searched_where_it_lies() {
+    for quantization in QUANTIZATIONS {
+        let mut random = Random(29);
+        let mut index = Index::new(config(Metric::Cosine, quantization)).unwrap();
+        for number in 0..1500_u64 {
+            index.insert_with_id(number, &random.vector(), Some(Payload::Json("{}"))).unwrap();
+        }
+        let bytes = index.export().unwrap();
+        let mut room = vec![0; bytes.len() + 64];
+        let start = room.as_ptr().align_offset(64);
+        room[start..start + bytes.len()].copy_from_slice(&bytes);
+        let mut mapped = Index::map(Mapping { room, start, len: bytes.len() }).unwrap();
+        for _ in 0..5 {
+            let query = random.vector();
+            let [found, expected] = [&mapped, &index].map(|index| index.search(&query, SearchOptions::top(8)).unwrap());
+            assert_eq!(found, expected);
+        }
+        for index in [&mut mapped, &mut index] {
+            index.delete(&7_u64.into()).unwrap();
+            index.insert_with_id("new", &[1.0; DIMENSIONS], None).unwrap();
+            while index.link_step().unwrap() {}
+        }
+        assert!(mapped.check().unwrap().ok);
+        assert!(mapped.export().unwrap() == index.export().unwrap());
+    }
+}

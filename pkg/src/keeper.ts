@@ -99,7 +99,8 @@ export class Keeper {
 
   /** A store is not closed while it reads; but when closing takes too long, whoever waits for a read is told. */
   #reads<T>(reading: Promise<T>): Promise<T> {
-    this.#reading = Promise.allSettled([this.#reading, reading]);
+    // Without what they came to, or each would keep the one before.
+    this.#reading = Promise.allSettled([this.#reading, reading]).then(() => {});
     return new Promise<T>((resolve, reject) => {
       this.#unsettled.add(reject);
       reading.then(resolve, reject).finally(() => this.#unsettled.delete(reject));
@@ -183,7 +184,8 @@ export class Keeper {
       } catch (error) {
         this.#unsaid = error;
       }
-    });
+      // Closing took too long: it tells so.
+    }).catch(() => {});
     return freed;
   }
 

@@ -34,6 +34,8 @@ export class VectorIndex implements AsyncDisposable {
   readonly #keeper: Keeper | undefined;
   #closing: Promise<void> | undefined;
   #moving: Promise<Moved> | undefined;
+  /** Settles when the memory of all instances that were left has been overwritten; never rejects. */
+  #overwriting: Promise<void> = Promise.resolve();
   readonly #maintenance: Maintenance;
   readonly #dimensions: number;
   readonly #metric: Metric;
@@ -397,13 +399,19 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   #move(): Promise<Moved> {
-    return (this.#moving = moved(this.#handle, this.#keeper).finally(() => (this.#moving = undefined)));
+    return (this.#moving = moved(this.#handle, this.#keeper)
+      .then((ended) => {
+        this.#overwriting = Promise.allSettled([this.#overwriting, ended.overwritten]).then(() => {});
+        return ended;
+      })
+      .finally(() => (this.#moving = undefined)));
   }
 
-  /** Moves into a fresh instance, and waits until the memory of the old one has been overwritten. */
+  /** Moves into a fresh instance, and waits until the memory of the old one has been overwritten, and of those before it. */
   async #renew(): Promise<void> {
     await this.#moving?.catch(() => {});
     await (await this.#move()).overwritten;
+    await this.#overwriting;
   }
 
   #put<T>(

@@ -25,10 +25,21 @@ pub(crate) async fn compact<S: Store>(
     slice_ms: f64,
     rewrite: Rewrite,
 ) -> Result<CompactionReport, Error> {
-    let run = || {
+    let run = || loop {
         host.with(Index::compact_start)?;
-        while host.with(|index| index.compact_slice(clock, slice_ms))? {}
-        host.with(|index| Ok(index.compact_finish()))
+        loop {
+            // Nobody is to end it between its last slice and its report.
+            let (more, report) = host.with(|index| {
+                let more = index.compact_slice(clock, slice_ms)?;
+                Ok((more, if more { None } else { index.compact_finish() }))
+            })?;
+            match report {
+                Some(_) => return Ok::<_, Error>(()),
+                // Somebody else has ended or dropped it.
+                None if !more => break,
+                None => host.give_way(),
+            }
+        }
     };
     // One that is under way leaves what was deleted since it began.
     if rewrite == Rewrite::AnyDead && host.with(|index| Ok(index.compact_progress().is_some()))? {

@@ -44,6 +44,9 @@ pub(crate) trait Host {
     /// Does something with the index, or says why it cannot be had just now.
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error>;
 
+    /// Lets others have the index between two slices, where there are threads.
+    fn give_way(&self) {}
+
     /// Milliseconds from some fixed moment, where there is a clock.
     fn stopwatch_ms(&self) -> Option<f64>;
 }

@@ -62,7 +62,9 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
 /// The same, with every block as it is.
 pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     // A checkpoint is of the whole graph. Others have the index between two records.
-    while host.with(Index::link_step)? {}
+    while host.with(Index::link_step)? {
+        host.give_way();
+    }
     // Without the memory for it, blocks are packed as they were so far.
     let _ = choose_packing(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);

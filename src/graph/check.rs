@@ -107,6 +107,12 @@ impl Inspection {
         self.stage != Stage::Done
     }
 
+    /// Bytes held.
+    pub(crate) const fn resident_bytes(&self) -> usize {
+        let queue = self.walk.queue.capacity() * size_of::<Slot>();
+        self.last.capacity() * size_of::<u32>() + queue + self.walk.seen.resident_bytes()
+    }
+
     /// What was found.
     pub(crate) fn into_shape(self) -> Shape {
         self.shape
@@ -238,7 +244,7 @@ impl Inspection {
 }
 
 /// Inspects the whole graph at once.
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) fn inspect(graph: &Graph, is_live: impl Fn(Slot) -> bool) -> Result<Shape, OutOfMemory> {
     let mut inspection = Inspection::begin(graph)?;
     while inspection.step(graph, &is_live, usize::MAX) {}

@@ -46,7 +46,7 @@ mod visited;
 
 pub(crate) use build::{NewNode, pool_limit};
 pub(crate) use check::Inspection;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use check::inspect;
 pub(crate) use growth::Growth;
 pub(crate) use levels::draw_level;

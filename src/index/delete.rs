@@ -1,6 +1,5 @@
 //! delete, clear.
 
-use super::pending::Pending;
 use super::{Error, Index, Parts};
 use crate::format::Entry;
 use crate::types::{Id, Slot};
@@ -41,7 +40,7 @@ impl Index {
         self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
-        self.pending = Pending::new();
+        self.pending = self.pending.emptied();
         let records = self.parts.records.emptied();
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);

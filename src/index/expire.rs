@@ -7,7 +7,7 @@ impl Index {
     /// a deletion; when none has expired, this is one comparison.
     ///
     /// The index has no clock of its own. Whoever uses one directly calls this with the time, in milliseconds since 1970, before
-    /// reading or changing it; [`StoredIndex`](crate::StoredIndex) and [`SharedIndex`](crate::SharedIndex) do that themselves.
+    /// reading or changing it; [`StoredIndex`](crate::StoredIndex) and `SharedIndex` do that themselves.
     /// It is legal for an index that is read only, too: nothing of it is told to a store, where whoever opens the index finds by
     /// his own clock what has expired.
     pub fn expire(&mut self, now_ms: f64) -> usize {

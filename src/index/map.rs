@@ -52,7 +52,9 @@ impl Index {
         let [codes, lower, scales] = Kind::CODES.map(&section);
         parts.codes.map(slots, [&codes, &lower, &scales]).ok_or_else(misplaced(Kind::Codes))?;
         let levels = section(Kind::Levels);
-        if levels.len() != slots || !levels.iter().fold(true, |all, &level| all & (level <= MAX_LEVEL.0 || level == NO_NODE)) {
+        if levels.len() != slots
+            || !levels.iter().fold(true, |all, &level| all & (level <= MAX_LEVEL.0 || level == NO_NODE))
+        {
             return Err(misplaced(Kind::Levels)().into());
         }
         let lists = parts.graph.map(&levels, &section(Kind::BaseLinks), &section(Kind::UpperLinks))?;

@@ -373,6 +373,9 @@ impl Replay {
         index.pending.hold(false);
         // For what expires before anything else happens.
         index.reserve_pending(0)?;
+        if !index.parts.expiries.is_empty() {
+            index.parts.ids.prepare_lookups()?;
+        }
         index.backing = match mode {
             Mode::ReadOnly => Backing::ReadOnly { piece_bytes: manifest.piece_bytes },
             Mode::ReadWrite => {

@@ -149,6 +149,10 @@ impl Proof {
     pub(super) const fn is_given(&self) -> bool {
         matches!(self, Self::Given)
     }
+
+    pub(super) const fn resident_bytes(&self) -> usize {
+        if let Self::Running(running) = self { running.graph.resident_bytes() } else { 0 }
+    }
 }
 
 impl Index {

@@ -7,6 +7,7 @@ use bytemuck::Pod;
 #[derive(Debug)]
 pub(crate) enum Run<T> {
     Owned(Vec<T>),
+    #[cfg_attr(not(feature = "mmap"), expect(dead_code, reason = "nothing is mapped without the feature"))]
     Mapped(Mapped<T>),
 }
 

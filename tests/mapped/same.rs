@@ -1,7 +1,7 @@
 //! Beside an import of the same bytes.
 
 use crate::support::{DIMENSIONS, LATER_MS, Rng, index, mapped};
-use thermocline::{Id, Index, MemoryStore, Metric, Payload, Quantization, SearchOptions, StoredIndex, block_on};
+use thermocline::{Error, Id, Index, MemoryStore, Metric, Payload, Quantization, SearchOptions, StoredIndex, block_on};
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
 
@@ -44,8 +44,11 @@ fn every_answer_is_that_of_an_import() {
         for metric in METRICS {
             for records in [1, 60, 1500] {
                 let bytes = index(metric, quantization, records).export().unwrap();
-                let [mapped, imported] = [mapped(&bytes), Index::import(&bytes).unwrap()];
+                let [mut mapped, imported] = [mapped(&bytes), Index::import(&bytes).unwrap()];
                 is_the_same(&mapped, &imported, &mut Rng(3));
+                // Nobody is to be handed links that nobody has looked at.
+                assert_eq!(mapped.export(), Err(Error::Unlinked));
+                settle(&mut mapped);
                 assert_eq!(mapped.export().unwrap(), bytes, "{metric:?} {quantization:?} {records}");
             }
         }

@@ -259,7 +259,7 @@ fn mostly_dead_blocks_are_written_anew_and_their_bytes_come_back() {
     let after = stored.index().unwrap().stats().stored.cold;
     assert!(after < before / 2, "{after} of {before} bytes for three records in ten");
     assert_eq!(orphans(&place), Vec::<String>::new());
-    let blocks =
+    let blocks: u64 =
         content(&place).iter().filter(|(key, _)| key.starts_with("b/")).map(|(_, value)| value.len() as u64).sum();
     assert_eq!(stored.index().unwrap().stats().stored.cold, blocks, "after the last checkpoint both name the same");
     let again = now(StoredIndex::open(place, OpenOptions { mode: Mode::ReadOnly, ..Default::default() })).unwrap();

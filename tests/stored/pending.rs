@@ -310,3 +310,30 @@ fn options_of_an_opening_are_not_those_of_before() {
     }
     assert!(a[448..] == b[448..]);
 }
+
+#[test]
+fn what_a_log_has_behind_a_clearing_waits_too() {
+    let place = MemoryStore::default();
+    let mut rng = Rng(41);
+    let config = Config { m: 4, ef_construction: 16, ..Config::new(3) };
+    let stored =
+        now(StoredIndex::open(place.clone(), OpenOptions { config: Some(config), ..Default::default() })).unwrap();
+    for number in 0..90_u64 {
+        if number == 30 {
+            stored.change(Index::clear).unwrap();
+        }
+        let vector = rng.vector(3);
+        stored.change(|index| index.insert_with_id(number, &vector, None)).unwrap();
+    }
+    now(stored.commit()).unwrap();
+    drop(stored);
+    let again = now(StoredIndex::open(place, OpenOptions { lazy: true, ..Default::default() })).unwrap();
+    assert_eq!((again.index().unwrap().pending(), again.index().unwrap().len()), (60, 60));
+    again
+        .change(|index| {
+            while index.link_step()? {}
+            Ok(())
+        })
+        .unwrap();
+    assert!(again.index().unwrap().check().unwrap().ok);
+}

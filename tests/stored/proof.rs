@@ -111,6 +111,7 @@ fn links_as_they_were_written_are_proven_before_the_first_is_changed() {
     let place = rewritten(&place(), |_| {});
     let stored = open(&place, Mode::ReadWrite).unwrap();
     search_is_sound(&stored, &mut Rng(5));
+    assert_eq!(stored.index().unwrap().export(), Err(Error::Unlinked));
     stored.change(|index| index.insert(&[1.0; DIMENSIONS], None)).unwrap();
     assert!(stored.index().unwrap().check().unwrap().ok);
 }

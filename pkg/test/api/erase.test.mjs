@@ -205,3 +205,20 @@ test("an erasing that the store refuses says so, and can be made again", async (
   await index.close();
   await fails("CLOSED", () => index.compact({ erase: true }));
 });
+
+test("erase waits for the memory of an instance that was left before", async () => {
+  const index = await VectorIndex.memory({ dimensions: DIMENSIONS });
+  const secrets = Array.from({ length: 600 }, (_, i) => `left ${i} ${word()}`);
+  for (const [i, secret] of secrets.entries()) {
+    const payload = new Uint8Array(60_000);
+    payload.set(encoder.encode(secret));
+    await index.insertWithId(i, vectors[i % vectors.length], payload);
+  }
+  await index.deleteMany(secrets.keys());
+  // Its memory goes on being overwritten after this has resolved.
+  await index.reload();
+  await index.compact({ erase: true });
+  const memory = inMemory();
+  for (const secret of secrets) assert.deepEqual(found([{ secret: encoder.encode(secret) }], memory), []);
+  await index.close();
+});

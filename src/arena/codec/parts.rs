@@ -226,6 +226,10 @@ fn unpack_part(codec: u32, packed: &[u8], to: &mut [u8]) -> Result<(), FormatErr
         to.copy_from_slice(packed);
         return Ok(());
     }
+    // What does not get shorter is not packed, and unpacking takes as long as what is packed.
+    if packed.len() > to.len() {
+        return Err(not_whole());
+    }
     let is_whole = match codec {
         _ if codec == Packing::Lz4.codec() => lz4::unpack(packed, to).is_some(),
         _ if codec == Packing::Deflate.codec() => inflate::unpack(packed, to).is_some(),

@@ -3,6 +3,7 @@
 use super::super::links::END;
 use super::super::upper::Upper;
 use super::super::{Graph, draw_level};
+use crate::segments::Run;
 use crate::types::{Level, OutOfMemory, Slot};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -95,7 +96,7 @@ proptest! {
                     model.retain(|key, _| (key.0 as usize) < len);
                     upper.truncate(len);
                     let needed = compare(&upper, &model, m);
-                    let segments = len.div_ceil(1024) * 2 * size_of::<Vec<u32>>();
+                    let segments = len.div_ceil(1024) * (size_of::<Vec<u16>>() + size_of::<Run<u32>>());
                     prop_assert!(upper.resident_bytes() <= needed + segments, "all other room is given back");
                 }
             }

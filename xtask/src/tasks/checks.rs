@@ -18,7 +18,7 @@ pub(crate) fn format(repo: &Repo, report: &mut Report) {
 /// No warning of the compiler or of clippy, on the host and on wasm.
 pub(crate) fn clippy(repo: &Repo, report: &mut Report) {
     report.stage("clippy, native", || {
-        run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets"]).args(DENY_WARNINGS))
+        run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets", "--all-features"]).args(DENY_WARNINGS))
     });
     report.stage("clippy, wasm", || {
         run::run(repo.cargo().args(["clippy", "--lib", "--tests"]).args(WASM).args(DENY_WARNINGS))
@@ -30,7 +30,7 @@ pub(crate) fn clippy(repo: &Repo, report: &mut Report) {
 pub(crate) fn documentation(repo: &Repo, report: &mut Report) {
     report.stage("documentation", || {
         let strict = ("RUSTDOCFLAGS", "-D warnings");
-        run::run(repo.cargo().args(["doc", "--no-deps", "--lib"]).env(strict.0, strict.1))?;
+        run::run(repo.cargo().args(["doc", "--no-deps", "--lib", "--all-features"]).env(strict.0, strict.1))?;
         run::run(repo.cargo().args(["doc", "--no-deps", "--lib"]).args(WASM).env(strict.0, strict.1))
     });
 }

@@ -43,10 +43,12 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     checks::format(repo, &mut report);
     checks::clippy(repo, &mut report);
     checks::documentation(repo, &mut report);
-    report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace"])));
+    report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace", "--all-features"])));
     report.tests("fuzz targets, seeded", || run::run_tests(&mut seeded_fuzz(repo)));
     report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
-    report.tests("tests, wasm in Node", || run::run_tests(wasm_pack(repo).args(["--node", "--", "--test", "wasm"])));
+    report.tests("tests, wasm in Node", || {
+        run::run_tests(wasm_pack(repo).args(["--node", "--", "--features", "mmap", "--test", "wasm"]))
+    });
     report.tests("tests, wasm in Chromium", || wasm_in_browser(repo, needed(browser)?));
     second_browser(&firefox, WASM_IN_FIREFOX, &mut report, |firefox| wasm_in_firefox(repo, firefox));
     if report.stage("build", || build::compile(repo)) {
