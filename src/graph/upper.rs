@@ -151,7 +151,8 @@ impl Upper {
         keys.try_reserve_exact(count)?;
         let missing = (at + 1).saturating_sub(self.segments.len());
         self.segments.try_reserve(missing)?;
-        for (slot, &level) in levels.iter().enumerate().filter(|&(_, &level)| level <= MAX_LEVEL.0) {
+        // One in M has any.
+        for (slot, &level) in levels.iter().enumerate().filter(|&(_, &level)| (1..=MAX_LEVEL.0).contains(&level)) {
             keys.extend((1..=level).map(|level| key(Slot(slot as u32), Level(level))));
         }
         self.segments.resize_with(self.segments.len() + missing, Segment::default);
