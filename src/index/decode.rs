@@ -257,19 +257,10 @@ impl Filling {
         if from.left(Kind::Expiries) == 0 {
             return Ok(());
         }
-        let parts = &mut self.index.parts;
         for slot in slots.clone().map(|slot| Slot(slot as u32)) {
             let mut word = [0; 8];
             from.take(Kind::Expiries, &mut word)?;
-            let at_ms = f64::from_le_bytes(word);
-            if at_ms == f64::INFINITY {
-                continue;
-            }
-            if !at_ms.is_finite() || !parts.tombstones.is_live(slot) {
-                return Err(corrupt(format!("slot {} expires when nothing does, or is not live", slot.0)));
-            }
-            parts.expiries.reserve(slots.end)?;
-            parts.expiries.set(slot, at_ms);
+            self.index.take_moment(slot, word, slots.end)?;
         }
         Ok(())
     }
@@ -297,6 +288,20 @@ impl Filling {
 }
 
 impl Index {
+    /// When the record of a slot below `slots` expires, as stored; infinity when it does not. States are there.
+    pub(super) fn take_moment(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
+        let at_ms = f64::from_le_bytes(word);
+        if at_ms == f64::INFINITY {
+            return Ok(());
+        }
+        if !at_ms.is_finite() || !self.parts.tombstones.is_live(slot) {
+            return Err(corrupt(format!("slot {} expires when nothing does, or is not live", slot.0)));
+        }
+        self.parts.expiries.reserve(slots)?;
+        self.parts.expiries.set(slot, at_ms);
+        Ok(())
+    }
+
     /// Where searches begin and when they may end, once nodes and states are there.
     pub(super) fn take_entry(&mut self, meta: &Meta) -> Result<(), FormatError> {
         let super::Parts { graph, tombstones, .. } = &mut self.parts;

@@ -121,17 +121,9 @@ impl Index {
         if words.len() != slots * size_of::<f64>() {
             return Err(corrupt("there are not as many moments as slots").into());
         }
-        let parts = &mut self.parts;
-        for (word, slot) in words.chunks_exact(size_of::<f64>()).zip((0..).map(Slot)) {
-            let at_ms = word.try_into().map_or(f64::INFINITY, f64::from_le_bytes);
-            if at_ms == f64::INFINITY {
-                continue;
-            }
-            if !at_ms.is_finite() || !parts.tombstones.is_live(slot) {
-                return Err(corrupt(format!("slot {} expires when nothing does, or is not live", slot.0)).into());
-            }
-            parts.expiries.reserve(slots)?;
-            parts.expiries.set(slot, at_ms);
+        let (words, _) = words.as_chunks();
+        for (&word, slot) in words.iter().zip((0..).map(Slot)) {
+            self.take_moment(slot, word, slots)?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ export async function decide(files: Files, journal: Journal): Promise<void> {
 
 /** The commit that was decided and perhaps not finished. */
 export async function pending(files: Files): Promise<Journal | undefined> {
-  const bytes = await files.read(NAME);
+  const bytes = files.read(NAME);
   return bytes && journalOf(new TextDecoder().decode(bytes));
 }
 
