@@ -90,8 +90,8 @@ pub(crate) struct Cold {
     read_bytes: usize,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// A plan has been carried out, and the call that needed it has been counted.
-    is_retry: AtomicBool,
+    /// How many blocks have been read for a call that is about to be made again.
+    fresh: AtomicU64,
 }
 
 impl Cold {
@@ -104,7 +104,7 @@ impl Cold {
             read_bytes: 0,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            is_retry: AtomicBool::new(false),
+            fresh: AtomicU64::new(0),
         }
     }
 
@@ -200,14 +200,12 @@ impl Cold {
         held.is_some_and(|held| matches!(held.content, Content::Lost))
     }
 
-    /// Counts the records of one call: `hits` whose blocks were in memory, and `misses`, for which it will be made again.
-    pub(super) fn count(&self, hits: usize, misses: usize) {
-        // What is done a second time was counted the first.
-        if self.is_retry.swap(false, Relaxed) {
-            return;
-        }
-        self.hits.fetch_add(hits as u64, Relaxed);
-        self.misses.fetch_add(misses as u64, Relaxed);
+    /// Counts the cold records of a call that has all of them. Each block that was read for it was missed by one of them; the
+    /// others have found theirs in memory.
+    pub(super) fn count(&self, records: u64) {
+        let missed = self.fresh.swap(0, Relaxed).min(records);
+        self.misses.fetch_add(missed, Relaxed);
+        self.hits.fetch_add(records - missed, Relaxed);
     }
 
     /// Reads that found their block in memory, and that did not.
@@ -274,9 +272,14 @@ impl Cold {
         Ok(())
     }
 
-    /// The next call is one that has been counted already.
-    pub(crate) fn expect_retry(&self) {
-        self.is_retry.store(true, Relaxed);
+    /// So many blocks have been read from the store for a call, which is made again next.
+    pub(crate) fn expect_retry(&self, blocks: u64) {
+        self.fresh.fetch_add(blocks, Relaxed);
+    }
+
+    /// It has been made, and may have looked at none of them.
+    pub(crate) fn end_retry(&self) {
+        self.fresh.store(0, Relaxed);
     }
 
     /// Gives up blocks that were read until those left have at most `budget_bytes`.

@@ -155,18 +155,16 @@ impl Records {
     /// What must be read before the records of all these slots are in memory.
     pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot>) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
-        let (mut hits, mut misses) = (0, 0);
+        let mut cold = 0;
         for slot in slots.filter(|&slot| self.is_stored && !self.warm.contains(slot)) {
-            match self.cold.missing(slot) {
-                None => hits += 1,
-                Some(block) => {
-                    misses += 1;
-                    plan.add(block)?;
-                }
+            cold += 1;
+            if let Some(block) = self.cold.missing(slot) {
+                plan.add(block)?;
             }
         }
-        if hits + misses > 0 {
-            self.cold.count(hits, misses);
+        // A call that is to be made again is counted then.
+        if cold > 0 && plan.is_empty() {
+            self.cold.count(cold);
         }
         Ok(plan)
     }

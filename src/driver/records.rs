@@ -24,7 +24,7 @@ pub(crate) async fn with_records<S: Store, T>(
         // What was read is used before anybody else can make room for what he reads.
         outcome = host.with(|index| {
             index.admit(&plan, &keys, values)?;
-            index.expect_retry();
+            index.expect_retry(&plan);
             let outcome = call(index);
             if !matches!(outcome, Err(Error::Cold(_))) {
                 index.trim();
@@ -61,7 +61,7 @@ pub(crate) async fn carry_out<S: Store>(
     let (keys, values) = read(store, host, &plan).await?;
     host.with(|index| {
         index.admit(&plan, &keys, values)?;
-        index.expect_retry();
+        index.expect_retry(&plan);
         Ok(())
     })?;
     if again() {

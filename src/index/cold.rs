@@ -109,9 +109,9 @@ impl Index {
         Ok(())
     }
 
-    /// The next call is one that has been counted already.
-    pub(crate) fn expect_retry(&self) {
-        self.parts.records.cold.expect_retry();
+    /// A plan has been carried out, and the call that needed it comes next.
+    pub(crate) fn expect_retry(&self, plan: &ReadPlan) {
+        self.parts.records.cold.expect_retry(plan.len() as u64);
     }
 
     /// What is held, as the policy sees it.
@@ -156,8 +156,9 @@ impl Index {
         }
     }
 
-    /// Gives up blocks that were read, as many as are too many.
+    /// Gives up blocks that were read, as many as are too many, once whoever they were read for has had them.
     pub(crate) fn trim(&mut self) {
+        self.parts.records.cold.end_retry();
         if self.config.max_bytes.is_some() {
             let budget = self.shares().cache;
             self.parts.records.cold.trim(budget);

@@ -48,12 +48,12 @@ impl StoredBytes {
     }
 }
 
-/// Reads of records that are in the store only: those that found them in memory, from an earlier reading, and the others.
+/// Reads of records that are in the store only. Of those that one call makes in one block, only the first can miss it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
     /// Found in memory.
     pub hits: u64,
-    /// Read from the store.
+    /// Read from the store: as many as blocks were read for them.
     pub misses: u64,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use thermocline::{
     Batch, Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, SearchOptions,
-    Store, StoreError, StoredIndex,
+    SharedIndex, Store, StoreError, StoredIndex,
 };
 
 use crate::layout::{manifests, orphans};
@@ -266,4 +266,38 @@ fn mostly_dead_blocks_are_written_anew_and_their_bytes_come_back() {
     let index = again.index().unwrap();
     assert_eq!(index.iter().count(), 1500 - gone.len());
     assert!(index.check().unwrap().ok);
+}
+
+/// Each block that is read for a call is one miss, by whatever way the call is made, and each other cold record a hit.
+#[test]
+fn hits_and_misses_are_counted_once() {
+    let place = MemoryStore::with_value_bytes(4000);
+    drop(filled(place.clone(), 1500));
+    let store = Reads { inner: place.clone(), ..Default::default() };
+    let alone = now(StoredIndex::open(&store, lazily(config()))).unwrap();
+    let shared = SharedIndex::open(place, lazily(config())).unwrap();
+    let mut rng = Rng(21);
+    store.since();
+    let (mut read, mut before) = (0, 0);
+    for round in 0..60 {
+        let query = rng.vector(DIMENSIONS);
+        let hits = now(alone.search(&query, SearchOptions::top(8))).unwrap();
+        assert_eq!(shared.search_stored(&query, SearchOptions::top(8)).unwrap(), hits);
+        let id = Id::Number(round * 25);
+        assert_eq!(now(alone.get(&id, |_| ())), Ok(Some(())));
+        assert_eq!(shared.get_stored(&id, |_| ()), Ok(Some(())));
+        read += store.since().1.len() as u64;
+        let cache = alone.index().unwrap().stats().cache;
+        assert_eq!(cache.misses, read);
+        // At least the answer's own records were looked at, and the one that was asked for.
+        assert!(cache.hits + cache.misses > before + 8, "{cache:?} after {before}");
+        before = cache.hits + cache.misses;
+        assert_eq!(shared.read(|index| index.stats().cache), cache, "round {round}");
+    }
+    assert!(read > 20, "{read} blocks");
+    // What nobody's call has asked for counts as neither, nor does it hide what the next call reads.
+    now(alone.export()).unwrap();
+    now(alone.search(&[0.5; DIMENSIONS], SearchOptions::top(8))).unwrap();
+    let cache = alone.index().unwrap().stats().cache;
+    assert!(cache.misses == read && cache.hits + cache.misses >= before + 8, "{cache:?}");
 }
