@@ -1,10 +1,11 @@
-//! Records -> blocks. Neighbours come together, so that the records of one answer are in few blocks.
+//! Records -> blocks. Neighbours come together, the nearest first of all, so that the records of one answer are in few blocks.
 
 use super::checkpoint::Writing;
 use super::cold::block_keys;
 use super::{Error, Index};
 use crate::arena::{MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes};
 use crate::format::{AS_IT_IS, StoredBlock};
+use crate::quantize::{PointBuffer, Scorer, Space, with_space};
 use crate::segments::segments_of;
 use crate::slot_set::SlotSet;
 use crate::store::Batch;
@@ -15,7 +16,17 @@ use xxhash_rust::xxh64::xxh64;
 const MOST_BLOCK_BYTES: u32 = 128 << 10;
 
 /// What choosing a record for a block costs beside its bytes.
-const MEMBER_COST_BYTES: u64 = 512;
+const MEMBER_COST_BYTES: u64 = 1024;
+/// A block that has all but this part of what it may hold is full…
+const SPARE_PART: usize = 8;
+/// …and of one that has less, no more than so many records are passed over because they are too long for the rest.
+const MOST_PASSED: usize = 32;
+/// A record draws another one by the inverse of their distance, to this power.
+const PULL_POWER: i32 = 3;
+/// Nearer than this part of a usual distance is as near as can be.
+const LEAST_DISTANCE: f32 = 0.001;
+/// The pull of what does not go into the block under way.
+const PASSED: f32 = -1.0;
 /// What packing costs: as many bytes are encoded in so much time.
 const ENCODED_BYTE_NS: f64 = 4.0;
 
@@ -33,15 +44,19 @@ pub(super) struct Gathering {
     cursor: Slot,
     /// With which the next block begins.
     start: Option<Slot>,
-    /// Neighbours of what is in the block under way, in the order in which they were met, each once.
+    /// Neighbours of what is in the block under way, in the order in which they were met, each once, and what was passed over.
     met: Vec<Slot>,
-    /// By slot, how many links lead there from the block under way.
-    links: Vec<u8>,
+    /// By slot, how much the block under way draws it: 0 unless it was met.
+    pulls: Vec<f32>,
+    /// Any of the distances between neighbours, by which others are measured; 0 before the first.
+    usual: f32,
+    buffer: PointBuffer,
 }
 
 impl Gathering {
-    pub(super) const fn new() -> Self {
-        Self { pending: SlotSet::new(), cursor: Slot(0), start: None, met: Vec::new(), links: Vec::new() }
+    pub(super) fn new() -> Self {
+        let (pending, met, pulls, buffer) = (SlotSet::new(), Vec::new(), Vec::new(), PointBuffer::default());
+        Self { pending, cursor: Slot(0), start: None, met, pulls, usual: 0.0, buffer }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -60,8 +75,9 @@ impl Index {
         let slots = self.parts.slots();
         gathering.pending.reserve(slots)?;
         gathering.cursor = Slot(0);
-        gathering.links.try_reserve(slots.saturating_sub(gathering.links.len()))?;
-        gathering.links.resize(slots, 0);
+        gathering.pulls.try_reserve(slots.saturating_sub(gathering.pulls.len()))?;
+        gathering.pulls.resize(slots, 0.0);
+        self.parts.codes.prepare(&mut gathering.buffer)?;
         for segment in 0..segments_of(slots) {
             // A record that is not stored has no place, and the segment of places has changed since it had.
             if !self.parts.records.changes_mut().has(segment) {
@@ -165,11 +181,12 @@ impl Index {
         }
     }
 
-    /// The records of one block: one that is pending, then always the one that most links lead to from those in the block, until
-    /// it has `most_bytes` or nothing is pending.
+    /// The records of one block: one that is pending, then always the one that those in the block draw most, until it is full or
+    /// nothing is pending. What is too long for the room that is left is passed over.
     fn fill_block(&self, gathering: &mut Gathering, most_bytes: usize) -> Result<(Vec<Slot>, Vec<u8>), Error> {
         let (mut members, mut bytes) = (Vec::new(), Vec::new());
         members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
+        let mut passed = 0;
         while members.len() < MOST_RECORDS
             && let Some(slot) = gathering.next()
         {
@@ -180,7 +197,12 @@ impl Index {
             };
             let len = stored_record_bytes(&record);
             if !members.is_empty() && bytes.len() + len > most_bytes {
-                break;
+                if bytes.len() > most_bytes - most_bytes / SPARE_PART || passed == MOST_PASSED {
+                    break;
+                }
+                passed += 1;
+                gathering.pass_over(slot)?;
+                continue;
             }
             bytes.try_reserve(len).map_err(|_| OutOfMemory)?;
             put_record(&record, &mut |part| {
@@ -189,9 +211,7 @@ impl Index {
             })?;
             gathering.pending.remove(slot);
             members.push(slot);
-            for neighbour in self.parts.graph.neighbours(slot) {
-                gathering.meet(neighbour)?;
-            }
+            with_space!(&self.parts.codes, codes => gathering.meet(codes, slot, self.parts.graph.neighbours(slot)))?;
         }
         gathering.leave();
         Ok((members, bytes))
@@ -199,41 +219,99 @@ impl Index {
 }
 
 impl Gathering {
-    /// The pending slot that most links lead to, the one met first of several; any when there is none.
+    /// The pending slot that is drawn most, the one met first of several; any when none is.
     fn next(&mut self) -> Option<Slot> {
-        let Self { pending, cursor, start, met, links } = self;
+        let Self { pending, cursor, start, met, pulls, .. } = self;
+        let pull = |slot: Slot| pulls.get(slot.index()).copied().unwrap_or(0.0);
         met.retain(|&slot| pending.contains(slot));
-        let strength = |slot: &Slot| links.get(slot.index()).copied().unwrap_or(0);
-        match met.iter().rev().copied().max_by_key(strength) {
-            Some(slot) => Some(slot),
-            None => start.take().filter(|&slot| pending.contains(slot)).or_else(|| {
-                let slot = pending.next_from(*cursor)?;
-                *cursor = slot;
-                Some(slot)
-            }),
+        let mut most = 0.0;
+        let mut drawn = None;
+        for &slot in &*met {
+            if pull(slot) > most {
+                (most, drawn) = (pull(slot), Some(slot));
+            }
         }
+        drawn.or_else(|| start.take().filter(|&slot| pending.contains(slot))).or_else(|| {
+            let mut slot = pending.next_from(*cursor)?;
+            *cursor = slot;
+            while pull(slot) == PASSED {
+                slot = pending.next_from(Slot(slot.0 + 1))?;
+            }
+            Some(slot)
+        })
     }
 
-    fn meet(&mut self, slot: Slot) -> Result<(), OutOfMemory> {
-        if let Some(count) = self.links.get_mut(slot.index()).filter(|_| self.pending.contains(slot)) {
-            if *count == 0 {
-                self.met.try_reserve(1)?;
-                self.met.push(slot);
+    /// A record has come into the block, and draws its neighbours.
+    fn meet<S: Space>(
+        &mut self,
+        codes: &S,
+        slot: Slot,
+        neighbours: impl Iterator<Item = Slot>,
+    ) -> Result<(), OutOfMemory> {
+        let Self { pending, met, pulls, usual, buffer, .. } = self;
+        let point = codes.point(slot, buffer);
+        for neighbour in neighbours.filter(|&neighbour| pending.contains(neighbour)) {
+            let Some(pull) = pulls.get_mut(neighbour.index()) else { continue };
+            if *pull == PASSED {
+                continue;
             }
-            *count = count.saturating_add(1);
+            if *pull == 0.0 {
+                met.try_reserve(1)?;
+                met.push(neighbour);
+            }
+            *pull += if point.has_zero() { strength(point.score(neighbour), usual) } else { 1.0 };
         }
         Ok(())
     }
 
-    /// Forgets what was met. The next block begins with what had most links to this one.
+    /// A record is too long for the block under way.
+    fn pass_over(&mut self, slot: Slot) -> Result<(), OutOfMemory> {
+        let Some(pull) = self.pulls.get_mut(slot.index()) else { return Ok(()) };
+        if *pull == 0.0 {
+            self.met.try_reserve(1)?;
+            self.met.push(slot);
+        }
+        *pull = PASSED;
+        Ok(())
+    }
+
+    /// Forgets what was met. The next block begins with what was passed over first, or with what this one draws most.
     fn leave(&mut self) {
-        let next = self.next();
+        let passed = |slot: &Slot| self.pulls.get(slot.index()) == Some(&PASSED) && self.pending.contains(*slot);
+        let passed = self.met.iter().copied().find(passed);
+        let next = passed.or_else(|| self.next());
         for slot in &self.met {
-            if let Some(count) = self.links.get_mut(slot.index()) {
-                *count = 0;
+            if let Some(pull) = self.pulls.get_mut(slot.index()) {
+                *pull = 0.0;
             }
         }
         self.met.clear();
         self.start = next;
+    }
+}
+
+/// How much records at this distance draw one another: more than nothing, and no more than can be added up.
+fn strength(distance: f32, usual: &mut f32) -> f32 {
+    if *usual <= 0.0 && distance.is_finite() {
+        *usual = distance;
+    }
+    let ratio = distance.abs() / usual.max(f32::MIN_POSITIVE);
+    ratio.max(LEAST_DISTANCE).powi(-PULL_POWER).max(f32::MIN_POSITIVE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearer_the_stronger_whatever_the_unit() {
+        let mut usual = 0.0;
+        assert_eq!(strength(0.0, &mut usual), 1e9);
+        assert_eq!((strength(5e9, &mut usual), usual), (1.0, 5e9));
+        assert_eq!(strength(2.5e9, &mut usual), 8.0);
+        for odd in [f32::NAN, f32::INFINITY, f32::MAX, -1.0, 0.0] {
+            let strength = strength(odd, &mut usual);
+            assert!(strength > 0.0 && strength <= 1e9, "{odd}: {strength}");
+        }
     }
 }
