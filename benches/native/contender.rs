@@ -42,11 +42,7 @@ impl Contender {
 
     fn open(&mut self, given: &Fields<'_>) -> Result<String, String> {
         self.config = Some(Config {
-            metric: match given.needed("metric")? {
-                "cosine" => Metric::Cosine,
-                "l2" => Metric::L2,
-                other => return Err(format!("metric: cosine or l2, got {other}")),
-            },
+            metric: metric_of(given)?,
             quantization: match given.needed("quantization")? {
                 "int8" => Quantization::Int8,
                 "none" => Quantization::None,
@@ -211,11 +207,19 @@ impl Contender {
     }
 }
 
+pub(crate) fn metric_of(given: &Fields<'_>) -> Result<Metric, String> {
+    match given.needed("metric")? {
+        "cosine" => Ok(Metric::Cosine),
+        "l2" => Ok(Metric::L2),
+        other => Err(format!("metric: cosine or l2, got {other}")),
+    }
+}
+
 fn vector(flat: &[f32], row: usize, dimensions: usize) -> Result<&[f32], String> {
     flat.get(row * dimensions..(row + 1) * dimensions).ok_or_else(|| format!("there is no row {row}"))
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -241,7 +245,7 @@ fn cpu_ns() -> Option<u64> {
     stat.split_whitespace().next()?.parse().ok()
 }
 
-fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

@@ -4,12 +4,14 @@
 //! |---------------------------|---------------------------------------------------------------------------------|
 //! | `native serve`            | thermocline as a contender: commands come in on standard input, answers go out   |
 //! | `native exact key=value…` | true neighbours by an exact scan that shares no code with the crate              |
+//! | `native tiers key=value…` | what is held with records cold, how few blocks an answer lies in, what reading costs |
 //! | anything else             | says so; `cargo bench` and `cargo test --benches` come here                      |
 
 mod contender;
 mod exact;
 mod fields;
 mod stored;
+mod tiers;
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some("serve") => serve(),
         Some("exact") => exact::run(&Fields::new(args.iter().skip(1).map(String::as_str))),
+        Some("tiers") => tiers::run(&Fields::new(args.iter().skip(1).map(String::as_str))),
         _ => {
             println!("native: part of the harness; run `cargo xtask bench`");
             Ok(())

@@ -21,6 +21,12 @@ export async function prepareSets({ from, rows, cache, sample, exact }) {
   return sets;
 }
 
+/** A synthetic set of another shape. */
+export function prepareSynthetic({ cache, exact, ...shape }) {
+  const load = () => synthesize(shape);
+  return prepare({ name: `synthetic-${shape.dimensions}`, metric: "l2", load, key: shape.rows }, cache, exact);
+}
+
 async function prepare({ name, metric, load, key, folder: source }, cache, exact) {
   const folder = join(cache, `${name}-${key || "all"}`);
   const about = join(folder, "set.json");
