@@ -31,6 +31,7 @@ mod order;
 mod segments;
 mod slot_set;
 mod store;
+mod wipe;
 
 mod arena;
 mod expiry;

@@ -8,6 +8,8 @@ use super::place::MOST_RECORDS;
 use super::record::{PayloadKind, Record};
 use crate::format::{AS_IT_IS, FormatError, RecordHeader, StoredBlock, zeros};
 use crate::types::OutOfMemory;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::wipe::wipe;
 
 /// Says what a vector's inverse norm is; none for a vector that cannot be indexed.
 pub(crate) type InverseNorm<'a> = dyn FnMut(&[f32]) -> Option<f32> + 'a;
@@ -18,6 +20,13 @@ pub(super) struct Block {
     words: Vec<u32>,
     /// Where each record begins, and its inverse norm.
     records: Vec<(u32, f32)>,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Drop for Block {
+    fn drop(&mut self) {
+        wipe(&mut self.words);
+    }
 }
 
 impl Block {

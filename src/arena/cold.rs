@@ -298,6 +298,18 @@ impl Cold {
         }
     }
 
+    /// Gives up blocks that were read for a plan.
+    pub(crate) fn give_up(&mut self, plan: &ReadPlan) {
+        for &number in plan.blocks() {
+            let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Read(_))) else {
+                continue;
+            };
+            let bytes = held.resident_bytes();
+            held.content = Content::Stored;
+            self.read_bytes -= bytes;
+        }
+    }
+
     /// Forgets blocks without records.
     pub(crate) fn drop_dead(&mut self) {
         self.blocks.retain(|held| held.stored.dead < held.stored.records);

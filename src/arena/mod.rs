@@ -12,6 +12,7 @@
 //! | `codec/` | how blocks are packed, and how that is chosen |
 //! | `cold.rs` | the cold arena: places, the table of blocks, those that have been read |
 //! | `mapped.rs` | records that lie in a mapped file |
+//! | `used.rs` | which records were read lately |
 //! | `records.rs` | all records of an index: warm, cold, mapped |
 //!
 //! A position is one `u32`: the slab's index in the high bits, the word within the slab in the low ones. A record is
@@ -28,6 +29,7 @@ mod place;
 pub(crate) mod record;
 mod records;
 mod slab;
+mod used;
 pub(crate) mod warm;
 
 pub(crate) use block::{put_record, stored_record_bytes};

@@ -5,7 +5,10 @@ use super::cold::{Cold, ReadPlan};
 use super::mapped::MappedRecords;
 use super::place::Place;
 use super::record::{AppendError, PayloadKind, Record};
+use super::slab::SlabName;
+use super::used::Used;
 use super::warm::WarmArena;
+use crate::format::StoredBlock;
 use crate::segments::Changes;
 use crate::types::{OutOfMemory, Slot};
 
@@ -16,6 +19,8 @@ pub(crate) struct Records {
     pub(crate) cold: Cold,
     /// Whether places are kept: in an index that is stored nowhere there are none.
     is_stored: bool,
+    /// Of the warm records of a stored index, which have been read since the last look.
+    used: Used,
     /// Records that nobody has changed since they were mapped. They are neither warm nor stored.
     mapped: Option<MappedRecords>,
 }
@@ -23,13 +28,13 @@ pub(crate) struct Records {
 impl Records {
     /// No records, with vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
     pub(crate) const fn new(dimensions: usize) -> Self {
-        Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false, mapped: None }
+        Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false, used: Used::new(), mapped: None }
     }
 
     /// The same without the records. Blocks that were written keep their numbers.
     pub(crate) fn emptied(&self) -> Self {
         let (warm, cold) = (WarmArena::new(self.dimensions()), Cold::new(self.cold.kept_below()));
-        Self { warm, cold, is_stored: self.is_stored, mapped: None }
+        Self { warm, cold, is_stored: self.is_stored, used: Used::new(), mapped: None }
     }
 
     /// Keeps places from here on, for the slots `0..len` and all that come.
@@ -39,9 +44,14 @@ impl Records {
         Ok(())
     }
 
+    /// Makes room to note which of the slots `0..len` are read, before they get places: until then nothing is given up of them.
+    pub(crate) fn note_reads(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        self.used.reserve(len)
+    }
+
     /// Takes that back: all records are warm.
     pub(crate) fn unstore(&mut self) {
-        self.cold = Cold::new(0);
+        (self.cold, self.used) = (Cold::new(0), Used::new());
         self.is_stored = false;
     }
 
@@ -156,7 +166,11 @@ impl Records {
     pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot>) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
         let mut cold = 0;
-        for slot in slots.filter(|&slot| self.is_stored && !self.warm.contains(slot)) {
+        for slot in slots.filter(|_| self.is_stored) {
+            if self.warm.contains(slot) {
+                self.used.note(slot);
+                continue;
+            }
             cold += 1;
             if let Some(block) = self.cold.missing(slot) {
                 plan.add(block)?;
@@ -167,6 +181,11 @@ impl Records {
             self.cold.count(cold);
         }
         Ok(plan)
+    }
+
+    /// The block that has to be read for the record of a slot, which is not in memory; none when it is lost.
+    pub(crate) fn unread(&self, slot: Slot) -> Option<&StoredBlock> {
+        self.cold.missing(slot).and_then(|block| self.cold.stored(block))
     }
 
     /// Whether the record of `slot` was stored and is not as it was written.
@@ -227,26 +246,61 @@ impl Records {
         self.cold.withdraw(from);
     }
 
-    /// Gives up the warm copies of records that the store keeps, of those that came first, until at most `budget_bytes` are
-    /// warm or none is left to give up.
+    /// Gives up the warm copies of records that the store keeps, until at most `budget_bytes` are warm or none is left to give
+    /// up. Those that came first go first, as in [`Cold::trim`]: unless they were read since they were last looked at, and then
+    /// only when nothing else is left.
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
-        for slab in self.warm.oldest()? {
-            if self.warm.slab_bytes() <= budget_bytes {
-                break;
-            }
-            let (mut offset, end) = (0, self.warm.slab_words(slab));
-            while let Some((words, slot, position)) = self.warm.walk(slab, offset).filter(|_| offset < end) {
-                offset += words;
-                let is_kept = self.cold.places().get(slot).is_some_and(|place| self.cold.keeps(place));
-                if position.is_some() && is_kept {
-                    self.warm.remove(slot);
-                    self.cold.cool(slot);
+        // What is moved comes behind all that is there.
+        self.warm.seal();
+        for spares in [true, false] {
+            for slab in self.warm.oldest()? {
+                if self.warm.slab_bytes() <= budget_bytes {
+                    break;
                 }
+                self.demote_slab(slab, spares);
             }
-            self.warm.drop_slab(slab);
         }
         self.warm.trim();
         Ok(())
+    }
+
+    /// The same with one slab. One that was mostly read is spared as a whole; of any other, what was read is moved to the open
+    /// slab, so that moving costs no more than is given up.
+    fn demote_slab(&mut self, slab: SlabName, spares: bool) {
+        let (mut read, mut live) = (0, 0);
+        self.each_live(slab, |records, slot, words, _| {
+            live += words;
+            read += if records.used.contains(slot) { words } else { 0 };
+        });
+        if spares && read > 0 && 2 * read >= live {
+            self.each_live(slab, |records, slot, _, _| records.used.clear(slot));
+            return;
+        }
+        self.each_live(slab, |records, slot, words, position| {
+            if !records.cold.places().get(slot).is_some_and(|place| records.cold.keeps(place)) {
+                return;
+            }
+            if spares && records.used.contains(slot) {
+                records.used.clear(slot);
+                // What cannot be moved stays where it is.
+                records.warm.refresh(slot, words, position);
+            } else {
+                records.warm.remove(slot);
+                records.cold.cool(slot);
+            }
+        });
+        self.warm.drop_slab(slab);
+    }
+
+    /// The live records of a slab: slot, length in words, position.
+    fn each_live(&mut self, slab: SlabName, mut each: impl FnMut(&mut Self, Slot, usize, u32)) {
+        let (mut offset, end) = (0, self.warm.slab_words(slab));
+        while let Some((words, slot, position)) = self.warm.walk(slab, offset).filter(|_| offset < end) {
+            offset += words;
+            if let Some(position) = position {
+                each(self, slot, words, position);
+            }
+        }
     }
 
     /// Reads of cold records that found their block in memory, and that did not.
@@ -302,6 +356,7 @@ impl Records {
     pub(crate) fn resident_bytes(&self) -> usize {
         self.warm.resident_bytes()
             + self.cold.table_bytes()
+            + self.used.resident_bytes()
             + self.mapped.as_ref().map_or(0, MappedRecords::resident_bytes)
     }
 

@@ -9,6 +9,7 @@
 
 use crate::order::sort_by;
 use crate::types::OutOfMemory;
+use crate::wipe;
 
 /// log2 of the words in a slab: 2^18 words are 1 MiB. Fewer only in tests.
 pub(super) const SLAB_BITS: u32 = 18;
@@ -27,6 +28,13 @@ struct Slab {
     live_words: usize,
     /// 0 when there is no slab at this index.
     birth: u64,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Drop for Slab {
+    fn drop(&mut self) {
+        wipe::wipe(&mut self.words);
+    }
 }
 
 #[derive(Debug)]
@@ -82,7 +90,8 @@ impl<const BITS: u32> Slabs<BITS> {
                 let before = open.words.capacity();
                 if before < needed {
                     let size = needed.max(2 * before).min(Self::SLAB_WORDS);
-                    open.words.try_reserve_exact(size - open.words.len())?;
+                    let additional = size - open.words.len();
+                    wipe::reserve_exact(&mut open.words, additional)?;
                     self.capacity_words += open.words.capacity() - before;
                 }
                 Ok(())
@@ -164,7 +173,7 @@ impl<const BITS: u32> Slabs<BITS> {
 
     /// Closes the open slab. A tail of more than a sixteenth of a slab is given back; a smaller one is kept, because
     /// returning odd pieces would keep the allocator from reusing the whole slab later.
-    fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         if let Some(open) = self.open.take().and_then(|open| self.slabs.get_mut(open)) {
             let before = open.words.capacity();
             if before - open.words.len() > Self::SLAB_WORDS / 16 {

@@ -184,6 +184,11 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.oldest()
     }
 
+    /// The next record begins another slab.
+    pub(super) fn seal(&mut self) {
+        self.slabs.seal();
+    }
+
     /// Words of the records, live and stale, in a slab.
     pub(super) fn slab_words(&self, slab: SlabName) -> usize {
         self.slabs.used_bytes(slab) / size_of::<u32>()
@@ -200,6 +205,13 @@ impl<const BITS: u32> WarmArena<BITS> {
         let header = Header::read(self.slabs.get(position)?)?;
         let live = self.locator.get(header.slot) == Some(position);
         Some((header.record_words(self.dimensions), header.slot, live.then_some(position)))
+    }
+
+    /// Moves the live record of a slot to the open slab, unless it is there, or there is no memory.
+    pub(super) fn refresh(&mut self, slot: Slot, words: usize, position: u32) {
+        if let Ok(Some(copy)) = self.slabs.copy(position, words) {
+            self.repoint(slot, copy);
+        }
     }
 
     /// Makes `slot` point to a verified copy of its record; the original becomes stale.

@@ -93,6 +93,10 @@ impl Parts {
     pub(crate) fn truncate(&mut self, len: usize) -> (usize, usize) {
         let graph = self.graph.resident_bytes();
         let codes = self.codes.resident_bytes();
+        if cfg!(not(target_arch = "wasm32")) {
+            // Rows that are given back are not to be found in memory.
+            (len..self.codes.len()).for_each(|slot| self.codes.erase(Slot(slot as u32)));
+        }
         self.ids.truncate(len);
         self.tombstones.truncate(len);
         self.codes.resize(len);

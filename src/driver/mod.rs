@@ -27,6 +27,7 @@ mod write;
 pub(crate) use compact::complete;
 pub(crate) use compact::{Rewrite, compact};
 pub(crate) use open::{create, open};
+use records::export;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use records::{carry_out, read_some};
 pub(crate) use records::{read_ahead, with_records};

@@ -1,7 +1,7 @@
 //! An index and the store that keeps it.
 
 use super::time::{WallClock, expire, has_expired, system_time_ms};
-use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, open, read_ahead, with_records};
+use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, export, open, read_ahead, with_records};
 use crate::compact::CompactionReport;
 use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store};
@@ -84,8 +84,8 @@ impl<S: Store> StoredIndex<S> {
     /// Opens what is in the store, or makes an index in it. The store stays open when that fails, and is dropped.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`],
-    /// [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
+    /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`], but not for links of which only
+    /// the proof finds that they are wrong ([`Index::link_step`]); [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
     /// what is there; [`Error::OutOfMemory`]; what the store said.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy, now_ms, stopwatch } = options;
@@ -99,8 +99,11 @@ impl<S: Store> StoredIndex<S> {
             }
             match opened.read_ahead().await {
                 Ok(()) => {
-                    opened.with(Index::link_all)?;
-                    return Ok(opened);
+                    return match opened.with(Index::link_all) {
+                        // Links that are not as they must be are said by the calls that need them, however it was opened.
+                        Ok(()) | Err(Error::Corrupt { .. }) => Ok(opened),
+                        Err(error) => Err(error),
+                    };
                 }
                 // A writer has dropped meanwhile what this one was to read. There is a newer checkpoint.
                 Err(Error::StoreFailed { .. }) if mode == Mode::ReadOnly && left > 0 => left -= 1,
@@ -183,13 +186,15 @@ impl<S: Store> StoredIndex<S> {
         with_records(&self.store, self, |index| Ok(index.get(id)?.map(&mut read))).await
     }
 
-    /// [`Index::export`], with all that is in the store only, once all is linked.
+    /// [`Index::export`], with all that is in the store only, once all is linked. Beside the export itself no more is held than
+    /// before but for a megabyte: blocks are read in parts, twice each, and given up again.
     ///
     /// # Errors
-    /// As there, but never [`Error::Cold`] or [`Error::Unlinked`]; what the store said.
+    /// As there, but never [`Error::Cold`] or [`Error::Unlinked`]; what the store said. [`Error::Busy`] when the index changed
+    /// each time while it waited for the store.
     pub async fn export(&self) -> Result<Vec<u8>, Error> {
         self.with(Index::link_all)?;
-        with_records(&self.store, self, |index| index.export()).await
+        export(&self.store, self).await
     }
 
     /// Changes the index in memory. [`StoredIndex::commit`] makes it durable.
@@ -241,8 +246,8 @@ impl<S: Store> StoredIndex<S> {
     }
 
     /// The same, after which nothing is left in the store, nor in memory that the index holds, of a record that was deleted or
-    /// replaced before: vector, code, payload or id. Memory that has been given back to the allocator, and what a medium keeps
-    /// of files that are gone, are not overwritten.
+    /// replaced before: vector, code, payload or id. Natively memory that held records is overwritten before it is given back to
+    /// the allocator. What the caller held of them, what the store did, and what a medium keeps of files that are gone, is not.
     ///
     /// # Errors
     /// As [`StoredIndex::compact`]; some may then be erased. [`Error::Corrupt`] when deleted records may be in a block that

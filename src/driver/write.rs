@@ -4,6 +4,7 @@ use super::packing::choose_packing;
 use super::{Host, with_records};
 use crate::index::{Error, Index, Step};
 use crate::store::{Store, StoreError};
+use crate::wipe::wipe;
 
 /// About how many bytes of a checkpoint are encoded between two waits: so many values of the length that the store handles
 /// well, and no more than takes a millisecond or two.
@@ -17,10 +18,11 @@ const MOST_STEP_BYTES: usize = 1 << 20;
 /// [`Error::Busy`] beside another call of this. What the store said: the index then takes no changes any more.
 pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let taken = host.with(|index| index.journal_mut().map_or(Ok(None), |journal| journal.take()))?;
-    let Some((key, bytes)) = taken else { return Ok(()) };
+    let Some((key, mut bytes)) = taken else { return Ok(()) };
     let mut appending = Appending { host, is_known: false };
     let outcome = store.append(&key, &bytes).await;
     appending.is_known = true;
+    wipe(&mut bytes);
     told(host, outcome)
 }
 

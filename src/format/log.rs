@@ -8,6 +8,7 @@ use super::FormatError;
 use super::entry::Entry;
 use super::frame::{ALIGNMENT, Frame, HEADER_BYTES, RawFrame, seal};
 use crate::types::OutOfMemory;
+use crate::wipe;
 
 /// The longest a frame's entries may be together. Any single one is shorter.
 const MOST_BODY_BYTES: usize = (1 << 31) - 1;
@@ -21,6 +22,13 @@ pub(crate) struct LogWriter {
     sealed_bytes: usize,
     entries: u32,
     next_sequence: u64,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        wipe::wipe(&mut self.buffer);
+    }
 }
 
 /// A place in the open frame to go back to.
@@ -65,7 +73,7 @@ impl LogWriter {
             return Err(FormatError::OutOfMemory);
         }
         // Padding included, so that sealing cannot fail.
-        self.buffer.try_reserve(header + len + ALIGNMENT).map_err(|_| OutOfMemory)?;
+        wipe::reserve(&mut self.buffer, header + len + ALIGNMENT)?;
         self.buffer.resize(self.buffer.len() + header, 0);
         entry.each_part(&mut |part| self.buffer.extend_from_slice(part));
         self.entries += 1;
@@ -82,7 +90,9 @@ impl LogWriter {
     pub(crate) fn rewind(&mut self, mark: Mark) -> bool {
         let possible = mark.sequence == self.next_sequence && mark.open_bytes <= self.open_bytes();
         if possible {
-            self.buffer.truncate(self.sealed_bytes + mark.open_bytes);
+            let end = self.sealed_bytes + mark.open_bytes;
+            wipe::wipe(self.buffer.get_mut(end..).unwrap_or_default());
+            self.buffer.truncate(end);
             self.entries = mark.entries;
         }
         possible
@@ -112,7 +122,10 @@ impl LogWriter {
     /// Drops sealed frames, the first `bytes` bytes: a store has them.
     pub(crate) fn forget(&mut self, bytes: usize) {
         let bytes = bytes.min(self.sealed_bytes);
-        self.buffer.drain(..bytes);
+        self.buffer.copy_within(bytes.., 0);
+        let left = self.buffer.len() - bytes;
+        wipe::wipe(self.buffer.get_mut(left..).unwrap_or_default());
+        self.buffer.truncate(left);
         self.sealed_bytes -= bytes;
     }
 
@@ -124,6 +137,7 @@ impl LogWriter {
         rest.try_reserve(open.len() + if open.is_empty() { 0 } else { ALIGNMENT })?;
         rest.extend_from_slice(open);
         let mut sealed = core::mem::replace(&mut self.buffer, rest);
+        wipe::wipe(sealed.get_mut(self.sealed_bytes..).unwrap_or_default());
         sealed.truncate(self.sealed_bytes);
         self.sealed_bytes = 0;
         Ok(sealed)

@@ -106,6 +106,11 @@ impl Layout {
         self.sections.first().map_or(0, |section| section.0)
     }
 
+    /// Where a section begins.
+    pub(crate) fn start(&self, kind: Kind) -> u64 {
+        kind.section().and_then(|at| self.sections.get(at)).map_or(0, |section| section.0)
+    }
+
     /// The length of the whole, in bytes.
     pub(crate) const fn total_bytes(&self) -> u64 {
         self.total
@@ -178,6 +183,19 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
         header.extend_from_slice(&xxh64(&header, 0).to_le_bytes());
         header.extend_from_slice(&table);
         if self.sink.write(0, &header) { Ok(()) } else { Err(FormatError::Io { why: "no room for the header".into() }) }
+    }
+}
+
+impl SectionWriter<'_, Vec<u8>> {
+    /// Goes over so many bytes of the section under way, which are in the sink already.
+    pub(crate) fn adopt(&mut self, len: u64) -> Result<(), FormatError> {
+        let range = usize::try_from(self.at).ok().zip(usize::try_from(self.at + len).ok());
+        let Some(bytes) = range.and_then(|(start, end)| self.sink.get(start..end)) else {
+            return Err(FormatError::Io { why: format!("{len} bytes at {} are not there", self.at) });
+        };
+        self.checksum.update(bytes);
+        self.at += len;
+        Ok(())
     }
 }
 

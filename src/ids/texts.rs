@@ -2,6 +2,7 @@
 //! number, and neither a list of free places nor a collection is needed.
 
 use crate::types::{Id, OutOfMemory};
+use crate::wipe::wipe;
 
 const CHUNK_TEXTS: usize = 1024;
 
@@ -58,6 +59,7 @@ impl Texts {
         }
         if let Id::Text(text) = gone {
             self.bytes -= text.len();
+            wipe(&mut text.into_boxed_bytes());
         }
         // The chunk where the next one goes stays, so what was reserved still is.
         self.chunks.truncate(self.count / CHUNK_TEXTS + 1);

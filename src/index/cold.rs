@@ -7,6 +7,7 @@ use crate::arena::{MOST_RECORDS, ReadPlan};
 use crate::format::{Key, StoredBlock, piece_count};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
+use crate::wipe::wipe;
 
 /// So much is read at a time when everything must be.
 const PART_BYTES: u64 = 4 << 20;
@@ -94,7 +95,7 @@ impl Index {
                 return Err(Error::StoreFailed { why });
             }
             let bytes = join(block_keys(&stored, self.piece_bytes()), &mut pieces.into_iter());
-            let bytes = match bytes {
+            let mut bytes = match bytes {
                 Ok(bytes) => Some(bytes),
                 Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
                 Err(_) => None,
@@ -104,7 +105,9 @@ impl Index {
                 // Where the codes are the vectors, their records have none.
                 if vector.is_empty() { Some(0.0) } else { Some(config.inverse_norm(vector).ok()? as f32) }
             };
-            parts.records.admit(number, bytes.as_deref(), &mut inverse_norm)?;
+            let admitted = parts.records.admit(number, bytes.as_deref(), &mut inverse_norm);
+            wipe(bytes.as_deref_mut().unwrap_or_default());
+            admitted?;
         }
         Ok(())
     }

@@ -10,7 +10,8 @@ impl Index {
     /// Says whether there was one. Constant time.
     ///
     /// # Errors
-    /// [`Error::InvalidId`]; [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`] and what the store has failed with.
+    /// [`Error::InvalidId`]; [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`], what the store has failed with, and
+    /// [`Error::Corrupt`] when two of its records have one id: nobody can tell which of them is meant.
     pub fn delete(&mut self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
         self.check_writable()?;
@@ -41,6 +42,10 @@ impl Index {
         let used = self.parts.ids.numbers_used();
         self.job = None;
         self.pending = self.pending.emptied();
+        if cfg!(not(target_arch = "wasm32")) && self.is_stored() {
+            // Codes are not to be found in memory that is given back.
+            (0..self.parts.codes.len()).for_each(|slot| self.parts.codes.erase(Slot(slot as u32)));
+        }
         let records = self.parts.records.emptied();
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);

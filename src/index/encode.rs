@@ -56,11 +56,17 @@ impl Index {
         Ok(())
     }
 
-    /// Where the record of each slot ends, with those before it ending at `end`. Where each begins can so be told without
-    /// reading the records.
-    pub(super) fn put_record_ends(&self, segment: usize, end: &mut u64, to: &mut Put<'_>) -> Result<(), FormatError> {
+    /// Where the record of each slot ends, with those before it ending at `end`; `bytes` says how long one is. Where each begins
+    /// can so be told without reading the records.
+    pub(super) fn put_record_ends(
+        &self,
+        segment: usize,
+        end: &mut u64,
+        bytes: impl Fn(Slot) -> u64,
+        to: &mut Put<'_>,
+    ) -> Result<(), FormatError> {
         let word = |slot| {
-            *end += self.record_bytes(slot);
+            *end += bytes(slot);
             *end
         };
         put_words(self.slots_in(segment), word, to)

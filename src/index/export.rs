@@ -26,6 +26,23 @@ impl Index {
 
     /// Writes the index into a sink of as many bytes as `layout` says.
     pub(crate) fn export_to<S: ByteSink + ?Sized>(&self, layout: Layout, sink: &mut S) -> Result<(), Error> {
+        let records = |to: &mut SectionWriter<'_, S>| {
+            for segment in 0..segments_of(self.parts.slots()) {
+                self.put_records(segment, &mut |bytes| to.put(bytes))?;
+            }
+            Ok(())
+        };
+        self.export_with(layout, sink, |slot| self.record_bytes(slot), records)
+    }
+
+    /// The same with records of these lengths, which `records` writes.
+    pub(super) fn export_with<S: ByteSink + ?Sized>(
+        &self,
+        layout: Layout,
+        sink: &mut S,
+        bytes: impl Fn(Slot) -> u64,
+        records: impl FnOnce(&mut SectionWriter<'_, S>) -> Result<(), FormatError>,
+    ) -> Result<(), Error> {
         let mut to = SectionWriter::new(sink, layout);
         to.put(self.meta().to_bytes(&mut [0; Meta::MOST_BYTES])?)?;
         to.end(Kind::Meta)?;
@@ -41,8 +58,11 @@ impl Index {
         let mut end = 0u64;
         // The first record begins where none has ended yet.
         to.put(&end.to_le_bytes())?;
-        self.export_array(&mut to, Kind::RecordOffsets, |segment, put| self.put_record_ends(segment, &mut end, put))?;
-        self.export_array(&mut to, Kind::Records, |segment, put| self.put_records(segment, put))?;
+        self.export_array(&mut to, Kind::RecordOffsets, |segment, put| {
+            self.put_record_ends(segment, &mut end, &bytes, put)
+        })?;
+        records(&mut to)?;
+        to.end(Kind::Records)?;
         let expires = !self.parts.expiries.is_empty();
         self.export_array(
             &mut to,
@@ -71,6 +91,11 @@ impl Index {
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
         self.check_linked()?;
         self.need_all()?;
+        self.layout_with((0..self.parts.slots() as u32).map(|slot| self.record_bytes(Slot(slot))).sum())
+    }
+
+    /// The same with so many bytes of records.
+    pub(super) fn layout_with(&self, record_bytes: u64) -> Result<Layout, Error> {
         let [codes, lower, scales] = self.parts.codes.row_bytes();
         let slots = self.parts.slots() as u64;
         let graph = &self.parts.graph;
@@ -86,7 +111,7 @@ impl Index {
             8 * slots,
             self.parts.ids.iter().map(|(_, id)| texts(&id)).sum(),
             8 * (slots + 1),
-            (0..slots as u32).map(|slot| self.record_bytes(Slot(slot))).sum(),
+            record_bytes,
             if self.parts.expiries.is_empty() { 0 } else { 8 * slots },
         ]))
     }

@@ -18,6 +18,7 @@
 //! | `encode`  | a segment of slots -> its stored arrays                              |
 //! | `decode`  | stored arrays -> slots, nothing believed                             |
 //! | `export`  | index -> bytes                                                       |
+//! | `exporting` | the same, of records that are read meanwhile                       |
 //! | `import`  | bytes -> index                                                       |
 //! | `map`     | an export as an index, where it lies                                 |
 //! | `backing` | where changes go beside memory                                       |
@@ -40,6 +41,7 @@ mod encode;
 mod error;
 mod expire;
 mod export;
+mod exporting;
 mod get;
 mod import;
 mod insert;

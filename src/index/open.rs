@@ -12,6 +12,7 @@ use crate::format::{
 use crate::order::sort_by;
 use crate::store::Mode;
 use crate::types::{Id, OutOfMemory};
+use crate::wipe::wipe;
 use xxhash_rust::xxh64::xxh64;
 
 /// About how many bytes are read from a store at once: so many values of the length that it handles well, and no more than
@@ -243,7 +244,7 @@ pub(super) fn join(
 ) -> Result<Vec<u8>, Error> {
     let mut joined = Vec::new();
     for key in keys {
-        let Some(piece) = values.next().flatten() else {
+        let Some(mut piece) = values.next().flatten() else {
             return Err(corrupt(format!("{key} is missing")).into());
         };
         if joined.is_empty() {
@@ -251,6 +252,7 @@ pub(super) fn join(
         } else {
             joined.try_reserve(piece.len()).map_err(|_| Error::OutOfMemory)?;
             joined.extend_from_slice(&piece);
+            wipe(&mut piece);
         }
     }
     Ok(joined)

@@ -4,6 +4,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod erased;
 mod lifetime;
 mod refusing;
 mod stored;

@@ -29,6 +29,9 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(CALM) };
     // Below zero where a thread gives back what another has taken.
     static HELD: Cell<i64> = const { Cell::new(0) };
+    static MOST: Cell<i64> = const { Cell::new(0) };
+    static SOUGHT: Cell<Option<&'static [u8]>> = const { Cell::new(None) };
+    static FREED: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Refusing;
@@ -47,9 +50,10 @@ pub(crate) fn refusing<T>(refused: Refused, work: impl FnOnce() -> T) -> (T, boo
 
 /// Runs `work` without refusals and without counting, in the middle of [`refusing`].
 pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
-    let state = STATE.replace(CALM);
+    let (state, sought) = (STATE.replace(CALM), SOUGHT.replace(None));
     let outcome = work();
     STATE.set(state);
+    SOUGHT.set(sought);
     outcome
 }
 
@@ -58,10 +62,34 @@ pub(crate) fn held() -> i64 {
     HELD.get()
 }
 
+/// Runs `work`, and says by how much more than before this thread held at most meanwhile.
+pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, i64) {
+    let before = HELD.get();
+    MOST.set(before);
+    let outcome = work();
+    (outcome, MOST.get() - before)
+}
+
+/// Runs `work`, and says how many pieces of memory that this thread gave back meanwhile, other than [`undisturbed`], had these
+/// bytes in them.
+pub(crate) fn freed_with<T>(sought: &'static [u8], work: impl FnOnce() -> T) -> (T, usize) {
+    SOUGHT.set(Some(sought));
+    FREED.set(0);
+    let outcome = work();
+    SOUGHT.set(None);
+    (outcome, FREED.get())
+}
+
+/// Looks at what is about to be given back.
+fn is_sought(bytes: &[u8]) -> bool {
+    SOUGHT.get().is_some_and(|sought| bytes.windows(sought.len()).any(|window| window == sought))
+}
+
 /// Passes on what an allocator has returned, and counts it if it is something.
 fn taken(pointer: *mut u8, bytes: usize) -> *mut u8 {
     if !pointer.is_null() {
         HELD.set(HELD.get() + bytes as i64);
+        MOST.set(MOST.get().max(HELD.get()));
     }
     pointer
 }
@@ -88,8 +116,9 @@ unsafe impl GlobalAlloc for Refusing {
         if is_refused(layout.size()) {
             return core::ptr::null_mut();
         }
+        // Zeros, so that whoever looks at a piece sees only what its holder has put there.
         // SAFETY: as above.
-        taken(unsafe { System.alloc(layout) }, layout.size())
+        taken(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     // SAFETY: as above.
@@ -108,9 +137,15 @@ unsafe impl GlobalAlloc for Refusing {
         if refused {
             return core::ptr::null_mut();
         }
+        // SAFETY: the piece is the caller's, and so many bytes long.
+        let had = is_sought(unsafe { core::slice::from_raw_parts(pointer, layout.size()) });
         // SAFETY: as above.
         let moved = taken(unsafe { System.realloc(pointer, layout, size) }, size);
         if !moved.is_null() {
+            let more = size.saturating_sub(layout.size());
+            // SAFETY: the piece is `size` bytes long now, of which the last `more` have come with this call.
+            unsafe { moved.add(size - more).write_bytes(0, more) };
+            FREED.set(FREED.get() + usize::from(had && moved != pointer));
             HELD.set(HELD.get() - layout.size() as i64);
         }
         moved
@@ -119,6 +154,9 @@ unsafe impl GlobalAlloc for Refusing {
     // SAFETY: as above.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.set(HELD.get() - layout.size() as i64);
+        // SAFETY: the piece is the caller's, and so many bytes long.
+        let had = is_sought(unsafe { core::slice::from_raw_parts(pointer, layout.size()) });
+        FREED.set(FREED.get() + usize::from(had));
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }

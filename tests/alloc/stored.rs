@@ -1,16 +1,16 @@
 //! The same for an index in a store: committing, writing a checkpoint, opening. The store itself is never refused anything.
 
-use crate::refusing::{Refused, refusing, undisturbed};
+use crate::refusing::{Refused, held, peak, refusing, undisturbed};
 use crate::{config, id, seen, vector};
 use thermocline::{
-    Batch, Error, Index, MemoryStore, Mode, OpenOptions, Payload, Quantization, SearchOptions, Store, StoreError,
-    StoredIndex, block_on,
+    Batch, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, Quantization, SearchOptions, Store,
+    StoreError, StoredIndex, block_on,
 };
 use xxhash_rust::xxh64::Xxh64;
 
 /// A place whose own memory does not count.
 #[derive(Clone)]
-struct Calm(MemoryStore);
+pub(crate) struct Calm(pub(crate) MemoryStore);
 
 impl Store for Calm {
     async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
@@ -238,4 +238,120 @@ fn a_hostile_manifest_is_not_believed() {
         }
     }
     assert!(refused > 100, "{refused} were refused");
+}
+
+/// Records of four kilobytes, which do not pack, all in the store.
+fn long_records(count: usize, max_bytes: usize) -> StoredIndex<Calm> {
+    let place = Calm(MemoryStore::default());
+    let config = Config { max_bytes: Some(max_bytes), ..config(Quantization::Int8) };
+    let options = OpenOptions { config: Some(config), lazy: true, ..Default::default() };
+    let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+    let mut state = 1u32;
+    for number in 0..count {
+        let bytes: Vec<u8> = (0..4000)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect();
+        stored.change(|index| index.insert_with_id(id(number), &vector(number), Some(Payload::Bytes(&bytes)))).unwrap();
+        if stored.checkpoint_due().unwrap() {
+            now(stored.checkpoint()).unwrap();
+        }
+    }
+    now(stored.checkpoint()).unwrap();
+    now(stored.close()).unwrap();
+    now(StoredIndex::open(place, options)).unwrap()
+}
+
+#[test]
+fn an_export_holds_itself_and_a_part_of_the_records() {
+    let stored = long_records(3000, 1_500_000);
+    let cached = |number| now(stored.get(&id(number), |_| ())).unwrap().unwrap();
+    (0..200).for_each(cached);
+    let before = stored.index().unwrap().stats();
+    let (exported, most) = peak(|| now(stored.export()).unwrap());
+    let beside = most - exported.len() as i64;
+    assert!(exported.len() > 12_000_000 && beside < 4_000_000, "{beside} bytes beside {}", exported.len());
+    let after = stored.index().unwrap().stats();
+    let held = |stats: &thermocline::Stats| (stats.bytes.warm, stats.bytes.cold_cache, stats.cache);
+    assert_eq!(held(&after), held(&before), "nothing that was in memory has given way");
+    // It is what an export of records in memory is.
+    let all = Index::import(&exported).unwrap();
+    assert!(all.check().unwrap().ok && all.export().unwrap() == exported);
+    for number in (0..3000).step_by(37) {
+        let expected = |record: thermocline::Record<'_>| format!("{record:?}");
+        let found = now(stored.get(&id(number), expected)).unwrap();
+        assert_eq!(found, all.get(&id(number)).unwrap().map(expected));
+    }
+}
+
+#[test]
+fn each_allocation_of_an_export_refused() {
+    let stored = long_records(300, 200_000);
+    let expected = now(stored.export()).unwrap();
+    for mode in [Refused::Only, Refused::From] {
+        for nth in 1.. {
+            let (exported, was_refused) = refusing(mode(nth), || now(stored.export()));
+            match exported {
+                Ok(exported) => assert!(exported == expected),
+                Err(error) => assert!(was_refused && error == Error::OutOfMemory, "{error}"),
+            }
+            if !was_refused {
+                assert!(nth > 20, "{nth}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn reading_cold_records_again_and_again_keeps_nothing() {
+    let stored = long_records(1000, 700_000);
+    let read = |from: usize| {
+        for number in from..from + 300 {
+            now(stored.search(&vector(number), SearchOptions::top(5))).unwrap();
+            assert_eq!(now(stored.get(&id(number * 7 % 1000), |record| record.payload.is_some())), Ok(Some(true)));
+        }
+        let bytes = stored.index().unwrap().stats().bytes;
+        held() - bytes.cold_cache as i64
+    };
+    let first = read(0);
+    let misses = stored.index().unwrap().stats().cache.misses;
+    let last = (1..10).fold(first, |_, round| read(100 * round));
+    assert!(stored.index().unwrap().stats().cache.misses > misses + 1000, "they were read from the store");
+    assert!(last <= first + 2000, "{first} bytes beside the blocks, and later {last}");
+}
+
+/// Who opens an index and is refused memory from there on loses what has expired, and nothing else.
+#[test]
+fn expiry_needs_no_memory_after_opening() {
+    let place = place();
+    let early: fn() -> f64 = || 0.0;
+    {
+        let options = OpenOptions { now_ms: early, ..Default::default() };
+        let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+        for number in 0..20 {
+            let (id, vector) = (Id::Number(9000 + number), vector(number as usize));
+            let moment = 1e12 + number as f64;
+            stored.change(|index| index.insert_with_id_expiring(id, &vector, None, Some(moment))).unwrap();
+            if number == 9 {
+                now(stored.checkpoint()).unwrap();
+            }
+        }
+        now(stored.commit()).unwrap();
+    }
+    for lazy in [false, true] {
+        let options = OpenOptions { lazy, now_ms: early, ..Default::default() };
+        let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+        assert_eq!(stored.index().unwrap().pending() > 0, lazy);
+        let count = stored.index().unwrap().len();
+        let (expired, was_refused) =
+            refusing(Refused::From(1), || stored.change(|index| Ok((index.expire(1e12 + 4.0), index.expire(2e12)))));
+        assert_eq!((expired, was_refused), (Ok((5, 15)), false));
+        assert_eq!(stored.index().unwrap().len(), count - 20);
+        assert_eq!(stored.index().unwrap().contains(&Id::Number(9003)), Ok(false));
+        now(stored.read_ahead()).unwrap();
+        seen(&stored.index().unwrap());
+    }
 }

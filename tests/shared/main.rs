@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use thermocline::{Config, Id, Index, MemoryStore, OpenOptions, SearchOptions, SharedIndex};
+use thermocline::{Config, Id, Index, MemoryStore, OpenOptions, Payload, SearchOptions, SharedIndex, Store, block_on};
 
 const DIMENSIONS: usize = 8;
 const READERS: usize = 100;
@@ -188,4 +188,63 @@ fn what_has_expired_is_there_for_nobody() {
     assert!(hits.len() == 11 && hits.iter().all(|hit| hit.id != "brief".into()));
     index.change(|index| index.upsert_expiring("brief", &vector(99), None, Some(now_ms()))).unwrap();
     assert_eq!(index.compact(1.0).unwrap().tombstones_removed, 3);
+}
+
+/// Whether some value of a store has these bytes in it.
+fn holds(store: &MemoryStore, bytes: &[u8]) -> bool {
+    let keys = block_on(store.list("")).unwrap().unwrap();
+    let values = block_on(store.read(&keys)).unwrap().unwrap();
+    values.into_iter().flatten().any(|value| value.windows(bytes.len()).any(|window| window == bytes))
+}
+
+/// Whoever compacts at the same time may end a compaction that began before the deletion, and checkpoints write what there was.
+#[test]
+fn erasing_beside_compactions_leaves_nothing() {
+    let store = MemoryStore::with_value_bytes(2000);
+    let options = OpenOptions {
+        config: Some(Config { ef_construction: 32, ..Config::new(DIMENSIONS) }),
+        ..OpenOptions::default()
+    };
+    let index = SharedIndex::open(store.clone(), options).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (index, over) = (index.clone(), &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    index.compact(0.05).unwrap();
+                    thread::yield_now();
+                }
+            });
+        }
+        let (writer, over_too) = (index.clone(), &over);
+        scope.spawn(move || {
+            for number in 5000.. {
+                if over_too.load(Ordering::Relaxed) {
+                    break;
+                }
+                writer.change(|index| index.upsert(5000 + number % 50, &vector(number), None)).unwrap();
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        for round in 0..6u64 {
+            let secret = format!("a secret of round {round}");
+            for number in 0..60 {
+                let payload = if number % 20 == 7 { secret.as_str() } else { "nothing of interest" };
+                let put = |index: &mut Index| {
+                    index.upsert(number, &vector(100 * round + number), Some(Payload::Json(payload)))
+                };
+                index.change(put).unwrap();
+            }
+            index.checkpoint().unwrap();
+            assert!(holds(&store, secret.as_bytes()), "it is there before");
+            for number in [7, 27, 47] {
+                assert!(index.delete(&Id::Number(number)).unwrap());
+            }
+            index.erase(0.05).unwrap();
+            assert!(!holds(&store, secret.as_bytes()), "round {round}");
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(index.read(|index| index.check().unwrap().ok));
 }

@@ -18,6 +18,7 @@ use super::matches::Effort;
 use super::packing::Packing;
 use crate::format::{FormatError, RecordHeader, zeros};
 use crate::types::OutOfMemory;
+use crate::wipe::wipe;
 
 const WORD: usize = size_of::<u32>();
 /// A number of a vector is so many bytes, and so many parts.
@@ -197,6 +198,7 @@ pub(in super::super) fn unpack(
             }
         }
     }
+    wipe(&mut part);
     Ok(words)
 }
 

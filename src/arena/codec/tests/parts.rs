@@ -149,3 +149,24 @@ fn what_a_little_can_stand_for_is_little() {
         assert!(bytes_of(&words) == record, "{} bytes for a megabyte", packed.len());
     }
 }
+
+/// Under lengths that agree with one another there may still be more than the records take.
+#[test]
+fn what_is_longer_than_its_records_is_refused() {
+    let rest = [&(4u32 | 2 << 30).to_le_bytes()[..], b"four"].concat();
+    let packed = |rest: &[u8], plane: &[u8]| {
+        let len = |part: &[u8]| (part.len() as u32).to_le_bytes();
+        // Parts that are as long as they are unpacked lie there as they are.
+        [&[len(plane); 4].concat()[..], &len(rest), &plane.repeat(4), rest].concat()
+    };
+    for codec in [Packing::Lz4.codec(), Packing::Deflate.codec()] {
+        let read = |rest: &[u8], plane: &[u8], raw| unpack(codec, &packed(rest, plane), raw, 1, 2);
+        assert_eq!(read(&rest, b"ab", 16).unwrap().len(), 4);
+        for more in [4, 8, 400] {
+            let longer = [&rest[..], &vec![0; more]].concat();
+            let raw = 16 + more as u64;
+            assert!(matches!(read(&longer, b"ab", raw), Err(FormatError::Corrupt { .. })), "{more} bytes more");
+        }
+        assert!(read(&rest, b"abc", 16).is_err() && read(&rest, b"abc", 20).is_err());
+    }
+}

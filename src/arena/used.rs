@@ -1,0 +1,56 @@
+//! Which records have been read since they were last asked about: one bit a slot.
+
+use crate::types::{OutOfMemory, Slot};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Set by whoever reads, in any number of threads; asked and cleared by whoever makes room. It never shrinks: it is an eighth of
+/// a byte for the most slots that there were.
+#[derive(Debug)]
+pub(super) struct Used(Vec<AtomicU32>);
+
+/// Where the bit of a slot is.
+const fn place(slot: Slot) -> (usize, u32) {
+    (slot.index() / u32::BITS as usize, 1 << (slot.0 % u32::BITS))
+}
+
+impl Used {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Makes room for the slots `0..len`.
+    pub(super) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        let words = len.div_ceil(u32::BITS as usize);
+        if words > self.0.len() {
+            self.0.try_reserve(words - self.0.len())?;
+            self.0.resize_with(words, AtomicU32::default);
+        }
+        Ok(())
+    }
+
+    /// The record of a slot has been read.
+    #[inline]
+    pub(super) fn note(&self, slot: Slot) {
+        let (at, bit) = place(slot);
+        // Most have been: a word that is only read is nothing that threads contend for.
+        if let Some(word) = self.0.get(at).filter(|word| word.load(Relaxed) & bit == 0) {
+            word.fetch_or(bit, Relaxed);
+        }
+    }
+
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        let (at, bit) = place(slot);
+        self.0.get(at).is_some_and(|word| word.load(Relaxed) & bit != 0)
+    }
+
+    pub(super) fn clear(&self, slot: Slot) {
+        let (at, bit) = place(slot);
+        if let Some(word) = self.0.get(at) {
+            word.fetch_and(!bit, Relaxed);
+        }
+    }
+
+    pub(super) const fn resident_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<AtomicU32>()
+    }
+}

@@ -1,0 +1,160 @@
+//! An export of an index whose records are in the store, some of them read at a time and given up again.
+//!
+//! 1. How long each record is: those in memory are looked at, the blocks of the others are asked for.
+//! 2. Room for all of it. Each record goes where it belongs, in whatever order the blocks come.
+//! 3. Everything else, around the records, and the checksums.
+//!
+//! Each block is read twice, for there is no telling where a record goes before the lengths of all are known. In between the
+//! index may be used. When it has changed, the export begins anew.
+
+use super::{Error, Index};
+use crate::arena::{ReadPlan, put_record, stored_record_bytes};
+use crate::format::{ByteSink, FormatError, Kind, zeros};
+use crate::slot_set::SlotSet;
+use crate::types::Slot;
+
+/// So much is read at a time.
+const PART_BYTES: u64 = 1 << 20;
+
+/// What an export begun is of. An index of which this is the same has the same records in the same slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    next_sequence: u64,
+    live: usize,
+    deleted: usize,
+    compacted: Option<usize>,
+}
+
+/// An export under way.
+#[derive(Debug)]
+pub(crate) struct Exporting {
+    moment: Moment,
+    /// Slots whose records are still to be looked at.
+    left: SlotSet,
+    /// Of each slot, how long its record is; and then where among all records it ends.
+    ends: Vec<u64>,
+    /// Empty as long as lengths are looked at.
+    bytes: Vec<u8>,
+    /// Where in them records begin.
+    start: u64,
+}
+
+impl Index {
+    fn moment(&self) -> Moment {
+        Moment {
+            next_sequence: self.journal().map_or(0, |journal| journal.next_sequence()),
+            live: self.len(),
+            deleted: self.parts.tombstones.deleted(),
+            compacted: self.compact_progress().map(|progress| progress.done),
+        }
+    }
+
+    fn with_records(&self) -> Result<SlotSet, Error> {
+        Ok(self.parts.tombstones.live_slots().snapshot()?)
+    }
+
+    /// Begins an export.
+    ///
+    /// # Errors
+    /// [`Error::Unlinked`]; [`Error::OutOfMemory`].
+    pub(crate) fn export_begin(&self) -> Result<Exporting, Error> {
+        self.check_linked()?;
+        let (left, ends) = (self.with_records()?, zeros(self.parts.slots())?);
+        Ok(Exporting { moment: self.moment(), left, ends, bytes: Vec::new(), start: 0 })
+    }
+
+    /// Goes on with what is in memory, and says what is to be read next; nothing when [`Index::export_end`] is.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the index has changed since the export began; [`Error::Corrupt`] when a record is lost;
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn export_step(&self, exporting: &mut Exporting) -> Result<ReadPlan, Error> {
+        loop {
+            if exporting.moment != self.moment() {
+                return Err(Error::Busy);
+            }
+            let plan = self.export_records(exporting)?;
+            if !plan.is_empty() || !exporting.bytes.is_empty() {
+                return Ok(plan);
+            }
+            let mut end = 0;
+            for bytes in &mut exporting.ends {
+                end += *bytes;
+                *bytes = end;
+            }
+            let layout = self.layout_with(end)?;
+            exporting.start = layout.start(Kind::Records);
+            exporting.bytes = zeros(usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?)?;
+            exporting.left = self.with_records()?;
+        }
+    }
+
+    /// Looks at the records that are left and in memory.
+    fn export_records(&self, exporting: &mut Exporting) -> Result<ReadPlan, Error> {
+        let Exporting { left, ends, bytes, start, .. } = exporting;
+        let records = &self.parts.records;
+        let (mut plan, mut planned) = (ReadPlan::default(), 0);
+        let mut next = left.next_from(Slot(0));
+        while let Some(slot) = next {
+            next = left.next_from(Slot(slot.0 + 1));
+            let Some(record) = records.record(slot) else {
+                let block = records.unread(slot).ok_or_else(super::get::lost)?;
+                let is_planned = plan.blocks().binary_search(&block.number).is_ok();
+                if !is_planned && (plan.is_empty() || planned + block.raw_bytes <= PART_BYTES) {
+                    planned += block.raw_bytes;
+                    plan.add(block.number)?;
+                }
+                continue;
+            };
+            left.remove(slot);
+            let len = stored_record_bytes(&record) as u64;
+            if bytes.is_empty() {
+                *ends.get_mut(slot.index()).ok_or(Error::Busy)? = len;
+                continue;
+            }
+            let end = ends.get(slot.index()).copied().unwrap_or(0);
+            let mut at = *start + end.checked_sub(len).ok_or(Error::Busy)?;
+            put_record(&record, &mut |part| {
+                let has_room = bytes.write(at, part);
+                at += part.len() as u64;
+                if has_room { Ok(()) } else { Err(FormatError::Io { why: "a record is longer than it was".into() }) }
+            })?;
+        }
+        Ok(plan)
+    }
+
+    /// Takes what was read for [`Index::export_step`], goes on, and gives up what was read.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn export_read(
+        &mut self,
+        exporting: &mut Exporting,
+        plan: &ReadPlan,
+        keys: &[String],
+        values: Vec<Option<Vec<u8>>>,
+    ) -> Result<ReadPlan, Error> {
+        self.admit(plan, keys, values)?;
+        let next = self.export_step(exporting);
+        self.parts.records.cold.give_up(plan);
+        next
+    }
+
+    /// Writes what is around the records, once they are all there.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the index has changed since; [`Error::OutOfMemory`].
+    pub(crate) fn export_end(&self, exporting: Exporting) -> Result<Vec<u8>, Error> {
+        let Exporting { moment, ends, mut bytes, .. } = exporting;
+        if moment != self.moment() {
+            return Err(Error::Busy);
+        }
+        let total = ends.last().copied().unwrap_or(0);
+        let len = |slot: Slot| {
+            let end = |at: usize| ends.get(at).copied().unwrap_or(total);
+            end(slot.index()) - slot.index().checked_sub(1).map_or(0, end)
+        };
+        self.export_with(self.layout_with(total)?, &mut bytes, len, |to| to.adopt(total))?;
+        Ok(bytes)
+    }
+}

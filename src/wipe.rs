@@ -1,0 +1,43 @@
+//! Overwriting what is about to be given back to the allocator, so that nothing of a deleted record stays there.
+//!
+//! In WebAssembly there is no need: the memory of an instance is overwritten as a whole (`pkg/src/keeper.ts`).
+
+use crate::types::OutOfMemory;
+
+/// Puts zeros in place of values that nobody needs any more.
+#[inline]
+pub(crate) fn wipe<T: bytemuck::Zeroable + Copy>(values: &mut [T]) {
+    if cfg!(not(target_arch = "wasm32")) {
+        values.fill(T::zeroed());
+        // A compiler that sees that they are not read again would leave the writing out.
+        core::hint::black_box(values);
+    }
+}
+
+/// Makes room for so many values more, as `try_reserve` does, and leaves no copy of those that there are where they were.
+#[inline(always)]
+pub(crate) fn reserve<T: bytemuck::Zeroable + Copy>(values: &mut Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
+    let needed = values.len().saturating_add(additional);
+    if cfg!(target_arch = "wasm32") || needed <= values.capacity() {
+        return Ok(values.try_reserve(additional)?);
+    }
+    reserve_exact(values, needed.max(2 * values.len()) - values.len())
+}
+
+/// The same as `try_reserve_exact`.
+#[inline(always)]
+pub(crate) fn reserve_exact<T: bytemuck::Zeroable + Copy>(
+    values: &mut Vec<T>,
+    additional: usize,
+) -> Result<(), OutOfMemory> {
+    let needed = values.len().saturating_add(additional);
+    if cfg!(target_arch = "wasm32") || needed <= values.capacity() {
+        return Ok(values.try_reserve_exact(additional)?);
+    }
+    let mut grown = Vec::new();
+    grown.try_reserve_exact(needed)?;
+    grown.extend_from_slice(values);
+    wipe(values);
+    *values = grown;
+    Ok(())
+}

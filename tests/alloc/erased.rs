@@ -1,0 +1,81 @@
+//! Memory that is given back to the allocator: nothing of a deleted record is left in it.
+
+use crate::refusing::{freed_with, undisturbed};
+use crate::stored::Calm;
+use crate::{config, vector};
+use thermocline::{
+    Config, Id, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex, SystemClock, block_on,
+};
+
+const SECRET: &[u8] = b"what nobody is to find";
+
+/// In turns: whose payload, whose string id, or whose vector is the secret.
+fn put(stored: &StoredIndex<Calm>, number: usize, is_secret: bool) -> Id {
+    let text = String::from_utf8(SECRET.to_vec()).unwrap();
+    let id = if is_secret && number.is_multiple_of(2) { format!("{text} {number}") } else { format!("plain {number}") };
+    let payload = if is_secret { SECRET } else { b"of no interest at all" };
+    let id = Id::from(&*id);
+    let own = id.clone();
+    stored.change(|index| index.insert_with_id(own, &vector(number), Some(Payload::Bytes(payload)))).unwrap();
+    id
+}
+
+fn now<T>(future: impl Future<Output = T>) -> T {
+    block_on(future).unwrap()
+}
+
+#[test]
+fn no_freed_memory_has_a_deleted_record_in_it() {
+    for (lazy, max_bytes) in [(false, None), (true, None), (true, Some(400_000))] {
+        let place = Calm(MemoryStore::with_value_bytes(2000));
+        let config = Config { max_bytes, ..config(Quantization::Int8) };
+        let options = OpenOptions { config: Some(config), lazy, ..Default::default() };
+        let mut stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+        let mut secrets: Vec<Id> = Vec::new();
+        for number in 0..400 {
+            let id = undisturbed(|| put(&stored, number, number % 5 == 0));
+            if number % 5 == 0 {
+                secrets.push(id);
+            }
+            if number == 250 {
+                now(stored.checkpoint()).unwrap();
+                now(stored.close()).unwrap();
+                stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+            }
+        }
+        now(stored.commit()).unwrap();
+        now(stored.search(&vector(5), SearchOptions::top(10))).unwrap();
+        let run = || {
+            for id in &secrets {
+                assert_eq!(stored.change(|index| index.delete(id)), Ok(true));
+            }
+            let report = now(stored.erase(&SystemClock::default())).unwrap();
+            assert_eq!((report.tombstones_removed, report.new_size), (80, 320));
+        };
+        let ((), freed) = freed_with(SECRET, run);
+        assert_eq!(freed, 0, "lazy {lazy}, {max_bytes:?}");
+        // Nor has what is left, when it is given back.
+        let ((), freed) = freed_with(SECRET, || now(stored.close()).unwrap());
+        assert_eq!(freed, 0);
+    }
+}
+
+#[test]
+fn an_index_that_is_given_up_leaves_no_record() {
+    let place = Calm(MemoryStore::default());
+    let options = OpenOptions { config: Some(config(Quantization::Int8)), ..Default::default() };
+    let stored = now(StoredIndex::open(place, options)).unwrap();
+    let fill = || {
+        for number in 0..300 {
+            undisturbed(|| drop(put(&stored, number, false)));
+            // Whoever gives a payload has it in memory of his own.
+            let own = undisturbed(|| Id::from(&*format!("with a payload {number}")));
+            stored.change(|index| index.insert_with_id(own, &vector(number), Some(Payload::Bytes(SECRET)))).unwrap();
+            now(stored.commit()).unwrap();
+        }
+    };
+    let ((), freed) = freed_with(SECRET, fill);
+    assert_eq!(freed, 0, "while it grows");
+    let ((), freed) = freed_with(SECRET, || stored.change(thermocline::Index::clear).unwrap());
+    assert_eq!(freed, 0, "when it is cleared");
+}
