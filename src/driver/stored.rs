@@ -85,8 +85,9 @@ impl<S: Store> StoredIndex<S> {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`], but not for links of which only
-    /// the proof finds that they are wrong ([`Index::link_step`]); [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts
-    /// what is there; [`Error::OutOfMemory`]; what the store said.
+    /// the proof finds that they are wrong ([`Index::link_step`]); [`Error::UnsupportedVersion`];
+    /// [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts what is there;
+    /// [`Error::OutOfMemory`]; what the store said.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy, now_ms, stopwatch } = options;
         let mut store = store;

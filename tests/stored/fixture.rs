@@ -101,6 +101,22 @@ fn the_frozen_place_is_what_it_was() {
     fs::remove_dir_all(path).unwrap();
 }
 
+/// A manifest without what depends on the order of records in blocks: the checksums of blocks, of segments of places, and its own.
+fn without_order(manifest: &[u8]) -> Vec<u8> {
+    const PLACES: u16 = 12;
+    let (head, segment, block, checksum) = (160, 32, 48, 24);
+    let word = |at: usize| u32::from_le_bytes(manifest[at..at + 4].try_into().unwrap()) as usize;
+    let segments = (0..word(72)).map(|i| head + segment * i);
+    let blocks = (0..word(76)).map(|i| head + segment * word(72) + block * i);
+    assert_eq!(head + segment * word(72) + block * word(76), manifest.len());
+    let places = segments.filter(|&at| u16::from_le_bytes([manifest[at], manifest[at + 1]]) == PLACES);
+    let mut left = manifest.to_vec();
+    for at in places.chain(blocks).chain([0]) {
+        left[at + checksum..at + checksum + 8].fill(0);
+    }
+    left
+}
+
 #[test]
 fn the_same_again_gives_the_same_files() {
     for name in ["place", "expiring"] {
@@ -122,7 +138,7 @@ fn the_same_again_gives_the_same_files() {
                 bytes
             };
             if name.starts_with("m_") {
-                assert_eq!(bytes.len(), kept[&name].len(), "{name} has changed");
+                assert!(without_order(&bytes) == without_order(&kept[&name]), "{name} has changed");
             } else if has_order {
                 assert!(sorted(&bytes) == sorted(&kept[&name]), "{name} has changed");
             } else {
