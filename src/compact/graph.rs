@@ -3,7 +3,6 @@
 use super::Parts;
 use super::job::{Job, Phase, cost};
 use crate::graph::{Fates, Graph, Scratch, cut_out, detach};
-use crate::quantize::with_space;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 
@@ -30,7 +29,7 @@ impl Job {
         }
         let (_, _, buffer) = scratch.split();
         codes.prepare(buffer)?;
-        with_space!(codes, space => cut_out(graph, space, slot, buffer));
+        cut_out(graph, codes.space(), slot, buffer);
         Ok(cost::CUT_OUT)
     }
 
@@ -67,7 +66,7 @@ impl Job {
             codes.prepare(buffer)?;
         }
         let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
-        let changed = with_space!(codes, space => graph.relink(space, slot, &fates, scratch))?;
+        let changed = graph.relink(codes.space(), slot, &fates, scratch)?;
         // Every node that stays is seen here or was added since, and one added above the entry point became it.
         let level = graph.level(slot);
         if self.highest.is_none_or(|highest| graph.level(highest) < level) {

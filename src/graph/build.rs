@@ -13,7 +13,7 @@ use super::scan::scan;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
 use super::select::{Neighbour, select, sort};
 use super::tree;
-use crate::quantize::{PointBuffer, Scorer, Space};
+use crate::quantize::{Point, Scorer, Space};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
@@ -53,9 +53,9 @@ impl Graph {
     /// Links a new node into the graph, to nodes of `live`. Its code is already in `space`; its slot is not in `live` yet.
     ///
     /// On an error nothing has changed. Expected cost: O(efConstruction log n) distances.
-    pub(crate) fn insert<S: Space>(
+    pub(crate) fn insert(
         &mut self,
-        space: &S,
+        space: &dyn Space,
         node: NewNode,
         live: &SlotSet,
         scratch: &mut Scratch,
@@ -79,9 +79,9 @@ impl Graph {
     }
 
     /// Steps 1 and 2: fills `plan` without changing the graph.
-    fn plan<S: Space>(
+    fn plan(
         &self,
-        space: &S,
+        space: &dyn Space,
         node: NewNode,
         live: &SlotSet,
         scratch: &mut Scratch,
@@ -102,28 +102,26 @@ impl Graph {
             return Ok(());
         }
         let (mut space_of_search, query, buffer) = scratch.split();
-        let point = space.point(slot, query);
-        let Some(mut start) = descend(self, &point, level) else { return Ok(()) };
+        let point = space.around(slot, query);
+        let Some(mut start) = descend(self, point, level) else { return Ok(()) };
         let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level(0));
         for level in (0..=level.min(top).0).rev().map(Level) {
             let limit = pool_limit(ef);
-            let kernels = space.kernels();
             let search = LevelSearch {
                 graph: self,
                 level,
-                scorer: &point,
-                kernels,
+                scorer: point,
                 start,
                 ef,
                 limit,
-                ending: self.growth().ending(self.m(), (ef * ENDING_PARTS.0).div_ceil(ENDING_PARTS.1), &point, start),
+                ending: self.growth().ending(self.m(), (ef * ENDING_PARTS.0).div_ceil(ENDING_PARTS.1), point, start),
             };
             let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
             if let Some(nearest) = space_of_search.pool.nearest() {
                 start = nearest;
             }
             if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
-                scan(&point, live, &mut Accept::All, ef, space_of_search.pool)?;
+                scan(point, live, &mut Accept::All, ef, space_of_search.pool)?;
             }
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
@@ -138,7 +136,7 @@ impl Graph {
     }
 
     /// Steps 3 and 4.
-    fn link<S: Space>(&mut self, space: &S, slot: Slot, plan: &mut Plan, scratch: &mut Scratch) {
+    fn link(&mut self, space: &dyn Space, slot: Slot, plan: &mut Plan, scratch: &mut Scratch) {
         let (_, query, buffer) = scratch.split();
         let mut rest = plan.chosen.as_mut_slice();
         for &(level, count) in &plan.counts {
@@ -165,14 +163,14 @@ impl Graph {
 
     /// Adds the link from `neighbour` back to `slot`, choosing its list anew when that is full.
     #[inline(never)]
-    fn link_back<S: Space>(
+    fn link_back(
         &mut self,
-        space: &S,
+        space: &dyn Space,
         neighbour: Neighbour,
         slot: Slot,
         level: Level,
         list: &mut Vec<Neighbour>,
-        [query, buffer]: [&mut PointBuffer; 2],
+        [query, buffer]: [&mut Point; 2],
     ) {
         if self.append(neighbour.slot, level, slot.0 | neighbour.mark) {
             return;
@@ -180,7 +178,7 @@ impl Graph {
         list.clear();
         let is_tree = neighbour.is_tree();
         list.push(Neighbour::marked(neighbour.distance, slot, is_tree, neighbour.mark));
-        score_list(&space.point(neighbour.slot, query), self.links(neighbour.slot, level), |distance, link| {
+        score_list(space.around(neighbour.slot, query), self.links(neighbour.slot, level), |distance, link| {
             let mark = link & TREE;
             list.push(Neighbour::marked(distance, target(link), mark != 0, mark));
         });
@@ -190,22 +188,21 @@ impl Graph {
     }
 }
 
-/// Distances from one node to each of a list's, four at a time.
+/// How many of a list are scored together.
+const TOGETHER: usize = 32;
+
+/// Distances from one node to each of a list's.
 #[inline(never)]
-pub(super) fn score_list(point: &impl Scorer, list: &[u32], mut put: impl FnMut(Distance, u32)) {
-    let links = used(list);
-    for &link in links {
-        point.touch(point.row(target(link)));
-    }
-    let mut groups = links.chunks_exact(4);
-    for group in &mut groups {
-        let distances = point.score4([0, 1, 2, 3].map(|i| target(group[i])));
-        for i in 0..4 {
-            put(distances[i], group[i]);
+pub(super) fn score_list(scorer: Scorer<'_>, list: &[u32], mut put: impl FnMut(Distance, u32)) {
+    for links in used(list).chunks(TOGETHER) {
+        let (mut slots, mut distances) = ([Slot::NONE; TOGETHER], [0.0; TOGETHER]);
+        for (slot, &link) in slots.iter_mut().zip(links) {
+            *slot = target(link);
         }
-    }
-    for &link in groups.remainder() {
-        put(point.score(target(link)), link);
+        scorer.score_all(&slots[..links.len()], &mut distances);
+        for (&link, distance) in links.iter().zip(distances) {
+            put(distance, link);
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl Growth {
     }
 
     /// When a search of width `ef` for `k` ends that starts at `start`.
-    pub(crate) fn ending(&self, k: usize, ef: usize, scorer: &impl Scorer, start: Slot) -> Ending {
+    pub(crate) fn ending(&self, k: usize, ef: usize, scorer: Scorer<'_>, start: Slot) -> Ending {
         if !scorer.has_zero() {
             return Ending::NEVER;
         }

@@ -42,9 +42,9 @@ impl Graph {
     /// Replaces the links of `slot` that lead to leaving nodes, on every level it reaches. Says whether there were any.
     ///
     /// On an error the lists of the levels not yet repaired are as they were.
-    pub(crate) fn relink<S: Space>(
+    pub(crate) fn relink(
         &mut self,
-        space: &S,
+        space: &dyn Space,
         slot: Slot,
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
         scratch: &mut Scratch,
@@ -64,9 +64,9 @@ impl Graph {
         changed
     }
 
-    fn relink_level<S: Space>(
+    fn relink_level(
         &mut self,
-        space: &S,
+        space: &dyn Space,
         slot: Slot,
         level: Level,
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
@@ -75,13 +75,13 @@ impl Graph {
     ) -> Result<(), OutOfMemory> {
         let kernels = space.kernels();
         let (mut search, query, buffer) = scratch.split();
-        let point = space.point(slot, query);
+        let point = space.around(slot, query);
         let wanted = self.links(slot, level).len();
         list.clear();
         list.try_reserve(EACH * REACH + self.capacity(level) + 2 * self.m())?;
         let kept = self.candidates(kernels, slot, level, fates, &mut search)?;
         let mut start = 0;
-        score_list(&point, search.found, |distance, link| {
+        score_list(point, search.found, |distance, link| {
             if list.len() < kept {
                 list.push(Neighbour::marked(distance, target(link), true, link & TREE));
                 return;
@@ -112,17 +112,8 @@ impl Graph {
                 let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
                 let accept = &mut Accept::If(&mut passes);
                 let limit = 16 * ef;
-                LevelSearch {
-                    graph: self,
-                    level,
-                    scorer: &point,
-                    kernels,
-                    start: entry,
-                    ef,
-                    limit,
-                    ending: Ending::NEVER,
-                }
-                .run(&mut search, accept)?;
+                LevelSearch { graph: self, level, scorer: point, start: entry, ef, limit, ending: Ending::NEVER }
+                    .run(&mut search, accept)?;
                 // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
                 list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
             }

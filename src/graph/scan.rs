@@ -13,7 +13,7 @@ const DEVIATIONS: f32 = 4.0;
 /// searching and for building, so that the two are one piece of code in the shipped wasm.
 #[inline(never)]
 pub(crate) fn scan(
-    scorer: &impl Scorer,
+    scorer: Scorer<'_>,
     live: &SlotSet,
     accept: &mut Accept<'_>,
     ef: usize,
@@ -26,7 +26,7 @@ pub(crate) fn scan(
 
 /// Adds to what a walk has left in the pool those of `slots` that are near enough, by the distances that walks compare.
 #[inline(never)]
-pub(crate) fn join(scorer: &impl Scorer, slots: impl Iterator<Item = Slot>, space: &mut SearchSpace<'_>) -> Outcome {
+pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space: &mut SearchSpace<'_>) -> Outcome {
     let SearchSpace { visited, pool, .. } = space;
     // Where no link is made up, a walk meets none of them.
     score_each(scorer, slots.filter(|&slot| !visited.contains(slot)), |Candidate { distance, slot }| {
@@ -37,29 +37,31 @@ pub(crate) fn join(scorer: &impl Scorer, slots: impl Iterator<Item = Slot>, spac
     if pool.is_overflowing() { Outcome::Overflow } else { Outcome::Complete }
 }
 
-/// Distances to each slot, four at a time.
+/// How many slots are scored together.
+const TOGETHER: usize = 32;
+
+/// Distances to each slot.
 #[inline]
-fn score_each(scorer: &impl Scorer, slots: impl Iterator<Item = Slot>, mut put: impl FnMut(Candidate)) {
-    let mut group = [Slot::NONE; 4];
-    let mut filled = 0;
-    for slot in slots {
-        group[filled] = slot;
-        filled += 1;
-        if filled == group.len() {
-            let distances = scorer.score4(group);
-            for (distance, slot) in distances.into_iter().zip(group) {
-                put(Candidate { distance, slot });
-            }
-            filled = 0;
+fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slot>, mut put: impl FnMut(Candidate)) {
+    let (mut group, mut distances) = ([Slot::NONE; TOGETHER], [0.0; TOGETHER]);
+    loop {
+        let mut filled = 0;
+        for (place, slot) in group.iter_mut().zip(&mut slots) {
+            *place = slot;
+            filled += 1;
         }
-    }
-    for &slot in &group[..filled] {
-        put(Candidate { distance: scorer.score(slot), slot });
+        scorer.score_all(&group[..filled], &mut distances);
+        for (&slot, distance) in group[..filled].iter().zip(distances) {
+            put(Candidate { distance, slot });
+        }
+        if filled < TOGETHER {
+            return;
+        }
     }
 }
 
 #[inline]
-fn offer(scorer: &impl Scorer, candidate: Candidate, pool: &mut Pool) {
+fn offer(scorer: Scorer<'_>, candidate: Candidate, pool: &mut Pool) {
     if !pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
         return;
     }

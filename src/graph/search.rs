@@ -5,13 +5,22 @@ use super::growth::Ending;
 use super::links::{END, Graph, target, used};
 use super::pool::Pool;
 use super::visited::Visited;
-use crate::metric::Kernels;
-use crate::quantize::{PointBuffer, Scorer};
+use crate::quantize::{Point, Scorer};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
 /// At least as long as any list, and a power of two, so that an index into a batch needs no test.
 const BATCH: usize = 256;
+
+/// Nodes that a search has just met, and how far away they are.
+#[derive(Debug)]
+struct Batch {
+    slots: [Slot; BATCH],
+    distances: [Distance; BATCH],
+}
+
+/// How many neighbours are scored together on the way down.
+const FEW: usize = 16;
 
 /// Everything that a search writes to, kept from one to the next so that none allocates.
 #[derive(Debug)]
@@ -20,10 +29,10 @@ pub(crate) struct Scratch {
     /// The result of the last search of a level, or of the last scan.
     pub(crate) pool: Pool,
     /// The fixed point of the search under way.
-    pub(crate) query: PointBuffer,
+    pub(crate) query: Point,
     /// The fixed point of a comparison between candidates.
-    pub(super) point: PointBuffer,
-    batch: [Slot; BATCH],
+    pub(super) point: Point,
+    batch: Batch,
     found: Vec<u32>,
     pub(super) plan: Plan,
 }
@@ -33,9 +42,9 @@ impl Default for Scratch {
         Self {
             visited: Visited::default(),
             pool: Pool::default(),
-            query: PointBuffer::default(),
-            point: PointBuffer::default(),
-            batch: [Slot::NONE; BATCH],
+            query: Point::default(),
+            point: Point::default(),
+            batch: Batch { slots: [Slot::NONE; BATCH], distances: [0.0; BATCH] },
             found: Vec::new(),
             plan: Plan::default(),
         }
@@ -49,7 +58,7 @@ impl Scratch {
     }
 
     /// The buffers for fixed points, to be made ready before a change that must not fail half-way.
-    pub(crate) const fn points_mut(&mut self) -> [&mut PointBuffer; 2] {
+    pub(crate) const fn points_mut(&mut self) -> [&mut Point; 2] {
         [&mut self.query, &mut self.point]
     }
 }
@@ -87,28 +96,25 @@ pub(crate) enum Outcome {
 
 /// The nearest node found by following the nearest link from level to level, from the entry point down to the level
 /// above `until`. None in an empty graph.
-pub(crate) fn descend(graph: &Graph, scorer: &impl Scorer, until: Level) -> Option<Slot> {
+pub(crate) fn descend(graph: &Graph, scorer: Scorer<'_>, until: Level) -> Option<Slot> {
     let mut nearest = graph.entry()?;
     let top = graph.level(nearest)?;
     let mut distance = scorer.score(nearest);
     for level in (until.0 + 1..=top.0).rev().map(Level) {
         loop {
             let before = nearest;
-            let mut consider = |slot: Slot, d: Distance| {
-                if d < distance || (d == distance && slot < nearest) {
-                    (distance, nearest) = (d, slot);
+            for links in graph.links(before, level).chunks(FEW) {
+                let (mut slots, mut distances) = ([Slot::NONE; FEW], [0.0; FEW]);
+                for (slot, &link) in slots.iter_mut().zip(links) {
+                    *slot = target(link);
                 }
-            };
-            let mut groups = graph.links(before, level).chunks_exact(4);
-            for group in &mut groups {
-                let slots = [0, 1, 2, 3].map(|i| target(group[i]));
-                let distances = scorer.score4(slots);
-                for i in 0..4 {
-                    consider(slots[i], distances[i]);
+                let slots = &slots[..links.len()];
+                scorer.score_all(slots, &mut distances);
+                for (&slot, d) in slots.iter().zip(distances) {
+                    if d < distance || (d == distance && slot < nearest) {
+                        (distance, nearest) = (d, slot);
+                    }
                 }
-            }
-            for &link in groups.remainder() {
-                consider(target(link), scorer.score(target(link)));
             }
             if nearest == before {
                 break;
@@ -119,11 +125,10 @@ pub(crate) fn descend(graph: &Graph, scorer: &impl Scorer, until: Level) -> Opti
 }
 
 /// A best-first search of one level, about to be run.
-pub(crate) struct LevelSearch<'a, S> {
+pub(crate) struct LevelSearch<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) level: Level,
-    pub(crate) scorer: &'a S,
-    pub(crate) kernels: Kernels,
+    pub(crate) scorer: Scorer<'a>,
     pub(crate) start: Slot,
     /// How many candidates are kept.
     pub(crate) ef: usize,
@@ -132,16 +137,16 @@ pub(crate) struct LevelSearch<'a, S> {
     pub(crate) ending: Ending,
 }
 
-impl<S: Scorer> LevelSearch<'_, S> {
+impl LevelSearch<'_> {
     /// Leaves in the pool the `ef` nearest nodes that pass. Others are walked over.
     #[inline(never)]
     pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {
         let Self { graph, level, scorer, start, .. } = *self;
-        let SearchSpace { visited, pool, batch, .. } = space;
+        let SearchSpace { visited, pool, batch: Batch { slots, distances }, .. } = space;
+        let kernels = scorer.kernels();
         visited.begin(graph.len())?;
         pool.begin(self.ef, self.limit)?;
         visited.insert(start);
-        let mut rows = [scorer.row(start); BATCH];
         pool.insert(scorer.score(start), start, accept.passes(start));
         while let Some(nearest) = pool.pop() {
             if pool.kth(self.ending.k).is_some_and(|kth| self.ending.has_come(nearest.distance, kth)) {
@@ -155,24 +160,18 @@ impl<S: Scorer> LevelSearch<'_, S> {
                         break;
                     }
                     // Written always and counted only when new: a branch would be mispredicted every other time.
-                    batch[fresh % BATCH] = target(link);
+                    slots[fresh % BATCH] = target(link);
                     fresh += usize::from(visited.insert(target(link)));
                 }
             }
             for following in pool.upcoming() {
-                self.kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
+                kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
             }
-            for (row, &slot) in rows.iter_mut().zip(&batch[..fresh]) {
-                *row = scorer.row(slot);
-                scorer.touch(*row);
-            }
-            // The last group may be short. Its other places hold rows of before, whose distances are not used.
-            for (rows, slots) in rows.chunks_exact(4).zip(batch[..fresh].chunks(4)) {
-                let distances = scorer.score_rows([rows[0], rows[1], rows[2], rows[3]]);
-                for (&slot, distance) in slots.iter().zip(distances) {
-                    if pool.admits(distance) {
-                        pool.insert(distance, slot, accept.passes(slot));
-                    }
+            let (slots, distances) = (&slots[..fresh], &mut distances[..fresh]);
+            scorer.score_all(slots, distances);
+            for (&slot, &distance) in slots.iter().zip(&*distances) {
+                if pool.admits(distance) {
+                    pool.insert(distance, slot, accept.passes(slot));
                 }
             }
             if pool.is_overflowing() {
@@ -188,14 +187,14 @@ impl<S: Scorer> LevelSearch<'_, S> {
 pub(crate) struct SearchSpace<'a> {
     pub(super) visited: &'a mut Visited,
     pub(crate) pool: &'a mut Pool,
-    batch: &'a mut [Slot; BATCH],
+    batch: &'a mut Batch,
     /// What a repair has found to choose from, as links.
     pub(super) found: &'a mut Vec<u32>,
 }
 
 impl Scratch {
     /// The scratch in three parts that are borrowed apart: for searching, for the query, for comparisons.
-    pub(crate) const fn split(&mut self) -> (SearchSpace<'_>, &mut PointBuffer, &mut PointBuffer) {
+    pub(crate) const fn split(&mut self) -> (SearchSpace<'_>, &mut Point, &mut Point) {
         let Self { visited, pool, query, point, batch, found, .. } = self;
         (SearchSpace { visited, pool, batch, found }, query, point)
     }

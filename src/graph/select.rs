@@ -3,7 +3,7 @@
 
 use super::links::TREE;
 use crate::order::sort_by_distance;
-use crate::quantize::{PointBuffer, Scorer, Space};
+use crate::quantize::{Point, Scorer, Space};
 use crate::types::{Distance, Slot};
 
 /// A candidate for a neighbour list.
@@ -46,12 +46,12 @@ pub(super) fn sort(candidates: &mut [Neighbour]) {
 /// most `most`. With `fill`, places that the heuristic leaves empty go to the nearest of those it refused.
 ///
 /// Distances computed: at most candidates times `most`; fewer, because who has been refused is not looked at again.
-pub(super) fn select<S: Space>(
-    space: &S,
+pub(super) fn select(
+    space: &dyn Space,
     candidates: &mut [Neighbour],
     most: usize,
     fill: bool,
-    buffer: &mut PointBuffer,
+    buffer: &mut Point,
 ) -> usize {
     let mut owed = candidates.iter().filter(|candidate| candidate.kept).count();
     // Making a fixed point costs as much as several distances, so whoever there are fewer of is one: the chosen, or,
@@ -78,7 +78,7 @@ pub(super) fn select<S: Space>(
         candidates[chosen..=at].rotate_right(1);
         chosen += 1;
         if chosen + owed < most && !is_refill {
-            refuse(&space.point(candidate.slot, buffer), &mut candidates[at + 1..]);
+            refuse(space.around(candidate.slot, buffer), &mut candidates[at + 1..]);
         }
     }
     if fill && chosen < most {
@@ -90,41 +90,42 @@ pub(super) fn select<S: Space>(
 
 /// True when no chosen neighbour is nearer to the candidate than the node is, as far as coarse codes tell. They have been
 /// read already, and a repair that compares a few candidates more by them keeps its recall in less time.
-fn is_apart<S: Space>(space: &S, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut PointBuffer) -> bool {
+fn is_apart(space: &dyn Space, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut Point) -> bool {
     if chosen.is_empty() {
         return true;
     }
-    let point = space.coarse_point(candidate.slot, buffer);
-    let mut groups = chosen.chunks_exact(4);
-    for group in &mut groups {
-        let distances = point.score4([0, 1, 2, 3].map(|i| group[i].slot));
-        if distances.iter().any(|&distance| distance < candidate.distance) {
-            return false;
+    let scorer = space.around_coarse(candidate.slot, buffer);
+    // Most are refused by one of the first.
+    chosen.chunks(4).all(|chosen| {
+        let (mut slots, mut distances) = ([Slot::NONE; 4], [0.0; 4]);
+        for (slot, neighbour) in slots.iter_mut().zip(chosen) {
+            *slot = neighbour.slot;
         }
-    }
-    groups.remainder().iter().all(|other| point.score(other.slot) >= candidate.distance)
+        scorer.score_all(&slots[..chosen.len()], &mut distances);
+        distances[..chosen.len()].iter().all(|&distance| distance >= candidate.distance)
+    })
 }
+
+/// How many candidates are compared with a chosen one together.
+const TOGETHER: usize = 32;
 
 /// Refuses those to which a chosen neighbour is nearer than the node is.
 #[inline(never)]
-fn refuse(chosen: &impl Scorer, others: &mut [Neighbour]) {
-    let mut group = [0; 4];
-    let mut filled = 0;
-    for at in 0..others.len() {
-        if others[at].kept || others[at].refused {
-            continue;
-        }
-        group[filled] = at;
-        filled += 1;
-        if filled == group.len() {
-            let distances = chosen.score4(group.map(|at| others[at].slot));
-            for (at, distance) in group.into_iter().zip(distances) {
-                others[at].refused = distance < others[at].distance;
+fn refuse(chosen: Scorer<'_>, others: &mut [Neighbour]) {
+    let mut from = 0;
+    while from < others.len() {
+        let (mut places, mut slots, mut distances) = ([0; TOGETHER], [Slot::NONE; TOGETHER], [0.0; TOGETHER]);
+        let mut filled = 0;
+        while from < others.len() && filled < TOGETHER {
+            if !(others[from].kept || others[from].refused) {
+                (places[filled], slots[filled]) = (from, others[from].slot);
+                filled += 1;
             }
-            filled = 0;
+            from += 1;
         }
-    }
-    for &at in &group[..filled] {
-        others[at].refused = chosen.score(others[at].slot) < others[at].distance;
+        chosen.score_all(&slots[..filled], &mut distances);
+        for (&at, distance) in places[..filled].iter().zip(distances) {
+            others[at].refused = distance < others[at].distance;
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::aside::Aside;
 use super::links::{END, Graph, TREE, target};
 use super::select::Neighbour;
-use crate::quantize::{PointBuffer, Scorer, Space};
+use crate::quantize::{Point, Space};
 use crate::types::{Level, Slot};
 
 const BASE: Level = Level(0);
@@ -47,13 +47,13 @@ fn near_in_tree(graph: &Graph, start: Slot, most: usize) -> Option<Slot> {
 /// Makes a tree link between two nodes. Each holds fewer tree links than a list is long; where the list is full, the
 /// farthest link that is not a tree link gives way.
 #[inline(never)]
-pub(super) fn join<S: Space>(graph: &mut Graph, space: &S, a: Slot, b: Slot, buffer: &mut PointBuffer) {
+pub(super) fn join(graph: &mut Graph, space: &dyn Space, a: Slot, b: Slot, buffer: &mut Point) {
     for (here, there) in [(a, b), (b, a)] {
         let list = graph.list_mut(here, BASE);
         if let Some(link) = list.iter_mut().find(|link| target(**link) == there) {
             *link |= TREE;
         } else if !graph.append(here, BASE, there.0 | TREE) {
-            let point = space.point(here, buffer);
+            let point = space.around(here, buffer);
             let farthest = graph
                 .links(here, BASE)
                 .iter()
@@ -72,13 +72,13 @@ pub(super) fn join<S: Space>(graph: &mut Graph, space: &S, a: Slot, b: Slot, buf
 /// directly, each to the nearest of those before it. Expected cost: a few distances, for a node of a tree has two tree
 /// links on average.
 #[inline(never)]
-pub(crate) fn cut_out<S: Space>(graph: &mut Graph, space: &S, slot: Slot, buffer: &mut PointBuffer) {
+pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: &mut Point) {
     let parts = parted(graph, slot);
     let parts = || parts.iter().copied().map(Slot);
     let full = 2 * graph.m();
     for (at, part) in parts().enumerate().skip(1) {
         let nearest = {
-            let point = space.point(part, buffer);
+            let point = space.around(part, buffer);
             let with_room = parts().take(at).filter(|&other| degree(graph, other) < full);
             with_room.min_by(|&a, &b| point.score(a).total_cmp(&point.score(b)))
         };

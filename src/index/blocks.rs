@@ -5,7 +5,7 @@ use super::cold::block_keys;
 use super::{Error, Index};
 use crate::arena::{MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes};
 use crate::format::{AS_IT_IS, StoredBlock};
-use crate::quantize::{PointBuffer, Scorer, Space, with_space};
+use crate::quantize::{Point, Space};
 use crate::segments::segments_of;
 use crate::slot_set::SlotSet;
 use crate::store::Batch;
@@ -51,12 +51,12 @@ pub(super) struct Gathering {
     pulls: Vec<f32>,
     /// Any of the distances between neighbours, by which others are measured; 0 before the first.
     usual: f32,
-    buffer: PointBuffer,
+    buffer: Point,
 }
 
 impl Gathering {
     pub(super) fn new() -> Self {
-        let (pending, met, pulls, buffer) = (SlotSet::new(), Vec::new(), Vec::new(), PointBuffer::default());
+        let (pending, met, pulls, buffer) = (SlotSet::new(), Vec::new(), Vec::new(), Point::default());
         Self { pending, cursor: Slot(0), start: None, met, pulls, usual: 0.0, buffer }
     }
 
@@ -214,7 +214,7 @@ impl Index {
             })?;
             gathering.pending.remove(slot);
             members.push(slot);
-            with_space!(&self.parts.codes, codes => gathering.meet(codes, slot, self.parts.graph.neighbours(slot)))?;
+            gathering.meet(self.parts.codes.space(), slot, self.parts.graph.neighbours(slot))?;
         }
         gathering.leave();
         Ok((members, bytes))
@@ -245,14 +245,14 @@ impl Gathering {
     }
 
     /// A record has come into the block, and draws its neighbours.
-    fn meet<S: Space>(
+    fn meet(
         &mut self,
-        codes: &S,
+        codes: &dyn Space,
         slot: Slot,
         neighbours: impl Iterator<Item = Slot>,
     ) -> Result<(), OutOfMemory> {
         let Self { pending, met, pulls, usual, buffer, .. } = self;
-        let point = codes.point(slot, buffer);
+        let point = codes.around(slot, buffer);
         for neighbour in neighbours.filter(|&neighbour| pending.contains(neighbour)) {
             let Some(pull) = pulls.get_mut(neighbour.index()) else { continue };
             if *pull == PASSED {

@@ -6,7 +6,7 @@ use super::{Error, Index, Payload};
 use crate::arena::AppendError;
 use crate::graph::{Graph, NewNode, Scratch, draw_level};
 use crate::ids::validate;
-use crate::quantize::{Codes, with_space};
+use crate::quantize::Codes;
 use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
 
@@ -30,7 +30,7 @@ pub(super) fn link(
     live: &SlotSet,
     scratch: &mut Scratch,
 ) -> Result<(), OutOfMemory> {
-    with_space!(codes, space => graph.insert(space, node, live, scratch))
+    graph.insert(codes.space(), node, live, scratch)
 }
 
 impl Index {

@@ -5,7 +5,7 @@ use super::{Config, Error, Index};
 use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, join, pool_limit, scan};
 use crate::metric::Metric;
 use crate::order::sort_by_distance;
-use crate::quantize::{Codes, Scorer, Space};
+use crate::quantize::Scorer;
 use crate::rerank::{self, Exact};
 use crate::types::{Candidate, Distance, Id, Level, Slot};
 
@@ -123,17 +123,13 @@ impl Index {
         in_range("ef", options.ef.unwrap_or(1), 1, Config::MAX_EF)?;
         found.clear();
         let mut scratch = self.scratch.take();
-        let searched = match &self.parts.codes {
-            Codes::None(codes) => self.search_codes(codes, query, inverse_norm, options, &mut scratch, found),
-            Codes::Int8(codes) => self.search_codes(codes, query, inverse_norm, options, &mut scratch, found),
-        };
+        let searched = self.search_codes(query, inverse_norm, options, &mut scratch, found);
         self.scratch.put(scratch);
         searched
     }
 
-    fn search_codes<S: Space>(
+    fn search_codes(
         &self,
-        codes: &S,
         query: &[f32],
         inverse_norm: f64,
         options: SearchOptions<'_>,
@@ -148,19 +144,19 @@ impl Index {
             return Ok(());
         }
         let (mut space, buffer, _) = scratch.split();
-        let point = codes.query(query, inverse_norm, buffer)?;
-        self.gather(codes, &point, ef, k, options.filter, &mut space)?;
-        let width = rerank::doubtful(space.pool.accepted(), k, |slot| point.error(slot));
+        let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
+        self.gather(scorer, ef, k, options.filter, &mut space)?;
+        let width = rerank::doubtful(space.pool.accepted(), k, |slot| scorer.error(slot));
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(width));
-        let error = point.refine(found);
+        let error = scorer.refine(found);
         sort_by_distance(found, |candidate| (candidate.distance, candidate.slot));
         if options.rerank && self.parts.codes.vector(Slot(0)).is_none() {
             found.truncate(rerank::doubtful(found.iter().copied(), k, |_| error));
             self.need(found.iter().map(|candidate| candidate.slot))?;
             let inverse_norm = inverse_norm as f32;
             let metric = self.config.metric;
-            Exact { kernels: codes.kernels(), metric, query, inverse_norm }.rerank(&self.parts.records, found);
+            Exact { kernels: scorer.kernels(), metric, query, inverse_norm }.rerank(&self.parts.records, found);
         }
         found.truncate(k);
         self.clamp(found);
@@ -168,19 +164,18 @@ impl Index {
     }
 
     /// Leaves the candidates in the pool: by the graph where that is cheaper, else by a scan.
-    fn gather<S: Space>(
+    fn gather(
         &self,
-        codes: &S,
-        point: &impl Scorer,
+        scorer: Scorer<'_>,
         ef: usize,
         k: usize,
         filter: Option<&mut dyn FnMut(&Id) -> bool>,
         space: &mut SearchSpace<'_>,
     ) -> Result<(), Error> {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
-        let (kernels, limit) = (codes.kernels(), pool_limit(ef));
+        let limit = pool_limit(ef);
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
-        let start = if walks { descend(graph, point, Level(0)) } else { None };
+        let start = if walks { descend(graph, scorer, Level(0)) } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
         // Where a free slot is left, nothing but the proof of the graph says that no link leads there.
         let is_full = tombstones.deleted() == 0 && tombstones.live() >= graph.len();
@@ -190,20 +185,20 @@ impl Index {
             None => Accept::Live(tombstones.live_slots()),
         };
         if let Some(start) = start {
-            let ending = graph.growth().ending(k, ef, point, start);
-            let search = LevelSearch { graph, level: Level(0), scorer: point, kernels, start, ef, limit, ending };
+            let ending = graph.growth().ending(k, ef, scorer, start);
+            let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, ending };
             let mut outcome = search.run(space, accept)?;
             // Fewer than there are among the linked ones: the others do not make up for that.
             let is_enough = space.pool.accepted_len() >= k;
             if is_enough && outcome == Outcome::Complete && !self.pending.is_empty() {
                 let waiting = self.pending.slots().filter(|&slot| tombstones.is_live(slot) && accept.passes(slot));
-                outcome = join(point, waiting, space);
+                outcome = join(scorer, waiting, space);
             }
             if is_enough && outcome == Outcome::Complete {
                 return Ok(());
             }
         }
-        Ok(scan(point, tombstones.live_slots(), accept, ef, space.pool)?)
+        Ok(scan(scorer, tombstones.live_slots(), accept, ef, space.pool)?)
     }
 
     /// Rounding can carry a distance just past the end of its range.

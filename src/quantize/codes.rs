@@ -1,6 +1,6 @@
-//! The codes of an index behind one enum. Hot loops take the variant out once, with [`with_space`].
+//! The codes of an index behind one enum, as they are kept and stored; the graph sees them as a [`Space`].
 
-use super::{F32Codes, Int8Codes, PointBuffer};
+use super::{F32Codes, Int8Codes, Point, Space};
 use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::{Changes, Rows};
 use crate::types::{OutOfMemory, Slot};
@@ -33,17 +33,6 @@ pub(crate) enum Codes {
     Int8(Int8Codes),
 }
 
-/// Runs `$body` with `$space` bound to the concrete codes, so that it is compiled for each of them.
-macro_rules! with_space {
-    ($codes:expr, $space:ident => $body:expr) => {
-        match $codes {
-            $crate::quantize::Codes::None($space) => $body,
-            $crate::quantize::Codes::Int8($space) => $body,
-        }
-    };
-}
-pub(crate) use with_space;
-
 impl Codes {
     /// How many arrays are stored; of some there is nothing.
     pub(crate) const ARRAYS: usize = 3;
@@ -60,6 +49,14 @@ impl Codes {
         match self {
             Self::None(_) => Quantization::None,
             Self::Int8(_) => Quantization::Int8,
+        }
+    }
+
+    /// What the graph sees of them.
+    pub(crate) fn space(&self) -> &dyn Space {
+        match self {
+            Self::None(codes) => codes,
+            Self::Int8(codes) => codes,
         }
     }
 
@@ -103,7 +100,7 @@ impl Codes {
 
     /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1. The `buffer` is one
     /// that [`Codes::prepare`] has made ready.
-    pub(crate) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, buffer: &mut PointBuffer) {
+    pub(crate) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, buffer: &mut Point) {
         match self {
             Self::None(codes) => codes.encode(slot, vector, inverse_norm),
             Self::Int8(codes) => codes.encode(slot, vector, inverse_norm, buffer),
@@ -155,9 +152,9 @@ impl Codes {
     }
 
     /// Makes room in `buffer` for the fixed point of a scorer.
-    pub(crate) fn prepare(&self, buffer: &mut PointBuffer) -> Result<(), OutOfMemory> {
+    pub(crate) fn prepare(&self, buffer: &mut Point) -> Result<(), OutOfMemory> {
         match self {
-            Self::None(_) => Ok(()),
+            Self::None(codes) => codes.prepare(buffer),
             Self::Int8(codes) => codes.prepare(buffer),
         }
     }
@@ -180,7 +177,7 @@ impl Codes {
 
     /// The name of the instruction set that the distances are computed with.
     pub(crate) fn simd(&self) -> &'static str {
-        with_space!(self, codes => super::Space::kernels(codes).simd())
+        self.space().kernels().simd()
     }
 
     /// Bytes held, spare capacity included.

@@ -11,7 +11,7 @@
 //! sentence embeddings; the exact rerank lifts it.
 
 use super::nibbles::{Sums, pack, spread, unpack, unpack_upper};
-use super::{PointBuffer, Scorer, Space};
+use super::{Point, Space};
 use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::Rows;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
@@ -23,6 +23,8 @@ const HALF_ERROR: f32 = 0.29;
 /// Codes of up to so many dimensions are compared whole: one line more is little, and of few dimensions the upper halves
 /// tell too little.
 const SHORT: usize = 128;
+/// So many codes are asked for together: more lines than a processor has under way at once.
+const BURST: usize = 32;
 
 /// The int8 codes of an index.
 #[derive(Debug)]
@@ -66,37 +68,34 @@ impl Int8Codes {
 
     /// Writes the code of `vector` into the rows of `slot`. `inverse_norm` scales it first; 1 leaves it as it is.
     #[inline(never)]
-    pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, buffer: &mut PointBuffer) {
-        let scale = quantize(vector, inverse_norm, &mut buffer.plain);
+    pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, point: &mut Point) {
+        let scale = quantize(vector, inverse_norm, &mut point.plain);
         let [upper, lower] = [self.upper.row_mut(slot), self.lower.row_mut(slot)].map(bytemuck::cast_slice_mut);
-        pack(&buffer.plain, upper, lower);
-        let values = [scale, squared_length(scale, &buffer.plain)];
+        pack(&point.plain, upper, lower);
+        let values = [scale, squared_length(scale, &point.plain)];
         let stored = self.scales.row_mut(slot);
         stored.copy_from_slice(&values[..stored.len()]);
     }
 
-    /// Makes room in `buffer`, so that nothing that uses it can fail.
-    pub(super) fn prepare(&self, buffer: &mut PointBuffer) -> Result<(), OutOfMemory> {
-        for wide in [&mut buffer.plain, &mut buffer.wide] {
-            wide.try_reserve(self.padded.saturating_sub(wide.len()))?;
-            wide.resize(self.padded, 0);
+    /// Makes room in `point`, so that nothing that uses it can fail.
+    pub(super) fn prepare(&self, point: &mut Point) -> Result<(), OutOfMemory> {
+        for numbers in [&mut point.plain, &mut point.wide] {
+            numbers.try_reserve(self.padded.saturating_sub(numbers.len()))?;
+            numbers.resize(self.padded, 0);
         }
         Ok(())
     }
 
-    /// The point whose components are in `buffer.plain`.
+    /// Makes ready the point whose components are in its `plain`.
     #[inline(never)]
-    fn around<'a>(&'a self, scale: f32, squared_length: f32, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
-        let PointBuffer { plain, wide, .. } = buffer;
-        let Sums { all, last } = spread(plain, wide);
+    fn finish(&self, scale: f32, squared_length: f32, point: &mut Point) {
+        let Sums { all, last } = spread(&point.plain, &mut point.wide);
         let (base, by_length, by_product) = match self.metric {
             Metric::Cosine => (1.0, 0.0, 1.0),
             Metric::Dot => (0.0, 0.0, 1.0),
             Metric::L2 => (squared_length, 1.0, 2.0),
         };
-        Int8Point {
-            codes: self,
-            wide,
+        point.terms = Int8Terms {
             base,
             by_length,
             by_integer: -0.5 * by_product * scale,
@@ -106,7 +105,7 @@ impl Int8Codes {
             by_product,
             scale,
             length: self.length(squared_length),
-        }
+        };
     }
 
     /// The length of a vector whose squared length is stored, or is 1 and not stored.
@@ -122,11 +121,51 @@ impl Int8Codes {
 
     /// The scale of a slot and its squared length. Where that is not stored, nothing depends on it.
     #[inline(always)]
-    fn scale(&self, slot: Slot) -> (f32, f32) {
+    fn scale(&self, slot: Slot) -> [f32; 2] {
         match *self.scales.row(slot) {
-            [scale, squared_length] => (scale, squared_length),
-            [scale] => (scale, 0.0),
-            _ => (0.0, 0.0),
+            [scale, squared_length] => [scale, squared_length],
+            [scale] => [scale, 0.0],
+            _ => [0.0; 2],
+        }
+    }
+
+    /// Twice the inner products of the point with up to [`BURST`] codes: by their upper halves alone, or by both.
+    #[inline(always)]
+    fn products(&self, point: &Point, slots: &[Slot], is_whole: bool) -> [i32; BURST] {
+        let mut products = [0; BURST];
+        let count = slots.len().min(BURST);
+        let mut add = |half: &Rows<Line>, factor: i32| {
+            let mut sums = [0; BURST];
+            let mut rows: [&[Line]; BURST] = [&[]; BURST];
+            for (row, &slot) in rows.iter_mut().zip(slots) {
+                *row = half.row(slot);
+            }
+            self.kernels.dot_nibbles_all(&point.wide, &rows[..count], &mut sums);
+            for (product, sum) in products.iter_mut().zip(sums) {
+                *product += factor * sum;
+            }
+        };
+        add(&self.upper, 32);
+        if is_whole {
+            add(&self.lower, 2);
+        }
+        products
+    }
+
+    /// Distances to up to [`BURST`] codes, by their upper halves alone or by both.
+    #[inline(never)]
+    fn score_burst(&self, point: &Point, slots: &[Slot], distances: &mut [Distance], is_whole: bool) {
+        let terms = point.terms;
+        let mut scales = [[0.0; 2]; BURST];
+        for (scale, &slot) in scales.iter_mut().zip(slots) {
+            *scale = self.scale(slot);
+        }
+        let products = self.products(point, slots, is_whole);
+        let bias = if is_whole { terms.full_bias } else { terms.upper_bias };
+        for ((distance, [scale, squared_length]), product) in distances.iter_mut().zip(scales).zip(products) {
+            // One fixed order of operations: the result must have the same bits on every platform.
+            *distance =
+                (terms.base + terms.by_length * squared_length) + (terms.by_integer * scale) * (product + bias) as f32;
         }
     }
 }
@@ -164,42 +203,71 @@ fn squared_length(scale: f32, plain: &[i16]) -> f32 {
 }
 
 impl Space for Int8Codes {
-    type Point<'a> = Int8Point<'a>;
-
     fn touch_point(&self, slot: Slot) {
         self.kernels.touch_lines(self.lower.row(slot));
     }
 
     #[inline(never)]
-    fn point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
+    fn fix(&self, slot: Slot, point: &mut Point) {
         let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);
-        unpack(upper, lower, &mut buffer.plain);
-        let (scale, squared_length) = self.scale(slot);
-        self.around(scale, squared_length, buffer)
+        unpack(upper, lower, &mut point.plain);
+        let [scale, squared_length] = self.scale(slot);
+        self.finish(scale, squared_length, point);
     }
 
     #[inline(never)]
-    fn coarse_point<'a>(&'a self, slot: Slot, buffer: &'a mut PointBuffer) -> Int8Point<'a> {
+    fn fix_coarse(&self, slot: Slot, point: &mut Point) {
         if self.is_short() {
-            return self.point(slot, buffer);
+            return self.fix(slot, point);
         }
-        unpack_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut buffer.plain);
+        unpack_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut point.plain);
         // Beyond the last dimension is nothing, and nothing is known exactly.
-        buffer.plain[self.dimensions..].fill(0);
-        let (scale, squared_length) = self.scale(slot);
-        self.around(scale, squared_length, buffer)
+        point.plain[self.dimensions..].fill(0);
+        let [scale, squared_length] = self.scale(slot);
+        self.finish(scale, squared_length, point);
     }
 
-    fn query<'a>(
-        &'a self,
-        vector: &[f32],
-        inverse_norm: f64,
-        buffer: &'a mut PointBuffer,
-    ) -> Result<Int8Point<'a>, OutOfMemory> {
-        self.prepare(buffer)?;
-        let scale = quantize(vector, inverse_norm, &mut buffer.plain);
-        let squared_length = squared_length(scale, &buffer.plain);
-        Ok(self.around(scale, squared_length, buffer))
+    fn fix_query(&self, vector: &[f32], inverse_norm: f64, point: &mut Point) -> Result<(), OutOfMemory> {
+        self.prepare(point)?;
+        let scale = quantize(vector, inverse_norm, &mut point.plain);
+        self.finish(scale, squared_length(scale, &point.plain), point);
+        Ok(())
+    }
+
+    fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
+        for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
+            self.score_burst(point, slots, distances, self.is_short());
+        }
+    }
+
+    fn error(&self, point: &Point, near: Slot) -> Distance {
+        let [scale, _] = self.scale(near);
+        let off_by = if self.is_short() { HALF_ERROR } else { UPPER_ERROR };
+        point.terms.by_product * off_by * scale * point.terms.length
+    }
+
+    fn has_zero(&self) -> bool {
+        self.metric != Metric::Dot
+    }
+
+    fn refine(&self, point: &Point, candidates: &mut [Candidate]) -> Distance {
+        let mut most = 0.0;
+        for candidates in candidates.chunks_mut(BURST) {
+            let (mut slots, mut distances) = ([Slot(0); BURST], [0.0; BURST]);
+            for (slot, candidate) in slots.iter_mut().zip(&*candidates) {
+                *slot = candidate.slot;
+            }
+            self.score_burst(point, &slots[..candidates.len()], &mut distances, true);
+            for (candidate, distance) in candidates.iter_mut().zip(distances) {
+                candidate.distance = distance;
+                let [scale, squared_length] = self.scale(candidate.slot);
+                // Both sides are rounded, each by its own scale.
+                let (ours, theirs) = (point.terms.scale * self.length(squared_length), scale * point.terms.length);
+                let variance = ours * ours + theirs * theirs;
+                most = if variance > most { variance } else { most };
+            }
+        }
+        point.terms.by_product * HALF_ERROR * most.sqrt()
     }
 
     fn kernels(&self) -> Kernels {
@@ -207,11 +275,9 @@ impl Space for Int8Codes {
     }
 }
 
-/// Distances from one int8 code.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Int8Point<'a> {
-    codes: &'a Int8Codes,
-    wide: &'a [i16],
+/// What a fixed point's distances are made of, beside its integers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Int8Terms {
     base: f32,
     by_length: f32,
     by_integer: f32,
@@ -220,102 +286,4 @@ pub(crate) struct Int8Point<'a> {
     by_product: f32,
     scale: f32,
     length: f32,
-}
-
-impl Int8Point<'_> {
-    /// The distance for twice an inner product of integers.
-    #[inline]
-    fn combine(&self, doubled: i32, row: Int8Row<'_>) -> Distance {
-        // One fixed order of operations: the result must have the same bits on every platform.
-        (self.base + self.by_length * row.squared_length) + (self.by_integer * row.scale) * doubled as f32
-    }
-
-    /// Apart, because most codes are long, and this would be in the way of theirs.
-    #[cold]
-    #[inline(never)]
-    fn score_whole_rows(&self, rows: [Int8Row<'_>; 4]) -> [Distance; 4] {
-        rows.map(|row| self.score_whole(row))
-    }
-
-    /// The distance by both halves.
-    #[inline(never)]
-    fn score_whole(&self, row: Int8Row<'_>) -> Distance {
-        let [high, low] = [row.upper, self.codes.lower.row(row.slot)]
-            .map(|half| self.codes.kernels.dot_nibbles(self.wide, bytemuck::cast_slice(half)));
-        self.combine(32 * high + 2 * low + self.full_bias, row)
-    }
-}
-
-/// What is read of a code while walking.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Int8Row<'a> {
-    upper: &'a [Line],
-    slot: Slot,
-    scale: f32,
-    squared_length: f32,
-}
-
-impl<'a> Scorer for Int8Point<'a> {
-    type Row = Int8Row<'a>;
-
-    #[inline(always)]
-    fn row(&self, slot: Slot) -> Int8Row<'a> {
-        let (scale, squared_length) = self.codes.scale(slot);
-        Int8Row { upper: self.codes.upper.row(slot), slot, scale, squared_length }
-    }
-
-    #[inline]
-    fn touch(&self, row: Int8Row<'a>) {
-        self.codes.kernels.touch_lines(row.upper);
-        if self.codes.is_short() {
-            self.codes.kernels.touch_lines(self.codes.lower.row(row.slot));
-        }
-    }
-
-    #[inline]
-    fn score_row(&self, row: Int8Row<'a>) -> Distance {
-        if self.codes.is_short() {
-            return self.score_whole(row);
-        }
-        self.combine(
-            32 * self.codes.kernels.dot_nibbles(self.wide, bytemuck::cast_slice(row.upper)) + self.upper_bias,
-            row,
-        )
-    }
-
-    #[inline(always)]
-    fn score_rows(&self, rows: [Int8Row<'a>; 4]) -> [Distance; 4] {
-        if self.codes.is_short() {
-            return self.score_whole_rows(rows);
-        }
-        let products = self.codes.kernels.dot_nibbles_x4(self.wide, rows.map(|row| bytemuck::cast_slice(row.upper)));
-        [0, 1, 2, 3].map(|i| self.combine(32 * products[i] + self.upper_bias, rows[i]))
-    }
-
-    fn error(&self, near: Slot) -> Distance {
-        let (scale, _) = self.codes.scale(near);
-        let off_by = if self.codes.is_short() { HALF_ERROR } else { UPPER_ERROR };
-        self.by_product * off_by * scale * self.length
-    }
-
-    fn has_zero(&self) -> bool {
-        self.codes.metric != Metric::Dot
-    }
-
-    fn refine(&self, candidates: &mut [Candidate]) -> Distance {
-        for candidate in &*candidates {
-            self.codes.kernels.touch_lines(self.codes.lower.row(candidate.slot));
-        }
-        let mut most = 0.0;
-        for candidate in candidates {
-            let row = self.row(candidate.slot);
-            candidate.distance = self.score_whole(row);
-            let length = self.codes.length(row.squared_length);
-            // Both sides are rounded, each by its own scale.
-            let (ours, theirs) = (self.scale * length, row.scale * self.length);
-            let variance = ours * ours + theirs * theirs;
-            most = if variance > most { variance } else { most };
-        }
-        self.by_product * HALF_ERROR * most.sqrt()
-    }
 }

@@ -3,11 +3,11 @@
 //!
 //! | file      | what                                                                        |
 //! |-----------|-----------------------------------------------------------------------------|
-//! | `space`   | the traits through which the graph asks for distances, never seeing a vector |
+//! | `space`   | the trait through which the graph asks for distances, never seeing a vector  |
 //! | `none`    | the code is the vector itself, in f32                                        |
 //! | `int8`    | one byte a dimension, in two halves, and a scale for each vector             |
 //! | `nibbles` | the halves as they are stored and multiplied                                 |
-//! | `codes`   | the two behind one enum, for everything that is not a hot loop               |
+//! | `codes`   | all of them behind one enum                                                  |
 
 mod codes;
 mod int8;
@@ -15,8 +15,8 @@ mod nibbles;
 mod none;
 mod space;
 
+pub(crate) use codes::Codes;
 pub use codes::Quantization;
-pub(crate) use codes::{Codes, with_space};
-pub(crate) use int8::Int8Codes;
-pub(crate) use none::F32Codes;
-pub(crate) use space::{PointBuffer, Scorer, Space};
+use int8::Int8Codes;
+use none::F32Codes;
+pub(crate) use space::{Point, Scorer, Space};

@@ -3,7 +3,7 @@
 //! The vector is then held once, here, and the record beside it carries the payload only. Float sums are taken in a
 //! different order by each instruction set, so the graph is a function of the input on one platform, not across them.
 
-use super::{PointBuffer, Scorer, Space};
+use super::{Point, Space};
 use crate::metric::{Kernels, Metric};
 use crate::segments::Rows;
 use crate::types::{Distance, OutOfMemory, Slot};
@@ -37,91 +37,63 @@ impl F32Codes {
         norm[0] = inverse_norm as f32;
     }
 
+    /// Makes room in `point`, so that nothing that uses it can fail.
+    pub(super) fn prepare(&self, point: &mut Point) -> Result<(), OutOfMemory> {
+        point.full.try_reserve(self.dimensions.saturating_sub(point.full.len()))?;
+        point.full.resize(self.dimensions, 0.0);
+        Ok(())
+    }
+
     /// The stored vector, as it was given.
     pub(super) fn vector(&self, slot: Slot) -> &[f32] {
         &self.rows.row(slot)[..self.dimensions]
     }
-
-    fn around<'a>(&'a self, vector: &'a [f32], inverse_norm: f32) -> F32Point<'a> {
-        F32Point { codes: self, vector, inverse_norm }
-    }
 }
 
 impl Space for F32Codes {
-    type Point<'a> = F32Point<'a>;
-
-    fn point<'a>(&'a self, slot: Slot, _: &'a mut PointBuffer) -> F32Point<'a> {
-        let row = self.rows.row(slot);
-        self.around(&row[..self.dimensions], row[self.dimensions])
+    fn fix(&self, slot: Slot, point: &mut Point) {
+        let (vector, norm) = self.rows.row(slot).split_at(self.dimensions);
+        point.full.copy_from_slice(vector);
+        point.inverse_norm = norm[0];
     }
 
-    fn query<'a>(
-        &'a self,
-        vector: &[f32],
-        inverse_norm: f64,
-        buffer: &'a mut PointBuffer,
-    ) -> Result<F32Point<'a>, OutOfMemory> {
-        buffer.full.clear();
-        buffer.full.try_reserve(vector.len())?;
-        buffer.full.extend_from_slice(vector);
-        Ok(self.around(&buffer.full, inverse_norm as f32))
+    fn fix_query(&self, vector: &[f32], inverse_norm: f64, point: &mut Point) -> Result<(), OutOfMemory> {
+        self.prepare(point)?;
+        point.full.copy_from_slice(vector);
+        point.inverse_norm = inverse_norm as f32;
+        Ok(())
     }
 
-    fn kernels(&self) -> Kernels {
-        self.kernels
-    }
-}
-
-/// Distances from one f32 vector.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct F32Point<'a> {
-    codes: &'a F32Codes,
-    vector: &'a [f32],
-    inverse_norm: f32,
-}
-
-impl<'a> Scorer for F32Point<'a> {
-    type Row = &'a [f32];
-
-    #[inline]
-    fn row(&self, slot: Slot) -> &'a [f32] {
-        self.codes.rows.row(slot)
-    }
-
-    #[inline]
-    fn touch(&self, row: &'a [f32]) {
-        self.codes.kernels.touch(bytemuck::cast_slice(row));
+    fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
+        for &slot in slots {
+            self.kernels.touch(bytemuck::cast_slice(self.rows.row(slot)));
+        }
+        for (slots, distances) in slots.chunks(4).zip(distances.chunks_mut(4)) {
+            // The last group may be short: the others of it are its first again.
+            let four = [0, 1, 2, 3].map(|i| slots.get(i).unwrap_or(&slots[0]));
+            let rows = four.map(|&slot| self.rows.row(slot).split_at(self.dimensions));
+            let vectors = rows.map(|(vector, _)| vector);
+            let four = match self.metric {
+                Metric::Cosine => {
+                    let products = self.kernels.dot_f32x4(&point.full, vectors);
+                    [0, 1, 2, 3].map(|i| 1.0 - products[i] * (point.inverse_norm * rows[i].1[0]))
+                }
+                Metric::L2 => self.kernels.l2_f32x4(&point.full, vectors),
+                Metric::Dot => self.kernels.dot_f32x4(&point.full, vectors).map(|product| -product),
+            };
+            distances.copy_from_slice(&four[..distances.len()]);
+        }
     }
 
-    fn error(&self, _: Slot) -> Distance {
+    fn error(&self, _: &Point, _: Slot) -> Distance {
         0.0
     }
 
     fn has_zero(&self) -> bool {
-        self.codes.metric != Metric::Dot
+        self.metric != Metric::Dot
     }
 
-    #[inline]
-    fn score_row(&self, row: &'a [f32]) -> Distance {
-        let (vector, norm) = row.split_at(self.vector.len());
-        match self.codes.metric {
-            Metric::Cosine => 1.0 - self.codes.kernels.dot_f32(self.vector, vector) * (self.inverse_norm * norm[0]),
-            Metric::L2 => self.codes.kernels.l2_f32(self.vector, vector),
-            Metric::Dot => -self.codes.kernels.dot_f32(self.vector, vector),
-        }
-    }
-
-    #[inline]
-    fn score_rows(&self, rows: [&'a [f32]; 4]) -> [Distance; 4] {
-        let rows = rows.map(|row| row.split_at(self.vector.len()));
-        let vectors = rows.map(|(vector, _)| vector);
-        match self.codes.metric {
-            Metric::Cosine => {
-                let products = self.codes.kernels.dot_f32x4(self.vector, vectors);
-                [0, 1, 2, 3].map(|i| 1.0 - products[i] * (self.inverse_norm * rows[i].1[0]))
-            }
-            Metric::L2 => self.codes.kernels.l2_f32x4(self.vector, vectors),
-            Metric::Dot => self.codes.kernels.dot_f32x4(self.vector, vectors).map(|product| -product),
-        }
+    fn kernels(&self) -> Kernels {
+        self.kernels
     }
 }

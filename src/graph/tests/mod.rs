@@ -12,7 +12,7 @@ mod upper;
 use super::links::TREE;
 use super::{Graph, NewNode, Scratch, draw_level, inspect};
 use crate::metric::Kernels;
-use crate::quantize::{PointBuffer, Scorer, Space};
+use crate::quantize::{Point, Space};
 use crate::tombstone::Tombstones;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
@@ -45,55 +45,38 @@ impl Plane {
     }
 
     pub(super) fn between(&self, a: Slot, b: Slot) -> Distance {
-        self.from(self.points[a.index()]).score(b)
+        self.distance(self.points[a.index()], b)
     }
 
-    fn from(&self, at: [f32; 2]) -> PlanePoint<'_> {
-        PlanePoint { points: &self.points, at }
+    fn distance(&self, [x, y]: [f32; 2], slot: Slot) -> Distance {
+        let at = self.points[slot.index()];
+        (at[0] - x).powi(2) + (at[1] - y).powi(2)
     }
 }
 
-pub(super) struct PlanePoint<'a> {
-    points: &'a [[f32; 2]],
-    at: [f32; 2],
-}
-
-impl Scorer for PlanePoint<'_> {
-    type Row = Slot;
-
-    fn row(&self, slot: Slot) -> Slot {
-        slot
+impl Space for Plane {
+    fn fix(&self, slot: Slot, point: &mut Point) {
+        point.hold(&self.points[slot.index()]);
     }
 
-    fn touch(&self, _: Slot) {}
+    fn fix_query(&self, vector: &[f32], _: f64, point: &mut Point) -> Result<(), OutOfMemory> {
+        point.hold(vector);
+        Ok(())
+    }
 
-    fn error(&self, _: Slot) -> Distance {
+    fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
+        let at = [point.held()[0], point.held()[1]];
+        for (distance, &slot) in distances.iter_mut().zip(slots) {
+            *distance = self.distance(at, slot);
+        }
+    }
+
+    fn error(&self, _: &Point, _: Slot) -> Distance {
         0.0
     }
 
     fn has_zero(&self) -> bool {
         true
-    }
-
-    fn score_row(&self, row: Slot) -> Distance {
-        let [x, y] = self.points[row.index()];
-        (x - self.at[0]).powi(2) + (y - self.at[1]).powi(2)
-    }
-
-    fn score_rows(&self, rows: [Slot; 4]) -> [Distance; 4] {
-        rows.map(|row| self.score_row(row))
-    }
-}
-
-impl Space for Plane {
-    type Point<'a> = PlanePoint<'a>;
-
-    fn point<'a>(&'a self, slot: Slot, _: &'a mut PointBuffer) -> PlanePoint<'a> {
-        self.from(self.points[slot.index()])
-    }
-
-    fn query<'a>(&'a self, vector: &[f32], _: f64, _: &'a mut PointBuffer) -> Result<PlanePoint<'a>, OutOfMemory> {
-        Ok(self.from([vector[0], vector[1]]))
     }
 
     fn kernels(&self) -> Kernels {

@@ -4,7 +4,7 @@ use super::super::links::target;
 use super::super::repair::Fates;
 use super::super::tree::cut_out;
 use super::{BASE, Plane, World};
-use crate::quantize::PointBuffer;
+use crate::quantize::Point;
 use crate::types::{Level, Slot};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ impl World {
         let Self { plane, graph, tombstones, scratch } = self;
         for &slot in leaving {
             tombstones.delete(slot);
-            cut_out(graph, plane, slot, &mut PointBuffer::default());
+            cut_out(graph, plane, slot, &mut Point::default());
         }
         let fates = Fates { is_leaving: |slot| leaving.contains(&slot), is_live: |slot| tombstones.is_live(slot) };
         for slot in (0..graph.len() as u32).map(Slot).filter(|slot| !leaving.contains(slot)) {
@@ -79,7 +79,7 @@ fn a_node_whose_whole_surroundings_leave_finds_company() {
 fn an_isolated_node_keeps_its_place_and_nothing_else() {
     let mut world = World::grown(Plane::scattered(60, 6), 4);
     let high = world.slots().find(|&slot| world.graph.level(slot) > Some(BASE)).unwrap();
-    cut_out(&mut world.graph, &world.plane, high, &mut PointBuffer::default());
+    cut_out(&mut world.graph, &world.plane, high, &mut Point::default());
     let level = world.graph.level(high);
     world.graph.isolate(high);
     assert_eq!(world.graph.level(high), level);

@@ -3,7 +3,7 @@
 use super::super::links::TREE;
 use super::super::select::{Neighbour, select, sort};
 use super::Plane;
-use crate::quantize::PointBuffer;
+use crate::quantize::Point;
 use crate::types::Slot;
 use proptest::prelude::*;
 
@@ -46,7 +46,7 @@ fn what_lies_behind_a_chosen_one_is_refused() {
     let plane = Plane::line(&[0.0, 1.0, 1.5, 4.0, -2.0, -2.5]);
     let run = |most, fill| {
         let mut list = candidates(&plane, |_| false);
-        let count = select(&plane, &mut list, most, fill, &mut PointBuffer::default());
+        let count = select(&plane, &mut list, most, fill, &mut Point::default());
         slots(&list[..count])
     };
     assert_eq!(run(4, false), [1, 4]);
@@ -60,11 +60,11 @@ fn what_lies_behind_a_chosen_one_is_refused() {
 fn what_must_be_kept_is_kept_and_counts() {
     let plane = Plane::line(&[0.0, 1.0, 1.5, 4.0, -2.0, -2.5]);
     let mut list = candidates(&plane, |slot| slot == 3 || slot == 5);
-    let count = select(&plane, &mut list, 3, false, &mut PointBuffer::default());
+    let count = select(&plane, &mut list, 3, false, &mut Point::default());
     assert_eq!(slots(&list[..count]), [1, 5, 3], "one place is left beside the two");
     assert!(list[1].is_tree() && list[1].link() == 5 | TREE && list[0].link() == 1);
     let mut list = candidates(&plane, |slot| slot != 1);
-    let count = select(&plane, &mut list, 2, true, &mut PointBuffer::default());
+    let count = select(&plane, &mut list, 2, true, &mut Point::default());
     assert_eq!(slots(&list[..count]), [2, 4, 5, 3], "more than there is room for, all the same");
 }
 
@@ -77,7 +77,7 @@ proptest! {
         let kept = |slot: u32| one_in > 3 && slot.is_multiple_of(one_in);
         let sorted = candidates(&plane, kept);
         let mut list = sorted.clone();
-        let count = select(&plane, &mut list, most, fill, &mut PointBuffer::default());
+        let count = select(&plane, &mut list, most, fill, &mut Point::default());
         prop_assert_eq!(slots(&list[..count]), plain(&plane, &sorted, most, fill));
         let (mut before, mut after) = (slots(&sorted), slots(&list));
         before.sort_unstable();

@@ -4,7 +4,7 @@ use super::super::links::TREE;
 use super::super::select::Neighbour;
 use super::super::tree::{cut_out, join, place_to_attach, tree_neighbours};
 use super::{BASE, Plane, World};
-use crate::quantize::PointBuffer;
+use crate::quantize::Point;
 use crate::types::Slot;
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn bare(plane: Plane, m: usize) -> World {
 }
 
 fn tie(world: &mut World, a: u32, b: u32) {
-    join(&mut world.graph, &world.plane, Slot(a), Slot(b), &mut PointBuffer::default());
+    join(&mut world.graph, &world.plane, Slot(a), Slot(b), &mut Point::default());
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_leaves_of_a_hub_are_joined_when_it_goes() {
     let mut world = bare(Plane::line(&[0.0, 1.0, 2.0, 3.0, -1.0, -2.0, -3.0, 4.0, -4.0]), 4);
     (1..9).for_each(|leaf| tie(&mut world, 0, leaf));
     assert_eq!(world.links(0).len(), 8, "full of tree links");
-    cut_out(&mut world.graph, &world.plane, Slot(0), &mut PointBuffer::default());
+    cut_out(&mut world.graph, &world.plane, Slot(0), &mut Point::default());
     assert_eq!(tree_neighbours(&world.graph, Slot(0)).count(), 0);
     assert_eq!(world.links(0).len(), 8, "it is still walked through");
     assert_eq!(world.tree_of(Slot(1)), (1..9).map(Slot).collect::<Vec<_>>());
@@ -82,7 +82,7 @@ fn cutting_out_a_leaf_or_a_loner_touches_no_other() {
     tie(&mut world, 0, 1);
     tie(&mut world, 1, 2);
     for slot in [2, 3] {
-        cut_out(&mut world.graph, &world.plane, Slot(slot), &mut PointBuffer::default());
+        cut_out(&mut world.graph, &world.plane, Slot(slot), &mut Point::default());
     }
     assert_eq!(world.links(0), [(1, true)]);
     assert_eq!(world.links(1), [(0, true), (2, false)]);
@@ -99,7 +99,7 @@ proptest! {
         while left.len() > 1 {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
             let gone = left.remove((state >> 33) as usize % left.len());
-            cut_out(&mut world.graph, &world.plane, gone, &mut PointBuffer::default());
+            cut_out(&mut world.graph, &world.plane, gone, &mut Point::default());
             prop_assert_eq!(tree_neighbours(&world.graph, gone).count(), 0);
             prop_assert_eq!(&world.tree_of(left[0]), &left);
             for &slot in &left {
