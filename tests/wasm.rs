@@ -14,7 +14,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 const DIMENSIONS: usize = 24;
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
-const QUANTIZATIONS: [Quantization; 2] = [Quantization::None, Quantization::Int8];
+const QUANTIZATIONS: [Quantization; 3] = [Quantization::None, Quantization::Int8, Quantization::Binary];
 
 /// Vectors in -1 to 1 from a seed, by Vigna's xorshift64*.
 struct Random(u64);
@@ -298,6 +298,11 @@ fn bytes_are_those_of_a_native_build() {
     let built = frozen::build().unwrap();
     assert!(built.export().unwrap() == bytes, "the bytes differ");
     let expiring = include_bytes!("fixtures/v1/expiring.thermo");
+    let binary = include_bytes!("fixtures/v1/binary.thermo");
+    assert!(
+        frozen::build_of(Quantization::Binary).unwrap().export().unwrap() == binary,
+        "the bytes of binary codes differ"
+    );
     assert!(frozen::build_expiring().unwrap().export().unwrap() == expiring, "the bytes differ where records expire");
     let read = Index::import(bytes).unwrap();
     let live: Vec<u32> = frozen::rows().filter(|&row| frozen::is_live(row)).collect();

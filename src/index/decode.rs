@@ -338,8 +338,9 @@ pub(super) fn corrupt(what: impl Into<String>) -> FormatError {
 
 pub(super) fn config_of(meta: &Meta) -> Result<Config, Error> {
     let metric = [Metric::Cosine, Metric::L2, Metric::Dot].into_iter().find(|metric| *metric as u8 == meta.metric);
-    let quantization =
-        [Quantization::None, Quantization::Int8].into_iter().find(|codes| *codes as u8 == meta.quantization);
+    let quantization = [Quantization::None, Quantization::Int8, Quantization::Binary]
+        .into_iter()
+        .find(|codes| *codes as u8 == meta.quantization);
     let (Some(metric), Some(quantization)) = (metric, quantization) else {
         return Err(corrupt("a metric or quantization that there is not").into());
     };

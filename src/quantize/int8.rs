@@ -177,7 +177,7 @@ const ROUNDING: f32 = 12_582_912.0;
 /// Quantizes `vector * inverse_norm` into `plain`, which is as long as a padded row; returns the scale. Plain passes, each
 /// of which becomes vector code.
 #[inline(never)]
-fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> f32 {
+pub(super) fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> f32 {
     let mut most = [0f32; 8];
     for group in vector.chunks(8) {
         for (most, &x) in most.iter_mut().zip(group) {

@@ -7,14 +7,21 @@
 //! | `none`    | the code is the vector itself, in f32                                        |
 //! | `int8`    | one byte a dimension, in two halves, and a scale for each vector             |
 //! | `nibbles` | the halves as they are stored and multiplied                                 |
+//! | `binary`  | one bit a dimension                                                          |
+//! | `sketch`  | the signs of a rotated vector, and what they tell of an inner product        |
+//! | `rotate`  | the rotation, in whole numbers                                               |
 //! | `codes`   | all of them behind one enum                                                  |
 
+mod binary;
 mod codes;
 mod int8;
 mod nibbles;
 mod none;
+mod rotate;
+mod sketch;
 mod space;
 
+use binary::BinaryCodes;
 pub(crate) use codes::Codes;
 pub use codes::Quantization;
 use int8::Int8Codes;

@@ -1,6 +1,8 @@
 //! What the graph may ask of the codes.
 
+use super::binary::BinaryTerms;
 use super::int8::Int8Terms;
+use super::sketch::{Planes, Scratch};
 use crate::metric::Kernels;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
@@ -79,6 +81,9 @@ pub(crate) struct Point {
     pub(super) full: Vec<f32>,
     pub(super) inverse_norm: f32,
     pub(super) terms: Int8Terms,
+    pub(super) planes: Planes,
+    pub(super) turning: Scratch,
+    pub(super) binary: BinaryTerms,
 }
 
 /// Distances from one fixed point.

@@ -39,11 +39,11 @@ fn metric(value: &JsValue) -> Result<Metric, Error> {
 }
 
 fn quantization(value: &JsValue) -> Result<Quantization, Error> {
-    let all = [Quantization::None, Quantization::Int8];
+    let all = [Quantization::None, Quantization::Int8, Quantization::Binary];
     all.into_iter().find(|codes| *value == JsValue::from_str(codes.name())).ok_or_else(|| {
         invalid(
             "quantization",
-            "\"none\" or \"int8\" (\"binary\" and \"product\" are not available in this version)",
+            "\"none\", \"int8\" or \"binary\" (\"product\" is not available in this version)",
             value,
         )
     })

@@ -131,14 +131,14 @@ fn each_refusal<T>(bytes: &[u8], leaves: Leaves, id: &Id, run: impl Fn(&mut Inde
     count
 }
 
-const BOTH: [Quantization; 2] = [Quantization::Int8, Quantization::None];
+const ALL: [Quantization; 3] = [Quantization::Int8, Quantization::Binary, Quantization::None];
 
 const NUMBER: Id = Id::Number(7000);
 
 #[test]
 fn insert() {
     let text = Id::from("a document that is not there yet");
-    for quantization in BOTH {
+    for quantization in ALL {
         // Nothing, one record, about a word of a set of slots, and sizes at which nodes of several levels come.
         for count in [0, 1, 63, 64].into_iter().chain(120..128) {
             let bytes = filled(quantization, count).export().unwrap();
@@ -191,7 +191,7 @@ fn insert_where_a_segment_and_a_slab_end() {
 
 #[test]
 fn insert_into_a_free_slot_and_upsert() {
-    for quantization in BOTH {
+    for quantization in ALL {
         let new = vector(5000);
         let insert = |index: &mut Index, id| index.insert_with_id(id, &new, Some(Payload::Bytes(b"new")));
         let upsert = |index: &mut Index, id| index.upsert(id, &new, Some(Payload::Bytes(b"new")));
@@ -227,7 +227,7 @@ fn many_inserts_one_after_the_other() {
 
 #[test]
 fn delete_and_clear_need_no_memory() {
-    for quantization in BOTH {
+    for quantization in ALL {
         let bytes = thinned(quantization, 120).export().unwrap();
         for gone in [id(4), id(9)] {
             assert_eq!(each_refusal(&bytes, Leaves::Everything, &gone, |index, id| index.delete(&id)), 0);
@@ -242,7 +242,7 @@ fn delete_and_clear_need_no_memory() {
 
 #[test]
 fn search_and_get() {
-    for quantization in BOTH {
+    for quantization in ALL {
         let bytes = thinned(quantization, 250).export().unwrap();
         let query = vector(77);
         for (k, ef) in [(1, 1), (10, 10), (100, 300)] {
@@ -274,7 +274,7 @@ fn compaction() {
             Ok(index.compact_finish())
         }
     };
-    for quantization in BOTH {
+    for quantization in ALL {
         let mut gaps = with_gaps(quantization, 120);
         assert!((60..80).filter(|&number| gaps.delete(&id(number)).unwrap()).count() > 5);
         for index in [thinned(quantization, 120), gaps] {
@@ -318,7 +318,7 @@ fn compaction_of_records() {
 
 #[test]
 fn export_import_check_and_reserve() {
-    for quantization in BOTH {
+    for quantization in ALL {
         for make in [filled, thinned, with_gaps] {
             let bytes = make(quantization, 150).export().unwrap();
             each_refusal(&bytes, Leaves::Everything, &NUMBER, |index, _| index.export());

@@ -7,6 +7,7 @@ use crate::frozen;
 use crate::support::{distance, sound};
 
 const BYTES: &[u8] = include_bytes!("../fixtures/v1/index.thermo");
+const BINARY: &[u8] = include_bytes!("../fixtures/v1/binary.thermo");
 const EXPIRING: &[u8] = include_bytes!("../fixtures/v1/expiring.thermo");
 
 #[test]
@@ -18,6 +19,24 @@ fn write_the_frozen_index() {
     };
     write("index.thermo", frozen::build().unwrap());
     write("expiring.thermo", frozen::build_expiring().unwrap());
+    write("binary.thermo", frozen::build_of(Quantization::Binary).unwrap());
+}
+
+#[test]
+fn the_frozen_index_of_binary_codes_is_what_it_was() {
+    let built = frozen::build_of(Quantization::Binary).unwrap();
+    assert!(built.export().unwrap() == BINARY, "the same again gives the same bytes");
+    let index = Index::import(BINARY).unwrap();
+    assert!(index.export().unwrap() == BINARY);
+    sound(&index);
+    assert_eq!(index.config().quantization, Quantization::Binary);
+    let forge = Forge::of(BINARY);
+    let slots = forge.section(kind::LEVELS).len();
+    assert_eq!(forge.section(kind::CODES).len(), 64 * slots, "a line each");
+    for row in frozen::rows().filter(|row| frozen::is_live(*row)) {
+        let hits = index.search(&frozen::vector(row), SearchOptions::top(3)).unwrap();
+        assert_eq!((&hits[0].id, hits.len()), (&frozen::id(row), 3));
+    }
 }
 
 #[test]

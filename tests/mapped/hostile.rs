@@ -39,7 +39,7 @@ fn holds(bytes: &[u8], rng: &mut Rng) -> bool {
 #[test]
 fn any_bytes_behind_the_table_are_an_index_or_refused() {
     let mut rng = Rng(7);
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let bytes = index(Metric::Cosine, quantization, 700).export().unwrap();
         let (mut sound, mut wrong) = (0, 0);
         for _ in 0..400 {

@@ -40,7 +40,7 @@ fn is_the_same(mapped: &Index, imported: &Index, rng: &mut Rng) {
 
 #[test]
 fn every_answer_is_that_of_an_import() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         for metric in METRICS {
             for records in [1, 60, 1500] {
                 let bytes = index(metric, quantization, records).export().unwrap();
@@ -67,7 +67,9 @@ fn an_empty_index_is_mapped_and_filled() {
 /// Changes are made to both, in the same order. Each comes to the same bytes in the end.
 #[test]
 fn changes_come_to_the_same_bytes() {
-    for (quantization, seed) in [(Quantization::Int8, 1), (Quantization::Int8, 2), (Quantization::None, 3)] {
+    for (quantization, seed) in
+        [(Quantization::Int8, 1), (Quantization::Int8, 2), (Quantization::None, 3), (Quantization::Binary, 4)]
+    {
         let bytes = index(METRICS[seed % 3], quantization, 1400).export().unwrap();
         let mut both = [mapped(&bytes), Index::import(&bytes).unwrap()];
         let mut rng = Rng(seed as u64);

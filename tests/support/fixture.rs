@@ -4,7 +4,7 @@
 //! `tests/fixtures/v1/index.thermo`. Vectors come from integers divided by a power of two, so that they are the same
 //! bits everywhere, without any mathematical library.
 
-use thermocline::{Config, Error, Id, Index, Payload};
+use thermocline::{Config, Error, Id, Index, Payload, Quantization};
 
 /// Components of a vector.
 pub(crate) const DIMENSIONS: usize = 20;
@@ -92,8 +92,13 @@ fn insert(index: &mut Index, row: u32) -> Result<(), Error> {
 
 /// Builds the index: records, a compaction cut off while slots are free, more records, and tombstones.
 pub(crate) fn build() -> Result<Index, Error> {
-    let config =
-        Config { m: 4, ef_construction: 32, ef: 24, seed: 2026, compaction_threshold: 0.25, ..Config::new(DIMENSIONS) };
+    build_of(Quantization::Int8)
+}
+
+/// The same with codes of another kind.
+pub(crate) fn build_of(quantization: Quantization) -> Result<Index, Error> {
+    let sizes = Config { m: 4, ef_construction: 32, ef: 24, ..Config::new(DIMENSIONS) };
+    let config = Config { quantization, seed: 2026, compaction_threshold: 0.25, ..sizes };
     let mut index = Index::new(config)?;
     for row in 0..40 {
         insert(&mut index, row)?;

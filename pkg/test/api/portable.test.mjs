@@ -5,7 +5,7 @@ import { VectorIndex } from "thermocline";
 import { fails, filled, flat, random, rowsOf, whole } from "./helpers.mjs";
 
 test("an imported index answers as the exported one, and lives on", async () => {
-  for (const options of [{}, { metric: "l2", quantization: "none" }, { metric: "dot" }]) {
+  for (const options of [{}, { metric: "l2", quantization: "none" }, { metric: "dot" }, { quantization: "binary" }]) {
     const { index, vectors } = await filled(300, options);
     await index.insertWithId(77, vectors[0], new Uint8Array([5, 6]));
     await index.insert(vectors[1]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, filled, recall, whole } from "./helpers.mjs";
+import { fails, filled, flat, recall, rowsOf, whole } from "./helpers.mjs";
 
 test("a new index is empty and says what it is", async () => {
   const index = await VectorIndex.memory({ dimensions: 3 });
@@ -220,4 +220,16 @@ test("two indexes share nothing", async () => {
   assert.equal(b.index.size, 20);
   await a.index.close();
   assert.equal((await b.index.search(b.vectors[0], { k: 20 })).length, 20);
+});
+
+test("a binary code is a line of memory, and the hits are exact", async () => {
+  const [binary, int8] = await Promise.all(["binary", "int8"].map(async (quantization) => (await filled(600, { dimensions: 384, quantization })).index));
+  const { codes } = (await binary.stats()).bytes;
+  assert.ok(codes >= 600 * 64 && codes < 1.1 * 600 * 64, `${codes} bytes`);
+  const vectors = rowsOf(flat(600, 384), 384);
+  for (const query of vectors.slice(0, 20)) {
+    const [hits, expected] = await Promise.all([binary, int8].map((index) => index.search(query, { ef: 200 })));
+    assert.deepEqual(hits, expected);
+  }
+  await whole(binary, 600);
 });

@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code, reason = "vector loads take pointers; each one carries the argument for its bounds")]
 
+mod bits;
 mod line;
 mod proof;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
@@ -90,6 +91,8 @@ kernels! {
     fn dot_nibbles(query: &[i16], row: &[u8]) -> i32;
     /// The same with four rows. Loads of the query are shared.
     fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
+    /// How many bits a row has in common with each of four planes, which count 1, 2, 4 and 8. Sums wrap. O(n).
+    fn count_planes(planes: &[[u64; 4]], row: &[u64]) -> u32;
 }
 
 impl Kernels {

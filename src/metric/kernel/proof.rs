@@ -32,6 +32,7 @@ pub fn prove(kernels: Kernels) -> Result<(), String> {
                 // As far as what it is multiplied with reaches in a code.
                 let factors: Vec<i16> = query.iter().map(|&q| 17 * q).collect();
                 check_nibbles(kernels, &factors[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
+                check_planes(kernels, &rows)?;
             }
         }
     }
@@ -83,6 +84,28 @@ pub(super) fn check_i8(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Res
                     return Err(format!("{name}{form} of {len}, row {i}: {got}, but exactly {exact}"));
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Compares the counts of bits with those of one bit after the other.
+fn check_planes(kernels: Kernels, bytes: &[Vec<u8>; 4]) -> Result<(), String> {
+    let words = |bytes: &Vec<u8>| bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let [row, rest @ ..]: [Vec<u64>; 4] = bytes.each_ref().map(words);
+    let planes: Vec<[u64; 4]> =
+        (0..row.len()).map(|i| [rest[0][i], rest[1][i], rest[2][i], !row[i] ^ rest[0][i]]).collect();
+    let mut exact = 0;
+    for (planes, word) in planes.iter().zip(&row) {
+        for bit in (0..64).filter(|bit| word >> bit & 1 == 1) {
+            exact += planes.iter().enumerate().map(|(i, plane)| (plane >> bit & 1) << i).sum::<u64>();
+        }
+    }
+    // The shorter of the two says how far.
+    for (planes, row) in [(&planes[..], &row[..]), (&planes, &[&row[..], &[u64::MAX]].concat())] {
+        let got = kernels.count_planes(planes, row);
+        if u64::from(got) != exact {
+            return Err(format!("count_planes of {} words: {got}, but exactly {exact}", planes.len()));
         }
     }
     Ok(())

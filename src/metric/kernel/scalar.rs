@@ -3,6 +3,8 @@
 //! The f32 sums are kept in sixteen lanes, as simd128 keeps them in four registers, and folded in the same order. So the
 //! two agree bit for bit, the compiler can vectorize this file too, and an error grows with `len / 16`, not with `len`.
 
+pub(super) use super::bits::count_planes;
+
 /// What [`super::Kernels::simd`] says.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) const SIMD: &str = "scalar";

@@ -9,6 +9,8 @@ use core::arch::wasm32::{
     i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_shuffle, i32x4_splat, v128, v128_load,
 };
 
+pub(super) use super::bits::count_planes;
+
 /// What [`super::Kernels::simd`] says.
 pub(super) const SIMD: &str = "simd128";
 

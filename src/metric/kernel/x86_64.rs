@@ -1,4 +1,4 @@
-//! AVX2, with FMA for f32. [`table`] hands the kernels out only to a processor that has both.
+//! AVX2, with FMA for f32 and POPCNT for bits. [`table`] hands the kernels out only to a processor that has all of them.
 //!
 //! Every function with a `#[target_feature]` may run only there; that is the one thing for which their callers answer.
 
@@ -31,11 +31,13 @@ static TABLE: Table = Table {
     l2_i8x4,
     dot_nibbles,
     dot_nibbles_x4,
+    count_planes,
 };
 
-/// The kernels, or nothing when this processor cannot run them. Nothing else in this file is reachable from outside.
+/// The kernels, or nothing when this processor cannot run them all. Nothing else in this file is reachable from outside.
 pub(super) fn table() -> Option<&'static Table> {
-    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(&TABLE)
+    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("popcnt"))
+        .then_some(&TABLE)
 }
 
 /// Asks for the cache line that `bytes` begins in. Part of every x86-64, so it needs no detection.
@@ -50,7 +52,7 @@ macro_rules! entries {
     ($($name:ident($query:ty, $row:ty) -> $sum:ty = $inner:ident$(::<$summand:ident>)?;)*) => {$(
         fn $name(query: $query, row: $row) -> $sum {
             // SAFETY: the only way to this function is through `TABLE`, and `table` gives that out only after it has
-            // found both AVX2 and FMA. Bounds are kept by the inner function, which takes slices.
+            // found AVX2, FMA and POPCNT. Bounds are kept by the inner function, which takes slices.
             unsafe { $inner$(::<$summand>)?(query, row) }
         }
     )*};
@@ -67,6 +69,13 @@ entries! {
     l2_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<SQUARED_DIFFERENCE>;
     dot_nibbles(&[i16], &[u8]) -> i32 = one_nibbles;
     dot_nibbles_x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_nibbles;
+    count_planes(&[[u64; 4]], &[u64]) -> u32 = planes;
+}
+
+/// Counts bits by the instruction for it.
+#[target_feature(enable = "popcnt")]
+fn planes(planes: &[[u64; 4]], row: &[u64]) -> u32 {
+    super::bits::count_planes(planes, row)
 }
 
 /// Adds the summands of eight components to the lanes of `sum`.

@@ -1,0 +1,16 @@
+//! Counting bits, in plain code: every processor that has SIMD counts 64 of them in one instruction.
+
+/// How many bits a row has in common with each of four planes: [`super::Kernels::count_planes`].
+#[inline(always)]
+pub(super) fn count_planes(planes: &[[u64; 4]], row: &[u64]) -> u32 {
+    let mut counts = [0; 4];
+    for (planes, word) in planes.iter().zip(row) {
+        for (count, plane) in counts.iter_mut().zip(planes) {
+            // SAFETY: a reference is valid to read. Volatile, because compilers would make vectors of the words, take them apart
+            // to count, and put the counts together again, which takes three times as long.
+            let plane = unsafe { core::ptr::read_volatile(plane) };
+            *count += (word & plane).count_ones();
+        }
+    }
+    counts[0].wrapping_add(2 * counts[1]).wrapping_add(4 * counts[2]).wrapping_add(8 * counts[3])
+}
