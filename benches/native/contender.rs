@@ -45,8 +45,9 @@ impl Contender {
             metric: metric_of(given)?,
             quantization: match given.needed("quantization")? {
                 "int8" => Quantization::Int8,
+                "binary" => Quantization::Binary,
                 "none" => Quantization::None,
-                other => return Err(format!("quantization: int8 or none, got {other}")),
+                other => return Err(format!("quantization: int8, binary or none, got {other}")),
             },
             m: given.number("m")?,
             ef_construction: given.number("efConstruction")?,
