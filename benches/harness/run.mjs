@@ -12,17 +12,21 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { contenders } from "./lib/contenders.mjs";
-import { buildNative, installNativePeer, installWasmPeers } from "./lib/install.mjs";
+import { buildNative, installNativePeers, installWasmPeers } from "./lib/install.mjs";
 import { HELP, readOptions } from "./lib/options.mjs";
 import { DATA, DIST, ROOT, SAMPLE, SCRATCH } from "./lib/paths.mjs";
 import { Contender, pinning } from "./lib/process.mjs";
 import { prepareSets } from "./lib/sets.mjs";
 import { Truth, readIds } from "./lib/truth.mjs";
+import { each, leave } from "./lib/turns.mjs";
 import { render } from "./report/tables.mjs";
-import { writeDocument, writeRecord } from "./report/write.mjs";
+import { writeDocument, writePlots, writeRecord } from "./report/write.mjs";
 import { buildAll } from "./steps/build.mjs";
 import { measureCurves } from "./steps/curve.mjs";
+import { measureDeletes } from "./steps/deletes.mjs";
 import { measureMaintenance } from "./steps/maintenance.mjs";
+import { measureOutside } from "./steps/outside.mjs";
+import { USUAL, measureScale } from "./steps/scale.mjs";
 import { measureSizes } from "./steps/sizes.mjs";
 import { measureStores } from "./steps/store.mjs";
 import { measureStored } from "./steps/stored.mjs";
@@ -36,27 +40,34 @@ async function main(options) {
   const record = options.from ? JSON.parse(readFileSync(options.from, "utf8")) : await measure(options);
   const tables = render(record);
   console.log(tables);
-  if (options.write) writeDocument(tables);
+  if (options.write) {
+    writePlots(record);
+    writeDocument(tables);
+  }
 }
 
 async function measure(options) {
   const load = { before: loadavg()[0].toFixed(2) };
   const native = buildNative();
-  const measuresSearch = options.parts.some((part) => part !== "sizes");
-  if (measuresSearch) installWasmPeers();
-  const chosen = choose(contenders({ native }), options);
+  const onSets = options.parts.some((part) => part !== "sizes" && part !== "scale");
+  const onScale = options.parts.includes("scale");
+  if (onSets || onScale) installWasmPeers();
+  const chosen = choose(contenders({ native, quantization: options.quantization }), options);
   mkdirSync(SCRATCH, { recursive: true });
+  const exact = ({ basePath, queriesPath, truthPath, dimensions, metric, depth }) => {
+    const fields = { base: basePath, queries: queriesPath, out: truthPath, dimensions, metric, depth };
+    const words = Object.entries(fields).map(([key, value]) => `${key}=${value}`);
+    execFileSync(native, ["exact", ...words], { stdio: ["ignore", 2, 2] });
+  };
 
   const sets = [];
-  if (measuresSearch) {
-    const exact = ({ basePath, queriesPath, truthPath, dimensions, metric, depth }) => {
-      const fields = { base: basePath, queries: queriesPath, out: truthPath, dimensions, metric, depth };
-      const words = Object.entries(fields).map(([key, value]) => `${key}=${value}`);
-      execFileSync(native, ["exact", ...words], { stdio: ["ignore", 2, 2] });
-    };
+  if (onSets) {
     const prepared = await prepareSets({ from: process.env.THERMOCLINE_DATA, rows: options.rows, cache: DATA, sample: SAMPLE, exact });
     for (const set of prepared) sets.push(await measureSet(set, chosen, native, options));
   }
+  const scaling = options.only ? chosen : chosen.filter(({ name }) => USUAL.includes(name) || options.with.includes(name));
+  const start = (one, set) => open(one, set, options);
+  const scale = onScale ? await measureScale(scaling, start, { exact, cache: DATA, options, log }) : undefined;
   const record = {
     ...version(),
     machine: {
@@ -67,9 +78,10 @@ async function measure(options) {
       pinning,
       load: { ...load, after: loadavg()[0].toFixed(2) },
     },
-    options: Object.fromEntries(["rows", "rounds", "builds", "m", "efConstruction", "k"].map((key) => [key, options[key]])),
+    options: Object.fromEntries(["rows", "rounds", "builds", "m", "efConstruction", "k", "quantization", "parts"].map((key) => [key, options[key]])),
     seconds: Math.round((performance.now() - begun) / 1000),
     sets,
+    scale,
     sizes: options.parts.includes("sizes") ? measureSizes() : undefined,
   };
   log(`kept in ${writeRecord(record, options)}`);
@@ -83,38 +95,58 @@ function choose(all, options) {
   if (wanted.some((one) => one.name.startsWith("thermocline-wasm")) && !existsSync(DIST)) {
     throw new Error("the package is not built: cargo xtask build, or cargo xtask bench, which does so first");
   }
-  const needsPython = wanted.some((one) => one.name === "hnswlib");
-  return needsPython && !installNativePeer() ? wanted.filter((one) => one.name !== "hnswlib") : wanted;
+  const groups = [...new Set(wanted.map((one) => one.needs).filter(Boolean))];
+  const missing = groups.length ? installNativePeers(groups) : new Map();
+  for (const [name, reason] of missing) console.error(`${name}: ${reason}`);
+  return wanted.map((one) => ({ ...one, missing: missing.get(one.needs) }));
+}
+
+/** A contender's process with a set open and nothing built. */
+async function open(one, { rows, dimensions, metric, basePath: base, queriesPath: queries }, { m, efConstruction }) {
+  const child = new Contender(one.name, one.command);
+  try {
+    await child.ask("open", { base, queries, rows, dimensions, metric, quantization: one.quantization, m, efConstruction });
+  } catch (error) {
+    await child.close();
+    throw error;
+  }
+  return child;
 }
 
 async function measureSet(set, chosen, native, options) {
   log(`${set.name}: ${set.rows} x ${set.dimensions}`);
   const truth = new Truth(readIds(set.truthPath), set.queries);
-  const open = async (one) => {
-    const child = new Contender(one.name, one.command);
-    const { rows, dimensions, metric, basePath: base, queriesPath: queries } = set;
-    const { m, efConstruction } = options;
-    await child.ask("open", { base, queries, rows, dimensions, metric, quantization: one.quantization, m, efConstruction });
-    return child;
-  };
-  const results = new Map(chosen.map(({ name, version, ours, quantization }) => [name, { name, version, ours, quantization }]));
-
-  if (options.parts.includes("curve")) {
-    const runners = [];
-    for (const one of chosen) runners.push({ ...one, process: await open(one), result: results.get(one.name) });
-    await buildAll(runners, set, options, log);
-    await measureCurves(runners, set, truth, options, log);
-    await measureStores(runners, log);
-    for (const runner of runners) await runner.process.close();
+  const results = new Map();
+  for (const { name, version, ours, place, main, quantized, quantization, missing: notRun } of chosen) {
+    results.set(name, { name, version, ours, place, main, quantized, quantization, notRun });
   }
-  if (options.parts.includes("maintenance")) {
-    for (const one of chosen.filter((each) => each.ours && !each.optional)) {
-      results.get(one.name).maintenance = await measureMaintenance(one, () => open(one), set, truth, options, log);
+  const parts = (...names) => names.some((part) => options.parts.includes(part));
+
+  if (parts("curve", "outside", "deletes")) {
+    const runners = chosen.map((one) => ({ ...one, result: results.get(one.name), failed: Boolean(one.missing) }));
+    await each(runners, async (runner) => (runner.process = await open(runner, set, options)));
+    await buildAll(runners, set, options, log);
+    if (parts("curve")) {
+      await measureCurves(runners, set, truth, options, log);
+      await measureStores(runners, log);
+    }
+    if (parts("outside")) await measureOutside(runners, set, options, log);
+    if (parts("deletes")) await measureDeletes(runners, set, truth, options, log);
+    await each(runners, (runner) => runner.process.close());
+  }
+  if (parts("maintenance")) {
+    for (const one of chosen.filter((each) => each.main && each.place !== "chromium")) {
+      const result = results.get(one.name);
+      try {
+        result.maintenance = await measureMaintenance(one, () => open(one, set, options), set, truth, options, log);
+      } catch (error) {
+        await leave({ name: one.name, result }, error);
+      }
     }
   }
   const takesPart = (name) => chosen.some((one) => one.name === name);
   let stored;
-  if (options.parts.includes("stored") && takesPart("thermocline-wasm")) {
+  if (parts("stored") && takesPart("thermocline-wasm")) {
     stored = await measureStored(set, { ...options, native: takesPart("thermocline-native") ? native : undefined }, log);
   }
   const { name, rows, dimensions, metric, queries } = set;

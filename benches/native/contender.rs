@@ -26,6 +26,7 @@ impl Contender {
     pub(crate) fn answer(&mut self, verb: &str, given: &Fields<'_>) -> Result<String, String> {
         match verb {
             "open" => self.open(given),
+            "use" => self.use_queries(given),
             "create" => self.create(given),
             "insert" => self.insert(given),
             "search" => self.search(given),
@@ -43,12 +44,7 @@ impl Contender {
     fn open(&mut self, given: &Fields<'_>) -> Result<String, String> {
         self.config = Some(Config {
             metric: metric_of(given)?,
-            quantization: match given.needed("quantization")? {
-                "int8" => Quantization::Int8,
-                "binary" => Quantization::Binary,
-                "none" => Quantization::None,
-                other => return Err(format!("quantization: int8, binary or none, got {other}")),
-            },
+            quantization: quantization_of(given)?,
             m: given.number("m")?,
             ef_construction: given.number("efConstruction")?,
             ..Config::new(given.number("dimensions")?)
@@ -56,6 +52,12 @@ impl Contender {
         self.base = floats(given.needed("base")?)?;
         self.queries = floats(given.needed("queries")?)?;
         self.resident_before = resident_bytes();
+        Ok("{}".to_owned())
+    }
+
+    /// Other queries from here on.
+    fn use_queries(&mut self, given: &Fields<'_>) -> Result<String, String> {
+        self.queries = floats(given.needed("queries")?)?;
         Ok("{}".to_owned())
     }
 
@@ -206,6 +208,15 @@ impl Contender {
         let query = vector(&self.queries, 0, config.dimensions)?;
         timed(|| first_answer(path.as_ref(), query).map_err(text))
     }
+}
+
+/// Those that can be asked for.
+const QUANTIZATIONS: [Quantization; 3] = [Quantization::Int8, Quantization::Binary, Quantization::None];
+
+fn quantization_of(given: &Fields<'_>) -> Result<Quantization, String> {
+    let wanted = given.needed("quantization")?;
+    let known = QUANTIZATIONS.iter().find(|one| one.name() == wanted);
+    known.copied().ok_or_else(|| format!("quantization: there is no {wanted}"))
 }
 
 pub(crate) fn metric_of(given: &Fields<'_>) -> Result<Metric, String> {

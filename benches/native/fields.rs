@@ -1,6 +1,7 @@
 //! What a command is given: key=value words, and the raw files that they name.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::str::FromStr;
 
 /// The key=value fields of one command.
@@ -26,13 +27,26 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Bytes read in one go: a file is never in memory twice, which for a million long vectors would be too much.
+const CHUNK: usize = 1 << 20;
+
 fn words_of<T>(path: &str, decode: impl Fn([u8; 4]) -> T) -> Result<Vec<T>, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
-    let (words, rest) = bytes.as_chunks::<4>();
-    if !rest.is_empty() {
-        return Err(format!("{path}: {} bytes are no whole number of words", bytes.len()));
+    let said = |error: std::io::Error| format!("{path}: {error}");
+    let mut file = std::fs::File::open(path).map_err(said)?;
+    let length = usize::try_from(file.metadata().map_err(said)?.len()).map_err(|error| format!("{path}: {error}"))?;
+    if !length.is_multiple_of(4) {
+        return Err(format!("{path}: {length} bytes are no whole number of words"));
     }
-    Ok(words.iter().map(|&word| decode(word)).collect())
+    let mut words = Vec::with_capacity(length / 4);
+    let mut chunk = vec![0; CHUNK];
+    let mut left = length;
+    while left > 0 {
+        let (part, _) = chunk.split_at_mut(left.min(CHUNK));
+        file.read_exact(part).map_err(said)?;
+        words.extend(part.as_chunks::<4>().0.iter().map(|&word| decode(word)));
+        left -= part.len();
+    }
+    Ok(words)
 }
 
 /// A file of little-endian f32.

@@ -1,23 +1,48 @@
 // Who takes part. A contender is a command that speaks the protocol of workers/serve.mjs, and what it can do:
-//   modes      how queries can be given to it; the fastest is its figure
-//   stores     it can save, and reopen what it saved
-//   queries    how many queries a timed pass runs (a slow peer needs fewer for a steady median)
+//   ours         it is thermocline; `place` says where: wasm (in Node), chromium or native
+//   needs        the group of requirements.txt that must be installed
+//   modes        how queries can be given to it; the fastest is its figure
+//   stores       it can save, and reopen what it saved
+//   queries      how many queries a timed pass runs (a slow peer needs fewer for a steady median)
+//   deletes      it can delete; a number where it takes so long that it deletes no more than that
+//   compacts     it has a compaction; "slow" where that takes minutes and runs with --slow only
+//   quantized    it keeps vectors in fewer bits, natively: thermocline is held against the fastest of these
+//   optional     it takes part when --with names it
 import { join } from "node:path";
 import { HARNESS, PYTHON } from "./paths.mjs";
 
-const worker = (file) => ["node", join(HARNESS, "workers", file)];
+const node = (file) => ["node", join(HARNESS, "workers", file)];
+const python = (file, ...args) => [PYTHON, join(HARNESS, "workers", file), ...args];
 
 /** The one that the others are compared with. */
 export const REFERENCE = "hnswlib";
 
-/** Contenders in the order of the tables. `native` is the path of thermocline's native binary. */
-export function contenders({ native }) {
+/** Quantizations that thermocline is measured with, beside the one that is its main. */
+const OTHERS = ["int8", "binary", "product"];
+
+/** Contenders in the order of the tables. `native` is the path of thermocline's native binary, `quantization` the main one. */
+export function contenders({ native, quantization = "int8" }) {
+  const can = { ours: true, modes: ["one"], deletes: true, compacts: true };
+  const wasm = { ...can, place: "wasm", command: node("thermocline.mjs"), stores: true };
+  const natively = { ...can, place: "native", command: [native, "serve"], stores: true };
+  const others = OTHERS.filter((other) => other !== quantization);
   return [
-    { name: "thermocline-wasm", ours: true, quantization: "int8", command: worker("thermocline.mjs"), modes: ["one"], stores: true, slices: true },
-    { name: "thermocline-native", ours: true, quantization: "int8", command: [native, "serve"], modes: ["one"], stores: true },
-    { name: "thermocline-wasm-f32", ours: true, quantization: "none", command: worker("thermocline.mjs"), modes: ["one"], stores: true, optional: true },
-    { name: REFERENCE, version: "0.8.0, native", command: [PYTHON, join(HARNESS, "workers/hnswlib-native.py")], modes: ["batch", "one"], stores: true },
-    { name: "hnswlib-wasm", version: "0.8.2", command: worker("hnswlib-wasm.mjs"), modes: ["one"], queries: 500 },
-    { name: "edgevec", version: "0.9.0, wasm", command: worker("edgevec.mjs"), modes: ["one"], queries: 200 },
+    { ...wasm, name: "thermocline-wasm", quantization, main: true, slices: true },
+    { ...can, name: "thermocline-chromium", place: "chromium", quantization, main: true, command: node("thermocline-chromium.mjs") },
+    { ...natively, name: "thermocline-native", quantization, main: true },
+    ...others.flatMap((other) => [
+      { ...wasm, name: `thermocline-wasm-${other}`, quantization: other },
+      { ...natively, name: `thermocline-native-${other}`, quantization: other },
+    ]),
+    { ...wasm, name: "thermocline-wasm-f32", quantization: "none", optional: true },
+    { name: REFERENCE, version: "0.8.0, native", needs: "hnswlib", command: python("hnswlib-native.py"), modes: ["batch", "one"], stores: true, deletes: true },
+    { name: "faiss-hnsw", version: "1.15.1 flat, native", needs: "faiss", command: python("faiss-hnsw.py", "flat"), modes: ["batch", "one"], stores: true },
+    { name: "faiss-hnsw-sq8", version: "1.15.1, native", needs: "faiss", quantized: true, command: python("faiss-hnsw.py", "sq8"), modes: ["batch", "one"], stores: true },
+    { name: "usearch", version: "2.26.6 f32, native", needs: "usearch", command: python("usearch-hnsw.py", "f32"), modes: ["batch", "one"], stores: true, deletes: true },
+    { name: "usearch-i8", version: "2.26.6, native", needs: "usearch", quantized: true, command: python("usearch-hnsw.py", "i8"), modes: ["batch", "one"], stores: true, deletes: true },
+    { name: "svs-lvq8", version: "0.5.0, native", needs: "svs", quantized: true, command: python("svs-vamana.py", "8x0"), modes: ["batch", "one"], stores: true },
+    { name: "svs", version: "0.5.0 f32, native", needs: "svs", command: python("svs-vamana.py", "f32"), modes: ["batch", "one"], stores: true, optional: true },
+    { name: "hnswlib-wasm", version: "0.8.2", command: node("hnswlib-wasm.mjs"), modes: ["one"], queries: 500, deletes: 500 },
+    { name: "edgevec", version: "0.9.0, wasm", command: node("edgevec.mjs"), modes: ["one"], queries: 200, deletes: true, compacts: "slow" },
   ];
 }

@@ -1,4 +1,4 @@
-// What a run needs beside the package: the wasm peers (npm), the native peer (PyPI, built from its source here) and the
+// What a run needs beside the package: the wasm peers (npm), the native peers (PyPI, one built from its source here) and the
 // native side of thermocline (cargo). What is there already is left alone.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,27 +13,55 @@ export function installWasmPeers() {
   run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: HARNESS });
 }
 
-/** True when the native peer can run: a virtual environment with hnswlib compiled for this machine. Says why not. */
-export function installNativePeer() {
-  const wanted = readFileSync(join(HARNESS, "requirements.txt"), "utf8");
-  const stamp = join(PEERS, "venv/installed.txt");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return true;
+/** Longer than this no peer is waited for. */
+const INSTALL_MS = 300_000;
+
+/** The groups of requirements.txt: name to lines. */
+export function groupsOf(text) {
+  const groups = new Map();
+  let lines;
+  for (const line of text.split("\n").map((each) => each.trim())) {
+    const name = /^# \[(\w+)\]/.exec(line)?.[1];
+    if (name) groups.set(name, (lines = []));
+    else if (line && !line.startsWith("#") && lines) lines.push(line);
+  }
+  return groups;
+}
+
+/** Installs these groups into a virtual environment. The answer names those that cannot be had, with the reason. */
+export function installNativePeers(wanted) {
+  const groups = groupsOf(readFileSync(join(HARNESS, "requirements.txt"), "utf8"));
+  const failed = new Map();
   try {
     mkdirSync(PEERS, { recursive: true });
-    run("python3", ["-m", "venv", join(PEERS, "venv")]);
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-build-isolation"];
-    const lines = wanted.split("\n").filter((line) => line && !line.startsWith("#"));
-    // What builds it comes first, since its build is not isolated: that is how the compiler and its tools stay pinned.
-    run(PYTHON, [...pip, ...lines.filter((line) => !line.startsWith("hnswlib"))]);
-    run(PYTHON, [...pip, "--no-binary", "hnswlib", ...lines.filter((line) => line.startsWith("hnswlib"))]);
-    writeFileSync(stamp, wanted);
-    return true;
+    if (!existsSync(PYTHON)) run("python3", ["-m", "venv", join(PEERS, "venv")]);
+    // The tools come first, since what is built here is not built in isolation: that is how they stay pinned.
+    installGroup("tools", groups.get("tools"));
   } catch (error) {
-    console.error("the native peer cannot be installed (it needs python3 with venv, a C++ compiler and PyPI), so there are no ratios to it");
-    console.error(error.message);
-    return false;
+    for (const name of wanted) failed.set(name, `native peers need python3 with venv, and PyPI: ${firstLine(error)}`);
+    return failed;
   }
+  for (const name of wanted) {
+    try {
+      installGroup(name, groups.get(name));
+    } catch (error) {
+      failed.set(name, `cannot be installed: ${firstLine(error)}`);
+    }
+  }
+  return failed;
 }
+
+function installGroup(name, lines) {
+  const stamp = join(PEERS, "venv", `${name}.installed`);
+  const wanted = lines.join("\n");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  // Only what is listed, so that no version is left to chance. hnswlib is compiled for this machine.
+  const how = ["--no-deps", ...(name === "hnswlib" ? ["--no-build-isolation", "--no-binary", "hnswlib"] : [])];
+  run(PYTHON, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...how, ...lines], { timeout: INSTALL_MS });
+  writeFileSync(stamp, wanted);
+}
+
+const firstLine = (error) => error.message.split("\n")[0];
 
 /** The path of the native binary, built optimized. */
 export function buildNative() {

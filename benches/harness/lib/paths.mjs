@@ -14,5 +14,7 @@ export const EXPERIMENTS = at("../../.peers/records/");
 export const RECORDS = at("../../records/");
 export const SAMPLE = at("../../../data/wordnet/");
 export const DOCUMENT = at("../../../docs/BENCHMARKS.md");
+/** What docs/BENCHMARKS.md shows. */
+export const PLOTS = at("../../../docs/plots/");
 export const DIST = at("../../../pkg/dist/");
 export const PACKAGE = at("../../../pkg/");

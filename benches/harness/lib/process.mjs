@@ -43,7 +43,8 @@ export class Contender {
 
   async close() {
     this.#process.stdin.end();
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+    // Without a number it never began.
+    if (this.#process.pid !== undefined && this.#process.exitCode === null && this.#process.signalCode === null) {
       await new Promise((resolve) => this.#process.once("exit", resolve));
     }
   }

@@ -1,14 +1,21 @@
 // The data sets of a run, as raw files that every contender can read: base.f32 and queries.f32 (little-endian rows) and
 // gt.i32 (the true neighbours of each query, nearest first). What is made here is kept under benches/.peers/data.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { readNpy } from "./npy.mjs";
-import { synthesize } from "./synthetic.mjs";
+import { Random } from "./random.mjs";
+import { synthesize, synthesizer } from "./synthetic.mjs";
 
 /** How many true neighbours are kept for a query: enough that plenty are left after rows are deleted. */
 export const DEPTH = 100;
 
-/** Sets are `{ name, metric, rows, dimensions, queries, basePath, queriesPath, truthPath }`; `exact` makes the last where nobody did. */
+/** How many queries unlike the rows are made for a set. */
+const OUTSIDE = 1000;
+
+/**
+ * Sets are `{ name, metric, rows, dimensions, queries, basePath, queriesPath, truthPath, outside }`; `exact` makes true neighbours where
+ * nobody did. `outside` has queries unlike the rows, and theirs.
+ */
 export async function prepareSets({ from, rows, cache, sample, exact }) {
   const wanted = from
     ? [{ name: nameOf(from), metric: "cosine", load: () => loadFolder(from, rows), key: rows, folder: from }]
@@ -17,17 +24,26 @@ export async function prepareSets({ from, rows, cache, sample, exact }) {
         { name: "synthetic", metric: "l2", load: () => synthesize({ rows, queries: 1000, dimensions: 384, seed: 1 }), key: rows },
       ];
   const sets = [];
-  for (const set of wanted) sets.push(await prepare(set, cache, exact));
+  for (const each of wanted) {
+    const set = await prepare(each, cache, exact);
+    sets.push({ ...set, outside: await prepareOutside(set, exact) });
+  }
   return sets;
 }
 
-/** A synthetic set of another shape. */
-export function prepareSynthetic({ cache, exact, ...shape }) {
-  const load = () => synthesize(shape);
-  return prepare({ name: `synthetic-${shape.dimensions}`, metric: "l2", load, key: shape.rows }, cache, exact);
+/** Rows of a synthetic set that are made at a time. */
+const PIECE = 10_000;
+
+/** A synthetic set of another shape, with true neighbours so deep as is asked for. */
+export function prepareSynthetic({ cache, exact, depth, ...shape }) {
+  const load = () => {
+    const { pieces, queries } = synthesizer(shape, PIECE);
+    return { pieces: pieces(), queries, dimensions: shape.dimensions };
+  };
+  return prepare({ name: `synthetic-${shape.dimensions}`, metric: "l2", load, key: `${shape.rows}${depth ? `-${depth}` : ""}`, depth }, cache, exact);
 }
 
-async function prepare({ name, metric, load, key, folder: source }, cache, exact) {
+async function prepare({ name, metric, load, key, folder: source, depth = DEPTH }, cache, exact) {
   const folder = join(cache, `${name}-${key || "all"}`);
   const about = join(folder, "set.json");
   const stamp = source ? statSync(join(source, "base.f16.npy")).mtimeMs : 0;
@@ -36,17 +52,53 @@ async function prepare({ name, metric, load, key, folder: source }, cache, exact
     const making = `${folder}.making`;
     rmSync(making, { recursive: true, force: true });
     mkdirSync(making, { recursive: true });
-    const { base, queries, truth, dimensions } = load();
-    writeFileSync(join(making, "base.f32"), new Uint8Array(base.buffer, base.byteOffset, base.byteLength));
+    const { base, pieces = [base], queries, truth, dimensions } = load();
+    let rows = 0;
+    for (const piece of pieces) {
+      appendFileSync(join(making, "base.f32"), new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+      rows += piece.length / dimensions;
+    }
     writeFileSync(join(making, "queries.f32"), new Uint8Array(queries.buffer, queries.byteOffset, queries.byteLength));
-    const set = { name, stamp, metric, dimensions, rows: base.length / dimensions, queries: queries.length / dimensions };
+    const set = { name, stamp, metric, dimensions, rows, queries: queries.length / dimensions };
     if (truth) writeFileSync(join(making, "gt.i32"), new Uint8Array(truth.buffer, truth.byteOffset, truth.byteLength));
-    else await exact({ ...set, ...paths(making), depth: Math.min(DEPTH, set.rows) });
+    else await exact({ ...set, ...paths(making), depth: Math.min(depth, set.rows) });
     writeFileSync(join(making, "set.json"), JSON.stringify(set));
     rmSync(folder, { recursive: true, force: true });
     renameSync(making, folder);
   }
   return { ...JSON.parse(readFileSync(about, "utf8")), ...paths(folder) };
+}
+
+async function prepareOutside(set, exact) {
+  const folder = dirname(set.basePath);
+  const queriesPath = join(folder, "outside.f32");
+  const truthPath = join(folder, "outside-gt.i32");
+  if (!existsSync(truthPath)) {
+    const bytes = readFileSync(set.queriesPath);
+    const inside = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    writeFileSync(queriesPath, new Uint8Array(outside(inside, set, new Random(31)).buffer));
+    const making = `${truthPath}.making`;
+    await exact({ ...set, queriesPath, truthPath: making, depth: Math.min(DEPTH, set.rows) });
+    renameSync(making, truthPath);
+  }
+  return { queries: OUTSIDE, queriesPath, truthPath };
+}
+
+/**
+ * Queries out of distribution: each is half way between two of the set's queries that have nothing to do with each other, and from there half
+ * as far as they are long into a random direction, where no row goes. Of unit length under cosine.
+ */
+export function outside(inside, { dimensions, metric }, random, count = OUTSIDE) {
+  const rows = inside.length / dimensions;
+  const out = new Float32Array(count * dimensions);
+  for (let at = 0; at < out.length; at += dimensions) {
+    const [a, b] = [random.below(rows) * dimensions, random.below(rows) * dimensions];
+    const [one, other] = [inside.subarray(a, a + dimensions), inside.subarray(b, b + dimensions)];
+    const aside = Array.from({ length: dimensions }, () => random.normal());
+    const scale = (Math.hypot(...one) + Math.hypot(...other)) / 4 / Math.hypot(...aside);
+    for (let i = 0; i < dimensions; i++) out[at + i] = (one[i] + other[i]) / 2 + scale * aside[i];
+  }
+  return metric === "cosine" ? normalized(out, dimensions) : out;
 }
 
 const paths = (folder) => ({

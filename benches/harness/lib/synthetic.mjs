@@ -10,11 +10,19 @@ import { Random } from "./random.mjs";
 const SHAPE = { clusters: 400, axes: 24, hub: 64, noise: 0.68, between: 1, spread: 1, sizes: 0.7 };
 
 /** `{ base, queries, dimensions }`, flat and row-major; the same for the same arguments. */
-export function synthesize({ rows, queries, dimensions, seed }) {
+export function synthesize(shape) {
+  const { pieces, queries } = synthesizer(shape, shape.rows);
+  return { dimensions: shape.dimensions, base: pieces().next().value, queries };
+}
+
+/** The same with the base in pieces of so many rows, since all of it may be more than fits into one array. */
+export function synthesizer({ rows, queries, dimensions, seed }, pieceRows) {
   const mixture = makeMixture(dimensions, seed);
   return {
-    dimensions,
-    base: draw(mixture, rows, dimensions, new Random(seed + 1_000_003)),
+    *pieces() {
+      const random = new Random(seed + 1_000_003);
+      for (let at = 0; at < rows; at += pieceRows) yield draw(mixture, Math.min(pieceRows, rows - at), dimensions, random);
+    },
     queries: draw(mixture, queries, dimensions, new Random(seed + 2_000_003)),
   };
 }

@@ -1,5 +1,8 @@
 // A run's record as Markdown, which is also what the terminal shows.
 import { LEVELS } from "../steps/curve.mjs";
+import { table, whole } from "./markdown.mjs";
+import { plotsOf } from "./plots.mjs";
+import { scaled } from "./scale.mjs";
 import { storedRows } from "./stored.mjs";
 import { judge } from "./targets.mjs";
 
@@ -7,11 +10,17 @@ export function render(record) {
   const parts = [about(record), "### Targets", verdicts(judge(record))];
   for (const set of record.sets) {
     parts.push(`### ${set.name}: ${set.rows.toLocaleString("en")} x ${set.dimensions}, ${set.metric}, ${set.queries} queries`);
+    for (const { title, file } of plotsOf(set)) parts.push(`![${title}](plots/${file})`);
     if (set.contenders.some((one) => one.build)) parts.push(overview(set));
-    if (set.contenders.some((one) => one.curve)) parts.push("Recall@10 and, below it, queries per second (wall), by search width ef:", curves(set));
+    if (set.contenders.some((one) => one.curve)) parts.push(speeds(set), "Recall@10 and, below it, queries per second (wall), by search width ef:", curves(set));
+    if (set.contenders.some((one) => one.outside)) parts.push("Recall@10 of queries out of distribution, by search width ef:", outside(set));
+    if (set.contenders.some((one) => one.deletes)) parts.push("A random 30 % deleted, and searched at ef 64 before and after a compaction where there is one:", deletes(set));
     for (const { name, maintenance } of set.contenders) if (maintenance) parts.push(maintained(name, maintenance));
     if (set.stored) parts.push("An index that is kept (medians, and the range of the openings):", table(["what", "measured"], storedRows(set.stored), "ll"));
+    const without = set.contenders.filter((one) => one.notRun).map((one) => `${one.name}: ${one.notRun}`);
+    if (without.length) parts.push(`Not run, or not to the end:\n\n${without.map((line) => `- ${line}`).join("\n")}`);
   }
+  if (record.scale) parts.push("### Scale", ...scaled(record.scale));
   if (record.sizes) parts.push("### Shipped files", files(record.sizes));
   return parts.filter(Boolean).join("\n\n");
 }
@@ -37,37 +46,81 @@ function verdicts(rows) {
 
 function overview(set) {
   const columns = [
-    "contender", "build/s", "build/s CPU",
-    ...LEVELS.map((level) => `QPS .${String(level).slice(2).padEnd(2, "0")}`),
-    "p50 us", "p99 us", "resident B/vec", "codes+links+ids", "file B/vec", "save ms", "reopen ms",
+    "contender", "build/s", "build/s CPU", "resident B/vec", "codes+links+ids", "file B/vec", "save ms", "reopen ms",
   ];
-  const rows = set.contenders.map((one) => [
-    one.name + (one.version ? ` ${one.version}` : one.quantization ? ` (${one.quantization})` : ""),
-    whole(one.build?.perSecondWall),
-    whole(one.build?.perSecondCpu),
-    ...LEVELS.map((level) => qps(one, level)),
-    whole(one.latency?.p50us),
-    whole(one.latency?.p99us),
+  const measured = set.contenders.filter((one) => one.build);
+  const rows = measured.map((one) => [
+    titleOf(one),
+    whole(one.build.perSecondWall),
+    whole(one.build.perSecondCpu),
     whole(one.memory?.residentBytes / set.rows),
     whole(one.memory?.bytesPerVector),
     whole(one.store?.bytes / set.rows),
     whole(one.store?.saveMs),
     whole(one.store?.reopenMs),
   ]);
-  const notes = [...new Set(set.contenders.filter((one) => one.memory).map((one) => `${one.name}: ${one.memory.how}`))];
   return [
     table(columns, rows, `l${"r".repeat(columns.length - 1)}`),
     "",
-    `Resident bytes: ${notes.join("; ")}.`,
-    'A number after ">=" is at the narrowest width measured, which has more recall than asked.',
+    `Resident bytes: ${residency(measured)}. Reopening is until the first answer.`,
+  ].join("\n");
+}
+
+const titleOf = (one) => one.name + (one.version ? ` ${one.version}` : one.quantization ? ` (${one.quantization})` : "");
+
+/** Each way of counting resident bytes, and whose it is. */
+function residency(measured) {
+  const ways = new Map();
+  for (const { name, memory } of measured) if (memory) ways.set(memory.how, [...(ways.get(memory.how) ?? []), name]);
+  return [...ways].map(([how, names]) => `${how} (${names.join(", ")})`).join("; ");
+}
+
+function speeds(set) {
+  const nameOf = (level) => `.${String(level).slice(2).padEnd(2, "0")}`;
+  const columns = ["contender", ...LEVELS.flatMap((level) => [`QPS ${nameOf(level)}`, "per CPU-s", "p50/p99 us"])];
+  const rows = set.contenders.filter((one) => one.curve).map((one) => [
+    titleOf(one),
+    ...LEVELS.flatMap((level) => [qps(one, level), whole(one.at[level]?.qpsCpu), latency(one, level)]),
+  ]);
+  return [
+    table(columns, rows, `l${"r".repeat(columns.length - 1)}`),
+    "",
+    'A number after ">=" is at the narrowest width measured, which has more recall than asked. p50 and p99 are of single queries at the narrowest width with that recall.',
   ].join("\n");
 }
 
 function qps(one, level) {
-  if (!one.curve) return "";
   const value = one.at[level]?.qpsWall;
-  if (value === undefined) return "never";
+  if (value === undefined || value === null) return "never";
   return (one.curve[0].recall >= level ? ">= " : "") + whole(value);
+}
+
+function latency({ latencies, latency: old }, level) {
+  // Records of before latencies were taken at each recall have those at .95.
+  const one = latencies?.[level] ?? (level === 0.95 ? old : undefined);
+  return one ? `${whole(one.p50us)}/${whole(one.p99us)}` : "";
+}
+
+function outside(set) {
+  const measured = set.contenders.filter((one) => one.outside);
+  const widths = measured[0].outside.map((point) => point.ef);
+  const rows = measured.map((one) => [one.name, ...one.outside.map((point) => point.recall.toFixed(4))]);
+  return table(["ef", ...widths], rows, `l${"r".repeat(widths.length)}`);
+}
+
+function deletes(set) {
+  const columns = ["contender", "deleted", "deletes/s", "QPS", "recall", "compaction", "QPS after", "recall after"];
+  const rows = set.contenders.filter((one) => one.deletes).map(({ name, deletes: { deleted, perSecondWall, before, compaction, after } }) => [
+    name,
+    whole(deleted),
+    whole(perSecondWall),
+    whole(before.qpsWall),
+    before.recall.toFixed(4),
+    compaction ? (compaction.notRun ?? `${whole(compaction.wallMs)} ms, CPU ${whole(compaction.cpuMs)}`) : "none",
+    whole(after?.qpsWall),
+    after ? (after.recall?.toFixed(4) ?? "ids are others") : "",
+  ]);
+  return table(columns, rows, `l${"r".repeat(columns.length - 1)}`);
 }
 
 function curves(set) {
@@ -111,10 +164,4 @@ function files({ files: shipped, edgevecWasm }) {
   return table(["file", "bytes", "gzipped"], rows, "lrr");
 }
 
-function table(head, rows, align) {
-  const rule = [...align.padEnd(head.length, "l")].map((side) => (side === "r" ? "--:" : "---"));
-  return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-const whole = (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en") : "");
 const mega = (bytes) => (bytes / 1e6).toFixed(1);

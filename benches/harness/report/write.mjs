@@ -1,7 +1,8 @@
-// Where a run is kept: its record as a file of its own, and its tables between the markers of docs/BENCHMARKS.md.
+// Where a run is kept: its record as a file of its own, its plots, and its tables between the markers of docs/BENCHMARKS.md.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DOCUMENT, EXPERIMENTS, RECORDS } from "../lib/paths.mjs";
+import { DOCUMENT, EXPERIMENTS, PLOTS, RECORDS } from "../lib/paths.mjs";
+import { plotsOf } from "./plots.mjs";
 
 const BEGIN = "<!-- bench:begin (cargo xtask bench --write regenerates what is between these marks) -->";
 const END = "<!-- bench:end -->";
@@ -18,6 +19,12 @@ export function writeRecord(record, { whole }) {
 
 /** Six significant digits are more than any of these measurements has. */
 const rounded = (_key, value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value);
+
+/** The plots that the tables show, as files. */
+export function writePlots(record) {
+  mkdirSync(PLOTS, { recursive: true });
+  for (const { file, svg } of record.sets.flatMap(plotsOf)) writeFileSync(join(PLOTS, file), svg());
+}
 
 export function writeDocument(tables) {
   const text = existsSync(DOCUMENT) ? readFileSync(DOCUMENT, "utf8") : `${BEGIN}\n${END}\n`;

@@ -1,34 +1,41 @@
 // Build rate. All contenders build at once in turns of a tenth of the rows, so that a slow minute of the machine falls on all.
+import { REFERENCE } from "../lib/contenders.mjs";
 import { median } from "../lib/numbers.mjs";
+import { each } from "../lib/turns.mjs";
 
 const TURNS = 10;
+/** And never more rows than this in a turn: they are copied to where they are inserted. */
+const MOST = 10_000;
 
-/** Builds in every contender, and leaves the last index in place. Slow peers build once, the others `builds` times. */
+/** Builds in every contender, and leaves the last index in place. Only thermocline and the peer that
+ * it is compared with build more than once, `builds` times. */
 export async function buildAll(runners, set, { builds }, log) {
+  const turns = Math.max(TURNS, Math.ceil(set.rows / MOST));
   const runs = new Map(runners.map((runner) => [runner, []]));
   for (let round = 0; round < builds; round++) {
-    const taking = runners.filter((runner) => round === 0 || !runner.queries);
-    for (const runner of taking) {
+    const taking = runners.filter((runner) => round === 0 || runner.main || runner.name === REFERENCE);
+    await each(taking, async (runner) => {
       await runner.process.ask("create");
       runs.get(runner).push({ wallMs: 0, cpuMs: 0 });
-    }
-    for (let turn = 0; turn < TURNS; turn++) {
-      const from = Math.floor((set.rows * turn) / TURNS);
-      const to = Math.floor((set.rows * (turn + 1)) / TURNS);
-      for (const runner of taking) {
+    });
+    for (let turn = 0; turn < turns; turn++) {
+      const from = Math.floor((set.rows * turn) / turns);
+      const to = Math.floor((set.rows * (turn + 1)) / turns);
+      await each(taking, async (runner) => {
         const { wallMs, cpuMs } = await runner.process.ask("insert", { from, to });
         const run = runs.get(runner).at(-1);
         run.wallMs += wallMs;
         run.cpuMs += cpuMs;
-      }
+      });
     }
     const rate = (runner) => Math.round(set.rows / (runs.get(runner).at(-1).wallMs / 1000));
-    log(`built, round ${round + 1}: ${taking.map((runner) => `${runner.name} ${rate(runner)}/s`).join(", ")}`);
+    log(`built, round ${round + 1}: ${taking.filter(({ failed }) => !failed).map((runner) => `${runner.name} ${rate(runner)}/s`).join(", ")}`);
   }
-  for (const [runner, all] of runs) {
+  await each(runners, async (runner) => {
+    const all = runs.get(runner);
     const rates = (key) => all.map((run) => set.rows / (run[key] / 1000));
     const [wall, cpu] = [rates("wallMs"), rates("cpuMs")];
     runner.result.build = { perSecondWall: median(wall), perSecondCpu: median(cpu), rounds: { wall, cpu } };
     runner.result.memory = await runner.process.ask("memory");
-  }
+  });
 }

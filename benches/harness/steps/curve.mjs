@@ -3,37 +3,41 @@ import { join } from "node:path";
 import { SCRATCH } from "../lib/paths.mjs";
 import { atRecall, median, quantile } from "../lib/numbers.mjs";
 import { readIds } from "../lib/truth.mjs";
+import { each } from "../lib/turns.mjs";
 
-/** A timed pass of a contender that names no number of its own: a set of few queries goes around several times. */
-const PASS = 2000;
 /** Enough queries to know a slow peer's recall to about .001. */
 const SLOW_RECALL = 1000;
 export const LEVELS = [0.9, 0.95, 0.99];
+/** Widths beyond the first with this recall decide nothing: they are timed in the first round only. */
+const ENOUGH = 0.995;
 
 export async function measureCurves(runners, set, truth, options, log) {
-  const { k, rounds, widths } = options;
+  const { rounds, widths } = options;
   await countRecalls(runners, set, truth, options);
   log("recalls counted");
   for (let round = 0; round < rounds; round++) {
     for (let w = 0; w < widths.length; w++) {
-      for (const runner of runners) await pass(runner, runner.result.curve[w], k);
+      const taking = runners.filter(({ result }) => round === 0 || w <= lastThatMatters(result.curve));
+      await each(taking, (runner) => pass(runner, runner.result.curve[w], options));
     }
+    for (const runner of runners) runner.mode ??= fasterMode(runner);
     log(`search round ${round + 1} of ${rounds}`);
   }
-  for (const { result } of runners) {
+  await each(runners, ({ result }) => {
     for (const point of result.curve) {
       point.qpsWall = median(point.rounds.wall);
       point.qpsCpu = median(point.rounds.cpu);
     }
     result.at = Object.fromEntries(LEVELS.map((level) => [level, readAt(result.curve, level, rounds)]));
-  }
+  });
   await measureLatencies(runners, options);
   log("latencies measured");
+  for (const { failed, result } of runners) if (failed) delete result.curve;
 }
 
 /** Every query once, at every width. This also warms everything up; its times are not used. */
 async function countRecalls(runners, set, truth, { k, widths }) {
-  for (const runner of runners) {
+  await each(runners, async (runner) => {
     const ids = join(SCRATCH, `${runner.name}.ids`);
     const count = Math.min(set.queries, runner.queries ? SLOW_RECALL : Infinity);
     runner.result.curve = [];
@@ -41,19 +45,29 @@ async function countRecalls(runners, set, truth, { k, widths }) {
       await runner.process.ask("search", { ef, k, mode: runner.modes[0], ids, count });
       runner.result.curve.push({ ef, recall: truth.recall(readIds(ids), k), rounds: { wall: [], cpu: [] } });
     }
-  }
+  });
 }
 
-/** One timed pass at one width, in each of a contender's modes; the faster is its figure. */
-async function pass(runner, point, k) {
+function lastThatMatters(curve = []) {
+  const at = curve.findIndex(({ recall }) => recall >= ENOUGH);
+  return at < 0 ? curve.length : at;
+}
+
+/** One timed pass at one width: in each of a contender's modes as long as it is not known which is the faster. That is its figure. */
+async function pass(runner, point, { k, pass: queries }) {
   let [wall, cpu] = [0, 0];
-  for (const mode of runner.modes) {
-    const { wallMs, cpuMs, count } = await runner.process.ask("search", { ef: point.ef, k, mode, count: runner.queries ?? PASS });
+  for (const mode of runner.mode ? [runner.mode] : runner.modes) {
+    const { wallMs, cpuMs, count } = await runner.process.ask("search", { ef: point.ef, k, mode, count: runner.queries ?? queries });
     wall = Math.max(wall, (count * 1000) / wallMs);
     cpu = Math.max(cpu, (count * 1000) / cpuMs);
+    (runner.spent ??= {})[mode] = (runner.spent[mode] ?? 0) + wallMs;
   }
   point.rounds.wall.push(wall);
   point.rounds.cpu.push(cpu);
+}
+
+function fasterMode({ modes, spent = {} }) {
+  return [...modes].sort((a, b) => spent[a] - spent[b])[0];
 }
 
 /** QPS at a recall: of the curve of medians, and of each round's own curve, by which contenders are compared. */
@@ -67,20 +81,24 @@ function readAt(curve, level, rounds) {
   };
 }
 
-/** p50 and p99 of single queries at the narrowest width whose recall is at least .95. */
-async function measureLatencies(runners, { k, rounds }) {
-  const samples = new Map();
+/** p50 and p99 of single queries at the narrowest width of each recall. */
+async function measureLatencies(runners, { k, rounds, pass: queries }) {
+  const samples = new Map(runners.map((runner) => [runner, {}]));
   for (let round = 0; round < Math.min(rounds, 3); round++) {
-    for (const runner of runners) {
-      const ef = runner.result.curve.find((point) => point.recall >= 0.95)?.ef;
-      if (!ef) continue;
-      const { latenciesMs } = await runner.process.ask("search", { ef, k, mode: "one", latencies: 1, count: PASS });
-      samples.set(runner, [...(samples.get(runner) ?? []), latenciesMs]);
-      runner.result.latency = { ef };
+    for (const level of LEVELS) {
+      await each(runners, async (runner) => {
+        const ef = runner.result.curve.find((point) => point.recall >= level)?.ef;
+        if (!ef) return;
+        const count = runner.queries ?? queries;
+        const { latenciesMs } = await runner.process.ask("search", { ef, k, mode: "one", latencies: 1, count });
+        const one = (samples.get(runner)[level] ??= { ef, p50: [], p99: [] });
+        one.p50.push(quantile(latenciesMs, 0.5));
+        one.p99.push(quantile(latenciesMs, 0.99));
+      });
     }
   }
-  for (const [runner, all] of samples) {
-    runner.result.latency.p50us = median(all.map((one) => quantile(one, 0.5))) * 1000;
-    runner.result.latency.p99us = median(all.map((one) => quantile(one, 0.99))) * 1000;
+  for (const [runner, levels] of samples) {
+    const all = Object.entries(levels).map(([level, { ef, p50, p99 }]) => [level, { ef, p50us: median(p50) * 1000, p99us: median(p99) * 1000 }]);
+    if (all.length) runner.result.latencies = Object.fromEntries(all);
   }
 }

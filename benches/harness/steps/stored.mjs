@@ -18,9 +18,9 @@ const READS = 2000;
 const COMPACTED = 10_000;
 
 /** `native` is the path of thermocline's native binary, or undefined to leave it out. */
-export async function measureStored(set, { native, m, efConstruction }, log) {
+export async function measureStored(set, { native, m, efConstruction, quantization }, log) {
   const { rows, dimensions, metric, basePath: base, queriesPath: queries } = set;
-  const fields = { base, queries, rows, dimensions, metric, m, efConstruction, quantization: "int8" };
+  const fields = { base, queries, rows, dimensions, metric, m, efConstruction, quantization };
   const path = join(SCRATCH, "stored.directory");
   const file = join(SCRATCH, "stored.export");
   /** A process that begins anew, with every core, as programs have it: an engine compiles on threads of its own. */

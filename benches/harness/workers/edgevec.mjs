@@ -5,7 +5,8 @@
 //   results would charge it for making them, so the width is written to the place in its memory that holds it.
 // It cannot read its own snapshot, so neither saving nor reopening is measured.
 import { readFileSync } from "node:fs";
-import { Rows, runQueries, serve, timed } from "./serve.mjs";
+import { runQueries } from "./queries.mjs";
+import { FileRows, keepIds, numbersIn, rowsIn, serve, timed } from "./serve.mjs";
 
 const home = new URL("../node_modules/edgevec/", import.meta.url);
 const { initSync, EdgeVec, EdgeVecConfig } = await import(new URL("edgevec.js", home).href);
@@ -17,7 +18,7 @@ let memory, base, queries, set, index, width;
 
 function places() {
   const words = new Uint32Array(memory.buffer);
-  const pattern = [Number(set.m), 2 * set.m, Number(set.efConstruction), width, set.dimensions];
+  const pattern = [set.m, 2 * set.m, set.efConstruction, width, set.dimensions];
   const found = [];
   for (let at = words.indexOf(width); at >= 0; at = words.indexOf(width, at + 1)) {
     if (pattern.every((value, i) => words[at - 3 + i] === value)) found.push(at);
@@ -35,38 +36,48 @@ function setWidth(ef) {
 
 await serve({
   open(given) {
-    set = { ...given, rows: Number(given.rows), dimensions: Number(given.dimensions) };
-    base = new Rows(given.base, set.dimensions);
-    queries = new Rows(given.queries, set.dimensions);
+    set = given;
+    base = new FileRows(given.base, set.dimensions);
+    queries = rowsIn(given.queries, set.dimensions);
     memory = initSync({ module: readFileSync(new URL("edgevec_bg.wasm", home)) }).memory;
+  },
+  use(given) {
+    queries = rowsIn(given.queries, set.dimensions);
   },
   create() {
     index?.free();
     const config = new EdgeVecConfig(set.dimensions);
     config.metric = "l2";
-    config.m = Number(set.m);
+    config.m = set.m;
     config.m0 = 2 * set.m;
-    config.ef_construction = Number(set.efConstruction);
+    config.ef_construction = set.efConstruction;
     config.ef_search = width = MARK;
     index = new EdgeVec(config);
   },
   insert({ from, to }) {
-    const start = Number(from);
+    const flat = base.range(from, to);
     return timed(() => {
-      for (let i = start; i < to; i++) {
+      for (let i = from; i < to; i++) {
         // Its ids count up from 1, so id - 1 is the row.
-        const id = index.insert(base.row(i));
+        const id = index.insert(flat.subarray((i - from) * set.dimensions, (i - from + 1) * set.dimensions));
         if (id !== i + 1) throw new Error(`edgevec gave row ${i} the id ${id}`);
       }
     });
   },
-  search(given) {
-    setWidth(Number(given.ef));
-    const k = Number(given.k);
-    return runQueries(queries, given, (query, out, at) => {
-      const hits = index.search(query, k);
+  async search({ ids, ef, ...how }) {
+    setWidth(ef);
+    return keepIds(ids, await runQueries(queries, how, timed, (query, out, at) => {
+      const hits = index.search(query, how.k);
       for (let i = 0; i < hits.length; i++) out[at + i] = hits[i].id - 1;
-    });
+    }));
+  },
+  delete({ rows }) {
+    const numbers = numbersIn(rows);
+    return timed(() => numbers.forEach((row) => index.softDelete(row + 1)));
+  },
+  // It numbers every record anew, so nothing that is found afterwards can be compared.
+  compact() {
+    return timed(() => index.compact());
   },
   memory() {
     return { residentBytes: memory.buffer.byteLength, how: "wasm memory" };

@@ -1,7 +1,8 @@
 // hnswlib-wasm 0.8.2. Its file is built for browsers only and looks for a window, but asks for nothing that Node lacks until
 // something is saved (that needs IndexedDB, so saving is not measured here). Unit vectors are given to its inner-product space: the same order as
 // cosine, without normalizing anything again.
-import { Rows, runQueries, serve, timed } from "./serve.mjs";
+import { runQueries } from "./queries.mjs";
+import { FileRows, keepIds, numbersIn, rowsIn, serve, timed } from "./serve.mjs";
 
 globalThis.window = globalThis;
 globalThis.location ??= { href: import.meta.url };
@@ -12,27 +13,34 @@ let library, base, queries, set, index;
 
 await serve({
   async open(given) {
-    set = { ...given, rows: Number(given.rows), dimensions: Number(given.dimensions) };
-    base = new Rows(given.base, set.dimensions);
-    queries = new Rows(given.queries, set.dimensions);
+    set = given;
+    base = new FileRows(given.base, set.dimensions);
+    queries = rowsIn(given.queries, set.dimensions);
     library = await factory();
+  },
+  use(given) {
+    queries = rowsIn(given.queries, set.dimensions);
   },
   create() {
     index?.delete();
     index = new library.HierarchicalNSW(set.metric === "l2" ? "l2" : "ip", set.dimensions, "");
-    index.initIndex(set.rows, Number(set.m), Number(set.efConstruction), 100);
+    index.initIndex(set.rows, set.m, set.efConstruction, 100);
   },
   insert({ from, to }) {
-    const labels = Array.from({ length: to - from }, (_, i) => Number(from) + i);
-    const rows = labels.map((label) => base.row(label));
+    const labels = Array.from({ length: to - from }, (_, i) => from + i);
+    const flat = base.range(from, to);
+    const rows = labels.map((_, i) => flat.subarray(i * set.dimensions, (i + 1) * set.dimensions));
     return timed(() => index.addPoints(rows, labels, false));
   },
-  search(given) {
-    index.setEfSearch(Number(given.ef));
-    const k = Number(given.k);
-    return runQueries(queries, given, (query, out, at) => {
-      out.set(index.searchKnn(query, k, undefined).neighbors, at);
-    });
+  async search({ ids, ef, ...how }) {
+    index.setEfSearch(ef);
+    return keepIds(ids, await runQueries(queries, how, timed, (query, out, at) => {
+      out.set(index.searchKnn(query, how.k, undefined).neighbors, at);
+    }));
+  },
+  delete({ rows }) {
+    const labels = numbersIn(rows);
+    return timed(() => index.markDeleteItems(labels));
   },
   memory() {
     return { residentBytes: library.HEAP8.length, how: "wasm memory" };

@@ -2,7 +2,8 @@
 // (the verb, then key=value); the answer is one line of JSON. While a process waits for its next command it uses no CPU, so
 // contenders can take turns as finely as the harness likes.
 import { createInterface } from "node:readline";
-import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { Rows } from "./queries.mjs";
 
 // Standard output carries answers only. Peers that chat are heard on standard error.
 console.log = console.info = console.debug = (...words) => console.error(...words);
@@ -11,17 +12,22 @@ console.log = console.info = console.debug = (...words) => console.error(...word
 export async function serve(handlers) {
   for await (const line of createInterface({ input: process.stdin })) {
     const [verb, ...fields] = line.split("\t");
-    const given = Object.fromEntries(fields.map((field) => field.split(/=(.*)/s, 2)));
     let answer;
     try {
       if (!Object.hasOwn(handlers, verb)) throw new Error(`no such command: ${verb}`);
-      answer = (await handlers[verb](given)) ?? {};
+      answer = (await handlers[verb](Object.fromEntries(fields.map(field)))) ?? {};
     } catch (error) {
       answer = { error: String(error?.stack ?? error) };
     }
     writeSync(1, `${JSON.stringify(answer)}\n`);
   }
   process.exit(0);
+}
+
+/** A number where the value is one. */
+function field(text) {
+  const [key, value] = text.split(/=(.*)/s, 2);
+  return [key, /^\d+(\.\d+)?$/.test(value) ? Number(value) : value];
 }
 
 /** Wall and CPU time of what `work` does. CPU time is the whole process's: its garbage collector counts. */
@@ -34,28 +40,39 @@ export async function timed(work) {
   return { wallMs, cpuMs: (used.user + used.system) / 1000 };
 }
 
-/** The rows of a raw little-endian f32 file. */
-export class Rows {
-  constructor(path, dimensions) {
-    const bytes = readFileSync(path);
-    this.dimensions = dimensions;
-    this.flat = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    this.count = this.flat.length / dimensions;
-  }
+/** The rows of a raw little-endian f32 file, all of them in memory. */
+export function rowsIn(path, dimensions) {
+  const bytes = readFileSync(path);
+  return new Rows(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), dimensions);
+}
 
-  row(index) {
-    return this.flat.subarray(index * this.dimensions, (index + 1) * this.dimensions);
+/** The rows of such a file that stay in it until they are asked for: a million long ones are more than Node reads at once. */
+export class FileRows {
+  constructor(path, dimensions) {
+    this.file = openSync(path);
+    this.dimensions = dimensions;
   }
 
   range(from, to) {
-    return this.flat.subarray(from * this.dimensions, to * this.dimensions);
+    const out = new Float32Array((to - from) * this.dimensions);
+    this.#read(out, from);
+    return out;
   }
 
-  /** The rows of these numbers, side by side in a fresh array. */
   gather(numbers) {
     const out = new Float32Array(numbers.length * this.dimensions);
-    numbers.forEach((number, at) => out.set(this.row(number), at * this.dimensions));
+    numbers.forEach((number, at) => this.#read(out.subarray(at * this.dimensions, (at + 1) * this.dimensions), number));
     return out;
+  }
+
+  #read(out, row) {
+    const bytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+    const start = row * this.dimensions * 4;
+    for (let at = 0; at < bytes.length; ) {
+      const read = readSync(this.file, bytes, at, Math.min(bytes.length - at, 2 ** 28), start + at);
+      if (read === 0) throw new Error(`there is no row ${row}, or not as many behind it`);
+      at += read;
+    }
   }
 }
 
@@ -65,24 +82,8 @@ export function numbersIn(path) {
   return [...new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)];
 }
 
-/**
- * Runs `given.count` queries one at a time, all of them once by default, around and around if that is more.
- * `one(query, out, at)` writes the k row numbers it found to `out[at..at + k]`. The row numbers go to the file `given.ids`,
- * if named; `given.latencies` adds every query's time.
- */
-export async function runQueries(queries, given, one) {
-  const count = Number(given.count ?? queries.count);
-  const k = Number(given.k);
-  const ids = new Int32Array(count * k).fill(-1);
-  const latencies = given.latencies ? new Float64Array(count) : undefined;
-  const times = await timed(async () => {
-    for (let i = 0; i < count; i++) {
-      const start = latencies && performance.now();
-      const pending = one(queries.row(i % queries.count), ids, i * k);
-      if (pending) await pending;
-      if (latencies) latencies[i] = performance.now() - start;
-    }
-  });
-  if (given.ids) writeFileSync(given.ids, new Uint8Array(ids.buffer));
-  return { ...times, count, ...(latencies && { latenciesMs: [...latencies] }) };
+/** An answer without its row numbers, which go to the file of this name, if there is one. */
+export function keepIds(path, { ids, ...answer }) {
+  if (path) writeFileSync(path, new Uint8Array(ids.buffer));
+  return answer;
 }

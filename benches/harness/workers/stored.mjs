@@ -5,7 +5,7 @@ import { PerformanceObserver } from "node:perf_hooks";
 import { VectorIndex } from "./package.mjs";
 import { CountingStore } from "./counting-store.mjs";
 import { Random } from "../lib/random.mjs";
-import { Rows, serve, timed } from "./serve.mjs";
+import { rowsIn, serve, timed } from "./serve.mjs";
 
 const K = 10;
 const EF = 64;
@@ -54,12 +54,12 @@ await serve({
   open(given) {
     const [rows, dimensions, m, efConstruction] = ["rows", "dimensions", "m", "efConstruction"].map((key) => Number(given[key]));
     set = { ...given, rows, dimensions, m, efConstruction };
-    queries = new Rows(given.queries, dimensions);
+    queries = rowsIn(given.queries, dimensions);
   },
 
   /** A new directory with all rows, each with a payload, and no log to speak of. */
   async build({ path }) {
-    const base = new Rows(set.base, set.dimensions);
+    const base = rowsIn(set.base, set.dimensions);
     const { dimensions, metric, m, efConstruction } = set;
     return using(path, { dimensions, metric, m, efConstruction }, async (index) => {
       const times = await timed(async () => {
@@ -198,7 +198,7 @@ await serve({
   async warmCompaction({ count, sliceMs, runs }) {
     const dimensions = 16;
     const live = Number(count);
-    const vectors = new Rows(set.base, dimensions).range(0, 2 * live);
+    const vectors = rowsIn(set.base, dimensions).range(0, 2 * live);
     const ids = Array.from({ length: 2 * live }, (_, i) => i);
     const payloads = ids.map((row) => ({ row, text: TEXT.slice(0, 930) }));
     const deleted = new Random(3).shuffle([...ids]).slice(0, live);

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { contenders } from "../lib/contenders.mjs";
+import { groupsOf } from "../lib/install.mjs";
+import { HARNESS } from "../lib/paths.mjs";
+import { Random } from "../lib/random.mjs";
+import { outside } from "../lib/sets.mjs";
+import { each } from "../lib/turns.mjs";
+
+test("one that fails is left behind with its reason, and the others go on", async () => {
+  const closed = [];
+  const runner = (name) => ({ name, result: {}, process: { close: () => closed.push(name) } });
+  const runners = [runner("a"), runner("b"), runner("c")];
+  const asked = [];
+  const work = (one) => {
+    asked.push(one.name);
+    if (one.name === "b") throw new Error("b is tired\nand says more");
+  };
+  await each(runners, work);
+  await each(runners, work);
+  assert.deepEqual(asked, ["a", "b", "c", "a", "c"]);
+  assert.deepEqual([closed, runners[1].result.notRun, runners[0].failed], [["b"], "b is tired", undefined]);
+});
+
+test("every native peer's requirements are listed, all at exact versions", () => {
+  const groups = groupsOf(readFileSync(join(HARNESS, "requirements.txt"), "utf8"));
+  const needed = new Set(contenders({}).map(({ needs }) => needs).filter(Boolean));
+  for (const name of [...needed, "tools"]) assert.ok(groups.get(name)?.every((line) => /^[\w-]+==[\w.]+$/.test(line)), name);
+  assert.deepEqual([...groups.keys()].filter((name) => name !== "tools" && !needed.has(name)), []);
+});
+
+test("the main quantization is measured everywhere and the others once in Node and once natively", () => {
+  const names = (quantization) => contenders({ quantization }).filter((one) => one.quantization === "int8").map(({ name }) => name);
+  assert.deepEqual(names("int8"), ["thermocline-wasm", "thermocline-chromium", "thermocline-native"]);
+  assert.deepEqual(names("binary"), ["thermocline-wasm-int8", "thermocline-native-int8"]);
+});
+
+test("queries out of distribution are the same for the same seed, of unit length under cosine, and far from what they are made of", () => {
+  const inside = Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0);
+  const asked = (metric, seed) => outside(inside, { dimensions: 4, metric }, new Random(seed), 20);
+  const one = asked("cosine", 1);
+  assert.deepEqual(one, asked("cosine", 1));
+  assert.notDeepEqual(one, asked("cosine", 2));
+  for (let at = 0; at < one.length; at += 4) assert.ok(Math.abs(Math.hypot(...one.subarray(at, at + 4)) - 1) < 1e-6);
+  const lengths = Array.from({ length: 20 }, (_, q) => Math.hypot(...asked("l2", 1).subarray(4 * q, 4 * q + 4)));
+  assert.ok(Math.min(...lengths) < 0.999 || Math.max(...lengths) > 1.001, "under l2 lengths are left as they are");
+});

@@ -1,0 +1,117 @@
+// thermocline as a contender, through the public interface of its package and nothing else; the same in Node and in a page.
+// What is read from files and written to them is the caller's: workers/thermocline and workers/thermocline-chromium.
+import { runQueries } from "./queries.mjs";
+
+/** `timed` runs work and says what it took; `turn` waits for one turn of the event loop. */
+export class Subject {
+  #index;
+
+  constructor({ VectorIndex, timed, turn }) {
+    Object.assign(this, { VectorIndex, timed, turn });
+  }
+
+  /** `base` and `queries` are Rows, or what is like them. */
+  open(set, base, queries) {
+    Object.assign(this, { set, base, queries });
+  }
+
+  async create({ seed }) {
+    await this.#index?.close();
+    const { dimensions, metric, quantization, m, efConstruction } = this.set;
+    this.#index = await this.VectorIndex.memory({
+      dimensions, metric, quantization, m, efConstruction, ...(seed && { seed: Number(seed) }),
+    });
+  }
+
+  /** Rows from..to, or those of these numbers; a row's number is its id. */
+  insert({ from, to, rows }) {
+    const ids = rows ?? Array.from({ length: to - from }, (_, i) => from + i);
+    const vectors = rows ? this.base.gather(rows) : this.base.range(from, to);
+    return this.timed(() => this.#index.insertMany({ vectors, ids }));
+  }
+
+  search({ k, ef, ...how }) {
+    return runQueries(this.queries, { k, ...how }, this.timed, async (query, out, at) => {
+      const hits = await this.#index.search(query, { k, ef });
+      for (let i = 0; i < hits.length; i++) out[at + i] = hits[i].id;
+    });
+  }
+
+  async memory() {
+    const { bytesPerVector, bytes, wasmMemoryBytes, simd, size } = await this.#index.stats();
+    return { residentBytes: wasmMemoryBytes, how: "wasm memory", bytesPerVector, bytes, size, simd };
+  }
+
+  async delete(ids) {
+    let deleted;
+    const times = await this.timed(async () => (deleted = await this.#index.deleteMany(ids)));
+    return { ...times, deleted };
+  }
+
+  async compact({ sliceMs }) {
+    let report;
+    const times = await this.timed(async () => (report = await this.#index.compact({ sliceMs })));
+    return { ...times, report };
+  }
+
+  check() {
+    return this.#index.check();
+  }
+
+  /** `keep` takes the exported bytes to where they are kept. */
+  async save(keep) {
+    let bytes;
+    const times = await this.timed(async () => keep((bytes = await this.#index.export())));
+    return { ...times, bytes: bytes.length };
+  }
+
+  /** `take` gives the bytes that were kept. */
+  async reopen(take) {
+    await this.#index?.close();
+    return this.timed(async () => {
+      this.#index = await this.VectorIndex.import(take());
+      await this.#index.search(this.queries.row(0), { k: 10, ef: 64 });
+    });
+  }
+
+  /** Searches that leave the event loop a turn between them, as an application's do: latencies, nothing else going on. */
+  async calm({ k, ef, count }) {
+    const latenciesMs = [];
+    for (let i = 0; i < count; i++) {
+      const start = performance.now();
+      await this.#index.search(this.queries.row(i % this.queries.count), { k, ef });
+      latenciesMs.push(performance.now() - start);
+      await this.turn();
+    }
+    return { latenciesMs };
+  }
+
+  /** A compaction in slices, one search after every slice, and what is resident sampled as it goes. */
+  async compactWhileSearching({ k, ef, sliceMs }) {
+    const before = await this.#resident();
+    const latenciesMs = [];
+    const gapsMs = [];
+    const peak = { ...before };
+    let report;
+    const start = performance.now();
+    const job = this.#index.compact({ sliceMs }).then((done) => (report = done));
+    for (let i = 0; !report; i++) {
+      const begun = performance.now();
+      await this.#index.search(this.queries.row(i % this.queries.count), { k, ef });
+      const searched = performance.now();
+      latenciesMs.push(searched - begun);
+      await this.turn();
+      gapsMs.push(performance.now() - searched);
+      const held = await this.#resident();
+      peak.totalBytes = Math.max(peak.totalBytes, held.totalBytes);
+      peak.wasmMemoryBytes = Math.max(peak.wasmMemoryBytes, held.wasmMemoryBytes);
+    }
+    await job;
+    return { wallMs: performance.now() - start, report, before, peak, after: await this.#resident(), latenciesMs, gapsMs };
+  }
+
+  async #resident() {
+    const { bytes, wasmMemoryBytes } = await this.#index.stats();
+    return { totalBytes: bytes.total, wasmMemoryBytes };
+  }
+}
