@@ -5,8 +5,8 @@ import { atRecall, median, quantile } from "../lib/numbers.mjs";
 import { readIds } from "../lib/truth.mjs";
 import { each } from "../lib/turns.mjs";
 
-/** Enough queries to know a slow peer's recall to about .001. */
-const SLOW_RECALL = 1000;
+/** Enough queries to know a recall to about .001. */
+const FEWER = 1000;
 export const LEVELS = [0.9, 0.95, 0.99];
 /** Widths beyond the first with this recall decide nothing: they are timed in the first round only. */
 const ENOUGH = 0.995;
@@ -35,11 +35,11 @@ export async function measureCurves(runners, set, truth, options, log) {
   for (const { failed, result } of runners) if (failed) delete result.curve;
 }
 
-/** Every query once, at every width. This also warms everything up; its times are not used. */
-async function countRecalls(runners, set, truth, { k, widths }) {
+/** Every query once, at every width; fewer where time is short. This also warms everything up; its times are not used. */
+async function countRecalls(runners, set, truth, { k, widths, quick }) {
   await each(runners, async (runner) => {
     const ids = join(SCRATCH, `${runner.name}.ids`);
-    const count = Math.min(set.queries, runner.queries ? SLOW_RECALL : Infinity);
+    const count = Math.min(set.queries, quick || runner.queries ? FEWER : Infinity, quick && runner.queries ? FEWER / 2 : Infinity);
     runner.result.curve = [];
     for (const ef of widths) {
       await runner.process.ask("search", { ef, k, mode: runner.modes[0], ids, count });
@@ -82,9 +82,9 @@ function readAt(curve, level, rounds) {
 }
 
 /** p50 and p99 of single queries at the narrowest width of each recall. */
-async function measureLatencies(runners, { k, rounds, pass: queries }) {
+async function measureLatencies(runners, { k, rounds, quick, pass: queries }) {
   const samples = new Map(runners.map((runner) => [runner, {}]));
-  for (let round = 0; round < Math.min(rounds, 3); round++) {
+  for (let round = 0; round < (quick ? 1 : Math.min(rounds, 3)); round++) {
     for (const level of LEVELS) {
       await each(runners, async (runner) => {
         const ef = runner.result.curve.find((point) => point.recall >= level)?.ef;

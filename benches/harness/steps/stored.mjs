@@ -8,6 +8,7 @@ import { Contender } from "../lib/process.mjs";
 import { measureBrowser } from "./stored-browser.mjs";
 
 const OPENINGS = 7;
+const QUICK_OPENINGS = 3;
 const SAVES = 20;
 /** A checkpoint is measured after so many inserts, and a log of so many bytes is the long one. */
 const INSERTS = 1000;
@@ -18,7 +19,8 @@ const READS = 2000;
 const COMPACTED = 10_000;
 
 /** `native` is the path of thermocline's native binary, or undefined to leave it out. */
-export async function measureStored(set, { native, m, efConstruction, quantization }, log) {
+export async function measureStored(set, { native, m, efConstruction, quantization, quick }, log) {
+  const openings = quick ? QUICK_OPENINGS : OPENINGS;
   const { rows, dimensions, metric, basePath: base, queriesPath: queries } = set;
   const fields = { base, queries, rows, dimensions, metric, m, efConstruction, quantization };
   const path = join(SCRATCH, "stored.directory");
@@ -38,7 +40,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
   const opened = async (open) => {
     const all = [];
     // The first brings what is read into the page cache.
-    for (let i = 0; i <= OPENINGS; i++) all.push(await open());
+    for (let i = 0; i <= openings; i++) all.push(await open());
     return all.slice(1);
   };
   const natively = () => anew("native", [native, "serve"], "reopenStored", { path });
@@ -72,7 +74,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
     const { all } = await node("warmCompaction", { count: COMPACTED, sliceMs, runs: ROUNDS });
     result.warmCompaction.push({ sliceMs, runs: all.map(({ report, slices }) => ({ report, warmMs: warmOf(slices) })) });
   }
-  result.browser = await measureBrowser({ file, queries, dimensions, rounds: OPENINGS, log });
+  result.browser = await measureBrowser({ file, queries, dimensions, rounds: openings, log });
   rmSync(path, { recursive: true, force: true });
   rmSync(file, { force: true });
   return result;
