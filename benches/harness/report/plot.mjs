@@ -4,7 +4,7 @@ const WIDTH = 900;
 const HEIGHT = 460;
 const AREA = { left: 70, right: 630, top: 46, bottom: 400 };
 const COLOURS = ["#d9480f", "#1c7ed6", "#2f9e44", "#ae3ec9", "#e8a200", "#0c8599", "#e64980", "#868e96", "#74b816", "#5c7cfa"];
-const MARKS = ["circle", "square", "triangle", "diamond", "cross"];
+const MARKS = ["circle", "square", "triangle", "diamond", "wedge"];
 const STYLE = `
     .ink { fill: #24292f; font: 12px system-ui, sans-serif } .title { font-size: 15px; font-weight: 600 } .grid { stroke: #d0d7de } .axis { stroke: #57606a }
     @media (prefers-color-scheme: dark) { .ink { fill: #d1d7e0 } .grid { stroke: #3d444d } .axis { stroke: #9198a1 } }`;
@@ -104,7 +104,7 @@ function mark(x, y, colour, hollow) {
     case "square": return outline([-1, -1], [1, -1], [1, 1], [-1, 1]);
     case "triangle": return outline([0, -1.2], [1.1, 0.9], [-1.1, 0.9]);
     case "diamond": return outline([0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]);
-    case "cross": return `<path d="M${round(x - r)} ${round(y - r)}L${round(x + r)} ${round(y + r)}M${round(x - r)} ${round(y + r)}L${round(x + r)} ${round(y - r)}" ${look}/>`;
+    case "wedge": return outline([0, 1.2], [1.1, -0.9], [-1.1, -0.9]);
     default: return `<circle cx="${x}" cy="${y}" r="${r}" ${look}/>`;
   }
 }

@@ -2,6 +2,9 @@
 import { plot } from "./plot.mjs";
 
 const LEVEL = 0.95;
+/** Recall from here to there is drawn; beyond, a curve is known by a handful of misses. */
+const [FROM, TO] = [0.85, 0.9995];
+const MARKED = [0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999];
 
 export function plotsOf(set) {
   const measured = set.contenders.map((one, colour) => ({ ...one, colour })).filter((one) => one.curve);
@@ -17,12 +20,15 @@ export function plotsOf(set) {
 
 const QPS = { label: "queries per second, one thread", log: true };
 
+/** Recall is spread out towards 1, where the differences are. */
+const spread = (recall) => 1 / (1 - recall);
+
 function recallPlot(title, measured) {
-  // Recall is spread out towards 1, where the differences are.
   const series = measured.map(({ name, colour, curve }) => ({
-    name, colour, line: true, points: curve.filter(({ recall }) => recall >= 0.85 && recall < 1).map(({ recall, qpsWall }) => [1 / (1 - recall), qpsWall]),
+    name, colour, line: true, points: curve.filter(({ recall }) => recall >= FROM && recall <= TO).map(({ recall, qpsWall }) => [spread(recall), qpsWall]),
   }));
-  const x = { label: "recall@10", log: true, min: 1 / 0.15, max: 2000, ticks: [0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999].map((recall) => 1 / (1 - recall)), name: (value) => String(Number((1 - 1 / value).toPrecision(4))) };
+  const nameOf = (value) => String(Number((1 - 1 / value).toPrecision(4)));
+  const x = { label: "recall@10", log: true, min: spread(FROM), max: spread(TO), ticks: MARKED.map(spread), name: nameOf };
   return plot({ title, x, y: QPS, series });
 }
 

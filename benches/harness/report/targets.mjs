@@ -71,7 +71,9 @@ function fastestQuantized(set) {
 }
 
 function judgeBytes(add, set) {
-  const reference = find(set, REFERENCE)?.memory?.residentBytes / set.rows;
+  const { memory, store } = find(set, REFERENCE) ?? {};
+  // Of a small set a process holds more than the index: what the index is as a file is then nearer to the truth.
+  const reference = Math.min(memory?.residentBytes ?? NaN, store?.bytes ?? Infinity) / set.rows;
   const share = (one) => (one?.memory && Number.isFinite(reference) ? one.memory.bytesPerVector / reference : NOT_RUN);
   const wasm = (wanted) => set.contenders.find((one) => one.ours && placeOf(one) === "wasm" && wanted(one));
   const binary = wasm(({ quantization }) => quantization === "binary");

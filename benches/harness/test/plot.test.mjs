@@ -36,6 +36,11 @@ test("marked values are round", () => {
   assert.deepEqual(linearTicks(-0.05, 31), [0, 10, 20, 30]);
 });
 
+test("recall too near to 1 is not drawn, so that every mark is inside", () => {
+  const [recall] = plotsOf(set(contender("a", { curve: [...curve, { ef: 80, recall: 0.9999, qpsWall: 1 }] })));
+  assert.equal(recall.svg().match(/<circle/g).length, 3, "two points and the one of the legend");
+});
+
 const curve = [{ ef: 10, recall: 0.9, qpsWall: 100 }, { ef: 20, recall: 0.96, qpsWall: 50 }, { ef: 40, recall: 1, qpsWall: 25 }];
 const at = Object.fromEntries([0.9, 0.95, 0.99].map((level) => [level, { qpsWall: 60, qpsCpu: 61, rounds: { wall: [60], cpu: [61] } }]));
 const contender = (name, more) => ({ name, curve, at, memory: { residentBytes: 1000, how: "counted" }, ...more });

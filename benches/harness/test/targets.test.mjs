@@ -53,7 +53,7 @@ test("the fastest native quantized peer that gets there is what CPU time is held
 
 test("bytes a vector are shares of the reference's; outside the distribution the worst width counts", () => {
   const outside = (...recalls) => recalls.map((recall, w) => ({ ef: 10 + w, recall }));
-  const peer = reference([10], [10], { memory: { residentBytes: 10_000 }, outside: outside(0.8, 0.9) });
+  const peer = reference([10], [10], { memory: { residentBytes: 12_000 }, store: { bytes: 10_000 }, outside: outside(0.8, 0.9) });
   const int8 = place("wasm", [30], [30], { memory: { bytesPerVector: 540 }, outside: outside(0.799, 0.894) });
   const binary = contender("thermocline-wasm-binary", { ours: true, place: "wasm", quantization: "binary", memory: { bytesPerVector: 151 } }, [30], [30]);
   const rows = judge(record(int8, binary, peer));
