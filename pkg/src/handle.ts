@@ -41,6 +41,8 @@ export function trapped(error: unknown): ThermoclineError {
 export class Handle {
   #raw: RawIndex | undefined;
   #memory: WebAssembly.Memory | undefined;
+  #floats = new Float32Array(0);
+  #doubles = new Float64Array(0);
   #closed = false;
   #failure: unknown;
   #inFilter = false;
@@ -65,6 +67,16 @@ export class Handle {
   /** What the core's index lies in. */
   get memory(): WebAssembly.Memory | undefined {
     return this.#memory;
+  }
+
+  /** The memory as the core's `f32`. Good until the next call, which may make the memory larger. */
+  get floats(): Float32Array {
+    return this.#floats.length ? this.#floats : (this.#floats = new Float32Array(this.#memory!.buffer));
+  }
+
+  /** The same as `f64`. */
+  get doubles(): Float64Array {
+    return this.#doubles.length ? this.#doubles : (this.#doubles = new Float64Array(this.#memory!.buffer));
   }
 
   get memoryBytes(): number {
@@ -160,6 +172,7 @@ export class Handle {
     const returnedBytes = Math.max(0, this.memoryBytes - memory.buffer.byteLength);
     this.#raw = raw;
     this.#memory = memory;
+    this.#forgetViews();
     this.#nextExpiry = -Infinity;
     return { old, returnedBytes };
   }
@@ -230,8 +243,14 @@ export class Handle {
   free(): void {
     const raw = this.#raw;
     this.#raw = this.#memory = undefined;
+    this.#forgetViews();
     // After a trap its destructor might trap again.
     if (!this.hasFailed) raw?.free();
+  }
+
+  #forgetViews(): void {
+    this.#floats = new Float32Array(0);
+    this.#doubles = new Float64Array(0);
   }
 
   /**

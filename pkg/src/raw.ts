@@ -33,8 +33,10 @@ export interface RawIndex {
   /** Deletes what has expired by `now`, and says when the next record expires; Infinity when none does. */
   expire(now: number): number;
   reserve(count: number): void;
-  /** Triples: slot, id (NaN when it is a string), distance. */
-  search(query: Float32Array, k: number | undefined, ef: number | undefined, rerank: boolean | undefined, filter: ((id: Id) => boolean) | undefined): Float64Array;
+  /** The address at which the query of the next search is to be written, in Float32. Good until the next call, as that of hits. */
+  queryAt(): number;
+  /** The address of the hits, in Float64: how many, and for each its slot, its id (NaN when it is a string), its distance. */
+  search(k: number | undefined, ef: number | undefined, rerank: boolean | undefined, filter: ((id: Id) => boolean) | undefined): number;
   idAt(slot: number): Id;
   vectorAt(slot: number): Float32Array;
   payloadsAt(slots: Uint32Array): Uint8Array;

@@ -175,23 +175,28 @@ export class VectorIndex implements AsyncDisposable {
     const vector = vectorOf(query, this.#dimensions);
     const guarded = filter && this.#handle.guardFilter(filter);
     return this.#reading((raw) => {
-      const triples = raw.search(vector, k, ef, rerank, guarded);
-      const count = triples.length / 3;
+      const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
+      this.#handle.floats.set(vector, at);
+      let from = raw.search(k, ef, rerank, guarded) / Float64Array.BYTES_PER_ELEMENT;
+      const { doubles } = this.#handle;
+      const count = doubles[from++]!;
       const hits = new Array<Hit>(count);
-      const slots = withPayload || withVector ? new Uint32Array(count) : undefined;
-      for (let i = 0; slots && i < count; i++) slots[i] = triples[3 * i]!;
-      // The first that is read of records, because it says in one go which are missing.
-      const packed = slots && raw.payloadsAt(slots);
-      for (let i = 0, at = 0; i < count; i++, at += 3) {
-        const slot = triples[at]!;
-        const id = triples[at + 1]!;
-        const hit: Hit = { id: id === id ? id : raw.idAt(slot), distance: triples[at + 2]! };
-        if (withVector) hit.vector = raw.vectorAt(slot);
-        hits[i] = hit;
+      const slots = new Array<number>(count);
+      let isNamed = false;
+      for (let i = 0; i < count; i++, from += 3) {
+        const id = doubles[from + 1]!;
+        slots[i] = doubles[from]!;
+        hits[i] = { id, distance: doubles[from + 2]! };
+        isNamed ||= id !== id;
       }
-      if (packed && withPayload) {
-        const payloads = decodePayloads(packed, count);
-        for (let i = 0; i < count; i++) if (payloads[i] !== undefined) hits[i]!.payload = payloads[i]!;
+      // The first that is read of records, because it says in one go which are missing.
+      const payloads = withPayload || withVector ? decodePayloads(raw.payloadsAt(Uint32Array.from(slots)), count) : [];
+      for (let i = 0; i < count && (isNamed || withVector || payloads.length); i++) {
+        const hit = hits[i]!;
+        const slot = slots[i]!;
+        if (hit.id !== hit.id) hit.id = raw.idAt(slot);
+        if (withVector) hit.vector = raw.vectorAt(slot);
+        if (withPayload && payloads[i] !== undefined) hit.payload = payloads[i]!;
       }
       return hits;
     });

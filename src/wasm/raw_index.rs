@@ -16,6 +16,8 @@ pub(super) struct Inner {
     pub(super) vector: Vec<f32>,
     pub(super) payload: Vec<u8>,
     pub(super) found: Vec<Candidate>,
+    /// Where JavaScript reads the hits of the last search.
+    pub(super) hits: Vec<f64>,
     pub(super) clock: JsClock,
     pub(super) store: Option<Rc<AnyStore>>,
 }
@@ -32,8 +34,8 @@ impl RawIndex {
     pub(super) fn around(index: Index) -> Result<Self, JsValue> {
         // Moved to the heap with counters beside it, and what the glue puts there.
         values::room(size_of::<Inner>() + 128)?;
-        let (vector, payload, found, store) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let inner = Inner { index, vector, payload, found, clock: JsClock::default(), store };
+        let (vector, payload, found, hits, store) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), None);
+        let inner = Inner { index, vector, payload, found, hits, clock: JsClock::default(), store };
         Ok(Self { inner: Rc::new(RefCell::new(inner)) })
     }
 

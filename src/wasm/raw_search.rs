@@ -5,21 +5,32 @@ use super::raw_index::{Inner, RawIndex};
 use super::{options, values};
 use crate::index::{Error, SearchOptions};
 use crate::types::{Id, Slot};
-use js_sys::{Float32Array, Float64Array, Function, Uint8Array};
+use js_sys::{Function, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// Hits as triples of slot, id (NaN for a string) and distance. Slots are valid until the index changes.
+    /// The address at which the query of the next search is to be written, in as many `f32` as there are dimensions. It is good
+    /// until the next call. A query and its hits go through memory, because a typed array for each would cost a collector more
+    /// than a tenth of the search.
+    #[wasm_bindgen(js_name = queryAt)]
+    pub fn query_at(&self) -> Result<u32, JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, vector, .. } = &mut *inner;
+        values::resize(vector, index.config().dimensions)?;
+        Ok(vector.as_ptr().addr() as u32)
+    }
+
+    /// The address of the hits, in `f64`, good until the next call: how many, and for each its slot, its id (NaN for a string) and
+    /// its distance. Slots are valid until the index changes.
     pub fn search(
         &self,
-        query: &Float32Array,
         k: Option<f64>,
         ef: Option<f64>,
         rerank: Option<bool>,
         filter: Option<Function>,
-    ) -> Result<Float64Array, JsValue> {
+    ) -> Result<u32, JsValue> {
         let mut asked = SearchOptions::default();
         if let Some(k) = k {
             asked.k = options::count("k", &k.into())?;
@@ -29,8 +40,7 @@ impl RawIndex {
         }
         asked.rerank = rerank.unwrap_or(asked.rerank);
         let mut inner = self.borrow()?;
-        let Inner { index, vector, found, .. } = &mut *inner;
-        values::vector(query, vector)?;
+        let Inner { index, vector, found, hits, .. } = &mut *inner;
         let mut thrown = None;
         let mut call = |filter: &Function, id: &Id| match filter.call1(&JsValue::UNDEFINED, &values::id_to_js(id)) {
             Ok(passes) => passes.is_truthy(),
@@ -51,16 +61,17 @@ impl RawIndex {
             return Err(error);
         }
         searched?;
-        let mut triples: Vec<f64> = Vec::new();
-        triples.try_reserve_exact(3 * found.len()).map_err(|_| Error::OutOfMemory)?;
-        triples.extend(found.iter().flat_map(|hit| {
+        hits.clear();
+        hits.try_reserve(1 + 3 * found.len()).map_err(|_| Error::OutOfMemory)?;
+        hits.push(found.len() as f64);
+        hits.extend(found.iter().flat_map(|hit| {
             let id = match index.parts.ids.id_of(hit.slot).as_deref() {
                 Some(Id::Number(number)) => *number as f64,
                 _ => f64::NAN,
             };
             [f64::from(hit.slot.0), id, f64::from(hit.distance)]
         }));
-        Ok(Float64Array::from(triples.as_slice()))
+        Ok(hits.as_ptr().addr() as u32)
     }
 
     /// The payloads in several slots in one copy: for each a little-endian word, its kind in the top two bits and its
