@@ -144,6 +144,24 @@ export interface Hit {
   vector?: Float32Array;
 }
 
+/** Options of `searchMany`: `filter` and `include` are of `search` only. */
+export interface SearchManyOptions extends LongOptions {
+  /** As of `search`. */
+  k?: number;
+  /** As of `search`. */
+  ef?: number;
+  /** As of `search`. */
+  rerank?: boolean;
+}
+
+/** The answers to many queries. Those to query `i` are at `offsets[i]` to `offsets[i + 1]`, nearest first. */
+export interface ManyHits {
+  /** One more than there are queries. */
+  offsets: Uint32Array;
+  ids: Id[];
+  distances: Float32Array;
+}
+
 /** One record, as `get` returns it. `vector` is a copy of its own. */
 export interface StoredRecord {
   id: Id;

@@ -7,10 +7,11 @@ import { loaded } from "./module.js";
 import { destroyed, imported, inMemory, moved, opened, type Moved, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex } from "./raw.js";
+import { searchMany } from "./search-many.js";
 import { Slice } from "./turn.js";
 import type {
-  CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions, Metric,
-  OpenOptions, Payload, Row, SearchOptions, Stats, StoredRecord, Vector,
+  CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
+  ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
 } from "./types.js";
 import { vectorOf } from "./vector.js";
 
@@ -200,6 +201,15 @@ export class VectorIndex implements AsyncDisposable {
       }
       return hits;
     });
+  }
+
+  /**
+   * As `search` of each query, which are vectors or one after the other in one array, in slices of about 8 ms between which the index may
+   * change; ids and distances only. Records that are in the store only are read for many queries together. The caller's vectors must
+   * stay as they are until it ends. DIMENSION_MISMATCH or INVALID_VECTOR, INVALID_OPTION, ABORTED; and then there is no answer at all.
+   */
+  async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
+    return searchMany(this.#handle, (use) => this.#reading(use), this.#dimensions, queries, options);
   }
 
   /** The record under this id, or undefined. O(1), and one read if it is in the store only. INVALID_ID; CORRUPT when the store has lost it. */

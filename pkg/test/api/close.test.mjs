@@ -10,7 +10,7 @@ test("after close every method and property is CLOSED", async () => {
   const [vector] = vectors;
   const uses = {
     insert: () => index.insert(vector), insertWithId: () => index.insertWithId("x", vector), upsert: () => index.upsert("x", vector),
-    insertMany: () => index.insertMany([{ vector }]), search: () => index.search(vector), get: () => index.get("r0"), has: () => index.has("r0"),
+    insertMany: () => index.insertMany([{ vector }]), search: () => index.search(vector), searchMany: () => index.searchMany([vector]), get: () => index.get("r0"), has: () => index.has("r0"),
     delete: () => index.delete("r0"), deleteMany: () => index.deleteMany(["r0"]), clear: () => index.clear(), compact: () => index.compact(),
     compactWhenIdle: () => index.compactWhenIdle(), maintain: () => index.maintain({ timeRemaining: () => 1 }), stats: () => index.stats(),
     metrics: () => index.metrics(), check: () => index.check(), flush: () => index.flush(), export: () => index.export(), reload: () => index.reload(),

@@ -48,6 +48,9 @@ for (const { label, place } of KINDS) {
       assert.deepEqual(await index.get(`r${at}`), await warm.get(`r${at}`));
       await held();
     }
+    const queries = vectors.filter((_, i) => i % 7 === 0);
+    assert.deepEqual(await index.searchMany(queries, { k: 5 }), await warm.searchMany(queries, { k: 5 }));
+    await held();
     assert.ok((await held()).cache.misses > 0);
     assert.deepEqual(await index.export(), await warm.export());
     await held();
@@ -204,4 +207,31 @@ test("an export of more than the budget holds, and a close while a read never en
   const reading = fails("STORE_FAILED", () => index.get("r1"));
   await index.close({ timeoutMs: 50 }).catch(() => {});
   await reading;
+});
+
+test("searchMany reads for many queries together, and what fails to be read fails the call", async () => {
+  const values = await stored();
+  let reads = 0;
+  let broken = false;
+  const store = new MapStore(values);
+  const read = store.read.bind(store);
+  store.read = (keys) => {
+    if (broken) throw new Error("no more reads");
+    reads += keys.some((key) => key.startsWith("b/"));
+    return read(keys);
+  };
+  const index = await VectorIndex.open("own", { store, maxBytes: BUDGET });
+  const queries = vectors.slice(0, 200);
+  reads = 0;
+  const { ids, offsets } = await index.searchMany(queries, { k: 1 });
+  assert.deepEqual(ids, rows.slice(0, 200).map(({ id }) => id));
+  assert.equal(offsets.length, 201);
+  assert.ok(reads <= 20, `${reads} reads for 200 queries`);
+  broken = true;
+  await fails("STORE_FAILED", async () => {
+    for (let from = 0; from < COUNT; from += 100) await index.searchMany(vectors.slice(from, from + 100), { k: 20 });
+  });
+  broken = false;
+  assert.equal((await index.searchMany(queries, { k: 1 })).ids.length, 200);
+  await index.close();
 });

@@ -1,0 +1,106 @@
+// searchMany: many queries, in slices; what they need of the store is read together.
+import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, shown, signalOf, typedArrayName } from "./guard.js";
+import { isCold, type Handle } from "./handle.js";
+import type { RawIndex } from "./raw.js";
+import { Slice } from "./turn.js";
+import type { ManyHits, SearchManyOptions, Vector } from "./types.js";
+import { vectorOf } from "./vector.js";
+
+/** As long as a slice of `insertMany`. */
+const SLICE_MS = 8;
+/** So many blocks are read together: more would fill the memory that they are read into. */
+const MOST_BLOCKS = 64;
+
+/** Reads records that a call has asked for, and makes it again. */
+type Reading = <T>(use: (raw: RawIndex) => T) => T | Promise<T>;
+
+export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
+  handle.checkOpen();
+  const given = optionsOf(options);
+  const k = numberOf("k", given.k);
+  const ef = numberOf("ef", given.ef);
+  const rerank = booleanOf("rerank", given.rerank);
+  const onProgress = functionOf("onProgress", given.onProgress);
+  const signal = signalOf(given.signal);
+  const vectors = vectorsOf(queries, dimensions);
+  const total = vectors.length;
+  // Of each query as it is answered, so that an answer may come before those of the queries before it.
+  const ids: (number | string)[][] = new Array(total);
+  const distances: Float32Array[] = new Array(total);
+  let waiting = vectors.map((_, i) => i);
+  /** So many of them, the first, have been read for. */
+  let lacking = 0;
+  const slice = new Slice(SLICE_MS);
+
+  const answer = (raw: RawIndex, query: number): void => {
+    handle.floats.set(vectors[query]!, raw.queryAt() / Float32Array.BYTES_PER_ELEMENT);
+    let from = raw.search(k, ef, rerank, undefined) / Float64Array.BYTES_PER_ELEMENT;
+    const { doubles } = handle;
+    const count = doubles[from++]!;
+    const own = (ids[query] = new Array<number | string>(count));
+    const away = (distances[query] = new Float32Array(count));
+    const named: number[] = [];
+    for (let i = 0; i < count; i++, from += 3) {
+      const id = doubles[from + 1]!;
+      own[i] = id;
+      away[i] = doubles[from + 2]!;
+      if (id !== id) named.push(i, doubles[from]!);
+    }
+    for (let i = 0; i < named.length; i += 2) own[named[i]!] = raw.idAt(named[i + 1]!);
+  };
+
+  /** As many of those that wait as fit into a slice, and at least one. Those that lack records wait on, and are read for together. */
+  const answerSome = (raw: RawIndex): void => {
+    const blocks = new Set<number>();
+    const cold: number[] = [];
+    const due = lacking;
+    let next = 0;
+    let thrown: unknown;
+    lacking = 0;
+    do {
+      const query = waiting[next++]!;
+      try {
+        answer(raw, query);
+      } catch (error) {
+        if (!isCold(error)) throw error;
+        thrown = error;
+        cold.push(query);
+        for (const block of error.blocks) blocks.add(block);
+      }
+    } while (next < waiting.length && (next < due || (blocks.size < MOST_BLOCKS && !slice.over)));
+    waiting = [...cold, ...waiting.slice(next)];
+    lacking = cold.length;
+    if (lacking) throw Object.assign(thrown as object, { blocks: Uint32Array.from(blocks).sort() });
+  };
+
+  while (waiting.length) {
+    await reading(answerSome);
+    onProgress?.({ done: total - waiting.length, total, phase: "search" });
+    if (waiting.length) {
+      await slice.next();
+      handle.checkOpen();
+      checkAborted(signal);
+    }
+  }
+  return gathered(ids, distances);
+}
+
+/** The queries, each of the right length. */
+function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
+  if (typedArrayName(queries) === "Float32Array") {
+    const flat = queries as Float32Array;
+    if (flat.length % dimensions !== 0) fail("DIMENSION_MISMATCH", `queries: expected a multiple of ${dimensions} values, got ${flat.length}`);
+    return Array.from({ length: flat.length / dimensions }, (_, i) => flat.subarray(i * dimensions, (i + 1) * dimensions));
+  }
+  if (!Array.isArray(queries)) fail("INVALID_OPTION", `queries: expected a Float32Array or an array of vectors, got ${shown(queries)}`);
+  return queries.map((query) => vectorOf(query, dimensions));
+}
+
+/** All answers, one after the other. */
+function gathered(ids: readonly (number | string)[][], distances: readonly Float32Array[]): ManyHits {
+  const offsets = new Uint32Array(ids.length + 1);
+  ids.forEach((own, i) => (offsets[i + 1] = offsets[i]! + own.length));
+  const all = new Float32Array(offsets[ids.length]!);
+  distances.forEach((away, i) => all.set(away, offsets[i]));
+  return { offsets, ids: ids.flat(), distances: all };
+}

@@ -1,0 +1,67 @@
+// searchMany: the answers of search, many at a time.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, filled, flat, rowsOf } from "./helpers.mjs";
+
+/** The answers as lists of [id, distance], one for each query. */
+const listed = ({ offsets, ids, distances }) =>
+  Array.from({ length: offsets.length - 1 }, (_, i) =>
+    ids.slice(offsets[i], offsets[i + 1]).map((id, j) => [id, distances[offsets[i] + j]]));
+
+/** The same by one search after the other. */
+const oneByOne = async (index, queries, options) => {
+  const lists = [];
+  for (const query of queries) lists.push((await index.search(query, options)).map(({ id, distance }) => [id, distance]));
+  return lists;
+};
+
+test("searchMany: the answers of search, from vectors or one flat array", async () => {
+  const { index } = await filled(900, { metric: "l2" });
+  await index.insertWithId(7, flat(1, 16, 9));
+  const queries = rowsOf(flat(700, 16, 3), 16);
+  for (const options of [undefined, { k: 3, ef: 40 }, { k: 5, rerank: false }]) {
+    const expected = await oneByOne(index, queries, options);
+    assert.deepEqual(listed(await index.searchMany(flat(700, 16, 3), options)), expected);
+    assert.deepEqual(listed(await index.searchMany(queries.map((query) => [...query]), options)), expected);
+  }
+  const { offsets, ids, distances } = await index.searchMany([]);
+  assert.deepEqual([[...offsets], ids, distances.length], [[0], [], 0]);
+});
+
+test("searchMany: fewer hits than asked for, and none", async () => {
+  const index = await VectorIndex.memory({ dimensions: 2 });
+  assert.deepEqual([...(await index.searchMany([[1, 0], [0, 1]])).offsets], [0, 0, 0]);
+  await index.insertWithId("a", [1, 0]);
+  await index.insertWithId(5, [0, 1]);
+  const many = await index.searchMany(new Float32Array([1, 0, 0, 1]), { k: 10 });
+  assert.deepEqual([[...many.offsets], many.ids], [[0, 2, 4], ["a", 5, 5, "a"]]);
+});
+
+test("searchMany runs in slices, tells of them, and stops when told to", async () => {
+  const { index } = await filled(2000, { dimensions: 64 });
+  const queries = flat(4000, 64, 5);
+  const seen = [];
+  let turns = 0;
+  const turning = setInterval(() => (turns += 1), 0);
+  await index.searchMany(queries, { ef: 200, onProgress: (progress) => seen.push(progress) });
+  clearInterval(turning);
+  assert.ok(seen.length > 2 && turns > 0, `${seen.length} slices, ${turns} turns`);
+  assert.deepEqual(seen.at(-1), { done: 4000, total: 4000, phase: "search" });
+  assert.ok(seen.every(({ done }, i) => i === 0 || done > seen[i - 1].done));
+  const controller = new AbortController();
+  await fails("ABORTED", () => index.searchMany(queries, { ef: 200, signal: controller.signal, onProgress: () => controller.abort() }));
+  await fails("CLOSED", () => index.searchMany(queries, { ef: 200, onProgress: () => void (index.closed ??= index.close()) }));
+});
+
+test("searchMany: bad input is an error", async () => {
+  const { index } = await filled(20);
+  for (const queries of [undefined, null, 5, "queries", {}, new Float64Array(16)]) await fails("INVALID_OPTION", () => index.searchMany(queries));
+  for (const queries of [new Float32Array(17), [new Float32Array(15)], [[1, 2]]]) await fails("DIMENSION_MISMATCH", () => index.searchMany(queries));
+  for (const queries of [[null], ["vector"], [new Float32Array(16).fill(NaN)], new Float32Array(32).fill(Infinity), new Float32Array(16)]) {
+    await fails("INVALID_VECTOR", () => index.searchMany(queries));
+  }
+  for (const options of [null, { k: 0 }, { k: "1" }, { ef: -1 }, { rerank: 1 }, { signal: 5 }, { onProgress: 5 }]) {
+    await fails("INVALID_OPTION", () => index.searchMany(flat(2, 16), options));
+  }
+});
