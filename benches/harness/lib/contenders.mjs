@@ -23,7 +23,7 @@ const OTHERS = ["int8", "binary", "product"];
 /** Contenders in the order of the tables. `native` is the path of thermocline's native binary, `quantization` the main one. */
 export function contenders({ native, quantization = "int8" }) {
   const can = { ours: true, modes: ["one"], deletes: true, compacts: true };
-  const wasm = { ...can, place: "wasm", command: node("thermocline.mjs"), stores: true };
+  const wasm = { ...can, modes: ["one", "batch"], place: "wasm", command: node("thermocline.mjs"), stores: true };
   const natively = { ...can, place: "native", command: [native, "serve"], stores: true };
   const others = OTHERS.filter((other) => other !== quantization);
   return [

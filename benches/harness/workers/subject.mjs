@@ -30,11 +30,23 @@ export class Subject {
     return this.timed(() => this.#index.insertMany({ vectors, ids }));
   }
 
-  search({ k, ef, ...how }) {
+  search({ k, ef, mode, ...how }) {
+    if (mode === "batch") return this.#searchMany({ k, ef, ...how });
     return runQueries(this.queries, { k, ...how }, this.timed, async (query, out, at) => {
       const hits = await this.#index.search(query, { k, ef });
       for (let i = 0; i < hits.length; i++) out[at + i] = hits[i].id;
     });
+  }
+
+  /** All in one call. */
+  async #searchMany({ k, ef, count = this.queries.count }) {
+    const queries = this.queries.gather(Array.from({ length: count }, (_, i) => i % this.queries.count));
+    const ids = new Int32Array(count * k).fill(-1);
+    const times = await this.timed(async () => {
+      const many = await this.#index.searchMany(queries, { k, ef });
+      for (let i = 0; i < count; i++) ids.set(many.ids.slice(many.offsets[i], many.offsets[i + 1]), i * k);
+    });
+    return { ...times, count, ids };
   }
 
   async memory() {
