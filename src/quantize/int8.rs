@@ -170,8 +170,8 @@ impl Int8Codes {
     }
 }
 
-/// Adding this and taking it away again rounds a float below 2^22 to the nearest integer, ties to even, in plain
-/// arithmetic that a compiler turns into vector instructions everywhere.
+/// Adding this to a float below 2^22 leaves the nearest integer, ties to even, in the bits of the sum above this one's own, in plain
+/// arithmetic that a compiler turns into vector instructions everywhere; it does not for a conversion.
 const ROUNDING: f32 = 12_582_912.0;
 
 /// Quantizes `vector * inverse_norm` into `plain`, which is as long as a padded row; returns the scale. Plain passes, each
@@ -188,10 +188,9 @@ pub(super) fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> 
     let scale = (most * inverse_norm / 127.0) as f32;
     let factor = if most > 0.0 { (127.0 / most) as f32 } else { 0.0 };
     for (q, &x) in plain.iter_mut().zip(vector) {
-        // Within the range of a code but for rounding, so neither the sum nor the conversion can lose anything.
-        let rounded = (x * factor + ROUNDING) - ROUNDING;
-        let rounded = if rounded > 127.0 { 127.0 } else { rounded };
-        *q = if rounded < -127.0 { -127.0 } else { rounded } as i16;
+        // Within the range of a code but for rounding, so the sum's last bits are the integer.
+        let rounded = (x * factor + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits()).cast_signed();
+        *q = rounded.clamp(-127, 127) as i16;
     }
     plain[vector.len()..].fill(0);
     scale
