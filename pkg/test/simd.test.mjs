@@ -11,7 +11,7 @@ import { PKG } from "./support/project.mjs";
 /** Each verb that computes distances, and how much of each kernel it must reach. */
 const VERBS = ["rawindex_search", "rawindex_insert", "rawindex_insertWithId", "rawindex_upsert"];
 
-/** The instructions of a kernel's loop; one row at a time and four at a time make at least two loops of each. */
+/** The instructions of a kernel's loop. Codes go four at a time, so there is a loop of these at least. */
 const INT8 = ["i32x4.dot_i16x8_s", "i16x8.shr_s"];
 const FLOAT32 = ["f32x4.mul", "f32x4.add"];
 
@@ -29,7 +29,7 @@ function complaints(module) {
     const count = (name) => functions.reduce((sum, { instructions }) => sum + (instructions.get(name) ?? 0), 0);
     for (const name of INT8) {
       const kernels = functions.filter(({ instructions, hasLoop }) => hasLoop && instructions.has(name));
-      if (kernels.length < 2) found.push(`${verb}: ${name} in ${kernels.length} functions with loops, expected 2 or more`);
+      if (kernels.length < 1) found.push(`${verb}: ${name} in no function with a loop`);
     }
     for (const name of [...INT8, ...FLOAT32]) {
       if (count(name) < 4) found.push(`${verb}: ${name} ${count(name)} times, expected 4 or more`);

@@ -15,23 +15,30 @@ export function assemble(text, file) {
 }
 
 /**
- * The functions in a module's text, by name: how often each instruction occurs, and which functions each calls. Names
- * of functions are stripped from what ships, so a function is known by the exports that it is reached from.
+ * The functions in a module's text, by name: how often each instruction occurs, and which functions each calls. A call through
+ * the table may be of any function there that has its type. Names of functions are stripped from what ships, so a function is
+ * known by the exports that it is reached from.
  */
 export function moduleOf(text) {
   const functions = new Map();
+  const inTable = new Set([...text.matchAll(/\n \(elem \$.* func((?: \$[^\s()]+)+)\)/g)].flatMap((match) => match[1].trim().split(" ").map((name) => name.slice(1))));
+  const typed = new Map();
+  for (const [, name, type] of text.matchAll(/\n \(func \$([^\s()]+) \(type \$([^\s()]+)\)/g)) {
+    if (inTable.has(name)) typed.set(type, [...(typed.get(type) ?? []), name]);
+  }
   for (const body of text.split(/\n (?=\(func \$)/).slice(1)) {
     const name = body.match(/^\(func \$([^\s()]+)/)[1];
     const instructions = new Map();
     for (const [, instruction] of body.matchAll(/\(([a-z]\w*\.\w+)/g)) instructions.set(instruction, (instructions.get(instruction) ?? 0) + 1);
     const calls = new Set([...body.matchAll(/\((?:return_)?call \$([^\s()]+)/g)].map((match) => match[1]));
+    for (const [, type] of body.matchAll(/call_indirect (?:\$\S+ )?\(type \$([^\s()]+)\)/g)) for (const name of typed.get(type) ?? []) calls.add(name);
     functions.set(name, { instructions, calls, hasLoop: body.includes("(loop") });
   }
   const exports = new Map([...text.matchAll(/\(export "([^"]+)" \(func \$([^\s()]+)\)\)/g)].map((match) => [match[1], match[2]]));
   return { functions, exports };
 }
 
-/** The functions that an export can reach by direct calls, itself among them. */
+/** The functions that an export can reach, itself among them. */
 export function reachable({ functions, exports }, name) {
   const start = exports.get(name);
   if (!start) throw new Error(`there is no function exported as ${name}`);
