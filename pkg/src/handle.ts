@@ -69,14 +69,18 @@ export class Handle {
     return this.#memory;
   }
 
-  /** The memory as the core's `f32`. Good until the next call, which may make the memory larger. */
-  get floats(): Float32Array {
-    return this.#floats.length ? this.#floats : (this.#floats = new Float32Array(this.#memory!.buffer));
-  }
-
-  /** The same as `f64`. */
+  /** The memory as the core's `f64`. Good until the next call, which may make the memory larger. */
   get doubles(): Float64Array {
     return this.#doubles.length ? this.#doubles : (this.#doubles = new Float64Array(this.#memory!.buffer));
+  }
+
+  /** Searches, within a call into the core; where in `doubles` the number of hits is, and behind it for each its slot, its id and its distance. */
+  search(raw: RawIndex, query: Float32Array, ...options: Parameters<RawIndex["search"]>): number {
+    // Making room may make the memory larger, so it is looked at afterwards.
+    const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
+    if (!this.#floats.length) this.#floats = new Float32Array(this.#memory!.buffer);
+    this.#floats.set(query, at);
+    return raw.search(...options) / Float64Array.BYTES_PER_ELEMENT;
   }
 
   get memoryBytes(): number {

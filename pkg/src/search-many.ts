@@ -33,8 +33,7 @@ export async function searchMany(handle: Handle, reading: Reading, dimensions: n
   const slice = new Slice(SLICE_MS);
 
   const answer = (raw: RawIndex, query: number): void => {
-    handle.floats.set(vectors[query]!, raw.queryAt() / Float32Array.BYTES_PER_ELEMENT);
-    let from = raw.search(k, ef, rerank, undefined) / Float64Array.BYTES_PER_ELEMENT;
+    let from = handle.search(raw, vectors[query]!, k, ef, rerank, undefined);
     const { doubles } = handle;
     const count = doubles[from++]!;
     const own = (ids[query] = new Array<number | string>(count));

@@ -176,9 +176,7 @@ export class VectorIndex implements AsyncDisposable {
     const vector = vectorOf(query, this.#dimensions);
     const guarded = filter && this.#handle.guardFilter(filter);
     return this.#reading((raw) => {
-      const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
-      this.#handle.floats.set(vector, at);
-      let from = raw.search(k, ef, rerank, guarded) / Float64Array.BYTES_PER_ELEMENT;
+      let from = this.#handle.search(raw, vector, k, ef, rerank, guarded);
       const { doubles } = this.#handle;
       const count = doubles[from++]!;
       const hits = new Array<Hit>(count);
