@@ -56,6 +56,8 @@ mod wasm;
 pub use arena::ReadPlan;
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
 pub use driver::{Clock, OpenOptions, StoredIndex, WallClock};
+#[cfg(not(target_arch = "wasm32"))]
+pub use index::NewRecord;
 pub use index::{
     CacheCounts, CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats,
     StoredBytes,

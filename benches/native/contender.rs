@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use thermocline::{Config, Id, Index, Metric, Quantization, SearchOptions};
+use thermocline::{Config, Id, Index, Metric, NewRecord, Quantization, SearchOptions};
 
 use crate::fields::{Fields, floats, rows, write_rows};
 use crate::stored::first_answer;
@@ -71,7 +71,7 @@ impl Contender {
         Ok("{}".to_owned())
     }
 
-    /// Rows from..to, or those whose numbers are in a file; a row's number is its id.
+    /// Rows from..to, or those whose numbers are in a file; a row's number is its id. With `threads`, all in one call, on so many.
     fn insert(&mut self, given: &Fields<'_>) -> Result<String, String> {
         let chosen = match given.text("rows") {
             Some(path) => rows(path)?,
@@ -79,6 +79,16 @@ impl Contender {
         };
         let (base, index) = (&self.base, self.index.as_mut().ok_or("nothing is created")?);
         let dimensions = index.config().dimensions;
+        if given.text("threads").is_some() {
+            let record = |&row: &usize| {
+                let vector = vector(base, row, dimensions)?;
+                Ok(NewRecord { id: Some(Id::Number(row as u64)), ..NewRecord::new(vector) })
+            };
+            let records = chosen.iter().map(record).collect::<Result<Vec<_>, String>>()?;
+            return on_threads(given.number("threads")?, || {
+                timed(|| index.insert_many(&records).map(drop).map_err(text))
+            });
+        }
         timed(|| {
             chosen.iter().try_for_each(|&row| {
                 let vector = vector(base, row, dimensions)?;
@@ -251,10 +261,25 @@ fn timed_fields(work: impl FnOnce() -> Result<(), String>) -> Result<String, Str
     Ok(format!("\"wallMs\":{wall_ms},\"cpuMs\":{cpu_ms}"))
 }
 
-/// Time on a CPU so far, of this thread, which is the only one. Linux tells it to the nanosecond; elsewhere None.
+/// Does something in a pool of so many threads.
+#[cfg(feature = "rayon")]
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(text)?.install(work)
+}
+
+#[cfg(not(feature = "rayon"))]
+fn on_threads<T>(threads: usize, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    if threads == 1 { work() } else { Err("without the feature `rayon` there is one thread".to_owned()) }
+}
+
+/// Time on a CPU so far, of all threads that there are. Linux tells it to the nanosecond; elsewhere None.
 fn cpu_ns() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/schedstat").ok()?;
-    stat.split_whitespace().next()?.parse().ok()
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let of = |path: std::path::PathBuf| {
+        let stat = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    tasks.map(|task| of(task.ok()?.path())).sum()
 }
 
 pub(crate) fn resident_bytes() -> u64 {

@@ -9,6 +9,7 @@
 
 use super::growth::Growth;
 use super::links::{Graph, TREE, target, used};
+use super::pool::Pool;
 use super::scan::scan;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
 use super::select::{Neighbour, select, sort};
@@ -19,7 +20,7 @@ use crate::types::{Distance, Level, OutOfMemory, Slot};
 
 /// Buffers of the build, kept from one insert to the next.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The candidates of the level at hand.
     candidates: Vec<Neighbour>,
     /// The chosen of all levels, and how many each has, highest level first.
@@ -27,8 +28,33 @@ pub(super) struct Plan {
     counts: Vec<(Level, usize)>,
     /// A neighbour's list while it is chosen anew.
     pub(super) list: Vec<Neighbour>,
-    /// What the graph will know of distances, with those to the candidates.
+    /// What the distances to the candidates say of how these grow.
     growth: Growth,
+}
+
+/// Nodes that get their links right before a new one: no link leads to them yet, so no walk meets them.
+pub(super) trait Mates {
+    /// Whether there can be any.
+    const ANY: bool;
+
+    /// The highest level that one of them is on.
+    fn top(&self) -> Level;
+
+    /// Adds to the pool those on `level` that are near enough.
+    fn join(&self, level: Level, point: Scorer<'_>, pool: &mut Pool);
+}
+
+/// None: the node comes alone.
+struct Nobody;
+
+impl Mates for Nobody {
+    const ANY: bool = false;
+
+    fn top(&self) -> Level {
+        Level(0)
+    }
+
+    fn join(&self, _: Level, _: Scorer<'_>, _: &mut Pool) {}
 }
 
 /// A node about to be linked.
@@ -60,36 +86,43 @@ impl Graph {
         live: &SlotSet,
         scratch: &mut Scratch,
     ) -> Result<(), OutOfMemory> {
-        let NewNode { slot, level, .. } = node;
-        self.reserve_node(slot, level)?;
+        self.reserve_node(node.slot, node.level)?;
         let mut plan = core::mem::take(&mut scratch.plan);
-        let planned = self.plan(space, node, live, scratch, &mut plan);
+        let planned = self.plan(space, node, live, &Nobody, scratch, &mut plan);
         if planned.is_ok() {
-            self.place(slot, level);
-            self.set_growth(plan.growth);
-            self.link(space, slot, &mut plan, scratch);
-            let is_highest = self.entry().and_then(|entry| self.level(entry)).is_none_or(|top| level > top);
-            // With no live node to link to, the node starts a tree of its own, and searches must start there.
-            if is_highest || plan.chosen.is_empty() {
-                self.set_entry(Some(slot));
-            }
+            self.place(node.slot, node.level);
+            self.carry_out(space, node, &mut plan, scratch);
         }
         scratch.plan = plan;
         planned
     }
 
+    /// Steps 3 and 4 for a node that is in its slot, without links yet.
+    #[inline]
+    pub(super) fn carry_out(&mut self, space: &dyn Space, node: NewNode, plan: &mut Plan, scratch: &mut Scratch) {
+        let NewNode { slot, level, .. } = node;
+        self.set_growth(self.growth().plus(plan.growth));
+        self.link(space, slot, plan, scratch);
+        let is_highest = self.entry().and_then(|entry| self.level(entry)).is_none_or(|top| level > top);
+        // With no live node to link to, the node starts a tree of its own, and searches must start there.
+        if is_highest || plan.chosen.is_empty() {
+            self.set_entry(Some(slot));
+        }
+    }
+
     /// Steps 1 and 2: fills `plan` without changing the graph.
-    fn plan(
+    pub(super) fn plan<M: Mates>(
         &self,
         space: &dyn Space,
         node: NewNode,
         live: &SlotSet,
+        mates: &M,
         scratch: &mut Scratch,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         let NewNode { slot, level, ef_construction: ef } = node;
         let Plan { candidates, chosen, counts, list, growth } = plan;
-        *growth = self.growth();
+        *growth = Growth::default();
         chosen.clear();
         counts.clear();
         candidates.clear();
@@ -105,28 +138,38 @@ impl Graph {
         let point = space.around(slot, query);
         let Some(mut start) = descend(self, point, level) else { return Ok(()) };
         let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level(0));
-        for level in (0..=level.min(top).0).rev().map(Level) {
+        for level in (0..=level.min(top.max(mates.top())).0).rev().map(Level) {
             let limit = pool_limit(ef);
-            let search = LevelSearch {
-                graph: self,
-                level,
-                scorer: point,
-                start,
-                ef,
-                limit,
-                ending: self.growth().ending(self.m(), (ef * ENDING_PARTS.0).div_ceil(ENDING_PARTS.1), point, start),
-            };
-            let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
-            if let Some(nearest) = space_of_search.pool.nearest() {
-                start = nearest;
+            if M::ANY && level > top {
+                space_of_search.pool.begin(ef, limit)?;
+            } else {
+                let search = LevelSearch {
+                    graph: self,
+                    level,
+                    scorer: point,
+                    start,
+                    ef,
+                    limit,
+                    ending: self.growth().ending(
+                        self.m(),
+                        (ef * ENDING_PARTS.0).div_ceil(ENDING_PARTS.1),
+                        point,
+                        start,
+                    ),
+                };
+                let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
+                if let Some(nearest) = space_of_search.pool.nearest() {
+                    start = nearest;
+                }
+                if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
+                    scan(point, live, &mut Accept::All, ef, space_of_search.pool)?;
+                }
             }
-            if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
-                scan(point, live, &mut Accept::All, ef, space_of_search.pool)?;
-            }
+            mates.join(level, point, space_of_search.pool);
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
             if level.0 == 0 {
-                *growth = self.growth().and(|nth| candidates[nth].distance, candidates.len());
+                *growth = Growth::default().and(|nth| candidates[nth].distance, candidates.len());
             }
             let count = select(space, candidates, self.m(), true, buffer);
             chosen.extend_from_slice(&candidates[..count]);

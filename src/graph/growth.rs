@@ -42,6 +42,11 @@ impl Growth {
         }
     }
 
+    /// All that either has seen.
+    pub(super) const fn plus(self, other: Self) -> Self {
+        Self { sum: self.sum + other.sum, count: self.count.saturating_add(other.count) }
+    }
+
     /// Whether sums of this kind can be so.
     pub(crate) fn is_possible(self) -> bool {
         self.sum.is_finite() && self.sum >= 0.0 && (self.count > 0 || self.sum == 0.0)

@@ -42,7 +42,7 @@ const TOGETHER: usize = 32;
 
 /// Distances to each slot.
 #[inline]
-fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slot>, mut put: impl FnMut(Candidate)) {
+pub(super) fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slot>, mut put: impl FnMut(Candidate)) {
     let (mut group, mut distances) = ([Slot::NONE; TOGETHER], [0.0; TOGETHER]);
     loop {
         let mut filled = 0;

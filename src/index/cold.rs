@@ -159,6 +159,17 @@ impl Index {
         }
     }
 
+    /// The same of many records, but for what rows are allocated ahead. Of those that are stored, only the record at hand needs to
+    /// be in memory, but until they are, all of them do.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
+        self.config.max_bytes.is_none() || {
+            let super::Parts { graph, codes, records: arena, .. } = &self.parts;
+            let each = codes.slot_bytes() + graph.row_bytes() + 4 * arena.dimensions();
+            self.holding().has_room(each.saturating_mul(records).saturating_add(payload_bytes))
+        }
+    }
+
     /// Gives up blocks that were read, as many as are too many, once whoever they were read for has had them.
     pub(crate) fn trim(&mut self) {
         self.parts.records.cold.end_retry();

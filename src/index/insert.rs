@@ -57,9 +57,7 @@ impl Index {
         payload: Option<Payload<'_>>,
         expires_ms: Option<f64>,
     ) -> Result<Id, Error> {
-        let number = self.parts.ids.next_number().ok_or_else(|| Error::InvalidId {
-            received: "no number: the largest has been used, so each record needs an id of its own".to_owned(),
-        })?;
+        let number = self.parts.ids.next_number().ok_or_else(Self::no_number)?;
         let id = Id::Number(number);
         self.put(id.clone(), vector, payload, expires_ms)?;
         Ok(id)
@@ -118,6 +116,13 @@ impl Index {
         let id = id.into();
         Self::check_id(&id)?;
         self.put(id, vector, payload, expires_ms)
+    }
+
+    /// Why there is none for a record that comes without an id.
+    pub(super) fn no_number() -> Error {
+        Error::InvalidId {
+            received: "no number: the largest has been used, so each record needs an id of its own".to_owned(),
+        }
     }
 
     /// Whether this may be an id at all.

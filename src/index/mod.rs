@@ -6,7 +6,9 @@
 //! | `error`   | what can go wrong                                                    |
 //! | `payload` | what a record carries beside its vector                              |
 //! | `vector`  | what may be indexed: length, finiteness, direction                   |
-//! | `insert`  | insert, insert_with_id, upsert, insert_many                          |
+//! | `insert`  | insert, insert_with_id, upsert                                       |
+//! | `insert_many` | many at once, natively                                           |
+//! | `parallel` | work for many items on all cores                                    |
 //! | `search`  | search, and the choice between graph and scan                        |
 //! | `get`     | get, contains, iteration                                             |
 //! | `delete`  | delete, clear                                                        |
@@ -45,11 +47,15 @@ mod exporting;
 mod get;
 mod import;
 mod insert;
+#[cfg(not(target_arch = "wasm32"))]
+mod insert_many;
 mod journal;
 mod maintain;
 #[cfg(feature = "mmap")]
 mod map;
 mod open;
+#[cfg(not(target_arch = "wasm32"))]
+mod parallel;
 mod payload;
 mod pending;
 mod scratch;
@@ -66,6 +72,8 @@ pub(crate) use error::OUT_OF_MEMORY;
 pub use get::Record;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use get::lost;
+#[cfg(not(target_arch = "wasm32"))]
+pub use insert_many::NewRecord;
 pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};

@@ -7,7 +7,7 @@
 //!
 //! Which links a node gets depends on which others are live at that moment. So deletions stand in the same queue, and a node
 //! is linked as if those behind it had not happened yet. What comes of it is, byte for byte, the graph of an index that was
-//! never closed.
+//! never closed, unless many records came in one call (`insert_many.rs`): a log does not tell that from one after the other.
 //!
 //! They wait as well while the links that a checkpoint had are not proven (`verify.rs`), which takes as long as all the rest
 //! of opening and no search needs: nothing may be built upon them before.

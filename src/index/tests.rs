@@ -85,6 +85,44 @@ fn make_up_links(index: &mut Index, random: &mut Random) {
     graph.set_entry(Some(entry).filter(|_| random.below(9) > 0));
 }
 
+/// An export of what inserting many gives, on the threads of a pool or as without the feature.
+#[cfg(feature = "rayon")]
+fn many(threads: Option<usize>, metric: Metric, quantization: Quantization) -> Vec<u8> {
+    use super::NewRecord;
+    let random = &mut Random(7);
+    let mut index = index(metric, quantization, random);
+    let vectors: Vec<_> = (0..2000).map(|_| random.vector()).collect();
+    let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
+    let insert = |index: &mut Index| index.insert_many(&records).map(drop);
+    match threads {
+        Some(threads) => {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| insert(&mut index)).unwrap();
+        }
+        None => {
+            super::parallel::threads::WANTED.set(false);
+            insert(&mut index).unwrap();
+            super::parallel::threads::WANTED.set(true);
+        }
+    }
+    let report = index.check().unwrap();
+    assert!(report.ok, "{:?}", report.problems);
+    index.export().unwrap()
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn many_are_inserted_as_without_threads() {
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        for quantization in [Quantization::None, Quantization::Int8, Quantization::Binary] {
+            let alone = many(None, metric, quantization);
+            for threads in [1, 2, 4] {
+                assert!(many(Some(threads), metric, quantization) == alone, "{metric:?}, {quantization:?}, {threads}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

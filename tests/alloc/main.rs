@@ -10,7 +10,7 @@ mod refusing;
 mod stored;
 
 use refusing::{Refused, refusing};
-use thermocline::{Config, Error, Hit, Id, Index, Payload, Quantization, SearchOptions};
+use thermocline::{Config, Error, Hit, Id, Index, NewRecord, Payload, Quantization, SearchOptions};
 
 const DIMENSIONS: usize = 8;
 
@@ -151,6 +151,43 @@ fn insert() {
             }
         }
     }
+}
+
+/// For [`Index::insert_many`], some with everything that a record may have.
+fn many(vectors: &[Vec<f32>]) -> Vec<NewRecord<'_>> {
+    let record = |at: usize| NewRecord {
+        id: Some(if at.is_multiple_of(2) { id(3 * (2000 + at)) } else { Id::Number(8000 + at as u64) }),
+        payload: at.is_multiple_of(3).then_some(Payload::Bytes(b"some bytes")),
+        expires_ms: at.is_multiple_of(4).then_some(4e12),
+        ..NewRecord::new(&vectors[at])
+    };
+    (0..vectors.len()).map(record).collect()
+}
+
+#[test]
+fn insert_many_at_once() {
+    let vectors: Vec<_> = (0..9).map(|at| vector(5000 + at)).collect();
+    let records = many(&vectors);
+    for quantization in ALL {
+        // Batches of one, and of several; into free slots, too.
+        let shrunk = with_gaps(quantization, 150);
+        for index in [filled(quantization, 0), filled(quantization, 63), filled(quantization, 130), shrunk] {
+            let bytes = index.export().unwrap();
+            let insert = |index: &mut Index, _| index.insert_many(&records);
+            assert!(each_refusal(&bytes, Leaves::Records, &NUMBER, insert) > 20);
+        }
+    }
+}
+
+#[test]
+fn insert_many_where_a_segment_ends() {
+    let vectors: Vec<_> = (0..6).map(|at| vector(5000 + at)).collect();
+    let records = many(&vectors);
+    // Few enough are live for batches that no other thread is woken for.
+    let mut index = filled(Quantization::Int8, 1021);
+    (100..1021).for_each(|number| assert!(index.delete(&id(number)).unwrap()));
+    let bytes = index.export().unwrap();
+    each_refusal(&bytes, Leaves::Records, &NUMBER, |index, _| index.insert_many(&records));
 }
 
 #[test]

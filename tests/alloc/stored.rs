@@ -1,7 +1,7 @@
 //! The same for an index in a store: committing, writing a checkpoint, opening. The store itself is never refused anything.
 
 use crate::refusing::{Refused, held, peak, refusing, undisturbed};
-use crate::{config, id, seen, vector};
+use crate::{config, id, many, seen, vector};
 use thermocline::{
     Batch, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, Quantization, SearchOptions, Store,
     StoreError, StoredIndex, block_on,
@@ -137,6 +137,15 @@ fn insert_and_delete_that_are_logged() {
     let gone = id(12);
     assert!(each_refusal(fresh, |stored| stored.change(|index| index.delete(&gone).map(drop))) > 0);
     each_refusal(fresh, |stored| stored.change(Index::clear));
+}
+
+#[test]
+fn insert_many_that_are_logged() {
+    let vectors: Vec<_> = (0..7).map(|at| vector(5000 + at)).collect();
+    let records = many(&vectors);
+    let insert = |stored: &StoredIndex<Calm>| stored.change(|index| index.insert_many(&records).map(drop));
+    assert!(each_refusal(|place| open(place).unwrap(), insert) > 20);
+    assert!(each_refusal(open_lazily, insert) > 20);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | `damage.rs` | every cut and every flipped bit is refused |
 //! | `hostile.rs` | bytes with valid checksums and impossible contents are refused |
 //! | `fixture.rs` | the frozen file of format 1: its contents, and that it is still written byte for byte |
+//! | `insert_many.rs` | many records in one call: on any number of threads, all or none |
 //! | `bad_input.rs` | every error: its variant, its message, and that nothing has changed |
 //! | `search.rs` | real embeddings: recall, filters, tombstones, determinism, threads |
 //! | `support.rs`, `forge.rs` | vectors, exact answers, the model; bytes with made-up contents |
@@ -27,6 +28,7 @@ mod forge;
 #[path = "../support/fixture.rs"]
 mod frozen;
 mod hostile;
+mod insert_many;
 mod memory;
 mod model;
 #[path = "../support/random.rs"]

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use thermocline::{Config, Error, Id, Index, Metric, Quantization, SearchOptions};
+use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Quantization, SearchOptions};
 
 use crate::support::{METRICS, Model, OwnPayload, QUANTIZATIONS, Rng};
 
 #[derive(Clone, Debug)]
 enum Op {
     Insert(u64),
-    InsertMany(u64, usize),
+    InsertEach(u64, usize),
+    /// In one call; every third has an id of its own, and the last one that of another, or not.
+    InsertMany(u64, usize, bool),
     InsertWithId(Id, u64),
     Upsert(Id, u64),
     /// Expires after so long, in place of what had the id.
@@ -53,7 +55,8 @@ fn any_op() -> impl Strategy<Value = Op> {
     let seed = || 0u64..90;
     prop_oneof![
         6 => seed().prop_map(Op::Insert),
-        4 => (any::<u64>(), 1usize..400).prop_map(|(seed, count)| Op::InsertMany(seed, count)),
+        2 => (any::<u64>(), 1usize..400).prop_map(|(seed, count)| Op::InsertEach(seed, count)),
+        3 => (any::<u64>(), 0usize..400, prop::bool::weighted(0.1)).prop_map(|(seed, count, twice)| Op::InsertMany(seed, count, twice)),
         4 => (any_id(), seed()).prop_map(|(id, seed)| Op::InsertWithId(id, seed)),
         4 => (any_id(), seed()).prop_map(|(id, seed)| Op::Upsert(id, seed)),
         4 => (any_id(), seed(), 0u32..200).prop_map(|(id, seed, after)| Op::UpsertExpiring(id, seed, after)),
@@ -155,6 +158,43 @@ impl Run {
         self.put(id, seed);
     }
 
+    fn insert_many(&mut self, seed: u64, count: usize, twice: bool) {
+        let seeds: Vec<u64> = (0..count as u64).map(|i| seed.wrapping_add(i) >> 1).collect();
+        let own: Vec<_> = seeds.iter().map(|&seed| (self.vector(seed), OwnPayload::of(seed))).collect();
+        let at_ms = |seed: u64| seed.is_multiple_of(5).then_some(self.now_ms + (seed % 300) as f64);
+        let first = self.next_number;
+        let record = |at: usize| NewRecord {
+            id: (at % 3 == 2).then(|| Id::from(format!("{first}-{at}").as_str())),
+            payload: own[at].1.borrow(),
+            expires_ms: at_ms(seeds[at]),
+            ..NewRecord::new(&own[at].0)
+        };
+        let mut records: Vec<NewRecord<'_>> = (0..count).map(record).collect();
+        if twice && let Some(last) = records.last_mut() {
+            let taken = self.model.records.keys().min().cloned();
+            last.id = taken.clone();
+            let before = self.index.export().unwrap();
+            if let Some(id) = taken {
+                assert_eq!(self.index.insert_many(&records), Err(Error::DuplicateId { id }));
+                assert!(self.index.export().unwrap() == before, "nothing has changed");
+                return;
+            }
+        }
+        let ids = self.index.insert_many(&records).unwrap();
+        assert_eq!(ids.len(), count);
+        for (at, id) in ids.into_iter().enumerate() {
+            match &records[at].id {
+                Some(own) => assert_eq!(*own, id),
+                None => assert_eq!(Id::Number(self.next_number), id, "the next number never used"),
+            }
+            let expires_ms = records[at].expires_ms;
+            self.put(id.clone(), seeds[at]);
+            if let Some(at_ms) = expires_ms {
+                self.expiries.insert(id, at_ms);
+            }
+        }
+    }
+
     fn delete(&mut self, id: &Id) {
         self.expiries.remove(id);
         let was_live = self.model.records.remove(id).is_some();
@@ -199,7 +239,8 @@ impl Run {
     fn apply(&mut self, op: Op) {
         match op {
             Op::Insert(seed) => self.insert(seed),
-            Op::InsertMany(seed, count) => (0..count as u64).for_each(|i| self.insert(seed.wrapping_add(i) >> 1)),
+            Op::InsertEach(seed, count) => (0..count as u64).for_each(|i| self.insert(seed.wrapping_add(i) >> 1)),
+            Op::InsertMany(seed, count, twice) => self.insert_many(seed, count, twice),
             Op::InsertWithId(id, seed) => {
                 let result = self.index.insert_with_id(id.clone(), &self.vector(seed), OwnPayload::of(seed).borrow());
                 if self.model.records.contains_key(&id) {

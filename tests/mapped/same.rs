@@ -1,7 +1,9 @@
 //! Beside an import of the same bytes.
 
 use crate::support::{DIMENSIONS, LATER_MS, Rng, index, mapped};
-use thermocline::{Error, Id, Index, MemoryStore, Metric, Payload, Quantization, SearchOptions, StoredIndex, block_on};
+use thermocline::{
+    Error, Id, Index, MemoryStore, Metric, NewRecord, Payload, Quantization, SearchOptions, StoredIndex, block_on,
+};
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
 
@@ -101,6 +103,22 @@ fn changes_come_to_the_same_bytes() {
         both.iter_mut().for_each(settle);
         let [mapped, imported] = both.map(|index| index.export().unwrap());
         assert!(mapped == imported, "{quantization:?}, seed {seed}");
+    }
+}
+
+#[test]
+fn many_records_come_to_the_same_bytes() {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
+        let bytes = index(Metric::Cosine, quantization, 1500).export().unwrap();
+        let mut rng = Rng(3);
+        let vectors: Vec<_> = (0..1000).map(|_| rng.vector()).collect();
+        let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
+        let inserted = |mut index: Index| {
+            index.insert_many(&records).unwrap();
+            assert!(index.check().unwrap().ok);
+            index.export().unwrap()
+        };
+        assert!(inserted(mapped(&bytes)) == inserted(Index::import(&bytes).unwrap()), "{quantization:?}");
     }
 }
 

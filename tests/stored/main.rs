@@ -13,6 +13,7 @@
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options of an index that is there; reading only; every kind of record |
 //! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
+//! | `many.rs` | many records in one call: found again whole or not at all |
 //! | `regressions.rs` | each defect that was found, by itself |
 //! | `same_bytes.rs` | an index that was opened again at any moments is the one that never was |
 //! | `handed_on.rs` | one index that is changed natively, in Node and in a browser in turn; `cargo xtask test` calls them |
@@ -33,6 +34,7 @@ mod frozen;
 mod handed_on;
 mod kill;
 mod layout;
+mod many;
 mod model;
 mod modes;
 mod packing;

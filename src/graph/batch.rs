@@ -1,0 +1,59 @@
+//! Linking many new nodes: what takes long only reads the graph, so it can be done for all of a batch at once.
+//!
+//! 1. All nodes of the batch are put into their slots, without links ([`Graph::place`]).
+//! 2. For each, in any order and on any thread, a plan is made ([`Graph::plan_beside`]): a walk through the graph, which is
+//!    as it was before the batch, and beside it the distance of every node that comes before it in the batch. No walk meets
+//!    those, and they are the nearest often enough.
+//! 3. In the order of the batch, the plans are carried out ([`Graph::link_planned`]). Whom a plan names has its links by then.
+//!
+//! So what comes of it depends on the batch, and not on how many threads have planned it.
+
+use super::build::{Mates, NewNode, Plan};
+use super::links::Graph;
+use super::pool::Pool;
+use super::scan::score_each;
+use super::search::Scratch;
+use crate::quantize::{Scorer, Space};
+use crate::slot_set::SlotSet;
+use crate::types::{Level, OutOfMemory};
+
+/// Those before a node in its batch.
+struct Earlier<'a>(&'a [NewNode]);
+
+impl Mates for Earlier<'_> {
+    const ANY: bool = true;
+
+    fn top(&self) -> Level {
+        self.0.iter().map(|node| node.level).max().unwrap_or(Level(0))
+    }
+
+    fn join(&self, level: Level, point: Scorer<'_>, pool: &mut Pool) {
+        let there = self.0.iter().filter(|node| node.level >= level).map(|node| node.slot);
+        score_each(point, there, |candidate| {
+            if pool.admits(candidate.distance) {
+                pool.insert(candidate.distance, candidate.slot, true);
+            }
+        });
+    }
+}
+
+impl Graph {
+    /// Plans the links of a node: to nodes of `live`, and to `earlier` ones of its batch, which have their slots and codes, as it
+    /// has, and no links yet.
+    pub(crate) fn plan_beside(
+        &self,
+        space: &dyn Space,
+        node: NewNode,
+        live: &SlotSet,
+        earlier: &[NewNode],
+        scratch: &mut Scratch,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        self.plan(space, node, live, &Earlier(earlier), scratch, plan)
+    }
+
+    /// Gives a node the links that were planned for it, once all before it in its batch have theirs.
+    pub(crate) fn link_planned(&mut self, space: &dyn Space, node: NewNode, plan: &mut Plan, scratch: &mut Scratch) {
+        self.carry_out(space, node, plan, scratch);
+    }
+}

@@ -1,0 +1,74 @@
+//! Work that only reads the index, for many items at once: on rayon's threads with the feature `rayon`, or else on the caller's.
+
+use super::scratch::ScratchPool;
+use crate::graph::Scratch;
+use crate::types::OutOfMemory;
+
+/// Work on the item at a position, with buffers that nobody else has meanwhile.
+pub(super) trait Work<T>: Fn(usize, &mut T, &mut Scratch) -> Result<(), OutOfMemory> + Sync {}
+
+impl<T, W: Fn(usize, &mut T, &mut Scratch) -> Result<(), OutOfMemory> + Sync> Work<T> for W {}
+
+/// Does the work for each item, in any order. After an error, some may be left undone.
+pub(super) fn each<T: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T>) -> Result<(), OutOfMemory> {
+    #[cfg(feature = "rayon")]
+    if items.len() >= threads::LEAST && threads::are_wanted() && threads::are_there() {
+        return threads::each(items, idle, work);
+    }
+    let mut scratch = idle.take();
+    let done = items.iter_mut().enumerate().try_for_each(|(at, item)| work(at, item, &mut scratch));
+    idle.put(scratch);
+    done
+}
+
+#[cfg(feature = "rayon")]
+pub(super) mod threads {
+    use super::{OutOfMemory, Scratch, ScratchPool, Work};
+    use core::error::Error as _;
+    use rayon::prelude::*;
+    use std::sync::OnceLock;
+
+    /// For fewer items nobody is woken.
+    pub(super) const LEAST: usize = 8;
+
+    #[cfg(not(test))]
+    pub(super) const fn are_wanted() -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    thread_local! {
+        /// A test can have the work done as without the feature.
+        pub(in crate::index) static WANTED: core::cell::Cell<bool> = const { core::cell::Cell::new(true) };
+    }
+
+    #[cfg(test)]
+    pub(super) fn are_wanted() -> bool {
+        WANTED.get()
+    }
+
+    /// Whether there are threads to work on. Rayon panics where it cannot start its own, unless they are asked for beforehand.
+    pub(super) fn are_there() -> bool {
+        static STARTED: OnceLock<bool> = OnceLock::new();
+        let start = || match rayon::ThreadPoolBuilder::new().build_global() {
+            Ok(()) => true,
+            // Somebody has started them already, or else there is a reason from the system.
+            Err(error) => error.source().is_none(),
+        };
+        rayon::current_thread_index().is_some() || *STARTED.get_or_init(start)
+    }
+
+    /// Buffers that go back when they are dropped.
+    struct Lent<'a>(&'a ScratchPool, Scratch);
+
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            self.0.put(core::mem::take(&mut self.1));
+        }
+    }
+
+    pub(super) fn each<T: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T>) -> Result<(), OutOfMemory> {
+        let lend = || Lent(idle, idle.take());
+        items.par_iter_mut().enumerate().try_for_each_init(lend, |lent, (at, item)| work(at, item, &mut lent.1))
+    }
+}

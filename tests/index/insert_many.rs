@@ -1,0 +1,199 @@
+//! Many records in one call: the same index on any number of threads, as good as one at a time, and all or none.
+
+use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Payload, Quantization};
+
+use crate::support::{Clusters, METRICS, Model, OwnPayload, QUANTIZATIONS, Rng, build, mean_recall, sound};
+
+const DIMENSIONS: usize = 12;
+
+fn records(vectors: &[Vec<f32>]) -> Vec<NewRecord<'_>> {
+    vectors.iter().map(|vector| NewRecord::new(vector)).collect()
+}
+
+/// With tombstones, and with slots that are free: its compaction stopped before it closed the gaps.
+fn worn(config: Config, vectors: &[Vec<f32>]) -> Index {
+    let mut index = build(config, vectors);
+    let thin = |index: &mut Index, part: u64| {
+        for number in (0..vectors.len() as u64).filter(|number| number % 8 == part) {
+            assert!(index.delete(&Id::Number(number)).unwrap());
+        }
+    };
+    thin(&mut index, 1);
+    index.compact_start().unwrap();
+    while index.compact_progress().unwrap().phase == "graph" {
+        assert!(index.compact_step(1).unwrap());
+    }
+    index.compact_abort();
+    thin(&mut index, 3);
+    index
+}
+
+#[cfg(feature = "rayon")]
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[cfg(not(feature = "rayon"))]
+fn on_threads<T>(_: usize, work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[test]
+fn the_index_does_not_depend_on_threads() {
+    for (metric, quantization) in METRICS.into_iter().flat_map(|metric| QUANTIZATIONS.map(|one| (metric, one))) {
+        let config = Config { metric, quantization, m: 6, ef_construction: 40, ..Config::new(DIMENSIONS) };
+        let mut clusters = Clusters::new(5, 20, DIMENSIONS);
+        let [before, new] = [700, 1500].map(|count| clusters.vectors(count));
+        let inserted = |threads| {
+            let mut index = worn(config, &before);
+            let mut expected = Model::of(&index);
+            let ids = on_threads(threads, || index.insert_many(&records(&new))).unwrap();
+            assert_eq!(ids, (700..2200).map(Id::Number).collect::<Vec<_>>());
+            expected
+                .records
+                .extend(ids.into_iter().zip(new.iter().map(|vector| (vector.clone(), OwnPayload::Nothing))));
+            expected.verify(&index);
+            index.export().unwrap()
+        };
+        let alone = inserted(1);
+        for threads in [2, 4] {
+            assert!(inserted(threads) == alone, "{metric:?}, {quantization:?}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_small_index_is_the_one_of_single_inserts() {
+    for quantization in QUANTIZATIONS {
+        let config = Config { quantization, m: 4, ..Config::new(DIMENSIONS) };
+        let vectors = Clusters::new(6, 5, DIMENSIONS).vectors(64);
+        let mut index = Index::new(config).unwrap();
+        index.insert_many(&records(&vectors[..1])).unwrap();
+        index.insert_many(&records(&vectors[1..])).unwrap();
+        assert!(index.export().unwrap() == build(config, &vectors).export().unwrap());
+    }
+}
+
+#[test]
+fn recall_is_that_of_single_inserts() {
+    let dimensions = 24;
+    for (quantization, is_sorted) in QUANTIZATIONS.into_iter().flat_map(|one| [(one, false), (one, true)]) {
+        let config = Config { quantization, ef_construction: 60, ..Config::new(dimensions) };
+        let mut clusters = Clusters::new(9, 60, dimensions);
+        let mut drawn: Vec<_> = (0..4000).map(|_| clusters.draw()).collect();
+        if is_sorted {
+            // Those of a batch are nearest to each other then.
+            drawn.sort_by_key(|(centre, _)| *centre);
+        }
+        let vectors: Vec<_> = drawn.into_iter().map(|(_, vector)| vector).collect();
+        let queries = clusters.vectors(300);
+        let mut index = Index::new(config).unwrap();
+        index.insert_many(&records(&vectors)).unwrap();
+        sound(&index);
+        let [one_by_one, many] = [&build(config, &vectors), &index].map(|index| mean_recall(index, &queries, 10, 24));
+        assert!(many > one_by_one - 0.01, "{quantization:?}, {is_sorted}: {many}, one by one {one_by_one}");
+        assert!(many > 0.8, "{quantization:?}, {is_sorted}: {many}");
+    }
+}
+
+#[test]
+fn equal_vectors_and_new_levels_in_one_batch() {
+    for m in [4, 16] {
+        let config = Config { m, ef_construction: 16, ..Config::new(2) };
+        let mut index = build(config, &vec![vec![1.0, 0.5]; 300]);
+        // As large as the index again and again, so that several nodes of a batch are higher than all before.
+        for _ in 0..4 {
+            let more = vec![vec![1.0, 0.5]; index.len() * 2];
+            index.insert_many(&records(&more)).unwrap();
+            sound(&index);
+        }
+    }
+}
+
+#[test]
+fn into_an_index_of_tombstones_only() {
+    let vectors = Clusters::new(2, 4, DIMENSIONS).vectors(400);
+    let mut index = build(Config::new(DIMENSIONS), &vectors);
+    (0..400).for_each(|number| assert!(index.delete(&Id::Number(number)).unwrap()));
+    let ids = index.insert_many(&records(&vectors)).unwrap();
+    assert_eq!((ids[0].clone(), index.len(), index.deleted()), (Id::Number(400), 400, 400));
+    sound(&index);
+    index.compact().unwrap();
+    sound(&index);
+}
+
+#[test]
+fn while_a_compaction_is_under_way() {
+    let vectors = Clusters::new(3, 9, DIMENSIONS).vectors(900);
+    let mut index = worn(Config { m: 4, ..Config::new(DIMENSIONS) }, &vectors);
+    index.compact_start().unwrap();
+    let mut expected = Model::of(&index);
+    while index.compact_step(40).unwrap() {
+        if index.len() < 6000 {
+            let ids = index.insert_many(&records(&vectors[..300])).unwrap();
+            let own = vectors.iter().map(|vector| (vector.clone(), OwnPayload::Nothing));
+            expected.records.extend(ids.into_iter().zip(own));
+            sound(&index);
+        }
+    }
+    assert!(index.compact_finish().is_some());
+    expected.verify(&index);
+}
+
+#[test]
+fn each_gets_its_id_as_if_inserted_alone() {
+    let vector = [1.0; DIMENSIONS];
+    let with_id = |id: Id| NewRecord { id: Some(id), ..NewRecord::new(&vector) };
+    let mut index = Index::new(Config::new(DIMENSIONS)).unwrap();
+    let given =
+        [NewRecord::new(&vector), with_id(7.into()), NewRecord::new(&vector), with_id("a".into()), with_id(3.into())];
+    let ids = index.insert_many(&given).unwrap();
+    assert_eq!(ids, [0.into(), 7.into(), 8.into(), "a".into(), 3.into()]);
+    assert_eq!(index.insert(&vector, None).unwrap(), Id::Number(9));
+    assert_eq!(index.insert_many(&[]).unwrap(), Vec::<Id>::new());
+    let last = [with_id(Id::Number(Id::MAX_NUMBER)), NewRecord::new(&vector)];
+    assert!(matches!(index.insert_many(&last), Err(Error::InvalidId { .. })));
+    index.insert_many(&last[..1]).unwrap();
+}
+
+#[test]
+fn one_bad_record_and_none_is_in() {
+    let (good, short, endless) = ([1.0; DIMENSIONS], [1.0; 3], [f32::NAN; DIMENSIONS]);
+    let fine = || NewRecord { payload: Some(Payload::Bytes(b"x")), ..NewRecord::new(&good) };
+    let with_id = |id: Id| NewRecord { id: Some(id), ..fine() };
+    let bad = [
+        (NewRecord::new(&short), "DIMENSION_MISMATCH"),
+        (NewRecord::new(&endless), "INVALID_VECTOR"),
+        (NewRecord::new(&[0.0; DIMENSIONS]), "INVALID_VECTOR"),
+        (with_id("".into()), "INVALID_ID"),
+        (with_id(u64::MAX.into()), "INVALID_ID"),
+        (with_id(5.into()), "DUPLICATE_ID"),
+        (with_id("twice".into()), "DUPLICATE_ID"),
+        // What another gets that comes without one.
+        (with_id(300.into()), "DUPLICATE_ID"),
+        (NewRecord { expires_ms: Some(f64::INFINITY), ..fine() }, "INVALID_OPTION"),
+    ];
+    for quantization in [Quantization::Int8, Quantization::None] {
+        let config = Config { quantization, metric: Metric::Cosine, ..Config::new(DIMENSIONS) };
+        let mut index = worn(config, &Clusters::new(4, 6, DIMENSIONS).vectors(300));
+        let before = index.export().unwrap();
+        for (record, code) in &bad {
+            let mut given = vec![fine(); 200];
+            given[10].id = Some("twice".into());
+            given[120] = record.clone();
+            let error = index.insert_many(&given).unwrap_err();
+            assert_eq!(error.code(), *code, "{error}");
+            assert!(index.export().unwrap() == before, "{code}: the index is as it was");
+        }
+        let mut rng = Rng(1);
+        let payload = vec![7u8; 1000];
+        let vector = rng.vector(DIMENSIONS);
+        let record = NewRecord { payload: Some(Payload::Bytes(&payload)), ..NewRecord::new(&vector) };
+        let limited = Config { max_bytes: Some(400_000), ..config };
+        let mut index = Index::import(&before).unwrap().with_options(limited).unwrap();
+        assert_eq!(index.insert_many(&vec![record.clone(); 1000]), Err(Error::OutOfMemory));
+        assert!(index.export().unwrap() == before, "there is no room for all of them");
+        index.insert_many(&vec![record; 50]).unwrap();
+        sound(&index);
+    }
+}

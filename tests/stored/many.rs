@@ -1,0 +1,102 @@
+//! Many records in one call, of an index that is stored: one change, whatever happens.
+
+use thermocline::{Config, Error, Id, MemoryStore, Mode, NewRecord, OpenOptions, Payload, Record, Store, StoredIndex};
+
+use crate::model::fingerprint;
+use crate::support::{Rng, content, copied, now, place_of};
+
+const DIMENSIONS: usize = 6;
+
+fn open(place: &MemoryStore, lazy: bool) -> StoredIndex<MemoryStore> {
+    let config = Some(Config { m: 4, ef_construction: 20, ..Config::new(DIMENSIONS) });
+    now(StoredIndex::open(place.clone(), OpenOptions { config, lazy, ..Default::default() })).unwrap()
+}
+
+/// Every record, to its last bit.
+fn held(stored: &StoredIndex<MemoryStore>) -> Vec<(Id, u64)> {
+    now(stored.read_ahead()).unwrap();
+    let index = stored.index().unwrap();
+    let report = index.check().unwrap();
+    assert!(report.ok, "{:?}", report.problems);
+    let of = |record: Record<'_>| (record.id.clone(), fingerprint(&record.id, record.vector, record.payload));
+    let mut held: Vec<_> = index.iter().map(of).collect();
+    held.sort();
+    held
+}
+
+/// Adds so many in one call, among them ids of every kind, payloads, and records that expire, though not yet.
+fn insert(stored: &StoredIndex<MemoryStore>, seed: u64, count: usize) -> Result<Vec<Id>, Error> {
+    let mut rng = Rng(seed);
+    let vectors: Vec<_> = (0..count).map(|_| rng.vector(DIMENSIONS)).collect();
+    let record = |at: usize| NewRecord {
+        id: (at % 3 == 1).then(|| Id::from(format!("{seed}-{at}").as_str())),
+        payload: at.is_multiple_of(2).then_some(Payload::Json("{\"a\":1}")),
+        expires_ms: at.is_multiple_of(7).then_some(4e12 + at as f64),
+        ..NewRecord::new(&vectors[at])
+    };
+    let records: Vec<_> = (0..count).map(record).collect();
+    stored.change(|index| index.insert_many(&records))
+}
+
+#[test]
+fn it_is_found_again_whole_or_not_at_all() {
+    let place = MemoryStore::default();
+    let stored = open(&place, false);
+    insert(&stored, 1, 300).unwrap();
+    now(stored.checkpoint()).unwrap();
+    let ids = insert(&stored, 2, 500).unwrap();
+    now(stored.commit()).unwrap();
+    let expected = held(&stored);
+    assert!(ids.iter().all(|id| expected.iter().any(|(other, _)| other == id)));
+    // In memory only.
+    insert(&stored, 3, 200).unwrap();
+    drop(stored);
+    for lazy in [false, true] {
+        let again = open(&copied(&place), lazy);
+        assert_eq!(again.index().unwrap().pending(), if lazy { 500 } else { 0 });
+        assert_eq!(held(&again), expected);
+        // What waits is linked first.
+        insert(&again, 4, 100).unwrap();
+        assert_eq!((again.index().unwrap().pending(), again.index().unwrap().len()), (0, 900));
+        let expected = held(&again);
+        now(again.checkpoint()).unwrap();
+        assert_eq!(held(&again), expected);
+        now(again.close()).unwrap();
+    }
+}
+
+#[test]
+fn any_end_of_the_log_is_before_it_or_behind_it() {
+    let place = MemoryStore::default();
+    let stored = open(&place, false);
+    insert(&stored, 1, 70).unwrap();
+    now(stored.checkpoint()).unwrap();
+    let before = held(&stored);
+    insert(&stored, 2, 80).unwrap();
+    now(stored.commit()).unwrap();
+    let after = held(&stored);
+    drop(stored);
+    let values = content(&place);
+    let (key, log) = values.iter().rfind(|(key, _)| key.starts_with("log/")).unwrap();
+    for end in (0..log.len()).step_by(331).chain([log.len() - 1, log.len()]) {
+        let mut cut = values.clone();
+        cut.insert(key.clone(), log[..end].to_vec());
+        let expected = if end < log.len() { &before } else { &after };
+        assert!(held(&open(&place_of(cut, place.value_bytes()), false)) == *expected, "{end} of {} bytes", log.len());
+    }
+}
+
+#[test]
+fn refused_it_is_in_no_log() {
+    let place = MemoryStore::default();
+    let stored = open(&place, false);
+    insert(&stored, 1, 100).unwrap();
+    now(stored.commit()).unwrap();
+    let before = content(&place);
+    assert!(matches!(insert(&stored, 1, 90), Err(Error::DuplicateId { .. })));
+    now(stored.commit()).unwrap();
+    assert!(content(&place) == before);
+    let reader = OpenOptions { mode: Mode::ReadOnly, ..Default::default() };
+    let reading = now(StoredIndex::open(place.clone(), reader)).unwrap();
+    assert_eq!(insert(&reading, 2, 90), Err(Error::ReadOnly));
+}
