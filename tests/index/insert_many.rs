@@ -80,13 +80,13 @@ fn recall_is_that_of_single_inserts() {
     for (quantization, is_sorted) in QUANTIZATIONS.into_iter().flat_map(|one| [(one, false), (one, true)]) {
         let config = Config { quantization, ef_construction: 60, ..Config::new(dimensions) };
         let mut clusters = Clusters::new(9, 60, dimensions);
-        let mut drawn: Vec<_> = (0..4000).map(|_| clusters.draw()).collect();
+        let mut drawn: Vec<_> = (0..2500).map(|_| clusters.draw()).collect();
         if is_sorted {
             // Those of a batch are nearest to each other then.
             drawn.sort_by_key(|(centre, _)| *centre);
         }
         let vectors: Vec<_> = drawn.into_iter().map(|(_, vector)| vector).collect();
-        let queries = clusters.vectors(300);
+        let queries = clusters.vectors(200);
         let mut index = Index::new(config).unwrap();
         index.insert_many(&records(&vectors)).unwrap();
         sound(&index);
@@ -101,8 +101,8 @@ fn equal_vectors_and_new_levels_in_one_batch() {
     for m in [4, 16] {
         let config = Config { m, ef_construction: 16, ..Config::new(2) };
         let mut index = build(config, &vec![vec![1.0, 0.5]; 300]);
-        // As large as the index again and again, so that several nodes of a batch are higher than all before.
-        for _ in 0..4 {
+        // Larger than the index again and again, so that a batch has several nodes that are higher than all before.
+        for _ in 0..2 {
             let more = vec![vec![1.0, 0.5]; index.len() * 2];
             index.insert_many(&records(&more)).unwrap();
             sound(&index);
