@@ -4,8 +4,11 @@
 //! hundreds of megabytes would hold the caller's thread, need twice the memory for a moment, and leave holes in a
 //! WebAssembly heap that can only grow. A segment is also what a checkpoint writes and what a mapping borrows.
 
+mod array;
 mod mapped;
 mod run;
+
+pub(crate) use array::Array;
 
 #[cfg(feature = "mmap")]
 pub(crate) use mapped::Mapped;

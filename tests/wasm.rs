@@ -305,6 +305,8 @@ fn bytes_are_those_of_a_native_build() {
         frozen::build_of(Quantization::Binary).unwrap().export().unwrap() == binary,
         "the bytes of binary codes differ"
     );
+    let product = include_bytes!("fixtures/v1/product.thermo");
+    assert!(frozen::build_product().unwrap().export().unwrap() == product, "the bytes of product codes differ");
     assert!(frozen::build_expiring().unwrap().export().unwrap() == expiring, "the bytes differ where records expire");
     let read = Index::import(bytes).unwrap();
     let live: Vec<u32> = frozen::rows().filter(|&row| frozen::is_live(row)).collect();

@@ -93,7 +93,9 @@ impl Contender {
             chosen.iter().try_for_each(|&row| {
                 let vector = vector(base, row, dimensions)?;
                 index.insert_with_id(row as u64, vector, None).map_err(text)
-            })
+            })?;
+            while index.link_step().map_err(text)? {}
+            Ok(())
         })
     }
 
@@ -220,13 +222,10 @@ impl Contender {
     }
 }
 
-/// Those that can be asked for.
-const QUANTIZATIONS: [Quantization; 3] = [Quantization::Int8, Quantization::Binary, Quantization::None];
-
 fn quantization_of(given: &Fields<'_>) -> Result<Quantization, String> {
     let wanted = given.needed("quantization")?;
-    let known = QUANTIZATIONS.iter().find(|one| one.name() == wanted);
-    known.copied().ok_or_else(|| format!("quantization: there is no {wanted}"))
+    let known = Quantization::ALL.into_iter().find(|one| one.name() == wanted);
+    known.ok_or_else(|| format!("quantization: there is no {wanted}"))
 }
 
 pub(crate) fn metric_of(given: &Fields<'_>) -> Result<Metric, String> {

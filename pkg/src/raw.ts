@@ -50,6 +50,8 @@ export interface RawIndex {
   /** Of the job that ended last. */
   compactReport(): CompactionReport | undefined;
   compactAbort(): void;
+  /** Trains product codes, and links some of the records that wait for that, or that opening has found in logs. True while there is more to do. */
+  linkSlice(budgetMs: number): boolean;
   stats(): Omit<Stats, "wasmMemoryBytes">;
   check(): CheckReport;
   export(): Uint8Array;
@@ -71,8 +73,6 @@ export interface RawIndex {
   /** There are changes that the log does not have. Always false for an index in memory. */
   readonly hasUncommitted: boolean;
   commit(): Promise<void>;
-  /** Links some of the records that opening has found in logs. True while others wait. */
-  linkSlice(budgetMs: number): boolean;
   /** The log has grown enough. */
   readonly checkpointDue: boolean;
   /** Writes what has changed, in slices, between which all synchronous calls are legal. Whatever waits to be linked is, before the first. */

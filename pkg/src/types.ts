@@ -20,7 +20,7 @@ export type Payload = Uint8Array | { readonly [key: string]: unknown } | readonl
 /** Smaller is closer, always. cosine: 1 - cos, in [0, 2]. l2: squared Euclidean distance. dot: the negated inner product. */
 export type Metric = "cosine" | "l2" | "dot";
 
-/** How the codes that a search walks over are stored: none: 4 bytes a dimension; int8: 1; binary: an eighth and 16, which needs a wider `ef` for the same recall. product is INVALID_OPTION in this version. */
+/** How the codes that a search walks over are stored: none: 4 bytes a dimension; int8: 1; binary: an eighth and 16, which needs a wider `ef` for the same recall; product: 64 for each 384 dimensions begun, likewise, and a search is UNTRAINED until there are 1,024 records. */
 export type Quantization = "none" | "int8" | "binary" | "product";
 
 /** What an index is made of. Every value out of its range is INVALID_OPTION. */

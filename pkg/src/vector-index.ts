@@ -8,7 +8,7 @@ import { destroyed, imported, inMemory, moved, opened, type Moved, type Opened }
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import { searchMany } from "./search-many.js";
-import { Slice } from "./turn.js";
+import { Slice, nextTurn } from "./turn.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
@@ -175,7 +175,7 @@ export class VectorIndex implements AsyncDisposable {
     }
     const vector = vectorOf(query, this.#dimensions);
     const guarded = filter && this.#handle.guardFilter(filter);
-    return this.#reading((raw) => {
+    return this.#searching((raw) => {
       let from = this.#handle.search(raw, vector, k, ef, rerank, guarded);
       const { doubles } = this.#handle;
       const count = doubles[from++]!;
@@ -207,7 +207,7 @@ export class VectorIndex implements AsyncDisposable {
    * stay as they are until it ends. DIMENSION_MISMATCH or INVALID_VECTOR, INVALID_OPTION, ABORTED; and then there is no answer at all.
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
-    return searchMany(this.#handle, (use) => this.#reading(use), this.#dimensions, queries, options);
+    return searchMany(this.#handle, (use) => this.#searching(use), this.#dimensions, queries, options);
   }
 
   /** The record under this id, or undefined. O(1), and one read if it is in the store only. INVALID_ID; CORRUPT when the store has lost it. */
@@ -451,5 +451,19 @@ export class VectorIndex implements AsyncDisposable {
   /** Calls into the core for what may need records that are in the store only. */
   #reading<T>(use: (raw: RawIndex) => T): T | Promise<T> {
     return this.#keeper ? this.#keeper.reading(use) : this.#handle.call(use);
+  }
+
+  /** As `#reading`; where codes are to be trained for it and can be, that comes first, in slices. */
+  #searching<T>(use: (raw: RawIndex) => T): T | Promise<T> {
+    try {
+      return this.#reading(use);
+    } catch (error) {
+      if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
+      return this.#trained().then(() => this.#reading(use));
+    }
+  }
+
+  async #trained(): Promise<void> {
+    while (this.#handle.call((raw) => raw.linkSlice(8))) await nextTurn();
   }
 }

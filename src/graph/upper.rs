@@ -51,6 +51,7 @@ const fn key(slot: Slot, level: Level) -> u16 {
 
 impl Segment {
     /// Where the lists of `slot` begin, or would.
+    #[inline(always)]
     fn start(&self, slot: Slot) -> usize {
         self.keys.partition_point(|&held| held < key(slot, Level(0)))
     }

@@ -7,7 +7,7 @@ use crate::arena::{MOST_BLOCKS, MOST_RECORDS, PayloadKind, Place};
 use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, StoredBlock, zeros};
 use crate::graph::{Growth, MAX_LEVEL, NodeBits};
 use crate::metric::Metric;
-use crate::quantize::Quantization;
+use crate::quantize::Codes;
 use crate::segments::{SEGMENT_SLOTS, segments_of};
 use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
@@ -49,7 +49,7 @@ impl Filling {
         if meta.slots as usize > Slot::MOST {
             return Err(corrupt("more slots than an index can hold").into());
         }
-        let mut index = Index::new(config_of(&meta)?)?;
+        let mut index = empty_of(&meta)?;
         index.draws = meta.draws;
         let vector = zeros(index.parts.records.dimensions())?;
         Ok(Self { index, meta, source, next_text: 0, next_record: 0, vector, payload: Vec::new() })
@@ -114,6 +114,7 @@ impl Filling {
         for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
             parts.ids.release(slot);
         }
+        self.index.owe_training();
         if self.source == Source::Checkpoint {
             if slots > 0 {
                 self.index.owe_proof();
@@ -133,6 +134,9 @@ impl Filling {
         codes.resize(end);
         for (array, kind) in Kind::CODES.into_iter().enumerate() {
             from.take(kind, codes.segment_mut(array, segment))?;
+        }
+        if segment == 0 && !codes.is_possible() {
+            return Err(corrupt("a codebook of numbers that cannot be"));
         }
         Ok(())
     }
@@ -336,12 +340,21 @@ pub(super) fn corrupt(what: impl Into<String>) -> FormatError {
     FormatError::corrupt(what)
 }
 
-pub(super) fn config_of(meta: &Meta) -> Result<Config, Error> {
+/// An index of what the meta says, with room for what is not of any slot.
+pub(super) fn empty_of(meta: &Meta) -> Result<Index, Error> {
+    let mut index = Index::new(config_of(meta)?)?;
+    if Codes::of_number(meta.quantization).is_some_and(|(_, is_trained)| is_trained) {
+        if meta.slots == 0 {
+            return Err(corrupt("a codebook, and no slot that it is stored with").into());
+        }
+        index.parts.codes.expect_codebook()?;
+    }
+    Ok(index)
+}
+
+fn config_of(meta: &Meta) -> Result<Config, Error> {
     let metric = [Metric::Cosine, Metric::L2, Metric::Dot].into_iter().find(|metric| *metric as u8 == meta.metric);
-    let quantization = [Quantization::None, Quantization::Int8, Quantization::Binary]
-        .into_iter()
-        .find(|codes| *codes as u8 == meta.quantization);
-    let (Some(metric), Some(quantization)) = (metric, quantization) else {
+    let (Some(metric), Some((quantization, _))) = (metric, Codes::of_number(meta.quantization)) else {
         return Err(corrupt("a metric or quantization that there is not").into());
     };
     let config = Config {

@@ -100,7 +100,7 @@ impl Index {
         Meta {
             dimensions: self.config.dimensions as u32,
             metric: self.config.metric as u8,
-            quantization: self.config.quantization as u8,
+            quantization: self.parts.codes.stored_number(),
             m: self.config.m as u32,
             ef_construction: self.config.ef_construction as u32,
             ef: self.config.ef as u32,

@@ -3,6 +3,7 @@
 use crate::arena::ReadPlan;
 use crate::format::FormatError;
 use crate::ids::LookupError;
+use crate::quantize::TRAINING_VECTORS;
 use crate::types::{Id, OutOfMemory};
 use core::fmt;
 
@@ -81,6 +82,12 @@ pub enum Error {
     Cold(ReadPlan),
     /// The call needs the whole graph, and records are not linked into it yet: [`Index::link_step`](crate::Index::link_step).
     Unlinked,
+    /// Product codes are to be trained first: as soon as there are 1,024 records, by [`Index::link_step`](crate::Index::link_step),
+    /// and a little with each insert.
+    Untrained {
+        /// How many there are.
+        records: usize,
+    },
     /// The index is in the middle of another call, as when a filter calls back into it.
     Busy,
 }
@@ -101,6 +108,7 @@ impl Error {
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::ReadOnly => "READ_ONLY",
             Self::NotFound { .. } => "NOT_FOUND",
+            Self::Untrained { .. } => "UNTRAINED",
             Self::Busy | Self::Locked { .. } => "LOCKED",
         }
     }
@@ -137,6 +145,10 @@ impl fmt::Display for Error {
             Self::NotFound { what } => f.write_str(what),
             Self::Cold(_) => f.write_str("records are to be read from the store first"),
             Self::Unlinked => f.write_str("records are to be linked into the graph first"),
+            Self::Untrained { records } => write!(
+                f,
+                "product codes are trained on {TRAINING_VECTORS} records, and then it can be searched; there are {records}"
+            ),
             Self::Busy => f.write_str("the index is in the middle of another call"),
         }
     }

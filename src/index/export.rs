@@ -47,30 +47,26 @@ impl Index {
         to.put(self.meta().to_bytes(&mut [0; Meta::MOST_BYTES])?)?;
         to.end(Kind::Meta)?;
         for (array, kind) in Kind::CODES.into_iter().enumerate() {
-            self.export_array(&mut to, kind, |segment, put| put(self.parts.codes.segment(array, segment)))?;
+            self.export_array(&mut to, kind, &mut |segment, put| put(self.parts.codes.segment(array, segment)))?;
         }
-        self.export_array(&mut to, Kind::Levels, |segment, put| self.put_levels(segment, put))?;
-        self.export_array(&mut to, Kind::BaseLinks, |segment, put| self.put_base_links(segment, put))?;
-        self.export_array(&mut to, Kind::UpperLinks, |segment, put| self.put_upper_links(segment, put))?;
+        self.export_array(&mut to, Kind::Levels, &mut |segment, put| self.put_levels(segment, put))?;
+        self.export_array(&mut to, Kind::BaseLinks, &mut |segment, put| self.put_base_links(segment, put))?;
+        self.export_array(&mut to, Kind::UpperLinks, &mut |segment, put| self.put_upper_links(segment, put))?;
         let mut start = 0;
-        self.export_array(&mut to, Kind::Ids, |segment, put| self.put_ids(segment, &mut start, put))?;
-        self.export_array(&mut to, Kind::IdTexts, |segment, put| self.put_texts(segment, put))?;
+        self.export_array(&mut to, Kind::Ids, &mut |segment, put| self.put_ids(segment, &mut start, put))?;
+        self.export_array(&mut to, Kind::IdTexts, &mut |segment, put| self.put_texts(segment, put))?;
         let mut end = 0u64;
         // The first record begins where none has ended yet.
         to.put(&end.to_le_bytes())?;
-        self.export_array(&mut to, Kind::RecordOffsets, |segment, put| {
+        self.export_array(&mut to, Kind::RecordOffsets, &mut |segment, put| {
             self.put_record_ends(segment, &mut end, &bytes, put)
         })?;
         records(&mut to)?;
         to.end(Kind::Records)?;
         let expires = !self.parts.expiries.is_empty();
-        self.export_array(
-            &mut to,
-            Kind::Expiries,
-            |segment, put| {
-                if expires { self.put_expiries(segment, put) } else { Ok(()) }
-            },
-        )?;
+        self.export_array(&mut to, Kind::Expiries, &mut |segment, put| {
+            if expires { self.put_expiries(segment, put) } else { Ok(()) }
+        })?;
         Ok(to.finish()?)
     }
 
@@ -79,7 +75,7 @@ impl Index {
         &self,
         to: &mut SectionWriter<'_, S>,
         kind: Kind,
-        mut encode: impl FnMut(usize, &mut Put<'_>) -> Result<(), FormatError>,
+        encode: &mut dyn FnMut(usize, &mut Put<'_>) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
         for segment in 0..segments_of(self.parts.slots()) {
             encode(segment, &mut |bytes| to.put(bytes))?;
@@ -96,15 +92,15 @@ impl Index {
 
     /// The same with so many bytes of records.
     pub(super) fn layout_with(&self, record_bytes: u64) -> Result<Layout, Error> {
-        let [codes, lower, scales] = self.parts.codes.row_bytes();
+        let [codes, lower, scales] = self.parts.codes.array_bytes(0, self.parts.slots());
         let slots = self.parts.slots() as u64;
         let graph = &self.parts.graph;
         let texts = |id: &Id| if let Id::Text(text) = id { text.len() as u64 } else { 0 };
         Ok(Layout::new([
             self.meta().to_bytes(&mut [0; Meta::MOST_BYTES])?.len() as u64,
-            slots * codes as u64,
-            slots * lower as u64,
-            slots * scales as u64,
+            codes as u64,
+            lower as u64,
+            scales as u64,
             slots,
             slots * graph.row_bytes() as u64,
             4 * (graph.upper_len() * graph.m()) as u64,

@@ -38,11 +38,11 @@ impl Index {
 /// Sections must be exactly as long as the meta says, before anything is allocated by it.
 fn expect_lengths(index: &Index, sections: &dyn Arrays, meta: &Meta) -> Result<(), FormatError> {
     let slots = u64::from(meta.slots);
-    let [codes, lower, scales] = index.parts.codes.row_bytes();
+    let [codes, lower, scales] = index.parts.codes.array_bytes(0, meta.slots as usize);
     let expected = [
-        (Kind::Codes, slots * codes as u64),
-        (Kind::LowerCodes, slots * lower as u64),
-        (Kind::Scales, slots * scales as u64),
+        (Kind::Codes, codes as u64),
+        (Kind::LowerCodes, lower as u64),
+        (Kind::Scales, scales as u64),
         (Kind::Levels, slots),
         (Kind::BaseLinks, slots * 8 * index.config.m as u64),
         (Kind::Ids, slots * 8),

@@ -208,6 +208,7 @@ impl Index {
         if let Some(at_ms) = expires_ms {
             self.parts.expiries.set(slot, at_ms);
         }
+        self.owe_training();
         self.logged();
         // What records in memory take now is what blocks that were read may no longer have.
         self.trim();

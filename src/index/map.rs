@@ -1,6 +1,6 @@
 //! An export as an index, where it lies: nothing is decoded, and what changes is copied first.
 
-use super::decode::{config_of, corrupt};
+use super::decode::{corrupt, empty_of};
 use super::{Error, Index};
 use crate::arena::MappedRecords;
 use crate::format::{Contents, IdWord, Kind, Meta, NO_NODE};
@@ -32,7 +32,7 @@ impl Index {
             bytes.slice(range.start as usize..range.end as usize)
         };
         let meta = Meta::from_bytes(&section(Kind::Meta))?;
-        let mut index = Self::new(config_of(&meta)?)?;
+        let mut index = empty_of(&meta)?;
         index.fill(&meta, section)?;
         if meta.slots > 0 {
             index.owe_proof();
@@ -67,6 +67,7 @@ impl Index {
         self.parts.records.map(records);
         self.moments(slots, &section(Kind::Expiries))?;
         self.parts.ids.raise_next_number(meta.next_number);
+        self.owe_training();
         Ok(())
     }
 

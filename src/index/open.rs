@@ -270,11 +270,11 @@ impl Values {
     fn new(values: [Vec<u8>; VALUES.len()], filling: &Filling, segment: usize) -> Result<Self, Error> {
         let slots = filling.slots_in(segment).len();
         let parts = &filling.index().parts;
-        let [codes, lower, scales] = parts.codes.row_bytes();
+        let [codes, lower, scales] = parts.codes.array_bytes(segment, slots);
         let known = |kind| match kind {
-            Kind::Codes => Some(codes * slots),
-            Kind::LowerCodes => Some(lower * slots),
-            Kind::Scales => Some(scales * slots),
+            Kind::Codes => Some(codes),
+            Kind::LowerCodes => Some(lower),
+            Kind::Scales => Some(scales),
             Kind::Levels => Some(slots),
             Kind::BaseLinks => Some(parts.graph.row_bytes() * slots),
             Kind::Ids => Some(8 * slots),

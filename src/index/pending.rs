@@ -12,7 +12,9 @@
 //! They wait as well while the links that a checkpoint had are not proven (`verify.rs`), which takes as long as all the rest
 //! of opening and no search needs: nothing may be built upon them before.
 //!
-//! Only opening begins a queue. Linking one record takes a small part of a slice, so an insert has no reason to leave it
+//! Product codes make records wait as well, while they are being trained: what would be linked by codes that are not there yet.
+//!
+//! Nothing else begins a queue. Linking one record takes a small part of a slice, so an insert has no reason to leave it
 //! undone, unless others wait: then it links two from the front, and stands behind the rest. So the queue gets shorter with
 //! every insert, and none takes longer than three without a queue. While the proof is owed an insert proves some thousand slots
 //! instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first.
@@ -21,6 +23,7 @@ use super::insert::link;
 use super::verify::Proof;
 use super::{Error, Index};
 use crate::graph::NewNode;
+use crate::quantize::TRAINING_VECTORS;
 use crate::slot_set::SlotSet;
 use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
@@ -50,6 +53,8 @@ pub(super) struct Pending {
     holds: bool,
     /// So do all until the links that they build upon are proven.
     pub(super) proof: Proof,
+    /// And until the codes by which they are to be linked have learnt what they have to.
+    pub(super) trains: bool,
     changes: Vec<Change>,
     /// The first that waits.
     next: usize,
@@ -66,6 +71,7 @@ impl Pending {
         Self {
             holds: false,
             proof: Proof::Given,
+            trains: false,
             changes: Vec::new(),
             next: 0,
             nodes: 0,
@@ -86,7 +92,7 @@ impl Pending {
 
     /// Whether a change that comes now has to wait.
     pub(super) const fn defers(&self) -> bool {
-        self.holds || !self.proof.is_given() || !self.is_empty()
+        self.holds || self.trains || !self.proof.is_given() || !self.is_empty()
     }
 
     /// How many nodes wait.
@@ -163,7 +169,7 @@ impl Index {
     }
 
     /// Links the record that has waited longest; before the first, and while the links that opening has read are not proven
-    /// to be as they must be, looks at some of those instead. True while either is left to do. Everything is legal between
+    /// to be as they must be, looks at some of those instead, and while product codes are to be trained, trains them a little. True while either is left to do. Everything is legal between
     /// two steps, and an index that is open for reading only may be linked as well.
     ///
     /// Expected cost: that of an insert.
@@ -173,7 +179,7 @@ impl Index {
     /// good for searching then, and takes nothing in.
     #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
-        if self.prove_step(PROOF_SLOTS)? {
+        if self.prove_step(PROOF_SLOTS)? || self.train_step()? {
             return Ok(true);
         }
         let mut has_linked = false;
@@ -213,7 +219,7 @@ impl Index {
 
     /// Links as many as an insert has to.
     pub(super) fn link_some(&mut self) -> Result<(), Error> {
-        if self.pending.holds || self.prove_step(PROOF_SLOTS_AN_INSERT)? {
+        if self.pending.holds || self.prove_step(PROOF_SLOTS_AN_INSERT)? || self.train_step()? {
             return Ok(());
         }
         for _ in 0..LINKS_AN_INSERT {
@@ -227,13 +233,25 @@ impl Index {
 
     /// Whether there is something to link, or to prove before.
     pub(super) const fn is_unsettled(&self) -> bool {
-        !self.is_proven() || !self.pending.is_empty()
+        !self.is_proven() || self.pending.trains || !self.pending.is_empty()
     }
 
     /// How many calls of [`Index::link_step`] that takes, about.
-    pub(super) const fn settling_steps(&self) -> usize {
+    pub(super) fn settling_steps(&self) -> usize {
         let looks = if self.is_proven() { 0 } else { LOOKS * self.parts.slots() / PROOF_SLOTS };
-        looks + self.pending.nodes
+        let training = if self.pending.trains { self.parts.codes.training_steps() } else { 0 };
+        looks + training + self.pending.nodes
+    }
+
+    /// Notes that there are enough records for the codes to learn from, where they have something to learn.
+    pub(super) fn owe_training(&mut self) {
+        self.pending.trains |= self.parts.codes.is_untrained() && self.len() >= TRAINING_VECTORS;
+    }
+
+    /// Learns a little, if that is still to be done. True while there is more of it.
+    fn train_step(&mut self) -> Result<bool, Error> {
+        self.pending.trains = self.pending.trains && self.parts.codes.train_step(self.parts.tombstones.live_slots())?;
+        Ok(self.pending.trains)
     }
 
     /// Refuses what needs the whole graph while some wait, or while nobody knows that it is one.

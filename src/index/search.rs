@@ -97,7 +97,7 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::check_vector`]; [`Error::InvalidOption`] for `k` or `ef` out of range; [`Error::OutOfMemory`].
-    /// [`Error::Cold`] when full vectors are needed that are in the store only.
+    /// [`Error::Cold`] when full vectors are needed that are in the store only. [`Error::Untrained`].
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         let mut found = Vec::new();
         self.search_slots(query, options, &mut found)?;
@@ -122,6 +122,9 @@ impl Index {
         in_range("k", options.k, 1, Config::MAX_EF)?;
         in_range("ef", options.ef.unwrap_or(1), 1, Config::MAX_EF)?;
         found.clear();
+        if self.parts.codes.is_untrained() {
+            return Err(Error::Untrained { records: self.len() });
+        }
         let mut scratch = self.scratch.take();
         let searched = self.search_codes(query, inverse_norm, options, &mut scratch, found);
         self.scratch.put(scratch);

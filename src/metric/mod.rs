@@ -15,7 +15,7 @@ mod kernel;
 pub use kernel::Kernels;
 #[doc(hidden)]
 pub use kernel::prove;
-pub(crate) use kernel::{LINE_BYTES, Line};
+pub(crate) use kernel::{LINE_BYTES, Line, Subvector, coded, dots, looked_up, squares};
 
 /// How the distance between two vectors is taken. Under every metric a smaller distance is closer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,9 +1,13 @@
 //! The codes of an index behind one enum, as they are kept and stored; the graph sees them as a [`Space`].
 
-use super::{BinaryCodes, F32Codes, Int8Codes, Point, Space};
-use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
-use crate::segments::{Changes, Rows};
+use super::{BinaryCodes, F32Codes, Int8Codes, Point, ProductCodes, Space};
+use crate::metric::{Kernels, Metric};
+use crate::segments::{Array, Changes};
+use crate::slot_set::SlotSet;
 use crate::types::{OutOfMemory, Slot};
+
+/// See [`Codes::stored_number`].
+const TRAINED: u8 = 4;
 
 /// How the codes that search walks over are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,15 +21,24 @@ pub enum Quantization {
     /// 1 bit a dimension and 16 bytes a vector, in whole cache lines: 64 bytes at 384 dimensions. No training. Needs full vectors, and a wider
     /// search, for the recall of int8. Suits embeddings of 256 dimensions or more whose components are around zero.
     Binary,
+    /// A byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. The bytes name centroids,
+    /// which are chosen from the first 1,024 records ([`Error::Untrained`](crate::Error::Untrained) until there are so many, and
+    /// [`Index::link_step`](crate::Index::link_step) does the choosing). Needs full vectors for its recall, as `Binary` does, and a less wide search.
+    /// Suits vectors of any kind, if those to come are like the first; their codebook is averages of some of these.
+    Product,
 }
 
 impl Quantization {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::None, Self::Int8, Self::Binary, Self::Product];
+
     /// The name used in options and in error messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Int8 => "int8",
             Self::Binary => "binary",
+            Self::Product => "product",
         }
     }
 }
@@ -36,6 +49,7 @@ pub(crate) enum Codes {
     None(F32Codes),
     Int8(Int8Codes),
     Binary(BinaryCodes),
+    Product(ProductCodes),
 }
 
 impl Codes {
@@ -48,6 +62,7 @@ impl Codes {
             Quantization::None => Self::None(F32Codes::new(dimensions, metric, kernels)),
             Quantization::Int8 => Self::Int8(Int8Codes::new(dimensions, metric, kernels)),
             Quantization::Binary => Self::Binary(BinaryCodes::new(dimensions, metric, kernels)),
+            Quantization::Product => Self::Product(ProductCodes::new(dimensions, metric, kernels)),
         }
     }
 
@@ -56,6 +71,7 @@ impl Codes {
             Self::None(_) => Quantization::None,
             Self::Int8(_) => Quantization::Int8,
             Self::Binary(_) => Quantization::Binary,
+            Self::Product(_) => Quantization::Product,
         }
     }
 
@@ -65,48 +81,49 @@ impl Codes {
             Self::None(codes) => codes,
             Self::Int8(codes) => codes,
             Self::Binary(codes) => codes,
+            Self::Product(codes) => codes.space(),
+        }
+    }
+
+    /// The arrays that are stored; the first is never missing.
+    fn arrays(&self) -> [Option<&dyn Array>; Self::ARRAYS] {
+        match self {
+            Self::None(codes) => [Some(codes.rows()), None, None],
+            Self::Binary(codes) => [Some(codes.rows()), None, None],
+            Self::Product(codes) => [Some(codes.rows()), None, None],
+            Self::Int8(codes) => {
+                let ([upper, lower], scales) = codes.arrays();
+                [Some(upper), Some(lower), Some(scales)]
+            }
+        }
+    }
+
+    fn arrays_mut(&mut self) -> [Option<&mut dyn Array>; Self::ARRAYS] {
+        match self {
+            Self::None(codes) => [Some(codes.rows_mut()), None, None],
+            Self::Binary(codes) => [Some(codes.rows_mut()), None, None],
+            Self::Product(codes) => [Some(codes.rows_mut()), None, None],
+            Self::Int8(codes) => {
+                let ([upper, lower], scales) = codes.arrays_mut();
+                [Some(upper), Some(lower), Some(scales)]
+            }
         }
     }
 
     /// The number of rows, those of free slots included.
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::None(codes) => codes.rows().len(),
-            Self::Int8(codes) => codes.arrays().1.len(),
-            Self::Binary(codes) => codes.rows().len(),
-        }
+        self.arrays()[0].map_or(0, Array::len)
     }
 
     /// Makes room for rows up to `len`.
-    #[inline(never)]
     pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        match self {
-            Self::None(codes) => codes.rows_mut().reserve(len),
-            Self::Binary(codes) => codes.rows_mut().reserve(len),
-            Self::Int8(codes) => {
-                let (halves, scales) = codes.arrays_mut();
-                for half in halves {
-                    half.reserve(len)?;
-                }
-                scales.reserve(len)
-            }
-        }
+        self.arrays_mut().into_iter().flatten().try_for_each(|array| array.reserve(len))
     }
 
     /// Sets the number of rows; growing needs a [`Codes::reserve`] before it, and new rows are zero.
-    #[inline(never)]
     pub(crate) fn resize(&mut self, len: usize) {
-        match self {
-            Self::None(codes) => codes.rows_mut().resize(len, 0.0),
-            Self::Binary(codes) => codes.rows_mut().resize(len, Line::ZERO),
-            Self::Int8(codes) => {
-                let (halves, scales) = codes.arrays_mut();
-                for half in halves {
-                    half.resize(len, Line::ZERO);
-                }
-                scales.resize(len, 0.0);
-            }
-        }
+        self.arrays_mut().into_iter().flatten().for_each(|array| array.resize(len));
+        self.note(Slot(len as u32));
     }
 
     /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1. The `buffer` is one
@@ -116,53 +133,33 @@ impl Codes {
             Self::None(codes) => codes.encode(slot, vector, inverse_norm),
             Self::Int8(codes) => codes.encode(slot, vector, inverse_norm, buffer),
             Self::Binary(codes) => codes.encode(slot, vector, inverse_norm, buffer),
+            Self::Product(codes) => codes.encode(slot, vector, inverse_norm),
         }
+        self.note(slot);
     }
 
     /// Copies the code of one slot to another.
-    #[inline(never)]
     pub(crate) fn copy(&mut self, from: Slot, to: Slot) {
-        fn copy_row<T: bytemuck::Pod>(rows: &mut Rows<T>, from: Slot, to: Slot) {
-            for i in 0..rows.stride() {
-                let value = rows.row(from)[i];
-                rows.row_mut(to)[i] = value;
-            }
-        }
-        match self {
-            Self::None(codes) => copy_row(codes.rows_mut(), from, to),
-            Self::Binary(codes) => copy_row(codes.rows_mut(), from, to),
-            Self::Int8(codes) => {
-                let (halves, scales) = codes.arrays_mut();
-                for half in halves {
-                    copy_row(half, from, to);
-                }
-                copy_row(scales, from, to);
-            }
-        }
+        self.arrays_mut().into_iter().flatten().for_each(|array| array.copy(from, to));
+        self.note(to);
     }
 
     /// Overwrites the code of a slot that has become free with zeros.
-    #[inline(never)]
     pub(crate) fn erase(&mut self, slot: Slot) {
-        match self {
-            Self::None(codes) => codes.rows_mut().row_mut(slot).fill(0.0),
-            Self::Binary(codes) => codes.rows_mut().row_mut(slot).fill(Line::ZERO),
-            Self::Int8(codes) => {
-                let (halves, scales) = codes.arrays_mut();
-                for half in halves {
-                    half.row_mut(slot).fill(Line::ZERO);
-                }
-                scales.row_mut(slot).fill(0.0);
-            }
+        self.arrays_mut().into_iter().flatten().for_each(|array| array.erase(slot));
+        self.note(slot);
+    }
+
+    /// What is in a slot is not what it was.
+    fn note(&mut self, slot: Slot) {
+        if let Self::Product(codes) = self {
+            codes.note(slot);
         }
     }
 
     /// The full vector, where the code is the vector.
     pub(crate) fn vector(&self, slot: Slot) -> Option<&[f32]> {
-        match self {
-            Self::None(codes) => Some(codes.vector(slot)),
-            Self::Int8(_) | Self::Binary(_) => None,
-        }
+        if let Self::None(codes) = self { Some(codes.vector(slot)) } else { None }
     }
 
     /// Makes room in `buffer` for the fixed point of a scorer.
@@ -171,19 +168,65 @@ impl Codes {
             Self::None(codes) => codes.prepare(buffer),
             Self::Int8(codes) => codes.prepare(buffer),
             Self::Binary(codes) => codes.prepare(buffer),
+            Self::Product(codes) => codes.prepare(buffer),
         }
     }
 
     /// Bytes that a slot has in each of the stored arrays.
-    pub(crate) fn row_bytes(&self) -> [usize; Self::ARRAYS] {
-        match self {
-            Self::None(codes) => [codes.rows().stride() * size_of::<f32>(), 0, 0],
-            Self::Binary(codes) => [codes.rows().stride() * LINE_BYTES, 0, 0],
-            Self::Int8(codes) => {
-                let ([upper, lower], scales) = codes.arrays();
-                [upper.stride() * LINE_BYTES, lower.stride() * LINE_BYTES, scales.stride() * size_of::<f32>()]
-            }
+    fn row_bytes(&self) -> [usize; Self::ARRAYS] {
+        self.arrays().map(|array| array.map_or(0, Array::row_bytes))
+    }
+
+    /// Bytes of each of the stored arrays of so many slots, from a segment's first on: with the first segment goes what is not of
+    /// any slot.
+    pub(crate) fn array_bytes(&self, segment: usize, slots: usize) -> [usize; Self::ARRAYS] {
+        let mut bytes = self.row_bytes().map(|row| row * slots);
+        if let (Self::Product(codes), 0, 1..) = (self, segment, slots) {
+            bytes[1] += codes.codebook().as_bytes().len();
         }
+        bytes
+    }
+
+    /// The codes as a number, as it is stored: that of the quantization, or the one behind the last for product codes that are
+    /// trained. Where there is no slot nothing is stored of a codebook.
+    pub(crate) fn stored_number(&self) -> u8 {
+        match self {
+            Self::Product(codes) if codes.is_trained() && codes.rows().len() > 0 => TRAINED,
+            _ => self.quantization() as u8,
+        }
+    }
+
+    /// The quantization of a stored number, and whether its codes are trained.
+    pub(crate) fn of_number(number: u8) -> Option<(Quantization, bool)> {
+        let quantization = Quantization::ALL.into_iter().find(|quantization| *quantization as u8 == number);
+        quantization
+            .map(|quantization| (quantization, false))
+            .or((number == TRAINED).then_some((Quantization::Product, true)))
+    }
+
+    /// Makes room for the codebook of trained codes, which is to be filled from stored bytes.
+    pub(crate) fn expect_codebook(&mut self) -> Result<(), OutOfMemory> {
+        if let Self::Product(codes) = self { codes.expect_codebook() } else { Ok(()) }
+    }
+
+    /// Whether what is not of any slot is as it may be.
+    pub(crate) fn is_possible(&self) -> bool {
+        if let Self::Product(codes) = self { codes.is_possible() } else { true }
+    }
+
+    /// Whether distances wait for something to be learnt from the vectors.
+    pub(crate) const fn is_untrained(&self) -> bool {
+        if let Self::Product(codes) = self { !codes.is_trained() } else { false }
+    }
+
+    /// Learns a little of it, from the vectors of `live` slots. True while there is more to do.
+    pub(crate) fn train_step(&mut self, live: &SlotSet) -> Result<bool, OutOfMemory> {
+        if let Self::Product(codes) = self { codes.train_step(live) } else { Ok(false) }
+    }
+
+    /// How many steps that takes, about.
+    pub(crate) fn training_steps(&self) -> usize {
+        if let Self::Product(codes) = self { codes.training_steps() } else { 0 }
     }
 
     /// Bytes that a slot has in all of them.
@@ -198,37 +241,25 @@ impl Codes {
 
     /// Bytes held, spare capacity included.
     pub(crate) fn resident_bytes(&self) -> usize {
-        match self {
-            Self::None(codes) => codes.rows().resident_bytes(),
-            Self::Binary(codes) => codes.rows().resident_bytes(),
-            Self::Int8(codes) => {
-                let (halves, scales) = codes.arrays();
-                halves.map(Rows::resident_bytes).iter().sum::<usize>() + scales.resident_bytes()
-            }
-        }
+        let beside = if let Self::Product(codes) = self { codes.bytes_beside() } else { 0 };
+        beside + self.arrays().into_iter().flatten().map(Array::resident_bytes).sum::<usize>()
     }
 
-    /// One segment of one of the stored arrays as bytes. Host order is little-endian on every platform that is built for.
+    /// One segment of one of the stored arrays as bytes.
     pub(crate) fn segment(&self, array: usize, at: usize) -> &[u8] {
-        match (self, array) {
-            (Self::None(codes), 0) => bytemuck::cast_slice(codes.rows().segment(at)),
-            (Self::Binary(codes), 0) => bytemuck::cast_slice(codes.rows().segment(at)),
-            (Self::None(_) | Self::Binary(_), _) => &[],
-            (Self::Int8(codes), 2) => bytemuck::cast_slice(codes.arrays().1.segment(at)),
-            (Self::Int8(codes), _) => bytemuck::cast_slice(codes.arrays().0[array].segment(at)),
+        match (self, array, at) {
+            (Self::Product(codes), 1, 0) => codes.codebook().as_bytes(),
+            _ => self.arrays()[array].map_or(&[], |array| array.segment_bytes(at)),
         }
     }
 
     /// The same, to be filled from stored bytes.
     pub(crate) fn segment_mut(&mut self, array: usize, at: usize) -> &mut [u8] {
-        match (self, array) {
-            (Self::None(codes), 0) => bytemuck::cast_slice_mut(codes.rows_mut().segment_mut(at)),
-            (Self::Binary(codes), 0) => bytemuck::cast_slice_mut(codes.rows_mut().segment_mut(at)),
-            (Self::None(_) | Self::Binary(_), _) => &mut [],
-            (Self::Int8(codes), 2) => bytemuck::cast_slice_mut(codes.arrays_mut().1.segment_mut(at)),
-            (Self::Int8(codes), _) => {
-                let [upper, lower] = codes.arrays_mut().0;
-                bytemuck::cast_slice_mut(if array == 0 { upper } else { lower }.segment_mut(at))
+        match (self, array, at) {
+            (Self::Product(codes), 1, 0) => codes.codebook_mut().as_bytes_mut(),
+            (codes, ..) => {
+                let array = codes.arrays_mut().into_iter().nth(array).flatten();
+                array.map_or(&mut [], |array| array.segment_bytes_mut(at))
             }
         }
     }
@@ -236,25 +267,19 @@ impl Codes {
     /// The stored arrays of `len` slots, which are borrowed until they change. None unless each is as long as it has to be.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(&mut self, len: usize, arrays: [&bytes::Bytes; Self::ARRAYS]) -> Option<()> {
-        match self {
-            Self::None(codes) => {
-                let rows = codes.rows_mut();
-                *rows = rows.map(len, arrays[0])?;
-                arrays[1..].iter().all(|array| array.is_empty()).then_some(())
+        let lengths = self.array_bytes(0, len);
+        for (array, (stored, length)) in self.arrays_mut().into_iter().zip(arrays.into_iter().zip(lengths)) {
+            if stored.len() != length {
+                return None;
             }
-            Self::Binary(codes) => {
-                let rows = codes.rows_mut();
-                *rows = rows.map(len, arrays[0])?;
-                arrays[1..].iter().all(|array| array.is_empty()).then_some(())
-            }
-            Self::Int8(codes) => {
-                let ([upper, lower], scales) = codes.arrays_mut();
-                *upper = upper.map(len, arrays[0])?;
-                *lower = lower.map(len, arrays[1])?;
-                *scales = scales.map(len, arrays[2])?;
-                Some(())
+            if let Some(array) = array {
+                array.borrow(len, stored)?;
             }
         }
+        if let Self::Product(codes) = self {
+            codes.codebook_mut().as_bytes_mut().copy_from_slice(arrays[1]);
+        }
+        self.is_possible().then_some(())
     }
 
     /// Which segments have changed since they were last stored. A code is written to all arrays at once.
@@ -262,6 +287,7 @@ impl Codes {
         match self {
             Self::None(codes) => codes.rows_mut().changes_mut(),
             Self::Binary(codes) => codes.rows_mut().changes_mut(),
+            Self::Product(codes) => codes.rows_mut().changes_mut(),
             Self::Int8(codes) => codes.arrays_mut().1.changes_mut(),
         }
     }

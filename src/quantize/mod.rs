@@ -10,20 +10,28 @@
 //! | `binary`  | one bit a dimension                                                          |
 //! | `sketch`  | the signs of a rotated vector, and what they tell of an inner product        |
 //! | `rotate`  | the rotation, in whole numbers                                               |
+//! | `product` | a byte for each few dimensions, and a codebook                               |
+//! | `codebook`| the centroids that the bytes name                                            |
+//! | `train`   | choosing them                                                                |
 //! | `codes`   | all of them behind one enum                                                  |
 
 mod binary;
+mod codebook;
 mod codes;
 mod int8;
 mod nibbles;
 mod none;
+mod product;
 mod rotate;
 mod sketch;
 mod space;
+mod train;
 
 use binary::BinaryCodes;
 pub(crate) use codes::Codes;
 pub use codes::Quantization;
 use int8::Int8Codes;
 use none::F32Codes;
+use product::ProductCodes;
 pub(crate) use space::{Point, Scorer, Space};
+pub(crate) use train::TRAINING_VECTORS;

@@ -44,6 +44,12 @@ impl F32Codes {
         Ok(())
     }
 
+    /// The stored vector, and what to multiply it by where vectors are compared by direction.
+    pub(super) fn scaled(&self, slot: Slot, normalizes: bool) -> (&[f32], f32) {
+        let (vector, norm) = self.rows.row(slot).split_at(self.dimensions);
+        (vector, if normalizes { norm[0] } else { 1.0 })
+    }
+
     /// The stored vector, as it was given.
     pub(super) fn vector(&self, slot: Slot) -> &[f32] {
         &self.rows.row(slot)[..self.dimensions]

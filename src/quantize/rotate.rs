@@ -38,17 +38,16 @@ fn round(components: &mut [i32], signs: &mut u64) {
     }
 }
 
-/// The Walsh-Hadamard transform, in place, divided by its growth.
+/// The Walsh-Hadamard transform, in place, divided by its growth. Every step pairs neighbours and puts sums before differences
+/// (Pease, "An adaptation of the fast Fourier transform for parallel processing", 1968), so that all are the same few instructions.
 fn transform(block: &mut [i32; BLOCK]) {
-    let mut half = 1;
-    while half < BLOCK {
-        for pair in block.chunks_exact_mut(2 * half) {
-            let (first, second) = pair.split_at_mut(half);
-            for (a, b) in first.iter_mut().zip(second) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
+    for _ in 0..BLOCK.ilog2() {
+        let mut next = [0; BLOCK];
+        let (sums, differences) = next.split_at_mut(BLOCK / 2);
+        for ((pair, sum), difference) in block.as_chunks::<2>().0.iter().zip(sums).zip(differences) {
+            (*sum, *difference) = (pair[0] + pair[1], pair[0] - pair[1]);
         }
-        half *= 2;
+        *block = next;
     }
     for x in block {
         *x = (*x + (1 << (NORM_SHIFT - 1))) >> NORM_SHIFT;

@@ -1,9 +1,11 @@
 //! What the graph may ask of the codes.
 
 use super::binary::BinaryTerms;
+use super::codebook::CENTROIDS;
 use super::int8::Int8Terms;
+use super::product::ProductTerms;
 use super::sketch::{Planes, Scratch};
-use crate::metric::Kernels;
+use crate::metric::{Kernels, Subvector};
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// A set of codes, one per slot, and the distances of one fixed point to any of them. Smaller is closer.
@@ -84,6 +86,9 @@ pub(crate) struct Point {
     pub(super) planes: Planes,
     pub(super) turning: Scratch,
     pub(super) binary: BinaryTerms,
+    pub(super) parts: Vec<Subvector>,
+    pub(super) table: Vec<[f32; CENTROIDS]>,
+    pub(super) product: ProductTerms,
 }
 
 /// Distances from one fixed point.

@@ -39,14 +39,10 @@ fn metric(value: &JsValue) -> Result<Metric, Error> {
 }
 
 fn quantization(value: &JsValue) -> Result<Quantization, Error> {
-    let all = [Quantization::None, Quantization::Int8, Quantization::Binary];
-    all.into_iter().find(|codes| *value == JsValue::from_str(codes.name())).ok_or_else(|| {
-        invalid(
-            "quantization",
-            "\"none\", \"int8\" or \"binary\" (\"product\" is not available in this version)",
-            value,
-        )
-    })
+    Quantization::ALL
+        .into_iter()
+        .find(|codes| *value == JsValue::from_str(codes.name()))
+        .ok_or_else(|| invalid("quantization", "\"none\", \"int8\", \"binary\" or \"product\"", value))
 }
 
 /// Whether the options say how long vectors are, so that an index can be made of them.

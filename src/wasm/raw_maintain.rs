@@ -48,6 +48,15 @@ impl RawIndex {
         Ok(more)
     }
 
+    /// Links records that wait into the graph, those of logs and those that came while product codes were being trained, which it
+    /// brings to an end first; for about `budget_ms`. True while there is more to do.
+    #[wasm_bindgen(js_name = linkSlice)]
+    pub fn link_slice(&self, budget_ms: f64) -> Result<bool, JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, clock, .. } = &mut *inner;
+        Ok(index.link_slice(clock, budget_ms)?)
+    }
+
     #[wasm_bindgen(js_name = compactAbort)]
     pub fn compact_abort(&self) -> Result<(), JsValue> {
         self.borrow()?.index.compact_abort();

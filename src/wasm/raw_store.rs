@@ -6,7 +6,7 @@ use super::any_store::AnyStore;
 use super::clock::JsClock;
 use super::error::{caused, forget_thrown};
 use super::options;
-use super::raw_index::{Inner, RawIndex};
+use super::raw_index::RawIndex;
 use crate::arena::ReadPlan;
 use crate::driver::{self, Clock, Host, Rewrite};
 use crate::index::{Error, Index};
@@ -209,14 +209,6 @@ impl RawIndex {
     pub fn read_ahead(&self) -> Promise {
         let raw = self.clone();
         promise(async move { Ok(driver::read_some(&*raw.store()?, &raw).await?.into()) })
-    }
-
-    /// Links records that opening has found in logs into the graph, for about `budget_ms`. True while others wait.
-    #[wasm_bindgen(js_name = linkSlice)]
-    pub fn link_slice(&self, budget_ms: f64) -> Result<bool, JsValue> {
-        let mut inner = self.borrow()?;
-        let Inner { index, clock, .. } = &mut *inner;
-        Ok(index.link_slice(clock, budget_ms)?)
     }
 
     pub fn commit(&self) -> Promise {

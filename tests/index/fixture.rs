@@ -8,6 +8,7 @@ use crate::support::{distance, sound};
 
 const BYTES: &[u8] = include_bytes!("../fixtures/v1/index.thermo");
 const BINARY: &[u8] = include_bytes!("../fixtures/v1/binary.thermo");
+const PRODUCT: &[u8] = include_bytes!("../fixtures/v1/product.thermo");
 const EXPIRING: &[u8] = include_bytes!("../fixtures/v1/expiring.thermo");
 
 #[test]
@@ -20,6 +21,7 @@ fn write_the_frozen_index() {
     write("index.thermo", frozen::build().unwrap());
     write("expiring.thermo", frozen::build_expiring().unwrap());
     write("binary.thermo", frozen::build_of(Quantization::Binary).unwrap());
+    write("product.thermo", frozen::build_product().unwrap());
 }
 
 #[test]
@@ -34,6 +36,21 @@ fn the_frozen_index_of_binary_codes_is_what_it_was() {
     let slots = forge.section(kind::LEVELS).len();
     assert_eq!(forge.section(kind::CODES).len(), 64 * slots, "a line each");
     for row in frozen::rows().filter(|row| frozen::is_live(*row)) {
+        let hits = index.search(&frozen::vector(row), SearchOptions::top(3)).unwrap();
+        assert_eq!((&hits[0].id, hits.len()), (&frozen::id(row), 3));
+    }
+}
+
+#[test]
+fn the_frozen_index_of_product_codes_is_what_it_was() {
+    assert!(frozen::build_product().unwrap().export().unwrap() == PRODUCT, "the same again gives the same bytes");
+    let index = Index::import(PRODUCT).unwrap();
+    assert!(index.export().unwrap() == PRODUCT);
+    sound(&index);
+    assert_eq!((index.config().quantization, index.len()), (Quantization::Product, frozen::rows().len() + 1));
+    let forge = Forge::of(PRODUCT);
+    assert_eq!(forge.section(kind::CODES).len(), 64 * forge.section(kind::LEVELS).len(), "a line each");
+    for row in frozen::rows() {
         let hits = index.search(&frozen::vector(row), SearchOptions::top(3)).unwrap();
         assert_eq!((&hits[0].id, hits.len()), (&frozen::id(row), 3));
     }

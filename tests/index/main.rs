@@ -12,6 +12,7 @@
 //! | `hostile.rs` | bytes with valid checksums and impossible contents are refused |
 //! | `fixture.rs` | the frozen file of format 1: its contents, and that it is still written byte for byte |
 //! | `insert_many.rs` | many records in one call: on any number of threads, all or none |
+//! | `product.rs` | product codes: untrained, trained, stored |
 //! | `bad_input.rs` | every error: its variant, its message, and that nothing has changed |
 //! | `search.rs` | real embeddings: recall, filters, tombstones, determinism, threads |
 //! | `support.rs`, `forge.rs` | vectors, exact answers, the model; bytes with made-up contents |
@@ -31,6 +32,7 @@ mod hostile;
 mod insert_many;
 mod memory;
 mod model;
+mod product;
 #[path = "../support/random.rs"]
 mod random;
 mod round_trip;

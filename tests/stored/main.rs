@@ -6,6 +6,7 @@
 //! | `run.rs`, `model.rs` | one such sequence, and what the index must hold after it |
 //! | `kill.rs` | a process that is killed at random moments loses nothing that it was told is kept |
 //! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
+//! | `product.rs` | product codes before, while and after they are trained |
 //! | `proof.rs` | links that are wrong under right checksums: searched, and never built upon |
 //! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
 //! | `erase.rs` | no byte of a deleted record is left in a store; what compaction says that it has freed there |
@@ -39,6 +40,7 @@ mod model;
 mod modes;
 mod packing;
 mod pending;
+mod product;
 mod proof;
 #[path = "../support/random.rs"]
 mod random;

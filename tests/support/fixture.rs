@@ -95,6 +95,27 @@ pub(crate) fn build() -> Result<Index, Error> {
     build_of(Quantization::Int8)
 }
 
+/// How many records training takes.
+const TRAINING: u32 = 1024;
+
+/// Product codes, trained on rows of which most are deleted and compacted away afterwards.
+pub(crate) fn build_product() -> Result<Index, Error> {
+    let config = Config { quantization: Quantization::Product, m: 4, ef_construction: 16, ..Config::new(DIMENSIONS) };
+    let mut index = Index::new(config)?;
+    for row in 0..TRAINING {
+        insert(&mut index, row)?;
+    }
+    while index.link_step()? {}
+    for row in (0..TRAINING).filter(|&row| !rows().contains(&row)) {
+        index.delete(&id(row))?;
+    }
+    index.compact_start()?;
+    while index.compact_step(1 << 20)? {}
+    index.compact_finish();
+    index.insert_with_id("after training", &vector(TRAINING), None)?;
+    Ok(index)
+}
+
 /// The same with codes of another kind.
 pub(crate) fn build_of(quantization: Quantization) -> Result<Index, Error> {
     let sizes = Config { m: 4, ef_construction: 32, ef: 24, ..Config::new(DIMENSIONS) };

@@ -25,7 +25,7 @@ test("memory: options out of range, of a wrong type, or unknown values", async (
   const bad = [
     undefined, null, 5, "options", {}, ...[0, -1, 1.5, 8193, NaN, "8", null].map((dimensions) => ({ dimensions })),
     ...["hamming", "", 5, null, {}].map((metric) => ({ dimensions: 4, metric })),
-    ...["product", "int4", 8, null].map((quantization) => ({ dimensions: 4, quantization })),
+    ...["pq", "int4", 8, null].map((quantization) => ({ dimensions: 4, quantization })),
     ...[3, 65, 4.5, "16", null, NaN].map((m) => ({ dimensions: 4, m })),
     ...[0, -1, 1.5, "200", null, NaN, Infinity].map((efConstruction) => ({ dimensions: 4, efConstruction })),
     ...NOT_COUNTS.map((ef) => ({ dimensions: 4, ef })),

@@ -14,6 +14,7 @@
 
 mod bits;
 mod line;
+mod parts;
 mod proof;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod scalar;
@@ -23,6 +24,7 @@ mod wasm32;
 mod x86_64;
 
 pub(crate) use line::{LINE_BYTES, Line};
+pub(crate) use parts::{Subvector, coded, dots, looked_up, squares};
 #[doc(hidden)]
 pub use proof::prove;
 

@@ -218,7 +218,7 @@ fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
 
 /// The sums of the lanes of four vectors.
 #[inline(always)]
-fn fold_four([s0, s1, s2, s3]: [v128; 4]) -> [i32; 4] {
+pub(super) fn fold_four([s0, s1, s2, s3]: [v128; 4]) -> [i32; 4] {
     // Transposing while adding leaves the four sums in the four lanes: six shuffles instead of eight and four moves.
     let s01 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s0, s1), i32x4_shuffle::<2, 6, 3, 7>(s0, s1));
     let s23 = i32x4_add(i32x4_shuffle::<0, 4, 1, 5>(s2, s3), i32x4_shuffle::<2, 6, 3, 7>(s2, s3));

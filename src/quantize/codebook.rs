@@ -1,0 +1,192 @@
+//! The centroids of product quantization (Jégou, Douze, Schmid, "Product quantization for nearest neighbor search", 2011): a
+//! vector is cut into subvectors, and of each the nearest of 256 centroids is written down, a byte.
+//!
+//! There are 64 subspaces for each 384 dimensions begun, so that a code is whole cache lines, and a subvector is six components at
+//! most. Centroids are whole numbers times one scale, in eight places of which the last are zeros: a distance between two codes is
+//! an exact sum in whatever order, and the same bytes come of the same vectors on every platform.
+//!
+//! ```text
+//! 0     scale, f32; residual, f32; zeros                  64 bytes
+//! 64    for each subspace 256 centroids, of eight i16     4096 bytes each
+//! ```
+
+use crate::metric::{LINE_BYTES, Subvector, dots, squares};
+use crate::types::OutOfMemory;
+
+/// Centroids of a subspace.
+pub(super) const CENTROIDS: usize = 256;
+/// So many dimensions fill a line.
+const LINE_DIMENSIONS: usize = 384;
+/// Subvectors' places before the first centroid.
+const HEADER: usize = LINE_BYTES / size_of::<Subvector>();
+/// The length that the longest vector of a sample has in whole numbers.
+const LENGTH: f32 = 4096.0;
+/// No component is beyond, so that a squared distance of two subvectors of six is below 2^31.
+const LIMIT: i16 = 8191;
+/// A sum over the subspaces, of the longest centroid of each, beyond which distances of two codes might not fit 32 bits.
+const MOST_SQUARES: i64 = i32::MAX as i64 / 4;
+
+/// Lines of a code of so many dimensions.
+pub(super) const fn lines(dimensions: usize) -> usize {
+    dimensions.div_ceil(LINE_DIMENSIONS)
+}
+
+/// Subspaces of so many dimensions.
+pub(super) const fn subspaces(dimensions: usize) -> usize {
+    LINE_BYTES * lines(dimensions)
+}
+
+/// Bytes of a codebook of so many dimensions.
+pub(super) const fn bytes(dimensions: usize) -> usize {
+    (HEADER + CENTROIDS * subspaces(dimensions)) * size_of::<Subvector>()
+}
+
+/// The centroids of all subspaces.
+#[derive(Debug, Default)]
+pub(super) struct Codebook {
+    dimensions: usize,
+    /// As it is stored.
+    places: Vec<Subvector>,
+}
+
+impl Codebook {
+    /// One of zeros, to be filled.
+    pub(super) fn new(dimensions: usize) -> Result<Self, OutOfMemory> {
+        let mut places = Vec::new();
+        let count = HEADER + CENTROIDS * subspaces(dimensions);
+        places.try_reserve_exact(count)?;
+        places.resize(count, [0; 8]);
+        Ok(Self { dimensions, places })
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.places)
+    }
+
+    pub(super) fn as_bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.places)
+    }
+
+    pub(super) const fn resident_bytes(&self) -> usize {
+        self.places.capacity() * size_of::<Subvector>()
+    }
+
+    /// The centroids of each subspace.
+    pub(super) fn centroids(&self) -> &[[Subvector; CENTROIDS]] {
+        self.places.get(HEADER..).map_or(&[], |places| places.as_chunks().0)
+    }
+
+    pub(super) fn centroids_mut(&mut self) -> &mut [[Subvector; CENTROIDS]] {
+        self.places.get_mut(HEADER..).map_or(&mut [], |places| places.as_chunks_mut().0)
+    }
+
+    fn facts(&self) -> [f32; 2] {
+        let words = self.as_bytes().as_chunks::<4>().0;
+        [0, 1].map(|at| words.get(at).map_or(0.0, |&word| f32::from_le_bytes(word)))
+    }
+
+    /// What a whole number stands for.
+    pub(super) fn scale(&self) -> f32 {
+        self.facts()[0]
+    }
+
+    /// How far the vectors of the sample are from what their codes say, as a root mean square.
+    pub(super) fn residual(&self) -> f32 {
+        self.facts()[1]
+    }
+
+    pub(super) fn set_facts(&mut self, scale: f32, residual: f32) {
+        for (word, fact) in self.as_bytes_mut().as_chunks_mut::<4>().0.iter_mut().zip([scale, residual]) {
+            *word = fact.to_le_bytes();
+        }
+    }
+
+    /// Whether sums of what is in it fit where they are made.
+    pub(super) fn is_possible(&self) -> bool {
+        let is_small = |place: &Subvector| place.iter().all(|x| (-LIMIT..=LIMIT).contains(x));
+        let is_scale = |x: f32| x.is_finite() && x >= 0.0;
+        self.facts().into_iter().all(is_scale)
+            && self.centroids().iter().flatten().all(is_small)
+            && self.most_squares() <= MOST_SQUARES
+    }
+
+    fn most_squares(&self) -> i64 {
+        let longest = |centroids: &[Subvector; CENTROIDS]| centroids.iter().map(square).max().unwrap_or(0);
+        self.centroids().iter().map(longest).sum()
+    }
+
+    /// Makes numbers smaller, and the scale larger, until sums of them fit.
+    pub(super) fn fit(&mut self) {
+        while self.most_squares() > MOST_SQUARES {
+            self.centroids_mut().iter_mut().flatten().flatten().for_each(|x| *x /= 2);
+            self.set_facts(2.0 * self.scale(), self.residual());
+        }
+    }
+
+    /// What a whole number should stand for where the longest vector has this length.
+    pub(super) fn scale_for(length: f32) -> f32 {
+        if length > 0.0 && length.is_finite() { length / LENGTH } else { 1.0 }
+    }
+
+    /// One of the subvectors of `factor` times a vector, in whole numbers.
+    #[inline(never)]
+    pub(super) fn cut(&self, at: usize, vector: &[f32], factor: f32) -> Subvector {
+        let (dimensions, count) = (self.dimensions, subspaces(self.dimensions));
+        let range = at * dimensions / count..(at + 1) * dimensions / count;
+        let mut places = [0; 8];
+        for (place, x) in places.iter_mut().zip(vector.get(range).unwrap_or_default()) {
+            *place = ((x * factor).round_ties_even() as i16).clamp(-LIMIT, LIMIT);
+        }
+        places
+    }
+
+    /// Writes the code of `factor` times a vector.
+    pub(super) fn encode(&self, vector: &[f32], factor: f32, code: &mut [u8]) {
+        let factor = factor / self.scale();
+        for (at, (byte, centroids)) in code.iter_mut().zip(self.centroids()).enumerate() {
+            *byte = nearest(&self.cut(at, vector, factor), centroids).0;
+        }
+    }
+
+    /// Writes what each centroid adds to the distance of `factor` times a vector: `by_product` times the inner product, and
+    /// `by_square` times the centroid's squared length.
+    pub(super) fn tabulate(
+        &self,
+        vector: &[f32],
+        factor: f32,
+        [by_product, by_square]: [f32; 2],
+        table: &mut [[f32; CENTROIDS]],
+    ) {
+        // The longest component in as many steps as there are, whatever the length of the query.
+        let longest = vector.iter().fold(0.0f32, |most, x| most.max((x * factor).abs()));
+        let step = if longest > 0.0 { longest / f32::from(LIMIT) } else { 1.0 };
+        let (product_unit, square_unit) = (by_product * step * self.scale(), by_square * self.scale() * self.scale());
+        let mut sums = [0; CENTROIDS];
+        for (at, (table, centroids)) in table.iter_mut().zip(self.centroids()).enumerate() {
+            dots(&self.cut(at, vector, factor / step), centroids, &mut sums);
+            for (entry, &sum) in table.iter_mut().zip(&sums) {
+                *entry = product_unit * sum as f32;
+            }
+            if by_square != 0.0 {
+                squares(&[0; 8], centroids, &mut sums);
+                for (entry, &sum) in table.iter_mut().zip(&sums) {
+                    *entry += square_unit * sum as f32;
+                }
+            }
+        }
+    }
+}
+
+fn square(place: &Subvector) -> i64 {
+    place.iter().map(|&x| i64::from(x) * i64::from(x)).sum()
+}
+
+/// The first of the nearest centroids, and its squared distance.
+#[inline(never)]
+pub(super) fn nearest(part: &Subvector, centroids: &[Subvector; CENTROIDS]) -> (u8, i32) {
+    let mut sums = [0; CENTROIDS];
+    squares(part, centroids, &mut sums);
+    // Both in one number, so that the least of it is found without a branch.
+    let least = sums.iter().zip(0u64..).map(|(&sum, at)| u64::from(sum.cast_unsigned()) << 8 | at).min().unwrap_or(0);
+    (least as u8, (least >> 8) as i32)
+}

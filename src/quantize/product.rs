@@ -1,0 +1,278 @@
+//! A byte for each few dimensions, which names one of 256 centroids ([`Codebook`]). These are chosen from the first vectors.
+//!
+//! Until there are enough of them, and until the choosing is done, codes are the vectors themselves, in f32: the graph is built on
+//! exact distances then, which is as good as it gets, and nothing has to be built again. A query is measured by tables of what each
+//! centroid adds to its distance (asymmetric distances, section 3.1 of the paper), and a code by the centroids that it names
+//! (symmetric ones).
+
+use super::codebook::{CENTROIDS, Codebook, bytes, lines, subspaces};
+use super::train::Training;
+use super::{F32Codes, Point, Space};
+use crate::metric::{Kernels, Line, Metric, coded, looked_up};
+use crate::segments::{Array, Rows};
+use crate::slot_set::SlotSet;
+use crate::types::{Distance, OutOfMemory, Slot};
+use crate::wipe::wipe;
+
+/// How many codes are asked for together.
+const BURST: usize = 64;
+/// Vectors that are given a code in one step.
+const ENCODED_A_STEP: usize = 16;
+/// The deviation of a distance, of what the residual would have it be if residuals pointed anywhere: measured.
+const RESIDUAL_ERROR: f32 = 1.25;
+
+/// What comes before there is a codebook.
+#[derive(Debug)]
+struct Untrained {
+    /// The codes meanwhile.
+    staged: F32Codes,
+    training: Option<Training>,
+    /// What has come of the training.
+    codebook: Codebook,
+    /// How many slots have codes by it, in [`ProductCodes::rows`].
+    coded: usize,
+}
+
+/// The product codes of an index.
+#[derive(Debug)]
+pub(crate) struct ProductCodes {
+    metric: Metric,
+    kernels: Kernels,
+    dimensions: usize,
+    untrained: Option<Box<Untrained>>,
+    codebook: Codebook,
+    rows: Rows<Line>,
+}
+
+/// What a distance is made of beside the sum over the subspaces.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ProductTerms {
+    is_query: bool,
+    base: f32,
+    /// What a unit of a sum of whole numbers is, from a code.
+    unit: f32,
+    length: f32,
+}
+
+impl ProductCodes {
+    pub(crate) fn new(dimensions: usize, metric: Metric, kernels: Kernels) -> Self {
+        let staged = F32Codes::new(dimensions, metric, kernels);
+        let untrained = Some(Box::new(Untrained { staged, training: None, codebook: Codebook::default(), coded: 0 }));
+        let rows = Rows::new(lines(dimensions));
+        Self { metric, kernels, dimensions, untrained, codebook: Codebook::default(), rows }
+    }
+
+    pub(super) const fn is_trained(&self) -> bool {
+        self.untrained.is_none()
+    }
+
+    pub(super) fn space(&self) -> &dyn Space {
+        self.untrained.as_ref().map_or(self, |untrained| &untrained.staged)
+    }
+
+    /// The codes, or what stands for them.
+    pub(super) fn rows(&self) -> &dyn Array {
+        self.untrained.as_ref().map_or(&self.rows, |untrained| untrained.staged.rows())
+    }
+
+    pub(super) fn rows_mut(&mut self) -> &mut dyn Array {
+        match &mut self.untrained {
+            Some(untrained) => untrained.staged.rows_mut(),
+            None => &mut self.rows,
+        }
+    }
+
+    pub(super) const fn codebook(&self) -> &Codebook {
+        &self.codebook
+    }
+
+    pub(super) const fn codebook_mut(&mut self) -> &mut Codebook {
+        &mut self.codebook
+    }
+
+    /// Writes the code of `vector` into the row of `slot`. `inverse_norm` scales it first; 1 leaves it as it is.
+    pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64) {
+        match &mut self.untrained {
+            Some(untrained) => untrained.staged.encode(slot, vector, inverse_norm),
+            None => {
+                self.codebook.encode(vector, inverse_norm as f32, bytemuck::cast_slice_mut(self.rows.row_mut(slot)))
+            }
+        }
+    }
+
+    /// What stands for the code of a slot has changed: it is to be given its code again, and those behind it.
+    pub(super) fn note(&mut self, slot: Slot) {
+        if let Some(untrained) = &mut self.untrained {
+            untrained.coded = slot.index().min(untrained.coded);
+        }
+    }
+
+    /// Makes room in `point`, so that nothing that uses it can fail, but for that of a query.
+    pub(super) fn prepare(&self, point: &mut Point) -> Result<(), OutOfMemory> {
+        if let Some(untrained) = &self.untrained {
+            untrained.staged.prepare(point)?;
+        }
+        let parts = subspaces(self.dimensions);
+        point.parts.try_reserve(parts.saturating_sub(point.parts.len()))?;
+        point.parts.resize(parts, [0; 8]);
+        Ok(())
+    }
+
+    /// Bytes held beside the array that is stored.
+    pub(super) fn bytes_beside(&self) -> usize {
+        let codebook = self.codebook.resident_bytes();
+        self.untrained.as_ref().map_or(codebook, |untrained| {
+            let training = untrained.training.as_ref().map_or(0, Training::resident_bytes);
+            training + untrained.codebook.resident_bytes() + self.rows.resident_bytes()
+        })
+    }
+
+    /// Makes room for a codebook that is to be filled from stored bytes, while there is no code.
+    pub(super) fn expect_codebook(&mut self) -> Result<(), OutOfMemory> {
+        self.codebook = Codebook::new(self.dimensions)?;
+        self.untrained = None;
+        Ok(())
+    }
+
+    pub(super) fn is_possible(&self) -> bool {
+        self.codebook.is_possible()
+    }
+
+    /// A little of the training, or of what comes after it: giving each slot its code.
+    pub(super) fn train_step(&mut self, live: &SlotSet) -> Result<bool, OutOfMemory> {
+        let Some(untrained) = &mut self.untrained else { return Ok(false) };
+        let Untrained { staged, training, codebook, coded } = &mut **untrained;
+        let normalizes = self.metric == Metric::Cosine;
+        if let Some(running) = training {
+            if let Some(made) = running.step() {
+                (*training, *codebook) = (None, made);
+            }
+            return Ok(true);
+        }
+        if codebook.as_bytes().is_empty() {
+            let mut slots = Vec::new();
+            slots.try_reserve_exact(live.iter().count())?;
+            slots.extend(live.iter());
+            if slots.is_empty() {
+                return Ok(false);
+            }
+            let vector = |at: usize| staged.scaled(slots[at], normalizes);
+            *training = Some(Training::begin(self.dimensions, slots.len(), &vector)?);
+            return Ok(true);
+        }
+        let len = staged.rows().len();
+        self.rows.reserve(len)?;
+        self.rows.resize(len, Line::ZERO);
+        let end = len.min(*coded + ENCODED_A_STEP);
+        for slot in (*coded..end).map(|slot| Slot(slot as u32)) {
+            let (vector, factor) = staged.scaled(slot, normalizes);
+            codebook.encode(vector, factor, bytemuck::cast_slice_mut(self.rows.row_mut(slot)));
+        }
+        *coded = end;
+        if end < len {
+            return Ok(true);
+        }
+        self.codebook = core::mem::take(codebook);
+        self.untrained = None;
+        Ok(false)
+    }
+
+    /// How many more calls that takes, about.
+    pub(super) fn training_steps(&self) -> usize {
+        self.untrained.as_ref().map_or(0, |untrained| {
+            let rows = untrained.staged.rows().len().saturating_sub(untrained.coded);
+            let all = if untrained.codebook.as_bytes().is_empty() { Training::steps(self.dimensions) } else { 0 };
+            rows / ENCODED_A_STEP + untrained.training.as_ref().map_or(all, Training::steps_left)
+        })
+    }
+
+    fn finish(&self, squared_length: f32, is_query: bool, point: &mut Point) {
+        let scale = self.codebook.scale() * self.codebook.scale();
+        let length = if self.metric == Metric::Cosine { 1.0 } else { squared_length.sqrt() };
+        let (base, unit) = match self.metric {
+            Metric::Cosine => (1.0, -scale),
+            Metric::Dot => (0.0, -scale),
+            Metric::L2 => (if is_query { squared_length } else { 0.0 }, scale),
+        };
+        point.product = ProductTerms { is_query, base, unit, length };
+    }
+}
+
+impl Drop for Untrained {
+    fn drop(&mut self) {
+        let rows = self.staged.rows_mut();
+        for at in 0..crate::segments::segments_of(rows.len()) {
+            wipe(rows.segment_mut(at));
+        }
+    }
+}
+
+impl Space for ProductCodes {
+    fn fix(&self, slot: Slot, point: &mut Point) {
+        let code: &[u8] = bytemuck::cast_slice(self.rows.row(slot));
+        for ((part, centroids), &at) in point.parts.iter_mut().zip(self.codebook.centroids()).zip(code) {
+            *part = centroids[usize::from(at)];
+        }
+        self.finish(0.0, false, point);
+    }
+
+    fn fix_query(&self, vector: &[f32], inverse_norm: f64, point: &mut Point) -> Result<(), OutOfMemory> {
+        let tables = subspaces(self.dimensions);
+        point.table.try_reserve(tables.saturating_sub(point.table.len()))?;
+        point.table.resize(tables, [0.0; CENTROIDS]);
+        let (factor, squared_length) = match self.metric {
+            Metric::Cosine => (inverse_norm as f32, 1.0),
+            Metric::L2 | Metric::Dot => (1.0, vector.iter().map(|x| x * x).sum()),
+        };
+        let by = if self.metric == Metric::L2 { [-2.0, 1.0] } else { [-1.0, 0.0] };
+        self.codebook.tabulate(vector, factor, by, &mut point.table);
+        self.finish(squared_length, true, point);
+        Ok(())
+    }
+
+    fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
+        let ProductTerms { is_query, base, unit, .. } = point.product;
+        let centroids = self.codebook.centroids();
+        for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
+            let mut rows: [&[Line]; BURST] = [&[]; BURST];
+            for (row, &slot) in rows.iter_mut().zip(slots) {
+                *row = self.rows.row(slot);
+            }
+            let rows = &rows[..slots.len()];
+            self.kernels.touch_rows(rows);
+            for (row, distance) in rows.iter().zip(distances) {
+                let code = bytemuck::cast_slice(row);
+                // One fixed order of operations: the result must have the same bits on every platform.
+                *distance = base
+                    + if is_query {
+                        looked_up(&point.table, code)
+                    } else if self.metric == Metric::L2 {
+                        unit * coded::<true>(&point.parts, centroids, code) as f32
+                    } else {
+                        unit * coded::<false>(&point.parts, centroids, code) as f32
+                    };
+            }
+        }
+    }
+
+    fn error(&self, point: &Point, _: Slot) -> Distance {
+        let by_product = if self.metric == Metric::L2 { 2.0 } else { 1.0 };
+        let residual = self.codebook.residual() / (self.dimensions as f32).sqrt();
+        by_product * RESIDUAL_ERROR * point.product.length * residual
+    }
+
+    fn has_zero(&self) -> bool {
+        self.metric != Metric::Dot
+    }
+
+    /// There is nothing more to look at but the full vectors.
+    fn refine(&self, point: &Point, _: &mut [crate::types::Candidate]) -> Distance {
+        self.error(point, Slot(0))
+    }
+
+    fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+}
+
+const _: () = assert!(bytes(1) == 64 + 64 * 4096);

@@ -1,0 +1,232 @@
+//! Product codes: what comes before they are trained, how they are, and that nothing is lost over it.
+
+use crate::forge::{Forge, kind, meta};
+use crate::support::{Clusters, Model, mean_recall, sound};
+use thermocline::{Config, Error, Id, Index, Metric, Payload, Quantization, SearchOptions};
+
+/// As many as the documentation names.
+const ENOUGH: usize = 1024;
+/// A codebook of up to 384 dimensions.
+const CODEBOOK_BYTES: usize = 64 + 64 * 256 * 16;
+
+fn config(dimensions: usize, metric: Metric) -> Config {
+    Config { metric, quantization: Quantization::Product, ef_construction: 40, m: 8, ..Config::new(dimensions) }
+}
+
+fn settle(index: &mut Index) {
+    while index.link_step().unwrap() {}
+}
+
+/// Rows under their numbers.
+fn insert(index: &mut Index, vectors: &[Vec<f32>], rows: core::ops::Range<usize>) {
+    for row in rows {
+        let payload = (row % 3 == 0).then_some(Payload::Json("{}"));
+        index.upsert(row as u64, &vectors[row], payload).unwrap();
+    }
+}
+
+fn filled(dimensions: usize, metric: Metric, count: usize) -> (Index, Vec<Vec<f32>>) {
+    let vectors = Clusters::new(5, 40, dimensions).vectors(count);
+    let mut index = Index::new(config(dimensions, metric)).unwrap();
+    insert(&mut index, &vectors, 0..count);
+    (index, vectors)
+}
+
+fn compact(index: &mut Index) {
+    index.compact_start().unwrap();
+    while index.compact_step(2000).unwrap() {}
+    index.compact_finish().unwrap();
+}
+
+#[test]
+fn it_is_untrained_until_there_are_enough() {
+    let (mut index, vectors) = filled(12, Metric::Cosine, ENOUGH - 1);
+    settle(&mut index);
+    let untrained = index.search(&vectors[0], SearchOptions::default()).unwrap_err();
+    assert_eq!((&untrained, untrained.code()), (&Error::Untrained { records: ENOUGH - 1 }, "UNTRAINED"));
+    assert!(untrained.to_string().contains("1024") && untrained.to_string().contains("1023"), "{untrained}");
+    // What is wrong with a query is said first.
+    assert_eq!(index.search(&[1.0], SearchOptions::default()).unwrap_err().code(), "DIMENSION_MISMATCH");
+    assert_eq!(index.get(&Id::from(7)).unwrap().unwrap().vector, vectors[7]);
+    assert_eq!(index.pending(), 0);
+    sound(&index);
+
+    let again = Index::import(&index.export().unwrap()).unwrap();
+    assert!(again.search(&vectors[0], SearchOptions::default()).is_err());
+    for mut index in [index, again] {
+        index.insert(&vectors[3], None).unwrap();
+        settle(&mut index);
+        assert_eq!(index.search(&vectors[7], SearchOptions::top(1)).unwrap()[0].id, Id::from(7));
+        sound(&index);
+    }
+}
+
+/// Distances are exact, and recall is what a code of a byte for each component or so should give.
+#[test]
+fn it_finds_what_is_near_under_every_metric() {
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        for dimensions in [3, 40, 400] {
+            let (mut index, _) = filled(dimensions, metric, 2000);
+            settle(&mut index);
+            assert_eq!(index.pending(), 0);
+            sound(&index);
+            let queries = Clusters::new(5, 40, dimensions).vectors(2050).split_off(2000);
+            let recall = mean_recall(&index, &queries, 10, 100);
+            assert!(recall > 0.95, "{metric:?} {dimensions}: {recall}");
+        }
+    }
+}
+
+#[test]
+fn a_code_is_whole_lines_of_memory_and_the_vectors_before_are_given_up() {
+    for (dimensions, lines) in [(3, 1), (384, 1), (385, 2)] {
+        let (mut index, _) = filled(dimensions, Metric::L2, 1100);
+        settle(&mut index);
+        let codes = index.stats().bytes.codes - lines * (CODEBOOK_BYTES - 64) - 64;
+        let rows = 1100 * lines * 64;
+        assert!(codes >= rows && codes < rows + 1024 * lines * 64, "{dimensions}: {codes}");
+    }
+}
+
+/// Training waits for nobody: a little of it is done by each insert, and what came meanwhile is linked after it.
+#[test]
+fn inserts_alone_bring_it_to_its_end_and_to_the_same_bytes() {
+    let (mut alone, vectors) = filled(8, Metric::Cosine, 2600);
+    let mut settled = Index::new(config(8, Metric::Cosine)).unwrap();
+    insert(&mut settled, &vectors, 0..ENOUGH);
+    settle(&mut settled);
+    insert(&mut settled, &vectors, ENOUGH..2600);
+    assert!(alone.search(&vectors[0], SearchOptions::default()).is_ok(), "{} wait", alone.pending());
+    settle(&mut alone);
+    assert!(alone.export().unwrap() == settled.export().unwrap());
+}
+
+#[test]
+fn it_may_be_changed_while_it_is_trained() {
+    let (mut index, vectors) = filled(10, Metric::L2, ENOUGH);
+    let later = Clusters::new(8, 40, 10).vectors(ENOUGH + 600);
+    for step in 0..600 {
+        match step % 6 {
+            0 => assert!(index.delete(&Id::from(step as u64)).unwrap()),
+            1 => index.upsert(step as u64, &later[step], None).unwrap(),
+            2 => index.insert_with_id((ENOUGH + step) as u64, &later[ENOUGH + step], None).unwrap(),
+            3 => assert!(
+                index.search(&vectors[0], SearchOptions::default()).is_err() || index.pending() > 0 || step > 300
+            ),
+            _ => {
+                index.link_step().unwrap();
+            }
+        }
+        assert_eq!(index.export().is_err(), index.link_step().unwrap() || index.export().is_err());
+    }
+    let model = Model::of(&index);
+    compact(&mut index);
+    assert_eq!((index.deleted(), index.pending()), (0, 0));
+    sound(&index);
+    model.verify(&index);
+    assert!(mean_recall(&index, &later[..40], 10, 100) > 0.95);
+}
+
+#[test]
+fn an_export_brings_its_codebook_along() {
+    let (mut index, vectors) = filled(24, Metric::Cosine, 1500);
+    settle(&mut index);
+    for row in (0..1500).step_by(5) {
+        index.delete(&Id::from(row as u64)).unwrap();
+    }
+    let bytes = index.export().unwrap();
+    let forge = Forge::of(&bytes);
+    assert_eq!(forge.section(kind::LOWER_CODES).len(), CODEBOOK_BYTES);
+    assert_eq!(forge.section(kind::META)[meta::QUANTIZATION], 4);
+    let mut again = Index::import(&bytes).unwrap();
+    assert!(again.export().unwrap() == bytes);
+    for query in &vectors[..50] {
+        let [expected, found] = [&index, &again].map(|index| index.search(query, SearchOptions::top(5)).unwrap());
+        assert_eq!(found, expected);
+    }
+    compact(&mut again);
+    sound(&again);
+    assert!(mean_recall(&again, &vectors[..40], 10, 100) > 0.95);
+}
+
+/// Where nothing is left there is nothing that a codebook could be stored with.
+#[test]
+fn of_an_empty_index_no_codebook_is_stored() {
+    let (mut index, vectors) = filled(5, Metric::Dot, 1100);
+    settle(&mut index);
+    for row in 0..1100 {
+        index.delete(&Id::from(row as u64)).unwrap();
+    }
+    assert_eq!(index.search(&vectors[0], SearchOptions::default()), Ok(Vec::new()));
+    compact(&mut index);
+    let mut again = Index::import(&index.export().unwrap()).unwrap();
+    assert!(again.search(&vectors[0], SearchOptions::default()).is_err());
+    insert(&mut index, &vectors, 0..10);
+    assert_eq!(index.search(&vectors[3], SearchOptions::default()).unwrap().len(), 10);
+    insert(&mut again, &vectors, 0..1100);
+    settle(&mut again);
+    assert!(again.search(&vectors[3], SearchOptions::default()).is_ok());
+
+    index.clear().unwrap();
+    assert_eq!(index.search(&vectors[0], SearchOptions::default()).unwrap_err().code(), "UNTRAINED");
+}
+
+/// Vectors that are all alike, and one that is far longer than those that it was trained on.
+#[test]
+fn vectors_without_variety_do_no_harm() {
+    let mut index = Index::new(config(6, Metric::L2)).unwrap();
+    for _ in 0..1100 {
+        index.insert(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], None).unwrap();
+    }
+    settle(&mut index);
+    let far = [1e9, -1e9, 0.0, 1.0, 2.0, 3.0];
+    index.insert_with_id("far", &far, None).unwrap();
+    sound(&index);
+    // Its code is that of the others, which is as near as there is.
+    assert_eq!(index.search(&far, SearchOptions::top(1101)).unwrap()[0].id, Id::from("far"));
+    assert_eq!(index.search(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], SearchOptions::top(9)).unwrap()[8].distance, 0.0);
+
+    let mut zeros = Index::new(config(6, Metric::L2)).unwrap();
+    for _ in 0..1100 {
+        zeros.insert(&[0.0; 6], None).unwrap();
+    }
+    settle(&mut zeros);
+    assert_eq!(zeros.search(&[1.0; 6], SearchOptions::top(3)).unwrap().len(), 3);
+}
+
+#[test]
+fn a_codebook_that_cannot_be_is_refused() {
+    let (mut index, _) = filled(4, Metric::Cosine, ENOUGH);
+    settle(&mut index);
+    let forge = Forge::of(&index.export().unwrap());
+    assert!(Index::import(&forge.seal()).is_ok());
+    type Damage = fn(&mut Forge);
+    let damages: [(&str, Damage); 8] = [
+        ("a number beyond its range", |forge| {
+            forge.section_mut(kind::LOWER_CODES)[64..66].copy_from_slice(&8192i16.to_le_bytes())
+        }),
+        ("numbers whose sums do not fit", |forge| {
+            for number in forge.section_mut(kind::LOWER_CODES)[64..].chunks_mut(2) {
+                number.copy_from_slice(&8191i16.to_le_bytes());
+            }
+        }),
+        ("a scale that is none", |forge| {
+            forge.section_mut(kind::LOWER_CODES)[..4].copy_from_slice(&f32::NAN.to_le_bytes())
+        }),
+        ("a residual below zero", |forge| {
+            forge.section_mut(kind::LOWER_CODES)[4..8].copy_from_slice(&(-1f32).to_le_bytes())
+        }),
+        ("one cut short", |forge| forge.section_mut(kind::LOWER_CODES).truncate(CODEBOOK_BYTES - 16)),
+        ("none", |forge| forge.section_mut(kind::LOWER_CODES).clear()),
+        ("one, and codes that are not by it", |forge| forge.section_mut(kind::META)[meta::QUANTIZATION] = 3),
+        ("a quantization that there is not", |forge| forge.section_mut(kind::META)[meta::QUANTIZATION] = 5),
+    ];
+    for (name, damage) in damages {
+        let mut forge = forge.clone();
+        damage(&mut forge);
+        assert!(matches!(Index::import(&forge.seal()), Err(Error::Corrupt { .. })), "{name}");
+    }
+    let mut empty = Forge::of(&Index::new(config(4, Metric::Cosine)).unwrap().export().unwrap());
+    empty.section_mut(kind::META)[meta::QUANTIZATION] = 4;
+    assert!(matches!(Index::import(&empty.seal()), Err(Error::Corrupt { .. })), "one, and no slot");
+}

@@ -1,0 +1,56 @@
+//! Product codes in a store: before, while and after they are trained.
+
+use thermocline::{Config, Error, Id, Index, MemoryStore, OpenOptions, Quantization, SearchOptions, StoredIndex};
+
+use crate::support::{Rng, now};
+
+/// As many as training takes.
+const ENOUGH: u64 = 1024;
+
+fn config() -> Config {
+    Config { quantization: Quantization::Product, m: 6, ef_construction: 24, ..Config::new(7) }
+}
+
+fn open(place: &MemoryStore, lazy: bool) -> StoredIndex<MemoryStore> {
+    now(StoredIndex::open(place.clone(), OpenOptions { config: Some(config()), lazy, ..Default::default() })).unwrap()
+}
+
+fn vector(row: u64) -> Vec<f32> {
+    Rng(row + 1).vector(7)
+}
+
+fn hits(index: &Index, row: u64) -> Result<Vec<Id>, Error> {
+    let hits = index.search(&vector(row), SearchOptions::top(5).with_rerank(false))?;
+    Ok(hits.into_iter().map(|hit| hit.id).collect())
+}
+
+/// Opened again after every so many records, with a checkpoint or from the log alone, it is the index that was never closed.
+#[test]
+fn it_is_opened_again_at_any_stage() {
+    for lazy in [false, true] {
+        let place = MemoryStore::default();
+        let mut kept = Index::new(config()).unwrap();
+        let stages = [0..600, 600..ENOUGH - 1, ENOUGH - 1..ENOUGH, ENOUGH..ENOUGH + 40, ENOUGH + 40..1700, 1700..1701];
+        for (stage, rows) in stages.into_iter().enumerate() {
+            let stored = open(&place, lazy);
+            for row in rows {
+                let put = |index: &mut Index| index.insert_with_id(row, &vector(row), None);
+                stored.change(put).unwrap();
+                put(&mut kept).unwrap();
+            }
+            now(stored.commit()).unwrap();
+            if stage % 2 == 0 {
+                now(stored.checkpoint()).unwrap();
+            }
+            now(stored.close()).unwrap();
+        }
+        let stored = open(&place, lazy);
+        while kept.link_step().unwrap() {}
+        while stored.change(Index::link_step).unwrap() {}
+        let index = stored.index().unwrap();
+        assert!(index.check().unwrap().ok);
+        for row in (0..1700).step_by(97) {
+            assert_eq!(hits(&index, row).unwrap(), hits(&kept, row).unwrap(), "row {row}");
+        }
+    }
+}
