@@ -29,7 +29,7 @@ enum Operation {
 #[derive(Arbitrary, Debug)]
 struct Options {
     metric: u8,
-    exact: bool,
+    codes: u8,
     m: u8,
     ef: u8,
     seed: u64,
@@ -43,7 +43,7 @@ pub fn run(data: &[u8]) {
     let Ok(options) = Options::arbitrary(&mut data) else { return };
     let config = Config {
         metric: [Metric::Cosine, Metric::L2, Metric::Dot][usize::from(options.metric % 3)],
-        quantization: if options.exact { Quantization::None } else { Quantization::Int8 },
+        quantization: [Quantization::Int8, Quantization::None, Quantization::Binary][usize::from(options.codes % 3)],
         m: 4 + usize::from(options.m % 8),
         ef_construction: 8 + usize::from(options.ef % 32),
         seed: options.seed,

@@ -4,6 +4,7 @@
 import { ThermoclineError } from "./errors.js";
 import { fail } from "./guard.js";
 import type { RawIndex } from "./raw.js";
+import { checkLength } from "./vector.js";
 
 /** Carries what a caller's own callback threw through the core, unchanged. */
 export class CallerFault {
@@ -75,9 +76,11 @@ export class Handle {
   }
 
   /** Searches, within a call into the core; where in `doubles` the number of hits is, and behind it for each its slot, its id and its distance. */
-  search(raw: RawIndex, query: Float32Array, ...options: Parameters<RawIndex["search"]>): number {
+  search(raw: RawIndex, query: Float32Array, dimensions: number, ...options: Parameters<RawIndex["search"]>): number {
     // Making room may make the memory larger, so it is looked at afterwards.
     const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
+    // Since it was looked at its caller may have given its buffer away, or made it longer.
+    checkLength(query, dimensions);
     if (!this.#floats.length) this.#floats = new Float32Array(this.#memory!.buffer);
     this.#floats.set(query, at);
     return raw.search(...options) / Float64Array.BYTES_PER_ELEMENT;

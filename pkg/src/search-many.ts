@@ -27,13 +27,13 @@ export async function searchMany(handle: Handle, reading: Reading, dimensions: n
   // Of each query as it is answered, so that an answer may come before those of the queries before it.
   const ids: (number | string)[][] = new Array(total);
   const distances: Float32Array[] = new Array(total);
-  let waiting = vectors.map((_, i) => i);
+  let waiting = [...vectors.keys()];
   /** So many of them, the first, have been read for. */
   let lacking = 0;
   const slice = new Slice(SLICE_MS);
 
   const answer = (raw: RawIndex, query: number): void => {
-    let from = handle.search(raw, vectors[query]!, k, ef, rerank, undefined);
+    let from = handle.search(raw, vectors[query]!, dimensions, k, ef, rerank, undefined);
     const { doubles } = handle;
     const count = doubles[from++]!;
     const own = (ids[query] = new Array<number | string>(count));
@@ -92,7 +92,8 @@ function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
     return Array.from({ length: flat.length / dimensions }, (_, i) => flat.subarray(i * dimensions, (i + 1) * dimensions));
   }
   if (!Array.isArray(queries)) fail("INVALID_OPTION", `queries: expected a Float32Array or an array of vectors, got ${shown(queries)}`);
-  return queries.map((query) => vectorOf(query, dimensions));
+  // A hole in the array is to be looked at as well, which `map` does not.
+  return Array.from(queries, (query) => vectorOf(query, dimensions));
 }
 
 /** All answers, one after the other. */

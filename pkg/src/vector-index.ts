@@ -173,10 +173,10 @@ export class VectorIndex implements AsyncDisposable {
     if (filter !== undefined && typeof filter !== "function") {
       fail("INVALID_FILTER", "filter: expected a function; filter objects are not available in this version");
     }
-    const vector = vectorOf(query, this.#dimensions);
+    let vector = vectorOf(query, this.#dimensions);
     const guarded = filter && this.#handle.guardFilter(filter);
-    return this.#searching((raw) => {
-      let from = this.#handle.search(raw, vector, k, ef, rerank, guarded);
+    const searched = this.#searching((raw) => {
+      let from = this.#handle.search(raw, vector, this.#dimensions, k, ef, rerank, guarded);
       const { doubles } = this.#handle;
       const count = doubles[from++]!;
       const hits = new Array<Hit>(count);
@@ -199,6 +199,9 @@ export class VectorIndex implements AsyncDisposable {
       }
       return hits;
     });
+    // It runs again later, when the caller may have other things in its array.
+    if (searched instanceof Promise) vector = vector.slice();
+    return searched;
   }
 
   /**

@@ -14,7 +14,8 @@ export function vectorOf(value: unknown, dimensions: number): Float32Array {
   fail("INVALID_VECTOR", `vector: expected a Float32Array or an array of numbers, got ${shown(value)}`);
 }
 
-function checkLength<T extends ArrayLike<number>>(vector: T, dimensions: number): T {
+/** DIMENSION_MISMATCH for a vector of another length. */
+export function checkLength<T extends ArrayLike<number>>(vector: T, dimensions: number): T {
   if (vector.length !== dimensions) {
     fail("DIMENSION_MISMATCH", `vector: expected ${dimensions} dimensions, got ${vector.length}`);
   }

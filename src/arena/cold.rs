@@ -203,7 +203,9 @@ impl Cold {
     /// Counts the cold records of a call that has all of them. Each block that was read for it was missed by one of them; the
     /// others have found theirs in memory.
     pub(super) fn count(&self, records: u64) {
-        let missed = self.fresh.swap(0, Relaxed).min(records);
+        // What is left was read for other calls that wait, or for none: the end of the retry takes it back.
+        let missed = self.fresh.load(Relaxed).min(records);
+        self.fresh.fetch_sub(missed, Relaxed);
         self.misses.fetch_add(missed, Relaxed);
         self.hits.fetch_add(records - missed, Relaxed);
     }

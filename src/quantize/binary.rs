@@ -33,6 +33,8 @@ pub(super) struct BinaryTerms {
     by_length: f32,
     by_product: f32,
     length: f32,
+    /// Distances are from a code.
+    is_code: bool,
 }
 
 impl BinaryCodes {
@@ -64,12 +66,12 @@ impl BinaryCodes {
         point.planes.prepare(self.words)
     }
 
-    fn finish(&self, squared_length: f32, point: &mut Point) {
+    fn finish(&self, squared_length: f32, is_code: bool, point: &mut Point) {
         let length = if self.metric == Metric::Cosine { 1.0 } else { squared_length.sqrt() };
         point.binary = match self.metric {
-            Metric::Cosine => BinaryTerms { base: 1.0, by_length: 0.0, by_product: 1.0, length },
-            Metric::Dot => BinaryTerms { base: 0.0, by_length: 0.0, by_product: 1.0, length },
-            Metric::L2 => BinaryTerms { base: squared_length, by_length: 1.0, by_product: 2.0, length },
+            Metric::Cosine => BinaryTerms { base: 1.0, by_length: 0.0, by_product: 1.0, length, is_code },
+            Metric::Dot => BinaryTerms { base: 0.0, by_length: 0.0, by_product: 1.0, length, is_code },
+            Metric::L2 => BinaryTerms { base: squared_length, by_length: 1.0, by_product: 2.0, length, is_code },
         };
     }
 
@@ -83,7 +85,7 @@ impl Space for BinaryCodes {
         let sketch = Sketch::new(self.rows.row(slot));
         let facts = sketch.facts(self.words);
         point.planes.set_signs(sketch.signs(self.words), facts);
-        self.finish(facts.squared_length, point);
+        self.finish(facts.squared_length, true, point);
     }
 
     fn fix_query(&self, vector: &[f32], inverse_norm: f64, point: &mut Point) -> Result<(), OutOfMemory> {
@@ -91,7 +93,7 @@ impl Space for BinaryCodes {
         let scale = quantize(vector, inverse_norm, &mut point.plain);
         point.planes.set(&point.plain, scale, &mut point.turning);
         let squares: i64 = point.plain.iter().map(|&q| i64::from(q) * i64::from(q)).sum();
-        self.finish((f64::from(scale) * f64::from(scale) * squares as f64) as f32, point);
+        self.finish((f64::from(scale) * f64::from(scale) * squares as f64) as f32, false, point);
         Ok(())
     }
 
@@ -107,7 +109,13 @@ impl Space for BinaryCodes {
             for (row, distance) in rows.iter().zip(distances) {
                 let sum = self.kernels.count_planes(&point.planes.bits, bytemuck::cast_slice(row));
                 let facts = Sketch::new(row).facts(self.words);
-                let product = point.planes.estimate(sum, facts);
+                let product = if terms.is_code {
+                    let lengths =
+                        if self.metric == Metric::Cosine { 1.0 } else { terms.length * facts.squared_length.sqrt() };
+                    point.planes.between_codes(sum, facts, lengths)
+                } else {
+                    point.planes.estimate(sum, facts)
+                };
                 // One fixed order of operations: the result must have the same bits on every platform.
                 *distance = (terms.base + terms.by_length * facts.squared_length) - terms.by_product * product;
             }

@@ -185,8 +185,10 @@ pub(super) fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> 
         }
     }
     let most = f64::from(most.into_iter().fold(0.0, f32::max));
-    let scale = (most * inverse_norm / 127.0) as f32;
-    let factor = if most > 0.0 { (127.0 / most) as f32 } else { 0.0 };
+    // No longer than an f32 can be, also of the shortest vectors there are: an infinite factor would make zeros no numbers.
+    let longest = most.max(127.0 / f64::from(f32::MAX));
+    let (scale, factor) =
+        if most > 0.0 { ((longest * inverse_norm / 127.0) as f32, (127.0 / longest) as f32) } else { (0.0, 0.0) };
     for (q, &x) in plain.iter_mut().zip(vector) {
         // Within the range of a code but for rounding, so the sum's last bits are the integer.
         let rounded = (x * factor + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits()).cast_signed();
@@ -285,4 +287,21 @@ pub(super) struct Int8Terms {
     by_product: f32,
     scale: f32,
     length: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantize;
+
+    /// Where 127 divided by the longest component is beyond every f32, zeros stay zeros all the same.
+    #[test]
+    fn the_shortest_vectors_have_codes() {
+        for least in [1e-38, 3e-37, f32::MIN_POSITIVE, 1e-45] {
+            let mut plain = [1; 4];
+            let scale = quantize(&[0.0, least, -least], 1.0, &mut plain);
+            assert_eq!([plain[0], plain[1] + plain[2], plain[3]], [0; 3], "{least}");
+            let off_by = (f32::from(plain[1]) * scale - least).abs();
+            assert!(off_by <= 0.6 * scale && scale.is_finite(), "{least}: {plain:?} {scale}");
+        }
+    }
 }

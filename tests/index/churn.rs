@@ -152,7 +152,7 @@ fn delete_all_then_insert() {
 /// So many tombstones around that an insert gives up walking over them and looks at the few live ones instead.
 #[test]
 fn inserts_among_thousands_of_tombstones() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let config = Config { quantization, m: 4, ef_construction: 8, ..Config::new(6) };
         let mut clusters = Clusters::new(31, 1, 6);
         let mut index = build(config, &clusters.vectors(3000));
@@ -205,7 +205,7 @@ fn whole_clusters_die() {
 #[test]
 fn identical_vectors() {
     for metric in METRICS {
-        for quantization in [Quantization::None, Quantization::Int8] {
+        for quantization in [Quantization::None, Quantization::Int8, Quantization::Binary] {
             let mut index =
                 Index::new(Config { metric, quantization, m: 4, ef_construction: 16, ..Config::new(7) }).unwrap();
             for i in 0..700 {

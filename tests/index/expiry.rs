@@ -67,7 +67,7 @@ fn a_moment_that_is_none_is_refused_and_changes_nothing() {
 /// Moved by compaction, written out and read again, each record keeps its own moment.
 #[test]
 fn moments_go_with_their_records() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let mut index = Index::new(Config { quantization, ..config() }).unwrap();
         let mut rng = Rng(4);
         for number in 0..3000u64 {

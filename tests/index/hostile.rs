@@ -53,7 +53,7 @@ fn survives(bytes: &[u8]) -> Result<(), Error> {
 
 #[track_caller]
 fn refused(name: &str, change: impl Fn(&mut Forge)) {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let mut forge = honest(quantization);
         change(&mut forge);
         match survives(&forge.seal()) {
@@ -75,7 +75,7 @@ fn tall(forge: &Forge) -> usize {
 
 #[test]
 fn the_honest_one_is_accepted() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         assert_eq!(survives(&honest(quantization).seal()), Ok(()));
     }
 }
@@ -365,7 +365,7 @@ fn scales_of_nonsense_are_borne() {
 #[test]
 fn codes_of_nonsense_are_borne_or_refused() {
     for fill in [0x00, 0x7f, 0x80, 0xc0, 0xff] {
-        for quantization in [Quantization::Int8, Quantization::None] {
+        for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
             let mut forge = honest(quantization);
             for kind in [kind::CODES, kind::LOWER_CODES, kind::SCALES] {
                 forge.section_mut(kind).fill(fill);

@@ -20,7 +20,7 @@ fn held(bytes: ResidentBytes) -> usize {
 
 #[test]
 fn bytes_reclaimed_are_bytes_freed() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         for share in [1, 10, 30, 60, 95, 100] {
             let config = Config { quantization, ef_construction: 40, ..Config::new(48) };
             let mut index = build(config, &Clusters::new(2, 20, 48).vectors(4000));
@@ -52,7 +52,7 @@ fn bytes_reclaimed_are_bytes_freed() {
 /// After compaction, an index holds about what one holds that never knew the deleted records.
 #[test]
 fn nothing_of_the_deleted_stays_behind() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let config = Config { quantization, ef_construction: 40, ..Config::new(64) };
         let mut index = build(config, &Clusters::new(2, 20, 64).vectors(6000));
         thin(&mut index, 60);
@@ -69,7 +69,7 @@ fn nothing_of_the_deleted_stays_behind() {
 
 #[test]
 fn a_compaction_needs_little_room_of_its_own() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let config = Config { quantization, ef_construction: 40, ..Config::new(96) };
         let mut index = build(config, &Clusters::new(2, 20, 96).vectors(6000));
         thin(&mut index, 30);

@@ -96,7 +96,7 @@ fn anything_goes_between_the_smallest_steps() {
 
 #[test]
 fn a_job_may_be_dropped_after_any_step() {
-    for quantization in [Quantization::Int8, Quantization::None] {
+    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let index = with_tombstones(config(1, quantization), 150, 50);
         let (model, bytes) = (Model::of(&index), index.export().unwrap());
         let mut probe = Index::import(&bytes).unwrap();

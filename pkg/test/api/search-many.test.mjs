@@ -16,6 +16,20 @@ const oneByOne = async (index, queries, options) => {
   return lists;
 };
 
+test("a query that is none, or none any more, is an error and no more", async () => {
+  const { index, vectors } = await filled(3000);
+  const holes = [...vectors.slice(0, 3)];
+  delete holes[1];
+  await fails("INVALID_VECTOR", () => index.searchMany(holes), /undefined/);
+  await fails("INVALID_VECTOR", () => index.searchMany(new Array(3)));
+  // Given away while it is used: a detached array has no length.
+  const given = flat(20_000, 16, 3);
+  const searching = index.searchMany(given, { ef: 100 });
+  structuredClone(given, { transfer: [given.buffer] });
+  await fails("DIMENSION_MISMATCH", () => searching);
+  assert.equal((await index.search(vectors[0])).length, 10);
+});
+
 test("searchMany: the answers of search, from vectors or one flat array", async () => {
   const { index } = await filled(900, { metric: "l2" });
   await index.insertWithId(7, flat(1, 16, 9));

@@ -9,8 +9,8 @@ pub(super) fn count_planes(planes: &[[u64; 4]], row: &[u64]) -> u32 {
             // SAFETY: a reference is valid to read. Volatile, because compilers would make vectors of the words, take them apart
             // to count, and put the counts together again, which takes three times as long.
             let plane = unsafe { core::ptr::read_volatile(plane) };
-            *count += (word & plane).count_ones();
+            *count = u32::wrapping_add(*count, (word & plane).count_ones());
         }
     }
-    counts[0].wrapping_add(2 * counts[1]).wrapping_add(4 * counts[2]).wrapping_add(8 * counts[3])
+    counts.into_iter().rev().fold(0, |sum: u32, count| sum.wrapping_mul(2).wrapping_add(count))
 }
