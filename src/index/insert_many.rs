@@ -99,7 +99,13 @@ impl Index {
             self.log_put(id, vector, payload, expires_ms)
         });
         let draws = self.draws;
-        while put.is_ok() && slots.len() < records.len() {
+        while put.is_ok() {
+            // Product codes are trained as soon as there are enough records for it, between two batches.
+            self.owe_training();
+            put = self.link_all();
+            if put.is_err() || slots.len() == records.len() {
+                break;
+            }
             let from = slots.len();
             let range = from..records.len().min(from + batch_len(self.len()));
             put = self.put_batch(records, &named, range, &mut batch);

@@ -2,7 +2,7 @@
 
 use crate::forge::{Forge, kind, meta};
 use crate::support::{Clusters, Model, mean_recall, sound};
-use thermocline::{Config, Error, Id, Index, Metric, Payload, Quantization, SearchOptions};
+use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Payload, Quantization, SearchOptions};
 
 /// As many as the documentation names.
 const ENOUGH: usize = 1024;
@@ -99,6 +99,20 @@ fn inserts_alone_bring_it_to_its_end_and_to_the_same_bytes() {
     assert!(alone.search(&vectors[0], SearchOptions::default()).is_ok(), "{} wait", alone.pending());
     settle(&mut alone);
     assert!(alone.export().unwrap() == settled.export().unwrap());
+}
+
+/// A call that brings enough records trains on the way.
+#[test]
+fn many_at_once_are_trained_at_once() {
+    let vectors = Clusters::new(5, 40, 16).vectors(1600);
+    for count in [ENOUGH, 1600] {
+        let mut index = Index::new(config(16, Metric::Cosine)).unwrap();
+        let records: Vec<_> = vectors[..count].iter().map(|vector| NewRecord::new(vector)).collect();
+        index.insert_many(&records).unwrap();
+        assert_eq!(index.pending(), 0);
+        assert!(mean_recall(&index, &vectors[..40], 10, 100) > 0.95);
+        sound(&index);
+    }
 }
 
 #[test]
