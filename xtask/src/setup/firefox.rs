@@ -31,16 +31,30 @@ impl Firefox {
     }
 }
 
-/// Finds the browser and its driver, by FIREFOX and GECKODRIVER or on the search path, or installs them: the browser from
+/// What the two variables name.
+#[derive(Debug)]
+pub(crate) struct Named {
+    firefox: Option<PathBuf>,
+    driver: Option<PathBuf>,
+}
+
+impl Named {
+    /// An error for one that names what is not there: somebody wanted the tests to run, so it is no reason to leave them out.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<Self, String> {
+        let read = |name| named(name, variable(name));
+        Ok(Self { firefox: read("FIREFOX")?, driver: read("GECKODRIVER")? })
+    }
+}
+
+/// The browser and its driver as they are named or as they are found on the search path, or installs them: the browser from
 /// Debian, the driver by cargo, which takes minutes.
-pub(crate) fn ensure(repo: &Repo) -> Result<Firefox, String> {
-    let variable = |name| named(name, std::env::var_os(name).map(PathBuf::from));
-    let firefox = match variable("FIREFOX")? {
+pub(crate) fn ensure(repo: &Repo, named: Named) -> Result<Firefox, String> {
+    let firefox = match named.firefox {
         Some(firefox) => firefox,
         None => browser(repo)?,
     };
     found("second browser", &run::capture(repo.command(&firefox).arg("--version")).unwrap_or_default());
-    let driver = match variable("GECKODRIVER")? {
+    let driver = match named.driver {
         Some(driver) => driver,
         None => {
             cargo_tool::ensure_geckodriver(repo).map_err(|why| advice(&why))?;
@@ -71,6 +85,17 @@ fn advice(why: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_variable_that_names_nothing_is_an_error() {
+        let here = std::env::current_exe().unwrap();
+        assert!(Named::read(|_| None).unwrap().driver.is_none());
+        assert_eq!(Named::read(|_| Some(here.clone())).unwrap().firefox.as_deref(), Some(&*here));
+        for wrong in ["FIREFOX", "GECKODRIVER"] {
+            let why = Named::read(|name| (name == wrong).then(|| "/no/such/program".into())).unwrap_err();
+            assert!(why.contains(wrong) && why.contains("/no/such/program"), "{why}");
+        }
+    }
 
     #[test]
     fn the_browser_is_written_into_the_capabilities() {

@@ -1,6 +1,7 @@
 //! `test`: everything CI runs, as stages. A stage that fails does not stop the others, except those that need what
 //! it makes: without the set-up nothing runs, and without the package nothing that uses it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::{build, checks};
@@ -39,7 +40,12 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
         Ok(())
     });
     let browser = browser.as_ref();
-    let firefox = firefox::ensure(repo);
+    let mut firefox = Err("it is named wrongly".to_owned());
+    report.stage("set-up, Firefox", || {
+        let named = firefox::Named::read(|name| std::env::var_os(name).map(PathBuf::from))?;
+        firefox = firefox::ensure(repo, named);
+        Ok(())
+    });
     checks::format(repo, &mut report);
     checks::clippy(repo, &mut report);
     checks::documentation(repo, &mut report);
