@@ -136,7 +136,7 @@ impl Graph {
         }
         let (mut space_of_search, query, buffer) = scratch.split();
         let point = space.around(slot, query);
-        let Some(mut start) = descend(self, point, level) else { return Ok(()) };
+        let Some(mut start) = descend(self, point, level, &mut space_of_search)? else { return Ok(()) };
         let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level(0));
         for level in (0..=level.min(top.max(mates.top())).0).rev().map(Level) {
             let limit = pool_limit(ef);

@@ -19,9 +19,6 @@ struct Batch {
     distances: [Distance; BATCH],
 }
 
-/// How many neighbours are scored together on the way down.
-const FEW: usize = 16;
-
 /// Everything that a search writes to, kept from one to the next so that none allocates.
 #[derive(Debug)]
 pub(crate) struct Scratch {
@@ -95,25 +92,33 @@ pub(crate) enum Outcome {
 }
 
 /// The nearest node found by following the nearest link from level to level, from the entry point down to the level
-/// above `until`. None in an empty graph.
-pub(crate) fn descend(graph: &Graph, scorer: Scorer<'_>, until: Level) -> Option<Slot> {
-    let mut nearest = graph.entry()?;
-    let top = graph.level(nearest)?;
+/// above `until`. None in an empty graph. A node that has been measured once is not measured again, on whatever level it is met.
+pub(crate) fn descend(
+    graph: &Graph,
+    scorer: Scorer<'_>,
+    until: Level,
+    space: &mut SearchSpace<'_>,
+) -> Result<Option<Slot>, OutOfMemory> {
+    let Some((mut nearest, top)) = graph.entry().and_then(|entry| Some((entry, graph.level(entry)?))) else {
+        return Ok(None);
+    };
+    let SearchSpace { visited, batch: Batch { slots, distances }, .. } = space;
+    visited.begin(graph.len())?;
+    visited.insert(nearest);
     let mut distance = scorer.score(nearest);
     for level in (until.0 + 1..=top.0).rev().map(Level) {
         loop {
             let before = nearest;
-            for links in graph.links(before, level).chunks(FEW) {
-                let (mut slots, mut distances) = ([Slot::NONE; FEW], [0.0; FEW]);
-                for (slot, &link) in slots.iter_mut().zip(links) {
-                    *slot = target(link);
-                }
-                let slots = &slots[..links.len()];
-                scorer.score_all(slots, &mut distances);
-                for (&slot, d) in slots.iter().zip(distances) {
-                    if d < distance || (d == distance && slot < nearest) {
-                        (distance, nearest) = (d, slot);
-                    }
+            let mut fresh = 0;
+            for &link in graph.links(before, level) {
+                slots[fresh % BATCH] = target(link);
+                fresh += usize::from(visited.insert(target(link)));
+            }
+            let slots = &slots[..fresh];
+            scorer.score_all(slots, &mut distances[..fresh]);
+            for (&slot, &d) in slots.iter().zip(&*distances) {
+                if d < distance || (d == distance && slot < nearest) {
+                    (distance, nearest) = (d, slot);
                 }
             }
             if nearest == before {
@@ -121,7 +126,7 @@ pub(crate) fn descend(graph: &Graph, scorer: Scorer<'_>, until: Level) -> Option
             }
         }
     }
-    Some(nearest)
+    Ok(Some(nearest))
 }
 
 /// A best-first search of one level, about to be run.

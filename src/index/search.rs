@@ -178,7 +178,7 @@ impl Index {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
         let limit = pool_limit(ef);
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
-        let start = if walks { descend(graph, scorer, Level(0)) } else { None };
+        let start = if walks { descend(graph, scorer, Level(0), space)? } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
         // Where a free slot is left, nothing but the proof of the graph says that no link leads there.
         let is_full = tombstones.deleted() == 0 && tombstones.live() >= graph.len();
