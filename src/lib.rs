@@ -66,7 +66,7 @@ pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{DirectoryStore, SharedIndex, SystemClock, block_on};
 pub use quantize::Quantization;
-pub use store::{Batch, Durability, MemoryStore, Mode, Store, StoreError, StoreOptions};
+pub use store::{Batch, Durability, MemoryStore, Mode, Room, Store, StoreError, StoreOptions};
 pub use types::{Distance, Id};
 
 /// What benches and the tests inside a browser need from the inside. Not part of the interface.

@@ -37,6 +37,8 @@ export class Keeper {
   readonly #core: object;
   /** Settles when what was queued last is done; never rejects. */
   #last: Promise<void> = Promise.resolve();
+  /** Calls that wait for records. What is left to idle time leaves the thread and the store to them, for a while. */
+  #asking = 0;
   /** Settles when all reads of records so far have ended; never rejects. */
   #reading: Promise<unknown> = Promise.resolve();
   /** The commit that is queued and has not begun. */
@@ -92,7 +94,12 @@ export class Keeper {
       // It needs still more, which is being read already.
       return outcome instanceof Promise;
     };
-    await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again)));
+    this.#asking += 1;
+    try {
+      await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again)));
+    } finally {
+      this.#asking -= 1;
+    }
     if (thrown) throw (thrown as { error: unknown }).error;
     return outcome!;
   }
@@ -108,11 +115,12 @@ export class Keeper {
   }
 
   /** Runs in idle time, once for all who plan the same meanwhile, and not when the index closes before. */
-  #whenIdle(what: Idle, run: (timeRemaining: () => number) => void): void {
+  #whenIdle(what: Idle, run: (timeRemaining: () => number) => void, planned = performance.now()): void {
     if (this.#closing || this.#planned.has(what)) return;
     const turn = (timeRemaining: () => number): void => {
       this.#planned.delete(what);
-      run(timeRemaining);
+      if (this.#asking && performance.now() - planned < LATEST_MS) this.#whenIdle(what, run, planned);
+      else run(timeRemaining);
     };
     this.#planned.set(what, whenIdle(turn, LATEST_MS));
   }

@@ -99,9 +99,16 @@ function claim(store: Store, mode: Mode): () => Promise<void> {
   };
 }
 
+/** A store of the package's own that reads values into memory of the core's, when it is lent some: then it gives a part of that. */
+export interface Reads extends Store {
+  read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  readonly takesRoom?: boolean;
+}
+
 /** A store that is open, for one index: can be cut off, and is closed once. */
 export class StorePlace implements Place {
-  readonly #store: Store;
+  readonly #store: Reads;
+  readonly #takesRoom: boolean;
   readonly #mode: Mode;
   readonly #close: () => Promise<void>;
   #cut = false;
@@ -109,10 +116,12 @@ export class StorePlace implements Place {
   /** Indexes of the core's that use it: two while one moves, and the last of them closes it. */
   #users = 0;
 
-  constructor(store: Store, mode: Mode, close = () => store.close()) {
+  /** `close` closes a caller's store, to which no memory of the core's is lent. */
+  constructor(store: Reads, mode: Mode, close?: () => Promise<void>) {
     this.#store = store;
+    this.#takesRoom = !close && store.takesRoom === true;
     this.#mode = mode;
-    this.#close = close;
+    this.#close = close ?? (() => store.close());
   }
 
   open(raw: RawIndexClass, options: object): Promise<RawIndex> {
@@ -131,11 +140,12 @@ export class StorePlace implements Place {
     return (this.#closed ??= step("closing the store", this.#close));
   }
 
-  #forCore(): Store {
+  #forCore(): Reads {
     const store = this.#store;
     this.#users += 1;
     return {
-      read: (keys) => this.#call(() => store.read(keys)),
+      takesRoom: this.#takesRoom,
+      read: (...given) => this.#call(() => store.read(...given)),
       commit: (batch) => this.#call(() => store.commit(batch)),
       append: store.append && ((key, bytes) => this.#call(() => store.append!(key, bytes))),
       list: (prefix) => this.#call(() => store.list(prefix)),

@@ -24,8 +24,10 @@ export interface Given {
 
 /** The index in a place, made there if need be. */
 export async function opened(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
-  const wanted = wantedPlace(name, options);
-  return make(lent, core, signal, async (Raw, held) => (await held(() => hold(wanted))).open(Raw, core));
+  // While WebAssembly is compiled. Whether that fails is asked below.
+  const holding = hold(wantedPlace(name, options));
+  holding.catch(() => {});
+  return make(lent, core, signal, async (Raw, held) => (await held(() => holding)).open(Raw, core), holding);
 }
 
 /** An index from bytes, in a place that is empty so far. */
@@ -57,12 +59,13 @@ async function make(
   core: object,
   signal: AbortSignal | undefined,
   build: (Raw: RawIndexClass, held: Held) => Promise<RawIndex>,
+  holding?: Promise<Place>,
 ): Promise<Opened> {
-  const { RawIndex, memory } = await instance();
-  checkAborted(signal);
   let place: Place | undefined;
   let raw: RawIndex | undefined;
   try {
+    const { RawIndex, memory } = await instance();
+    checkAborted(signal);
     raw = await build(RawIndex, async (take) => {
       place = await take();
       checkAborted(signal);
@@ -74,6 +77,7 @@ async function make(
   } catch (error) {
     const shown = codedError(error) ?? trapped(error);
     // Of what fails on top of it, nobody need know.
+    place ??= await holding?.catch(() => undefined);
     await Promise.resolve(place && raw?.closeStore()).catch(() => {});
     await place?.release().catch(() => {});
     if (raw) freed(raw);

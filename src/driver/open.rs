@@ -1,12 +1,13 @@
 //! Reading a stored index: the newest checkpoint that is whole, and the logs that follow it.
 
 use super::{Host, checkpoint};
-use crate::format::Key;
+use crate::format::{Key, LOGS, MANIFESTS};
 use crate::index::{Error, Index, Inventory, Opening, Replay};
-use crate::store::{Mode, Store};
+use crate::store::{Mode, Room, Store};
+use crate::wipe::wipe;
 
 /// The two newest manifests are kept.
-const MANIFESTS: usize = 2;
+const KEPT: usize = 2;
 
 /// Opens the index in a store; none when there is none.
 ///
@@ -18,7 +19,7 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
     loop {
         let why = match newest(store, &inventory).await {
             Ok(None) => return Ok(None),
-            Ok(Some(replay)) => return replay.finish(inventory, mode).map(Some),
+            Ok(Some(replay)) => return replay.finish(&inventory, mode).map(Some),
             Err(error @ Error::Corrupt { .. }) => error,
             Err(error) => return Err(error),
         };
@@ -32,13 +33,15 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
 }
 
 async fn take_stock<S: Store>(store: &S) -> Result<Inventory, Error> {
-    Ok(Inventory::new(&store.list("").await?)?)
+    // Logs of a checkpoint that comes meanwhile say nothing; those of one that goes go with it, which is seen.
+    let manifests = store.list(MANIFESTS).await?;
+    Ok(Inventory::new(&manifests, &store.list(LOGS).await?)?)
 }
 
 /// The index of the newest checkpoint that can be read, up to its last log.
 async fn newest<S: Store>(store: &S, inventory: &Inventory) -> Result<Option<Replay>, Error> {
     let mut first = None;
-    for &generation in inventory.manifests.iter().take(MANIFESTS) {
+    for &generation in inventory.manifests.iter().take(KEPT) {
         match load(store, generation, inventory).await {
             Ok(replay) => return Ok(Some(replay)),
             // The other checkpoint and its logs lead to the same state.
@@ -55,18 +58,23 @@ async fn newest<S: Store>(store: &S, inventory: &Inventory) -> Result<Option<Rep
 
 async fn load<S: Store>(store: &S, generation: u64, inventory: &Inventory) -> Result<Replay, Error> {
     let manifest = read(store, Key::Manifest { generation }).await?;
-    let mut opening = Opening::begin(generation, &manifest, inventory)?;
-    loop {
-        let wanted = opening.wanted()?;
-        if wanted.is_empty() {
-            break;
-        }
-        opening.take(store.read(&wanted).await?)?;
+    let mut opening = Opening::begin(generation, &manifest)?;
+    let mut room = Room::that_stays(opening.bytes());
+    let mut wanted = opening.wanted()?;
+    while !wanted.is_empty() {
+        store.read_into(&wanted, &mut room).await?;
+        wanted = opening.wanted()?;
+        // It is on its way while what has come is taken. More at a time comes no sooner.
+        store.expect(&wanted);
+        opening.take(&room)?;
     }
     let logs = inventory.logs_since(opening.manifest());
     let mut replay = opening.finish()?;
     for &number in logs {
-        replay.log(number, &read(store, Key::Log { number }).await?)?;
+        let mut log = read(store, Key::Log { number }).await?;
+        let done = replay.log(number, &log);
+        wipe(&mut log);
+        done?;
     }
     Ok(replay)
 }
@@ -92,7 +100,7 @@ pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), 
             received: "one that has one".to_owned(),
         });
     }
-    host.with(|index| index.attach(inventory, store.value_bytes()))?;
+    host.with(|index| index.attach(&inventory, store.value_bytes()))?;
     let written = checkpoint(store, host).await;
     if written.is_err() {
         host.with(|index| {

@@ -3,7 +3,7 @@
 use super::Host;
 use crate::arena::ReadPlan;
 use crate::index::{Error, Index};
-use crate::store::Store;
+use crate::store::{Room, Store};
 
 /// How much is read at once of what nobody is waiting for.
 const READ_AHEAD_BYTES: u64 = 1 << 20;
@@ -70,8 +70,9 @@ async fn read<S: Store>(
     plan: &ReadPlan,
 ) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
     let keys = host.with(|index| Ok(index.keys_of_plan(plan)?))?;
-    let values = store.read(&keys).await?;
-    Ok((keys, values))
+    let mut room = Room::default();
+    store.read_into(&keys, &mut room).await?;
+    Ok((keys, room.into_values()))
 }
 
 /// Carries out a plan for a call that `again` makes, and which says whether it is still without all that it needs: then what

@@ -67,6 +67,10 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
     while host.with(Index::link_step)? {
         host.give_way();
     }
+    if host.with(|index| index.lacks_stock())? {
+        let names = store.list("").await?;
+        host.with(|index| index.take_stock(&names))?;
+    }
     // Without the memory for it, blocks are packed as they were so far.
     let _ = choose_packing(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);

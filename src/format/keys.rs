@@ -14,8 +14,8 @@ use crate::types::OutOfMemory;
 use core::fmt;
 
 /// What the keys of each sort begin with.
-pub(super) const MANIFESTS: &str = "m/";
-pub(super) const LOGS: &str = "log/";
+pub(crate) const MANIFESTS: &str = "m/";
+pub(crate) const LOGS: &str = "log/";
 pub(super) const SEGMENTS: &str = "s/";
 pub(super) const BLOCKS: &str = "b/";
 

@@ -7,6 +7,7 @@
 
 use super::Error;
 use super::checkpoint::Writing;
+use super::stock::Stock;
 use crate::arena::Packing;
 use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
 use crate::store::StoreError;
@@ -19,7 +20,7 @@ const MOST_LOG_BYTES: u64 = 4 << 20;
 /// Between the two a log may grow to this part of what a checkpoint has written in all.
 const LOG_SHARE: u64 = 16;
 
-/// What there is in a store beside a checkpoint.
+/// What follows a checkpoint in a store.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Logs that follow it, ascending.
@@ -28,12 +29,6 @@ pub(crate) struct Found {
     pub(crate) log_bytes: u64,
     /// The number of the frame that comes next.
     pub(crate) next_sequence: u64,
-    /// Values that it does not name.
-    pub(crate) retired: Vec<Key>,
-    /// A generation of which there is no value.
-    pub(crate) next_generation: u64,
-    /// A number of which there is no block.
-    pub(crate) next_block: u32,
 }
 
 /// The beginning of new logs.
@@ -63,6 +58,8 @@ pub(crate) struct Journal {
     pub(super) logs: Vec<u64>,
     /// Bytes in them.
     pub(super) log_bytes: u64,
+    /// What the next three say is known. Nobody asks before the first checkpoint.
+    has_stock: bool,
     /// Values that only the checkpoint before names, or none. They go with the next one.
     pub(super) retired: Vec<Key>,
     /// A generation of which there is no value.
@@ -84,7 +81,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// What follows `manifest`: the next change goes to a new log, because an old one may end in the middle of a frame.
     pub(crate) fn new(manifest: Manifest, found: Found) -> Result<Self, OutOfMemory> {
-        let Found { mut logs, log_bytes, next_sequence, retired, next_generation, next_block } = found;
+        let Found { mut logs, log_bytes, next_sequence } = found;
         logs.try_reserve_exact(1)?;
         logs.push(logs.last().map_or(manifest.log, |last| last + 1));
         let log = LogWriter::new(manifest.meta.dimensions as usize, next_sequence);
@@ -94,18 +91,32 @@ impl Journal {
             log,
             appending: None,
             taken: 0,
+            has_stock: false,
+            retired: Vec::new(),
+            next_generation: manifest.generation + 1,
+            next_block: manifest.next_block,
             manifest,
             logs,
             log_bytes,
-            retired,
-            next_generation,
-            next_block,
             writing: None,
             packing,
             is_packing_due: packing.is_none(),
             is_reshaped: false,
             failed: None,
         })
+    }
+
+    /// Whether it is not known yet which values there are.
+    pub(super) const fn lacks_stock(&self) -> bool {
+        !self.has_stock
+    }
+
+    /// Which values there are.
+    pub(super) fn stock(&mut self, stock: Stock) {
+        self.has_stock = true;
+        self.retired = stock.retired;
+        self.next_generation = self.next_generation.max(stock.next_generation);
+        self.next_block = self.next_block.max(stock.next_block);
     }
 
     /// A generation for a checkpoint that begins. No value has it, not even of one that was dropped: those are deleted later.

@@ -29,6 +29,7 @@
 //! | `budget`  | how much memory goes to what                                         |
 //! | `blocks`  | records -> blocks, neighbours together                               |
 //! | `checkpoint` | writing what has changed, some of it at a time                    |
+//! | `stock`   | which values a store has                                             |
 //! | `open`    | stored values -> index                                               |
 
 mod backing;
@@ -61,6 +62,7 @@ mod pending;
 mod scratch;
 mod search;
 mod stats;
+mod stock;
 mod vector;
 mod verify;
 

@@ -6,13 +6,13 @@ use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
 use super::{Error, Index, Payload};
 use crate::arena::{MOST_BLOCKS, PayloadKind};
-use crate::format::{
-    Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredBlock, StoredSegment, piece_count, zeros,
-};
+use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
+use crate::graph::MAX_LEVEL;
 use crate::order::sort_by;
-use crate::store::Mode;
+use crate::store::{Mode, Room};
 use crate::types::{Id, OutOfMemory};
-use crate::wipe::wipe;
+use crate::wipe::{reserve, wipe};
+use std::borrow::Cow;
 use xxhash_rust::xxh64::xxh64;
 
 /// About how many bytes are read from a store at once: so many values of the length that it handles well, and no more than
@@ -20,26 +20,25 @@ use xxhash_rust::xxh64::xxh64;
 const READ_VALUES: u64 = 64;
 const MOST_READ_BYTES: u64 = 4 << 20;
 
-/// What is in a store, by the names of its values.
+/// No value is in more pieces: a manifest that says so is not believed, since nobody has looked whether there are so many.
+const MOST_PIECES: u32 = 1 << 20;
+
+/// Which checkpoints and logs are in a store, by the names of their values. Those of all others are many, and take longer to
+/// list than a checkpoint takes to read; they are asked for before the first checkpoint that is written (`stock.rs`).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
     /// Generations of the manifests, the newest first.
     pub(crate) manifests: Vec<u64>,
     /// Numbers of the logs, ascending.
     logs: Vec<u64>,
-    /// All values, ascending.
-    keys: Vec<Key>,
 }
 
 impl Inventory {
     /// Sorts names. Those that are not an index's are nobody's business.
-    pub(crate) fn new(names: &[String]) -> Result<Self, OutOfMemory> {
+    pub(crate) fn new(manifests: &[String], logs: &[String]) -> Result<Self, OutOfMemory> {
         let mut inventory = Self::default();
-        inventory.keys.try_reserve_exact(names.len())?;
-        inventory.keys.extend(names.iter().filter_map(|name| Key::parse(name)));
-        sort_by(&mut inventory.keys, |a, b| a < b);
-        for key in &inventory.keys {
-            let (list, number) = match *key {
+        for key in manifests.iter().chain(logs).filter_map(|name| Key::parse(name)) {
+            let (list, number) = match key {
                 Key::Manifest { generation } => (&mut inventory.manifests, generation),
                 Key::Log { number } => (&mut inventory.logs, number),
                 Key::Segment { .. } | Key::Block { .. } => continue,
@@ -47,7 +46,8 @@ impl Inventory {
             list.try_reserve(1)?;
             list.push(number);
         }
-        inventory.manifests.reverse();
+        sort_by(&mut inventory.manifests, |a, b| a > b);
+        sort_by(&mut inventory.logs, |a, b| a < b);
         Ok(inventory)
     }
 
@@ -62,52 +62,12 @@ impl Inventory {
         self.logs.get(first..).unwrap_or_default()
     }
 
-    /// What there is beside a checkpoint that counts.
-    fn beside(self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Result<Found, OutOfMemory> {
+    /// The same, when the index is to know them.
+    fn found(&self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Result<Found, OutOfMemory> {
         let mut logs = Vec::new();
         logs.try_reserve_exact(self.logs_since(manifest).len() + 1)?;
         logs.extend_from_slice(self.logs_since(manifest));
-        let next_generation = self.next_generation();
-        let next_block = self.next_block().max(manifest.next_block);
-        let mut retired = self.keys;
-        let segments = &manifest.segments;
-        retired.retain(|key| match *key {
-            Key::Manifest { generation } => generation != manifest.generation,
-            Key::Log { number } => number < manifest.log,
-            Key::Segment { kind, index, generation, piece } => {
-                let place = segments.binary_search_by_key(&(kind, index), |segment| (segment.kind, segment.index));
-                let named = place.ok().and_then(|place| segments.get(place));
-                !named.is_some_and(|named| {
-                    let pieces = piece_count(named.bytes, manifest.piece_bytes);
-                    named.generation == generation && pieces.is_some_and(|pieces| piece < pieces)
-                })
-            }
-            Key::Block { number, piece } => {
-                let place = manifest.blocks.binary_search_by_key(&number, |block| block.number);
-                let named = place.ok().and_then(|place| manifest.blocks.get(place));
-                let pieces = named.and_then(|named| piece_count(named.stored_bytes, manifest.piece_bytes));
-                pieces.is_none_or(|pieces| piece >= pieces)
-            }
-        });
-        Ok(Found { logs, log_bytes, next_sequence, retired, next_generation, next_block })
-    }
-
-    /// A generation of which there is no value.
-    fn next_generation(&self) -> u64 {
-        let generations = self.keys.iter().map(|key| match *key {
-            Key::Manifest { generation } | Key::Segment { generation, .. } => generation,
-            Key::Log { .. } | Key::Block { .. } => 0,
-        });
-        generations.max().unwrap_or(0) + 1
-    }
-
-    /// A number of which there is no block.
-    fn next_block(&self) -> u32 {
-        let numbers = self.keys.iter().filter_map(|key| match *key {
-            Key::Block { number, .. } if number < MOST_BLOCKS => Some(number),
-            _ => None,
-        });
-        numbers.max().map_or(0, |last| last.saturating_add(1))
+        Ok(Found { logs, log_bytes, next_sequence })
     }
 }
 
@@ -115,21 +75,22 @@ impl Inventory {
 pub(crate) struct Opening {
     manifest: Manifest,
     filling: Filling,
-    /// The next segment of slots.
+    /// The next segment of slots to be asked for, and to be taken.
+    asked: usize,
     next: usize,
 }
 
 impl Opening {
     /// From the manifest of this generation.
-    pub(crate) fn begin(generation: u64, manifest: &[u8], inventory: &Inventory) -> Result<Self, Error> {
+    pub(crate) fn begin(generation: u64, manifest: &[u8]) -> Result<Self, Error> {
         let key = Key::Manifest { generation };
         let manifest = Manifest::decode(manifest).map_err(|error| named(key, error.into()))?;
         if manifest.generation != generation {
             return Err(corrupt(format!("{key} says that it is of {}", manifest.generation)).into());
         }
-        let pieces = |segment: &StoredSegment| u64::from(piece_count(segment.bytes, manifest.piece_bytes).unwrap_or(0));
-        // Nothing is asked for, or made room for, that cannot be there.
-        if manifest.segments.iter().map(pieces).sum::<u64>() > inventory.keys.len() as u64 {
+        let is_possible = |bytes| piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| pieces <= MOST_PIECES);
+        // Nothing is asked for that cannot be there.
+        if !manifest.segments.iter().all(|segment| is_possible(segment.bytes)) {
             return Err(corrupt("values that the manifest names are missing").into());
         }
         let mut filling = Filling::begin(manifest.meta, Source::Checkpoint)?;
@@ -139,17 +100,33 @@ impl Opening {
         if manifest.next_block > MOST_BLOCKS {
             return Err(corrupt("the manifest counts more blocks than there can be").into());
         }
-        // One of more values than there are is not read, and so not asked for.
-        let is_possible = |block: &StoredBlock| {
-            let pieces = piece_count(block.stored_bytes, manifest.piece_bytes);
-            pieces.is_some_and(|pieces| pieces as usize <= inventory.keys.len())
-        };
-        filling.blocks(&manifest.blocks, is_possible)?;
-        Ok(Self { manifest, filling, next: 0 })
+        filling.blocks(&manifest.blocks, |block| is_possible(block.stored_bytes))?;
+        let opening = Self { manifest, filling, asked: 0, next: 0 };
+        if !(0..opening.filling.segments()).all(|segment| opening.fits(segment)) {
+            return Err(corrupt("the manifest names segments that are longer than what their slots can have").into());
+        }
+        Ok(opening)
+    }
+
+    /// Whether no value of a segment is longer than what its slots can have: as many names are made as it has pieces, and nobody
+    /// has looked whether there are so many. Exactly how long it must be is known when it has been read.
+    fn fits(&self, segment: usize) -> bool {
+        let slots = self.filling.slots_in(segment).len();
+        let parts = &self.filling.index().parts;
+        // On each level above the lowest a list is half as long as there.
+        let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
+        let codes = parts.codes.array_bytes(segment, slots).iter().sum();
+        let most_bytes = [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots];
+        self.stored(segment).zip(most_bytes).all(|(stored, most_bytes)| stored.bytes <= most_bytes as u64)
     }
 
     pub(crate) const fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// How long all values are that are to be read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.manifest.segments.iter().fold(0, |all, segment| segment.bytes.saturating_add(all))
     }
 
     /// The values of a segment of slots, in the order of [`VALUES`].
@@ -159,15 +136,14 @@ impl Opening {
         (0..VALUES.len()).filter_map(move |value| self.manifest.segments.get(value * count + segment))
     }
 
-    /// What is to be read next; nothing at the end.
-    pub(crate) fn wanted(&self) -> Result<Vec<String>, OutOfMemory> {
+    /// What is to be read next; nothing at the end. More may be asked for before it is taken, in the same order.
+    pub(crate) fn wanted(&mut self) -> Result<Vec<String>, OutOfMemory> {
         let piece_bytes = self.manifest.piece_bytes;
         let enough = (READ_VALUES * u64::from(piece_bytes)).min(MOST_READ_BYTES);
         let (mut keys, mut bytes) = (Vec::new(), 0u64);
-        for segment in self.next..self.filling.segments() {
-            if bytes >= enough {
-                break;
-            }
+        while self.asked < self.filling.segments() && bytes < enough {
+            let segment = self.asked;
+            self.asked += 1;
             for stored in self.stored(segment) {
                 bytes = bytes.saturating_add(stored.bytes);
                 for key in keys_of(stored, piece_bytes) {
@@ -179,14 +155,14 @@ impl Opening {
         Ok(keys)
     }
 
-    /// Takes what [`Opening::wanted`] asked for.
-    pub(crate) fn take(&mut self, values: Vec<Option<Vec<u8>>>) -> Result<(), Error> {
-        let mut values = values.into_iter();
-        while values.len() > 0 && self.next < self.filling.segments() {
+    /// Takes what [`Opening::wanted`] asked for first of what has not been taken.
+    pub(crate) fn take(&mut self, room: &Room) -> Result<(), Error> {
+        let mut at = 0;
+        while at < room.len() && self.next < self.filling.segments() {
             let segment = self.next;
-            let mut joined: [Vec<u8>; VALUES.len()] = Default::default();
+            let mut joined: [Cow<'_, [u8]>; VALUES.len()] = Default::default();
             for (place, (stored, (kind, _))) in joined.iter_mut().zip(self.stored(segment).zip(VALUES)) {
-                *place = whole(stored, self.manifest.piece_bytes, &mut values)?;
+                *place = whole(stored, self.manifest.piece_bytes, room, &mut at)?;
                 if (stored.kind, stored.index as usize) != (kind, segment) {
                     return Err(corrupt("the manifest names other segments than its slots have").into());
                 }
@@ -223,18 +199,29 @@ fn named(key: Key, error: Error) -> Error {
     }
 }
 
-/// The value of a segment, which must be as it was written.
-fn whole(
-    stored: &StoredSegment,
-    piece_bytes: u32,
-    values: &mut impl Iterator<Item = Option<Vec<u8>>>,
-) -> Result<Vec<u8>, Error> {
-    let joined = join(keys_of(stored, piece_bytes), values)?;
+/// The value of a segment, whose first piece is the one `at` this place, and which must be as it was written.
+fn whole<'a>(stored: &StoredSegment, piece_bytes: u32, room: &'a Room, at: &mut usize) -> Result<Cow<'a, [u8]>, Error> {
+    let first = *at;
+    for key in keys_of(stored, piece_bytes) {
+        if !room.has(*at) {
+            return Err(corrupt(format!("{key} is missing")).into());
+        }
+        *at += 1;
+    }
+    let mut joined = room.joined(first..*at)?;
     if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
+        wipe_own(&mut joined);
         let name = keys_of(stored, piece_bytes).next().map(|key| key.to_string());
         return Err(corrupt(format!("{} is not as it was written", name.unwrap_or_default())).into());
     }
     Ok(joined)
+}
+
+/// Overwrites what was copied to be joined. What is lent, its owner overwrites.
+fn wipe_own(value: &mut Cow<'_, [u8]>) {
+    if let Cow::Owned(joined) = value {
+        wipe(joined);
+    }
 }
 
 /// One value from its pieces, of which each must be there.
@@ -245,12 +232,13 @@ pub(super) fn join(
     let mut joined = Vec::new();
     for key in keys {
         let Some(mut piece) = values.next().flatten() else {
+            wipe(&mut joined);
             return Err(corrupt(format!("{key} is missing")).into());
         };
         if joined.is_empty() {
             joined = piece;
         } else {
-            joined.try_reserve(piece.len()).map_err(|_| Error::OutOfMemory)?;
+            reserve(&mut joined, piece.len())?;
             joined.extend_from_slice(&piece);
             wipe(&mut piece);
         }
@@ -259,15 +247,21 @@ pub(super) fn join(
 }
 
 /// The arrays of one segment of slots, in the values that hold them.
-struct Values {
-    values: [Vec<u8>; VALUES.len()],
+struct Values<'a> {
+    values: [Cow<'a, [u8]>; VALUES.len()],
     /// What has not been taken of each array, by kind: from where in its value to where.
     left: [(usize, usize); Kind::Expiries as usize],
 }
 
-impl Values {
+impl Drop for Values<'_> {
+    fn drop(&mut self) {
+        self.values.iter_mut().for_each(wipe_own);
+    }
+}
+
+impl<'a> Values<'a> {
     /// The arrays of a known length lie in front in each value, and the last one has the rest.
-    fn new(values: [Vec<u8>; VALUES.len()], filling: &Filling, segment: usize) -> Result<Self, Error> {
+    fn new(values: [Cow<'a, [u8]>; VALUES.len()], filling: &Filling, segment: usize) -> Result<Self, Error> {
         let slots = filling.slots_in(segment).len();
         let parts = &filling.index().parts;
         let [codes, lower, scales] = parts.codes.array_bytes(segment, slots);
@@ -299,7 +293,7 @@ impl Values {
     }
 }
 
-impl Arrays for Values {
+impl Arrays for Values<'_> {
     fn left(&self, kind: Kind) -> u64 {
         self.left.get(kind as usize - 1).map_or(0, |(start, end)| (end - start) as u64)
     }
@@ -370,7 +364,7 @@ impl Replay {
     }
 
     /// The index as it was when the last change was committed.
-    pub(crate) fn finish(self, inventory: Inventory, mode: Mode) -> Result<Index, Error> {
+    pub(crate) fn finish(self, inventory: &Inventory, mode: Mode) -> Result<Index, Error> {
         let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
         index.pending.hold(false);
         // For what expires before anything else happens.
@@ -381,7 +375,7 @@ impl Replay {
         index.backing = match mode {
             Mode::ReadOnly => Backing::ReadOnly { piece_bytes: manifest.piece_bytes },
             Mode::ReadWrite => {
-                let found = inventory.beside(&manifest, log_bytes, next_sequence)?;
+                let found = inventory.found(&manifest, log_bytes, next_sequence)?;
                 Backing::Journal(Journal::new(manifest, found)?)
             }
         };
@@ -392,7 +386,7 @@ impl Replay {
 impl Index {
     /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. What the place
     /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`.
-    pub(crate) fn attach(&mut self, inventory: Inventory, piece_bytes: usize) -> Result<(), Error> {
+    pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
         let manifest = Manifest {
             generation: 0,
             log: 0,
@@ -404,7 +398,7 @@ impl Index {
             segments: Vec::new(),
             blocks: Vec::new(),
         };
-        let found = inventory.beside(&manifest, 0, 1)?;
+        let found = inventory.found(&manifest, 0, 1)?;
         let journal = Journal::new(manifest, found)?;
         self.thaw()?;
         self.parts.records.store(self.parts.slots())?;

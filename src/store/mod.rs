@@ -5,6 +5,7 @@
 //! | `key`      | which strings are keys                                                |
 //! | `batch`    | what a commit changes, as one value                                   |
 //! | `options`  | how a place is opened: for what, and how durable                      |
+//! | `room`     | where values are read to that are looked at once                      |
 //! | `error`    | what can go wrong with a medium                                       |
 //! | `contract` | the tests that every implementation passes                            |
 //! | `memory`   | a map, for tests and as the smallest example                          |
@@ -19,6 +20,7 @@ mod fault;
 mod key;
 mod memory;
 mod options;
+mod room;
 
 pub use batch::Batch;
 pub use contract::prove_store;
@@ -27,6 +29,7 @@ pub use fault::{Call, Fault, FaultStore, Plan};
 pub(crate) use key::is_key;
 pub use memory::MemoryStore;
 pub use options::{Durability, Mode, StoreOptions};
+pub use room::Room;
 
 /// Any place for bytes.
 ///
@@ -50,6 +53,18 @@ pub use options::{Durability, Mode, StoreOptions};
 pub trait Store {
     /// The values of `keys`, in their order; none for a key without a value. A key may be asked for twice.
     fn read(&self, keys: &[String]) -> impl Future<Output = Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
+    /// As [`Store::read`], into `room` instead of what it held, for keys to whose values nothing was ever appended: where
+    /// appending makes values beside values, it need not look for those.
+    fn read_into(&self, keys: &[String], room: &mut Room) -> impl Future<Output = Result<(), StoreError>> {
+        async {
+            room.own(self.read(keys).await?);
+            Ok(())
+        }
+    }
+
+    /// Says what [`Store::read_into`] will be asked for, so that it may come already. Nobody may ask after all.
+    fn expect(&self, _keys: &[String]) {}
 
     /// Makes all changes of the batch, or none.
     fn commit(&self, batch: Batch) -> impl Future<Output = Result<(), StoreError>>;

@@ -5,12 +5,13 @@
 //! functions: code that lives across an await is large, and every byte of it is downloaded.
 
 use super::asked::Asked;
-use super::bytes::{copy_out, join};
+use super::bytes::{copy_out, join, lay};
 use super::indexed_db::{self, IndexedDb};
 use super::js_store::JsStore;
 use super::object::{get, items, pair, unexpected};
 use super::pieces::{self, Pieces};
-use crate::store::{Batch, Durability, Mode, Store, StoreError};
+use crate::store::{Batch, Durability, Mode, Room, Store, StoreError};
+use core::cell::RefCell;
 use js_sys::{Array, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -23,13 +24,17 @@ enum Medium {
 /// One of the stores of this platform: the browser's IndexedDB, or an object of the caller's.
 ///
 /// IndexedDB cannot append; an object can if it has a method for it. Otherwise what is appended is written as a value
-/// under a name of its own (`pieces.rs`). Such are found as well if the object has got the method since: a value that has
+/// under a name of its own (`pieces.rs`). Which keys have such pieces is learned by listing: names that begin as a key does
+/// must have been listed before it is read, written or appended to, which `driver` does anyway. Pieces are found as well if the object has got the method since: a value that has
 /// pieces goes on to grow by them.
 #[derive(Debug)]
 pub struct AnyStore {
     medium: Medium,
     pieces: Pieces,
     value_bytes: usize,
+    /// What has been asked for before somebody waits for it: the first of its keys, which no other question at that time begins
+    /// with, and the question.
+    expected: RefCell<Option<(String, Asked)>>,
 }
 
 impl AnyStore {
@@ -37,7 +42,7 @@ impl AnyStore {
     pub async fn indexed_db(name: &str, mode: Mode, durability: Durability) -> Result<Option<Self>, StoreError> {
         match IndexedDb::open(name, mode, durability).await? {
             None => Ok(None),
-            Some(database) => Self::listed(Medium::IndexedDb(database), indexed_db::VALUE_BYTES).await.map(Some),
+            Some(database) => Ok(Some(Self::around(Medium::IndexedDb(database), indexed_db::VALUE_BYTES))),
         }
     }
 
@@ -48,23 +53,19 @@ impl AnyStore {
     }
 
     /// An object with the methods of the package's interface `Store`.
-    pub async fn js(object: JsValue) -> Result<Self, StoreError> {
+    pub fn js(object: JsValue) -> Result<Self, StoreError> {
         let store = JsStore { object };
         let value_bytes = store.value_bytes()?;
-        Self::listed(Medium::Js(store), value_bytes).await
+        Ok(Self::around(Medium::Js(store), value_bytes))
     }
 
-    /// The store, once it knows which values have pieces.
-    async fn listed(medium: Medium, value_bytes: usize) -> Result<Self, StoreError> {
-        let store = Self { medium, pieces: Pieces::default(), value_bytes };
-        let answer = store.ask_names("")?.answer().await?;
-        store.keys("", &answer)?;
-        Ok(store)
+    fn around(medium: Medium, value_bytes: usize) -> Self {
+        Self { medium, pieces: Pieces::default(), value_bytes, expected: RefCell::default() }
     }
 
     /// Adds what finds the pieces of a key.
     fn find_pieces(&self, key: &str, queries: &Array) -> Result<(), StoreError> {
-        let count = self.pieces.count(key);
+        let count = self.pieces.count(key)?;
         match &self.medium {
             // A query more doubles the cost, so it is made only where there are pieces, as far as this connection knows.
             // Of what another one appends it does not.
@@ -82,50 +83,94 @@ impl AnyStore {
         Ok(())
     }
 
-    /// Asks for values. The answer to each key ends where `ends` says.
-    fn ask_values(&self, keys: &[String], ends: &mut Vec<u32>) -> Result<Asked, StoreError> {
+    /// Asks for values; where they are not `whole`, for their pieces as well. The answer to each key ends where `ends` says. Where
+    /// the object offers to, it reads into `memory`.
+    fn ask_values(&self, keys: &[String], ends: Option<&mut Vec<u32>>, memory: &mut [u8]) -> Result<Asked, StoreError> {
         let queries = Array::new();
+        let mut ends = ends;
         for key in keys {
             queries.push(&key.as_str().into());
-            self.find_pieces(key, &queries)?;
-            ends.push(queries.length());
+            if let Some(ends) = &mut ends {
+                self.find_pieces(key, &queries)?;
+                ends.push(queries.length());
+            }
         }
         match &self.medium {
             Medium::IndexedDb(database) => database.read(&queries),
-            Medium::Js(store) => store.call("read", &Array::of1(&queries)),
+            Medium::Js(store) => store.read(&queries, memory),
         }
     }
 
-    /// Values from an answer.
-    fn values(&self, answer: &JsValue, ends: &[u32]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let found = items(answer)?;
-        if found.length() != ends.last().map_or(0, |&end| end) {
-            return Err(unexpected("an array with a value for each key", answer));
+    fn uses_room(&self) -> bool {
+        if let Medium::Js(store) = &self.medium { store.takes_room() } else { true }
+    }
+
+    /// Whole values, or what has been asked for of them.
+    fn ask_whole(&self, keys: &[String], memory: &mut [u8]) -> Result<Asked, StoreError> {
+        // Else whoever expected it has given up.
+        if let Some((first, asked)) = self.expected.take()
+            && keys.first() == Some(&first)
+        {
+            return Ok(asked);
         }
+        self.ask_values(keys, None, memory)
+    }
+
+    /// The parts of an answer, of which there must be so many.
+    fn parts(&self, answer: &JsValue, count: usize) -> Result<Array, StoreError> {
+        let found = items(answer)?;
+        if found.length() as usize == count {
+            Ok(found)
+        } else {
+            Err(unexpected("an array with a value for each key", answer))
+        }
+    }
+
+    /// What one of them has found.
+    #[inline(never)]
+    fn found(&self, parts: &Array, at: u32) -> Result<JsValue, StoreError> {
+        let part = parts.get(at);
+        if let Medium::Js(_) = self.medium { Ok(part) } else { get(&part, "result") }
+    }
+
+    /// Values from an answer, with their pieces.
+    fn values(&self, answer: &JsValue, ends: &[u32]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let parts = self.parts(answer, ends.last().map_or(0, |&end| end as usize))?;
         let mut at = 0;
         let mut values = Vec::new();
         for &end in ends {
             let mut value = None;
             while at < end {
-                self.join(&found.get(at), &mut value)?;
+                let found = self.found(&parts, at)?;
                 at += 1;
+                if Array::is_array(&found) {
+                    let pieces: Array = found.unchecked_into();
+                    pieces.iter().try_for_each(|piece| join(&piece, &mut value))?;
+                } else {
+                    join(&found, &mut value)?;
+                }
             }
             values.push(value);
         }
         Ok(values)
     }
 
-    /// Adds what one query has found to a value.
-    fn join(&self, part: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), StoreError> {
-        if let Medium::Js(_) = self.medium {
-            return join(part, value);
+    /// Whole values from an answer.
+    fn lay(&self, answer: &JsValue, count: usize, room: &mut Room) -> Result<(), StoreError> {
+        let parts = self.parts(answer, count)?;
+        let mut used = matches!(self.medium, Medium::IndexedDb(_)).then_some(0);
+        for at in 0..count as u32 {
+            let found = self.found(&parts, at)?;
+            let place = lay(&found, room.memory(), &mut used)?;
+            let mut value = None;
+            if place.is_empty() {
+                join(&found, &mut value)?;
+            } else {
+                value = Some(Vec::new());
+            }
+            room.push(value, place);
         }
-        let found = get(part, "result")?;
-        if !Array::is_array(&found) {
-            return join(&found, value);
-        }
-        let pieces: Array = found.unchecked_into();
-        pieces.iter().try_for_each(|piece| join(&piece, value))
+        Ok(())
     }
 
     fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
@@ -142,7 +187,7 @@ impl AnyStore {
             deletes.push(&key.as_str().into());
         }
         for key in batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes) {
-            if self.pieces.count(key) > 0 {
+            if self.pieces.count(key)? > 0 {
                 self.find_pieces(key, &deletes)?;
                 replaced.push(key.clone());
             }
@@ -155,7 +200,7 @@ impl AnyStore {
     }
 
     fn ask_append(&self, key: &str, mut bytes: &[u8]) -> Result<Asked, StoreError> {
-        let count = self.pieces.count(key);
+        let count = self.pieces.count(key)?;
         if let Medium::Js(store) = &self.medium
             && count == 0
             && store.can_append()
@@ -196,7 +241,9 @@ impl AnyStore {
                 _ => return Err(unexpected("an array of keys that begin as asked", &name)),
             }
         }
-        Ok(self.pieces.keys_of(names))
+        let keys = self.pieces.keys_of(names);
+        self.pieces.know(prefix);
+        Ok(keys)
     }
 
     fn ask_close(&self) -> Result<Asked, StoreError> {
@@ -213,8 +260,23 @@ impl AnyStore {
 impl Store for AnyStore {
     async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let mut ends = Vec::new();
-        let answer = self.ask_values(keys, &mut ends)?.answer().await?;
+        let answer = self.ask_values(keys, Some(&mut ends), &mut [])?.answer().await?;
         self.values(&answer, &ends)
+    }
+
+    async fn read_into(&self, keys: &[String], room: &mut Room) -> Result<(), StoreError> {
+        let memory = room.cleared(self.uses_room());
+        let answer = self.ask_whole(keys, memory)?.answer().await?;
+        self.lay(&answer, keys.len(), room)
+    }
+
+    fn expect(&self, keys: &[String]) {
+        // Others read while they are asked.
+        if let (Medium::IndexedDb(_), Some(first)) = (&self.medium, keys.first())
+            && let Ok(asked) = self.ask_values(keys, None, &mut [])
+        {
+            self.expected.replace(Some((first.clone(), asked)));
+        }
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {

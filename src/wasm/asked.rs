@@ -6,25 +6,27 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise};
 use wasm_bindgen::JsValue;
 
-/// What is waited for, and where the answer is then.
+/// What is waited for, and where the answer is then. From the first moment on somebody is told of a failure, so that it is no
+/// unhandled rejection when nobody waits after all.
+#[derive(Debug)]
 pub(super) struct Asked {
-    promise: Promise,
+    promise: JsFuture,
     requests: Option<Array>,
 }
 
 impl Asked {
     /// The promise is fulfilled with the answer.
-    pub(super) const fn for_value(promise: Promise) -> Self {
-        Self { promise, requests: None }
+    pub(super) fn for_value(promise: Promise) -> Self {
+        Self { promise: promise.into(), requests: None }
     }
 
     /// The requests have their results when the promise is fulfilled.
-    pub(super) const fn for_results(promise: Promise, requests: Array) -> Self {
-        Self { promise, requests: Some(requests) }
+    pub(super) fn for_results(promise: Promise, requests: Array) -> Self {
+        Self { promise: promise.into(), requests: Some(requests) }
     }
 
     pub(super) async fn answer(self) -> Result<JsValue, StoreError> {
-        let given = JsFuture::from(self.promise).await?;
+        let given = self.promise.await?;
         forget_thrown();
         Ok(self.requests.map_or(given, JsValue::from))
     }

@@ -1,10 +1,11 @@
 //! Typed arrays as places for an index's bytes. They lie outside the WebAssembly heap, so an index is written and read
 //! without being held twice. And arrays as stores take and give them.
 
-use super::object::unexpected;
+use super::object::{get, unexpected};
 use crate::format::{ByteSink, ByteSource};
 use crate::index::Error;
 use crate::store::StoreError;
+use core::ops::Range;
 use js_sys::{ArrayBuffer, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -54,15 +55,52 @@ pub(super) fn copy_out(bytes: &[u8]) -> Result<JsValue, StoreError> {
     Ok(array.into())
 }
 
+/// This program's memory as JavaScript sees it.
+fn buffer() -> Result<JsValue, StoreError> {
+    get(&wasm_bindgen::memory(), "buffer")
+}
+
+/// Bytes of this program's as an array that others may write to. It is good until the memory grows.
+pub(super) fn own_memory(bytes: &mut [u8]) -> Result<JsValue, StoreError> {
+    let start = bytes.as_mut_ptr() as usize;
+    Ok(Uint8Array::new_with_byte_offset_and_length(&buffer()?, start as u32, bytes.len() as u32).into())
+}
+
+/// Where in `memory` what a store has found is: the store may have put it there, or it is copied behind what is `used`, if that
+/// is told. Nowhere when there is no room, or it is not bytes.
+pub(super) fn lay(found: &JsValue, memory: &mut [u8], used: &mut Option<usize>) -> Result<Range<usize>, StoreError> {
+    if memory.is_empty() || !is_bytes(found) {
+        return Ok(0..0);
+    }
+    let array: &Uint8Array = found.unchecked_ref();
+    let len = array.length() as usize;
+    let start = match *used {
+        Some(used) => used,
+        None if buffer()? == JsValue::from(array.buffer()) => {
+            (array.byte_offset() as usize).wrapping_sub(memory.as_ptr() as usize)
+        }
+        None => return Ok(0..0),
+    };
+    let place = start..start.saturating_add(len);
+    let Some(bytes) = memory.get_mut(place.clone()) else { return Ok(0..0) };
+    if let Some(used) = used {
+        array.copy_to(bytes);
+        *used = place.end;
+    }
+    Ok(place)
+}
+
+/// An array from another realm (a frame, a test runner's sandbox) is none of this realm's class.
+fn is_bytes(found: &JsValue) -> bool {
+    ArrayBuffer::is_view(found) && Reflect::get(found, &Symbol::to_string_tag()).is_ok_and(|name| name == "Uint8Array")
+}
+
 /// Adds what a store has found to a value: the bytes of a `Uint8Array`, or nothing.
 pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), StoreError> {
     if found.is_undefined() {
         return Ok(());
     }
-    // An array from another realm (a frame, a test runner's sandbox) is none of this realm's class.
-    let is_bytes = ArrayBuffer::is_view(found)
-        && Reflect::get(found, &Symbol::to_string_tag()).is_ok_and(|name| name == "Uint8Array");
-    if !is_bytes {
+    if !is_bytes(found) {
         return Err(unexpected("a Uint8Array or undefined", found));
     }
     let (array, value): (&Uint8Array, _) = (found.unchecked_ref(), value.get_or_insert_default());

@@ -2,6 +2,7 @@
 //! the package's interface `Store`, and perhaps `append`. What it throws is as good as a rejected promise.
 
 use super::asked::Asked;
+use super::bytes::own_memory;
 use super::object::{get, set, unexpected};
 use super::values::whole;
 use crate::store::StoreError;
@@ -28,6 +29,21 @@ impl JsStore {
 
     pub(super) fn can_append(&self) -> bool {
         get(&self.object, "append").is_ok_and(|method| !method.is_undefined())
+    }
+
+    /// Whether it reads into memory that it is lent.
+    pub(super) fn takes_room(&self) -> bool {
+        get(&self.object, "takesRoom").is_ok_and(|takes| takes.is_truthy())
+    }
+
+    /// Asks for values. A store of the package's own puts them into this memory as far as they go: nothing else in it runs before
+    /// they are there, so that it stays where it is.
+    pub(super) fn read(&self, queries: &Array, memory: &mut [u8]) -> Result<Asked, StoreError> {
+        let arguments = Array::of1(queries);
+        if !memory.is_empty() {
+            arguments.push(&own_memory(memory)?);
+        }
+        self.call("read", &arguments)
     }
 
     pub(super) fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {

@@ -5,6 +5,7 @@
 //! A caller's object without `append` has to take the `~`, and eleven characters more than a key has.
 
 use crate::format::push_digits;
+use crate::store::StoreError;
 use core::cell::RefCell;
 
 /// What comes between a key and the number of a piece, and after all of its numbers.
@@ -12,6 +13,9 @@ pub(super) const MARK: &str = "~";
 
 /// Of the number of a piece: as many as the largest has.
 const DIGITS: usize = 10;
+
+/// What is wrong when pieces are asked for of which nobody knows.
+const UNLISTED: &str = "a key was not listed";
 
 /// The name of a piece.
 pub(super) fn name(key: &str, number: u32) -> String {
@@ -26,12 +30,29 @@ pub(super) struct Pieces {
     /// Each key, with a number above those of all its pieces. It may have fewer of them: a number is used up even if
     /// writing its piece fails, since it may be there all the same.
     counts: RefCell<Vec<(String, u32)>>,
+    /// What the keys begin with of which all pieces that there were have been taken down.
+    known: RefCell<Vec<String>>,
 }
 
 impl Pieces {
-    /// A number above those of all pieces that the key may have; 0 when it has none.
-    pub(super) fn count(&self, key: &str) -> u32 {
-        self.counts.borrow().iter().find(|(known, _)| known == key).map_or(0, |&(_, count)| count)
+    /// All names that begin so have been taken down.
+    pub(super) fn know(&self, prefix: &str) {
+        if !self.knows(prefix) {
+            self.known.borrow_mut().push(prefix.to_owned());
+        }
+    }
+
+    fn knows(&self, key: &str) -> bool {
+        self.known.borrow().iter().any(|prefix| key.starts_with(prefix.as_str()))
+    }
+
+    /// A number above those of all pieces that the key may have; 0 when it has none. Fails where names that begin as the key
+    /// does were never listed: it may have pieces that nobody knows of.
+    pub(super) fn count(&self, key: &str) -> Result<u32, StoreError> {
+        if !self.knows(key) {
+            return Err(StoreError::failed(UNLISTED));
+        }
+        Ok(self.counts.borrow().iter().find(|(known, _)| known == key).map_or(0, |&(_, count)| count))
     }
 
     /// Takes down that there may be a piece of this number.

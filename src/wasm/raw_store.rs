@@ -51,7 +51,7 @@ enum Place {
 impl Place {
     async fn open(self, mode: Mode) -> Result<AnyStore, Error> {
         match self {
-            Self::Object(object) => Ok(AnyStore::js(object).await?),
+            Self::Object(object) => Ok(AnyStore::js(object)?),
             Self::IndexedDb(name, durability) => {
                 AnyStore::indexed_db(&name, mode, durability).await?.ok_or_else(not_found)
             }

@@ -40,7 +40,9 @@ fn no_freed_memory_has_a_deleted_record_in_it() {
             if number == 250 {
                 now(stored.checkpoint()).unwrap();
                 now(stored.close()).unwrap();
-                stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+                let (opened, freed) = freed_with(SECRET, || now(StoredIndex::open(place.clone(), options)).unwrap());
+                assert_eq!(freed, 0, "while it is opened");
+                stored = opened;
             }
         }
         now(stored.commit()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, SearchOptions, StoredIndex};
+use thermocline::{Config, Error, Id, MemoryStore, Mode, OpenOptions, Quantization, SearchOptions, StoredIndex};
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::layout::{Manifest, manifests};
@@ -271,6 +271,45 @@ fn hostile_manifests_are_refused() {
     seal(&mut empty);
     attempt(empty);
     assert!(refused > 500, "{refused}");
+}
+
+/// What a manifest may say of a segment is what its slots can have. Here they have all of it, and one byte more is refused
+/// before anything is read.
+#[test]
+fn segments_may_be_as_long_as_their_slots_allow() {
+    const RECORDS: usize = 20;
+    for quantization in Quantization::ALL {
+        let place = MemoryStore::with_value_bytes(700);
+        let config = Config { quantization, ..Config::new(DIMENSIONS) };
+        let stored =
+            now(StoredIndex::open(place.clone(), OpenOptions { config: Some(config), ..Default::default() })).unwrap();
+        let mut rng = Rng(4);
+        for number in 0..RECORDS {
+            let id = Id::from(&*format!("{number:0>width$}", width = Id::MAX_TEXT_BYTES));
+            let vector = rng.vector(DIMENSIONS);
+            stored.change(|index| index.insert_with_id_expiring(id, &vector, None, Some(1e15))).unwrap();
+        }
+        now(stored.checkpoint()).unwrap();
+        let known = manifests(&content(&place));
+        known.iter().skip(1).for_each(|(older, _)| delete(&place, older));
+        let (name, newest) = &known[0];
+        assert_eq!(open(&place, Mode::ReadOnly).unwrap().index().unwrap().len(), RECORDS);
+        for (number, &(kind, .., bytes)) in newest.segments.iter().enumerate() {
+            match kind {
+                8 => assert_eq!(bytes, (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64),
+                12 => assert_eq!(bytes, RECORDS as u64 * (4 + 8)),
+                // Nodes could be on more levels than they are on.
+                6 => continue,
+                _ => {}
+            }
+            let mut forged = content(&place)[name].clone();
+            forged[160 + 32 * number + 16..][..8].copy_from_slice(&(bytes + 1).to_le_bytes());
+            seal(&mut forged);
+            let refused = open(&with(&place, name, Some(forged)), Mode::ReadOnly).err();
+            let why = |error: &Error| error.to_string().contains("longer than what their slots can have");
+            assert!(refused.as_ref().is_some_and(why), "kind {kind}: {refused:?}");
+        }
+    }
 }
 
 #[test]

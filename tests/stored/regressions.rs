@@ -31,9 +31,9 @@ fn ids(place: &MemoryStore) -> Vec<String> {
 #[test]
 fn a_change_after_a_checkpoint_that_only_seemed_to_fail_is_kept() {
     let place = MemoryStore::default();
-    // Two lists, the first checkpoint, an append, and the second checkpoint.
+    // Four short lists, a long one and the first checkpoint, an append, and the second checkpoint.
     let error = StoreError::Failed { why: "as planned".to_owned() };
-    let plan = Plan { call: 4, fault: Fault::After, error, is_dead_after: false };
+    let plan = Plan { call: 7, fault: Fault::After, error, is_dead_after: false };
     let stored = now(StoredIndex::open(Shared::new(&place, Some(plan)), options())).unwrap();
     insert(&stored, "before");
     now(stored.commit()).unwrap();
@@ -158,12 +158,12 @@ fn a_place_is_free_after_a_first_checkpoint_that_was_cut_off() {
 fn closing_says_what_was_not_kept() {
     let place = MemoryStore::default();
     let error = StoreError::QuotaExceeded;
-    let plan = Plan { call: 3, fault: Fault::Before, error, is_dead_after: true };
+    let plan = Plan { call: 6, fault: Fault::Before, error, is_dead_after: true };
     let store = Shared::new(&place, Some(plan));
     let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
     insert(&stored, "a");
     assert_eq!(now(stored.close()), Err(Error::QuotaExceeded));
-    assert_eq!(store.calls().len(), 5, "list, list, checkpoint, append, close");
+    assert_eq!(store.calls().len(), 8, "five lists, checkpoint, append, close");
 }
 
 #[test]

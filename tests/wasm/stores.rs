@@ -152,7 +152,13 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
 }
 
 async fn indexed_db(name: &str) -> AnyStore {
-    AnyStore::indexed_db(name, Mode::ReadWrite, Durability::Relaxed).await.unwrap().unwrap()
+    all_listed(AnyStore::indexed_db(name, Mode::ReadWrite, Durability::Relaxed).await.unwrap().unwrap()).await
+}
+
+/// A store that knows which of its keys have pieces.
+async fn all_listed(store: AnyStore) -> AnyStore {
+    store.list("").await.unwrap();
+    store
 }
 
 #[track_caller]
@@ -165,7 +171,7 @@ fn failed<T: core::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
 async fn an_object_keeps_what_a_store_promises() {
     for members in ["", APPEND, "valueBytes: 1000,"] {
         let object = object(members);
-        contract(async || AnyStore::js(object.clone()).await.unwrap()).await;
+        contract(async || all_listed(AnyStore::js(object.clone()).unwrap()).await).await;
         assert_eq!(
             Reflect::get(&Reflect::get(&object, &"values".into()).unwrap(), &"size".into()).unwrap(),
             0,
@@ -184,7 +190,7 @@ async fn indexed_db_keeps_what_a_store_promises() {
             continue;
         }
         AnyStore::destroy_indexed_db("contract").await.unwrap();
-        contract(async || open().await.unwrap().unwrap()).await;
+        contract(async || all_listed(open().await.unwrap().unwrap()).await).await;
         AnyStore::destroy_indexed_db("contract").await.unwrap();
     }
 }
@@ -201,7 +207,7 @@ async fn a_reader_makes_no_database_and_sees_what_is_written_meanwhile() {
     assert_eq!(js_async("reader", there).await, false);
     let store = indexed_db("reader").await;
     assert_eq!(js_async("reader", there).await, true);
-    let reader = reader().await.unwrap().unwrap();
+    let reader = all_listed(reader().await.unwrap().unwrap()).await;
     store.append("log", &[1]).await.unwrap();
     assert_eq!(read(&reader, "log").await, Some(vec![1]));
     store.append("log", &[2]).await.unwrap();
@@ -251,7 +257,11 @@ async fn a_strange_database_is_an_error() {
             await new Promise((resolve) => { request.onsuccess = resolve; }); request.result.close();";
         js_async(version, make).await;
         let why = if version == "1" { "NotFoundError" } else { "VersionError" };
-        failed(AnyStore::indexed_db("strange", Mode::ReadWrite, Durability::Strict).await, why);
+        let opened = AnyStore::indexed_db("strange", Mode::ReadWrite, Durability::Strict).await;
+        match opened {
+            Ok(store) => failed(store.unwrap().list("").await, why),
+            opened => failed(opened, why),
+        }
     }
     AnyStore::destroy_indexed_db("strange").await.unwrap();
 }
@@ -277,22 +287,30 @@ async fn an_object_that_answers_nonsense_is_an_error() {
         ("get read() { throw 7; }", "7"),
         ("read: async () => new Proxy([1], { get: () => { throw new Error('trap'); } })", "trap"),
     ] {
-        let store = AnyStore::js(object(members)).await.unwrap();
+        let store = all_listed(AnyStore::js(object(members)).unwrap()).await;
         failed(store.read(&keys(["a"])).await, why);
     }
     for (members, why) in [
         ("list: async () => 'keys'", "expected an array, received \"keys\""),
         ("list: async () => [1]", "keys that begin as asked, received 1"),
         ("list: undefined", "a method list, received undefined"),
-        ("valueBytes: 0", "valueBytes, received 0"),
-        ("valueBytes: '1'", "valueBytes, received \"1\""),
     ] {
-        failed(AnyStore::js(object(members)).await, why);
+        let store = AnyStore::js(object(members)).unwrap();
+        failed(store.list("").await, why);
+        // Which values have pieces must be known before one of them is read or written.
+        failed(store.read(&keys(["a"])).await, "not listed");
+        failed(store.append("a", &[1]).await, "not listed");
+        failed(store.commit(batch([], ["a"])).await, "not listed");
     }
-    failed(AnyStore::js(5.into()).await, "TypeError");
-    let store = AnyStore::js(object("list: async () => ['b']")).await.unwrap();
+    for (members, why) in
+        [("valueBytes: 0", "valueBytes, received 0"), ("valueBytes: '1'", "valueBytes, received \"1\"")]
+    {
+        failed(AnyStore::js(object(members)), why);
+    }
+    failed(AnyStore::js(5.into()), "TypeError");
+    let store = AnyStore::js(object("list: async () => ['b']")).unwrap();
     failed(store.list("a").await, "keys that begin as asked, received \"b\"");
-    let store = AnyStore::js(object("append: 5, close: 5, commit: 5")).await.unwrap();
+    let store = all_listed(AnyStore::js(object("append: 5, close: 5, commit: 5")).unwrap()).await;
     failed(store.append("a", &[1]).await, "a method append, received 5");
     failed(store.commit(Batch::default()).await, "a method commit, received 5");
     failed(store.close().await, "a method close, received 5");
@@ -310,7 +328,7 @@ async fn errors_of_an_object_are_known_by_their_codes() {
         (with_code("EIO"), StoreError::Failed { why: "who".to_owned() }),
     ] {
         for body in [format!("{{ throw {error}; }}"), format!("Promise.reject({error})")] {
-            let store = AnyStore::js(object(&format!("commit: () => {body}"))).await.unwrap();
+            let store = all_listed(AnyStore::js(object(&format!("commit: () => {body}"))).unwrap()).await;
             assert_eq!(store.commit(Batch::default()).await, Err(expected.clone()), "{error}");
             // Without `append`, appending is a commit.
             assert_eq!(store.append("a", &[1]).await, Err(expected.clone()), "{error}");
@@ -322,7 +340,7 @@ async fn errors_of_an_object_are_known_by_their_codes() {
 #[wasm_bindgen_test]
 async fn bytes_are_copied_both_ways() {
     let object = object("");
-    let store = AnyStore::js(object.clone()).await.unwrap();
+    let store = all_listed(AnyStore::js(object.clone()).unwrap()).await;
     store.commit(batch([("a", &[1, 2])], [])).await.unwrap();
     let kept = Reflect::get(&object, &"values".into()).unwrap();
     let check = Function::new_with_args("values", "return values.get('a').buffer.byteLength");
@@ -340,10 +358,10 @@ async fn bytes_are_copied_both_ways() {
 #[wasm_bindgen_test]
 async fn an_object_may_get_append_later() {
     let object = object("");
-    AnyStore::js(object.clone()).await.unwrap().append("log", &[1]).await.unwrap();
+    all_listed(AnyStore::js(object.clone()).unwrap()).await.append("log", &[1]).await.unwrap();
     let append = "return async () => { throw new Error('not asked'); }";
     Reflect::set(&object, &"append".into(), &js("", append)).unwrap();
-    let store = AnyStore::js(object).await.unwrap();
+    let store = all_listed(AnyStore::js(object).unwrap()).await;
     store.append("log", &[2]).await.unwrap();
     assert_eq!(read(&store, "log").await, Some(vec![1, 2]));
     failed(store.append("other", &[1]).await, "not asked");

@@ -1,7 +1,7 @@
 // The files of one directory, and the names they have.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as node from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { fail, shown } from "../guard.js";
 import { failed, step } from "./failure.js";
@@ -11,8 +11,6 @@ export type FileSystem = Pick<typeof node, "mkdir" | "open" | "readdir" | "renam
   readFile(path: string, room?: Room): Uint8Array;
 };
 
-/** As much as the core asks for at once, about. */
-const ROOM_BYTES = 5 << 20;
 /** How long files are read before others get a turn, in milliseconds. */
 const TURN_MS = 4;
 
@@ -34,25 +32,18 @@ function readFile(path: string, room?: Room): Uint8Array {
   }
 }
 
-/**
- * Where files are read to that nobody keeps: memory that the system has given already. Bytes of new memory cost as much again
- * as reading them.
- */
+/** Memory that files are read to as far as it goes. */
 export class Room {
-  readonly #bytes = new Uint8Array(ROOM_BYTES);
   #used = 0;
 
-  /** Gives up what was taken. */
-  empty(): void {
-    this.#used = 0;
-  }
+  constructor(readonly bytes: Uint8Array) {}
 
   /** The next `size` bytes, if there are so many. */
   take(size: number): Uint8Array | undefined {
     const start = this.#used;
-    if (size > ROOM_BYTES - start) return undefined;
+    if (size > this.bytes.length - start) return undefined;
     this.#used += size;
-    return this.#bytes.subarray(start, start + size);
+    return this.bytes.subarray(start, start + size);
   }
 }
 
@@ -109,7 +100,8 @@ export class Files {
 
   /** All bytes of a file, if there is one; in `room` as far as that reaches. */
   read(name: string, room?: Room): Uint8Array | undefined {
-    const path = join(this.path, name);
+    // There are hundreds, and nothing in a name to be resolved.
+    const path = this.path + sep + name;
     try {
       return this.#fs.readFile(path, room);
     } catch (error) {

@@ -36,14 +36,16 @@ export async function pending(files: Files): Promise<Journal | undefined> {
   return bytes && journalOf(new TextDecoder().decode(bytes));
 }
 
-/** Finishes what was decided, and removes what was not. */
-export async function recover(files: Files): Promise<void> {
+/** Finishes what was decided, and removes what was not, when these are the names that there are. False if nothing was left to be done. */
+export async function recover(files: Files, found?: readonly string[]): Promise<boolean> {
   const journal = await pending(files);
-  const names = new Set(await files.names());
+  const names = new Set(found ?? (await files.names()));
+  const hasJournal = names.has(NAME);
   if (journal) await finish(files, { ...journal, puts: journal.puts.filter((name) => names.delete(waiting(name))) });
-  else await files.remove(NAME);
+  else if (hasJournal) await files.remove(NAME);
   const strays = [...names].filter((name) => name.endsWith("~") && (name === waiting(NAME) || keyOf(name.slice(0, -1))));
   await each(strays, (name) => files.remove(name));
+  return hasJournal || strays.length > 0;
 }
 
 /**

@@ -10,19 +10,26 @@ import type { Files } from "./directory-files.js";
 
 const PREFIX = "lock.";
 
-/** Takes the lock, and returns what gives it back. LOCKED while somebody else has it, in this process too. */
-export async function takeLock(files: Files): Promise<() => Promise<void>> {
+/** What gives a lock back, and the names of the files that were there when it was taken. */
+export interface Lock {
+  release(): Promise<void>;
+  readonly names: readonly string[];
+}
+
+/** Takes the lock. LOCKED while somebody else has it, in this process too. */
+export async function takeLock(files: Files): Promise<Lock> {
   const host = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "") || "unknown";
   const own = `${PREFIX}${host}.${process.pid}.${await startOf(process.pid)}.${randomBytes(4).toString("hex")}`;
   const release = () => files.remove(own);
   await (await files.open(own, "wx")).close();
   try {
-    for (const name of (await files.names())!) {
+    const names = (await files.names())!;
+    for (const name of names) {
       if (!name.startsWith(PREFIX) || name === own) continue;
       if (await isStale(name, host)) await files.remove(name);
       else fail("LOCKED", `${files.path} is open for writing elsewhere, as the file ${name} in it says: remove that file when nobody is there`);
     }
-    return release;
+    return { release, names };
   } catch (error) {
     await release().catch(() => {});
     throw error;

@@ -5,7 +5,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fail } from "../guard.js";
-import type { Batch, Store, StoreOptions } from "../store.js";
+import type { Reads } from "../place.js";
+import type { Batch, StoreOptions } from "../store.js";
 import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
 import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
 import { takeLock } from "./directory-lock.js";
@@ -13,37 +14,29 @@ import { isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
 
-/** A store in a directory. */
-export interface Directory extends Store {
-  /**
-   * While this is so, what a read hands out is overwritten by the next: for whoever copies all of it and makes one read after
-   * another.
-   */
-  reuse(does: boolean): void;
-}
-
 const NOTHING: Journal = { puts: [], deletes: [] };
 
 /**
  * Opens a directory: for writing it is made if need be, LOCKED while another writer has it, and an unfinished commit is
  * finished or dropped. For reading nothing changes, and one that is not there is empty.
  */
-export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Directory> {
+export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Reads> {
   const files = new Files(resolve(path), fs);
   if (options.mode === "readonly") return new DirectoryReader(files);
   await files.create();
-  const release = await takeLock(files);
+  const { release, names } = await takeLock(files);
+  let changed: boolean;
   try {
-    await recover(files);
+    changed = await recover(files, names);
   } catch (error) {
     await release().catch(() => {});
     throw error;
   }
-  return new DirectoryStore(files, options.durability === "strict", release);
+  return new DirectoryStore(files, options.durability === "strict", release, changed ? undefined : names);
 }
 
 /** As `openDirectory`, for an index. INVALID_OPTION, for writing, when the directory is full of other things. */
-export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Directory> {
+export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Reads> {
   if (options.mode !== "readonly") await ownNames(new Files(resolve(path)));
   return openDirectory(path, options);
 }
@@ -68,10 +61,10 @@ export async function destroyDirectory(path: string, fs?: FileSystem): Promise<v
 }
 
 /** Values as they are once `journal` is done. */
-async function read(files: Files, keys: readonly string[], journal: Journal, room?: Room): Promise<(Uint8Array | undefined)[]> {
+async function read(files: Files, keys: readonly string[], journal: Journal, memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
   const [puts, deletes] = [new Set(journal.puts), new Set(journal.deletes)];
   const values: (Uint8Array | undefined)[] = [];
-  room?.empty();
+  const room = memory && new Room(memory);
   for (const key of keys) {
     const name = nameOf(key);
     const taken = files.breathe();
@@ -81,31 +74,38 @@ async function read(files: Files, keys: readonly string[], journal: Journal, roo
   return values;
 }
 
-/** Keys as they are once `journal` is done. */
-async function list(files: Files, prefix: string, { puts, deletes }: Journal): Promise<string[]> {
-  const names = new Set([...((await files.names()) ?? []), ...puts]);
-  for (const name of deletes) names.delete(name);
-  return [...names].map(keyOf).filter((key) => key !== undefined && key.startsWith(prefix)) as string[];
+/** Of these files, the keys that begin with `prefix`. */
+function keysOf(names: Iterable<string>, prefix: string): string[] {
+  const start = prefix.replaceAll("/", "_");
+  const keys: string[] = [];
+  for (const name of names) {
+    const key = name.startsWith(start) ? keyOf(name) : undefined;
+    if (key?.startsWith(prefix)) keys.push(key);
+  }
+  return keys;
 }
 
 /**
  * Reads, and leaves everything as it is. It looks for a journal at each call, since a writer may have come and been killed
  * meanwhile; beside one who is at work, what one call returns may be of two commits.
  */
-class DirectoryReader implements Directory {
+class DirectoryReader implements Reads {
+  readonly takesRoom = true;
   readonly #files: Files;
-  #room: Room | undefined;
 
   constructor(files: Files) {
     this.#files = files;
   }
 
-  async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
-    return read(this.#files, keys, (await pending(this.#files)) ?? NOTHING, this.#room);
+  async read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+    return read(this.#files, keys, (await pending(this.#files)) ?? NOTHING, memory);
   }
 
   async list(prefix: string): Promise<string[]> {
-    return list(this.#files, prefix, (await pending(this.#files)) ?? NOTHING);
+    const { puts, deletes } = (await pending(this.#files)) ?? NOTHING;
+    const names = new Set([...((await this.#files.names()) ?? []), ...puts]);
+    for (const name of deletes) names.delete(name);
+    return keysOf(names, prefix);
   }
 
   async commit(): Promise<void> {
@@ -117,40 +117,40 @@ class DirectoryReader implements Directory {
   }
 
   async close(): Promise<void> {}
-
-  reuse(does: boolean): void {
-    this.#room = does ? new Room() : undefined;
-  }
 }
 
-class DirectoryStore implements Directory {
+class DirectoryStore implements Reads {
+  readonly takesRoom = true;
   readonly #files: Files;
   readonly #strict: boolean;
   readonly #release: () => Promise<void>;
-  #room: Room | undefined;
   /** The value that was appended to last. Its file stays open: opening it each time is half the cost of an append. */
   #log: { name: string; handle: FileHandle } | undefined;
   /** Says why nothing can be done any more. */
   #end: (() => never) | undefined;
+  /** The files that there are, until the first change: nobody else may make one. */
+  #names: readonly string[] | undefined;
 
-  constructor(files: Files, strict: boolean, release: () => Promise<void>) {
+  constructor(files: Files, strict: boolean, release: () => Promise<void>, names: readonly string[] | undefined) {
     this.#files = files;
     this.#strict = strict;
     this.#release = release;
+    this.#names = names;
   }
 
-  async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+  async read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     this.#end?.();
-    return read(this.#files, keys, NOTHING, this.#room);
+    return read(this.#files, keys, NOTHING, memory);
   }
 
   async list(prefix: string): Promise<string[]> {
     this.#end?.();
-    return list(this.#files, prefix, NOTHING);
+    return keysOf(this.#names ?? (await this.#files.names()) ?? [], prefix);
   }
 
   async commit({ puts, deletes }: Batch): Promise<void> {
     this.#end?.();
+    this.#names = undefined;
     const journal: Journal = { puts: puts.map(([key]) => nameOf(key)), deletes: deletes.map(nameOf) };
     const [first, ...others] = [...journal.puts, ...journal.deletes];
     if (first === undefined) return;
@@ -174,6 +174,7 @@ class DirectoryStore implements Directory {
 
   async append(key: string, bytes: Uint8Array): Promise<void> {
     this.#end?.();
+    this.#names = undefined;
     const name = nameOf(key);
     const handle = this.#log?.name === name ? this.#log.handle : await this.#openLog(name);
     await step(`appending to ${name} in ${this.#files.path}`, async () => {
@@ -189,10 +190,6 @@ class DirectoryStore implements Directory {
     } finally {
       await this.#release();
     }
-  }
-
-  reuse(does: boolean): void {
-    this.#room = does ? new Room() : undefined;
   }
 
   async #openLog(name: string): Promise<FileHandle> {

@@ -1,0 +1,86 @@
+//! All values of a store, by their names. What nothing refers to is found by them, and which names nobody had.
+//!
+//! A checkpoint that is written needs to know, and nobody before: names are many, and of some stores they cost as much as the
+//! values. So they are asked for before the first checkpoint after an opening, which is still beside the one that was opened.
+
+use super::journal::Journal;
+use super::{Error, Index};
+use crate::arena::MOST_BLOCKS;
+use crate::format::{Key, Manifest, piece_count};
+use crate::types::OutOfMemory;
+
+/// What a checkpoint that is written has to know of its store.
+#[derive(Debug)]
+pub(super) struct Stock {
+    /// Values that the checkpoint which counts does not name.
+    pub(super) retired: Vec<Key>,
+    /// A generation of which there is no value.
+    pub(super) next_generation: u64,
+    /// A number of which there is no block.
+    pub(super) next_block: u32,
+}
+
+impl Stock {
+    /// From the names of all values. Those that are not an index's are nobody's business.
+    fn new(names: &[String], manifest: &Manifest) -> Result<Self, OutOfMemory> {
+        let mut stock = Self { retired: Vec::new(), next_generation: 1, next_block: 0 };
+        for key in names.iter().filter_map(|name| Key::parse(name)) {
+            match key {
+                Key::Manifest { generation } | Key::Segment { generation, .. } => {
+                    stock.next_generation = stock.next_generation.max(generation + 1);
+                }
+                Key::Block { number, .. } if number < MOST_BLOCKS => {
+                    stock.next_block = stock.next_block.max(number + 1);
+                }
+                Key::Log { .. } | Key::Block { .. } => {}
+            }
+            if !is_named(key, manifest) {
+                stock.retired.try_reserve(1)?;
+                stock.retired.push(key);
+            }
+        }
+        Ok(stock)
+    }
+}
+
+/// Whether a checkpoint needs this value.
+fn is_named(key: Key, manifest: &Manifest) -> bool {
+    let has_piece = |bytes, piece| piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| piece < pieces);
+    match key {
+        Key::Manifest { generation } => generation == manifest.generation,
+        Key::Log { number } => number >= manifest.log,
+        Key::Segment { kind, index, generation, piece } => {
+            let segments = &manifest.segments;
+            let place = segments.binary_search_by_key(&(kind, index), |segment| (segment.kind, segment.index));
+            let named = place.ok().and_then(|place| segments.get(place));
+            named.is_some_and(|named| named.generation == generation && has_piece(named.bytes, piece))
+        }
+        Key::Block { number, piece } => {
+            let place = manifest.blocks.binary_search_by_key(&number, |block| block.number);
+            let named = place.ok().and_then(|place| manifest.blocks.get(place));
+            named.is_some_and(|named| has_piece(named.stored_bytes, piece))
+        }
+    }
+}
+
+impl Index {
+    /// Whether [`Index::take_stock`] is to be called before a checkpoint begins.
+    ///
+    /// # Errors
+    /// When none can: [`Error::ReadOnly`]; what the store has failed with.
+    pub(crate) fn lacks_stock(&self) -> Result<bool, Error> {
+        self.check_writable()?;
+        Ok(self.journal().is_some_and(Journal::lacks_stock))
+    }
+
+    /// Takes the names of all values of the store, if they have not been taken since it was opened.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn take_stock(&mut self, names: &[String]) -> Result<(), Error> {
+        if let Some(journal) = self.journal_mut().filter(|journal| journal.lacks_stock()) {
+            journal.stock(Stock::new(names, &journal.manifest)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Where values are read to that are looked at once.
+
+use crate::types::OutOfMemory;
+use crate::wipe::wipe;
+use core::ops::Range;
+use std::borrow::Cow;
+
+/// Values that were read together, until the next are.
+///
+/// A store may put them into memory that stays from one reading to the next. New memory costs as much again as reading does:
+/// the system gives it page by page.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// As much memory as may stay.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "native stores give values by themselves"))]
+    stays: usize,
+    bytes: Vec<u8>,
+    /// Where in it a value is, unless it is by itself.
+    places: Vec<Range<usize>>,
+    values: Vec<Option<Vec<u8>>>,
+}
+
+impl Room {
+    /// One for several readings, of so many bytes in all.
+    pub const fn that_stays(bytes: u64) -> Self {
+        let stays = if bytes < MOST_BYTES as u64 { bytes as usize } else { MOST_BYTES };
+        Self { stays, bytes: Vec::new(), places: Vec::new(), values: Vec::new() }
+    }
+
+    /// Takes values that are by themselves, in place of those that there were.
+    pub fn own(&mut self, values: Vec<Option<Vec<u8>>>) {
+        self.wipe();
+        self.places.clear();
+        self.values = values;
+    }
+
+    /// What was read may be of a record that is deleted later.
+    fn wipe(&mut self) {
+        for value in &mut self.values {
+            wipe(value.as_deref_mut().unwrap_or_default());
+        }
+    }
+
+    /// The values, which must all be by themselves.
+    pub(crate) fn into_values(mut self) -> Vec<Option<Vec<u8>>> {
+        core::mem::take(&mut self.values)
+    }
+
+    /// How many values there are, those that were not found among them.
+    pub(crate) const fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is such a value.
+    pub(crate) fn has(&self, at: usize) -> bool {
+        self.values.get(at).is_some_and(Option::is_some)
+    }
+
+    /// These values as one; they must be there. Of such as lie one behind the other nothing is copied.
+    pub(crate) fn joined(&self, pieces: Range<usize>) -> Result<Cow<'_, [u8]>, OutOfMemory> {
+        let places = self.places.get(pieces.clone()).unwrap_or_default();
+        let mut end = places.first().map_or(0, |first| first.start);
+        let mut follows =
+            |place: &Range<usize>| !place.is_empty() && core::mem::replace(&mut end, place.end) == place.start;
+        if let (Some(first), Some(last)) = (places.first(), places.last())
+            && places.iter().all(&mut follows)
+        {
+            return Ok(Cow::Borrowed(self.bytes.get(first.start..last.end).unwrap_or_default()));
+        }
+        if pieces.len() == 1 {
+            return Ok(Cow::Borrowed(self.piece(pieces.start)));
+        }
+        // All room at once: what grows is moved, and leaves a copy where it was.
+        let mut joined = Vec::new();
+        joined.try_reserve_exact(pieces.clone().map(|at| self.piece(at).len()).sum())?;
+        for at in pieces {
+            joined.extend_from_slice(self.piece(at));
+        }
+        Ok(Cow::Owned(joined))
+    }
+
+    fn piece(&self, at: usize) -> &[u8] {
+        match self.places.get(at) {
+            Some(place) if !place.is_empty() => self.bytes.get(place.clone()).unwrap_or_default(),
+            _ => self.values.get(at).and_then(Option::as_deref).unwrap_or_default(),
+        }
+    }
+
+    /// Forgets all values, and gives the memory that stays if it `is_used`; none where nothing does, or none is to be had.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn cleared(&mut self, is_used: bool) -> &mut [u8] {
+        self.values.clear();
+        self.places.clear();
+        if is_used && self.bytes.is_empty() && self.bytes.try_reserve_exact(self.stays).is_ok() {
+            self.bytes.resize(self.stays, 0);
+        }
+        &mut self.bytes
+    }
+
+    /// What [`Room::cleared`] gave.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn memory(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Adds a value: by itself, or at a place in that memory.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn push(&mut self, value: Option<Vec<u8>>, place: Range<usize>) {
+        self.values.push(value);
+        self.places.push(place);
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+/// As much as is read at once, and what may be beyond that.
+const MOST_BYTES: usize = 5 << 20;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    fn room() -> Room {
+        let own = |text: &str| Some(text.as_bytes().to_vec());
+        let values = vec![own(""), own(""), own("own"), own(""), None, own(""), own("last")];
+        let places = vec![0..2, 2..4, 0..0, 4..6, 0..0, 7..9];
+        Room { stays: 10, bytes: b"abcdefghij".to_vec(), places, values }
+    }
+
+    /// Each piece comes from where it is, and what lies together is lent.
+    #[test]
+    fn pieces_are_joined_wherever_they_are() {
+        let room = room();
+        let joined = |pieces| (*room.joined(pieces).unwrap()).to_vec();
+        assert_eq!(joined(0..2), b"abcd");
+        assert!(matches!(room.joined(0..2), Ok(Cow::Borrowed(_))));
+        assert_eq!(joined(1..2), b"cd");
+        assert_eq!(joined(0..4), b"abcdownef");
+        assert_eq!(joined(2..3), b"own");
+        assert_eq!(joined(3..6), b"efhi", "with a hole between");
+        assert_eq!(joined(5..7), b"hilast");
+        assert_eq!(joined(6..7), b"last");
+        assert_eq!(joined(3..3), b"");
+        assert!(room.has(3) && !room.has(4) && !room.has(7));
+    }
+
+    #[test]
+    fn what_is_owned_takes_the_place_of_all_that_was() {
+        let mut room = room();
+        room.own(vec![Some(vec![7]), Some(vec![8])]);
+        assert_eq!(*room.joined(0..2).unwrap(), [7, 8]);
+        assert_eq!(room.len(), 2);
+        assert_eq!(room.into_values(), [Some(vec![7]), Some(vec![8])]);
+    }
+}
