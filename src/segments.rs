@@ -214,6 +214,15 @@ impl<T: Pod> Rows<T> {
         self.segments.get_mut(at).map_or(&mut [], |segment| segment.to_mut().as_mut_slice())
     }
 
+    /// Overwrites what is held, natively, before it is given back. What is mapped is the system's.
+    pub(crate) fn wipe(&mut self) {
+        for segment in &mut self.segments {
+            if let Run::Owned(values) = segment {
+                crate::wipe::wipe(values);
+            }
+        }
+    }
+
     /// Bytes held, spare capacity included.
     pub(crate) fn resident_bytes(&self) -> usize {
         let table = self.segments.capacity() * size_of::<Run<T>>() + self.changes.resident_bytes();

@@ -92,6 +92,7 @@ impl Index {
         self.link_all()?;
         self.check_linked()?;
         self.reserve(records.len())?;
+        self.reserve_burials(records.len())?;
         let mut slots = reserved(records.len())?;
         let mut batch = Batch::default();
         let mut put = records.iter().zip(&named).try_for_each(|(record, (id, _))| {

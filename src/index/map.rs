@@ -36,6 +36,8 @@ impl Index {
         index.fill(&meta, section)?;
         if meta.slots > 0 {
             index.owe_proof();
+            // For what expires before anything else happens.
+            index.reserve_pending(0)?;
         }
         Ok(index)
     }

@@ -179,6 +179,7 @@ impl Index {
     /// good for searching then, and takes nothing in.
     #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
+        self.owe_training();
         if self.prove_step(PROOF_SLOTS)? || self.train_step()? {
             return Ok(true);
         }
@@ -244,8 +245,25 @@ impl Index {
     }
 
     /// Notes that there are enough records for the codes to learn from, where they have something to learn.
+    /// Not while a checkpoint is being written, which must find all records linked when it ends; and not without room for what happens
+    /// before the next insert, which would wait from then on. Then it is noted later.
     pub(super) fn owe_training(&mut self) {
-        self.pending.trains |= self.parts.codes.is_untrained() && self.len() >= TRAINING_VECTORS;
+        let is_writing = self.journal().is_some_and(|journal| journal.writing.is_some());
+        if self.pending.trains || is_writing || !self.parts.codes.is_untrained() || self.len() < TRAINING_VECTORS {
+            return;
+        }
+        // From here on changes wait, so this takes down who is live.
+        self.pending.trains = true;
+        self.pending.trains = self.reserve_pending(0).is_ok();
+    }
+
+    /// Makes room for so many deletions, should they have to wait.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn reserve_burials(&mut self, count: usize) -> Result<(), OutOfMemory> {
+        if self.parts.codes.is_untrained() {
+            self.pending.changes.try_reserve(2 * count + self.parts.expiries.len())?;
+        }
+        Ok(())
     }
 
     /// Learns a little, if that is still to be done. True while there is more of it.

@@ -104,8 +104,12 @@ impl Codebook {
     /// Whether sums of what is in it fit where they are made.
     pub(super) fn is_possible(&self) -> bool {
         let is_small = |place: &Subvector| place.iter().all(|x| (-LIMIT..=LIMIT).contains(x));
-        let is_scale = |x: f32| x.is_finite() && x >= 0.0;
-        self.facts().into_iter().all(is_scale)
+        let [scale, residual] = self.facts();
+        let is_scale = scale > 0.0 && (scale * scale * i32::MAX as f32).is_finite();
+        let rest = self.as_bytes().get(8..LINE_BYTES).unwrap_or_default();
+        (is_scale || self.places.is_empty())
+            && (residual.is_finite() && residual >= 0.0)
+            && rest.iter().all(|&byte| byte == 0)
             && self.centroids().iter().flatten().all(is_small)
             && self.most_squares() <= MOST_SQUARES
     }

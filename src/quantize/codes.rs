@@ -24,7 +24,8 @@ pub enum Quantization {
     /// A byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. The bytes name centroids,
     /// which are chosen from the first 1,024 records ([`Error::Untrained`](crate::Error::Untrained) until there are so many, and
     /// [`Index::link_step`](crate::Index::link_step) does the choosing). Needs full vectors for its recall, as `Binary` does, and a less wide search.
-    /// Suits vectors of any kind, if those to come are like the first; their codebook is averages of some of these.
+    /// Suits vectors of any kind, if those to come are like the first; their codebook is averages of some of these. An index that is
+    /// emptied and compacted begins anew. The links of the first records are made by f32, so equal input gives equal bytes on one platform.
     Product,
 }
 
@@ -124,6 +125,9 @@ impl Codes {
     pub(crate) fn resize(&mut self, len: usize) {
         self.arrays_mut().into_iter().flatten().for_each(|array| array.resize(len));
         self.note(Slot(len as u32));
+        if let (Self::Product(codes), 0) = (self, len) {
+            codes.emptied();
+        }
     }
 
     /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1. The `buffer` is one

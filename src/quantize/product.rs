@@ -12,7 +12,6 @@ use crate::metric::{Kernels, Line, Metric, coded, looked_up};
 use crate::segments::{Array, Rows};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, OutOfMemory, Slot};
-use crate::wipe::wipe;
 
 /// How many codes are asked for together.
 const BURST: usize = 64;
@@ -104,6 +103,13 @@ impl ProductCodes {
     pub(super) fn note(&mut self, slot: Slot) {
         if let Some(untrained) = &mut self.untrained {
             untrained.coded = slot.index().min(untrained.coded);
+        }
+    }
+
+    /// Forgets the codebook when there is no slot left, as whoever opens what is stored then will not find one.
+    pub(super) fn emptied(&mut self) {
+        if self.is_trained() && self.rows.len() == 0 {
+            *self = Self::new(self.dimensions, self.metric, self.kernels);
         }
     }
 
@@ -200,10 +206,13 @@ impl ProductCodes {
 
 impl Drop for Untrained {
     fn drop(&mut self) {
-        let rows = self.staged.rows_mut();
-        for at in 0..crate::segments::segments_of(rows.len()) {
-            wipe(rows.segment_mut(at));
-        }
+        self.staged.rows_mut().wipe();
+    }
+}
+
+impl Drop for ProductCodes {
+    fn drop(&mut self) {
+        self.rows.wipe();
     }
 }
 

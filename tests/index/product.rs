@@ -173,16 +173,34 @@ fn of_an_empty_index_no_codebook_is_stored() {
     }
     assert_eq!(index.search(&vectors[0], SearchOptions::default()), Ok(Vec::new()));
     compact(&mut index);
-    let mut again = Index::import(&index.export().unwrap()).unwrap();
-    assert!(again.search(&vectors[0], SearchOptions::default()).is_err());
-    insert(&mut index, &vectors, 0..10);
-    assert_eq!(index.search(&vectors[3], SearchOptions::default()).unwrap().len(), 10);
-    insert(&mut again, &vectors, 0..1100);
-    settle(&mut again);
-    assert!(again.search(&vectors[3], SearchOptions::default()).is_ok());
+    let again = Index::import(&index.export().unwrap()).unwrap();
+    for mut index in [index, again] {
+        insert(&mut index, &vectors, 0..10);
+        assert!(index.search(&vectors[0], SearchOptions::default()).is_err());
+        insert(&mut index, &vectors, 10..1100);
+        settle(&mut index);
+        assert!(index.search(&vectors[3], SearchOptions::default()).is_ok());
+        sound(&index);
+    }
 
+    let (mut index, _) = filled(5, Metric::Dot, 1100);
     index.clear().unwrap();
     assert_eq!(index.search(&vectors[0], SearchOptions::default()).unwrap_err().code(), "UNTRAINED");
+}
+
+/// What expires between the record that makes enough of them and the next insert is the first that waits.
+#[test]
+fn a_record_may_expire_when_training_has_just_come_due() {
+    let vectors = Clusters::new(5, 40, 6).vectors(1300);
+    let mut index = Index::new(config(6, Metric::L2)).unwrap();
+    for (row, vector) in (0u64..).zip(&vectors[..ENOUGH]) {
+        index.insert_with_id_expiring(row, vector, None, (row == 5).then_some(1e12)).unwrap();
+    }
+    index.expire(2e12);
+    insert(&mut index, &vectors, ENOUGH..1300);
+    settle(&mut index);
+    sound(&index);
+    assert!(mean_recall(&index, &vectors[..40], 10, 100) > 0.95);
 }
 
 /// Vectors that are all alike, and one that is far longer than those that it was trained on.
@@ -215,7 +233,7 @@ fn a_codebook_that_cannot_be_is_refused() {
     let forge = Forge::of(&index.export().unwrap());
     assert!(Index::import(&forge.seal()).is_ok());
     type Damage = fn(&mut Forge);
-    let damages: [(&str, Damage); 8] = [
+    let damages: [(&str, Damage); 11] = [
         ("a number beyond its range", |forge| {
             forge.section_mut(kind::LOWER_CODES)[64..66].copy_from_slice(&8192i16.to_le_bytes())
         }),
@@ -227,6 +245,11 @@ fn a_codebook_that_cannot_be_is_refused() {
         ("a scale that is none", |forge| {
             forge.section_mut(kind::LOWER_CODES)[..4].copy_from_slice(&f32::NAN.to_le_bytes())
         }),
+        ("a scale whose square is none", |forge| {
+            forge.section_mut(kind::LOWER_CODES)[..4].copy_from_slice(&f32::MAX.to_le_bytes())
+        }),
+        ("a scale of zero", |forge| forge.section_mut(kind::LOWER_CODES)[..4].fill(0)),
+        ("something where zeros are", |forge| forge.section_mut(kind::LOWER_CODES)[20] = 1),
         ("a residual below zero", |forge| {
             forge.section_mut(kind::LOWER_CODES)[4..8].copy_from_slice(&(-1f32).to_le_bytes())
         }),

@@ -2,7 +2,7 @@
 
 use thermocline::{Config, Error, Id, Index, MemoryStore, OpenOptions, Quantization, SearchOptions, StoredIndex};
 
-use crate::support::{Rng, now};
+use crate::support::{Rng, Shared, drive, now};
 
 /// As many as training takes.
 const ENOUGH: u64 = 1024;
@@ -53,4 +53,37 @@ fn it_is_opened_again_at_any_stage() {
             assert_eq!(hits(&index, row).unwrap(), hits(&kept, row).unwrap(), "row {row}");
         }
     }
+}
+
+/// Enough records come while a checkpoint is being written: it ends as one of an index without a queue, and they are trained on after it.
+#[test]
+fn training_comes_due_while_a_checkpoint_is_written() {
+    let place = MemoryStore::default();
+    let store = Shared::new(&place, None);
+    let options = OpenOptions { config: Some(config()), ..Default::default() };
+    let stored = now(StoredIndex::open(store.clone(), options)).unwrap();
+    let put = |row: u64| stored.change(|index| index.insert_with_id(row, &vector(row), None)).unwrap();
+    (0..ENOUGH - 2).for_each(put);
+    now(stored.commit()).unwrap();
+    store.set_waits(true);
+    let mut rows = ENOUGH - 2;
+    drive(stored.checkpoint(), || {
+        put(rows);
+        rows += 1;
+        stored.change(|index| index.link_step()).unwrap();
+    })
+    .unwrap();
+    store.set_waits(false);
+    assert!(rows > ENOUGH + 1, "{rows} records");
+    now(stored.commit()).unwrap();
+    let again = open(&place, false);
+    assert!(again.index().unwrap().check().unwrap().ok);
+    assert_eq!(again.index().unwrap().len() as u64, rows);
+    while again.change(Index::link_step).unwrap() {}
+    assert_eq!(hits(&again.index().unwrap(), 5).unwrap()[0], Id::from(5));
+    drop(again);
+    while stored.change(Index::link_step).unwrap() {}
+    assert_eq!(hits(&stored.index().unwrap(), 5).unwrap()[0], Id::from(5));
+    now(stored.checkpoint()).unwrap();
+    assert_eq!(hits(&open(&place, true).index().unwrap(), 5).unwrap()[0], Id::from(5));
 }
