@@ -122,7 +122,7 @@ impl Codebook {
     /// Makes numbers smaller, and the scale larger, until sums of them fit.
     pub(super) fn fit(&mut self) {
         while self.most_squares() > MOST_SQUARES {
-            self.centroids_mut().iter_mut().flatten().flatten().for_each(|x| *x /= 2);
+            self.centroids_mut().iter_mut().flatten().flatten().for_each(|x| *x >>= 1);
             self.set_facts(2.0 * self.scale(), self.residual());
         }
     }
@@ -193,4 +193,22 @@ pub(super) fn nearest(part: &Subvector, centroids: &[Subvector; CENTROIDS]) -> (
     // Both in one number, so that the least of it is found without a branch.
     let least = sums.iter().zip(0u64..).map(|(&sum, at)| u64::from(sum.cast_unsigned()) << 8 | at).min().unwrap_or(0);
     (least as u8, (least >> 8) as i32)
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_whose_sums_do_not_fit_are_made_smaller() {
+        let mut codebook = Codebook::new(384).unwrap();
+        codebook.set_facts(0.5, 0.1);
+        codebook.centroids_mut().iter_mut().flatten().for_each(|place| place[..6].fill(LIMIT));
+        assert!(!codebook.is_possible());
+        codebook.fit();
+        assert!(codebook.is_possible());
+        let stands_for = codebook.scale() * f32::from(codebook.centroids()[63][255][5]);
+        assert!((stands_for - 0.5 * f32::from(LIMIT)).abs() < 0.01 * stands_for, "{stands_for}");
+        assert_eq!(codebook.residual(), 0.1);
+    }
 }
