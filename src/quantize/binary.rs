@@ -8,13 +8,11 @@
 
 use super::int8::quantize;
 use super::sketch::{self, Facts, Sketch};
+use super::space::score_rows;
 use super::{Point, Space};
 use crate::metric::{Kernels, Line, Metric};
 use crate::segments::Rows;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
-
-/// How many codes are asked for together.
-const BURST: usize = 64;
 
 /// The binary codes of an index.
 #[derive(Debug)]
@@ -99,27 +97,19 @@ impl Space for BinaryCodes {
 
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         let terms = point.binary;
-        for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
-            let mut rows: [&[Line]; BURST] = [&[]; BURST];
-            for (row, &slot) in rows.iter_mut().zip(slots) {
-                *row = self.rows.row(slot);
-            }
-            let rows = &rows[..slots.len()];
-            self.kernels.touch_rows(rows);
-            for (row, distance) in rows.iter().zip(distances) {
-                let sum = self.kernels.count_planes(&point.planes.bits, bytemuck::cast_slice(row));
-                let facts = Sketch::new(row).facts(self.words);
-                let product = if terms.is_code {
-                    let lengths =
-                        if self.metric == Metric::Cosine { 1.0 } else { terms.length * facts.squared_length.sqrt() };
-                    point.planes.between_codes(sum, facts, lengths)
-                } else {
-                    point.planes.estimate(sum, facts)
-                };
-                // One fixed order of operations: the result must have the same bits on every platform.
-                *distance = (terms.base + terms.by_length * facts.squared_length) - terms.by_product * product;
-            }
-        }
+        score_rows(self.kernels, &self.rows, slots, distances, |row| {
+            let sum = self.kernels.count_planes(&point.planes.bits, bytemuck::cast_slice(row));
+            let facts = Sketch::new(row).facts(self.words);
+            let product = if terms.is_code {
+                let lengths =
+                    if self.metric == Metric::Cosine { 1.0 } else { terms.length * facts.squared_length.sqrt() };
+                point.planes.between_codes(sum, facts, lengths)
+            } else {
+                point.planes.estimate(sum, facts)
+            };
+            // One fixed order of operations: the result must have the same bits on every platform.
+            (terms.base + terms.by_length * facts.squared_length) - terms.by_product * product
+        });
     }
 
     fn error(&self, point: &Point, near: Slot) -> Distance {

@@ -6,6 +6,7 @@
 //! (symmetric ones).
 
 use super::codebook::{CENTROIDS, Codebook, bytes, lines, subspaces};
+use super::space::score_rows;
 use super::train::Training;
 use super::{F32Codes, Point, Space};
 use crate::metric::{Kernels, Line, Metric, coded, looked_up};
@@ -13,8 +14,6 @@ use crate::segments::{Array, Rows};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, OutOfMemory, Slot};
 
-/// How many codes are asked for together.
-const BURST: usize = 64;
 /// Vectors that are given a code in one step.
 const ENCODED_A_STEP: usize = 16;
 /// The deviation of a distance, of what the residual would have it be if residuals pointed anywhere: measured.
@@ -242,26 +241,17 @@ impl Space for ProductCodes {
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         let ProductTerms { is_query, base, unit, .. } = point.product;
         let centroids = self.codebook.centroids();
-        for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
-            let mut rows: [&[Line]; BURST] = [&[]; BURST];
-            for (row, &slot) in rows.iter_mut().zip(slots) {
-                *row = self.rows.row(slot);
+        score_rows(self.kernels, &self.rows, slots, distances, |row| {
+            let code = bytemuck::cast_slice(row);
+            // One fixed order of operations: the result must have the same bits on every platform.
+            base + if is_query {
+                looked_up(&point.table, code)
+            } else if self.metric == Metric::L2 {
+                unit * coded::<true>(&point.parts, centroids, code) as f32
+            } else {
+                unit * coded::<false>(&point.parts, centroids, code) as f32
             }
-            let rows = &rows[..slots.len()];
-            self.kernels.touch_rows(rows);
-            for (row, distance) in rows.iter().zip(distances) {
-                let code = bytemuck::cast_slice(row);
-                // One fixed order of operations: the result must have the same bits on every platform.
-                *distance = base
-                    + if is_query {
-                        looked_up(&point.table, code)
-                    } else if self.metric == Metric::L2 {
-                        unit * coded::<true>(&point.parts, centroids, code) as f32
-                    } else {
-                        unit * coded::<false>(&point.parts, centroids, code) as f32
-                    };
-            }
-        }
+        });
     }
 
     fn error(&self, point: &Point, _: Slot) -> Distance {

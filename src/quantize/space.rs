@@ -5,7 +5,8 @@ use super::codebook::CENTROIDS;
 use super::int8::Int8Terms;
 use super::product::ProductTerms;
 use super::sketch::{Planes, Scratch};
-use crate::metric::{Kernels, Subvector};
+use crate::metric::{Kernels, Line, Subvector};
+use crate::segments::Rows;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// A set of codes, one per slot, and the distances of one fixed point to any of them. Smaller is closer.
@@ -71,6 +72,31 @@ impl dyn Space + '_ {
     ) -> Result<Scorer<'a>, OutOfMemory> {
         self.fix_query(vector, inverse_norm, point)?;
         Ok(Scorer { space: self, point })
+    }
+}
+
+/// How many rows are asked for together.
+const BURST: usize = 64;
+
+/// Makes a distance of the row of each slot, once all rows of a burst are on their way.
+#[inline(always)]
+pub(super) fn score_rows(
+    kernels: Kernels,
+    rows: &Rows<Line>,
+    slots: &[Slot],
+    distances: &mut [Distance],
+    distance_to: impl Fn(&[Line]) -> Distance,
+) {
+    for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
+        let mut burst: [&[Line]; BURST] = [&[]; BURST];
+        for (row, &slot) in burst.iter_mut().zip(slots) {
+            *row = rows.row(slot);
+        }
+        let burst = &burst[..slots.len()];
+        kernels.touch_rows(burst);
+        for (row, distance) in burst.iter().zip(distances) {
+            *distance = distance_to(row);
+        }
     }
 }
 
