@@ -20,7 +20,18 @@ pub(crate) fn scan(
     pool: &mut Pool,
 ) -> Result<(), OutOfMemory> {
     pool.begin(ef, ef)?;
-    score_each(scorer, live.iter().filter(|&slot| accept.passes(slot)), |candidate| offer(scorer, candidate, pool));
+    let (mut near, mut filled) = ([Candidate { distance: 0.0, slot: Slot::NONE }; TOGETHER], 0);
+    score_each(scorer, live.iter().filter(|&slot| accept.passes(slot)), |candidate| {
+        if pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
+            near[filled] = candidate;
+            filled += 1;
+        }
+        if filled == TOGETHER {
+            offer(scorer, &mut near, pool);
+            filled = 0;
+        }
+    });
+    offer(scorer, &mut near[..filled], pool);
     Ok(())
 }
 
@@ -60,13 +71,11 @@ pub(super) fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slo
     }
 }
 
-#[inline]
-fn offer(scorer: Scorer<'_>, candidate: Candidate, pool: &mut Pool) {
-    if !pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
-        return;
+/// Adds to the pool what is near enough by whole codes, which are read together: one by one, each would be waited for.
+#[inline(never)]
+fn offer(scorer: Scorer<'_>, near: &mut [Candidate], pool: &mut Pool) {
+    scorer.refine(near);
+    for &Candidate { distance, slot } in &*near {
+        pool.insert(distance, slot, true);
     }
-    let mut only = [candidate];
-    scorer.refine(&mut only);
-    let [Candidate { distance, slot }] = only;
-    pool.insert(distance, slot, true);
 }
