@@ -64,7 +64,7 @@ pub use index::{
 };
 pub use metric::Metric;
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{DirectoryStore, SharedIndex, SystemClock, block_on};
+pub use native::{DirectoryStore, SharedIndex, SystemClock, Upkeep, UpkeepOptions, block_on};
 pub use quantize::Quantization;
 pub use store::{Batch, Durability, MemoryStore, Mode, Room, Store, StoreError, StoreOptions};
 pub use types::{Distance, Id};

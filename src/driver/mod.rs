@@ -23,9 +23,7 @@ mod stored;
 mod time;
 mod write;
 
-#[cfg(target_arch = "wasm32")]
-pub(crate) use compact::complete;
-pub(crate) use compact::{Rewrite, compact};
+pub(crate) use compact::{Rewrite, compact, complete};
 pub(crate) use open::{create, open};
 use records::export;
 #[cfg(target_arch = "wasm32")]

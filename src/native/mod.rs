@@ -10,6 +10,7 @@
 //! | `process`   | who this process is, and whether another one is still there   |
 //! | `shared`    | one index for many threads                                    |
 //! | `ready`     | the end of a future that waits for nothing                    |
+//! | `upkeep`    | a thread that compacts when that would pay                    |
 
 mod clock;
 mod compact;
@@ -20,8 +21,10 @@ mod mmap;
 mod process;
 mod ready;
 mod shared;
+mod upkeep;
 
 pub use clock::SystemClock;
 pub use directory::DirectoryStore;
 pub use ready::block_on;
 pub use shared::SharedIndex;
+pub use upkeep::{Upkeep, UpkeepOptions};

@@ -3,8 +3,8 @@
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Clock, Host, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, expire, has_expired,
-    system_time_ms, with_records,
+    Clock, Host, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, complete, expire,
+    has_expired, system_time_ms, with_records,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::store::Store;
@@ -143,19 +143,29 @@ impl<S> SharedIndex<S> {
     /// # Errors
     /// As [`Index::compact_step`].
     pub fn compact(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
+        self.compact_until(slice_ms, || false).map(Option::unwrap_or_default)
+    }
+
+    /// The same, or as far as it comes until `is_over`, which gives no report.
+    pub(super) fn compact_until(
+        &self,
+        slice_ms: f64,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<CompactionReport>, Error> {
         let clock = SystemClock::default();
         self.change(Index::compact_start)?;
-        loop {
+        while !is_over() {
             let ended = self.change(|index| {
                 let more = index.compact_slice(&clock, slice_ms)?;
                 Ok((!more).then(|| index.compact_finish().or(index.last_compaction().copied())))
             })?;
             if let Some(report) = ended {
-                return Ok(report.unwrap_or_default());
+                return Ok(Some(report.unwrap_or_default()));
             }
             // The lock is fair to those who wait for it only when they get to run.
             std::thread::yield_now();
         }
+        Ok(None)
     }
 }
 
@@ -219,6 +229,12 @@ impl<S: Store> SharedIndex<S> {
     /// As [`StoredIndex::erase`], and with its limits.
     pub fn erase(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
         self.compact_both(slice_ms, Rewrite::AnyDead)
+    }
+
+    /// Brings to its end in the store what was compacted in memory. Returns by how many bytes blocks have become shorter.
+    pub(super) fn complete(&self) -> Result<u64, Error> {
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        block_on(complete(&*store, &*self.shared, Rewrite::Worn))?
     }
 
     fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {

@@ -1,0 +1,156 @@
+//! A thread that compacts without being asked to.
+
+use super::{DIMENSIONS, filled, finds, vector};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use thermocline::bench_support::{Fault, FaultStore, Plan};
+use thermocline::{
+    CompactionReport, Config, Error, Id, Index, MemoryStore, OpenOptions, SharedIndex, StoreError, UpkeepOptions,
+};
+
+/// Longer than anything here takes, on any machine.
+const LONG: Duration = Duration::from_secs(60);
+
+fn often() -> UpkeepOptions {
+    UpkeepOptions { interval: Duration::from_millis(5), ..UpkeepOptions::default() }
+}
+
+fn delete<S>(index: &SharedIndex<S>, numbers: impl Iterator<Item = u64>) {
+    for number in numbers {
+        assert!(index.change(|index| index.delete(&Id::Number(number))).unwrap());
+    }
+}
+
+#[test]
+fn it_compacts_when_that_would_pay_and_only_then() {
+    let index = SharedIndex::new(filled(1000));
+    delete(&index, 0..300);
+    let (told, reports) = channel();
+    let upkeep = index.compact_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    // Three in ten are not more than three in ten.
+    assert_eq!(reports.recv_timeout(Duration::from_millis(100)).unwrap_err(), RecvTimeoutError::Timeout);
+    delete(&index, 300..400);
+    let report: CompactionReport = reports.recv_timeout(LONG).unwrap().unwrap();
+    // It may have begun before the last of them was deleted.
+    assert!((301..=400).contains(&report.tombstones_removed), "{report:?}");
+    assert_eq!(index.read(Index::deleted), 400 - report.tombstones_removed);
+    assert!((400..1000).all(|number| finds(&index, number)));
+    drop(upkeep);
+    assert!(reports.recv().is_err(), "the thread is gone, and what it told with");
+    delete(&index, 400..900);
+    assert!(index.read(Index::needs_compaction));
+    assert!(index.read(|index| index.check().unwrap().ok));
+}
+
+#[test]
+fn an_index_that_is_fragmented_to_begin_with_does_not_wait_for_the_interval() {
+    let index = SharedIndex::new(filled(200));
+    delete(&index, 0..100);
+    let (told, reports) = channel();
+    let options = UpkeepOptions { interval: 1000 * LONG, ..UpkeepOptions::default() };
+    let upkeep = index.compact_when_needed(options, move |report| told.send(report).unwrap()).unwrap();
+    assert_eq!(reports.recv_timeout(LONG).unwrap().unwrap().tombstones_removed, 100);
+    let begun = Instant::now();
+    drop(upkeep);
+    assert!(begun.elapsed() < LONG, "nor does the end of it");
+}
+
+#[test]
+fn two_compactions_are_an_interval_apart() {
+    let index = SharedIndex::new(filled(400));
+    let (told, reports) = channel();
+    let options = UpkeepOptions { interval: Duration::from_millis(150), ..UpkeepOptions::default() };
+    delete(&index, 0..200);
+    let _upkeep = index.compact_when_needed(options, move |_| told.send(Instant::now()).unwrap()).unwrap();
+    let first = reports.recv_timeout(LONG).unwrap();
+    delete(&index, 200..390);
+    let second = reports.recv_timeout(LONG).unwrap();
+    assert!(second - first >= options.interval);
+}
+
+/// Dropped where a report is told, which is in the thread itself.
+#[test]
+fn a_report_may_end_it() {
+    let index = SharedIndex::new(filled(100));
+    delete(&index, 0..50);
+    let ((given, take), (told, reports)) = (channel(), channel());
+    let end = move |_| {
+        drop(take.recv().unwrap());
+        told.send(()).unwrap();
+    };
+    given.send(index.compact_when_needed(often(), end).unwrap()).unwrap();
+    reports.recv_timeout(LONG).unwrap();
+    assert_eq!(reports.recv_timeout(LONG).unwrap_err(), RecvTimeoutError::Disconnected);
+}
+
+#[test]
+fn readers_and_writers_go_on_meanwhile() {
+    let index = SharedIndex::new(filled(1000));
+    let _upkeep = index.compact_when_needed(often(), |report| assert!(report.is_ok())).unwrap();
+    thread::scope(|scope| {
+        for writer in 0..2u64 {
+            let index = index.clone();
+            scope.spawn(move || {
+                for number in (0..600).map(|at| 10_000 * (writer + 1) + at) {
+                    index.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+                    assert!(index.delete(&Id::Number(number)).unwrap());
+                }
+            });
+        }
+        for reader in 0..4 {
+            let index = index.clone();
+            scope.spawn(move || (0..200).for_each(|at| assert!(finds(&index, (reader * 131 + at * 7) % 1000))));
+        }
+    });
+    assert_eq!(index.read(Index::len), 1000);
+    assert!(index.read(|index| index.check().unwrap().ok));
+}
+
+fn stored<S: thermocline::Store>(store: S) -> SharedIndex<S> {
+    let config = Some(Config { ef_construction: 32, ..Config::new(DIMENSIONS) });
+    let index = SharedIndex::open(store, OpenOptions { config, ..OpenOptions::default() }).unwrap();
+    for number in 0..500 {
+        index.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+    }
+    index.checkpoint().unwrap();
+    index
+}
+
+#[test]
+fn what_it_compacts_is_compacted_in_the_store() {
+    let store = MemoryStore::with_value_bytes(2000);
+    let index = stored(store.clone());
+    delete(&index, 0..400);
+    index.commit().unwrap();
+    let (told, reports) = channel();
+    let upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    let report = reports.recv_timeout(LONG).unwrap().unwrap();
+    assert_eq!(report.tombstones_removed, 400);
+    assert!(report.reclaimed_bytes.cold > 0, "{report:?}");
+    drop((upkeep, index));
+    let again = SharedIndex::open(store, OpenOptions::default()).unwrap();
+    assert_eq!(again.read(|index| (index.len(), index.deleted())), (100, 0));
+    assert!((400..500).all(|number| again.read(|index| index.contains(&Id::Number(number)).unwrap())));
+}
+
+/// From the first call that comes after the opening.
+#[test]
+fn a_store_that_fails_is_told_of() {
+    let place = MemoryStore::with_value_bytes(2000);
+    drop(stored(place.clone()));
+    let opened = (0..100).find_map(|call| {
+        let error = StoreError::Failed { why: "unplugged".to_owned() };
+        let plan = Plan { call, fault: Fault::Before, error, is_dead_after: true };
+        SharedIndex::open(FaultStore::new(place.clone(), Some(plan)), OpenOptions::default()).ok()
+    });
+    let index = opened.unwrap();
+    delete(&index, 0..400);
+    let (told, reports) = channel();
+    let upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    let failed: Result<CompactionReport, Error> = reports.recv_timeout(LONG).unwrap();
+    assert!(failed.as_ref().is_err_and(|error| error.to_string().contains("unplugged")), "{failed:?}");
+    drop(upkeep);
+    assert_eq!(index.read(Index::len), 100);
+    assert!(index.read(|index| index.check().unwrap().ok));
+}
