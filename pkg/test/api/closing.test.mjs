@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
+import { fails, flat, pause, rowsOf, unheard, until, whole } from "./helpers.mjs";
 import { MapStore } from "./places.mjs";
 
 const WIDE = 256;
@@ -162,6 +162,34 @@ test("a checkpoint that does not end in time is given up; nothing is lost, so cl
   const again = await open(new MapStore(store.values));
   await whole(again, size);
   await again.close();
+});
+
+test("what the store fails with after a close that took too long is nobody's: no rejection is unhandled", async () => {
+  const values = new Map();
+  const filled = await open(new MapStore(values));
+  await fill(filled, () => [...values.keys()].some((key) => key.startsWith("b/")));
+  await filled.close();
+  const uses = {
+    append: (index) => index.insert(vectors[0]),
+    commit: (index, isSeen) => fill(index, isSeen),
+    read: (index) => index.get("r0"),
+    close: () => {},
+  };
+  for (const [name, use] of Object.entries(uses)) {
+    const heard = unheard();
+    const store = new MapStore(new Map(values));
+    const index = await open(store, { maxBytes: 1e8 });
+    let fail;
+    store.before = (called) => (called === name ? new Promise((_, reject) => (fail = reject)) : undefined);
+    const using = Promise.resolve(use(index, () => fail)).catch(() => {});
+    if (name !== "close") await until(() => fail, name);
+    await index.close({ timeoutMs: 30 }).catch((error) => assert.equal(error.code, "STORE_FAILED"));
+    await using;
+    fail(new Error(`a late ${name}`));
+    const reasons = await heard();
+    assert.deepEqual(reasons.map(String), [], name);
+    assert.equal(store.calls.close, 1, "and the store is closed in the end");
+  }
 });
 
 test("a close that hangs does not hold up anybody", async () => {

@@ -104,3 +104,19 @@ export async function until(condition, what, limitMs = 5000) {
     await pause(5);
   }
 }
+
+/** Takes down what is rejected with nobody to hear of it, here in Node and in a browser; returns what ends that and gives the reasons. */
+export function unheard() {
+  const reasons = [];
+  const inNode = typeof process === "object" && process.versions?.node !== undefined;
+  const note = (told) => void reasons.push(inNode ? told : told.reason);
+  if (inNode) process.on("unhandledRejection", note);
+  else addEventListener("unhandledrejection", note);
+  return async () => {
+    // Both are told of it in a turn of their own.
+    await pause(20);
+    if (inNode) process.off("unhandledRejection", note);
+    else removeEventListener("unhandledrejection", note);
+    return reasons;
+  };
+}
