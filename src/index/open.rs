@@ -4,11 +4,12 @@ use super::backing::Backing;
 use super::checkpoint::{VALUES, keys_of};
 use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
-use super::{Error, Index, Payload};
+use super::{Error, Index, Parts, Payload};
 use crate::arena::{MOST_BLOCKS, PayloadKind};
 use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
 use crate::graph::MAX_LEVEL;
 use crate::order::sort_by;
+use crate::segments::SEGMENT_SLOTS;
 use crate::store::{Mode, Room};
 use crate::types::{Id, OutOfMemory};
 use crate::wipe::{reserve, wipe};
@@ -20,8 +21,11 @@ use xxhash_rust::xxh64::xxh64;
 const READ_VALUES: u64 = 64;
 const MOST_READ_BYTES: u64 = 4 << 20;
 
-/// No value is in more pieces: a manifest that says so is not believed, since nobody has looked whether there are so many.
-const MOST_PIECES: u32 = 1 << 20;
+/// No block is in more pieces: a manifest that says so is not believed, since nobody has looked whether there are so many.
+const MOST_BLOCK_PIECES: u32 = 1 << 20;
+/// No value of a segment is. All names of its pieces are made at once, and take up some megabytes then. Where pieces would be so short
+/// that one may need more, an index is stored in longer ones.
+const MOST_PIECES: u32 = 1 << 16;
 
 /// Which checkpoints and logs are in a store, by the names of their values. Those of all others are many, and take longer to
 /// list than a checkpoint takes to read; they are asked for before the first checkpoint that is written (`stock.rs`).
@@ -88,9 +92,9 @@ impl Opening {
         if manifest.generation != generation {
             return Err(corrupt(format!("{key} says that it is of {}", manifest.generation)).into());
         }
-        let is_possible = |bytes| piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| pieces <= MOST_PIECES);
+        let is_possible = |bytes, most| piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| pieces <= most);
         // Nothing is asked for that cannot be there.
-        if !manifest.segments.iter().all(|segment| is_possible(segment.bytes)) {
+        if !manifest.segments.iter().all(|segment| is_possible(segment.bytes, MOST_PIECES)) {
             return Err(corrupt("values that the manifest names are missing").into());
         }
         let mut filling = Filling::begin(manifest.meta, Source::Checkpoint)?;
@@ -100,7 +104,7 @@ impl Opening {
         if manifest.next_block > MOST_BLOCKS {
             return Err(corrupt("the manifest counts more blocks than there can be").into());
         }
-        filling.blocks(&manifest.blocks, |block| is_possible(block.stored_bytes))?;
+        filling.blocks(&manifest.blocks, |block| is_possible(block.stored_bytes, MOST_BLOCK_PIECES))?;
         let opening = Self { manifest, filling, asked: 0, next: 0 };
         if !(0..opening.filling.segments()).all(|segment| opening.fits(segment)) {
             return Err(corrupt("the manifest names segments that are longer than what their slots can have").into());
@@ -111,12 +115,7 @@ impl Opening {
     /// Whether no value of a segment is longer than what its slots can have: as many names are made as it has pieces, and nobody
     /// has looked whether there are so many. Exactly how long it must be is known when it has been read.
     fn fits(&self, segment: usize) -> bool {
-        let slots = self.filling.slots_in(segment).len();
-        let parts = &self.filling.index().parts;
-        // On each level above the lowest a list is half as long as there.
-        let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
-        let codes = parts.codes.array_bytes(segment, slots).iter().sum();
-        let most_bytes = [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots];
+        let most_bytes = most_bytes(&self.filling.index().parts, segment, self.filling.slots_in(segment).len());
         self.stored(segment).zip(most_bytes).all(|(stored, most_bytes)| stored.bytes <= most_bytes as u64)
     }
 
@@ -189,6 +188,14 @@ impl Opening {
         let next_sequence = self.manifest.next_sequence;
         Ok(Replay { index, manifest: self.manifest, next_sequence, log_bytes: 0, vector })
     }
+}
+
+/// How long the values of a segment of so many slots may be, in the order of [`VALUES`].
+fn most_bytes(parts: &Parts, segment: usize, slots: usize) -> [usize; VALUES.len()] {
+    // On each level above the lowest a list is half as long as there.
+    let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
+    let codes = parts.codes.array_bytes(segment, slots).iter().sum();
+    [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots]
 }
 
 /// Says in which value something is wrong.
@@ -385,13 +392,18 @@ impl Replay {
 
 impl Index {
     /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. What the place
-    /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`.
+    /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where a segment could
+    /// be more of them than whoever opens it believes.
     pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
+        // Product codes are of this length before they are trained, and again once all records are gone.
+        let vectors = 4 * self.config.dimensions * SEGMENT_SLOTS;
+        let longest = most_bytes(&self.parts, 0, SEGMENT_SLOTS).into_iter().fold(vectors, usize::max);
+        let piece_bytes = piece_bytes.max(longest.div_ceil(MOST_PIECES as usize));
         let manifest = Manifest {
             generation: 0,
             log: 0,
             next_sequence: 1,
-            piece_bytes: u32::try_from(piece_bytes.max(1)).unwrap_or(u32::MAX),
+            piece_bytes: u32::try_from(piece_bytes).unwrap_or(u32::MAX),
             next_block: 0,
             packing: 0,
             meta: self.meta(),

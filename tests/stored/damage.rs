@@ -273,8 +273,8 @@ fn hostile_manifests_are_refused() {
     assert!(refused > 500, "{refused}");
 }
 
-/// What a manifest may say of a segment is what its slots can have. Here they have all of it, and one byte more is refused
-/// before anything is read.
+/// What a manifest may say of a segment is what its slots can have. Here they have all of it but for the levels, and one byte more is
+/// refused before anything is read.
 #[test]
 fn segments_may_be_as_long_as_their_slots_allow() {
     const RECORDS: usize = 20;
@@ -295,20 +295,59 @@ fn segments_may_be_as_long_as_their_slots_allow() {
         let (name, newest) = &known[0];
         assert_eq!(open(&place, Mode::ReadOnly).unwrap().index().unwrap().len(), RECORDS);
         for (number, &(kind, .., bytes)) in newest.segments.iter().enumerate() {
-            match kind {
-                8 => assert_eq!(bytes, (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64),
-                12 => assert_eq!(bytes, RECORDS as u64 * (4 + 8)),
-                // Nodes could be on more levels than they are on.
-                6 => continue,
-                _ => {}
-            }
-            let mut forged = content(&place)[name].clone();
-            forged[160 + 32 * number + 16..][..8].copy_from_slice(&(bytes + 1).to_le_bytes());
-            seal(&mut forged);
-            let refused = open(&with(&place, name, Some(forged)), Mode::ReadOnly).err();
-            let why = |error: &Error| error.to_string().contains("longer than what their slots can have");
-            assert!(refused.as_ref().is_some_and(why), "kind {kind}: {refused:?}");
+            let most = match kind {
+                8 => (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64,
+                12 => RECORDS as u64 * (4 + 8),
+                // A level; twice `m` links on the lowest, and `m` on each of fifteen above it.
+                6 => (RECORDS * (1 + 4 * (2 + 15) * config.m)) as u64,
+                _ => bytes,
+            };
+            // No node is on that many levels.
+            assert!(if kind == 6 { bytes < most } else { bytes == most }, "kind {kind}: {bytes}, {most}");
+            let refused = |claimed: u64| {
+                let mut forged = content(&place)[name].clone();
+                forged[160 + 32 * number + 16..][..8].copy_from_slice(&claimed.to_le_bytes());
+                seal(&mut forged);
+                open(&with(&place, name, Some(forged)), Mode::ReadOnly).err().map(|error| error.to_string())
+            };
+            let (at_most, over) = (refused(most), refused(most + 1));
+            let is_too_long = |why: &String| why.contains("longer than what their slots can have");
+            assert!(over.as_ref().is_some_and(is_too_long), "kind {kind}: {over:?}");
+            // What is claimed is believed, and looked for.
+            let is_sought = |why: &String| why.contains("s/l/") && why.contains("is missing");
+            assert!(if kind == 6 { at_most.as_ref().is_some_and(is_sought) } else { at_most.is_none() }, "{at_most:?}");
         }
+    }
+}
+
+/// However short a store says that its values should be, pieces are not so many that opening would not believe it. Where a manifest
+/// says that they are shorter, it is refused before anything is read.
+#[test]
+fn pieces_are_never_so_short_that_they_are_too_many() {
+    /// As many as a segment has.
+    const RECORDS: usize = 1024;
+    let place = MemoryStore::with_value_bytes(1);
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    for number in 0..RECORDS {
+        let id = Id::from(&*format!("{number:0>width$}", width = Id::MAX_TEXT_BYTES));
+        stored.change(|index| index.insert_with_id(id, &[1.0, number as f32, 0.0, 0.0], None)).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    let known = manifests(&content(&place));
+    known.iter().skip(1).for_each(|(older, _)| delete(&place, older));
+    let (name, newest) = &known[0];
+    let longest = newest.segments.iter().map(|&(.., bytes)| bytes).max().unwrap();
+    assert_eq!(longest, (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64);
+    assert_eq!(newest.piece_bytes, longest.div_ceil(1 << 16));
+    assert_eq!(open(&place, Mode::ReadOnly).unwrap().index().unwrap().len(), RECORDS);
+
+    for piece_bytes in [1, newest.piece_bytes as u32 - 1] {
+        let mut forged = content(&place)[name].clone();
+        forged[56..60].copy_from_slice(&piece_bytes.to_le_bytes());
+        seal(&mut forged);
+        let refused = open(&with(&place, name, Some(forged)), Mode::ReadOnly).err();
+        let why = |error: &Error| error.to_string().contains("values that the manifest names are missing");
+        assert!(refused.as_ref().is_some_and(why), "{piece_bytes}: {refused:?}");
     }
 }
 
