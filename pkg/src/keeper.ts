@@ -94,14 +94,34 @@ export class Keeper {
       // It needs still more, which is being read already.
       return outcome instanceof Promise;
     };
+    await this.#ask((raw) => raw.fetch(blocks, again));
+    if (thrown) throw (thrown as { error: unknown }).error;
+    return outcome!;
+  }
+
+  /** The index as bytes. Records that are in the store only are read for it in parts, and given up again. */
+  exported(): Uint8Array | Promise<Uint8Array> {
+    const all = (raw: RawIndex): Uint8Array => raw.export();
+    try {
+      return this.#handle.call(all);
+    } catch (error) {
+      if (!isCold(error)) throw error;
+    }
+    return this.#ask((raw) => raw.exportStored(() => this.#handle.checkOpen())).catch((error) => {
+      // It does not hold still. With all records in memory it need not.
+      if ((error as ThermoclineError).code === "LOCKED") return this.reading(all);
+      throw error;
+    });
+  }
+
+  /** Reads for a call that waits. */
+  async #ask<T>(use: (raw: RawIndex) => Promise<T>): Promise<T> {
     this.#asking += 1;
     try {
-      await this.#reads(this.#handle.keep((raw) => raw.fetch(blocks, again)));
+      return await this.#reads(this.#handle.keep(use));
     } finally {
       this.#asking -= 1;
     }
-    if (thrown) throw (thrown as { error: unknown }).error;
-    return outcome!;
   }
 
   /** A store is not closed while it reads; but when closing takes too long, whoever waits for a read is told. */
@@ -266,8 +286,8 @@ export class Keeper {
       }, Math.min(timeoutMs, LONGEST_MS));
     });
     await Promise.race([ending, late]).finally(() => clearTimeout(timer));
+    // What fails after this is nobody's: by the race it has been looked at.
     if (!this.#late) return;
-    ending.catch(() => {});
     this.#place.cut();
     const error = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
     for (const giveUp of this.#unsettled) giveUp(error);

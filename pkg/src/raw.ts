@@ -63,6 +63,11 @@ export interface RawIndex {
    * make room for theirs.
    */
   fetch(blocks: Uint32Array, again: () => boolean): Promise<void>;
+  /**
+   * As `export`, with records that are in the store only: they are read a part at a time, and given up again. After each part
+   * `check` is called, and ends it by what it throws. LOCKED when the index has changed each time meanwhile.
+   */
+  exportStored(check: () => unknown): Promise<Uint8Array>;
   /** Reads some of the records that no call has needed yet, as long as there is room. False when there is nothing to read. */
   readAhead(): Promise<boolean>;
   /** Opened for reading only: every change is READ_ONLY. */

@@ -370,9 +370,13 @@ export class VectorIndex implements AsyncDisposable {
     return this.#keeper?.flush();
   }
 
-  /** The whole index in the portable byte format, for `import` here or elsewhere. O(size), holds the thread meanwhile. */
+  /**
+   * The whole index in the portable byte format, for `import` here or elsewhere. O(size), holds the thread meanwhile, but while it
+   * waits for records that are in the store only. Of these it holds a megabyte at a time; all of them when the index has changed
+   * each of three times.
+   */
   async export(): Promise<Uint8Array> {
-    return this.#reading((raw) => raw.export());
+    return this.#keeper ? this.#keeper.exported() : this.#handle.call((raw) => raw.export());
   }
 
   /**

@@ -25,10 +25,9 @@ mod write;
 
 pub(crate) use compact::{Rewrite, compact, complete};
 pub(crate) use open::{create, open};
-use records::export;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use records::{carry_out, read_some};
-pub(crate) use records::{read_ahead, with_records};
+pub(crate) use records::{export, read_ahead, with_records};
 pub use slices::Clock;
 pub use stored::{OpenOptions, StoredIndex};
 pub use time::WallClock;

@@ -2,6 +2,7 @@
 
 use super::Host;
 use crate::arena::ReadPlan;
+use crate::format::ByteRoom;
 use crate::index::{Error, Index};
 use crate::store::{Room, Store};
 
@@ -35,32 +36,27 @@ pub(crate) async fn with_records<S: Store, T>(
     outcome
 }
 
-/// How often an export begins anew because the index has changed.
-const EXPORT_ATTEMPTS: usize = 3;
-
-/// Exports an index of which all is linked, without holding more records than before for longer than it takes to copy them.
+/// Exports an index once all is linked, without holding more records than before for longer than it takes to copy them. Ends when
+/// `goes_on` says no, which is asked after each part.
 ///
 /// # Errors
-/// [`Error::Busy`] when the index changes all the while; [`Error::Corrupt`]; [`Error::OutOfMemory`]; what the store said.
-pub(super) async fn export<S: Store>(store: &S, host: &impl Host) -> Result<Vec<u8>, Error> {
-    let mut left = EXPORT_ATTEMPTS;
-    loop {
-        let exported = export_once(store, host).await;
-        left -= 1;
-        if left == 0 || !matches!(exported, Err(Error::Busy)) {
-            return exported;
-        }
-    }
-}
-
-async fn export_once<S: Store>(store: &S, host: &impl Host) -> Result<Vec<u8>, Error> {
-    let mut exporting = host.with(|index| index.export_begin())?;
+/// [`Error::Busy`] when the index changes all the while, or it does not go on; [`Error::Corrupt`]; [`Error::OutOfMemory`]; what the
+/// store said.
+pub(crate) async fn export<S: Store, B: ByteRoom>(
+    store: &S,
+    host: &impl Host,
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<B, Error> {
+    let mut exporting = host.with(Index::export_begin)?;
     let mut plan = host.with(|index| index.export_step(&mut exporting))?;
     while !plan.is_empty() {
         let (keys, values) = read(store, host, &plan).await?;
         plan = host.with(|index| index.export_read(&mut exporting, &plan, &keys, values))?;
+        if !goes_on() {
+            return Err(Error::Busy);
+        }
     }
-    host.with(|index| index.export_end(exporting))
+    exporting.bytes.ok_or(Error::Busy)
 }
 
 /// The values of a plan's blocks, and their keys.

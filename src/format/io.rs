@@ -21,6 +21,26 @@ pub(crate) trait ByteSink {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> bool;
 }
 
+/// A place that can be made, and looked at again.
+pub(crate) trait ByteRoom: ByteSink + Sized {
+    /// As many bytes.
+    fn of_zeros(len: usize) -> Result<Self, OutOfMemory>;
+
+    /// Shows `len` bytes from `start` on, a part at a time. Says whether they are there.
+    fn show(&self, start: u64, len: u64, to: &mut dyn FnMut(&[u8])) -> bool;
+}
+
+impl ByteRoom for Vec<u8> {
+    fn of_zeros(len: usize) -> Result<Self, OutOfMemory> {
+        zeros(len)
+    }
+
+    fn show(&self, start: u64, len: u64, to: &mut dyn FnMut(&[u8])) -> bool {
+        let range = usize::try_from(start).ok().zip(start.checked_add(len).and_then(|end| usize::try_from(end).ok()));
+        range.and_then(|(start, end)| self.get(start..end)).map(to).is_some()
+    }
+}
+
 impl ByteSource for [u8] {
     fn len(&self) -> u64 {
         self.len() as u64

@@ -29,7 +29,7 @@ mod words;
 
 pub(crate) use entry::{Entry, Put};
 pub(crate) use error::FormatError;
-pub(crate) use io::{ByteSink, ByteSource, zeros};
+pub(crate) use io::{ByteRoom, ByteSink, ByteSource, zeros};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use keys::push_digits;
 pub(crate) use keys::{Key, LOGS, MANIFESTS, piece_count};

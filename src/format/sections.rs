@@ -10,7 +10,7 @@
 //! Every byte is under a checksum, padding included, so any flipped bit is found before anything is decoded.
 
 use super::FormatError;
-use super::io::{ByteSink, ByteSource, read_all, zeros};
+use super::io::{ByteRoom, ByteSink, ByteSource, read_all, zeros};
 use crate::types::OutOfMemory;
 use xxhash_rust::xxh64::{Xxh64, xxh64};
 
@@ -186,14 +186,12 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
     }
 }
 
-impl SectionWriter<'_, Vec<u8>> {
+impl<S: ByteRoom> SectionWriter<'_, S> {
     /// Goes over so many bytes of the section under way, which are in the sink already.
     pub(crate) fn adopt(&mut self, len: u64) -> Result<(), FormatError> {
-        let range = usize::try_from(self.at).ok().zip(usize::try_from(self.at + len).ok());
-        let Some(bytes) = range.and_then(|(start, end)| self.sink.get(start..end)) else {
+        if !self.sink.show(self.at, len, &mut |bytes| self.checksum.update(bytes)) {
             return Err(FormatError::Io { why: format!("{len} bytes at {} are not there", self.at) });
-        };
-        self.checksum.update(bytes);
+        }
         self.at += len;
         Ok(())
     }

@@ -26,22 +26,23 @@ impl Index {
 
     /// Writes the index into a sink of as many bytes as `layout` says.
     pub(crate) fn export_to<S: ByteSink + ?Sized>(&self, layout: Layout, sink: &mut S) -> Result<(), Error> {
-        let records = |to: &mut SectionWriter<'_, S>| {
+        self.export_with(layout, sink, &|slot| self.record_bytes(slot), &mut |to| {
             for segment in 0..segments_of(self.parts.slots()) {
                 self.put_records(segment, &mut |bytes| to.put(bytes))?;
             }
             Ok(())
-        };
-        self.export_with(layout, sink, |slot| self.record_bytes(slot), records)
+        })
     }
 
-    /// The same with records of these lengths, which `records` writes.
+    /// The same with records of these lengths, which `records` writes. Not inlined, and no function of their types: it is long, and
+    /// the shipped wasm has it once.
+    #[inline(never)]
     pub(super) fn export_with<S: ByteSink + ?Sized>(
         &self,
         layout: Layout,
         sink: &mut S,
-        bytes: impl Fn(Slot) -> u64,
-        records: impl FnOnce(&mut SectionWriter<'_, S>) -> Result<(), FormatError>,
+        bytes: &dyn Fn(Slot) -> u64,
+        records: &mut dyn FnMut(&mut SectionWriter<'_, S>) -> Result<(), FormatError>,
     ) -> Result<(), Error> {
         let mut to = SectionWriter::new(sink, layout);
         to.put(self.meta().to_bytes(&mut [0; Meta::MOST_BYTES])?)?;
@@ -59,7 +60,7 @@ impl Index {
         // The first record begins where none has ended yet.
         to.put(&end.to_le_bytes())?;
         self.export_array(&mut to, Kind::RecordOffsets, &mut |segment, put| {
-            self.put_record_ends(segment, &mut end, &bytes, put)
+            self.put_record_ends(segment, &mut end, bytes, put)
         })?;
         records(&mut to)?;
         to.end(Kind::Records)?;

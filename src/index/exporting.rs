@@ -9,7 +9,7 @@
 
 use super::{Error, Index};
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
-use crate::format::{ByteSink, FormatError, Kind, zeros};
+use crate::format::{ByteRoom, FormatError, Kind, zeros};
 use crate::slot_set::SlotSet;
 use crate::types::Slot;
 
@@ -25,18 +25,23 @@ struct Moment {
     compacted: Option<usize>,
 }
 
+/// How often an export begins because the index has changed.
+const ATTEMPTS: u32 = 3;
+
 /// An export under way.
 #[derive(Debug)]
-pub(crate) struct Exporting {
+pub(crate) struct Exporting<B> {
     moment: Moment,
     /// Slots whose records are still to be looked at.
     left: SlotSet,
     /// Of each slot, how long its record is; and then where among all records it ends.
     ends: Vec<u64>,
-    /// Empty as long as lengths are looked at.
-    bytes: Vec<u8>,
+    /// None as long as lengths are looked at.
+    pub(crate) bytes: Option<B>,
     /// Where in them records begin.
     start: u64,
+    /// How often it may still begin, this time included.
+    attempts: u32,
 }
 
 impl Index {
@@ -53,28 +58,35 @@ impl Index {
         Ok(self.parts.tombstones.live_slots().snapshot()?)
     }
 
-    /// Begins an export.
+    /// Begins an export, once all is linked.
     ///
     /// # Errors
-    /// [`Error::Unlinked`]; [`Error::OutOfMemory`].
-    pub(crate) fn export_begin(&self) -> Result<Exporting, Error> {
-        self.check_linked()?;
+    /// As [`Index::link_step`]; [`Error::OutOfMemory`].
+    pub(crate) fn export_begin<B>(&mut self) -> Result<Exporting<B>, Error> {
+        self.link_all()?;
         let (left, ends) = (self.with_records()?, zeros(self.parts.slots())?);
-        Ok(Exporting { moment: self.moment(), left, ends, bytes: Vec::new(), start: 0 })
+        Ok(Exporting { moment: self.moment(), left, ends, bytes: None, start: 0, attempts: ATTEMPTS })
     }
 
-    /// Goes on with what is in memory, and says what is to be read next; nothing when [`Index::export_end`] is.
+    /// Goes on with what is in memory, and says what is to be read next; nothing at the end. Begins anew when the index has changed.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the index has changed since the export began; [`Error::Corrupt`] when a record is lost;
-    /// [`Error::OutOfMemory`].
-    pub(crate) fn export_step(&self, exporting: &mut Exporting) -> Result<ReadPlan, Error> {
+    /// [`Error::Busy`] when it has changed too often; [`Error::Corrupt`] when a record is lost; as [`Index::export_begin`].
+    pub(crate) fn export_step<B: ByteRoom>(&mut self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
         loop {
             if exporting.moment != self.moment() {
-                return Err(Error::Busy);
+                let attempts = exporting.attempts - 1;
+                if attempts == 0 {
+                    return Err(Error::Busy);
+                }
+                *exporting = Exporting { attempts, ..self.export_begin()? };
             }
             let plan = self.export_records(exporting)?;
-            if !plan.is_empty() || !exporting.bytes.is_empty() {
+            if !plan.is_empty() {
+                return Ok(plan);
+            }
+            if exporting.bytes.is_some() {
+                self.export_around(exporting)?;
                 return Ok(plan);
             }
             let mut end = 0;
@@ -84,13 +96,14 @@ impl Index {
             }
             let layout = self.layout_with(end)?;
             exporting.start = layout.start(Kind::Records);
-            exporting.bytes = zeros(usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?)?;
+            let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
+            exporting.bytes = Some(B::of_zeros(total)?);
             exporting.left = self.with_records()?;
         }
     }
 
     /// Looks at the records that are left and in memory.
-    fn export_records(&self, exporting: &mut Exporting) -> Result<ReadPlan, Error> {
+    fn export_records<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
         let Exporting { left, ends, bytes, start, .. } = exporting;
         let records = &self.parts.records;
         let (mut plan, mut planned) = (ReadPlan::default(), 0);
@@ -108,10 +121,10 @@ impl Index {
             };
             left.remove(slot);
             let len = stored_record_bytes(&record) as u64;
-            if bytes.is_empty() {
+            let Some(bytes) = bytes else {
                 *ends.get_mut(slot.index()).ok_or(Error::Busy)? = len;
                 continue;
-            }
+            };
             let end = ends.get(slot.index()).copied().unwrap_or(0);
             let mut at = *start + end.checked_sub(len).ok_or(Error::Busy)?;
             put_record(&record, &mut |part| {
@@ -127,9 +140,9 @@ impl Index {
     ///
     /// # Errors
     /// As there.
-    pub(crate) fn export_read(
+    pub(crate) fn export_read<B: ByteRoom>(
         &mut self,
-        exporting: &mut Exporting,
+        exporting: &mut Exporting<B>,
         plan: &ReadPlan,
         keys: &[String],
         values: Vec<Option<Vec<u8>>>,
@@ -141,20 +154,13 @@ impl Index {
     }
 
     /// Writes what is around the records, once they are all there.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] when the index has changed since; [`Error::OutOfMemory`].
-    pub(crate) fn export_end(&self, exporting: Exporting) -> Result<Vec<u8>, Error> {
-        let Exporting { moment, ends, mut bytes, .. } = exporting;
-        if moment != self.moment() {
-            return Err(Error::Busy);
-        }
+    fn export_around<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<(), Error> {
+        let Exporting { ends, bytes: Some(bytes), .. } = exporting else { return Ok(()) };
         let total = ends.last().copied().unwrap_or(0);
         let len = |slot: Slot| {
             let end = |at: usize| ends.get(at).copied().unwrap_or(total);
             end(slot.index()) - slot.index().checked_sub(1).map_or(0, end)
         };
-        self.export_with(self.layout_with(total)?, &mut bytes, len, |to| to.adopt(total))?;
-        Ok(bytes)
+        self.export_with(self.layout_with(total)?, bytes, &len, &mut |to| to.adopt(total))
     }
 }

@@ -2,9 +2,10 @@
 //! without being held twice. And arrays as stores take and give them.
 
 use super::object::{get, unexpected};
-use crate::format::{ByteSink, ByteSource};
+use crate::format::{ByteRoom, ByteSink, ByteSource};
 use crate::index::Error;
 use crate::store::StoreError;
+use crate::types::OutOfMemory;
 use core::ops::Range;
 use js_sys::{ArrayBuffer, Reflect, Symbol, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -45,6 +46,27 @@ impl ByteSource for Uint8Array {
 impl ByteSink for Uint8Array {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> bool {
         piece(self, offset, bytes.len()).map(|piece| piece.copy_from(bytes)).is_some()
+    }
+}
+
+impl ByteRoom for Uint8Array {
+    fn of_zeros(len: usize) -> Result<Self, OutOfMemory> {
+        new_bytes(len).map_err(|_| OutOfMemory)
+    }
+
+    fn show(&self, start: u64, len: u64, to: &mut dyn FnMut(&[u8])) -> bool {
+        let mut part = [0; 1024];
+        let end = start.saturating_add(len);
+        let mut at = start;
+        while at < end {
+            let bytes = &mut part[..(end - at).min(1024) as usize];
+            if !self.read(at, bytes) {
+                return false;
+            }
+            to(bytes);
+            at += bytes.len() as u64;
+        }
+        true
     }
 }
 

@@ -13,7 +13,7 @@ use crate::index::{Error, Index};
 use crate::store::{Durability, Mode, Store};
 use core::pin::Pin;
 use js_sys::futures::future_to_promise;
-use js_sys::{Function, Promise, Uint32Array};
+use js_sys::{Function, Promise, Uint8Array, Uint32Array};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -209,6 +209,23 @@ impl RawIndex {
     pub fn read_ahead(&self) -> Promise {
         let raw = self.clone();
         promise(async move { Ok(driver::read_some(&*raw.store()?, &raw).await?.into()) })
+    }
+
+    /// The index as bytes, in an array outside the WebAssembly heap. Records that are in the store only are read a part at a time and given up
+    /// again. After each part `check` is called, and ends it by throwing. LOCKED when the index has changed each time meanwhile.
+    #[wasm_bindgen(js_name = exportStored)]
+    pub fn export_stored(&self, check: Function) -> Promise {
+        let raw = self.clone();
+        promise(async move {
+            let mut thrown = Ok(JsValue::UNDEFINED);
+            let goes_on = || {
+                thrown = check.call0(&JsValue::UNDEFINED);
+                thrown.is_ok()
+            };
+            let exported = driver::export::<_, Uint8Array>(&*raw.store()?, &raw, goes_on).await;
+            thrown?;
+            Ok(exported?.into())
+        })
     }
 
     pub fn commit(&self) -> Promise {

@@ -12,8 +12,14 @@ const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i,
 /** Codes and links of so many records, and a few of the records themselves. */
 const BUDGET = 900_000;
 
+/** The same values each time, which take long to make. */
+function once(make) {
+  let made;
+  return async () => new Map(await (made ??= make()));
+}
+
 /** The values of a store with all rows in it, in blocks. */
-async function stored() {
+const stored = once(async () => {
   const values = new Map();
   const index = await VectorIndex.open("own", { store: new MapStore(values), dimensions: DIMENSIONS });
   // The log must have grown enough to be cleared.
@@ -21,7 +27,7 @@ async function stored() {
   await index.close();
   assert.ok([...values.keys()].some((key) => key.startsWith("b/")), "there are blocks");
   return values;
-}
+});
 
 const opener = (place) => (options) => {
   const [name, at] = place();
@@ -187,22 +193,66 @@ test("a filter that throws does so also when its search has to read, the first t
   for (const one of [index, fresh, again]) await one.close();
 });
 
-test("an export of more than the budget holds, and a close while a read never ends", async () => {
+const LARGE = 400;
+const LARGE_BYTES = 30_000;
+const large = Array.from({ length: LARGE }, (_, i) => ({ id: `large ${i}`, vector: vectors[i], payload: new Uint8Array(LARGE_BYTES).fill(i) }));
+
+/** As `stored`, and many records that are longer. */
+const storedLarge = once(async () => {
   const values = await stored();
-  const large = Array.from({ length: 300 }, (_, i) => ({ id: `large ${i}`, vector: vectors[i], payload: new Uint8Array(30_000).fill(i) }));
-  let index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 3 * BUDGET });
+  const index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 3 * BUDGET });
   await index.insertMany(large);
   await index.close();
-  index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 3 * BUDGET });
-  const copy = await VectorIndex.import(await index.export());
-  assert.equal(copy.size, COUNT + 300);
-  assert.deepEqual((await copy.get("large 299")).payload, large[299].payload);
-  await copy.close();
-  assert.ok((await index.stats()).bytes.total < 4 * BUDGET, "what was read for it is given up");
-  await index.close();
+  return values;
+});
 
-  const store = new MapStore(values);
-  index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
+test("an export of more than the budget holds no more than that beside its own bytes, and no blocks of it afterwards", async () => {
+  const store = new MapStore(await storedLarge());
+  const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
+  const { wasmMemoryBytes: before } = await index.stats();
+  const during = [];
+  store.before = (name) => void (name === "read" && during.push(index.stats()));
+  const bytes = await index.export();
+  assert.ok(during.length > 10, `${during.length} reads`);
+  const held = (await Promise.all(during)).map(({ bytes: { total } }) => total);
+  assert.ok(Math.max(...held) < 4 * BUDGET, `${Math.max(...held)} bytes of ${LARGE * LARGE_BYTES}`);
+  const { wasmMemoryBytes: after, bytes: { total } } = await index.stats();
+  assert.ok(after - before < (LARGE * LARGE_BYTES) / 3, `memory grows by ${after - before} bytes`);
+  assert.ok(total < 4 * BUDGET, "what was read for it is given up");
+  const copy = await VectorIndex.import(bytes);
+  assert.equal(copy.size, COUNT + LARGE);
+  assert.deepEqual((await copy.get(`large ${LARGE - 1}`)).payload, large[LARGE - 1].payload);
+  await copy.close();
+  await index.close();
+});
+
+test("an export begins anew when the index changes, ends although it changes each time, and ends when that closes", async () => {
+  const store = new MapStore(await storedLarge());
+  const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
+  /** One for each time that an export begins, and some for when it is made from memory. */
+  const changes = 6;
+  const inserted = [];
+  store.before = (name) => void (name === "read" && inserted.length < changes && inserted.push(index.insert(vectors[inserted.length])));
+  const bytes = await index.export();
+  assert.equal(inserted.length, changes);
+  await Promise.all(inserted);
+  const copy = await VectorIndex.import(bytes);
+  assert.equal((await copy.check()).ok, true);
+  assert.equal(copy.size, COUNT + LARGE + changes);
+  await copy.close();
+
+  let reads = 0;
+  let closing;
+  store.before = (name) => void (name === "read" && (reads += 1) === 2 && (closing = index.close()));
+  await fails("CLOSED", () => index.export());
+  await closing;
+  assert.ok(reads < 6, `${reads} reads`);
+  assert.equal(store.calls.close, 1);
+});
+
+test("a close while a read never ends", async () => {
+  const store = new MapStore(await stored());
+  const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
   store.before = (name) => (name === "read" ? new Promise(() => {}) : undefined);
   const reading = fails("STORE_FAILED", () => index.get("r1"));
   await index.close({ timeoutMs: 50 }).catch(() => {});
