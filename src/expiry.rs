@@ -61,6 +61,14 @@ impl Expiries {
         (!self.is_empty()).then(|| self.entry(0))
     }
 
+    /// A slot whose moment has come; none when none has. Of many it is the last of the heap if that may go: taking it away moves
+    /// nothing, and taking the first away as many entries as the heap has levels.
+    pub(crate) fn due(&self, now_ms: f64) -> Option<Slot> {
+        let is_due = |&(at_ms, _): &Entry| at_ms <= now_ms;
+        let last = self.count.checked_sub(1).map(|at| self.entry(at)).filter(is_due);
+        last.or_else(|| self.next().filter(is_due)).map(|(_, slot)| slot)
+    }
+
     /// Lets a slot that has no moment expire at a finite one. Needs a [`Expiries::reserve`] before it.
     pub(crate) fn set(&mut self, slot: Slot, at_ms: f64) {
         let last = self.count;
@@ -212,6 +220,10 @@ mod tests {
                     _ => {}
                 }
                 prop_assert_eq!((expiries.next(), expiries.len()), (next(&model), model.len()));
+                let now_ms = f64::from(moment);
+                let due = expiries.due(now_ms);
+                prop_assert_eq!(due.is_some(), model.values().any(|&at_ms| at_ms <= now_ms));
+                prop_assert!(due.is_none_or(|slot| model[&slot.0] <= now_ms));
                 prop_assert!((0..40).all(|slot| expiries.get(Slot(slot)) == model.get(&slot).copied()));
                 prop_assert!(expiries.is_sound(|slot| model.contains_key(&slot.0)));
             }

@@ -3,7 +3,7 @@
 use super::{Error, Index};
 
 impl Index {
-    /// Deletes the records whose moment is `now_ms` or before, and says how many these were. Each costs about as much as
+    /// Deletes the records whose moment is `now_ms` or before, all of them, and says how many these were. Each costs at most about as much as
     /// a deletion; when none has expired, this is one comparison.
     ///
     /// The index has no clock of its own. Whoever uses one directly calls this with the time, in milliseconds since 1970, before
@@ -12,7 +12,7 @@ impl Index {
     /// his own clock what has expired.
     pub fn expire(&mut self, now_ms: f64) -> usize {
         let before = self.parts.expiries.len();
-        while let Some((_, slot)) = self.parts.expiries.next().filter(|(at_ms, _)| *at_ms <= now_ms) {
+        while let Some(slot) = self.parts.expiries.due(now_ms) {
             self.bury(slot);
         }
         before - self.parts.expiries.len()
