@@ -22,7 +22,7 @@ pub(crate) enum Backing {
 
 impl Index {
     /// Refuses a change to an index that is read only, or whose store has failed: what cannot be kept is not begun.
-    pub(super) fn check_writable(&self) -> Result<(), Error> {
+    pub(crate) fn check_writable(&self) -> Result<(), Error> {
         match &self.backing {
             Backing::Memory => Ok(()),
             Backing::ReadOnly { .. } => Err(Error::ReadOnly),

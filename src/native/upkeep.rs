@@ -23,8 +23,27 @@ impl Default for UpkeepOptions {
     }
 }
 
-/// A thread that looks after an index. Dropping this ends it: after the slice that it is at, or after what it is writing to a
-/// store, for which the drop waits. A compaction that is cut off so stays where it is, and goes on with the next.
+impl UpkeepOptions {
+    fn check(self) -> Result<(), Error> {
+        let refuse = |option, expected: &str, received| {
+            Err(Error::InvalidOption { option, expected: expected.to_owned(), received })
+        };
+        if self.interval.is_zero() {
+            return refuse("interval", "more than nothing", format!("{:?}", self.interval));
+        }
+        if !(self.slice_ms > 0.0 && self.slice_ms.is_finite()) {
+            return refuse("sliceMs", "milliseconds above 0", self.slice_ms.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// A thread that looks after an index, and a share of it. Dropping this ends it: after the slice that it is at, or after what it
+/// is writing to a store, or telling `on_report`. The drop waits for that, so nothing may be held meanwhile that the thread
+/// needs: not the index (within [`SharedIndex::read`] or [`SharedIndex::change`]), and nothing that `on_report` waits for. A
+/// compaction that is cut off so stays where it is, and the next upkeep goes on with it.
+///
+/// A panic in `on_report` ends the thread. Dropped there, it ends when `on_report` has returned.
 #[derive(Debug)]
 #[must_use = "dropping it ends the upkeep"]
 pub struct Upkeep {
@@ -96,9 +115,10 @@ impl Drop for Upkeep {
 }
 
 impl<S> SharedIndex<S> {
-    /// Compacts if that would pay. None when it would not, or when the end has come first.
+    /// Compacts if that would pay, or goes on with what was begun. None when neither is so, or when the end has come first.
     fn compact_if_needed(&self, slice_ms: f64, ending: &Ending) -> Result<Option<CompactionReport>, Error> {
-        if ending.has_come() || !self.read(Index::needs_compaction) {
+        let is_needed = |index: &Index| index.needs_compaction() || index.compact_progress().is_some();
+        if ending.has_come() || !self.read(is_needed) {
             return Ok(None);
         }
         self.compact_until(slice_ms, || ending.has_come())
@@ -107,16 +127,18 @@ impl<S> SharedIndex<S> {
 
 impl SharedIndex {
     /// Compacts whenever that would pay ([`Index::needs_compaction`]), in a thread of its own, as long as what is returned
-    /// lives: at once, and then after each interval. `on_report` is told of each compaction that ended or failed; a failure leaves the
-    /// index as it was, and the next interval tries again.
+    /// lives: at once, and then after each interval. `on_report` is told of each compaction that ended or failed. A failure loses
+    /// nothing, and is tried again after the next interval, as long as that takes.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when the system starts no thread.
+    /// [`Error::InvalidOption`] for an interval of nothing, and slices that are not above 0 ms; [`Error::OutOfMemory`] when the
+    /// system starts no thread.
     pub fn compact_when_needed(
         &self,
         options: UpkeepOptions,
         on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Upkeep, Error> {
+        options.check()?;
         let index = self.clone();
         let look = move |ending: &Ending| index.compact_if_needed(options.slice_ms, ending);
         Upkeep::start(options.interval, look, on_report)
@@ -125,24 +147,40 @@ impl SharedIndex {
 
 impl<S: Store + Send + 'static> SharedIndex<S> {
     /// [`SharedIndex::compact_when_needed`], each compaction brought to its end in the store; and writes the checkpoints that
-    /// are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)). Commits wait while it writes.
+    /// are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)), of which `on_report` hears when they fail. What
+    /// else needs the store waits while it is written to: commits, and searches for records that are not in memory.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when the system starts no thread.
+    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`], and what the store has failed with.
     pub fn maintain_when_needed(
         &self,
         options: UpkeepOptions,
         on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Upkeep, Error> {
+        options.check()?;
+        self.read(Index::check_writable)?;
         let index = self.clone();
+        // What was compacted in memory, and not in the store yet.
+        let mut unfinished = None;
         let look = move |ending: &Ending| {
             // The long part first, for which no commit has to wait.
-            let Some(mut report) = index.compact_if_needed(options.slice_ms, ending)? else {
-                let is_due = !ending.has_come() && index.read(Index::checkpoint_due);
-                return if is_due { index.checkpoint().map(|()| None) } else { Ok(None) };
-            };
-            report.reclaimed_bytes.cold = index.complete()? as usize;
-            Ok(Some(report))
+            let compacted = index.compact_if_needed(options.slice_ms, ending);
+            if let Ok(Some(report)) = compacted {
+                unfinished = Some(report);
+            }
+            if ending.has_come() {
+                return Ok(None);
+            }
+            if let Some(mut report) = unfinished {
+                report.reclaimed_bytes.cold = index.complete()? as usize;
+                unfinished = None;
+                return Ok(Some(report));
+            }
+            // Also beside a compaction that fails for want of memory: a checkpoint gives some up.
+            if index.read(Index::checkpoint_due) {
+                index.checkpoint()?;
+            }
+            compacted
         };
         Upkeep::start(options.interval, look, on_report)
     }

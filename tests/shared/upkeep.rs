@@ -1,12 +1,13 @@
 //! A thread that compacts without being asked to.
 
 use super::{DIMENSIONS, filled, finds, vector};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use thermocline::bench_support::{Fault, FaultStore, Plan};
 use thermocline::{
-    CompactionReport, Config, Error, Id, Index, MemoryStore, OpenOptions, SharedIndex, StoreError, UpkeepOptions,
+    CompactionReport, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, SharedIndex, StoreError,
+    UpkeepOptions,
 };
 
 /// Longer than anything here takes, on any machine.
@@ -37,7 +38,8 @@ fn it_compacts_when_that_would_pay_and_only_then() {
     assert_eq!(index.read(Index::deleted), 400 - report.tombstones_removed);
     assert!((400..1000).all(|number| finds(&index, number)));
     drop(upkeep);
-    assert!(reports.recv().is_err(), "the thread is gone, and what it told with");
+    // Not a moment later: the drop has waited for the thread.
+    assert_eq!(reports.try_recv().unwrap_err(), TryRecvError::Disconnected);
     delete(&index, 400..900);
     assert!(index.read(Index::needs_compaction));
     assert!(index.read(|index| index.check().unwrap().ok));
@@ -51,9 +53,12 @@ fn an_index_that_is_fragmented_to_begin_with_does_not_wait_for_the_interval() {
     let options = UpkeepOptions { interval: 1000 * LONG, ..UpkeepOptions::default() };
     let upkeep = index.compact_when_needed(options, move |report| told.send(report).unwrap()).unwrap();
     assert_eq!(reports.recv_timeout(LONG).unwrap().unwrap().tombstones_removed, 100);
-    let begun = Instant::now();
-    drop(upkeep);
-    assert!(begun.elapsed() < LONG, "nor does the end of it");
+    let (ended, end) = channel();
+    thread::spawn(move || {
+        drop(upkeep);
+        ended.send(()).unwrap();
+    });
+    assert!(end.recv_timeout(LONG).is_ok(), "nor does the end of it");
 }
 
 #[test]
@@ -87,7 +92,8 @@ fn a_report_may_end_it() {
 #[test]
 fn readers_and_writers_go_on_meanwhile() {
     let index = SharedIndex::new(filled(1000));
-    let _upkeep = index.compact_when_needed(often(), |report| assert!(report.is_ok())).unwrap();
+    let (told, reports) = channel();
+    let upkeep = index.compact_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
     thread::scope(|scope| {
         for writer in 0..2u64 {
             let index = index.clone();
@@ -105,6 +111,38 @@ fn readers_and_writers_go_on_meanwhile() {
     });
     assert_eq!(index.read(Index::len), 1000);
     assert!(index.read(|index| index.check().unwrap().ok));
+    // 1,200 were deleted of a thousand that stay, so it was needed.
+    assert!(reports.recv_timeout(LONG).unwrap().is_ok());
+    drop(upkeep);
+    assert!(reports.try_iter().all(|report| report.is_ok()));
+}
+
+/// One that had been begun, and was left where it was.
+#[test]
+fn what_was_cut_off_is_gone_on_with() {
+    let index = SharedIndex::new(filled(1000));
+    delete(&index, 0..200);
+    index.change(|index| index.compact_start().and_then(|()| index.compact_step(1))).unwrap();
+    assert!(!index.read(Index::needs_compaction) && index.read(|index| index.compact_progress().is_some()));
+    let (told, reports) = channel();
+    let _upkeep = index.compact_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    assert_eq!(reports.recv_timeout(LONG).unwrap().unwrap().tombstones_removed, 200);
+}
+
+#[test]
+fn options_that_cannot_be_are_refused() {
+    let index = SharedIndex::new(filled(1));
+    let no_interval = UpkeepOptions { interval: Duration::ZERO, ..often() };
+    let slices = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|slice_ms| UpkeepOptions { slice_ms, ..often() });
+    for options in [no_interval].into_iter().chain(slices) {
+        let refused = index.compact_when_needed(options, |_| {});
+        assert!(matches!(refused, Err(Error::InvalidOption { .. })), "{options:?}");
+    }
+    let store = MemoryStore::default();
+    drop(stored(store.clone()));
+    let options = OpenOptions { mode: Mode::ReadOnly, ..OpenOptions::default() };
+    let read_only = SharedIndex::open(store, options).unwrap();
+    assert!(matches!(read_only.maintain_when_needed(often(), |_| {}), Err(Error::ReadOnly)));
 }
 
 fn stored<S: thermocline::Store>(store: S) -> SharedIndex<S> {
@@ -132,6 +170,25 @@ fn what_it_compacts_is_compacted_in_the_store() {
     let again = SharedIndex::open(store, OpenOptions::default()).unwrap();
     assert_eq!(again.read(|index| (index.len(), index.deleted())), (100, 0));
     assert!((400..500).all(|number| again.read(|index| index.contains(&Id::Number(number)).unwrap())));
+}
+
+/// Without a compaction: its log has grown.
+#[test]
+fn a_checkpoint_that_is_due_is_written() {
+    let index = stored(MemoryStore::default());
+    let text = "a".repeat(10_000);
+    for number in 1000..1300 {
+        index.change(|index| index.insert_with_id(number, &vector(number), Some(Payload::Json(&text)))).unwrap();
+    }
+    index.commit().unwrap();
+    let log = || index.read(|index| index.stats().stored.log);
+    assert!(log() > 300 * 10_000);
+    let _upkeep = index.maintain_when_needed(often(), |report| panic!("{report:?}")).unwrap();
+    let begun = Instant::now();
+    while log() > 0 {
+        assert!(begun.elapsed() < LONG, "{} bytes of log are left", log());
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// From the first call that comes after the opening.

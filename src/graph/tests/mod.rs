@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod repair;
+mod scan;
 mod select;
 mod tree;
 mod upper;
