@@ -64,11 +64,11 @@ fn the_nearest_by_whole_codes_are_found_however_many_there_are() {
                 let (mut point, mut pool) = (Point::default(), Pool::default());
                 let scorer = (&space as &dyn Space).around_query(&query, 1.0, &mut point).unwrap();
                 // And of these only the even ones.
-                let mut is_even = |slot: Slot| slot.0 % 2 == 0;
+                let mut is_even = |slot: Slot| slot.0.is_multiple_of(2);
                 scan(scorer, &live, &mut Accept::If(&mut is_even), ef, &mut pool).unwrap();
                 let mut expected: Vec<(Distance, Slot)> = slots
                     .iter()
-                    .filter(|slot| slot.0 % 2 == 0)
+                    .filter(|slot| slot.0.is_multiple_of(2))
                     .map(|&slot| (space.0.distance(query, slot), slot))
                     .collect();
                 expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
