@@ -28,6 +28,7 @@ mod types;
 mod format;
 mod metric;
 mod order;
+mod pages;
 mod segments;
 mod slot_set;
 mod store;

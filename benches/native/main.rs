@@ -5,11 +5,14 @@
 //! | `native serve`            | thermocline as a contender: commands come in on standard input, answers go out   |
 //! | `native exact key=value…` | true neighbours by an exact scan that shares no code with the crate              |
 //! | `native tiers key=value…` | what is held with records cold, how few blocks an answer lies in, what reading costs |
+//! | `native mapped key=value…` | how soon a mapped export answers; with the feature `mmap`                     |
 //! | anything else             | says so; `cargo bench` and `cargo test --benches` come here                      |
 
 mod contender;
 mod exact;
 mod fields;
+#[cfg(feature = "mmap")]
+mod mapped;
 mod stored;
 mod tiers;
 
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
         Some("serve") => serve(),
         Some("exact") => exact::run(&Fields::new(args.iter().skip(1).map(String::as_str))),
         Some("tiers") => tiers::run(&Fields::new(args.iter().skip(1).map(String::as_str))),
+        #[cfg(feature = "mmap")]
+        Some("mapped") => mapped::run(&Fields::new(args.iter().skip(1).map(String::as_str))),
         _ => {
             println!("native: part of the harness; run `cargo xtask bench`");
             Ok(())

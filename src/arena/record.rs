@@ -12,6 +12,7 @@
 
 use core::fmt;
 
+use crate::pages::Pages;
 use crate::types::{OutOfMemory, Slot};
 
 /// Words before the vector.
@@ -145,7 +146,7 @@ pub(super) fn read(words: &[u32], dimensions: usize) -> Option<Record<'_>> {
 
 /// Writes a record of `record_words(vector.len(), record.payload.len())` words at the end of `words`, which has room
 /// for it. The payload must be within [`MAX_PAYLOAD_BYTES`].
-pub(super) fn write(words: &mut Vec<u32>, slot: Slot, record: &Record<'_>) {
+pub(super) fn write(words: &mut Pages<u32>, slot: Slot, record: &Record<'_>) {
     let length = record.payload.len() as u32 | u32::from(record.kind.number()) << LENGTH_BITS;
     words.extend_from_slice(&[slot.0, length, record.inv_norm.to_bits()]);
     words.extend_from_slice(bytemuck::cast_slice(record.vector));
@@ -165,7 +166,9 @@ mod tests {
     #[test]
     fn a_record_is_these_words() {
         let record = Record { inv_norm: 0.5, vector: &[1.0, -2.0], kind: PayloadKind::Bytes, payload: b"abcde" };
-        let mut words = vec![99];
+        let mut words = Pages::new();
+        words.try_reserve_exact(8).unwrap();
+        words.resize(1, 99);
         write(&mut words, Slot(7), &record);
         let last = [bytemuck::cast(*b"abcd"), bytemuck::cast(*b"e\0\0\0")];
         let wanted = [7, 5 | 2 << 30, 0.5f32.to_bits(), 1.0f32.to_bits(), (-2.0f32).to_bits(), last[0], last[1]];

@@ -8,8 +8,8 @@
 //! *spare* (room). `resident = live + stale + spare`, exactly, at every moment.
 
 use crate::order::sort_by;
+use crate::pages::{Pages, reserve_exact};
 use crate::types::OutOfMemory;
-use crate::wipe;
 
 /// log2 of the words in a slab: 2^18 words are 1 MiB. Fewer only in tests.
 pub(super) const SLAB_BITS: u32 = 18;
@@ -24,7 +24,7 @@ pub(super) struct SlabName {
 
 #[derive(Debug, Default)]
 struct Slab {
-    words: Vec<u32>,
+    words: Pages<u32>,
     live_words: usize,
     /// 0 when there is no slab at this index.
     birth: u64,
@@ -33,7 +33,7 @@ struct Slab {
 #[cfg(not(target_arch = "wasm32"))]
 impl Drop for Slab {
     fn drop(&mut self) {
-        wipe::wipe(&mut self.words);
+        crate::wipe::wipe(&mut self.words);
     }
 }
 
@@ -47,9 +47,9 @@ pub(super) struct Slabs<const BITS: u32> {
     /// Of all slabs, of `spares` and of `oversize`.
     capacity_words: usize,
     /// Empty slabs of full size, allocated ahead of their use.
-    spares: Vec<Vec<u32>>,
+    spares: Vec<Pages<u32>>,
     /// Reserved for the next record that needs a slab of its own.
-    oversize: Vec<u32>,
+    oversize: Pages<u32>,
 }
 
 impl<const BITS: u32> Slabs<BITS> {
@@ -67,7 +67,7 @@ impl<const BITS: u32> Slabs<BITS> {
             live_words: 0,
             capacity_words: 0,
             spares: Vec::new(),
-            oversize: Vec::new(),
+            oversize: Pages::new(),
         }
     }
 
@@ -77,7 +77,7 @@ impl<const BITS: u32> Slabs<BITS> {
             self.vacancy()?;
             // Room reserved for a much longer record that never came would stay with this one for its whole life.
             if !(words..=words + words / 16).contains(&self.oversize.capacity()) {
-                let mut oversize = Vec::new();
+                let mut oversize = Pages::new();
                 oversize.try_reserve_exact(words)?;
                 self.capacity_words = self.capacity_words - self.oversize.capacity() + oversize.capacity();
                 self.oversize = oversize;
@@ -91,7 +91,7 @@ impl<const BITS: u32> Slabs<BITS> {
                 if before < needed {
                     let size = needed.max(2 * before).min(Self::SLAB_WORDS);
                     let additional = size - open.words.len();
-                    wipe::reserve_exact(&mut open.words, additional)?;
+                    reserve_exact(&mut open.words, additional)?;
                     self.capacity_words += open.words.capacity() - before;
                 }
                 Ok(())
@@ -109,7 +109,7 @@ impl<const BITS: u32> Slabs<BITS> {
         let before = self.spares.len();
         self.spares.try_reserve(missing)?;
         for _ in 0..missing {
-            let mut spare = Vec::new();
+            let mut spare = Pages::new();
             if spare.try_reserve_exact(Self::SLAB_WORDS).is_err() {
                 self.drop_spares(before);
                 return Err(OutOfMemory);
@@ -150,7 +150,7 @@ impl<const BITS: u32> Slabs<BITS> {
         let buffer = if let Some(spare) = self.spares.pop() {
             spare
         } else {
-            let mut buffer = Vec::new();
+            let mut buffer = Pages::new();
             buffer.try_reserve_exact((self.used_words / 4).min(Self::SLAB_WORDS).max(words))?;
             self.capacity_words += buffer.capacity();
             buffer
@@ -162,7 +162,7 @@ impl<const BITS: u32> Slabs<BITS> {
     }
 
     /// Puts a buffer whose capacity is counted already at a vacant index.
-    fn place(&mut self, index: usize, words: Vec<u32>) {
+    fn place(&mut self, index: usize, words: Pages<u32>) {
         self.births += 1;
         let slab = Slab { words, live_words: 0, birth: self.births };
         match self.slabs.get_mut(index) {
@@ -184,7 +184,7 @@ impl<const BITS: u32> Slabs<BITS> {
     }
 
     /// Appends a record of `words` words, which `write` must append to the vector it is given, and returns its position.
-    pub(super) fn push(&mut self, words: usize, write: impl FnOnce(&mut Vec<u32>)) -> Result<u32, OutOfMemory> {
+    pub(super) fn push(&mut self, words: usize, write: impl FnOnce(&mut Pages<u32>)) -> Result<u32, OutOfMemory> {
         self.reserve(words)?;
         let index = if words > Self::MAX_SHARED_WORDS {
             let index = self.vacancy()?;
@@ -336,7 +336,7 @@ impl<const BITS: u32> Slabs<BITS> {
 
     /// Bytes of all slabs, spare ones included, and of the tables that hold them.
     pub(super) fn resident_bytes(&self) -> usize {
-        let tables = self.slabs.capacity() * size_of::<Slab>() + self.spares.capacity() * size_of::<Vec<u32>>();
+        let tables = self.slabs.capacity() * size_of::<Slab>() + self.spares.capacity() * size_of::<Pages<u32>>();
         self.capacity_words * WORD_BYTES + tables
     }
 }

@@ -9,7 +9,7 @@ use super::project::{File, Violation, expect_lines, expect_none, files};
 /// The layers from the lowest up, and the modules of the crate's root in each.
 const LAYERS: [&[&str]; 8] = [
     &["types"],
-    &["metric", "format", "store", "order", "segments", "slot_set", "wipe"],
+    &["metric", "format", "store", "order", "pages", "segments", "slot_set", "wipe"],
     &["quantize", "arena", "ids", "tombstone", "expiry"],
     &["graph", "filter"],
     &["compact", "rerank"],

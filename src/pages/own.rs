@@ -1,0 +1,223 @@
+//! Values in a row, as a vector has them: in memory of the allocator's while they are short, and then in a mapping.
+
+use crate::types::OutOfMemory;
+use crate::wipe;
+use bytemuck::Pod;
+use core::ops::{Deref, DerefMut};
+use memmap2::MmapMut;
+
+/// What is at least this long has a mapping. Shorter pieces would take more calls of the system than they give back.
+const LEAST_BYTES: usize = 256 << 10;
+
+/// An anonymous mapping, of which pages that were never written to take no memory.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    map: MmapMut,
+    len: usize,
+    /// As many values as there is room for. The mapping may be longer: what was given back of it was never written to.
+    capacity: usize,
+}
+
+impl Mapping {
+    #[inline]
+    fn all<T: Pod>(&self) -> &[T] {
+        // A mapping begins where a page does, and is as long as its values.
+        bytemuck::try_cast_slice(&self.map).unwrap_or_default()
+    }
+
+    #[inline]
+    fn all_mut<T: Pod>(&mut self) -> &mut [T] {
+        bytemuck::try_cast_slice_mut(&mut self.map).unwrap_or_default()
+    }
+}
+
+/// See the module; for the calls, [`Vec`].
+#[derive(Debug)]
+pub(crate) enum Pages<T> {
+    Heap(Vec<T>),
+    Mapped(Mapping),
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Pages<T> {
+    pub(crate) const fn new() -> Self {
+        Self::Heap(Vec::new())
+    }
+
+    pub(crate) const fn capacity(&self) -> usize {
+        match self {
+            Self::Heap(values) => values.capacity(),
+            Self::Mapped(mapping) => mapping.capacity,
+        }
+    }
+}
+
+impl<T: Pod> Pages<T> {
+    /// Makes room for so many values more, and leaves no copy of those that there are where they were.
+    pub(crate) fn try_reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        let needed = self.len().checked_add(additional).ok_or(OutOfMemory)?;
+        if needed <= self.capacity() {
+            return Ok(());
+        }
+        if let Self::Mapped(mapping) = self
+            && needed <= mapping.all::<T>().len()
+        {
+            mapping.capacity = needed;
+            return Ok(());
+        }
+        let bytes = needed.checked_mul(size_of::<T>()).ok_or(OutOfMemory)?;
+        match self {
+            Self::Heap(values) if bytes < LEAST_BYTES => wipe::reserve_exact(values, additional),
+            _ => {
+                let map = MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)?;
+                let mut mapping = Mapping { map, len: self.len(), capacity: needed };
+                if let Some(start) = mapping.all_mut::<T>().get_mut(..self.len()) {
+                    start.copy_from_slice(self);
+                }
+                wipe::wipe(self);
+                *self = Self::Mapped(mapping);
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends values, for which room was made before.
+    pub(crate) fn extend_from_slice(&mut self, more: &[T]) {
+        let len = self.len();
+        debug_assert!(len + more.len() <= self.capacity());
+        match self {
+            Self::Heap(values) => values.extend_from_slice(more),
+            Self::Mapped(mapping) => {
+                if let Some(room) = mapping.all_mut::<T>().get_mut(len..len + more.len()) {
+                    room.copy_from_slice(more);
+                    mapping.len = len + more.len();
+                }
+            }
+        }
+    }
+
+    /// Sets how many values there are, with room for new ones made before.
+    pub(crate) fn resize(&mut self, len: usize, value: T) {
+        debug_assert!(len <= self.capacity());
+        match self {
+            Self::Heap(values) => values.resize(len, value),
+            Self::Mapped(mapping) => {
+                let before = mapping.len;
+                if len <= mapping.all::<T>().len() {
+                    mapping.len = len;
+                    self.get_mut(before..).unwrap_or_default().fill(value);
+                }
+            }
+        }
+    }
+
+    /// Forgets the values from `len` on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        match self {
+            Self::Heap(values) => values.truncate(len),
+            Self::Mapped(mapping) => mapping.len = mapping.len.min(len),
+        }
+    }
+
+    /// Gives back spare room. Of a mapping that was never written to, and so takes no memory.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        match self {
+            Self::Heap(values) => values.shrink_to_fit(),
+            Self::Mapped(mapping) => mapping.capacity = mapping.len,
+        }
+    }
+}
+
+impl<T: Pod> Deref for Pages<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Heap(values) => values,
+            Self::Mapped(mapping) => mapping.all().get(..mapping.len).unwrap_or_default(),
+        }
+    }
+}
+
+impl<T: Pod> DerefMut for Pages<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        match self {
+            Self::Heap(values) => values,
+            Self::Mapped(mapping) => {
+                let len = mapping.len;
+                mapping.all_mut().get_mut(..len).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// As [`Pages::try_reserve_exact`]; a vector has it by itself.
+#[inline]
+pub(crate) fn reserve_exact<T: Pod>(values: &mut Pages<T>, additional: usize) -> Result<(), OutOfMemory> {
+    values.try_reserve_exact(additional)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Short or long, they are the values of a vector to which the same is done.
+        #[test]
+        fn they_are_what_a_vector_is(changes in prop::collection::vec((0usize..5, 0usize..90_000), 1..30)) {
+            let (mut pages, mut vector) = (Pages::<u32>::new(), Vec::new());
+            for (number, (kind, amount)) in changes.into_iter().enumerate() {
+                let value = number as u32 + 1;
+                match kind {
+                    0 => {
+                        pages.try_reserve_exact(amount).unwrap();
+                        prop_assert!(pages.capacity() >= pages.len() + amount);
+                        pages.extend_from_slice(&vec![value; amount]);
+                        vector.extend_from_slice(&vec![value; amount]);
+                    }
+                    1 => {
+                        pages.try_reserve_exact(amount).unwrap();
+                        pages.resize(pages.len() + amount, value);
+                        vector.resize(vector.len() + amount, value);
+                    }
+                    2 => {
+                        let len = amount.min(vector.len());
+                        pages.resize(len, value);
+                        vector.resize(len, value);
+                    }
+                    3 => {
+                        pages.truncate(amount);
+                        vector.truncate(amount);
+                    }
+                    _ => {
+                        pages.shrink_to_fit();
+                        prop_assert!(pages.capacity() == pages.len());
+                    }
+                }
+                if let Some(last) = pages.last_mut() {
+                    *last += 7;
+                    *vector.last_mut().unwrap() += 7;
+                }
+                prop_assert!(*pages == *vector);
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_system_has_is_refused() {
+        let mut pages = Pages::<u64>::new();
+        for len in [1 << 50, usize::MAX / 8, usize::MAX] {
+            assert_eq!(pages.try_reserve_exact(len), Err(OutOfMemory));
+        }
+        assert_eq!((pages.len(), pages.capacity()), (0, 0));
+    }
+}

@@ -1,0 +1,140 @@
+//! What the system says of the process: memory that an index gives up goes back to it, whatever else the program has
+//! allocated, and memory that it refuses is an error.
+//!
+//! Each test that measures runs in a process of its own, because others beside it would count too.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Command;
+use thermocline::{
+    Config, DirectoryStore, Durability, Error, Id, Index, Payload, SearchOptions, StoreOptions, StoredIndex, block_on,
+};
+
+const RECORDS: usize = 10_000;
+const DIMENSIONS: usize = 16;
+const PAYLOAD_BYTES: usize = 3000;
+
+/// Runs a test of this program in a process of its own, which may have so many kilobytes of addresses.
+fn alone(test: &str, kilobytes: &str) {
+    let program = std::env::current_exe().unwrap();
+    let script = format!("ulimit -v {kilobytes} && exec \"$0\" {test} --exact --ignored --nocapture");
+    let done = Command::new("sh").args(["-c", &script]).arg(program).output().unwrap();
+    let printed = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        done.status.success() && printed.contains("1 passed"),
+        "{printed}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+/// Bytes of the process that are in memory.
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    1024 * line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap()
+}
+
+fn vector(number: usize) -> [f32; DIMENSIONS] {
+    std::array::from_fn(|at| (number * 31 + at * 17 + 7).wrapping_mul(2_654_435_761) as u32 as f32 / 2e9 - 1.0)
+}
+
+fn insert(index: &mut Index, number: usize) -> Result<bool, Error> {
+    let payload = [number as u8; PAYLOAD_BYTES];
+    index.insert_with_id(number as u64, &vector(number), Some(Payload::Bytes(&payload))).map(|_| true)
+}
+
+fn empty() -> Index {
+    Index::new(Config { m: 4, ef_construction: 10, ..Config::new(DIMENSIONS) }).unwrap()
+}
+
+/// After it has got back a long piece, glibc keeps all shorter ones.
+fn filled() -> Index {
+    drop(std::hint::black_box(vec![1_u8; 30 << 20]));
+    let mut index = empty();
+    (0..RECORDS).for_each(|number| assert!(insert(&mut index, number).unwrap()));
+    index
+}
+
+/// Most of what an index gives up, by its own numbers, has to be gone by the system's.
+fn assert_gone(before: (usize, usize), after: (usize, usize)) {
+    let (by_stats, by_system) = (before.0 - after.0, before.1.saturating_sub(after.1));
+    assert!(by_stats > RECORDS * PAYLOAD_BYTES * 3 / 4, "{by_stats} by the index's numbers");
+    assert!(by_system > by_stats / 8 * 7, "{by_system} of {by_stats}");
+}
+
+#[test]
+#[ignore = "another test runs it, in a process of its own"]
+fn compacted() {
+    let mut index = filled();
+    let held = |index: &Index| (index.stats().bytes.total(), resident_bytes());
+    let before = held(&index);
+    for number in (0..RECORDS as u64).filter(|number| number % 10 > 0) {
+        assert!(index.delete(&number.into()).unwrap());
+    }
+    index.compact().unwrap();
+    assert_gone(before, held(&index));
+}
+
+#[test]
+#[ignore = "another test runs it, in a process of its own"]
+fn demoted() {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("resident-{}", std::process::id()));
+    let options = StoreOptions { durability: Durability::Relaxed, ..Default::default() };
+    let store = DirectoryStore::open(&place, options).unwrap();
+    let index = filled();
+    let bytes = index.stats().bytes;
+    let before = (bytes.total(), resident_bytes());
+    // Room for what is always held, for each record's place, and for a few blocks.
+    let budget = bytes.codes + bytes.graph + bytes.ids + 8 * RECORDS + (2 << 20);
+    let config = Config { max_bytes: Some(budget), ..*index.config() };
+    let stored = block_on(StoredIndex::create(store, index.with_options(config).unwrap())).unwrap().unwrap();
+    assert_gone(before, (stored.index().unwrap().stats().bytes.total(), resident_bytes()));
+    // Blocks that are read and given up again leave nothing behind either.
+    for number in 0..RECORDS as u64 {
+        let first = |record: thermocline::Record<'_>| match record.payload {
+            Some(Payload::Bytes(bytes)) => bytes.first().copied(),
+            _ => None,
+        };
+        assert_eq!(block_on(stored.get(&Id::Number(number), first)).unwrap(), Ok(Some(Some(number as u8))));
+    }
+    assert_gone(before, (stored.index().unwrap().stats().bytes.total(), resident_bytes()));
+    drop(stored);
+    std::fs::remove_dir_all(&place).unwrap();
+}
+
+#[test]
+#[ignore = "another test runs it, in a process of its own"]
+fn refused() {
+    // For what the test does afterwards.
+    let ballast = std::hint::black_box(vec![0_u8; 8 << 20]);
+    let mut index = empty();
+    let count = (0..).find(|&number| match insert(&mut index, number) {
+        Ok(_) => false,
+        Err(error) => error == Error::OutOfMemory || unreachable!("{error}"),
+    });
+    let count = count.unwrap();
+    assert!(count > 5_000, "{count} records");
+    assert_eq!(index.len(), count);
+    drop(ballast);
+    assert!(index.delete(&Id::Number(7)).unwrap());
+    assert_eq!(index.search(&vector(8), SearchOptions::top(10)).unwrap().len(), 10);
+    assert!(index.get(&Id::Number(8)).unwrap().is_some() && index.get(&Id::Number(7)).unwrap().is_none());
+    let report = index.check().unwrap();
+    assert!(report.ok, "{:?}", report.problems);
+}
+
+#[test]
+fn what_compaction_frees_goes_back_to_the_system() {
+    alone("compacted", "unlimited");
+}
+
+#[test]
+fn what_is_demoted_goes_back_to_the_system() {
+    alone("demoted", "unlimited");
+}
+
+#[test]
+fn memory_that_the_system_refuses_is_an_error() {
+    alone("refused", "200000");
+}
