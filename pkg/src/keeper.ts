@@ -100,18 +100,30 @@ export class Keeper {
   }
 
   /** The index as bytes. Records that are in the store only are read for it in parts, and given up again. */
-  exported(): Uint8Array | Promise<Uint8Array> {
+  async exported(): Promise<Uint8Array> {
+    const handle = this.#handle;
     const all = (raw: RawIndex): Uint8Array => raw.export();
     try {
-      return this.#handle.call(all);
+      return handle.call(all);
     } catch (error) {
       if (!isCold(error)) throw error;
     }
-    return this.#ask((raw) => raw.exportStored(() => this.#handle.checkOpen())).catch((error) => {
-      // It does not hold still. With all records in memory it need not.
-      if ((error as ThermoclineError).code === "LOCKED") return this.reading(all);
-      throw error;
-    });
+    for (;;) {
+      let from: RawIndex | undefined;
+      const hasMoved = (): boolean => handle.checkOpen() !== from;
+      const check = (): void => {
+        if (hasMoved()) throw new Error("the index is in another instance");
+      };
+      try {
+        return await this.#ask((raw) => (from = raw).exportStored(check));
+      } catch (error) {
+        // Whatever has failed: an instance that was left has no store any more, or one in which others write.
+        if (handle.isOpen && hasMoved()) continue;
+        // It does not hold still. With all records in memory it need not.
+        if ((error as ThermoclineError).code === "LOCKED") return this.reading(all);
+        throw error;
+      }
+    }
   }
 
   /** Reads for a call that waits. */

@@ -5,6 +5,7 @@
 
 use super::FormatError;
 use crate::types::OutOfMemory;
+use crate::wipe::wipe;
 
 /// Bytes that can be read anywhere.
 pub(crate) trait ByteSource {
@@ -26,6 +27,10 @@ pub(crate) trait ByteRoom: ByteSink + Sized {
     /// As many bytes.
     fn of_zeros(len: usize) -> Result<Self, OutOfMemory>;
 
+    /// Overwrites what is in it, before it is given up: it may be of a record that is deleted meanwhile. Nothing, where whoever frees
+    /// memory overwrites it.
+    fn wipe(&mut self) {}
+
     /// Shows `len` bytes from `start` on, a part at a time. Says whether they are there.
     fn show(&self, start: u64, len: u64, to: &mut dyn FnMut(&[u8])) -> bool;
 }
@@ -33,6 +38,10 @@ pub(crate) trait ByteRoom: ByteSink + Sized {
 impl ByteRoom for Vec<u8> {
     fn of_zeros(len: usize) -> Result<Self, OutOfMemory> {
         zeros(len)
+    }
+
+    fn wipe(&mut self) {
+        wipe(self);
     }
 
     fn show(&self, start: u64, len: u64, to: &mut dyn FnMut(&[u8])) -> bool {

@@ -22,7 +22,8 @@ struct Moment {
     next_sequence: u64,
     live: usize,
     deleted: usize,
-    compacted: Option<usize>,
+    /// A compaction moves records, and may leave as many tombstones as there were, also when it is cut off.
+    compaction_steps: u64,
 }
 
 /// How often an export begins because the index has changed.
@@ -50,7 +51,7 @@ impl Index {
             next_sequence: self.journal().map_or(0, |journal| journal.next_sequence()),
             live: self.len(),
             deleted: self.parts.tombstones.deleted(),
-            compacted: self.compact_progress().map(|progress| progress.done),
+            compaction_steps: self.compacted.steps,
         }
     }
 
@@ -78,6 +79,9 @@ impl Index {
                 let attempts = exporting.attempts - 1;
                 if attempts == 0 {
                     return Err(Error::Busy);
+                }
+                if let Some(bytes) = &mut exporting.bytes {
+                    bytes.wipe();
                 }
                 *exporting = Exporting { attempts, ..self.export_begin()? };
             }
@@ -149,7 +153,10 @@ impl Index {
     ) -> Result<ReadPlan, Error> {
         self.admit(plan, keys, values)?;
         let next = self.export_step(exporting);
-        self.parts.records.cold.give_up(plan);
+        // Without a budget what is read stays.
+        if self.config.max_bytes.is_some() {
+            self.parts.records.cold.give_up(plan);
+        }
         next
     }
 

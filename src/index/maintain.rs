@@ -22,6 +22,15 @@ pub(crate) struct Running {
     units: f64,
 }
 
+/// What compactions have done so far.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Of the one that ended last.
+    report: Option<CompactionReport>,
+    /// How many steps all of them have taken.
+    pub(super) steps: u64,
+}
+
 impl Running {
     pub(super) const fn moved(&self) -> usize {
         self.job.moved()
@@ -125,6 +134,7 @@ impl Index {
             return self.link_before(units).inspect_err(|_| self.job = None).map(|()| true);
         }
         let Some(running) = &mut self.job else { return Ok(false) };
+        self.compacted.steps += 1;
         let mut scratch = self.scratch.take();
         let stepped = running.job.step(&mut self.parts, &mut scratch, units);
         self.scratch.put(scratch);
@@ -179,7 +189,7 @@ impl Index {
             longest_slice_ms: running.longest_slice_ms,
             duration_ms: running.started_ms.map_or(0.0, |started| running.ended_ms - started),
         };
-        self.last_report = Some(report);
+        self.compacted.report = Some(report);
         Some(report)
     }
 
@@ -196,10 +206,10 @@ impl Index {
 
     /// The report of the compaction that ended last, with what it came to in the store.
     pub(crate) const fn note_cold(&mut self, bytes: usize) -> Option<CompactionReport> {
-        if let Some(report) = &mut self.last_report {
+        if let Some(report) = &mut self.compacted.report {
             report.reclaimed_bytes.cold = bytes;
         }
-        self.last_report
+        self.compacted.report
     }
 
     /// Drops the compaction under way. What it has done stays done; what it has not waits for the next. Records that it was
@@ -215,6 +225,6 @@ impl Index {
 
     /// What the compaction that ended last did.
     pub const fn last_compaction(&self) -> Option<&CompactionReport> {
-        self.last_report.as_ref()
+        self.compacted.report.as_ref()
     }
 }

@@ -83,7 +83,7 @@ pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
 pub use verify::CheckReport;
 
 use crate::arena::Records;
-use crate::compact::{CompactionReport, Parts};
+use crate::compact::Parts;
 use crate::expiry::Expiries;
 use crate::graph::Graph;
 use crate::ids::IdMap;
@@ -105,7 +105,7 @@ pub struct Index {
     pending: Pending,
     scratch: ScratchPool,
     pub(crate) job: Option<maintain::Running>,
-    last_report: Option<CompactionReport>,
+    compacted: maintain::Past,
     backing: Backing,
 }
 
@@ -123,7 +123,7 @@ impl Index {
             pending: Pending::new(),
             scratch: ScratchPool::default(),
             job: None,
-            last_report: None,
+            compacted: maintain::Past::default(),
             backing: Backing::Memory,
         })
     }

@@ -250,6 +250,27 @@ test("an export begins anew when the index changes, ends although it changes eac
   assert.equal(store.calls.close, 1);
 });
 
+test("an export goes on in the instance that the index is moved into", async () => {
+  for (const move of [(index) => index.reload(), (index) => index.compact({ erase: true })]) {
+    const store = new MapStore(await storedLarge());
+    const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
+    assert.equal(await index.delete("large 0"), true);
+    await index.flush();
+    let reads = 0;
+    let moving;
+    store.before = (name) => {
+      if (name === "read" && (reads += 1) === 3) moving = move(index);
+    };
+    const copy = await VectorIndex.import(await index.export());
+    await moving;
+    assert.equal((await copy.check()).ok, true);
+    assert.equal(copy.size, COUNT + LARGE - 1);
+    assert.deepEqual((await copy.get("large 1")).payload, large[1].payload);
+    await copy.close();
+    await index.close();
+  }
+});
+
 test("a close while a read never ends", async () => {
   const store = new MapStore(await stored());
   const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
