@@ -16,6 +16,8 @@ import { nextTurn, whenIdle } from "./turn.js";
 
 /** A page that is never idle makes its checkpoints all the same. */
 const LATEST_MS = 2000;
+/** An export begins anew so often because the index has moved. */
+const MOST_MOVES = 3;
 /** For so long linking holds the thread at once. */
 const SLICE_MS = 4;
 /** The longest time that a timer can wait. */
@@ -108,20 +110,23 @@ export class Keeper {
     } catch (error) {
       if (!isCold(error)) throw error;
     }
-    for (;;) {
+    for (let moves = 0; ; moves += 1) {
       let from: RawIndex | undefined;
       const hasMoved = (): boolean => handle.checkOpen() !== from;
       const check = (): void => {
-        if (hasMoved()) throw new Error("the index is in another instance");
+        if (hasMoved()) throw new ThermoclineError("LOCKED", "the index is in another instance");
       };
       try {
         return await this.#ask((raw) => (from = raw).exportStored(check));
       } catch (error) {
         // Whatever has failed: an instance that was left has no store any more, or one in which others write.
-        if (handle.isOpen && hasMoved()) continue;
+        if (handle.isOpen && hasMoved()) {
+          if (moves < MOST_MOVES) continue;
+        } else if ((error as ThermoclineError).code !== "LOCKED") {
+          throw error;
+        }
         // It does not hold still. With all records in memory it need not.
-        if ((error as ThermoclineError).code === "LOCKED") return this.reading(all);
-        throw error;
+        return this.reading(all);
       }
     }
   }

@@ -56,7 +56,7 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
             return Err(Error::Busy);
         }
     }
-    exporting.bytes.ok_or(Error::Busy)
+    exporting.bytes.take().ok_or(Error::Busy)
 }
 
 /// The values of a plan's blocks, and their keys.

@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 3;
 
 /// An export under way.
 #[derive(Debug)]
-pub(crate) struct Exporting<B> {
+pub(crate) struct Exporting<B: ByteRoom> {
     moment: Moment,
     /// Slots whose records are still to be looked at.
     left: SlotSet,
@@ -43,6 +43,14 @@ pub(crate) struct Exporting<B> {
     start: u64,
     /// How often it may still begin, this time included.
     attempts: u32,
+}
+
+impl<B: ByteRoom> Drop for Exporting<B> {
+    fn drop(&mut self) {
+        if let Some(bytes) = &mut self.bytes {
+            bytes.wipe();
+        }
+    }
 }
 
 impl Index {
@@ -63,7 +71,7 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::link_step`]; [`Error::OutOfMemory`].
-    pub(crate) fn export_begin<B>(&mut self) -> Result<Exporting<B>, Error> {
+    pub(crate) fn export_begin<B: ByteRoom>(&mut self) -> Result<Exporting<B>, Error> {
         self.link_all()?;
         let (left, ends) = (self.with_records()?, zeros(self.parts.slots())?);
         Ok(Exporting { moment: self.moment(), left, ends, bytes: None, start: 0, attempts: ATTEMPTS })
@@ -80,10 +88,9 @@ impl Index {
                 if attempts == 0 {
                     return Err(Error::Busy);
                 }
-                if let Some(bytes) = &mut exporting.bytes {
-                    bytes.wipe();
-                }
-                *exporting = Exporting { attempts, ..self.export_begin()? };
+                let mut anew = self.export_begin()?;
+                anew.attempts = attempts;
+                *exporting = anew;
             }
             let plan = self.export_records(exporting)?;
             if !plan.is_empty() {
@@ -153,10 +160,7 @@ impl Index {
     ) -> Result<ReadPlan, Error> {
         self.admit(plan, keys, values)?;
         let next = self.export_step(exporting);
-        // Without a budget what is read stays.
-        if self.config.max_bytes.is_some() {
-            self.parts.records.cold.give_up(plan);
-        }
+        self.parts.records.cold.give_up(plan);
         next
     }
 

@@ -50,6 +50,10 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     checks::clippy(repo, &mut report);
     checks::documentation(repo, &mut report);
     report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace", "--all-features"])));
+    // Without features memory comes from the allocator alone, where tests can refuse it, and look at what is given back.
+    report.tests("tests, native without features", || {
+        run::run_tests(repo.cargo().args(["test", "--lib", "--test", "alloc"]))
+    });
     report.tests("fuzz targets, seeded", || run::run_tests(&mut seeded_fuzz(repo)));
     report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
     report.tests("tests, wasm in Node", || {
