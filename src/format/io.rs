@@ -27,8 +27,8 @@ pub(crate) trait ByteRoom: ByteSink + Sized {
     /// As many bytes.
     fn of_zeros(len: usize) -> Result<Self, OutOfMemory>;
 
-    /// Overwrites what is in it, before it is given up: it may be of a record that is deleted meanwhile. Nothing, where whoever frees
-    /// memory overwrites it.
+    /// Overwrites what is in it, before it is given up: it may be of a record that is deleted meanwhile. Nothing, where the memory
+    /// is not ours to free.
     fn wipe(&mut self) {}
 
     /// Shows `len` bytes from `start` on, a part at a time. Says whether they are there.

@@ -79,10 +79,11 @@ impl Ending {
 impl Upkeep {
     /// Starts a thread that calls `look` at once and then after each interval, and tells `on_report` what comes of it.
     fn start(
-        interval: Duration,
+        options: UpkeepOptions,
         mut look: impl FnMut(&Ending) -> Result<Option<CompactionReport>, Error> + Send + 'static,
         mut on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Self, Error> {
+        options.check()?;
         let ending = Arc::new(Ending::default());
         let theirs = Arc::clone(&ending);
         let work = move || {
@@ -90,7 +91,7 @@ impl Upkeep {
                 if let Some(report) = look(&theirs).transpose() {
                     on_report(report);
                 }
-                if theirs.within(interval) {
+                if theirs.within(options.interval) {
                     return;
                 }
             }
@@ -138,10 +139,9 @@ impl SharedIndex {
         options: UpkeepOptions,
         on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Upkeep, Error> {
-        options.check()?;
         let index = self.clone();
         let look = move |ending: &Ending| index.compact_if_needed(options.slice_ms, ending);
-        Upkeep::start(options.interval, look, on_report)
+        Upkeep::start(options, look, on_report)
     }
 }
 
@@ -157,7 +157,6 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
         options: UpkeepOptions,
         on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Upkeep, Error> {
-        options.check()?;
         self.read(Index::check_writable)?;
         let index = self.clone();
         // What was compacted in memory, and not in the store yet.
@@ -182,6 +181,6 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
             }
             compacted
         };
-        Upkeep::start(options.interval, look, on_report)
+        Upkeep::start(options, look, on_report)
     }
 }
