@@ -9,23 +9,26 @@ use crate::run;
 /// otherwise.
 pub(crate) fn ensure_wasm_bindgen(repo: &Repo) -> Result<(), String> {
     let version = pins::wasm_bindgen(&repo.read("Cargo.toml")?)?;
-    ensure(repo, &Tool { program: "wasm-bindgen", package: "wasm-bindgen-cli", version: &version })
+    ensure(repo, &Tool { program: "wasm-bindgen", package: "wasm-bindgen-cli", version: &version, works: true })
 }
 
 /// wasm-pack, which runs the wasm tests.
 pub(crate) fn ensure_wasm_pack(repo: &Repo) -> Result<(), String> {
-    ensure(repo, &Tool { program: "wasm-pack", package: "wasm-pack", version: pins::WASM_PACK })
+    ensure(repo, &Tool { program: "wasm-pack", package: "wasm-pack", version: pins::WASM_PACK, works: false })
 }
 
 /// Firefox's driver.
 pub(crate) fn ensure_geckodriver(repo: &Repo) -> Result<(), String> {
-    ensure(repo, &Tool { program: "geckodriver", package: "geckodriver", version: pins::GECKODRIVER })
+    ensure(repo, &Tool { program: "geckodriver", package: "geckodriver", version: pins::GECKODRIVER, works: false })
 }
 
 struct Tool<'a> {
     program: &'a str,
     package: &'a str,
     version: &'a str,
+    /// It works hard itself, so that it is worth to be optimized. What only starts others and hands messages on is not:
+    /// compiling it takes half the time without.
+    works: bool,
 }
 
 /// What to do about a tool.
@@ -52,6 +55,9 @@ fn ensure(repo: &Repo, tool: &Tool<'_>) -> Result<(), String> {
     let mut command = repo.cargo();
     // Without --locked: the tools' own lock files name versions that newer registries no longer serve.
     command.args(["install", tool.package, "--version", tool.version]);
+    if !tool.works {
+        command.args(["--debug", "--config", "profile.dev.debug=false"]);
+    }
     match decide(tool.version, printed.as_deref()) {
         Step::Use => {
             found(tool.program, tool.version);
