@@ -3,12 +3,14 @@
 //! | file | what it does |
 //! |---|---|
 //! | `repo.rs` | where things are: the root, the build folder, programs on the search path |
+//! | `output.rs` | where what a task says goes, so that stages can run side by side |
 //! | `run.rs` | runs a program, shows what it prints, counts the tests it reports |
 //! | `pins.rs` | the versions of the tools, read from the files that own them |
 //! | `report.rs` | stages, their times and outcomes, the closing line |
 //! | `setup/` | one file per thing that a machine may lack |
 //! | `tasks/` | one file per task |
 
+mod output;
 mod pins;
 mod repo;
 mod report;

@@ -1,8 +1,11 @@
 //! Stages of a task: each is announced, timed, and remembered for the summary at the end.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::output;
 use crate::run::Tally;
 
 /// What happened to one stage.
@@ -23,42 +26,70 @@ struct Stage {
 /// that is wrong.
 #[derive(Default)]
 pub(crate) struct Report {
-    stages: Vec<Stage>,
+    stages: Mutex<Vec<Stage>>,
+    /// Where stages that run side by side keep what they say until they end. None: each is alone, and shows it at once.
+    outputs: Option<PathBuf>,
 }
 
 impl Report {
+    /// The same for stages that run side by side from now on, on threads of their own: what each of them says is kept in a
+    /// file of this folder, and printed whole at its end.
+    pub(crate) fn side_by_side(self, outputs: PathBuf) -> Self {
+        Self { outputs: Some(outputs), ..self }
+    }
+
     /// Runs a stage that either works or does not. True when it worked.
-    pub(crate) fn stage(&mut self, name: &'static str, work: impl FnOnce() -> Result<(), String>) -> bool {
+    pub(crate) fn stage(&self, name: &'static str, work: impl FnOnce() -> Result<(), String>) -> bool {
         self.record(name, || work().map(|()| None))
     }
 
     /// Runs a stage that counts tests. True when all of them passed.
-    pub(crate) fn tests(&mut self, name: &'static str, work: impl FnOnce() -> Result<Tally, String>) -> bool {
+    pub(crate) fn tests(&self, name: &'static str, work: impl FnOnce() -> Result<Tally, String>) -> bool {
         self.record(name, || work().map(Some))
     }
 
     /// Marks a stage as skipped that this machine has not got what it takes for, and says so.
-    pub(crate) fn absent(&mut self, name: &'static str, why: &str) {
+    pub(crate) fn absent(&self, name: &'static str, why: &str) {
+        let mut stages = self.stages();
         println!("\n== {name}: NOT RUN: {why}");
-        self.stages.push(Stage { name, took: Duration::ZERO, end: End::Absent(why.to_owned()) });
+        stages.push(Stage { name, took: Duration::ZERO, end: End::Absent(why.to_owned()) });
     }
 
     /// Marks a stage as failed that could not even begin.
-    pub(crate) fn blocked(&mut self, name: &'static str, why: &str) {
+    pub(crate) fn blocked(&self, name: &'static str, why: &str) {
         self.record(name, || Err(format!("not run: {why}")));
     }
 
-    fn record(&mut self, name: &'static str, work: impl FnOnce() -> Result<Option<Tally>, String>) -> bool {
-        println!("\n== {name}");
-        let started = Instant::now();
-        let outcome = work();
-        let took = started.elapsed();
+    fn record(&self, name: &'static str, work: impl FnOnce() -> Result<Option<Tally>, String>) -> bool {
+        let timed = || {
+            let started = Instant::now();
+            let outcome = work();
+            (outcome, started.elapsed())
+        };
+        let ((outcome, took), mut stages) = if let Some(folder) = &self.outputs {
+            let file = folder.join(name.replace(|sign: char| !sign.is_ascii_alphanumeric(), "-"));
+            // Whoever prints holds the stages, so that nothing is printed in between.
+            let stages = self.stages();
+            println!("-- {name}: begins; until it ends, what it says is in {}", file.display());
+            drop(stages);
+            let (ended, said) = output::kept(&file, timed);
+            let stages = self.stages();
+            print!("\n== {name}\n{said}");
+            (ended, stages)
+        } else {
+            println!("\n== {name}");
+            (timed(), self.stages())
+        };
         if let Err(message) = &outcome {
             println!("== {name}: FAILED: {message}");
         }
         let passed = outcome.is_ok();
-        self.stages.push(Stage { name, took, end: outcome.map_or_else(End::Failed, End::Passed) });
+        stages.push(Stage { name, took, end: outcome.map_or_else(End::Failed, End::Passed) });
         passed
+    }
+
+    fn stages(&self) -> MutexGuard<'_, Vec<Stage>> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints the summary, whose last line counts stages: `N passed, N failed`, and `, N skipped` if there are any. An error
@@ -69,17 +100,19 @@ impl Report {
     }
 
     fn failed(&self) -> usize {
-        self.stages.iter().filter(|stage| matches!(stage.end, End::Failed(_))).count()
+        self.stages().iter().filter(|stage| matches!(stage.end, End::Failed(_))).count()
     }
 
     fn skipped(&self) -> usize {
-        self.stages.iter().filter(|stage| matches!(stage.end, End::Absent(_))).count()
+        self.stages().iter().filter(|stage| matches!(stage.end, End::Absent(_))).count()
     }
 
     fn summary(&self) -> String {
         let mut text = String::from("\n== summary\n");
-        let width = self.stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
-        for Stage { name, took, end } in &self.stages {
+        let (failed, skipped) = (self.failed(), self.skipped());
+        let stages = self.stages();
+        let width = stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
+        for Stage { name, took, end } in stages.iter() {
             let seconds = took.as_secs_f64();
             let (mark, note) = match end {
                 End::Passed(None) => ("pass", String::new()),
@@ -90,8 +123,7 @@ impl Report {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{mark}  {name:<width$}  {seconds:>7.1} s{note}");
         }
-        let (failed, skipped) = (self.failed(), self.skipped());
-        let _ = write!(text, "{} passed, {failed} failed", self.stages.len() - failed - skipped);
+        let _ = write!(text, "{} passed, {failed} failed", stages.len() - failed - skipped);
         if skipped > 0 {
             let _ = write!(text, ", {skipped} skipped");
         }
@@ -105,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_stages_and_one_failure_fails_the_task() {
-        let mut report = Report::default();
+        let report = Report::default();
         assert!(report.stage("format", || Ok(())));
         assert!(report.tests("native tests", || Ok(Tally { passed: 7, failed: 0 })));
         assert!(!report.stage("docs", || Err("a link is broken\nand more".to_owned())));
@@ -119,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_said_and_fails_nothing() {
-        let mut report = Report::default();
+        let report = Report::default();
         report.stage("format", || Ok(()));
         report.absent("second browser", "there is none\nInstall it");
         let summary = report.summary();
@@ -130,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_task_whose_stages_all_passed_succeeds() {
-        let mut report = Report::default();
+        let report = Report::default();
         report.stage("format", || Ok(()));
         assert_eq!(report.summary().lines().last(), Some("1 passed, 0 failed"));
         assert!(report.finish().is_ok());

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::output;
+
 /// Tests that a run reported: cargo's and wasm-bindgen's `test result:` lines, node's `# pass N` and `# fail N`, and
 /// the plain `N passed, N failed` alone on a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +49,10 @@ fn strip_colour(line: &str) -> String {
     plain + rest
 }
 
-/// Runs a command to its end with its output going straight to ours.
+/// Runs a command to its end with its output going where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     announce(command);
+    command.stdout(output::stdio()).stderr(output::stdio());
     let status = command.status().map_err(|error| cannot_start(command, &error))?;
     if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", shown(command))) }
 }
@@ -61,7 +64,11 @@ pub(crate) fn run_tests(command: &mut Command) -> Result<Tally, String> {
     if std::io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_start(command, &error))?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(output::stdio())
+        .spawn()
+        .map_err(|error| cannot_start(command, &error))?;
     let mut tally = Tally::default();
     if let Some(output) = child.stdout.take() {
         forward(output, &mut tally).map_err(|error| format!("reading what `{}` prints: {error}", shown(command)))?;
@@ -82,7 +89,7 @@ fn forward(output: impl std::io::Read, tally: &mut Tally) -> std::io::Result<()>
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
-        print!("{text}");
+        output::write(&text);
         tally.read_line(&text);
         line.clear();
     }
@@ -96,7 +103,7 @@ pub(crate) fn capture(command: &mut Command) -> Option<String> {
 }
 
 fn announce(command: &Command) {
-    println!("  $ {}", shown(command));
+    output::line(format_args!("  $ {}", shown(command)));
 }
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> String {

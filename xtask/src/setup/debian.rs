@@ -1,5 +1,6 @@
 //! Debian's packages, where there is `apt-get` and the right to use it.
 
+use crate::output;
 use crate::repo::Repo;
 use crate::run;
 
@@ -19,7 +20,7 @@ pub(super) fn install(repo: &Repo, packages: &[&str]) -> Result<(), String> {
     };
     // One source of packages that cannot be reached fails the update, and need not be the one that is wanted.
     if let Err(error) = apt_get(&["update"]) {
-        println!("  {error}; going on with the lists that are there");
+        output::line(format_args!("  {error}; going on with the lists that are there"));
     }
     apt_get(&[&["install", "-y", "--no-install-recommends"], packages].concat())
 }

@@ -20,6 +20,7 @@ pub(crate) mod npm;
 pub(crate) mod python;
 pub(crate) mod rust;
 
+use crate::output;
 use crate::repo::Repo;
 
 /// What `build` needs, and with it every task that runs the package.
@@ -32,10 +33,10 @@ pub(crate) fn for_build(repo: &Repo) -> Result<(), String> {
 
 /// One line about a thing that is there already, so that a run's log tells what it ran with.
 fn found(what: &str, detail: &str) {
-    println!("  found {what}: {}", detail.trim());
+    output::line(format_args!("  found {what}: {}", detail.trim()));
 }
 
 /// One line about a thing that is about to be installed, and why.
 fn installing(what: &str, why: &str) {
-    println!("  installing {what} ({why})");
+    output::line(format_args!("  installing {what} ({why})"));
 }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::repo::Repo;
-use crate::{run, setup};
+use crate::{output, run, setup};
 
 /// Installs what is missing and builds.
 pub(crate) fn run(repo: &Repo) -> Result<(), String> {
@@ -24,12 +24,12 @@ pub(crate) fn compile(repo: &Repo) -> Result<(), String> {
     }
     run::run(repo.command("npm").args(["run", "build", "--"]).arg(&wasm).current_dir(repo.at("pkg")))?;
     print_sizes(repo, &wasm);
-    println!("  pkg/ is ready for `npm pack`");
+    output::line("  pkg/ is ready for `npm pack`");
     Ok(())
 }
 
 fn print_sizes(repo: &Repo, compiled: &Path) {
-    println!("  sizes in bytes:");
+    output::line("  sizes in bytes:");
     print_size(compiled, "as compiled");
     for folder in ["pkg/wasm", "pkg/dist"] {
         for file in shipped_files(&repo.at(folder)) {
@@ -41,7 +41,7 @@ fn print_sizes(repo: &Repo, compiled: &Path) {
 
 fn print_size(file: &Path, name: &str) {
     if let Ok(data) = std::fs::metadata(file) {
-        println!("  {:>9}  {name}", data.len());
+        output::line(format_args!("  {:>9}  {name}", data.len()));
     }
 }
 

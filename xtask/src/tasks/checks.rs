@@ -8,7 +8,7 @@ const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
 /// Every source is as rustfmt leaves it.
-pub(crate) fn format(repo: &Repo, report: &mut Report) {
+pub(crate) fn format(repo: &Repo, report: &Report) {
     report.stage("format", || {
         run::run(repo.cargo().args(["fmt", "--all", "--check"]))
             .map_err(|error| format!("{error}; `cargo fmt --all` puts it right"))
@@ -16,7 +16,7 @@ pub(crate) fn format(repo: &Repo, report: &mut Report) {
 }
 
 /// No warning of the compiler or of clippy, on the host and on wasm.
-pub(crate) fn clippy(repo: &Repo, report: &mut Report) {
+pub(crate) fn clippy(repo: &Repo, report: &Report) {
     report.stage("clippy, native", || {
         run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets", "--all-features"]).args(DENY_WARNINGS))
     });
@@ -27,7 +27,7 @@ pub(crate) fn clippy(repo: &Repo, report: &mut Report) {
 
 /// The documentation builds without a warning, which is how a broken link shows. The wasm half of the crate exists
 /// only on that target, so it is documented there.
-pub(crate) fn documentation(repo: &Repo, report: &mut Report) {
+pub(crate) fn documentation(repo: &Repo, report: &Report) {
     report.stage("documentation", || {
         let strict = ("RUSTDOCFLAGS", "-D warnings");
         run::run(repo.cargo().args(["doc", "--no-deps", "--lib", "--all-features"]).env(strict.0, strict.1))?;

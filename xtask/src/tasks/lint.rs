@@ -7,22 +7,22 @@ use crate::{run, setup};
 
 /// Formats, lints, style rules, documentation and the dependencies' licences.
 pub(crate) fn run(repo: &Repo) -> Result<(), String> {
-    let mut report = Report::default();
+    let report = Report::default();
     report.stage("set-up", || {
         setup::rust::ensure_lints(repo)?;
         setup::rust::ensure_wasm_target(repo)
     });
-    checks::format(repo, &mut report);
-    checks::clippy(repo, &mut report);
+    checks::format(repo, &report);
+    checks::clippy(repo, &report);
     report.tests("style", || run::run_tests(repo.cargo().args(["test", "--test", "style"])));
-    checks::documentation(repo, &mut report);
-    deny(repo, &mut report);
+    checks::documentation(repo, &report);
+    deny(repo, &report);
     report.finish()
 }
 
 /// cargo-deny takes long to compile and its list of advisories is fetched from a public repository, so it is used
 /// where it is installed and is not installed from here.
-fn deny(repo: &Repo, report: &mut Report) {
+fn deny(repo: &Repo, report: &Report) {
     if repo.which("cargo-deny").is_none() {
         println!("\n== dependencies: not checked, cargo-deny is not installed (cargo install cargo-deny)");
         return;

@@ -19,6 +19,9 @@ const PACKAGE: [(&str, &str, bool); 4] = [
     ("package, Chromium", "test:browser", true),
     ("package, installed", "test:packaging", true),
 ];
+/// The crate's tests, compiled to wasm.
+const WASM_IN_NODE: &str = "tests, wasm in Node";
+const WASM_IN_CHROMIUM: &str = "tests, wasm in Chromium";
 /// In a second browser, where it can be had: the stage's name, and the script for the package.
 const WASM_IN_FIREFOX: &str = "tests, wasm in Firefox";
 const PACKAGE_IN_FIREFOX: (&str, &str) = ("package, Firefox", "test:firefox");
@@ -29,7 +32,7 @@ const PAGE: &str = "page, Chromium";
 
 /// Runs every stage and prints the summary.
 pub(crate) fn run(repo: &Repo) -> Result<(), String> {
-    let mut report = Report::default();
+    let report = Report::default();
     if !report.stage("set-up", || set_up(repo)) {
         return report.finish();
     }
@@ -40,15 +43,27 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
         Ok(())
     });
     let browser = browser.as_ref();
-    let mut firefox = Err("it is named wrongly".to_owned());
-    report.stage("set-up, Firefox", || {
-        let named = firefox::Named::read(|name| std::env::var_os(name).map(PathBuf::from))?;
-        firefox = firefox::ensure(repo, named);
-        Ok(())
+    // Two lanes of stages, since much of the time a stage keeps one core busy, or none: a linker, a test that waits, a page.
+    // Neither lane uses what the other makes, and most of the time they compile into different folders.
+    let report = report.side_by_side(repo.target().join("stages"));
+    std::thread::scope(|lanes| {
+        lanes.spawn(|| native(repo, &report));
+        lanes.spawn(|| wasm(repo, browser, &report));
     });
-    checks::format(repo, &mut report);
-    checks::clippy(repo, &mut report);
-    checks::documentation(repo, &mut report);
+    report.finish()
+}
+
+fn set_up(repo: &Repo) -> Result<(), String> {
+    rust::ensure_lints(repo)?;
+    setup::for_build(repo)?;
+    npm::ensure_dependencies(repo, "www")
+}
+
+/// The sources, and the crate where it is compiled for this machine.
+fn native(repo: &Repo, report: &Report) {
+    checks::format(repo, report);
+    checks::clippy(repo, report);
+    checks::documentation(repo, report);
     report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace", "--all-features"])));
     // Without features memory comes from the allocator alone, where tests can refuse it, and look at what is given back.
     report.tests("tests, native without features", || {
@@ -56,32 +71,43 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     });
     report.tests("fuzz targets, seeded", || run::run_tests(&mut seeded_fuzz(repo)));
     report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
-    report.tests("tests, wasm in Node", || {
-        run::run_tests(wasm_pack(repo).args(["--node", "--", "--features", "mmap", "--test", "wasm"]))
-    });
-    report.tests("tests, wasm in Chromium", || wasm_in_browser(repo, needed(browser)?));
-    second_browser(&firefox, WASM_IN_FIREFOX, &mut report, |firefox| wasm_in_firefox(repo, firefox));
-    if report.stage("build", || build::compile(repo)) {
-        package(repo, browser, &mut report);
-        let (stage, script) = PACKAGE_IN_FIREFOX;
-        second_browser(&firefox, stage, &mut report, |firefox| {
-            run::run_tests(npm_script(repo, "pkg", script, browser).envs(firefox.environment()))
-        });
-        let (stage, script) = HANDED_ON;
-        report.tests(stage, || handed_on(repo, needed(browser)?, script));
-        demonstration(repo, browser, &mut report);
+}
+
+/// The package, and the crate's tests in what it is compiled to wasm for.
+fn wasm(repo: &Repo, browser: Option<&Browser>, report: &Report) {
+    let built = report.stage("build", || build::compile(repo));
+    if built {
+        package(repo, browser, report);
+        demonstration(repo, browser, report);
     } else {
         let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([PACKAGE_IN_FIREFOX.0, HANDED_ON.0, DEMONSTRATION]);
         stages.for_each(|stage| report.blocked(stage, "the build failed"));
     }
-    report.finish()
-}
-
-fn set_up(repo: &Repo) -> Result<(), String> {
-    rust::ensure_lints(repo)?;
-    setup::for_build(repo)?;
-    cargo_tool::ensure_wasm_pack(repo)?;
-    npm::ensure_dependencies(repo, "www")
+    let mut firefox = Err("it is named wrongly".to_owned());
+    report.stage("set-up, Firefox", || {
+        let named = firefox::Named::read(|name| std::env::var_os(name).map(PathBuf::from))?;
+        firefox = firefox::ensure(repo, named);
+        Ok(())
+    });
+    if report.stage("set-up, wasm-pack", || cargo_tool::ensure_wasm_pack(repo)) {
+        report.tests(WASM_IN_NODE, || {
+            run::run_tests(wasm_pack(repo).args(["--node", "--", "--features", "mmap", "--test", "wasm"]))
+        });
+        report.tests(WASM_IN_CHROMIUM, || wasm_in_browser(repo, needed(browser)?));
+        second_browser(&firefox, WASM_IN_FIREFOX, report, |firefox| wasm_in_firefox(repo, firefox));
+    } else {
+        [WASM_IN_NODE, WASM_IN_CHROMIUM, WASM_IN_FIREFOX]
+            .into_iter()
+            .for_each(|stage| report.blocked(stage, "there is no wasm-pack"));
+    }
+    if built {
+        let (stage, script) = PACKAGE_IN_FIREFOX;
+        second_browser(&firefox, stage, report, |firefox| {
+            run::run_tests(npm_script(repo, "pkg", script, browser).envs(firefox.environment()))
+        });
+        let (stage, script) = HANDED_ON;
+        report.tests(stage, || handed_on(repo, needed(browser)?, script));
+    }
 }
 
 /// The bodies of the fuzz targets over seeded inputs, on the stable toolchain.
@@ -121,7 +147,7 @@ fn wasm_in_browser(repo: &Repo, browser: &Browser) -> Result<Tally, String> {
 fn second_browser(
     firefox: &Result<Firefox, String>,
     stage: &'static str,
-    report: &mut Report,
+    report: &Report,
     tests: impl FnOnce(&Firefox) -> Result<Tally, String>,
 ) {
     match firefox {
@@ -149,7 +175,7 @@ fn in_browser(repo: &Repo, wasm_pack: &mut Command, capabilities: &str) -> Resul
     run::run_tests(wasm_pack)
 }
 
-fn package(repo: &Repo, browser: Option<&Browser>, report: &mut Report) {
+fn package(repo: &Repo, browser: Option<&Browser>, report: &Report) {
     for (stage, script, in_browser) in PACKAGE {
         report.tests(stage, || {
             if in_browser {
@@ -169,7 +195,8 @@ fn handed_on(repo: &Repo, browser: &Browser, script: &str) -> Result<Tally, Stri
     let mut all = Tally::default();
     let native = |test: &str| {
         let mut cargo = repo.cargo();
-        cargo.args(["test", "--test", "stored", test, "--", "--ignored", "--exact"]);
+        // All features, as the native tests have been compiled.
+        cargo.args(["test", "--all-features", "--test", "stored", test, "--", "--ignored", "--exact"]);
         cargo
     };
     for mut hand in
@@ -183,7 +210,7 @@ fn handed_on(repo: &Repo, browser: &Browser, script: &str) -> Result<Tally, Stri
 }
 
 /// The demonstration's first part, run to its end, and the page's own test where it has one.
-fn demonstration(repo: &Repo, browser: Option<&Browser>, report: &mut Report) {
+fn demonstration(repo: &Repo, browser: Option<&Browser>, report: &Report) {
     report.stage(DEMONSTRATION, || run::run(repo.command("node").args(["www/demo.mjs", "--once"])));
     if npm::has_script(repo, "www", "test") {
         report.tests(PAGE, || {

@@ -1,0 +1,72 @@
+//! Where what a task says goes: straight to the terminal, or, while stages run side by side, into a file for each of them,
+//! which is printed whole when its stage has ended.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+thread_local! {
+    /// The file of the stage that this thread runs. None: the terminal.
+    static FILE: RefCell<Option<File>> = const { RefCell::new(None) };
+}
+
+/// Says one line.
+pub(crate) fn line(text: impl Display) {
+    write(&format!("{text}\n"));
+}
+
+/// Says a text that brings its own ends of lines.
+pub(crate) fn write(text: &str) {
+    FILE.with_borrow_mut(|file| {
+        // What cannot be kept is shown, out of its turn.
+        if file.as_mut().is_none_or(|file| file.write_all(text.as_bytes()).is_err()) {
+            print!("{text}");
+        }
+    });
+}
+
+/// For a program that may say what it likes: its standard output or its standard error.
+pub(crate) fn stdio() -> Stdio {
+    FILE.with_borrow(|file| {
+        file.as_ref().and_then(|file| file.try_clone().ok()).map_or_else(Stdio::inherit, Stdio::from)
+    })
+}
+
+/// What the work returns, and what was said meanwhile by it and by the programs that it started: kept in this file, where it
+/// can be looked at before the work ends.
+pub(crate) fn kept<T>(at: &Path, work: impl FnOnce() -> T) -> (T, String) {
+    // Both ends of every program append, so that their lines stand in the order in which they were said.
+    let file = at.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+        File::create(at)?;
+        File::options().append(true).open(at)
+    });
+    FILE.set(file.ok());
+    let outcome = work();
+    let said = if FILE.take().is_some() { std::fs::read(at).unwrap_or_default() } else { Vec::new() };
+    (outcome, String::from_utf8_lossy(&said).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_kept_is_what_was_said_by_the_work_and_its_programs_in_order() {
+        let at = std::env::temp_dir().join(format!("xtask-output-{}/stage", std::process::id()));
+        let (outcome, said) = kept(&at, || {
+            line("first");
+            let mut shell = std::process::Command::new("sh");
+            let _turn = crate::run::one_at_a_time();
+            let ended = shell.args(["-c", "echo second; echo third >&2"]).stdout(stdio()).stderr(stdio()).status();
+            write("fourth");
+            ended.is_ok_and(|status| status.success())
+        });
+        assert!(outcome);
+        assert_eq!(said, "first\nsecond\nthird\nfourth");
+        assert!(at.parent().is_some_and(|folder| std::fs::remove_dir_all(folder).is_ok()));
+    }
+}
