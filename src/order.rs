@@ -17,6 +17,12 @@ pub(crate) fn sort_by_distance<T: Copy>(items: &mut [T], key: impl Fn(&T) -> (Di
     });
 }
 
+/// Sorts ascending. Not inlined: the shipped wasm has it once.
+#[inline(never)]
+pub(crate) fn sort_numbers(numbers: &mut [u64]) {
+    sort_by(numbers, |a, b| a < b);
+}
+
 /// The same by any order.
 pub(crate) fn sort_by<T: Copy>(items: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
     let mut gap = if items.len() > SHORT { items.len() * 4 / 9 } else { 1 };

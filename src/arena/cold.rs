@@ -9,6 +9,8 @@ use super::block::{Block, InverseNorm};
 use super::place::{Place, Places};
 use super::record::Record;
 use crate::format::{FormatError, StoredBlock};
+use crate::order::sort_numbers;
+use crate::slot_set::SlotSet;
 use crate::types::{OutOfMemory, Slot};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -241,6 +243,19 @@ impl Cold {
     pub(crate) fn lost(&self) -> impl Iterator<Item = &StoredBlock> {
         let is_lost = |held: &&Held| matches!(held.content, Content::Lost) && held.cold > 0;
         self.blocks.iter().filter(is_lost).map(|held| &held.stored)
+    }
+
+    /// These slots by their places, each in the lower half of a word. Those that have no place come last.
+    pub(crate) fn by_place(&self, slots: &SlotSet) -> Result<Vec<u64>, OutOfMemory> {
+        let mut order = Vec::new();
+        order.try_reserve_exact(slots.count())?;
+        let mut next = slots.next_from(Slot(0));
+        while let Some(slot) = next {
+            order.push(u64::from(Place::to_word(self.places.get(slot))) << u32::BITS | u64::from(slot.0));
+            next = slots.next_from(Slot(slot.0 + 1));
+        }
+        sort_numbers(&mut order);
+        Ok(order)
     }
 
     /// Adds a block that has been, or is being, written. Its number is the highest there is.

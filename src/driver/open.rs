@@ -41,7 +41,7 @@ async fn take_stock<S: Store>(store: &S) -> Result<Inventory, Error> {
 /// The index of the newest checkpoint that can be read, up to its last log.
 async fn newest<S: Store>(store: &S, inventory: &Inventory) -> Result<Option<Replay>, Error> {
     let mut first = None;
-    for &generation in inventory.manifests.iter().take(KEPT) {
+    for &generation in inventory.manifests.iter().rev().take(KEPT) {
         match load(store, generation, inventory).await {
             Ok(replay) => return Ok(Some(replay)),
             // The other checkpoint and its logs lead to the same state.

@@ -188,7 +188,7 @@ impl<S: Store> StoredIndex<S> {
     }
 
     /// [`Index::export`], with all that is in the store only, once all is linked. Beside the export itself no more is held than
-    /// before but for a megabyte: blocks are read in parts, twice each, and given up again.
+    /// before but for a megabyte, and 16 bytes for each record: blocks are read in parts, twice each, and given up again.
     ///
     /// # Errors
     /// As there, but never [`Error::Cold`] or [`Error::Unlinked`]; what the store said. [`Error::Busy`] when the index changed

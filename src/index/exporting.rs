@@ -4,13 +4,13 @@
 //! 2. Room for all of it. Each record goes where it belongs, in whatever order the blocks come.
 //! 3. Everything else, around the records, and the checksums.
 //!
-//! Each block is read twice, for there is no telling where a record goes before the lengths of all are known. In between the
-//! index may be used. When it has changed, the export begins anew.
+//! Each block is read twice, for there is no telling where a record goes before the lengths of all are known. Records are gone
+//! through in the order of their blocks, so that each part is found where the last one ended. In between the index may be used.
+//! When it has changed, the export begins anew.
 
 use super::{Error, Index};
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
 use crate::format::{ByteRoom, FormatError, Kind, zeros};
-use crate::slot_set::SlotSet;
 use crate::types::Slot;
 
 /// So much is read at a time.
@@ -20,10 +20,16 @@ const PART_BYTES: u64 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Moment {
     next_sequence: u64,
+    /// Where there are no frames, because the index is open for reading: what has expired is gone.
     live: usize,
-    deleted: usize,
-    /// A compaction moves records, and may leave as many tombstones as there were, also when it is cut off.
+    /// A compaction moves records, also when it is cut off.
     compaction_steps: u64,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many records have been looked at, by all exports.
+    static LOOKS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
 }
 
 /// How often an export begins because the index has changed.
@@ -33,8 +39,12 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Exporting<B: ByteRoom> {
     moment: Moment,
-    /// Slots whose records are still to be looked at.
-    left: SlotSet,
+    /// The slots with records, each in the lower half of a word, in the order of their places.
+    order: Vec<u64>,
+    /// Blocks were numbered below this then. When records have come into others since, their order is another.
+    next_block: u32,
+    /// How many of them have been gone through.
+    passed: usize,
     /// Of each slot, how long its record is; and then where among all records it ends.
     ends: Vec<u64>,
     /// None as long as lengths are looked at.
@@ -58,13 +68,8 @@ impl Index {
         Moment {
             next_sequence: self.journal().map_or(0, |journal| journal.next_sequence()),
             live: self.len(),
-            deleted: self.parts.tombstones.deleted(),
             compaction_steps: self.compacted.steps,
         }
-    }
-
-    fn with_records(&self) -> Result<SlotSet, Error> {
-        Ok(self.parts.tombstones.live_slots().snapshot()?)
     }
 
     /// Begins an export, once all is linked.
@@ -73,8 +78,9 @@ impl Index {
     /// As [`Index::link_step`]; [`Error::OutOfMemory`].
     pub(crate) fn export_begin<B: ByteRoom>(&mut self) -> Result<Exporting<B>, Error> {
         self.link_all()?;
-        let (left, ends) = (self.with_records()?, zeros(self.parts.slots())?);
-        Ok(Exporting { moment: self.moment(), left, ends, bytes: None, start: 0, attempts: ATTEMPTS })
+        let (order, ends) = (Vec::new(), zeros(self.parts.slots())?);
+        let (moment, next_block) = (self.moment(), u32::MAX);
+        Ok(Exporting { moment, order, next_block, passed: 0, ends, bytes: None, start: 0, attempts: ATTEMPTS })
     }
 
     /// Goes on with what is in memory, and says what is to be read next; nothing at the end. Begins anew when the index has changed.
@@ -91,6 +97,11 @@ impl Index {
                 let mut anew = self.export_begin()?;
                 anew.attempts = attempts;
                 *exporting = anew;
+            }
+            let next_block = self.journal().map_or(0, |journal| journal.next_block());
+            if exporting.next_block != next_block {
+                exporting.order = self.parts.records.cold.by_place(self.parts.tombstones.live_slots())?;
+                (exporting.next_block, exporting.passed) = (next_block, 0);
             }
             let plan = self.export_records(exporting)?;
             if !plan.is_empty() {
@@ -109,39 +120,47 @@ impl Index {
             exporting.start = layout.start(Kind::Records);
             let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
             exporting.bytes = Some(B::of_zeros(total)?);
-            exporting.left = self.with_records()?;
+            exporting.passed = 0;
         }
     }
 
-    /// Looks at the records that are left and in memory.
+    /// Goes through records as long as they are in memory, and then on to find what is to be read.
     fn export_records<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
-        let Exporting { left, ends, bytes, start, .. } = exporting;
+        let Exporting { order, passed, ends, bytes, start, .. } = exporting;
         let records = &self.parts.records;
         let (mut plan, mut planned) = (ReadPlan::default(), 0);
-        let mut next = left.next_from(Slot(0));
-        while let Some(slot) = next {
-            next = left.next_from(Slot(slot.0 + 1));
+        let mut at = *passed;
+        while let Some(&slot) = order.get(at) {
+            let slot = Slot(slot as u32);
+            at += 1;
+            #[cfg(test)]
+            LOOKS.set(LOOKS.get() + 1);
             let Some(record) = records.record(slot) else {
                 let block = records.unread(slot).ok_or_else(super::get::lost)?;
-                let is_planned = plan.blocks().binary_search(&block.number).is_ok();
-                if !is_planned && (plan.is_empty() || planned + block.raw_bytes <= PART_BYTES) {
+                if plan.blocks().last() != Some(&block.number) {
                     planned += block.raw_bytes;
+                    if planned > PART_BYTES && !plan.is_empty() {
+                        break;
+                    }
                     plan.add(block.number)?;
                 }
                 continue;
             };
-            left.remove(slot);
+            if !plan.is_empty() {
+                continue;
+            }
+            *passed = at;
             let len = stored_record_bytes(&record) as u64;
+            let end = ends.get_mut(slot.index()).ok_or(Error::Busy)?;
             let Some(bytes) = bytes else {
-                *ends.get_mut(slot.index()).ok_or(Error::Busy)? = len;
+                *end = len;
                 continue;
             };
-            let end = ends.get(slot.index()).copied().unwrap_or(0);
             let mut at = *start + end.checked_sub(len).ok_or(Error::Busy)?;
             put_record(&record, &mut |part| {
                 let has_room = bytes.write(at, part);
                 at += part.len() as u64;
-                if has_room { Ok(()) } else { Err(FormatError::Io { why: "a record is longer than it was".into() }) }
+                if has_room { Ok(()) } else { Err(FormatError::corrupt("a record is longer than it was")) }
             })?;
         }
         Ok(plan)
@@ -173,5 +192,112 @@ impl Index {
             end(slot.index()) - slot.index().checked_sub(1).map_or(0, end)
         };
         self.export_with(self.layout_with(total)?, bytes, &len, &mut |to| to.adopt(total))
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::index::checkpoint::Step;
+    use crate::index::open::Inventory;
+    use crate::index::{Config, Payload};
+    use std::collections::BTreeMap;
+
+    const PAYLOAD_BYTES: usize = 4000;
+
+    fn insert(index: &mut Index, number: u64) {
+        let payload = [number as u8; PAYLOAD_BYTES];
+        index.insert_with_id(number, &[number as f32, 1.0], Some(Payload::Bytes(&payload))).unwrap();
+    }
+
+    fn empty() -> Index {
+        Index::new(Config { m: 4, ef_construction: 8, ..Config::new(2) }).unwrap()
+    }
+
+    /// Writes a checkpoint, after which no record is in memory.
+    fn store(index: &mut Index, place: &mut BTreeMap<String, Vec<u8>>) {
+        let generation = index.checkpoint_begin().unwrap();
+        let mut is_last = false;
+        while !is_last {
+            let (Step::More(batch) | Step::Last(batch), last) =
+                match index.checkpoint_step(generation, 1 << 20).unwrap() {
+                    step @ Step::More(_) => (step, false),
+                    step @ Step::Last(_) => (step, true),
+                };
+            place.extend(batch.puts);
+            is_last = last;
+        }
+        index.checkpoint_ended(generation);
+        index.config.max_bytes = Some(1);
+        index.demote().unwrap();
+        index.config.max_bytes = None;
+        assert_eq!(index.parts.records.warm.live_bytes(), 0);
+    }
+
+    /// Exports, and does something with the index each time before what was asked for is taken. Returns how often that was, and
+    /// how many records were looked at.
+    fn export(
+        index: &mut Index,
+        place: &mut BTreeMap<String, Vec<u8>>,
+        mut before: impl FnMut(&mut Index, &mut BTreeMap<String, Vec<u8>>, usize),
+    ) -> (Vec<u8>, usize, usize) {
+        LOOKS.set(0);
+        let mut exporting = index.export_begin().unwrap();
+        let mut plan = index.export_step(&mut exporting).unwrap();
+        let mut parts = 0;
+        while !plan.is_empty() {
+            let keys = index.keys_of_plan(&plan).unwrap();
+            let values = keys.iter().map(|key| place.get(key).cloned()).collect();
+            before(index, place, parts);
+            plan = index.export_read(&mut exporting, &plan, &keys, values).unwrap();
+            parts += 1;
+        }
+        (exporting.bytes.take().unwrap(), parts, LOOKS.get())
+    }
+
+    const RECORDS: usize = 4000;
+    /// In each of two rounds a record is looked at once to see that it is not there, and once when it is.
+    const MOST_LOOKS: usize = 5 * RECORDS;
+
+    #[test]
+    fn what_an_export_costs_is_linear() {
+        let (mut index, mut place) = (empty(), BTreeMap::new());
+        (0..RECORDS as u64).for_each(|number| insert(&mut index, number));
+        let expected = index.export().unwrap();
+        index.attach(&Inventory::default(), 1 << 16).unwrap();
+        store(&mut index, &mut place);
+        let (bytes, parts, looks) = export(&mut index, &mut place, |_, _, _| ());
+        assert!(bytes == expected);
+        // A megabyte at a time, twice.
+        let fewest = 2 * RECORDS * PAYLOAD_BYTES / PART_BYTES as usize;
+        assert!((fewest..=50).contains(&parts), "{parts}");
+        assert!(looks <= MOST_LOOKS, "{looks} looks at {RECORDS} records in {parts} parts");
+    }
+
+    /// Half of the records come into blocks while the others are read, which changes nothing that is exported.
+    #[test]
+    fn an_export_beside_a_checkpoint_is_linear_too() {
+        let (mut index, mut place) = (empty(), BTreeMap::new());
+        index.attach(&Inventory::default(), 1 << 16).unwrap();
+        for number in (0..RECORDS as u64).step_by(2) {
+            insert(&mut index, number);
+        }
+        store(&mut index, &mut place);
+        for number in (1..RECORDS as u64).step_by(2) {
+            insert(&mut index, number);
+        }
+        let (bytes, parts, looks) = export(&mut index, &mut place, |index, place, part| {
+            if part == 2 {
+                store(index, place);
+            }
+        });
+        let again = Index::import(&bytes).unwrap();
+        assert!(again.check().unwrap().ok);
+        for number in 0..RECORDS as u64 {
+            let payload = [number as u8; PAYLOAD_BYTES];
+            assert_eq!(again.get(&number.into()).unwrap().unwrap().payload, Some(Payload::Bytes(&payload)));
+        }
+        assert!(parts <= 60 && looks <= 2 * MOST_LOOKS, "{looks} looks at {RECORDS} records in {parts} parts");
     }
 }

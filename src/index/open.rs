@@ -8,7 +8,7 @@ use super::{Error, Index, Parts, Payload};
 use crate::arena::{MOST_BLOCKS, PayloadKind};
 use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
 use crate::graph::MAX_LEVEL;
-use crate::order::sort_by;
+use crate::order::sort_numbers;
 use crate::segments::SEGMENT_SLOTS;
 use crate::store::{Mode, Room};
 use crate::types::{Id, OutOfMemory};
@@ -31,7 +31,7 @@ const MOST_PIECES: u32 = 1 << 16;
 /// list than a checkpoint takes to read; they are asked for before the first checkpoint that is written (`stock.rs`).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
-    /// Generations of the manifests, the newest first.
+    /// Generations of the manifests, ascending.
     pub(crate) manifests: Vec<u64>,
     /// Numbers of the logs, ascending.
     logs: Vec<u64>,
@@ -50,8 +50,8 @@ impl Inventory {
             list.try_reserve(1)?;
             list.push(number);
         }
-        sort_by(&mut inventory.manifests, |a, b| a > b);
-        sort_by(&mut inventory.logs, |a, b| a < b);
+        sort_numbers(&mut inventory.manifests);
+        sort_numbers(&mut inventory.logs);
         Ok(inventory)
     }
 
@@ -92,19 +92,15 @@ impl Opening {
         if manifest.generation != generation {
             return Err(corrupt(format!("{key} says that it is of {}", manifest.generation)).into());
         }
-        let is_possible = |bytes, most| piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| pieces <= most);
-        // Nothing is asked for that cannot be there.
-        if !manifest.segments.iter().all(|segment| is_possible(segment.bytes, MOST_PIECES)) {
-            return Err(corrupt("values that the manifest names are missing").into());
-        }
         let mut filling = Filling::begin(manifest.meta, Source::Checkpoint)?;
         if manifest.segments.len() != filling.segments() * VALUES.len() {
             return Err(corrupt("the manifest names other segments than its slots have").into());
         }
         if manifest.next_block > MOST_BLOCKS {
-            return Err(corrupt("the manifest counts more blocks than there can be").into());
+            return Err(corrupt("the manifest names blocks that cannot be").into());
         }
-        filling.blocks(&manifest.blocks, |block| is_possible(block.stored_bytes, MOST_BLOCK_PIECES))?;
+        // Nothing is asked for that cannot be there.
+        filling.blocks(&manifest.blocks, |block| has_pieces(block.stored_bytes, &manifest, MOST_BLOCK_PIECES))?;
         let opening = Self { manifest, filling, asked: 0, next: 0 };
         if !(0..opening.filling.segments()).all(|segment| opening.fits(segment)) {
             return Err(corrupt("the manifest names segments that are longer than what their slots can have").into());
@@ -116,7 +112,9 @@ impl Opening {
     /// has looked whether there are so many. Exactly how long it must be is known when it has been read.
     fn fits(&self, segment: usize) -> bool {
         let most_bytes = most_bytes(&self.filling.index().parts, segment, self.filling.slots_in(segment).len());
-        self.stored(segment).zip(most_bytes).all(|(stored, most_bytes)| stored.bytes <= most_bytes as u64)
+        self.stored(segment).zip(most_bytes).all(|(stored, most_bytes)| {
+            stored.bytes <= most_bytes as u64 && has_pieces(stored.bytes, &self.manifest, MOST_PIECES)
+        })
     }
 
     pub(crate) const fn manifest(&self) -> &Manifest {
@@ -196,6 +194,11 @@ fn most_bytes(parts: &Parts, segment: usize, slots: usize) -> [usize; VALUES.len
     let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
     let codes = parts.codes.array_bytes(segment, slots).iter().sum();
     [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots]
+}
+
+/// Whether a value of so many bytes is in at most so many pieces.
+fn has_pieces(bytes: u64, manifest: &Manifest, most: u32) -> bool {
+    piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| pieces <= most)
 }
 
 /// Says in which value something is wrong.

@@ -346,7 +346,7 @@ fn pieces_are_never_so_short_that_they_are_too_many() {
         forged[56..60].copy_from_slice(&piece_bytes.to_le_bytes());
         seal(&mut forged);
         let refused = open(&with(&place, name, Some(forged)), Mode::ReadOnly).err();
-        let why = |error: &Error| error.to_string().contains("values that the manifest names are missing");
+        let why = |error: &Error| error.to_string().contains("longer than what their slots can have");
         assert!(refused.as_ref().is_some_and(why), "{piece_bytes}: {refused:?}");
     }
 }
