@@ -77,7 +77,8 @@ impl Ending {
 }
 
 impl Upkeep {
-    /// Starts a thread that calls `look` at once and then after each interval, and tells `on_report` what comes of it.
+    /// Starts a thread that calls `look` at once and then after each interval, and tells `on_report` what comes of it: of one failure
+    /// after another that is the same only once.
     fn start(
         options: UpkeepOptions,
         mut look: impl FnMut(&Ending) -> Result<Option<CompactionReport>, Error> + Send + 'static,
@@ -87,10 +88,15 @@ impl Upkeep {
         let ending = Arc::new(Ending::default());
         let theirs = Arc::clone(&ending);
         let work = move || {
+            let mut failed = None;
             loop {
-                if let Some(report) = look(&theirs).transpose() {
+                let looked = look(&theirs);
+                let fails = looked.as_ref().err().cloned();
+                // What fails as it did at the last look has been told of.
+                if let Some(report) = looked.transpose().filter(|_| fails.is_none() || fails != failed) {
                     on_report(report);
                 }
+                failed = fails;
                 if theirs.within(options.interval) {
                     return;
                 }
@@ -128,8 +134,9 @@ impl<S> SharedIndex<S> {
 
 impl SharedIndex {
     /// Compacts whenever that would pay ([`Index::needs_compaction`]), in a thread of its own, as long as what is returned
-    /// lives: at once, and then after each interval. `on_report` is told of each compaction that ended or failed. A failure loses
-    /// nothing, and is tried again after the next interval, as long as that takes.
+    /// lives: at once, and then after each interval. `on_report` is told of each compaction that ended, and of a failure once,
+    /// until it is another or something went well in between. A failure loses nothing, and is tried again after the next interval, as
+    /// long as that takes.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for an interval of nothing, and slices that are not above 0 ms; [`Error::OutOfMemory`] when the

@@ -1,13 +1,15 @@
 //! A thread that compacts without being asked to.
 
 use super::{DIMENSIONS, filled, finds, vector};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use thermocline::bench_support::{Fault, FaultStore, Plan};
 use thermocline::{
-    CompactionReport, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, SharedIndex, StoreError,
-    UpkeepOptions,
+    Batch, CompactionReport, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, SharedIndex, Store,
+    StoreError, UpkeepOptions,
 };
 
 /// Longer than anything here takes, on any machine.
@@ -210,4 +212,83 @@ fn a_store_that_fails_is_told_of() {
     drop(upkeep);
     assert_eq!(index.read(Index::len), 100);
     assert!(index.read(|index| index.check().unwrap().ok));
+}
+
+/// Memory that takes no commits as long as it is told so. What is appended it takes all the same.
+#[derive(Clone)]
+struct Failing {
+    place: MemoryStore,
+    fails: Arc<AtomicBool>,
+}
+
+impl Store for Failing {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.place.read(keys).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(StoreError::Failed { why: "unplugged".to_owned() });
+        }
+        self.place.commit(batch).await
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.place.append(key, bytes).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.place.list(prefix).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.place.close().await
+    }
+
+    fn value_bytes(&self) -> usize {
+        self.place.value_bytes()
+    }
+}
+
+#[test]
+fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
+    let store = Failing { place: MemoryStore::with_value_bytes(2000), fails: Arc::default() };
+    let index = stored(store.clone());
+    delete(&index, 0..400);
+    index.commit().unwrap();
+    let fail = |fails: bool| store.fails.store(fails, Ordering::Relaxed);
+    fail(true);
+    let (told, reports) = channel();
+    let upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    let is_failure = |report: &Result<CompactionReport, Error>| {
+        report.as_ref().is_err_and(|error| error.to_string().contains("unplugged"))
+    };
+    let failed = reports.recv_timeout(LONG).unwrap();
+    assert!(is_failure(&failed), "{failed:?}");
+    // Many intervals in which it is tried again, and fails as before.
+    assert_eq!(reports.recv_timeout(Duration::from_millis(200)).unwrap_err(), RecvTimeoutError::Timeout);
+    // Acknowledged meanwhile.
+    index.change(|index| index.insert_with_id(1000, &vector(1000), None)).unwrap();
+    delete(&index, 400..401);
+    index.commit().unwrap();
+    fail(false);
+    let report = reports.recv_timeout(LONG).unwrap().unwrap();
+    assert_eq!(report.tombstones_removed, 400);
+    assert!(report.reclaimed_bytes.cold > 0, "{report:?}");
+
+    // The same again is another failure.
+    fail(true);
+    delete(&index, 401..480);
+    index.commit().unwrap();
+    let failed = reports.recv_timeout(LONG).unwrap();
+    assert!(is_failure(&failed), "{failed:?}");
+    drop((upkeep, index));
+    let again = SharedIndex::open(store.place, OpenOptions::default()).unwrap();
+    assert_eq!(again.read(Index::len), 21);
+    assert!((480..500).chain([1000]).all(|number| finds_in(&again, number)));
+    assert!(again.read(|index| index.check().unwrap().ok));
+}
+
+fn finds_in<S>(index: &SharedIndex<S>, number: u64) -> bool {
+    index.read(|index| index.get(&Id::Number(number)).is_ok_and(|record| record.is_some()))
 }
