@@ -27,6 +27,9 @@ pub(crate) struct Running {
 pub(super) struct Past {
     /// Of the one that ended last.
     report: Option<CompactionReport>,
+    /// How many have ended.
+    #[cfg(not(target_arch = "wasm32"))]
+    ended: u64,
     /// How many steps all of them have taken.
     pub(super) steps: u64,
 }
@@ -190,12 +193,22 @@ impl Index {
             duration_ms: running.started_ms.map_or(0.0, |started| running.ended_ms - started),
         };
         self.compacted.report = Some(report);
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            self.compacted.ended += 1;
+        }
         Some(report)
     }
 
     /// Gives up the buffers of searches and inserts, in which something is left of what was searched for and inserted.
     pub(crate) fn forget_buffers(&self) {
         self.scratch.forget();
+    }
+
+    /// How many compactions have ended so far, by which those who joined one see that it was not dropped.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) const fn compactions(&self) -> u64 {
+        self.compacted.ended
     }
 
     /// Whether a compaction has changed what the store does not have yet, or blocks should be written anew.

@@ -138,7 +138,8 @@ impl<S> SharedIndex<S> {
     }
 
     /// Compacts to the end, in slices of about `slice_ms` between which others have the index. Threads that compact at once
-    /// work on one compaction, and each gets its report.
+    /// work on one compaction, and each gets its report. One that is dropped meanwhile, by [`Index::compact_abort`] or because it
+    /// failed in another thread, is begun anew.
     ///
     /// # Errors
     /// As [`Index::compact_step`].
@@ -153,14 +154,18 @@ impl<S> SharedIndex<S> {
         is_over: impl Fn() -> bool,
     ) -> Result<Option<CompactionReport>, Error> {
         let clock = SystemClock::default();
-        self.change(Index::compact_start)?;
+        let before = self.change(|index| index.compact_start().map(|()| index.compactions()))?;
         while !is_over() {
             let ended = self.change(|index| {
+                if index.compactions() > before {
+                    return Ok(index.last_compaction().copied());
+                }
+                index.compact_start()?;
                 let more = index.compact_slice(&clock, slice_ms)?;
-                Ok((!more).then(|| index.compact_finish().or(index.last_compaction().copied())))
+                Ok(if more { None } else { index.compact_finish() })
             })?;
-            if let Some(report) = ended {
-                return Ok(Some(report.unwrap_or_default()));
+            if ended.is_some() {
+                return Ok(ended);
             }
             // The lock is fair to those who wait for it only when they get to run.
             std::thread::yield_now();

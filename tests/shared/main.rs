@@ -104,6 +104,41 @@ fn writers_compactions_and_readers_in_turns() {
     assert!(index.read(|index| index.check().unwrap().ok));
 }
 
+/// Whoever asked for it wants it done, and the report of what was done: not that of the one before.
+#[test]
+fn a_compaction_that_another_thread_aborts_is_begun_anew() {
+    // The thread that compacts may be done before this one comes to abort it.
+    let mut aborted = 0;
+    for _ in 0..20 {
+        let index = SharedIndex::new(filled(1500));
+        assert!(index.delete(&Id::Number(0)).unwrap());
+        assert_eq!(index.compact(1.0).unwrap().tombstones_removed, 1);
+        for number in 1..1000 {
+            assert!(index.delete(&Id::Number(number)).unwrap());
+        }
+        let report = thread::scope(|scope| {
+            let compacting = scope.spawn(|| index.compact(0.001).unwrap());
+            let mut is_aborted = false;
+            while !compacting.is_finished() && !is_aborted {
+                is_aborted = index
+                    .change(|index| {
+                        // Before it has removed anything.
+                        let is_early = index.compact_progress().is_some_and(|progress| progress.phase == "graph");
+                        let is_early = is_early && index.deleted() == 999;
+                        is_early.then(|| index.compact_abort());
+                        Ok(is_early)
+                    })
+                    .unwrap();
+            }
+            aborted += usize::from(is_aborted);
+            compacting.join().unwrap()
+        });
+        assert_eq!((report.tombstones_removed, index.read(Index::deleted)), (999, 0));
+        assert!(index.read(|index| index.check().unwrap().ok));
+    }
+    assert!(aborted > 0, "none was aborted");
+}
+
 #[test]
 fn what_threads_commit_together_is_there_again() {
     let store = MemoryStore::default();
