@@ -162,7 +162,8 @@ impl Manifest {
     fn check(&self) -> Result<(), FormatError> {
         let slots = self.meta.slots as usize;
         let numbers = [self.generation, self.log, self.next_sequence];
-        if slots > Slot::MOST || self.next_sequence == 0 || numbers.iter().any(|number| *number > MOST) {
+        let has_zero = self.next_sequence == 0 || self.piece_bytes == 0;
+        if slots > Slot::MOST || has_zero || numbers.iter().any(|number| *number > MOST) {
             return Err(FormatError::corrupt("the manifest counts what cannot be"));
         }
         // Ascending, and so none of them twice.

@@ -114,8 +114,7 @@ impl Index {
         }
         let piece_bytes = self.piece_bytes();
         let Some(number) = self.journal_mut().and_then(|journal| journal.new_block(MOST_BLOCKS)) else {
-            let why =
-                "all numbers for blocks have been used: export the index, and import it into a new place".to_owned();
+            let why = "all numbers for blocks are used: import an export into a new place".to_owned();
             return Err(Error::StoreFailed { why });
         };
         let moments = members.iter().filter_map(|&slot| self.parts.expiries.get(slot));

@@ -4,9 +4,9 @@ use super::backing::Backing;
 use super::checkpoint::{VALUES, keys_of};
 use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
-use super::{Error, Index, Parts, Payload};
-use crate::arena::{MOST_BLOCKS, PayloadKind};
-use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, piece_count, zeros};
+use super::{Config, Error, Index, Parts, Payload};
+use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
+use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, zeros};
 use crate::graph::MAX_LEVEL;
 use crate::order::sort_numbers;
 use crate::segments::SEGMENT_SLOTS;
@@ -23,6 +23,8 @@ const MOST_READ_BYTES: u64 = 4 << 20;
 
 /// No block is in more pieces: a manifest that says so is not believed, since nobody has looked whether there are so many.
 const MOST_BLOCK_PIECES: u32 = 1 << 20;
+/// The longest record, which has a block of its own, is in no more pieces of this length: an index is not stored in shorter ones.
+const LEAST_PIECE_BYTES: usize = (MAX_PAYLOAD_BYTES + 1 + 4 * Config::MAX_DIMENSIONS) / MOST_BLOCK_PIECES as usize + 1;
 /// No value of a segment is. All names of its pieces are made at once, and take up some megabytes then. Where pieces would be so short
 /// that one may need more, an index is stored in longer ones.
 const MOST_PIECES: u32 = 1 << 16;
@@ -100,10 +102,11 @@ impl Opening {
             return Err(corrupt("the manifest names blocks that cannot be").into());
         }
         // Nothing is asked for that cannot be there.
-        filling.blocks(&manifest.blocks, |block| has_pieces(block.stored_bytes, &manifest, MOST_BLOCK_PIECES))?;
+        let most_bytes = u64::from(manifest.piece_bytes) * u64::from(MOST_BLOCK_PIECES);
+        filling.blocks(&manifest.blocks, |block| block.stored_bytes <= most_bytes)?;
         let opening = Self { manifest, filling, asked: 0, next: 0 };
         if !(0..opening.filling.segments()).all(|segment| opening.fits(segment)) {
-            return Err(corrupt("the manifest names segments that are longer than what their slots can have").into());
+            return Err(corrupt("the manifest names segments that are too long").into());
         }
         Ok(opening)
     }
@@ -112,9 +115,10 @@ impl Opening {
     /// has looked whether there are so many. Exactly how long it must be is known when it has been read.
     fn fits(&self, segment: usize) -> bool {
         let most_bytes = most_bytes(&self.filling.index().parts, segment, self.filling.slots_in(segment).len());
-        self.stored(segment).zip(most_bytes).all(|(stored, most_bytes)| {
-            stored.bytes <= most_bytes as u64 && has_pieces(stored.bytes, &self.manifest, MOST_PIECES)
-        })
+        let most_in_pieces = u64::from(self.manifest.piece_bytes) * u64::from(MOST_PIECES);
+        self.stored(segment)
+            .zip(most_bytes)
+            .all(|(stored, most_bytes)| stored.bytes <= (most_bytes as u64).min(most_in_pieces))
     }
 
     pub(crate) const fn manifest(&self) -> &Manifest {
@@ -194,11 +198,6 @@ fn most_bytes(parts: &Parts, segment: usize, slots: usize) -> [usize; VALUES.len
     let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
     let codes = parts.codes.array_bytes(segment, slots).iter().sum();
     [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots]
-}
-
-/// Whether a value of so many bytes is in at most so many pieces.
-fn has_pieces(bytes: u64, manifest: &Manifest, most: u32) -> bool {
-    piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| pieces <= most)
 }
 
 /// Says in which value something is wrong.
@@ -395,13 +394,13 @@ impl Replay {
 
 impl Index {
     /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. What the place
-    /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where a segment could
-    /// be more of them than whoever opens it believes.
+    /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where a segment
+    /// or a record could be more of them than whoever opens it believes.
     pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
         // Product codes are of this length before they are trained, and again once all records are gone.
         let vectors = 4 * self.config.dimensions * SEGMENT_SLOTS;
         let longest = most_bytes(&self.parts, 0, SEGMENT_SLOTS).into_iter().fold(vectors, usize::max);
-        let piece_bytes = piece_bytes.max(longest.div_ceil(MOST_PIECES as usize));
+        let piece_bytes = piece_bytes.max(longest.div_ceil(MOST_PIECES as usize)).max(LEAST_PIECE_BYTES);
         let manifest = Manifest {
             generation: 0,
             log: 0,

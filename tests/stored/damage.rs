@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use thermocline::{Config, Error, Id, MemoryStore, Mode, OpenOptions, Quantization, SearchOptions, StoredIndex};
+use thermocline::{
+    Config, Error, Id, MemoryStore, Mode, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex,
+};
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::layout::{Manifest, manifests};
@@ -311,7 +313,7 @@ fn segments_may_be_as_long_as_their_slots_allow() {
                 open(&with(&place, name, Some(forged)), Mode::ReadOnly).err().map(|error| error.to_string())
             };
             let (at_most, over) = (refused(most), refused(most + 1));
-            let is_too_long = |why: &String| why.contains("longer than what their slots can have");
+            let is_too_long = |why: &String| why.contains("segments that are too long");
             assert!(over.as_ref().is_some_and(is_too_long), "kind {kind}: {over:?}");
             // What is claimed is believed, and looked for.
             let is_sought = |why: &String| why.contains("s/l/") && why.contains("is missing");
@@ -338,17 +340,49 @@ fn pieces_are_never_so_short_that_they_are_too_many() {
     let (name, newest) = &known[0];
     let longest = newest.segments.iter().map(|&(.., bytes)| bytes).max().unwrap();
     assert_eq!(longest, (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64);
-    assert_eq!(newest.piece_bytes, longest.div_ceil(1 << 16));
+    // What no record can be more than 2^20 of, which is more than what no segment can be more than 2^16 of.
+    assert_eq!(newest.piece_bytes, 1025);
+    let least = longest.div_ceil(1 << 16);
     assert_eq!(open(&place, Mode::ReadOnly).unwrap().index().unwrap().len(), RECORDS);
 
-    for piece_bytes in [1, newest.piece_bytes as u32 - 1] {
+    for piece_bytes in [1, least as u32 - 1] {
         let mut forged = content(&place)[name].clone();
         forged[56..60].copy_from_slice(&piece_bytes.to_le_bytes());
         seal(&mut forged);
         let refused = open(&with(&place, name, Some(forged)), Mode::ReadOnly).err();
-        let why = |error: &Error| error.to_string().contains("longer than what their slots can have");
+        let why = |error: &Error| error.to_string().contains("segments that are too long");
         assert!(refused.as_ref().is_some_and(why), "{piece_bytes}: {refused:?}");
     }
+}
+
+/// Also where nothing is in pieces yet: the next checkpoint would cut values into pieces of nothing.
+#[test]
+fn pieces_of_no_length_are_refused() {
+    let place = MemoryStore::default();
+    drop(now(StoredIndex::open(place.clone(), options())).unwrap());
+    let known = manifests(&content(&place));
+    let (name, newest) = &known[0];
+    assert_eq!((known.len(), newest.segments.len()), (1, 0));
+    let mut forged = content(&place)[name].clone();
+    forged[56..60].copy_from_slice(&[0; 4]);
+    seal(&mut forged);
+    let refused = open(&with(&place, name, Some(forged)), Mode::ReadWrite).err();
+    assert!(matches!(refused, Some(Error::Corrupt { .. })), "{refused:?}");
+}
+
+/// The same of records: a long one in a place of short values is there again.
+#[test]
+fn records_are_never_in_too_many_pieces_either() {
+    const PAYLOAD_BYTES: usize = 69 << 20;
+    let place = MemoryStore::with_value_bytes(1);
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    let payload = vec![7; PAYLOAD_BYTES];
+    stored.change(|index| index.insert(&[1.0; DIMENSIONS], Some(Payload::Bytes(&payload)))).unwrap();
+    now(stored.checkpoint()).unwrap();
+    drop(stored);
+    let again = open(&place, Mode::ReadWrite).unwrap();
+    let is_whole = |record: thermocline::Record<'_>| record.payload == Some(Payload::Bytes(&payload));
+    assert_eq!(now(again.get(&Id::Number(0), is_whole)), Ok(Some(true)));
 }
 
 #[test]
