@@ -91,7 +91,7 @@ pub struct Stats {
     /// How new blocks of records are packed: "none", "lz4", "deflate" or "deflate-more". It is chosen by trying all of them on
     /// real blocks, when there are some to be written for the first time and after each compaction.
     pub codec: &'static str,
-    /// The instruction set that distances are computed with: "scalar", "simd128" or "avx2".
+    /// The instruction set that distances are computed with: "scalar", "simd128", "avx2" or "avx512".
     pub simd: &'static str,
 }
 

@@ -12,6 +12,8 @@
 
 #![allow(unsafe_code, reason = "vector loads take pointers; each one carries the argument for its bounds")]
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod bits;
 mod line;
 mod parts;
@@ -107,7 +109,7 @@ impl Kernels {
     #[must_use]
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        return Self { table: x86_64::table().unwrap_or(&SCALAR) };
+        return Self { table: avx512::table().or_else(x86_64::table).unwrap_or(&SCALAR) };
         #[cfg(not(target_arch = "x86_64"))]
         Self {}
     }
@@ -117,12 +119,16 @@ impl Kernels {
     #[must_use]
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
-        return core::iter::once(&SCALAR).chain(x86_64::table()).map(|table| Self { table }).collect();
+        return core::iter::once(&SCALAR)
+            .chain(x86_64::table())
+            .chain(avx512::table())
+            .map(|table| Self { table })
+            .collect();
         #[cfg(not(target_arch = "x86_64"))]
         vec![Self {}]
     }
 
-    /// Which instruction set is in use: `"scalar"`, `"simd128"` or `"avx2"`.
+    /// Which instruction set is in use: `"scalar"`, `"simd128"`, `"avx2"` or `"avx512"`.
     #[must_use]
     pub fn simd(self) -> &'static str {
         #[cfg(target_arch = "x86_64")]

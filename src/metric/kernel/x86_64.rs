@@ -19,7 +19,7 @@ const PRODUCT: u8 = 0;
 /// The summand of a squared Euclidean distance.
 const SQUARED_DIFFERENCE: u8 = 1;
 
-static TABLE: Table = Table {
+pub(super) const AVX2: Table = Table {
     simd: "avx2",
     dot_f32,
     l2_f32,
@@ -33,6 +33,8 @@ static TABLE: Table = Table {
     dot_nibbles_x4,
     count_planes,
 };
+
+static TABLE: Table = AVX2;
 
 /// The kernels, or nothing when this processor cannot run them all. Nothing else in this file is reachable from outside.
 pub(super) fn table() -> Option<&'static Table> {
@@ -191,10 +193,7 @@ fn halve_i32(sum: __m256i) -> __m128i {
 #[target_feature(enable = "avx2,fma")]
 fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
     let ([sum], done, n) = rows_i8::<SUMMAND, 1>(query, [row]);
-    let four = halve_i32(sum);
-    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b_00_00_11_10>(four));
-    let folded = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)));
-    rest_i8::<SUMMAND>(folded, &query[done..n], &row[done..n])
+    rest_i8::<SUMMAND>(fold_one(sum), &query[done..n], &row[done..n])
 }
 
 #[inline]
@@ -210,10 +209,19 @@ fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     sums
 }
 
+/// The sum of the lanes.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn fold_one(sum: __m256i) -> i32 {
+    let four = halve_i32(sum);
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b_00_00_11_10>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+}
+
 /// The sums of the lanes of four vectors.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
+pub(super) fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
     let [s0, s1, s2, s3] = sums.map(|sum| halve_i32(sum));
     // Transposing while adding leaves the four sums in the four lanes.
     let s01 = _mm_add_epi32(_mm_unpacklo_epi32(s0, s1), _mm_unpackhi_epi32(s0, s1));
@@ -229,9 +237,7 @@ fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
 #[target_feature(enable = "avx2,fma")]
 fn one_nibbles(query: &[i16], row: &[u8]) -> i32 {
     let [sum] = rows_nibbles(query, [row]);
-    let four = halve_i32(sum);
-    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b_00_00_11_10>(four));
-    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+    fold_one(sum)
 }
 
 #[inline]
