@@ -11,7 +11,39 @@ pub(crate) use crate::wipe::reserve_exact;
 pub(crate) type Pages<T> = Vec<T>;
 
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
-pub(crate) use own::{Pages, reserve_exact};
+pub(crate) use own::{Pages, reserve_exact, reserve_within};
 
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 mod own;
+
+use core::ops::DerefMut;
+
+/// What is the same of a vector and of pages.
+pub(crate) trait Held<T>: DerefMut<Target = [T]> + Default + From<Vec<T>> {
+    fn capacity(&self) -> usize;
+
+    /// So many values from `at` on, all of which must be there.
+    #[inline(always)]
+    fn slice(&self, at: usize, len: usize) -> &[T] {
+        &self[at..at + len]
+    }
+}
+
+impl<T> Held<T> for Vec<T> {
+    #[inline]
+    fn capacity(&self) -> usize {
+        self.capacity()
+    }
+}
+
+/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most.
+#[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
+#[inline]
+pub(crate) fn reserve_within<T>(
+    values: &mut Pages<T>,
+    additional: usize,
+    _whole: Option<usize>,
+    _is_first: bool,
+) -> Result<(), crate::types::OutOfMemory> {
+    Ok(values.try_reserve_exact(additional)?)
+}

@@ -3,6 +3,10 @@
 //! Segments instead of one flat array, because growing must never copy what is already there: a reallocation of
 //! hundreds of megabytes would hold the caller's thread, need twice the memory for a moment, and leave holes in a
 //! WebAssembly heap that can only grow. A segment is also what a checkpoint writes and what a mapping borrows.
+//!
+//! Segments lie in *pieces*. In WebAssembly a piece is one segment. Natively, with the feature `mmap`, it is as many as lie in
+//! some megabytes of one mapping, because a search goes to rows far apart, and a processor has translations for few pages at a
+//! time: in pages of 2 MiB it waits less.
 
 mod array;
 mod mapped;
@@ -14,13 +18,16 @@ pub(crate) use array::Array;
 pub(crate) use mapped::Mapped;
 pub(crate) use run::Run;
 
+use crate::pages::Pages;
 use crate::types::{OutOfMemory, Slot};
 use bytemuck::Pod;
 
 /// Rows in one segment. A power of two, so that finding a row is a shift and a mask.
 pub(crate) const SEGMENT_SLOTS: usize = 1 << SEGMENT_BITS;
 const SEGMENT_BITS: u32 = 10;
-const IN_SEGMENT: usize = SEGMENT_SLOTS - 1;
+/// The most rows of a piece, as a power of two, and about the most bytes where rows are long.
+#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+const MOST_PIECE: (u32, usize) = (16, 16 << 20);
 
 /// How many segments hold `slots` slots.
 pub(crate) const fn segments_of(slots: usize) -> usize {
@@ -94,13 +101,40 @@ impl Changes {
 pub(crate) struct Rows<T> {
     stride: usize,
     len: usize,
-    segments: Vec<Run<T>>,
+    /// Rows in a piece, as a power of two.
+    #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+    piece_bits: u32,
+    pieces: Vec<Run<T, Pages<T>>>,
     changes: Changes,
 }
 
-impl<T: Pod> Rows<T> {
+impl<T> Rows<T> {
     pub(crate) const fn new(stride: usize) -> Self {
-        Self { stride, len: 0, segments: Vec::new(), changes: Changes::new() }
+        Self {
+            stride,
+            len: 0,
+            #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+            piece_bits: piece_bits(stride.saturating_mul(size_of::<T>())),
+            pieces: Vec::new(),
+            changes: Changes::new(),
+        }
+    }
+
+    #[inline(always)]
+    #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+    const fn piece_bits(&self) -> u32 {
+        self.piece_bits
+    }
+
+    #[inline(always)]
+    #[cfg(not(all(feature = "mmap", not(target_arch = "wasm32"))))]
+    #[expect(clippy::unused_self, reason = "elsewhere it is a field")]
+    const fn piece_bits(&self) -> u32 {
+        SEGMENT_BITS
+    }
+
+    const fn piece_slots(&self) -> usize {
+        1 << self.piece_bits()
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -110,41 +144,68 @@ impl<T: Pod> Rows<T> {
     pub(crate) const fn stride(&self) -> usize {
         self.stride
     }
+}
+
+/// How many rows of so many bytes are a piece, as a power of two.
+#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+const fn piece_bits(row_bytes: usize) -> u32 {
+    let (most_bits, most_bytes) = MOST_PIECE;
+    let mut bits = most_bits;
+    while bits > SEGMENT_BITS && row_bytes > most_bytes >> bits {
+        bits -= 1;
+    }
+    bits
+}
+
+impl<T: Pod> Rows<T> {
+    /// Which piece a slot is in, and where its row begins there.
+    #[inline(always)]
+    const fn place(&self, slot: Slot) -> (usize, usize) {
+        let bits = self.piece_bits();
+        (slot.index() >> bits, (slot.index() & ((1 << bits) - 1)) * self.stride)
+    }
 
     /// The row of `slot`, which must be below `len`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn row(&self, slot: Slot) -> &[T] {
-        let at = (slot.index() & IN_SEGMENT) * self.stride;
-        &self.segments[slot.index() >> SEGMENT_BITS].as_slice()[at..at + self.stride]
+        let (piece, at) = self.place(slot);
+        self.pieces[piece].slice(at, self.stride)
     }
 
     /// The row of `slot`, which must be below `len`, for writing.
     #[inline]
     pub(crate) fn row_mut(&mut self, slot: Slot) -> &mut [T] {
-        let at = (slot.index() & IN_SEGMENT) * self.stride;
+        let (piece, at) = self.place(slot);
         self.changes.note(slot);
-        &mut self.segments[slot.index() >> SEGMENT_BITS].to_mut()[at..at + self.stride]
+        &mut self.pieces[piece].to_mut()[at..at + self.stride]
     }
 
     /// Makes room for rows up to `len`, so that [`Rows::resize`] to it cannot fail.
     ///
-    /// Full segments are allocated whole. The last one grows by doubling, so that a small index stays small.
+    /// Room is for whole segments. The first one grows by doubling, so that a small index stays small.
     pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        let wanted = len.div_ceil(SEGMENT_SLOTS);
+        let (stride, slots) = (self.stride, self.piece_slots());
+        let wanted = len.div_ceil(slots);
         self.changes.reserve(len)?;
-        if wanted > self.segments.capacity() {
-            self.segments.try_reserve(wanted - self.segments.len())?;
+        if wanted > self.pieces.capacity() {
+            self.pieces.try_reserve(wanted - self.pieces.len())?;
         }
-        for index in self.len / SEGMENT_SLOTS..wanted {
-            let rows = if index + 1 < wanted { SEGMENT_SLOTS } else { len - index * SEGMENT_SLOTS };
-            if index == self.segments.len() {
-                self.segments.push(Run::default());
+        for index in self.len / slots..wanted {
+            let rows = (len - index * slots).min(slots);
+            if index == self.pieces.len() {
+                self.pieces.push(Run::default());
             }
-            let segment = self.segments[index].to_mut();
-            if segment.capacity() < rows * self.stride {
-                let grown = (2 * segment.len() / self.stride.max(1)).max(rows);
-                let first = if index == 0 { grown } else { SEGMENT_SLOTS };
-                segment.try_reserve_exact(first.min(SEGMENT_SLOTS) * self.stride - segment.len())?;
+            let piece = self.pieces[index].to_mut();
+            if piece.capacity() < rows * stride {
+                let grown = (2 * piece.len() / stride.max(1)).max(rows);
+                let is_small = index == 0 && grown < SEGMENT_SLOTS;
+                let room = if is_small { grown } else { rows.next_multiple_of(SEGMENT_SLOTS) };
+                crate::pages::reserve_within(
+                    piece,
+                    room * stride - piece.len(),
+                    slots.checked_mul(stride),
+                    index == 0,
+                )?;
             }
         }
         Ok(())
@@ -153,11 +214,12 @@ impl<T: Pod> Rows<T> {
     /// Sets the number of rows; new ones are filled with `value`. Growing needs a [`Rows::reserve`] before it; not
     /// growing gives back all room beyond the last row.
     pub(crate) fn resize(&mut self, len: usize, value: T) {
+        let slots = self.piece_slots();
         if len <= self.len {
-            let kept = len.div_ceil(SEGMENT_SLOTS);
-            self.segments.truncate(kept);
-            if let Some(last) = self.segments.last_mut() {
-                let values = (len - (kept - 1) * SEGMENT_SLOTS) * self.stride;
+            let kept = len.div_ceil(slots);
+            self.pieces.truncate(kept);
+            if let Some(last) = self.pieces.last_mut() {
+                let values = (len - (kept - 1) * slots) * self.stride;
                 // What is mapped has no spare room.
                 if values < last.as_slice().len() || matches!(last, Run::Owned(_)) {
                     let last = last.to_mut();
@@ -165,18 +227,18 @@ impl<T: Pod> Rows<T> {
                     shrink(last);
                 }
             } else {
-                self.segments = Vec::new();
+                self.pieces = Vec::new();
             }
-            self.segments.shrink_to_fit();
+            self.pieces.shrink_to_fit();
             self.changes.truncate(len);
         } else {
             self.changes.grow(self.len, len);
-            for index in self.len / SEGMENT_SLOTS..len.div_ceil(SEGMENT_SLOTS) {
-                let rows = (len - index * SEGMENT_SLOTS).min(SEGMENT_SLOTS);
-                if index == self.segments.len() {
-                    self.segments.push(Run::default());
+            for index in self.len / slots..len.div_ceil(slots) {
+                let rows = (len - index * slots).min(slots);
+                if index == self.pieces.len() {
+                    self.pieces.push(Run::default());
                 }
-                self.segments[index].to_mut().resize(rows * self.stride, value);
+                self.pieces[index].to_mut().resize(rows * self.stride, value);
             }
         }
         self.len = len;
@@ -193,10 +255,18 @@ impl<T: Pod> Rows<T> {
             let rows = at * SEGMENT_SLOTS..((at + 1) * SEGMENT_SLOTS).min(len);
             Mapped::new(bytes.slice(rows.start * row..rows.end * row)).map(Run::Mapped)
         };
-        let segments = (0..segments_of(len)).map(segment).collect::<Option<Vec<_>>>()?;
+        let pieces = (0..segments_of(len)).map(segment).collect::<Option<Vec<_>>>()?;
         let mut changes = Changes::new();
         changes.grow(0, len);
-        Some(Self { stride: self.stride, len, segments, changes })
+        Some(Self {
+            stride: self.stride,
+            len,
+            // A segment is copied when it changes, and no more than that.
+            #[cfg(not(target_arch = "wasm32"))]
+            piece_bits: SEGMENT_BITS,
+            pieces,
+            changes,
+        })
     }
 
     /// Which segments have changed since they were last stored.
@@ -204,20 +274,40 @@ impl<T: Pod> Rows<T> {
         &mut self.changes
     }
 
+    /// Which piece a segment is in, and where it begins there.
+    const fn place_of_segment(&self, at: usize) -> (usize, usize) {
+        let bits = self.piece_bits() - SEGMENT_BITS;
+        (at >> bits, (at & ((1 << bits) - 1)) * SEGMENT_SLOTS * self.stride)
+    }
+
     /// One segment; empty when there is none.
     pub(crate) fn segment(&self, at: usize) -> &[T] {
-        self.segments.get(at).map_or(&[], Run::as_slice)
+        let (piece, start) = self.place_of_segment(at);
+        let piece = self.pieces.get(piece).map_or(&[][..], Run::as_slice);
+        if self.piece_bits() == SEGMENT_BITS {
+            return piece;
+        }
+        let rest = piece.get(start..).unwrap_or_default();
+        &rest[..rest.len().min(SEGMENT_SLOTS * self.stride)]
     }
 
     /// One segment, for filling from stored bytes.
     pub(crate) fn segment_mut(&mut self, at: usize) -> &mut [T] {
-        self.segments.get_mut(at).map_or(&mut [], |segment| segment.to_mut().as_mut_slice())
+        let (piece, start) = self.place_of_segment(at);
+        let (is_whole, most) = (self.piece_bits() == SEGMENT_BITS, SEGMENT_SLOTS * self.stride);
+        let piece = self.pieces.get_mut(piece).map_or(&mut [][..], |piece| &mut **piece.to_mut());
+        if is_whole {
+            return piece;
+        }
+        let rest = piece.get_mut(start..).unwrap_or_default();
+        let len = rest.len().min(most);
+        &mut rest[..len]
     }
 
     /// Overwrites what is held, natively, before it is given back. What is mapped is the system's.
     pub(crate) fn wipe(&mut self) {
-        for segment in &mut self.segments {
-            if let Run::Owned(values) = segment {
+        for piece in &mut self.pieces {
+            if let Run::Owned(values) = piece {
                 crate::wipe::wipe(values);
             }
         }
@@ -225,19 +315,19 @@ impl<T: Pod> Rows<T> {
 
     /// Bytes held, spare capacity included.
     pub(crate) fn resident_bytes(&self) -> usize {
-        let table = self.segments.capacity() * size_of::<Run<T>>() + self.changes.resident_bytes();
-        table + self.segments.iter().map(Run::resident_bytes).sum::<usize>()
+        let table = self.pieces.capacity() * size_of::<Run<T, Pages<T>>>() + self.changes.resident_bytes();
+        table + self.pieces.iter().map(Run::resident_bytes).sum::<usize>()
     }
 }
 
-/// Gives back the spare room of a segment. Not by `shrink_to_fit`: what is aligned beyond the allocator's own alignment is
+/// Gives back the spare room of a piece. Not by `shrink_to_fit`: what is aligned beyond the allocator's own alignment is
 /// copied to be shrunk, and a refusal would be the end of the program. When there is no memory for the copy, the larger
-/// segment stays.
-fn shrink<T: Pod>(segment: &mut Vec<T>) {
-    let mut smaller = Vec::new();
-    if segment.capacity() > segment.len() && smaller.try_reserve_exact(segment.len()).is_ok() {
-        smaller.extend_from_slice(segment);
-        *segment = smaller;
+/// piece stays.
+fn shrink<T: Pod>(piece: &mut Pages<T>) {
+    let mut smaller = Pages::new();
+    if piece.capacity() > piece.len() && smaller.try_reserve_exact(piece.len()).is_ok() {
+        smaller.extend_from_slice(piece);
+        *piece = smaller;
     }
 }
 
@@ -247,9 +337,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the sequence of lengths, rows keep their values and spare capacity stays within a segment.
+        /// Whatever the sequence of lengths, and whether pieces are one segment or many, rows keep their values and spare capacity stays within a segment.
         #[test]
-        fn resizing_keeps_rows(stride in 1usize..5, lengths in prop::collection::vec(0usize..4000, 1..12)) {
+        fn resizing_keeps_rows(
+            stride in prop_oneof![1usize..5, Just(64), Just(700)],
+            lengths in prop::collection::vec(0usize..4000, 1..12),
+        ) {
             let mut rows = Rows::<u32>::new(stride);
             let mut model: Vec<Vec<u32>> = Vec::new();
             for len in lengths {
@@ -268,7 +361,7 @@ mod tests {
                 let held: usize = (0..segments_of(len)).map(|at| rows.segment(at).len()).sum();
                 prop_assert_eq!(held, len * stride);
                 let spare = rows.resident_bytes() - held * 4;
-                prop_assert!(spare <= SEGMENT_SLOTS * stride * 4 + 64 * size_of::<Run<u32>>());
+                prop_assert!(spare <= SEGMENT_SLOTS * stride * 4 + 64 * size_of::<Run<u32, Pages<u32>>>());
             }
         }
     }

@@ -61,7 +61,7 @@ impl Segment {
         self.keys[start..].iter().take_while(|&&held| held <= key(slot, MAX_LEVEL)).count()
     }
 
-    const fn resident_bytes(&self) -> usize {
+    fn resident_bytes(&self) -> usize {
         self.keys.capacity() * size_of::<u16>() + self.lists.resident_bytes()
     }
 }

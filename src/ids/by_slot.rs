@@ -252,6 +252,7 @@ mod tests {
         let tables = by_slot.resident_bytes() - 8 * SLOTS;
         assert!(tables < 4096, "{tables}");
         by_slot.truncate(SLOTS);
-        assert_eq!(by_slot.resident_bytes(), 8 * SLOTS + SLOTS / 1024 * (size_of::<Run<u32>>() + 1));
+        let tables = by_slot.resident_bytes() - 8 * SLOTS;
+        assert!(tables <= SLOTS / 1024 * (size_of::<Run<u32>>() + 1), "no room is left over: {tables}");
     }
 }

@@ -1,5 +1,6 @@
 //! Values in a row, as a vector has them: in memory of the allocator's while they are short, and then in a mapping.
 
+use super::Held;
 use crate::types::OutOfMemory;
 use crate::wipe;
 use bytemuck::Pod;
@@ -8,6 +9,8 @@ use memmap2::MmapMut;
 
 /// What is at least this long has a mapping. Shorter pieces would take more calls of the system than they give back.
 const LEAST_BYTES: usize = 256 << 10;
+/// What a huge page holds, on every processor that is built for with SIMD.
+const HUGE_BYTES: usize = 2 << 20;
 
 /// An anonymous mapping, of which pages that were never written to take no memory.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    #[inline]
+    #[inline(always)]
     fn all<T: Pod>(&self) -> &[T] {
         // A mapping begins where a page does, and is as long as its values.
         bytemuck::try_cast_slice(&self.map).unwrap_or_default()
@@ -58,8 +61,23 @@ impl<T> Pages<T> {
 }
 
 impl<T: Pod> Pages<T> {
-    /// Makes room for so many values more, and leaves no copy of those that there are where they were.
+    /// Makes room for so many values more, and leaves no copy of those that there are where they were. What is whole huge pages
+    /// is asked for as such.
     pub(crate) fn try_reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        self.reserve(additional, |bytes| {
+            let map = MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)?;
+            if bytes.is_multiple_of(HUGE_BYTES) {
+                advise_huge(&map, 0);
+            }
+            Ok(map)
+        })
+    }
+
+    fn reserve(
+        &mut self,
+        additional: usize,
+        map: impl FnOnce(usize) -> Result<MmapMut, OutOfMemory>,
+    ) -> Result<(), OutOfMemory> {
         let needed = self.len().checked_add(additional).ok_or(OutOfMemory)?;
         if needed <= self.capacity() {
             return Ok(());
@@ -74,8 +92,7 @@ impl<T: Pod> Pages<T> {
         match self {
             Self::Heap(values) if bytes < LEAST_BYTES => wipe::reserve_exact(values, additional),
             _ => {
-                let map = MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)?;
-                let mut mapping = Mapping { map, len: self.len(), capacity: needed };
+                let mut mapping = Mapping { map: map(bytes)?, len: self.len(), capacity: needed };
                 if let Some(start) = mapping.all_mut::<T>().get_mut(..self.len()) {
                     start.copy_from_slice(self);
                 }
@@ -158,6 +175,63 @@ impl<T: Pod> DerefMut for Pages<T> {
     }
 }
 
+impl<T> From<Vec<T>> for Pages<T> {
+    fn from(values: Vec<T>) -> Self {
+        Self::Heap(values)
+    }
+}
+
+impl<T: Pod> Held<T> for Pages<T> {
+    fn capacity(&self) -> usize {
+        self.capacity()
+    }
+
+    #[inline(always)]
+    fn slice(&self, at: usize, len: usize) -> &[T] {
+        match self {
+            Self::Heap(values) => &values[at..at + len],
+            // In the way of every distance, so neither the last value is asked for, only the mapping's end, nor is there another
+            // answer than its values: it begins where a page does and is whole pages, so the cast is always right.
+            Self::Mapped(mapping) => &bytemuck::cast_slice(&mapping.map)[at..at + len],
+        }
+    }
+}
+
+/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. The mapping is as long as
+/// all of them, because what is not written to takes no memory, and nothing has to be copied again. The system is asked for huge
+/// pages, but not for the start of the first piece: a small index would take a whole one for each of its arrays.
+pub(crate) fn reserve_within<T: Pod>(
+    values: &mut Pages<T>,
+    additional: usize,
+    whole: Option<usize>,
+    is_first: bool,
+) -> Result<(), OutOfMemory> {
+    // A mapping of whole huge pages begins where one does. What is not even one is shorter than a search would notice.
+    let whole_bytes = whole
+        .and_then(|whole| whole.checked_mul(size_of::<T>()))
+        .and_then(|bytes| bytes.checked_next_multiple_of(HUGE_BYTES));
+    let whole_bytes = whole_bytes.ok_or(OutOfMemory)?;
+    if whole_bytes == HUGE_BYTES
+        && let Pages::Heap(values) = values
+    {
+        return wipe::reserve_exact(values, additional);
+    }
+    values.reserve(additional, |bytes| {
+        let map = MmapMut::map_anon(whole_bytes.max(bytes)).map_err(|_| OutOfMemory)?;
+        advise_huge(&map, if is_first { HUGE_BYTES } else { 0 });
+        Ok(map)
+    })
+}
+
+/// Asks for huge pages from `start` on. A system that has none goes on as it would.
+#[cfg(target_os = "linux")]
+fn advise_huge(map: &MmapMut, start: usize) {
+    let _ = map.advise_range(memmap2::Advice::HugePage, start, map.len() - start);
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn advise_huge(_map: &MmapMut, _start: usize) {}
+
 /// As [`Pages::try_reserve_exact`]; a vector has it by itself.
 #[inline]
 pub(crate) fn reserve_exact<T: Pod>(values: &mut Pages<T>, additional: usize) -> Result<(), OutOfMemory> {
@@ -173,7 +247,7 @@ mod tests {
     proptest! {
         /// Short or long, they are the values of a vector to which the same is done.
         #[test]
-        fn they_are_what_a_vector_is(changes in prop::collection::vec((0usize..5, 0usize..90_000), 1..30)) {
+        fn they_are_what_a_vector_is(changes in prop::collection::vec((0usize..6, 0usize..90_000), 1..30)) {
             let (mut pages, mut vector) = (Pages::<u32>::new(), Vec::new());
             for (number, (kind, amount)) in changes.into_iter().enumerate() {
                 let value = number as u32 + 1;
@@ -188,6 +262,12 @@ mod tests {
                         pages.try_reserve_exact(amount).unwrap();
                         pages.resize(pages.len() + amount, value);
                         vector.resize(vector.len() + amount, value);
+                    }
+                    5 => {
+                        let whole = [None, Some(100), Some(2_000_000)][amount % 3];
+                        let made = reserve_within(&mut pages, amount, whole, amount % 2 == 0);
+                        prop_assert_eq!(made.is_ok(), whole.is_some());
+                        prop_assert!(made.is_err() || pages.capacity() >= pages.len() + amount);
                     }
                     2 => {
                         let len = amount.min(vector.len());

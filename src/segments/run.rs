@@ -1,23 +1,24 @@
-//! The values of one segment: a vector, or what is mapped until the first of them changes.
+//! Values in a row: a vector or pages of their own, or what is mapped until the first of them changes.
 
 use super::mapped::Mapped;
+use crate::pages::Held;
 use bytemuck::Pod;
 
-/// Values of one kind, one after the other.
+/// Values of one kind, one after the other, that are held as `O` has them.
 #[derive(Debug)]
-pub(crate) enum Run<T> {
-    Owned(Vec<T>),
+pub(crate) enum Run<T, O = Vec<T>> {
+    Owned(O),
     #[cfg_attr(not(feature = "mmap"), expect(dead_code, reason = "nothing is mapped without the feature"))]
     Mapped(Mapped<T>),
 }
 
-impl<T> Default for Run<T> {
+impl<T, O: Default> Default for Run<T, O> {
     fn default() -> Self {
-        Self::Owned(Vec::new())
+        Self::Owned(O::default())
     }
 }
 
-impl<T: Pod> Run<T> {
+impl<T: Pod, O: Held<T>> Run<T, O> {
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
         match self {
@@ -26,12 +27,21 @@ impl<T: Pod> Run<T> {
         }
     }
 
+    /// So many values from `at` on, all of which must be there.
+    #[inline(always)]
+    pub(crate) fn slice(&self, at: usize, len: usize) -> &[T] {
+        match self {
+            Self::Owned(values) => values.slice(at, len),
+            Self::Mapped(mapped) => &mapped.as_slice()[at..at + len],
+        }
+    }
+
     /// The values, to be changed. What is mapped is copied first, by an allocation that ends the program when it is refused:
     /// whoever changes a mapped index would otherwise have to say beforehand which segments it will be.
     #[inline]
-    pub(crate) fn to_mut(&mut self) -> &mut Vec<T> {
+    pub(crate) fn to_mut(&mut self) -> &mut O {
         if let Self::Mapped(mapped) = self {
-            *self = Self::Owned(mapped.as_slice().to_vec());
+            *self = Self::Owned(mapped.as_slice().to_vec().into());
         }
         loop {
             match self {
@@ -42,7 +52,7 @@ impl<T: Pod> Run<T> {
     }
 
     /// Bytes of memory held, spare room included. What is mapped is the system's.
-    pub(crate) const fn resident_bytes(&self) -> usize {
+    pub(crate) fn resident_bytes(&self) -> usize {
         match self {
             Self::Owned(values) => values.capacity() * size_of::<T>(),
             Self::Mapped(_) => 0,

@@ -307,7 +307,7 @@ fn each_allocation_of_an_export_refused() {
                 Err(error) => assert!(was_refused && error == Error::OutOfMemory, "{error}"),
             }
             if !was_refused {
-                assert!(nth > 20, "{nth}");
+                assert!(nth > 10, "{nth}");
                 break;
             }
         }

@@ -65,7 +65,7 @@ const firstLine = (error) => error.message.split("\n")[0];
 
 /** The path of the native binary, built optimized. */
 export function buildNative() {
-  const out = execFileSync("cargo", ["bench", "--no-run", "--bench", "native", "--message-format=json"], {
+  const out = execFileSync("cargo", ["bench", "--no-run", "--bench", "native", "--features", "mmap", "--message-format=json"], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", 2],
     maxBuffer: 2 ** 28,

@@ -1,13 +1,14 @@
 //! Which warm copies are given up, and in which order.
 
+use super::super::slab::SLAB_BITS;
 use super::super::{Place, Records};
 use super::Given;
 use crate::format::{AS_IT_IS, StoredBlock};
 use crate::types::Slot;
 
+const SLAB_BYTES: usize = size_of::<u32>() << SLAB_BITS;
 /// Ten records fill a slab.
-const PAYLOAD_BYTES: usize = 100_000;
-const SLAB_BYTES: usize = 1 << 20;
+const PAYLOAD_BYTES: usize = SLAB_BYTES / 10 - 4_000;
 
 struct Tiers {
     records: Records,
