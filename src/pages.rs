@@ -23,7 +23,8 @@ pub(crate) trait Held<T>: DerefMut<Target = [T]> + Default + From<Vec<T>> {
     fn capacity(&self) -> usize;
 
     /// So many values from `at` on, all of which must be there.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn slice(&self, at: usize, len: usize) -> &[T] {
         &self[at..at + len]
     }

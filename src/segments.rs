@@ -166,7 +166,8 @@ impl<T: Pod> Rows<T> {
     }
 
     /// The row of `slot`, which must be below `len`.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn row(&self, slot: Slot) -> &[T] {
         let (piece, at) = self.place(slot);
         self.pieces[piece].slice(at, self.stride)

@@ -1,8 +1,10 @@
-// The interface's tests, through the tarball, in headless Firefox: with them indexes in IndexedDB and the private file system.
+// In headless Firefox: the interface's tests, through the tarball, with indexes in IndexedDB and the private file system; and the
+// store in the private file system by itself.
 import assert from "node:assert/strict";
 import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { storePages } from "./store/bundle.mjs";
 import { launchFirefox, resultIn } from "./support/firefox.mjs";
 import { PKG, pack, project, remove } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
@@ -12,6 +14,7 @@ const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
 const tidy = [];
 let browser;
 let url;
+let storesUrl;
 
 before(async () => {
   const packed = await pack();
@@ -19,9 +22,11 @@ before(async () => {
   const folder = await project(join(PKG, "test/browser"), packed.tarball);
   tidy.push(() => remove(folder));
   await cp(API, folder, { recursive: true });
-  const server = await serve(folder);
-  tidy.push(server.stop);
-  url = server.url;
+  const pages = await storePages();
+  tidy.push(() => remove(pages));
+  const servers = [await serve(folder), await serve(pages)];
+  for (const server of servers) tidy.push(server.stop);
+  [url, storesUrl] = servers.map((server) => server.url);
   browser = await launchFirefox();
   tidy.push(() => browser.close());
 });
@@ -30,15 +35,19 @@ after(async () => {
   for (const step of tidy.reverse()) await step();
 });
 
-for (const file of files) {
-  test(`${file} in Firefox`, async (t) => {
-    const outcomes = await resultIn(browser, `${url}/?file=${file}`, 400_000);
-    assert.ok(outcomes.length >= 2, `${outcomes.length} tests ran: ${JSON.stringify(outcomes)}`);
-    for (const { name, error, skipped } of outcomes) {
-      await t.test(name, (inner) => {
-        if (skipped) inner.skip(skipped);
-        if (error) throw new Error(error);
-      });
-    }
-  });
+/** Each outcome as a test of its own. */
+async function report(t, outcomes, atLeast) {
+  assert.ok(outcomes.length >= atLeast, `${outcomes.length} tests ran: ${JSON.stringify(outcomes)}`);
+  for (const { name, error, skipped } of outcomes) {
+    await t.test(name, (inner) => {
+      if (skipped) inner.skip(skipped);
+      if (error) throw new Error(error);
+    });
+  }
 }
+
+for (const file of files) {
+  test(`${file} in Firefox`, async (t) => report(t, await resultIn(browser, `${url}/?file=${file}`, 400_000), 2));
+}
+
+test("OPFS and Web Locks in Firefox", async (t) => report(t, await resultIn(browser, `${storesUrl}/?file=opfs.page.mjs`, 180_000), 20));

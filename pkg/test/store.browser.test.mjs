@@ -1,12 +1,9 @@
 // The stores of a browser, in headless Chromium.
 import assert from "node:assert/strict";
-import { cp, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { bundle } from "./store/bundle.mjs";
+import { storePages } from "./store/bundle.mjs";
 import { launch, resultOf } from "./support/chromium.mjs";
-import { PKG, remove } from "./support/project.mjs";
+import { remove } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
 const tidy = [];
@@ -14,10 +11,8 @@ let browser;
 let url;
 
 before(async () => {
-  const folder = await mkdtemp(join(tmpdir(), "thermocline-pages-"));
+  const folder = await storePages();
   tidy.push(() => remove(folder));
-  for (const source of ["test/browser", "test/store"]) await cp(join(PKG, source), folder, { recursive: true });
-  await bundle("browser", join(folder, "stores.js"));
   const server = await serve(folder);
   tidy.push(server.stop);
   url = server.url;

@@ -28,7 +28,8 @@ impl<T: Pod, O: Held<T>> Run<T, O> {
     }
 
     /// So many values from `at` on, all of which must be there.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn slice(&self, at: usize, len: usize) -> &[T] {
         match self {
             Self::Owned(values) => values.slice(at, len),

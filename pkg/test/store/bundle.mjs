@@ -1,5 +1,5 @@
 // The stores, which the package does not export, as one module for tests.
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -12,6 +12,14 @@ const SOURCES = { node: ["errors", "stores/directory"], browser: ["errors", "sto
 export async function bundle(platform, outfile) {
   const contents = SOURCES[platform].map((name) => `export * from "./src/${name}.js";`).join("\n");
   await build({ stdin: { contents, resolveDir: PKG, loader: "ts" }, outfile, bundle: true, platform, format: "esm", target: "es2022", logLevel: "warning" });
+}
+
+/** A folder to be served: the pages of tests, what they run, and the stores of a browser. The caller removes it. */
+export async function storePages() {
+  const folder = await mkdtemp(join(tmpdir(), "thermocline-pages-"));
+  for (const source of ["test/browser", "test/store"]) await cp(join(PKG, source), folder, { recursive: true });
+  await bundle("browser", join(folder, "stores.js"));
+  return folder;
 }
 
 /** A folder for one file of tests, with the stores of Node in it. `folder()` is a new name inside; call `tidy` at the end. */
