@@ -11,8 +11,10 @@ pub(crate) use crate::wipe::reserve_exact;
 pub(crate) type Pages<T> = Vec<T>;
 
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
-pub(crate) use own::{Pages, reserve_exact, reserve_within};
+pub(crate) use own::{Pages, reserve_exact, reserve_within, shrink};
 
+#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+mod give_back;
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 mod own;
 
@@ -40,11 +42,25 @@ impl<T> Held<T> for Vec<T> {
 /// Makes room in a piece of rows for so many values more, of which there will be `whole` at most.
 #[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
 #[inline]
-pub(crate) fn reserve_within<T>(
+pub(crate) fn reserve_within<T: bytemuck::Pod>(
     values: &mut Pages<T>,
     additional: usize,
     _whole: Option<usize>,
     _is_first: bool,
 ) -> Result<(), crate::types::OutOfMemory> {
-    Ok(values.try_reserve_exact(additional)?)
+    reserve_exact(values, additional)
+}
+
+#[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
+pub(crate) use shrink_vector as shrink;
+
+/// Gives back the spare room of a vector, and leaves no copy of its values where they were. When there is no memory for the
+/// shorter one, the longer stays.
+pub(crate) fn shrink_vector<T: bytemuck::Pod>(values: &mut Vec<T>) {
+    let mut smaller = Vec::new();
+    if values.capacity() > values.len() && smaller.try_reserve_exact(values.len()).is_ok() {
+        smaller.extend_from_slice(values);
+        crate::wipe::wipe(values);
+        *values = smaller;
+    }
 }

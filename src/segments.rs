@@ -28,6 +28,8 @@ const SEGMENT_BITS: u32 = 10;
 /// The most rows of a piece, as a power of two, and about the most bytes where rows are long.
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 const MOST_PIECE: (u32, usize) = (16, 16 << 20);
+#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+const LEAST_PIECE_BYTES: usize = 2 << 20;
 
 /// How many segments hold `slots` slots.
 pub(crate) const fn segments_of(slots: usize) -> usize {
@@ -146,10 +148,13 @@ impl<T> Rows<T> {
     }
 }
 
-/// How many rows of so many bytes are a piece, as a power of two.
+/// How many rows of so many bytes are a piece, as a power of two: a segment where even the most rows are no huge page.
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 const fn piece_bits(row_bytes: usize) -> u32 {
     let (most_bits, most_bytes) = MOST_PIECE;
+    if row_bytes < LEAST_PIECE_BYTES >> most_bits {
+        return SEGMENT_BITS;
+    }
     let mut bits = most_bits;
     while bits > SEGMENT_BITS && row_bytes > most_bytes >> bits {
         bits -= 1;
@@ -225,7 +230,7 @@ impl<T: Pod> Rows<T> {
                 if values < last.as_slice().len() || matches!(last, Run::Owned(_)) {
                     let last = last.to_mut();
                     last.truncate(values);
-                    shrink(last);
+                    crate::pages::shrink(last);
                 }
             } else {
                 self.pieces = Vec::new();
@@ -318,17 +323,6 @@ impl<T: Pod> Rows<T> {
     pub(crate) fn resident_bytes(&self) -> usize {
         let table = self.pieces.capacity() * size_of::<Run<T, Pages<T>>>() + self.changes.resident_bytes();
         table + self.pieces.iter().map(Run::resident_bytes).sum::<usize>()
-    }
-}
-
-/// Gives back the spare room of a piece. Not by `shrink_to_fit`: what is aligned beyond the allocator's own alignment is
-/// copied to be shrunk, and a refusal would be the end of the program. When there is no memory for the copy, the larger
-/// piece stays.
-fn shrink<T: Pod>(piece: &mut Pages<T>) {
-    let mut smaller = Pages::new();
-    if piece.capacity() > piece.len() && smaller.try_reserve_exact(piece.len()).is_ok() {
-        smaller.extend_from_slice(piece);
-        *piece = smaller;
     }
 }
 

@@ -10,7 +10,6 @@ use super::place::{Place, Places};
 use super::record::Record;
 use crate::format::{FormatError, StoredBlock};
 use crate::order::sort_numbers;
-use crate::slot_set::SlotSet;
 use crate::types::{OutOfMemory, Slot};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -245,17 +244,13 @@ impl Cold {
         self.blocks.iter().filter(is_lost).map(|held| &held.stored)
     }
 
-    /// These slots by their places, each in the lower half of a word. Those that have no place come last.
-    pub(crate) fn by_place(&self, slots: &SlotSet) -> Result<Vec<u64>, OutOfMemory> {
-        let mut order = Vec::new();
-        order.try_reserve_exact(slots.count())?;
-        let mut next = slots.next_from(Slot(0));
-        while let Some(slot) = next {
-            order.push(u64::from(Place::to_word(self.places.get(slot))) << u32::BITS | u64::from(slot.0));
-            next = slots.next_from(Slot(slot.0 + 1));
+    /// Puts slots, each in the lower half of a word, into the order of their places. Those that have no place come last.
+    pub(crate) fn sort_by_place(&self, order: &mut [u64]) {
+        for word in &mut *order {
+            let slot = Slot(*word as u32);
+            *word = u64::from(Place::to_word(self.places.get(slot))) << u32::BITS | u64::from(slot.0);
         }
-        sort_numbers(&mut order);
-        Ok(order)
+        sort_numbers(order);
     }
 
     /// Adds a block that has been, or is being, written. Its number is the highest there is.

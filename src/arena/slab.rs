@@ -11,9 +11,8 @@ use crate::order::sort_by;
 use crate::pages::{Pages, reserve_exact};
 use crate::types::OutOfMemory;
 
-/// log2 of the words in a slab: 2^18 words are 1 MiB, and where a slab is a mapping of its own it is one huge page. Fewer only
-/// in tests.
-pub(super) const SLAB_BITS: u32 = if cfg!(all(feature = "mmap", not(target_arch = "wasm32"))) { 19 } else { 18 };
+/// log2 of the words in a slab: 2^18 words are 1 MiB. Fewer only in tests.
+pub(super) const SLAB_BITS: u32 = 18;
 const WORD_BYTES: usize = size_of::<u32>();
 
 /// Names a slab for longer than its index does: the index is used again once the slab is dropped, the birth never is.

@@ -78,7 +78,13 @@ impl Index {
     /// As [`Index::link_step`]; [`Error::OutOfMemory`].
     pub(crate) fn export_begin<B: ByteRoom>(&mut self) -> Result<Exporting<B>, Error> {
         self.link_all()?;
-        let (order, ends) = (Vec::new(), zeros(self.parts.slots())?);
+        let (live, ends) = (self.parts.tombstones.live_slots(), zeros(self.parts.slots())?);
+        let mut order = zeros(live.count())?;
+        let mut next = Slot(0);
+        for word in &mut order {
+            let Some(slot) = live.next_from(next) else { break };
+            (*word, next) = (u64::from(slot.0), Slot(slot.0 + 1));
+        }
         let (moment, next_block) = (self.moment(), u32::MAX);
         Ok(Exporting { moment, order, next_block, passed: 0, ends, bytes: None, start: 0, attempts: ATTEMPTS })
     }
@@ -100,8 +106,10 @@ impl Index {
             }
             let next_block = self.journal().map_or(0, |journal| journal.next_block());
             if exporting.next_block != next_block {
-                exporting.order = self.parts.records.cold.by_place(self.parts.tombstones.live_slots())?;
-                (exporting.next_block, exporting.passed) = (next_block, 0);
+                // Those that have been gone through stay where they are: what else comes into blocks costs no reading again.
+                let rest = exporting.order.get_mut(exporting.passed..).unwrap_or_default();
+                self.parts.records.cold.sort_by_place(rest);
+                exporting.next_block = next_block;
             }
             let plan = self.export_records(exporting)?;
             if !plan.is_empty() {
@@ -215,19 +223,20 @@ mod tests {
         Index::new(Config { m: 4, ef_construction: 8, ..Config::new(2) }).unwrap()
     }
 
+    /// Writes a part of a checkpoint. False after the last.
+    fn step(index: &mut Index, place: &mut BTreeMap<String, Vec<u8>>, generation: u64, bytes: usize) -> bool {
+        let (Step::More(batch) | Step::Last(batch), more) = match index.checkpoint_step(generation, bytes).unwrap() {
+            step @ Step::More(_) => (step, true),
+            step @ Step::Last(_) => (step, false),
+        };
+        place.extend(batch.puts);
+        more
+    }
+
     /// Writes a checkpoint, after which no record is in memory.
     fn store(index: &mut Index, place: &mut BTreeMap<String, Vec<u8>>) {
         let generation = index.checkpoint_begin().unwrap();
-        let mut is_last = false;
-        while !is_last {
-            let (Step::More(batch) | Step::Last(batch), last) =
-                match index.checkpoint_step(generation, 1 << 20).unwrap() {
-                    step @ Step::More(_) => (step, false),
-                    step @ Step::Last(_) => (step, true),
-                };
-            place.extend(batch.puts);
-            is_last = last;
-        }
+        while step(index, place, generation, 1 << 20) {}
         index.checkpoint_ended(generation);
         index.config.max_bytes = Some(1);
         index.demote().unwrap();
@@ -275,7 +284,8 @@ mod tests {
         assert!(looks <= MOST_LOOKS, "{looks} looks at {RECORDS} records in {parts} parts");
     }
 
-    /// Half of the records come into blocks while the others are read, which changes nothing that is exported.
+    /// Half of the records come into blocks while the others are read, some each time, which changes nothing that is exported, and
+    /// nothing is read again for it.
     #[test]
     fn an_export_beside_a_checkpoint_is_linear_too() {
         let (mut index, mut place) = (empty(), BTreeMap::new());
@@ -287,17 +297,20 @@ mod tests {
         for number in (1..RECORDS as u64).step_by(2) {
             insert(&mut index, number);
         }
+        let generation = index.checkpoint_begin().unwrap();
+        let mut steps = 0;
         let (bytes, parts, looks) = export(&mut index, &mut place, |index, place, part| {
-            if part == 2 {
-                store(index, place);
+            if part % 2 == 0 && step(index, place, generation, 1 << 18) {
+                steps += 1;
             }
         });
+        assert!(steps > 5, "{steps}");
         let again = Index::import(&bytes).unwrap();
         assert!(again.check().unwrap().ok);
         for number in 0..RECORDS as u64 {
             let payload = [number as u8; PAYLOAD_BYTES];
             assert_eq!(again.get(&number.into()).unwrap().unwrap().payload, Some(Payload::Bytes(&payload)));
         }
-        assert!(parts <= 60 && looks <= 2 * MOST_LOOKS, "{looks} looks at {RECORDS} records in {parts} parts");
+        assert!(parts <= 50 && looks <= MOST_LOOKS, "{looks} looks at {RECORDS} records in {parts} parts");
     }
 }

@@ -1,6 +1,7 @@
 //! Values in a row, as a vector has them: in memory of the allocator's while they are short, and then in a mapping.
 
 use super::Held;
+use super::give_back::give_back;
 use crate::types::OutOfMemory;
 use crate::wipe;
 use bytemuck::Pod;
@@ -61,16 +62,9 @@ impl<T> Pages<T> {
 }
 
 impl<T: Pod> Pages<T> {
-    /// Makes room for so many values more, and leaves no copy of those that there are where they were. What is whole huge pages
-    /// is asked for as such.
+    /// Makes room for so many values more, and leaves no copy of those that there are where they were.
     pub(crate) fn try_reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
-        self.reserve(additional, |bytes| {
-            let map = MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)?;
-            if bytes.is_multiple_of(HUGE_BYTES) {
-                advise_huge(&map, 0);
-            }
-            Ok(map)
-        })
+        self.reserve(additional, anonymous)
     }
 
     fn reserve(
@@ -141,11 +135,15 @@ impl<T: Pod> Pages<T> {
         }
     }
 
-    /// Gives back spare room. Of a mapping that was never written to, and so takes no memory.
+    /// Gives back spare room. What the system does not take back of a mapping stays spare room.
     pub(crate) fn shrink_to_fit(&mut self) {
         match self {
             Self::Heap(values) => values.shrink_to_fit(),
-            Self::Mapped(mapping) => mapping.capacity = mapping.len,
+            Self::Mapped(Mapping { map, len, capacity }) => {
+                if give_back(map, *len * size_of::<T>()) {
+                    *capacity = *len;
+                }
+            }
         }
     }
 }
@@ -198,35 +196,42 @@ impl<T: Pod> Held<T> for Pages<T> {
 }
 
 /// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. The mapping is as long as
-/// all of them, because what is not written to takes no memory, and nothing has to be copied again. The system is asked for huge
-/// pages, but not for the start of the first piece: a small index would take a whole one for each of its arrays.
+/// all of them where the system grants it, because what is not written to takes no memory, and nothing has to be copied again. The
+/// system is asked for huge pages, but not for the start of the first piece: a small index would take a whole one for each of its
+/// arrays.
 pub(crate) fn reserve_within<T: Pod>(
     values: &mut Pages<T>,
     additional: usize,
     whole: Option<usize>,
     is_first: bool,
 ) -> Result<(), OutOfMemory> {
-    // A mapping of whole huge pages begins where one does. What is not even one is shorter than a search would notice.
-    let whole_bytes = whole
-        .and_then(|whole| whole.checked_mul(size_of::<T>()))
-        .and_then(|bytes| bytes.checked_next_multiple_of(HUGE_BYTES));
-    let whole_bytes = whole_bytes.ok_or(OutOfMemory)?;
-    if whole_bytes == HUGE_BYTES
-        && let Pages::Heap(values) = values
-    {
-        return wipe::reserve_exact(values, additional);
-    }
+    // Where Linux puts a mapping of whole huge pages is where one begins.
+    let whole_bytes = whole.and_then(|whole| whole.checked_mul(size_of::<T>())).ok_or(OutOfMemory)?;
+    let whole_bytes = whole_bytes.checked_next_multiple_of(HUGE_BYTES).ok_or(OutOfMemory)?;
     values.reserve(additional, |bytes| {
-        let map = MmapMut::map_anon(whole_bytes.max(bytes)).map_err(|_| OutOfMemory)?;
+        let map = anonymous(whole_bytes.max(bytes)).or_else(|_| anonymous(bytes))?;
         advise_huge(&map, if is_first { HUGE_BYTES } else { 0 });
         Ok(map)
     })
 }
 
+/// Gives back the spare room of a piece of rows. A vector not by `shrink_to_fit`: what is aligned beyond the allocator's own
+/// alignment is copied to be shrunk, and a refusal would be the end of the program.
+pub(crate) fn shrink<T: Pod>(values: &mut Pages<T>) {
+    match values {
+        Pages::Heap(values) => super::shrink_vector(values),
+        Pages::Mapped(_) => values.shrink_to_fit(),
+    }
+}
+
+fn anonymous(bytes: usize) -> Result<MmapMut, OutOfMemory> {
+    MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)
+}
+
 /// Asks for huge pages from `start` on. A system that has none goes on as it would.
 #[cfg(target_os = "linux")]
 fn advise_huge(map: &MmapMut, start: usize) {
-    let _ = map.advise_range(memmap2::Advice::HugePage, start, map.len() - start);
+    let _ = map.advise_range(memmap2::Advice::HugePage, start, map.len().saturating_sub(start));
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -280,7 +285,7 @@ mod tests {
                     }
                     _ => {
                         pages.shrink_to_fit();
-                        prop_assert!(pages.capacity() == pages.len());
+                        prop_assert!(pages.capacity() == pages.len() || !cfg!(target_os = "linux"));
                     }
                 }
                 if let Some(last) = pages.last_mut() {
@@ -290,6 +295,26 @@ mod tests {
                 prop_assert!(*pages == *vector);
             }
         }
+    }
+
+    /// A compaction drops rows a segment at a time: none of these steps may copy what stays.
+    #[test]
+    fn a_piece_is_shortened_where_it_lies() {
+        const WHOLE: usize = 3 << 20;
+        let mut pages = Pages::<u32>::new();
+        reserve_within(&mut pages, WHOLE, Some(WHOLE), true).unwrap();
+        pages.resize(WHOLE, 7);
+        let start = pages.as_ptr();
+        for len in (0..WHOLE).rev().step_by(WHOLE / 50) {
+            pages.truncate(len);
+            shrink(&mut pages);
+            assert!(pages.as_ptr() == start && pages.iter().all(|&value| value == 7));
+            assert!(pages.capacity() == len || !cfg!(target_os = "linux"));
+        }
+        let more = WHOLE - pages.len();
+        reserve_within(&mut pages, more, Some(WHOLE), true).unwrap();
+        pages.resize(WHOLE, 8);
+        assert!(pages.as_ptr() == start && pages[WHOLE / 2..].iter().all(|&value| value == 8));
     }
 
     #[test]

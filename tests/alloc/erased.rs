@@ -81,3 +81,30 @@ fn an_index_that_is_given_up_leaves_no_record() {
     let ((), freed) = freed_with(SECRET, || stored.change(thermocline::Index::clear).unwrap());
     assert_eq!(freed, 0, "when it is cleared");
 }
+
+/// Without quantization a code is the vector itself.
+#[test]
+fn no_freed_memory_has_a_deleted_vector_in_it() {
+    let place = Calm(MemoryStore::with_value_bytes(2000));
+    let options = OpenOptions { config: Some(config(Quantization::None)), ..Default::default() };
+    let stored = now(StoredIndex::open(place, options)).unwrap();
+    let vectors: Vec<_> = (0..400).map(vector).collect();
+    let secret: &[u8] = vectors[7].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>().leak();
+    let ids: Vec<Id> = (0..400u64).map(Id::from).collect();
+    let fill = || {
+        for (id, vector) in ids.iter().zip(&vectors) {
+            stored.change(|index| index.insert_with_id(id.clone(), vector, None)).unwrap();
+        }
+        now(stored.commit()).unwrap();
+    };
+    let ((), freed) = freed_with(secret, fill);
+    assert_eq!(freed, 0, "while it grows");
+    let run = || {
+        for number in (0..400).step_by(3).chain([7]) {
+            assert_eq!(stored.change(|index| index.delete(&ids[number])), Ok(true), "{number}");
+        }
+        now(stored.erase(&SystemClock::default())).unwrap();
+    };
+    let ((), freed) = freed_with(secret, run);
+    assert_eq!(freed, 0, "while it is erased");
+}

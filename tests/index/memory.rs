@@ -71,11 +71,7 @@ fn nothing_of_the_deleted_stays_behind() {
 fn a_compaction_needs_little_room_of_its_own() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let config = Config { quantization, ef_construction: 40, ..Config::new(96) };
-        let mut index = Index::new(config).unwrap();
-        // Enough beside the vectors for one slab more to be little, also of those that are huge pages.
-        for vector in Clusters::new(2, 20, 96).vectors(6000) {
-            index.insert(&vector, Some(Payload::Bytes(&[7; 4000]))).unwrap();
-        }
+        let mut index = build(config, &Clusters::new(2, 20, 96).vectors(6000));
         thin(&mut index, 30);
         let before = index.stats().bytes.total();
         let mut most = 0;
