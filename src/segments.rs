@@ -28,6 +28,7 @@ const SEGMENT_BITS: u32 = 10;
 /// The most rows of a piece, as a power of two, and about the most bytes where rows are long.
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 const MOST_PIECE: (u32, usize) = (16, 16 << 20);
+/// Where so many rows are less than this, a huge page, a piece is one segment.
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 const LEAST_PIECE_BYTES: usize = 2 << 20;
 

@@ -18,7 +18,7 @@ const HUGE_BYTES: usize = 2 << 20;
 pub(crate) struct Mapping {
     map: MmapMut,
     len: usize,
-    /// As many values as there is room for. The mapping may be longer: what was given back of it was never written to.
+    /// As many values as there is room for. The mapping may be longer: what is beyond was never written to, or was given back.
     capacity: usize,
 }
 
