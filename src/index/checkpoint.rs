@@ -20,6 +20,7 @@ use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
 use crate::types::OutOfMemory;
+use crate::wipe::wipe;
 use xxhash_rust::xxh64::xxh64;
 
 /// The arrays that are stored as one value, by the kind of the value. An array of its own each would be more values than
@@ -261,6 +262,7 @@ impl Index {
             for (piece, part) in (0..).zip(bytes.chunks(piece_bytes as usize)) {
                 batch.puts.push((key(piece)?, copy(part)?));
             }
+            wipe(&mut bytes);
         }
         put_in(&mut writing.written, stored)?;
         self.changes(kind).clear(segment);

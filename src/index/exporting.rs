@@ -128,7 +128,8 @@ impl Index {
             exporting.start = layout.start(Kind::Records);
             let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
             exporting.bytes = Some(B::of_zeros(total)?);
-            exporting.passed = 0;
+            // All are gone through again, and what has come into other blocks since is not where it was.
+            (exporting.passed, exporting.next_block) = (0, u32::MAX);
         }
     }
 
