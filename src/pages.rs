@@ -11,7 +11,7 @@ pub(crate) use crate::wipe::reserve_exact;
 pub(crate) type Pages<T> = Vec<T>;
 
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
-pub(crate) use own::{Pages, reserve_exact, reserve_within, shrink};
+pub(crate) use own::{HUGE_BYTES, Pages, reserve_exact, reserve_within, shrink};
 
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 mod give_back;

@@ -28,9 +28,6 @@ const SEGMENT_BITS: u32 = 10;
 /// The most rows of a piece, as a power of two, and about the most bytes where rows are long.
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 const MOST_PIECE: (u32, usize) = (16, 16 << 20);
-/// Where so many rows are less than this, a huge page, a piece is one segment.
-#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
-const LEAST_PIECE_BYTES: usize = 2 << 20;
 
 /// How many segments hold `slots` slots.
 pub(crate) const fn segments_of(slots: usize) -> usize {
@@ -153,7 +150,7 @@ impl<T> Rows<T> {
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 const fn piece_bits(row_bytes: usize) -> u32 {
     let (most_bits, most_bytes) = MOST_PIECE;
-    if row_bytes < LEAST_PIECE_BYTES >> most_bits {
+    if row_bytes < crate::pages::HUGE_BYTES >> most_bits {
         return SEGMENT_BITS;
     }
     let mut bits = most_bits;
@@ -164,25 +161,26 @@ const fn piece_bits(row_bytes: usize) -> u32 {
 }
 
 impl<T: Pod> Rows<T> {
-    /// Which piece a slot is in, and where its row begins there.
+    /// Which piece the row of a slot is in, and where it begins there.
     #[inline(always)]
-    const fn place(&self, slot: Slot) -> (usize, usize) {
+    const fn place(&self, slot: usize) -> (usize, usize) {
         let bits = self.piece_bits();
-        (slot.index() >> bits, (slot.index() & ((1 << bits) - 1)) * self.stride)
+        (slot >> bits, (slot & ((1 << bits) - 1)) * self.stride)
     }
 
-    /// The row of `slot`, which must be below `len`.
+    /// The row of `slot`, which must be below `len`. Natively compilers call it otherwise, in the way of every distance; for
+    /// WebAssembly they do well by themselves.
     #[cfg_attr(target_arch = "wasm32", inline)]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn row(&self, slot: Slot) -> &[T] {
-        let (piece, at) = self.place(slot);
+        let (piece, at) = self.place(slot.index());
         self.pieces[piece].slice(at, self.stride)
     }
 
     /// The row of `slot`, which must be below `len`, for writing.
     #[inline]
     pub(crate) fn row_mut(&mut self, slot: Slot) -> &mut [T] {
-        let (piece, at) = self.place(slot);
+        let (piece, at) = self.place(slot.index());
         self.changes.note(slot);
         &mut self.pieces[piece].to_mut()[at..at + self.stride]
     }
@@ -281,16 +279,11 @@ impl<T: Pod> Rows<T> {
         &mut self.changes
     }
 
-    /// Which piece a segment is in, and where it begins there.
-    const fn place_of_segment(&self, at: usize) -> (usize, usize) {
-        let bits = self.piece_bits() - SEGMENT_BITS;
-        (at >> bits, (at & ((1 << bits) - 1)) * SEGMENT_SLOTS * self.stride)
-    }
-
     /// One segment; empty when there is none.
     pub(crate) fn segment(&self, at: usize) -> &[T] {
-        let (piece, start) = self.place_of_segment(at);
+        let (piece, start) = self.place(at * SEGMENT_SLOTS);
         let piece = self.pieces.get(piece).map_or(&[][..], Run::as_slice);
+        // Always so in WebAssembly, where the rest is then left out of the file.
         if self.piece_bits() == SEGMENT_BITS {
             return piece;
         }
@@ -300,7 +293,7 @@ impl<T: Pod> Rows<T> {
 
     /// One segment, for filling from stored bytes.
     pub(crate) fn segment_mut(&mut self, at: usize) -> &mut [T] {
-        let (piece, start) = self.place_of_segment(at);
+        let (piece, start) = self.place(at * SEGMENT_SLOTS);
         let (is_whole, most) = (self.piece_bits() == SEGMENT_BITS, SEGMENT_SLOTS * self.stride);
         let piece = self.pieces.get_mut(piece).map_or(&mut [][..], |piece| &mut **piece.to_mut());
         if is_whole {

@@ -80,6 +80,7 @@ impl Index {
         self.link_all()?;
         let (live, ends) = (self.parts.tombstones.live_slots(), zeros(self.parts.slots())?);
         let mut order = zeros(live.count())?;
+        // Not by the set's iterator, which would be compiled here once more: that is bytes to download.
         let mut next = Slot(0);
         for word in &mut order {
             let Some(slot) = live.next_from(next) else { break };

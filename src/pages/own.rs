@@ -11,7 +11,7 @@ use memmap2::MmapMut;
 /// What is at least this long has a mapping. Shorter pieces would take more calls of the system than they give back.
 const LEAST_BYTES: usize = 256 << 10;
 /// What a huge page holds, on every processor that is built for with SIMD.
-const HUGE_BYTES: usize = 2 << 20;
+pub(crate) const HUGE_BYTES: usize = 2 << 20;
 
 /// An anonymous mapping, of which pages that were never written to take no memory.
 #[derive(Debug)]
