@@ -2,14 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
+use thermocline::bench_support::Call;
 use thermocline::{
     Batch, Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, SearchOptions,
-    SharedIndex, Store, StoreError, StoredIndex,
+    SharedIndex, Store, StoreError, StoredIndex, SystemClock,
 };
 
 use crate::layout::{manifests, orphans};
-use crate::support::{Rng, content, now};
+use crate::support::{Rng, Shared, content, copied, drive, now};
 
 const DIMENSIONS: usize = 16;
 
@@ -328,5 +331,66 @@ fn blocks_are_filled_whatever_the_lengths_of_records() {
             let kept = blocks().iter().filter(|block| before.contains(block)).count();
             assert!(kept + 4 > before.len(), "checkpoint {round} has written {} blocks anew", before.len() - kept);
         }
+    }
+}
+
+/// A compaction writes all blocks anew while an export reads them. Whenever it does so, each record is read twice, and few of them
+/// once more.
+#[test]
+fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
+    const COUNT: usize = 2500;
+    const PAYLOAD_BYTES: usize = 4000;
+    let small = Config { m: 4, ef_construction: 8, ..Config::new(4) };
+    let place = MemoryStore::with_value_bytes(60_000);
+    let (stored, mut never) =
+        (now(StoredIndex::open(place.clone(), lazily(small))).unwrap(), Index::new(small).unwrap());
+    let mut rng = Rng(31);
+    for number in 0..COUNT {
+        let (vector, bytes) = (rng.vector(4), [number as u8; PAYLOAD_BYTES]);
+        never.insert(&vector, Some(Payload::Bytes(&bytes))).unwrap();
+        stored.change(|index| index.insert(&vector, Some(Payload::Bytes(&bytes)))).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    // Of each block some, so that erasing writes it anew.
+    for id in (0..COUNT as u64).step_by(20).map(Id::Number) {
+        assert!(never.delete(&id).unwrap() && stored.change(|index| index.delete(&id)).unwrap());
+    }
+    now(stored.close()).unwrap();
+    never.compact().unwrap();
+    let expected = never.export().unwrap();
+
+    // Twice in parts of a megabyte, the last of them shorter.
+    let parts = 2 * (COUNT * PAYLOAD_BYTES).div_ceil(1 << 20);
+    let budget = Config { max_bytes: Some(1_500_000), ..small };
+    // From which part on it goes on, and how many steps it does at each, as long as its store takes for half a call or a whole one.
+    for (from, pace) in [(1, 4), (1, 20), (5, usize::MAX), (parts - 3, usize::MAX)] {
+        let store = Shared::new(&copied(&place), None);
+        let reads = || store.calls().iter().filter(|call| **call == Call::Read).count();
+        let stored = now(StoredIndex::open(store.clone(), lazily(budget))).unwrap();
+        let clock = SystemClock::default();
+        let (mut erasing, mut context) = (pin!(stored.erase(&clock)), Context::from_waker(Waker::noop()));
+        store.set_waits(true);
+        // What is in memory is compacted, which an export would have to begin anew for, and the store is waited for.
+        assert!(erasing.as_mut().poll(&mut context).is_pending());
+        let (before, mut part, mut reads_of_erasing, mut ended_at) = (reads(), 0, 0, None);
+        let exported = drive(stored.export(), || {
+            part += 1;
+            let before = reads();
+            let mut steps = 0;
+            while ended_at.is_none() && part >= from && steps < pace {
+                steps += 1;
+                if let Poll::Ready(report) = erasing.as_mut().poll(&mut context) {
+                    assert!(report.unwrap().reclaimed_bytes.cold > 0);
+                    ended_at = Some(part);
+                }
+            }
+            reads_of_erasing += reads() - before;
+        });
+        assert!(exported.unwrap() == expected, "from part {from} on, {pace} steps at each");
+        let of_export = reads() - before - reads_of_erasing;
+        assert!(
+            ended_at.is_some() && of_export <= parts + 4,
+            "{of_export} parts, not {parts}; it had ended at {ended_at:?}"
+        );
     }
 }
