@@ -11,12 +11,16 @@ pub(crate) use crate::wipe::reserve_exact;
 pub(crate) type Pages<T> = Vec<T>;
 
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
-pub(crate) use own::{HUGE_BYTES, Pages, reserve_exact, reserve_within, shrink};
+pub(crate) use own::{Pages, reserve_exact, shrink};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub(crate) use pieces::{HUGE_BYTES, reserve_within};
 
-#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod give_back;
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 mod own;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+mod pieces;
 
 use core::ops::DerefMut;
 
@@ -39,8 +43,8 @@ impl<T> Held<T> for Vec<T> {
     }
 }
 
-/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most.
-#[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
+/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. A piece is a segment here.
+#[cfg(not(all(feature = "mmap", target_os = "linux")))]
 #[inline]
 pub(crate) fn reserve_within<T: bytemuck::Pod>(
     values: &mut Pages<T>,

@@ -26,7 +26,7 @@ use bytemuck::Pod;
 pub(crate) const SEGMENT_SLOTS: usize = 1 << SEGMENT_BITS;
 const SEGMENT_BITS: u32 = 10;
 /// The most rows of a piece, as a power of two, and about the most bytes where rows are long.
-#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 const MOST_PIECE: (u32, usize) = (16, 16 << 20);
 
 /// How many segments hold `slots` slots.
@@ -102,7 +102,7 @@ pub(crate) struct Rows<T> {
     stride: usize,
     len: usize,
     /// Rows in a piece, as a power of two.
-    #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+    #[cfg(all(feature = "mmap", target_os = "linux"))]
     piece_bits: u32,
     pieces: Vec<Run<T, Pages<T>>>,
     changes: Changes,
@@ -113,7 +113,7 @@ impl<T> Rows<T> {
         Self {
             stride,
             len: 0,
-            #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+            #[cfg(all(feature = "mmap", target_os = "linux"))]
             piece_bits: piece_bits(stride.saturating_mul(size_of::<T>())),
             pieces: Vec::new(),
             changes: Changes::new(),
@@ -121,13 +121,13 @@ impl<T> Rows<T> {
     }
 
     #[inline(always)]
-    #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+    #[cfg(all(feature = "mmap", target_os = "linux"))]
     const fn piece_bits(&self) -> u32 {
         self.piece_bits
     }
 
     #[inline(always)]
-    #[cfg(not(all(feature = "mmap", not(target_arch = "wasm32"))))]
+    #[cfg(not(all(feature = "mmap", target_os = "linux")))]
     #[expect(clippy::unused_self, reason = "elsewhere it is a field")]
     const fn piece_bits(&self) -> u32 {
         SEGMENT_BITS
@@ -147,7 +147,7 @@ impl<T> Rows<T> {
 }
 
 /// How many rows of so many bytes are a piece, as a power of two: a segment where even the most rows are no huge page.
-#[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 const fn piece_bits(row_bytes: usize) -> u32 {
     let (most_bits, most_bytes) = MOST_PIECE;
     if row_bytes < crate::pages::HUGE_BYTES >> most_bits {
@@ -267,7 +267,7 @@ impl<T: Pod> Rows<T> {
             stride: self.stride,
             len,
             // A segment is copied when it changes, and no more than that.
-            #[cfg(not(target_arch = "wasm32"))]
+            #[cfg(target_os = "linux")]
             piece_bits: SEGMENT_BITS,
             pieces,
             changes,
@@ -283,7 +283,7 @@ impl<T: Pod> Rows<T> {
     pub(crate) fn segment(&self, at: usize) -> &[T] {
         let (piece, start) = self.place(at * SEGMENT_SLOTS);
         let piece = self.pieces.get(piece).map_or(&[][..], Run::as_slice);
-        // Always so in WebAssembly, where the rest is then left out of the file.
+        // Always so but on Linux: in WebAssembly the rest is then left out of the file.
         if self.piece_bits() == SEGMENT_BITS {
             return piece;
         }

@@ -1,6 +1,7 @@
 //! Values in a row, as a vector has them: in memory of the allocator's while they are short, and then in a mapping.
 
 use super::Held;
+#[cfg(target_os = "linux")]
 use super::give_back::give_back;
 use crate::types::OutOfMemory;
 use crate::wipe;
@@ -10,8 +11,6 @@ use memmap2::MmapMut;
 
 /// What is at least this long has a mapping. Shorter pieces would take more calls of the system than they give back.
 const LEAST_BYTES: usize = 256 << 10;
-/// What a huge page holds, on every processor that is built for with SIMD.
-pub(crate) const HUGE_BYTES: usize = 2 << 20;
 
 /// An anonymous mapping, of which pages that were never written to take no memory.
 #[derive(Debug)]
@@ -67,7 +66,8 @@ impl<T: Pod> Pages<T> {
         self.reserve(additional, anonymous)
     }
 
-    fn reserve(
+    /// The same in a mapping that `map` makes, of so many bytes at least, where there has to be a new one.
+    pub(super) fn reserve(
         &mut self,
         additional: usize,
         map: impl FnOnce(usize) -> Result<MmapMut, OutOfMemory>,
@@ -135,15 +135,28 @@ impl<T: Pod> Pages<T> {
         }
     }
 
-    /// Gives back spare room. What the system does not take back of a mapping stays spare room.
+    /// Gives back spare room: that of a mapping where it lies, if the system takes the end of one back, and else by copying.
     pub(crate) fn shrink_to_fit(&mut self) {
-        match self {
-            Self::Heap(values) => values.shrink_to_fit(),
-            Self::Mapped(Mapping { map, len, capacity }) => {
-                if give_back(map, *len * size_of::<T>()) {
-                    *capacity = *len;
-                }
-            }
+        if let Self::Heap(values) = self {
+            return values.shrink_to_fit();
+        }
+        #[cfg(target_os = "linux")]
+        if let Self::Mapped(Mapping { map, len, capacity }) = self
+            && give_back(map, *len * size_of::<T>())
+        {
+            *capacity = *len;
+            return;
+        }
+        self.shrink_by_copying();
+    }
+
+    /// When there is no memory for the shorter one, the longer stays.
+    fn shrink_by_copying(&mut self) {
+        let mut shorter = Self::new();
+        if self.capacity() > self.len() && shorter.try_reserve_exact(self.len()).is_ok() {
+            shorter.extend_from_slice(self);
+            wipe::wipe(self);
+            *self = shorter;
         }
     }
 }
@@ -195,26 +208,6 @@ impl<T: Pod> Held<T> for Pages<T> {
     }
 }
 
-/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. The mapping is as long as
-/// all of them where the system grants it, because what is not written to takes no memory, and nothing has to be copied again. The
-/// system is asked for huge pages, but not for the start of the first piece: a small index would take a whole one for each of its
-/// arrays.
-pub(crate) fn reserve_within<T: Pod>(
-    values: &mut Pages<T>,
-    additional: usize,
-    whole: Option<usize>,
-    is_first: bool,
-) -> Result<(), OutOfMemory> {
-    // Where Linux puts a mapping of whole huge pages is where one begins.
-    let whole_bytes = whole.and_then(|whole| whole.checked_mul(size_of::<T>())).ok_or(OutOfMemory)?;
-    let whole_bytes = whole_bytes.checked_next_multiple_of(HUGE_BYTES).ok_or(OutOfMemory)?;
-    values.reserve(additional, |bytes| {
-        let map = anonymous(whole_bytes.max(bytes)).or_else(|_| anonymous(bytes))?;
-        advise_huge(&map, if is_first { HUGE_BYTES } else { 0 });
-        Ok(map)
-    })
-}
-
 /// Gives back the spare room of a piece of rows. A vector not by `shrink_to_fit`: what is aligned beyond the allocator's own
 /// alignment is copied to be shrunk, and a refusal would be the end of the program.
 pub(crate) fn shrink<T: Pod>(values: &mut Pages<T>) {
@@ -224,18 +217,9 @@ pub(crate) fn shrink<T: Pod>(values: &mut Pages<T>) {
     }
 }
 
-fn anonymous(bytes: usize) -> Result<MmapMut, OutOfMemory> {
+pub(super) fn anonymous(bytes: usize) -> Result<MmapMut, OutOfMemory> {
     MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)
 }
-
-/// Asks for huge pages from `start` on. A system that has none goes on as it would.
-#[cfg(target_os = "linux")]
-fn advise_huge(map: &MmapMut, start: usize) {
-    let _ = map.advise_range(memmap2::Advice::HugePage, start, map.len().saturating_sub(start));
-}
-
-#[cfg(not(target_os = "linux"))]
-const fn advise_huge(_map: &MmapMut, _start: usize) {}
 
 /// As [`Pages::try_reserve_exact`]; a vector has it by itself.
 #[inline]
@@ -247,6 +231,7 @@ pub(crate) fn reserve_exact<T: Pod>(values: &mut Pages<T>, additional: usize) ->
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::pages::reserve_within;
     use proptest::prelude::*;
 
     proptest! {
@@ -271,7 +256,7 @@ mod tests {
                     5 => {
                         let whole = [None, Some(100), Some(2_000_000)][amount % 3];
                         let made = reserve_within(&mut pages, amount, whole, amount % 2 == 0);
-                        prop_assert_eq!(made.is_ok(), whole.is_some());
+                        prop_assert_eq!(made.is_ok(), whole.is_some() || !cfg!(target_os = "linux"));
                         prop_assert!(made.is_err() || pages.capacity() >= pages.len() + amount);
                     }
                     2 => {
@@ -285,7 +270,7 @@ mod tests {
                     }
                     _ => {
                         pages.shrink_to_fit();
-                        prop_assert!(pages.capacity() == pages.len() || !cfg!(target_os = "linux"));
+                        prop_assert_eq!(pages.capacity(), pages.len());
                     }
                 }
                 if let Some(last) = pages.last_mut() {
@@ -297,24 +282,18 @@ mod tests {
         }
     }
 
-    /// A compaction drops rows a segment at a time: none of these steps may copy what stays.
+    /// As where the system does not take the end of a mapping back.
     #[test]
-    fn a_piece_is_shortened_where_it_lies() {
-        const WHOLE: usize = 3 << 20;
+    fn shortened_by_copying_it_holds_no_more_than_its_values() {
         let mut pages = Pages::<u32>::new();
-        reserve_within(&mut pages, WHOLE, Some(WHOLE), true).unwrap();
-        pages.resize(WHOLE, 7);
-        let start = pages.as_ptr();
-        for len in (0..WHOLE).rev().step_by(WHOLE / 50) {
-            pages.truncate(len);
-            shrink(&mut pages);
-            assert!(pages.as_ptr() == start && pages.iter().all(|&value| value == 7));
-            assert!(pages.capacity() == len || !cfg!(target_os = "linux"));
+        for (room, len) in [(500_000, 499_999), (500_000, 70_000), (500_000, 7), (500_000, 0), (9, 9), (9, 3)] {
+            pages.truncate(0);
+            pages.try_reserve_exact(room).unwrap();
+            pages.resize(len, 7);
+            pages.shrink_by_copying();
+            assert_eq!((pages.len(), pages.capacity()), (len, len));
+            assert!(pages.iter().all(|&value| value == 7));
         }
-        let more = WHOLE - pages.len();
-        reserve_within(&mut pages, more, Some(WHOLE), true).unwrap();
-        pages.resize(WHOLE, 8);
-        assert!(pages.as_ptr() == start && pages[WHOLE / 2..].iter().all(|&value| value == 8));
     }
 
     #[test]

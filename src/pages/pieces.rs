@@ -1,0 +1,61 @@
+//! A piece of rows on Linux: many segments in one mapping, in huge pages where the system leaves that to programs.
+
+use super::Pages;
+use super::own::anonymous;
+use crate::types::OutOfMemory;
+use bytemuck::Pod;
+use memmap2::MmapMut;
+
+/// What a huge page holds, on every processor that is built for with SIMD.
+pub(crate) const HUGE_BYTES: usize = 2 << 20;
+
+/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. The mapping is as long as
+/// all of them where the system grants it, because what is not written to takes no memory, and nothing has to be copied again. The
+/// system is asked for huge pages, but not for the start of the first piece: a small index would take a whole one for each of its
+/// arrays.
+pub(crate) fn reserve_within<T: Pod>(
+    values: &mut Pages<T>,
+    additional: usize,
+    whole: Option<usize>,
+    is_first: bool,
+) -> Result<(), OutOfMemory> {
+    // Where Linux puts a mapping of whole huge pages is where one begins.
+    let whole_bytes = whole.and_then(|whole| whole.checked_mul(size_of::<T>())).ok_or(OutOfMemory)?;
+    let whole_bytes = whole_bytes.checked_next_multiple_of(HUGE_BYTES).ok_or(OutOfMemory)?;
+    values.reserve(additional, |bytes| {
+        let map = anonymous(whole_bytes.max(bytes)).or_else(|_| anonymous(bytes))?;
+        advise_huge(&map, if is_first { HUGE_BYTES } else { 0 });
+        Ok(map)
+    })
+}
+
+/// Asks for huge pages from `start` on. A system that has none goes on as it would.
+fn advise_huge(map: &MmapMut, start: usize) {
+    let _ = map.advise_range(memmap2::Advice::HugePage, start, map.len().saturating_sub(start));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A compaction drops rows a segment at a time: none of these steps may copy what stays.
+    #[test]
+    fn a_piece_is_shortened_where_it_lies() {
+        const WHOLE: usize = 3 << 20;
+        let mut pages = Pages::<u32>::new();
+        reserve_within(&mut pages, WHOLE, Some(WHOLE), true).unwrap();
+        pages.resize(WHOLE, 7);
+        let start = pages.as_ptr();
+        for len in (0..WHOLE).rev().step_by(WHOLE / 50) {
+            pages.truncate(len);
+            pages.shrink_to_fit();
+            assert!(pages.as_ptr() == start && pages.iter().all(|&value| value == 7));
+            assert_eq!(pages.capacity(), len);
+        }
+        let more = WHOLE - pages.len();
+        reserve_within(&mut pages, more, Some(WHOLE), true).unwrap();
+        pages.resize(WHOLE, 8);
+        assert!(pages.as_ptr() == start && pages[WHOLE / 2..].iter().all(|&value| value == 8));
+    }
+}
