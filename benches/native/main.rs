@@ -15,6 +15,9 @@ mod fields;
 mod mapped;
 mod stored;
 mod tiers;
+#[path = "../../tests/support/watched.rs"]
+#[allow(dead_code)]
+mod watched;
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;

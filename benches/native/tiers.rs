@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use thermocline::{
-    Batch, Config, DirectoryStore, Durability, Error, Id, Index, OpenOptions, Payload, Quantization, ResidentBytes,
+    Config, DirectoryStore, Durability, Error, Id, Index, OpenOptions, Payload, Quantization, ResidentBytes,
     SearchOptions, Store, StoreError, StoreOptions, StoredIndex, block_on,
 };
 
 use crate::contender::{metric_of, resident_bytes, text};
 use crate::fields::{Fields, floats, rows};
+use crate::watched::{Asked, Watched};
 
 const PAYLOAD_BYTES: usize = 100;
 const K: usize = 10;
@@ -22,45 +23,16 @@ const WIDTHS: [usize; 11] = [10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96];
 const CACHE_BYTES: usize = 4 << 20;
 const BLOCK_BYTES: [usize; 5] = [16 << 10, 32 << 10, 56 << 10, 96 << 10, 128 << 10];
 
-/// A directory with values of another length, which remembers the blocks that it was asked for.
-struct Counted {
-    inner: DirectoryStore,
-    value_bytes: usize,
-    blocks: RefCell<BTreeSet<String>>,
-}
-
-impl Counted {
-    fn open(path: &PathBuf, value_bytes: usize) -> Result<Self, StoreError> {
-        let options = StoreOptions { durability: Durability::Relaxed, ..Default::default() };
-        Ok(Self { inner: DirectoryStore::open(path, options)?, value_bytes, blocks: RefCell::default() })
-    }
-}
-
-impl Store for &Counted {
-    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.blocks.borrow_mut().extend(keys.iter().filter(|key| key.starts_with("b/")).cloned());
-        self.inner.read(keys).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.inner.commit(batch).await
-    }
-
-    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.inner.append(key, bytes).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list(prefix).await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.inner.close().await
-    }
-
-    fn value_bytes(&self) -> usize {
-        self.value_bytes
-    }
+/// A directory with values of another length, which notes the blocks that it is asked for.
+fn counted(path: &PathBuf, value_bytes: usize, blocks: &RefCell<BTreeSet<String>>) -> Result<impl Store, StoreError> {
+    let options = StoreOptions { durability: Durability::Relaxed, ..Default::default() };
+    let watched = Watched::new(DirectoryStore::open(path, options)?, |asked| {
+        if let Asked::Read(keys) = asked {
+            blocks.borrow_mut().extend(keys.iter().filter(|key| key.starts_with("b/")).cloned());
+        }
+        Ok(())
+    });
+    Ok(watched.with_value_bytes(value_bytes))
 }
 
 /// The data, and where indexes are put.
@@ -153,8 +125,9 @@ impl Measured {
         );
         let config = Config { max_bytes: Some(hot(&warm) + 8 * count + CACHE_BYTES), ..*index.config() };
         let _ = std::fs::remove_dir_all(&self.path);
-        let store = Counted::open(&self.path, 128 << 10)?;
-        let stored = block_on(StoredIndex::create(&store, index.with_options(config)?))??;
+        let unread = RefCell::default();
+        let store = counted(&self.path, 128 << 10, &unread)?;
+        let stored = block_on(StoredIndex::create(store, index.with_options(config)?))??;
         let demoted = stored.index()?.stats().bytes;
         println!("  demoted: {} bytes by stats(), resident set {}", demoted.total(), resident());
         let search = |query: &[f32], ef| block_on(stored.search(query, SearchOptions::top(K).with_ef(ef)))?;
@@ -178,24 +151,25 @@ impl Measured {
     /// How many blocks the records of an answer are in, and what reading them takes.
     fn blocks(&self, index: Index, block_bytes: usize) -> Result<(), Error> {
         let _ = std::fs::remove_dir_all(&self.path);
-        let store = Counted::open(&self.path, block_bytes)?;
+        let asked_for = RefCell::default();
+        let store = || counted(&self.path, block_bytes, &asked_for);
         // Nothing may be held of blocks, so each call reads all that it needs.
         let config = Config { max_bytes: Some(1), ..*index.config() };
         let options = OpenOptions { config: Some(config), lazy: true, stopwatch: Some(now_ms), ..Default::default() };
-        drop(block_on(StoredIndex::create(&store, index))??);
-        let stored = block_on(StoredIndex::open(&store, options))??;
+        block_on(block_on(StoredIndex::create(store()?, index))??.close())??;
+        let stored = block_on(StoredIndex::open(store()?, options))??;
         let (mut distinct, mut searches, mut gets) = (0, Vec::new(), Vec::new());
         for (query, near) in self.queries.chunks_exact(config.dimensions).zip(self.truth.chunks_exact(self.depth)) {
             let start = Instant::now();
             block_on(stored.search(query, SearchOptions::top(K)))??;
             searches.push(start.elapsed().as_secs_f64() * 1e3);
-            store.blocks.borrow_mut().clear();
+            asked_for.borrow_mut().clear();
             for &row in near.iter().take(K) {
                 let start = Instant::now();
                 block_on(stored.get(&Id::Number(row as u64), |_| ()))??;
                 gets.push(start.elapsed().as_secs_f64() * 1e3);
             }
-            let blocks = store.blocks.borrow();
+            let blocks = asked_for.borrow();
             // A piece that is not the first is none of its own.
             distinct += blocks.iter().filter(|key| key.ends_with(".0000000000")).count();
         }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod upkeep;
+#[path = "../support/watched.rs"]
+#[allow(dead_code)]
+mod watched;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

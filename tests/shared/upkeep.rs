@@ -1,5 +1,6 @@
 //! A thread that compacts without being asked to.
 
+use super::watched::{Asked, Watched};
 use super::{DIMENSIONS, filled, finds, vector};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use thermocline::bench_support::{Fault, FaultStore, Plan};
 use thermocline::{
-    Batch, CompactionReport, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, SharedIndex, Store,
-    StoreError, UpkeepOptions,
+    CompactionReport, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, SharedIndex, StoreError,
+    UpkeepOptions,
 };
 
 /// Longer than anything here takes, on any machine.
@@ -214,49 +215,20 @@ fn a_store_that_fails_is_told_of() {
     assert!(index.read(|index| index.check().unwrap().ok));
 }
 
-/// Memory that takes no commits as long as it is told so. What is appended it takes all the same.
-#[derive(Clone)]
-struct Failing {
-    place: MemoryStore,
-    fails: Arc<AtomicBool>,
-}
-
-impl Store for Failing {
-    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.place.read(keys).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if self.fails.load(Ordering::Relaxed) {
-            return Err(StoreError::Failed { why: "unplugged".to_owned() });
-        }
-        self.place.commit(batch).await
-    }
-
-    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.place.append(key, bytes).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.place.list(prefix).await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.place.close().await
-    }
-
-    fn value_bytes(&self) -> usize {
-        self.place.value_bytes()
-    }
-}
-
 #[test]
 fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
-    let store = Failing { place: MemoryStore::with_value_bytes(2000), fails: Arc::default() };
-    let index = stored(store.clone());
+    let (place, fails) = (MemoryStore::with_value_bytes(2000), Arc::new(AtomicBool::new(false)));
+    let is_told_so = fails.clone();
+    // It takes no commits as long as it is told so. What is appended it takes all the same.
+    let index = stored(Watched::new(place.clone(), move |asked| match asked {
+        Asked::Commit(_) if is_told_so.load(Ordering::Relaxed) => {
+            Err(StoreError::Failed { why: "unplugged".to_owned() })
+        }
+        _ => Ok(()),
+    }));
     delete(&index, 0..400);
     index.commit().unwrap();
-    let fail = |fails: bool| store.fails.store(fails, Ordering::Relaxed);
+    let fail = |fail: bool| fails.store(fail, Ordering::Relaxed);
     fail(true);
     let (told, reports) = channel();
     let upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
@@ -283,7 +255,7 @@ fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
     let failed = reports.recv_timeout(LONG).unwrap();
     assert!(is_failure(&failed), "{failed:?}");
     drop((upkeep, index));
-    let again = SharedIndex::open(store.place, OpenOptions::default()).unwrap();
+    let again = SharedIndex::open(place, OpenOptions::default()).unwrap();
     assert_eq!(again.read(Index::len), 21);
     assert!((480..500).chain([1000]).all(|number| finds_in(&again, number)));
     assert!(again.read(|index| index.check().unwrap().ok));

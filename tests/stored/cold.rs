@@ -7,55 +7,37 @@ use std::task::{Context, Poll, Waker};
 
 use thermocline::bench_support::Call;
 use thermocline::{
-    Batch, Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, SearchOptions,
-    SharedIndex, Store, StoreError, StoredIndex, SystemClock,
+    Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, SearchOptions,
+    SharedIndex, Store, StoredIndex, SystemClock,
 };
 
 use crate::layout::{manifests, orphans};
 use crate::support::{Rng, Shared, content, copied, drive, now};
+use crate::watched::{Asked, Watched};
 
 const DIMENSIONS: usize = 16;
 
-/// Counts the calls that read, and which blocks they read.
+/// The calls that read, counted, and which blocks they read.
 #[derive(Debug, Default)]
 struct Reads {
-    inner: MemoryStore,
     calls: Cell<usize>,
     blocks: RefCell<Vec<String>>,
 }
 
 impl Reads {
+    fn counting(&self, place: MemoryStore) -> impl Store {
+        Watched::new(place, |asked| {
+            if let Asked::Read(keys) = asked {
+                self.calls.set(self.calls.get() + 1);
+                self.blocks.borrow_mut().extend(keys.iter().filter(|key| key.starts_with("b/")).cloned());
+            }
+            Ok(())
+        })
+    }
+
     /// Calls and blocks since the last time.
     fn since(&self) -> (usize, Vec<String>) {
         (self.calls.take(), self.blocks.take())
-    }
-}
-
-impl Store for &Reads {
-    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.calls.set(self.calls.get() + 1);
-        self.blocks.borrow_mut().extend(keys.iter().filter(|key| key.starts_with("b/")).cloned());
-        self.inner.read(keys).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.inner.commit(batch).await
-    }
-
-    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.inner.append(key, bytes).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list(prefix).await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.inner.close().await
-    }
-
-    fn value_bytes(&self) -> usize {
-        self.inner.value_bytes()
     }
 }
 
@@ -84,11 +66,11 @@ fn filled<S: Store>(store: S, count: usize) -> StoredIndex<S> {
 
 #[test]
 fn opened_lazily_it_reads_no_record_and_a_search_reads_all_that_it_needs_at_once() {
-    let store = Reads { inner: MemoryStore::with_value_bytes(4000), ..Default::default() };
-    let warm = filled(&store, 2000);
-    store.since();
-    let cold = now(StoredIndex::open(&store, lazily(config()))).unwrap();
-    assert!(store.since().1.is_empty(), "blocks were read");
+    let (place, reads) = (MemoryStore::with_value_bytes(4000), Reads::default());
+    let warm = filled(place.clone(), 2000);
+    reads.since();
+    let cold = now(StoredIndex::open(reads.counting(place.clone()), lazily(config()))).unwrap();
+    assert!(reads.since().1.is_empty(), "blocks were read");
     let (mut most, mut all) = (0, 0);
     let mut rng = Rng(3);
     let before = cold.index().unwrap().stats();
@@ -98,7 +80,7 @@ fn opened_lazily_it_reads_no_record_and_a_search_reads_all_that_it_needs_at_once
         let expected = warm.index().unwrap().search(&query, SearchOptions::default()).unwrap();
         let missing = cold.index().unwrap().search(&query, SearchOptions::default());
         assert_eq!(now(cold.search(&query, SearchOptions::default())).unwrap(), expected);
-        let (calls, blocks) = store.since();
+        let (calls, blocks) = reads.since();
         match missing {
             Err(Error::Cold(plan)) => {
                 assert_eq!((calls, blocks.len()), (1, plan.len()), "one round trip");
@@ -108,36 +90,36 @@ fn opened_lazily_it_reads_no_record_and_a_search_reads_all_that_it_needs_at_once
             found => assert_eq!((calls, found), (0, Ok(expected))),
         }
     }
-    let distinct = manifests(&content(&store.inner))[0].1.blocks.len();
+    let distinct = manifests(&content(&place))[0].1.blocks.len();
     assert!(all <= distinct && most > 1, "{all} blocks read of {distinct}, at most {most} at once");
     let stats = cold.index().unwrap().stats();
     assert!(stats.cache.hits > 0 && stats.cache.misses > 0 && stats.cache.hit_rate() < 1.0, "{:?}", stats.cache);
     assert!(stats.bytes.cold_cache > 0 && stats.bytes.warm < warm.index().unwrap().stats().bytes.warm / 2);
     // What an answer needs beside distances comes from the same blocks.
     let hits = now(cold.search(&[1.0; DIMENSIONS], SearchOptions::default())).unwrap();
-    store.since();
+    reads.since();
     for hit in hits {
         let number =
             |payload: Option<Payload<'_>>| matches!(payload, Some(Payload::Json(text)) if text.contains("number"));
         assert_eq!(now(cold.get(&hit.id, |record| number(record.payload))), Ok(Some(true)));
     }
-    assert_eq!(store.since().0, 0);
+    assert_eq!(reads.since().0, 0);
 }
 
 #[test]
 fn neighbours_are_stored_together() {
-    let store = Reads { inner: MemoryStore::with_value_bytes(6000), ..Default::default() };
-    let warm = filled(&store, 3000);
-    let cold = now(StoredIndex::open(&store, lazily(config()))).unwrap();
-    let blocks = manifests(&content(&store.inner))[0].1.blocks.len();
+    let (place, reads) = (MemoryStore::with_value_bytes(6000), Reads::default());
+    let warm = filled(place.clone(), 3000);
+    let cold = now(StoredIndex::open(reads.counting(place.clone()), lazily(config()))).unwrap();
+    let blocks = manifests(&content(&place))[0].1.blocks.len();
     let (mut touched, rounds) = (0, 60);
     for number in (0..3000).step_by(3000 / rounds) {
         let id = Id::Number(number as u64);
         let query = warm.index().unwrap().get(&id).unwrap().unwrap().vector.to_vec();
-        let fresh = now(StoredIndex::open(&store, lazily(config()))).unwrap();
-        store.since();
+        let fresh = now(StoredIndex::open(reads.counting(place.clone()), lazily(config()))).unwrap();
+        reads.since();
         now(fresh.search(&query, SearchOptions::default())).unwrap();
-        touched += store.since().1.len();
+        touched += reads.since().1.len();
     }
     drop(cold);
     // At random, ten hits would be in almost ten blocks.
@@ -276,11 +258,11 @@ fn mostly_dead_blocks_are_written_anew_and_their_bytes_come_back() {
 fn hits_and_misses_are_counted_once() {
     let place = MemoryStore::with_value_bytes(4000);
     drop(filled(place.clone(), 1500));
-    let store = Reads { inner: place.clone(), ..Default::default() };
-    let alone = now(StoredIndex::open(&store, lazily(config()))).unwrap();
+    let reads = Reads::default();
+    let alone = now(StoredIndex::open(reads.counting(place.clone()), lazily(config()))).unwrap();
     let shared = SharedIndex::open(place, lazily(config())).unwrap();
     let mut rng = Rng(21);
-    store.since();
+    reads.since();
     let (mut read, mut before) = (0, 0);
     for round in 0..60 {
         let query = rng.vector(DIMENSIONS);
@@ -289,7 +271,7 @@ fn hits_and_misses_are_counted_once() {
         let id = Id::Number(round * 25);
         assert_eq!(now(alone.get(&id, |_| ())), Ok(Some(())));
         assert_eq!(shared.get_stored(&id, |_| ()), Ok(Some(())));
-        read += store.since().1.len() as u64;
+        read += reads.since().1.len() as u64;
         let cache = alone.index().unwrap().stats().cache;
         assert_eq!(cache.misses, read);
         // At least the answer's own records were looked at, and the one that was asked for.

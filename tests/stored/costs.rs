@@ -2,59 +2,42 @@
 
 use std::cell::{Cell, RefCell};
 
-use thermocline::{Batch, Config, Index, MemoryStore, OpenOptions, Store, StoreError, StoredIndex};
+use thermocline::{Config, Index, MemoryStore, OpenOptions, Store, StoredIndex};
 
 use crate::layout::{manifests, orphans};
 use crate::support::{Rng, content, now, put};
+use crate::watched::{Asked, Watched};
 
 const DIMENSIONS: usize = 32;
 const COUNT: usize = 10_000;
 
-/// Counts what is written, and notes where.
+/// What is written, counted, and where.
 #[derive(Debug, Default)]
-struct Counting {
-    inner: MemoryStore,
+struct Written {
     bytes: Cell<usize>,
     keys: RefCell<Vec<String>>,
 }
 
-impl Counting {
-    /// Bytes and keys since the last time.
-    fn written(&self) -> (usize, Vec<String>) {
-        (self.bytes.take(), self.keys.take())
+impl Written {
+    fn counting(&self, place: MemoryStore) -> impl Store {
+        Watched::new(place, |asked| {
+            match asked {
+                Asked::Commit(batch) => batch.puts.iter().for_each(|(key, bytes)| self.note(key, bytes)),
+                Asked::Append(key, bytes) => self.note(key, bytes),
+                Asked::Read(_) => {}
+            }
+            Ok(())
+        })
     }
 
     fn note(&self, key: &str, bytes: &[u8]) {
         self.bytes.set(self.bytes.get() + bytes.len());
         self.keys.borrow_mut().push(key.to_owned());
     }
-}
 
-impl Store for &Counting {
-    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.inner.read(keys).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        batch.puts.iter().for_each(|(key, bytes)| self.note(key, bytes));
-        self.inner.commit(batch).await
-    }
-
-    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.note(key, bytes);
-        self.inner.append(key, bytes).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list(prefix).await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.inner.close().await
-    }
-
-    fn value_bytes(&self) -> usize {
-        self.inner.value_bytes()
+    /// Bytes and keys since the last time.
+    fn since(&self) -> (usize, Vec<String>) {
+        (self.bytes.take(), self.keys.take())
     }
 }
 
@@ -71,26 +54,26 @@ fn insert(stored: &StoredIndex<impl Store>, rng: &mut Rng, count: usize) {
 
 #[test]
 fn a_save_costs_what_changed() {
-    let store = Counting::default();
+    let (place, written) = (MemoryStore::default(), Written::default());
     let mut rng = Rng(5);
-    let stored = now(StoredIndex::open(&store, options())).unwrap();
+    let stored = now(StoredIndex::open(written.counting(place.clone()), options())).unwrap();
     insert(&stored, &mut rng, COUNT);
     now(stored.checkpoint()).unwrap();
-    store.written();
+    written.since();
 
     insert(&stored, &mut rng, 1);
     now(stored.commit()).unwrap();
-    let (bytes, keys) = store.written();
+    let (bytes, keys) = written.since();
     assert!(bytes < 8 << 10 && keys.len() == 1 && keys[0].starts_with("log/"), "{bytes} bytes in {keys:?}");
     assert!(bytes < 8 * DIMENSIONS, "{bytes} bytes for one record");
 
     now(stored.commit()).unwrap();
-    assert_eq!(store.written(), (0, Vec::new()), "nothing has changed");
+    assert_eq!(written.since(), (0, Vec::new()), "nothing has changed");
 
     now(stored.checkpoint()).unwrap();
-    store.written();
+    written.since();
     now(stored.checkpoint()).unwrap();
-    let (bytes, keys) = store.written();
+    let (bytes, keys) = written.since();
     assert!(keys.len() == 1 && keys[0].starts_with("m/") && bytes < 4 << 10, "{bytes} bytes in {keys:?}");
 
     let ids: Vec<_> = stored.index().unwrap().iter().map(|record| record.id).step_by(9).collect();
@@ -98,7 +81,7 @@ fn a_save_costs_what_changed() {
         assert!(stored.change(|index| index.delete(id)).unwrap());
     }
     now(stored.checkpoint()).unwrap();
-    let (_, keys) = store.written();
+    let (_, keys) = written.since();
     assert!(
         keys.iter().all(|key| ["s/i/", "s/p/", "m/", "log/"].iter().any(|start| key.starts_with(start))),
         "{keys:?}"
@@ -108,18 +91,18 @@ fn a_save_costs_what_changed() {
 /// New records lie in slots of their own segment; what they change elsewhere is links.
 #[test]
 fn a_checkpoint_after_a_few_inserts_leaves_most_as_it_is() {
-    let store = Counting::default();
+    let (place, written) = (MemoryStore::default(), Written::default());
     let mut rng = Rng(6);
-    let stored = now(StoredIndex::open(&store, options())).unwrap();
+    let stored = now(StoredIndex::open(written.counting(place.clone()), options())).unwrap();
     insert(&stored, &mut rng, COUNT);
     now(stored.checkpoint()).unwrap();
-    store.written();
+    written.since();
     insert(&stored, &mut rng, COUNT / 100);
     now(stored.commit()).unwrap();
-    store.written();
+    written.since();
     now(stored.checkpoint()).unwrap();
-    let (bytes, _) = store.written();
-    let newest = manifests(&content(&store.inner)).remove(0).1;
+    let (bytes, _) = written.since();
+    let newest = manifests(&content(&place)).remove(0).1;
     let all = (newest.segment_bytes() + newest.block_bytes()) as usize;
     assert!(3 * bytes < all, "{bytes} of {all}");
 }

@@ -49,3 +49,6 @@ mod run;
 mod same_bytes;
 mod simulation;
 mod support;
+#[path = "../support/watched.rs"]
+#[allow(dead_code)]
+mod watched;
