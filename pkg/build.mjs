@@ -1,6 +1,6 @@
 // Makes dist/, all that the package ships, from src/ and the crate's wasm file:
 //
-//     node build.mjs ../target/wasm32-unknown-unknown/release/thermocline.wasm
+//     node build.mjs ../target/wasm32-unknown-unknown/release/thermocline.wasm [the same for threads]
 //
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
 //  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
@@ -8,18 +8,21 @@
 //  4. esbuild bundles five scripts for each platform: the package itself; indexes in a store, one such store and the text of
 //     metrics, each loaded when it is asked for; and its worker entry
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
-//  6. sizes are printed
+//  6. if there is the crate as cargo xtask build compiles it for a shared memory, the same is made of it for "thermocline/threads":
+//     one wasm file, one script for each platform, declarations
+//  7. sizes are printed
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { without } from "./build/bytes.mjs";
-import { declarationsFrom } from "./build/declarations.mjs";
-import { factoryFrom } from "./build/glue.mjs";
+import { declarationsFrom, threadsDeclarationsFrom } from "./build/declarations.mjs";
+import { factoryFrom, sharedFactoryFrom } from "./build/glue.mjs";
 import { withShortImports } from "./build/imports.mjs";
 import { LIMITS, sizes } from "./build/sizes.mjs";
 import { split } from "./build/split.mjs";
+import { insteadOf } from "./build/threads.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(HERE, "dist");
@@ -53,6 +56,13 @@ const SCRIPTS = [
   { entry: "entry.worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
 ];
 
+/** Those of "thermocline/threads". */
+const THREADS_SCRIPTS = [
+  { entry: "entry.threads.browser", out: "threads.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "entry.threads.node", out: "threads.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "entry.threads.cjs", out: "threads.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+];
+
 const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
 if (!existsSync(input)) throw new Error(`${input}: not there; build the crate for wasm32-unknown-unknown first, or run cargo xtask build`);
 
@@ -64,32 +74,36 @@ for (const folder of [DIST, WASM]) {
 checkGenerator();
 const linked = readFileSync(input);
 writeFileSync(join(WASM, "linked.wasm"), linked);
-// What the linker says of it (build/links.mjs) would be wrong of anything that is made from it.
-writeFileSync(join(WASM, "crate.wasm"), without(linked, /^(linking$|reloc\.)/));
-run("wasm-bindgen", "--target", "web", "--no-typescript", "--encode-into", "always", "--out-dir", WASM, "--out-name", "generated", join(WASM, "crate.wasm"));
-const short = withShortImports(readFileSync(join(WASM, "generated_bg.wasm")), readFileSync(join(WASM, "generated.js"), "utf8"));
+const short = generated(linked, "");
 writeFileSync(join(WASM, "glue.js"), factoryFrom(short.glue));
 
 const [core, store] = split(linked, short.wasm);
 for (const [name, bytes] of [["thermocline.wasm", core], ["thermocline-store.wasm", store]]) {
-  writeFileSync(join(WASM, name), bytes);
   // Of storing, little is done so often that it matters how: made small first, it stays a little smaller.
-  const first = bytes === store ? ["-Oz"] : [];
-  run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...first, ...WASM_OPT, join(WASM, name), "-o", join(DIST, name));
+  optimize(name, bytes, ...(bytes === store ? ["-Oz"] : []));
+}
+for (const script of SCRIPTS) await bundle(script, { "thermocline-glue": join(WASM, "glue.js") });
+
+const shared = process.argv[3] && resolve(process.argv[3]);
+if (shared) {
+  const { wasm, glue } = generated(readFileSync(shared), "shared-");
+  writeFileSync(join(WASM, "shared-glue.js"), sharedFactoryFrom(glue));
+  optimize("thermocline-threads.wasm", wasm, "--enable-threads");
+  for (const script of THREADS_SCRIPTS) await bundle(script, { "thermocline-shared-glue": join(WASM, "shared-glue.js") }, insteadOf(join(HERE, "src"), "threads"));
 }
 
-for (const { entry, out, platform, format, index } of SCRIPTS) {
+async function bundle({ entry, out, platform, format, index }, alias, ...plugins) {
   await build({
     entryPoints: [join(HERE, `src/${entry}.ts`)],
     outfile: join(DIST, out),
-    alias: { "thermocline-glue": join(WASM, "glue.js") },
+    alias,
     platform,
     format,
     target: "es2022",
     bundle: true,
     minify: true,
     legalComments: "none",
-    plugins: index ? [errorsOf(index), scriptsBeside(out)] : [scriptsBeside(out)],
+    plugins: [...(index ? [errorsOf(index)] : []), scriptsBeside(out), ...plugins],
     // `import()` there is `require`: some programs that load CommonJS have no other.
     supported: { "dynamic-import": format === "esm" },
     // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
@@ -103,11 +117,14 @@ const declarations = await declarationsFrom(join(WASM, "types"));
 for (const name of ["index.d.ts", "index.d.cts"]) writeFileSync(join(DIST, name), declarations);
 // The worker entry promises the same interface, so it has the same declarations.
 for (const [name, index] of [["worker.d.ts", "./index.js"], ["worker.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), `export * from "${index}";\n`);
+if (shared) {
+  for (const [name, index] of [["threads.d.ts", "./index.js"], ["threads.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), await threadsDeclarationsFrom(join(WASM, "types"), index));
+}
 for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
   if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
 }
 
-console.log(`limits, gzipped: script ${LIMITS.script}, wasm ${LIMITS.wasm}, of a store ${LIMITS.storeWasm}`);
+console.log(`limits, gzipped: script ${LIMITS.script}, wasm ${LIMITS.wasm}, of a store ${LIMITS.storeWasm}, of threads ${LIMITS.threadsWasm}`);
 for (const { name, raw, gzip, within } of sizes(DIST)) {
   console.log(`${name.padEnd(22)} ${String(raw).padStart(8)} bytes ${String(gzip).padStart(8)} gzipped${within ? "" : "  OVER THE LIMIT"}`);
 }
@@ -126,6 +143,21 @@ function scriptsBeside(out) {
     setup: ({ onResolve }) =>
       onResolve({ filter: /\.js$/ }, ({ kind, path: request }) => (kind === "dynamic-import" ? { path: path(request), external: true } : undefined)),
   };
+}
+
+/** What wasm-bindgen makes of the crate: its wasm file, and the text of its glue, with short names for what the two share. */
+function generated(crate, prefix) {
+  const at = (name) => join(WASM, `${prefix}${name}`);
+  // What the linker says of it (build/links.mjs) would be wrong of anything that is made from it.
+  writeFileSync(at("crate.wasm"), without(crate, /^(linking$|reloc\.)/));
+  run("wasm-bindgen", "--target", "web", "--no-typescript", "--encode-into", "always", "--out-dir", WASM, "--out-name", `${prefix}generated`, at("crate.wasm"));
+  return withShortImports(readFileSync(at("generated_bg.wasm")), readFileSync(at("generated.js"), "utf8"));
+}
+
+/** A wasm file as it ships. */
+function optimize(name, bytes, ...options) {
+  writeFileSync(join(WASM, name), bytes);
+  run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...options, ...WASM_OPT, join(WASM, name), "-o", join(DIST, name));
 }
 
 /** The glue and the crate must be of one version, or the wasm file refuses to start. */

@@ -20,6 +20,15 @@
 //!
 //! docs/ARCHITECTURE.md draws the whole. Modules, in the order in which they are best read, a layer a line:
 
+#![cfg_attr(
+    target_feature = "atomics",
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "in a shared memory there are no stores, see `wasm`, nor what only they need"
+    )
+)]
+
 #[cfg(target_endian = "big")]
 compile_error!("thermocline maps its arrays to little-endian bytes; big-endian targets are not supported");
 
@@ -57,7 +66,7 @@ mod wasm;
 pub use arena::ReadPlan;
 pub use compact::{CompactionReport, Progress, ReclaimedBytes};
 pub use driver::{Clock, OpenOptions, StoredIndex, WallClock};
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 pub use index::NewRecord;
 pub use index::{
     CacheCounts, CheckReport, Config, Error, Hit, Index, Payload, Record, ResidentBytes, SearchOptions, Stats,
@@ -77,6 +86,6 @@ pub mod bench_support {
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::native::block_on;
     pub use crate::store::{Call, Fault, FaultStore, Plan, prove_store};
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))]
     pub use crate::wasm::AnyStore;
 }

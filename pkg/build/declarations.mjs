@@ -14,6 +14,12 @@ export async function declarationsFrom(folder) {
   return `/// <reference lib="esnext.disposable" />\n${body}`;
 }
 
+/** The text of dist/threads.d.ts: its own declarations, and beside them what the package's, in `index`, say. */
+export async function threadsDeclarationsFrom(folder, index) {
+  const text = await readFile(join(folder, "threads/api.d.ts"), "utf8");
+  return text.replace(/"\.\.\/[\w-]+\.js"/g, `"${index}"`).replace(/^(export type \* from .*\n)(?=[^]*\1)/gm, "");
+}
+
 function withoutImports(text) {
   return text.replace(/^import [^;]*;\n/gm, "").replace(/^\/\/# sourceMappingURL.*$/gm, "");
 }

@@ -8,9 +8,29 @@ export const FIRST = "m";
 
 const EXPORTED_CLASS = "export class RawIndex {";
 const LOADER = "let wasmModule, wasmInstance, wasm;\nfunction __wbg_finalize_init(instance, module) {\n";
+const IMPORTS = "function __wbg_get_imports() {";
 const LAST_LINE = "export { initSync, __wbg_init as default };\n";
 /** What the loader does to a new instance, besides remembering it and forgetting views of the one before. */
 const START = "    wasm.__wbindgen_start();\n";
+
+/** What wasm-bindgen writes otherwise when threads share the memory: it may be given, and each has a stack. */
+const SHARED_LOADER = LOADER.replace("module)", "module, thread_stack_size)");
+const SHARED_START = START.replace("()", "(thread_stack_size)");
+const SHARED_IMPORTS = "function __wbg_get_imports(memory) {";
+const SHARED_MEMORY = /memory: memory \|\| new WebAssembly\.Memory\(\{initial:(\d+),maximum:(\d+),shared:true\}\)/;
+const STACK_CHECK = /^ {4}if \(typeof thread_stack_size [^\n]*\n {8}throw new Error\('invalid stack size'\);\n {4}\}\n/m;
+
+/**
+ * The same of a module whose memory threads share. Its factory makes an instance for the first of them, in a memory that `memoryOf`
+ * makes, of at least and at most so many pages.
+ */
+export function sharedFactoryFrom(generated) {
+  const text = [[SHARED_LOADER, LOADER], [SHARED_START, START], [SHARED_IMPORTS, IMPORTS], [STACK_CHECK, ""], [SHARED_MEMORY, "memory: memoryOf($1, $2)"]].reduce((text, [part, by]) => {
+    expect(text.split(part).length === (part === SHARED_MEMORY ? 4 : 2), `${part} once`);
+    return text.replace(part, by);
+  }, generated);
+  return factoryFrom(text).replace("instantiate(module, storeModule)", "instantiate(module, memoryOf)").replace(/^if \(storeModule\).*\n/m, "");
+}
 
 /** The text of the factory, from the text that `wasm-bindgen --target web` wrote. */
 export function factoryFrom(generated) {
@@ -22,7 +42,7 @@ export function factoryFrom(generated) {
   expect(!/^import\b|(?<!\.|\w|static )import\(/m.test(text), "no imports");
   expect(count(body, "export ") === count(body, EXPORTED_CLASS), "no other export");
   expect(!body.includes("import.meta"), "no import.meta outside of the loader");
-  expect(count(body, "function __wbg_get_imports() {") === 1, "__wbg_get_imports");
+  expect(count(body, IMPORTS) === 1, "__wbg_get_imports");
   const finalize = loader.slice(0, loader.indexOf("\n}\n") + 1);
   const unknown = finalize
     .split("\n")

@@ -4,6 +4,7 @@ import { leb, sectionOf } from "./bytes.mjs";
 
 const IMPORTS = 2;
 const FUNCTION = 0;
+const MEMORY = 2;
 
 /** Both with short names. `glue` is the text that `wasm-bindgen --target web` wrote beside `wasm`. */
 export function withShortImports(wasm, glue) {
@@ -11,9 +12,16 @@ export function withShortImports(wasm, glue) {
   let text = glue;
   let given = 0;
   const imports = cursor.list(() => {
+    const from = cursor.offset;
     const module = cursor.name();
     const field = cursor.name();
-    if (cursor.byte() !== FUNCTION) throw new Error(`import ${field}: expected a function`);
+    const kind = cursor.byte();
+    if (kind === MEMORY) {
+      const hasMost = cursor.byte() & 1;
+      for (let i = 0; i <= hasMost; i++) cursor.number();
+      return wasm.subarray(from, cursor.offset);
+    }
+    if (kind !== FUNCTION) throw new Error(`import ${field}: expected a function, or a memory`);
     const short = `i${(given++).toString(36)}`;
     text = replacedOnce(text, `\n        ${field}: `, `\n        ${short}: `);
     return Buffer.concat([bytes(module), bytes(short), Uint8Array.of(FUNCTION), leb(cursor.number())]);

@@ -3,3 +3,8 @@
 declare module "thermocline-glue" {
   export default function instantiate(module: WebAssembly.Module, storeModule?: WebAssembly.Module): Promise<import("./raw.js").RawInstance>;
 }
+
+// The same of the module whose memory is shared, in a memory that the second argument makes, of at least and at most so many pages.
+declare module "thermocline-shared-glue" {
+  export default function instantiate(module: WebAssembly.Module, memoryOf: (initial: number, most: number) => WebAssembly.Memory): Promise<import("./raw.js").RawInstance>;
+}

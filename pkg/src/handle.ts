@@ -75,14 +75,18 @@ export class Handle {
     return this.#doubles.length ? this.#doubles : (this.#doubles = new Float64Array(this.#memory!.buffer));
   }
 
+  /** The same as its `f32`. */
+  get floats(): Float32Array {
+    return this.#floats.length ? this.#floats : (this.#floats = new Float32Array(this.#memory!.buffer));
+  }
+
   /** Searches, within a call into the core; where in `doubles` the number of hits is, and behind it for each its slot, its id and its distance. */
   search(raw: RawIndex, query: Float32Array, dimensions: number, ...options: Parameters<RawIndex["search"]>): number {
     // Making room may make the memory larger, so it is looked at afterwards.
     const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
     // Since it was looked at its caller may have given its buffer away, or made it longer.
     checkLength(query, dimensions);
-    if (!this.#floats.length) this.#floats = new Float32Array(this.#memory!.buffer);
-    this.#floats.set(query, at);
+    this.floats.set(query, at);
     return raw.search(...options) / Float64Array.BYTES_PER_ELEMENT;
   }
 

@@ -10,10 +10,10 @@ import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
 
 /** Long enough to waste little on turns, short enough for a page to draw. */
-const SLICE_MS = 8;
+export const SLICE_MS = 8;
 
 /** A row that the core can take; its values may still be refused there. */
-interface Ready {
+export interface Ready {
   readonly id: Id | undefined;
   readonly vector: Float32Array;
   readonly payload: Encoded;
@@ -21,7 +21,7 @@ interface Ready {
 }
 
 /** Rows that are all there. */
-interface Batch {
+export interface Batch {
   readonly length: number;
   row(i: number): unknown;
 }
@@ -130,7 +130,7 @@ async function* untilStopped(rows: AsyncIterable<Row>, handle: Handle, signal: A
   }
 }
 
-function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
+export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
   if (Symbol.iterator in rows) {
     const all: unknown[] = [...rows];
@@ -159,7 +159,7 @@ function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
 }
 
 /** Checks row after row as if those before it had gone in, without changing anything. */
-function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
+export function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
   const seen = new Set<Id>();
   let next = handle.call((raw) => raw.nextId);
   return ({ id, vector }) =>
@@ -182,7 +182,7 @@ function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
 }
 
 /** Reads a row. Whatever the caller's own object throws meanwhile is the caller's: nothing of this runs inside the core. */
-function ready(row: unknown, dimensions: number): Ready {
+export function ready(row: unknown, dimensions: number): Ready {
   if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
   const { id, vector, payload, ttlMs } = row as Row;
   checkIdLength(id);
@@ -190,7 +190,7 @@ function ready(row: unknown, dimensions: number): Ready {
 }
 
 /** Puts the row's number in front of what was wrong with it. */
-function naming<T>(i: number, use: () => T): T {
+export function naming<T>(i: number, use: () => T): T {
   try {
     return use();
   } catch (error) {

@@ -12,6 +12,11 @@ const HOME = "/thermocline/dist/";
 /** Fetches and compiles; while streaming when the server gives the right MIME type. */
 export async function load(file: WasmFile): Promise<WebAssembly.Module> {
   const { href } = file === "thermocline.wasm" ? new URL("./thermocline.wasm", import.meta.url) : new URL("./thermocline-store.wasm", import.meta.url);
+  return fetched(href, file);
+}
+
+/** Fetches the file from where it lies, or where a dev server has left it. */
+export async function fetched(href: string, file: WasmFile): Promise<WebAssembly.Module> {
   return fetchModule(href, file).catch((error: unknown) => {
     if (!href.includes(MOVED)) throw error;
     return fetchModule(href.replace(MOVED, HOME), file);

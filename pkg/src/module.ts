@@ -2,8 +2,8 @@
 import { ThermoclineError } from "./errors.js";
 import { fail } from "./guard.js";
 
-/** All that an index in memory needs, and what one in a store needs besides. They lie beside the scripts. */
-export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm";
+/** All that an index in memory needs, what one in a store needs besides, and what one with threads needs. They lie beside the scripts. */
+export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-threads.wasm";
 
 let load: (file: WasmFile) => Promise<WebAssembly.Module>;
 const compiled = /* @__PURE__ */ new Map<WasmFile, Promise<WebAssembly.Module>>();

@@ -7,12 +7,12 @@ import type { ManyHits, SearchManyOptions, Vector } from "./types.js";
 import { vectorOf } from "./vector.js";
 
 /** As long as a slice of `insertMany`. */
-const SLICE_MS = 8;
+export const SLICE_MS = 8;
 /** So many blocks are read together: more would fill the memory that they are read into. */
 const MOST_BLOCKS = 64;
 
 /** Reads records that a call has asked for, and makes it again. */
-type Reading = <T>(use: (raw: RawIndex) => T) => T | Promise<T>;
+export type Reading = <T>(use: (raw: RawIndex) => T) => T | Promise<T>;
 
 export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
   handle.checkOpen();
@@ -33,19 +33,8 @@ export async function searchMany(handle: Handle, reading: Reading, dimensions: n
   const slice = new Slice(SLICE_MS);
 
   const answer = (raw: RawIndex, query: number): void => {
-    let from = handle.search(raw, vectors[query]!, dimensions, k, ef, rerank, undefined);
-    const { doubles } = handle;
-    const count = doubles[from++]!;
-    const own = (ids[query] = new Array<number | string>(count));
-    const away = (distances[query] = new Float32Array(count));
-    const named: number[] = [];
-    for (let i = 0; i < count; i++, from += 3) {
-      const id = doubles[from + 1]!;
-      own[i] = id;
-      away[i] = doubles[from + 2]!;
-      if (id !== id) named.push(i, doubles[from]!);
-    }
-    for (let i = 0; i < named.length; i += 2) own[named[i]!] = raw.idAt(named[i + 1]!);
+    const from = handle.search(raw, vectors[query]!, dimensions, k, ef, rerank, undefined);
+    [ids[query], distances[query]] = hitsAt(raw, handle.doubles, from);
   };
 
   /** As many of those that wait as fit into a slice, and at least one. Those that lack records wait on, and are read for together. */
@@ -84,8 +73,25 @@ export async function searchMany(handle: Handle, reading: Reading, dimensions: n
   return gathered(ids, distances);
 }
 
+/** What a search has found: ids and distances, from `at` on. */
+export function hitsAt(raw: RawIndex, doubles: Float64Array, at: number): [(number | string)[], Float32Array] {
+  let from = at;
+  const count = doubles[from++]!;
+  const own = new Array<number | string>(count);
+  const away = new Float32Array(count);
+  const named: number[] = [];
+  for (let i = 0; i < count; i++, from += 3) {
+    const id = doubles[from + 1]!;
+    own[i] = id;
+    away[i] = doubles[from + 2]!;
+    if (id !== id) named.push(i, doubles[from]!);
+  }
+  for (let i = 0; i < named.length; i += 2) own[named[i]!] = raw.idAt(named[i + 1]!);
+  return [own, away];
+}
+
 /** The queries, each of the right length. */
-function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
+export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
   if (typedArrayName(queries) === "Float32Array") {
     const flat = queries as Float32Array;
     if (flat.length % dimensions !== 0) fail("DIMENSION_MISMATCH", `queries: expected a multiple of ${dimensions} values, got ${flat.length}`);
@@ -97,7 +103,7 @@ function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
 }
 
 /** All answers, one after the other. */
-function gathered(ids: readonly (number | string)[][], distances: readonly Float32Array[]): ManyHits {
+export function gathered(ids: readonly (number | string)[][], distances: readonly Float32Array[]): ManyHits {
   const offsets = new Uint32Array(ids.length + 1);
   ids.forEach((own, i) => (offsets[i + 1] = offsets[i]! + own.length));
   const all = new Float32Array(offsets[ids.length]!);

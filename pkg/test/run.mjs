@@ -1,9 +1,10 @@
 // Runs the package's tests against the packed tarball. Needs a built dist/ (npm run build).
 //
-//     node test/run.mjs [api] [store] [browser] [firefox] [packaging]        all but firefox when none is named
+//     node test/run.mjs [api] [store] [browser] [firefox] [threads] [packaging]        all but firefox and threads when none is named
 //
 // api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, and its stores. firefox: the interface's files in headless Firefox, which needs geckodriver. packaging: what the tarball holds and weighs, what others
+// interface's files in headless Chromium, what only a browser has, and its stores. firefox: the interface's files in headless Firefox, which needs geckodriver. threads: "thermocline/threads" in Node and in headless Chromium,
+// where the build has made it. packaging: what the tarball holds and weighs, what others
 // read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
 import { cp, readdir } from "node:fs/promises";
@@ -14,17 +15,18 @@ import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./sup
 const TIMEOUT_MS = 240_000;
 /** For all of the interface's files in one. */
 const FIREFOX_TIMEOUT_MS = 900_000;
-const SUITES = ["api", "store", "browser", "firefox", "packaging"];
+const SUITES = ["api", "store", "browser", "firefox", "threads", "packaging"];
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !SUITES.includes(name));
 if (unknown.length) throw new Error(`expected suites out of ${SUITES.join(", ")}, got ${unknown.join(", ")}`);
-const wanted = chosen.length ? chosen : SUITES.filter((name) => name !== "firefox");
+const wanted = chosen.length ? chosen : SUITES.filter((name) => !["firefox", "threads"].includes(name));
 
 let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
 if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
 if (wanted.includes("firefox")) failed = !(await nodeTest(PKG, ["test/firefox.test.mjs"], FIREFOX_TIMEOUT_MS)) || failed;
+if (wanted.includes("threads")) failed = !(await nodeTest(PKG, ["test/threads.test.mjs"])) || failed;
 if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 

@@ -25,13 +25,13 @@
 //! | `scan`    | the exact alternative, for nodes that are few, or not linked yet        |
 //! | `select`  | the neighbour selection heuristic (Algorithm 4)                         |
 //! | `build`   | linking a new node (Algorithm 1)                                        |
-//! | `batch`   | planning the links of many new nodes at once; not in WebAssembly        |
+//! | `batch`   | planning the links of many new nodes at once                            |
 //! | `tree`    | the tree links: attaching a node, cutting one out                       |
 //! | `repair`  | relinking the neighbours of deleted nodes; moving a node                |
 //! | `check`   | the structural proof                                                    |
 
 mod aside;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod batch;
 mod build;
 mod check;
@@ -47,7 +47,7 @@ mod tree;
 mod upper;
 mod visited;
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 pub(crate) use build::Plan;
 pub(crate) use build::{NewNode, pool_limit};
 pub(crate) use check::Inspection;

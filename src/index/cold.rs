@@ -161,7 +161,7 @@ impl Index {
 
     /// The same of many records, but for what rows are allocated ahead. Of those that are stored, only the record at hand needs to
     /// be in memory, but until they are, all of them do.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
         self.config.max_bytes.is_none() || {
             let super::Parts { graph, codes, records: arena, .. } = &self.parts;

@@ -42,7 +42,7 @@ const MOST_TOGETHER: usize = 128;
 const SHARE: usize = 32;
 
 /// How many records are planned together when so many are live.
-fn batch_len(live: usize) -> usize {
+pub(crate) fn batch_len(live: usize) -> usize {
     (live / SHARE).clamp(1, MOST_TOGETHER)
 }
 

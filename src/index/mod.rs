@@ -7,9 +7,10 @@
 //! | `payload` | what a record carries beside its vector                              |
 //! | `vector`  | what may be indexed: length, finiteness, direction                   |
 //! | `insert`  | insert, insert_with_id, upsert                                       |
-//! | `insert_many` | many at once, natively                                           |
+//! | `insert_many` | many at once                                                     |
 //! | `parallel` | work for many items on all cores                                    |
 //! | `search`  | search, and the choice between graph and scan                        |
+//! | `search_many` | the same for many queries at once                                |
 //! | `get`     | get, contains, iteration                                             |
 //! | `delete`  | delete, clear                                                        |
 //! | `expire`  | deleting what has had its time                                       |
@@ -48,19 +49,21 @@ mod exporting;
 mod get;
 mod import;
 mod insert;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod insert_many;
 mod journal;
 mod maintain;
 #[cfg(feature = "mmap")]
 mod map;
 mod open;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod parallel;
 mod payload;
 mod pending;
 mod scratch;
 mod search;
+#[cfg(all(target_arch = "wasm32", feature = "rayon"))]
+mod search_many;
 mod stats;
 mod stock;
 mod vector;
@@ -74,8 +77,10 @@ pub(crate) use error::OUT_OF_MEMORY;
 pub use get::Record;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use get::lost;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 pub use insert_many::NewRecord;
+#[cfg(all(target_arch = "wasm32", feature = "rayon"))]
+pub(crate) use insert_many::batch_len;
 pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};

@@ -2,15 +2,14 @@
 
 use super::scratch::ScratchPool;
 use crate::graph::Scratch;
-use crate::types::OutOfMemory;
 
 /// Work on the item at a position, with buffers that nobody else has meanwhile.
-pub(super) trait Work<T>: Fn(usize, &mut T, &mut Scratch) -> Result<(), OutOfMemory> + Sync {}
+pub(super) trait Work<T, E>: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync {}
 
-impl<T, W: Fn(usize, &mut T, &mut Scratch) -> Result<(), OutOfMemory> + Sync> Work<T> for W {}
+impl<T, E, W: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync> Work<T, E> for W {}
 
 /// Does the work for each item, in any order. After an error, some may be left undone.
-pub(super) fn each<T: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T>) -> Result<(), OutOfMemory> {
+pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T, E>) -> Result<(), E> {
     #[cfg(feature = "rayon")]
     if items.len() >= threads::LEAST && threads::are_wanted() && threads::are_there() {
         return threads::each(items, idle, work);
@@ -23,7 +22,7 @@ pub(super) fn each<T: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work
 
 #[cfg(feature = "rayon")]
 pub(super) mod threads {
-    use super::{OutOfMemory, Scratch, ScratchPool, Work};
+    use super::{Scratch, ScratchPool, Work};
     use core::error::Error as _;
     use rayon::prelude::*;
     use std::sync::OnceLock;
@@ -67,7 +66,7 @@ pub(super) mod threads {
         }
     }
 
-    pub(super) fn each<T: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T>) -> Result<(), OutOfMemory> {
+    pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T, E>) -> Result<(), E> {
         let lend = || Lent(idle, idle.take());
         items.par_iter_mut().enumerate().try_for_each_init(lend, |lent, (at, item)| work(at, item, &mut lent.1))
     }

@@ -258,7 +258,7 @@ impl Index {
     }
 
     /// Makes room for so many deletions, should they have to wait.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(super) fn reserve_burials(&mut self, count: usize) -> Result<(), OutOfMemory> {
         if self.parts.codes.is_untrained() {
             self.pending.changes.try_reserve(2 * count + self.parts.expiries.len())?;

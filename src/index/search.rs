@@ -118,6 +118,21 @@ impl Index {
         options: SearchOptions<'_>,
         found: &mut Vec<Candidate>,
     ) -> Result<(), Error> {
+        let mut scratch = self.scratch.take();
+        let searched = self.search_with(query, options, &mut scratch, found);
+        self.scratch.put(scratch);
+        searched
+    }
+
+    /// The same, in buffers that are the caller's.
+    #[inline(always)]
+    pub(super) fn search_with(
+        &self,
+        query: &[f32],
+        options: SearchOptions<'_>,
+        scratch: &mut Scratch,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), Error> {
         let inverse_norm = self.inverse_norm(query)?;
         in_range("k", options.k, 1, Config::MAX_EF)?;
         in_range("ef", options.ef.unwrap_or(1), 1, Config::MAX_EF)?;
@@ -125,10 +140,7 @@ impl Index {
         if self.parts.codes.is_untrained() {
             return Err(Error::Untrained { records: self.len() });
         }
-        let mut scratch = self.scratch.take();
-        let searched = self.search_codes(query, inverse_norm, options, &mut scratch, found);
-        self.scratch.put(scratch);
-        searched
+        self.search_codes(query, inverse_norm, options, scratch, found)
     }
 
     fn search_codes(

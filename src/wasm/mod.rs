@@ -5,6 +5,8 @@
 //! |---------------|------------------------------------------------------------------------|
 //! | `raw_index`   | the exported class: making, inserting, reading, deleting               |
 //! | `raw_search`  | its search, and reading hits                                           |
+//! | `raw_many`    | the same for many in one call, on several threads                      |
+//! | `threads`     | the threads of a shared memory                                         |
 //! | `raw_store`   | its store: opening, committing, checkpoints                            |
 //! | `raw_maintain`| its compaction, statistics, check and bytes                            |
 //! | `options`     | options objects -> `Config`, every value checked                       |
@@ -19,23 +21,36 @@
 //! | `asked`       | waiting for either                                                     |
 //! | `object`      | properties of objects, and what a store answers, checked               |
 //! | `pieces`      | values that grow where nothing can be appended                         |
+//!
+//! Where the memory is shared by threads (the target feature `atomics`) there are no stores: browsers take no bytes from such a memory.
 #![allow(unsafe_code, reason = "the code that wasm-bindgen generates; a test sees to it that none is written here")]
 
+#[cfg(not(target_feature = "atomics"))]
 mod any_store;
+#[cfg(not(target_feature = "atomics"))]
 mod asked;
 mod bytes;
 mod clock;
 mod error;
+#[cfg(not(target_feature = "atomics"))]
 mod indexed_db;
+#[cfg(not(target_feature = "atomics"))]
 mod js_store;
 mod object;
 mod options;
+#[cfg(not(target_feature = "atomics"))]
 mod pieces;
 mod raw_index;
 mod raw_maintain;
+#[cfg(feature = "rayon")]
+mod raw_many;
 mod raw_search;
+#[cfg(not(target_feature = "atomics"))]
 mod raw_store;
 mod reports;
+#[cfg(feature = "rayon")]
+mod threads;
 mod values;
 
+#[cfg(not(target_feature = "atomics"))]
 pub use any_store::AnyStore;

@@ -1,6 +1,10 @@
 //! The exported class: making, inserting, reading, deleting.
 
-use super::{any_store::AnyStore, clock::JsClock, options, values};
+#[cfg(not(target_feature = "atomics"))]
+use super::any_store::AnyStore;
+#[cfg(feature = "rayon")]
+use super::raw_many::Many;
+use super::{clock::JsClock, options, values};
 use crate::index::{Error, Index, lost};
 use crate::types::{Candidate, Slot};
 use core::cell::{RefCell, RefMut};
@@ -19,6 +23,9 @@ pub(super) struct Inner {
     /// Where JavaScript reads the hits of the last search.
     pub(super) hits: Vec<f64>,
     pub(super) clock: JsClock,
+    #[cfg(feature = "rayon")]
+    pub(super) many: Many,
+    #[cfg(not(target_feature = "atomics"))]
     pub(super) store: Option<Rc<AnyStore>>,
 }
 
@@ -34,8 +41,19 @@ impl RawIndex {
     pub(super) fn around(index: Index) -> Result<Self, JsValue> {
         // Moved to the heap with counters beside it, and what the glue puts there.
         values::room(size_of::<Inner>() + 128)?;
-        let (vector, payload, found, hits, store) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), None);
-        let inner = Inner { index, vector, payload, found, hits, clock: JsClock::default(), store };
+        let (vector, payload, found, hits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let inner = Inner {
+            index,
+            vector,
+            payload,
+            found,
+            hits,
+            clock: JsClock::default(),
+            #[cfg(feature = "rayon")]
+            many: Many::default(),
+            #[cfg(not(target_feature = "atomics"))]
+            store: None,
+        };
         Ok(Self { inner: Rc::new(RefCell::new(inner)) })
     }
 

@@ -3,11 +3,40 @@
 use super::bytes::new_bytes;
 use super::raw_index::{Inner, RawIndex};
 use super::{options, values};
-use crate::index::{Error, SearchOptions};
-use crate::types::{Id, Slot};
+use crate::index::{Error, Index, SearchOptions};
+use crate::types::{Candidate, Id, Slot};
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// What is asked for, without a filter.
+#[inline(always)]
+pub(super) fn asked<'f>(k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -> Result<SearchOptions<'f>, Error> {
+    let mut asked = SearchOptions::default();
+    if let Some(k) = k {
+        asked.k = options::count("k", &k.into())?;
+    }
+    if let Some(ef) = ef {
+        asked.ef = Some(options::count("ef", &ef.into())?);
+    }
+    asked.rerank = rerank.unwrap_or(asked.rerank);
+    Ok(asked)
+}
+
+/// Adds how many hits there are, and for each its slot, its id (NaN for a string) and its distance.
+#[inline(always)]
+pub(super) fn add_hits(index: &Index, found: &[Candidate], hits: &mut Vec<f64>) -> Result<(), Error> {
+    hits.try_reserve(1 + 3 * found.len()).map_err(|_| Error::OutOfMemory)?;
+    hits.push(found.len() as f64);
+    hits.extend(found.iter().flat_map(|hit| {
+        let id = match index.parts.ids.id_of(hit.slot).as_deref() {
+            Some(Id::Number(number)) => *number as f64,
+            _ => f64::NAN,
+        };
+        [f64::from(hit.slot.0), id, f64::from(hit.distance)]
+    }));
+    Ok(())
+}
 
 #[wasm_bindgen]
 impl RawIndex {
@@ -31,14 +60,7 @@ impl RawIndex {
         rerank: Option<bool>,
         filter: Option<Function>,
     ) -> Result<u32, JsValue> {
-        let mut asked = SearchOptions::default();
-        if let Some(k) = k {
-            asked.k = options::count("k", &k.into())?;
-        }
-        if let Some(ef) = ef {
-            asked.ef = Some(options::count("ef", &ef.into())?);
-        }
-        asked.rerank = rerank.unwrap_or(asked.rerank);
+        let asked = asked(k, ef, rerank)?;
         let mut inner = self.borrow()?;
         let Inner { index, vector, found, hits, .. } = &mut *inner;
         let mut thrown = None;
@@ -62,15 +84,7 @@ impl RawIndex {
         }
         searched?;
         hits.clear();
-        hits.try_reserve(1 + 3 * found.len()).map_err(|_| Error::OutOfMemory)?;
-        hits.push(found.len() as f64);
-        hits.extend(found.iter().flat_map(|hit| {
-            let id = match index.parts.ids.id_of(hit.slot).as_deref() {
-                Some(Id::Number(number)) => *number as f64,
-                _ => f64::NAN,
-            };
-            [f64::from(hit.slot.0), id, f64::from(hit.distance)]
-        }));
+        add_hits(index, found, hits)?;
         Ok(hits.as_ptr().addr() as u32)
     }
 

@@ -94,16 +94,20 @@ pub(super) fn payload<'a>(
     let Some(bytes) = bytes else { return Ok(None) };
     resize(into, bytes.length() as usize)?;
     bytes.copy_to(into);
+    payload_of(payload_kind, into).map(Some)
+}
+
+/// The payload that these bytes are.
+#[inline(always)]
+pub(super) fn payload_of(payload_kind: u8, bytes: &[u8]) -> Result<Payload<'_>, Error> {
     let invalid = |received: &str| Error::InvalidOption {
         option: "payload",
         expected: "JSON text or bytes".to_owned(),
         received: received.to_owned(),
     };
     match payload_kind {
-        kind::JSON => {
-            str::from_utf8(into).map(|text| Some(Payload::Json(text))).map_err(|_| invalid("text that is not UTF-8"))
-        }
-        kind::BYTES => Ok(Some(Payload::Bytes(into))),
+        kind::JSON => str::from_utf8(bytes).map(Payload::Json).map_err(|_| invalid("text that is not UTF-8")),
+        kind::BYTES => Ok(Payload::Bytes(bytes)),
         _ => Err(invalid("another kind")),
     }
 }

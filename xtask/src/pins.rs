@@ -8,6 +8,10 @@ pub(crate) const WASM_PACK: &str = "0.15.1";
 /// Firefox's driver, for the same tests. Unlike Chromium's it is not a package of Debian's.
 pub(crate) const GECKODRIVER: &str = "0.37.1";
 
+/// The toolchain that compiles the crate for a memory that threads share: the standard library must be compiled for that too, which
+/// stable toolchains do not do.
+pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
+
 /// The version that `Cargo.toml` pins wasm-bindgen to. The generated glue and the crate must be one version, so the
 /// pin must be exact (`"=X.Y.Z"`); anything else is an error that says so.
 pub(crate) fn wasm_bindgen(cargo_toml: &str) -> Result<String, String> {

@@ -8,8 +8,8 @@ const TYPES = {
   ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json", ".wasm": "application/wasm",
 };
 
-/** `types` overrides content types; `null` sends none. Returns the address and a function that stops the server. */
-export async function serve(folder, types = {}) {
+/** `types` overrides content types; `null` sends none; `headers` go with every file. Returns the address and a function that stops the server. */
+export async function serve(folder, types = {}, headers = {}) {
   const server = createServer(async (request, response) => {
     const path = join(folder, normalize(decodeURIComponent(new URL(request.url, "http://local").pathname)));
     const found = await stat(path).catch(() => undefined);
@@ -19,7 +19,7 @@ export async function serve(folder, types = {}) {
       return;
     }
     const type = { ...TYPES, ...types }[extname(file)];
-    response.writeHead(200, type ? { "content-type": type } : {});
+    response.writeHead(200, { ...headers, ...(type ? { "content-type": type } : {}) });
     createReadStream(file).on("error", () => response.destroy()).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `rust.rs` | the wasm target, clippy and rustfmt |
 //! | `cargo_tool.rs` | wasm-bindgen's command line, wasm-pack and geckodriver, at their pinned versions |
+//! | `nightly.rs` | the toolchain for `thermocline/threads`, with the standard library's sources |
 //! | `npm.rs` | Node itself, and the dependencies of a folder with a `package.json` |
 //! | `browser.rs` | Chromium and its driver |
 //! | `firefox.rs` | Firefox and its driver |
@@ -16,6 +17,7 @@ mod debian;
 pub(crate) mod firefox;
 #[cfg(all(test, unix))]
 mod machine_tests;
+pub(crate) mod nightly;
 pub(crate) mod npm;
 pub(crate) mod python;
 pub(crate) mod rust;

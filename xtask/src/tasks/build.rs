@@ -1,31 +1,64 @@
 //! `build`: the wasm and the package.
 //!
 //! 1. cargo compiles the crate to wasm, optimized.
-//! 2. `pkg/build.mjs` makes the glue, shrinks the wasm and compiles the facade.
-//! 3. The sizes are printed.
+//! 2. Where there is the toolchain for it, the same for a memory that threads share.
+//! 3. `pkg/build.mjs` makes the glue, shrinks the wasm and compiles the facade.
+//! 4. The sizes are printed.
 
 use std::path::{Path, PathBuf};
 
+use crate::pins::NIGHTLY;
 use crate::repo::Repo;
 use crate::{output, run, setup};
+
+/// What rustc gets for a memory that threads share, instead of what `.cargo/config.toml` says. The linker's arguments are not implied
+/// by the first; the exports are what wasm-bindgen starts a thread by.
+const SHARED: [&str; 9] = [
+    "-Ctarget-feature=+simd128,+atomics,+bulk-memory",
+    "-Cllvm-args=-inline-threshold=40",
+    "-Clink-arg=--shared-memory",
+    "-Clink-arg=--import-memory",
+    "-Clink-arg=--max-memory=4294967296",
+    "-Clink-arg=--export=__wasm_init_tls",
+    "-Clink-arg=--export=__tls_size",
+    "-Clink-arg=--export=__tls_align",
+    "-Clink-arg=--export=__tls_base",
+];
 
 /// Installs what is missing and builds.
 pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     setup::for_build(repo)?;
-    compile(repo)
+    let threads = setup::nightly::ensure(repo);
+    if let Err(why) = &threads {
+        output::line(format_args!("  thermocline/threads is LEFT OUT: {why}"));
+    }
+    compile(repo, threads.is_ok())
 }
 
-/// Builds on a machine that is set up.
-pub(crate) fn compile(repo: &Repo) -> Result<(), String> {
+/// Builds on a machine that is set up, with `thermocline/threads` or without it.
+pub(crate) fn compile(repo: &Repo, with_threads: bool) -> Result<(), String> {
     run::run(repo.cargo().args(["build", "--release", "--target", "wasm32-unknown-unknown", "--lib"]))?;
     let wasm = repo.target().join("wasm32-unknown-unknown/release/thermocline.wasm");
     if !wasm.is_file() {
         return Err(format!("cargo built no {}", wasm.display()));
     }
-    run::run(repo.command("npm").args(["run", "build", "--"]).arg(&wasm).current_dir(repo.at("pkg")))?;
+    let shared = if with_threads { Some(compile_shared(repo)?) } else { None };
+    let mut build = repo.command("npm");
+    run::run(build.args(["run", "build", "--"]).arg(&wasm).args(&shared).current_dir(repo.at("pkg")))?;
     print_sizes(repo, &wasm);
     output::line("  pkg/ is ready for `npm pack`");
     Ok(())
+}
+
+/// Compiles crate and standard library for a memory that threads share, in a folder of their own.
+fn compile_shared(repo: &Repo) -> Result<PathBuf, String> {
+    let target = repo.target().join("threads");
+    let mut cargo = repo.command("rustup");
+    cargo.args(["run", NIGHTLY, "cargo", "build", "--release", "--target", "wasm32-unknown-unknown", "--lib"]);
+    cargo.args(["--features", "rayon", "-Z", "build-std=std,panic_abort", "--target-dir"]).arg(&target);
+    // The cargo that runs this task has named its own compiler.
+    run::run(cargo.env_remove("RUSTC").env("CARGO_ENCODED_RUSTFLAGS", SHARED.join("\u{1f}")))?;
+    Ok(target.join("wasm32-unknown-unknown/release/thermocline.wasm"))
 }
 
 fn print_sizes(repo: &Repo, compiled: &Path) {

@@ -19,6 +19,8 @@ const PACKAGE: [(&str, &str, bool); 4] = [
     ("package, Chromium", "test:browser", true),
     ("package, installed", "test:packaging", true),
 ];
+/// `thermocline/threads`, where the toolchain for it can be had.
+const THREADS: (&str, &str) = ("package, threads", "test:threads");
 /// The crate's tests, compiled to wasm.
 const WASM_IN_NODE: &str = "tests, wasm in Node";
 const WASM_IN_CHROMIUM: &str = "tests, wasm in Chromium";
@@ -75,12 +77,28 @@ fn native(repo: &Repo, report: &Report) {
 
 /// The package, and the crate's tests in what it is compiled to wasm for.
 fn wasm(repo: &Repo, browser: Option<&Browser>, report: &Report) {
-    let built = report.stage("build", || build::compile(repo));
+    let threads = setup::nightly::ensure(repo);
+    let built = report.stage("build", || build::compile(repo, threads.is_ok()));
     if built {
         package(repo, browser, report);
+        let (stage, script) = THREADS;
+        match &threads {
+            Ok(()) => {
+                report.tests(stage, || {
+                    needed(browser)?;
+                    run::run_tests(&mut npm_script(repo, "pkg", script, browser))
+                });
+            }
+            Err(why) => report.absent(stage, why),
+        }
         demonstration(repo, browser, report);
     } else {
-        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([PACKAGE_IN_FIREFOX.0, HANDED_ON.0, DEMONSTRATION]);
+        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([
+            THREADS.0,
+            PACKAGE_IN_FIREFOX.0,
+            HANDED_ON.0,
+            DEMONSTRATION,
+        ]);
         stages.for_each(|stage| report.blocked(stage, "the build failed"));
     }
     let mut firefox = Err("it is named wrongly".to_owned());

@@ -1,0 +1,7 @@
+// As ../load.browser.ts: the one file that an index with threads needs.
+import { fetched } from "../load.browser.js";
+import type { WasmFile } from "../module.js";
+
+export function load(file: WasmFile): Promise<WebAssembly.Module> {
+  return fetched(new URL("./thermocline-threads.wasm", import.meta.url).href, file);
+}

@@ -1,0 +1,18 @@
+// Threads in a browser's worker: workers of that.
+import { SCRIPT, type Needed, type Platform } from "./threads.js";
+
+const SOURCE = `onmessage = ({ data }) => (${SCRIPT})(data, () => postMessage(0));`;
+
+export const platform: Platform = {
+  cores: () => navigator.hardwareConcurrency,
+  start(needed: Needed) {
+    const url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
+    const worker = new Worker(url);
+    const ready = new Promise<void>((resolve, reject) => {
+      worker.onmessage = () => resolve();
+      worker.onerror = ({ message }) => reject(new Error(message || "its script is refused; does a content security policy lack worker-src blob:?"));
+    });
+    worker.postMessage(needed);
+    return { ready: ready.finally(() => URL.revokeObjectURL(url)), end: () => worker.terminate() };
+  },
+};

@@ -1,0 +1,50 @@
+// As ../search-many.ts, with many queries at once by all threads.
+import { booleanOf, checkAborted, functionOf, numberOf, optionsOf, signalOf } from "../guard.js";
+import { gathered, hitsAt, SLICE_MS, vectorsOf, type Reading } from "../search-many.js";
+import { Slice } from "../turn.js";
+import type { ManyHits, SearchManyOptions, Vector } from "../types.js";
+import type { Handle } from "./handle.js";
+import type { RawIndex } from "./raw.js";
+
+/** So many queries go into one call: enough for all threads to have some, and few enough for a slice. */
+const TOGETHER = 64;
+
+export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
+  handle.checkOpen();
+  const given = optionsOf(options);
+  const k = numberOf("k", given.k);
+  const ef = numberOf("ef", given.ef);
+  const rerank = booleanOf("rerank", given.rerank);
+  const onProgress = functionOf("onProgress", given.onProgress);
+  const signal = signalOf(given.signal);
+  const vectors = vectorsOf(queries, dimensions);
+  const total = vectors.length;
+  const ids: (number | string)[][] = [];
+  const distances: Float32Array[] = [];
+  const slice = new Slice(SLICE_MS);
+
+  const answerSome = (raw: RawIndex): void => {
+    do {
+      const some = vectors.slice(ids.length, ids.length + TOGETHER);
+      let at = handle.searchMany(raw, some, dimensions, k, ef, rerank);
+      const { doubles } = handle;
+      for (let i = 0; i < some.length; i++) {
+        const [own, away] = hitsAt(raw, doubles, at);
+        at += 1 + 3 * own.length;
+        ids.push(own);
+        distances.push(away);
+      }
+    } while (ids.length < total && !slice.over);
+  };
+
+  while (ids.length < total) {
+    await reading((raw) => answerSome(raw as RawIndex));
+    onProgress?.({ done: ids.length, total, phase: "search" });
+    if (ids.length < total) {
+      await slice.next();
+      handle.checkOpen();
+      checkAborted(signal);
+    }
+  }
+  return gathered(ids, distances);
+}

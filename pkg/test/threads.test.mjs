@@ -1,0 +1,204 @@
+// "thermocline/threads", through the tarball: in Node, and in a worker of a page that is cross-origin isolated, in headless Chromium.
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch } from "./support/chromium.mjs";
+import { PKG, pack, project, remove, run } from "./support/project.mjs";
+import { serve } from "./support/server.mjs";
+
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+/** Runs in each place: what is seen with so many threads, of rows with all that a row can have. */
+const SCENARIO = `
+  const dimensions = 32;
+  const vectors = Float32Array.from({ length: 3000 * dimensions }, (_, i) => Math.sin(i * 1.7 + (i % dimensions) ** 2));
+  const ids = Array.from({ length: 3000 }, (_, i) => (i % 3 ? 2 * i : "row " + i));
+  const payloads = Array.from({ length: 3000 }, (_, i) => (i % 2 ? { i } : new Uint8Array([i & 255])));
+  const queries = vectors.subarray(0, 300 * dimensions);
+  const seen = async ({ VectorIndex }, threads) => {
+    const index = await VectorIndex.memory({ dimensions, seed: 7, threads });
+    await index.insertMany({ vectors, ids, payloads });
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await index.export()));
+    const hits = await index.searchMany(queries, { k: 3, ef: 40 });
+    const { ok } = await index.check();
+    const { payload } = await index.get("row 3");
+    await index.close();
+    return { digest: [...digest], ids: hits.ids, distances: [...hits.distances], ok, payload };
+  };
+`;
+const tidy = [];
+let folder;
+
+before(async () => {
+  const packed = await pack();
+  tidy.push(() => remove(packed.folder));
+  folder = await project(join(PKG, "packaging/node-esm"), packed.tarball);
+  tidy.push(() => remove(folder));
+});
+
+after(async () => {
+  for (const step of tidy.reverse()) await step();
+});
+
+/** What a script of the project prints, as JSON. It has to end by itself. */
+async function inNode(name, text) {
+  await writeFile(join(folder, name), text);
+  return JSON.parse(await run(process.execPath, [name], { cwd: folder, timeout: 60_000 }));
+}
+
+test("in Node the same rows make the same index with any number of threads, and the same hits as without", async () => {
+  const [one, two, five, worker, plain] = await inNode("same.mjs", `
+    import { Worker } from "node:worker_threads";
+    import * as threaded from "thermocline/threads";
+    import * as thermocline from "thermocline";
+    ${SCENARIO}
+    const index = await threaded.VectorIndex.memory({ dimensions, seed: 7 });
+    await index.insertMany({ vectors, ids, payloads });
+    const copy = await thermocline.VectorIndex.import(await index.export());
+    await index.close();
+    const { ids: found, distances } = await copy.searchMany(queries, { k: 3, ef: 40 });
+    const inWorker = new Worker(\`import("thermocline/threads").then(async (threaded) => { ${SCENARIO.replaceAll("`", "")} require("node:worker_threads").parentPort.postMessage(await seen(threaded, 2)); });\`, { eval: true });
+    const worker = await new Promise((resolve, reject) => inWorker.once("message", resolve).once("error", reject));
+    console.log(JSON.stringify([await seen(threaded, 1), await seen(threaded, 2), await seen(threaded, 5), worker, { ids: found, distances: [...distances] }]));
+  `);
+  assert.equal(one.ok, true);
+  assert.deepEqual(one.payload, { i: 3 });
+  for (const other of [two, five, worker]) assert.deepEqual(other, one);
+  assert.deepEqual([plain.ids, plain.distances], [one.ids, one.distances]);
+});
+
+test("where records are few enough to be linked one at a time, it is the same index as without threads, byte for byte", async () => {
+  const [threaded, plain] = await inNode("few.mjs", `
+    import * as threaded from "thermocline/threads";
+    import * as thermocline from "thermocline";
+    const made = async ({ VectorIndex }, options) => {
+      const index = await VectorIndex.memory({ dimensions: 3, seed: 3, ...options });
+      await index.insertMany(Array.from({ length: 63 }, (_, i) => ({ id: "row " + i, vector: [Math.sin(i), i % 7, 1], payload: i })));
+      const bytes = [...(await index.export())];
+      await index.close();
+      return bytes;
+    };
+    console.log(JSON.stringify([await made(threaded, { threads: 2 }), await made(thermocline)]));
+  `);
+  assert.deepEqual(threaded, plain);
+});
+
+test("threads end when their index closes, and where none is made; a process that closes nothing ends", async () => {
+  const seen = await inNode("ends.mjs", `
+    import diagnostics from "node:diagnostics_channel";
+    let started = 0;
+    let running = 0;
+    let ended = () => {};
+    diagnostics.subscribe("worker_threads", ({ worker }) => {
+      started += 1;
+      running += 1;
+      worker.once("exit", () => { running -= 1; ended(); });
+    });
+    const left = async (count) => { while (running > count) await new Promise((resolve) => (ended = resolve)); return running; };
+    const { VectorIndex, ThermoclineError } = await import("thermocline/threads");
+    const codeOf = (promise) => promise.then(() => "none", (error) => (error instanceof ThermoclineError ? error.code : String(error)));
+    const codes = [
+      await codeOf(VectorIndex.memory({ dimensions: 0, threads: 2 })), await codeOf(VectorIndex.memory({ dimensions: 2, threads: 0 })), await codeOf(VectorIndex.memory({ dimensions: 2, threads: 65 })),
+      await codeOf(VectorIndex.import(new Uint8Array(3), { threads: 2 })), await codeOf(VectorIndex.open("a folder")), await codeOf(VectorIndex.destroy("a folder")), await codeOf(VectorIndex.import(new Uint8Array(3), { name: "a folder" })),
+    ];
+    const none = started;
+    const index = await VectorIndex.memory({ dimensions: 2, threads: 3 });
+    const with3 = running;
+    await index.insertMany(Array.from({ length: 500 }, (_, i) => ({ vector: [1, i] })));
+    await index.reload();
+    const afterReload = await left(2);
+    const { ids } = await index.searchMany([[1, 0]], { k: 1 });
+    await index.close();
+    const afterClose = await left(0);
+    await VectorIndex.memory({ dimensions: 2, threads: 2 });
+    console.log(JSON.stringify({ codes, none, with3, afterReload, ids, afterClose }));
+  `);
+  const option = "INVALID_OPTION";
+  assert.deepEqual(seen, { codes: [option, option, option, "CORRUPT", option, option, option], none: 0, with3: 2, afterReload: 2, ids: [0], afterClose: 0 });
+});
+
+test("a row that is wrong changes nothing, and is named; a signal ends the call between two batches", async () => {
+  const seen = await inNode("wrong.mjs", `
+    import { VectorIndex } from "thermocline/threads";
+    const index = await VectorIndex.memory({ dimensions: 2, threads: 2 });
+    const rows = Array.from({ length: 9000 }, (_, i) => ({ vector: [1, i] }));
+    const refused = await index.insertMany([...rows.slice(0, 20), { vector: [1, NaN] }]).catch(({ code, message }) => [code, message.slice(0, 7)]);
+    const twice = await index.insertMany([{ id: 1, vector: [1, 2] }, { id: 1, vector: [1, 2] }]).catch(({ code }) => code);
+    const before = index.size;
+    const stop = new AbortController();
+    const aborted = await index.insertMany(rows, { signal: stop.signal, onProgress: ({ done }) => done > 100 && stop.abort() }).catch(({ code }) => code);
+    const { ok } = await index.check();
+    console.log(JSON.stringify({ refused, twice, before, aborted, isPart: index.size > 100 && index.size < 9000, ok }));
+  `);
+  assert.deepEqual(seen, { refused: ["INVALID_VECTOR", "row 20:"], twice: "DUPLICATE_ID", before: 0, aborted: "ABORTED", isPart: true, ok: true });
+});
+
+test("from CommonJS", async () => {
+  await writeFile(join(folder, "common.cjs"), `
+    const { VectorIndex } = require("thermocline/threads");
+    VectorIndex.memory({ dimensions: 2, threads: 2 }).then(async (index) => {
+      await index.insertMany(Array.from({ length: 500 }, (_, i) => ({ vector: [1, i] })));
+      console.log(JSON.stringify([index.size, await index.check()]));
+    });
+  `);
+  const [size, { ok }] = JSON.parse(await run(process.execPath, ["common.cjs"], { cwd: folder, timeout: 60_000 }));
+  assert.deepEqual([size, ok], [500, true]);
+});
+
+test("in TypeScript, strict", async () => {
+  await writeFile(join(folder, "typed.ts"), `
+    import { ThermoclineError, VectorIndex, type Hit, type ThreadsOptions } from "thermocline/threads";
+    const options: ThreadsOptions = { threads: 2 };
+    export async function typed(bytes: Uint8Array): Promise<Hit[]> {
+      const index: VectorIndex = await VectorIndex.memory({ dimensions: 3, ...options });
+      await using copy = await VectorIndex.import(bytes, { ef: 20, threads: 2 });
+      await index.insertMany([{ vector: [1, 2, 3] }]);
+      return copy.search([1, 2, 3]).catch((error: unknown) => (error instanceof ThermoclineError && error.code === "NO_THREADS" ? [] : Promise.reject(error)));
+    }
+    // @ts-expect-error dimensions is required
+    export const missing = VectorIndex.memory({ threads: 2 });
+  `);
+  const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,esnext.disposable,dom", "--module", "nodenext", "--types", ""];
+  await run(process.execPath, [join(PKG, "node_modules/typescript/bin/tsc"), ...options, "typed.ts"], { cwd: folder });
+});
+
+test("in Chromium: the same in a worker of an isolated page, and where there can be no threads an error that says what to do", async () => {
+  await writeFile(join(folder, "worker.js"), `
+    import * as threaded from "./node_modules/thermocline/dist/threads.browser.js";
+    ${SCENARIO}
+    Promise.all([1, 2].map((threads) => seen(threaded, threads))).then(postMessage, ({ code, message }) => postMessage({ code, message }));
+  `);
+  await writeFile(join(folder, "index.html"), "<!doctype html><title>threads</title>");
+  const inWorker = () => new Promise((resolve, reject) => {
+    const worker = new Worker("/worker.js", { type: "module" });
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+  const inPage = async () => {
+    const { VectorIndex } = await import("/node_modules/thermocline/dist/threads.browser.js");
+    return VectorIndex.memory({ dimensions: 2 }).catch(({ code, message }) => ({ code, message }));
+  };
+  const browser = await launch();
+  tidy.push(() => browser.close());
+  for (const isIsolated of [true, false]) {
+    const server = await serve(folder, {}, isIsolated ? ISOLATED : {});
+    try {
+      const page = await browser.newPage();
+      await page.goto(server.url);
+      const worker = await page.evaluate(inWorker);
+      const refused = await page.evaluate(inPage);
+      assert.equal(refused.code, "NO_THREADS");
+      if (isIsolated) {
+        assert.equal(worker[0].ok, true);
+        assert.deepEqual(worker[1], worker[0]);
+        assert.match(refused.message, /in a worker/);
+      } else {
+        assert.equal(worker.code, "NO_THREADS");
+        for (const { message } of [worker, refused]) assert.match(message, /Cross-Origin-Opener-Policy/);
+      }
+      await page.close();
+    } finally {
+      await server.stop();
+    }
+  }
+});

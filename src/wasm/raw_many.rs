@@ -1,0 +1,134 @@
+//! The exported class: many records, or the hits of many queries, in one call, by all threads.
+
+use super::raw_index::{Inner, RawIndex};
+use super::raw_search::{add_hits, asked};
+use super::values;
+use crate::index::{Error, NewRecord, batch_len};
+use crate::types::{Candidate, Id};
+use core::ops::Range;
+use js_sys::{Array, Float32Array, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// What is gathered for such a call, or found by one.
+#[derive(Debug, Default)]
+pub(super) struct Many {
+    rows: Vec<Row>,
+    vectors: Vec<f32>,
+    payloads: Vec<u8>,
+    found: Vec<Vec<Candidate>>,
+}
+
+/// A record to be inserted, and where the rest of it is.
+#[derive(Debug)]
+struct Row {
+    id: Option<Id>,
+    vector: Range<usize>,
+    payload: Option<(u8, Range<usize>)>,
+    expires_ms: Option<f64>,
+}
+
+/// Makes a buffer longer by so much, and says where that is.
+fn room<T: Copy + Default>(buffer: &mut Vec<T>, len: u32) -> Result<Range<usize>, Error> {
+    let start = buffer.len();
+    buffer.try_reserve(len as usize).map_err(|_| Error::OutOfMemory)?;
+    buffer.resize(start + len as usize, T::default());
+    Ok(start..buffer.len())
+}
+
+impl Many {
+    fn records(&self) -> Result<Vec<NewRecord<'_>>, Error> {
+        let mut records = Vec::new();
+        records.try_reserve_exact(self.rows.len()).map_err(|_| Error::OutOfMemory)?;
+        for Row { id, vector, payload, expires_ms } in &self.rows {
+            let id = id.as_ref().map(Id::try_clone).transpose()?;
+            let payload =
+                payload.as_ref().map(|(kind, place)| values::payload_of(*kind, &self.payloads[place.clone()]));
+            let (vector, payload) = (&self.vectors[vector.clone()], payload.transpose()?);
+            records.push(NewRecord { id, vector, payload, expires_ms: *expires_ms });
+        }
+        Ok(records)
+    }
+
+    fn forget_rows(&mut self) {
+        self.rows.clear();
+        self.vectors.clear();
+        self.payloads.clear();
+    }
+}
+
+#[wasm_bindgen]
+impl RawIndex {
+    /// How many records one call of `insertGathered` should get, so that it depends on the index alone what comes of it.
+    #[wasm_bindgen(getter, js_name = batchLength)]
+    pub fn batch_length(&self) -> Result<u32, JsValue> {
+        Ok(batch_len(self.borrow()?.index.len()) as u32)
+    }
+
+    /// Adds a record to those for `insertGathered`. Without an id it is to get the next number.
+    pub fn gather(
+        &self,
+        id: &JsValue,
+        vector: &Float32Array,
+        kind: u8,
+        bytes: Option<Uint8Array>,
+        expires: Option<f64>,
+    ) -> Result<(), JsValue> {
+        let id = if id.is_undefined() { None } else { Some(values::id(id)?) };
+        let Many { rows, vectors, payloads, .. } = &mut self.borrow()?.many;
+        rows.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+        let place = room(vectors, vector.length())?;
+        vector.copy_to(&mut vectors[place.clone()]);
+        let payload = match bytes {
+            None => None,
+            Some(bytes) => {
+                let place = room(payloads, bytes.length())?;
+                bytes.copy_to(&mut payloads[place.clone()]);
+                Some((kind, place))
+            }
+        };
+        rows.push(Row { id, vector: place, payload, expires_ms: expires });
+        Ok(())
+    }
+
+    /// Inserts what was gathered, all or none, and returns the ids. Nothing is gathered after it.
+    #[wasm_bindgen(js_name = insertGathered)]
+    pub fn insert_gathered(&self) -> Result<Array, JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, many, .. } = &mut *inner;
+        let ids = many.records().and_then(|records| index.insert_many(&records));
+        many.forget_rows();
+        Ok(ids?.iter().map(values::id_to_js).collect())
+    }
+
+    /// Gives up what was gathered, when one of it was refused.
+    #[wasm_bindgen(js_name = forgetGathered)]
+    pub fn forget_gathered(&self) -> Result<(), JsValue> {
+        self.borrow()?.many.forget_rows();
+        Ok(())
+    }
+
+    /// As `queryAt`, for so many queries, one after the other.
+    #[wasm_bindgen(js_name = queriesAt)]
+    pub fn queries_at(&self, count: usize) -> Result<u32, JsValue> {
+        let mut inner = self.borrow()?;
+        let Inner { index, vector, .. } = &mut *inner;
+        values::resize(vector, count.saturating_mul(index.config().dimensions))?;
+        Ok(vector.as_ptr().addr() as u32)
+    }
+
+    /// The address of the hits of each of them, as those of `search`, one after the other.
+    #[wasm_bindgen(js_name = searchMany)]
+    pub fn search_many(&self, k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -> Result<u32, JsValue> {
+        let asked = asked(k, ef, rerank)?;
+        let mut inner = self.borrow()?;
+        let Inner { index, vector, hits, many: Many { found, .. }, .. } = &mut *inner;
+        let count = vector.len() / index.config().dimensions;
+        found.try_reserve(count.saturating_sub(found.len())).map_err(|_| Error::OutOfMemory)?;
+        found.resize_with(count, Vec::new);
+        index.search_slots_of_many(vector, &asked, found)?;
+        hits.clear();
+        found.iter().try_for_each(|found| add_hits(index, found, hits))?;
+        Ok(hits.as_ptr().addr() as u32)
+    }
+}
