@@ -52,8 +52,8 @@ export class Keeper {
   /** Why the last checkpoint failed, until somebody has been told. */
   #unsaid: unknown;
   #closing = false;
-  /** Closing has taken too long: what is left of it is of no use to anybody. */
-  #late = false;
+  /** Closing has taken too long, and what is left of it is of no use to anybody: what those who wait are told. */
+  #late: ThermoclineError | undefined;
   /** What ends the wait for each commit, checkpoint and read that is queued or under way, when closing takes too long. */
   readonly #unsettled = new Set<(error: unknown) => void>();
 
@@ -237,6 +237,7 @@ export class Keeper {
   /** The same, after which nothing of a record is in the store that was deleted and compacted away before. What fails is thrown. */
   async erased(): Promise<number> {
     let freed = 0;
+    this.#handle.checkOpen();
     await this.#linked(() => this.#closing);
     await this.#queue(async () => {
       this.#handle.checkOpen();
@@ -296,17 +297,16 @@ export class Keeper {
     const state = { failed: false };
     const ending = this.#end(state);
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
+    const late = new Promise<ThermoclineError>((resolve) => {
       timer = setTimeout(() => {
-        this.#late = true;
-        resolve();
+        this.#late = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
+        resolve(this.#late);
       }, Math.min(timeoutMs, LONGEST_MS));
     });
-    await Promise.race([ending, late]).finally(() => clearTimeout(timer));
+    const error = await Promise.race([ending, late]).finally(() => clearTimeout(timer));
     // What fails after this is nobody's: by the race it has been looked at.
-    if (!this.#late) return;
+    if (!error) return;
     this.#place.cut();
-    const error = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
     for (const giveUp of this.#unsettled) giveUp(error);
     if (state.failed || this.#committing || this.#next) throw error;
   }
@@ -342,6 +342,8 @@ export class Keeper {
         .then(() => run(() => (end = () => resolve())))
         .then(resolve, reject)
         .then(() => void this.#unsettled.delete(giveUp));
+      // What comes after it may wait for a store that never answers.
+      if (this.#late) giveUp(this.#late);
     });
     // Whoever waits is told; that nobody does is no error.
     done.catch(() => {});
@@ -370,7 +372,7 @@ export class Keeper {
     if (this.#handle.refusal) return;
     this.#unsaid = undefined;
     try {
-      if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked(() => this.#late))) return;
+      if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked(() => this.#late !== undefined))) return;
       await this.#handle.keep((raw) => raw.checkpoint());
     } catch (error) {
       this.#unsaid = error;

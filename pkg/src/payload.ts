@@ -1,5 +1,5 @@
 // Payloads cross into the core as bytes with a kind: 0 none, 1 JSON text in UTF-8, 2 the caller's own bytes.
-import { fail, typedArrayName } from "./guard.js";
+import { fail, shown, typedArrayName } from "./guard.js";
 import type { Payload } from "./types.js";
 
 /** A payload on its way in. */
@@ -24,7 +24,7 @@ export function encodePayload(payload: unknown): Encoded {
   } catch (error) {
     fail("INVALID_OPTION", `payload: JSON cannot carry it: ${(error as Error)?.message ?? error}`, error);
   }
-  if (text === undefined) fail("INVALID_OPTION", "payload: its toJSON gives nothing that JSON can carry");
+  if (text === undefined) fail("INVALID_OPTION", "payload: its toJSON gives nothing");
   // Longer than any payload may be: refused before a buffer of that size is asked for.
   if (text.length > MAX_BYTES) tooLong(text.length);
   return checked(1, encoder.encode(text));
@@ -39,8 +39,8 @@ function faithful(this: unknown, _key: string, value: unknown): unknown {
     typeof value === "function" || typeof value === "symbol" || typeof value === "bigint" ||
     (typeof value === "number" && !Number.isFinite(value)) ||
     (value === undefined && Array.isArray(this)) ||
-    (typeof value === "object" && (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set));
-  if (lost) throw new TypeError(`a ${typeof value === "object" ? Object.prototype.toString.call(value).slice(8, -1) : typeof value} in it would be lost`);
+    (value !== null && typeof value === "object" && !/t (Object|Array)]$/.test(shown(value)));
+  if (lost) throw new TypeError(`${shown(value)} in it would be lost`);
   return value;
 }
 

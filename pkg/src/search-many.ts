@@ -1,9 +1,9 @@
 // searchMany: many queries, in slices; what they need of the store is read together.
-import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, shown, signalOf, typedArrayName } from "./guard.js";
+import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
 import { isCold, type Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
 import { Slice } from "./turn.js";
-import type { ManyHits, SearchManyOptions, Vector } from "./types.js";
+import type { ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
 import { vectorOf } from "./vector.js";
 
 /** As long as a slice of `insertMany`. */
@@ -16,12 +16,7 @@ export type Reading = <T>(use: (raw: RawIndex) => T) => T | Promise<T>;
 
 export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
   handle.checkOpen();
-  const given = optionsOf(options);
-  const k = numberOf("k", given.k);
-  const ef = numberOf("ef", given.ef);
-  const rerank = booleanOf("rerank", given.rerank);
-  const onProgress = functionOf("onProgress", given.onProgress);
-  const signal = signalOf(given.signal);
+  const { k, ef, rerank, onProgress, signal } = checkedOptions(options);
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
   // Of each query as it is answered, so that an answer may come before those of the queries before it.
@@ -90,6 +85,20 @@ export function hitsAt(raw: RawIndex, doubles: Float64Array, at: number): [(numb
   return [own, away];
 }
 
+/** The options, each of the right type. */
+export function checkedOptions(options: SearchManyOptions | undefined) {
+  const given = optionsOf(options) as SearchManyOptions & SearchOptions;
+  // `search` has them. Passed over, answers would be others than asked for, and nobody would notice.
+  for (const name of ["filter", "include"] as const) if (given[name] !== undefined) wrong(name, "nothing", given[name]);
+  return {
+    k: numberOf("k", given.k),
+    ef: numberOf("ef", given.ef),
+    rerank: booleanOf("rerank", given.rerank),
+    onProgress: functionOf("onProgress", given.onProgress),
+    signal: signalOf(given.signal),
+  };
+}
+
 /** The queries, each of the right length. */
 export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
   if (typedArrayName(queries) === "Float32Array") {
@@ -97,7 +106,7 @@ export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] 
     if (flat.length % dimensions !== 0) fail("DIMENSION_MISMATCH", `queries: expected a multiple of ${dimensions} values, got ${flat.length}`);
     return Array.from({ length: flat.length / dimensions }, (_, i) => flat.subarray(i * dimensions, (i + 1) * dimensions));
   }
-  if (!Array.isArray(queries)) fail("INVALID_OPTION", `queries: expected a Float32Array or an array of vectors, got ${shown(queries)}`);
+  if (!Array.isArray(queries)) wrong("queries", "a Float32Array or an array of vectors", queries);
   // A hole in the array is to be looked at as well, which `map` does not.
   return Array.from(queries, (query) => vectorOf(query, dimensions));
 }

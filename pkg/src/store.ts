@@ -6,6 +6,7 @@
  * A **key** is 1 to 64 characters of `a-z`, `0-9`, `-`, `.` and `/`, where `/` separates parts that are not empty and do not
  * begin with a dot. `commit`, and whatever begins with `lock.`, are no keys. A **value** is replaced as a whole by `commit`,
  * or grows at its end by `append`. A value of no bytes is a value: its key is read and listed like any other.
+ * A store without `append` is also given the names of pieces, which follow the key they belong to: `~` and ten digits.
  *
  * What must hold:
  *

@@ -213,7 +213,8 @@ impl<'a> LogReader<'a> {
 fn has_a_frame(bytes: &[u8], next_sequence: u64) -> bool {
     // Bytes that look like headers everywhere must not make this quadratic. Of such nobody can say that they are torn.
     let mut budget = bytes.len().saturating_mul(8);
-    for at in (ALIGNMENT..bytes.len()).step_by(ALIGNMENT) {
+    // At any byte: where a log is values of its own, one that was cut short leaves what follows it anywhere.
+    for at in 1..bytes.len() {
         let frame = bytes.get(at..).and_then(RawFrame::read).filter(|frame| {
             let ahead = frame.sequence.checked_sub(next_sequence);
             frame.entries > 0 && ahead.is_some_and(|ahead| ahead <= (bytes.len() / HEADER_BYTES) as u64)

@@ -2,8 +2,9 @@
 //!
 //! The name of an owner's file says who it is: `lock.<host>.<pid>.<start>.<random>`. Whoever wants to be the owner makes its
 //! file *first* and looks around *then*. Of two that do so at once, the second to make its file sees the first one's; so at
-//! most one finds itself alone, and it may be that neither does. There is nothing to wait for and nothing to steal: the file of a
-//! process of this machine that has ended is removed by whoever meets it, and any other means that somebody is there.
+//! most one finds itself alone. Who sees a name before its own gives up, and who has the first name looks again for a while, until the
+//! others have given up; an owner's file stays. There is nothing to steal: the file of a process of this machine that has ended is
+//! removed by whoever meets it, and any other means that somebody is there.
 
 use super::directory::{Folder, LOCK};
 use super::process;
@@ -12,6 +13,12 @@ use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+/// How often, and with what between, the first of several looks whether the others have given up.
+const LOOKS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The right to change a directory, until it is dropped.
 #[derive(Debug)]
@@ -29,14 +36,27 @@ pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     let own = own_name();
     folder.create(&own)?;
     let lock = Lock(folder.path().join(&own));
-    for name in folder.names()?.iter().filter(|name| name.starts_with(LOCK) && **name != own) {
-        if is_stale(name, &process::host()) {
-            folder.remove(name)?;
-        } else {
-            return Err(StoreError::Locked { by: owner(folder, name) });
+    for look in 1.. {
+        let Some(other) = first_other(folder, &own)? else { break };
+        if other < own || look == LOOKS {
+            return Err(StoreError::Locked { by: owner(folder, &other) });
         }
+        thread::sleep(PAUSE);
     }
     Ok(lock)
+}
+
+/// Of those who own the directory or want to, beside this one, the one whose name comes first. What ended owners have left is removed.
+fn first_other(folder: &Folder, own: &str) -> Result<Option<String>, StoreError> {
+    let mut first = None;
+    for name in folder.names()?.into_iter().filter(|name| name.starts_with(LOCK) && name != own) {
+        if is_stale(&name, &process::host()) {
+            folder.remove(&name)?;
+        } else if first.as_ref().is_none_or(|first| name < *first) {
+            first = Some(name);
+        }
+    }
+    Ok(first)
 }
 
 fn own_name() -> String {

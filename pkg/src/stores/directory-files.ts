@@ -77,11 +77,12 @@ export class Files {
     this.#fs = fs;
   }
 
-  /** Makes the directory, and those it is in, so that they outlive a loss of power. */
-  async create(): Promise<void> {
+  /** Makes the directory, and those it is in, so that they outlive a loss of power. False when it was there. */
+  async create(): Promise<boolean> {
     const first = await step(`creating ${this.path}`, () => this.#fs.mkdir(this.path, { recursive: true }));
-    if (first === undefined) return;
+    if (first === undefined) return false;
     for (let at = this.path; at.length >= first.length; at = dirname(at)) await this.sync(dirname(at));
+    return true;
   }
 
   /** Removes the directory unless there is something in it. */

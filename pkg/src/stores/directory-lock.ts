@@ -1,14 +1,19 @@
 // One writer for a directory: whoever owns the only lock file in it, lock.<host>.<pid>.<start>.<random>.
 //
-// Each creates its own before it looks for others, so of two who come together at most one owns; both may give up. The file
-// of a process that is gone is removed by the next writer: on the same host one can tell.
+// Each creates its own before it looks for others, so of those who come together at most one owns. Who sees a name before its own
+// gives up, and who has the first name looks again for a while, until the others have given up; an owner's file stays. The file of a
+// process that is gone is removed by the next writer: on the same host one can tell.
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
 import { fail } from "../guard.js";
 import type { Files } from "./directory-files.js";
 
 const PREFIX = "lock.";
+/** How often, and after how many milliseconds, the first of several looks whether the others have given up. */
+const LOOKS = 20;
+const PAUSE_MS = 10;
 
 /** What gives a lock back, and the names of the files that were there when it was taken. */
 export interface Lock {
@@ -23,13 +28,21 @@ export async function takeLock(files: Files): Promise<Lock> {
   const release = () => files.remove(own);
   await (await files.open(own, "wx")).close();
   try {
-    const names = (await files.names())!;
-    for (const name of names) {
-      if (!name.startsWith(PREFIX) || name === own) continue;
-      if (await isStale(name, host)) await files.remove(name);
-      else fail("LOCKED", `${files.path} is open for writing elsewhere, as the file ${name} in it says: remove that file when nobody is there`);
+    for (let looks = 1; ; looks += 1) {
+      const names = (await files.names())!;
+      const others: string[] = [];
+      for (const name of names) {
+        if (!name.startsWith(PREFIX) || name === own) continue;
+        if (await isStale(name, host)) await files.remove(name);
+        else others.push(name);
+      }
+      const [other] = others.sort();
+      if (other === undefined) return { release, names };
+      if (other < own || looks === LOOKS) {
+        fail("LOCKED", `${files.path} is open for writing elsewhere, as the file ${other} in it says: remove that file when nobody is there`);
+      }
+      await pause(PAUSE_MS);
     }
-    return { release, names };
   } catch (error) {
     await release().catch(() => {});
     throw error;

@@ -2,6 +2,7 @@
 //
 // The value of a key is a file with the key's name, `_` for each `/`. A new value is first written under the name with a `~`
 // and brought down to the medium. A commit of one value is a rename; of several, a journal (directory-journal.ts).
+import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fail } from "../guard.js";
@@ -23,7 +24,7 @@ const NOTHING: Journal = { puts: [], deletes: [] };
 export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Reads> {
   const files = new Files(resolve(path), fs);
   if (options.mode === "readonly") return new DirectoryReader(files);
-  await files.create();
+  const isNew = await files.create();
   const { release, names } = await takeLock(files);
   let changed: boolean;
   try {
@@ -32,7 +33,7 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
     await release().catch(() => {});
     throw error;
   }
-  return new DirectoryStore(files, options.durability === "strict", release, changed ? undefined : names);
+  return new DirectoryStore(files, options.durability === "strict", release, isNew, changed ? undefined : names);
 }
 
 /** As `openDirectory`, for an index. INVALID_OPTION, for writing, when the directory is full of other things. */
@@ -124,6 +125,8 @@ class DirectoryStore implements Reads {
   readonly #files: Files;
   readonly #strict: boolean;
   readonly #release: () => Promise<void>;
+  /** Made for this store, and nothing was ever to be kept in it. */
+  #isIdle: boolean;
   /** The value that was appended to last. Its file stays open: opening it each time is half the cost of an append. */
   #log: { name: string; handle: FileHandle } | undefined;
   /** Says why nothing can be done any more. */
@@ -131,10 +134,11 @@ class DirectoryStore implements Reads {
   /** The files that there are, until the first change: nobody else may make one. */
   #names: readonly string[] | undefined;
 
-  constructor(files: Files, strict: boolean, release: () => Promise<void>, names: readonly string[] | undefined) {
+  constructor(files: Files, strict: boolean, release: () => Promise<void>, isNew: boolean, names: readonly string[] | undefined) {
     this.#files = files;
     this.#strict = strict;
     this.#release = release;
+    this.#isIdle = isNew;
     this.#names = names;
   }
 
@@ -150,6 +154,7 @@ class DirectoryStore implements Reads {
 
   async commit({ puts, deletes }: Batch): Promise<void> {
     this.#end?.();
+    this.#isIdle = false;
     this.#names = undefined;
     const journal: Journal = { puts: puts.map(([key]) => nameOf(key)), deletes: deletes.map(nameOf) };
     const [first, ...others] = [...journal.puts, ...journal.deletes];
@@ -174,11 +179,14 @@ class DirectoryStore implements Reads {
 
   async append(key: string, bytes: Uint8Array): Promise<void> {
     this.#end?.();
+    this.#isIdle = false;
     this.#names = undefined;
     const name = nameOf(key);
     const handle = this.#log?.name === name ? this.#log.handle : await this.#openLog(name);
     await step(`appending to ${name} in ${this.#files.path}`, async () => {
       await handle.appendFile(bytes);
+      // What is written to a file that has no name any more is lost when it is closed.
+      if (!fstatSync(handle.fd).nlink) throw new Error("somebody has removed it");
       if (this.#strict) await handle.datasync();
     });
   }
@@ -189,6 +197,8 @@ class DirectoryStore implements Reads {
       await this.#closeLog();
     } finally {
       await this.#release();
+      // An index that could not be opened leaves no directory behind.
+      if (this.#isIdle) await this.#files.destroy();
     }
   }
 

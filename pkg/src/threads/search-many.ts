@@ -1,6 +1,6 @@
 // As ../search-many.ts, with many queries at once by all threads.
-import { booleanOf, checkAborted, functionOf, numberOf, optionsOf, signalOf } from "../guard.js";
-import { gathered, hitsAt, SLICE_MS, vectorsOf, type Reading } from "../search-many.js";
+import { checkAborted } from "../guard.js";
+import { checkedOptions, gathered, hitsAt, SLICE_MS, vectorsOf, type Reading } from "../search-many.js";
 import { Slice } from "../turn.js";
 import type { ManyHits, SearchManyOptions, Vector } from "../types.js";
 import type { Handle } from "./handle.js";
@@ -11,12 +11,7 @@ const TOGETHER = 64;
 
 export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
   handle.checkOpen();
-  const given = optionsOf(options);
-  const k = numberOf("k", given.k);
-  const ef = numberOf("ef", given.ef);
-  const rerank = booleanOf("rerank", given.rerank);
-  const onProgress = functionOf("onProgress", given.onProgress);
-  const signal = signalOf(given.signal);
+  const { k, ef, rerank, onProgress, signal } = checkedOptions(options);
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
   const ids: (number | string)[][] = [];

@@ -117,7 +117,8 @@ test("payloads that would not come back as they were given", async () => {
   cycle.self = cycle;
   const lost = [
     () => 1, Symbol("s"), 5n, cycle, NaN, Infinity, { f: () => 1 }, [Symbol("s")], { deep: [{ n: 1n }] }, [undefined], { x: -Infinity },
-    new Map([[1, 2]]), { set: new Set() }, new Float32Array(2), { bytes: new Uint8Array(2) }, new ArrayBuffer(2),
+    new Map([[1, 2]]), { set: new Set() }, new Float32Array(2), { bytes: new Uint8Array(2) }, new ArrayBuffer(2), /r/, new Error("e"),
+    { promise: Promise.resolve() }, new String("s"), [new Number(1)],
     { toJSON() { throw new Error("the caller's own"); } },
   ];
   for (const payload of lost) {

@@ -146,6 +146,24 @@ test("closing returns in time from a store that hangs, and closes that once it a
   await again.close();
 });
 
+// An erasing compaction came to its second part only after everybody else had been told, and waited for ever.
+test("a compaction that erases beside a store that hangs ends with the index", async () => {
+  for (const hanging of ["commit", "append"]) {
+    const store = new MapStore();
+    const index = await open(store);
+    await index.insertMany(rows(0, 400));
+    await index.flush();
+    await index.deleteMany(rows(0, 200).map(({ id }) => id));
+    store.before = (name) => (name === hanging ? new Promise(() => {}) : undefined);
+    const lost = hanging === "append" && index.insertWithId("lost", vectors[0]).catch((error) => error.code);
+    const erasing = index.compact({ erase: true }).catch((error) => error.code);
+    await pause(50);
+    await index.close({ timeoutMs: 60 }).catch(() => {});
+    assert.match(await erasing, /^(CLOSED|STORE_FAILED)$/, hanging);
+    if (lost) assert.equal(await lost, "STORE_FAILED");
+  }
+});
+
 test("a checkpoint that does not end in time is given up; nothing is lost, so closing succeeds", async () => {
   const store = new MapStore();
   const index = await open(store);

@@ -75,7 +75,7 @@ test("searchMany: bad input is an error", async () => {
   for (const queries of [[null], ["vector"], [new Float32Array(16).fill(NaN)], new Float32Array(32).fill(Infinity), new Float32Array(16)]) {
     await fails("INVALID_VECTOR", () => index.searchMany(queries));
   }
-  for (const options of [null, { k: 0 }, { k: "1" }, { ef: -1 }, { rerank: 1 }, { signal: 5 }, { onProgress: 5 }]) {
+  for (const options of [null, { k: 0 }, { k: "1" }, { ef: -1 }, { rerank: 1 }, { signal: 5 }, { onProgress: 5 }, { filter: () => false }, { include: { vector: true } }]) {
     await fails("INVALID_OPTION", () => index.searchMany(flat(2, 16), options));
   }
 });

@@ -25,6 +25,14 @@ test("a directory of other things is neither written into nor removed", async ()
   }
 });
 
+test("an index that cannot be opened leaves no directory", async () => {
+  for (const [code, options] of [["NOT_FOUND"], ["INVALID_OPTION", { dimensions: 0 }], ["INVALID_OPTION", { dimensions: 2, m: 3 }], ["INVALID_OPTION", { dimensions: 2, maxBytes: -1 }]]) {
+    const path = fresh();
+    await fails(code, () => VectorIndex.open(path, options));
+    await assert.rejects(() => readdir(path), { code: "ENOENT" });
+  }
+});
+
 test("destroying leaves what came to lie beside an index", async () => {
   const path = fresh();
   await mkdir(path, { recursive: true });

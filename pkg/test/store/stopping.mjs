@@ -49,7 +49,7 @@ export class Faulty {
       return this.#step(["write", name, all], () => handle.appendFile(all), () => handle.appendFile(all.subarray(0, all.length >> 1)));
     };
     const sync = () => this.#step([flags === "r" ? "syncdir" : "sync", name], () => handle.sync());
-    return { writeFile: write, appendFile: write, sync, datasync: sync, close: () => this.#close(handle) };
+    return { fd: handle.fd, writeFile: write, appendFile: write, sync, datasync: sync, close: () => this.#close(handle) };
   };
 
   /** Closes what a store that is given up has left open, as its end would. */

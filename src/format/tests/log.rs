@@ -81,6 +81,17 @@ fn a_cut_end_may_be_filled_with_anything() {
     }
 }
 
+/// Where nothing can be appended, each frame is a value of its own, and one that was cut short by any number of bytes moves all that
+/// follows it. Looked for at multiples of eight only, what followed was not seen, and the log was taken for one that ended there.
+#[test]
+fn a_frame_cut_short_before_another_is_corrupt() {
+    let ends = ends(&frozen::log(), DIMENSIONS);
+    for cut in 1..=ends[1] {
+        let bytes = [&LOG[..ends[1] - cut], &LOG[ends[1]..]].concat();
+        assert!(corrupt(&read(&bytes, DIMENSIONS, 1)), "{cut} bytes");
+    }
+}
+
 /// In the last frame a flipped bit cannot be told from a torn end. Before it, it is no end that a kill leaves.
 #[test]
 fn a_flipped_bit_is_corrupt_or_the_end() {

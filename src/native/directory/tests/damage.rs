@@ -110,3 +110,22 @@ fn a_full_medium_is_no_room_and_no_harm() {
     ready(store.close()).unwrap();
     assert_eq!(place.files(), map(&[("a", "new"), ("b", "new")]));
 }
+
+/// All gave up once, which left a directory that was free to nobody.
+#[test]
+fn of_many_who_come_together_one_owns() {
+    let place = Place::with(&[("a", "old")]);
+    for many in [2, 3, 6, 2, 3, 6] {
+        let start = std::sync::Barrier::new(many);
+        let come = || {
+            start.wait();
+            DirectoryStore::open(&place.0, RELAXED)
+        };
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..many).map(|_| scope.spawn(come)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let refused = outcomes.iter().filter(|one| matches!(one, Err(StoreError::Locked { .. }))).count();
+        assert_eq!((refused, outcomes.iter().filter(|one| one.is_ok()).count()), (many - 1, 1));
+    }
+}
