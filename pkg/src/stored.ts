@@ -22,19 +22,22 @@ export interface Given {
   readonly signal: AbortSignal | undefined;
 }
 
+/** So long a call that was aborted waits for the store to let go of what it holds. One that hangs lets go when it answers. */
+const LETTING_GO_MS = 250;
+
 /** The index in a place, made there if need be. */
 export async function opened(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   // While WebAssembly is compiled. Whether that fails is asked below.
   const holding = hold(wantedPlace(name, options));
   holding.catch(() => {});
-  return make(lent, core, signal, async (Raw, held) => (await held(() => holding)).open(Raw, core), holding);
+  return abortable(signal, make(lent, core, signal, async (Raw, held) => (await held(() => holding)).open(Raw, core), holding));
 }
 
 /** An index from bytes, in a place that is empty so far. */
 export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   const wanted = wantedPlace(name, options);
   if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
-  return make(lent, core, signal, async (Raw, held) => {
+  const making = make(lent, core, signal, async (Raw, held) => {
     const raw = Raw.import(bytes, core);
     try {
       await (await held(() => hold(wanted))).attach(raw);
@@ -44,11 +47,32 @@ export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { o
     }
     return raw;
   });
+  return abortable(signal, making);
 }
 
 /** Removes what is kept in a place. */
 export async function destroyed({ instance }: Lent, name: unknown, store: OpenOptions["store"]): Promise<void> {
   return destroy(wantedPlace(name, { store }), instance);
+}
+
+/** What is made, or ABORTED soon after the signal has fired, whether or not the store has answered by then. */
+async function abortable(signal: AbortSignal | undefined, making: Promise<Opened>): Promise<Opened> {
+  if (!signal) return making;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let fired = (): void => {};
+  const late = new Promise<undefined>((resolve) => {
+    fired = () => void (timer = setTimeout(() => resolve(undefined), LETTING_GO_MS));
+  });
+  signal.addEventListener("abort", fired);
+  try {
+    const made = await Promise.race([making, late]);
+    // What is still being made sees for itself that nobody wants it any more.
+    if (!made) checkAborted(signal);
+    return made!;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", fired);
+  }
 }
 
 /** Takes hold of the place for the index that is being made. */

@@ -69,7 +69,10 @@ export interface OpenOptions extends Partial<IndexOptions> {
   durability?: Durability;
   /** "readwrite", the default, is for one at a time: the next is LOCKED. "readonly" sees what was stored when it was opened. */
   mode?: Mode;
-  /** Gives up with ABORTED, at the next step, and gives back what was held. */
+  /**
+   * Gives up with ABORTED, at the next step, and gives back what was held. When the place does not answer, after a quarter of a second,
+   * and what was held is given back once it does.
+   */
   signal?: AbortSignal;
 }
 

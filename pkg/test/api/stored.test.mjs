@@ -165,6 +165,32 @@ for (const { label, place } of KINDS) {
   });
 }
 
+test("a Store that hangs while it is opened: an abort is heard, and the place is free once it answers", async () => {
+  const full = new MapStore();
+  const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store: full });
+  await index.insertMany(rows(0, 20));
+  await index.close();
+  for (const [hanging, values] of [["list", full.values], ["read", full.values], ["commit", new Map()]]) {
+    const store = new MapStore(values);
+    let answer;
+    store.before = (name) => (name === hanging && !answer ? new Promise((resolve) => (answer = resolve)) : undefined);
+    const controller = new AbortController();
+    const opening = VectorIndex.open("own", { dimensions: DIMENSIONS, store, signal: controller.signal });
+    opening.catch(() => {});
+    for (let i = 0; i < 200 && !answer; i++) await pause(5);
+    assert.ok(answer, hanging);
+    controller.abort();
+    await fails("ABORTED", () => opening);
+    assert.equal(store.calls.close, 0);
+    answer();
+    for (let i = 0; i < 200 && !store.calls.close; i++) await pause(5);
+    const again = await VectorIndex.open("own", { dimensions: DIMENSIONS, store: new MapStore(store.values) });
+    await again.close();
+    assert.equal(store.calls.close, 1);
+    assert.equal(store.broken, undefined);
+  }
+});
+
 for (const store of NAMES) {
   test(`${store}: a second writer is LOCKED, until the first has closed`, async () => {
     const name = fresh();
