@@ -29,7 +29,8 @@ export async function takeLock(files: Files): Promise<Lock> {
   await (await files.open(own, "wx")).close();
   try {
     for (let looks = 1; ; looks += 1) {
-      const names = (await files.names())!;
+      const names = await files.names();
+      if (!names) fail("STORE_FAILED", `${files.path} has been removed`);
       const others: string[] = [];
       for (const name of names) {
         if (!name.startsWith(PREFIX) || name === own) continue;

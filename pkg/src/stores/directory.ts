@@ -10,7 +10,7 @@ import type { Reads } from "../place.js";
 import type { Batch, StoreOptions } from "../store.js";
 import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
 import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
-import { takeLock } from "./directory-lock.js";
+import { takeLock, type Lock } from "./directory-lock.js";
 import { isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
@@ -24,8 +24,7 @@ const NOTHING: Journal = { puts: [], deletes: [] };
 export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Reads> {
   const files = new Files(resolve(path), fs);
   if (options.mode === "readonly") return new DirectoryReader(files);
-  const isNew = await files.create();
-  const { release, names } = await takeLock(files);
+  const { isNew, release, names } = await held(files);
   let changed: boolean;
   try {
     changed = await recover(files, names);
@@ -34,6 +33,17 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
     throw error;
   }
   return new DirectoryStore(files, options.durability === "strict", release, isNew, changed ? undefined : names);
+}
+
+/** The directory, made if need be, and its lock. Who had made it for nothing may be removing it, a few times at the most. */
+async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }> {
+  try {
+    return { isNew: await files.create(), ...(await takeLock(files)) };
+  } catch (error) {
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    if (cause?.code !== "ENOENT" || tries === 1) throw error;
+    return held(files, tries - 1);
+  }
 }
 
 /** As `openDirectory`, for an index. INVALID_OPTION, for writing, when the directory is full of other things. */
@@ -120,6 +130,13 @@ class DirectoryReader implements Reads {
   async close(): Promise<void> {}
 }
 
+/** A value that is appended to, and whether the system said when it was opened that its file has a name: not every one can tell. */
+interface OpenValue {
+  readonly name: string;
+  readonly handle: FileHandle;
+  readonly isNamed: boolean;
+}
+
 class DirectoryStore implements Reads {
   readonly takesRoom = true;
   readonly #files: Files;
@@ -128,7 +145,7 @@ class DirectoryStore implements Reads {
   /** Made for this store, and nothing was ever to be kept in it. */
   #isIdle: boolean;
   /** The value that was appended to last. Its file stays open: opening it each time is half the cost of an append. */
-  #log: { name: string; handle: FileHandle } | undefined;
+  #log: OpenValue | undefined;
   /** Says why nothing can be done any more. */
   #end: (() => never) | undefined;
   /** The files that there are, until the first change: nobody else may make one. */
@@ -182,11 +199,11 @@ class DirectoryStore implements Reads {
     this.#isIdle = false;
     this.#names = undefined;
     const name = nameOf(key);
-    const handle = this.#log?.name === name ? this.#log.handle : await this.#openLog(name);
+    const { handle, isNamed } = this.#log?.name === name ? this.#log : await this.#openLog(name);
     await step(`appending to ${name} in ${this.#files.path}`, async () => {
       await handle.appendFile(bytes);
       // What is written to a file that has no name any more is lost when it is closed.
-      if (!fstatSync(handle.fd).nlink) throw new Error("somebody has removed it");
+      if (isNamed && !fstatSync(handle.fd).nlink) throw new Error("somebody has removed it");
       if (this.#strict) await handle.datasync();
     });
   }
@@ -202,12 +219,12 @@ class DirectoryStore implements Reads {
     }
   }
 
-  async #openLog(name: string): Promise<FileHandle> {
+  async #openLog(name: string): Promise<OpenValue> {
     await this.#closeLog();
     const handle = await this.#files.open(name, "a");
-    this.#log = { name, handle };
+    const log = (this.#log = { name, handle, isNamed: fstatSync(handle.fd).nlink > 0 });
     if (this.#strict) await this.#files.sync();
-    return handle;
+    return log;
   }
 
   async #closeLog(): Promise<void> {

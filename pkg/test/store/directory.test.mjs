@@ -169,6 +169,17 @@ test("a directory that was made for nothing goes again, and one that was there s
   assert.deepEqual(await readdir(path), []);
 });
 
+test("whoever comes when a directory goes that was made for nothing makes it again", async () => {
+  for (let round = 0; round < 40; round++) {
+    const path = folder();
+    const first = await openDirectory(path);
+    const [, second] = await Promise.allSettled([first.close(), openDirectory(path)]);
+    if (second.status === "rejected") assert.equal(second.reason.code, "LOCKED", String(second.reason));
+    else await second.value.close();
+    await assert.rejects(() => readdir(path), { code: "ENOENT" });
+  }
+});
+
 test("what is appended to a file that somebody has removed is not stored", { skip: process.platform === "win32" }, async () => {
   const path = folder();
   const store = await openDirectory(path);
