@@ -5,8 +5,8 @@
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
 //  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
 //  3. the wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them
-//  4. esbuild bundles five scripts for each platform: the package itself; indexes in a store, one such store and the text of
-//     metrics, each loaded when it is asked for; and its worker entry
+//  4. esbuild bundles six scripts for each platform: the package itself; indexes in a store, one such store, the text of
+//     metrics and filter objects, each loaded when it is asked for; and its worker entry
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
 //  6. if there is the crate as cargo xtask build compiles it for a shared memory, the same is made of it for "thermocline/threads":
 //     one wasm file, one script for each platform, declarations
@@ -51,6 +51,9 @@ const SCRIPTS = [
   { entry: "metrics", out: "metrics.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
   { entry: "metrics", out: "metrics.node.js", platform: "node", format: "esm", index: "./index.node.js" },
   { entry: "metrics", out: "metrics.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+  { entry: "filter", out: "filter.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
+  { entry: "filter", out: "filter.node.js", platform: "node", format: "esm", index: "./index.node.js" },
+  { entry: "filter", out: "filter.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
   { entry: "entry.worker", out: "worker.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
   { entry: "entry.worker", out: "worker.node.js", platform: "node", format: "esm", index: "./index.node.js" },
   { entry: "entry.worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
@@ -96,7 +99,8 @@ async function bundle({ entry, out, platform, format, index }, alias, ...plugins
   await build({
     entryPoints: [join(HERE, `src/${entry}.ts`)],
     outfile: join(DIST, out),
-    alias,
+    // Its own entry for Node is CommonJS, of which nothing can be left out.
+    alias: { ...alias, sift: join(HERE, "node_modules/sift/es/index.js") },
     platform,
     format,
     target: "es2022",
@@ -120,6 +124,8 @@ for (const [name, index] of [["worker.d.ts", "./index.js"], ["worker.d.cts", "./
 if (shared) {
   for (const [name, index] of [["threads.d.ts", "./index.js"], ["threads.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), await threadsDeclarationsFrom(join(WASM, "types"), index));
 }
+// What is in the script of filters, and not ours.
+copyFileSync(join(HERE, "node_modules/sift/MIT-LICENSE.txt"), join(DIST, "LICENSE-sift"));
 for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
   if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
 }

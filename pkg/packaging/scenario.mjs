@@ -5,6 +5,7 @@ export async function scenario({ VectorIndex, ThermoclineError }, worker) {
   await index.insertWithId("east", Float32Array.of(1, 0, 0, 0), new Uint8Array([1, 2, 3]));
   const number = await index.insert([0.9, 0.1, 0, 0]);
   const hits = await index.search([1, 0, 0, 0], { k: 2 });
+  const filtered = await index.search([1, 0, 0, 0], { filter: { title: { $in: ["north", "south"] } } });
   await index.delete("north");
   const report = await index.compact();
   const bytes = await index.export();
@@ -15,6 +16,7 @@ export async function scenario({ VectorIndex, ThermoclineError }, worker) {
     number,
     nearest: hits.map((hit) => hit.id),
     payload: [...hits[0].payload],
+    filtered: filtered.map((hit) => hit.id),
     removed: report.tombstonesRemoved,
     copied: copy.size,
     error: [error instanceof ThermoclineError, error.name, error.code],
@@ -38,6 +40,7 @@ export const EXPECTED = {
   number: 0,
   nearest: ["east", 0],
   payload: [1, 2, 3],
+  filtered: ["north"],
   removed: 1,
   copied: 2,
   error: [true, "ThermoclineError", "DIMENSION_MISMATCH"],

@@ -2,8 +2,10 @@
 //
 // Closed is closed to callers: a stored index is still at work for its keeper then (keeper.ts), until it is freed.
 import { ThermoclineError } from "./errors.js";
+import type { Answers } from "./filter.js";
 import { fail } from "./guard.js";
 import type { RawIndex } from "./raw.js";
+import type { Id } from "./types.js";
 import { checkLength } from "./vector.js";
 
 /** Carries what a caller's own callback threw through the core, unchanged. */
@@ -57,6 +59,8 @@ export class Handle {
   #nextExpiry = -Infinity;
   /** Told when records may have expired. */
   onExpired = (): void => {};
+  /** What filter objects have said of records: see filter.ts. */
+  readonly said = new Map<string, Answers>();
   /** Told when the index closes, so that a call that waits for its caller's data need not wait on. */
   readonly onClose = new Set<() => void>();
 
@@ -149,10 +153,19 @@ export class Handle {
     this.#nextExpiry = Math.min(this.#nextExpiry, moment);
   }
 
+  /** To be called where a record goes, or all of them: from then on its id may be another's. */
+  forget(id?: Id): void {
+    for (const { of } of this.said.values()) {
+      if (id === undefined) of.clear();
+      else of.delete(id);
+    }
+  }
+
   #expire(raw: RawIndex): void {
     const now = Date.now();
     if (now < this.#nextExpiry) return;
     this.#nextExpiry = raw.expire(now);
+    this.forget();
     this.onExpired();
   }
 
@@ -185,6 +198,7 @@ export class Handle {
     this.#memory = memory;
     this.#forgetViews();
     this.#nextExpiry = -Infinity;
+    this.forget();
     return { old, returnedBytes };
   }
 

@@ -131,7 +131,10 @@ export interface SearchOptions {
   k?: number;
   /** Search width: more is slower and finds more of the true neighbours. Raised to `k` when smaller. */
   ef?: number;
-  /** Only records for whose id this returns true. It must be synchronous and must not use the index. Objects are INVALID_FILTER in this version. */
+  /**
+   * Only records for whose id this returns true: it must be synchronous and must not use the index. Or only those whose payloads match an
+   * object, which is to stay as it is until the search has ended.
+   */
   filter?: Filter | ((id: Id) => boolean);
   /** Order the hits by full-precision distance. Default true, unless quantization is "none". */
   rerank?: boolean;
@@ -174,7 +177,16 @@ export interface StoredRecord {
   payload?: Payload;
 }
 
-/** A predicate over payload fields. Not available in this version: INVALID_FILTER. */
+/**
+ * Conditions on payload fields, all of which must hold, as in MongoDB's queries: `{ lang: "en", year: { $gte: 1990 }, "author.name": { $in: names } }`.
+ * A field is a path with dots; a value of JSON means that one, and an array has it if an element has. Operators of a field: $eq, $ne,
+ * $gt, $gte, $lt, $lte (numbers or strings), $in, $nin, $all, $exists, $size, $elemMatch, $not, $regex with $options; and where fields
+ * stand $and, $or, $nor. Anything else is INVALID_FILTER, which says where. A payload that is no object has no fields; `{}` matches every record.
+ *
+ * There is no index of payloads: a record is looked at when a search first comes by, some microseconds each, in slices of 8 ms, and read
+ * if it is in the store only. What the filter said of it is remembered until the record changes, for the last 8 filters (a
+ * filter is the same when its JSON is), so the same question costs little the next time: some 40 bytes for each record that was looked at.
+ */
 export type Filter = { readonly [field: string]: unknown };
 
 /** Options of `compact`. */

@@ -128,7 +128,10 @@ export class VectorIndex implements AsyncDisposable {
   /** Adds a record under this id, in place of the one that has it, and of the time at which that one would expire. */
   async upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => raw.upsert(id, ready, kind, bytes, expires));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => {
+      this.#handle.forget(id);
+      raw.upsert(id, ready, kind, bytes, expires);
+    });
     if (put instanceof Promise) await put;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
@@ -156,8 +159,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * The nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION for the
-   * rest. Runs at once, within this call; what a filter throws comes back as it is. Records that are in the store only are read,
-   * all in one go, and then it runs again; a filter may so be asked twice. One whose block of the store is damaged comes back
+   * rest. Runs at once, within this call, unless its filter is an object, see `Filter`; what a filter throws comes back as it is. Records that
+   * are in the store only are read, all in one go, and then it runs again; a filter may so be asked twice. One whose block of the store is damaged comes back
    * without its payload, and `check` tells of it; with `include.vector` that is CORRUPT.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
@@ -167,16 +170,13 @@ export class VectorIndex implements AsyncDisposable {
     const k = numberOf("k", given.k);
     const ef = numberOf("ef", given.ef);
     const rerank = booleanOf("rerank", given.rerank);
-    const withPayload = (include === undefined || (booleanOf("include.payload", optionsOf(include).payload) ?? true)) && this.#handle.mayHavePayloads;
-    const withVector = include !== undefined && booleanOf("include.vector", include.vector) === true;
-    if (signal !== undefined) signalOf(signal);
-    if (filter !== undefined && typeof filter !== "function") {
-      fail("INVALID_FILTER", "filter: expected a function; filter objects are not available in this version");
-    }
+    const included = optionsOf(include);
+    const withPayload = (booleanOf("include.payload", included.payload) ?? true) && this.#handle.mayHavePayloads;
+    const withVector = booleanOf("include.vector", included.vector);
+    signalOf(signal);
     let vector = vectorOf(query, this.#dimensions);
-    const guarded = filter && this.#handle.guardFilter(filter);
-    const searched = this.#searching((raw) => {
-      let from = this.#handle.search(raw, vector, this.#dimensions, k, ef, rerank, guarded);
+    const find = (passes: ((id: Id) => boolean) | undefined) => this.#searching((raw) => {
+      let from = this.#handle.search(raw, vector, this.#dimensions, k, ef, rerank, passes);
       const { doubles } = this.#handle;
       const count = doubles[from++]!;
       const hits = new Array<Hit>(count);
@@ -199,9 +199,16 @@ export class VectorIndex implements AsyncDisposable {
       }
       return hits;
     });
+    // What is neither is told so there.
+    if (filter !== undefined && typeof filter !== "function") {
+      vector = vector.slice();
+      const { filtered } = await loaded("the script of filters", () => import("./filter.js"));
+      return filtered(this.#handle, (use) => this.#reading(use), filter, signal, find);
+    }
+    const found = find(filter && this.#handle.guardFilter(filter));
     // It runs again later, when the caller may have other things in its array.
-    if (searched instanceof Promise) vector = vector.slice();
-    return searched;
+    if (found instanceof Promise) vector = vector.slice();
+    return found;
   }
 
   /**
@@ -235,7 +242,7 @@ export class VectorIndex implements AsyncDisposable {
   /** Deletes; false when it was not there. O(1): the space comes back with a compaction. INVALID_ID. */
   async delete(id: Id): Promise<boolean> {
     checkIdLength(id);
-    const done = this.#handle.changeLater((raw) => raw.delete(id));
+    const done = this.#handle.changeLater((raw) => this.#deleted(raw, id));
     const deleted = typeof done === "boolean" ? done : await done;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
@@ -256,7 +263,7 @@ export class VectorIndex implements AsyncDisposable {
     }
     for (const id of all) {
       while (this.#handle.isMoving) await this.#handle.still();
-      if (this.#handle.change((raw) => raw.delete(id))) deleted += 1;
+      if (this.#handle.change((raw) => this.#deleted(raw, id))) deleted += 1;
       if (slice.over) await slice.next();
     }
     this.#maintenance.touched();
@@ -266,7 +273,10 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Deletes everything. Numbers given out before are not given out again. */
   async clear(): Promise<void> {
-    const done = this.#handle.changeLater((raw) => raw.clear());
+    const done = this.#handle.changeLater((raw) => {
+      this.#handle.forget();
+      raw.clear();
+    });
     if (done instanceof Promise) await done;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
@@ -453,6 +463,11 @@ export class VectorIndex implements AsyncDisposable {
       if (expires) this.#handle.expiresAt(expires);
       return done;
     });
+  }
+
+  #deleted(raw: RawIndex, id: Id): boolean {
+    this.#handle.forget(id);
+    return raw.delete(id);
   }
 
   /** Calls into the core for what may need records that are in the store only. */

@@ -140,7 +140,7 @@ test("a page without the wasm file of stores says so when it stores something", 
 test("scripts that a dev server moved into its cache without the wasm file, as Vite 5 to 7 do", async () => {
   const folder = await made("plain");
   const modules = join(folder, "node_modules");
-  for (const name of ["index.browser.js", "stored.browser.js"]) await cp(join(modules, "thermocline/dist", name), join(modules, ".vite/deps", name));
+  for (const name of ["index.browser.js", "stored.browser.js", "filter.browser.js"]) await cp(join(modules, "thermocline/dist", name), join(modules, ".vite/deps", name));
   // Such a server answers with a page where there is no file.
   for (const name of ["thermocline.wasm", "thermocline-store.wasm"]) await cp(join(folder, "index.html"), join(modules, ".vite/deps", name));
   await writeFile(join(folder, "index.html"), (await readFile(join(folder, "index.html"), "utf8")).replace("thermocline/dist/index.browser.js", ".vite/deps/index.browser.js"));

@@ -1,6 +1,6 @@
 // Compiles only if the declarations say what the contract says; nothing here runs.
 import {
-  ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Hit, type Id, type IndexOptions, type Progress,
+  ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type Progress,
   type Row, type SearchOptions, type Stats, type Vector,
 } from "thermocline";
 import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex } from "thermocline/worker";
@@ -21,7 +21,8 @@ export async function everything(signal: AbortSignal): Promise<void> {
   await index.insertMany({ vectors: new Float32Array(6), ids: [1, "two"], payloads: [1, "two"] });
   await index.insertMany(new Set<Row>([{ vector: [1, 2, 3] }]));
   const search: SearchOptions = { k: 3, ef: 50, filter: (candidate: Id) => candidate !== number, rerank: true, include: { vector: true }, signal };
-  const hits: Hit[] = await index.search(vector, search);
+  const filter: Filter = { lang: "en", year: { $gte: 1990 }, $or: [{ tags: { $in: ["a"] } }, { "author.name": null }] };
+  const hits: Hit[] = [...(await index.search(vector, search)), ...(await index.search(vector, { filter }))];
   const first: Float32Array | undefined = hits[0]?.vector;
   const record = await index.get(id);
   const dimension: number | undefined = record?.vector[0];

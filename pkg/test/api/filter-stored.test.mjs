@@ -1,0 +1,80 @@
+// Filter objects where payloads are in the store only.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, flat, rowsOf, whole } from "./helpers.mjs";
+import { KINDS, MapStore } from "./places.mjs";
+
+const DIMENSIONS = 64;
+const COUNT = 1500;
+const vectors = rowsOf(flat(COUNT, DIMENSIONS), DIMENSIONS);
+const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i, third: i % 3, text: "payload ".repeat(30) } }));
+/** Codes and links of so many records, and a few of the records themselves. */
+const BUDGET = 900_000;
+const CASES = [
+  [{ third: 1 }, (id) => Number(id.slice(1)) % 3 === 1],
+  [{ n: { $gte: 700, $lt: 760 } }, (id) => id.length === 4 && id >= "r700" && id < "r760"],
+  [{ n: -1 }, () => false],
+];
+
+for (const { label, place } of KINDS) {
+  test(`${label}: the hits are those of a function, when payloads have to be read for it`, async () => {
+    const [name, at] = place()();
+    let index = await VectorIndex.open(name, { ...at, dimensions: DIMENSIONS, maxBytes: BUDGET });
+    await index.insertMany(rows);
+    await index.flush();
+    assert.ok((await index.stats()).bytes.total <= BUDGET + 64 * 1024);
+    for (let query = 0; query < COUNT; query += 290) {
+      for (const [filter, says] of CASES) {
+        const options = { k: 20, ef: 80 };
+        assert.deepEqual(await index.search(vectors[query], { ...options, filter }), await index.search(vectors[query], { ...options, filter: says }));
+      }
+    }
+    // What was remembered does not outlive what it was said of, in any of the ways in which that can go.
+    await index.upsert("r4", vectors[4], { third: 7 });
+    await index.delete("r5");
+    const found = async (filter) => (await index.search(vectors[4], { k: 3, filter })).map(({ id }) => id);
+    assert.deepEqual(await found({ third: 7 }), ["r4"]);
+    await index.reload();
+    assert.deepEqual(await found({ third: 7 }), ["r4"]);
+    await index.close();
+    index = await VectorIndex.open(name, { ...at, ...(at.store instanceof MapStore ? { store: new MapStore(at.store.values, at.store.append !== undefined) } : {}), mode: "readonly" });
+    assert.deepEqual(await found({ third: 7 }), ["r4"]);
+    await whole(index, COUNT - 1);
+    await index.close();
+  });
+}
+
+test("payloads are read together, and not again while the filter is remembered", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
+  await index.insertMany(rows);
+  await index.flush();
+  const reads = async (filter, query) => {
+    const before = store.calls.read;
+    await index.search(vectors[query], { k: 10, filter });
+    return store.calls.read - before;
+  };
+  const first = await reads({ third: 2 }, 40);
+  // Some hundred records are asked about.
+  assert.ok(first > 0 && first < 30, `${first} reads`);
+  assert.ok((await reads({ third: 2 }, 40)) <= 1, "only for the hits themselves");
+  const all = await reads({ n: -1 }, 40);
+  assert.ok(all <= Math.ceil(COUNT / 64) + 4, `${all} reads for all of them`);
+  assert.equal(await reads({ n: -1 }, 80), 0);
+  await index.close();
+});
+
+test("a store that fails while payloads are read is that search's error, and no more", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
+  await index.insertMany(rows);
+  await index.flush();
+  store.before = (name) => {
+    if (name === "read") throw new Error("the disk is out");
+  };
+  await fails("STORE_FAILED", () => index.search(vectors[1], { filter: { n: { $lt: 40 } } }), /the disk is out/);
+  store.before = () => {};
+  assert.equal((await index.search(vectors[1], { k: 100, filter: { n: { $lt: 40 } } })).length, 40);
+  await index.close();
+});

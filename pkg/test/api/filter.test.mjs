@@ -1,0 +1,239 @@
+// Filter objects: what they match, and that a search with one finds what it finds with a function that says the same.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { fails, filled, flat, pause, random, rowsOf, whole } from "./helpers.mjs";
+
+/** An index with a record for each payload, whose id is its place, and the ids that match a filter. */
+async function of(payloads) {
+  const index = await VectorIndex.memory({ dimensions: 4 });
+  const vectors = rowsOf(flat(payloads.length, 4), 4);
+  await index.insertMany(vectors.map((vector, id) => ({ id, vector, payload: payloads[id] })));
+  const matching = async (filter) => (await index.search(vectors[0], { k: 100, filter })).map(({ id }) => id).sort((a, b) => a - b);
+  return { index, vectors, matching };
+}
+
+test("the operators mean what they mean in MongoDB", async () => {
+  const { matching } = await of([
+    /* 0 */ { lang: "en", year: 1999, tags: ["a", "b"], at: { city: "Oslo", zip: null }, parts: [{ n: 1, ok: true }, { n: 5, ok: false }] },
+    /* 1 */ { lang: "de", year: 1985, tags: ["b"], at: { city: "Bonn" }, parts: [] },
+    /* 2 */ { lang: ["en", "fr"], year: "1999", tags: [], at: null, parts: [{ n: 3, ok: false }] },
+    /* 3 */ { lang: "EN", year: [1980, 2005], tags: [["a", "b"]], gone: null },
+    /* 4 */ { year: 0, flag: false, "at.city": "Oslo" },
+  ]);
+  const all = [0, 1, 2, 3, 4];
+  const without = (...ids) => all.filter((id) => !ids.includes(id));
+  const cases = [
+    [{}, all],
+    [{ lang: "en" }, [0, 2]],
+    [{ lang: "en", year: 1999 }, [0]],
+    [{ lang: { $eq: "en" } }, [0, 2]],
+    [{ lang: { $ne: "en" } }, [1, 3, 4]],
+    [{ lang: null }, [4]],
+    [{ gone: null }, all],
+    [{ gone: { $exists: true } }, [3]],
+    [{ gone: { $exists: false } }, without(3)],
+    [{ flag: false }, [4]],
+    [{ year: 0 }, [4]],
+    [{ year: { $gte: 1990 } }, [0, 3]],
+    [{ year: { $gt: 1999 } }, [3]],
+    [{ year: { $lt: 1985 } }, [3, 4]],
+    [{ year: { $lte: 1985 } }, [1, 3, 4]],
+    [{ year: { $gte: "1" } }, [2]],
+    // One element may satisfy one condition, and another the other, but for $elemMatch.
+    [{ year: { $gt: 1990, $lt: 2000 } }, [0, 3]],
+    [{ year: { $elemMatch: { $gt: 1990, $lt: 2000 } } }, []],
+    [{ lang: { $in: ["de", "fr"] } }, [1, 2]],
+    [{ lang: { $nin: ["de", "fr"] } }, [0, 3, 4]],
+    [{ lang: { $in: [null] } }, [4]],
+    [{ lang: { $in: [] } }, []],
+    [{ tags: ["a", "b"] }, [0, 3]],
+    // Unlike there, an array in an array is looked into.
+    [{ tags: { $all: ["a", "b"] } }, [0, 3]],
+    [{ tags: { $size: 0 } }, [2]],
+    [{ "tags.1": "b" }, [0]],
+    [{ "at.city": "Oslo" }, [0]],
+    [{ "at.city": { $exists: true } }, [0, 1]],
+    [{ "at.zip": null }, all],
+    [{ at: { city: "Bonn" } }, [1]],
+    [{ at: { city: "Oslo" } }, []],
+    [{ "parts.n": 3 }, [2]],
+    [{ "parts.n": { $gt: 3 } }, [0]],
+    [{ parts: { $elemMatch: { n: { $lt: 4 }, ok: false } } }, [2]],
+    [{ year: { $not: { $gte: 1990 } } }, [1, 2, 4]],
+    [{ lang: { $regex: "^e" } }, [0, 2]],
+    [{ lang: { $options: "i", $regex: "^e" } }, [0, 2, 3]],
+    [{ lang: { $not: { $regex: "^e", $options: "i" } } }, [1, 4]],
+    [{ $or: [{ lang: "de" }, { year: 0 }] }, [1, 4]],
+    [{ $and: [{ lang: "en" }, { tags: { $size: 0 } }] }, [2]],
+    [{ $nor: [{ lang: "en" }, { year: 0 }] }, [1, 3]],
+    [{ lang: "en", $or: [{ year: 1999 }, { year: "1999" }] }, [0, 2]],
+    [{ $or: [{ $and: [{ lang: "en" }, { year: 1999 }] }, { $nor: [{ lang: { $exists: true } }] }] }, [0, 4]],
+  ];
+  for (const [filter, expected] of cases) assert.deepEqual(await matching(filter), expected, JSON.stringify(filter));
+});
+
+test("a payload that is no object has no fields, and neither has a record without one", async () => {
+  const { matching } = await of([undefined, null, "text", 5, true, [{ a: 1 }], new Uint8Array([1, 2, 3]), { length: 4, a: 1 }]);
+  const others = [0, 1, 2, 3, 4, 5, 6];
+  assert.deepEqual(await matching({}), [...others, 7]);
+  assert.deepEqual(await matching({ length: { $exists: true } }), [7]);
+  assert.deepEqual(await matching({ length: 4 }), [7]);
+  assert.deepEqual(await matching({ a: { $ne: 1 } }), others);
+  assert.deepEqual(await matching({ "0": null }), [...others, 7]);
+});
+
+test("the hits are those of a function that says the same, however many match", async () => {
+  const { index, vectors } = await filled(3000, { dimensions: 16 });
+  await index.deleteMany(Array.from({ length: 300 }, (_, i) => `r${i * 7}`));
+  const number = (id) => Number(id.slice(1));
+  const cases = [
+    [{ n: { $lt: 3000 } }, () => true],
+    [{ n: { $gte: 1500 } }, (id) => number(id) >= 1500],
+    [{ n: { $lt: 301 } }, (id) => number(id) < 301],
+    [{ n: { $in: [5, 6, 800, 2999] } }, (id) => [5, 6, 800, 2999].includes(number(id))],
+    [{ n: 4000 }, () => false],
+  ];
+  for (const options of [{}, { k: 40 }, { k: 5, ef: 200, rerank: false }, { k: 3, include: { payload: false, vector: true } }]) {
+    for (let at = 1; at < 3000; at += 611) {
+      for (const [filter, says] of cases) {
+        assert.deepEqual(await index.search(vectors[at], { ...options, filter }), await index.search(vectors[at], { ...options, filter: says }), JSON.stringify([filter, options, at]));
+      }
+    }
+  }
+});
+
+test("what a filter has said of a record holds no longer than the record", async () => {
+  const next = random(7);
+  const below = (n) => Math.floor(next() * n);
+  const dimensions = 8;
+  const index = await VectorIndex.memory({ dimensions, compactionThreshold: 0.2 });
+  const vectors = rowsOf(flat(200, dimensions), dimensions);
+  let model = new Map();
+  const filters = [[{ kind: 1 }, (kind) => kind === 1], [{ kind: { $in: [0, 2] } }, (kind) => kind !== 1]];
+  const put = (id) => {
+    const payload = { kind: below(3) };
+    return { row: { id, vector: vectors[below(200)], payload }, kept: () => model.set(id, payload.kind) };
+  };
+  const steps = [
+    async (id) => {
+      const { row, kept } = put(id);
+      await index.upsert(id, row.vector, row.payload);
+      kept();
+    },
+    async (id) => assert.equal(await index.delete(id), model.delete(id)),
+    async (id) => {
+      const { row, kept } = put(id);
+      if (model.has(id)) return;
+      await index.insertWithId(id, row.vector, row.payload);
+      kept();
+    },
+    async () => {
+      const all = Array.from({ length: 10 }, (_, i) => put(`r${(below(6) * 10 + i) % 60}`));
+      const rows = [...new Map(all.map((one) => [one.row.id, one])).values()];
+      await index.insertMany(rows.map(({ row }) => row), { upsert: true });
+      for (const { kept } of rows) kept();
+    },
+    async () => {
+      const ids = Array.from({ length: 5 }, () => `r${below(60)}`);
+      await index.deleteMany(ids);
+      for (const id of ids) model.delete(id);
+    },
+    async (id) => {
+      const { row } = put(id);
+      await index.upsert(id, row.vector, row.payload, { ttlMs: 1 });
+      await pause(3);
+      model.delete(id);
+    },
+    async () => void (await index.compact()),
+    async () => void (await index.reload()),
+    async () => {
+      if (below(8)) return;
+      await index.clear();
+      model = new Map();
+    },
+  ];
+  for (let round = 0; round < 600; round++) {
+    await steps[below(steps.length)](`r${below(60)}`);
+    const [filter, says] = filters[round % 2];
+    const found = await index.search(vectors[below(200)], { k: 100, filter });
+    const expected = [...model].filter(([, kind]) => says(kind)).map(([id]) => id);
+    assert.deepEqual(found.map(({ id }) => id).sort(), expected.sort(), `round ${round}`);
+  }
+  await whole(index, model.size);
+});
+
+test("many filters at once, more than are remembered", async () => {
+  const { index, vectors } = await filled(500);
+  const ask = (n) => index.search(vectors[n], { k: 500, filter: { n: { $gte: n } } });
+  const all = await Promise.all(Array.from({ length: 40 }, (_, n) => ask(n * 10)));
+  all.forEach((hits, n) => assert.equal(hits.length, 500 - n * 10));
+});
+
+test("the query may change once the call is made", async () => {
+  const { index, vectors } = await filled(400);
+  const expected = await index.search(vectors[9], { filter: (id) => Number(id.slice(1)) < 200 });
+  const query = vectors[9].slice();
+  const searching = index.search(query, { filter: { n: { $lt: 200 } } });
+  query.fill(0);
+  assert.deepEqual(await searching, expected);
+});
+
+test("a long look at payloads leaves turns to others, and ends when told to", async () => {
+  const { index, vectors } = await filled(30_000, { dimensions: 4, m: 4, efConstruction: 8 });
+  const narrow = () => ({ n: { $lt: 3 }, [`other${Math.random()}`]: null });
+  let turns = 0;
+  const turning = setInterval(() => (turns += 1), 0);
+  assert.equal((await index.search(vectors[0], { filter: narrow() })).length, 3);
+  clearInterval(turning);
+  assert.ok(turns > 1, `${turns} turns`);
+  const controller = new AbortController();
+  const aborted = index.search(vectors[0], { filter: narrow(), signal: controller.signal });
+  setTimeout(() => controller.abort(), 1);
+  await fails("ABORTED", () => aborted);
+  const searching = index.search(vectors[0], { filter: narrow() });
+  // While it looks, the index may change.
+  await index.delete("r1");
+  assert.deepEqual((await searching).map(({ id }) => id).sort(), ["r0", "r2"]);
+  const closed = index.search(vectors[0], { filter: narrow() });
+  setTimeout(() => void index.close(), 1);
+  await fails("CLOSED", () => closed);
+});
+
+test("a filter that means nothing is INVALID_FILTER, and says where", async () => {
+  const { index, vectors } = await filled(30);
+  const self = {};
+  self.$or = [self];
+  const deep = { $or: [{}] };
+  for (let at = deep.$or, depth = 0; depth < 50_000; depth++) at = (at[0] = { $or: [{}] }).$or;
+  const bad = [
+    [{ n: undefined }, /filter\.n: .*undefined/],
+    [{ n: NaN }, /filter\.n/], [{ n: 1n }, /filter\.n/], [{ n: () => 1 }, /a function/], [{ n: Symbol("s") }, /filter\.n/],
+    [{ n: new Date(0) }, /Date/], [{ n: /a/ }, /RegExp/], [{ n: new Map() }, /Map/], [{ n: new Uint8Array(2) }, /Uint8Array/],
+    [{ n: [1, undefined] }, /filter\.n\[1\]/], [{ n: { a: { b: NaN } } }, /filter\.n\.a\.b/], [{ n: [1, , 3] }, /filter\.n\[1\]/],
+    [{ $where: "true" }, /filter\.\$where/], [{ $gt: 5 }, /filter\.\$gt/], [{ n: { $where: "1" } }, /filter\.n\.\$where/], [{ n: { $gt: 5, a: 1 } }, /filter\.n\.a/],
+    [{ n: { a: { $gt: 5 } } }, /filter\.n\.a\.\$gt/], [{ n: { toString: 1 } }, /toString/],
+    [{ $or: [] }, /filter\.\$or/], [{ $or: {} }, /filter\.\$or/], [{ $and: [{ n: 1 }, 5] }, /filter\.\$and\[1\]/], [{ $nor: [null] }, /\$nor\[0\]/], [{ $or: [{ n: { $x: 1 } }] }, /filter\.\$or\[0\]\.n\.\$x/],
+    [{ n: { $in: 5 } }, /filter\.n\.\$in/], [{ n: { $nin: "ab" } }, /\$nin/], [{ n: { $in: [{ $gt: 1 }] } }, /\$in\[0\]\.\$gt/], [{ n: { $all: [] } }, /\$all/],
+    [{ n: { $gt: null } }, /\$gt/], [{ n: { $lt: [1] } }, /\$lt/], [{ n: { $lte: true } }, /\$lte/], [{ n: { $gte: Infinity } }, /\$gte/],
+    [{ n: { $exists: 1 } }, /\$exists/], [{ n: { $size: -1 } }, /\$size/], [{ n: { $size: 1.5 } }, /\$size/], [{ n: { $not: 5 } }, /\$not/], [{ n: { $not: { a: 1 } } }, /\$not/], [{ n: { $elemMatch: 5 } }, /\$elemMatch/],
+    [{ n: { $regex: "(" } }, /\$regex/], [{ n: { $regex: /a/ } }, /\$regex/], [{ n: { $regex: "a", $options: "g" } }, /\$options/], [{ n: { $options: "i" } }, /\$options/],
+    [{ "": 1 }, /empty/], [{ "a..b": 1 }, /empty/], [{ "a.constructor": 1 }, /constructor/], [JSON.parse('{"__proto__":1}'), /__proto__/], [{ toJSON: 1 }, /toJSON/],
+    [self, /too deep|itself/], [deep, /too deep|itself/],
+    [Object.create({ toJSON: () => ({ n: 1 }) }), /an object/],
+  ];
+  for (const [filter, mention] of bad) await fails("INVALID_FILTER", () => index.search(vectors[0], { filter }), mention);
+  await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: [] }), /a function or an object/);
+  // What is given with it is looked at as ever.
+  await fails("DIMENSION_MISMATCH", () => index.search([1], { filter: { n: 1 } }));
+  await fails("INVALID_OPTION", () => index.search(vectors[0], { k: 0, filter: { n: 1 } }));
+  await fails("ABORTED", () => index.search(vectors[0], { filter: { n: 1 }, signal: AbortSignal.abort() }));
+  assert.deepEqual((await index.search(vectors[0], { filter: Object.assign(Object.create(null), { n: 7 }) })).map(({ id }) => id), ["r7"]);
+  await whole(index, 30);
+});
+
+test("product codes are trained for a search with a filter object as for any other", async () => {
+  const { index, vectors } = await filled(1100, { quantization: "product", dimensions: 16 });
+  const hits = await index.search(vectors[3], { k: 1100, ef: 1100, filter: { n: { $lt: 10 } } });
+  assert.equal(hits.length, 10);
+});
