@@ -78,7 +78,7 @@ export async function filtered(
       if (!guesses.size) return hits;
       const ids = [...guesses.keys()];
       for (let at = 0; at < ids.length; at += LOOKED_AT) {
-        await reading(lookAt(ids.slice(at, at + LOOKED_AT)));
+        await reading(lookAt(ids.slice(at, at + LOOKED_AT)), signal);
         if (slice.over) await slice.next();
         handle.checkOpen();
         checkAborted(signal);

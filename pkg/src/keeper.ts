@@ -9,6 +9,7 @@
 //  7. moving into another instance commits, makes a checkpoint and opens the store once more
 //  8. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { ThermoclineError } from "./errors.js";
+import { checkAborted } from "./guard.js";
 import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
@@ -73,23 +74,28 @@ export class Keeper {
     this.#link();
   }
 
-  /** Calls into the core for what may need records. Those that are in the store only are read, and the call is made again. */
-  reading<T>(use: (raw: RawIndex) => T): T | Promise<T> {
+  /**
+   * Calls into the core for what may need records. Those that are in the store only are read, and the call is made again. ABORTED once
+   * the signal has fired, whether or not the store has answered by then.
+   */
+  reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
     try {
       return this.#handle.call(use);
     } catch (error) {
       if (!isCold(error)) throw error;
-      return this.#read(error, use);
+      const read = this.#read(error, use, signal);
+      return signal ? unlessAborted(signal, read) : read;
     }
   }
 
-  async #read<T>({ blocks }: Cold, use: (raw: RawIndex) => T): Promise<T> {
+  async #read<T>({ blocks }: Cold, use: (raw: RawIndex) => T, signal: AbortSignal | undefined): Promise<T> {
     let outcome: T | Promise<T>;
     // What a caller's filter throws must not pass through the core.
     let thrown: { error: unknown } | undefined;
     const again = (): boolean => {
       try {
-        outcome = this.reading(use);
+        checkAborted(signal);
+        outcome = this.reading(use, signal);
       } catch (error) {
         thrown = { error };
       }
@@ -378,6 +384,21 @@ export class Keeper {
       this.#unsaid = error;
     }
   }
+}
+
+/** What a read comes to, or ABORTED as soon as the signal fires. */
+function unlessAborted<T>(signal: AbortSignal, read: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fired = (): void => {
+      try {
+        checkAborted(signal);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    signal.addEventListener("abort", fired);
+    read.then(resolve, reject).finally(() => signal.removeEventListener("abort", fired));
+  });
 }
 
 /** Of what fails here, nobody need know: what was to be stored is, or was never this one's. */

@@ -12,7 +12,7 @@ export const SLICE_MS = 8;
 const MOST_BLOCKS = 64;
 
 /** Reads records that a call has asked for, and makes it again. */
-export type Reading = <T>(use: (raw: RawIndex) => T) => T | Promise<T>;
+export type Reading = <T>(use: (raw: RawIndex) => T, signal?: AbortSignal) => T | Promise<T>;
 
 export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
   handle.checkOpen();
@@ -57,7 +57,7 @@ export async function searchMany(handle: Handle, reading: Reading, dimensions: n
   };
 
   while (waiting.length) {
-    await reading(answerSome);
+    await reading(answerSome, signal);
     onProgress?.({ done: total - waiting.length, total, phase: "search" });
     if (waiting.length) {
       await slice.next();

@@ -140,7 +140,7 @@ export interface SearchOptions {
   rerank?: boolean;
   /** What a hit carries. Default `{ payload: true, vector: false }`. */
   include?: { payload?: boolean; vector?: boolean };
-  /** Already aborted: ABORTED. */
+  /** Ends the search with ABORTED: before it begins, or while it waits for its store, or between looks at payloads. */
   signal?: AbortSignal;
 }
 

@@ -160,7 +160,8 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * The nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION for the
    * rest. Runs at once, within this call, unless its filter is an object, see `Filter`; what a filter throws comes back as it is. Records that
-   * are in the store only are read, all in one go, and then it runs again; a filter may so be asked twice. One whose block of the store is damaged comes back
+   * are in the store only are read, all in one go, and then it runs again; a filter may so be asked twice. ABORTED at once when the signal
+   * fires meanwhile. One whose block of the store is damaged comes back
    * without its payload, and `check` tells of it; with `include.vector` that is CORRUPT.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
@@ -198,12 +199,12 @@ export class VectorIndex implements AsyncDisposable {
         if (withPayload && payloads[i] !== undefined) hit.payload = payloads[i]!;
       }
       return hits;
-    });
+    }, signal);
     // What is neither is told so there.
     if (filter !== undefined && typeof filter !== "function") {
       vector = vector.slice();
       const { filtered } = await loaded("the script of filters", () => import("./filter.js"));
-      return filtered(this.#handle, (use) => this.#reading(use), filter, signal, find);
+      return filtered(this.#handle, (use) => this.#reading(use, signal), filter, signal, find);
     }
     const found = find(filter && this.#handle.guardFilter(filter));
     // It runs again later, when the caller may have other things in its array.
@@ -217,7 +218,7 @@ export class VectorIndex implements AsyncDisposable {
    * stay as they are until it ends. DIMENSION_MISMATCH or INVALID_VECTOR, INVALID_OPTION, ABORTED; and then there is no answer at all.
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
-    return searchMany(this.#handle, (use) => this.#searching(use), this.#dimensions, queries, options);
+    return searchMany(this.#handle, (use, signal) => this.#searching(use, signal), this.#dimensions, queries, options);
   }
 
   /** The record under this id, or undefined. O(1), and one read if it is in the store only. INVALID_ID; CORRUPT when the store has lost it. */
@@ -471,17 +472,17 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /** Calls into the core for what may need records that are in the store only. */
-  #reading<T>(use: (raw: RawIndex) => T): T | Promise<T> {
-    return this.#keeper ? this.#keeper.reading(use) : this.#handle.call(use);
+  #reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
+    return this.#keeper ? this.#keeper.reading(use, signal) : this.#handle.call(use);
   }
 
   /** As `#reading`; where codes are to be trained for it and can be, that comes first, in slices. */
-  #searching<T>(use: (raw: RawIndex) => T): T | Promise<T> {
+  #searching<T>(use: (raw: RawIndex) => T, signal: AbortSignal | undefined): T | Promise<T> {
     try {
-      return this.#reading(use);
+      return this.#reading(use, signal);
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
-      return this.#trained().then(() => this.#reading(use));
+      return this.#trained().then(() => this.#reading(use, signal));
     }
   }
 

@@ -193,6 +193,40 @@ test("a filter that throws does so also when its search has to read, the first t
   for (const one of [index, fresh, again]) await one.close();
 });
 
+test("a search that is aborted while its store does not answer ends at once, and the index goes on", async () => {
+  const store = new MapStore(await stored());
+  const index = await VectorIndex.open("own", { store, maxBytes: BUDGET });
+  let answer;
+  store.before = (name) => (name === "read" ? new Promise((resolve) => (answer = resolve)) : undefined);
+  let asked = 0;
+  const calls = [
+    (signal) => index.search(vectors[1], { signal, filter: () => (asked += 1) > 0 }),
+    (signal) => index.searchMany(vectors.slice(0, 50), { signal }),
+    (signal) => index.search(vectors[2], { signal, filter: { n: { $lt: 700 } } }),
+  ];
+  for (const call of calls) {
+    const controller = new AbortController();
+    const why = new Error("enough");
+    const searching = call(controller.signal);
+    searching.catch(() => {});
+    await until(() => answer, "the read");
+    const before = asked;
+    controller.abort(why);
+    assert.equal((await fails("ABORTED", () => searching)).cause, why);
+    answer();
+    answer = undefined;
+    // What was read comes to nobody any more, and no filter is asked for it.
+    assert.equal((await index.search(vectors[3], { k: 3, include: { payload: false }, rerank: false })).length, 3);
+    assert.equal(asked, before);
+  }
+  store.before = () => {};
+  const [first, many, last] = await Promise.all(calls.map((call) => call(new AbortController().signal)));
+  assert.deepEqual([first.length, many.offsets.at(-1), last.length], [10, 500, 10]);
+  await whole(index, COUNT);
+  assert.equal(store.broken, undefined);
+  await index.close();
+});
+
 const LARGE = 400;
 const LARGE_BYTES = 30_000;
 const large = Array.from({ length: LARGE }, (_, i) => ({ id: `large ${i}`, vector: vectors[i], payload: new Uint8Array(LARGE_BYTES).fill(i) }));
