@@ -90,11 +90,20 @@ pub enum Error {
     },
     /// The index is in the middle of another call, as when a filter calls back into it.
     Busy,
+    /// Of many records in one call, one is refused. Its code is that of what is wrong with it.
+    // JavaScript's rows are named where they are read, and the words would be in every page's download.
+    #[cfg(not(target_arch = "wasm32"))]
+    InRecord {
+        /// Its place among them, from 0.
+        at: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
 }
 
 impl Error {
     /// The stable code, as in the JavaScript interface.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::DimensionMismatch { .. } => "DIMENSION_MISMATCH",
             Self::InvalidVector { .. } => "INVALID_VECTOR",
@@ -110,6 +119,8 @@ impl Error {
             Self::NotFound { .. } => "NOT_FOUND",
             Self::Untrained { .. } => "UNTRAINED",
             Self::Busy | Self::Locked { .. } => "LOCKED",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::InRecord { error, .. } => error.code(),
         }
     }
 }
@@ -150,11 +161,21 @@ impl fmt::Display for Error {
                 "product codes are trained on {TRAINING_VECTORS} records, and then it can be searched; there are {records}"
             ),
             Self::Busy => f.write_str("the index is in the middle of another call"),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::InRecord { at, error } => write!(f, "record {at}: {error}"),
         }
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for Error {
+    #[cfg(not(target_arch = "wasm32"))]
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::InRecord { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<OutOfMemory> for Error {
     fn from(_: OutOfMemory) -> Self {

@@ -53,6 +53,18 @@ struct Batch {
     plans: Vec<Plan>,
 }
 
+/// The error of one of the records.
+#[cfg(not(target_arch = "wasm32"))]
+fn in_record(at: usize, error: Error) -> Error {
+    Error::InRecord { at, error: Box::new(error) }
+}
+
+/// The same where the caller knows.
+#[cfg(target_arch = "wasm32")]
+fn in_record(_: usize, error: Error) -> Error {
+    error
+}
+
 /// What a record will be stored under, and the reciprocal of its vector's length.
 type Named = (Id, f64);
 
@@ -78,7 +90,8 @@ impl Index {
     /// ```
     ///
     /// # Errors
-    /// As [`Index::insert_with_id_expiring`], for any of the records; [`Error::DuplicateId`] also when two of them have one id;
+    /// [`Error::InRecord`] with the place of a record and what [`Index::insert_with_id_expiring`] says of it, [`Error::DuplicateId`] also when one
+    /// before it has its id (where the target is WebAssembly, the latter alone); [`Error::OutOfMemory`];
     /// [`Error::Corrupt`] as [`Index::link_step`], which comes first where records wait to be linked. Nothing has changed then,
     /// but for one case: memory that is refused in the middle leaves of those that were in already what deleted records leave,
     /// and their numbers are not given again.
@@ -129,35 +142,41 @@ impl Index {
         let mut named: Vec<Named> = reserved(records.len())?;
         let mut next_number = self.parts.ids.numbers_used();
         let mut payload_bytes = 0;
-        for record in records {
-            check_expiry(record.expires_ms)?;
-            let inverse_norm = self.inverse_norm(record.vector)?;
-            let (_, bytes) = Payload::to_parts(record.payload);
-            if bytes.len() > MAX_PAYLOAD_BYTES {
-                return Err(too_long(bytes.len()));
-            }
-            payload_bytes += bytes.len();
-            let id = match &record.id {
-                Some(id) => {
-                    self.check_new_id(id)?;
-                    id.try_clone()?
-                }
-                None if next_number > Id::MAX_NUMBER => return Err(Self::no_number()),
-                None => Id::Number(next_number),
-            };
+        for (at, record) in records.iter().enumerate() {
+            let (id, inverse_norm) = self.check_one(record, next_number).map_err(|error| in_record(at, error))?;
+            payload_bytes += Payload::to_parts(record.payload).1.len();
             if let Id::Number(number) = id {
                 next_number = next_number.max(number + 1);
             }
             named.push((id, inverse_norm));
         }
         let mut sorted = reserved(records.len())?;
-        sorted.extend(named.iter().map(|(id, _)| id));
+        sorted.extend(named.iter().zip(0..).map(|((id, _), at)| (id, at)));
         sorted.sort_unstable();
-        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::DuplicateId { id: twice[0].try_clone()? });
+        if let Some([_, (id, at)]) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(in_record(*at, Error::DuplicateId { id: id.try_clone()? }));
         }
         let is_room = records.len() <= Slot::MOST - self.parts.slots().min(Slot::MOST);
         if is_room && self.has_room_for(records.len(), payload_bytes) { Ok(named) } else { Err(Error::OutOfMemory) }
+    }
+
+    /// What a record will be stored under, if nothing is wrong with it.
+    fn check_one(&self, record: &NewRecord<'_>, next_number: u64) -> Result<Named, Error> {
+        check_expiry(record.expires_ms)?;
+        let inverse_norm = self.inverse_norm(record.vector)?;
+        let (_, bytes) = Payload::to_parts(record.payload);
+        if bytes.len() > MAX_PAYLOAD_BYTES {
+            return Err(too_long(bytes.len()));
+        }
+        let id = match &record.id {
+            Some(id) => {
+                self.check_new_id(id)?;
+                id.try_clone()?
+            }
+            None if next_number > Id::MAX_NUMBER => return Err(Self::no_number()),
+            None => Id::Number(next_number),
+        };
+        Ok((id, inverse_norm))
     }
 
     /// Takes in the records of a range, whose nodes are in the batch then. On an error nothing of them is in.

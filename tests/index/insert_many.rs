@@ -1,5 +1,6 @@
 //! Many records in one call: the same index on any number of threads, as good as one at a time, and all or none.
 
+use std::error::Error as _;
 use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Payload, Quantization};
 
 use crate::support::{Clusters, METRICS, Model, OwnPayload, QUANTIZATIONS, Rng, build, mean_recall, sound};
@@ -152,7 +153,11 @@ fn each_gets_its_id_as_if_inserted_alone() {
     assert_eq!(index.insert(&vector, None).unwrap(), Id::Number(9));
     assert_eq!(index.insert_many(&[]).unwrap(), Vec::<Id>::new());
     let last = [with_id(Id::Number(Id::MAX_NUMBER)), NewRecord::new(&vector)];
-    assert!(matches!(index.insert_many(&last), Err(Error::InvalidId { .. })));
+    let error = index.insert_many(&last).unwrap_err();
+    assert!(
+        matches!(&error, Error::InRecord { at: 1, error } if matches!(**error, Error::InvalidId { .. })),
+        "{error:?}"
+    );
     index.insert_many(&last[..1]).unwrap();
 }
 
@@ -183,6 +188,12 @@ fn one_bad_record_and_none_is_in() {
             given[120] = record.clone();
             let error = index.insert_many(&given).unwrap_err();
             assert_eq!(error.code(), *code, "{error}");
+            assert!(matches!(error, Error::InRecord { at: 120, .. }), "{error:?}");
+            assert!(error.to_string().starts_with("record 120: "), "{error}");
+            assert_eq!(
+                error.source().map(ToString::to_string),
+                error.to_string().split_once(": ").map(|(_, rest)| rest.to_owned())
+            );
             assert!(index.export().unwrap() == before, "{code}: the index is as it was");
         }
         let mut rng = Rng(1);

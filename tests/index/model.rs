@@ -175,7 +175,8 @@ impl Run {
             last.id = taken.clone();
             let before = self.index.export().unwrap();
             if let Some(id) = taken {
-                assert_eq!(self.index.insert_many(&records), Err(Error::DuplicateId { id }));
+                let error = Error::InRecord { at: count - 1, error: Error::DuplicateId { id }.into() };
+                assert_eq!(self.index.insert_many(&records), Err(error));
                 assert!(self.index.export().unwrap() == before, "nothing has changed");
                 return;
             }
