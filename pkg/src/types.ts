@@ -35,11 +35,11 @@ export interface IndexOptions {
   quantization?: Quantization;
   /** Links per node above level 0, twice as many on level 0; 4 to 64. Default 16. */
   m?: number;
-  /** Candidates considered when a record is linked: more is slower to build and better to search. Default 200. */
+  /** Candidates considered when a record is linked, 8 to 4096: more is slower to build and better to search. Default 200. */
   efConstruction?: number;
-  /** Search width for searches that give none. Default 64. */
+  /** Search width for searches that give none, 1 to 10,000. Default 64. */
   ef?: number;
-  /** Seeds the level draws: the same input in the same order with the same seed is the same index. */
+  /** Seeds the level draws, 0 to 2^53 - 1: the same input in the same order with the same seed is the same index. */
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true; clamped to [0.01, 0.99]. Default 0.3. */
   compactionThreshold?: number;
@@ -127,9 +127,9 @@ export interface InsertManyOptions extends LongOptions {
 
 /** Options of `search`. */
 export interface SearchOptions {
-  /** How many hits; fewer come back only when fewer live records match. Default 10. */
+  /** How many hits, 1 to 10,000; fewer come back only when fewer live records match. Default 10. */
   k?: number;
-  /** Search width: more is slower and finds more of the true neighbours. Raised to `k` when smaller. */
+  /** Search width, 1 to 10,000: more is slower and finds more of the true neighbours. Raised to `k` when smaller. Default: the index's own. */
   ef?: number;
   /**
    * Only records for whose id this returns true: it must be synchronous and must not use the index. Or only those whose payloads match an
