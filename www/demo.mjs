@@ -1,4 +1,4 @@
-// The main job of thermocline, end to end, on real data, in Node: build, query, delete, compact while querying,
+// The main job of thermocline, end to end, on real data, in Node: build, query, filter, delete, compact while querying,
 // export and import, keep and open again, every claim verified in the run; then the same job on a page. `node demo.mjs --help`.
 
 import { readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { loadDataset } from "./src/common/dataset.js";
 import { USAGE, readOptions } from "./demo/options.mjs";
 import { Claims, bold, dim, figure, heading } from "./demo/print.mjs";
 import { keep } from "./demo/keep.mjs";
-import { build, compact, query, remove, roundTrip } from "./demo/steps.mjs";
+import { build, compact, narrow, query, remove, roundTrip } from "./demo/steps.mjs";
 
 // Held-out queries with a clear answer, shown in full; the first is about an animal, so deleting animals changes it.
 const SHOWN = ["noun.02341288", "noun.03423877", "verb.01187758"];
@@ -37,6 +37,7 @@ async function main() {
   const job = { base, queries, shown, gone, claims, options };
   job.index = await build(job);
   job.recallBefore = await query(job);
+  await narrow(job);
   await remove(job);
   await compact(job);
   await roundTrip(job);

@@ -12,10 +12,10 @@ export function exactAnswers(base, queries, isLive) {
   return Array.from({ length: queries.length }, (_, i) => exactNearest(base, queries.vector(i), K, isLive));
 }
 
-/** One search per held-out query, in order. */
-export async function searchAll(index, queries) {
+/** One search per held-out query, in order; with a filter if one is given. */
+export async function searchAll(index, queries, filter) {
   const answers = [];
-  for (let i = 0; i < queries.length; i++) answers.push(await index.search(queries.vector(i), { k: K }));
+  for (let i = 0; i < queries.length; i++) answers.push(await index.search(queries.vector(i), { k: K, filter }));
   return answers;
 }
 

@@ -39,9 +39,9 @@ export async function query({ index, base, queries, shown, claims }) {
   return recalled;
 }
 
-async function showNeighbours(index, queries, i) {
+async function showNeighbours(index, queries, i, filter) {
   console.log(`   ${bold(clip(queries.rows[i].text, 84))}`);
-  for (const { distance, payload } of await index.search(queries.vector(i), { k: 3 })) {
+  for (const { distance, payload } of await index.search(queries.vector(i), { k: 3, filter })) {
     console.log(`     ${distance.toFixed(3)}  ${payload.lexname.padEnd(18)} ${dim(clip(payload.text, 58))}`);
   }
 }
@@ -52,6 +52,19 @@ async function measureRecall({ index, base, queries, isLive, claims }) {
   figure(`recall@${K} vs exact`, `${bold(recalled.toFixed(4))}  ${dim("(brute force in float64 over the live records)")}`);
   claims.check(recalled >= RECALL_FLOOR, `recall@${K} is at least ${RECALL_FLOOR}`);
   return recalled;
+}
+
+/** Asks among some of the records only, by a condition on their payloads. */
+export async function narrow({ index, base, queries, shown, claims }) {
+  const filter = { lexname: { $regex: "^verb\\." } };
+  const passes = (row) => base.rows[row].lexname.startsWith("verb.");
+  heading(`Filter: ${JSON.stringify(filter)}`);
+  await showNeighbours(index, queries, shown[0], filter);
+  const answers = await searchAll(index, queries, filter);
+  const recalled = meanRecall(answers, exactAnswers(base, queries, passes), base);
+  figure(`recall@${K} vs exact`, `${bold(recalled.toFixed(4))}  ${dim("(brute force over the records that match)")}`);
+  claims.check(answers.every((hits) => hits.length === K && hits.every(({ id }) => passes(base.rowOfId.get(id)))), `every search gave ${K} hits, and all of them match`);
+  claims.check(recalled >= RECALL_FLOOR, `recall@${K} among them is at least ${RECALL_FLOOR}`);
 }
 
 /** Deletes whole categories, and asks for exactly what is gone. */

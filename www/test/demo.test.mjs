@@ -29,7 +29,7 @@ test("--once does the whole job, verifies every claim and exits 0", { timeout: 1
   assert.equal(err, "");
   assert.equal(code, 0, out);
   assert.doesNotMatch(out, /NOT TRUE/);
-  assert.match(out, /✓ all 21 claims above were verified in this run/);
+  assert.match(out, /✓ all 23 claims above were verified in this run/);
   assert.match(out, /an earlier run\s+left nothing here/);
   for (const [, recall] of out.matchAll(/recall@10 vs exact\s+(\d\.\d+)/g)) assert.ok(Number(recall) >= 0.9, recall);
   const [, searches] = /(\d[\d,]*) searches ran between the slices/.exec(out);
