@@ -38,7 +38,15 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
   const [strict, readOnly] = [durability === "strict", mode === "readonly"];
   const release = readOnly ? async () => {} : await takeWebLock(lockOf(name));
   return {
-    open: (raw, options) => raw.openIndexedDb(name, options, strict, readOnly),
+    async open(raw, options) {
+      try {
+        return await raw.openIndexedDb(name, options, strict, readOnly);
+      } catch (error) {
+        // Opening has made the database, and nobody else writes into it.
+        if (!readOnly && codedError(error)?.code === "NOT_FOUND") await raw.destroyIndexedDb(name).catch(() => {});
+        throw error;
+      }
+    },
     attach: (raw) => raw.attachIndexedDb(name, strict),
     cut() {},
     release,

@@ -135,6 +135,23 @@ test("without requestIdleCallback the background task queue serves, and without 
   }
 });
 
+test("opening what is not there leaves no database", async () => {
+  const seen = await inPage(`
+    const codes = [];
+    for (const mode of ["readwrite", "readonly"]) codes.push(await thermocline.VectorIndex.open("not there", { mode }).catch((error) => error.code));
+    const names = (await indexedDB.databases()).map(({ name }) => name);
+    const index = await thermocline.VectorIndex.open("not there", { dimensions: 2 });
+    await index.insert([1, 0]);
+    await index.close();
+    const again = await thermocline.VectorIndex.open("not there");
+    const { size } = again;
+    await again.close();
+    await thermocline.VectorIndex.destroy("not there");
+    return { codes, left: names.filter((name) => name.includes("not there")), size };
+  `);
+  assert.deepEqual(seen, { codes: ["NOT_FOUND", "NOT_FOUND"], left: [], size: 1 });
+});
+
 test("in a module worker", async () => {
   const nearest = await inPage(`
     const script = \`
