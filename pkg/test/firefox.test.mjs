@@ -1,6 +1,7 @@
 // In headless Firefox: the interface's tests, through the tarball, with indexes in IndexedDB and the private file system; and the
 // store in the private file system by itself.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -8,6 +9,7 @@ import { storePages } from "./store/bundle.mjs";
 import { launchFirefox, resultIn } from "./support/firefox.mjs";
 import { PKG, pack, project, remove } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
+import { ISOLATED } from "./support/threads.mjs";
 
 const API = join(PKG, "test/api");
 const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
@@ -15,6 +17,7 @@ const tidy = [];
 let browser;
 let url;
 let storesUrl;
+let isolatedUrl;
 
 before(async () => {
   const packed = await pack();
@@ -24,9 +27,9 @@ before(async () => {
   await cp(API, folder, { recursive: true });
   const pages = await storePages();
   tidy.push(() => remove(pages));
-  const servers = [await serve(folder), await serve(pages)];
+  const servers = [await serve(folder), await serve(pages), await serve(folder, {}, ISOLATED)];
   for (const server of servers) tidy.push(server.stop);
-  [url, storesUrl] = servers.map((server) => server.url);
+  [url, storesUrl, isolatedUrl] = servers.map((server) => server.url);
   browser = await launchFirefox();
   tidy.push(() => browser.close());
 });
@@ -51,3 +54,10 @@ for (const file of files) {
 }
 
 test("OPFS and Web Locks in Firefox", async (t) => report(t, await resultIn(browser, `${storesUrl}/?file=opfs.page.mjs`, 180_000), 20));
+
+test("threads in Firefox", { skip: !existsSync(join(PKG, "dist/thermocline-threads.wasm")) && "the build has left them out" }, async () => {
+  const [page, worker] = await resultIn(browser, `${isolatedUrl}/threads.html`);
+  assert.equal(page, "NO_THREADS");
+  assert.deepEqual(worker, { many: 500, vector: 8, payload: { i: 4 }, filtered: 250, removed: 500, ok: true, size: 1500, isShared: false });
+  assert.deepEqual(await resultIn(browser, `${url}/threads.html`), ["NO_THREADS", "NO_THREADS"]);
+});

@@ -4,10 +4,10 @@
 //
 // api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
 // interface's files in headless Chromium, what only a browser has, and its stores. firefox: the interface's files in headless Firefox, which needs geckodriver. threads: "thermocline/threads" in Node and in headless Chromium,
-// where the build has made it. packaging: what the tarball holds and weighs, what others
+// where the build has made it, and the interface's files that store nothing with it. packaging: what the tarball holds and weighs, what others
 // read of its metrics, and the tarball in projects of every kind.
 import { spawn } from "node:child_process";
-import { cp, readdir } from "node:fs/promises";
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
 
@@ -26,7 +26,7 @@ if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
 if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
 if (wanted.includes("firefox")) failed = !(await nodeTest(PKG, ["test/firefox.test.mjs"], FIREFOX_TIMEOUT_MS)) || failed;
-if (wanted.includes("threads")) failed = !(await nodeTest(PKG, ["test/threads.test.mjs"])) || failed;
+if (wanted.includes("threads")) failed = !(await threads()) || failed;
 if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
@@ -42,6 +42,24 @@ async function api() {
     // Whatever stores nothing must do without the files of those that do.
     await withoutStores(at);
     return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && stored;
+  } finally {
+    await remove(at);
+    await remove(folder);
+  }
+}
+
+/** "thermocline/threads" by itself, and the interface's tests of indexes in memory, for which "thermocline" is that entry. */
+async function threads() {
+  const own = await nodeTest(PKG, ["test/threads.test.mjs"]);
+  const { tarball, folder } = await pack();
+  const at = await project(join(PKG, "test/api"), tarball);
+  try {
+    const files = (await readdir(at)).filter((name) => name.endsWith(".test.mjs"));
+    const storing = await filesThatStore(at, files);
+    const manifest = join(at, "node_modules/thermocline/package.json");
+    const { exports, ...rest } = JSON.parse(await readFile(manifest, "utf8"));
+    await writeFile(manifest, JSON.stringify({ ...rest, exports: { ...exports, ".": exports["./threads"] } }));
+    return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && own;
   } finally {
     await remove(at);
     await remove(folder);

@@ -1,13 +1,16 @@
-// "thermocline/threads", through the tarball: in Node, and in a worker of a page that is cross-origin isolated, in headless Chromium.
+// "thermocline/threads", through the tarball: in Node, and in a worker of a page that is cross-origin isolated, in headless Chromium. In Firefox: firefox.test.mjs.
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch } from "./support/chromium.mjs";
-import { PKG, pack, project, remove, run } from "./support/project.mjs";
+import { test } from "node:test";
+import { build, createServer, preview } from "vite";
+import { launch, resultOf } from "./support/chromium.mjs";
+import { PKG, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
+import { ISOLATED, threadsProject } from "./support/threads.mjs";
 
-const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+const made = threadsProject();
+const { inNode, tidy } = made;
 /** Runs in each place: what is seen with so many threads, of rows with all that a row can have. */
 const SCENARIO = `
   const dimensions = 32;
@@ -26,25 +29,6 @@ const SCENARIO = `
     return { digest: [...digest], ids: hits.ids, distances: [...hits.distances], ok, payload };
   };
 `;
-const tidy = [];
-let folder;
-
-before(async () => {
-  const packed = await pack();
-  tidy.push(() => remove(packed.folder));
-  folder = await project(join(PKG, "packaging/node-esm"), packed.tarball);
-  tidy.push(() => remove(folder));
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
-});
-
-/** What a script of the project prints, as JSON. It has to end by itself. */
-async function inNode(name, text) {
-  await writeFile(join(folder, name), text);
-  return JSON.parse(await run(process.execPath, [name], { cwd: folder, timeout: 60_000 }));
-}
 
 test("in Node the same rows make the same index with any number of threads, and the same hits as without", async () => {
   const [one, two, five, worker, plain] = await inNode("same.mjs", `
@@ -134,19 +118,19 @@ test("a row that is wrong changes nothing, and is named; a signal ends the call 
 });
 
 test("from CommonJS", async () => {
-  await writeFile(join(folder, "common.cjs"), `
+  await writeFile(join(made.folder, "common.cjs"), `
     const { VectorIndex } = require("thermocline/threads");
     VectorIndex.memory({ dimensions: 2, threads: 2 }).then(async (index) => {
       await index.insertMany(Array.from({ length: 500 }, (_, i) => ({ vector: [1, i] })));
       console.log(JSON.stringify([index.size, await index.check()]));
     });
   `);
-  const [size, { ok }] = JSON.parse(await run(process.execPath, ["common.cjs"], { cwd: folder, timeout: 60_000 }));
+  const [size, { ok }] = JSON.parse(await run(process.execPath, ["common.cjs"], { cwd: made.folder, timeout: 60_000 }));
   assert.deepEqual([size, ok], [500, true]);
 });
 
 test("in TypeScript, strict", async () => {
-  await writeFile(join(folder, "typed.ts"), `
+  await writeFile(join(made.folder, "typed.ts"), `
     import { ThermoclineError, VectorIndex, type Hit, type ThreadsOptions } from "thermocline/threads";
     const options: ThreadsOptions = { threads: 2 };
     export async function typed(bytes: Uint8Array): Promise<Hit[]> {
@@ -159,16 +143,16 @@ test("in TypeScript, strict", async () => {
     export const missing = VectorIndex.memory({ threads: 2 });
   `);
   const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,esnext.disposable,dom", "--module", "nodenext", "--types", ""];
-  await run(process.execPath, [join(PKG, "node_modules/typescript/bin/tsc"), ...options, "typed.ts"], { cwd: folder });
+  await run(process.execPath, [join(PKG, "node_modules/typescript/bin/tsc"), ...options, "typed.ts"], { cwd: made.folder });
 });
 
 test("in Chromium: the same in a worker of an isolated page, and where there can be no threads an error that says what to do", async () => {
-  await writeFile(join(folder, "worker.js"), `
+  await writeFile(join(made.folder, "worker.js"), `
     import * as threaded from "./node_modules/thermocline/dist/threads.browser.js";
     ${SCENARIO}
     Promise.all([1, 2].map((threads) => seen(threaded, threads))).then(postMessage, ({ code, message }) => postMessage({ code, message }));
   `);
-  await writeFile(join(folder, "index.html"), "<!doctype html><title>threads</title>");
+  await writeFile(join(made.folder, "index.html"), "<!doctype html><title>threads</title>");
   const inWorker = () => new Promise((resolve, reject) => {
     const worker = new Worker("/worker.js", { type: "module" });
     worker.onmessage = ({ data }) => resolve(data);
@@ -181,7 +165,7 @@ test("in Chromium: the same in a worker of an isolated page, and where there can
   const browser = await launch();
   tidy.push(() => browser.close());
   for (const isIsolated of [true, false]) {
-    const server = await serve(folder, {}, isIsolated ? ISOLATED : {});
+    const server = await serve(made.folder, {}, isIsolated ? ISOLATED : {});
     try {
       const page = await browser.newPage();
       await page.goto(server.url);
@@ -201,4 +185,47 @@ test("in Chromium: the same in a worker of an isolated page, and where there can
       await server.stop();
     }
   }
+});
+
+test("in Chromium: where a content security policy lacks blob:, an error that says so, and nothing hangs; with it there are threads", async () => {
+  await writeFile(join(made.folder, "policy.js"), `
+    import { VectorIndex } from "./node_modules/thermocline/dist/threads.browser.js";
+    VectorIndex.memory({ dimensions: 2, threads: 3 }).then((index) => index.close()).then(() => postMessage("none"), ({ code, message }) => postMessage([code, message]));
+  `);
+  await writeFile(join(made.folder, "policy.html"), "<!doctype html><title>policy</title><script type=module src=policy-main.js></script>");
+  await writeFile(join(made.folder, "policy-main.js"), `new Worker("/policy.js", { type: "module" }).onmessage = ({ data }) => (globalThis.result = data);`);
+  const browser = await launch();
+  tidy.push(() => browser.close());
+  const seen = [];
+  for (const source of ["", " blob:"]) {
+    const policy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'${source}`;
+    const server = await serve(made.folder, {}, { ...ISOLATED, "content-security-policy": policy });
+    seen.push(await resultOf(browser, `${server.url}/policy.html`).finally(server.stop));
+  }
+  assert.deepEqual([seen[0][0], seen[1]], ["NO_THREADS", "none"]);
+  assert.match(seen[0][1], /worker-src blob:/);
+});
+
+test("in a worker that Vite has bundled, without a configuration", async () => {
+  const root = join(made.folder, "bundled");
+  await cp(join(made.folder, "node_modules"), join(root, "node_modules"), { recursive: true });
+  await writeFile(join(root, "index.html"), "<!doctype html><title>threads</title><script type=module src=./main.js></script>");
+  await writeFile(join(root, "main.js"), `
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }) => (globalThis.result = data);
+  `);
+  await writeFile(join(root, "worker.js"), `
+    import * as threaded from "thermocline/threads";
+    ${SCENARIO}
+    seen(threaded, 3).then(({ ok }) => postMessage(ok), (error) => postMessage(String(error.stack)));
+  `);
+  const browser = await launch();
+  tidy.push(() => browser.close());
+  const at = { port: 0, host: "127.0.0.1", headers: ISOLATED };
+  const dev = await createServer({ root, configFile: false, logLevel: "warn", server: at });
+  await dev.listen();
+  assert.equal(await resultOf(browser, dev.resolvedUrls.local[0]).finally(() => dev.close()), true);
+  await build({ root, configFile: false, logLevel: "warn" });
+  const built = await preview({ root, configFile: false, logLevel: "warn", preview: at });
+  assert.equal(await resultOf(browser, built.resolvedUrls.local[0]).finally(() => built.close()), true);
 });
