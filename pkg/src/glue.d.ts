@@ -6,5 +6,5 @@ declare module "thermocline-glue" {
 
 // The same of the module whose memory is shared, in a memory that the second argument makes, of at least and at most so many pages.
 declare module "thermocline-shared-glue" {
-  export default function instantiate(module: WebAssembly.Module, memoryOf: (initial: number, most: number) => WebAssembly.Memory): Promise<import("./raw.js").RawInstance>;
+  export default function instantiate(module: WebAssembly.Module, memoryOf: (initial: number, most: number) => WebAssembly.Memory): Promise<import("./threads/raw.js").RawInstance>;
 }

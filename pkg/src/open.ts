@@ -74,7 +74,7 @@ export async function moved(handle: Handle, keeper: Keeper | undefined): Promise
 }
 
 /** Of an index in memory. */
-function copied(handle: Handle, { RawIndex, memory }: RawInstance): Left {
+export function copied(handle: Handle, { RawIndex, memory }: RawInstance): Left {
   const bytes = handle.call((raw) => raw.export());
   const { old, returnedBytes } = handle.replace(telling(() => RawIndex.import(bytes, {})), memory);
   old.free();

@@ -50,7 +50,7 @@ async function api() {
 
 /** "thermocline/threads" by itself, and the interface's tests of indexes in memory, for which "thermocline" is that entry. */
 async function threads() {
-  const own = await nodeTest(PKG, ["test/threads.test.mjs"]);
+  const own = await nodeTest(PKG, ["test/threads.test.mjs", "test/threads-life.test.mjs"]);
   const { tarball, folder } = await pack();
   const at = await project(join(PKG, "test/api"), tarball);
   try {

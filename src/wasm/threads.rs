@@ -2,6 +2,7 @@
 //! which comes for what it is to run.
 
 use super::raw_index::RawIndex;
+use crate::index::Error;
 use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,31 +12,47 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// What workers are to come for.
 static WAITING: Mutex<VecDeque<ThreadBuilder>> = Mutex::new(VecDeque::new());
 
-fn waiting() -> MutexGuard<'static, VecDeque<ThreadBuilder>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+/// Memory for telling of a fault, which may be that there is no more.
+static RESERVE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+const RESERVE_BYTES: usize = 4096;
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[wasm_bindgen]
 impl RawIndex {
     /// From here on the calls of `raw_many` share their work among so many threads, the caller's among them; the others as soon as
-    /// they are run.
+    /// they are run. To be called before there is an index.
     #[wasm_bindgen(js_name = startThreads)]
-    pub fn start_threads(&self, count: usize) -> Result<(), JsValue> {
+    pub fn start_threads(count: usize) -> Result<(), JsValue> {
+        locked(&RESERVE).try_reserve(RESERVE_BYTES).map_err(|_| Error::OutOfMemory)?;
         let threads = ThreadPoolBuilder::new().num_threads(count).use_current_thread().spawn_handler(|thread| {
-            waiting().push_back(thread);
+            locked(&WAITING).push_back(thread);
             Ok(())
         });
         // They are there as long as the memory is: their end is the end of their workers.
         threads.build().map(core::mem::forget).map_err(|error| js_sys::Error::new(&error.to_string()).into())
     }
 
-    /// Runs one of those threads, in a worker. Does not return.
+    /// Runs one of those threads, in a worker. Does not return; when it throws, the worker is to call `threadFailed`.
     #[wasm_bindgen(js_name = runThread)]
     pub fn run_thread() {
         // Not within what holds the lock, which others wait for.
-        let thread = waiting().pop_front();
+        let thread = locked(&WAITING).pop_front();
         if let Some(thread) = thread {
             thread.run();
         }
+    }
+
+    /// Ends all threads by a fault, as this worker's has ended: whoever waits for what it was at would wait for ever. The call under
+    /// way fails as by a fault of its own.
+    #[wasm_bindgen(js_name = threadFailed)]
+    pub fn thread_failed() {
+        // Not within what holds the lock, which others wait for.
+        let reserve = core::mem::take(&mut *locked(&RESERVE));
+        drop(reserve);
+        rayon::spawn_broadcast(|_| std::process::abort());
     }
 }

@@ -2,26 +2,27 @@
 import { Handle as Plain } from "../handle.js";
 import { checkLength } from "../vector.js";
 import type { RawIndex } from "./raw.js";
-import { started } from "./threads.js";
+import { Threads } from "./threads.js";
 
 export { CallerFault, codedError, isCold, trapped } from "../handle.js";
+
+/** Ends the threads of an index that nobody has any more, and nobody has closed. By then they sleep. */
+const forgotten = new FinalizationRegistry<Threads>((threads) => threads.end());
 
 export class Handle extends Plain {
   #floats = new Float32Array(0);
   #doubles = new Float64Array(0);
-  #threads = 1;
-  #end = (): void => {};
+  #threads = new Threads(1);
 
-  /** Starts the index's threads: so many, or as many as it had in the instance before. NO_THREADS, and then there are none. */
-  async begin(threads = this.#threads): Promise<void> {
+  get threads(): Threads {
+    return this.#threads;
+  }
+
+  /** Those of its memory, from now on. They end with it. */
+  set threads(threads: Threads) {
     this.#threads = threads;
-    const { memory } = this;
-    if (threads === 1 || !memory) return;
-    this.call((raw) => (raw as RawIndex).startThreads(threads));
-    const end = await started(threads - 1, memory);
-    // The index may have been closed meanwhile.
-    if (this.memory === memory) this.#end = end;
-    else end();
+    forgotten.unregister(this);
+    forgotten.register(this, threads, this);
   }
 
   /** A shared memory that has grown leaves the views of it as they were, and too short. */
@@ -43,21 +44,11 @@ export class Handle extends Plain {
     return raw.searchMany(...options) / Float64Array.BYTES_PER_ELEMENT;
   }
 
-  override replace(...instance: Parameters<Plain["replace"]>): ReturnType<Plain["replace"]> {
-    const replaced = super.replace(...instance);
-    this.#leave();
-    return replaced;
-  }
-
   override free(): void {
     super.free();
-    this.#leave();
-  }
-
-  /** Ends the threads of a memory that is left. */
-  #leave(): void {
-    this.#end();
-    this.#end = () => {};
+    // Not before: one that is ended while it holds the allocator's lock would never let go of it.
+    this.#threads.end();
+    forgotten.unregister(this);
     this.#floats = new Float32Array(0);
     this.#doubles = new Float64Array(0);
   }

@@ -1,11 +1,12 @@
 // As ../open.ts: indexes in memory, whose threads are started as soon as they are made.
 import { fail, optionsOf } from "../guard.js";
-import type { Keeper } from "../keeper.js";
 import * as plain from "../open.js";
+import { overwrite } from "../turn.js";
 import type { IndexOptions, OpenOptions } from "../types.js";
 import type { ThreadsOptions } from "./api.js";
 import type { Handle } from "./handle.js";
-import { countOf } from "./threads.js";
+import { freshInstance, type RawIndex } from "./raw.js";
+import { countOf, Threads } from "./threads.js";
 
 export type { Moved, Opened } from "../open.js";
 
@@ -28,17 +29,33 @@ export async function destroyed(): Promise<never> {
   unavailable("VectorIndex.destroy");
 }
 
-export async function moved(handle: Handle, keeper: Keeper | undefined): Promise<plain.Moved> {
-  const moved = await plain.moved(handle, keeper);
-  await handle.begin();
-  return moved;
+/** With as many threads as before, which are started first: where they cannot be, it stays where it was, with those that it has. */
+export async function moved(handle: Handle): Promise<plain.Moved> {
+  const instance = await freshInstance();
+  const { threads: before } = handle;
+  const threads = new Threads(before.count);
+  try {
+    await threads.start(instance.RawIndex, instance.memory);
+    const { memory } = handle;
+    // It may have been closed meanwhile, which this tells.
+    const { returnedBytes } = plain.copied(handle, instance);
+    handle.threads = threads;
+    before.end();
+    const overwritten = overwrite(memory!);
+    overwritten.catch(() => {});
+    return { told: { returnedBytes }, overwritten };
+  } catch (error) {
+    threads.end();
+    throw error;
+  }
 }
 
 /** With its threads, or not at all. */
 async function begun(opened: plain.Opened, count: number): Promise<plain.Opened> {
   const handle = opened.handle as Handle;
+  const threads = (handle.threads = new Threads(count));
   try {
-    await handle.begin(count);
+    await threads.start(handle.call((raw) => (raw as RawIndex).constructor), handle.memory!);
     return opened;
   } catch (error) {
     handle.close();

@@ -4,7 +4,8 @@ import { SCRIPT, type Needed, type Platform } from "./threads.js";
 const SOURCE = `onmessage = ({ data }) => (${SCRIPT})(data, () => postMessage(0));`;
 
 export const platform: Platform = {
-  cores: () => navigator.hardwareConcurrency,
+  // Some browsers do not tell.
+  cores: () => navigator.hardwareConcurrency || 1,
   start(needed: Needed) {
     const url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
     const worker = new Worker(url);

@@ -2,7 +2,7 @@
 import instantiate from "thermocline-shared-glue";
 import { fail } from "../guard.js";
 import { compiledModule } from "../module.js";
-import type { RawIndex as Plain, RawInstance } from "../raw.js";
+import type { RawIndex as Plain, RawIndexClass as PlainClass, RawInstance as PlainInstance } from "../raw.js";
 import { awake } from "../turn.js";
 import type { Id } from "../types.js";
 
@@ -11,9 +11,17 @@ export type * from "../raw.js";
 /** Pages of memory, 64 KiB each: an index that may not have these is not worth its threads. */
 const LEAST_PAGES = 4096;
 
-export interface RawIndex extends Plain {
+export interface RawIndexClass extends PlainClass {
   /** Shares the work of the calls below among so many threads, this one and others that are to be started. */
   startThreads(count: number): void;
+}
+
+export interface RawInstance extends PlainInstance {
+  readonly RawIndex: RawIndexClass;
+}
+
+export interface RawIndex extends Plain {
+  readonly constructor: RawIndexClass;
   /** How many records should be gathered now: a number that only the index decides. */
   readonly batchLength: number;
   /** Adds a record to those for `insertGathered`; without an id it gets the next number. */

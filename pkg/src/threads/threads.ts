@@ -1,6 +1,7 @@
 // The threads of an index: workers that have an instance of its module each, on its memory.
 import { fail, numberOf, wrong } from "../guard.js";
 import { compiledModule } from "../module.js";
+import type { RawIndexClass } from "./raw.js";
 
 /** More than these cannot be asked for. */
 const MOST = 64;
@@ -21,7 +22,12 @@ export const SCRIPT = `({ module, memory }, ready) => {
   exports.__wbindgen_start(${512 * 1024});
   ready();
   running = true;
-  exports.rawindex_runThread();
+  try {
+    exports.rawindex_runThread();
+  } catch (fault) {
+    exports.rawindex_threadFailed();
+    throw fault;
+  }
 }`;
 
 /** What a worker needs. */
@@ -65,17 +71,26 @@ export function countOf(threads: number | undefined): number {
   return count;
 }
 
-/** Starts so many. All of them are ready then, or none is left. What it returns ends them. */
-export async function started(count: number, memory: WebAssembly.Memory): Promise<() => void> {
-  const module = await compiledModule("thermocline-threads.wasm");
-  const threads: Thread[] = [];
-  const end = (): void => threads.forEach((thread) => thread.end());
-  try {
-    for (let i = 0; i < count; i++) threads.push(platform.start({ module, memory }));
-    await Promise.all(threads.map(({ ready }) => ready));
-    return end;
-  } catch (error) {
-    end();
-    fail("NO_THREADS", `a thread could not be started: ${(error as Error)?.message ?? error}`, error);
+/** The threads of one memory: its caller's, and workers. */
+export class Threads {
+  readonly #workers: Thread[] = [];
+
+  constructor(readonly count: number) {}
+
+  /** Starts them. NO_THREADS when one could not be started: then all are to be ended, once the memory is done with. */
+  async start(Raw: RawIndexClass, memory: WebAssembly.Memory): Promise<void> {
+    if (this.count === 1) return;
+    const module = await compiledModule("thermocline-threads.wasm");
+    try {
+      Raw.startThreads(this.count);
+      for (let i = 1; i < this.count; i++) this.#workers.push(platform.start({ module, memory }));
+      await Promise.all(this.#workers.map(({ ready }) => ready));
+    } catch (error) {
+      fail("NO_THREADS", `a thread could not be started: ${(error as Error)?.message ?? error}`, error);
+    }
+  }
+
+  end(): void {
+    for (const worker of this.#workers.splice(0)) worker.end();
   }
 }

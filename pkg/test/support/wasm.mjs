@@ -10,8 +10,8 @@ export function disassemble(file) {
 }
 
 /** Makes a wasm file of text. */
-export function assemble(text, file) {
-  return run(process.execPath, [join(BINARYEN, "wasm-as"), "--all-features", text, "-o", file]);
+export function assemble(text, file, features = ["--all-features"]) {
+  return run(process.execPath, [join(BINARYEN, "wasm-as"), ...features, text, "-o", file]);
 }
 
 /**

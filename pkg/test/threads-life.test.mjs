@@ -1,0 +1,137 @@
+// The life of the threads of "thermocline/threads": what fails while they start, a fault in one of them, an index that nobody closes.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { PKG } from "./support/project.mjs";
+import { threadsProject } from "./support/threads.mjs";
+import { assemble, disassemble } from "./support/wasm.mjs";
+
+const made = threadsProject();
+
+/** Node's `Worker`, of which `change` makes other ones; `alive` counts them. */
+const WORKERS = `
+  import workers from "node:worker_threads";
+  import { syncBuiltinESMExports } from "node:module";
+  let change = (source, options) => [source, options];
+  let alive = 0;
+  const Real = workers.Worker;
+  workers.Worker = class extends Real {
+    constructor(...given) {
+      super(...change(...given));
+      alive += 1;
+      this.once("exit", () => (alive -= 1));
+    }
+  };
+  syncBuiltinESMExports();
+  const { VectorIndex } = await import("thermocline/threads");
+  const until = async (condition) => { while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5)); };
+  const codeOf = (promise) => promise.then(() => "none", ({ code }) => code);
+`;
+
+/** The wasm file, but whoever computes a distance with it traps. */
+async function trapping() {
+  const text = await disassemble(join(PKG, "dist/thermocline-threads.wasm"));
+  const functions = text.split(/\n (?=\(func \$)/).map((body, i) => {
+    if (i === 0 || !body.includes("(i32x4.dot_i16x8_s")) return body;
+    const lines = body.split("\n");
+    const first = lines.findIndex((line, at) => at > 0 && !line.startsWith("  (local "));
+    return lines.toSpliced(first, 0, "  (unreachable)").join("\n");
+  });
+  const name = join(made.folder, "trapping");
+  await writeFile(`${name}.wat`, functions.join("\n "));
+  const features = ["threads", "simd", "bulk-memory", "bulk-memory-opt", "reference-types", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "multivalue", "call-indirect-overlong"];
+  await assemble(`${name}.wat`, `${name}.wasm`, features.map((feature) => `--enable-${feature}`));
+  assert.ok(WebAssembly.validate(await readFile(`${name}.wasm`)));
+}
+
+test("a fault in a thread ends the call that waits for it, and its index", async () => {
+  await trapping();
+  const seen = await made.inNode("fault.mjs", `
+    ${WORKERS}
+    import { readFile } from "node:fs/promises";
+    const module = await WebAssembly.compile(await readFile("trapping.wasm"));
+    const vectors = Float32Array.from({ length: 64 * 2000 }, (_, i) => Math.sin(i * 1.7 + (i % 64) ** 2));
+    const whole = await VectorIndex.memory({ dimensions: 64, threads: 3 });
+    await whole.insertMany({ vectors });
+    const bytes = await whole.export();
+    const seen = [];
+    change = (source, options) => [source, { ...options, workerData: { ...options.workerData, module } }];
+    for (const threads of [2, 5]) {
+      const filling = await VectorIndex.memory({ dimensions: 64, threads });
+      const searched = await VectorIndex.import(bytes, { threads });
+      seen.push(await codeOf(filling.insertMany({ vectors })), await codeOf(searched.searchMany(vectors.subarray(0, 64 * 1000))));
+      seen.push(await codeOf(searched.search(vectors.subarray(0, 64))));
+      await filling.close();
+      await searched.close();
+    }
+    await until(() => alive === 2);
+    const { ids } = await whole.searchMany(vectors.subarray(0, 64), { k: 1 });
+    console.log(JSON.stringify({ seen, ids }));
+  `);
+  assert.deepEqual(seen, { seen: Array(6).fill("CORRUPT"), ids: [0] });
+});
+
+test("a thread that cannot be started: none is left of an index that is made, and one that reloads stays where it is, with those that it has", async () => {
+  const seen = await made.inNode("start.mjs", `
+    ${WORKERS}
+    const rows = Array.from({ length: 500 }, (_, i) => ({ vector: [1, i] }));
+    const index = await VectorIndex.memory({ dimensions: 2, threads: 3 });
+    await index.insertMany(rows);
+    const before = alive;
+    const { wasmMemoryBytes } = await index.stats();
+    const refused = [];
+    for (const make of [() => VectorIndex.memory({ dimensions: 2, threads: 5 }), () => index.reload()]) {
+      let started = 0;
+      change = (source, options) => (++started === 2 ? ['throw new Error("no such luck")', options] : [source, options]);
+      refused.push(await make().catch(({ code, message }) => [code, /no such luck/.test(message)]));
+      await until(() => alive === before);
+    }
+    change = (...given) => given;
+    const stayed = (await index.stats()).wasmMemoryBytes === wasmMemoryBytes;
+    await index.insertMany(rows);
+    const { returnedBytes } = await index.reload();
+    await until(() => alive === before);
+    const { ok } = await index.check();
+    await index.close();
+    await until(() => alive === 0);
+    console.log(JSON.stringify({ before, refused, stayed, ok, size: typeof returnedBytes }));
+  `);
+  assert.deepEqual(seen, { before: 2, refused: Array(2).fill(["NO_THREADS", true]), stayed: true, ok: true, size: "number" });
+});
+
+test("closed while it reloads: no thread is left", async () => {
+  const seen = await made.inNode("closed.mjs", `
+    ${WORKERS}
+    const codes = [];
+    for (const ms of [0, 5, 10, 20, 40]) {
+      const index = await VectorIndex.memory({ dimensions: 2, threads: 3 });
+      const moved = codeOf(index.reload());
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      await index.close();
+      codes.push(await moved);
+      await until(() => alive === 0);
+    }
+    console.log(JSON.stringify([codes[0], codes.every((code) => code === "CLOSED" || code === "none")]));
+  `);
+  assert.deepEqual(seen, ["CLOSED", true]);
+});
+
+test("the threads of an index that nobody has any more end", async () => {
+  const seen = await made.inNode("forgotten.mjs", `
+    ${WORKERS}
+    const kept = await VectorIndex.memory({ dimensions: 2, threads: 2 });
+    const use = async (reloads) => {
+      const index = await VectorIndex.memory({ dimensions: 2, threads: 3 });
+      await index.insertMany(Array.from({ length: 300 }, (_, i) => ({ vector: [1, i] })));
+      if (reloads) await index.reload();
+    };
+    for (let i = 0; i < 5; i++) await use(i % 2);
+    for (const end = Date.now() + 10_000; alive > 1 && Date.now() < end; ) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    console.log(JSON.stringify([alive, kept.size]));
+  `, "--expose-gc");
+  assert.deepEqual(seen, [1, 0]);
+});
