@@ -1,4 +1,5 @@
-// The life of the threads of "thermocline/threads": what fails while they start, a fault in one of them, an index that nobody closes.
+// The life of the threads of "thermocline/threads": what fails while they start, a fault in one of them, an index that nobody closes;
+// and what their index keeps of memory, and says of rows.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -134,4 +135,45 @@ test("the threads of an index that nobody has any more end", async () => {
     console.log(JSON.stringify([alive, kept.size]));
   `, "--expose-gc");
   assert.deepEqual(seen, [1, 0]);
+});
+
+test("large payloads and many hits take about as much memory as without threads", async () => {
+  const [threaded, plain] = await made.inNode("memory.mjs", `
+    import * as threaded from "thermocline/threads";
+    import * as thermocline from "thermocline";
+    const vectors = Float32Array.from({ length: 4 * 5000 }, (_, i) => Math.sin(i * 1.7 + i ** 2));
+    const payload = new Uint8Array(1 << 20);
+    const grown = async ({ VectorIndex }, options) => {
+      const index = await VectorIndex.memory({ dimensions: 4, ...options });
+      await index.insertMany({ vectors });
+      const bytes = async () => (await index.stats()).wasmMemoryBytes / 2 ** 20;
+      const seen = [await bytes()];
+      await index.searchMany(vectors.subarray(0, 4 * 64), { k: 5000 });
+      seen.push(await bytes());
+      await index.insertMany(Array.from({ length: 130 }, (_, i) => ({ vector: [1, i, 2, 3], payload })));
+      seen.push(await bytes());
+      await index.close();
+      return [seen[1] - seen[0], seen[2] - seen[1]];
+    };
+    console.log(JSON.stringify([await grown(threaded, { threads: 2 }), await grown(thermocline)]));
+  `);
+  for (const i of [0, 1]) assert.ok(threaded[i] < plain[i] + 20, `MB: ${threaded} with, ${plain} without`);
+});
+
+test("a row that has become wrong since it was checked is named", async () => {
+  const seen = await made.inNode("named.mjs", `
+    import { VectorIndex } from "thermocline/threads";
+    const index = await VectorIndex.memory({ dimensions: 2, threads: 2 });
+    await index.insertMany(Array.from({ length: 2000 }, (_, i) => ({ vector: [1, i] })));
+    const refused = (promise) => promise.then(() => "none", ({ code, message }) => [code, message.slice(0, 9)]);
+    const rows = Array.from({ length: 1500 }, (_, i) => ({ id: "row " + i, vector: [1, i] }));
+    let other;
+    const taken = await refused(index.insertMany(rows, { onProgress: () => (other ??= index.insertWithId("row 1234", [1, 2])) }));
+    await index.deleteMany([await other]);
+    let reads = 0;
+    const changing = Array.from({ length: 300 }, (_, i) => ({ vector: [1, i] }));
+    Object.defineProperty(changing[222], "vector", { get: () => [1, reads++ ? NaN : 1] });
+    console.log(JSON.stringify([taken, await refused(index.insertMany(changing))]));
+  `);
+  assert.deepEqual(seen, [["DUPLICATE_ID", "row 1234:"], ["INVALID_VECTOR", "row 222: "]]);
 });

@@ -10,6 +10,9 @@ use js_sys::{Array, Float32Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+/// Payloads of no more bytes are gathered the next time where these were.
+const KEPT_BYTES: usize = 1 << 24;
+
 /// What is gathered for such a call, or found by one.
 #[derive(Debug, Default)]
 pub(super) struct Many {
@@ -50,10 +53,14 @@ impl Many {
         Ok(records)
     }
 
+    /// What was large is given back: memory that is kept here is nobody else's.
     fn forget_rows(&mut self) {
         self.rows.clear();
         self.vectors.clear();
         self.payloads.clear();
+        if self.payloads.capacity() > KEPT_BYTES {
+            self.payloads = Vec::new();
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 // As ../insert-many.ts, with the links of many records planned at once by all threads. Rows that stream in, or take the places of
 // others, go in one after the other, as there.
 import { booleanOf, checkAborted, functionOf, optionsOf, signalOf } from "../guard.js";
-import { batchOf, checker, insertMany as oneAfterTheOther, naming, ready, SLICE_MS, type Batch, type Rows } from "../insert-many.js";
+import { batchOf, checker, insertMany as oneAfterTheOther, naming, ready, SLICE_MS, type Batch, type Ready, type Rows } from "../insert-many.js";
 import type { Keeper } from "../keeper.js";
 import { Slice } from "../turn.js";
 import type { Id, InsertManyOptions, Row } from "../types.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
+
+/** No payload is added to so many bytes of them: what is gathered for a call is held twice meanwhile. */
+const MOST_BYTES = 1 << 23;
 
 export async function insertMany(handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions): Promise<Id[]> {
   const given = optionsOf(options);
@@ -46,20 +49,32 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
 /** Inserts as many rows as the index takes together, from one on, all or none. Time decides nothing here, so that the same rows make the same index. */
 function insertSome(handle: Handle, batch: Batch, from: number, dimensions: number): Id[] {
   const count = Math.min(handle.call((raw) => (raw as RawIndex).batchLength), batch.length - from);
+  const rows: Ready[] = [];
   // Read before the core is entered: what a caller's row throws is the caller's.
-  const rows = Array.from({ length: count }, (_, i) => naming(from + i, () => ready(batch.row(from + i), dimensions)));
+  for (let bytes = 0; rows.length < count && bytes < MOST_BYTES; ) {
+    const row = naming(from + rows.length, () => ready(batch.row(from + rows.length), dimensions));
+    rows.push(row);
+    bytes += row.payload.bytes?.length ?? 0;
+  }
   const now = Date.now();
   const moments = rows.map(({ ttlMs }) => ttlMs && now + ttlMs);
   handle.mayHavePayloads ||= rows.some(({ payload }) => payload.kind !== 0);
-  const ids = naming(from, () =>
-    handle.change((plain) => {
+  try {
+    const ids = handle.change((plain) => {
       const raw = plain as RawIndex;
       // What is left of a call that one of its rows has ended.
       raw.forgetGathered();
       rows.forEach(({ id, vector, payload: { kind, bytes } }, i) => raw.gather(id, vector, kind, bytes, moments[i]));
       return raw.insertGathered();
-    }),
-  );
-  for (const moment of moments) if (moment) handle.expiresAt(moment);
-  return ids;
+    });
+    for (const moment of moments) if (moment) handle.expiresAt(moment);
+    return ids;
+  } catch (error) {
+    // The core does not say which. All were right when they were checked, but other calls may have come in between, and rows may change.
+    const check = checker(handle, false);
+    rows.forEach((row, i) => naming(from + i, () => check(row)));
+    return naming(from, () => {
+      throw error;
+    });
+  }
 }

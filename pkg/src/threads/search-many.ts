@@ -8,6 +8,10 @@ import type { RawIndex } from "./raw.js";
 
 /** So many queries go into one call: enough for all threads to have some, and few enough for a slice. */
 const TOGETHER = 64;
+/** No fewer, or one thread answers them. */
+const LEAST = 8;
+/** Room for the hits of a call is kept, so they should be no more than these. */
+const MOST_HITS = 1 << 16;
 
 export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
   handle.checkOpen();
@@ -17,10 +21,11 @@ export async function searchMany(handle: Handle, reading: Reading, dimensions: n
   const ids: (number | string)[][] = [];
   const distances: Float32Array[] = [];
   const slice = new Slice(SLICE_MS);
+  const together = Math.max(LEAST, Math.min(TOGETHER, Math.floor(MOST_HITS / (k ?? 1))));
 
   const answerSome = (raw: RawIndex): void => {
     do {
-      const some = vectors.slice(ids.length, ids.length + TOGETHER);
+      const some = vectors.slice(ids.length, ids.length + together);
       let at = handle.searchMany(raw, some, dimensions, k, ef, rerank);
       const { doubles } = handle;
       for (let i = 0; i < some.length; i++) {
