@@ -101,6 +101,18 @@ test("a thread that cannot be started: none is left of an index that is made, an
   assert.deepEqual(seen, { before: 2, refused: Array(2).fill(["NO_THREADS", true]), stayed: true, ok: true, size: "number" });
 });
 
+test("memory that has no room for the stacks of all threads: an error that says so", async () => {
+  const seen = await made.inNode("stacks.mjs", `
+    ${WORKERS}
+    const Memory = WebAssembly.Memory;
+    WebAssembly.Memory = class extends Memory { constructor(given) { super({ ...given, maximum: 64 }); } };
+    const refused = await VectorIndex.memory({ dimensions: 2, threads: 12 }).catch(({ code, message }) => [code, message]);
+    await until(() => alive === 0);
+    console.log(JSON.stringify(refused));
+  `);
+  assert.deepEqual(seen, ["NO_THREADS", "a thread could not be started: no memory for its stack"]);
+});
+
 test("closed while it reloads: no thread is left", async () => {
   const seen = await made.inNode("closed.mjs", `
     ${WORKERS}

@@ -19,7 +19,11 @@ export const SCRIPT = `({ module, memory }, ready) => {
     (imports[from] ??= {})[name] = kind === "memory" ? memory : () => { if (running) throw new Error("a thread has called " + name); };
   }
   const { exports } = new WebAssembly.Instance(module, imports);
-  exports.__wbindgen_start(${512 * 1024});
+  try {
+    exports.__wbindgen_start(${512 * 1024});
+  } catch {
+    throw new Error("no memory for its stack");
+  }
   ready();
   running = true;
   try {
