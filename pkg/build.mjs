@@ -99,8 +99,7 @@ async function bundle({ entry, out, platform, format, index }, alias, ...plugins
   await build({
     entryPoints: [join(HERE, `src/${entry}.ts`)],
     outfile: join(DIST, out),
-    // Its own entry for Node is CommonJS, of which nothing can be left out.
-    alias: { ...alias, sift: join(HERE, "node_modules/sift/es/index.js") },
+    alias,
     platform,
     format,
     target: "es2022",
@@ -124,8 +123,6 @@ for (const [name, index] of [["worker.d.ts", "./index.js"], ["worker.d.cts", "./
 if (shared) {
   for (const [name, index] of [["threads.d.ts", "./index.js"], ["threads.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), await threadsDeclarationsFrom(join(WASM, "types"), index));
 }
-// What is in the script of filters, and not ours.
-copyFileSync(join(HERE, "node_modules/sift/MIT-LICENSE.txt"), join(DIST, "LICENSE-sift"));
 for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
   if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
 }

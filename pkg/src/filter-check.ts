@@ -24,17 +24,29 @@ const OPERANDS: Readonly<Record<string, Check>> = {
   $regex: (operand, at) => typeof operand === "string" || bad(at, "the source of a regular expression, a string", operand),
   $options: (operand, at) => (typeof operand === "string" && /^[imsu]*$/.test(operand)) || bad(at, 'some of the letters of "imsu"', operand),
 };
-const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
+export const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
 
-/** The filter as JSON, which is the same for the same filter. INVALID_FILTER, which says where and what. */
-export function checkFilter(filter: unknown): string {
+/** The filter as JSON, which is the same for the same filter, and what that is. INVALID_FILTER, which says where and what. */
+export function checkFilter(filter: unknown): { text: string; plain: { readonly [field: string]: unknown } } {
   if (!isObject(filter)) bad("filter", "a function or an object", filter);
   try {
     filterAt(filter, "filter");
-    return JSON.stringify(filter);
+    const text = jsonOf(filter);
+    const plain: unknown = JSON.parse(text);
+    // Once more, since what was looked at may have answered differently.
+    filterAt(plain, "filter");
+    return { text, plain: plain as { readonly [field: string]: unknown } };
   } catch (error) {
     if (error instanceof RangeError) fail("INVALID_FILTER", "filter: it is nested too deep, or contains itself", error);
     throw error;
+  }
+}
+
+function jsonOf(filter: object): string {
+  try {
+    return JSON.stringify(filter);
+  } catch (error) {
+    fail("INVALID_FILTER", `filter: JSON cannot carry it: ${(error as Error)?.message ?? error}`, error);
   }
 }
 
@@ -48,7 +60,7 @@ function filterAt(filter: unknown, at: string): void {
     } else if (field.startsWith("$")) {
       fail("INVALID_FILTER", `${here}: expected a field or one of ${COMBINING.join(", ")}`);
     } else {
-      for (const name of field.split(".")) named(name, here);
+      if (field.split(".").includes("")) fail("INVALID_FILTER", `${here}: expected the name of a field, got an empty one`);
       if (isOperators(condition)) operators(condition, here);
       else value(condition, here);
     }
@@ -78,7 +90,6 @@ function value(operand: unknown, at: string): void {
   if (!isObject(operand)) bad(at, "a value that JSON can carry", operand);
   for (const [name, member] of Object.entries(operand)) {
     if (name.startsWith("$")) fail("INVALID_FILTER", `${at}.${name}: expected no operator here`);
-    named(name, at);
     value(member, `${at}.${name}`);
   }
 }
@@ -93,22 +104,16 @@ function ordered(operand: unknown, at: string): void {
   if (typeof operand !== "string" && !Number.isFinite(operand)) bad(at, "a finite number or a string", operand);
 }
 
-/** Names that every object of JavaScript seems to have cannot be told from fields. */
-function named(name: string, at: string): void {
-  if (!name) fail("INVALID_FILTER", `${at}: expected the name of a field, got an empty one`);
-  if (name in Object.prototype || name === "toJSON") fail("INVALID_FILTER", `${at}: the field ${name} cannot be asked for`);
-}
-
-/** With members that are operators. Among them may be none that is not: that is for `operators` to say. */
-function isOperators(condition: unknown): condition is object {
-  return isObject(condition) && Object.keys(condition).some((key) => key.startsWith("$"));
+/** With a member that is an operator of a field. Among them may be none that is not: that is for `operators` to say. */
+export function isOperators(condition: unknown): condition is object {
+  return isObject(condition) && Object.keys(condition).some((key) => key.startsWith("$") && !COMBINING.includes(key));
 }
 
 /** An object as braces make it, from any realm: one of a class may have a toJSON, and be something else as JSON. */
-function isObject(operand: unknown): operand is object {
+export function isObject(operand: unknown): operand is object {
   if (typeof operand !== "object" || operand === null) return false;
   const prototype: unknown = Object.getPrototypeOf(operand);
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && !Array.isArray(operand));
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function bad(at: string, expected: string, got: unknown): never {

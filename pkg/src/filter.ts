@@ -1,29 +1,27 @@
-// Filters that are objects: MongoDB's query operators over payloads. A script of its own; the matching of one payload is the library sift's.
+// Filters that are objects, conditions on payloads. A script of its own.
 //
 // A search walks without knowing payloads. It asks the filter of ids; of those that the filter has not looked at yet an answer is guessed,
 // and after the search their payloads are read, all in one go where they are in the store only. It then runs again, until nothing had to be
 // guessed: what it finds is what it would find if all had been known before.
-import { $all, $and, $elemMatch, $eq, $exists, $gt, $gte, $in, $lt, $lte, $ne, $nin, $nor, $not, $options, $or, $regex, $size, createQueryTester } from "sift";
-import { checkFilter } from "./filter-check.js";
-import { checkAborted, fail } from "./guard.js";
+import { checkFilter, isObject } from "./filter-check.js";
+import { matcher } from "./filter-match.js";
+import { checkAborted, fail, shown } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { decodePayloads } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import type { Reading } from "./search-many.js";
 import { Slice } from "./turn.js";
-import type { Hit, Id, Payload } from "./types.js";
+import type { Hit, Id } from "./types.js";
 
 /** No more are looked at together: each may be in a block of its own, and more would fill the memory that those are read into. */
 const LOOKED_AT = 64;
 const SLICE_MS = 8;
 /** Filters whose answers are kept when no search uses them. */
 const MOST_FILTERS = 8;
-/** Answers that are kept, of all filters together, each about 40 bytes. */
+/** Answers that are kept, of all filters together but the one that was used last. */
 const MOST_ANSWERS = 1 << 20;
 
-const operations = { $all, $and, $elemMatch, $eq, $exists, $gt, $gte, $in, $lt, $lte, $ne, $nin, $nor, $not, $options, $or, $regex, $size };
-
-/** What one filter has said of records. An answer holds until its record goes: see `Handle.forget`. */
+/** What one filter has said of records, by their ids. An answer holds until its id may be another record's: see `Handle.forget`. */
 export interface Answers {
   readonly of: Map<Id, boolean>;
   /** Searches that are using them. */
@@ -41,32 +39,44 @@ export async function filtered(
   signal: AbortSignal | undefined,
   find: (passes: (id: Id) => boolean) => Hit[] | Promise<Hit[]>,
 ): Promise<Hit[]> {
-  const text = checkFilter(filter);
-  const matches = matcher(text);
+  const { text, plain } = checkFilter(filter);
+  checkAborted(signal);
+  if (text === "{}") return find(() => true);
+  const matches = matcher(plain);
   const answers = answersOf(handle, text);
   const slice = new Slice(SLICE_MS);
   // How many this search has asked about, and how many of them match, each with one to begin with.
   let asked = 1;
   let passed = 1;
+  /** What matching has thrown: inside of a call into the core it would be a fault of the core. */
+  const failures: { error: unknown; id: Id }[] = [];
 
   const lookAt = (ids: readonly Id[]) => (raw: RawIndex): void => {
     const there = ids.filter((id) => raw.locate(id) >= 0);
-    const payloads = decodePayloads(raw.payloadsAt(Uint32Array.from(there, (id) => raw.locate(id))), there.length);
-    there.forEach((id, i) => {
-      const match = matches(payloads[i]);
+    const slots = Uint32Array.from(there, (id) => raw.locate(id));
+    const payloads = decodePayloads(raw.payloadsAt(slots), there.length);
+    // An answer is noted within this call, or the record could be another by then.
+    for (const [i, id] of there.entries()) {
+      const payload = payloads[i];
+      let match = false;
+      try {
+        match = matches(isObject(payload) ? (payload as { readonly [field: string]: unknown }) : {});
+      } catch (error) {
+        failures.push({ error, id });
+        return;
+      }
+      if (payload === undefined) match &&= !isLost(raw, slots[i]!);
       answers.of.set(id, match);
       asked += 1;
       if (match) passed += 1;
-    });
+    }
   };
 
   try {
-    for (;;) {
+    for (let share = 1; ; ) {
       const guesses = new Map<Id, boolean>();
-      // As many of them pass as of those that were looked at, evenly spread: with too many it ends too early, with too few it looks too far.
-      const share = passed / asked;
       let due = 0;
-      const hits = await find((id) => {
+      const finding = find((id) => {
         const known = answers.of.get(id) ?? guesses.get(id);
         if (known !== undefined) return known;
         due += share;
@@ -75,14 +85,22 @@ export async function filtered(
         guesses.set(id, guess);
         return guess;
       });
+      // Nothing comes between looking and finding where nothing has to be waited for: who changes records all the time holds up nobody.
+      const hits = finding instanceof Promise ? await finding : finding;
       if (!guesses.size) return hits;
       const ids = [...guesses.keys()];
       for (let at = 0; at < ids.length; at += LOOKED_AT) {
-        await reading(lookAt(ids.slice(at, at + LOOKED_AT)), signal);
-        if (slice.over) await slice.next();
+        const looking = reading(lookAt(ids.slice(at, at + LOOKED_AT)), signal);
+        if (looking instanceof Promise) await looking;
+        for (const { error, id } of failures) fail("INVALID_FILTER", `filter: it could not be asked of the record ${shown(id)}: ${(error as Error)?.message ?? error}`, error);
+        if (!slice.over) continue;
+        await slice.next();
         handle.checkOpen();
         checkAborted(signal);
       }
+      // As many guesses pass as of those that were looked at, evenly spread: with too many it ends too early, with too few it looks too far.
+      // At most half as many as the time before, or where the last that match are hard to find it would look at a few more each time.
+      share = Math.min(passed / asked, share / 2);
     }
   } finally {
     answers.users -= 1;
@@ -90,13 +108,14 @@ export async function filtered(
   }
 }
 
-/** True for payloads that match. One that is no object has no fields. */
-function matcher(text: string): (payload: Payload | undefined) => boolean {
+/** A record without a payload may have been in a block of the store that is damaged. Nobody knows whether that matched. */
+function isLost(raw: RawIndex, slot: number): boolean {
   try {
-    const test = createQueryTester<unknown>(JSON.parse(text), { operations });
-    return (payload) => test(typeof payload === "object" && payload !== null && !Array.isArray(payload) && !(payload instanceof Uint8Array) ? payload : {});
+    raw.vectorAt(slot);
+    return false;
   } catch (error) {
-    fail("INVALID_FILTER", `filter: ${(error as Error)?.message ?? error}`, error);
+    if ((error as { code?: unknown }).code === "CORRUPT") return true;
+    throw error;
   }
 }
 
@@ -109,12 +128,13 @@ function answersOf({ said }: Handle, text: string): Answers {
   return answers;
 }
 
-/** Gives up the answers of filters that were used longest ago, until few enough are left. */
+/** Gives up the answers of filters that were used longest ago, until few enough are left; never those of the last. */
 function trim(said: Map<string, Answers>): void {
   let kept = 0;
   for (const { of } of said.values()) kept += of.size;
+  let left = said.size;
   for (const [text, { of, users }] of said) {
-    if (said.size <= MOST_FILTERS && kept <= MOST_ANSWERS) return;
+    if ((said.size <= MOST_FILTERS && kept <= MOST_ANSWERS) || --left === 0) return;
     if (users) continue;
     said.delete(text);
     kept -= of.size;

@@ -153,7 +153,7 @@ export class Handle {
     this.#nextExpiry = Math.min(this.#nextExpiry, moment);
   }
 
-  /** To be called where a record goes, or all of them: from then on its id may be another's. */
+  /** To be called where an id becomes another record's, which it may have been before, or all may. */
   forget(id?: Id): void {
     for (const { of } of this.said.values()) {
       if (id === undefined) of.clear();
@@ -165,7 +165,6 @@ export class Handle {
     const now = Date.now();
     if (now < this.#nextExpiry) return;
     this.#nextExpiry = raw.expire(now);
-    this.forget();
     this.onExpired();
   }
 

@@ -60,10 +60,9 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
     const expires = ttlMs && Date.now() + ttlMs;
     const inserted = handle.change((raw) => {
       if (id === undefined) return raw.insert(vector, kind, bytes, expires);
-      if (upsert) {
-        handle.forget(id);
-        raw.upsert(id, vector, kind, bytes, expires);
-      } else raw.insertWithId(id, vector, kind, bytes, expires);
+      handle.forget(id);
+      if (upsert) raw.upsert(id, vector, kind, bytes, expires);
+      else raw.insertWithId(id, vector, kind, bytes, expires);
       return id;
     });
     if (expires) handle.expiresAt(expires);

@@ -397,6 +397,8 @@ function unlessAborted<T>(signal: AbortSignal, read: Promise<T>): Promise<T> {
       }
     };
     signal.addEventListener("abort", fired);
+    // It may have fired since it was looked at.
+    if (signal.aborted) fired();
     read.then(resolve, reject).finally(() => signal.removeEventListener("abort", fired));
   });
 }

@@ -42,8 +42,8 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
       try {
         return await raw.openIndexedDb(name, options, strict, readOnly);
       } catch (error) {
-        // Opening has made the database, and nobody else writes into it.
-        if (!readOnly && codedError(error)?.code === "NOT_FOUND") await raw.destroyIndexedDb(name).catch(() => {});
+        // Opening has made the database, and nobody else writes into it, where there are locks.
+        if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") await raw.destroyIndexedDb(name).catch(() => {});
         throw error;
       }
     },

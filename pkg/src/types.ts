@@ -179,13 +179,15 @@ export interface StoredRecord {
 
 /**
  * Conditions on payload fields, all of which must hold, as in MongoDB's queries: `{ lang: "en", year: { $gte: 1990 }, "author.name": { $in: names } }`.
- * A field is a path with dots; a value of JSON means that one, and an array has it if an element has. Operators of a field: $eq, $ne,
- * $gt, $gte, $lt, $lte (numbers or strings), $in, $nin, $all, $exists, $size, $elemMatch, $not, $regex with $options; and where fields
- * stand $and, $or, $nor. Anything else is INVALID_FILTER, which says where. A payload that is no object has no fields; `{}` matches every record.
+ * A field is a path with dots; a value of JSON means that one (its members in any order), an array has it if it is that or an element is, and null is also what is
+ * missing. Operators of a field: $eq, $ne, $gt, $gte, $lt, $lte (numbers or strings), $in, $nin, $all, $exists, $size, $elemMatch, $not,
+ * $regex with $options, which must come from somebody you trust, as it may run for ever; and where fields stand $and, $or, $nor. Anything else
+ * is INVALID_FILTER, which says where. A payload that is no object has no fields; `{}` matches every record. One whose block of the store is damaged matches nothing else.
  *
  * There is no index of payloads: a record is looked at when a search first comes by, some microseconds each, in slices of 8 ms, and read
  * if it is in the store only. What the filter said of it is remembered until the record changes, for the last 8 filters (a
- * filter is the same when its JSON is), so the same question costs little the next time: some 40 bytes for each record that was looked at.
+ * filter is the same when its JSON is), so the same question costs little the next time: some 40 bytes for each record that was looked at, some
+ * 90 where ids are strings.
  */
 export type Filter = { readonly [field: string]: unknown };
 

@@ -15,6 +15,8 @@ import type {
 } from "./types.js";
 import { vectorOf } from "./vector.js";
 
+/** Once it is loaded: to browsers, importing it again takes a turn. */
+let filters: typeof import("./filter.js") | undefined;
 /** Hands what was made to the constructor, which nobody outside this module can call. */
 const made = /* @__PURE__ */ new WeakSet<Opened>();
 
@@ -119,7 +121,10 @@ export class VectorIndex implements AsyncDisposable {
   /** Adds a record under exactly this id. INVALID_ID; DUPLICATE_ID while the id is live: a deleted one may come again at once. */
   async insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     checkIdLength(id);
-    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => raw.insertWithId(id, ready, kind, bytes, expires));
+    const put = this.#put(vector, payload, options, (raw, ready, kind, bytes, expires) => {
+      this.#handle.forget(id);
+      raw.insertWithId(id, ready, kind, bytes, expires);
+    });
     if (put instanceof Promise) await put;
     if (this.#keeper) await this.#keeper.committed();
     return id;
@@ -172,11 +177,12 @@ export class VectorIndex implements AsyncDisposable {
     const ef = numberOf("ef", given.ef);
     const rerank = booleanOf("rerank", given.rerank);
     const included = optionsOf(include);
-    const withPayload = (booleanOf("include.payload", included.payload) ?? true) && this.#handle.mayHavePayloads;
+    const wantsPayload = booleanOf("include.payload", included.payload) ?? true;
     const withVector = booleanOf("include.vector", included.vector);
     signalOf(signal);
     let vector = vectorOf(query, this.#dimensions);
     const find = (passes: ((id: Id) => boolean) | undefined) => this.#searching((raw) => {
+      const withPayload = wantsPayload && this.#handle.mayHavePayloads;
       let from = this.#handle.search(raw, vector, this.#dimensions, k, ef, rerank, passes);
       const { doubles } = this.#handle;
       const count = doubles[from++]!;
@@ -203,8 +209,8 @@ export class VectorIndex implements AsyncDisposable {
     // What is neither is told so there.
     if (filter !== undefined && typeof filter !== "function") {
       vector = vector.slice();
-      const { filtered } = await loaded("the script of filters", () => import("./filter.js"));
-      return filtered(this.#handle, (use) => this.#reading(use, signal), filter, signal, find);
+      filters ??= await loaded("the script of filters", () => import("./filter.js"));
+      return filters.filtered(this.#handle, (use) => this.#reading(use, signal), filter, signal, find);
     }
     const found = find(filter && this.#handle.guardFilter(filter));
     // It runs again later, when the caller may have other things in its array.
@@ -243,7 +249,7 @@ export class VectorIndex implements AsyncDisposable {
   /** Deletes; false when it was not there. O(1): the space comes back with a compaction. INVALID_ID. */
   async delete(id: Id): Promise<boolean> {
     checkIdLength(id);
-    const done = this.#handle.changeLater((raw) => this.#deleted(raw, id));
+    const done = this.#handle.changeLater((raw) => raw.delete(id));
     const deleted = typeof done === "boolean" ? done : await done;
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
@@ -264,7 +270,7 @@ export class VectorIndex implements AsyncDisposable {
     }
     for (const id of all) {
       while (this.#handle.isMoving) await this.#handle.still();
-      if (this.#handle.change((raw) => this.#deleted(raw, id))) deleted += 1;
+      if (this.#handle.change((raw) => raw.delete(id))) deleted += 1;
       if (slice.over) await slice.next();
     }
     this.#maintenance.touched();
@@ -464,11 +470,6 @@ export class VectorIndex implements AsyncDisposable {
       if (expires) this.#handle.expiresAt(expires);
       return done;
     });
-  }
-
-  #deleted(raw: RawIndex, id: Id): boolean {
-    this.#handle.forget(id);
-    return raw.delete(id);
   }
 
   /** Calls into the core for what may need records that are in the store only. */

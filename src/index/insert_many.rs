@@ -143,7 +143,11 @@ impl Index {
         let mut next_number = self.parts.ids.numbers_used();
         let mut payload_bytes = 0;
         for (at, record) in records.iter().enumerate() {
-            let (id, inverse_norm) = self.check_one(record, next_number).map_err(|error| in_record(at, error))?;
+            let (id, inverse_norm) = self.check_one(record, next_number).map_err(|error| match error {
+                // That is of no record in particular.
+                Error::OutOfMemory => error,
+                _ => in_record(at, error),
+            })?;
             payload_bytes += Payload::to_parts(record.payload).1.len();
             if let Id::Number(number) = id {
                 next_number = next_number.max(number + 1);

@@ -64,7 +64,10 @@ function insertSome(handle: Handle, batch: Batch, from: number, dimensions: numb
       const raw = plain as RawIndex;
       // What is left of a call that one of its rows has ended.
       raw.forgetGathered();
-      rows.forEach(({ id, vector, payload: { kind, bytes } }, i) => raw.gather(id, vector, kind, bytes, moments[i]));
+      rows.forEach(({ id, vector, payload: { kind, bytes } }, i) => {
+        if (id !== undefined) handle.forget(id);
+        raw.gather(id, vector, kind, bytes, moments[i]);
+      });
       return raw.insertGathered();
     });
     for (const moment of moments) if (moment) handle.expiresAt(moment);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, flat, rowsOf, until, whole } from "./helpers.mjs";
+import { fails, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
 import { KINDS, MapStore } from "./places.mjs";
 
 const DIMENSIONS = 64;
@@ -215,9 +215,20 @@ test("a search that is aborted while its store does not answer ends at once, and
     assert.equal((await fails("ABORTED", () => searching)).cause, why);
     answer();
     answer = undefined;
+    await pause(5);
     // What was read comes to nobody any more, and no filter is asked for it.
     assert.equal((await index.search(vectors[3], { k: 3, include: { payload: false }, rerank: false })).length, 3);
     assert.equal(asked, before);
+  }
+  store.before = () => {};
+  // Also when it fires before anybody waits for the store.
+  for (const call of [calls[2], (signal, abort) => index.search(vectors[9], { signal, filter: () => (abort(), true) })]) {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const searching = call(controller.signal, abort);
+    abort();
+    await fails("ABORTED", () => searching);
+    answer?.();
   }
   store.before = () => {};
   const [first, many, last] = await Promise.all(calls.map((call) => call(new AbortController().signal)));
