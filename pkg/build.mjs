@@ -5,8 +5,9 @@
 //  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
 //  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
 //  3. the wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them
-//  4. esbuild bundles six scripts for each platform: the package itself; indexes in a store, one such store, the text of
-//     metrics and filter objects, each loaded when it is asked for; and its worker entry
+//  4. esbuild bundles the scripts for each platform: the package itself and what its entries share; indexes in a store, one such
+//     store, the text of metrics and filter objects, each loaded when it is asked for; the entry "thermocline/worker", and what
+//     runs in its workers
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system
 //  6. if there is the crate as cargo xtask build compiles it for a shared memory, the same is made of it for "thermocline/threads":
 //     one wasm file, one script for each platform, declarations
@@ -17,7 +18,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { without } from "./build/bytes.mjs";
-import { declarationsFrom, threadsDeclarationsFrom } from "./build/declarations.mjs";
+import { declarationsFrom, entryDeclarationsFrom } from "./build/declarations.mjs";
 import { factoryFrom, sharedFactoryFrom } from "./build/glue.mjs";
 import { withShortImports } from "./build/imports.mjs";
 import { LIMITS, sizes } from "./build/sizes.mjs";
@@ -37,33 +38,41 @@ const WASM_OPT = [
   "--strip-debug", "--strip-producers", "--strip-target-features",
 ];
 
-/** Each platform's scripts: `index` is the one whose errors the others of the platform give. */
+/** Each platform's scripts, by their endings: what is in each of a platform is in `shared` once. */
+const PLATFORMS = { "browser.js": { platform: "browser", format: "esm" }, "node.js": { platform: "node", format: "esm" }, "node.cjs": { platform: "node", format: "cjs" } };
 const SCRIPTS = [
-  { entry: "entry.browser", out: "index.browser.js", platform: "browser", format: "esm" },
-  { entry: "entry.node", out: "index.node.js", platform: "node", format: "esm" },
-  { entry: "entry.cjs", out: "index.node.cjs", platform: "node", format: "cjs" },
-  { entry: "entry.stored.browser", out: "stored.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "entry.stored.node", out: "stored.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "entry.stored.node", out: "stored.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
-  { entry: "stores/opfs", out: "opfs.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "stores/directory", out: "directory.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "stores/directory", out: "directory.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
-  { entry: "metrics", out: "metrics.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "metrics", out: "metrics.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "metrics", out: "metrics.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
-  { entry: "filter", out: "filter.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "filter", out: "filter.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "filter", out: "filter.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
-  { entry: "entry.worker", out: "worker.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "entry.worker", out: "worker.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "entry.worker", out: "worker.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+  { entry: "shared", out: "shared.browser.js" },
+  { entry: "shared", out: "shared.node.js" },
+  { entry: "shared", out: "shared.node.cjs" },
+  { entry: "entry.browser", out: "index.browser.js" },
+  { entry: "entry.node", out: "index.node.js" },
+  { entry: "entry.cjs", out: "index.node.cjs" },
+  { entry: "entry.stored.browser", out: "stored.browser.js" },
+  { entry: "entry.stored.node", out: "stored.node.js" },
+  { entry: "entry.stored.node", out: "stored.node.cjs" },
+  { entry: "stores/opfs", out: "opfs.browser.js" },
+  { entry: "stores/directory", out: "directory.node.js" },
+  { entry: "stores/directory", out: "directory.node.cjs" },
+  { entry: "metrics", out: "metrics.browser.js" },
+  { entry: "metrics", out: "metrics.node.js" },
+  { entry: "metrics", out: "metrics.node.cjs" },
+  { entry: "filter", out: "filter.browser.js" },
+  { entry: "filter", out: "filter.node.js" },
+  { entry: "filter", out: "filter.node.cjs" },
+  { entry: "entry.worker.browser", out: "worker.browser.js" },
+  { entry: "entry.worker.node", out: "worker.node.js" },
+  { entry: "entry.worker.cjs", out: "worker.node.cjs" },
+  // Of one piece: bundlers allow the script of a worker no parts.
+  { entry: "entry.worker-host.browser", out: "worker-host.browser.js", isWhole: true },
+  // Also that of CommonJS, whose programs see nothing of it.
+  { entry: "entry.worker-host.node", out: "worker-host.node.js" },
 ];
 
 /** Those of "thermocline/threads". */
 const THREADS_SCRIPTS = [
-  { entry: "entry.threads.browser", out: "threads.browser.js", platform: "browser", format: "esm", index: "./index.browser.js" },
-  { entry: "entry.threads.node", out: "threads.node.js", platform: "node", format: "esm", index: "./index.node.js" },
-  { entry: "entry.threads.cjs", out: "threads.node.cjs", platform: "node", format: "cjs", index: "./index.node.cjs" },
+  { entry: "entry.threads.browser", out: "threads.browser.js" },
+  { entry: "entry.threads.node", out: "threads.node.js" },
+  { entry: "entry.threads.cjs", out: "threads.node.cjs" },
 ];
 
 const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
@@ -95,7 +104,9 @@ if (shared) {
   for (const script of THREADS_SCRIPTS) await bundle(script, { "thermocline-shared-glue": join(WASM, "shared-glue.js") }, insteadOf(join(HERE, "src"), "threads"));
 }
 
-async function bundle({ entry, out, platform, format, index }, alias, ...plugins) {
+async function bundle({ entry, out, isWhole }, alias, ...plugins) {
+  const ending = out.slice(out.indexOf(".") + 1);
+  const { platform, format } = PLATFORMS[ending];
   await build({
     entryPoints: [join(HERE, `src/${entry}.ts`)],
     outfile: join(DIST, out),
@@ -106,7 +117,7 @@ async function bundle({ entry, out, platform, format, index }, alias, ...plugins
     bundle: true,
     minify: true,
     legalComments: "none",
-    plugins: [...(index ? [errorsOf(index)] : []), scriptsBeside(out), ...plugins],
+    plugins: [isWhole ? whole(ending) : parts(out, ending), ...plugins],
     // `import()` there is `require`: some programs that load CommonJS have no other.
     supported: { "dynamic-import": format === "esm" },
     // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
@@ -118,10 +129,8 @@ async function bundle({ entry, out, platform, format, index }, alias, ...plugins
 run(process.execPath, join(HERE, "node_modules/typescript/bin/tsc"), "-p", HERE, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", join(WASM, "types"));
 const declarations = await declarationsFrom(join(WASM, "types"));
 for (const name of ["index.d.ts", "index.d.cts"]) writeFileSync(join(DIST, name), declarations);
-// The worker entry promises the same interface, so it has the same declarations.
-for (const [name, index] of [["worker.d.ts", "./index.js"], ["worker.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), `export * from "${index}";\n`);
-if (shared) {
-  for (const [name, index] of [["threads.d.ts", "./index.js"], ["threads.d.cts", "./index.cjs"]]) writeFileSync(join(DIST, name), await threadsDeclarationsFrom(join(WASM, "types"), index));
+for (const entry of shared ? ["worker", "threads"] : ["worker"]) {
+  for (const [ending, index] of [["d.ts", "./index.js"], ["d.cts", "./index.cjs"]]) writeFileSync(join(DIST, `${entry}.${ending}`), await entryDeclarationsFrom(join(WASM, "types"), entry, index));
 }
 for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
   if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
@@ -132,19 +141,31 @@ for (const { name, raw, gzip, within } of sizes(DIST)) {
   console.log(`${name.padEnd(22)} ${String(raw).padStart(8)} bytes ${String(gzip).padStart(8)} gzipped${within ? "" : "  OVER THE LIMIT"}`);
 }
 
-/** Leaves the error class to another script of the package, so that a program that loads both has one to compare with. */
-function errorsOf(script) {
-  return { name: "errors", setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: script, external: true })) };
+/**
+ * Leaves to other scripts of the same ending what all of a platform must have one of (the error class, so that a program that loads
+ * several has one to compare with), what is loaded when it is asked for, and an entry as a whole.
+ */
+function parts(out, ending) {
+  const to = (name) => ({ path: `./${name}.${ending}`, external: true });
+  return {
+    name: "parts",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /\.js$/ }, ({ kind, path }) => {
+        const name = path.match(/([\w.-]+)\.js$/)[1];
+        if (kind === "dynamic-import") return to(name);
+        if (["errors", "written"].includes(name) && !out.startsWith("shared.")) return to("shared");
+        return name === "entry.node" ? to("index") : undefined;
+      }),
+  };
 }
 
-/** Leaves what is loaded when it is asked for to the script of its own, which has the same ending. */
-function scriptsBeside(out) {
-  const ending = out.slice(out.indexOf("."));
-  const path = (request) => `./${request.match(/(\w+)\.js$/)[1]}${ending}`;
+/** Takes in all that would be loaded when it is asked for. */
+function whole(ending) {
+  const platform = ending.split(".")[0];
   return {
-    name: "scripts",
+    name: "whole",
     setup: ({ onResolve }) =>
-      onResolve({ filter: /\.js$/ }, ({ kind, path: request }) => (kind === "dynamic-import" ? { path: path(request), external: true } : undefined)),
+      onResolve({ filter: /\/stored\.js$/ }, ({ kind }) => (kind === "dynamic-import" ? { path: join(HERE, `src/entry.stored.${platform}.ts`) } : undefined)),
   };
 }
 

@@ -14,9 +14,9 @@ export async function declarationsFrom(folder) {
   return `/// <reference lib="esnext.disposable" />\n${body}`;
 }
 
-/** The text of dist/threads.d.ts: its own declarations, and beside them what the package's, in `index`, say. */
-export async function threadsDeclarationsFrom(folder, index) {
-  const text = await readFile(join(folder, "threads/api.d.ts"), "utf8");
+/** The text of an entry's declarations: its own, and beside them what the package's, in `index`, say. */
+export async function entryDeclarationsFrom(folder, entry, index) {
+  const text = await readFile(join(folder, `${entry}/api.d.ts`), "utf8");
   return text.replace(/"\.\.\/[\w-]+\.js"/g, `"${index}"`).replace(/^(export type \* from .*\n)(?=[^]*\1)/gm, "");
 }
 

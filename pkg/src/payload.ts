@@ -18,6 +18,11 @@ const decoder = /* @__PURE__ */ new TextDecoder();
 export function encodePayload(payload: unknown): Encoded {
   if (payload === undefined) return NONE;
   if (typedArrayName(payload) === "Uint8Array") return checked(2, payload as Uint8Array);
+  return checked(1, encoder.encode(textOf(payload)));
+}
+
+/** What is not bytes, as JSON. */
+export function textOf(payload: unknown): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(payload, faithful);
@@ -27,7 +32,7 @@ export function encodePayload(payload: unknown): Encoded {
   if (text === undefined) fail("INVALID_OPTION", "payload: its toJSON gives nothing");
   // Longer than any payload may be: refused before a buffer of that size is asked for.
   if (text.length > MAX_BYTES) tooLong(text.length);
-  return checked(1, encoder.encode(text));
+  return text;
 }
 
 /**

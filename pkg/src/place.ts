@@ -1,5 +1,6 @@
 // Where an index is kept: from what a caller names to a place that is held for one index. What there is to choose from is the
 // platform's, in places.browser.ts and places.node.ts; a caller's own Store is the same everywhere.
+import { checkStore, claim } from "./claim.js";
 import { fail, wrong } from "./guard.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "./raw.js";
 import type { Durability, Mode, Store, StoreOptions } from "./store.js";
@@ -51,10 +52,7 @@ export function wantedPlace(name: unknown, { store, durability, mode }: Partial<
     if (store !== undefined && !places.names.includes(store)) wrong("store", `${places.names.map((known) => `"${known}"`).join(" or ")} on this platform, or a Store`, store);
     return { name, store: store ?? places.names[0]!, options };
   }
-  for (const method of ["read", "commit", "list", "close", "append"] as const) {
-    const found: unknown = store[method];
-    if (typeof found !== "function" && (method !== "append" || found !== undefined)) wrong(`store.${method}`, "a method", found);
-  }
+  checkStore(store);
   return { name, store, options };
 }
 
@@ -80,23 +78,6 @@ export async function destroy({ name, store, options }: Wanted, instance: () => 
       await close();
     }
   });
-}
-
-/** Stores of callers that are open for writing. Two objects for one place are the caller's to keep apart. */
-const written = /* @__PURE__ */ new WeakSet<Store>();
-
-/** Takes a caller's store, and returns what closes it. */
-function claim(store: Store, mode: Mode): () => Promise<void> {
-  if (mode === "readonly") return () => store.close();
-  if (written.has(store)) fail("LOCKED", "this store is open for writing already");
-  written.add(store);
-  return async () => {
-    try {
-      await store.close();
-    } finally {
-      written.delete(store);
-    }
-  };
 }
 
 /** A store of the package's own that reads values into memory of the core's, when it is lent some: then it gives a part of that. */

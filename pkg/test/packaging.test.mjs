@@ -74,6 +74,7 @@ test("Vite's build and preview, without a configuration", async () => {
   const root = await made("vite");
   await build({ root, configFile: false, logLevel: "warn" });
   const assets = await readdir(join(root, "dist/assets"));
+  assert.equal(assets.filter((file) => /^worker-host\.browser-[\w-]+\.js$/.test(file)).length, 1, `the worker's script in ${assets}`);
   for (const name of [/^thermocline-(?!store-)[\w-]+\.wasm$/, /^thermocline-store-[\w-]+\.wasm$/]) {
     assert.equal(assets.filter((file) => name.test(file)).length, 1, `${name} in ${assets}`);
   }
@@ -140,10 +141,10 @@ test("a page without the wasm file of stores says so when it stores something", 
 test("scripts that a dev server moved into its cache without the wasm file, as Vite 5 to 7 do", async () => {
   const folder = await made("plain");
   const modules = join(folder, "node_modules");
-  for (const name of ["index.browser.js", "stored.browser.js", "filter.browser.js"]) await cp(join(modules, "thermocline/dist", name), join(modules, ".vite/deps", name));
+  for (const name of ["shared.browser.js", "index.browser.js", "stored.browser.js", "filter.browser.js", "worker.browser.js"]) await cp(join(modules, "thermocline/dist", name), join(modules, ".vite/deps", name));
   // Such a server answers with a page where there is no file.
   for (const name of ["thermocline.wasm", "thermocline-store.wasm"]) await cp(join(folder, "index.html"), join(modules, ".vite/deps", name));
-  await writeFile(join(folder, "index.html"), (await readFile(join(folder, "index.html"), "utf8")).replace("thermocline/dist/index.browser.js", ".vite/deps/index.browser.js"));
+  await writeFile(join(folder, "index.html"), (await readFile(join(folder, "index.html"), "utf8")).replaceAll("thermocline/dist/", ".vite/deps/"));
   const server = await serve(folder, { ".wasm": undefined });
   try {
     assert.deepEqual(await resultOf(browser, server.url), EXPECTED);

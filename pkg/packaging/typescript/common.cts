@@ -7,4 +7,4 @@ export async function open(): Promise<number> {
   return index.size;
 }
 
-export const off = (): Promise<thermocline.VectorIndex> => worker.VectorIndex.memory({ dimensions: 3 });
+export const off = (): Promise<worker.VectorIndex> => worker.VectorIndex.memory({ dimensions: 3 });

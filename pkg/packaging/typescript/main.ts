@@ -3,7 +3,7 @@ import {
   ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type Progress,
   type Row, type SearchOptions, type Stats, type Vector,
 } from "thermocline";
-import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex } from "thermocline/worker";
+import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex, type SearchOptions as WorkerSearchOptions } from "thermocline/worker";
 
 async function* rows(): AsyncGenerator<Row> {
   yield { id: "a", vector: [1, 2, 3], payload: { title: "a" } };
@@ -46,9 +46,21 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 export async function offThread(vector: Vector): Promise<Hit[]> {
-  const index: VectorIndex = await WorkerIndex.open("notes", { dimensions: 3 });
-  return index.search(vector, { filter: { lang: "en" } }).catch((error: unknown) => (error instanceof WorkerError ? [] : Promise.reject(error)));
+  await using index: WorkerIndex = await WorkerIndex.open("notes", { dimensions: 3 });
+  const options: WorkerSearchOptions = { k: 3, filter: { lang: "en" } };
+  const stop: () => void = index.compactWhenIdle({ sliceMs: 2 });
+  const ids: Id[] = await index.insertMany(rows(), { onProgress: ({ done }) => console.log(done) });
+  console.log(ids, index.size, index instanceof WorkerIndex, await WorkerIndex.import(await index.export()));
+  stop();
+  return index.search(vector, options).catch((error: unknown) => (error instanceof WorkerError && error.code === "ABORTED" ? [] : Promise.reject(error)));
 }
+
+/** What takes an index in a worker takes any. */
+export const either = (index: VectorIndex): WorkerIndex => index;
+// @ts-expect-error a filter that is a function cannot go to a worker
+export const off = (index: WorkerIndex) => index.search([1, 2, 3], { filter: (id: Id) => id !== 1 });
+// @ts-expect-error made by VectorIndex.memory()
+export const directly = new WorkerIndex();
 
 // @ts-expect-error dimensions is required
 export const missing: IndexOptions = {};

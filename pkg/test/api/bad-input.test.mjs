@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThermoclineError, VectorIndex } from "thermocline";
-import * as worker from "thermocline/worker";
 import { fails, filled, state, whole } from "./helpers.mjs";
 
 const NOT_IDS = [
@@ -34,19 +33,6 @@ test("memory: options out of range, of a wrong type, or unknown values", async (
   ];
   for (const options of bad) await fails("INVALID_OPTION", () => VectorIndex.memory(options));
   assert.equal((await VectorIndex.memory({ dimensions: 8192 })).dimensions, 8192);
-});
-
-test("the entry for workers is there, and says what to use instead", async () => {
-  assert.equal(worker.ThermoclineError, ThermoclineError);
-  const { VectorIndex: Absent } = worker;
-  assert.equal(Absent.name, "VectorIndex");
-  const calls = [() => Absent.memory({ dimensions: 4 }), () => Absent.open("name"), () => Absent.import(new Uint8Array(4)), () => Absent.destroy("name")];
-  for (const call of calls) {
-    // A rejection, not a throw: whoever handles the one need not handle the other.
-    const promise = call();
-    await fails("INVALID_OPTION", () => promise, /not available.*import "thermocline" instead/);
-  }
-  await fails("INVALID_OPTION", () => new Absent(), /not available/);
 });
 
 test("vectors: wrong dimension, not finite, no direction, not vectors", async () => {

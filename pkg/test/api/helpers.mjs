@@ -99,7 +99,7 @@ export function pause(ms = 0) {
 /** Resolves once `condition` holds; fails after `limitMs`. */
 export async function until(condition, what, limitMs = 5000) {
   const end = performance.now() + limitMs;
-  while (!condition()) {
+  while (!(await condition())) {
     assert.ok(performance.now() < end, `waited in vain for ${what}`);
     await pause(5);
   }

@@ -50,6 +50,10 @@ export function watch() {
         super(...given);
         hold(name, this);
       }
+      terminate() {
+        waiting.delete(this);
+        super.terminate();
+      }
     });
   }
   return {

@@ -13,10 +13,11 @@ use crate::setup::firefox::{self, Firefox};
 use crate::setup::{self, cargo_tool, npm, python, rust};
 
 /// The package's own tests: the stage's name, the script in `pkg/package.json`, whether it needs a browser.
-const PACKAGE: [(&str, &str, bool); 4] = [
+const PACKAGE: [(&str, &str, bool); 5] = [
     ("package, Node", "test:api", false),
     ("package, stores", "test:store", false),
     ("package, Chromium", "test:browser", true),
+    ("package, worker", "test:worker", true),
     ("package, installed", "test:packaging", true),
 ];
 /// `thermocline/threads`, where the toolchain for it can be had.

@@ -1,0 +1,26 @@
+// A caller's own Store: that it is one, and that one index at a time writes to it.
+import { fail, wrong } from "./guard.js";
+import type { Mode, Store } from "./store.js";
+import { written } from "./written.js";
+
+/** INVALID_OPTION for an object that lacks a method. */
+export function checkStore(store: Store): void {
+  for (const method of ["read", "commit", "list", "close", "append"] as const) {
+    const found: unknown = store[method];
+    if (typeof found !== "function" && (method !== "append" || found !== undefined)) wrong(`store.${method}`, "a method", found);
+  }
+}
+
+/** Takes a caller's store, and returns what closes it. LOCKED while another index writes to it. */
+export function claim(store: Store, mode: Mode): () => Promise<void> {
+  if (mode === "readonly") return () => store.close();
+  if (written.has(store)) fail("LOCKED", "this store is open for writing already");
+  written.add(store);
+  return async () => {
+    try {
+      await store.close();
+    } finally {
+      written.delete(store);
+    }
+  };
+}

@@ -1,0 +1,86 @@
+// One call that has not been answered yet, as its caller waits for it.
+import { ThermoclineError } from "../errors.js";
+import type { LongOptions, Progress } from "../types.js";
+import { errorOf, type ErrorParts } from "./error-parts.js";
+
+/** What a call may have besides its arguments. */
+export interface Besides extends LongOptions {
+  readonly transfer?: Transferable[];
+  /** When its signal has fired it ends after so many milliseconds, whether the worker has answered by then or not. */
+  readonly abortedMs?: number;
+  /** The worker wants more of the rows that the call pulls. */
+  readonly onMore?: () => void;
+}
+
+/** What a caller's own function has thrown. */
+export interface Thrown {
+  readonly error: unknown;
+}
+
+export class Call {
+  readonly promise: Promise<unknown>;
+  readonly besides: Besides;
+  /** Why the rows that the call pulls have ended before their end: the call ends with it once those before are in. */
+  broken: Thrown | undefined;
+  #thrown: Thrown | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+  readonly #abort: () => void;
+  readonly #onAbort: () => void;
+
+  /** `abort` tells the worker to give it up. */
+  constructor(besides: Besides, abort: () => void) {
+    this.besides = besides;
+    this.#abort = abort;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { signal, abortedMs } = besides;
+    this.#onAbort = () => {
+      abort();
+      const giveUp = (): void => this.fail(this.#aborted("the call was aborted by its signal"));
+      if (abortedMs === 0) giveUp();
+      else if (abortedMs) this.#timer = setTimeout(giveUp, abortedMs);
+    };
+    signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  progress(progress: Progress): void {
+    if (this.#thrown) return;
+    try {
+      this.besides.onProgress?.(progress);
+    } catch (error) {
+      this.#thrown = { error };
+      this.#abort();
+    }
+  }
+
+  answered(value: unknown, parts: ErrorParts | undefined, isBroken: boolean | undefined): void {
+    const own = this.#thrown ?? (isBroken ? this.broken : undefined);
+    if (own) return this.fail(own.error);
+    if (!parts) {
+      this.#over();
+      return this.#resolve(value);
+    }
+    const error = errorOf(parts);
+    const isAborted = this.besides.signal?.aborted && (error as Partial<ThermoclineError>).code === "ABORTED";
+    this.fail(isAborted ? this.#aborted(error.message) : error);
+  }
+
+  fail(error: unknown): void {
+    this.#over();
+    this.#reject(error);
+  }
+
+  /** The signal's reason has not been sent. */
+  #aborted(message: string): ThermoclineError {
+    return new ThermoclineError("ABORTED", message, { cause: this.besides.signal?.reason });
+  }
+
+  #over(): void {
+    clearTimeout(this.#timer);
+    this.besides.signal?.removeEventListener("abort", this.#onAbort);
+  }
+}

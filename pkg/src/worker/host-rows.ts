@@ -1,0 +1,62 @@
+// Rows as they have come from the page.
+import type { FlatRows, Payload, Row } from "../types.js";
+import type { SentPayload, SentRows } from "./messages.js";
+
+export function payloadOf(sent: SentPayload): Payload | undefined {
+  return typeof sent === "string" ? (JSON.parse(sent) as Payload) : sent;
+}
+
+export function rowsOf(sent: SentRows, dimensions: number): Iterable<Row> | FlatRows {
+  const { count, vectors, ids, payloads, ttls } = sent;
+  const isDense = !ids || (ids.length === count && !ids.includes(undefined));
+  // Without an object for each.
+  if (isDense && !payloads && !ttls) return { vectors, ids: ids as FlatRows["ids"] };
+  return Array.from({ length: count }, (_, i) => rowOf(sent, dimensions, i));
+}
+
+function rowOf({ vectors, ids, payloads, ttls }: SentRows, dimensions: number, i: number): Row {
+  return {
+    id: ids?.[i],
+    vector: vectors.subarray(i * dimensions, (i + 1) * dimensions),
+    // Not before it is needed: of many, all payloads as objects would take much memory.
+    get payload() {
+      return payloadOf(payloads?.[i]);
+    },
+    ttlMs: ttls?.[i],
+  };
+}
+
+/** Ends rows that have not come to their end on the page, which knows why. */
+export class Broken extends Error {}
+
+/** Rows that the page pulls, and sends when they are wanted. */
+export class FedRows implements AsyncIterable<Row> {
+  readonly #dimensions: number;
+  readonly #more: () => void;
+  readonly #waiting: (SentRows | undefined)[] = [];
+  #isBroken = false;
+  #wake = (): void => {};
+
+  constructor(dimensions: number, more: () => void) {
+    this.#dimensions = dimensions;
+    this.#more = more;
+  }
+
+  /** None are the end. */
+  take(rows: SentRows | undefined, isBroken: boolean): void {
+    this.#waiting.push(rows);
+    this.#isBroken = isBroken;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Row> {
+    for (;;) {
+      while (!this.#waiting.length) await new Promise<void>((resolve) => (this.#wake = resolve));
+      const rows = this.#waiting.shift();
+      if (!rows) break;
+      for (let i = 0; i < rows.count; i++) yield rowOf(rows, this.#dimensions, i);
+      this.#more();
+    }
+    if (this.#isBroken) throw new Broken("the rows have ended before their end");
+  }
+}

@@ -1,0 +1,105 @@
+// The worker's side: takes orders, and gives them to an index of the ordinary package.
+import type { LongOptions } from "../types.js";
+import type { VectorIndex } from "../vector-index.js";
+import { partsOf } from "./error-parts.js";
+import { callsOf, type Calls, type Job } from "./host-calls.js";
+import { Broken } from "./host-rows.js";
+import { HostStore } from "./host-store.js";
+import type { News, Order } from "./messages.js";
+import type { Page } from "./platform.js";
+
+/** So long a closed index is waited for to end what ran. */
+const ENDING_MS = 100;
+
+export function serve(page: Page, Index: typeof VectorIndex): void {
+  const host = new Host(page, Index);
+  page.onOrder((order) => host.take(order));
+  page.post({ ready: true });
+}
+
+class Host {
+  readonly #page: Page;
+  readonly #store: HostStore;
+  readonly #calls: Calls;
+  readonly #jobs = new Map<number, Job & { readonly controller: AbortController }>();
+  readonly #running = new Map<number, Promise<void>>();
+  /** What ends each hook of idle time. */
+  readonly #hooks = new Map<number, () => void>();
+
+  constructor(page: Page, Index: typeof VectorIndex) {
+    this.#page = page;
+    this.#store = new HostStore((ask, asked, transfer) => page.post({ ask, asked }, transfer));
+    this.#calls = callsOf(Index, this.#store);
+  }
+
+  take(order: Order): void {
+    if ("call" in order) this.#running.set(order.call, this.#run(order));
+    else if ("abort" in order) this.#jobs.get(order.abort)?.controller.abort();
+    else if ("feed" in order) this.#jobs.get(order.feed)?.fed?.take(order.rows, order.broken === true);
+    else if ("answer" in order) this.#store.answered(order.answer, order.value, order.error);
+    else if ("stop" in order) this.#hooks.get(order.stop)?.();
+    else this.#adjust(order);
+  }
+
+  /** Nobody waits for these. An index that has failed says so at the next call. */
+  #adjust(order: Extract<Order, { threshold: number } | { idle: number }>): void {
+    const index = this.#calls.index;
+    try {
+      if ("threshold" in order) index!.compactionThreshold = order.threshold;
+      else this.#hooks.set(order.idle, index!.compactWhenIdle({ sliceMs: order.sliceMs, onReport: (value) => this.#tell({ report: order.idle, value }) }));
+    } catch {}
+  }
+
+  async #run({ call, name, args, tells }: Extract<Order, { call: number }>): Promise<void> {
+    const controller = new AbortController();
+    const onProgress: LongOptions["onProgress"] = tells ? (value) => this.#tell({ progress: call, value }) : undefined;
+    const job = { controller, long: { signal: controller.signal, onProgress }, more: () => this.#tell({ more: call }) };
+    this.#jobs.set(call, job);
+    let news: News;
+    let transfer: Transferable[] = [];
+    try {
+      const value = await this.#calls.run(name, job, args);
+      news = { call, value };
+      transfer = transferOf(value);
+    } catch (error) {
+      news = { call, error: partsOf(error), broken: error instanceof Broken };
+    }
+    this.#jobs.delete(call);
+    this.#running.delete(call);
+    // What a closed index has refused is told before it is told that it is closed.
+    if (name === "close") await this.#others();
+    this.#tell(news, transfer);
+    if (name === "close" || !this.#calls.index) this.#page.leave();
+  }
+
+  /** All that is under way has ended, or takes long. */
+  async #others(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([Promise.all(this.#running.values()), new Promise((resolve) => (timer = setTimeout(resolve, ENDING_MS)))]);
+    clearTimeout(timer);
+  }
+
+  #tell(news: News, transfer?: Transferable[]): void {
+    this.#page.post({ ...news, ...this.#seen() }, transfer);
+  }
+
+  #seen(): Pick<News, "seen" | "failure"> {
+    const { index } = this.#calls;
+    if (!index) return {};
+    try {
+      const { size, deletedCount, needsCompaction } = index;
+      return { seen: { size, deletedCount, needsCompaction } };
+    } catch (error) {
+      return { failure: partsOf(error) };
+    }
+  }
+}
+
+/** What of a result need not be copied: the arrays of a record, of hits, of many hits, of an export. */
+function transferOf(value: unknown): Transferable[] {
+  if (typeof value !== "object" || value === null) return [];
+  if (ArrayBuffer.isView(value)) return [value.buffer as ArrayBuffer];
+  const records: readonly object[] = Array.isArray(value) ? value : [value];
+  const arrays = records.flatMap((record) => (typeof record === "object" ? ["vector", "offsets", "distances"].map((name) => (record as Record<string, unknown>)[name]) : []));
+  return arrays.filter((array): array is Float32Array<ArrayBuffer> => ArrayBuffer.isView(array)).map(({ buffer }) => buffer);
+}

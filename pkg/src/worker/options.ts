@@ -1,0 +1,85 @@
+// A caller's options as they can be sent: each member is read once, and is of a type that can be. What its value must be, the index
+// knows, but functions and signals stay on the page.
+import { checkStore } from "../claim.js";
+import { checkFilter } from "../filter-check.js";
+import { booleanOf, fail, functionOf, msOf, numberOf, optionsOf, signalOf, wrong } from "../guard.js";
+import type { Store } from "../store.js";
+import type { CompactOptions, IndexOptions, InsertManyOptions, InsertOptions, LongOptions, OpenOptions, SearchOptions } from "../types.js";
+
+const NAMES = ["name", "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes", "durability", "mode"] as const;
+
+/** A caller's own store, which stays on the page. */
+export interface SentStore {
+  readonly appends: boolean;
+}
+
+/** Options of `memory`, `open`, `import` and `destroy` that are sent: numbers and strings, or what should have been some. */
+export interface SentOptions {
+  readonly [name: string]: unknown;
+  readonly store?: SentStore | string | null;
+}
+
+export interface MakingOptions {
+  readonly sent: SentOptions;
+  readonly store: Store | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+export function makingOptions(options: (Partial<IndexOptions> & OpenOptions & { name?: string }) | undefined): MakingOptions {
+  const given = optionsOf(options);
+  const sent: { -readonly [name in keyof SentOptions]: SentOptions[name] } = {};
+  for (const name of NAMES) {
+    const value: unknown = given[name];
+    if (typeof value === "function" || typeof value === "symbol" || (typeof value === "object" && value !== null)) wrong(name, "a number or a string", value);
+    sent[name] = value;
+  }
+  const { store, signal } = given;
+  const isOwn = typeof store === "object" && store !== null;
+  if (isOwn) checkStore(store);
+  else if (typeof store === "function" || typeof store === "symbol") wrong("store", "the name of one, or a Store", store);
+  sent.store = isOwn ? ({ appends: store.append !== undefined } satisfies SentStore) : store;
+  return { sent, store: isOwn ? store : undefined, signal: signalOf(signal) };
+}
+
+export function insertOptions(options: InsertOptions | undefined): InsertOptions | undefined {
+  if (options === undefined) return undefined;
+  return { ttlMs: msOf("ttlMs", optionsOf(options).ttlMs) };
+}
+
+/** What every long call has, which stays here. */
+export function longOptions(given: LongOptions): LongOptions {
+  return { onProgress: functionOf("onProgress", given.onProgress), signal: signalOf(given.signal) };
+}
+
+export function insertManyOptions(options: InsertManyOptions | undefined) {
+  const given = optionsOf(options);
+  const sent = { upsert: booleanOf("upsert", given.upsert) };
+  return { sent, ...longOptions(given) };
+}
+
+export function compactOptions(options: CompactOptions | undefined) {
+  const given = optionsOf(options);
+  const sent = { sliceMs: msOf("sliceMs", given.sliceMs), erase: booleanOf("erase", given.erase) };
+  return { sent, ...longOptions(given) };
+}
+
+export function searchOptions(options: SearchOptions | undefined) {
+  const given = optionsOf(options);
+  const { include } = given;
+  const sent = {
+    k: numberOf("k", given.k),
+    ef: numberOf("ef", given.ef),
+    rerank: booleanOf("rerank", given.rerank),
+    include: include && { payload: booleanOf("include.payload", optionsOf(include).payload), vector: booleanOf("include.vector", include.vector) },
+    filter: sentFilter(given.filter),
+  };
+  if (include !== undefined && !sent.include) wrong("include", "an object", include);
+  return { sent, signal: given.signal === undefined ? undefined : signalOf(given.signal) };
+}
+
+/** As JSON, checked in full: a copy of it would look the same where the filter was something else. */
+function sentFilter(filter: unknown): string | undefined {
+  if (filter === undefined) return undefined;
+  if (typeof filter === "function") fail("INVALID_FILTER", 'filter: expected an object, got a function, which cannot go to the worker of the index; an index of "thermocline" takes one');
+  return checkFilter(filter).text;
+}

@@ -1,0 +1,5 @@
+// Node, ES modules. Tools that gather a program's files know this form of URL, a literal.
+import type { Start } from "./platform.js";
+import { running } from "./running.node.js";
+
+export const start: Start = (heard) => running(new URL("./worker-host.node.js", import.meta.url), heard);

@@ -1,0 +1,84 @@
+// A caller's own Store, as the index in a worker uses it: the page makes the calls. Taken with the first, since by then the
+// worker has found nothing wrong with the rest; and closed when the worker is gone, once the last call has ended.
+import { claim } from "../claim.js";
+import { typedArrayName } from "../guard.js";
+import type { Mode, Store } from "../store.js";
+import { keptPartsOf, type ErrorParts } from "./error-parts.js";
+import type { Asked } from "./messages.js";
+
+export interface Answer {
+  readonly value?: unknown;
+  readonly error?: ErrorParts;
+  readonly transfer?: Transferable[];
+}
+
+export class StoreServer {
+  readonly #store: Store;
+  readonly #mode: Mode;
+  #close: (() => Promise<void>) | undefined;
+  /** Why it could not be taken. */
+  #refusal: unknown;
+  #isOver = false;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(store: Store, mode: Mode | undefined) {
+    this.#store = store;
+    this.#mode = mode ?? "readwrite";
+  }
+
+  /** Makes the call. Never rejects. */
+  async answer(asked: Asked): Promise<Answer> {
+    try {
+      if (this.#isOver) return {};
+      const called = this.#call(asked);
+      this.#underWay.add(called);
+      const value = await called.finally(() => this.#underWay.delete(called));
+      if (asked.method !== "read" || !Array.isArray(value)) return { value: asked.method === "list" ? value : undefined };
+      const transfer: Transferable[] = [];
+      return { value: value.map((found) => copyOf(found, transfer)), transfer };
+    } catch (error) {
+      return { error: keptPartsOf(error) };
+    }
+  }
+
+  /** The worker is gone. Never rejects. */
+  async end(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await Promise.allSettled(this.#underWay);
+    await this.#close?.().catch(() => {});
+  }
+
+  async #call(asked: Asked): Promise<unknown> {
+    const store = this.#store;
+    if (!this.#close) this.#take();
+    switch (asked.method) {
+      case "read": return store.read(asked.keys);
+      case "commit": return store.commit(asked.batch);
+      case "append": return store.append!(asked.key, asked.bytes);
+      case "list": return store.list(asked.prefix);
+      case "close": return this.#close!();
+    }
+  }
+
+  #take(): void {
+    if (this.#refusal) throw this.#refusal;
+    try {
+      const close = claim(this.#store, this.#mode);
+      let closed: Promise<void> | undefined;
+      this.#close = () => (closed ??= close());
+    } catch (error) {
+      // It is another's, who closes it.
+      this.#refusal = error;
+      throw error;
+    }
+  }
+}
+
+/** Bytes to give away. What is none goes as it is: the index says what is wrong with it. */
+function copyOf(found: unknown, transfer: Transferable[]): unknown {
+  if (typedArrayName(found) !== "Uint8Array") return found;
+  const copy = new Uint8Array(found as Uint8Array);
+  transfer.push(copy.buffer);
+  return copy;
+}

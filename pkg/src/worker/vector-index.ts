@@ -1,0 +1,292 @@
+// The class of "thermocline/worker": each call checks and copies what can be looked at without the index, and asks the worker.
+import { fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
+import type { Rows } from "../insert-many.js";
+import { checkedOptions, vectorsOf } from "../search-many.js";
+import type {
+  CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions, ManyHits, Metric,
+  OpenOptions, Payload, Row, SearchManyOptions, Stats, StoredRecord, Vector,
+} from "../types.js";
+import type { SearchOptions, VectorIndex } from "./api.js";
+import { Connection } from "./connection.js";
+import { compactOptions, insertManyOptions, insertOptions, makingOptions, searchOptions, type MakingOptions } from "./options.js";
+import type { Made } from "./messages.js";
+import type { Start } from "./platform.js";
+import { Pull } from "./pull.js";
+import { checkId, sentPayload, sentRows, sentVector } from "./rows.js";
+import { StoreServer } from "./store-server.js";
+
+let start: Start;
+
+/** Called by the entry file of each platform. */
+export function startWith(platform: Start): void {
+  start = platform;
+}
+
+/** Hands what was made to the constructor, which nobody outside this module can call. */
+const made = /* @__PURE__ */ new WeakSet<Made>();
+/** One that nobody has any more is closed; see `close`. */
+const dropped = /* @__PURE__ */ new FinalizationRegistry<Connection>((connection) => void connection.close(CLOSING_MS).catch(() => {}));
+const CLOSING_MS = 5000;
+/** So long an opening that was aborted may take to give back what it holds. */
+const ABORTED_MS = 1000;
+
+export class WorkerIndex implements VectorIndex {
+  readonly #connection: Connection;
+  readonly #made: Made;
+  #threshold: number;
+  #closing: Promise<void> | undefined;
+  /** A slice of `maintain` has been asked for, and how the last one ended. */
+  #isMaintaining = false;
+  #isMaintained = true;
+  #notMaintained: { readonly error: unknown } | undefined;
+
+  static {
+    // The minifier shortens it, and consoles show it.
+    Object.defineProperty(this, "name", { value: "VectorIndex" });
+  }
+
+  private constructor(connection: Connection, known: Made) {
+    if (!made.has(known)) fail("INVALID_OPTION", "new VectorIndex: use its open(), memory() or import()");
+    this.#connection = connection;
+    this.#made = known;
+    this.#threshold = known.compactionThreshold;
+    dropped.register(this, connection, this);
+  }
+
+  static async memory(options: IndexOptions): Promise<WorkerIndex> {
+    if (options === undefined) wrong("options", "an object with dimensions", options);
+    return WorkerIndex.#make("memory", [], makingOptions(options));
+  }
+
+  static async open(name: string, options?: OpenOptions): Promise<WorkerIndex> {
+    return WorkerIndex.#make("open", [nameOf(name)], makingOptions(options));
+  }
+
+  static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<WorkerIndex> {
+    if (typedArrayName(bytes) !== "Uint8Array") wrong("bytes", "a Uint8Array", bytes);
+    const making = makingOptions(options);
+    const own = new Uint8Array(bytes);
+    return WorkerIndex.#make("import", [own], making, [own.buffer]);
+  }
+
+  static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
+    const { connection, ended } = asked("destroy", [nameOf(name)], makingOptions({ store: optionsOf(options).store }));
+    await ended.finally(() => connection.leave());
+  }
+
+  static async #make(name: string, args: unknown[], options: MakingOptions, transfer?: Transferable[]): Promise<WorkerIndex> {
+    const { connection, ended } = asked(name, args, options, transfer);
+    try {
+      const known = (await ended) as Made;
+      made.add(known);
+      return new WorkerIndex(connection, known);
+    } catch (error) {
+      await (options.signal?.aborted ? connection.end() : connection.leave());
+      throw error;
+    }
+  }
+
+  async insert(vector: Vector, payload?: Payload, options?: InsertOptions): Promise<number> {
+    return this.#put("insert", [], vector, payload, options);
+  }
+
+  async insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
+    this.#connection.checkOpen();
+    checkId(id);
+    return this.#put("insertWithId", [id], vector, payload, options);
+  }
+
+  async upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
+    this.#connection.checkOpen();
+    checkId(id);
+    return this.#put("upsert", [id], vector, payload, options);
+  }
+
+  async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
+    this.#connection.checkOpen();
+    const { sent, onProgress, signal } = insertManyOptions(options);
+    const { dimensions } = this.#made;
+    if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] !== "function") {
+      const all = sentRows(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
+      return this.#connection.call("insertMany", [all, sent], { onProgress, signal, transfer: [all.vectors.buffer] });
+    }
+    const pull = new Pull(dimensions);
+    const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], { onProgress, signal, onMore: () => pull.more() });
+    void pull.run((rows as AsyncIterable<Row>)[Symbol.asyncIterator](), feed);
+    return promise.finally(() => pull.stop());
+  }
+
+  async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
+    this.#connection.checkOpen();
+    const { sent, signal } = searchOptions(options);
+    const vector = sentVector(query, this.#made.dimensions);
+    return this.#connection.call("search", [vector, sent], { signal, abortedMs: 0, transfer: [vector.buffer] });
+  }
+
+  async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
+    this.#connection.checkOpen();
+    const { onProgress, signal, ...sent } = checkedOptions(options);
+    const { dimensions } = this.#made;
+    const vectors = vectorsOf(queries, dimensions);
+    const all = new Float32Array(vectors.length * dimensions);
+    vectors.forEach((vector, i) => all.set(vector, i * dimensions));
+    return this.#connection.call("searchMany", [all, sent], { onProgress, signal, transfer: [all.buffer] });
+  }
+
+  async get(id: Id): Promise<StoredRecord | undefined> {
+    return this.#ofId("get", id);
+  }
+
+  async has(id: Id): Promise<boolean> {
+    return this.#ofId("has", id);
+  }
+
+  async delete(id: Id): Promise<boolean> {
+    return this.#ofId("delete", id);
+  }
+
+  async deleteMany(ids: Iterable<Id>): Promise<number> {
+    this.#connection.checkOpen();
+    if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
+    const all = [...(ids as Iterable<Id>)];
+    for (const id of all) checkId(id);
+    return this.#connection.call("deleteMany", [all]);
+  }
+
+  async clear(): Promise<void> {
+    return this.#connection.call("clear", []);
+  }
+
+  get size(): number {
+    return this.#connection.seen.size;
+  }
+
+  get deletedCount(): number {
+    return this.#connection.seen.deletedCount;
+  }
+
+  get dimensions(): number {
+    return this.#connection.seen && this.#made.dimensions;
+  }
+
+  get metric(): Metric {
+    return this.#connection.seen && this.#made.metric;
+  }
+
+  get needsCompaction(): boolean {
+    return this.#connection.seen.needsCompaction;
+  }
+
+  get compactionThreshold(): number {
+    return this.#connection.seen && this.#threshold;
+  }
+
+  set compactionThreshold(threshold: number) {
+    this.#connection.checkOpen();
+    if (typeof threshold !== "number" || threshold !== threshold) wrong("compactionThreshold", "a number", threshold);
+    this.#threshold = Math.min(Math.max(threshold, 0.01), 0.99);
+    this.#connection.post({ threshold });
+  }
+
+  async compact(options?: CompactOptions): Promise<CompactionReport> {
+    this.#connection.checkOpen();
+    const { sent, onProgress, signal } = compactOptions(options);
+    return this.#connection.call("compact", [sent], { onProgress, signal });
+  }
+
+  compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
+    void this.#connection.seen;
+    const given = optionsOf(options);
+    return this.#connection.idle(msOf("sliceMs", given.sliceMs), functionOf("onReport", given.onReport));
+  }
+
+  maintain(deadline: { timeRemaining(): number }): boolean {
+    const { needsCompaction } = this.#connection.seen;
+    if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
+    const failed = this.#notMaintained;
+    this.#notMaintained = undefined;
+    if (failed) throw failed.error;
+    if (this.#isMaintaining) return true;
+    if (!needsCompaction && this.#isMaintained) return false;
+    const left: unknown = deadline.timeRemaining();
+    if (typeof left !== "number" || left !== left) wrong("deadline.timeRemaining()", "milliseconds", left);
+    if (left > 0) void this.#maintain(left);
+    return true;
+  }
+
+  async stats(): Promise<Stats> {
+    return this.#connection.call("stats", []);
+  }
+
+  async metrics(): Promise<string> {
+    return this.#connection.call("metrics", []);
+  }
+
+  async check(): Promise<CheckReport> {
+    return this.#connection.call("check", []);
+  }
+
+  async flush(): Promise<void> {
+    return this.#connection.call("flush", []);
+  }
+
+  async export(): Promise<Uint8Array> {
+    return this.#connection.call("export", []);
+  }
+
+  async reload(): Promise<{ returnedBytes: number }> {
+    return this.#connection.call("reload", []);
+  }
+
+  async close(options?: { timeoutMs?: number }): Promise<void> {
+    this.#connection.checkClosable();
+    const { timeoutMs = CLOSING_MS } = optionsOf(options);
+    if (!(typeof timeoutMs === "number" && timeoutMs >= 0)) wrong("timeoutMs", "milliseconds, 0 or more", timeoutMs);
+    dropped.unregister(this);
+    return (this.#closing = this.#connection.close(timeoutMs));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#connection.isClosed) return this.close();
+    // Whoever closes it is told what fails.
+    await this.#closing?.catch(() => {});
+  }
+
+  #put<T>(name: string, id: readonly Id[], vector: Vector, payload: Payload | undefined, options: InsertOptions | undefined): Promise<T> {
+    this.#connection.checkOpen();
+    const sent = insertOptions(options);
+    const own = sentVector(vector, this.#made.dimensions);
+    const carried = sentPayload(payload);
+    const transfer = [own.buffer, ...(carried instanceof Uint8Array ? [carried.buffer] : [])];
+    return this.#connection.call(name, [...id, own, carried, sent], { transfer });
+  }
+
+  async #ofId<T>(name: string, id: Id): Promise<T> {
+    this.#connection.checkOpen();
+    checkId(id);
+    return this.#connection.call(name, [id]);
+  }
+
+  async #maintain(left: number): Promise<void> {
+    this.#isMaintaining = true;
+    try {
+      this.#isMaintained = !(await this.#connection.call<boolean>("maintain", [left]));
+    } catch (error) {
+      // Told by the next call; those of a closed index say so anyway.
+      this.#notMaintained = { error };
+    } finally {
+      this.#isMaintaining = false;
+    }
+  }
+}
+
+/** Starts a worker with its first call. */
+function asked(name: string, args: unknown[], { sent, store, signal }: MakingOptions, transfer?: Transferable[]) {
+  const connection = new Connection(start, store && new StoreServer(store, (sent as OpenOptions).mode));
+  return { connection, ended: connection.call(name, [...args, sent], { signal, abortedMs: ABORTED_MS, transfer }) };
+}
+
+function nameOf(name: unknown): unknown {
+  if (typeof name !== "string") wrong("name", "a string that is not empty", name);
+  return name;
+}

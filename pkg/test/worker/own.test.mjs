@@ -1,0 +1,287 @@
+// What an index in a worker has of its own; in Node and in a browser.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as thermocline from "thermocline";
+import { ThermoclineError, VectorIndex } from "thermocline/worker";
+import { fails, filled, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
+import { MapStore } from "./places.mjs";
+import { inNode, watchWorkers } from "./workers.mjs";
+
+const DIMENSIONS = 16;
+const vectors = rowsOf(flat(2000, DIMENSIONS), DIMENSIONS);
+const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i } }));
+const empty = () => VectorIndex.memory({ dimensions: DIMENSIONS });
+
+test("the class and the error are those of the interface, and the error is that of the main entry", async () => {
+  assert.equal(ThermoclineError, thermocline.ThermoclineError);
+  assert.equal(VectorIndex.name, "VectorIndex");
+  const members = ({ prototype }) => Reflect.ownKeys(prototype).map(String).sort();
+  assert.deepEqual(members(VectorIndex), members(thermocline.VectorIndex));
+  const index = await empty();
+  assert.ok(index instanceof VectorIndex && !(index instanceof thermocline.VectorIndex));
+  await index.close();
+});
+
+test("size and the rest are as of the last settled call; the threshold is as it was set", async () => {
+  const { index } = await filled(100);
+  const deleting = index.deleteMany(Array.from({ length: 40 }, (_, i) => `r${i}`));
+  assert.deepEqual([index.size, index.deletedCount, index.needsCompaction], [100, 0, false]);
+  assert.equal(await deleting, 40);
+  assert.deepEqual([index.size, index.deletedCount, index.needsCompaction], [60, 40, true]);
+  index.compactionThreshold = 7;
+  assert.equal(index.compactionThreshold, 0.99);
+  assert.equal(index.needsCompaction, true);
+  await index.has("r1");
+  assert.deepEqual([index.needsCompaction, index.compactionThreshold], [false, 0.99]);
+  index.compactionThreshold = -1;
+  await index.has("r1");
+  assert.deepEqual([index.needsCompaction, index.compactionThreshold], [true, 0.01]);
+  await index.close();
+});
+
+test("it gives what the index of the main entry gives, byte for byte", async () => {
+  const both = await Promise.all([VectorIndex, thermocline.VectorIndex].map((from) => from.memory({ dimensions: DIMENSIONS, seed: 5 })));
+  const seen = [];
+  for (const index of both) {
+    await index.insertMany(rows.slice(0, 300));
+    await index.insertMany((async function* () { yield* rows.slice(300, 900); })());
+    await index.insertMany({ vectors: flat(100, DIMENSIONS, 8), payloads: Array.from({ length: 100 }, (_, i) => (i % 2 ? undefined : new Uint8Array([i]))) });
+    await index.deleteMany(["r5", "r6"]);
+    await index.compact();
+    const hits = await index.search(vectors[7], { k: 5, include: { vector: true } });
+    const many = await index.searchMany(vectors.slice(0, 40), { k: 3 });
+    seen.push({ bytes: [...(await index.export())], hits, many, record: await index.get(2), size: index.size });
+  }
+  assert.deepEqual(seen[0], seen[1]);
+  const copy = await VectorIndex.import(Uint8Array.from(seen[1].bytes));
+  await whole(copy, 998);
+  for (const index of [...both, copy]) await index.close();
+});
+
+test("a filter is an object, with the hits of the main entry; a function is refused, and so is what is none", async () => {
+  const { index } = await filled(400);
+  const plain = await thermocline.VectorIndex.import(await index.export());
+  for (const filter of [{ n: { $lt: 50 } }, { $or: [{ n: 3 }, { n: { $gte: 390 } }] }, { other: { $exists: true } }]) {
+    const options = { k: 7, filter, include: { payload: true } };
+    assert.deepEqual(await index.search(vectors[1], options), await plain.search(vectors[1], options));
+  }
+  await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: () => true }), /expected an object, got a function/);
+  class Wish {}
+  for (const filter of [{ n: () => 1 }, { n: Symbol("n") }, Symbol("f"), new Wish(), { n: new Wish() }, { n: new Date(0) }]) await fails("INVALID_FILTER", () => index.search(vectors[0], { filter }));
+  assert.equal((await index.search(vectors[0], { k: 3 })).length, 3);
+  await index.close();
+});
+
+test("what is given is copied when the call is made, and stays its caller's", async () => {
+  const { index } = await filled(50, { metric: "l2" });
+  const own = Float32Array.from(vectors[0]);
+  const bytes = new Uint8Array([1, 2, 3]);
+  const flatOwn = Float32Array.from([...vectors[1], ...vectors[2]]);
+  const listed = [Float32Array.from(vectors[3])];
+  const ids = ["listed"];
+  const calls = [
+    index.insertWithId("own", own, bytes), index.insertMany({ vectors: flatOwn, ids: ["f1", "f2"] }), index.insertMany([{ id: "row", vector: listed[0] }]),
+    index.searchMany(listed, { k: 1 }), index.search(own, { k: 1 }), index.deleteMany(ids),
+  ];
+  for (const array of [own, bytes, flatOwn, listed[0]]) array.fill(9);
+  ids[0] = "row";
+  const [, , , many, [hit]] = await Promise.all(calls);
+  const vectorOf = async (id) => [...(await index.get(id)).vector];
+  assert.deepEqual(await vectorOf("own"), [...vectors[0]]);
+  assert.deepEqual([...(await index.get("own")).payload], [1, 2, 3]);
+  assert.deepEqual([await vectorOf("f1"), await vectorOf("f2"), await vectorOf("row")], [[...vectors[1]], [...vectors[2]], [...vectors[3]]]);
+  assert.ok(["r3", "row"].includes(many.ids[0]) && ["r0", "own"].includes(hit.id), `${many.ids[0]}, ${hit.id}`);
+  assert.ok([own, bytes, flatOwn, listed[0]].every((array) => array.length > 0), "nothing was given away");
+  const exported = await index.export();
+  const importing = VectorIndex.import(exported);
+  exported.fill(0);
+  const copy = await importing;
+  await whole(copy, 54);
+  await Promise.all([index.close(), copy.close()]);
+});
+
+test("shared memory is copied too", async (t) => {
+  if (typeof SharedArrayBuffer !== "function") return t.skip("there is none here");
+  const { index } = await filled(5);
+  const shared = new Float32Array(new SharedArrayBuffer(4 * DIMENSIONS));
+  shared.set(vectors[9]);
+  await index.insertWithId("shared", shared, new Uint8Array(new SharedArrayBuffer(3)));
+  assert.deepEqual([...(await index.get("shared")).vector], [...vectors[9]]);
+  assert.equal((await index.search(shared, { k: 1 }))[0].id, "shared");
+  await index.close();
+});
+
+test("progress is told, and what onProgress throws is the caller's own", async () => {
+  const index = await empty();
+  const seen = [];
+  await index.insertMany(rows, { onProgress: (progress) => seen.push(progress) });
+  assert.deepEqual(seen.at(-1), { done: 2000, total: 2000, phase: "insert" });
+  const own = new Error("the caller's own");
+  await index.deleteMany(rows.slice(0, 1500).map(({ id }) => id));
+  await assert.rejects(index.compact({ sliceMs: 0.2, onProgress: () => { throw own; } }), (error) => error === own);
+  await whole(index, 500);
+  await index.close();
+});
+
+test("a signal ends a call in the worker, with its own reason; one that waits for rows too, and the source is told", async () => {
+  const { index } = await filled(10);
+  const reason = { any: "thing", f: () => 1 };
+  for (const use of [
+    (signal, onProgress) => index.insertMany(Array.from({ length: 40 }, () => rows).flat().map(({ vector }) => ({ vector })), { signal, onProgress }),
+    (signal, onProgress) => index.searchMany(flat(20_000, DIMENSIONS, 3), { ef: 200, signal, onProgress }),
+  ]) {
+    const controller = new AbortController();
+    const error = await fails("ABORTED", () => use(controller.signal, () => controller.abort(reason)));
+    assert.equal(error.cause, reason);
+  }
+  const before = index.size;
+  await whole(index, before);
+  const controller = new AbortController();
+  let isEnded = false;
+  const silent = (async function* () { try { yield rows[100]; await pause(400); yield rows[101]; } finally { isEnded = true; } })();
+  const streaming = index.insertMany(silent, { signal: controller.signal });
+  await until(async () => index.has("r100"), "the first row");
+  await pause(10);
+  controller.abort();
+  await fails("ABORTED", () => streaming);
+  assert.equal(index.size, before + 1);
+  await until(() => isEnded, "the end of the source");
+  const searching = new AbortController();
+  const search = index.search(vectors[0], { signal: searching.signal });
+  searching.abort();
+  await fails("ABORTED", () => search);
+  await index.close();
+});
+
+test("rows that stream in are not pulled far ahead of the index", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS });
+  let go;
+  const gate = new Promise((resolve) => (go = resolve));
+  store.before = (name) => (["append", "commit"].includes(name) ? gate : undefined);
+  let pulled = 0;
+  const source = (async function* () { for (let i = 0; i < 60_000; i++) { pulled = i; yield { vector: vectors[i % 2000] }; } })();
+  const inserting = index.insertMany(source).catch((error) => error);
+  let last = -1;
+  while (pulled !== last) {
+    last = pulled;
+    await pause(200);
+  }
+  assert.ok(pulled < 50_000, `${pulled} rows`);
+  go();
+  const closing = index.close();
+  assert.equal((await inserting).code, "CLOSED");
+  await closing;
+});
+
+test("a close ends a wait for rows that never come", async () => {
+  const index = await empty();
+  const running = index.insertMany((async function* () { yield rows[0]; await new Promise(() => {}); })());
+  const ended = fails("CLOSED", () => running);
+  await until(async () => index.has("r0"), "the first row");
+  await index.close();
+  await ended;
+});
+
+test("a caller's store is called where it is; what it throws comes back, and the index takes no change any more", async () => {
+  for (const appends of [true, false]) {
+    for (const own of [new ThermoclineError("QUOTA_EXCEEDED", "no room for it"), new Error("the disk is gone")]) {
+      const store = new MapStore(new Map(), appends);
+      const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS });
+      await index.insertMany(rows.slice(0, 100));
+      await fails("LOCKED", () => VectorIndex.open("own", { store }));
+      store.before = (name) => { if (["append", "commit"].includes(name)) throw own; };
+      const code = own.code ?? "STORE_FAILED";
+      const error = await fails(code, () => index.insertWithId("lost", vectors[0]), new RegExp(own.message));
+      assert.equal(own.code ? error : error.cause, own);
+      store.before = () => {};
+      await fails(code, () => index.insertWithId("after", vectors[0]), /opened again/);
+      assert.equal((await index.search(vectors[5], { k: 1 }))[0].id, "r5");
+      await index.close();
+      assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+      const again = await VectorIndex.open("own", { store: new MapStore(store.values, appends) });
+      await whole(again, 100);
+      await again.close();
+    }
+  }
+});
+
+test("a store that answers what cannot be sent has failed, and the next index can be made", async () => {
+  const store = new MapStore();
+  store.list = async () => [() => 1];
+  await fails("STORE_FAILED", () => VectorIndex.open("own", { store, dimensions: DIMENSIONS }));
+  assert.equal(store.calls.close, 1);
+  const index = await VectorIndex.open("own", { store: new MapStore(), dimensions: DIMENSIONS });
+  await index.close();
+});
+
+test("each index has a worker of its own, which is gone when it is closed, and when it could not be made", async () => {
+  const { started, running, end } = await watchWorkers();
+  try {
+    const indexes = await Promise.all([empty(), empty()]);
+    assert.deepEqual([started.length, running.size], [2, 2]);
+    await Promise.all(indexes.map((index) => index.close()));
+    assert.equal(running.size, 0);
+    await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 0 }));
+    await fails("CORRUPT", () => VectorIndex.import(new Uint8Array(100)));
+    await fails("NOT_FOUND", () => VectorIndex.open("own", { store: new MapStore() }));
+    await VectorIndex.destroy("own", { store: new MapStore() });
+    assert.deepEqual([started.length, running.size], [6, 0]);
+    for (let i = 0; i < 20; i++) await (await empty()).close();
+    assert.equal(running.size, 0);
+  } finally {
+    end();
+  }
+});
+
+test("maintain asks for slices, and says so until there is nothing to do", async () => {
+  const { index } = await filled(1500);
+  let asked = 0;
+  const deadline = { timeRemaining: () => ((asked += 1), 1) };
+  assert.equal(index.maintain(deadline), false);
+  await index.deleteMany(rows.slice(0, 700).map(({ id }) => id));
+  assert.equal(asked, 0);
+  assert.equal(index.maintain({ timeRemaining: () => 0 }), true, "no time, but work");
+  let turns = 0;
+  for (; index.maintain(deadline); turns++) await pause();
+  assert.ok(turns >= 2 && asked >= 2, `${turns} turns, ${asked} slices`);
+  await index.has("r0");
+  assert.deepEqual([index.deletedCount, index.maintain(deadline)], [0, false]);
+  await whole(index, 800);
+  await index.close();
+});
+
+test("a worker that is ended from outside: all calls say so, and closing settles", async (t) => {
+  if (!inNode) return t.skip("a browser tells nobody");
+  const { started, running, end } = await watchWorkers();
+  try {
+    const store = new MapStore();
+    const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS });
+    await index.insertMany(rows.slice(0, 100));
+    store.before = () => new Promise(() => {});
+    const pending = [index.insert(vectors[0]), index.insertMany((async function* () { await new Promise(() => {}); })())];
+    await pause(20);
+    started[0].terminate();
+    for (const call of pending) await fails("CLOSED", () => call, /worker of the index is gone/);
+    await fails("CLOSED", () => index.search(vectors[0]), /worker of the index is gone/);
+    await fails("CLOSED", () => index.size, /worker of the index is gone/);
+    await index.close();
+    await fails("CLOSED", () => index.close());
+    assert.equal(running.size, 0);
+    const again = await VectorIndex.open("own", { store: new MapStore(store.values) });
+    assert.equal(again.size, 100);
+    await again.close();
+  } finally {
+    end();
+  }
+});
+
+test("closing comes back in time from a worker that is in the middle of something", async () => {
+  const index = await empty();
+  await index.insertMany(rows);
+  const checking = Promise.allSettled(Array.from({ length: 3000 }, () => index.check()));
+  const began = performance.now();
+  await index.close({ timeoutMs: 10 }).catch(({ code }) => assert.equal(code, "CLOSED"));
+  assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
+  assert.ok((await checking).every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
+});

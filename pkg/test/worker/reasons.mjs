@@ -1,0 +1,69 @@
+// Which of the interface's tests cannot apply to an index in a worker, and why.
+const FILTER = "a filter that is a function is refused";
+const CLOCK = "the clock that it sets is that of its own thread";
+const INSIDE = "it looks into an instance of WebAssembly, or takes its place: that is in the worker";
+const MIRRORED = "what it reads is as of the last call that has settled";
+const MAINTAIN = "maintain has asked the worker, and does not wait for the answer";
+const ITS_OWN = "each call comes to the worker by itself";
+const MANY = "it makes hundreds, each of which would start a worker";
+const WAITS = "what waits, waits in the worker";
+
+/** By the file, what a test is called, or begins or ends with. */
+export const REASONS = {
+  "closing.test.mjs": [[/^calls that run when a stored index closes are CLOSED/, "what it runs may end while it makes the rows, on its own thread"]],
+  "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
+  "cold.test.mjs": [
+    [/^closing while what is over the budget is being given up/, ITS_OWN],
+    [/^a filter that throws does so also when its search has to read/, FILTER],
+    [/^a search that is aborted while its store does not answer ends at once/, FILTER],
+  ],
+  "commits.test.mjs": [
+    [/^a change resolves after its commit/, MIRRORED],
+    [/^insertMany is at most one commit ahead of the store/, MIRRORED],
+    [/^a store that fails: those who wait are told/, ITS_OWN],
+  ],
+  "compact.test.mjs": [[/^the threshold can be set at any time$/, MIRRORED]],
+  "erase.test.mjs": [
+    [/^in memory, .*: nothing of a deleted or a replaced record is left$/, INSIDE],
+    [/^erase waits for the memory of an instance that was left before$/, INSIDE],
+  ],
+  "expiry.test.mjs": [
+    [/^an expired record is returned by nothing/, CLOCK],
+    [/^what expires while nobody asks/, CLOCK],
+    [/^an upsert without ttlMs/, CLOCK],
+    [/^compacting in idle time wakes up/, CLOCK],
+    [/^an index that moves into another instance/, CLOCK],
+    [/: what expires while the index is closed is gone when it is opened$/, CLOCK],
+  ],
+  "filter.test.mjs": [
+    [/^the hits are those of a function that says the same/, FILTER],
+    [/^the query may change once the call is made$/, FILTER],
+  ],
+  "filter-stored.test.mjs": [[/: the hits are those of a function, when payloads have to be read for it$/, FILTER]],
+  "idle.test.mjs": [
+    [/^maintain: slices for a caller's own loop/, MAINTAIN],
+    [/^maintain carries on what an idle hook began/, MAINTAIN],
+  ],
+  "insert-many.test.mjs": [[/^abort and close end the wait for a source that never answers$/, "a row is read before it goes in, so one whose reading aborts does not"]],
+  "metrics.test.mjs": [[/^each slice of a compaction can be seen in a performance panel/, "it can be seen in the worker's"]],
+  "owned.test.mjs": [[/^a checkpoint and a reading ahead that are planned are taken back/, WAITS]],
+  "pending.test.mjs": [[/: what the log tells of is found at once/, "idle time comes at once, and links some before the first call"]],
+  "portable.test.mjs": [[/^bytes cut short, lengthened/, MANY]],
+  "records.test.mjs": [
+    [/^a filter sees ids/, FILTER],
+    [/^an exception of the filter/, FILTER],
+    [/^a filter must not use its index/, FILTER],
+  ],
+  "reload-stored.test.mjs": [[/^closed meanwhile it is CLOSED/, ITS_OWN]],
+  "reload.test.mjs": [
+    [/^a second call while one runs joins it$/, "what is returned is a copy for each"],
+    [/^of a closed index CLOSED.*not from within a filter$/, FILTER],
+    [/^when no instance can be made it stays where it was$/, INSIDE],
+  ],
+  "search-many.test.mjs": [[/^a query that is none, or none any more/, "queries are copied when the call is made"]],
+  "trap.test.mjs": [
+    [/^after a trap the index answers nothing but why/, INSIDE],
+    [/^a trap while idle time is used/, INSIDE],
+    [/^no room for another instance is OUT_OF_MEMORY/, INSIDE],
+  ],
+};

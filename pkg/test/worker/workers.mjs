@@ -1,0 +1,32 @@
+// Sees the workers that are started, in Node and in a browser.
+const inNode = typeof process === "object" && process.versions?.node !== undefined;
+
+/** From here on: the workers that were started, those that run, and what ends looking on. */
+export async function watchWorkers() {
+  const started = [];
+  const running = new Set();
+  const seen = (worker) => void (started.push(worker), running.add(worker));
+  if (inNode) {
+    const channel = await import("node:diagnostics_channel");
+    const listener = ({ worker }) => {
+      seen(worker);
+      worker.once("exit", () => running.delete(worker));
+    };
+    channel.subscribe("worker_threads", listener);
+    return { started, running, end: () => channel.unsubscribe("worker_threads", listener) };
+  }
+  const real = globalThis.Worker;
+  globalThis.Worker = class extends real {
+    constructor(...given) {
+      super(...given);
+      seen(this);
+    }
+    terminate() {
+      running.delete(this);
+      super.terminate();
+    }
+  };
+  return { started, running, end: () => (globalThis.Worker = real) };
+}
+
+export { inNode };
