@@ -31,11 +31,6 @@ export function wrong(name: string, expected: string, got: unknown): never {
   fail("INVALID_OPTION", `${name}: expected ${expected}, got ${shown(got)}`);
 }
 
-/** INVALID_OPTION for a member of the interface that this version does not have; silence would be a lie. */
-export function unavailable(name: string): never {
-  fail("INVALID_OPTION", `${name} is not available in this version`);
-}
-
 /** A function or undefined. */
 export function functionOf<F>(name: string, value: F | undefined): F | undefined {
   if (value !== undefined && typeof value !== "function") wrong(name, "a function", value);
