@@ -125,14 +125,6 @@ export class Connection {
     await this.#running.leave();
   }
 
-  /** Ends the worker at once. */
-  end(): void {
-    this.#isClosed = true;
-    if (this.#dead) return;
-    this.#over(new ThermoclineError("CLOSED", "the index is closed"));
-    this.#running.end();
-  }
-
   #ask(name: string, args: readonly unknown[], besides: Besides): Call {
     const id = ++this.#count;
     this.post({ call: id, name, args, tells: besides.onProgress !== undefined }, besides.transfer);

@@ -81,7 +81,9 @@ export class WorkerIndex implements VectorIndex {
       made.add(known);
       return new WorkerIndex(connection, known);
     } catch (error) {
-      await (options.signal?.aborted ? connection.end() : connection.leave());
+      const left = connection.leave();
+      // One that was aborted may wait for a place that does not answer, and gives it back when it does: nobody waits for that.
+      if (!options.signal?.aborted) await left;
       throw error;
     }
   }
