@@ -93,7 +93,7 @@ fn refused_it_is_in_no_log() {
     insert(&stored, 1, 100).unwrap();
     now(stored.commit()).unwrap();
     let before = content(&place);
-    assert!(matches!(insert(&stored, 1, 90), Err(Error::DuplicateId { .. })));
+    assert!(matches!(insert(&stored, 1, 90), Err(Error::InRecord { at: 1, .. })));
     now(stored.commit()).unwrap();
     assert!(content(&place) == before);
     let reader = OpenOptions { mode: Mode::ReadOnly, ..Default::default() };
