@@ -37,7 +37,8 @@ export function checkFilter(filter: unknown): { text: string; plain: { readonly 
     filterAt(plain, "filter");
     return { text, plain: plain as { readonly [field: string]: unknown } };
   } catch (error) {
-    if (error instanceof RangeError) fail("INVALID_FILTER", "filter: it is nested too deep, or contains itself", error);
+    // Firefox has a class of its own for too deep a recursion.
+    if (error instanceof RangeError || (error as Error | undefined)?.name === "InternalError") fail("INVALID_FILTER", "filter: it is nested too deep, or contains itself", error);
     throw error;
   }
 }
