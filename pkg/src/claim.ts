@@ -13,7 +13,7 @@ export function checkStore(store: Store): void {
 
 /** Takes a caller's store, and returns what closes it. LOCKED while another index writes to it. */
 export function claim(store: Store, mode: Mode): () => Promise<void> {
-  if (mode === "readonly") return () => store.close();
+  if (mode === "readonly") return async () => store.close();
   if (written.has(store)) fail("LOCKED", "this store is open for writing already");
   written.add(store);
   return async () => {

@@ -6,6 +6,8 @@ import { errorOf, type ErrorParts } from "./error-parts.js";
 /** What a call may have besides its arguments. */
 export interface Besides extends LongOptions {
   readonly transfer?: Transferable[];
+  /** The index, which must not be taken for one that nobody has while it is waited for. */
+  readonly owner?: object;
   /** When its signal has fired it ends after so many milliseconds, whether the worker has answered by then or not. */
   readonly abortedMs?: number;
   /** The worker wants more of the rows that the call pulls. */

@@ -29,14 +29,33 @@ export function keptPartsOf(error: unknown): ErrorParts {
 }
 
 export function partsOf(error: unknown, causes = MOST_CAUSES): ErrorParts {
-  const { name, message, code, cause } = (typeof error === "object" && error !== null ? error : {}) as Partial<ThermoclineError>;
+  const { name, message, code, cause } = membersOf(error);
   return {
-    name: String(name ?? "Error"),
-    message: String(message ?? error),
+    name: textOf(name ?? "Error"),
+    message: textOf(message ?? error),
     code: typeof code === "string" || typeof code === "number" ? code : undefined,
     cause: cause === undefined || causes === 0 ? undefined : causeOf(cause, causes - 1),
     origin: typeof error === "object" && error !== null ? origins.get(error) : undefined,
   };
+}
+
+/** Whatever a caller has thrown: looking at it may throw as well. */
+function membersOf(error: unknown): Partial<ThermoclineError> {
+  if (typeof error !== "object" || error === null) return {};
+  try {
+    const { name, message, code, cause } = error as Partial<ThermoclineError>;
+    return { name, message, code, cause };
+  } catch {
+    return {};
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `something of type ${typeof value}`;
+  }
 }
 
 function causeOf(cause: unknown, causes: number): ErrorParts["cause"] {
@@ -44,7 +63,7 @@ function causeOf(cause: unknown, causes: number): ErrorParts["cause"] {
   try {
     return { value: structuredClone(cause) };
   } catch {
-    return { value: String(cause) };
+    return { value: textOf(cause) };
   }
 }
 

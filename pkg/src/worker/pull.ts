@@ -54,10 +54,11 @@ export class Pull {
           this.#wake = () => this.#isOver && resolve(undefined);
           source.next().then(resolve, reject);
         });
-        if (!next) return;
-        done = next.done === true;
+        if (this.#isOver) return;
+        // One that gives nothing is at fault, and is told so as without a worker.
+        done = next!.done === true;
         if (done) break;
-        this.#add(next.value);
+        this.#add(next!.value);
       }
       this.#flush();
       feed(undefined, []);
@@ -66,7 +67,7 @@ export class Pull {
       feed(undefined, [], { error });
     } finally {
       // Not awaited: a source that never answers must not hold up anybody.
-      if (!done) void Promise.resolve(source.return?.()).catch(() => {});
+      if (!done) void (async () => source.return?.())().catch(() => {});
     }
   }
 

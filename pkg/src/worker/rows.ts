@@ -2,7 +2,7 @@
 import { checkIdLength, fail, msOf, shown, typedArrayName, wrong } from "../guard.js";
 import { batchOf, naming } from "../insert-many.js";
 import { textOf } from "../payload.js";
-import type { FlatRows, Id, Row } from "../types.js";
+import type { FlatRows, Id, Payload, Row } from "../types.js";
 import { vectorOf } from "../vector.js";
 import type { SentPayload, SentRows } from "./messages.js";
 
@@ -17,6 +17,12 @@ export function sentVector(vector: unknown, dimensions: number): Float32Array {
 export function sentPayload(payload: unknown): SentPayload {
   if (payload === undefined) return undefined;
   return typedArrayName(payload) === "Uint8Array" ? new Uint8Array(payload as Uint8Array) : textOf(payload);
+}
+
+/** A record as it was, whose payload has come as text, or as bytes. */
+export function received<R extends { payload?: Payload }>(record: R): R {
+  if (typeof record.payload === "string") record.payload = JSON.parse(record.payload) as Payload;
+  return record;
 }
 
 /** INVALID_ID for what is no id whatever its value. */

@@ -7,12 +7,13 @@ import type {
   OpenOptions, Payload, Row, SearchManyOptions, Stats, StoredRecord, Vector,
 } from "../types.js";
 import type { SearchOptions, VectorIndex } from "./api.js";
+import type { Besides } from "./call.js";
 import { Connection } from "./connection.js";
 import { compactOptions, insertManyOptions, insertOptions, makingOptions, searchOptions, type MakingOptions } from "./options.js";
 import type { Made } from "./messages.js";
 import type { Start } from "./platform.js";
 import { Pull } from "./pull.js";
-import { checkId, sentPayload, sentRows, sentVector } from "./rows.js";
+import { checkId, received, sentPayload, sentRows, sentVector } from "./rows.js";
 import { StoreServer } from "./store-server.js";
 
 let start: Start;
@@ -110,11 +111,13 @@ export class WorkerIndex implements VectorIndex {
     const { dimensions } = this.#made;
     if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] !== "function") {
       const all = sentRows(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
-      return this.#connection.call("insertMany", [all, sent], { onProgress, signal, transfer: [all.vectors.buffer] });
+      return this.#call("insertMany", [all, sent], { onProgress, signal, transfer: [all.vectors.buffer] });
     }
+    // What it throws is the caller's, and nothing has been asked then.
+    const source = (rows as AsyncIterable<Row>)[Symbol.asyncIterator]();
     const pull = new Pull(dimensions);
-    const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], { onProgress, signal, onMore: () => pull.more() });
-    void pull.run((rows as AsyncIterable<Row>)[Symbol.asyncIterator](), feed);
+    const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], { onProgress, signal, owner: this, onMore: () => pull.more() });
+    void pull.run(source, feed);
     return promise.finally(() => pull.stop());
   }
 
@@ -122,7 +125,8 @@ export class WorkerIndex implements VectorIndex {
     this.#connection.checkOpen();
     const { sent, signal } = searchOptions(options);
     const vector = sentVector(query, this.#made.dimensions);
-    return this.#connection.call("search", [vector, sent], { signal, abortedMs: 0, transfer: [vector.buffer] });
+    const hits = await this.#call<Hit[]>("search", [vector, sent], { signal, abortedMs: 0, transfer: [vector.buffer] });
+    return hits.map(received);
   }
 
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
@@ -132,11 +136,12 @@ export class WorkerIndex implements VectorIndex {
     const vectors = vectorsOf(queries, dimensions);
     const all = new Float32Array(vectors.length * dimensions);
     vectors.forEach((vector, i) => all.set(vector, i * dimensions));
-    return this.#connection.call("searchMany", [all, sent], { onProgress, signal, transfer: [all.buffer] });
+    return this.#call("searchMany", [all, sent], { onProgress, signal, transfer: [all.buffer] });
   }
 
   async get(id: Id): Promise<StoredRecord | undefined> {
-    return this.#ofId("get", id);
+    const record = await this.#ofId<StoredRecord | undefined>("get", id);
+    return record && received(record);
   }
 
   async has(id: Id): Promise<boolean> {
@@ -152,11 +157,11 @@ export class WorkerIndex implements VectorIndex {
     if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
     const all = [...(ids as Iterable<Id>)];
     for (const id of all) checkId(id);
-    return this.#connection.call("deleteMany", [all]);
+    return this.#call("deleteMany", [all]);
   }
 
   async clear(): Promise<void> {
-    return this.#connection.call("clear", []);
+    return this.#call("clear", []);
   }
 
   get size(): number {
@@ -193,7 +198,7 @@ export class WorkerIndex implements VectorIndex {
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     this.#connection.checkOpen();
     const { sent, onProgress, signal } = compactOptions(options);
-    return this.#connection.call("compact", [sent], { onProgress, signal });
+    return this.#call("compact", [sent], { onProgress, signal });
   }
 
   compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
@@ -217,27 +222,27 @@ export class WorkerIndex implements VectorIndex {
   }
 
   async stats(): Promise<Stats> {
-    return this.#connection.call("stats", []);
+    return this.#call("stats", []);
   }
 
   async metrics(): Promise<string> {
-    return this.#connection.call("metrics", []);
+    return this.#call("metrics", []);
   }
 
   async check(): Promise<CheckReport> {
-    return this.#connection.call("check", []);
+    return this.#call("check", []);
   }
 
   async flush(): Promise<void> {
-    return this.#connection.call("flush", []);
+    return this.#call("flush", []);
   }
 
   async export(): Promise<Uint8Array> {
-    return this.#connection.call("export", []);
+    return this.#call("export", []);
   }
 
   async reload(): Promise<{ returnedBytes: number }> {
-    return this.#connection.call("reload", []);
+    return this.#call("reload", []);
   }
 
   async close(options?: { timeoutMs?: number }): Promise<void> {
@@ -254,25 +259,29 @@ export class WorkerIndex implements VectorIndex {
     await this.#closing?.catch(() => {});
   }
 
+  #call<T>(name: string, args: readonly unknown[], besides?: Besides): Promise<T> {
+    return this.#connection.call(name, args, { ...besides, owner: this });
+  }
+
   #put<T>(name: string, id: readonly Id[], vector: Vector, payload: Payload | undefined, options: InsertOptions | undefined): Promise<T> {
     this.#connection.checkOpen();
     const sent = insertOptions(options);
     const own = sentVector(vector, this.#made.dimensions);
     const carried = sentPayload(payload);
     const transfer = [own.buffer, ...(carried instanceof Uint8Array ? [carried.buffer] : [])];
-    return this.#connection.call(name, [...id, own, carried, sent], { transfer });
+    return this.#call(name, [...id, own, carried, sent], { transfer });
   }
 
   async #ofId<T>(name: string, id: Id): Promise<T> {
     this.#connection.checkOpen();
     checkId(id);
-    return this.#connection.call(name, [id]);
+    return this.#call(name, [id]);
   }
 
   async #maintain(left: number): Promise<void> {
     this.#isMaintaining = true;
     try {
-      this.#isMaintained = !(await this.#connection.call<boolean>("maintain", [left]));
+      this.#isMaintained = !(await this.#call<boolean>("maintain", [left]));
     } catch (error) {
       // Told by the next call; those of a closed index say so anyway.
       this.#notMaintained = { error };

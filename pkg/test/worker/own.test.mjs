@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as thermocline from "thermocline";
 import { ThermoclineError, VectorIndex } from "thermocline/worker";
-import { fails, filled, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
+import { fails, filled, flat, pause, rowsOf, unheard, until, whole } from "./helpers.mjs";
 import { MapStore } from "./places.mjs";
 import { inNode, watchWorkers } from "./workers.mjs";
 
@@ -284,4 +284,67 @@ test("closing comes back in time from a worker that is in the middle of somethin
   await index.close({ timeoutMs: 10 }).catch(({ code }) => assert.equal(code, "CLOSED"));
   assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
   assert.ok((await checking).every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
+});
+
+test("a source that fails in any way is its call's error, and nothing else goes wrong", async () => {
+  const heard = unheard();
+  const index = await VectorIndex.memory({ dimensions: 2 });
+  const own = new RangeError("the caller's own");
+  const sources = [
+    [{ [Symbol.asyncIterator]() { throw own; } }, (error) => error === own],
+    [{ [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }, (error) => error instanceof TypeError],
+    [
+      { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: { vector: [1] } }), return() { throw own; } }) },
+      (error) => error.code === "DIMENSION_MISMATCH",
+    ],
+  ];
+  for (const [rows, isRight] of sources) await assert.rejects(index.insertMany(rows), isRight);
+  assert.equal(await index.insert([1, 0]), 0);
+  await index.close();
+  assert.deepEqual(await heard(), []);
+});
+
+test("whatever a store throws is STORE_FAILED", async () => {
+  const heard = unheard();
+  const odd = [
+    Object.create(null),
+    { toString() { throw new Error("no text"); } },
+    Object.defineProperty(new Error("x"), "message", { get() { throw new Error("no message"); } }),
+  ];
+  for (const thrown of odd) {
+    const store = new MapStore();
+    const index = await VectorIndex.open("own", { store, dimensions: 2 });
+    store.append = store.commit = async () => { throw thrown; };
+    await fails("STORE_FAILED", () => index.insert([1, 0]));
+    await index.close().catch(() => {});
+  }
+  // One that is only read, whose close gives no promise or throws.
+  const values = new Map();
+  const writer = await VectorIndex.open("own", { store: new MapStore(values), dimensions: 2 });
+  await writer.insert([1, 0]);
+  await writer.close();
+  for (const close of [() => {}, () => { throw new Error("not closed"); }]) {
+    const store = new MapStore(values);
+    store.close = close;
+    const reader = await VectorIndex.open("own", { store, mode: "readonly" });
+    assert.equal((await reader.search([1, 0])).length, 1);
+    await reader.close().catch(() => {});
+  }
+  assert.deepEqual(await heard(), []);
+});
+
+test("a payload that is nested deep comes back, and ends nothing", async () => {
+  const index = await VectorIndex.memory({ dimensions: 2 });
+  let nested = {};
+  for (let depth = 0; depth < 1500; depth++) nested = { nested };
+  const payloads = [nested, "text", null, 0, [1, { a: 2 }], new Uint8Array([1, 2])];
+  for (const payload of payloads) await index.insert([1, 0], payload);
+  const hits = await index.search([1, 0], { k: 10 });
+  for (const { id, payload } of hits) {
+    if (id === 0) assert.equal(JSON.stringify(payload), JSON.stringify(nested));
+    else assert.deepEqual(payload, payloads[id]);
+    assert.equal(JSON.stringify((await index.get(id)).payload), JSON.stringify(payload));
+  }
+  assert.equal(hits.length, payloads.length);
+  await index.close();
 });
