@@ -10,7 +10,7 @@ import { gzipSync } from "node:zlib";
  */
 export const LIMITS = { script: 12_000, commonJs: 12_200, wasm: 110_000, storeWasm: 72_000, workerHost: 27_000, threadsScript: 13_000, threadsWasm: 145_000 };
 
-/** The scripts, six for each platform, and the wasm files that they share. */
+/** The scripts of each platform, and the wasm files that they share. */
 export const SHIPPED = [
   "shared.browser.js", "shared.node.js", "shared.node.cjs",
   "index.browser.js", "index.node.js", "index.node.cjs", "stored.browser.js", "stored.node.js", "stored.node.cjs",

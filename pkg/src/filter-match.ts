@@ -5,7 +5,8 @@
 // $nor, $exists: false) if what it denies does not.
 import { COMBINING, isObject, isOperators } from "./filter-check.js";
 
-type Fields = { readonly [name: string]: unknown };
+/** A payload, or an object in one. */
+export type Fields = { readonly [name: string]: unknown };
 /** `undefined` is a value that is not there. */
 type Test = (value: unknown) => boolean;
 /** True if the test holds for one of the values that a condition is about. */

@@ -4,7 +4,7 @@
 // and after the search their payloads are read, all in one go where they are in the store only. It then runs again, until nothing had to be
 // guessed: what it finds is what it would find if all had been known before.
 import { checkFilter, isObject } from "./filter-check.js";
-import { matcher } from "./filter-match.js";
+import { matcher, type Fields } from "./filter-match.js";
 import { checkAborted, fail, shown } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { decodePayloads } from "./payload.js";
@@ -23,14 +23,16 @@ const MOST_ANSWERS = 1 << 20;
 
 /** What one filter has said of records, by their ids. An answer holds until its id may be another record's: see `Handle.forget`. */
 export interface Answers {
+  /** Asks it of a payload. */
+  readonly matches: (payload: Fields) => boolean;
   readonly of: Map<Id, boolean>;
   /** Searches that are using them. */
   users: number;
 }
 
 /**
- * The hits of `find`, which searches with the predicate that it is given, among records whose payloads match. INVALID_FILTER; ABORTED,
- * and CLOSED when the index is closed meanwhile.
+ * The hits of `find`, which searches with the predicate that it is given, among records whose payloads match. `find` and `reading` end
+ * with the signal by themselves. INVALID_FILTER; ABORTED, and CLOSED when the index is closed meanwhile.
  */
 export async function filtered(
   handle: Handle,
@@ -42,8 +44,7 @@ export async function filtered(
   const { text, plain } = checkFilter(filter);
   checkAborted(signal);
   if (text === "{}") return find(() => true);
-  const matches = matcher(plain);
-  const answers = answersOf(handle, text);
+  const answers = answersOf(handle, text, plain);
   const slice = new Slice(SLICE_MS);
   // How many this search has asked about, and how many of them match, each with one to begin with.
   let asked = 1;
@@ -52,20 +53,19 @@ export async function filtered(
   const failures: { error: unknown; id: Id }[] = [];
 
   const lookAt = (ids: readonly Id[]) => (raw: RawIndex): void => {
-    const there = ids.filter((id) => raw.locate(id) >= 0);
-    const slots = Uint32Array.from(there, (id) => raw.locate(id));
-    const payloads = decodePayloads(raw.payloadsAt(slots), there.length);
+    const there = ids.map((id) => ({ id, slot: raw.locate(id) })).filter(({ slot }) => slot >= 0);
+    const payloads = decodePayloads(raw.payloadsAt(Uint32Array.from(there, ({ slot }) => slot)), there.length);
     // An answer is noted within this call, or the record could be another by then.
-    for (const [i, id] of there.entries()) {
+    for (const [i, { id, slot }] of there.entries()) {
       const payload = payloads[i];
       let match = false;
       try {
-        match = matches(isObject(payload) ? (payload as { readonly [field: string]: unknown }) : {});
+        match = answers.matches(isObject(payload) ? (payload as Fields) : {});
       } catch (error) {
         failures.push({ error, id });
         return;
       }
-      if (payload === undefined) match &&= !isLost(raw, slots[i]!);
+      if (payload === undefined) match &&= !isLost(raw, slot);
       answers.of.set(id, match);
       asked += 1;
       if (match) passed += 1;
@@ -90,7 +90,7 @@ export async function filtered(
       if (!guesses.size) return hits;
       const ids = [...guesses.keys()];
       for (let at = 0; at < ids.length; at += LOOKED_AT) {
-        const looking = reading(lookAt(ids.slice(at, at + LOOKED_AT)), signal);
+        const looking = reading(lookAt(ids.slice(at, at + LOOKED_AT)));
         if (looking instanceof Promise) await looking;
         for (const { error, id } of failures) fail("INVALID_FILTER", `filter: it could not be asked of the record ${shown(id)}: ${(error as Error)?.message ?? error}`, error);
         if (!slice.over) continue;
@@ -119,8 +119,8 @@ function isLost(raw: RawIndex, slot: number): boolean {
   }
 }
 
-function answersOf({ said }: Handle, text: string): Answers {
-  const answers = said.get(text) ?? { of: new Map(), users: 0 };
+function answersOf({ said }: Handle, text: string, plain: Fields): Answers {
+  const answers = said.get(text) ?? { matches: matcher(plain), of: new Map(), users: 0 };
   answers.users += 1;
   // The last in it is the one that was used last.
   said.delete(text);

@@ -153,7 +153,7 @@ export class Handle {
     this.#nextExpiry = Math.min(this.#nextExpiry, moment);
   }
 
-  /** To be called where an id becomes another record's, which it may have been before, or all may. */
+  /** To be called where a record gets this id, which may have been another's before; without an id, where that holds for any. */
   forget(id?: Id): void {
     for (const { of } of this.said.values()) {
       if (id === undefined) of.clear();

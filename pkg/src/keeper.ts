@@ -8,6 +8,7 @@
 //  6. a compaction in memory is brought to its end in the store, by checkpoints
 //  7. moving into another instance commits, makes a checkpoint and opens the store once more
 //  8. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+import { unlessAborted } from "./abort.js";
 import { ThermoclineError } from "./errors.js";
 import { checkAborted } from "./guard.js";
 import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
@@ -83,8 +84,7 @@ export class Keeper {
       return this.#handle.call(use);
     } catch (error) {
       if (!isCold(error)) throw error;
-      const read = this.#read(error, use, signal);
-      return signal ? unlessAborted(signal, read) : read;
+      return unlessAborted(signal, this.#read(error, use, signal));
     }
   }
 
@@ -384,23 +384,6 @@ export class Keeper {
       this.#unsaid = error;
     }
   }
-}
-
-/** What a read comes to, or ABORTED as soon as the signal fires. */
-function unlessAborted<T>(signal: AbortSignal, read: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const fired = (): void => {
-      try {
-        checkAborted(signal);
-      } catch (error) {
-        reject(error);
-      }
-    };
-    signal.addEventListener("abort", fired);
-    // It may have fired since it was looked at.
-    if (signal.aborted) fired();
-    read.then(resolve, reject).finally(() => signal.removeEventListener("abort", fired));
-  });
 }
 
 /** Of what fails here, nobody need know: what was to be stored is, or was never this one's. */

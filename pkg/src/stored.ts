@@ -1,5 +1,6 @@
 // Indexes that are kept in a place: opening, importing, removing. With the keeper and the places it makes a script of its own,
 // which only those load who store something (see build.mjs). Whatever fails or is aborted midway gives back all that it held.
+import { unlessAborted } from "./abort.js";
 import { checkAborted, wrong } from "./guard.js";
 import { codedError, trapped, type Handle } from "./handle.js";
 import { Keeper } from "./keeper.js";
@@ -30,7 +31,7 @@ export async function opened(lent: Lent, name: unknown, { options, core, signal 
   // While WebAssembly is compiled. Whether that fails is asked below.
   const holding = hold(wantedPlace(name, options));
   holding.catch(() => {});
-  return abortable(signal, make(lent, core, signal, async (Raw, held) => (await held(() => holding)).open(Raw, core), holding));
+  return unlessAborted(signal, make(lent, core, signal, async (Raw, held) => (await held(() => holding)).open(Raw, core), holding), LETTING_GO_MS);
 }
 
 /** An index from bytes, in a place that is empty so far. */
@@ -47,32 +48,12 @@ export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { o
     }
     return raw;
   });
-  return abortable(signal, making);
+  return unlessAborted(signal, making, LETTING_GO_MS);
 }
 
 /** Removes what is kept in a place. */
 export async function destroyed({ instance }: Lent, name: unknown, store: OpenOptions["store"]): Promise<void> {
   return destroy(wantedPlace(name, { store }), instance);
-}
-
-/** What is made, or ABORTED soon after the signal has fired, whether or not the store has answered by then. */
-async function abortable(signal: AbortSignal | undefined, making: Promise<Opened>): Promise<Opened> {
-  if (!signal) return making;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let fired = (): void => {};
-  const late = new Promise<undefined>((resolve) => {
-    fired = () => void (timer = setTimeout(() => resolve(undefined), LETTING_GO_MS));
-  });
-  signal.addEventListener("abort", fired);
-  try {
-    const made = await Promise.race([making, late]);
-    // What is still being made sees for itself that nobody wants it any more.
-    if (!made) checkAborted(signal);
-    return made!;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", fired);
-  }
 }
 
 /** Takes hold of the place for the index that is being made. */

@@ -36,11 +36,21 @@ if (wanted.includes("threads")) failed = !(await threads()) || failed;
 if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
-/** The interface's tests, in a project that knows nothing but the tarball. */
-async function api() {
+/** What `run` gives of a project with the interface's tests that knows nothing but the tarball. */
+async function inProject(run) {
   const { tarball, folder } = await pack();
   const at = await project(join(PKG, "test/api"), tarball);
   try {
+    return await run(at);
+  } finally {
+    await remove(at);
+    await remove(folder);
+  }
+}
+
+/** The interface's tests, and what only Node has. */
+function api() {
+  return inProject(async (at) => {
     for (const name of await readdir(join(PKG, "test/node"))) await cp(join(PKG, "test/node", name), join(at, name));
     const files = (await readdir(at)).filter((name) => /\.test\.[cm]js$/.test(name));
     const storing = await filesThatStore(at, files);
@@ -48,41 +58,28 @@ async function api() {
     // Whatever stores nothing must do without the files of those that do.
     await withoutStores(at);
     return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && stored;
-  } finally {
-    await remove(at);
-    await remove(folder);
-  }
+  });
 }
 
 /** "thermocline/threads" by itself, and the interface's tests of indexes in memory, for which "thermocline" is that entry. */
 async function threads() {
   const own = await nodeTest(PKG, ["test/threads.test.mjs", "test/threads-life.test.mjs"]);
-  const { tarball, folder } = await pack();
-  const at = await project(join(PKG, "test/api"), tarball);
-  try {
+  return inProject(async (at) => {
     const files = (await readdir(at)).filter((name) => name.endsWith(".test.mjs"));
     const storing = await filesThatStore(at, files);
     const manifest = join(at, "node_modules/thermocline/package.json");
     const { exports, ...rest } = JSON.parse(await readFile(manifest, "utf8"));
     await writeFile(manifest, JSON.stringify({ ...rest, exports: { ...exports, ".": exports["./threads"] } }));
     return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && own;
-  } finally {
-    await remove(at);
-    await remove(folder);
-  }
+  });
 }
 
 /** The same against "thermocline/worker", with the tests of what that has of its own. */
-async function apiOnWorker() {
-  const { tarball, folder } = await pack();
-  const at = await project(join(PKG, "test/api"), tarball);
-  try {
+function apiOnWorker() {
+  return inProject(async (at) => {
     await onWorker(at);
-    return await nodeTest(at, (await readdir(at)).filter((name) => name.endsWith(".test.mjs")));
-  } finally {
-    await remove(at);
-    await remove(folder);
-  }
+    return nodeTest(at, (await readdir(at)).filter((name) => name.endsWith(".test.mjs")));
+  });
 }
 
 async function stores() {

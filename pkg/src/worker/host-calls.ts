@@ -1,10 +1,11 @@
 // What a page can ask of a worker's index, by name.
-import type { Filter, Id, LongOptions, OpenOptions, Payload, SearchOptions } from "../types.js";
+import type { Filter, Id, LongOptions, OpenOptions, SearchOptions } from "../types.js";
 import type { VectorIndex } from "../vector-index.js";
-import { FedRows, payloadOf, rowsOf } from "./host-rows.js";
+import { FedRows, rowsOf } from "./host-rows.js";
 import type { HostStore } from "./host-store.js";
 import type { Made, SentPayload, SentRows } from "./messages.js";
 import type { SentOptions } from "./options.js";
+import { payloadOf, sentRecord } from "./payloads.js";
 
 /** A call under way. */
 export interface Job {
@@ -24,12 +25,6 @@ export interface Calls {
 type Vectors = Float32Array;
 type SentSearch = Omit<SearchOptions, "filter"> & { readonly filter?: string };
 
-/** Payloads go back as they came, as text: the copy of a message that is nested deep would end the worker. */
-function sent<R extends { payload?: Payload }>(record: R): R {
-  const { payload } = record;
-  return payload === undefined || payload instanceof Uint8Array ? record : { ...record, payload: JSON.stringify(payload) };
-}
-
 export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
   let index: VectorIndex | undefined;
   const made = (open: VectorIndex): Made => {
@@ -47,11 +42,11 @@ export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
     insertMany: ({ long }: Job, rows: SentRows, options: object) => of.insertMany(rowsOf(rows, of.dimensions), { ...options, ...long }),
     insertStream: (job: Job, options: object) => of.insertMany((job.fed = new FedRows(of.dimensions, job.more)), { ...options, ...job.long }),
     search: async ({ long: { signal } }: Job, query: Vectors, { filter, ...options }: SentSearch) =>
-      (await of.search(query, { ...options, signal, filter: filter === undefined ? undefined : (JSON.parse(filter) as Filter) })).map(sent),
+      (await of.search(query, { ...options, signal, filter: filter === undefined ? undefined : (JSON.parse(filter) as Filter) })).map(sentRecord),
     searchMany: ({ long }: Job, queries: Vectors, options: object) => of.searchMany(queries, { ...options, ...long }),
     get: async (_: Job, id: Id) => {
       const record = await of.get(id);
-      return record && sent(record);
+      return record && sentRecord(record);
     },
     has: (_: Job, id: Id) => of.has(id),
     delete: (_: Job, id: Id) => of.delete(id),

@@ -1,10 +1,7 @@
 // Rows as they have come from the page.
-import type { FlatRows, Payload, Row } from "../types.js";
-import type { SentPayload, SentRows } from "./messages.js";
-
-export function payloadOf(sent: SentPayload): Payload | undefined {
-  return typeof sent === "string" ? (JSON.parse(sent) as Payload) : sent;
-}
+import type { FlatRows, Row } from "../types.js";
+import type { SentRows } from "./messages.js";
+import { payloadOf } from "./payloads.js";
 
 export function rowsOf(sent: SentRows, dimensions: number): Iterable<Row> | FlatRows {
   const { count, vectors, ids, payloads, ttls } = sent;

@@ -1,28 +1,16 @@
 // Rows on their way to a worker, read and copied when the call is made. Their values are judged by the index.
-import { checkIdLength, fail, msOf, shown, typedArrayName, wrong } from "../guard.js";
+import { checkIdLength, fail, msOf, shown, wrong } from "../guard.js";
 import { batchOf, naming } from "../insert-many.js";
-import { textOf } from "../payload.js";
-import type { FlatRows, Id, Payload, Row } from "../types.js";
+import type { FlatRows, Id, Row } from "../types.js";
 import { vectorOf } from "../vector.js";
 import type { SentPayload, SentRows } from "./messages.js";
+import { sentPayload } from "./payloads.js";
 
 /** A vector that may be given away. */
 export function sentVector(vector: unknown, dimensions: number): Float32Array {
   const ready = vectorOf(vector, dimensions);
   // An array of numbers has been copied already.
   return ready === vector ? new Float32Array(ready) : ready;
-}
-
-/** A payload as it is sent; bytes are a copy. */
-export function sentPayload(payload: unknown): SentPayload {
-  if (payload === undefined) return undefined;
-  return typedArrayName(payload) === "Uint8Array" ? new Uint8Array(payload as Uint8Array) : textOf(payload);
-}
-
-/** A record as it was, whose payload has come as text, or as bytes. */
-export function received<R extends { payload?: Payload }>(record: R): R {
-  if (typeof record.payload === "string") record.payload = JSON.parse(record.payload) as Payload;
-  return record;
 }
 
 /** INVALID_ID for what is no id whatever its value. */

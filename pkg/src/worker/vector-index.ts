@@ -13,7 +13,8 @@ import { compactOptions, insertManyOptions, insertOptions, makingOptions, search
 import type { Made } from "./messages.js";
 import type { Start } from "./platform.js";
 import { Pull } from "./pull.js";
-import { checkId, received, sentPayload, sentRows, sentVector } from "./rows.js";
+import { receivedRecord, sentPayload } from "./payloads.js";
+import { checkId, sentRows, sentVector } from "./rows.js";
 import { StoreServer } from "./store-server.js";
 
 let start: Start;
@@ -126,7 +127,7 @@ export class WorkerIndex implements VectorIndex {
     const { sent, signal } = searchOptions(options);
     const vector = sentVector(query, this.#made.dimensions);
     const hits = await this.#call<Hit[]>("search", [vector, sent], { signal, abortedMs: 0, transfer: [vector.buffer] });
-    return hits.map(received);
+    return hits.map(receivedRecord);
   }
 
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
@@ -141,7 +142,7 @@ export class WorkerIndex implements VectorIndex {
 
   async get(id: Id): Promise<StoredRecord | undefined> {
     const record = await this.#ofId<StoredRecord | undefined>("get", id);
-    return record && received(record);
+    return record && receivedRecord(record);
   }
 
   async has(id: Id): Promise<boolean> {
