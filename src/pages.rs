@@ -32,7 +32,10 @@ pub(crate) trait Held<T>: DerefMut<Target = [T]> + Default + From<Vec<T>> {
     #[cfg_attr(target_arch = "wasm32", inline)]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn slice(&self, at: usize, len: usize) -> &[T] {
-        &self[at..at + len]
+        // In the way of every distance: two splits are fewer instructions than the checks of one range.
+        let (_, rest) = self.split_at(at);
+        let (row, _) = rest.split_at(len);
+        row
     }
 }
 

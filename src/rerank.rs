@@ -8,6 +8,9 @@ use crate::types::{Candidate, Distance, Slot};
 /// How many standard deviations of the difference of two distances a candidate may be misjudged by.
 const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
 
+/// So many records are found before they are read.
+const AHEAD: usize = 16;
+
 /// How many of the sorted candidates of a search for `k` hits are to be compared more exactly: the first `k`, and those
 /// that may yet be among them, when the distance of the `k`-th is off by `error` of its slot, a standard deviation.
 pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error: impl Fn(Slot) -> Distance) -> usize {
@@ -43,10 +46,13 @@ impl Exact<'_> {
 
     /// Replaces the distances by exact ones and sorts by them, ties by slot.
     pub(crate) fn rerank(&self, records: &Records, candidates: &mut [Candidate]) {
-        for candidate in &*candidates {
-            if let Some(bytes) = records.bytes(candidate.slot) {
-                self.kernels.touch(bytes);
+        for candidates in candidates.chunks(AHEAD) {
+            // Finding a record may be a wait, too: all are found before the first of their many lines is waited for.
+            let mut found: [&[u8]; AHEAD] = [&[]; AHEAD];
+            for (bytes, candidate) in found.iter_mut().zip(candidates) {
+                *bytes = records.bytes(candidate.slot).unwrap_or_default();
             }
+            found.iter().for_each(|bytes| self.kernels.touch(bytes));
         }
         for candidate in &mut *candidates {
             if let Some(record) = records.record(candidate.slot) {

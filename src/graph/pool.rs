@@ -52,6 +52,8 @@ pub(crate) struct Pool {
     next: usize,
     /// Nothing at or beyond this is of use.
     bound: u64,
+    /// The distance of the bound.
+    farthest: Distance,
 }
 
 impl Pool {
@@ -61,6 +63,7 @@ impl Pool {
         let room = limit.max(ef) + 1;
         self.entries.try_reserve(room)?;
         (self.ef, self.limit, self.accepted, self.next, self.bound) = (ef, room - 1, 0, 0, u64::MAX);
+        self.farthest = Distance::INFINITY;
         Ok(())
     }
 
@@ -70,10 +73,10 @@ impl Pool {
         self.entries.len() >= self.limit && self.accepted < self.ef
     }
 
-    /// True when a candidate at `distance` would be kept.
+    /// False when a candidate at `distance` would not be kept. Where it is no number, [`Pool::insert`] says.
     #[inline]
     pub(super) const fn admits(&self, distance: Distance) -> bool {
-        ((ordered(distance) as u64) << 32) < self.bound
+        distance <= self.farthest || distance.is_nan()
     }
 
     /// Adds a candidate, unless it lies beyond the bound.
@@ -84,8 +87,7 @@ impl Pool {
         if entry.0 >= self.bound || self.entries.len() + usize::from(!accepted) > self.limit {
             return;
         }
-        let at = self.entries.partition_point(|&other| other < entry);
-        self.entries.insert(at, entry);
+        let at = self.place(entry);
         self.next = self.next.min(at);
         if accepted {
             self.accepted += 1;
@@ -95,6 +97,29 @@ impl Pool {
         }
     }
 
+    /// Puts an entry into its place, which it returns: found from the end, as those behind it are moved. A binary search and one move
+    /// of them all would have a function of the engine's called in WebAssembly.
+    #[inline(always)]
+    fn place(&mut self, entry: Entry) -> usize {
+        let mut at = self.entries.len();
+        self.entries.push(entry);
+        while let Some([first, second, third, fourth, place]) =
+            at.checked_sub(4).and_then(|from| self.entries.get_mut(from..=at))
+        {
+            if *first < entry {
+                break;
+            }
+            (*place, *fourth, *third, *second) = (*fourth, *third, *second, *first);
+            at -= 4;
+        }
+        while let Some(before) = at.checked_sub(1).filter(|&before| self.entries[before] > entry) {
+            self.entries[at] = self.entries[before];
+            at = before;
+        }
+        self.entries[at] = entry;
+        at
+    }
+
     /// Keeps the first `ef` accepted entries and what lies before them.
     #[inline]
     fn trim(&mut self) {
@@ -102,6 +127,7 @@ impl Pool {
             let is_accepted = last.0 & ACCEPTED != 0;
             if is_accepted && self.accepted <= self.ef {
                 self.bound = last.0;
+                self.farthest = last.distance();
                 return;
             }
             self.accepted -= usize::from(is_accepted);
@@ -120,13 +146,6 @@ impl Pool {
             }
         }
         None
-    }
-
-    /// The two candidates that [`Pool::pop`] would return next if nothing nearer came.
-    #[inline]
-    pub(super) fn upcoming(&self) -> impl Iterator<Item = Slot> {
-        let rest = &self.entries[self.next.min(self.entries.len())..];
-        rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
     }
 
     /// The distance of the `k`-th candidate that may be returned; none where it would take long to find.
@@ -199,10 +218,7 @@ mod tests {
             for (i, &distance) in distances.iter().enumerate() {
                 pool.insert(distance as f32, Slot(i as u32), true);
                 if i % 3 == 0 {
-                    let peeked = pool.upcoming().next();
-                    let popped = pool.pop();
-                    prop_assert_eq!(peeked, popped.map(|candidate| candidate.slot));
-                    followed.extend(popped);
+                    followed.extend(pool.pop());
                 }
             }
             followed.extend(core::iter::from_fn(|| pool.pop()));

@@ -157,9 +157,14 @@ impl LevelSearch<'_> {
             if pool.kth(self.ending.k).is_some_and(|kth| self.ending.has_come(nearest.distance, kth)) {
                 break;
             }
+            // Two at a time: their codes travel together, and at the end nearly all of the pool has been followed anyway. The
+            // list of the second is asked for before the first's is waited for.
+            let second = pool.pop();
+            if let Some(candidate) = second {
+                kernels.touch(bytemuck::cast_slice(graph.list(candidate.slot, level)));
+            }
             let mut fresh = 0;
-            // Two at a time: their codes travel together, and at the end nearly all of the pool has been followed anyway.
-            for candidate in [Some(nearest), pool.pop()].into_iter().flatten() {
+            for candidate in [Some(nearest), second].into_iter().flatten() {
                 for &link in graph.list(candidate.slot, level) {
                     if link == END {
                         break;
@@ -168,9 +173,6 @@ impl LevelSearch<'_> {
                     slots[fresh % BATCH] = target(link);
                     fresh += usize::from(visited.insert(target(link)));
                 }
-            }
-            for following in pool.upcoming() {
-                kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
             }
             let (slots, distances) = (&slots[..fresh], &mut distances[..fresh]);
             scorer.score_all(slots, distances);

@@ -8,6 +8,7 @@
 //! | `kernel/wasm32` | WebAssembly simd128                                                                        |
 //! | `kernel/x86_64` | AVX2 and FMA, taken when the processor has them                                            |
 //! | `kernel/line`   | a cache line of stored bytes                                                               |
+//! | `kernel/gathered` | rows that are found first, then brought in together, and only then read                  |
 //! | `kernel/proof`  | the runner that every implementation passes, natively and inside wasm                      |
 
 mod kernel;
@@ -15,7 +16,7 @@ mod kernel;
 pub use kernel::Kernels;
 #[doc(hidden)]
 pub use kernel::prove;
-pub(crate) use kernel::{LINE_BYTES, Line, Subvector, coded, dots, looked_up, squares};
+pub(crate) use kernel::{BURST, Gathered, LINE_BYTES, Line, Subvector, coded, dots, looked_up, squares};
 
 /// How the distance between two vectors is taken. Under every metric a smaller distance is closer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

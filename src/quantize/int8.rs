@@ -12,7 +12,7 @@
 
 use super::nibbles::{Sums, pack, spread, unpack, unpack_upper};
 use super::{Point, Space};
-use crate::metric::{Kernels, LINE_BYTES, Line, Metric};
+use crate::metric::{BURST, Gathered, Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::Rows;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
@@ -23,8 +23,6 @@ const HALF_ERROR: f32 = 0.29;
 /// Codes of up to so many dimensions are compared whole: one line more is little, and of few dimensions the upper halves
 /// tell too little.
 const SHORT: usize = 128;
-/// So many codes are asked for together: more lines than a processor has under way at once.
-const BURST: usize = 32;
 
 /// The int8 codes of an index.
 #[derive(Debug)]
@@ -122,51 +120,55 @@ impl Int8Codes {
     /// The scale of a slot and its squared length. Where that is not stored, nothing depends on it.
     #[inline(always)]
     fn scale(&self, slot: Slot) -> [f32; 2] {
-        match *self.scales.row(slot) {
-            [scale, squared_length] => [scale, squared_length],
-            [scale] => [scale, 0.0],
-            _ => [0.0; 2],
-        }
+        pair(self.scales.row(slot))
     }
 
-    /// Twice the inner products of the point with up to [`BURST`] codes: by their upper halves alone, or by both.
-    #[inline(always)]
-    fn products(&self, point: &Point, slots: &[Slot], is_whole: bool) -> [i32; BURST] {
-        let mut products = [0; BURST];
-        let count = slots.len().min(BURST);
-        let mut add = |half: &Rows<Line>, factor: i32| {
-            let mut sums = [0; BURST];
-            let mut rows: [&[Line]; BURST] = [&[]; BURST];
-            for (row, &slot) in rows.iter_mut().zip(slots) {
-                *row = half.row(slot);
-            }
-            self.kernels.dot_nibbles_all(&point.wide, &rows[..count], &mut sums);
-            for (product, sum) in products.iter_mut().zip(sums) {
-                *product += factor * sum;
-            }
-        };
-        add(&self.upper, 32);
-        if is_whole {
-            add(&self.lower, 2);
-        }
-        products
-    }
-
-    /// Distances to up to [`BURST`] codes, by their upper halves alone or by both.
+    /// Distances to up to [`BURST`] codes, by their upper halves and the inner products with the lower ones, or by the upper halves
+    /// alone where there are no such products.
     #[inline(never)]
-    fn score_burst(&self, point: &Point, slots: &[Slot], distances: &mut [Distance], is_whole: bool) {
+    fn score_burst(&self, point: &Point, slots: &[Slot], lower: &[i32], distances: &mut [Distance]) {
         let terms = point.terms;
-        let mut scales = [[0.0; 2]; BURST];
-        for (scale, &slot) in scales.iter_mut().zip(slots) {
-            *scale = self.scale(slot);
+        let bias = if lower.is_empty() { terms.upper_bias } else { terms.full_bias };
+        let (mut upper, mut scales) = (Gathered::new(self.upper.stride()), Gathered::new(self.scales.stride()));
+        upper.gather(slots.iter().map(|&slot| self.upper.row(slot)));
+        scales.gather(slots.iter().map(|&slot| self.scales.row(slot)));
+        upper.touch();
+        scales.touch_firsts();
+        for (group, distances) in distances[..slots.len()].chunks_mut(4).enumerate() {
+            let sums = self.kernels.dot_nibbles_x4(&point.wide, upper.four(4 * group).map(bytemuck::cast_slice));
+            let scales = scales.four(4 * group);
+            for (i, ((distance, sum), scale)) in distances.iter_mut().zip(sums).zip(scales).enumerate() {
+                let [scale, squared_length] = pair(scale);
+                let product = 32 * sum + 2 * lower.get(4 * group + i).copied().unwrap_or(0) + bias;
+                // One fixed order of operations: the result must have the same bits on every platform.
+                *distance =
+                    (terms.base + terms.by_length * squared_length) + (terms.by_integer * scale) * product as f32;
+            }
         }
-        let products = self.products(point, slots, is_whole);
-        let bias = if is_whole { terms.full_bias } else { terms.upper_bias };
-        for ((distance, [scale, squared_length]), product) in distances.iter_mut().zip(scales).zip(products) {
-            // One fixed order of operations: the result must have the same bits on every platform.
-            *distance =
-                (terms.base + terms.by_length * squared_length) + (terms.by_integer * scale) * (product + bias) as f32;
+    }
+
+    /// The same by both halves.
+    #[inline(never)]
+    fn score_whole(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
+        let mut products = [0; BURST];
+        let mut lower = Gathered::new(self.lower.stride());
+        lower.gather(slots.iter().map(|&slot| self.lower.row(slot)));
+        lower.touch();
+        for (group, products) in products.chunks_exact_mut(4).enumerate().take(slots.len().div_ceil(4)) {
+            let four = lower.four(4 * group).map(bytemuck::cast_slice);
+            products.copy_from_slice(&self.kernels.dot_nibbles_x4(&point.wide, four));
         }
+        self.score_burst(point, slots, &products, distances);
+    }
+}
+
+/// A scale, and a squared length, where it is stored.
+#[inline(always)]
+const fn pair(stored: &[f32]) -> [f32; 2] {
+    match *stored {
+        [scale, squared_length] => [scale, squared_length],
+        [scale] => [scale, 0.0],
+        _ => [0.0; 2],
     }
 }
 
@@ -237,7 +239,11 @@ impl Space for Int8Codes {
 
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
-            self.score_burst(point, slots, distances, self.is_short());
+            if self.is_short() {
+                self.score_whole(point, slots, distances);
+            } else {
+                self.score_burst(point, slots, &[], distances);
+            }
         }
     }
 
@@ -258,7 +264,7 @@ impl Space for Int8Codes {
             for (slot, candidate) in slots.iter_mut().zip(&*candidates) {
                 *slot = candidate.slot;
             }
-            self.score_burst(point, &slots[..candidates.len()], &mut distances, true);
+            self.score_whole(point, &slots[..candidates.len()], &mut distances);
             for (candidate, distance) in candidates.iter_mut().zip(distances) {
                 candidate.distance = distance;
                 let [scale, squared_length] = self.scale(candidate.slot);

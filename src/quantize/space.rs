@@ -5,7 +5,7 @@ use super::codebook::CENTROIDS;
 use super::int8::Int8Terms;
 use super::product::ProductTerms;
 use super::sketch::{Planes, Scratch};
-use crate::metric::{Kernels, Line, Subvector};
+use crate::metric::{BURST, Gathered, Kernels, Line, Subvector};
 use crate::segments::Rows;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
@@ -75,27 +75,20 @@ impl dyn Space + '_ {
     }
 }
 
-/// How many rows are asked for together.
-const BURST: usize = 64;
-
 /// Makes a distance of the row of each slot, once all rows of a burst are on their way.
 #[inline(always)]
 pub(super) fn score_rows(
-    kernels: Kernels,
     rows: &Rows<Line>,
     slots: &[Slot],
     distances: &mut [Distance],
     distance_to: impl Fn(&[Line]) -> Distance,
 ) {
     for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
-        let mut burst: [&[Line]; BURST] = [&[]; BURST];
-        for (row, &slot) in burst.iter_mut().zip(slots) {
-            *row = rows.row(slot);
-        }
-        let burst = &burst[..slots.len()];
-        kernels.touch_rows(burst);
-        for (row, distance) in burst.iter().zip(distances) {
-            *distance = distance_to(row);
+        let mut gathered = Gathered::new(rows.stride());
+        gathered.gather(slots.iter().map(|&slot| rows.row(slot)));
+        gathered.touch();
+        for (at, distance) in distances.iter_mut().enumerate() {
+            *distance = distance_to(gathered.row(at));
         }
     }
 }

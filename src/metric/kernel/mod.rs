@@ -15,6 +15,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod bits;
+mod gathered;
 mod line;
 mod parts;
 mod proof;
@@ -25,6 +26,7 @@ mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub(crate) use gathered::{BURST, Gathered};
 pub(crate) use line::{LINE_BYTES, Line};
 pub(crate) use parts::{Subvector, coded, dots, looked_up, squares};
 #[doc(hidden)]
@@ -148,35 +150,6 @@ impl Kernels {
     #[inline]
     pub(crate) fn touch_lines(self, lines: &[Line]) {
         lines.iter().for_each(|line| touch_line(bytemuck::bytes_of(line)));
-    }
-
-    /// [`Kernels::touch`] of many rows of whole lines. The lengths that are used most are without a loop: fewer instructions
-    /// between two loads let more of them be under way.
-    #[inline(always)]
-    pub(crate) fn touch_rows(self, rows: &[&[Line]]) {
-        let touch = |line: &Line| touch_line(bytemuck::bytes_of(line));
-        for row in rows {
-            match row {
-                [a] => touch(a),
-                [a, b, c] => {
-                    touch(a);
-                    touch(b);
-                    touch(c);
-                }
-                _ => row.iter().for_each(touch),
-            }
-        }
-    }
-
-    /// [`Kernels::dot_nibbles`] of many rows, which are all brought in first: the first as many of `products`.
-    pub(crate) fn dot_nibbles_all(self, query: &[i16], rows: &[&[Line]], products: &mut [i32]) {
-        self.touch_rows(rows);
-        for (rows, products) in rows.chunks(4).zip(products.chunks_mut(4)) {
-            // The last group may be short: the others of it are its first again.
-            let four = [0, 1, 2, 3].map(|i| bytemuck::cast_slice(rows.get(i).unwrap_or(&rows[0])));
-            let sums = self.dot_nibbles_x4(query, four);
-            products.copy_from_slice(&sums[..products.len()]);
-        }
     }
 
     /// The most that an f32 kernel over `len` components may differ from the exact sum, where `magnitude` is the sum

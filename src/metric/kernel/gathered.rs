@@ -1,0 +1,138 @@
+//! Rows from all over an array, which are found first, then brought in together, and only then read.
+//!
+//! A processor waits for many lines at once only as far as it looks ahead, which is some hundred instructions. So finding a row,
+//! which takes about thirty, is done before, and touching it is a load for each line and little else.
+
+use super::{LINE_BYTES, touch_line};
+use bytemuck::Pod;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+
+/// So many rows are brought in together: more than a processor has lines under way at once.
+pub(crate) const BURST: usize = 64;
+
+/// Up to [`BURST`] rows of equally many values.
+///
+/// The first `count` places hold where such rows begin, each of which has at least `len` values and is borrowed for `'a`. `count` is
+/// at most [`BURST`].
+pub(crate) struct Gathered<'a, T> {
+    firsts: [MaybeUninit<*const T>; BURST],
+    count: usize,
+    len: usize,
+    rows: PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Pod> Gathered<'a, T> {
+    /// Room for rows of so many values.
+    #[inline(always)]
+    pub(crate) const fn new(len: usize) -> Self {
+        Self { firsts: [const { MaybeUninit::uninit() }; BURST], count: 0, len, rows: PhantomData }
+    }
+
+    /// Holds these rows instead, the first [`BURST`] of them. All are as long as the shortest. In place: returned from here, a whole
+    /// array would be copied.
+    #[inline(always)]
+    pub(crate) fn gather(&mut self, rows: impl Iterator<Item = &'a [T]>) {
+        let (mut count, mut len) = (0, self.len);
+        for (row, first) in rows.zip(&mut self.firsts) {
+            first.write(row.as_ptr());
+            len = len.min(row.len());
+            count += 1;
+        }
+        (self.count, self.len) = (count, len);
+    }
+
+    /// Starts bringing in every line of every row, as [`super::Kernels::touch`] does.
+    #[inline(always)]
+    pub(crate) fn touch(&self) {
+        // Codes of 384 dimensions, which are used most. With a loop within the loop there would be twice the instructions.
+        if self.len * size_of::<T>() == 3 * LINE_BYTES {
+            for at in 0..self.count {
+                self.touch_lines_of(at, [0, 1, 2]);
+            }
+        } else {
+            for line in 0..(self.len * size_of::<T>()).div_ceil(LINE_BYTES) {
+                (0..self.count).for_each(|at| self.touch_lines_of(at, [line]));
+            }
+        }
+    }
+
+    /// The same of the first line of every row only.
+    #[inline(always)]
+    pub(crate) fn touch_firsts(&self) {
+        if self.len > 0 {
+            (0..self.count).for_each(|at| self.touch_lines_of(at, [0]));
+        }
+    }
+
+    /// Touches lines of row `at`, which there must be.
+    #[inline(always)]
+    fn touch_lines_of<const N: usize>(&self, at: usize, lines: [usize; N]) {
+        debug_assert!(at < self.count && lines.iter().all(|line| line * LINE_BYTES < self.len * size_of::<T>()));
+        for line in lines {
+            // SAFETY: every caller counts `at` up to `count`, so the place holds where a row of at least `len` values begins, and lines
+            // up to the last that they begin in. A byte of them may be read: `T` is `Pod`, so each has been written.
+            touch_line(unsafe {
+                let first = self.firsts.get_unchecked(at).assume_init().cast::<u8>();
+                core::slice::from_raw_parts(first.add(line * LINE_BYTES), 1)
+            });
+        }
+    }
+
+    /// A row; empty where there is none.
+    #[inline(always)]
+    pub(crate) fn row(&self, at: usize) -> &'a [T] {
+        if at < self.count { self.row_of(at) } else { &[] }
+    }
+
+    /// Four rows from `at` on. Beyond the last it is the last again, so that four can be read at a time to the end.
+    #[inline(always)]
+    pub(crate) fn four(&self, at: usize) -> [&'a [T]; 4] {
+        let Some(last) = self.count.checked_sub(1) else { return [&[]; 4] };
+        [0, 1, 2, 3].map(|i| self.row_of((at + i).min(last)))
+    }
+
+    /// Row `at`, which there must be.
+    #[inline(always)]
+    fn row_of(&self, at: usize) -> &'a [T] {
+        debug_assert!(at < self.count);
+        // SAFETY: both callers ask for a place below `count`, which holds where a row of at least `len` values begins that is
+        // borrowed for `'a`.
+        unsafe { core::slice::from_raw_parts(self.firsts.get_unchecked(at).assume_init(), self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_as_they_were_gathered() {
+        let values: Vec<u32> = (0..700).collect();
+        for (rows, len) in [(0, 3), (1, 3), (4, 48), (7, 48), (10, 70), (BURST, 10), (BURST, 0)] {
+            let mut gathered = Gathered::new(len);
+            gathered.gather(values.chunks(len.max(1)).map(|row| &row[..len]).take(rows));
+            gathered.touch();
+            gathered.touch_firsts();
+            for at in 0..rows {
+                assert_eq!(gathered.row(at), &values[at * len..(at + 1) * len], "row {at} of {rows} of {len}");
+            }
+            assert!(gathered.row(rows).is_empty());
+            for at in (0..rows).step_by(4) {
+                let four: [&[u32]; 4] = core::array::from_fn(|i| gathered.row((at + i).min(rows - 1)));
+                assert_eq!(gathered.four(at), four, "{at} of {rows}");
+            }
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_than_fit_and_none_is_longer_than_the_shortest() {
+        let values: Vec<u32> = (0..100).collect();
+        let mut gathered = Gathered::new(8);
+        gathered.gather((0..BURST + 9).map(|at| &values[at..at + if at == 3 { 2 } else { 8 }]));
+        assert_eq!(gathered.row(BURST - 1), &values[BURST - 1..BURST + 1]);
+        assert!(gathered.row(BURST).is_empty());
+        gathered.gather(core::iter::empty());
+        assert_eq!(gathered.four(0), [&[0u32; 0][..]; 4]);
+    }
+}
