@@ -148,6 +148,13 @@ impl Pool {
         None
     }
 
+    /// The two candidates that [`Pool::pop`] would return next if nothing nearer came.
+    #[inline]
+    pub(super) fn upcoming(&self) -> impl Iterator<Item = Slot> {
+        let rest = &self.entries[self.next.min(self.entries.len())..];
+        rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
+    }
+
     /// The distance of the `k`-th candidate that may be returned; none where it would take long to find.
     #[inline]
     pub(super) fn kth(&self, k: usize) -> Option<Distance> {
@@ -218,7 +225,10 @@ mod tests {
             for (i, &distance) in distances.iter().enumerate() {
                 pool.insert(distance as f32, Slot(i as u32), true);
                 if i % 3 == 0 {
-                    followed.extend(pool.pop());
+                    let peeked = pool.upcoming().next();
+                    let popped = pool.pop();
+                    prop_assert_eq!(peeked, popped.map(|candidate| candidate.slot));
+                    followed.extend(popped);
                 }
             }
             followed.extend(core::iter::from_fn(|| pool.pop()));

@@ -5,6 +5,7 @@ use super::growth::Ending;
 use super::links::{END, Graph, target, used};
 use super::pool::Pool;
 use super::visited::Visited;
+use crate::metric::Kernels;
 use crate::quantize::{Point, Scorer};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
@@ -172,6 +173,11 @@ impl LevelSearch<'_> {
                     // Written always and counted only when new: a branch would be mispredicted every other time.
                     slots[fresh % BATCH] = target(link);
                     fresh += usize::from(visited.insert(target(link)));
+                }
+            }
+            if Kernels::PREFETCHES {
+                for following in pool.upcoming() {
+                    kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
                 }
             }
             let (slots, distances) = (&slots[..fresh], &mut distances[..fresh]);

@@ -139,6 +139,9 @@ impl Kernels {
         only::SIMD
     }
 
+    /// Whether [`Kernels::touch`] is a prefetch. A load that may turn out to be in vain is not worth its wait.
+    pub(crate) const PREFETCHES: bool = cfg!(target_arch = "x86_64");
+
     /// Starts bringing a row into the cache and does not wait for it: on x86-64 a prefetch of its lines, elsewhere,
     /// where there is no prefetch to ask for, a plain load from each of them. Never changes a result.
     #[inline]
