@@ -68,7 +68,12 @@ class Host {
     this.#running.delete(call);
     // What a closed index has refused is told before it is told that it is closed.
     if (name === "close") await this.#others();
-    this.#tell(news, transfer);
+    try {
+      this.#tell(news, transfer);
+    } catch (error) {
+      // Its caller would wait for ever.
+      this.#tell({ call, error: partsOf(error) });
+    }
     if (name === "close" || !this.#calls.index) this.#page.leave();
   }
 

@@ -100,6 +100,18 @@ test("import and require: one is LOCKED while the other writes", async () => {
   await other.close();
 });
 
+test("import and require, both entries: a Store object is LOCKED for all of them while one writes to it", async () => {
+  const require = createRequire(import.meta.url);
+  const all = [{ VectorIndex }, require("thermocline"), await import("thermocline/worker"), require("thermocline/worker")];
+  const values = new Map();
+  for (const writer of all) {
+    const own = new MapStore(values);
+    const index = await writer.VectorIndex.open("own", { store: own, dimensions: 2 });
+    for (const other of all) await assert.rejects(other.VectorIndex.open("own", { store: own, dimensions: 2 }), { code: "LOCKED" });
+    await index.close();
+  }
+});
+
 test("directories on the way are made, and a path that is a file is an error that names it", async () => {
   const path = fresh();
   await (await VectorIndex.open(`${path}/deep/down`, { dimensions: 2 })).close();
