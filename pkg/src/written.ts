@@ -7,8 +7,10 @@ const KEY = Symbol.for("thermocline.written");
 
 export const written: WeakSet<Store> = common() ?? new WeakSet();
 
-/** Undefined where the global object takes nothing more: then each copy has its own. */
+/** Undefined where the global object takes nothing more, or has something else there: then each copy has its own. */
 function common(): WeakSet<Store> | undefined {
-  const all = globalThis as { [KEY]?: WeakSet<Store> };
-  return all[KEY] ?? (Reflect.defineProperty(globalThis, KEY, { value: new WeakSet() }) ? all[KEY] : undefined);
+  const all = globalThis as { [KEY]?: unknown };
+  if (!(KEY in all)) Reflect.defineProperty(all, KEY, { value: new WeakSet() });
+  const found = all[KEY];
+  return found instanceof WeakSet ? found : undefined;
 }

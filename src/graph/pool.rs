@@ -216,6 +216,26 @@ mod tests {
             prop_assert_eq!(found, expected);
         }
 
+        /// What is not admitted would not be kept: also among equals, zeros of both signs, and what is no number; also when the
+        /// pool is used again.
+        #[test]
+        fn what_is_kept_is_admitted(
+            searches in prop::collection::vec((1usize..5, prop::collection::vec((0usize..9, any::<bool>()), 0..40)), 1..4),
+        ) {
+            let distances = [f32::NEG_INFINITY, -1.0, -0.0, 0.0, 1.0, 1.0 + f32::EPSILON, f32::MAX, f32::INFINITY, f32::NAN];
+            let mut pool = Pool::default();
+            for (ef, offers) in searches {
+                pool.begin(ef, 100).unwrap();
+                prop_assert!(pool.admits(f32::INFINITY) && pool.admits(f32::NAN));
+                for (i, (which, accepted)) in offers.into_iter().enumerate() {
+                    let (before, is_admitted) = (pool.entries.clone(), pool.admits(distances[which]));
+                    pool.insert(distances[which], Slot(i as u32), accepted);
+                    prop_assert!(is_admitted || pool.entries == before, "{} at {ef}", distances[which]);
+                    prop_assert!(pool.entries.is_sorted());
+                }
+            }
+        }
+
         /// Candidates are followed nearest first, and each once.
         #[test]
         fn follows_each_once(distances in prop::collection::vec(0u32..1000, 1..50)) {

@@ -87,7 +87,7 @@ pub(super) fn score_rows(
         let mut gathered = Gathered::new(rows.stride());
         gathered.gather(slots.iter().map(|&slot| rows.row(slot)));
         gathered.touch();
-        for (at, distance) in distances.iter_mut().enumerate() {
+        for (at, distance) in distances.iter_mut().take(slots.len()).enumerate() {
             *distance = distance_to(gathered.row(at));
         }
     }
@@ -164,5 +164,58 @@ impl Point {
     /// What it was made.
     pub(crate) fn held(&self) -> &[f32] {
         &self.full
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::metric::Metric;
+    use crate::quantize::{Codes, Quantization};
+
+    /// However many are asked for: groups of four that are full or not, bursts that are full or not. What is beyond the last group stays.
+    #[test]
+    fn a_distance_has_the_same_bits_in_whatever_company() {
+        const MOST: usize = 150;
+        let mut state = 1u32;
+        let mut vector = |len: usize| -> Vec<f32> {
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+            };
+            (0..len).map(|_| next()).collect()
+        };
+        for quantization in [Quantization::None, Quantization::Int8, Quantization::Binary] {
+            for (dimensions, metric) in
+                [(96, Metric::Cosine), (200, Metric::L2), (384, Metric::Cosine), (384, Metric::Dot)]
+            {
+                let mut codes = Codes::new(quantization, dimensions, metric);
+                let mut point = Point::default();
+                codes.reserve(MOST).unwrap();
+                codes.resize(MOST);
+                codes.prepare(&mut point).unwrap();
+                let slots: Vec<Slot> = (0..MOST as u32).rev().map(Slot).collect();
+                for &slot in &slots {
+                    codes.encode(slot, &vector(dimensions), 1.0, &mut point);
+                }
+                let scorer = codes.space().around_query(&vector(dimensions), 1.0, &mut point).unwrap();
+                let alone: Vec<u32> = slots.iter().map(|&slot| scorer.score(slot).to_bits()).collect();
+                for count in [0, 1, 2, 3, 4, 5, 63, 64, 65, 127, 130, MOST] {
+                    let mut distances = [7.0; MOST + 9];
+                    scorer.score_all(&slots[..count], &mut distances);
+                    let bits = distances.map(f32::to_bits);
+                    assert_eq!(bits[..count], alone[..count], "{count} of {quantization:?}, {dimensions}, {metric:?}");
+                    let rest = &distances[count.next_multiple_of(4)..];
+                    assert!(rest.iter().all(|&distance| distance == 7.0), "{count} of {quantization:?}");
+                }
+                let mut candidates: Vec<_> = slots.iter().map(|&slot| Candidate { distance: 0.0, slot }).collect();
+                scorer.refine(&mut candidates);
+                for (at, candidate) in candidates.iter().enumerate() {
+                    let mut one = [*candidate];
+                    scorer.refine(&mut one);
+                    assert_eq!(one[0].distance.to_bits(), candidate.distance.to_bits(), "{at} of {quantization:?}");
+                }
+            }
+        }
     }
 }

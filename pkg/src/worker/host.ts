@@ -1,4 +1,5 @@
 // The worker's side: takes orders, and gives them to an index of the ordinary package.
+import { ThermoclineError } from "../errors.js";
 import type { LongOptions } from "../types.js";
 import type { VectorIndex } from "../vector-index.js";
 import { partsOf } from "./error-parts.js";
@@ -71,8 +72,8 @@ class Host {
     try {
       this.#tell(news, transfer);
     } catch (error) {
-      // Its caller would wait for ever.
-      this.#tell({ call, error: partsOf(error) });
+      // All values can be sent, where there is memory for their copy. Its caller would wait for ever.
+      this.#tell({ call, error: partsOf(new ThermoclineError("OUT_OF_MEMORY", `the answer could not be sent to the page: ${(error as Error)?.message}`)) });
     }
     if (name === "close" || !this.#calls.index) this.#page.leave();
   }

@@ -112,6 +112,21 @@ test("import and require, both entries: a Store object is LOCKED for all of them
   }
 });
 
+test("a global object that takes nothing more, or has something else under the name, is no hindrance", async () => {
+  for (const before of ["Object.preventExtensions(globalThis)", 'globalThis[Symbol.for("thermocline.written")] = 5']) {
+    const program = `
+      ${before};
+      const { VectorIndex } = await import("thermocline");
+      const store = { read: async (keys) => keys.map(() => undefined), commit: async () => {}, list: async () => [], close: async () => {} };
+      const index = await VectorIndex.open("own", { store, dimensions: 2 });
+      const { code } = await VectorIndex.open("own", { store, dimensions: 2 }).catch((error) => error);
+      await index.close();
+      console.log(code);
+    `;
+    assert.equal(await ends(program), "LOCKED", before);
+  }
+});
+
 test("directories on the way are made, and a path that is a file is an error that names it", async () => {
   const path = fresh();
   await (await VectorIndex.open(`${path}/deep/down`, { dimensions: 2 })).close();

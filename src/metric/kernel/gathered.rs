@@ -29,10 +29,12 @@ impl<'a, T: Pod> Gathered<'a, T> {
         Self { firsts: [const { MaybeUninit::uninit() }; BURST], count: 0, len, rows: PhantomData }
     }
 
-    /// Holds these rows instead, the first [`BURST`] of them. All are as long as the shortest. In place: returned from here, a whole
-    /// array would be copied.
+    /// Holds these rows instead, the first [`BURST`] of them. None is longer than the shortest that has been here. In place: returned
+    /// from here, a whole array would be copied.
     #[inline(always)]
     pub(crate) fn gather(&mut self, rows: impl Iterator<Item = &'a [T]>) {
+        // Until the last is here there is none: the iterator may panic.
+        self.count = 0;
         let (mut count, mut len) = (0, self.len);
         for (row, first) in rows.zip(&mut self.firsts) {
             first.write(row.as_ptr());
@@ -42,7 +44,7 @@ impl<'a, T: Pod> Gathered<'a, T> {
         (self.count, self.len) = (count, len);
     }
 
-    /// Starts bringing in every line of every row, as [`super::Kernels::touch`] does.
+    /// Starts bringing in every line of every row, and waits for none that it can help (as [`super::Kernels::touch`]).
     #[inline(always)]
     pub(crate) fn touch(&self) {
         // Codes of 384 dimensions, which are used most. With a loop within the loop there would be twice the instructions.
@@ -60,7 +62,7 @@ impl<'a, T: Pod> Gathered<'a, T> {
     /// The same of the first line of every row only.
     #[inline(always)]
     pub(crate) fn touch_firsts(&self) {
-        if self.len > 0 {
+        if self.len * size_of::<T>() > 0 {
             (0..self.count).for_each(|at| self.touch_lines_of(at, [0]));
         }
     }
@@ -102,7 +104,7 @@ impl<'a, T: Pod> Gathered<'a, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 
@@ -123,6 +125,26 @@ mod tests {
                 assert_eq!(gathered.four(at), four, "{at} of {rows}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_gathered_before_is_gone() {
+        let values: Vec<u32> = (0..100).collect();
+        let mut gathered = Gathered::new(8);
+        gathered.gather(values.chunks_exact(8));
+        gathered.gather(values[50..].chunks_exact(8).take(3));
+        assert_eq!(gathered.row(2), &values[66..74]);
+        assert!(gathered.row(3).is_empty());
+        let short = values[..2].chunks(2).chain(core::iter::from_fn(|| panic!("half-way")));
+        let gathering = std::panic::AssertUnwindSafe(|| gathered.gather(short));
+        assert!(std::panic::catch_unwind(gathering).is_err());
+        gathered.touch();
+        assert!(gathered.row(0).is_empty());
+        let mut nothing = Gathered::new(3);
+        nothing.gather([[(); 3]].iter().map(<[_; 3]>::as_slice));
+        nothing.touch();
+        nothing.touch_firsts();
+        assert_eq!(nothing.row(0), [(); 3]);
     }
 
     #[test]
