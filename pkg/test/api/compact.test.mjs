@@ -211,20 +211,23 @@ test("a second compact joins the one that runs", async () => {
 });
 
 test("abort at any slice leaves a whole index that can be compacted again", async () => {
-  const { index, vectors } = await filled(1500);
-  await index.deleteMany(some(600));
+  const { index, vectors } = await filled(4000);
+  let live = 4000;
   for (const after of [1, 2, 4, 7]) {
+    // More than seven slices of work each time, also where a slice is as long as a coarse clock says.
+    await index.deleteMany(some(600, 4000 - live));
+    live -= 600;
     const controller = new AbortController();
     let slices = 0;
     const running = index.compact({ sliceMs: 0.05, signal: controller.signal, onProgress: () => ++slices === after && controller.abort() });
     await fails("ABORTED", () => running);
-    await whole(index, 900);
-    assert.equal((await index.search(vectors[700], { k: 1 }))[0].id, "r700");
+    await whole(index, live);
+    assert.equal((await index.search(vectors[3900], { k: 1 }))[0].id, "r3900");
   }
   await fails("ABORTED", () => index.compact({ signal: AbortSignal.abort() }));
   await index.compact();
   assert.equal(index.deletedCount, 0);
-  await whole(index, 900);
+  await whole(index, live);
 });
 
 test("one of two callers aborts: the other still gets its report", async () => {
