@@ -6,6 +6,8 @@ use super::lz4::copy_match;
 
 /// Codes up to this length are looked up at once.
 const TABLE_BITS: usize = 10;
+/// The distances' codes that need not be said, with two that fill their space and stand for nothing.
+const FIXED_DISTANCES: usize = 32;
 
 /// Unpacks `packed`, to its last byte, into all of `to`. None when it is not the packed form of that many bytes.
 pub(super) fn unpack(packed: &[u8], to: &mut [u8]) -> Option<()> {
@@ -108,11 +110,11 @@ fn stored(from: &mut Bits<'_>, to: &mut [u8], at: usize) -> Option<usize> {
 }
 
 /// The lengths of the codes that need not be said.
-fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; DISTANCES]) {
+fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; FIXED_DISTANCES]) {
     let mut literals = [8; MOST_SYMBOLS];
     literals[144..END].fill(9);
     literals[END..280].fill(7);
-    (literals, [5; DISTANCES])
+    (literals, [5; FIXED_DISTANCES])
 }
 
 /// Codes that are written in front of what they are for.
@@ -148,7 +150,7 @@ fn own_codes(from: &mut Bits<'_>) -> Option<(Codes, Codes)> {
 }
 
 /// Which symbol a code stands for.
-struct Codes {
+pub(super) struct Codes {
     /// By the next bits, a symbol · 16 + the bits of its code; 0 where it is longer, or there is none.
     table: [u16; 1 << TABLE_BITS],
     firsts: [u32; MOST_BITS + 1],
@@ -158,8 +160,9 @@ struct Codes {
 }
 
 impl Codes {
-    /// From the length of each symbol's code; none when there are more than there is space for.
-    fn new(lengths: &[u8]) -> Option<Self> {
+    /// From the length of each symbol's code; none when there are more than there is space for, or too few: codes fill their
+    /// space, but where all that there is is one of a single bit, or nothing.
+    pub(super) fn new(lengths: &[u8]) -> Option<Self> {
         let (firsts, counts) = first_codes(lengths);
         let mut codes = Self { table: [0; 1 << TABLE_BITS], firsts, counts, symbols: [0; MOST_SYMBOLS] };
         let mut starts = [0_u32; MOST_BITS + 1];
@@ -170,6 +173,9 @@ impl Codes {
             }
             starts[bits] = start;
             start += counts[bits];
+        }
+        if start > counts[1] && firsts[MOST_BITS] + counts[MOST_BITS] < 1 << MOST_BITS {
+            return None;
         }
         for (symbol, &length) in (0_u16..).zip(lengths).filter(|(_, length)| **length > 0) {
             let bits = usize::from(length);

@@ -2,7 +2,7 @@
 
 use super::super::deflate::{Deflate, SPARE_BYTES};
 use super::super::huffman::{code_lengths, first_codes};
-use super::super::inflate;
+use super::super::inflate::{self, Codes};
 use super::super::matches::Effort;
 use super::sample;
 use miniz_oxide::deflate::compress_to_vec;
@@ -78,6 +78,19 @@ fn every_kind_of_block_is_read() {
         assert_eq!(unpacked(bad, 5), None);
     }
     assert_eq!((unpacked(&both, 4), unpacked(&both, 6)), (None, None));
+}
+
+/// Damage to the lengths of codes that no symbol used left a block readable whose codes did not fill their space.
+#[test]
+fn codes_that_leave_space_are_refused() {
+    let bytes = packed(&sample(0, 548, 675_300_437_945_605_380), Effort::Little);
+    let mut damaged = bytes.clone();
+    damaged[76] = 249;
+    assert_eq!((unpacked(&bytes, 548).is_some(), unpacked(&damaged, 548)), (true, None));
+    assert!(decompress_to_vec(&damaged).is_err());
+    // One distance, in one bit, is what others write who have no more of them.
+    assert!(Codes::new(&[0, 0, 1]).is_some() && Codes::new(&[0; 5]).is_some() && Codes::new(&[1, 2, 2]).is_some());
+    assert!(Codes::new(&[2]).is_none() && Codes::new(&[1, 2]).is_none() && Codes::new(&[1, 1, 1]).is_none());
 }
 
 /// Pieces of 32 KiB of noise again and again: as far back as a match may be.
