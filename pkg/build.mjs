@@ -33,6 +33,9 @@ const WASM = join(HERE, "wasm");
 const WASM_OPT = [
   // A function with one caller stays one: inlined, it is fewer bytes but packs worse.
   "-O3", "--one-caller-inline-max-function-size=0",
+  // What is called by the same constants again and again is fewer bytes with them in it, and functions pack better beside those of
+  // their own module.
+  "--monomorphize", "--reorder-functions-by-name",
   "--enable-simd", "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-reference-types", "--enable-sign-ext",
   "--enable-nontrapping-float-to-int", "--enable-mutable-globals", "--enable-multivalue", "--enable-call-indirect-overlong",
   "--strip-debug", "--strip-producers", "--strip-target-features",

@@ -78,6 +78,8 @@ export function split(linked, generated) {
   });
   return [first, second].map((module) => {
     if (!module.validate()) throw new Error("one of the two wasm files is not valid");
+    // By their names functions are put in order; they are left out afterwards.
+    binaryen.setDebugInfo(true);
     return module.emitBinary();
   });
 }
