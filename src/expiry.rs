@@ -92,7 +92,7 @@ impl Expiries {
         }
     }
 
-    /// The record of one slot is in another from here on, which is lower and has had none.
+    /// The record of one slot is in another from here on, for which room is reserved and which has had none.
     pub(crate) fn relocate(&mut self, from: Slot, to: Slot) {
         if let Some(at) = self.place(from) {
             self.places.row_mut(from)[0] = NOWHERE;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        /// Each step gives a slot a moment, or takes the next one away, or any, or moves one down, or drops the last slots.
+        /// Each step gives a slot a moment, or takes the next one away, or any, or moves one, or drops the last slots.
         #[test]
         fn the_next_one_is_the_first_of_all(steps in prop::collection::vec((0u32..40, 0u8..9, 0u8..20), 1..300)) {
             let (mut expiries, mut model) = (Expiries::new(), BTreeMap::new());
@@ -207,10 +207,14 @@ mod tests {
                         expiries.remove(Slot(slot));
                         model.remove(&slot);
                     }
-                    7 if slot > 0 && !model.contains_key(&(slot / 2)) => {
-                        expiries.relocate(Slot(slot), Slot(slot / 2));
-                        if let Some(moment) = model.remove(&slot) {
-                            model.insert(slot / 2, moment);
+                    7 => {
+                        let to = if moment % 2 == 0 { slot / 2 } else { slot + u32::from(moment) };
+                        if !model.contains_key(&to) {
+                            expiries.reserve(to as usize + 1).unwrap();
+                            expiries.relocate(Slot(slot), Slot(to));
+                            if let Some(moment) = model.remove(&slot) {
+                                model.insert(to, moment);
+                            }
                         }
                     }
                     8 => {
@@ -224,7 +228,7 @@ mod tests {
                 let due = expiries.due(now_ms);
                 prop_assert_eq!(due.is_some(), model.values().any(|&at_ms| at_ms <= now_ms));
                 prop_assert!(due.is_none_or(|slot| model[&slot.0] <= now_ms));
-                prop_assert!((0..40).all(|slot| expiries.get(Slot(slot)) == model.get(&slot).copied()));
+                prop_assert!((0..60).all(|slot| expiries.get(Slot(slot)) == model.get(&slot).copied()));
                 prop_assert!(expiries.is_sound(|slot| model.contains_key(&slot.0)));
             }
         }

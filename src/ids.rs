@@ -171,13 +171,19 @@ impl IdMap {
     /// almost always a check only.
     pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), LookupError> {
         let new_slots = additional.saturating_sub(self.free.count());
-        let len = self.len().checked_add(new_slots).filter(|&len| len <= Slot::MOST);
-        let len = len.ok_or(LookupError::OutOfMemory)?;
-        self.by_slot.reserve(len)?;
-        self.free.reserve(len)?;
+        self.reserve_slots(self.len().saturating_add(new_slots))?;
         self.tables()?;
         let Some(tables) = self.tables.get_mut() else { return Ok(()) };
         Ok(tables.reserve(&self.by_slot, additional)?)
+    }
+
+    /// Makes room for slots up to `len`, whose ids are in others so far.
+    pub(crate) fn reserve_slots(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        if len > Slot::MOST {
+            return Err(OutOfMemory);
+        }
+        self.by_slot.reserve(len)?;
+        self.free.reserve(len)
     }
 
     /// Adds slots without ids up to `len`, which [`IdMap::adopt`] may give theirs.
@@ -219,22 +225,39 @@ impl IdMap {
         Ok(true)
     }
 
+    /// The first free slot from this one on.
+    pub(crate) fn free_from(&self, slot: Slot) -> Option<Slot> {
+        if self.free.is_empty() { None } else { self.free.next_from(slot) }
+    }
+
     /// The slot that [`IdMap::allocate`] would give.
     pub(crate) fn next_slot(&self) -> Slot {
         // `reserve` keeps `len` within u32.
-        let free = if self.free.is_empty() { None } else { self.free.next_from(self.lowest_free) };
-        free.unwrap_or(Slot(self.len() as u32))
+        self.free_from(self.lowest_free).unwrap_or(Slot(self.len() as u32))
+    }
+
+    /// The same, and the next look begins there. Whoever takes slots by [`IdMap::occupy`] looks like this.
+    pub(crate) fn settle_next(&mut self) -> Slot {
+        self.lowest_free = self.next_slot();
+        self.lowest_free
     }
 
     /// Takes the lowest free slot, or the next new one, into use, with no id. Needs a [`IdMap::reserve`] before it.
     pub(crate) fn allocate(&mut self) -> Slot {
         let slot = self.next_slot();
-        if self.free.remove(slot) {
+        if self.occupy(slot) {
             self.lowest_free = slot;
-        } else {
-            self.by_slot.push();
         }
         slot
+    }
+
+    /// Takes this free slot, or the next new one, into use; says whether it was free.
+    pub(crate) fn occupy(&mut self, slot: Slot) -> bool {
+        let was_free = self.free.remove(slot);
+        if !was_free {
+            self.by_slot.push();
+        }
+        was_free
     }
 
     /// Gives a slot in use back. False, and nothing changes, when it still has an id, is free already, or out of range.

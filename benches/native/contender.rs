@@ -32,7 +32,7 @@ impl Contender {
             "search" => self.search(given),
             "memory" => self.memory(),
             "delete" => self.delete(given),
-            "compact" => self.compact(),
+            "compact" => self.compact(given),
             "check" => self.check(),
             "save" => self.save(given),
             "reopen" => self.reopen(given),
@@ -164,10 +164,11 @@ impl Contender {
         })
     }
 
-    fn compact(&mut self) -> Result<String, String> {
+    fn compact(&mut self, given: &Fields<'_>) -> Result<String, String> {
         let index = self.index.as_mut().ok_or("nothing is created")?;
+        let packs = given.text("pack").is_some();
         let times = timed_fields(|| {
-            index.compact_start().map_err(text)?;
+            if packs { index.pack_start() } else { index.compact_start() }.map_err(text)?;
             while index.compact_step(STEP).map_err(text)? {}
             Ok(())
         })?;

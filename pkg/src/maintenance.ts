@@ -7,6 +7,7 @@ import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 
 /** One compaction under way. Whoever takes the last slice fills in the report, for all who wait. */
 interface Job {
+  readonly packs: boolean;
   callers: number;
   report: CompactionReport | undefined;
   /** Settles when it has ended in the store as well; what the report says of that is true then. */
@@ -51,11 +52,12 @@ export class Maintenance {
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
     const erases = booleanOf("erase", given.erase) === true;
+    const packs = booleanOf("pack", given.pack) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
 
     const finish = async (): Promise<CompactionReport> => {
-      const job = this.#begin();
+      const job = this.#begin(packs);
       job.callers += 1;
       try {
         while (!job.report) {
@@ -74,8 +76,8 @@ export class Maintenance {
         if (job.callers === 0 && this.#job === job) this.#drop();
       }
     };
-    // One that is under way leaves what was deleted since it began.
-    if (erases && this.#job) await finish();
+    // One that is under way leaves what was deleted since it began, and every record where it is.
+    while (this.#job && (erases || (packs && !this.#job.packs))) await finish();
     const report = await finish();
     if (!erases) return report;
     checkAborted(signal);
@@ -164,8 +166,8 @@ export class Maintenance {
     return this.#handle.call((raw) => raw.compacting || raw.needsCompaction);
   }
 
-  #begin(): Job {
-    return (this.#job ??= { callers: 0, report: undefined, stored: undefined });
+  #begin(packs = false): Job {
+    return (this.#job ??= { packs, callers: 0, report: undefined, stored: undefined });
   }
 
   /**
@@ -177,7 +179,7 @@ export class Maintenance {
     const start = performance.now();
     try {
       return this.#handle.change((raw) => {
-        if (!raw.compacting) raw.compactStart();
+        if (!raw.compacting) raw.compactStart(job.packs);
         const before = raw.compactProgress() ?? NOTHING_TO_DO;
         // Beginning a job is part of its first slice.
         const left = budgetMs - (performance.now() - start);

@@ -43,7 +43,8 @@ export interface RawIndex {
   locate(id: unknown): number;
   delete(id: unknown): boolean;
   clear(): void;
-  compactStart(): void;
+  /** One that also `packs` puts the index in graph order. */
+  compactStart(packs: boolean): void;
   compactStep(budgetMs: number): boolean;
   /** Of the job under way. */
   compactProgress(): Progress | undefined;

@@ -203,6 +203,14 @@ export interface CompactOptions extends LongOptions {
    * files that are gone, a browser's database of values that are, and a JavaScript engine of objects that nobody has any more, is theirs.
    */
   erase?: boolean;
+  /**
+   * Also puts the index in graph order: records that are near each other come to lie side by side in memory, and searches wait less for it:
+   * a twentieth less among 100,000 records, a third less among a million. For after an index has been built. It takes about a fifteenth of
+   * what building it took, in slices like all of a compaction; meanwhile codes and links take up to an eighth more, or
+   * those of 1,024 records: OUT_OF_MEMORY where `maxBytes` leaves no room for that. What searches find stays as it is, but for which of
+   * equally distant records come first. In a store, the next checkpoint writes codes and links of every record.
+   */
+  pack?: boolean;
 }
 
 /** What a compaction did. Nothing to do reports zeros. */

@@ -86,6 +86,7 @@ impl<const BITS: u32> WarmArena<BITS> {
     /// into a free slot. No record's bytes move.
     pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
         if a.index() >= self.locator.len() || b.index() >= self.locator.len() {
+            debug_assert!(!self.contains(a) && !self.contains(b), "a record would stay behind: {a:?}, {b:?}");
             return;
         }
         let (at_a, at_b) = (self.locator.get(a), self.locator.get(b));

@@ -95,6 +95,10 @@ impl Job {
     /// Step 3, for one leaving node.
     pub(super) fn free(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
+            if self.order.is_some() {
+                self.enter(Phase::Arrange);
+                return 0;
+            }
             self.enter(Phase::Pack);
             self.cursor = parts.slots();
             return 0;

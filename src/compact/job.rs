@@ -1,5 +1,6 @@
 //! One compaction, resumable after any step.
 
+use super::arrange::Order;
 use super::{Parts, ReclaimedBytes};
 use crate::arena::{Evacuation, EvacuationError};
 use crate::graph::Scratch;
@@ -24,6 +25,7 @@ pub(super) enum Phase {
     Relink,
     IsolateLeaving,
     Free,
+    Arrange,
     Pack,
     Redirect,
     IsolateMoved,
@@ -36,7 +38,7 @@ impl Phase {
     const fn name(self) -> &'static str {
         match self {
             Self::CutOut | Self::Relink | Self::IsolateLeaving | Self::Free => "graph",
-            Self::Pack | Self::Redirect | Self::IsolateMoved | Self::Release => "pack",
+            Self::Arrange | Self::Pack | Self::Redirect | Self::IsolateMoved | Self::Release => "pack",
             Self::Warm | Self::Done => "warm",
         }
     }
@@ -63,10 +65,12 @@ pub(crate) struct Job {
     pub(super) cursor: usize,
     /// The tombstones that this job removes: those there were when it began.
     pub(super) leaving: SlotSet,
-    /// The slots whose nodes have moved to lower ones.
+    /// The slots whose nodes have moved to others.
     pub(super) moved: SlotSet,
-    /// Bytes that the graph took for moved nodes: what is given back at the end is not all won.
-    pub(super) grown: usize,
+    /// Bytes that the graph took for moved nodes, and those that the codes did: what is given back at the end is not all won.
+    pub(super) grown: [usize; 2],
+    /// How far the graph order has come, where the nodes are to be put in it.
+    pub(super) order: Option<Order>,
     /// The best place for the entry point among those seen.
     pub(super) highest: Option<Slot>,
     warm: Option<Evacuation>,
@@ -77,8 +81,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Fixes what will be removed.
-    pub(crate) fn begin(parts: &Parts) -> Result<Self, OutOfMemory> {
+    /// Fixes what will be removed, and whether the slots will be `arranged` in graph order.
+    pub(crate) fn begin(parts: &Parts, arranged: bool) -> Result<Self, OutOfMemory> {
         let leaving = parts.tombstones.deleted_slots().snapshot()?;
         let warm = parts.records.stale_bytes();
         let gone = leaving.count();
@@ -87,10 +91,12 @@ impl Job {
             + (slots - gone) * cost::RELINK;
         let looks = 2 * slots * cost::LOOK;
         let total = if gone > 0 { graph + looks } else { 0 }
+            + if arranged { Order::units(slots - gone) } else { 0 }
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         Ok(Self {
             // Without stale bytes there is nothing to evacuate: the open slab's spare room is not a compaction's to report.
             phase: match (gone, warm) {
+                (0, _) if arranged => Phase::Arrange,
                 (0, 0) => Phase::Done,
                 (0, _) => Phase::Warm,
                 _ => Phase::CutOut,
@@ -98,7 +104,8 @@ impl Job {
             cursor: 0,
             leaving,
             moved: SlotSet::new(),
-            grown: 0,
+            grown: [0; 2],
+            order: if arranged { Some(Order::new(slots - gone)) } else { None },
             highest: None,
             warm: None,
             removed: 0,
@@ -119,12 +126,14 @@ impl Job {
     ) -> Result<bool, EvacuationError> {
         let mut left = units.max(1);
         let phase = self.phase;
+        let held = parts.graph_and_codes();
         while left > 0 && self.phase == phase && phase != Phase::Done {
             let spent = match self.phase {
                 Phase::CutOut => self.cut_out(parts, scratch)?,
                 Phase::Relink => self.relink(parts, scratch)?,
                 Phase::IsolateLeaving => self.isolate_leaving(parts),
                 Phase::Free => self.free(parts),
+                Phase::Arrange => self.arrange(parts)?,
                 Phase::Pack => self.pack(parts)?,
                 Phase::Redirect => self.redirect(parts),
                 Phase::IsolateMoved => self.isolate_moved(parts),
@@ -134,6 +143,9 @@ impl Job {
             };
             self.advance(spent);
             left = left.saturating_sub(spent.max(1));
+        }
+        for ((grown, before), after) in self.grown.iter_mut().zip(held).zip(parts.graph_and_codes()) {
+            *grown += after.saturating_sub(before);
         }
         if self.phase == Phase::Done {
             self.done = self.total;
@@ -151,7 +163,7 @@ impl Job {
         self.cursor = 0;
     }
 
-    /// Step 7.
+    /// Step 9.
     fn reclaim_warm(&mut self, parts: &mut Parts, units: usize) -> Result<usize, EvacuationError> {
         let warm = match &mut self.warm {
             Some(warm) => warm,

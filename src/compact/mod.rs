@@ -6,11 +6,14 @@
 //! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
 //! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.
-//! 4. *Pack*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
+//! 4. *Arrange*, if that is asked for: nodes move until those that link to each other lie side by side, a part of the slots at a
+//!    time, and each time steps 6 to 8 come between.
+//! 5. *Pack*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
 //!    leads to the new one, so searches between slices lose nothing.
-//! 5. *Redirect*: links to old nodes are pointed at the new ones.
-//! 6. *Release*: the old nodes' own links go, then their slots, now the last ones, are dropped, and the arrays shrink.
-//! 7. *Warm*: slabs with stale bytes are emptied into fresh ones and freed.
+//! 6. *Redirect*: links to old nodes are pointed at the new ones.
+//! 7. *Isolate*: the old nodes' own links go.
+//! 8. *Release*: their slots are free, the last ones are dropped, and the arrays shrink.
+//! 9. *Warm*: slabs with stale bytes are emptied into fresh ones and freed.
 //!
 //! Which nodes leave is fixed when a job begins; what is deleted later waits for the next. Between any two steps all of
 //! this holds: every live record is found, `check()` passes, and the job may be dropped for good.
@@ -21,9 +24,11 @@
 //! | `parts`     | the arrays that change together                        |
 //! | `job`       | the steps in order, resumable, with progress           |
 //! | `graph`     | steps 1 to 3                                           |
-//! | `pack`      | steps 4 to 6                                           |
+//! | `arrange`   | step 4: graph order                                    |
+//! | `pack`      | steps 5 to 8                                           |
 //! | `reclaimed` | what was freed, by part; the report                    |
 
+mod arrange;
 mod graph;
 mod job;
 mod pack;
@@ -31,6 +36,7 @@ mod parts;
 mod policy;
 mod reclaimed;
 
+pub(crate) use arrange::window;
 pub(crate) use job::Job;
 pub use job::Progress;
 pub(crate) use parts::Parts;

@@ -1,30 +1,39 @@
-//! Steps 4 to 6: the highest nodes move to free slots, and the arrays shrink.
+//! Steps 5 to 8: the highest nodes move to free slots, and the arrays shrink.
 
 use super::Parts;
 use super::job::{Job, Phase, cost};
 use crate::ids::IdMap;
 use crate::types::{OutOfMemory, Slot};
 
-/// Where the cursor of step 6 stands once the last old node is gone: beyond any slot.
+/// Where the cursor of step 8 stands once the last old node is gone: beyond any slot.
 const IDS_AT: usize = 1 << 31;
 
 impl Job {
-    /// Step 4, for one node.
+    /// Step 5, for one node.
     pub(super) fn pack(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         // The cursor comes down from the end; what is inserted meanwhile fills the free slots from below.
-        let to = parts.ids.next_slot();
+        let to = parts.ids.settle_next();
         let Some(from) = self.cursor.checked_sub(1).map(|at| Slot(at as u32)).filter(|from| to < *from) else {
             self.enter(Phase::Redirect);
             return Ok(0);
         };
-        let Some(level) = parts.graph.level(from) else {
+        if parts.graph.has_node(from) {
+            self.carry(parts, from, to)?;
             self.cursor -= 1;
-            return Ok(cost::LOOK);
-        };
-        self.moved.reserve(parts.slots())?;
-        self.grown += parts.graph.reserve_node(to, level)?;
+            return Ok(cost::MOVE);
+        }
         self.cursor -= 1;
-        let to = parts.allocate();
+        Ok(cost::LOOK)
+    }
+
+    /// Moves a node to a slot that is free, or the next new one. Its old node stays behind as a tombstone that leads there.
+    #[inline(never)]
+    pub(super) fn carry(&mut self, parts: &mut Parts, from: Slot, to: Slot) -> Result<(), OutOfMemory> {
+        let Some(level) = parts.graph.level(from) else { return Ok(()) };
+        self.moved.reserve(parts.slots())?;
+        parts.reserve_moved(to)?;
+        parts.graph.reserve_node(to, level)?;
+        parts.occupy(to);
         parts.codes.copy(from, to);
         parts.graph.relocate(from, to);
         parts.ids.swap(from, to);
@@ -35,10 +44,10 @@ impl Job {
         parts.tombstones.add(from);
         parts.tombstones.delete(from);
         self.moved.insert(from);
-        Ok(cost::MOVE)
+        Ok(())
     }
 
-    /// Step 5, for one node.
+    /// Step 6, for one node.
     pub(super) fn redirect(&mut self, parts: &mut Parts) -> usize {
         let slot = Slot(self.cursor as u32);
         if slot.index() >= parts.graph.len() || self.moved.is_empty() {
@@ -52,7 +61,7 @@ impl Job {
         cost::LOOK
     }
 
-    /// Before step 6, for one old node: its own links lead to other old nodes, some of them freed before it is.
+    /// Step 7, for one old node: its own links lead to other old nodes, some of them freed before it is.
     pub(super) fn isolate_moved(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) else {
             self.enter(Phase::Release);
@@ -63,7 +72,7 @@ impl Job {
         cost::LOOK
     }
 
-    /// Step 6, for one old node; after the last, the arrays shrink, a segment at a time.
+    /// Step 8, for one old node; after the last, the arrays shrink, a segment at a time, unless more nodes are to move.
     pub(super) fn release(&mut self, parts: &mut Parts) -> usize {
         if let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) {
             self.cursor = slot.index() + 1;
@@ -71,6 +80,10 @@ impl Job {
             parts.release(slot);
             self.moved.remove(slot);
             return cost::FREE;
+        }
+        if self.order.is_some() {
+            self.enter(Phase::Arrange);
+            return 0;
         }
         // Behind the old nodes come the tables of ids, a part at a time: each is rewritten whole.
         let part = self.cursor.saturating_sub(IDS_AT);
@@ -81,13 +94,20 @@ impl Job {
         }
         let (graph, codes, more) = parts.shrink();
         // What moved nodes took comes off first.
-        let taken = self.grown.min(graph);
-        self.grown -= taken;
-        self.reclaimed.graph += graph - taken;
-        self.reclaimed.codes += codes;
+        let [graph_grown, codes_grown] = &mut self.grown;
+        self.reclaimed.graph += beyond(graph_grown, graph);
+        self.reclaimed.codes += beyond(codes_grown, codes);
         if !more {
-            self.enter(Phase::Warm);
+            // As at the beginning: without stale bytes there is nothing to evacuate.
+            self.enter(if parts.records.stale_bytes() > 0 { Phase::Warm } else { Phase::Done });
         }
         cost::SHRINK
     }
+}
+
+/// What has been given back beyond what had been taken, of which that much less is out.
+const fn beyond(taken: &mut usize, given_back: usize) -> usize {
+    let repaid = if *taken < given_back { *taken } else { given_back };
+    *taken -= repaid;
+    given_back - repaid
 }

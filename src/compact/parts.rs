@@ -26,6 +26,11 @@ impl Parts {
         self.ids.len()
     }
 
+    /// Bytes that the graph holds, and those that the codes do.
+    pub(super) fn graph_and_codes(&self) -> [usize; 2] {
+        [self.graph.resident_bytes(), self.codes.resident_bytes()]
+    }
+
     /// Makes room for one more record, apart from its graph node and its bytes in the warm arena.
     pub(crate) fn reserve_slot(&mut self) -> Result<(), LookupError> {
         let len = self.slots() + 1;
@@ -65,10 +70,33 @@ impl Parts {
     /// Takes a slot into use, with reserved room.
     pub(crate) fn allocate(&mut self) -> Slot {
         let slot = self.ids.allocate();
+        self.resize_codes();
+        slot
+    }
+
+    /// Makes room in this slot, or the next new one, for a record that moves there, apart from its graph node. What knows only of
+    /// slots that have held something, as records and moments do once they were read from bytes, may end before it.
+    pub(crate) fn reserve_moved(&mut self, to: Slot) -> Result<(), OutOfMemory> {
+        let len = self.slots().max(to.index() + 1);
+        self.ids.reserve_slots(len)?;
+        self.tombstones.reserve(len)?;
+        self.records.cover(len)?;
+        if !self.expiries.is_empty() {
+            self.expiries.reserve(len)?;
+        }
+        self.codes.reserve(len)
+    }
+
+    /// Takes this free slot, or the next new one, into use, with reserved room.
+    pub(crate) fn occupy(&mut self, slot: Slot) {
+        self.ids.occupy(slot);
+        self.resize_codes();
+    }
+
+    fn resize_codes(&mut self) {
         if self.codes.len() < self.slots() {
             self.codes.resize(self.slots());
         }
-        slot
     }
 
     /// Gives back a slot that no link leads to and that has no id and no record.

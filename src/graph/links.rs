@@ -126,8 +126,7 @@ impl Graph {
     }
 
     /// Makes room for a new node of `level` in `slot`, which is at most `len`, so that placing it cannot fail.
-    /// Returns how many bytes more the upper lists hold now.
-    pub(crate) fn reserve_node(&mut self, slot: Slot, level: Level) -> Result<usize, OutOfMemory> {
+    pub(crate) fn reserve_node(&mut self, slot: Slot, level: Level) -> Result<(), OutOfMemory> {
         self.reserve(self.len().max(slot.index() + 1))?;
         self.upper.reserve(slot, level)
     }

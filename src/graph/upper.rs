@@ -103,17 +103,15 @@ impl Upper {
         }
     }
 
-    /// Makes room for the lists of a new node, so that adding it cannot fail. Returns how many bytes more the segment
-    /// holds now.
-    pub(super) fn reserve(&mut self, slot: Slot, level: Level) -> Result<usize, OutOfMemory> {
+    /// Makes room for the lists of a new node, so that adding it cannot fail.
+    pub(super) fn reserve(&mut self, slot: Slot, level: Level) -> Result<(), OutOfMemory> {
         if level.0 == 0 {
-            return Ok(0);
+            return Ok(());
         }
         let missing = (segment_of(slot) + 1).saturating_sub(self.segments.len());
         self.segments.try_reserve(missing)?;
         self.segments.resize_with(self.segments.len() + missing, Segment::default);
         let segment = &mut self.segments[segment_of(slot)];
-        let held = segment.resident_bytes();
         let Segment { keys, lists } = segment;
         let lists = lists.to_mut();
         let wanted = keys.len() + usize::from(level.0);
@@ -124,7 +122,7 @@ impl Upper {
         if lists.capacity() < wanted * self.m {
             lists.try_reserve_exact(room * self.m - lists.len())?;
         }
-        Ok(segment.resident_bytes() - held)
+        Ok(())
     }
 
     /// Adds the keys of a segment that has none yet, and room for its lists, to be filled from stored bytes: slots have a list

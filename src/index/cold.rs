@@ -4,6 +4,7 @@ use super::budget::{Holding, Shares};
 use super::open::join;
 use super::{Error, Index};
 use crate::arena::{MOST_RECORDS, ReadPlan};
+use crate::compact::window;
 use crate::format::{Key, StoredBlock, piece_count};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
@@ -159,7 +160,15 @@ impl Index {
         }
     }
 
-    /// The same of many records, but for what rows are allocated ahead. Of those that are stored, only the record at hand needs to
+    /// Whether a window of codes and links can be held besides, which packing goes through.
+    pub(super) fn has_room_to_pack(&self) -> bool {
+        self.config.max_bytes.is_none() || {
+            let super::Parts { graph, codes, .. } = &self.parts;
+            self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
+        }
+    }
+
+    /// [`Index::has_room`] of many records, but for what rows are allocated ahead. Of those that are stored, only the record at hand needs to
     /// be in memory, but until they are, all of them do.
     #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {

@@ -123,6 +123,155 @@ fn many_are_inserted_as_without_threads() {
     }
 }
 
+/// The share of links that lead no farther in memory than 16 slots.
+fn nearby(index: &Index) -> f64 {
+    let graph = &index.parts.graph;
+    let slots = (0..graph.len() as u32).map(Slot);
+    let steps: Vec<u32> =
+        slots.flat_map(|slot| graph.neighbours(slot).map(move |other| slot.0.abs_diff(other.0))).collect();
+    steps.iter().filter(|&&step| step <= 16).count() as f64 / steps.len() as f64
+}
+
+#[test]
+fn packing_puts_neighbours_side_by_side_and_changes_nothing_else() {
+    for deleted_one_in in [u64::MAX, 3] {
+        let random = &mut Random(4);
+        let mut index = Index::new(Config { metric: Metric::L2, m: 8, ..Config::new(DIMENSIONS) }).unwrap();
+        for _ in 0..9000 {
+            let vector: [f32; DIMENSIONS] = core::array::from_fn(|_| random.below(1 << 20) as f32);
+            index.insert(&vector, None).unwrap();
+        }
+        for number in (0..9000).filter(|number| number % deleted_one_in == 1) {
+            index.delete(&Id::from(number)).unwrap();
+        }
+        index.compact().unwrap();
+        let queries: Vec<[f32; DIMENSIONS]> =
+            (0..50).map(|_| core::array::from_fn(|_| random.below(1 << 20) as f32)).collect();
+        let found = |index: &Index| -> Vec<_> {
+            queries.iter().map(|query| index.search(query, SearchOptions::default()).unwrap()).collect()
+        };
+        let (before, scattered, held) = (found(&index), nearby(&index), index.stats().bytes);
+        let live = index.len();
+        index.pack_start().unwrap();
+        let mut most = 0;
+        while index.compact_step(500).unwrap() {
+            let bytes = index.stats().bytes;
+            most = most.max(bytes.graph + bytes.codes);
+        }
+        let report = index.compact_finish().unwrap();
+        assert_eq!((report.tombstones_removed, report.new_size, index.deleted()), (0, live, 0));
+        assert_eq!(index.parts.slots(), live, "without gaps");
+        assert_eq!(found(&index), before);
+        assert!(index.check().unwrap().ok);
+        let nearby = nearby(&index);
+        assert!(scattered < 0.02 && nearby > 0.2, "{scattered} to {nearby}");
+        // A window is of whole segments of 1,024 slots.
+        let beside = (live / 8 + 1024) as f64 / live as f64;
+        let more = most as f64 / (held.graph + held.codes) as f64;
+        assert!(more < 1.0 + 1.2 * beside, "{more} times as much");
+        let after = index.stats().bytes;
+        assert!(after.graph + after.codes <= held.graph + held.codes);
+        assert_eq!(
+            (report.reclaimed_bytes.graph, report.reclaimed_bytes.codes),
+            (held.graph - after.graph, held.codes - after.codes)
+        );
+    }
+}
+
+/// Records and moments reach only to the last slot that has some, in an index that was read from bytes and where few expire: what moved
+/// behind it was lost, or a panic.
+#[test]
+fn packing_moves_records_behind_the_last_one() {
+    let random = &mut Random(8);
+    let mut index = Index::new(Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) }).unwrap();
+    for number in 0..4000 {
+        index.insert_expiring(&random.vector(), None, (number < 10).then_some(1e15)).unwrap();
+    }
+    for number in 1500..4000_u64 {
+        index.delete(&Id::from(number)).unwrap();
+    }
+    let imported = Index::import(&index.export().unwrap()).unwrap();
+    let records = |index: &Index| -> Vec<_> {
+        let mut all: Vec<_> = index.iter().map(|record| (record.id.clone(), record.vector.to_vec())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    };
+    let before = records(&index);
+    assert_eq!(before.len(), 1500);
+    for mut index in [index, imported] {
+        // With the tombstones still there, and then with none but those that the job makes.
+        for _ in 0..2 {
+            index.pack_start().unwrap();
+            while index.compact_step(1).unwrap() {}
+            index.compact_finish().unwrap();
+            assert_eq!(records(&index), before);
+            assert_eq!(index.expire(1e14), 0);
+        }
+        assert!(index.check().unwrap().ok);
+        assert_eq!(records(&Index::import(&index.export().unwrap()).unwrap()), before);
+        assert_eq!(index.expire(1e15), 10);
+    }
+}
+
+#[test]
+fn packing_a_few_records_takes_a_few_steps_and_no_room() {
+    for count in [1, 5, 1023] {
+        let random = &mut Random(count);
+        let mut index = Index::new(Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) }).unwrap();
+        for _ in 0..count {
+            index.insert(&random.vector(), None).unwrap();
+        }
+        index.compact().unwrap();
+        let held = index.stats().bytes;
+        index.pack_start().unwrap();
+        let (mut steps, mut most) = (0, 0);
+        while index.compact_step(1).unwrap() {
+            steps += 1;
+            most = most.max(index.stats().bytes.codes);
+        }
+        assert!(steps < 150 + 25 * count && most <= 3 * held.codes, "{count} records: {steps} steps, {most} bytes");
+        index.compact_finish().unwrap();
+        assert!(index.check().unwrap().ok);
+    }
+}
+
+/// One that would have to hold more than it may is refused before it begins.
+#[test]
+fn packing_stays_within_the_budget() {
+    let random = &mut Random(5);
+    let mut index = Index::new(Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) }).unwrap();
+    for _ in 0..3000 {
+        index.insert(&random.vector(), None).unwrap();
+    }
+    index.config.max_bytes = Some(index.stats().bytes.total() + 1000);
+    assert!(matches!(index.pack_start(), Err(crate::index::Error::OutOfMemory)));
+    assert_eq!(index.compact_progress(), None);
+    index.compact_start().unwrap();
+    index.config.max_bytes = None;
+    index.compact_abort();
+    index.pack_start().unwrap();
+    assert!(index.compact_progress().is_some());
+}
+
+#[test]
+fn packing_what_is_empty_or_all_deleted_ends() {
+    for count in [0, 1, 900, 6000] {
+        let random = &mut Random(count);
+        let mut index = Index::new(Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) }).unwrap();
+        for _ in 0..count {
+            index.insert(&random.vector(), None).unwrap();
+        }
+        for number in 0..count {
+            index.delete(&Id::from(number)).unwrap();
+        }
+        index.pack_start().unwrap();
+        assert_eq!(index.compact().unwrap().tombstones_removed, count as usize);
+        assert_eq!((index.len(), index.deleted(), index.parts.slots()), (0, 0, 0));
+        index.insert(&random.vector(), None).unwrap();
+        assert!(index.check().unwrap().ok);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

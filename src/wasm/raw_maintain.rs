@@ -31,9 +31,10 @@ impl RawIndex {
         Ok(self.borrow()?.index.compact_progress().is_some())
     }
 
+    /// Of a compaction that `packs`, or does not.
     #[wasm_bindgen(js_name = compactStart)]
-    pub fn compact_start(&self) -> Result<(), JsValue> {
-        Ok(self.borrow()?.index.compact_start()?)
+    pub fn compact_start(&self, packs: bool) -> Result<(), JsValue> {
+        Ok(self.borrow()?.index.start(packs)?)
     }
 
     /// One slice. True while work remains; when it ends, the report is ready.

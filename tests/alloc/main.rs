@@ -304,8 +304,11 @@ fn search_and_get() {
 
 #[test]
 fn compaction() {
-    let compact = |units: usize| {
+    let compact = |units: usize, packs: bool| {
         move |index: &mut Index, _| {
+            if packs {
+                index.pack_start()?;
+            }
             index.compact_start()?;
             while index.compact_step(units)? {}
             Ok(index.compact_finish())
@@ -316,14 +319,14 @@ fn compaction() {
         assert!((60..80).filter(|&number| gaps.delete(&id(number)).unwrap()).count() > 5);
         for index in [thinned(quantization, 120), gaps] {
             let bytes = index.export().unwrap();
-            for units in [1, 1000] {
-                let count = each_refusal(&bytes, Leaves::Records, &NUMBER, compact(units));
+            for (units, packs) in [(1, false), (1000, false), (1, true), (1000, true)] {
+                let count = each_refusal(&bytes, Leaves::Records, &NUMBER, compact(units, packs));
                 assert!(count > 5, "{count} allocations");
             }
         }
         let mut empty = filled(quantization, 50);
         (0..50).for_each(|number| assert!(empty.delete(&id(number)).unwrap()));
-        each_refusal(&empty.export().unwrap(), Leaves::Records, &NUMBER, compact(1));
+        each_refusal(&empty.export().unwrap(), Leaves::Records, &NUMBER, compact(1, false));
     }
 }
 

@@ -30,7 +30,8 @@ enum Op {
     },
     Reserve(usize),
     Compact,
-    Start,
+    /// Of a compaction that packs, or not.
+    Start(bool),
     Steps {
         units: usize,
         count: usize,
@@ -67,7 +68,7 @@ fn any_op() -> impl Strategy<Value = Op> {
             .prop_map(|(seed, k, ef, one_in)| Op::Search { seed, k, ef, one_in }),
         1 => (0usize..3000).prop_map(Op::Reserve),
         1 => Just(Op::Compact),
-        4 => Just(Op::Start),
+        4 => any::<bool>().prop_map(Op::Start),
         9 => (prop_oneof![1usize..20, 1usize..800], 1usize..12).prop_map(|(units, count)| Op::Steps { units, count }),
         1 => Just(Op::Finish),
         1 => Just(Op::Abort),
@@ -284,8 +285,8 @@ impl Run {
                 self.job_dropped();
                 self.tombstones.settled = self.index.deleted();
             }
-            Op::Start => {
-                self.index.compact_start().unwrap();
+            Op::Start(packs) => {
+                if packs { self.index.pack_start() } else { self.index.compact_start() }.unwrap();
                 if self.tombstones.leaving.is_none() {
                     let leaving = Some(core::mem::take(&mut self.tombstones.settled));
                     self.tombstones = Tombstones { settled: 0, leaving, emptied: false };

@@ -42,24 +42,35 @@ fn step_through(index: &mut Index, mut between: impl FnMut(&mut Index, usize)) -
     unreachable!()
 }
 
+fn start(index: &mut Index, packs: bool) {
+    if packs { index.pack_start() } else { index.compact_start() }.unwrap();
+}
+
 #[test]
 fn anything_goes_between_the_smallest_steps() {
-    for (metric, quantization) in [(0, Quantization::Int8), (1, Quantization::None), (2, Quantization::Int8)] {
-        let mut index = with_tombstones(config(metric, quantization), 900, 40);
+    // Packing goes by windows of 1,024 slots here, so of that there are some.
+    for (metric, quantization, packs, count) in [
+        (0, Quantization::Int8, false, 900),
+        (1, Quantization::None, false, 900),
+        (2, Quantization::Int8, false, 900),
+        (0, Quantization::Binary, true, 2100),
+        (1, Quantization::Int8, true, 2100),
+    ] {
+        let mut index = with_tombstones(config(metric, quantization), count, 40);
         let leaving = index.deleted();
         let mut model = Model::of(&index);
         let (mut rng, mut clusters) = (Rng(metric as u64), Clusters::new(3, 12, DIMENSIONS));
         let mut deleted_since = 0;
-        index.compact_start().unwrap();
+        start(&mut index, packs);
         let steps = step_through(&mut index, |index, step| {
             let (_, vector) = clusters.draw();
             match step % 11 {
-                0 | 5 => {
+                0 | 5 if !packs || step % 5 == 0 => {
                     let payload = OwnPayload::of(step as u64);
                     let id = index.insert(&vector, payload.borrow()).unwrap();
                     assert!(model.records.insert(id, (vector, payload)).is_none());
                 }
-                2 | 8 => {
+                2 | 8 if !packs || step % 5 == 0 => {
                     let at = rng.below(model.records.len());
                     let id = model.records.keys().nth(at).unwrap().clone();
                     model.records.remove(&id);
@@ -77,9 +88,11 @@ fn anything_goes_between_the_smallest_steps() {
                     model.verify_hits(METRICS[metric], &vector, &hits, k, |_| true);
                 }
             }
-            sound(index);
+            if !packs || step % 53 == 0 {
+                sound(index);
+            }
             assert!(index.deleted() <= leaving + deleted_since);
-            if step % 50 == 0 {
+            if step % if packs { 1001 } else { 50 } == 0 {
                 model.verify(index);
             }
         });
@@ -96,17 +109,28 @@ fn anything_goes_between_the_smallest_steps() {
 
 #[test]
 fn a_job_may_be_dropped_after_any_step() {
-    for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
-        let index = with_tombstones(config(1, quantization), 150, 50);
+    for (quantization, packs) in [
+        (Quantization::Int8, false),
+        (Quantization::Binary, false),
+        (Quantization::None, false),
+        (Quantization::Int8, true),
+    ] {
+        // Packing goes through more than one window, and there are tombstones behind the last record that an import knows of.
+        let mut index =
+            with_tombstones(config(1, quantization), if packs { 2100 } else { 150 }, if packs { 10 } else { 50 });
+        for number in 2070..2100 {
+            index.delete(&Id::from(number)).unwrap();
+        }
         let (model, bytes) = (Model::of(&index), index.export().unwrap());
         let mut probe = Index::import(&bytes).unwrap();
-        probe.compact_start().unwrap();
+        start(&mut probe, packs);
         let steps = step_through(&mut probe, |_, _| {});
         let mut clusters = Clusters::new(1, 3, DIMENSIONS);
-        for stop in 0..=steps {
+        // Of packing there are many steps, and each is like those beside it.
+        for stop in (0..=steps).step_by(if packs { 97 } else { 1 }) {
             let mut index = Index::import(&bytes).unwrap();
             let mut model = model.clone();
-            index.compact_start().unwrap();
+            start(&mut index, packs);
             for _ in 0..stop {
                 index.compact_step(1).unwrap();
             }

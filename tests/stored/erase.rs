@@ -192,3 +192,26 @@ fn a_damaged_block_that_may_hold_deleted_records_is_said() {
     assert!(matches!(erased, Err(Error::Corrupt { .. })), "{erased:?}");
     assert_eq!(stored.index().unwrap().len(), 100);
 }
+
+/// Packing leaves no tombstones for the compaction's end in the store to see, and is written all the same.
+#[test]
+fn what_has_been_packed_is_in_the_store() {
+    let store = MemoryStore::default();
+    let stored = now(StoredIndex::open(store.clone(), lazily(config(Quantization::Int8)))).unwrap();
+    let mut rng = Rng(3);
+    for _ in 0..1500 {
+        let vector = rng.vector(DIMENSIONS);
+        stored.change(|index| index.insert(&vector, None)).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    let scattered = now(stored.export()).unwrap();
+    stored.change(Index::pack_start).unwrap();
+    let report = now(stored.compact(&SystemClock::default())).unwrap();
+    assert_eq!((report.tombstones_removed, report.new_size), (0, 1500));
+    let packed = now(stored.export()).unwrap();
+    assert_ne!(packed, scattered);
+    drop(stored);
+    let again = now(StoredIndex::open(store, OpenOptions::default())).unwrap();
+    assert_eq!(now(again.export()).unwrap(), packed);
+    assert!(again.index().unwrap().check().unwrap().ok);
+}

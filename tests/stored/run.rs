@@ -173,9 +173,21 @@ impl Run {
             Op::CompactStored => return self.compact(false),
             Op::Erase => return self.compact(true),
             Op::BusyCheckpoint => return self.checkpoint(true),
-            Op::Compact => drop(stored.change(Index::compact).unwrap()),
+            Op::Compact => {
+                let packs = rng.one_in(3);
+                let compacted = stored.change(|index| {
+                    if packs {
+                        index.pack_start()?;
+                    }
+                    index.compact()
+                });
+                compacted.unwrap();
+            }
             Op::CompactSteps(count) => stored
                 .change(|index| {
+                    if rng.one_in(3) {
+                        index.pack_start()?;
+                    }
                     index.compact_start()?;
                     for _ in 0..count {
                         if !index.compact_step(20)? {

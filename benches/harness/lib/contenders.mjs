@@ -5,6 +5,7 @@
 //   stores       it can save, and reopen what it saved
 //   queries      how many queries a timed pass runs (a slow peer needs fewer for a steady median)
 //   deletes      it can delete; a number where it takes so long that it deletes no more than that
+//   packs        it can put its index in graph order once it is built
 //   compacts     it has a compaction; "slow" where that takes minutes and runs with --slow only
 //   quantized    it keeps vectors in fewer bits, natively: thermocline is held against the fastest of these
 //   optional     it takes part when --with names it
@@ -22,7 +23,7 @@ const OTHERS = ["int8", "binary", "product"];
 
 /** Contenders in the order of the tables. `native` is the path of thermocline's native binary, `quantization` the main one. */
 export function contenders({ native, quantization = "int8" }) {
-  const can = { ours: true, modes: ["one"], deletes: true, compacts: true };
+  const can = { ours: true, modes: ["one"], deletes: true, compacts: true, packs: true };
   const wasm = { ...can, modes: ["one", "batch"], place: "wasm", command: node("thermocline.mjs"), stores: true };
   const natively = { ...can, place: "native", command: [native, "serve"], stores: true };
   const others = OTHERS.filter((other) => other !== quantization);

@@ -60,9 +60,9 @@ export class Subject {
     return { ...times, deleted };
   }
 
-  async compact({ sliceMs }) {
+  async compact({ sliceMs, pack }) {
     let report;
-    const times = await this.timed(async () => (report = await this.#index.compact({ sliceMs })));
+    const times = await this.timed(async () => (report = await this.#index.compact({ sliceMs, pack: pack === 1 })));
     return { ...times, report };
   }
 

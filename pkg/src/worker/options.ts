@@ -59,7 +59,7 @@ export function insertManyOptions(options: InsertManyOptions | undefined) {
 
 export function compactOptions(options: CompactOptions | undefined) {
   const given = optionsOf(options);
-  const sent = { sliceMs: msOf("sliceMs", given.sliceMs), erase: booleanOf("erase", given.erase) };
+  const sent = { sliceMs: msOf("sliceMs", given.sliceMs), erase: booleanOf("erase", given.erase), pack: booleanOf("pack", given.pack) };
   return { sent, ...longOptions(given) };
 }
 

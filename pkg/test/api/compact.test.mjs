@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fails, filled, pause, recall, whole } from "./helpers.mjs";
+import { VectorIndex } from "thermocline";
 
 const some = (count, from = 0) => Array.from({ length: count }, (_, i) => `r${from + i}`);
 
@@ -250,4 +251,62 @@ test("an exception of onProgress is the caller's own, and the index is whole", a
   await whole(index, 900);
   await index.compact();
   assert.equal(index.deletedCount, 0);
+});
+
+test("packing changes nothing that is found, and an export carries it", async () => {
+  const { index, vectors } = await filled(3000);
+  await index.deleteMany(some(300));
+  await index.compact();
+  const queries = vectors.slice(300, 340);
+  const found = (of) => Promise.all(queries.map((query) => of.search(query, { k: 7 })));
+  const [before, bytes] = [await found(index), await index.export()];
+  let slices = 0;
+  const report = await index.compact({ pack: true, sliceMs: 1, onProgress: () => slices++ });
+  assert.deepEqual([report.tombstonesRemoved, report.newSize], [0, 2700]);
+  assert.ok(slices > 0 && report.slices === slices);
+  await whole(index, 2700);
+  assert.deepEqual(await found(index), before);
+  const packed = await index.export();
+  assert.equal(packed.length, bytes.length);
+  assert.notDeepEqual(packed, bytes);
+  const again = await VectorIndex.import(packed);
+  assert.deepEqual(await found(again), before);
+  assert.deepEqual(await again.export(), packed);
+});
+
+test("packing beside searches, inserts and deletes", async () => {
+  const { index, vectors } = await filled(2500);
+  const live = 2500;
+  const packing = index.compact({ pack: true, sliceMs: 0.2 });
+  for (let turn = 0; turn < 20; turn++) {
+    await pause();
+    await index.insertWithId(`new${turn}`, vectors[turn]);
+    assert.equal(await index.delete(`r${turn}`), true);
+    assert.equal((await index.search(vectors[1000 + turn], { k: 1 }))[0].id, `r${1000 + turn}`);
+    assert.equal((await index.search(vectors[turn], { k: 1 }))[0].id, `new${turn}`);
+  }
+  await packing;
+  await whole(index, live);
+  await index.compact();
+  assert.equal(index.deletedCount, 0);
+  await whole(index, live);
+});
+
+test("packing begins when a compaction under way has ended, and one of a wrong type does not", async () => {
+  const { index } = await filled(1500);
+  await index.deleteMany(some(600));
+  const [a, b, c] = await Promise.all([index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5, pack: true }), index.compact({ sliceMs: 0.5, pack: false })]);
+  assert.deepEqual([a.tombstonesRemoved, b.tombstonesRemoved, c.tombstonesRemoved], [600, 0, 600]);
+  // Another compaction begins as soon as the one before has ended.
+  let [ends, others] = [false, 0];
+  const looping = (async () => {
+    while (!ends && others < 50) await index.compact({ sliceMs: 0.1 }).then(() => others++);
+  })();
+  const phases = new Set();
+  await index.compact({ pack: true, sliceMs: 0.1, onProgress: ({ phase }) => phases.add(phase) });
+  ends = true;
+  await looping;
+  assert.ok(others > 0 && phases.has("pack"), [...phases].join());
+  await fails("INVALID_OPTION", () => index.compact({ pack: 1 }), /pack/);
+  await whole(index, 900);
 });
