@@ -19,9 +19,9 @@ const WINDOW: usize = 8;
 pub(super) struct Order {
     /// So many slots there were. Those that have come since are for the next step: it ends however many come.
     slots: usize,
-    /// Slots of a window.
-    width: usize,
-    /// The first slot behind the window. Below the window all is in order.
+    /// Where the window begins, below which all is in order, and the first slot behind it: no more than there were, or what leaves it
+    /// for the next new slot would be in it again.
+    start: usize,
     end: usize,
     /// The next slot of the window.
     at: usize,
@@ -35,21 +35,21 @@ pub(super) struct Order {
     is_through: bool,
 }
 
-/// Slots of a window, where there are so many in all: whole segments, or all there are.
+/// Slots of a window, where there are so many in all: whole segments, but for the last.
 pub(crate) fn window(slots: usize) -> usize {
-    (slots / WINDOW + 1).next_multiple_of(SEGMENT_SLOTS).min(slots.max(1))
+    (slots / WINDOW + 1).next_multiple_of(SEGMENT_SLOTS)
 }
 
 impl Order {
     pub(super) fn new(slots: usize) -> Self {
-        let width = window(slots);
+        let end = window(slots).min(slots);
         Self {
             slots,
-            width,
-            end: width,
+            start: 0,
+            end,
             at: 0,
             is_filling: false,
-            spare: Slot(width as u32),
+            spare: Slot(end as u32),
             seed: 0,
             path: Vec::new(),
             is_through: false,
@@ -67,7 +67,7 @@ impl Job {
     /// Step 4, for one slot.
     pub(super) fn arrange(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         match &self.order {
-            Some(order) if !order.is_through && order.end - order.width < order.slots => {
+            Some(order) if !order.is_through && order.start < order.slots => {
                 if order.is_filling {
                     self.fill(parts)
                 } else {
@@ -87,8 +87,8 @@ impl Job {
     fn clear_window(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         let Some(order) = &mut self.order else { return Ok(0) };
         let from = Slot(order.at as u32);
-        if order.at >= order.end.min(parts.slots()) {
-            (order.at, order.seed, order.is_filling) = (order.end - order.width, order.end, true);
+        if order.at >= order.end {
+            (order.at, order.seed, order.is_filling) = (order.start, order.end, true);
             self.enter(Phase::Redirect);
             return Ok(0);
         }
@@ -106,7 +106,8 @@ impl Job {
     fn fill(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         let Some(order) = &mut self.order else { return Ok(0) };
         if order.at >= order.end {
-            order.end += order.width;
+            order.start = order.end;
+            order.end = (order.end + window(order.slots)).min(order.slots);
             (order.is_filling, order.spare) = (false, Slot(order.end as u32));
             self.enter(Phase::Redirect);
             return Ok(0);

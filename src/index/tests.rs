@@ -215,7 +215,8 @@ fn packing_moves_records_behind_the_last_one() {
 
 #[test]
 fn packing_a_few_records_takes_a_few_steps_and_no_room() {
-    for count in [1, 5, 1023] {
+    // In the last case the last window is of one slot.
+    for count in [1, 5, 1023, 2049] {
         let random = &mut Random(count);
         let mut index = Index::new(Config { m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) }).unwrap();
         for _ in 0..count {
@@ -229,7 +230,7 @@ fn packing_a_few_records_takes_a_few_steps_and_no_room() {
             steps += 1;
             most = most.max(index.stats().bytes.codes);
         }
-        assert!(steps < 150 + 25 * count && most <= 3 * held.codes, "{count} records: {steps} steps, {most} bytes");
+        assert!(steps < 150 + 20 * count && most <= 3 * held.codes, "{count} records: {steps} steps, {most} bytes");
         index.compact_finish().unwrap();
         assert!(index.check().unwrap().ok);
     }
