@@ -268,7 +268,7 @@ test("packing changes nothing that is found, and an export carries it", async ()
   assert.deepEqual(await found(index), before);
   const packed = await index.export();
   assert.equal(packed.length, bytes.length);
-  assert.notDeepEqual(packed, bytes);
+  assert.ok(packed.some((byte, at) => byte !== bytes[at]), "the records lie elsewhere");
   const again = await VectorIndex.import(packed);
   assert.deepEqual(await found(again), before);
   assert.deepEqual(await again.export(), packed);
