@@ -76,8 +76,9 @@ export class Maintenance {
         if (job.callers === 0 && this.#job === job) this.#drop();
       }
     };
-    // One that is under way leaves what was deleted since it began, and every record where it is.
-    while (this.#job && (erases || (packs && !this.#job.packs))) await finish();
+    // One that is under way leaves what was deleted since it began; and, unless it packs, every record where it is.
+    if (erases && this.#job) await finish();
+    while (packs && this.#job && !this.#job.packs) await finish();
     const report = await finish();
     if (!erases) return report;
     checkAborted(signal);

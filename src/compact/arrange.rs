@@ -37,12 +37,12 @@ pub(super) struct Order {
 
 /// Slots of a window, where there are so many in all: whole segments, but for the last.
 pub(crate) fn window(slots: usize) -> usize {
-    (slots / WINDOW + 1).next_multiple_of(SEGMENT_SLOTS)
+    (slots / WINDOW + 1).next_multiple_of(SEGMENT_SLOTS).min(slots)
 }
 
 impl Order {
     pub(super) fn new(slots: usize) -> Self {
-        let end = window(slots).min(slots);
+        let end = window(slots);
         Self {
             slots,
             start: 0,

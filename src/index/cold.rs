@@ -164,7 +164,7 @@ impl Index {
     pub(super) fn has_room_to_pack(&self) -> bool {
         self.config.max_bytes.is_none() || {
             let super::Parts { graph, codes, .. } = &self.parts;
-            self.holding().has_room(window(self.len()).min(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
+            self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
         }
     }
 

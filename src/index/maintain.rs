@@ -113,11 +113,10 @@ impl Index {
         self.start(false)
     }
 
-    /// The same, of a compaction that also puts the index in graph order: records that are near each other come to lie side by side
-    /// in memory, so that a search takes less time (a twentieth less among 100,000 records, a third less among a million). It moves every record's
-    /// code and links, so that the next checkpoint writes all of them; ids stay as they are, and so does what searches find, but for which
-    /// of equally distant records come first. One that is under
-    /// way already is joined, and does what it was begun for.
+    /// The same, of a compaction that also puts the index in graph order: records that are near each other come to lie side by side in
+    /// memory, so that a search takes less time (a twentieth less among 100,000 records, a third less among a million). It moves every
+    /// record's code and links, so that the next checkpoint writes all of them; ids stay as they are, and so does what searches find,
+    /// but for which of equally distant records come first. One that is under way already is joined, and does what it was begun for.
     ///
     /// # Errors
     /// As [`Index::compact_start`]; [`Error::OutOfMemory`] also where `max_bytes` leaves no room for an eighth of codes and links, or
