@@ -20,7 +20,7 @@ import { Links, slotsOf } from "./links.mjs";
 /** Exports that only a stored index has: those of src/wasm/raw_store.rs, and what the glue calls when a promise or a request is settled. */
 const STORE = [
   "rawindex_openIndexedDb", "rawindex_openStore", "rawindex_destroyIndexedDb", "rawindex_attachIndexedDb", "rawindex_attachStore",
-  "rawindex_isStored", "rawindex_readOnly", "rawindex_hasUncommitted", "rawindex_overBudget", "rawindex_checkpointDue", "rawindex_fetch", "rawindex_exportStored", "rawindex_readAhead", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore",
+  "rawindex_isStored", "rawindex_readOnly", "rawindex_hasUncommitted", "rawindex_overBudget", "rawindex_checkpointDue", "rawindex_fetch", "rawindex_exportStored", "rawindex_readAhead", "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore",
   "rawindex_closeStore", "__wbindgen_destroy_closure",
 ];
 const isStores = (name) => STORE.includes(name) || name.startsWith("wasm_bindgen__convert__closures_");

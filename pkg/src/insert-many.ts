@@ -37,25 +37,17 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
   const signal = signalOf(given.signal);
   const ids: Id[] = [];
   const slice = new Slice(SLICE_MS);
-  /** The commit of the slice before. */
-  let behind: Promise<void> | undefined;
-
-  /** Between two rows: gives up the thread when the slice is over. A slice goes in while the one before is committed. */
-  const between = async (inserting: boolean, total: number): Promise<void> => {
-    if (inserting) {
-      onProgress?.({ done: ids.length, total, phase: "insert" });
-      if (keeper) {
-        await behind;
-        behind = keeper.committed();
-        behind.catch(() => {});
-      }
-    }
-    await slice.next();
-    handle.checkOpen();
-    checkAborted(signal);
+  /** Gives up the thread if the slice is over. */
+  const turn = (done: number, total: number): Promise<void> | undefined => {
+    if (!slice.over) return undefined;
+    if (done) onProgress?.({ done, total, phase: "insert" });
+    return slice.next().then(() => {
+      handle.checkOpen();
+      checkAborted(signal);
+    });
   };
 
-  const put = ({ id, vector, payload: { kind, bytes }, ttlMs }: Ready): Id => {
+  const put = ({ id, vector, payload: { kind, bytes }, ttlMs }: Ready): void => naming(ids.length, () => {
     if (kind) handle.mayHavePayloads = true;
     const expires = ttlMs && Date.now() + ttlMs;
     const inserted = handle.change((raw) => {
@@ -66,33 +58,43 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
       return id;
     });
     if (expires) handle.expiresAt(expires);
-    return inserted;
-  };
+    ids.push(inserted);
+  });
 
   if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function") {
+    /** The commit of the slice before. */
+    let behind: Promise<void> | undefined;
     for await (const row of untilStopped(rows as AsyncIterable<Row>, handle, signal)) {
       while (handle.isMoving) await handle.still();
-      ids.push(naming(ids.length, () => put(ready(row, dimensions))));
-      if (slice.over) await between(true, ids.length);
+      put(naming(ids.length, () => ready(row, dimensions)));
+      if (!slice.over) continue;
+      // A slice goes in while the one before is committed.
+      await behind;
+      behind = keeper?.committed();
+      behind?.catch(() => {});
+      await turn(ids.length, ids.length);
     }
+    await behind;
+    await keeper?.committed();
   } else {
     const batch = batchOf(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
     const { length } = batch;
+    const read = (i: number): Ready => naming(i, () => ready(batch.row(i), dimensions));
     const check = checker(handle, upsert);
     for (let i = 0; i < length; i++) {
-      naming(i, () => check(ready(batch.row(i), dimensions)));
-      if (slice.over) await between(false, length);
+      const row = read(i);
+      naming(i, () => check(row));
+      const pause = turn(0, length);
+      if (pause) await pause;
     }
     handle.call((raw) => raw.reserve(length));
-    for (let i = 0; i < length; i++) {
+    if (keeper) await keeper.insert({ ids, length, read, put, turn: () => turn(ids.length, length), signal });
+    while (ids.length < length) {
       while (handle.isMoving) await handle.still();
-      ids.push(naming(i, () => put(ready(batch.row(i), dimensions))));
-      if (slice.over && i + 1 < length) await between(true, length);
+      put(read(ids.length));
+      const pause = turn(ids.length, length);
+      if (pause) await pause;
     }
-  }
-  if (keeper) {
-    await behind;
-    await keeper.committed();
   }
   onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
   return ids;

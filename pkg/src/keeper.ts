@@ -2,6 +2,8 @@
 //
 //  1. whoever made a change waits for a commit that begins after it; all who wait share that commit
 //  2. when the log has grown enough, a checkpoint is made in idle time
+//     rows of one call are one change to it, some hundreds at a time: their frame of the log is open from slice to slice, and meanwhile
+//     no commit begins and no checkpoint is made (the lock)
 //  3. one at a time: commits and checkpoints stand in one queue
 //  4. records that are in the store only are read when a call needs them, and without a budget in idle time
 //  5. what opening has found in logs is linked into the graph in idle time, and all of it before a checkpoint
@@ -12,6 +14,8 @@ import { unlessAborted } from "./abort.js";
 import { ThermoclineError } from "./errors.js";
 import { checkAborted } from "./guard.js";
 import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
+import { insertTogether, type Inserting } from "./insert-together.js";
+import { Lock } from "./lock.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
 import { nextTurn, whenIdle } from "./turn.js";
@@ -49,6 +53,10 @@ export class Keeper {
   #next: Promise<void> | undefined;
   /** What the commit under way has taken no longer counts as uncommitted. */
   #committing = false;
+  /** Held by a change that goes on from slice to slice, by a checkpoint, and by a commit until it has taken what it stores. */
+  readonly #lock = new Lock();
+  /** Such a change is under way; it does not count as uncommitted yet. */
+  #holding = false;
   /** What takes back each idle turn that is planned. */
   readonly #planned = new Map<Idle, () => void>();
   /** Why the last checkpoint failed, until somebody has been told. */
@@ -151,9 +159,14 @@ export class Keeper {
   #reads<T>(reading: Promise<T>): Promise<T> {
     // Without what they came to, or each would keep the one before.
     this.#reading = Promise.allSettled([this.#reading, reading]).then(() => {});
+    return this.#orLate(reading);
+  }
+
+  /** The same, or why not when closing takes too long. */
+  #orLate<T>(work: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#unsettled.add(reject);
-      reading.then(resolve, reject).finally(() => this.#unsettled.delete(reject));
+      work.then(resolve, reject).finally(() => this.#unsettled.delete(reject));
     });
   }
 
@@ -191,10 +204,63 @@ export class Keeper {
     return !stopped();
   }
 
+  /**
+   * Runs what makes changes, in slices. They are one change to the store, together with those that others make meanwhile: after a crash all
+   * of them are there, or none. It begins at once unless another one, or a checkpoint, is under way; ABORTED when the signal fires before.
+   */
+  async together(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    const taken = this.#lock.take();
+    if (taken) await this.#taken(taken, signal);
+    const handle = this.#handle;
+    try {
+      const raw = handle.change((raw) => raw);
+      raw.hold((this.#holding = true));
+      try {
+        await change();
+      } finally {
+        this.#holding = false;
+        // Nobody takes the index away meanwhile: moving and closing wait for the lock. After a trap there is nothing to be done.
+        if (!handle.hasFailed) raw.hold(false);
+      }
+    } finally {
+      this.#lock.give();
+    }
+  }
+
+  /** See insert-together.ts, which is in the script of stored indexes as this is. */
+  insert(rows: Inserting): Promise<void> {
+    return insertTogether(this, rows);
+  }
+
+  /** Resolves once all commits and checkpoints so far have ended. */
+  quiet(): Promise<void> {
+    return this.#queue(async () => {});
+  }
+
+  /** Waits for the lock, and gives it on when that ends before. */
+  async #taken(taken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await unlessAborted(signal, this.#orLate(taken));
+    } catch (error) {
+      void taken.then(() => this.#lock.give());
+      throw error;
+    }
+  }
+
+  /** With the lock. */
+  async #alone<T>(run: () => Promise<T>): Promise<T> {
+    await this.#lock.take();
+    try {
+      return await run();
+    } finally {
+      this.#lock.give();
+    }
+  }
+
   /** Resolves once everything that was changed before this call is in the log. */
   async committed(): Promise<void> {
     this.#handle.checkTaken();
-    if (!this.#committing && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
+    if (!this.#holding && !this.#committing && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
     return (this.#next ??= this.#queue((kept) => this.#commit(kept)));
   }
 
@@ -231,7 +297,7 @@ export class Keeper {
       if (this.#handle.refusal || this.#closing) return;
       this.#unsaid = undefined;
       try {
-        freed = await this.#handle.keep((raw) => raw.compactStore(false));
+        freed = await this.#alone(() => this.#handle.keep((raw) => raw.compactStore(false)));
       } catch (error) {
         this.#unsaid = error;
       }
@@ -248,7 +314,7 @@ export class Keeper {
     await this.#queue(async () => {
       this.#handle.checkOpen();
       await this.#commit();
-      freed = await this.#handle.keep((raw) => raw.compactStore(true));
+      freed = await this.#alone(() => this.#handle.keep((raw) => raw.compactStore(true)));
     });
     return freed;
   }
@@ -266,12 +332,12 @@ export class Keeper {
     const writes = !(await handle.keep((raw) => raw.readOnly));
     // Not in the queue, where commits would wait for it.
     if (writes) await this.#linked(() => this.#closing);
-    await this.#queue(async () => {
+    await this.#queue(() => this.#alone(async () => {
       handle.checkOpen();
       handle.hold();
       try {
         if (writes) {
-          await this.#commit();
+          await this.#append();
           // Without it the log would be read, which makes deletes again and no compactions.
           await handle.keep((raw) => raw.checkpoint());
         }
@@ -287,7 +353,7 @@ export class Keeper {
         // Nothing is linked while it moves.
         this.#link();
       }
-    });
+    }));
     this.#begin();
     return outcome!;
   }
@@ -329,6 +395,8 @@ export class Keeper {
     }
     await this.#last;
     await this.#reading;
+    // A change that finds the index closed lets go of it at its next slice.
+    await this.#lock.take();
     await handle.keep((raw) => raw.closeStore()).catch(note);
     await this.#place.release().catch(note);
     // A trap has been told of, and it is why the rest failed.
@@ -357,6 +425,17 @@ export class Keeper {
   }
 
   async #commit(kept = () => {}): Promise<void> {
+    // Not while a change is half made that others, who have come since it began, wait for as well.
+    await this.#lock.take();
+    this.#lock.give();
+    await this.#append();
+    kept();
+    // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
+    if (await this.#handle.keep((raw) => raw.overBudget)) await this.#checkpoint();
+    void this.planCheckpoint();
+  }
+
+  async #append(): Promise<void> {
     this.#next = undefined;
     this.#handle.checkTaken();
     this.#committing = true;
@@ -367,10 +446,6 @@ export class Keeper {
     } finally {
       this.#committing = false;
     }
-    kept();
-    // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
-    if (await this.#handle.keep((raw) => raw.overBudget)) await this.#checkpoint();
-    void this.planCheckpoint();
   }
 
   /** A failure leaves the index as it is, with a longer log; it is kept for the next who asks, and not tried again before. */
@@ -379,7 +454,7 @@ export class Keeper {
     this.#unsaid = undefined;
     try {
       if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked(() => this.#late !== undefined))) return;
-      await this.#handle.keep((raw) => raw.checkpoint());
+      await this.#alone(() => this.#handle.keep((raw) => raw.checkpoint()));
     } catch (error) {
       this.#unsaid = error;
     }

@@ -78,6 +78,11 @@ export interface RawIndex {
   attachStore(store: Store): Promise<void>;
   /** There are changes that the log does not have. Always false for an index in memory. */
   readonly hasUncommitted: boolean;
+  /**
+   * From here to `hold(false)`, whatever changes is one change to the store. Meanwhile nothing may be committed that comes after it, and no
+   * checkpoint be made.
+   */
+  hold(holds: boolean): void;
   commit(): Promise<void>;
   /** The log has grown enough. */
   readonly checkpointDue: boolean;

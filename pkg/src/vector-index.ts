@@ -149,6 +149,10 @@ export class VectorIndex implements AsyncDisposable {
    * Rows in an array, another iterable or flat are all checked first: if any is wrong, the error names it and nothing was
    * inserted. Leave them unchanged until the promise settles. Async rows go in as they come: those before a wrong one stay.
    * After ABORTED what was inserted stays.
+   *
+   * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, are one change: after a crash all of them are there or none.
+   * More are so many at a time, in their order. What an error ends in the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an
+   * id meanwhile) is a change up to there.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
     try {
@@ -256,7 +260,10 @@ export class VectorIndex implements AsyncDisposable {
     return deleted;
   }
 
-  /** Deletes many, in slices; returns how many were there. INVALID_ID for any of them, and then none is deleted. */
+  /**
+   * Deletes many, in slices; returns how many were there. INVALID_ID for any of them, and then none is deleted. In a store up to 500 are one
+   * change, as rows of `insertMany`.
+   */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
     this.#handle.checkOpen();
     if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
@@ -268,11 +275,16 @@ export class VectorIndex implements AsyncDisposable {
       this.#handle.call((raw) => raw.checkId(id));
       if (slice.over) await slice.next();
     }
-    for (const id of all) {
-      while (this.#handle.isMoving) await this.#handle.still();
-      if (this.#handle.change((raw) => raw.delete(id))) deleted += 1;
-      if (slice.over) await slice.next();
-    }
+    let at = 0;
+    const some = async (): Promise<void> => {
+      do {
+        // No change of a stored index meets one that moves.
+        while (this.#handle.isMoving) await this.#handle.still();
+        if (this.#handle.change((raw) => raw.delete(all[at]!))) deleted += 1;
+        if (slice.over) await slice.next();
+      } while (++at % 500 && at < all.length);
+    };
+    while (at < all.length) await (this.#keeper ? this.#keeper.together(some) : some());
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return deleted;

@@ -48,6 +48,8 @@ pub(crate) struct Journal {
     log: LogWriter,
     /// Up to here the changes have happened.
     sealed: Mark,
+    /// The open frame goes on from change to change.
+    holds: bool,
     /// How many bytes are being appended, from [`Journal::take`] to [`Journal::committed`].
     appending: Option<usize>,
     /// How often changes have been taken to be appended.
@@ -88,6 +90,7 @@ impl Journal {
         let packing = Packing::from_word(manifest.packing);
         Ok(Self {
             sealed: log.mark(),
+            holds: false,
             log,
             appending: None,
             taken: 0,
@@ -157,8 +160,18 @@ impl Journal {
     }
 
     pub(super) fn seal(&mut self) {
-        self.log.seal();
+        if !self.holds {
+            self.log.seal();
+        }
         self.sealed = self.log.mark();
+    }
+
+    /// From here to `hold(false)` changes are one frame, of which a reader of the log takes all or nothing. Until then they are in no
+    /// commit, and no checkpoint may come to its end.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+        self.seal();
     }
 
     /// The number of the first frame that is not sealed yet: what a checkpoint of this moment does not contain.

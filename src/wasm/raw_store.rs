@@ -228,6 +228,15 @@ impl RawIndex {
         })
     }
 
+    /// From here to `hold(false)`, whatever changes is one change to the store. Meanwhile nothing may be committed that comes after it, and
+    /// no checkpoint be made.
+    pub fn hold(&self, holds: bool) -> Result<(), JsValue> {
+        if let Some(journal) = self.borrow()?.index.journal_mut() {
+            journal.hold(holds);
+        }
+        Ok(())
+    }
+
     pub fn commit(&self) -> Promise {
         let raw = self.clone();
         promise(async move {

@@ -104,18 +104,116 @@ test("insertMany is at most one commit ahead of the store, and all of it is ther
   const wide = Array.from({ length: 8 }, () => vectors).flat().map((vector) => ({ vector }));
   let resolved = false;
   const inserting = index.insertMany(wide).then(() => (resolved = true));
-  let size = -1;
-  await until(() => {
-    const still = size === index.size && size > 0;
-    size = index.size;
-    return still;
-  }, "it to wait");
+  // What is being committed, and what comes next.
+  await until(() => index.size === 1000 || resolved, "it to wait");
   await pause(50);
-  assert.ok(index.size === size && size < wide.length && !resolved, `${index.size} of ${wide.length}, then ${size}`);
+  assert.deepEqual([index.size, resolved], [1000, false]);
   open();
   await inserting;
   await reopenedCopy(store, (copy) => assert.equal(copy.size, wide.length));
   await index.close();
+});
+
+/** The index as it would be had the process been killed when so much of the newest log was written. */
+async function cutAfter(values, bytes, use) {
+  const log = [...values.keys()].filter((key) => key.startsWith("log/")).sort().at(-1);
+  await reopened({ values: new Map(values).set(log, values.get(log).slice(0, bytes)) }, use);
+  return values.get(log).length;
+}
+
+test("a call of insertMany or deleteMany with up to 500 of them is there whole or not at all, wherever a kill cuts its log off", async () => {
+  const store = new MapStore();
+  const { index } = await stored({}, store);
+  const some = vectors.slice(0, 500);
+  await index.insertMany(some.map((vector, i) => ({ id: `old${i}`, vector, payload: i })));
+  const calls = [
+    ["insertMany", () => index.insertMany(some.map((vector, i) => ({ id: i % 2 ? `r${i}` : undefined, vector, payload: { i } }))), 500],
+    ["upsert", () => index.insertMany(some.map((vector, i) => ({ id: `old${i}`, vector, payload: "new" })), { upsert: true }), 0],
+    ["deleteMany", () => index.deleteMany(some.map((_, i) => `old${i}`)), -500],
+  ];
+  for (const [what, call, more] of calls) {
+    const size = index.size;
+    const before = await cutAfter(store.values, Infinity, (copy) => assert.equal(copy.size, size));
+    await call();
+    const after = await cutAfter(store.values, Infinity, async (copy) => {
+      assert.equal(copy.size, size + more, what);
+      if (what === "upsert") for (const i of [0, 250, 499]) assert.equal((await copy.get(`old${i}`)).payload, "new");
+    });
+    assert.ok(after > before, what);
+    for (const share of [0, 0.01, 0.5, 0.99]) {
+      await cutAfter(store.values, before + Math.floor(share * (after - before - 1)), async (copy) => {
+        assert.equal(copy.size, size, `${what}, of which ${share} is there`);
+        if (what === "upsert") for (const i of [0, 250, 499]) assert.equal((await copy.get(`old${i}`)).payload, i);
+      });
+    }
+  }
+  await index.close();
+});
+
+test("what is changed beside a call of insertMany is stored when it is acknowledged, and what ends that call lets others go on", async () => {
+  const { index, store } = await stored();
+  const many = Array.from({ length: 8 }, () => vectors).flat().map((vector) => ({ vector }));
+  const controller = new AbortController();
+  let told = 0;
+  const running = index.insertMany(many, { signal: controller.signal, onProgress: ({ done }) => (told = done) });
+  for (let i = 0; i < 5; i++) {
+    await until(() => told > 100 * i, "some of them");
+    await index.insertWithId(`beside${i}`, vectors[i]);
+    await reopenedCopy(store, async (copy) => assert.ok(await copy.has(`beside${i}`), `${i}`));
+  }
+  const [done] = await Promise.all([index.deleteMany(["beside0", "beside1", "no"]), index.flush()]);
+  assert.equal(done, 2);
+  controller.abort();
+  await fails("ABORTED", () => running);
+  const { size } = index;
+  assert.ok(size < many.length, "it was under way");
+  await index.insertMany(many.slice(0, 3));
+  await reopenedCopy(store, (copy) => whole(copy, size + 3));
+  // It goes in at once, so whoever closes the index next finds it, and so does whoever deletes it.
+  const last = [index.insertMany([{ id: "last", vector: vectors[0] }, { id: "gone", vector: vectors[0] }]), index.delete("gone")];
+  const closing = index.close();
+  assert.deepEqual(await Promise.all(last), [["last", "gone"], true]);
+  await closing;
+  await reopened(store, (again) => whole(again, size + 4));
+});
+
+test("rows that wait for a checkpoint that hangs can be aborted, and closing ends their wait", async () => {
+  const { index, store } = await stored();
+  await index.insertMany(vectors.map((vector) => ({ vector, payload: new Uint8Array(2000) })));
+  let hung = false;
+  store.before = (name) => (name === "commit" ? ((hung = true), new Promise(() => {})) : undefined);
+  await until(() => hung, "a checkpoint");
+  const controller = new AbortController();
+  const aborted = index.insertMany([{ vector: vectors[0] }], { signal: controller.signal });
+  const waiting = index.insertMany([{ vector: vectors[0] }]);
+  waiting.catch(() => {});
+  await pause(20);
+  controller.abort();
+  await fails("ABORTED", () => aborted);
+  assert.equal((await index.search(vectors[0], { k: 1 })).length, 1);
+  await index.close({ timeoutMs: 50 });
+  await fails("STORE_FAILED", () => waiting);
+});
+
+test("rows of a call go in while a checkpoint is written, and beside others that change the index", async () => {
+  const store = new MapStore();
+  const { index } = await stored({}, store);
+  await index.insertMany(vectors.map((vector, i) => ({ id: `old${i}`, vector, payload: new Uint8Array(2000) })));
+  // The log is long enough for a checkpoint, whose steps are slow.
+  let commits = 0;
+  store.before = async (name) => {
+    if (name === "commit") await pause((commits += 1) % 3);
+  };
+  const many = Array.from({ length: 4 }, (_, n) => index.insertMany(vectors.map((vector, i) => ({ id: `${n}-${i}`, vector, payload: new Uint8Array(700) }))));
+  const singles = vectors.slice(0, 300).map((vector, i) => index.upsert(`old${i}`, vector));
+  const compacted = index.compact();
+  const [deleted] = await Promise.all([index.deleteMany(vectors.slice(600).map((_, i) => `old${600 + i}`)), ...many, ...singles, compacted]);
+  assert.equal(deleted, 400);
+  await until(() => [...store.values.keys()].some((key) => key.startsWith("b/")), "a checkpoint");
+  await whole(index, 4600);
+  await reopenedCopy(store, (copy) => whole(copy, 4600));
+  await index.close();
+  assert.equal(store.broken, undefined);
 });
 
 test("what insertMany put in before it was aborted is stored", async () => {

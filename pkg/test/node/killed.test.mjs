@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { VectorIndex } from "thermocline";
 import { fails, random } from "./helpers.mjs";
+import { MANY } from "./many.mjs";
 import { fresh } from "./places.mjs";
 
 const WRITER = fileURLToPath(new URL("writing.mjs", import.meta.url));
@@ -27,13 +28,14 @@ function start(path, round, durability) {
   return { child, opened, ended, lines: () => text.split("\n").filter(Boolean) };
 }
 
-test(`${KILLS} kills of a process that writes: nothing that was acknowledged is lost`, async () => {
+test(`${KILLS} kills of a process that writes: nothing that was acknowledged is lost, and no call of insertMany is there in part`, async () => {
   let path = fresh();
   const pick = random(5);
   const expected = new Set();
   const open = new Set();
   let acknowledged = 0;
   let checkpoints = 0;
+  let cut = 0;
   for (let round = 0; round < KILLS; round++) {
     // Anew now and then: to prove a large index takes long, and its first moments are moments too.
     if (round % 8 === 0) {
@@ -46,9 +48,12 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
     await new Promise((resolve) => setTimeout(resolve, pick() * 250));
     child.kill("SIGKILL");
     assert.equal(await ended, "SIGKILL");
+    const many = new Set();
     for (const line of lines().slice(1)) {
       const id = line.slice(1);
-      if (line[0] === "+") {
+      if (line[0] === "*") many.add(id);
+      else if (line[0] === ".") many.delete(id);
+      else if (line[0] === "+") {
         expected.add(id);
         acknowledged += 1;
       } else if (line[0] === "?") {
@@ -59,6 +64,12 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
     const reader = await VectorIndex.open(path, { mode: "readonly" });
     const index = await VectorIndex.open(path);
     for (const id of expected) assert.ok(await index.has(id), `round ${round}: ${id} was acknowledged`);
+    for (const serial of many) {
+      let there = 0;
+      for (let i = 0; i < MANY; i++) if (await index.has(`${round}-${serial}-${i}`)) there += 1;
+      assert.ok(there === 0 || there === MANY, `round ${round}: ${there} of ${MANY} rows of one call`);
+      cut += 1;
+    }
     const report = await index.check();
     assert.ok(report.ok, report.problems.join());
     assert.equal(reader.size, index.size);
@@ -66,12 +77,13 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
     for (const id of open) if (await index.has(id)) expected.add(id);
     open.clear();
     const unacknowledged = index.size - expected.size;
-    assert.ok(unacknowledged >= 0 && unacknowledged <= 60 * ((round % 8) + 1));
+    assert.ok(unacknowledged >= 0 && unacknowledged <= MANY * ((round % 8) + 1));
     await reader.close();
     await index.close();
     const newest = (await readdir(path)).filter((name) => name.startsWith("m_")).sort().at(-1);
     checkpoints += newest.endsWith("1") ? 0 : 1;
   }
   assert.ok(acknowledged > 10 * KILLS, `${acknowledged} acknowledged`);
+  assert.ok(cut > 3, `${cut} calls of insertMany were cut off`);
   assert.ok(checkpoints > 5, `after ${checkpoints} rounds there had been a checkpoint`);
 });

@@ -2,10 +2,12 @@
 //
 //     node writing.mjs PATH ROUND DURABILITY
 //
-// Says at once, a line each: "open", "+ID" when an insert was acknowledged, "?ID" before a delete, "-ID" when it was acknowledged.
+// Says at once, a line each: "open", "+ID" when an insert was acknowledged, "?ID" before a delete, "-ID" when it was acknowledged;
+// "*SERIAL" and ".SERIAL" before and after a call of `insertMany`.
 import { writeSync } from "node:fs";
 import { VectorIndex } from "thermocline";
 import { random } from "./helpers.mjs";
+import { MANY } from "./many.mjs";
 
 const [path, round, durability] = process.argv.slice(2);
 const next = random(Number(round) + 1);
@@ -28,11 +30,13 @@ for (let serial = 0; ; serial++) {
   if (kind < 0.3) await put(0);
   else if (kind < 0.6) await Promise.all(Array.from({ length: 8 }, (_, i) => put(i)));
   else if (kind < 0.8) {
-    const rows = Array.from({ length: 60 }, (_, i) => ({ id: id(i), vector: vector(), payload }));
+    const rows = Array.from({ length: MANY }, (_, i) => ({ id: id(i), vector: vector(), payload }));
+    say(`*${serial}`);
     for (const done of await index.insertMany(rows)) {
       say(`+${done}`);
       live.push(done);
     }
+    say(`.${serial}`);
   } else {
     const gone = live.splice(0, 10);
     for (const each of gone) say(`?${each}`);
