@@ -6,6 +6,9 @@ import type { Id } from "./types.js";
 /** So many rows, or those with so many bytes, are one change. Until it ends, others wait for their commits. */
 const MOST_TOGETHER = 500;
 const MOST_BYTES = 1 << 21;
+/** A call of no more rows, with no more bytes, waits for no checkpoint. */
+const FEW = 25;
+const FEW_BYTES = 1 << 16;
 
 /** Rows on their way in. */
 export interface Inserting {
@@ -19,6 +22,10 @@ export interface Inserting {
   readonly signal: AbortSignal | undefined;
 }
 
+function bytesOf({ vector, payload }: Ready): number {
+  return vector.byteLength + (payload.bytes?.length ?? 0);
+}
+
 /** Resolves when all are in the store. Memory that is refused midway ends a change there, and is asked for again once that is stored. */
 export async function insertTogether(keeper: Keeper, { ids, length, read, put, turn, signal }: Inserting): Promise<void> {
   /** The commit of the change before. */
@@ -27,21 +34,29 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
     const from = ids.length;
     const upto = Math.min(length, from + MOST_TOGETHER);
     let refused = false;
-    await keeper.together(async () => {
-      for (let bytes = 0; ids.length < upto && bytes < MOST_BYTES; ) {
-        const row = read(ids.length);
-        try {
-          put(row);
-        } catch (error) {
-          refused = ids.length > from && (error as { code?: unknown }).code === "OUT_OF_MEMORY";
-          if (refused) return;
-          throw error;
-        }
-        bytes += row.vector.byteLength + (row.payload.bytes?.length ?? 0);
-        const pause = turn();
-        if (pause) await pause;
+    const wasPut = (row: Ready): boolean => {
+      try {
+        put(row);
+      } catch (error) {
+        refused = ids.length > from && (error as { code?: unknown }).code === "OUT_OF_MEMORY";
+        if (!refused) throw error;
       }
-    }, signal);
+      return !refused;
+    };
+    // Read before: a caller's row may call the index.
+    const few = length - from > FEW ? [] : Array.from({ length: length - from }, (_, i) => read(from + i));
+    const isFew = few.length > 0 && few.reduce((bytes, row) => bytes + bytesOf(row), 0) <= FEW_BYTES;
+    if (!isFew || !keeper.atOnce(() => void few.every(wasPut))) {
+      await keeper.together(async () => {
+        for (let bytes = 0; ids.length < upto && bytes < MOST_BYTES; ) {
+          const row = read(ids.length);
+          if (!wasPut(row)) return;
+          bytes += bytesOf(row);
+          const pause = turn();
+          if (pause) await pause;
+        }
+      }, signal);
+    }
     await behind;
     behind = keeper.committed();
     behind.catch(() => {});

@@ -209,12 +209,15 @@ export class Keeper {
    * of them are there, or none. It begins at once unless another one, or a checkpoint, is under way; ABORTED when the signal fires before.
    */
   async together(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    const handle = this.#handle;
+    // Once it has closed nobody gives the lock back.
+    handle.checkOpen();
     const taken = this.#lock.take();
     if (taken) await this.#taken(taken, signal);
-    const handle = this.#handle;
     try {
       const raw = handle.change((raw) => raw);
-      raw.hold((this.#holding = true));
+      raw.hold(true);
+      this.#holding = true;
       try {
         await change();
       } finally {
@@ -225,6 +228,23 @@ export class Keeper {
     } finally {
       this.#lock.give();
     }
+  }
+
+  /**
+   * The same for few changes, which are made at once, without a pause, so that what is called next finds them. Within a longer one they are
+   * part of that. False, and nothing happens, while the index is moving.
+   */
+  atOnce(change: () => void): boolean {
+    const handle = this.#handle;
+    if (handle.isMoving) return false;
+    const raw = handle.change((raw) => raw);
+    if (!this.#holding) raw.hold(true);
+    try {
+      change();
+    } finally {
+      if (!this.#holding && !handle.hasFailed) raw.hold(false);
+    }
+    return true;
   }
 
   /** See insert-together.ts, which is in the script of stored indexes as this is. */
@@ -402,6 +422,7 @@ export class Keeper {
     // A trap has been told of, and it is why the rest failed.
     const told = handle.hasFailed;
     handle.free();
+    this.#lock.give();
     failure ??= this.#unsaid;
     if (failure && !told) throw failure;
   }

@@ -151,7 +151,7 @@ export class VectorIndex implements AsyncDisposable {
    * After ABORTED what was inserted stays.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, are one change: after a crash all of them are there or none.
-   * More are so many at a time, in their order. What an error ends in the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an
+   * More are so many at a time, in their order. A call of more than 25 waits where others are on their way in, or a checkpoint is written. What an error ends in the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an
    * id meanwhile) is a change up to there.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
@@ -284,7 +284,9 @@ export class VectorIndex implements AsyncDisposable {
         if (slice.over) await slice.next();
       } while (++at % 500 && at < all.length);
     };
-    while (at < all.length) await (this.#keeper ? this.#keeper.together(some) : some());
+    // Few are deleted at once, so that what is called next finds them gone.
+    const few = (): void => all.forEach((id) => void (this.#handle.change((raw) => raw.delete(id)) && (deleted += 1)));
+    if (all.length > 25 || !this.#keeper?.atOnce(few)) while (at < all.length) await (this.#keeper ? this.#keeper.together(some) : some());
     this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return deleted;

@@ -10,7 +10,7 @@
 
 use super::{Error, Index};
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
-use crate::format::{ByteRoom, FormatError, Kind, zeros};
+use crate::format::{ByteRoom, FormatError, Kind, Mark, zeros};
 use crate::types::Slot;
 
 /// So much is read at a time.
@@ -19,8 +19,9 @@ const PART_BYTES: u64 = 1 << 20;
 /// What an export begun is of. An index of which this is the same has the same records in the same slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Moment {
-    next_sequence: u64,
-    /// Where there are no frames, because the index is open for reading: what has expired is gone.
+    /// How far the log is told of changes. A frame may be open from one to the next.
+    told: Option<Mark>,
+    /// Where there is no log, because the index is open for reading: what has expired is gone.
     live: usize,
     /// A compaction moves records, also when it is cut off.
     compaction_steps: u64,
@@ -66,7 +67,7 @@ impl<B: ByteRoom> Drop for Exporting<B> {
 impl Index {
     fn moment(&self) -> Moment {
         Moment {
-            next_sequence: self.journal().map_or(0, |journal| journal.next_sequence()),
+            told: self.journal().map(|journal| journal.sealed),
             live: self.len(),
             compaction_steps: self.compacted.steps,
         }

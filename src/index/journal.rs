@@ -47,7 +47,7 @@ pub(super) struct Turn {
 pub(crate) struct Journal {
     log: LogWriter,
     /// Up to here the changes have happened.
-    sealed: Mark,
+    pub(super) sealed: Mark,
     /// The open frame goes on from change to change.
     holds: bool,
     /// How many bytes are being appended, from [`Journal::take`] to [`Journal::committed`].

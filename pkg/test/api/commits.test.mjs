@@ -184,8 +184,9 @@ test("rows that wait for a checkpoint that hangs can be aborted, and closing end
   store.before = (name) => (name === "commit" ? ((hung = true), new Promise(() => {})) : undefined);
   await until(() => hung, "a checkpoint");
   const controller = new AbortController();
-  const aborted = index.insertMany([{ vector: vectors[0] }], { signal: controller.signal });
-  const waiting = index.insertMany([{ vector: vectors[0] }]);
+  const rows = vectors.slice(0, 30).map((vector) => ({ vector }));
+  const aborted = index.insertMany(rows, { signal: controller.signal });
+  const waiting = index.insertMany(rows);
   waiting.catch(() => {});
   await pause(20);
   controller.abort();
@@ -193,6 +194,61 @@ test("rows that wait for a checkpoint that hangs can be aborted, and closing end
   assert.equal((await index.search(vectors[0], { k: 1 })).length, 1);
   await index.close({ timeoutMs: 50 });
   await fails("STORE_FAILED", () => waiting);
+});
+
+test("a few rows, or ids, go in at once while a checkpoint is written, and what is called next finds them", async () => {
+  const { index, store } = await stored();
+  await index.insertMany(vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: new Uint8Array(2000) })));
+  let open;
+  let writing = false;
+  const gate = new Promise((resolve) => (open = resolve));
+  store.before = (name) => (name === "commit" ? ((writing = true), gate) : undefined);
+  await until(() => writing, "a checkpoint");
+  const calls = [
+    index.deleteMany(["r0", "r1"]), index.insertWithId("r0", vectors[0]), index.insertMany([{ id: "r1", vector: vectors[1] }, { id: "new", vector: vectors[2] }]), index.delete("new"),
+  ];
+  assert.equal(index.size, 1000);
+  const many = index.insertMany(vectors.slice(0, 100).map((vector) => ({ vector })));
+  await pause(20);
+  assert.equal(index.size, 1000, "more wait for it");
+  open();
+  assert.deepEqual(await Promise.all(calls), [2, "r0", ["r1", "new"], true]);
+  await many;
+  await reopenedCopy(store, (copy) => whole(copy, 1100));
+  await index.close();
+});
+
+test("a call that the end of the index overtakes is CLOSED", async () => {
+  const { index } = await stored();
+  await index.insertMany(vectors.map((vector) => ({ vector, ttlMs: 20 })));
+  await index.insertWithId("last", vectors[0]);
+  await pause(40);
+  // What expires meanwhile may use up its slice.
+  const calls = [index.deleteMany(["last"]), index.deleteMany(vectors.map((_, i) => `r${i}`)), index.insertMany(vectors.map((vector) => ({ vector })))];
+  const ended = Promise.allSettled(calls);
+  await index.close();
+  for (const { status, reason } of await ended) assert.ok(status === "fulfilled" || reason.code === "CLOSED", reason?.stack);
+});
+
+test("an export beside rows that are replaced is of one moment", async () => {
+  const values = new Map();
+  const old = await VectorIndex.open("own", { store: new MapStore(values), dimensions: 16 });
+  const text = (of, i) => `${of} ${i} `.repeat(40);
+  await old.insertMany(vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: text("old", i) })));
+  await old.insertWithId("long", vectors[0], new Uint8Array(2 << 20));
+  await old.close();
+  const store = new MapStore(values);
+  const index = await VectorIndex.open("own", { store, maxBytes: 60_000_000 });
+  await index.get("r0");
+  store.before = (name) => (name === "read" ? pause(0) : undefined);
+  const rows = vectors.slice(0, 450).map((vector, i) => ({ id: `r${(i * 7) % 1000}`, vector, payload: text("new", i) }));
+  const replacing = index.insertMany(rows, { upsert: true });
+  const copy = await VectorIndex.import(await index.export());
+  await whole(copy, 1001);
+  for (let i = 0; i < 1000; i++) assert.match((await copy.get(`r${i}`)).payload, /^(old|new) /);
+  await copy.close();
+  await replacing;
+  await index.close();
 });
 
 test("rows of a call go in while a checkpoint is written, and beside others that change the index", async () => {
