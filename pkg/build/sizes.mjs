@@ -7,9 +7,9 @@ import { gzipSync } from "node:zlib";
  * The most bytes of each file, gzipped as a server sends it. A page loads one script and the first wasm file; one that stores
  * its index, a script and the second wasm file too, and for OPFS, for metrics and for filter objects a script more for each. With threads it loads a script
  * and a wasm file of their own. What a CommonJS script has besides the same as an ES module is esbuild's.
- * The first script was within 12,000 before rows of a call were one change.
+ * The first script was within 12,000, and that of threads within 13,000, before rows of a call were one change.
  */
-export const LIMITS = { script: 12_200, commonJs: 12_400, wasm: 110_000, storeWasm: 72_000, workerHost: 27_000, threadsScript: 13_000, threadsWasm: 145_000 };
+export const LIMITS = { script: 12_200, commonJs: 12_400, wasm: 110_000, storeWasm: 72_000, workerHost: 27_000, threadsScript: 13_200, threadsWasm: 145_000 };
 
 /** The scripts of each platform, and the wasm files that they share. */
 export const SHIPPED = [
