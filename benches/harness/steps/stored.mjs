@@ -14,7 +14,8 @@ const SAVES = 20;
 const INSERTS = 1000;
 const LONG_LOG = 1_000_000;
 const ROUNDS = 5;
-const TRIPS = 20;
+const TRIPS = 200;
+const QUICK_TRIPS = 20;
 const READS = 2000;
 const COMPACTED = 10_000;
 
@@ -59,7 +60,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
   const maxBytes = 2 * build.bytesPerVector * rows;
   const { missedMs } = await node("coldReads", { path, count: READS, maxBytes });
   result.coldReads = { maxBytes, missed: missedMs.length, p50Ms: quantile(missedMs, 0.5), p99Ms: quantile(missedMs, 0.99) };
-  result.trips = await node("trips", { file, count: TRIPS });
+  result.trips = await node("trips", { file, count: quick ? QUICK_TRIPS : TRIPS });
   log("stored: cold records read");
 
   result.saves = await node("saves", { path, from: 0, count: SAVES });

@@ -187,9 +187,11 @@ await serve({
     const searches = [];
     const payloads = [];
     for (let i = 0; i < Number(count); i++) {
-      searches.push(await asked(i));
+      // From all over the queries: those that follow one another may be alike.
+      const number = Math.floor((i * queries.count) / Number(count));
+      searches.push(await asked(number));
       // Without the comparison by full vectors only the answer's own records are read.
-      payloads.push(await asked(i, { rerank: false }));
+      payloads.push(await asked(number, { rerank: false }));
     }
     return { searches, payloads };
   },
