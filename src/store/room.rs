@@ -86,15 +86,18 @@ impl Room {
         }
     }
 
-    /// Forgets all values, and gives the memory that stays if it `is_used`; none where nothing does, or none is to be had.
+    /// Forgets all values, so that there is room for so many, and gives the memory that stays if it `is_used`; none where nothing does, or
+    /// none is to be had.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) fn cleared(&mut self, is_used: bool) -> &mut [u8] {
+    pub(crate) fn cleared(&mut self, count: usize, is_used: bool) -> Result<&mut [u8], OutOfMemory> {
         self.values.clear();
         self.places.clear();
+        self.values.try_reserve(count)?;
+        self.places.try_reserve(count)?;
         if is_used && self.bytes.is_empty() && self.bytes.try_reserve_exact(self.stays).is_ok() {
             self.bytes.resize(self.stays, 0);
         }
-        &mut self.bytes
+        Ok(if is_used { &mut self.bytes } else { &mut [] })
     }
 
     /// What [`Room::cleared`] gave.
@@ -103,11 +106,17 @@ impl Room {
         &mut self.bytes
     }
 
-    /// Adds a value: by itself, or at a place in that memory.
+    /// Adds a value at a place in that memory; where the place is empty, one that [`Room::without_place`] is to get.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) fn push(&mut self, value: Option<Vec<u8>>, place: Range<usize>) {
-        self.values.push(value);
+    pub(crate) fn push(&mut self, place: Range<usize>) {
+        self.values.push((!place.is_empty()).then(Vec::new));
         self.places.push(place);
+    }
+
+    /// The value at this position, when it has no place in that memory.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn without_place(&mut self, at: usize) -> Option<&mut Option<Vec<u8>>> {
+        if self.places.get(at)?.is_empty() { self.values.get_mut(at) } else { None }
     }
 }
 

@@ -5,7 +5,7 @@
 //! functions: code that lives across an await is large, and every byte of it is downloaded.
 
 use super::asked::Asked;
-use super::bytes::{copy_out, join, lay};
+use super::bytes::{buffer, copy_out, join, lay};
 use super::indexed_db::{self, IndexedDb};
 use super::js_store::JsStore;
 use super::object::{get, items, pair, unexpected};
@@ -101,8 +101,14 @@ impl AnyStore {
         }
     }
 
-    fn uses_room(&self) -> bool {
-        if let Medium::Js(store) = &self.medium { store.takes_room() } else { true }
+    /// Whether values are copied to memory that stays.
+    const fn copies(&self) -> bool {
+        matches!(self.medium, Medium::IndexedDb(_))
+    }
+
+    /// Whether that memory is lent to the store for them.
+    fn lends(&self) -> bool {
+        if let Medium::Js(store) = &self.medium { store.takes_room() } else { false }
     }
 
     /// Whole values, or what has been asked for of them.
@@ -155,22 +161,27 @@ impl AnyStore {
         Ok(values)
     }
 
-    /// Whole values from an answer.
-    fn lay(&self, answer: &JsValue, count: usize, room: &mut Room) -> Result<(), StoreError> {
+    /// Whole values from an answer. False when memory that was `lent` for them is not where it was, and with it what was read to there.
+    fn lay(&self, answer: &JsValue, count: usize, room: &mut Room, lent: Option<&JsValue>) -> Result<bool, StoreError> {
         let parts = self.parts(answer, count)?;
-        let mut used = matches!(self.medium, Medium::IndexedDb(_)).then_some(0);
+        let mut used = self.copies().then_some(0);
         for at in 0..count as u32 {
-            let found = self.found(&parts, at)?;
-            let place = lay(&found, room.memory(), &mut used)?;
-            let mut value = None;
-            if place.is_empty() {
-                join(&found, &mut value)?;
-            } else {
-                value = Some(Vec::new());
-            }
-            room.push(value, place);
+            let place = lay(&self.found(&parts, at)?, room.memory(), &mut used)?;
+            room.push(place);
         }
-        Ok(())
+        // Whoever ran while the store was waited for may have made the memory grow. What is copied from here on may do so too, but has
+        // buffers of its own.
+        if let Some(lent) = lent
+            && *lent != buffer()?
+        {
+            return Ok(false);
+        }
+        for at in 0..count {
+            if let Some(value) = room.without_place(at) {
+                join(&self.found(&parts, at as u32)?, value)?;
+            }
+        }
+        Ok(true)
     }
 
     fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
@@ -265,9 +276,16 @@ impl Store for AnyStore {
     }
 
     async fn read_into(&self, keys: &[String], room: &mut Room) -> Result<(), StoreError> {
-        let memory = room.cleared(self.uses_room());
-        let answer = self.ask_whole(keys, memory)?.answer().await?;
-        self.lay(&answer, keys.len(), room)
+        let mut lent = if self.lends() { Some(buffer()?) } else { None };
+        loop {
+            let memory = room.cleared(keys.len(), lent.is_some() || self.copies())?;
+            let answer = self.ask_whole(keys, memory)?.answer().await?;
+            if self.lay(&answer, keys.len(), room, lent.as_ref())? {
+                return Ok(());
+            }
+            // Once more, into memory of the store's own.
+            lent = None;
+        }
     }
 
     fn expect(&self, keys: &[String]) {

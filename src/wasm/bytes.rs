@@ -78,7 +78,7 @@ pub(super) fn copy_out(bytes: &[u8]) -> Result<JsValue, StoreError> {
 }
 
 /// This program's memory as JavaScript sees it.
-fn buffer() -> Result<JsValue, StoreError> {
+pub(super) fn buffer() -> Result<JsValue, StoreError> {
     get(&wasm_bindgen::memory(), "buffer")
 }
 
@@ -127,6 +127,10 @@ pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), S
     }
     let (array, value): (&Uint8Array, _) = (found.unchecked_ref(), value.get_or_insert_default());
     let (start, len) = (value.len(), array.length() as usize);
+    // Of one whose bytes somebody has given away there is nothing to be copied, and trying to would throw.
+    if len == 0 {
+        return Ok(());
+    }
     value.try_reserve(len).map_err(|_| StoreError::OutOfMemory)?;
     if start == 0 {
         // Straight into memory that nobody has filled before, for which there is room: it is given back, and taken again.

@@ -36,8 +36,8 @@ impl JsStore {
         get(&self.object, "takesRoom").is_ok_and(|takes| takes.is_truthy())
     }
 
-    /// Asks for values. A store of the package's own puts them into this memory as far as they go: nothing else in it runs before
-    /// they are there, so that it stays where it is.
+    /// Asks for values. A store of the package's own puts them into this memory as far as they go. Others run before it has ended, so
+    /// that the memory may have grown then, and what was put into it is gone.
     pub(super) fn read(&self, queries: &Array, memory: &mut [u8]) -> Result<Asked, StoreError> {
         let arguments = Array::of1(queries);
         if !memory.is_empty() {

@@ -3,8 +3,7 @@
 
 use js_sys::{Function, Promise, Reflect};
 use thermocline::bench_support::AnyStore;
-use thermocline::{Batch, Store, StoreError};
-use thermocline::{Durability, Mode};
+use thermocline::{Batch, Config, Durability, Mode, OpenOptions, Store, StoreError, StoredIndex};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -352,6 +351,69 @@ async fn bytes_are_copied_both_ways() {
     let set = Function::new_with_args("values, Bytes", "values.set('a', Bytes.of(3, 4, 5))");
     set.call2(&JsValue::NULL, &kept, &js("", foreign)).unwrap();
     assert_eq!(read(&store, "a").await, Some(vec![3, 4, 5]));
+}
+
+/// Bytes that somebody has given away come as none, and nothing throws that nobody catches.
+#[wasm_bindgen_test]
+async fn an_object_may_give_bytes_that_are_gone() {
+    let gone = "read: async () => { const bytes = Uint8Array.of(1, 2); structuredClone(bytes, { transfer: [bytes.buffer] }); return [bytes]; }";
+    let store = all_listed(AnyStore::js(object(gone)).unwrap()).await;
+    assert_eq!(read(&store, "a").await, Some(vec![]));
+}
+
+/// Memory that grows while values are read into it takes away what was read: directories could not be opened any more, and an exception that
+/// nobody caught ended the process. It grows when others run meanwhile, or to hold the values that found no place in it.
+#[wasm_bindgen_test]
+async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
+    // Reads every second value into the memory that it is lent.
+    let object = object(
+        "takesRoom: true,
+        lent: 0,
+        grown: 0,
+        async read(keys, room) {
+          let used = 0;
+          const found = keys.map((key, at) => {
+            const value = values.get(key);
+            if (!room || !value || at % 2 === 0 || value.length > room.length - used) return value;
+            used += value.length;
+            const part = room.subarray(used - value.length, used);
+            part.set(value);
+            return part;
+          });
+          if (room) this.lent += 1;
+          if (room && this.grows?.()) this.grown += 1;
+          return found;
+        },",
+    );
+    let store = all_listed(AnyStore::js(object.clone()).unwrap()).await;
+    let config = Some(Config::new(64));
+    let index = StoredIndex::open(store, OpenOptions { config, ..Default::default() }).await.unwrap();
+    let mut rng = 1u32;
+    for id in 0..3000u64 {
+        let vector: Vec<f32> = (0..64)
+            .map(|_| {
+                rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (rng >> 8) as f32 - 8_000_000.0
+            })
+            .collect();
+        index.change(|index| index.insert_with_id(id, &vector, None)).unwrap();
+    }
+    index.checkpoint().await.unwrap();
+    drop(index);
+    let set = |name: &str, value: &JsValue| Reflect::set(&object, &name.into(), value).unwrap();
+    let get = |name: &str| Reflect::get(&object, &name.into()).unwrap();
+    let grows = Function::new_with_args("memory", "return () => memory.grow(1) + 1");
+    for grows in [JsValue::UNDEFINED, grows.call1(&JsValue::NULL, &wasm_bindgen::memory()).unwrap()] {
+        set("grows", &grows);
+        set("lent", &0.into());
+        let store = all_listed(AnyStore::js(object.clone()).unwrap()).await;
+        let again = StoredIndex::open(store, OpenOptions::default()).await.unwrap();
+        assert_eq!(again.index().unwrap().len(), 3000);
+        again.change(|index| index.link_step()).unwrap();
+        assert!(again.index().unwrap().check().unwrap().ok);
+        assert!(get("lent").as_f64() > Some(0.0), "no memory was lent");
+    }
+    assert!(get("grown").as_f64() > Some(0.0), "it never grew");
 }
 
 /// A value whose pieces were written without `append` goes on to grow by pieces when the object has one.

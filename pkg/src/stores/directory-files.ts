@@ -38,10 +38,10 @@ export class Room {
 
   constructor(readonly bytes: Uint8Array) {}
 
-  /** The next `size` bytes, if there are so many. */
+  /** The next `size` bytes, if there are so many, and they have not been taken away meanwhile. */
   take(size: number): Uint8Array | undefined {
     const start = this.#used;
-    if (size > this.bytes.length - start) return undefined;
+    if (!this.bytes.length || size > this.bytes.length - start) return undefined;
     this.#used += size;
     return this.bytes.subarray(start, start + size);
   }
