@@ -24,7 +24,7 @@ pub(super) use names::LOCK;
 use super::lock::{self, Lock};
 use crate::store::{Batch, Durability, Mode, Store, StoreError, StoreOptions};
 use journal::{Change, Journal};
-use names::{JOURNAL, key_of, name_of, staged, unstaged};
+use names::{JOURNAL, is_of_index, key_of, name_of, staged};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -85,19 +85,21 @@ impl DirectoryStore {
         Ok(Self { folder, durability: options.durability, state: Mutex::new(state) })
     }
 
-    /// Removes the store at `path`, and the directory when nothing else is in it. Other files are left alone. When this is
-    /// cut off, part of the store is left, and it is to be called again.
+    /// Removes the index at `path`, and the directory when nothing else is in it. Other files are left alone, those of keys that an
+    /// index does not have among them. When this is cut off, part of the index is left, and it is to be called again.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when it has an owner, and what the operating system says. That there is no directory is none.
+    /// [`StoreError::Locked`] when it has an owner; [`StoreError::Failed`] when there is a file `commit` that is not understood; and what
+    /// the operating system says. That there is no directory is none.
     pub fn destroy(path: impl AsRef<Path>) -> Result<(), StoreError> {
         let folder = Folder::new(path.as_ref());
         if !folder.path().exists() {
             return Ok(());
         }
         let lock = lock::claim(&folder)?;
-        let is_ours = |name: &&String| *name == JOURNAL || key_of(name).is_some() || unstaged(name).is_some();
-        for name in folder.names()?.iter().filter(is_ours) {
+        // So that no journal is left that names what is gone.
+        commit::recover(&folder)?;
+        for name in folder.names()?.iter().filter(|name| is_of_index(name)) {
             folder.remove(name)?;
         }
         folder.sync()?;

@@ -5,12 +5,16 @@
 //! most one finds itself alone. Who sees a name before its own gives up, and who has the first name looks again for a while, until the
 //! others have given up; an owner's file stays. There is nothing to steal: the file of a process of this machine that has ended is
 //! removed by whoever meets it, and any other means that somebody is there.
+//!
+//! Containers may have a machine's name in common and not see each other's processes. So an owner also has the system's lock of its file
+//! while it lives, and nobody removes a file whose lock he cannot have himself. JavaScript in Node cannot lock files; of an owner there
+//! only its name is known.
 
 use super::directory::{Folder, LOCK};
 use super::process;
 use crate::store::StoreError;
 use std::collections::hash_map::RandomState;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::thread;
@@ -22,20 +26,22 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// The right to change a directory, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock(PathBuf);
+pub(super) struct Lock {
+    path: PathBuf,
+    /// Locked where the file system can do that, and open for as long.
+    file: File,
+}
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // A file that cannot be removed goes stale when this process ends.
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }
 
 /// Becomes the owner of the directory, unless somebody else is.
 pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
-    let own = own_name();
-    folder.create(&own)?;
-    let lock = Lock(folder.path().join(&own));
+    let (own, lock) = make(folder)?;
     for look in 1.. {
         let Some(other) = first_other(folder, &own)? else { break };
         if other < own || look == LOOKS {
@@ -46,12 +52,34 @@ pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     Ok(lock)
 }
 
+/// The name of an owner's file of this process, and the file itself, locked.
+fn make(folder: &Folder) -> Result<(String, Lock), StoreError> {
+    for _ in 0..LOOKS {
+        let own = own_name();
+        let file = folder.create(&own)?;
+        let lock = Lock { path: folder.path().join(&own), file };
+        // Whoever takes this process for one that has ended may have been faster than its lock. Then there is another name.
+        if !is_held(&lock.file) && folder.is_still(&own, Some(&lock.file))? {
+            return Ok((own, lock));
+        }
+    }
+    Err(StoreError::failed(format!("somebody removes every lock that is made in {}", folder.path().display())))
+}
+
+/// True when somebody has the system's lock of this file. If not, it is had from here on, where there are such locks.
+fn is_held(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Of those who own the directory or want to, beside this one, the one whose name comes first. What ended owners have left is removed.
 fn first_other(folder: &Folder, own: &str) -> Result<Option<String>, StoreError> {
     let mut first = None;
     for name in folder.names()?.into_iter().filter(|name| name.starts_with(LOCK) && name != own) {
-        if is_stale(&name, &process::host()) {
+        let left = if is_stale(&name, &process::host()) { folder.open(&name)? } else { None };
+        // The lock is given up once the file is gone: its owner may be about to ask for it.
+        if let Some(file) = left.filter(|file| !is_held(file)) {
             folder.remove(&name)?;
+            drop(file);
         } else if first.as_ref().is_none_or(|first| name < *first) {
             first = Some(name);
         }

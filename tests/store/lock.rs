@@ -7,6 +7,9 @@ use thermocline::{DirectoryStore, Store, StoreError};
 
 use crate::support::{Elsewhere, Place, READ_ONLY, RELAXED, batch, content, given_place, ready};
 
+/// A key that an index has: others are not removed with one.
+const LOG: &str = "log/00000000000000000001";
+
 fn locked_by(opened: Result<DirectoryStore, StoreError>) -> String {
     match opened {
         Err(StoreError::Locked { by }) => by,
@@ -117,7 +120,7 @@ fn of_many_who_want_it_at_once_one_at_most_gets_it() {
 fn owner() {
     let Some(path) = given_place() else { return };
     let store = DirectoryStore::open(path, RELAXED).unwrap();
-    ready(store.append("log", b"written before the end")).unwrap();
+    ready(store.append(LOG, b"written before the end")).unwrap();
     println!("\nowner is ready");
     loop {
         std::thread::park();
@@ -143,7 +146,7 @@ fn a_live_owner_is_respected_and_a_killed_one_is_not() {
         assert_eq!(locks(&place).len(), 1, "a killed owner leaves its file");
         let store = place.open(RELAXED).unwrap();
         assert_eq!(locks(&place).len(), 1, "and now there is another's");
-        assert_eq!(content(&store)["log"], b"written before the end".repeat(round));
+        assert_eq!(content(&store)[LOG], b"written before the end".repeat(round));
     }
     // Nobody has asked yet how this one ended, so the system still keeps its number.
     let mut last = start_owner(&place);
@@ -169,13 +172,35 @@ fn the_file_of_somebody_unknown_is_respected_until_it_is_removed() {
     }
 }
 
+/// As in another container of the same machine name: its process is not to be seen from here, and two wrote at once.
+#[test]
+fn an_owner_whose_process_cannot_be_seen_is_respected_while_it_lives() {
+    let place = Place::new();
+    let store = place.open(RELAXED).unwrap();
+    let own = locks(&place).remove(0);
+    let pid = format!(".{}.", std::process::id());
+    ready(store.close()).unwrap();
+    let unseen = place.0.join(own.replace(&pid, ".999999999."));
+    let file = fs::File::create(&unseen).unwrap();
+    file.lock().unwrap();
+    for _ in 0..2 {
+        let by = locked_by(place.open(RELAXED));
+        assert!(by.contains("999999999"), "{by}");
+        assert!(unseen.exists());
+    }
+    drop(file);
+    let store = place.open(RELAXED).unwrap();
+    assert!(!unseen.exists() && locks(&place).len() == 1);
+    drop(store);
+}
+
 #[test]
 fn what_is_destroyed_is_gone_and_may_come_again() {
     let place = Place::new();
     DirectoryStore::destroy(&place.0).unwrap();
     let store = place.open(RELAXED).unwrap();
-    ready(store.commit(batch(&[("a/b", b"x"), ("c", b"")], &[]))).unwrap();
-    ready(store.append("log", b"x")).unwrap();
+    ready(store.commit(batch(&[("m/00000000000000000001", b"x"), ("b/0000000001.0000000000", b"")], &[]))).unwrap();
+    ready(store.append(LOG, b"x")).unwrap();
     ready(store.close()).unwrap();
     DirectoryStore::destroy(&place.0).unwrap();
     assert!(!place.0.exists());

@@ -12,7 +12,7 @@
 
 use super::folder::Folder;
 use super::journal::{Change, Journal};
-use super::names::{JOURNAL, name_of, staged, unstaged};
+use super::names::{JOURNAL, is_staged, name_of, staged};
 use crate::store::{Batch, StoreError};
 use std::fs::File;
 
@@ -91,7 +91,7 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
             None => drop_journal(folder)?,
         }
     }
-    for name in folder.names()?.iter().filter(|name| unstaged(name).is_some()) {
+    for name in folder.names()?.iter().filter(|name| is_staged(name)) {
         folder.remove(name)?;
     }
     // Whatever the one before did without waiting for the medium counts from here on.

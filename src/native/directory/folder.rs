@@ -54,7 +54,7 @@ impl Folder {
     }
 
     /// The file, for reading; none when there is no such file.
-    pub(super) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
+    pub(in crate::native) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path.join(name);
         match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -75,7 +75,7 @@ impl Folder {
 
     /// True while the name means this very file or, without one, still nothing. As long as a file is open, no other can be
     /// taken for it.
-    pub(super) fn is_still(&self, name: &str, file: Option<&File>) -> Result<bool, StoreError> {
+    pub(in crate::native) fn is_still(&self, name: &str, file: Option<&File>) -> Result<bool, StoreError> {
         let path = self.path.join(name);
         let error = |error| failed("looking at", &path, &error);
         let now = match fs::metadata(&path) {
@@ -122,10 +122,10 @@ impl Folder {
     }
 
     /// Makes an empty file, unless one of that name is there already.
-    pub(in crate::native) fn create(&self, name: &str) -> Result<(), StoreError> {
+    pub(in crate::native) fn create(&self, name: &str) -> Result<File, StoreError> {
         let path = self.path.join(name);
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
-        made.map(drop).map_err(|error| failed("making", &path, &error))
+        made.map_err(|error| failed("making", &path, &error))
     }
 
     /// Gives a file another name, and replaces the file that had it, in one step. False when there is no such file.

@@ -56,9 +56,14 @@ impl Journal {
     /// Reads a journal; none when it is not whole.
     ///
     /// # Errors
-    /// In words, when it is whole and says something that is not understood. It may come from a later version, so it must
-    /// be neither followed nor removed.
+    /// In words, when it says something that is not understood. It may come from a later version, or be a file of somebody else's, so it
+    /// must be neither followed nor removed.
     pub(super) fn parse(bytes: Vec<u8>) -> Result<Option<Self>, String> {
+        let unlike = || Err(format!("it does not begin with \"{FIRST}\""));
+        // A medium may have made room for one, and nothing else.
+        if !bytes.iter().zip(FIRST.bytes()).all(|(&byte, first)| byte == first || byte == 0) {
+            return unlike();
+        }
         let Ok(text) = String::from_utf8(bytes) else {
             return Ok(None);
         };
@@ -70,7 +75,7 @@ impl Journal {
         }
         let journal = Self { text };
         if !journal.text.starts_with(&format!("{FIRST}\n")) {
-            return Err(format!("it does not begin with \"{FIRST}\""));
+            return unlike();
         }
         if let Some(line) = journal.lines().find(|line| change(line).is_none()) {
             return Err(format!("it has the line {line:?}"));
@@ -142,11 +147,17 @@ mod tests {
         for damaged in ["end 2", "end 4", "end -1", "end 18446744073709551615", "end", "end 3\nend 3"] {
             assert_eq!(Journal::parse(TEXT.replace("end 3", damaged).into()), Ok(None), "{damaged}");
         }
-        assert_eq!(Journal::parse(vec![0xFF, b'\n']), Ok(None));
+        for text in ["", "\0\0\0", &format!("{FIRST}\n\0\0\0")] {
+            assert_eq!(Journal::parse(text.into()), Ok(None), "{text:?}");
+        }
+        assert_eq!(Journal::parse([FIRST.as_bytes(), b"\n\xFF\n"].concat()), Ok(None));
     }
 
     #[test]
-    fn one_that_is_whole_and_not_understood_is_an_error() {
+    fn one_that_is_not_understood_is_an_error() {
+        for text in ["thermocline commit 2\npu", "Add the gloss\n", "\u{FF}"] {
+            assert!(Journal::parse(text.into()).is_err(), "{text:?}");
+        }
         for (from, to) in
             [("commit 1", "commit 2"), ("put manifest", "move a b"), ("manifest", "../x"), ("log_3", "commit")]
         {

@@ -2,6 +2,7 @@
 //!
 //! A key's name is the key with `_`, which no key has, in place of `/`: one name for each key, and no folders.
 
+use crate::format::Key;
 use crate::store::{StoreError, is_key};
 
 /// The journal of a commit.
@@ -35,14 +36,20 @@ pub(super) fn is_name(name: &str) -> bool {
     key_of(name).is_some()
 }
 
+/// True for the name of an index's value, which may be removed unasked. A directory may hold files of somebody else's too, and `photo-1.jpg`
+/// could be a key.
+pub(super) fn is_of_index(name: &str) -> bool {
+    key_of(name).is_some_and(|key| Key::parse(&key).is_some())
+}
+
 /// The name under which a file is written before it gets `name`.
 pub(super) fn staged(name: &str) -> String {
     format!("{name}{STAGED}")
 }
 
-/// The name that a staged file is to get; none when the file is no staged one.
-pub(super) fn unstaged(name: &str) -> Option<&str> {
-    name.strip_suffix(STAGED).filter(|name| *name == JOURNAL || is_name(name))
+/// True for a file that was staged for a journal or a value of an index.
+pub(super) fn is_staged(name: &str) -> bool {
+    name.strip_suffix(STAGED).is_some_and(|name| name == JOURNAL || is_of_index(name))
 }
 
 #[cfg(test)]
@@ -54,17 +61,23 @@ mod tests {
         for (key, name) in [("manifest", "manifest"), ("segment/0/7", "segment_0_7"), ("a/commit", "a_commit")] {
             assert_eq!(name_of(key).as_deref(), Ok(name));
             assert_eq!(key_of(name).as_deref(), Some(key));
-            assert_eq!(unstaged(&staged(name)), Some(name));
         }
         for other in ["commit", "lock.a.1.2.0badcafe", "a/b", "_a", "a_", "a__b", "a~", "A", ".a", "..", "", "a_.b"] {
             assert_eq!(key_of(other), None, "{other}");
         }
-        assert_eq!(
-            (unstaged("commit~"), unstaged("a"), unstaged("A~"), unstaged("~")),
-            (Some("commit"), None, None, None)
-        );
         for other in ["commit", "lock.a", "../a", "a_b", ""] {
             assert!(name_of(other).is_err(), "{other}");
+        }
+    }
+    #[test]
+    fn what_only_looks_like_a_value_is_somebody_elses() {
+        let values = ["m_00000000000000000001", "log_00000000000000000002", "b_0000000003.0000000000"];
+        for name in values {
+            assert!(is_of_index(name) && is_staged(&staged(name)) && !is_staged(name), "{name}");
+        }
+        assert!(is_staged("commit~"));
+        for other in ["photo-1.jpg", "main.rs", "m_1", "log_1", "commit", "lock.a.1.2.0badcafe", "draft.txt", "~"] {
+            assert!(!is_of_index(other) && !is_staged(other) && !is_staged("draft.txt~"), "{other}");
         }
     }
 }

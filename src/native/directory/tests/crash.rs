@@ -4,7 +4,17 @@ use super::{Content, Place, READ_ONLY, RELAXED, batch, content, map, ready};
 use crate::native::DirectoryStore;
 use crate::store::{Batch, Mode, Store, StoreError, StoreOptions};
 
-const OLD: [(&str, &str); 4] = [("manifest", "1"), ("segment/1", "one"), ("segment/2", "two"), ("log/1", "entries")];
+const MANIFEST: &str = "m/00000000000000000001";
+const ONE: &str = "b/0000000001.0000000000";
+const TWO: &str = "b/0000000002.0000000000";
+const THREE: &str = "b/0000000003.0000000000";
+const LOG: &str = "log/00000000000000000001";
+const NEXT_LOG: &str = "log/00000000000000000002";
+const LAST_LOG: &str = "log/00000000000000000009";
+const NEW: &str = "s/c/0000000000.00000000000000000001.0000000000";
+const LAST: &str = "s/l/0000000000.00000000000000000001.0000000000";
+const NEVER: &str = "s/i/0000000000.00000000000000000001.0000000000";
+const OLD: [(&str, &str); 4] = [(MANIFEST, "1"), (ONE, "one"), (TWO, "two"), (LOG, "entries")];
 
 /// Batches of each kind, and what they make of [`OLD`].
 fn batches() -> Vec<(Batch, Content)> {
@@ -15,10 +25,10 @@ fn batches() -> Vec<(Batch, Content)> {
         (batch(puts, deletes), content)
     };
     vec![
-        changes(&[("manifest", "2")], &[]),
-        changes(&[("new", "")], &[]),
-        changes(&[], &["log/1", "never-there"]),
-        changes(&[("manifest", "2"), ("segment/2", "2.2"), ("segment/3", ""), ("log/2", "")], &["log/1", "segment/1"]),
+        changes(&[(MANIFEST, "2")], &[]),
+        changes(&[(NEW, "")], &[]),
+        changes(&[], &[LOG, NEVER]),
+        changes(&[(MANIFEST, "2"), (TWO, "2.2"), (THREE, ""), (NEXT_LOG, "")], &[LOG, ONE]),
     ]
 }
 
@@ -32,10 +42,10 @@ fn expect_clean(place: &Place, content: &Content) {
 fn expect_lives_on(place: &Place, mut expected: Content) {
     let store = place.open(RELAXED);
     assert_eq!(content(&store), expected);
-    ready(store.append("segment/1", b" and more")).unwrap();
-    expected.entry("segment/1".into()).or_default().extend(b" and more");
-    let change = batch(&[("manifest", "3"), ("last", "x")], &["log/1"]);
-    expected.remove("log/1");
+    ready(store.append(ONE, b" and more")).unwrap();
+    expected.entry(ONE.into()).or_default().extend(b" and more");
+    let change = batch(&[(MANIFEST, "3"), (LAST, "x")], &[LOG]);
+    expected.remove(LOG);
     expected.extend(change.puts.clone());
     ready(store.commit(change)).unwrap();
     assert_eq!(content(&store), expected);
@@ -110,7 +120,7 @@ fn a_recovery_that_is_cut_off_is_gone_on_with() {
 
 #[test]
 fn an_append_that_is_cut_off_has_added_its_first_bytes() {
-    for (key, before) in [("log/1", "entries"), ("log/2", "")] {
+    for (key, before) in [(LOG, "entries"), (NEXT_LOG, "")] {
         let mut lengths = Vec::new();
         for steps in 0.. {
             let place = Place::with(&OLD);
@@ -142,7 +152,7 @@ fn nothing_is_written_after_a_commit_that_failed_late() {
         let done = ready(store.commit(batch.clone())).is_ok();
         store.folder.watch.stop_after(usize::MAX);
         let found = content(&store);
-        let again = ready(store.append("log/9", b"x"));
+        let again = ready(store.append(LAST_LOG, b"x"));
         if done || found == map(&OLD) && again.is_ok() {
             assert_eq!(again, Ok(()), "after {steps} steps");
         } else {

@@ -7,12 +7,19 @@ use crate::store::{Store, StoreError};
 use std::io;
 use std::path::Path;
 
-const JOURNAL: &str = "thermocline commit 1\nput a\nput b\ndelete c\nend 3\n";
+const A: &str = "b/0000000001.0000000000";
+const B: &str = "b/0000000002.0000000000";
+const C: &str = "b/0000000003.0000000000";
+const JOURNAL: &str = "thermocline commit 1\nput b_0000000001.0000000000\nput b_0000000002.0000000000\ndelete b_0000000003.0000000000\nend 3\n";
+
+fn staged(key: &str) -> String {
+    key.replace('/', "_") + "~"
+}
 
 fn place() -> Place {
-    let place = Place::with(&[("a", "old"), ("c", "old")]);
-    place.put("a~", "new");
-    place.put("b~", "new");
+    let place = Place::with(&[(A, "old"), (C, "old")]);
+    place.put(&staged(A), "new");
+    place.put(&staged(B), "new");
     place
 }
 
@@ -21,21 +28,19 @@ fn a_whole_journal_is_followed_and_a_cut_one_is_not() {
     for length in 0..=JOURNAL.len() {
         let place = place();
         place.put("commit", &JOURNAL[..length]);
-        let expected = if length == JOURNAL.len() {
-            map(&[("a", "new"), ("b", "new")])
-        } else {
-            map(&[("a", "old"), ("c", "old")])
-        };
+        let expected =
+            if length == JOURNAL.len() { map(&[(A, "new"), (B, "new")]) } else { map(&[(A, "old"), (C, "old")]) };
         assert_eq!(place.content(), expected, "cut at {length}, read only");
         assert_eq!(place.files().len(), 5);
         drop(place.open(RELAXED));
-        assert_eq!(place.files(), expected, "cut at {length}");
+        let files = expected.into_iter().map(|(key, value)| (key.replace('/', "_"), value)).collect();
+        assert_eq!(place.files(), files, "cut at {length}");
     }
 }
 
 #[test]
 fn a_journal_of_a_later_version_is_neither_followed_nor_removed() {
-    for journal in [JOURNAL.replace("commit 1", "commit 2"), JOURNAL.replace("put a", "put ../a")] {
+    for journal in [JOURNAL.replace("commit 1", "commit 2"), JOURNAL.replace("put b_", "put ../b_")] {
         let place = place();
         place.put("commit", &journal);
         let files = place.files();
@@ -50,21 +55,34 @@ fn a_journal_of_a_later_version_is_neither_followed_nor_removed() {
 
 #[test]
 fn files_of_others_are_left_alone() {
-    let others = ["Notes.txt", "Notes.txt~", "a_", "x y", "_"];
-    let place = Place::with(&[("a", "1"), ("b/c", "2")]);
+    let others = ["Notes.txt", "Notes.txt~", "_", "a_", "draft.txt~", "photo-1.jpg", "x y"];
+    let place = Place::with(&[(A, "1"), (B, "2")]);
     for other in others {
         place.put(other, "mine");
     }
     std::fs::create_dir(place.0.join("d")).unwrap();
-    assert_eq!(place.content(), map(&[("a", "1"), ("b/c", "2")]));
     let store = place.open(RELAXED);
     assert!(matches!(DirectoryStore::destroy(&place.0), Err(StoreError::Locked { .. })));
-    ready(store.commit(batch(&[], &["a"]))).unwrap();
+    ready(store.commit(batch(&[], &[A]))).unwrap();
     ready(store.close()).unwrap();
-    place.put("a~", "left over");
+    place.put(&staged(A), "left over");
     DirectoryStore::destroy(&place.0).unwrap();
     std::fs::remove_dir(place.0.join("d")).unwrap();
-    assert!(place.files().into_keys().eq(["Notes.txt", "Notes.txt~", "_", "a_", "x y"].map(String::from)));
+    assert!(place.files().into_keys().eq(others.map(String::from)));
+}
+
+/// A file of a name that journals have, in a directory that no index is in.
+#[test]
+fn a_file_that_is_no_journal_is_left_alone() {
+    let place = Place::with(&[]);
+    for text in ["Add the gloss\n", "thermocline is a vector index\nend 0\n", "thermocline commits\n"] {
+        place.put("commit", text);
+        let opened = DirectoryStore::open(&place.0, RELAXED).map(drop);
+        for error in [opened.unwrap_err(), DirectoryStore::destroy(&place.0).unwrap_err()] {
+            assert!(error.to_string().contains("cannot be followed"), "{error}");
+        }
+        assert_eq!(place.files(), map(&[("commit", text)]));
+    }
 }
 
 #[test]
