@@ -39,6 +39,12 @@ impl From<u64> for Id {
     }
 }
 
+impl From<String> for Id {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
 impl From<&str> for Id {
     fn from(text: &str) -> Self {
         Self::Text(text.into())

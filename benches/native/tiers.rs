@@ -111,7 +111,7 @@ impl Measured {
     }
 
     /// From all records warm to all of them cold, in one process; then half of them deleted.
-    fn memory(&self, index: Index, peer_bytes: f64, before: u64) -> Result<Result<(), String>, Error> {
+    fn memory(&self, mut index: Index, peer_bytes: f64, before: u64) -> Result<Result<(), String>, Error> {
         let count = index.len();
         let each = |bytes: usize| bytes as f64 / count as f64;
         let resident = || resident_bytes().saturating_sub(before);
@@ -127,7 +127,8 @@ impl Measured {
         let _ = std::fs::remove_dir_all(&self.path);
         let unread = RefCell::default();
         let store = counted(&self.path, 128 << 10, &unread)?;
-        let stored = block_on(StoredIndex::create(store, index.with_options(config)?))??;
+        index.set_options(config)?;
+        let stored = block_on(StoredIndex::create(store, index))??;
         let demoted = stored.index()?.stats().bytes;
         println!("  demoted: {} bytes by stats(), resident set {}", demoted.total(), resident());
         let search = |query: &[f32], ef| block_on(stored.search(query, SearchOptions::top(K).with_ef(ef)))?;

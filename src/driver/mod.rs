@@ -9,12 +9,14 @@
 //! | `records`    | calls that need records from the store                                      |
 //! | `packing`    | which way to pack blocks pays best on this machine                          |
 //! | `stored`     | an index and the store that keeps it                                        |
+//! | `identity`   | whether it is still that index                                              |
 //! | `write`      | appending to the log, writing checkpoints                                   |
 //!
 //! The core says what is to be read or written, the store does it, and the core is told how that ended. Nothing of an
 //! index is borrowed meanwhile: it is reached through a [`Host`] between two waits.
 
 mod compact;
+mod identity;
 mod open;
 mod packing;
 mod records;
@@ -24,6 +26,8 @@ mod time;
 mod write;
 
 pub(crate) use compact::{Rewrite, compact, complete};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use identity::Identity;
 pub(crate) use open::{create, open};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use records::{carry_out, read_some};

@@ -23,7 +23,8 @@ impl Index {
     pub fn link_slice(&mut self, clock: &impl Clock, budget_ms: f64) -> Result<bool, Error> {
         let started = clock.now_ms();
         while self.link_step()? {
-            if clock.now_ms() - started >= budget_ms {
+            // What is no number is no time.
+            if clock.now_ms() - started >= budget_ms.max(0.0) {
                 return Ok(true);
             }
         }
@@ -39,6 +40,8 @@ impl Index {
         let Some(running) = &self.job else { return Ok(false) };
         let mut units = running.units().max(FIRST_UNITS);
         let mut stage = self.compact_stage();
+        // What is no number is no time.
+        let budget_ms = budget_ms.max(0.0);
         let share_ms = budget_ms * STEP_SHARE;
         let started = clock.now_ms();
         let (mut before, mut left) = (started, budget_ms);

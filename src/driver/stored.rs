@@ -1,5 +1,6 @@
 //! An index and the store that keeps it.
 
+use super::identity::Identity;
 use super::time::{WallClock, expire, has_expired, system_time_ms};
 use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, export, open, read_ahead, with_records};
 use crate::compact::CompactionReport;
@@ -64,6 +65,7 @@ impl Default for OpenOptions {
 pub struct StoredIndex<S> {
     store: S,
     index: RefCell<Index>,
+    identity: Identity,
     now_ms: WallClock,
     stopwatch: Option<fn() -> f64>,
 }
@@ -71,6 +73,7 @@ pub struct StoredIndex<S> {
 impl<S> Host for StoredIndex<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
+        self.identity.check()?;
         expire(&mut index, self.now_ms);
         work(&mut index)
     }
@@ -116,7 +119,13 @@ impl<S: Store> StoredIndex<S> {
 
     async fn open_once(store: S, config: Option<Config>, mode: Mode, now_ms: WallClock) -> Result<Self, Error> {
         let found = open(&store, mode).await?;
-        let around = |store, index| Self { store, index: RefCell::new(index), now_ms, stopwatch: None };
+        let around = |store, index| Self {
+            store,
+            index: RefCell::new(index),
+            identity: Identity::default(),
+            now_ms,
+            stopwatch: None,
+        };
         match (found, config) {
             (Some(index), config) => {
                 let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
@@ -134,9 +143,16 @@ impl<S: Store> StoredIndex<S> {
     /// Puts an index that was in memory, or imported, into a place where there is none.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said.
+    /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said. The index is then dropped: whoever needs it
+    /// still has an export of it.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
-        let stored = Self { store, index: RefCell::new(index), now_ms: system_time_ms, stopwatch: None };
+        let stored = Self {
+            store,
+            index: RefCell::new(index),
+            identity: Identity::default(),
+            now_ms: system_time_ms,
+            stopwatch: None,
+        };
         create(&stored.store, &stored).await?;
         Ok(stored)
     }
@@ -166,7 +182,7 @@ impl<S: Store> StoredIndex<S> {
     /// it already, unless it was lazy.
     ///
     /// # Errors
-    /// What the store said; [`Error::OutOfMemory`].
+    /// What the store said; [`Error::OutOfMemory`]; [`Error::Busy`] while the index is borrowed.
     pub async fn read_ahead(&self) -> Result<(), Error> {
         read_ahead(&self.store, self).await
     }
@@ -174,7 +190,7 @@ impl<S: Store> StoredIndex<S> {
     /// [`Index::search`]. What it needs of records that are in the store only is read, all at once.
     ///
     /// # Errors
-    /// As there, but never [`Error::Cold`]; what the store said.
+    /// As there, but never [`Error::Cold`]; what the store said; [`Error::Busy`] while the index is borrowed.
     pub async fn search(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         with_records(&self.store, self, |index| index.search(query, options.again())).await
     }
@@ -182,7 +198,7 @@ impl<S: Store> StoredIndex<S> {
     /// What `read` makes of the record of this id; none when there is none. It is read from the store if need be.
     ///
     /// # Errors
-    /// As [`Index::get`], but never [`Error::Cold`]; what the store said.
+    /// As [`Index::get`], but never [`Error::Cold`]; what the store said; [`Error::Busy`] while the index is borrowed.
     pub async fn get<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
         with_records(&self.store, self, |index| Ok(index.get(id)?.map(&mut read))).await
     }
@@ -200,9 +216,11 @@ impl<S: Store> StoredIndex<S> {
     /// Changes the index in memory. [`StoredIndex::commit`] makes it durable.
     ///
     /// # Errors
-    /// What `change` says; [`Error::Busy`] while the index is borrowed.
+    /// What `change` says; [`Error::Busy`] while the index is borrowed. [`Error::StoreFailed`] when it has put another index in its place: from
+    /// then on nothing is kept, and the place has what was committed before. An index that is to be kept goes into a place of its own by
+    /// [`StoredIndex::create`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.with(change)
+        self.with(|index| self.identity.watch(index, change))
     }
 
     /// Makes all changes so far durable: they are appended to the log. This and

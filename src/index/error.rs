@@ -10,7 +10,7 @@ use core::fmt;
 /// [`Error::OutOfMemory`] in words.
 pub(crate) const OUT_OF_MEMORY: &str = "out of memory; the index is unchanged";
 
-/// Why a call was refused. Whatever the reason, the index is as it was before the call.
+/// Why a call was refused. Whatever the reason, the index is as it was before the call, or dropped by one that takes it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -80,7 +80,8 @@ pub enum Error {
     },
     /// The call needs records that are in the store only. [`StoredIndex`](crate::StoredIndex) has calls that read them.
     Cold(ReadPlan),
-    /// The call needs the whole graph, and records are not linked into it yet: [`Index::link_step`](crate::Index::link_step).
+    /// The call needs the whole graph, and records are not linked into it yet, or it has not been proven to be one:
+    /// [`Index::link_step`](crate::Index::link_step).
     Unlinked,
     /// Product codes are to be trained first: as soon as there are 1,024 records, by [`Index::link_step`](crate::Index::link_step),
     /// and a little with each insert.

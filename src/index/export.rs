@@ -13,7 +13,8 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]. [`Error::Cold`] when there are records in the store only, [`Error::Unlinked`] when some are not
-    /// in the graph yet, neither unless it was opened lazily; [`Error::Corrupt`] when it has lost some.
+    /// in the graph yet, neither unless it was opened lazily; [`Error::Unlinked`] also of one that was mapped, until it is proven
+    /// ([`Index::link_step`]); [`Error::Corrupt`] when it has lost some.
     pub fn export(&self) -> Result<Vec<u8>, Error> {
         let layout = self.layout()?;
         let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;

@@ -200,7 +200,8 @@ impl Index {
         Some(if self.is_unsettled() { u8::MAX } else { running.job.stage() })
     }
 
-    /// Ends the compaction whose last step said that no work remains, and returns its report. None when there is none.
+    /// Ends the compaction under way, and returns its report; none when there is none. To be called when the last step has said that no
+    /// work remains: before that it ends where it is, as by [`Index::compact_abort`], and the report is of what it has done.
     pub fn compact_finish(&mut self) -> Option<CompactionReport> {
         let running = self.job.take()?;
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();

@@ -151,22 +151,24 @@ impl Index {
         &self.config
     }
 
-    /// The same index with other options. Those that are fixed for its life stay as they are.
+    /// Changes the options. Those that are fixed for the life of an index stay as they are, and so does the seed of one that is stored:
+    /// it is one with the levels that its log draws.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] names the option that is out of range.
-    pub fn with_options(mut self, options: Config) -> Result<Self, Error> {
+    pub fn set_options(&mut self, options: Config) -> Result<(), Error> {
         let options = options.validated()?;
-        let Config { ef_construction, ef, seed, compaction_threshold, max_bytes, .. } = options;
+        let Config { ef_construction, ef, compaction_threshold, max_bytes, .. } = options;
+        let seed = if self.is_stored() { self.config.seed } else { options.seed };
         self.config = Config { ef_construction, ef, seed, compaction_threshold, max_bytes, ..self.config };
-        Ok(self)
+        Ok(())
     }
 
-    /// The same index, opened by somebody who asks for this config. The seed stays: it is one with the levels drawn so far.
-    pub(crate) fn reopened_with(self, asked: Config) -> Result<Self, Error> {
+    /// The same index, opened by somebody who asks for this config.
+    pub(crate) fn reopened_with(mut self, asked: Config) -> Result<Self, Error> {
         self.config.check_fixed(&asked)?;
-        let seed = self.config.seed;
-        self.with_options(Config { seed, ..asked })
+        self.set_options(asked)?;
+        Ok(self)
     }
 
     /// Live records.

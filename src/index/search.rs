@@ -18,7 +18,9 @@ pub struct SearchOptions<'f> {
     pub ef: Option<usize>,
     /// Put the hits into exact order by full-precision distances. Default true; idle where the codes are the vectors.
     pub rerank: bool,
-    /// Which ids may be returned. Called once or twice for an id, and for some that are not returned.
+    /// Which ids may be returned. It must say the same of an id each time: it is asked for some more than once, again when the search is
+    /// made again because records had to be read, and for some that are not returned. It must not use the index that it filters, nor a
+    /// [`SharedIndex`](crate::SharedIndex) of it: that may be waiting for this search to end.
     pub filter: Option<&'f mut dyn FnMut(&Id) -> bool>,
 }
 

@@ -3,7 +3,7 @@
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Clock, Host, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, complete, expire,
+    Clock, Host, Identity, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, complete, expire,
     has_expired, system_time_ms, with_records,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
@@ -34,6 +34,7 @@ pub struct SharedIndex<S = ()> {
 #[derive(Debug)]
 struct Shared<S> {
     index: RwLock<Index>,
+    identity: Identity,
     /// Whoever writes to it has it for that long, so that commits and checkpoints come one after the other.
     store: Mutex<S>,
     now_ms: WallClock,
@@ -69,6 +70,7 @@ impl<S> Shared<S> {
 
 impl<S> Host for Shared<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
+        self.identity.check()?;
         work(&mut self.write())
     }
 
@@ -92,10 +94,10 @@ impl SharedIndex {
 impl<S> SharedIndex<S> {
     fn around(index: Index, store: S, now_ms: WallClock) -> Self {
         let (index, store, stopwatch) = (RwLock::new(index), Mutex::new(store), SystemClock::default());
-        Self { shared: Arc::new(Shared { index, store, now_ms, stopwatch }) }
+        Self { shared: Arc::new(Shared { index, identity: Identity::default(), store, now_ms, stopwatch }) }
     }
 
-    /// Reads the index, together with other readers. Not to be called from within itself or [`SharedIndex::change`]: the
+    /// Reads the index, together with other readers. Not to be called from within itself, [`SharedIndex::change`] or a filter: the
     /// thread would wait for itself.
     pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.shared.read())
@@ -112,9 +114,9 @@ impl<S> SharedIndex<S> {
     /// Changes the index, alone. The shorter it is, the less others wait.
     ///
     /// # Errors
-    /// What `change` says.
+    /// What `change` says. [`Error::StoreFailed`] as [`StoredIndex::change`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.shared.with(change)
+        self.shared.with(|index| self.shared.identity.watch(index, change))
     }
 
     /// [`Index::delete`].
@@ -142,7 +144,7 @@ impl<S> SharedIndex<S> {
     /// failed in another thread, is begun anew.
     ///
     /// # Errors
-    /// As [`Index::compact_step`].
+    /// As [`Index::compact_step`]; [`Error::InvalidOption`] when `slice_ms` is not a number above 0.
     pub fn compact(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
         self.compact_until(slice_ms, || false).map(Option::unwrap_or_default)
     }
@@ -153,6 +155,7 @@ impl<S> SharedIndex<S> {
         slice_ms: f64,
         is_over: impl Fn() -> bool,
     ) -> Result<Option<CompactionReport>, Error> {
+        check_slice(slice_ms)?;
         let clock = SystemClock::default();
         let before = self.change(|index| index.compact_start().map(|()| index.compactions()))?;
         while !is_over() {
@@ -223,7 +226,7 @@ impl<S: Store> SharedIndex<S> {
     /// [`SharedIndex::compact`], brought to its end in the store.
     ///
     /// # Errors
-    /// As [`StoredIndex::compact`].
+    /// As [`StoredIndex::compact`] and [`SharedIndex::compact`].
     pub fn compact_stored(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
         self.compact_both(slice_ms, Rewrite::Worn)
     }
@@ -243,6 +246,7 @@ impl<S: Store> SharedIndex<S> {
     }
 
     fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
+        check_slice(slice_ms)?;
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
         block_on(compact(&*store, &*self.shared, &SystemClock::default(), slice_ms, rewrite))?
     }
@@ -255,6 +259,15 @@ impl<S: Store> SharedIndex<S> {
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
         block_on(checkpoint(&*store, &*self.shared))?
     }
+}
+
+/// A slice is a number of milliseconds above 0.
+pub(super) fn check_slice(slice_ms: f64) -> Result<(), Error> {
+    if slice_ms > 0.0 && slice_ms.is_finite() {
+        return Ok(());
+    }
+    let expected = "milliseconds above 0".to_owned();
+    Err(Error::InvalidOption { option: "sliceMs", expected, received: slice_ms.to_string() })
 }
 
 const _: () = {

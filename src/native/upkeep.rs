@@ -1,6 +1,7 @@
 //! Compaction without being asked for: a thread that looks from time to time whether it would pay.
 
 use super::SharedIndex;
+use super::shared::check_slice;
 use crate::compact::CompactionReport;
 use crate::index::{Error, Index};
 use crate::store::Store;
@@ -25,16 +26,11 @@ impl Default for UpkeepOptions {
 
 impl UpkeepOptions {
     fn check(self) -> Result<(), Error> {
-        let refuse = |option, expected: &str, received| {
-            Err(Error::InvalidOption { option, expected: expected.to_owned(), received })
-        };
         if self.interval.is_zero() {
-            return refuse("interval", "more than nothing", format!("{:?}", self.interval));
+            let (expected, received) = ("more than nothing".to_owned(), format!("{:?}", self.interval));
+            return Err(Error::InvalidOption { option: "interval", expected, received });
         }
-        if !(self.slice_ms > 0.0 && self.slice_ms.is_finite()) {
-            return refuse("sliceMs", "milliseconds above 0", self.slice_ms.to_string());
-        }
-        Ok(())
+        check_slice(self.slice_ms)
     }
 }
 

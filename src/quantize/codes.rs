@@ -44,6 +44,12 @@ impl Quantization {
     }
 }
 
+impl core::fmt::Display for Quantization {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The codes of an index.
 #[derive(Debug)]
 pub(crate) enum Codes {

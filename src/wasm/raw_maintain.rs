@@ -106,8 +106,9 @@ impl RawIndex {
             }
             .into());
         };
-        let index = Index::import_from(array)?;
+        let mut index = Index::import_from(array)?;
         let config = options::merged(*index.config(), options)?;
-        Self::around(index.with_options(config)?)
+        index.set_options(config)?;
+        Self::around(index)
     }
 }

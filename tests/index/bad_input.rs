@@ -219,8 +219,9 @@ fn options_out_of_range() {
             assert!(expected.contains(range), "{error}");
             assert_eq!(error.code(), "INVALID_OPTION");
             if name != "dimensions" && name != "m" {
-                let index = Index::new(Config::new(3)).unwrap();
-                assert_eq!(index.with_options(change(Config::new(3), value)).unwrap_err(), error);
+                let mut index = Index::new(Config::new(3)).unwrap();
+                assert_eq!(index.set_options(change(Config::new(3), value)).unwrap_err(), error);
+                assert_eq!(*index.config(), Config::new(3));
             }
         }
     }
@@ -248,12 +249,12 @@ fn options_at_the_edges_are_taken() {
 
 #[test]
 fn options_that_are_fixed_stay() {
-    let index = populated(Metric::Dot, Quantization::None);
+    let mut index = populated(Metric::Dot, Quantization::None);
     let (before, bytes) = (*index.config(), index.export().unwrap());
     let other = Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, m: 8, ..Config::new(3) };
-    let index = index.with_options(other).unwrap();
+    index.set_options(other).unwrap();
     assert_eq!(*index.config(), Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, ..before });
-    let index = index.with_options(before).unwrap();
+    index.set_options(before).unwrap();
     assert!(index.export().unwrap() == bytes);
 }
 

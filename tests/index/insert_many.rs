@@ -201,7 +201,8 @@ fn one_bad_record_and_none_is_in() {
         let vector = rng.vector(DIMENSIONS);
         let record = NewRecord { payload: Some(Payload::Bytes(&payload)), ..NewRecord::new(&vector) };
         let limited = Config { max_bytes: Some(400_000), ..config };
-        let mut index = Index::import(&before).unwrap().with_options(limited).unwrap();
+        let mut index = Index::import(&before).unwrap();
+        index.set_options(limited).unwrap();
         assert_eq!(index.insert_many(&vec![record.clone(); 1000]), Err(Error::OutOfMemory));
         assert!(index.export().unwrap() == before, "there is no room for all of them");
         index.insert_many(&vec![record; 50]).unwrap();

@@ -112,13 +112,14 @@ fn demoted() {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("resident-{}", std::process::id()));
     let options = StoreOptions { durability: Durability::Relaxed, ..Default::default() };
     let store = DirectoryStore::open(&place, options).unwrap();
-    let index = filled();
+    let mut index = filled();
     let bytes = index.stats().bytes;
     let before = (bytes.total(), resident_bytes());
     // Room for what is always held, for each record's place, and for a few blocks.
     let budget = bytes.codes + bytes.graph + bytes.ids + 8 * RECORDS + (2 << 20);
     let config = Config { max_bytes: Some(budget), ..*index.config() };
-    let stored = block_on(StoredIndex::create(store, index.with_options(config).unwrap())).unwrap().unwrap();
+    index.set_options(config).unwrap();
+    let stored = block_on(StoredIndex::create(store, index)).unwrap().unwrap();
     assert_gone(before, (stored.index().unwrap().stats().bytes.total(), resident_bytes()), LEAST_GONE_BYTES);
     // Blocks that are read and given up again leave nothing behind either.
     for number in 0..RECORDS as u64 {

@@ -288,3 +288,14 @@ fn erasing_beside_compactions_leaves_nothing() {
     });
     assert!(index.read(|index| index.check().unwrap().ok));
 }
+
+/// A slice that is no number was the whole compaction.
+#[test]
+fn a_slice_is_a_number_of_milliseconds() {
+    let shared = SharedIndex::new(Index::new(Config::new(3)).unwrap());
+    for slice_ms in [f64::NAN, 0.0, -1.0, f64::INFINITY] {
+        let error = shared.compact(slice_ms).unwrap_err();
+        assert!(error.code() == "INVALID_OPTION" && error.to_string().contains("sliceMs"), "{error}");
+    }
+    assert!(shared.compact(4.0).is_ok());
+}

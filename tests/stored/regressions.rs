@@ -27,6 +27,42 @@ fn ids(place: &MemoryStore) -> Vec<String> {
     ids
 }
 
+/// A backup put in the place of a stored index was committed without an error, and kept nowhere.
+#[test]
+fn an_index_in_the_place_of_the_stored_one_is_no_index_of_the_store() {
+    let place = MemoryStore::default();
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    stored.change(|index| index.insert_with_id("kept", &[1.0, 2.0, 3.0], None)).unwrap();
+    now(stored.commit()).unwrap();
+    let replaced = stored.change(|index| {
+        *index = Index::new(Config::new(3))?;
+        index.insert_with_id("backup", &[1.0, 2.0, 3.0], None)
+    });
+    let failed = |error: Error| {
+        assert!(error.code() == "STORE_FAILED" && error.to_string().contains("in the place of"), "{error}")
+    };
+    failed(replaced.unwrap_err());
+    failed(stored.change(|index| index.insert(&[1.0, 2.0, 3.0], None)).unwrap_err());
+    failed(now(stored.commit()).unwrap_err());
+    failed(now(stored.checkpoint()).unwrap_err());
+    failed(now(stored.close()).unwrap_err());
+    assert_eq!(ids(&place), ["kept"]);
+}
+
+/// The options of an index that is open in a store can be changed, but for the seed, by which its log draws levels.
+#[test]
+fn options_of_a_stored_index_change_while_it_is_open() {
+    let place = MemoryStore::default();
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    let seed = Config::new(3).seed;
+    stored.change(|index| index.set_options(Config { ef: 7, seed: 9, ..*index.config() })).unwrap();
+    assert_eq!((stored.index().unwrap().config().ef, stored.index().unwrap().config().seed), (7, seed));
+    now(stored.checkpoint()).unwrap();
+    now(stored.close()).unwrap();
+    let again = now(StoredIndex::open(place, OpenOptions::default())).unwrap();
+    assert_eq!((again.index().unwrap().config().ef, again.index().unwrap().config().seed), (7, seed));
+}
+
 /// The store took the checkpoint and said that it did not. What is committed then goes where the checkpoint looks.
 #[test]
 fn a_change_after_a_checkpoint_that_only_seemed_to_fail_is_kept() {
