@@ -1,9 +1,9 @@
 // A stored index at work. Changes are in memory at once; here they are brought into the store:
 //
-//  1. whoever made a change waits for a commit that begins after it; all who wait share that commit
+//  1. whoever made a change waits for a commit that begins after it; all who wait share that commit. Rows or ids of one call are one
+//     change, some hundreds at a time: their frame of the log is open from slice to slice, and meanwhile no commit begins and no
+//     checkpoint is made (the lock)
 //  2. when the log has grown enough, a checkpoint is made in idle time
-//     rows of one call are one change to it, some hundreds at a time: their frame of the log is open from slice to slice, and meanwhile
-//     no commit begins and no checkpoint is made (the lock)
 //  3. one at a time: commits and checkpoints stand in one queue
 //  4. records that are in the store only are read when a call needs them, and without a budget in idle time
 //  5. what opening has found in logs is linked into the graph in idle time, and all of it before a checkpoint
