@@ -67,7 +67,7 @@ pub(crate) struct NewNode {
 }
 
 /// A search for neighbours is three quarters of `ef_construction` wide, for a sixth of the building time: among 100,000 records, queries
-/// then measure 2 % more distances at recall .99, and fewer than one more in a hundred at .95 (docs/BENCHMARKS.md). Ending by the growth of
+/// then measure 2 % more distances at recall .99, and 1 % more at .95 (docs/BENCHMARKS.md). Ending by the growth of
 /// distances, as queries do, costs more recall for as much time: among near neighbours it ends before any farther ones are found.
 fn width(ef_construction: usize) -> usize {
     (ef_construction - ef_construction / 4).max(ef_construction.min(FEWEST))
