@@ -5,12 +5,9 @@ import { booleanOf, checkAborted, checkIdLength, fail, functionOf, msOf, options
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
 import { encodePayload, type Encoded } from "./payload.js";
-import { Slice } from "./turn.js";
+import { Slice, SLICE_MS } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
-
-/** Long enough to waste little on turns, short enough for a page to draw. */
-export const SLICE_MS = 8;
 
 /** A row that the core can take; its values may still be refused there. */
 export interface Ready {

@@ -3,11 +3,11 @@ import type { Ready } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
 import type { Id } from "./types.js";
 
-/** So many rows, or those with so many bytes, are one change. Until it ends, others wait for their commits. */
-const MOST_TOGETHER = 500;
+/** So many rows, or those with so many bytes, are one change, and so many ids. Until it ends, others wait for their commits. */
+export const MOST_TOGETHER = 500;
 const MOST_BYTES = 1 << 21;
-/** A call of no more rows, with no more bytes, waits for no checkpoint. */
-const FEW = 25;
+/** A call of no more rows, with no more bytes, waits for no checkpoint; nor does one of no more ids. */
+export const FEW = 25;
 const FEW_BYTES = 1 << 16;
 
 /** Rows on their way in. */

@@ -11,6 +11,7 @@
 //  7. moving into another instance commits, makes a checkpoint and opens the store once more
 //  8. closing commits, makes a checkpoint that is due, closes the store and gives the place back
 import { unlessAborted } from "./abort.js";
+import { deleteTogether, type Deleting } from "./delete-together.js";
 import { ThermoclineError } from "./errors.js";
 import { checkAborted } from "./guard.js";
 import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
@@ -250,6 +251,11 @@ export class Keeper {
   /** See insert-together.ts, which is in the script of stored indexes as this is. */
   insert(rows: Inserting): Promise<void> {
     return insertTogether(this, rows);
+  }
+
+  /** The same of delete-together.ts. */
+  delete(ids: Deleting): Promise<void> {
+    return deleteTogether(this, ids);
   }
 
   /** Resolves once all commits and checkpoints so far have ended. */

@@ -39,6 +39,9 @@ export async function awake<T>(run: () => Promise<T>): Promise<T> {
 /** So much is overwritten between two looks at the clock. */
 const OVERWRITTEN_BYTES = 1 << 22;
 
+/** Long enough to waste little on turns, short enough for a page to draw: a slice of a call with many rows, ids or queries. */
+export const SLICE_MS = 8;
+
 /** Holds the thread for about `sliceMs` at a time. */
 export class Slice {
   #end: number;

@@ -1,3 +1,4 @@
+import { deleteMany } from "./delete-many.js";
 import { booleanOf, checkIdLength, fail, msOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
@@ -8,7 +9,7 @@ import { destroyed, imported, inMemory, moved, opened, type Moved, type Opened }
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import { searchMany } from "./search-many.js";
-import { Slice, nextTurn } from "./turn.js";
+import { nextTurn } from "./turn.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
@@ -155,15 +156,7 @@ export class VectorIndex implements AsyncDisposable {
    * id meanwhile) is a change up to there.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
-    try {
-      return await insertMany(this.#handle, this.#keeper, this.#dimensions, rows, options);
-    } finally {
-      if (this.#handle.isOpen) {
-        this.#maintenance.touched();
-        // After a failure as well: what went in before it stays. Whoever waits, waits in insertMany.
-        void this.#keeper?.committed().catch(() => {});
-      }
-    }
+    return this.#ended(insertMany(this.#handle, this.#keeper, this.#dimensions, rows, options));
   }
 
   /**
@@ -265,31 +258,7 @@ export class VectorIndex implements AsyncDisposable {
    * change, as rows of `insertMany`.
    */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
-    this.#handle.checkOpen();
-    if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
-    const all = [...ids];
-    const slice = new Slice(8);
-    let deleted = 0;
-    for (const id of all) {
-      checkIdLength(id);
-      this.#handle.call((raw) => raw.checkId(id));
-      if (slice.over) await slice.next();
-    }
-    let at = 0;
-    const some = async (): Promise<void> => {
-      do {
-        // No change of a stored index meets one that moves.
-        while (this.#handle.isMoving) await this.#handle.still();
-        if (this.#handle.change((raw) => raw.delete(all[at]!))) deleted += 1;
-        if (slice.over) await slice.next();
-      } while (++at % 500 && at < all.length);
-    };
-    // Few are deleted at once, so that what is called next finds them gone.
-    const few = (): void => all.forEach((id) => void (this.#handle.change((raw) => raw.delete(id)) && (deleted += 1)));
-    if (all.length > 25 || !this.#keeper?.atOnce(few)) while (at < all.length) await (this.#keeper ? this.#keeper.together(some) : some());
-    this.#maintenance.touched();
-    if (this.#keeper) await this.#keeper.committed();
-    return deleted;
+    return this.#ended(deleteMany(this.#handle, this.#keeper, ids));
   }
 
   /** Deletes everything. Numbers given out before are not given out again. */
@@ -463,6 +432,19 @@ export class VectorIndex implements AsyncDisposable {
     await this.#moving?.catch(() => {});
     await (await this.#move()).overwritten;
     await this.#overwriting;
+  }
+
+  /** What a call comes to that makes many changes. Where it fails, those before that stay: they are stored as well. */
+  async #ended<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } finally {
+      if (this.#handle.isOpen) {
+        this.#maintenance.touched();
+        // Whoever waits, waits in the call.
+        void this.#keeper?.committed().catch(() => {});
+      }
+    }
   }
 
   #put<T>(

@@ -1,9 +1,9 @@
 // As ../insert-many.ts, with the links of many records planned at once by all threads. Rows that stream in, or take the places of
 // others, go in one after the other, as there.
 import { booleanOf, checkAborted, functionOf, optionsOf, signalOf } from "../guard.js";
-import { batchOf, checker, insertMany as oneAfterTheOther, naming, ready, SLICE_MS, type Batch, type Ready, type Rows } from "../insert-many.js";
+import { batchOf, checker, insertMany as oneAfterTheOther, naming, ready, type Batch, type Ready, type Rows } from "../insert-many.js";
 import type { Keeper } from "../keeper.js";
-import { Slice } from "../turn.js";
+import { Slice, SLICE_MS } from "../turn.js";
 import type { Id, InsertManyOptions, Row } from "../types.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";

@@ -1,0 +1,32 @@
+// deleteMany, in slices. All ids are checked before the first record goes, so that a bad one changes nothing.
+import { checkIdLength, wrong } from "./guard.js";
+import type { Handle } from "./handle.js";
+import type { Keeper } from "./keeper.js";
+import { Slice, SLICE_MS } from "./turn.js";
+import type { Id } from "./types.js";
+
+/** Deletes the records that have these ids, and waits until that is stored; how many there were. */
+export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids: Iterable<Id>): Promise<number> {
+  handle.checkOpen();
+  if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
+  const all = [...ids];
+  const slice = new Slice(SLICE_MS);
+  let deleted = 0;
+  // Without a pause unless the slice is over: what is called next should find few ids gone.
+  for (const id of all) {
+    checkIdLength(id);
+    handle.call((raw) => raw.checkId(id));
+    if (slice.over) await slice.next();
+  }
+  const remove = (id: Id): void => {
+    if (handle.change((raw) => raw.delete(id))) deleted += 1;
+  };
+  const removeSome = async (some: readonly Id[]): Promise<void> => {
+    for (const id of some) {
+      remove(id);
+      if (slice.over) await slice.next();
+    }
+  };
+  await (keeper ? keeper.delete({ ids: all, remove, removeSome }) : removeSome(all));
+  return deleted;
+}
