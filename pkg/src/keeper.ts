@@ -19,7 +19,8 @@ import { insertTogether, type Inserting } from "./insert-together.js";
 import { Lock } from "./lock.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
-import { nextTurn, whenIdle } from "./turn.js";
+import { Queries } from "./search-cold.js";
+import { nextTurn, whenIdle, type Slice } from "./turn.js";
 
 /** A page that is never idle makes its checkpoints all the same. */
 const LATEST_MS = 2000;
@@ -256,6 +257,11 @@ export class Keeper {
   /** The same of delete-together.ts. */
   delete(ids: Deleting): Promise<void> {
     return deleteTogether(this, ids);
+  }
+
+  /** And of search-cold.ts. */
+  queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => void): Queries {
+    return new Queries(total, slice, answer);
   }
 
   /** Resolves once all commits and checkpoints so far have ended. */

@@ -221,7 +221,7 @@ export class VectorIndex implements AsyncDisposable {
    * stay as they are until it ends. DIMENSION_MISMATCH or INVALID_VECTOR, INVALID_OPTION, ABORTED; and then there is no answer at all.
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
-    return searchMany(this.#handle, (use, signal) => this.#searching(use, signal), this.#dimensions, queries, options);
+    return searchMany(this.#handle, this.#keeper, (use, signal) => this.#searching(use, signal), this.#dimensions, queries, options);
   }
 
   /** The record under this id, or undefined. O(1), and one read if it is in the store only. INVALID_ID; CORRUPT when the store has lost it. */

@@ -1,7 +1,7 @@
 // As ../search-many.ts, with many queries at once by all threads.
 import { checkAborted } from "../guard.js";
-import { checkedOptions, gathered, hitsAt, SLICE_MS, vectorsOf, type Reading } from "../search-many.js";
-import { Slice } from "../turn.js";
+import { Answers, checkedOptions, vectorsOf, type Reading } from "../search-many.js";
+import { Slice, SLICE_MS } from "../turn.js";
 import type { ManyHits, SearchManyOptions, Vector } from "../types.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
@@ -13,38 +13,36 @@ const LEAST = 8;
 /** Room for the hits of a call is kept, so they should be no more than these. */
 const MOST_HITS = 1 << 16;
 
-export async function searchMany(handle: Handle, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
+export async function searchMany(
+  handle: Handle, _keeper: undefined, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions,
+): Promise<ManyHits> {
   handle.checkOpen();
   const { k, ef, rerank, onProgress, signal } = checkedOptions(options);
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
-  const ids: (number | string)[][] = [];
-  const distances: Float32Array[] = [];
+  const answers = new Answers();
+  let done = 0;
   const slice = new Slice(SLICE_MS);
   const together = Math.max(LEAST, Math.min(TOGETHER, Math.floor(MOST_HITS / (k ?? 1))));
 
   const answerSome = (raw: RawIndex): void => {
     do {
-      const some = vectors.slice(ids.length, ids.length + together);
+      const some = vectors.slice(done, done + together);
       let at = handle.searchMany(raw, some, dimensions, k, ef, rerank);
       const { doubles } = handle;
-      for (let i = 0; i < some.length; i++) {
-        const [own, away] = hitsAt(raw, doubles, at);
-        at += 1 + 3 * own.length;
-        ids.push(own);
-        distances.push(away);
-      }
-    } while (ids.length < total && !slice.over);
+      for (let i = 0; i < some.length; i++) at = answers.add(raw, doubles, at);
+      done += some.length;
+    } while (done < total && !slice.over);
   };
 
-  while (ids.length < total) {
+  while (done < total) {
     await reading((raw) => answerSome(raw as RawIndex));
-    onProgress?.({ done: ids.length, total, phase: "search" });
-    if (ids.length < total) {
+    onProgress?.({ done, total, phase: "search" });
+    if (done < total) {
       await slice.next();
       handle.checkOpen();
       checkAborted(signal);
     }
   }
-  return gathered(ids, distances);
+  return answers.hits();
 }
