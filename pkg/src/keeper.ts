@@ -458,8 +458,8 @@ export class Keeper {
   }
 
   async #commit(kept = () => {}): Promise<void> {
-    // Not while a change is half made that others, who have come since it began, wait for as well.
-    await this.#lock.take();
+    // Not while a change is half made that others, who have come since it began, wait for as well; but before the next one.
+    await this.#lock.take(true);
     this.#lock.give();
     await this.#append();
     kept();

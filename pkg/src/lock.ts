@@ -1,12 +1,12 @@
-// A lock for what takes turns, in the order in which they ask.
+// A lock for what takes turns: in the order in which they ask, but for those that go first.
 
 export class Lock {
   #held = false;
   readonly #waiting: (() => void)[] = [];
 
   /** Undefined when it is had at once, and else what resolves when it is. Whoever has it must give it back. */
-  take(): Promise<void> | undefined {
-    if (this.#held) return new Promise((resolve) => void this.#waiting.push(resolve));
+  take(goesFirst = false): Promise<void> | undefined {
+    if (this.#held) return new Promise((resolve) => void (goesFirst ? this.#waiting.unshift(resolve) : this.#waiting.push(resolve)));
     this.#held = true;
     return undefined;
   }

@@ -83,7 +83,9 @@ for (const [file, says] of Object.entries(STORE_FILES)) {
       `);
       assert.equal(count("thermocline.wasm"), 1);
       for (const name of Object.keys(STORE_FILES)) assert.equal(count(name), 0, name);
-      await page.route(`**/${file}`, (route) => route.abort(), { times: 1 });
+      // The route stays: a request that is under way while the last one is taken away is never told of.
+      let aborted = false;
+      await page.route(`**/${file}`, (route) => (aborted ? route.continue() : ((aborted = true), route.abort())));
       const [isOurs, code, message] = await called(`
         return VectorIndex.open("kept", { dimensions: 2 }).catch((error) => [error instanceof ThermoclineError, error.code, error.message]);
       `);

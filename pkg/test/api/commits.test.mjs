@@ -177,6 +177,18 @@ test("what is changed beside a call of insertMany is stored when it is acknowled
   await reopened(store, (again) => whole(again, size + 4));
 });
 
+test("one row is acknowledged beside calls of many that follow one another", async () => {
+  const { index, store } = await stored();
+  let ended = 0;
+  const many = Array.from({ length: 6 }, () => index.insertMany(vectors.slice(0, 500).map((vector) => ({ vector }))).then(() => (ended += 1)));
+  await index.insertWithId("beside", vectors[0]);
+  assert.ok(ended < 3, `after ${ended} of them`);
+  await reopenedCopy(store, async (copy) => assert.ok(await copy.has("beside")));
+  await Promise.all(many);
+  await whole(index, 3001);
+  await index.close();
+});
+
 test("rows that wait for a checkpoint that hangs can be aborted, and closing ends their wait", async () => {
   const { index, store } = await stored();
   await index.insertMany(vectors.map((vector) => ({ vector, payload: new Uint8Array(2000) })));
