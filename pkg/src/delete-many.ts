@@ -2,7 +2,7 @@
 import { checkIdLength, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
-import { Slice, SLICE_MS } from "./turn.js";
+import { FEW, Slice, SLICE_MS } from "./turn.js";
 import type { Id } from "./types.js";
 
 /** Deletes the records that have these ids, and waits until that is stored; how many there were. */
@@ -12,11 +12,11 @@ export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids
   const all = [...ids];
   const slice = new Slice(SLICE_MS);
   let deleted = 0;
-  // Without a pause unless the slice is over: what is called next should find few ids gone.
+  const isOver = (): boolean => all.length > FEW && slice.over;
   for (const id of all) {
     checkIdLength(id);
     handle.call((raw) => raw.checkId(id));
-    if (slice.over) await slice.next();
+    if (isOver()) await slice.next();
   }
   const remove = (id: Id): void => {
     if (handle.change((raw) => raw.delete(id))) deleted += 1;
@@ -24,7 +24,7 @@ export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids
   const removeSome = async (some: readonly Id[]): Promise<void> => {
     for (const id of some) {
       remove(id);
-      if (slice.over) await slice.next();
+      if (isOver()) await slice.next();
     }
   };
   await (keeper ? keeper.delete({ ids: all, remove, removeSome }) : removeSome(all));

@@ -5,7 +5,7 @@ import { booleanOf, checkAborted, checkIdLength, fail, functionOf, msOf, options
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
 import { encodePayload, type Encoded } from "./payload.js";
-import { Slice, SLICE_MS } from "./turn.js";
+import { FEW, Slice, SLICE_MS } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
 
@@ -78,19 +78,19 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
     const { length } = batch;
     const read = (i: number): Ready => naming(i, () => ready(batch.row(i), dimensions));
     const check = checker(handle, upsert);
+    const pause = (): Promise<void> | undefined => (length > FEW ? turn(ids.length, length) : undefined);
     for (let i = 0; i < length; i++) {
       const row = read(i);
       naming(i, () => check(row));
-      const pause = turn(0, length);
-      if (pause) await pause;
+      const paused = pause();
+      if (paused) await paused;
     }
     handle.call((raw) => raw.reserve(length));
     if (keeper) await keeper.insert({ ids, length, read, put, turn: () => turn(ids.length, length), signal });
     while (ids.length < length) {
-      while (handle.isMoving) await handle.still();
       put(read(ids.length));
-      const pause = turn(ids.length, length);
-      if (pause) await pause;
+      const paused = pause();
+      if (paused) await paused;
     }
   }
   onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });

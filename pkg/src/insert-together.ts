@@ -1,13 +1,13 @@
 // insertMany into a stored index: up to 500 rows are one change, of which a crash leaves all or none.
 import type { Ready } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
+import { FEW } from "./turn.js";
 import type { Id } from "./types.js";
 
 /** So many rows, or those with so many bytes, are one change, and so many ids. Until it ends, others wait for their commits. */
 export const MOST_TOGETHER = 500;
 const MOST_BYTES = 1 << 21;
-/** A call of no more rows, with no more bytes, waits for no checkpoint; nor does one of no more ids. */
-export const FEW = 25;
+/** A call of few rows with no more bytes waits for no checkpoint, nor for others on their way in. */
 const FEW_BYTES = 1 << 16;
 
 /** Rows on their way in. */
@@ -46,7 +46,10 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
     // Read before: a caller's row may call the index.
     const few = length - from > FEW ? [] : Array.from({ length: length - from }, (_, i) => read(from + i));
     const isFew = few.length > 0 && few.reduce((bytes, row) => bytes + bytesOf(row), 0) <= FEW_BYTES;
-    if (!isFew || !keeper.atOnce(() => void few.every(wasPut))) {
+    if (isFew) {
+      const waiting = keeper.atOnce(() => void few.every(wasPut), signal);
+      if (waiting) await waiting;
+    } else {
       await keeper.together(async () => {
         for (let bytes = 0; ids.length < upto && bytes < MOST_BYTES; ) {
           const row = read(ids.length);

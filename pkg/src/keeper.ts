@@ -234,19 +234,20 @@ export class Keeper {
 
   /**
    * The same for few changes, which are made at once, without a pause, so that what is called next finds them. Within a longer one they are
-   * part of that. False, and nothing happens, while the index is moving.
+   * part of that. While the index is moving they wait as a single change does, in the order of the calls; ABORTED when the signal fires before.
    */
-  atOnce(change: () => void): boolean {
+  atOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
     const handle = this.#handle;
-    if (handle.isMoving) return false;
-    const raw = handle.change((raw) => raw);
-    if (!this.#holding) raw.hold(true);
-    try {
-      change();
-    } finally {
-      if (!this.#holding && !handle.hasFailed) raw.hold(false);
-    }
-    return true;
+    const made = handle.changeLater((raw) => {
+      if (signal?.aborted) return;
+      if (!this.#holding) raw.hold(true);
+      try {
+        change();
+      } finally {
+        if (!this.#holding && !handle.hasFailed) raw.hold(false);
+      }
+    });
+    return made && unlessAborted(signal, this.#orLate(made));
   }
 
   /** See insert-together.ts, which is in the script of stored indexes as this is. */

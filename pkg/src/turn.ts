@@ -41,6 +41,8 @@ const OVERWRITTEN_BYTES = 1 << 22;
 
 /** Long enough to waste little on turns, short enough for a page to draw: a slice of a call with many rows, ids or queries. */
 export const SLICE_MS = 8;
+/** A call of no more rows, or ids, goes on without a pause, so that what is called next finds all of it. */
+export const FEW = 25;
 
 /** Holds the thread for about `sliceMs` at a time. */
 export class Slice {

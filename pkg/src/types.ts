@@ -14,7 +14,7 @@ export type Vector = Float32Array | readonly number[];
 /**
  * What a record carries beside its vector: anything JSON can carry, or raw bytes; it comes back as it was given. What
  * JSON would lose (functions, symbols, bigints, cycles, NaN, maps, regular expressions, errors, typed arrays inside an object) is
- * INVALID_OPTION. As in JSON, members that are undefined are left out, an object with a `toJSON` (a Date) is what that gives, and one
+ * INVALID_OPTION. As in JSON, members that are undefined are left out, -0 is 0, an object with a `toJSON` (a Date) is what that gives, and one
  * of a class of your own, unless it has a tag (`Symbol.toStringTag`), is its members.
  */
 export type Payload = Uint8Array | { readonly [key: string]: unknown } | readonly unknown[] | string | number | boolean | null;

@@ -25,7 +25,7 @@ const made = /* @__PURE__ */ new WeakSet<Opened>();
  * A vector index in a WebAssembly instance of its own: records with stable ids, approximate nearest neighbours by HNSW.
  *
  * Every failure is a ThermoclineError, as a rejection from what returns a promise and thrown by the rest; after one the
- * index is as it was before the call. After `close` every call and every property is CLOSED.
+ * index is as it was before the call. What your own objects throw while they are read (getters, iterators, filters) comes back as it is. After `close` every call and every property is CLOSED.
  *
  * Of an index in a store, a change is seen by searches at once, and its promise resolves when it is in the store: from then on
  * it outlives the end of the process. Changes that are made together are stored together. When storing one fails, all who wait
@@ -106,7 +106,8 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds a record under the next number that was never used, and returns that number. O(log size), holds the thread meanwhile.
+   * Adds a record under the next number that was never used, and returns that number; INVALID_ID when 2^53 - 1 has been an id. O(log size),
+   * holds the thread meanwhile.
    *
    * With `ttlMs` it expires when so many milliseconds have passed, by the clock of the device, also while the index is closed.
    * From then on it counts as deleted. What has expired leaves at the next call of any kind, which takes as long as deleting it.
@@ -152,7 +153,8 @@ export class VectorIndex implements AsyncDisposable {
    * After ABORTED what was inserted stays.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, are one change: after a crash all of them are there or none.
-   * More are so many at a time, in their order. A call of more than 25 waits where others are on their way in, or a checkpoint is written. What an error ends in the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an
+   * More are so many at a time, in their order. Up to 25 (64 KB) go in without a pause, before whatever is called next; a call of
+   * more waits where others are on their way in, or a checkpoint is written, and calls after it may come first. What an error ends in the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an
    * id meanwhile) is a change up to there.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {

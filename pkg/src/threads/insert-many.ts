@@ -35,7 +35,6 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
   handle.call((raw) => raw.reserve(total));
   const ids: Id[] = [];
   while (ids.length < total) {
-    while (handle.isMoving) await handle.still();
     ids.push(...insertSome(handle, batch, ids.length, dimensions));
     if (slice.over && ids.length < total) {
       onProgress?.({ done: ids.length, total, phase: "insert" });

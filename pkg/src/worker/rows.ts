@@ -23,7 +23,9 @@ export function checkId(id: unknown): void {
 export function sentRows(rows: Iterable<Row> | FlatRows, dimensions: number): SentRows {
   const batch = batchOf(rows, dimensions);
   const isFlat = !(Symbol.iterator in rows);
-  const gathered = new Gathered(dimensions, batch.length, isFlat ? new Float32Array((rows as FlatRows).vectors) : undefined);
+  // Of an array whose bytes have been given away none are left, and it cannot be copied.
+  const flat = isFlat && batch.length > 0 ? new Float32Array((rows as FlatRows).vectors) : undefined;
+  const gathered = new Gathered(dimensions, batch.length, flat);
   for (let i = 0; i < batch.length; i++) naming(i, () => gathered.add(batch.row(i)));
   return gathered.sent();
 }

@@ -230,6 +230,22 @@ test("a few rows, or ids, go in at once while a checkpoint is written, and what 
   await index.close();
 });
 
+test("a few rows go in before what is called next, however long it takes to read them", async () => {
+  const { index, store } = await stored();
+  const slow = {
+    id: "a",
+    get vector() {
+      for (const end = performance.now() + 10; performance.now() < end; );
+      return vectors[0];
+    },
+  };
+  const many = index.insertMany([slow, { id: "b", vector: vectors[1], payload: "old" }], { upsert: true });
+  const one = index.upsert("b", vectors[2], "new");
+  await Promise.all([many, one]);
+  await reopenedCopy(store, async (copy) => assert.equal((await copy.get("b")).payload, "new"));
+  await index.close();
+});
+
 test("a call that the end of the index overtakes is CLOSED", async () => {
   const { index } = await stored();
   await index.insertMany(vectors.map((vector) => ({ vector, ttlMs: 20 })));

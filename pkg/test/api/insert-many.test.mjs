@@ -87,6 +87,9 @@ test("flat rows whose parts do not fit together", async () => {
     await fails("INVALID_OPTION", () => index.insertMany({ vectors, ...parts }), /ids|payloads/);
   }
   await fails("INVALID_OPTION", () => index.insertMany({ vectors: [1, 2] }), /vectors/);
+  // Its bytes have been given away, and it has no values.
+  structuredClone(vectors, { transfer: [vectors.buffer] });
+  assert.deepEqual(await index.insertMany({ vectors }), []);
   await whole(index, 0);
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, flat, pause, rowsOf, whole } from "./helpers.mjs";
+import { fails, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
 import { KINDS, MapStore } from "./places.mjs";
 
 const DIMENSIONS = 32;
@@ -98,6 +98,46 @@ test("changes that come meanwhile wait for it, in their order, and are stored; s
   await seen.close();
   await index.close();
   assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+});
+
+test("few rows and ids keep their place among the calls that wait for it", async () => {
+  const { index, store } = await small();
+  let open;
+  const reached = new Promise((resolve) => {
+    store.before = (call) => {
+      if (call !== "list") return;
+      store.before = () => {};
+      return new Promise((go) => resolve((open = go)));
+    };
+  });
+  const reloading = index.reload();
+  await reached;
+  const aborting = new AbortController();
+  const order = [];
+  const called = (name, call) => call.then((value) => order.push([name, value]), ({ code }) => order.push([name, code]));
+  const all = [
+    called("many", index.insertMany([{ id: "a", vector: vectors[200], payload: "old" }], { upsert: true })),
+    called("one", index.upsert("a", vectors[201], "new")),
+    called("again", index.insertWithId("a", vectors[202])),
+    called("some", index.deleteMany(["r1", "r2"])),
+    called("none", index.delete("r1")),
+    called("aborted", index.insertMany([{ id: "b", vector: vectors[203] }], { signal: aborting.signal })),
+  ];
+  aborting.abort();
+  await until(() => order.length > 0);
+  assert.deepEqual(order, [["aborted", "ABORTED"]]);
+  open();
+  await reloading;
+  await Promise.all(all);
+  const found = Object.fromEntries(order);
+  assert.deepEqual([found.many, found.one, found.again, found.some, found.none], [["a"], "a", "DUPLICATE_ID", 2, false]);
+  assert.equal((await index.get("a")).payload, "new");
+  await whole(index, 99);
+  const seen = await reopened(store.values);
+  assert.equal((await seen.get("a")).payload, "new");
+  assert.equal(await seen.has("b"), false);
+  await seen.close();
+  await index.close();
 });
 
 test("a store that fails at any of its calls: the index stays where it was, and all that was acknowledged is stored", async () => {
