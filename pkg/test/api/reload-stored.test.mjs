@@ -25,6 +25,20 @@ async function small(values = new Map(), options = {}) {
   return { index, store };
 }
 
+/** Reloads an index, as far as the first list that it asks its store for, which waits for `open`. */
+async function reloadingHeld(index, store) {
+  let reloading;
+  const open = await new Promise((resolve) => {
+    store.before = (call) => {
+      if (call !== "list") return;
+      store.before = () => {};
+      return new Promise((go) => resolve(go));
+    };
+    reloading = index.reload();
+  });
+  return { reloading, open };
+}
+
 const reopened = (values) => VectorIndex.open("own", { store: new MapStore(values) });
 
 for (const { label, place } of KINDS) {
@@ -60,16 +74,7 @@ for (const { label, place } of KINDS) {
 
 test("changes that come meanwhile wait for it, in their order, and are stored; searches do not wait", async () => {
   const { index, store } = await small();
-  let open;
-  const reached = new Promise((resolve) => {
-    store.before = (call) => {
-      if (call !== "list") return;
-      store.before = () => {};
-      return new Promise((go) => resolve((open = go)));
-    };
-  });
-  const reloading = index.reload();
-  await reached;
+  const { reloading, open } = await reloadingHeld(index, store);
   const vector = Float32Array.from(vectors[200]);
   const bytes = Uint8Array.of(1, 2, 3);
   const waiting = [
@@ -102,16 +107,7 @@ test("changes that come meanwhile wait for it, in their order, and are stored; s
 
 test("few rows and ids keep their place among the calls that wait for it", async () => {
   const { index, store } = await small();
-  let open;
-  const reached = new Promise((resolve) => {
-    store.before = (call) => {
-      if (call !== "list") return;
-      store.before = () => {};
-      return new Promise((go) => resolve((open = go)));
-    };
-  });
-  const reloading = index.reload();
-  await reached;
+  const { reloading, open } = await reloadingHeld(index, store);
   const aborting = new AbortController();
   const order = [];
   const called = (name, call) => call.then((value) => order.push([name, value]), ({ code }) => order.push([name, code]));
@@ -173,21 +169,12 @@ test("a store that fails at any of its calls: the index stays where it was, and 
 
 test("closed meanwhile it is CLOSED, what waits too, and what was changed before is stored", async () => {
   const { index, store } = await small();
-  let go;
-  const reached = new Promise((resolve) => {
-    store.before = (call) => {
-      if (call !== "list") return;
-      store.before = () => {};
-      return new Promise((open) => resolve((go = open)));
-    };
-  });
-  const reloading = index.reload();
   const before = index.insertWithId("before", vectors[101]);
-  await reached;
+  const { reloading, open } = await reloadingHeld(index, store);
   const waiting = index.insertWithId("late", vectors[102]);
   const told = [fails("CLOSED", () => reloading), fails("CLOSED", () => waiting)];
   const closing = index.close();
-  go();
+  open();
   await Promise.all([...told, before, closing]);
   assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
   const again = await reopened(store.values);
