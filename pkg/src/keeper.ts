@@ -239,7 +239,7 @@ export class Keeper {
   atOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
     const handle = this.#handle;
     const made = handle.changeLater((raw) => {
-      if (signal?.aborted) return;
+      checkAborted(signal);
       if (!this.#holding) raw.hold(true);
       try {
         change();
@@ -282,7 +282,8 @@ export class Keeper {
 
   /** With the lock. */
   async #alone<T>(run: () => Promise<T>): Promise<T> {
-    await this.#lock.take();
+    // Commits wait behind it in the queue.
+    await this.#lock.take(true);
     try {
       return await run();
     } finally {

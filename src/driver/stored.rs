@@ -73,7 +73,7 @@ pub struct StoredIndex<S> {
 impl<S> Host for StoredIndex<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
-        self.identity.check()?;
+        self.identity.check(&index)?;
         expire(&mut index, self.now_ms);
         work(&mut index)
     }
@@ -119,23 +119,16 @@ impl<S: Store> StoredIndex<S> {
 
     async fn open_once(store: S, config: Option<Config>, mode: Mode, now_ms: WallClock) -> Result<Self, Error> {
         let found = open(&store, mode).await?;
-        let around = |store, index| Self {
-            store,
-            index: RefCell::new(index),
-            identity: Identity::default(),
-            now_ms,
-            stopwatch: None,
+        let around = |store, index| {
+            let identity = Identity::of(&index);
+            Self { store, index: RefCell::new(index), identity, now_ms, stopwatch: None }
         };
         match (found, config) {
             (Some(index), config) => {
                 let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
                 Ok(around(store, index))
             }
-            (None, Some(config)) if mode == Mode::ReadWrite => {
-                let stored = around(store, Index::new(config)?);
-                create(&stored.store, &stored).await?;
-                Ok(stored)
-            }
+            (None, Some(config)) if mode == Mode::ReadWrite => around(store, Index::new(config)?).created().await,
             (None, _) => Err(Error::NotFound { what: "there is no index in this place".to_owned() }),
         }
     }
@@ -146,15 +139,15 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said. The index is then dropped: whoever needs it
     /// still has an export of it.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
-        let stored = Self {
-            store,
-            index: RefCell::new(index),
-            identity: Identity::default(),
-            now_ms: system_time_ms,
-            stopwatch: None,
-        };
-        create(&stored.store, &stored).await?;
-        Ok(stored)
+        let (index, identity) = (RefCell::new(index), Identity::default());
+        Self { store, index, identity, now_ms: system_time_ms, stopwatch: None }.created().await
+    }
+
+    /// The same, once its index is in the store.
+    async fn created(mut self) -> Result<Self, Error> {
+        create(&self.store, &self).await?;
+        self.identity = Identity::of(self.index.get_mut());
+        Ok(self)
     }
 
     /// The two apart, for a holder of another kind.
@@ -220,7 +213,11 @@ impl<S: Store> StoredIndex<S> {
     /// then on nothing is kept, and the place has what was committed before. An index that is to be kept goes into a place of its own by
     /// [`StoredIndex::create`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.with(|index| self.identity.watch(index, change))
+        self.with(|index| {
+            let done = change(index);
+            self.identity.check(index)?;
+            done
+        })
     }
 
     /// Makes all changes so far durable: they are appended to the log. This and

@@ -12,6 +12,7 @@ use crate::arena::Packing;
 use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
 use crate::store::StoreError;
 use crate::types::OutOfMemory;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A log shorter than this is read again in no time.
 const LEAST_LOG_BYTES: u64 = 1 << 20;
@@ -42,9 +43,14 @@ pub(super) struct Turn {
     pub(super) taken: u64,
 }
 
+/// How many journals there have been.
+static JOURNALS: AtomicU64 = AtomicU64::new(0);
+
 /// The store's side of an index that is written.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    /// No other has had it in this program.
+    serial: u64,
     log: LogWriter,
     /// Up to here the changes have happened.
     pub(super) sealed: Mark,
@@ -89,6 +95,7 @@ impl Journal {
         let log = LogWriter::new(manifest.meta.dimensions as usize, next_sequence);
         let packing = Packing::from_word(manifest.packing);
         Ok(Self {
+            serial: JOURNALS.fetch_add(1, Ordering::Relaxed),
             sealed: log.mark(),
             holds: false,
             log,
@@ -107,6 +114,11 @@ impl Journal {
             is_reshaped: false,
             failed: None,
         })
+    }
+
+    /// Which of all journals it is.
+    pub(crate) const fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// Whether it is not known yet which values there are.

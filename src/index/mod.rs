@@ -152,7 +152,7 @@ impl Index {
     }
 
     /// Changes the options. Those that are fixed for the life of an index stay as they are, and so does the seed of one that is stored:
-    /// it is one with the levels that its log draws.
+    /// it is one with the levels that its log draws. A store has the others with its next checkpoint.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] names the option that is out of range.

@@ -20,7 +20,7 @@ pub struct SearchOptions<'f> {
     pub rerank: bool,
     /// Which ids may be returned. It must say the same of an id each time: it is asked for some more than once, again when the search is
     /// made again because records had to be read, and for some that are not returned. It must not use the index that it filters, nor a
-    /// [`SharedIndex`](crate::SharedIndex) of it: that may be waiting for this search to end.
+    /// `SharedIndex` of it: that may be waiting for this search to end.
     pub filter: Option<&'f mut dyn FnMut(&Id) -> bool>,
 }
 

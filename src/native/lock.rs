@@ -43,8 +43,8 @@ impl Drop for Lock {
 pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     let (own, lock) = make(folder)?;
     for look in 1.. {
-        let Some(other) = first_other(folder, &own)? else { break };
-        if other < own || look == LOOKS {
+        let Some((other, stays)) = first_other(folder, &own)? else { break };
+        if (stays && other < own) || look == LOOKS {
             return Err(StoreError::Locked { by: owner(folder, &other) });
         }
         thread::sleep(PAUSE);
@@ -71,17 +71,22 @@ fn is_held(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Of those who own the directory or want to, beside this one, the one whose name comes first. What ended owners have left is removed.
-fn first_other(folder: &Folder, own: &str) -> Result<Option<String>, StoreError> {
-    let mut first = None;
+/// Of those who own the directory or want to, beside this one, the one whose name comes first, and whether it is likely to stay: the file of
+/// a process that seems to have ended may be locked by its owner, or by somebody who is removing it. What ended owners have left is removed.
+fn first_other(folder: &Folder, own: &str) -> Result<Option<(String, bool)>, StoreError> {
+    let mut first: Option<(String, bool)> = None;
     for name in folder.names()?.into_iter().filter(|name| name.starts_with(LOCK) && name != own) {
-        let left = if is_stale(&name, &process::host()) { folder.open(&name)? } else { None };
-        // The lock is given up once the file is gone: its owner may be about to ask for it.
-        if let Some(file) = left.filter(|file| !is_held(file)) {
-            folder.remove(&name)?;
-            drop(file);
-        } else if first.as_ref().is_none_or(|first| name < *first) {
-            first = Some(name);
+        let stays = !is_stale(&name, &process::host());
+        if !stays {
+            // Somebody else has removed it, or it is locked here and kept so until it is gone: its owner may be about to ask for its lock.
+            let Some(file) = folder.open_to_lock(&name)? else { continue };
+            if !is_held(&file) {
+                folder.remove(&name)?;
+                continue;
+            }
+        }
+        if first.as_ref().is_none_or(|(first, _)| name < *first) {
+            first = Some((name, stays));
         }
     }
     Ok(first)
@@ -143,5 +148,27 @@ mod tests {
             assert!(is_stale(&format!("lock.{host}.{pid}.1.0badcafe"), &host), "an earlier bearer of the number");
             assert!(is_stale(&format!("lock.{host}.999999999.1.0badcafe"), &host));
         }
+    }
+    /// Openers gave up for a file that another one of them was removing, or had removed, and none was left.
+    #[test]
+    fn what_an_ended_owner_has_left_is_in_nobodys_way() {
+        let path = std::env::temp_dir().join(format!("thermocline-lock-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let folder = Folder::new(&path);
+        let left = format!("lock.{}.999999999.1.00000000", process::host());
+        for _ in 0..50 {
+            folder.create(&left).unwrap();
+            let start = std::sync::Barrier::new(3);
+            let come = || {
+                start.wait();
+                claim(&folder)
+            };
+            let outcomes: Vec<_> = thread::scope(|scope| {
+                let all: Vec<_> = (0..3).map(|_| scope.spawn(come)).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        }
+        fs::remove_dir_all(&path).unwrap();
     }
 }

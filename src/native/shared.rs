@@ -70,8 +70,9 @@ impl<S> Shared<S> {
 
 impl<S> Host for Shared<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.identity.check()?;
-        work(&mut self.write())
+        let mut index = self.write();
+        self.identity.check(&index)?;
+        work(&mut index)
     }
 
     fn give_way(&self) {
@@ -93,8 +94,9 @@ impl SharedIndex {
 
 impl<S> SharedIndex<S> {
     fn around(index: Index, store: S, now_ms: WallClock) -> Self {
+        let identity = Identity::of(&index);
         let (index, store, stopwatch) = (RwLock::new(index), Mutex::new(store), SystemClock::default());
-        Self { shared: Arc::new(Shared { index, identity: Identity::default(), store, now_ms, stopwatch }) }
+        Self { shared: Arc::new(Shared { index, identity, store, now_ms, stopwatch }) }
     }
 
     /// Reads the index, together with other readers. Not to be called from within itself, [`SharedIndex::change`] or a filter: the
@@ -116,7 +118,11 @@ impl<S> SharedIndex<S> {
     /// # Errors
     /// What `change` says. [`Error::StoreFailed`] as [`StoredIndex::change`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.shared.with(|index| self.shared.identity.watch(index, change))
+        self.shared.with(|index| {
+            let done = change(index);
+            self.shared.identity.check(index)?;
+            done
+        })
     }
 
     /// [`Index::delete`].

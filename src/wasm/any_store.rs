@@ -276,15 +276,16 @@ impl Store for AnyStore {
     }
 
     async fn read_into(&self, keys: &[String], room: &mut Room) -> Result<(), StoreError> {
-        let mut lent = if self.lends() { Some(buffer()?) } else { None };
+        let mut lends = self.lends();
         loop {
-            let memory = room.cleared(keys.len(), lent.is_some() || self.copies())?;
+            let memory = room.cleared(keys.len(), lends || self.copies())?;
+            let lent = if lends { Some(buffer()?) } else { None };
             let answer = self.ask_whole(keys, memory)?.answer().await?;
             if self.lay(&answer, keys.len(), room, lent.as_ref())? {
                 return Ok(());
             }
             // Once more, into memory of the store's own.
-            lent = None;
+            lends = false;
         }
     }
 

@@ -49,6 +49,25 @@ fn an_index_in_the_place_of_the_stored_one_is_no_index_of_the_store() {
     assert_eq!(ids(&place), ["kept"]);
 }
 
+/// Two that change places would each tell the other's store.
+#[test]
+fn stored_indexes_do_not_change_places() {
+    let places = [MemoryStore::default(), MemoryStore::default()];
+    let [one, other] = places.each_ref().map(|place| now(StoredIndex::open(place.clone(), options())).unwrap());
+    one.change(|index| index.insert_with_id("one", &[1.0, 2.0, 3.0], None)).unwrap();
+    let swapped = one.change(|index| {
+        other.change(|with| {
+            std::mem::swap(index, with);
+            Ok(())
+        })
+    });
+    assert_eq!(swapped.unwrap_err().code(), "STORE_FAILED");
+    for stored in [one, other] {
+        assert_eq!(now(stored.commit()).unwrap_err().code(), "STORE_FAILED");
+    }
+    assert!(places.iter().all(|place| ids(place).is_empty()));
+}
+
 /// The options of an index that is open in a store can be changed, but for the seed, by which its log draws levels.
 #[test]
 fn options_of_a_stored_index_change_while_it_is_open() {

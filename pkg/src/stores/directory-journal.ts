@@ -6,6 +6,7 @@
 //     put <name>               the new value waits in <name>~; if that is not there, it is in <name> already
 //     delete <name>
 //     end <number of put and delete lines>
+import { fail } from "../guard.js";
 import { keyOf, type Files } from "./directory-files.js";
 import { each } from "./each.js";
 
@@ -30,10 +31,14 @@ export async function decide(files: Files, journal: Journal): Promise<void> {
   await finish(files, journal);
 }
 
-/** The commit that was decided and perhaps not finished. */
+/** The commit that was decided and perhaps not finished. STORE_FAILED for a file of its name that is something else. */
 export async function pending(files: Files): Promise<Journal | undefined> {
   const bytes = files.read(NAME);
-  return bytes && journalOf(new TextDecoder().decode(bytes));
+  try {
+    return bytes && journalOf(new TextDecoder().decode(bytes));
+  } catch (error) {
+    fail("STORE_FAILED", `${files.path}/${NAME} cannot be followed: ${(error as Error).message}`, error);
+  }
 }
 
 /** Finishes what was decided, and removes what was not, when these are the names that there are. False if nothing was left to be done. */
@@ -60,12 +65,19 @@ async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
   await files.sync();
 }
 
-/** The journal in this text; undefined when the text is not whole. */
+/**
+ * The journal in this text; undefined when the text is not whole. Throws when it says something that is not understood: it may come from a
+ * later version, or be somebody else's, so it is neither followed nor removed.
+ */
 function journalOf(text: string): Journal | undefined {
+  // A medium may have made room for one, and nothing else.
+  const isOne = [...`${FIRST_LINE}\n`].every((character, i) => i >= text.length || text[i] === character || text[i] === "\0");
+  if (!isOne) throw new Error(`it does not begin with "${FIRST_LINE}"`);
   const lines = text.split("\n");
-  const changes = lines.slice(1, -2).map((line) => /^(put|delete) (.+)$/.exec(line) ?? []);
-  const whole = lines[0] === FIRST_LINE && lines.at(-2) === `end ${changes.length}` && lines.at(-1) === "";
-  if (!whole || !changes.every(([, , name]) => name && keyOf(name))) return undefined;
+  const changes = lines.slice(1, -2).map((line) => /^(put|delete) (.+)$/.exec(line) ?? [line]);
+  if (lines.at(-2) !== `end ${changes.length}` || lines.at(-1) !== "") return undefined;
+  const unknown = changes.find(([, , name]) => !name || !keyOf(name));
+  if (unknown) throw new Error(`it has the line ${JSON.stringify(unknown[0])}`);
   const named = (which: string) => changes.filter(([, verb]) => verb === which).map(([, , name]) => name!);
   return { puts: named("put"), deletes: named("delete") };
 }

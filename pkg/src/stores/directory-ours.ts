@@ -7,7 +7,7 @@ const MANIFEST = /^m_\d{20}~?$/;
 /** The keys of docs/FORMAT.md as names of files. */
 const VALUE = /^(?:(?:m|log)_\d{20}|b_\d{10}\.\d{10}|s_[a-z]_\d{10}\.\d{20}\.\d{10})~?$/;
 
-/** True for the file of a value of an index, and for nothing that merely looks like a value. */
+/** True for the file of a value of an index, waiting or not, and for nothing that merely looks like a value. */
 export function isValue(name: string): boolean {
   return VALUE.test(name);
 }
@@ -19,7 +19,7 @@ export function isValue(name: string): boolean {
 export async function ownNames(files: Files): Promise<string[] | undefined> {
   const names = await files.names();
   if (!names || names.some((name) => MANIFEST.test(name))) return names;
-  const journal = await pending(files);
+  const journal = await pending(files).catch(() => undefined);
   const isOwn = (name: string) => isValue(name) || name.startsWith("lock.") || name === waiting("commit") || (name === "commit" && journal !== undefined);
   const stranger = names.find((name) => !isOwn(name));
   if (stranger !== undefined) {

@@ -246,6 +246,29 @@ test("a few rows go in before what is called next, however long it takes to read
   await index.close();
 });
 
+test("few rows, or the few that are left of many, whose signal has fired meanwhile end the call", async () => {
+  const { index, store } = await stored();
+  const one = new AbortController();
+  const aborting = {
+    get vector() {
+      one.abort();
+      return vectors[0];
+    },
+  };
+  await fails("ABORTED", () => index.insertMany([aborting], { signal: one.signal }));
+  assert.equal(index.size, 0);
+  const two = new AbortController();
+  store.before = (call) => {
+    if (call === "append") two.abort();
+  };
+  // The first of them are stored once the next 500 are in, and ten are left.
+  await fails("ABORTED", () => index.insertMany([...vectors, ...vectors.slice(0, 10)].map((vector) => ({ vector })), { signal: two.signal }));
+  await index.flush();
+  await whole(index, 1000);
+  await reopenedCopy(store, (copy) => whole(copy, 1000));
+  await index.close();
+});
+
 test("a call that the end of the index overtakes is CLOSED", async () => {
   const { index } = await stored();
   await index.insertMany(vectors.map((vector) => ({ vector, ttlMs: 20 })));

@@ -72,8 +72,7 @@ test("a journal that is whole is done, one that is not is dropped, and what wait
   const files = { "x~": a, y: b, z: a, "stray~": a };
   const done = new Map([["x", a], ["y", b]]);
   const dropped = new Map([["y", b], ["z", a]]);
-  const damaged = ["put x\nend 3", "put ../x\nput y\ndelete z\nend 3\n", "put x\nput y\nerase z\nend 3\n", "put x\nput y\ndelete lock.z\nend 3\n", "put x extra\nput y\ndelete z\nend 3\n"];
-  const cases = [[journal, done], ["", dropped], [`${journal}x`, dropped], [journal.replace("commit 1", "commit 7"), dropped], ...damaged.map((rest) => [`thermocline commit 1\n${rest}`, dropped])];
+  const cases = [[journal, done], ["", dropped], ["\0\0", dropped], [`${journal}x`, dropped], ["thermocline commit 1\nput x\nend 3", dropped]];
   for (let length = 1; length < journal.length; length++) cases.push([journal.slice(0, length), dropped]);
   for (const [text, expected] of cases) {
     const path = folder();
@@ -84,6 +83,19 @@ test("a journal that is whole is done, one that is not is dropped, and what wait
     await holds(store, expected, JSON.stringify(text));
     await store.close();
     assert.deepEqual((await readdir(path)).sort(), [...expected.keys(), "notes TXT~"].sort());
+  }
+});
+
+test("a journal that is not understood is neither followed nor removed", async () => {
+  const damaged = ["put ../x\nput y\ndelete z\nend 3\n", "put x\nput y\nerase z\nend 3\n", "put x\nput y\ndelete lock.z\nend 3\n", "put x extra\nput y\ndelete z\nend 3\n"];
+  const texts = ["Add the gloss", "thermocline commit 7\nput x\nend 1\n", "thermocline commit 10\npu", ...damaged.map((rest) => `thermocline commit 1\n${rest}`)];
+  for (const text of texts) {
+    const path = folder();
+    await mkdir(path);
+    for (const [name, content] of Object.entries({ "x~": "a", z: "b", commit: text })) await writeFile(join(path, name), content);
+    const reader = await openDirectory(path, { mode: "readonly" });
+    for (const call of [() => openDirectory(path), () => reader.list("")]) assert.match((await fails("STORE_FAILED", call)).message, /cannot be followed/);
+    assert.deepEqual((await readdir(path)).sort(), ["commit", "x~", "z"]);
   }
 });
 
@@ -238,7 +250,9 @@ test("a directory of somebody else's is left alone, and one that looks like an i
     for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
     const [name] = Object.keys(files);
     for (const call of [() => openIndexDirectory(path), () => destroyDirectory(path)]) assert.ok((await fails("INVALID_OPTION", call)).message.includes(name));
-    await holds(await openIndexDirectory(path, { mode: "readonly" }), new Map(name === "x~" || name === "commit" ? [] : [[name.replaceAll("_", "/"), Buffer.from(files[name])]]));
+    const reader = await openIndexDirectory(path, { mode: "readonly" });
+    if (name === "commit") await fails("STORE_FAILED", () => reader.list(""));
+    else await holds(reader, new Map(name === "x~" ? [] : [[name.replaceAll("_", "/"), Buffer.from(files[name])]]));
     assert.deepEqual(await readdir(path), [name]);
   }
   const own = [{}, { [`lock.${HOST}.${GONE}.0123abcd`]: "" }, { [`${manifest}~`]: "" }, { [`${manifest}~`]: "", commit: journal }, { [manifest]: "", "package.json": "{}" }];

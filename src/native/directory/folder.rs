@@ -54,11 +54,19 @@ impl Folder {
     }
 
     /// The file, for reading; none when there is no such file.
-    pub(in crate::native) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
+    pub(super) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path.join(name);
         match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             opened => opened.map(Some).map_err(|error| failed("opening", &path, &error)),
+        }
+    }
+
+    /// The same, for writing where that is allowed, without which some file systems give nobody a lock.
+    pub(in crate::native) fn open_to_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
+        match OpenOptions::new().write(true).open(self.path.join(name)) {
+            Ok(file) => Ok(Some(file)),
+            Err(_) => self.open(name),
         }
     }
 

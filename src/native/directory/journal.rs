@@ -61,7 +61,7 @@ impl Journal {
     pub(super) fn parse(bytes: Vec<u8>) -> Result<Option<Self>, String> {
         let unlike = || Err(format!("it does not begin with \"{FIRST}\""));
         // A medium may have made room for one, and nothing else.
-        if !bytes.iter().zip(FIRST.bytes()).all(|(&byte, first)| byte == first || byte == 0) {
+        if !bytes.iter().zip(FIRST.bytes().chain([b'\n'])).all(|(&byte, first)| byte == first || byte == 0) {
             return unlike();
         }
         let Ok(text) = String::from_utf8(bytes) else {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn one_that_is_not_understood_is_an_error() {
-        for text in ["thermocline commit 2\npu", "Add the gloss\n", "\u{FF}"] {
+        for text in ["thermocline commit 2\npu", "thermocline commit 10\npu", "Add the gloss\n", "\u{FF}"] {
             assert!(Journal::parse(text.into()).is_err(), "{text:?}");
         }
         for (from, to) in
