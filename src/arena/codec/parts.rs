@@ -67,8 +67,10 @@ impl Packer {
             let shorter = match effort {
                 _ if plane < PLANES && !is_uneven(part) => None,
                 Some(effort) => deflate.pack(part, effort, packed_to)?,
-                None => lz4::pack(&mut deflate.matches, part, packed_to)?.filter(|&len| len < most),
+                None => lz4::pack(&mut deflate.matches, part, packed_to)?,
             };
+            // As long as it is not packed means that it is not.
+            let shorter = shorter.filter(|&shorter| shorter < most);
             let taken = shorter.unwrap_or(len);
             if shorter.is_none() {
                 let Some(to) = to.get_mut(..len) else { return Ok(None) };
