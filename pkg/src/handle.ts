@@ -16,11 +16,19 @@ export class CallerFault {
 /** What the core throws, or a store: anything. */
 type Thrown = Partial<ThermoclineError>;
 
+/** A store's own error of this class, which says more than the core's account of it. A caller's store may throw anything, a revoked proxy too. */
+function toldBy(cause: unknown): Thrown | undefined {
+  try {
+    const thrown = cause as Thrown | undefined;
+    return thrown?.name === "ThermoclineError" && thrown.code ? thrown : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The error of the core as a caller should see it; undefined when it has no code, which is a trap or a fault inside the core. */
 export function codedError(error: unknown): ThermoclineError | undefined {
-  const thrown = (error as Thrown).cause as Thrown | undefined;
-  // A store's own error of this class says more than the core's account of it.
-  const told = thrown?.name === "ThermoclineError" && thrown.code ? thrown : (error as Thrown);
+  const told = toldBy((error as Thrown).cause) ?? (error as Thrown);
   if (told instanceof ThermoclineError) return told;
   const { code, message, cause } = told;
   return typeof code === "string" ? new ThermoclineError(code, String(message), cause === undefined ? cause : { cause }) : undefined;

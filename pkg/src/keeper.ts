@@ -414,6 +414,8 @@ export class Keeper {
     if (!error) return;
     this.#place.cut();
     for (const giveUp of this.#unsettled) giveUp(error);
+    // What waits for the end of a move, which may never come, finds the index closed.
+    this.#handle.settle();
     if (state.failed || this.#committing || this.#next) throw error;
   }
 

@@ -13,10 +13,18 @@ export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
 
 /** What a step that has failed throws. */
 export function failed(what: string, error: unknown): never {
-  if (error instanceof ThermoclineError) throw error;
-  const { code, name, message } = error as { code?: unknown; name?: string; message?: string };
-  const full = code === "ENOSPC" || code === "EDQUOT" || name === "QuotaExceededError";
-  fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${message ?? error}`, error);
+  let known: ThermoclineError | undefined;
+  let full = false;
+  let why = "it threw what cannot be looked at";
+  // A caller's store may throw anything, a revoked proxy too.
+  try {
+    if (error instanceof ThermoclineError) known = error;
+    const { code, name, message } = Object(error) as { code?: unknown; name?: unknown; message?: unknown };
+    full = code === "ENOSPC" || code === "EDQUOT" || name === "QuotaExceededError";
+    why = String(message ?? error);
+  } catch {}
+  if (known) throw known;
+  fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${why}`, error);
 }
 
 /** What every writing call of a store that was opened for reading says. */

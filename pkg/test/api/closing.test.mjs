@@ -164,6 +164,46 @@ test("a compaction that erases beside a store that hangs ends with the index", a
   }
 });
 
+test("what waits for a move that hangs ends with the index", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  await index.insertMany(rows(0, 100));
+  await index.delete("r1");
+  let hangs = false;
+  store.before = (name) => name === "list" && ((hangs = true), new Promise(() => {}));
+  const calls = [index.reload()];
+  await until(() => hangs, "the move");
+  calls.push(index.upsert("r0", vectors[1]), index.delete("r2"), index.insertMany(rows(200, 202)), index.insertMany(rows(300, 400)), index.compact(), index.clear());
+  const told = calls.map((call) => call.catch((error) => error.code));
+  await pause(20);
+  await index.close({ timeoutMs: 60 }).catch(() => {});
+  for (const code of await Promise.all(told)) assert.match(String(code), /^(CLOSED|STORE_FAILED)$/);
+});
+
+test("a store may throw what cannot be looked at", async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const unreadable = {
+    get message() {
+      throw new Error("no message");
+    },
+  };
+  for (const [i, thrown] of [undefined, null, Symbol("s"), Object.create(null), unreadable, proxy, 5].entries()) {
+    const store = new MapStore();
+    const index = await open(store);
+    const failing = async () => fails("STORE_FAILED", () => index.insert(vectors[0]));
+    store.before = (name) => name === "append" && Promise.reject(thrown);
+    await failing().catch((error) => assert.fail(`${i}: ${error.message}`));
+    store.before = (name) => name === "close" && Promise.reject(thrown);
+    await fails("STORE_FAILED", () => index.close());
+    const other = new MapStore(store.values);
+    other.before = (name) => name === "commit" && Promise.reject(thrown);
+    await fails("STORE_FAILED", () => VectorIndex.destroy("own", { store: other }));
+    other.before = (name) => name === "list" && Promise.reject(thrown);
+    await fails("STORE_FAILED", () => open(other));
+  }
+});
+
 test("a checkpoint that does not end in time is given up; nothing is lost, so closing succeeds", async () => {
   const store = new MapStore();
   const index = await open(store);
