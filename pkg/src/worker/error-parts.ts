@@ -22,7 +22,7 @@ const origins = /* @__PURE__ */ new WeakMap<object, number>();
 
 /** As `partsOf`, of an error that the page wants back. */
 export function keptPartsOf(error: unknown): ErrorParts {
-  if (!(error instanceof Error)) return partsOf(error);
+  if (!isError(error)) return partsOf(error);
   kept.set(++count, error);
   kept.delete(count - MOST_KEPT);
   return { ...partsOf(error), origin: count };
@@ -37,6 +37,15 @@ export function partsOf(error: unknown, causes = MOST_CAUSES): ErrorParts {
     cause: cause === undefined || causes === 0 ? undefined : causeOf(cause, causes - 1),
     origin: typeof error === "object" && error !== null ? origins.get(error) : undefined,
   };
+}
+
+/** A revoked proxy cannot even be asked. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error;
+  } catch {
+    return false;
+  }
 }
 
 /** Whatever a caller has thrown: looking at it may throw as well. */
@@ -59,7 +68,7 @@ function textOf(value: unknown): string {
 }
 
 function causeOf(cause: unknown, causes: number): ErrorParts["cause"] {
-  if (cause instanceof Error) return { error: partsOf(cause, causes) };
+  if (isError(cause)) return { error: partsOf(cause, causes) };
   try {
     return { value: structuredClone(cause) };
   } catch {

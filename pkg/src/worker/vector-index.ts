@@ -1,5 +1,5 @@
 // The class of "thermocline/worker": each call checks and copies what can be looked at without the index, and asks the worker.
-import { fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
+import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
 import { checkedOptions, vectorsOf } from "../search-many.js";
 import type {
@@ -112,6 +112,8 @@ export class WorkerIndex implements VectorIndex {
     const { dimensions } = this.#made;
     if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] !== "function") {
       const all = sentRows(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
+      // It may have fired while they were read.
+      checkAborted(signal);
       return this.#call("insertMany", [all, sent], { onProgress, signal, transfer: [all.vectors.buffer] });
     }
     // What it throws is the caller's, and nothing has been asked then.
