@@ -152,7 +152,9 @@ test("a call of insertMany or deleteMany with up to 500 of them is there whole o
 
 test("what is changed beside a call of insertMany is stored when it is acknowledged, and what ends that call lets others go on", async () => {
   const { index, store } = await stored();
-  const many = Array.from({ length: 8 }, () => vectors).flat().map((vector) => ({ vector }));
+  const many = Array.from({ length: 32 }, () => vectors).flat().map((vector) => ({ vector }));
+  // So that it is under way for seconds, on any machine: it is at most one change ahead of what is stored.
+  store.before = (name) => (name === "append" ? pause(100) : undefined);
   const controller = new AbortController();
   let told = 0;
   const running = index.insertMany(many, { signal: controller.signal, onProgress: ({ done }) => (told = done) });
@@ -167,6 +169,7 @@ test("what is changed beside a call of insertMany is stored when it is acknowled
   await fails("ABORTED", () => running);
   const { size } = index;
   assert.ok(size < many.length, "it was under way");
+  store.before = () => {};
   await index.insertMany(many.slice(0, 3));
   await reopenedCopy(store, (copy) => whole(copy, size + 3));
   // It goes in at once, so whoever closes the index next finds it, and so does whoever deletes it.
