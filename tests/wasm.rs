@@ -28,7 +28,11 @@ impl Random {
     }
 
     fn vector(&mut self) -> Vec<f32> {
-        (0..DIMENSIONS).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+        self.numbers(DIMENSIONS)
+    }
+
+    fn numbers(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
     }
 }
 

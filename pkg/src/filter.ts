@@ -10,12 +10,11 @@ import type { Handle } from "./handle.js";
 import { decodePayloads } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import type { Reading } from "./search-many.js";
-import { Slice } from "./turn.js";
+import { Slice, SLICE_MS } from "./turn.js";
 import type { Hit, Id } from "./types.js";
 
 /** No more are looked at together: each may be in a block of its own, and more would fill the memory that those are read into. */
 const LOOKED_AT = 64;
-const SLICE_MS = 8;
 /** Filters whose answers are kept when no search uses them. */
 const MOST_FILTERS = 8;
 /** Answers that are kept, of all filters together but the one that was used last. */

@@ -25,7 +25,8 @@ const made = /* @__PURE__ */ new WeakSet<Opened>();
  * A vector index in a WebAssembly instance of its own: records with stable ids, approximate nearest neighbours by HNSW.
  *
  * Every failure is a ThermoclineError, as a rejection from what returns a promise and thrown by the rest; after one the
- * index is as it was before the call. What your own objects throw while they are read (getters, iterators, filters) comes back as it is. After `close` every call and every property is CLOSED.
+ * index is as it was before the call. What your own objects throw while they are read (getters of rows and options, iterators, filters)
+ * comes back as it is. After `close` every call and every property is CLOSED.
  *
  * Of an index in a store, a change is seen by searches at once, and its promise resolves when it is in the store: from then on
  * it outlives the end of the process. Changes that are made together are stored together. When storing one fails, all who wait
@@ -154,8 +155,8 @@ export class VectorIndex implements AsyncDisposable {
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, are one change: after a crash all of them are there or none.
    * More are so many at a time, in their order. Up to 25 (64 KB) go in without a pause, before whatever is called next; a call of
-   * more waits where others are on their way in, or a checkpoint is written, and calls after it may come first. What an error ends in the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an
-   * id meanwhile) is a change up to there.
+   * more waits where others are on their way in, or a checkpoint is written, and calls after it may come first. What an error ends in
+   * the middle (ABORTED, CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an id meanwhile) is a change up to there.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
     return this.#ended(insertMany(this.#handle, this.#keeper, this.#dimensions, rows, options));

@@ -13,6 +13,20 @@ impl Identity {
         Self(index.journal().map(|journal| journal.serial()))
     }
 
+    /// Makes a caller's change, which may replace the index.
+    ///
+    /// # Errors
+    /// What the change says, or as [`Identity::check`].
+    pub(crate) fn change<T>(
+        self,
+        index: &mut Index,
+        change: impl FnOnce(&mut Index) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let done = change(index);
+        self.check(index)?;
+        done
+    }
+
     /// Refuses whatever is to be done with another index.
     ///
     /// # Errors

@@ -213,11 +213,7 @@ impl<S: Store> StoredIndex<S> {
     /// then on nothing is kept, and the place has what was committed before. An index that is to be kept goes into a place of its own by
     /// [`StoredIndex::create`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.with(|index| {
-            let done = change(index);
-            self.identity.check(index)?;
-            done
-        })
+        self.with(|index| self.identity.change(index, change))
     }
 
     /// Makes all changes so far durable: they are appended to the log. This and

@@ -118,11 +118,7 @@ impl<S> SharedIndex<S> {
     /// # Errors
     /// What `change` says. [`Error::StoreFailed`] as [`StoredIndex::change`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.shared.with(|index| {
-            let done = change(index);
-            self.shared.identity.check(index)?;
-            done
-        })
+        self.shared.with(|index| self.shared.identity.change(index, change))
     }
 
     /// [`Index::delete`].

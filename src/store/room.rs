@@ -100,7 +100,7 @@ impl Room {
         Ok(if is_used { &mut self.bytes } else { &mut [] })
     }
 
-    /// What [`Room::cleared`] gave.
+    /// The memory that stays, whether or not [`Room::cleared`] gave it.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn memory(&mut self) -> &mut [u8] {
         &mut self.bytes

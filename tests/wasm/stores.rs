@@ -392,15 +392,9 @@ async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
     let store = all_listed(AnyStore::js(object.clone()).unwrap()).await;
     let config = Some(Config::new(64));
     let index = StoredIndex::open(store, OpenOptions { config, ..Default::default() }).await.unwrap();
-    let mut rng = 1u32;
+    let mut random = super::Random(1);
     for id in 0..3000u64 {
-        let vector: Vec<f32> = (0..64)
-            .map(|_| {
-                rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (rng >> 8) as f32 - 8_000_000.0
-            })
-            .collect();
-        index.change(|index| index.insert_with_id(id, &vector, None)).unwrap();
+        index.change(|index| index.insert_with_id(id, &random.numbers(64), None)).unwrap();
     }
     index.checkpoint().await.unwrap();
     drop(index);
