@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
  * and a wasm file of their own. What a CommonJS script has besides the same as an ES module is esbuild's.
  * The first script was within 12,000, and that of threads within 13,000, before rows of a call were one change.
  */
-export const LIMITS = { script: 12_200, commonJs: 12_400, wasm: 110_000, storeWasm: 72_300, workerHost: 27_000, threadsScript: 13_200, threadsWasm: 145_000 };
+export const LIMITS = { script: 12_200, commonJs: 12_400, wasm: 110_000, storeWasm: 72_700, workerHost: 27_000, threadsScript: 13_200, threadsWasm: 145_000 };
 
 /** The scripts of each platform, and the wasm files that they share. */
 export const SHIPPED = [

@@ -44,6 +44,8 @@ pub(crate) struct Writing {
     rounds: usize,
     /// What has been written of this generation, ascending by kind and index.
     written: Vec<StoredSegment>,
+    /// The same segments, each as it was when it took most pieces: the store may have any of these.
+    longest: Vec<StoredSegment>,
     /// The first block of this checkpoint has this number or none.
     first_block: u32,
     pub(super) blocks: Vec<StoredBlock>,
@@ -88,14 +90,14 @@ impl Index {
         }
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
         let (generation, first_block) = (journal.new_generation(), journal.next_block());
-        let (written, blocks) = (Vec::new(), Vec::new());
         let mut writing = Writing {
             generation,
             at: 0,
             rounds: 0,
-            written,
+            written: Vec::new(),
+            longest: Vec::new(),
             first_block,
-            blocks,
+            blocks: Vec::new(),
             gathering: Gathering::new(),
             packer: Packer::default(),
             last: None,
@@ -140,9 +142,9 @@ impl Index {
     /// A step was not written, as far as is known: what it and those before it hold is to be written again, and what there
     /// is of it goes with the next checkpoint.
     pub(crate) fn checkpoint_failed(&mut self, generation: u64) {
-        let Some(Writing { written, blocks, first_block, last, .. }) = self.take_writing(generation) else { return };
+        let Some(Writing { longest, blocks, first_block, last, .. }) = self.take_writing(generation) else { return };
         self.parts.records.withdraw(first_block);
-        for segment in &written {
+        for segment in &longest {
             self.changes(segment.kind).note_segment(segment.index as usize);
         }
         let Some(journal) = self.journal_mut() else { return };
@@ -150,7 +152,7 @@ impl Index {
         let manifest = last.map(|_| Key::Manifest { generation });
         let piece_bytes = journal.manifest.piece_bytes;
         // The manifest first: without memory for all of them, the rest is left for the next opening to find.
-        let keys = manifest.into_iter().chain(written.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
+        let keys = manifest.into_iter().chain(longest.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
         for key in keys {
             if journal.retired.try_reserve(1).is_ok() {
@@ -164,43 +166,50 @@ impl Index {
     }
 
     fn step(&mut self, writing: &mut Writing, bytes: usize) -> Result<Step, Error> {
+        let bytes = bytes as u64;
         let mut batch = Batch::default();
-        let mut left = bytes as u64;
-        while !writing.gathering.is_empty() {
-            if left == 0 {
-                return Ok(Step::More(batch));
-            }
-            left = left.saturating_sub(self.write_block(writing, &mut batch)?);
-        }
-        while let Some((segment, kind)) = self.value_at(writing.at) {
-            if left == 0 {
-                return Ok(Step::More(batch));
-            }
-            // Places wait for those of records that came meanwhile.
-            let waits = kind == Kind::Places && self.unstored_in(segment) > 0;
-            if self.changes(kind).has(segment) && !waits {
-                left = left.saturating_sub(self.write(writing, kind, segment, &mut batch)?);
-            }
-            writing.at += 1;
+        if !self.write_changes(writing, Some(bytes), &mut batch)? {
+            return Ok(Step::More(batch));
         }
         writing.rounds += 1;
         writing.at = 0;
         let rest = self.unwritten();
         self.collect_unstored(&mut writing.gathering)?;
-        if rest > bytes as u64 && writing.rounds < MOST_ROUNDS {
+        if rest > bytes && writing.rounds < MOST_ROUNDS {
             return Ok(Step::More(batch));
         }
         // The moment that this checkpoint is of.
+        self.write_changes(writing, None, &mut batch)?;
+        self.last(writing, batch)
+    }
+
+    /// Encodes the records that are gathered and then the values that have changed, until about `budget_bytes` are in the batch.
+    /// True when none is left of this round; without a budget always.
+    fn write_changes(
+        &mut self,
+        writing: &mut Writing,
+        budget_bytes: Option<u64>,
+        batch: &mut Batch,
+    ) -> Result<bool, Error> {
+        let mut left = budget_bytes.unwrap_or(u64::MAX);
         while !writing.gathering.is_empty() {
-            self.write_block(writing, &mut batch)?;
+            if left == 0 {
+                return Ok(false);
+            }
+            left = left.saturating_sub(self.write_block(writing, batch)?);
         }
         while let Some((segment, kind)) = self.value_at(writing.at) {
-            if self.changes(kind).has(segment) {
-                self.write(writing, kind, segment, &mut batch)?;
+            if left == 0 {
+                return Ok(false);
+            }
+            // Places wait for those of records that came meanwhile, as long as there is another round.
+            let waits = budget_bytes.is_some() && kind == Kind::Places && self.unstored_in(segment) > 0;
+            if self.changes(kind).has(segment) && !waits {
+                left = left.saturating_sub(self.write(writing, kind, segment, batch)?);
             }
             writing.at += 1;
         }
-        self.last(writing, batch)
+        Ok(true)
     }
 
     fn value_at(&self, at: usize) -> Option<(usize, Kind)> {
@@ -263,6 +272,9 @@ impl Index {
                 batch.puts.push((key(piece)?, copy(part)?));
             }
             wipe(&mut bytes);
+        }
+        if find(&writing.longest, &stored).is_none_or(|at| writing.longest[at].bytes < len) {
+            put_in(&mut writing.longest, stored)?;
         }
         put_in(&mut writing.written, stored)?;
         self.changes(kind).clear(segment);

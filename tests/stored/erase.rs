@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use thermocline::bench_support::{Fault, Plan};
 use thermocline::{
     Config, DirectoryStore, Error, Id, Index, MemoryStore, Metric, OpenOptions, Payload, Quantization, Store,
-    StoreOptions, StoredIndex, SystemClock,
+    StoreError, StoreOptions, StoredIndex, SystemClock,
 };
 
 use crate::layout::{manifests, orphans};
-use crate::support::{Rng, content, now, put};
+use crate::support::{Rng, Shared, content, drive, now, put};
 
 const DIMENSIONS: usize = 24;
 
@@ -126,6 +127,48 @@ fn no_byte_of_a_deleted_record_is_left_in_a_directory() {
     let store = DirectoryStore::open(&path, StoreOptions::default()).unwrap();
     now(erased(store, config(Quantization::Int8), files).close()).unwrap();
     fs::remove_dir_all(&path).unwrap();
+}
+
+/// A checkpoint wrote ids in many pieces, most records were deleted, and it wrote them again in few. When it failed then, the
+/// other pieces belonged to nobody, and erasing left them.
+#[test]
+fn what_a_failed_checkpoint_has_written_twice_is_erased() {
+    let id = |number: usize| format!("<{number:078}>");
+    let mut twice = 0;
+    for failing in 0.. {
+        let place = MemoryStore::with_value_bytes(1000);
+        let plan = Plan { call: failing, fault: Fault::Before, error: StoreError::QuotaExceeded, is_dead_after: false };
+        let store = Shared::new(&place, Some(plan));
+        let Ok(stored) = now(StoredIndex::open(store.clone(), lazily(config(Quantization::Int8)))) else { continue };
+        let mut rng = Rng(9);
+        for number in 0..400 {
+            let vector = rng.vector(DIMENSIONS);
+            stored.change(|index| index.insert_with_id(id(number), &vector, None)).unwrap();
+        }
+        if now(stored.commit()).is_err() {
+            continue;
+        }
+        store.set_waits(true);
+        let mut is_small = false;
+        let written = drive(stored.checkpoint(), || {
+            if !is_small && content(&place).keys().any(|key| key.starts_with("s/i/")) {
+                (40..400).for_each(|number| assert!(stored.change(|index| index.delete(&id(number).into())).unwrap()));
+                is_small = true;
+            }
+        });
+        store.set_waits(false);
+        if written.is_ok() {
+            break;
+        }
+        if !is_small {
+            continue;
+        }
+        twice += 1;
+        now(stored.erase(&SystemClock::default())).unwrap();
+        assert_eq!(orphans(&place), Vec::<String>::new(), "call {failing}");
+        assert_eq!(count(&content(&place), &[id(40).into_bytes(), id(399).into_bytes()]), 0);
+    }
+    assert!(twice > 0, "no checkpoint failed after most had been deleted");
 }
 
 /// The bytes of the blocks that a store holds, by its own list.
