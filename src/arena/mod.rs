@@ -33,7 +33,7 @@ mod used;
 pub(crate) mod warm;
 
 pub(crate) use block::{put_record, stored_record_bytes};
-pub(crate) use codec::{Measured, Packer, Packing, Sample};
+pub(crate) use codec::{Measured, Packer, Packing, Sample, unpacks_to};
 pub use cold::ReadPlan;
 pub(crate) use evacuation::{Evacuation, EvacuationError};
 #[cfg(feature = "mmap")]

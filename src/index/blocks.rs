@@ -3,7 +3,9 @@
 use super::checkpoint::Writing;
 use super::cold::block_keys;
 use super::{Error, Index};
-use crate::arena::{MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes};
+use crate::arena::{
+    MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes, unpacks_to,
+};
 use crate::format::{AS_IT_IS, StoredBlock};
 use crate::quantize::{Point, Space};
 use crate::segments::segments_of;
@@ -120,8 +122,11 @@ impl Index {
         let moments = members.iter().filter_map(|&slot| self.parts.expiries.get(slot));
         let earliest_expiry_ms = moments.fold(f64::INFINITY, f64::min);
         let packing = self.journal().and_then(|journal| journal.packing).unwrap_or(Packing::AsItIs);
-        // Without the memory for it, a block is stored as it is.
-        let packed = writing.packer.pack(packing, &raw, self.parts.records.dimensions()).ok().flatten();
+        let (count, dimensions) = (members.len() as u32, self.parts.records.dimensions());
+        // Without the memory for it, a block is stored as it is; and when it would not come back as it was, because what is lost
+        // here is lost for ever.
+        let packed = writing.packer.pack(packing, &raw, dimensions).ok().flatten();
+        let packed = packed.filter(|packed| unpacks_to(&raw, packing, packed, count, dimensions));
         let (codec, bytes) = packed.map_or((AS_IT_IS, &raw[..]), |packed| (packing.codec(), packed));
         let stored = StoredBlock {
             number,
@@ -129,7 +134,7 @@ impl Index {
             stored_bytes: bytes.len() as u64,
             raw_bytes: raw.len() as u64,
             checksum: xxh64(bytes, 0),
-            records: members.len() as u32,
+            records: count,
             dead: 0,
             earliest_expiry_ms,
         };
@@ -143,7 +148,8 @@ impl Index {
         self.parts.records.cold.add(stored)?;
         writing.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
         writing.blocks.push(stored);
-        let packing_cost = 1.0 + packing.typical_ns().0 / ENCODED_BYTE_NS;
+        let (pack_ns, unpack_ns) = packing.typical_ns();
+        let packing_cost = 1.0 + (pack_ns + unpack_ns) / ENCODED_BYTE_NS;
         let cost = (raw.len() as f64 * packing_cost) as u64 + MEMBER_COST_BYTES * members.len() as u64;
         wipe(&mut raw);
         for (slot, ordinal) in members.into_iter().zip(0..=u8::MAX) {

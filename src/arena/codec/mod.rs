@@ -24,8 +24,8 @@ mod parts;
 mod sample;
 
 pub(crate) use packing::{Measured, Packing};
-pub(crate) use parts::Packer;
 pub(super) use parts::unpack;
+pub(crate) use parts::{Packer, unpacks_to};
 pub(crate) use sample::Sample;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -204,6 +204,18 @@ pub(in super::super) fn unpack(
     Ok(words)
 }
 
+/// Whether such a packed form is a block of so many records, whole and without a byte changed. Memory that cannot be had says no.
+pub(crate) fn unpacks_to(block: &[u8], packing: Packing, packed: &[u8], records: u32, dimensions: usize) -> bool {
+    let Ok(mut words) = unpack(packing.codec(), packed, block.len() as u64, records, dimensions) else { return false };
+    let bytes = block.chunks_exact(WORD);
+    let differ = words
+        .iter()
+        .zip(bytes)
+        .fold(0, |differ, (word, bytes)| differ | (word ^ bytes.try_into().map_or(0, u32::from_le_bytes)));
+    wipe(&mut words);
+    differ == 0
+}
+
 /// Puts the headers and the payloads where they belong, and says where the vectors do. None when they are not as long as the
 /// block says.
 fn place_rest(rest: &[u8], words: &mut [u32], records: usize, dimensions: usize) -> Option<[u32; MOST_RECORDS]> {

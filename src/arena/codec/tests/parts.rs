@@ -1,7 +1,7 @@
 //! Blocks packed and unpacked, and packed blocks that are not what their entry says.
 
 use super::super::packing::{Measured, Packing};
-use super::super::parts::{Packer, unpack};
+use super::super::parts::{Packer, unpack, unpacks_to};
 use super::super::sample::Sample;
 use super::sample;
 use crate::format::FormatError;
@@ -53,6 +53,7 @@ fn blocks_go_there_and_back() {
             assert!(packed.len() < block.len());
             let words = unpack(packing.codec(), packed, block.len() as u64, records as u32, dimensions).unwrap();
             assert!(bytes_of(&words) == block, "{records} of {dimensions}, {packing:?}");
+            assert!(unpacks_to(&block, packing, packed, records as u32, dimensions));
         }
         assert_eq!(packer.pack(Packing::AsItIs, &block, dimensions), Ok(None));
         assert_eq!(packer.pack(Packing::Lz4, &[&block[..], &[0]].concat(), dimensions), Ok(None), "no block");
@@ -129,9 +130,10 @@ fn what_does_not_fit_is_refused() {
             let mut flipped = packed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             // Without its checksum something else may come of it, and never more or less than there is room for.
-            if let Ok(words) = read(&flipped, raw, count, dimensions) {
-                assert_eq!(words.len() as u64 * 4, raw);
-            }
+            let words = read(&flipped, raw, count, dimensions);
+            assert!(words.as_ref().is_ok_and(|words| words.len() as u64 * 4 == raw) || refused(words.clone()));
+            let is_same = words.is_ok_and(|words| bytes_of(&words) == block);
+            assert_eq!(unpacks_to(&block, packing, &flipped, count, dimensions), is_same, "bit {bit}");
         }
     }
 }
