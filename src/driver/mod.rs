@@ -52,3 +52,6 @@ pub(crate) trait Host {
     /// Milliseconds from some fixed moment, where there is a clock.
     fn stopwatch_ms(&self) -> Option<f64>;
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

@@ -180,7 +180,7 @@ impl Journal {
 
     /// From here to `hold(false)` changes are one frame, of which a reader of the log takes all or nothing. Until then they are in no
     /// commit, and no checkpoint may come to its end.
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(any(target_arch = "wasm32", test))]
     pub(crate) fn hold(&mut self, holds: bool) {
         self.holds = holds;
         self.seal();
@@ -237,8 +237,11 @@ impl Journal {
     ///
     /// What has not been committed is in the new checkpoint and in no log, so the one before would miss it. It is to be
     /// written together with the new one, as a log of its own.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] beside a commit, and while a frame is held open: half of it would be in the checkpoint.
     pub(super) fn turn_log(&mut self) -> Result<Turn, Error> {
-        if self.appending.is_some() {
+        if self.appending.is_some() || self.holds {
             return Err(Error::Busy);
         }
         let frames = self.log.sealed()?;
