@@ -18,7 +18,15 @@
 //! # Ok::<(), thermocline::Error>(())
 //! ```
 //!
-//! docs/ARCHITECTURE.md draws the whole. Modules, in the order in which they are best read, a layer a line:
+//! Begin with [`Index`], which is in memory; [`StoredIndex`], which is kept in a [`Store`]; or `SharedIndex`, which many
+//! threads use.
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `mmap` | `Index::map_file`: an exported file that is searched where it lies. Natively, also memory that goes back to the system when the index frees it, and huge pages on Linux |
+//! | `rayon` | `Index::insert_many` on all cores |
+//!
+//! docs/ARCHITECTURE.md in the repository describes the whole.
 
 #![cfg_attr(
     target_feature = "atomics",
@@ -32,6 +40,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("thermocline maps its arrays to little-endian bytes; big-endian targets are not supported");
 
+// Modules from the lowest layer up, which is also the order in which they are best read.
 mod types;
 
 mod format;
@@ -83,9 +92,12 @@ pub use types::{Distance, Id};
 #[doc(hidden)]
 pub mod bench_support {
     pub use crate::metric::{Kernels, prove};
-    #[cfg(not(target_arch = "wasm32"))]
-    pub use crate::native::block_on;
     pub use crate::store::{Call, Fault, FaultStore, Plan, prove_store};
     #[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))]
     pub use crate::wasm::AnyStore;
 }
+
+/// The examples of README.md, compiled with the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,7 @@ pub(crate) fn first_answer(path: &Path, query: &[f32]) -> Result<(), Error> {
     let options = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadOnly };
     let store = DirectoryStore::open(path, options)?;
     let index =
-        block_on(StoredIndex::open(store, OpenOptions { lazy: true, mode: Mode::ReadOnly, ..Default::default() }))??;
-    block_on(index.search(query, SearchOptions::top(10).with_ef(64)))??;
+        block_on(StoredIndex::open(store, OpenOptions { lazy: true, mode: Mode::ReadOnly, ..Default::default() }))?;
+    block_on(index.search(query, SearchOptions::top(10).with_ef(64)))?;
     Ok(())
 }

@@ -128,10 +128,10 @@ impl Measured {
         let unread = RefCell::default();
         let store = counted(&self.path, 128 << 10, &unread)?;
         index.set_options(config)?;
-        let stored = block_on(StoredIndex::create(store, index))??;
+        let stored = block_on(StoredIndex::create(store, index))?;
         let demoted = stored.index()?.stats().bytes;
         println!("  demoted: {} bytes by stats(), resident set {}", demoted.total(), resident());
-        let search = |query: &[f32], ef| block_on(stored.search(query, SearchOptions::top(K).with_ef(ef)))?;
+        let search = |query: &[f32], ef| block_on(stored.search(query, SearchOptions::top(K).with_ef(ef)));
         let (ef, recall) = match self.width(config, search) {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
@@ -143,7 +143,7 @@ impl Measured {
         for row in 0..count as u64 / 2 {
             stored.change(|index| index.delete(&(2 * row).into()))?;
         }
-        block_on(stored.compact(&thermocline::SystemClock::default()))??;
+        block_on(stored.compact(&thermocline::SystemClock::default()))?;
         let halved = stored.index()?.stats().bytes;
         println!("  half deleted and compacted: {} bytes by stats(), resident set {}", halved.total(), resident());
         Ok(Ok(()))
@@ -157,17 +157,17 @@ impl Measured {
         // Nothing may be held of blocks, so each call reads all that it needs.
         let config = Config { max_bytes: Some(1), ..*index.config() };
         let options = OpenOptions { config: Some(config), lazy: true, stopwatch: Some(now_ms), ..Default::default() };
-        block_on(block_on(StoredIndex::create(store()?, index))??.close())??;
-        let stored = block_on(StoredIndex::open(store()?, options))??;
+        block_on(block_on(StoredIndex::create(store()?, index))?.close())?;
+        let stored = block_on(StoredIndex::open(store()?, options))?;
         let (mut distinct, mut searches, mut gets) = (0, Vec::new(), Vec::new());
         for (query, near) in self.queries.chunks_exact(config.dimensions).zip(self.truth.chunks_exact(self.depth)) {
             let start = Instant::now();
-            block_on(stored.search(query, SearchOptions::top(K)))??;
+            block_on(stored.search(query, SearchOptions::top(K)))?;
             searches.push(start.elapsed().as_secs_f64() * 1e3);
             asked_for.borrow_mut().clear();
             for &row in near.iter().take(K) {
                 let start = Instant::now();
-                block_on(stored.get(&Id::Number(row as u64), |_| ()))??;
+                block_on(stored.get(&Id::Number(row as u64), |_| ()))?;
                 gets.push(start.elapsed().as_secs_f64() * 1e3);
             }
             let blocks = asked_for.borrow();

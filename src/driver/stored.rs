@@ -52,12 +52,12 @@ impl Default for OpenOptions {
 ///
 /// let store = MemoryStore::default();
 /// let options = OpenOptions { config: Some(Config::new(3)), ..Default::default() };
-/// let notes = block_on(StoredIndex::open(store.clone(), options))??;
+/// let notes = block_on(StoredIndex::open(store.clone(), options))?;
 /// notes.change(|index| index.insert_with_id("north", &[0.0, 1.0, 0.0], None))?;
-/// block_on(notes.commit())??;
+/// block_on(notes.commit())?;
 /// drop(notes); // as if the program had been killed
 ///
-/// let again = block_on(StoredIndex::open(store, OpenOptions::default()))??;
+/// let again = block_on(StoredIndex::open(store, OpenOptions::default()))?;
 /// assert!(again.index()?.contains(&"north".into())?);
 /// # Ok::<(), thermocline::Error>(())
 /// ```

@@ -2,6 +2,7 @@
 //!
 //! | file        | what                                                          |
 //! |-------------|---------------------------------------------------------------|
+//! | `block_on`  | running a future on the calling thread                        |
 //! | `clock`     | the operating system's                                        |
 //! | `compact`   | compaction in one go                                          |
 //! | `directory` | a store in a directory                                        |
@@ -9,9 +10,9 @@
 //! | `mmap`      | an index in a mapped file                                     |
 //! | `process`   | who this process is, and whether another one is still there   |
 //! | `shared`    | one index for many threads                                    |
-//! | `ready`     | the end of a future that waits for nothing                    |
 //! | `upkeep`    | a thread that compacts when that would pay                    |
 
+mod block_on;
 mod clock;
 mod compact;
 mod directory;
@@ -19,12 +20,11 @@ mod lock;
 #[cfg(feature = "mmap")]
 mod mmap;
 mod process;
-mod ready;
 mod shared;
 mod upkeep;
 
+pub use block_on::block_on;
 pub use clock::SystemClock;
 pub use directory::DirectoryStore;
-pub use ready::block_on;
 pub use shared::SharedIndex;
 pub use upkeep::{Upkeep, UpkeepOptions};

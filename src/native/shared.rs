@@ -180,12 +180,12 @@ impl<S> SharedIndex<S> {
 }
 
 impl<S: Store> SharedIndex<S> {
-    /// Opens what is in a store that answers at once, or makes an index in it.
+    /// Opens what is in a store, or makes an index in it.
     ///
     /// # Errors
     /// As [`StoredIndex::open`].
     pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let (store, index, now_ms) = block_on(StoredIndex::open(store, options))??.into_parts();
+        let (store, index, now_ms) = block_on(StoredIndex::open(store, options))?.into_parts();
         Ok(Self::around(index, store, now_ms))
     }
 
@@ -199,7 +199,7 @@ impl<S: Store> SharedIndex<S> {
             found => return found,
         }
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(with_records(&*store, &*self.shared, |index| index.search(query, options.again())))?
+        block_on(with_records(&*store, &*self.shared, |index| index.search(query, options.again())))
     }
 
     /// What `read` makes of the record of this id, which is read from the store if need be; none when there is none.
@@ -212,7 +212,7 @@ impl<S: Store> SharedIndex<S> {
             return found;
         }
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(with_records(&*store, &*self.shared, |index| Ok(index.get(id)?.map(&mut read))))?
+        block_on(with_records(&*store, &*self.shared, |index| Ok(index.get(id)?.map(&mut read))))
     }
 
     /// Makes all changes so far durable, those of other threads included: who waits for another's commit finds little or
@@ -222,7 +222,7 @@ impl<S: Store> SharedIndex<S> {
     /// As [`StoredIndex::commit`].
     pub fn commit(&self) -> Result<(), Error> {
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(commit(&*store, &*self.shared))?
+        block_on(commit(&*store, &*self.shared))
     }
 
     /// [`SharedIndex::compact`], brought to its end in the store.
@@ -244,13 +244,13 @@ impl<S: Store> SharedIndex<S> {
     /// Brings to its end in the store what was compacted in memory. Returns by how many bytes blocks have become shorter.
     pub(super) fn complete(&self) -> Result<u64, Error> {
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(complete(&*store, &*self.shared, Rewrite::Worn))?
+        block_on(complete(&*store, &*self.shared, Rewrite::Worn))
     }
 
     fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
         check_slice(slice_ms)?;
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(compact(&*store, &*self.shared, &SystemClock::default(), slice_ms, rewrite))?
+        block_on(compact(&*store, &*self.shared, &SystemClock::default(), slice_ms, rewrite))
     }
 
     /// Writes the segments that have changed; others use the index meanwhile.
@@ -259,7 +259,7 @@ impl<S: Store> SharedIndex<S> {
     /// As [`StoredIndex::checkpoint`].
     pub fn checkpoint(&self) -> Result<(), Error> {
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(checkpoint(&*store, &*self.shared))?
+        block_on(checkpoint(&*store, &*self.shared))
     }
 }
 

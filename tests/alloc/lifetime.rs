@@ -11,7 +11,7 @@ const ROUNDS: usize = 100;
 const RECORDS: usize = 300;
 
 fn now<T>(future: impl Future<Output = T>) -> T {
-    block_on(future).unwrap()
+    block_on(future)
 }
 
 /// Opens, fills, thins, compacts, writes and closes.

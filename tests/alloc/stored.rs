@@ -14,19 +14,19 @@ pub(crate) struct Calm(pub(crate) MemoryStore);
 
 impl Store for Calm {
     async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        undisturbed(|| block_on(self.0.read(keys)).unwrap())
+        undisturbed(|| block_on(self.0.read(keys)))
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        undisturbed(|| block_on(self.0.commit(batch)).unwrap())
+        undisturbed(|| block_on(self.0.commit(batch)))
     }
 
     async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        undisturbed(|| block_on(self.0.append(key, bytes)).unwrap())
+        undisturbed(|| block_on(self.0.append(key, bytes)))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        undisturbed(|| block_on(self.0.list(prefix)).unwrap())
+        undisturbed(|| block_on(self.0.list(prefix)))
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -39,7 +39,7 @@ impl Store for Calm {
 }
 
 fn now<T>(future: impl Future<Output = T>) -> T {
-    block_on(future).unwrap()
+    block_on(future)
 }
 
 fn open(place: &Calm) -> Result<StoredIndex<Calm>, Error> {

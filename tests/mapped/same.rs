@@ -126,12 +126,12 @@ fn many_records_come_to_the_same_bytes() {
 fn what_was_mapped_can_be_stored() {
     let bytes = index(Metric::Cosine, Quantization::Int8, 1200).export().unwrap();
     let store = MemoryStore::default();
-    let stored = block_on(StoredIndex::create(store.clone(), mapped(&bytes))).unwrap().unwrap();
-    let stored_export = block_on(stored.export()).unwrap().unwrap();
+    let stored = block_on(StoredIndex::create(store.clone(), mapped(&bytes))).unwrap();
+    let stored_export = block_on(stored.export()).unwrap();
     assert!(stored_export == bytes);
-    block_on(stored.close()).unwrap().unwrap();
-    let again = block_on(StoredIndex::open(store, thermocline::OpenOptions::default())).unwrap().unwrap();
-    assert!(block_on(again.export()).unwrap().unwrap() == bytes);
+    block_on(stored.close()).unwrap();
+    let again = block_on(StoredIndex::open(store, thermocline::OpenOptions::default())).unwrap();
+    assert!(block_on(again.export()).unwrap() == bytes);
 }
 
 #[test]

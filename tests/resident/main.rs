@@ -119,7 +119,7 @@ fn demoted() {
     let budget = bytes.codes + bytes.graph + bytes.ids + 8 * RECORDS + (2 << 20);
     let config = Config { max_bytes: Some(budget), ..*index.config() };
     index.set_options(config).unwrap();
-    let stored = block_on(StoredIndex::create(store, index)).unwrap().unwrap();
+    let stored = block_on(StoredIndex::create(store, index)).unwrap();
     assert_gone(before, (stored.index().unwrap().stats().bytes.total(), resident_bytes()), LEAST_GONE_BYTES);
     // Blocks that are read and given up again leave nothing behind either.
     for number in 0..RECORDS as u64 {
@@ -127,7 +127,7 @@ fn demoted() {
             Some(Payload::Bytes(bytes)) => bytes.first().copied(),
             _ => None,
         };
-        assert_eq!(block_on(stored.get(&Id::Number(number), first)).unwrap(), Ok(Some(Some(number as u8))));
+        assert_eq!(block_on(stored.get(&Id::Number(number), first)), Ok(Some(Some(number as u8))));
     }
     assert_gone(before, (stored.index().unwrap().stats().bytes.total(), resident_bytes()), LEAST_GONE_BYTES);
     drop(stored);

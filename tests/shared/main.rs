@@ -232,8 +232,8 @@ fn what_has_expired_is_there_for_nobody() {
 
 /// Whether some value of a store has these bytes in it.
 fn holds(store: &MemoryStore, bytes: &[u8]) -> bool {
-    let keys = block_on(store.list("")).unwrap().unwrap();
-    let values = block_on(store.read(&keys)).unwrap().unwrap();
+    let keys = block_on(store.list("")).unwrap();
+    let values = block_on(store.read(&keys)).unwrap();
     values.into_iter().flatten().any(|value| value.windows(bytes.len()).any(|window| window == bytes))
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use thermocline::bench_support::block_on;
+use thermocline::block_on;
 use thermocline::{Batch, DirectoryStore, Durability, Mode, Store, StoreError, StoreOptions};
 
 pub(crate) const RELAXED: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadWrite };
@@ -43,7 +43,7 @@ impl Drop for Place {
 }
 
 pub(crate) fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    block_on(future).unwrap()
+    block_on(future)
 }
 
 /// Everything that the store holds.

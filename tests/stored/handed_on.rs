@@ -72,13 +72,13 @@ fn open(name: &str) -> DirectoryStore {
 #[ignore = "one of several hands; cargo xtask test calls them in turn"]
 fn begins() {
     let options = OpenOptions { config: Some(Config::new(DIMENSIONS)), ..Default::default() };
-    let stored = block_on(StoredIndex::open(open("native"), options)).unwrap().unwrap();
+    let stored = block_on(StoredIndex::open(open("native"), options)).unwrap();
     let (_, rows, digit) = HANDS[0];
     for row in 0..rows {
         // Half of it comes by a checkpoint and half by the log.
         if row == rows / 2 {
-            block_on(stored.commit()).unwrap().unwrap();
-            block_on(stored.checkpoint()).unwrap().unwrap();
+            block_on(stored.commit()).unwrap();
+            block_on(stored.checkpoint()).unwrap();
         }
         let given = payload(row);
         let payload = given.as_ref().map(|(is_json, bytes)| {
@@ -89,9 +89,9 @@ fn begins() {
     for row in (0..rows).filter(|row| row % 10 == digit) {
         assert!(stored.change(|index| index.delete(&id(row))).unwrap());
     }
-    block_on(stored.commit()).unwrap().unwrap();
+    block_on(stored.commit()).unwrap();
     verify(&stored.index().unwrap(), 1);
-    block_on(stored.close()).unwrap().unwrap();
+    block_on(stored.close()).unwrap();
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn ends() {
     let bytes = std::fs::read(folder().join("browser.export")).unwrap();
     let index = Index::import(&bytes).unwrap();
     verify(&index, HANDS.len());
-    block_on(block_on(StoredIndex::create(open("again"), index)).unwrap().unwrap().close()).unwrap().unwrap();
-    let again = block_on(StoredIndex::open(open("again"), OpenOptions::default())).unwrap().unwrap();
+    block_on(block_on(StoredIndex::create(open("again"), index)).unwrap().close()).unwrap();
+    let again = block_on(StoredIndex::open(open("again"), OpenOptions::default())).unwrap();
     verify(&again.index().unwrap(), HANDS.len());
 }

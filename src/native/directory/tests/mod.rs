@@ -74,7 +74,7 @@ impl Drop for Place {
 }
 
 fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    block_on(future).unwrap()
+    block_on(future)
 }
 
 fn content(store: &DirectoryStore) -> Content {
