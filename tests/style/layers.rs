@@ -1,5 +1,5 @@
-//! Imports go down only. The table is DESIGN's; a module of the crate's root that is not in it breaks the rule, so
-//! that every new one is given its place.
+//! Imports go down only. A module of the crate's root that is not in the table breaks the rule, so that every new one is
+//! given its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 

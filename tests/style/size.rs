@@ -31,7 +31,7 @@ fn median_of_src(files: &[File]) -> usize {
     lengths.get(lengths.len() / 2).copied().unwrap_or(0)
 }
 
-/// The one `mod.rs` that does work: DESIGN makes it the dispatcher of the kernels, so that there is only one.
+/// The one `mod.rs` that does work: it chooses among the kernels, so that there is one place that does.
 const DISPATCHER: &str = "src/metric/kernel/mod.rs";
 
 fn is_map(file: &File) -> bool {
