@@ -42,9 +42,9 @@ test("Node, CommonJS", async () => {
   assert.deepEqual(JSON.parse(await run(process.execPath, ["main.cjs"], { cwd })), EXPECTED);
 });
 
-test("the README's example runs and prints what it says", async () => {
+test("the README's examples run and print what they say", async () => {
   const readme = await readFile(join(PKG, "../README.md"), "utf8");
-  const [, example] = readme.match(/```js\n([\s\S]*?)```/);
+  const example = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, block]) => block).join("");
   const promised = [...example.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, printed]) => printed);
   assert.ok(promised.length > 0);
   const cwd = await made("node-esm");

@@ -45,7 +45,10 @@ fn what_is_imported_is_what_was_exported() {
             for ef in [1, 5, 200] {
                 let query = rng.vector(DIMENSIONS);
                 let options = || SearchOptions::top(5).with_ef(ef);
-                assert_eq!(again.search(&query, options()).unwrap(), index.search(&query, options()).unwrap());
+                let found = again.search(&query, options());
+                assert_eq!(found, index.search(&query, options()));
+                // Codes that are not trained yet are the one reason to refuse.
+                assert!(found.is_ok() || quantization == Quantization::Product, "{quantization:?}: {found:?}");
             }
         }
     }

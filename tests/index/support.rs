@@ -6,7 +6,8 @@ pub(crate) use crate::random::Rng;
 use thermocline::{Config, Hit, Id, Index, Metric, Payload, Quantization, SearchOptions};
 
 pub(crate) const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
-pub(crate) const QUANTIZATIONS: [Quantization; 3] = [Quantization::None, Quantization::Int8, Quantization::Binary];
+pub(crate) const QUANTIZATIONS: [Quantization; 4] =
+    [Quantization::None, Quantization::Int8, Quantization::Binary, Quantization::Product];
 
 impl Rng {
     /// Roughly normal, with a standard deviation of about one.

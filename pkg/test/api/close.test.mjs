@@ -56,9 +56,11 @@ test("disposing closes, also what is closed", async (t) => {
   await index[Symbol.asyncDispose]();
 });
 
+// An engine reserves gigabytes of addresses for each WebAssembly memory, and refuses another one when those are used up.
 test("memory comes back: many indexes one after the other", async () => {
   for (let i = 0; i < 150; i++) {
-    const { index } = await filled(5);
+    const { index, vectors } = await filled(5);
+    assert.equal((await index.search(vectors[2], { k: 1 }))[0].id, "r2");
     await index.close();
     if (i % 20 === 0) await pause();
   }

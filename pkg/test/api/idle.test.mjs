@@ -1,7 +1,7 @@
 // Compaction without being asked each time: in idle time, and in a caller's own loop.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { filled, pause, until, whole } from "./helpers.mjs";
+import { filled, pause, unheard, until, whole } from "./helpers.mjs";
 
 const some = (count, from = 0) => Array.from({ length: count }, (_, i) => `r${from + i}`);
 
@@ -60,12 +60,17 @@ test("it takes turns with compact, and both end", async () => {
 });
 
 test("it ends with the index, without an error", async () => {
+  const heard = unheard();
   const { index } = await filled(1500);
   await index.deleteMany(some(700));
-  index.compactWhenIdle({ sliceMs: 0.5 });
+  const reports = [];
+  index.compactWhenIdle({ sliceMs: 0.5, onReport: (report) => reports.push(report) });
   await pause(3);
   await index.close();
+  const before = reports.length;
   await pause(30);
+  assert.deepEqual(await heard(), []);
+  assert.equal(reports.length, before, "no report after the end");
 });
 
 test("maintain: slices for a caller's own loop, and only when needed", async () => {

@@ -85,9 +85,23 @@ test("arrays from another realm are taken", async () => {
   assert.equal((await esm.VectorIndex.import(Buffer.from(bytes))).size, 2);
 });
 
-test("an index whose callers are gone is not in anybody's way", async () => {
-  for (let i = 0; i < 60; i++) {
-    const index = await esm.VectorIndex.memory({ dimensions: 3 });
-    await index.insert([1, 2, 3]);
-  }
+test("an index that nothing refers to is collected, without being closed", async () => {
+  const program = `
+    import { VectorIndex } from "thermocline";
+    import { setTimeout } from "node:timers/promises";
+    let collected = 0;
+    const registry = new FinalizationRegistry(() => (collected += 1));
+    for (let i = 0; i < 60; i++) {
+      const index = await VectorIndex.memory({ dimensions: 3 });
+      await index.insert([1, 2, 3]);
+      registry.register(index);
+    }
+    for (let tries = 0; tries < 100 && collected < 59; tries++) {
+      gc();
+      await setTimeout(10);
+    }
+    console.log(collected >= 59);
+  `;
+  const { stdout } = await run(process.execPath, ["--expose-gc", "--input-type=module", "--eval", program], { cwd, timeout: 30_000 });
+  assert.equal(stdout.trim(), "true");
 });
