@@ -10,15 +10,25 @@ const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 /// Every source is as rustfmt leaves it.
 pub(crate) fn format(repo: &Repo, report: &Report) {
     report.stage("format", || {
-        run::run(repo.cargo().args(["fmt", "--all", "--check"]))
-            .map_err(|error| format!("{error}; `cargo fmt --all` puts it right"))
+        // The fuzz targets are a workspace of their own.
+        for workspace in ["Cargo.toml", "fuzz/Cargo.toml"] {
+            run::run(repo.cargo().args(["fmt", "--all", "--check", "--manifest-path", workspace]))
+                .map_err(|error| format!("{error}; `cargo fmt --all --manifest-path {workspace}` puts it right"))?;
+        }
+        Ok(())
     });
 }
+
+/// The crate is what most programs use without any feature, and may be used with each of them alone.
+const FEATURES: [&str; 3] = ["", "mmap", "rayon"];
 
 /// No warning of the compiler or of clippy, on the host and on wasm.
 pub(crate) fn clippy(repo: &Repo, report: &Report) {
     report.stage("clippy, native", || {
-        run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets", "--all-features"]).args(DENY_WARNINGS))
+        run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets", "--all-features"]).args(DENY_WARNINGS))?;
+        FEATURES.into_iter().try_for_each(|features| {
+            run::run(repo.cargo().args(["clippy", "--lib", "--features", features]).args(DENY_WARNINGS))
+        })
     });
     report.stage("clippy, wasm", || {
         run::run(repo.cargo().args(["clippy", "--lib", "--tests"]).args(WASM).args(DENY_WARNINGS))
