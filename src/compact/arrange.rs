@@ -1,10 +1,11 @@
-//! Step 4 of a compaction that also puts the index in graph order: nodes that link to each other come to lie side by side, so that a
-//! search finds more of what it reads in pages and lines that it has been to.
+//! Step 4 of a compaction that also puts the index in graph order: nodes that link to each other come to lie side by
+//! side, so that a search finds more of what it reads in pages and cache lines that it has already visited.
 //!
-//! The order is that in which a depth-first walk meets the nodes. Slots are filled with it from the lowest on, a window of them at a
-//! time: who is in the window moves out of it, to free slots beyond (*clearing*), and then those who come next move in (*filling*). Behind
-//! either come steps 6 to 8, because only then are the slots free that were left. So of codes and links no more is held than a window
-//! besides, and a job that is dropped leaves the windows behind it in order. The way of the walk takes up to four bytes a node.
+//! The order is that in which a depth-first walk meets the nodes. It is put into the slots from the lowest on, a window
+//! of slots at a time: the nodes in the window move out of it, to free slots behind it (*clearing*), then the nodes
+//! that come next in the order move in (*filling*). Steps 6 to 8 follow each clearing and each filling, because only
+//! they free the slots that the nodes have left. So at most a window of codes and links is held besides, and a job that
+//! is dropped leaves the finished windows in order. The path of the walk takes up to four bytes a node.
 
 use super::Parts;
 use super::job::{Job, Phase, cost};
@@ -17,25 +18,27 @@ const WINDOW: usize = 8;
 /// How far the order has come.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// So many slots there were. Those that have come since are for the next step: it ends however many come.
+    /// How many slots are to be put in order: one for each node that stays when the job begins. Later nodes are left to
+    /// step 5, so that this step ends however many come.
     slots: usize,
-    /// Where the window begins, below which all is in order, and the first slot behind it: no more than there were, or what leaves it
-    /// for the next new slot would be in it again.
+    /// The window: its first slot, below which all is in order, and the slot behind its last. The end is at most
+    /// `slots`: otherwise a node that leaves the window for the next new slot could be in the window again.
     start: usize,
     end: usize,
-    /// The next slot of the window.
+    /// The next slot of the window to look at.
     at: usize,
     is_filling: bool,
-    /// No slot below this is free and beyond the window.
+    /// No slot behind the window and below this one is free.
     spare: Slot,
-    /// Who is there, and linked to from nobody that has been met, is looked for from here on.
+    /// From here on, nodes are looked for that no link from a visited node leads to: each begins a new tree of the
+    /// walk.
     seed: usize,
-    /// The way that the walk has come: slots in order, none of which moves again.
+    /// The path of the walk: slots that are in order, none of which moves again.
     path: Vec<Slot>,
     is_through: bool,
 }
 
-/// Slots of a window, where there are so many in all: whole segments, but for the last.
+/// The number of slots in a window when there are `slots` in all: whole segments, except for the last window.
 pub(crate) fn window(slots: usize) -> usize {
     (slots / WINDOW + 1).next_multiple_of(SEGMENT_SLOTS).min(slots)
 }
@@ -56,15 +59,15 @@ impl Order {
         }
     }
 
-    /// What all of it takes when there are so many slots, in units.
+    /// The cost of the whole step for `slots` slots, in units.
     pub(super) const fn units(slots: usize) -> usize {
-        // Each node moves twice, and behind each clearing and filling all links are looked at.
+        // Each node moves twice, and after each clearing and filling all links are looked at.
         2 * slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOW + 2) * slots * cost::LOOK
     }
 }
 
 impl Job {
-    /// Step 4, for one slot.
+    /// Does step 4 for one slot.
     pub(super) fn arrange(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         match &self.order {
             Some(order) if !order.is_through && order.start < order.slots => {
@@ -83,7 +86,7 @@ impl Job {
         }
     }
 
-    /// One slot of the window is left by its node.
+    /// Clears one slot of the window: its node moves to a free slot behind the window.
     fn clear_window(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         let Some(order) = &mut self.order else { return Ok(0) };
         let from = Slot(order.at as u32);
@@ -102,7 +105,7 @@ impl Job {
         Ok(cost::MOVE)
     }
 
-    /// One free slot of the window gets the node that comes next, or the walk takes a step back.
+    /// Fills one slot of the window with the next node of the order, or takes the walk one step back.
     fn fill(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         let Some(order) = &mut self.order else { return Ok(0) };
         if order.at >= order.end {
@@ -114,7 +117,7 @@ impl Job {
         }
         let to = Slot(order.at as u32);
         if !parts.ids.is_free(to) {
-            // Whoever was inserted meanwhile is there.
+            // A record that was inserted meanwhile is in this slot.
             order.at += 1;
             return Ok(cost::LOOK);
         }

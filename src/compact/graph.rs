@@ -1,4 +1,4 @@
-//! Steps 1 to 3: the graph without its leaving nodes.
+//! Steps 1 to 3: taking the leaving nodes out of the graph.
 
 use super::Parts;
 use super::job::{Job, Phase, cost};
@@ -6,11 +6,11 @@ use crate::graph::{Fates, Graph, Scratch, cut_out, detach};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 
-/// With nothing alive, an index of so few slots is emptied in one step.
+/// An index without live records and with at most this many slots is emptied in one step.
 const EMPTIED_AT_ONCE: usize = 4 * SEGMENT_SLOTS;
 
 impl Job {
-    /// Step 1, for one leaving node.
+    /// Does step 1 for one leaving node.
     pub(super) fn cut_out(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
         let is_empty = parts.tombstones.live() == 0;
         if is_empty && parts.slots() <= EMPTIED_AT_ONCE {
@@ -23,7 +23,8 @@ impl Job {
         self.cursor = slot.index() + 1;
         let Parts { graph, codes, .. } = parts;
         if is_empty {
-            // Nobody needs what it held together: who comes next begins a tree of his own.
+            // Nothing is live, so the graph need not stay connected. The next node that is inserted becomes the root of
+            // a new tree.
             detach(graph, slot);
             return Ok(cost::LOOK);
         }
@@ -33,7 +34,7 @@ impl Job {
         Ok(cost::CUT_OUT)
     }
 
-    /// Nothing is live: there is no graph to repair.
+    /// Drops the graph and all slots at once, because nothing is live.
     fn clear(&mut self, parts: &mut Parts) -> usize {
         let graph = parts.graph.resident_bytes();
         self.removed += parts.tombstones.deleted();
@@ -41,12 +42,12 @@ impl Job {
         let (_, codes) = parts.truncate(0);
         self.reclaimed.graph += graph - parts.graph.resident_bytes();
         self.reclaimed.codes += codes;
-        // No node has moved, so what is left of that phase is the tables of ids.
+        // No node has moved, so all that `Release` has to do is shrink the tables of ids.
         self.enter(Phase::Release);
         cost::FREE
     }
 
-    /// Step 2, for one node that stays.
+    /// Does step 2 for one node that stays.
     pub(super) fn relink(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
         let slot = Slot(self.cursor as u32);
         let Parts { graph, codes, tombstones, .. } = parts;
@@ -67,7 +68,8 @@ impl Job {
         }
         let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
         let changed = graph.relink(codes.space(), slot, &fates, scratch)?;
-        // Every node that stays is seen here or was added since, and one added above the entry point became it.
+        // The highest node is the next entry point. Every node that stays is seen here or was added since; a node added
+        // above the entry point became the entry point then.
         let level = graph.level(slot);
         if self.highest.is_none_or(|highest| graph.level(highest) < level) {
             self.highest = Some(slot);
@@ -75,13 +77,13 @@ impl Job {
         if changed {
             return Ok(cost::RELINK);
         }
-        // It took no longer than a look, but the plan held the time of a relinking.
+        // The node had nothing to relink: count the rest of its planned cost as done.
         self.advance(cost::RELINK - cost::LOOK);
         Ok(cost::LOOK)
     }
 
-    /// Before step 3, for one leaving node. Nothing leads to it any more, but its own links lead to nodes that are
-    /// freed before it is, and the job may be dropped in between.
+    /// Removes the links of one leaving node, before step 3. No link leads to it any more, but its own links lead to
+    /// leaving nodes that are freed before it, and the job may be dropped in between.
     pub(super) fn isolate_leaving(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
             self.enter(Phase::Free);
@@ -92,7 +94,7 @@ impl Job {
         cost::LOOK
     }
 
-    /// Step 3, for one leaving node.
+    /// Does step 3 for one leaving node.
     pub(super) fn free(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
             if self.order.is_some() {

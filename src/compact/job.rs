@@ -14,11 +14,11 @@ pub struct Progress {
     pub done: usize,
     /// Work in all, in the same units.
     pub total: usize,
-    /// What is at work: "graph", "pack" or "warm".
+    /// The part that is being compacted: "graph", "pack" or "warm".
     pub phase: &'static str,
 }
 
-/// The steps, in the order of the map in `mod.rs`.
+/// The steps, in the order of the list in `mod.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     CutOut,
@@ -44,8 +44,8 @@ impl Phase {
     }
 }
 
-/// What one slot costs in each step, in microseconds, rather too high than too low: the driver times its slices by a
-/// clock, and between two looks at it relies on this.
+/// The cost of one slot in each step, in microseconds, rather too high than too low: between two looks at its clock the
+/// driver relies on it.
 pub(super) mod cost {
     pub(in crate::compact) const CUT_OUT: usize = 2;
     pub(in crate::compact) const RELINK: usize = 20;
@@ -61,17 +61,18 @@ pub(super) mod cost {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(super) phase: Phase,
-    /// The next slot of the phase at hand.
+    /// The next slot of the current phase.
     pub(super) cursor: usize,
-    /// The tombstones that this job removes: those there were when it began.
+    /// The tombstones that this job removes: those that existed when it began.
     pub(super) leaving: SlotSet,
-    /// The slots whose nodes have moved to others.
+    /// The slots whose nodes have moved to other slots.
     pub(super) moved: SlotSet,
-    /// Bytes that the graph took for moved nodes, and those that the codes did: what is given back at the end is not all won.
+    /// Bytes that the graph and the codes have taken for moved nodes. They are subtracted from what is given back at
+    /// the end.
     pub(super) grown: [usize; 2],
-    /// How far the graph order has come, where the nodes are to be put in it.
+    /// The state of step 4; none when nodes are not put in graph order.
     pub(super) order: Option<Order>,
-    /// The best place for the entry point among those seen.
+    /// The highest node seen in step 2, which can be the entry point.
     pub(super) highest: Option<Slot>,
     warm: Option<Evacuation>,
     pub(super) removed: usize,
@@ -81,7 +82,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Fixes what will be removed, and whether the slots will be `arranged` in graph order.
+    /// Begins a job. Fixes which tombstones it will remove, and whether it puts nodes in graph order.
     pub(crate) fn begin(parts: &Parts, arranged: bool) -> Result<Self, OutOfMemory> {
         let leaving = parts.tombstones.deleted_slots().snapshot()?;
         let warm = parts.records.stale_bytes();
@@ -115,9 +116,9 @@ impl Job {
         })
     }
 
-    /// Does about `units` microseconds' worth of work, of one phase only. False when there is none left.
+    /// Does about `units` microseconds of work, of one phase only. Returns false when no work is left.
     ///
-    /// After an error the job should be dropped; the index is consistent.
+    /// After an error the job must be dropped; the index is consistent.
     pub(crate) fn step(
         &mut self,
         parts: &mut Parts,
@@ -163,7 +164,7 @@ impl Job {
         self.cursor = 0;
     }
 
-    /// Step 9.
+    /// Does about `units` microseconds of step 9.
     fn reclaim_warm(&mut self, parts: &mut Parts, units: usize) -> Result<usize, EvacuationError> {
         let warm = match &mut self.warm {
             Some(warm) => warm,
@@ -179,7 +180,7 @@ impl Job {
         Ok((moved / cost::WARM_BYTES).max(1))
     }
 
-    /// Tells the phases apart.
+    /// The current phase as a number.
     pub(crate) const fn stage(&self) -> u8 {
         self.phase as u8
     }
@@ -188,12 +189,12 @@ impl Job {
         Progress { done: self.done, total: self.total, phase: self.phase.name() }
     }
 
-    /// How many of the tombstones there are now stand for records that only moved.
+    /// How many of the present tombstones stand for records that only moved.
     pub(crate) const fn moved(&self) -> usize {
         self.moved.count()
     }
 
-    /// What was removed and freed so far.
+    /// The number of tombstones removed and the bytes freed so far.
     pub(crate) const fn outcome(&self) -> (usize, ReclaimedBytes) {
         (self.removed, self.reclaimed)
     }

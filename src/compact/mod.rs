@@ -6,8 +6,8 @@
 //! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
 //! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.
-//! 4. *Arrange*, if that is asked for: nodes move until those that link to each other lie side by side, a part of the slots at a
-//!    time, and each time steps 6 to 8 come between.
+//! 4. *Arrange*, if that is asked for: nodes move until those that link to each other lie side by side. This is done
+//!    for a window of slots at a time, with steps 6 to 8 in between.
 //! 5. *Pack*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
 //!    leads to the new one, so searches between slices lose nothing.
 //! 6. *Redirect*: links to old nodes are pointed at the new ones.

@@ -5,13 +5,13 @@ use super::job::{Job, Phase, cost};
 use crate::ids::IdMap;
 use crate::types::{OutOfMemory, Slot};
 
-/// Where the cursor of step 8 stands once the last old node is gone: beyond any slot.
+/// Where the cursor of step 8 is moved after the last old node: beyond any slot. From here on it counts tables of ids.
 const IDS_AT: usize = 1 << 31;
 
 impl Job {
-    /// Step 5, for one node.
+    /// Does step 5 for one node.
     pub(super) fn pack(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
-        // The cursor comes down from the end; what is inserted meanwhile fills the free slots from below.
+        // The cursor moves down from the end, while records that are inserted meanwhile fill the free slots from below.
         let to = parts.ids.settle_next();
         let Some(from) = self.cursor.checked_sub(1).map(|at| Slot(at as u32)).filter(|from| to < *from) else {
             self.enter(Phase::Redirect);
@@ -26,7 +26,8 @@ impl Job {
         Ok(cost::LOOK)
     }
 
-    /// Moves a node to a slot that is free, or the next new one. Its old node stays behind as a tombstone that leads there.
+    /// Moves a node to a free slot, or the next new one. Its old node stays behind as a tombstone with a link to the
+    /// new one.
     #[inline(never)]
     pub(super) fn carry(&mut self, parts: &mut Parts, from: Slot, to: Slot) -> Result<(), OutOfMemory> {
         let Some(level) = parts.graph.level(from) else { return Ok(()) };
@@ -39,7 +40,7 @@ impl Job {
         parts.ids.swap(from, to);
         parts.records.swap(from, to);
         parts.expiries.relocate(from, to);
-        // The state goes with the record, and what stays behind is a tombstone.
+        // The state moves with the record. The old slot becomes a tombstone.
         parts.tombstones.swap(from, to);
         parts.tombstones.add(from);
         parts.tombstones.delete(from);
@@ -47,7 +48,7 @@ impl Job {
         Ok(())
     }
 
-    /// Step 6, for one node.
+    /// Does step 6 for one node.
     pub(super) fn redirect(&mut self, parts: &mut Parts) -> usize {
         let slot = Slot(self.cursor as u32);
         if slot.index() >= parts.graph.len() || self.moved.is_empty() {
@@ -61,7 +62,7 @@ impl Job {
         cost::LOOK
     }
 
-    /// Step 7, for one old node: its own links lead to other old nodes, some of them freed before it is.
+    /// Does step 7 for one old node. Its own links lead to other old nodes, some of which are freed before it.
     pub(super) fn isolate_moved(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) else {
             self.enter(Phase::Release);
@@ -72,7 +73,8 @@ impl Job {
         cost::LOOK
     }
 
-    /// Step 8, for one old node; after the last, the arrays shrink, a segment at a time, unless more nodes are to move.
+    /// Does step 8 for one old node. After the last one, the tables of ids and the arrays shrink, a part at a time,
+    /// unless step 4 has more nodes to move.
     pub(super) fn release(&mut self, parts: &mut Parts) -> usize {
         if let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) {
             self.cursor = slot.index() + 1;
@@ -85,7 +87,7 @@ impl Job {
             self.enter(Phase::Arrange);
             return 0;
         }
-        // Behind the old nodes come the tables of ids, a part at a time: each is rewritten whole.
+        // After the old nodes, the tables of ids shrink one at a time, because each is rewritten whole.
         let part = self.cursor.saturating_sub(IDS_AT);
         if part < IdMap::PARTS {
             parts.ids.shrink_part(part);
@@ -93,19 +95,19 @@ impl Job {
             return cost::SHRINK;
         }
         let (graph, codes, more) = parts.shrink();
-        // What moved nodes took comes off first.
+        // Bytes that moved nodes have taken are not counted as reclaimed.
         let [graph_grown, codes_grown] = &mut self.grown;
         self.reclaimed.graph += beyond(graph_grown, graph);
         self.reclaimed.codes += beyond(codes_grown, codes);
         if !more {
-            // As at the beginning: without stale bytes there is nothing to evacuate.
+            // As in `Job::begin`: without stale bytes there is nothing to evacuate.
             self.enter(if parts.records.stale_bytes() > 0 { Phase::Warm } else { Phase::Done });
         }
         cost::SHRINK
     }
 }
 
-/// What has been given back beyond what had been taken, of which that much less is out.
+/// Returns how much of `given_back` exceeds `taken`, and subtracts the rest from `taken`.
 const fn beyond(taken: &mut usize, given_back: usize) -> usize {
     let repaid = if *taken < given_back { *taken } else { given_back };
     *taken -= repaid;

@@ -21,12 +21,12 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Slots below this are live, deleted or free.
+    /// The number of slots. Each slot below it is live, deleted or free.
     pub(crate) const fn slots(&self) -> usize {
         self.ids.len()
     }
 
-    /// Bytes that the graph holds, and those that the codes do.
+    /// The bytes that the graph and the codes hold.
     pub(super) fn graph_and_codes(&self) -> [usize; 2] {
         [self.graph.resident_bytes(), self.codes.resident_bytes()]
     }
@@ -43,7 +43,7 @@ impl Parts {
     /// no more room is held than before.
     pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), LookupError> {
         let slots = self.slots().checked_add(additional).filter(|&slots| slots <= Slot::MOST).ok_or(OutOfMemory)?;
-        // What no address space can hold is refused at once: allocating up to its end first would take minutes.
+        // A size that no address space can hold is refused at once: allocating until it fails would take minutes.
         let row = self.codes.slot_bytes() + self.graph.row_bytes() + self.records.dimensions() * size_of::<f32>();
         row.checked_mul(additional).ok_or(OutOfMemory)?;
         let reserved = self.reserve_each(slots, additional);
@@ -61,7 +61,7 @@ impl Parts {
         Ok(self.records.reserve_ahead(slots, additional)?)
     }
 
-    /// Gives back the room for slots that there are not. The warm arena sees to its own.
+    /// Gives back the room for slots that do not exist. The warm arena does this for its own.
     fn give_back(&mut self) {
         self.truncate(self.slots());
         (0..IdMap::PARTS).for_each(|part| self.ids.shrink_part(part));
@@ -74,8 +74,8 @@ impl Parts {
         slot
     }
 
-    /// Makes room in this slot, or the next new one, for a record that moves there, apart from its graph node. What knows only of
-    /// slots that have held something, as records and moments do once they were read from bytes, may end before it.
+    /// Makes room in this slot, or the next new one, for a record that moves there, apart from its graph node. Records
+    /// and expiries are extended to the slot as well: read from bytes, they may cover fewer slots than there are.
     pub(crate) fn reserve_moved(&mut self, to: Slot) -> Result<(), OutOfMemory> {
         let len = self.slots().max(to.index() + 1);
         self.ids.reserve_slots(len)?;
@@ -107,8 +107,8 @@ impl Parts {
         self.ids.release(slot);
     }
 
-    /// Drops the free slots at the end, as far as the last segment reaches. Returns the bytes that the graph and the codes
-    /// gave back, and whether there may be more.
+    /// Drops the free slots at the end, back to the beginning of the last segment. Returns the bytes that the graph and
+    /// the codes gave back, and whether more slots may be dropped.
     pub(crate) fn shrink(&mut self) -> (usize, usize, bool) {
         let least = self.slots().saturating_sub(1) / SEGMENT_SLOTS * SEGMENT_SLOTS;
         let len = self.ids.used_len(least);
@@ -116,13 +116,14 @@ impl Parts {
         (graph, codes, len == least && len > 0)
     }
 
-    /// Drops the slots from `len` on, none of which is live, whatever else they hold. Returns the same.
+    /// Drops the slots from `len` on, none of which is live, whatever else they hold. Returns the bytes that the graph
+    /// and the codes gave back.
     #[inline(never)]
     pub(crate) fn truncate(&mut self, len: usize) -> (usize, usize) {
         let graph = self.graph.resident_bytes();
         let codes = self.codes.resident_bytes();
         if cfg!(not(target_arch = "wasm32")) {
-            // Rows that are given back are not to be found in memory.
+            // Codes are overwritten before their memory is given back.
             (len..self.codes.len()).for_each(|slot| self.codes.erase(Slot(slot as u32)));
         }
         self.ids.truncate(len);

@@ -1,4 +1,4 @@
-//! When to compact: a pure function, with no opinion on how.
+//! When to compact: a pure function.
 
 /// What the policy looks at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,7 +9,7 @@ pub(crate) struct Measure {
     pub(crate) threshold: f64,
     pub(crate) warm_stale_bytes: usize,
     pub(crate) warm_resident_bytes: usize,
-    /// What is always held and the warm records, as a part of what the index may take; 0 when it may take anything.
+    /// Hot and warm bytes as a share of the memory budget; 0 without a budget.
     pub(crate) pressure: f64,
 }
 
@@ -26,19 +26,19 @@ pub(crate) enum Choice {
 /// Stale bytes below this are not worth moving records for.
 const WARM_FLOOR_BYTES: usize = 1 << 20;
 
-/// From this part of the budget on there is less to wait for…
+/// From this share of the budget on, less garbage is enough…
 const PRESSED: f64 = 0.75;
-/// …and at all of it this part of what was waited for before.
+/// …and at the whole budget, this share of the usual amount is.
 const LEAST_EASE: f64 = 0.25;
 
-/// What part of its usual amount makes garbage worth collecting: all of it as long as there is room, and less the nearer the
+/// The share of its usual amount at which garbage is worth collecting: 1 while there is room, and less the nearer the
 /// budget is.
 fn ease(pressure: f64) -> f64 {
     let over = ((pressure - PRESSED) / (1.0 - PRESSED)).clamp(0.0, 1.0);
     1.0 - (1.0 - LEAST_EASE) * over
 }
 
-/// Chooses.
+/// Chooses what to compact.
 pub(crate) fn choose(measure: Measure) -> Choice {
     let slots = measure.live + measure.deleted;
     let ratio = if slots == 0 { 0.0 } else { measure.deleted as f64 / slots as f64 };

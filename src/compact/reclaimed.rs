@@ -1,6 +1,9 @@
 //! What a compaction did.
 
-/// Bytes given back, by part. What is counted was really freed: the allocator has it again.
+/// Bytes given back, by part.
+///
+/// `graph`, `codes` and `warm` count memory that the allocator has again, less the memory that the compaction took for
+/// the records and nodes that it moved. `cold` counts space in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReclaimedBytes {
     /// Levels and neighbour lists.
@@ -9,12 +12,13 @@ pub struct ReclaimedBytes {
     pub codes: usize,
     /// Full vectors and payloads in memory.
     pub warm: usize,
-    /// Full vectors and payloads in the store.
+    /// Full vectors and payloads in the store: the bytes of blocks that were dropped or rewritten, less those of the
+    /// blocks written in their place. 0 when the compaction was not completed in a store.
     pub cold: usize,
 }
 
 impl ReclaimedBytes {
-    /// All of it.
+    /// The sum of all parts.
     pub const fn total(&self) -> usize {
         self.graph + self.codes + self.warm + self.cold
     }
@@ -26,14 +30,15 @@ impl ReclaimedBytes {
 pub struct CompactionReport {
     /// Deleted records whose slots became free.
     pub tombstones_removed: usize,
-    /// Live records when it ended.
+    /// Live records when the compaction ended.
     pub new_size: usize,
     /// Bytes given back.
     pub reclaimed_bytes: ReclaimedBytes,
-    /// In how many slices it ran.
+    /// Number of slices that it took.
     pub slices: usize,
-    /// The longest of them, in milliseconds.
+    /// The longest slice, in milliseconds.
     pub longest_slice_ms: f64,
-    /// From the first slice to the end of the last, in milliseconds; the caller's own work between them included.
+    /// Time from the start of the first slice to the end of the last, in milliseconds. It includes the time between
+    /// slices.
     pub duration_ms: f64,
 }

@@ -1,12 +1,13 @@
-//! What a compaction leaves to the store: blocks whose dead records take too much of them are written anew, and what only
-//! earlier checkpoints need goes.
+//! What a compaction does in the store: blocks in which dead records take too much are rewritten, and values that only
+//! earlier checkpoints need are deleted.
 //!
-//! 1. A checkpoint writes what the compaction in memory has changed, and leaves out the blocks in which nothing lives.
-//! 2. Of the others, those with too large a dead share are read, some at a time, and their records written with the next
-//!    checkpoint, together with whatever is near them.
-//! 3. A last checkpoint, of next to nothing, deletes what only the one before those named.
+//! 1. A checkpoint writes what the compaction in memory has changed, and leaves out blocks without live records.
+//! 2. Blocks with too large a dead share are read, some at a time, and their records are written with the next
+//!    checkpoint, together with records near them.
+//! 3. A last checkpoint, which has almost nothing to write, deletes what only the checkpoint before the last one named.
 //!
-//! A failure at any call leaves what the last checkpoint that was written left; what it has done is consistent.
+//! A failure at any call leaves the state of the last checkpoint that was written; what the compaction has done is
+//! consistent.
 
 use super::write::write_checkpoint;
 use super::{Clock, Host, commit, with_records};
@@ -14,7 +15,7 @@ use crate::compact::CompactionReport;
 use crate::index::{Error, Index};
 use crate::store::Store;
 
-/// Compacts to its end what is in memory, slice after slice, and then the store.
+/// Compacts the index in memory to the end, slice after slice, and then the store.
 ///
 /// # Errors
 /// As [`complete`], and as [`Index::compact_step`].
@@ -28,20 +29,20 @@ pub(crate) async fn compact<S: Store>(
     let run = || loop {
         host.with(Index::compact_start)?;
         loop {
-            // Nobody is to end it between its last slice and its report.
+            // One call of `with`, so that no other thread can end the compaction between its last slice and its report.
             let (more, report) = host.with(|index| {
                 let more = index.compact_slice(clock, slice_ms)?;
                 Ok((more, if more { None } else { index.compact_finish() }))
             })?;
             match report {
                 Some(_) => return Ok::<_, Error>(()),
-                // Somebody else has ended or dropped it.
+                // Another thread has ended or dropped the compaction.
                 None if !more => break,
                 None => host.give_way(),
             }
         }
     };
-    // One that is under way leaves what was deleted since it began.
+    // A compaction that is under way leaves records that were deleted after it began.
     if rewrite == Rewrite::AnyDead && host.with(|index| Ok(index.compact_progress().is_some()))? {
         run()?;
     }
@@ -56,22 +57,23 @@ pub(crate) async fn compact<S: Store>(
     })
 }
 
-/// Which blocks are written anew.
+/// Which blocks are rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rewrite {
-    /// Those with too large a dead share, and small ones.
+    /// Blocks with too large a dead share, and small ones.
     Worn,
-    /// Every one that holds a record which is no longer there: none may be found in the store afterwards.
+    /// Every block that holds a deleted record, so that the store holds none afterwards.
     AnyDead,
 }
 
-/// Brings a compaction to its end in the store, and returns by how many bytes its blocks have become shorter.
+/// Completes a compaction in the store, and returns the bytes that it freed there: those of the blocks that were
+/// dropped or rewritten, less those of the blocks that the rewritten records are in.
 ///
 /// With [`Rewrite::AnyDead`] the store has nothing left afterwards of what was deleted, compacted away and committed before.
 ///
 /// # Errors
-/// What the store said; [`Error::OutOfMemory`]; [`Error::Corrupt`] when a block that has to be written anew is not as it was
-/// written; [`Error::Busy`] beside a commit or another checkpoint.
+/// The error of the store; [`Error::OutOfMemory`]; [`Error::Corrupt`] when a block that must be rewritten is not as it
+/// was written; [`Error::Busy`] beside a commit or another checkpoint.
 pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
     if rewrite == Rewrite::Worn && !host.with(|index| index.has_changed_shape())? {
         return Ok(0);
@@ -82,7 +84,7 @@ pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rew
     write_checkpoint(store, host).await?;
     let new = host.with(|index| Ok(index.journal().map_or(0, |journal| journal.block_bytes_from(first))))?;
     loop {
-        // Of those that were there: what is written on the way is not looked at again.
+        // Only blocks that existed at the beginning: the blocks written here are not looked at again.
         let plan = host.with(|index| match rewrite {
             Rewrite::Worn => Ok(index.worn_blocks(first)?),
             Rewrite::AnyDead => index.blocks_with_dead(first),

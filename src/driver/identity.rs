@@ -1,22 +1,22 @@
-//! Whether an index is still the one that its store is told of.
+//! Whether an index is still the one whose changes its store gets.
 
 use crate::index::{Error, Index};
 
-/// Which index a store is told of. A caller may put another one in its place while he changes it; that one tells nobody, or another store,
-/// of what becomes of it.
+/// Tells which index a store belongs to. A caller may replace the index while changing it; the changes of the new one
+/// would go nowhere, or to another store.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Identity(Option<u64>);
 
 impl Identity {
-    /// That of an index as it has been opened, or made.
+    /// The identity of an index that has just been opened or made.
     pub(crate) fn of(index: &Index) -> Self {
         Self(index.journal().map(|journal| journal.serial()))
     }
 
-    /// Makes a caller's change, which may replace the index.
+    /// Makes a caller's change, and checks that it has not replaced the index.
     ///
     /// # Errors
-    /// What the change says, or as [`Identity::check`].
+    /// The error of the change, or as [`Identity::check`].
     pub(crate) fn change<T>(
         self,
         index: &mut Index,
@@ -27,7 +27,7 @@ impl Identity {
         done
     }
 
-    /// Refuses whatever is to be done with another index.
+    /// Refuses an index other than the one that the store belongs to.
     ///
     /// # Errors
     /// [`Error::StoreFailed`].

@@ -4,16 +4,16 @@
 //! |--------------|-----------------------------------------------------------------------------|
 //! | `slices`     | linking and compaction for a given time, by a clock that it is given        |
 //! | `time`       | the time of day, by which records expire                                    |
-//! | `compact`    | what a compaction leaves to the store                                       |
+//! | `compact`    | what a compaction does in the store                                         |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
 //! | `records`    | calls that need records from the store                                      |
 //! | `packing`    | which way to pack blocks pays best on this machine                          |
 //! | `stored`     | an index and the store that keeps it                                        |
-//! | `identity`   | whether it is still that index                                              |
+//! | `identity`   | whether an index is still the one that its store belongs to                 |
 //! | `write`      | appending to the log, writing checkpoints                                   |
 //!
-//! The core says what is to be read or written, the store does it, and the core is told how that ended. Nothing of an
-//! index is borrowed meanwhile: it is reached through a [`Host`] between two waits.
+//! The core returns what must be read or written, the driver has the store do it, and tells the core how that ended.
+//! The index is not borrowed meanwhile: the driver reaches it through a [`Host`] between two waits.
 
 mod compact;
 mod identity;
@@ -41,12 +41,12 @@ pub(crate) use write::{checkpoint, commit};
 
 use crate::index::{Error, Index};
 
-/// Where an index is, for those who wait for a store in between.
+/// Gives the driver access to an index between two waits for a store.
 pub(crate) trait Host {
-    /// Does something with the index, or says why it cannot be had just now.
+    /// Calls `work` with the index, or returns an error when it is not available just now.
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error>;
 
-    /// Lets others have the index between two slices, where there are threads.
+    /// Lets other threads have the index between two slices, where there are threads.
     fn give_way(&self) {}
 
     /// Milliseconds from some fixed moment, where there is a clock.

@@ -6,14 +6,14 @@ use crate::index::{Error, Index, Inventory, Opening, Replay};
 use crate::store::{Mode, Room, Store};
 use crate::wipe::wipe;
 
-/// The two newest manifests are kept.
+/// How many manifests a store keeps: the newest ones.
 const KEPT: usize = 2;
 
-/// Opens the index in a store; none when there is none.
+/// Opens the index in a store; none when there is no index.
 ///
 /// # Errors
 /// [`Error::Corrupt`] says which value is not as it was written, when neither checkpoint leads to the last state;
-/// [`Error::UnsupportedVersion`]; [`Error::OutOfMemory`]; what the store said.
+/// [`Error::UnsupportedVersion`]; [`Error::OutOfMemory`]; the error of the store.
 pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index>, Error> {
     let mut inventory = take_stock(store).await?;
     loop {
@@ -23,7 +23,7 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
             Err(error @ Error::Corrupt { .. }) => error,
             Err(error) => return Err(error),
         };
-        // A writer may have dropped values meanwhile. Then there is a checkpoint that was not there before.
+        // A writer may have deleted values meanwhile. Then there is a checkpoint that was not there before.
         let now = take_stock(store).await?;
         if now.manifests == inventory.manifests {
             return Err(why);
@@ -33,7 +33,8 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
 }
 
 async fn take_stock<S: Store>(store: &S) -> Result<Inventory, Error> {
-    // Logs of a checkpoint that comes meanwhile say nothing; those of one that goes go with it, which is seen.
+    // Manifests are listed before logs. A log of a checkpoint that is written in between is not needed, and when a
+    // checkpoint is deleted in between with its logs, reading it fails and is tried again.
     let manifests = store.list(MANIFESTS).await?;
     Ok(Inventory::new(&manifests, &store.list(LOGS).await?)?)
 }
@@ -64,7 +65,8 @@ async fn load<S: Store>(store: &S, generation: u64, inventory: &Inventory) -> Re
     while !wanted.is_empty() {
         store.read_into(&wanted, &mut room).await?;
         wanted = opening.wanted()?;
-        // It is on its way while what has come is taken. More at a time comes no sooner.
+        // The store can fetch these values while the previous ones are taken. Asking for more at once would not be
+        // faster.
         store.expect(&wanted);
         opening.take(&room)?;
     }
@@ -79,18 +81,18 @@ async fn load<S: Store>(store: &S, generation: u64, inventory: &Inventory) -> Re
     Ok(replay)
 }
 
-/// A value that must be there.
+/// Reads a value that must exist.
 async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
     let key = [key.to_text()?];
     let found = store.read(&key).await?.pop().flatten();
     found.ok_or_else(|| Error::Corrupt { what: format!("{} is missing", key.concat()) })
 }
 
-/// Makes an index the one that an empty store holds, by a first checkpoint of all that is in it.
+/// Puts an index into an empty store, by a first checkpoint of everything.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] when there is one already; [`Error::OutOfMemory`]; what the store said. The index is then in no
-/// store, as before.
+/// [`Error::InvalidOption`] when the store has an index already; [`Error::OutOfMemory`]; the error of the store. The
+/// index is then in no store, as before.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let inventory = take_stock(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {

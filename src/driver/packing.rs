@@ -4,11 +4,11 @@ use super::Host;
 use crate::arena::{Measured, Packer, Packing};
 use crate::index::Error;
 
-/// Chooses how blocks are packed, when that is due. Without a clock by the time that packing typically takes, so that equal
-/// calls choose alike.
+/// Chooses how blocks are packed, when that is due: by measured times, or, without a clock, by the times that packing
+/// typically takes, so that equal calls choose alike.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`]: it stays due.
+/// [`Error::OutOfMemory`]: the choice stays due.
 #[inline(never)]
 pub(super) fn choose_packing(host: &impl Host) -> Result<(), Error> {
     let Some(sample) = host.with(|index| index.packing_sample())? else { return Ok(()) };

@@ -6,14 +6,14 @@ use crate::format::ByteRoom;
 use crate::index::{Error, Index};
 use crate::store::{Room, Store};
 
-/// How much is read at once of what nobody is waiting for.
+/// How many bytes of blocks are read ahead at once.
 const READ_AHEAD_BYTES: u64 = 1 << 20;
 
-/// Makes a call of an index, and when records are missing for it, reads all of them at once and makes it again. The store is
-/// not asked twice unless the index has changed meanwhile.
+/// Makes a call of an index. When records are missing for it, reads all of them at once and makes the call again. That
+/// needs no second reading unless the index has changed meanwhile.
 ///
 /// # Errors
-/// What the call says, but never [`Error::Cold`]; what the store said.
+/// The error of the call, but never [`Error::Cold`]; the error of the store.
 pub(crate) async fn with_records<S: Store, T>(
     store: &S,
     host: &impl Host,
@@ -22,7 +22,7 @@ pub(crate) async fn with_records<S: Store, T>(
     let mut outcome = host.with(&mut call);
     while let Err(Error::Cold(plan)) = outcome {
         let (keys, values) = read(store, host, &plan).await?;
-        // What was read is used before anybody else can make room for what he reads.
+        // One call of `with`, so that the blocks are used before another call can drop them.
         outcome = host.with(|index| {
             index.admit(&plan, &keys, values)?;
             index.expect_retry(&plan);
@@ -36,12 +36,12 @@ pub(crate) async fn with_records<S: Store, T>(
     outcome
 }
 
-/// Exports an index once all is linked, without holding more records than before for longer than it takes to copy them. Ends when
-/// `goes_on` says no, which is asked after each part.
+/// Links all records and exports an index. Records that are read for it are held only until they are copied. Stops when
+/// `goes_on`, which is called after each part, returns false.
 ///
 /// # Errors
-/// [`Error::Busy`] when the index changes all the while, or it does not go on; [`Error::Corrupt`]; [`Error::OutOfMemory`]; what the
-/// store said.
+/// [`Error::Busy`] when the index has changed too often, or `goes_on` returned false; [`Error::Corrupt`];
+/// [`Error::OutOfMemory`]; the error of the store.
 pub(crate) async fn export<S: Store, B: ByteRoom>(
     store: &S,
     host: &impl Host,
@@ -59,7 +59,7 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
     exporting.bytes.take().ok_or(Error::Busy)
 }
 
-/// The values of a plan's blocks, and their keys.
+/// Reads the blocks of a plan. Returns the keys of their values, and the values.
 async fn read<S: Store>(
     store: &S,
     host: &impl Host,
@@ -71,11 +71,11 @@ async fn read<S: Store>(
     Ok((keys, room.into_values()))
 }
 
-/// Carries out a plan for a call that `again` makes, and which says whether it is still without all that it needs: then what
-/// was read stays for it.
+/// Carries out a plan for a call that the caller makes in `again`. `again` returns true when the call still lacks
+/// records: then the blocks stay in memory for its next attempt.
 ///
 /// # Errors
-/// What the store said; [`Error::OutOfMemory`].
+/// The error of the store; [`Error::OutOfMemory`].
 #[cfg(target_arch = "wasm32")]
 pub(crate) async fn carry_out<S: Store>(
     store: &S,
@@ -101,13 +101,13 @@ pub(crate) async fn carry_out<S: Store>(
 /// Reads records before they are needed, as many as may be in memory.
 ///
 /// # Errors
-/// What the store said; [`Error::OutOfMemory`].
+/// The error of the store; [`Error::OutOfMemory`].
 pub(crate) async fn read_ahead<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     while read_some(store, host).await? {}
     Ok(())
 }
 
-/// Reads some of them, and says whether there may be more.
+/// Reads some records ahead, and returns whether there may be more.
 pub(crate) async fn read_some<S: Store>(store: &S, host: &impl Host) -> Result<bool, Error> {
     let plan = host.with(|index| Ok(index.unread(READ_AHEAD_BYTES)?))?;
     if plan.is_empty() {

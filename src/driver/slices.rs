@@ -1,29 +1,29 @@
-//! Runs the core's resumable work, linking and compaction, in slices, by a clock that it is given.
+//! Runs the core's resumable work, linking and compaction, in slices, by a clock that the caller gives.
 
 use crate::index::{Error, Index};
 
-/// Milliseconds from some fixed moment, never going back.
+/// A clock that slices are timed by: milliseconds from some fixed moment, never going back.
 pub trait Clock {
-    /// The time.
+    /// The time in milliseconds.
     fn now_ms(&self) -> f64;
 }
 
-/// The first step of each stage of a compaction: the least there is, because how fast the machine does this kind of work is
-/// not known yet, and an engine runs code that it has not optimized many times slower.
+/// The first step of each stage of a compaction, in units: the smallest there is, because the speed of this kind of
+/// work is not known yet, and an engine runs code that it has not optimized many times slower.
 const FIRST_UNITS: f64 = 1.0;
-/// A step is meant to take this share of the slice, so that the slice ends close to its budget.
+/// The share of a slice that a step should take, so that the slice ends close to its budget.
 const STEP_SHARE: f64 = 0.125;
 
 impl Index {
-    /// Links records that wait for it, one after the other until about `budget_ms` have passed by `clock`, and at least
-    /// one. True while others wait.
+    /// Calls [`Index::link_step`] until about `budget_ms` have passed by `clock`, and at least once. Returns true while
+    /// something is left to do.
     ///
     /// # Errors
     /// As [`Index::link_step`].
     pub fn link_slice(&mut self, clock: &impl Clock, budget_ms: f64) -> Result<bool, Error> {
         let started = clock.now_ms();
         while self.link_step()? {
-            // What is no number is no time.
+            // NaN counts as a budget of 0.
             if clock.now_ms() - started >= budget_ms.max(0.0) {
                 return Ok(true);
             }
@@ -31,8 +31,9 @@ impl Index {
         Ok(false)
     }
 
-    /// Runs one slice of the compaction under way: steps until about `budget_ms` have passed by `clock`. True while
-    /// work remains. A step is meant to take an eighth of the budget, so a slice ends close to it.
+    /// Runs one slice of the compaction under way: steps until about `budget_ms` have passed by `clock`, and at least
+    /// one. A step should take an eighth of the budget, so that a slice ends close to it. Returns true while work
+    /// remains.
     ///
     /// # Errors
     /// As [`Index::compact_step`].
@@ -40,7 +41,7 @@ impl Index {
         let Some(running) = &self.job else { return Ok(false) };
         let mut units = running.units().max(FIRST_UNITS);
         let mut stage = self.compact_stage();
-        // What is no number is no time.
+        // NaN counts as a budget of 0.
         let budget_ms = budget_ms.max(0.0);
         let share_ms = budget_ms * STEP_SHARE;
         let started = clock.now_ms();
@@ -48,8 +49,8 @@ impl Index {
         loop {
             let more = self.compact_step((units * (left / share_ms).min(1.0)).max(FIRST_UNITS) as usize)?;
             let now = clock.now_ms();
-            // What the last step did in its time says how much fits into the next: never more than twice as much, nor
-            // more than fits by the units' own measure. It says nothing of work of another kind.
+            // The speed of the last step tells how many units fit into the next one: at most twice as many, and at most
+            // as many as fit at a microsecond a unit. It tells nothing about another kind of work.
             let took = (now - before).max(0.001);
             units = (units * share_ms.min(left) / took).min(2.0 * units).min(1000.0 * share_ms).max(FIRST_UNITS);
             (before, left) = (now, budget_ms - (now - started));

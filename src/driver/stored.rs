@@ -9,30 +9,34 @@ use crate::store::{Mode, Store};
 use crate::types::Id;
 use core::cell::{Ref, RefCell};
 
-/// How often a reader begins anew whose records are dropped while it reads them.
+/// How many more times a reader opens the store when a writer deletes records that it is reading.
 const READ_ATTEMPTS: usize = 3;
 
-/// How often the clock is looked at while a compaction runs to its end.
+/// How long a slice is when a compaction runs to its end.
 const SLICE_MS: f64 = 50.0;
 
 /// How a stored index is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
-    /// What a new index is made with. Of one that is there, the dimensions, the metric, the quantization and `m` must be
-    /// the same, the seed stays, and the rest applies from now on. None: only what is there is opened, as it is.
+    /// The options of a new index. For an existing index, the dimensions, the metric, the quantization and `m` must be
+    /// the same, the seed stays as it is, and the other options apply from now on. None: only an existing index is
+    /// opened, with its own options.
     pub config: Option<Config>,
-    /// What is not needed for the first search is left for later. Records are read when they are needed, by the calls that
-    /// wait for a store, and not all at once; so it is in any case when the config has a budget ([`Config::max_bytes`]). And
-    /// those that come from logs are not linked into the graph yet ([`Index::pending`]): each insert links some of them, a
-    /// checkpoint or a compaction all, and [`Index::link_slice`] as many as there is time for.
+    /// Whether to leave for later what the first search does not need.
+    ///
+    /// Records are then not read all at once, but when calls that can wait for the store need them. (An index with a
+    /// budget, [`Config::max_bytes`], always reads its records this way.) Records from logs are not linked into the
+    /// graph yet ([`Index::pending`]): each insert links some of them, a checkpoint or a compaction all, and
+    /// [`Index::link_slice`] as many as there is time for.
     pub lazy: bool,
-    /// For writing, which only one may at a time (the store sees to that), or for reading only.
+    /// Whether to open for writing, which only one owner may at a time (the store sees to that), or for reading only.
     pub mode: Mode,
-    /// By which records expire: before each call that reads or changes the index it loses those whose moment has come. The
-    /// default is the system's time.
+    /// The clock by which records expire: each call that reads or changes the index first deletes records whose time
+    /// has come. The default is the system's time.
     pub now_ms: WallClock,
-    /// Milliseconds from some fixed moment. With it, how records are packed is chosen by how long that takes on this machine, and
-    /// else by how long it typically does, so that equal calls write equal bytes. The default is none.
+    /// Milliseconds from some fixed moment. With a stopwatch, how records are packed is chosen by the time that it
+    /// takes on this machine. Without one, it is chosen by the time that it typically takes, so that equal calls write
+    /// equal bytes. The default is none.
     pub stopwatch: Option<fn() -> f64>,
 }
 
@@ -84,13 +88,13 @@ impl<S> Host for StoredIndex<S> {
 }
 
 impl<S: Store> StoredIndex<S> {
-    /// Opens what is in the store, or makes an index in it. The store stays open when that fails, and is dropped.
+    /// Opens the index in the store, or makes a new one in it. On an error the store is dropped without being closed.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`], but not for links of which only
-    /// the proof finds that they are wrong ([`Index::link_step`]); [`Error::UnsupportedVersion`];
-    /// [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts what is there;
-    /// [`Error::OutOfMemory`]; what the store said.
+    /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`], but not for unsound
+    /// links that only the proof finds ([`Index::link_step`]); [`Error::UnsupportedVersion`];
+    /// [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts the existing index;
+    /// [`Error::OutOfMemory`]; the error of the store.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy, now_ms, stopwatch } = options;
         let mut store = store;
@@ -104,12 +108,13 @@ impl<S: Store> StoredIndex<S> {
             match opened.read_ahead().await {
                 Ok(()) => {
                     return match opened.with(Index::link_all) {
-                        // Links that are not as they must be are said by the calls that need them, however it was opened.
+                        // Unsound links are reported by the calls that need sound ones, whether the opening was lazy or
+                        // not.
                         Ok(()) | Err(Error::Corrupt { .. }) => Ok(opened),
                         Err(error) => Err(error),
                     };
                 }
-                // A writer has dropped meanwhile what this one was to read. There is a newer checkpoint.
+                // A writer has deleted blocks that this reader still needed, so there is a newer checkpoint.
                 Err(Error::StoreFailed { .. }) if mode == Mode::ReadOnly && left > 0 => left -= 1,
                 Err(error) => return Err(error),
             }
@@ -133,34 +138,35 @@ impl<S: Store> StoredIndex<S> {
         }
     }
 
-    /// Puts an index that was in memory, or imported, into a place where there is none.
+    /// Puts an index that is in memory, or was imported, into a store that has no index.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when there is one; [`Error::OutOfMemory`]; what the store said. The index is then dropped: whoever needs it
-    /// still has an export of it.
+    /// [`Error::InvalidOption`] when the store has an index; [`Error::OutOfMemory`]; the error of the store. The index
+    /// is then dropped: a caller that still needs it makes an export of it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
         let (index, identity) = (RefCell::new(index), Identity::default());
         Self { store, index, identity, now_ms: system_time_ms, stopwatch: None }.created().await
     }
 
-    /// The same, once its index is in the store.
+    /// Writes the first checkpoint.
     async fn created(mut self) -> Result<Self, Error> {
         create(&self.store, &self).await?;
         self.identity = Identity::of(self.index.get_mut());
         Ok(self)
     }
 
-    /// The two apart, for a holder of another kind.
+    /// Takes the store, the index and the clock apart, for [`SharedIndex`](crate::SharedIndex).
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn into_parts(self) -> (S, Index, WallClock) {
         (self.store, self.index.into_inner(), self.now_ms)
     }
 
-    /// The index, for searching and reading. To be given back before the next wait: while it is held, nobody can tell the
-    /// index how a commit or a checkpoint has ended, and that call is [`Error::Busy`].
+    /// Borrows the index, for searching and reading. Give it back before the next wait: while it is borrowed, a commit
+    /// or a checkpoint cannot tell the index how it has ended, and returns [`Error::Busy`].
     ///
     /// # Errors
-    /// [`Error::Busy`] from within [`StoredIndex::change`]; and while it is lent already and a record has expired since.
+    /// [`Error::Busy`] from within [`StoredIndex::change`], and while the index is borrowed already and a record has
+    /// expired since.
     pub fn index(&self) -> Result<Ref<'_, Index>, Error> {
         let index = self.index.try_borrow().map_err(|_| Error::Busy)?;
         if !has_expired(&index, self.now_ms) {
@@ -171,37 +177,41 @@ impl<S: Store> StoredIndex<S> {
         self.index.try_borrow().map_err(|_| Error::Busy)
     }
 
-    /// Reads the records that are in the store only, as many as may be in memory, so that later calls need not. Opening has done
-    /// it already, unless it was lazy.
+    /// Reads the records that are only in the store, as many as may be in memory, so that later calls need not. Opening
+    /// has already done it, unless it was lazy.
     ///
     /// # Errors
-    /// What the store said; [`Error::OutOfMemory`]; [`Error::Busy`] while the index is borrowed.
+    /// The error of the store; [`Error::OutOfMemory`]; [`Error::Busy`] while the index is borrowed.
     pub async fn read_ahead(&self) -> Result<(), Error> {
         read_ahead(&self.store, self).await
     }
 
-    /// [`Index::search`]. What it needs of records that are in the store only is read, all at once.
+    /// Searches as [`Index::search`] does, and reads the records that it needs from the store, all at once.
     ///
     /// # Errors
-    /// As there, but never [`Error::Cold`]; what the store said; [`Error::Busy`] while the index is borrowed.
+    /// As [`Index::search`], but never [`Error::Cold`]; the error of the store; [`Error::Busy`] while the index is
+    /// borrowed.
     pub async fn search(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         with_records(&self.store, self, |index| index.search(query, options.again())).await
     }
 
-    /// What `read` makes of the record of this id; none when there is none. It is read from the store if need be.
+    /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
+    /// when there is no record.
     ///
     /// # Errors
-    /// As [`Index::get`], but never [`Error::Cold`]; what the store said; [`Error::Busy`] while the index is borrowed.
+    /// As [`Index::get`], but never [`Error::Cold`]; the error of the store; [`Error::Busy`] while the index is
+    /// borrowed.
     pub async fn get<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
         with_records(&self.store, self, |index| Ok(index.get(id)?.map(&mut read))).await
     }
 
-    /// [`Index::export`], with all that is in the store only, once all is linked. Beside the export itself no more is held than
-    /// before but for a megabyte, and 16 bytes for each record: blocks are read in parts, twice each, and given up again.
+    /// Links all records and exports the index as [`Index::export`] does, with the records that are only in the store.
+    /// Beside the export itself this holds at most one more megabyte, and 16 bytes for each record: blocks are read in
+    /// parts, twice each, and given up again.
     ///
     /// # Errors
-    /// As there, but never [`Error::Cold`] or [`Error::Unlinked`]; what the store said. [`Error::Busy`] when the index changed
-    /// each time while it waited for the store.
+    /// As [`Index::export`], but never [`Error::Cold`] or [`Error::Unlinked`]; the error of the store. [`Error::Busy`]
+    /// when the index changed each time while the call waited for the store.
     pub async fn export(&self) -> Result<Vec<u8>, Error> {
         export(&self.store, self, || true).await
     }
@@ -209,25 +219,26 @@ impl<S: Store> StoredIndex<S> {
     /// Changes the index in memory. [`StoredIndex::commit`] makes it durable.
     ///
     /// # Errors
-    /// What `change` says; [`Error::Busy`] while the index is borrowed. [`Error::StoreFailed`] when it has put another index in its place: from
-    /// then on nothing is kept, and the place has what was committed before. An index that is to be kept goes into a place of its own by
-    /// [`StoredIndex::create`].
+    /// The error of `change`; [`Error::Busy`] while the index is borrowed. [`Error::StoreFailed`] when `change` has put
+    /// another index in the place of this one: from then on nothing is kept, and the store has what was committed
+    /// before. An index that is to be kept goes into a store of its own by [`StoredIndex::create`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         self.with(|index| self.identity.change(index, change))
     }
 
-    /// Makes all changes so far durable: they are appended to the log. This and
-    /// [`StoredIndex::checkpoint`] are called one after the other; searches may run beside them. A future that is dropped before
-    /// its end is a failure like any other.
+    /// Makes all changes so far durable, by appending them to the log. This and [`StoredIndex::checkpoint`] are called
+    /// one after the other; searches may run beside them. A future that is dropped before its end is a failure like any
+    /// other.
     ///
     /// # Errors
-    /// What the store said. The index then takes no changes any more, and opening it again finds what the store has.
+    /// The error of the store. The index then takes no changes any more, and opening it again finds what the store has.
     /// [`Error::Busy`] beside another commit.
     pub async fn commit(&self) -> Result<(), Error> {
         commit(&self.store, self).await
     }
 
-    /// Whether the log has grown so long, a compaction has changed so much, or so many records are in memory, that [`StoredIndex::checkpoint`] would pay.
+    /// Whether [`StoredIndex::checkpoint`] would pay: the log has grown long, a compaction has changed much, or too
+    /// many records are in memory.
     ///
     /// # Errors
     /// [`Error::Busy`].
@@ -235,45 +246,45 @@ impl<S: Store> StoredIndex<S> {
         Ok(self.index()?.checkpoint_due())
     }
 
-    /// Writes the segments that have changed, so that opening need not read the log so far. More records in memory than the
-    /// budget allows are then given up. A change made while it runs is
-    /// in it or in the log.
+    /// Writes the segments that have changed, so that opening need not read the log so far. Then drops records from
+    /// memory that exceed the budget. A change that is made meanwhile is in the checkpoint or in the log.
     ///
     /// # Errors
-    /// What the store said; nothing is lost, and the next one may succeed. [`Error::Busy`] beside a commit, and when another
-    /// checkpoint has begun meanwhile.
+    /// The error of the store. Nothing is lost, and the next checkpoint may succeed. [`Error::Busy`] beside a commit,
+    /// and when another checkpoint has begun meanwhile.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         checkpoint(&self.store, self).await
     }
 
-    /// Compacts to the end, without letting others have the thread, and brings that to its end in the store: blocks of which
-    /// too much is dead are written anew, and `reclaimed_bytes.cold` says by how much the blocks in the store have become
-    /// shorter. To be called as [`StoredIndex::checkpoint`].
+    /// Compacts to the end, without letting others have the thread, and completes that in the store: blocks that are
+    /// mostly dead are rewritten, and `reclaimed_bytes.cold` is set. To be called as [`StoredIndex::checkpoint`].
     ///
     /// # Errors
-    /// As [`Index::compact_step`], [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]. What was compacted stays so.
+    /// As [`Index::compact_step`], [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]. What was compacted stays
+    /// compacted.
     pub async fn compact(&self, clock: &impl Clock) -> Result<CompactionReport, Error> {
         compact(&self.store, self, clock, SLICE_MS, Rewrite::Worn).await
     }
 
-    /// The same, after which nothing is left in the store, nor in memory that the index holds, of a record that was deleted or
-    /// replaced before: vector, code, payload or id. Natively memory that held records is overwritten before it is given back to
-    /// the allocator. What the caller held of them, what the store did, and what a medium keeps of files that are gone, is not.
+    /// Compacts as [`StoredIndex::compact`] does, and erases what is left of records that were deleted or replaced
+    /// before: vector, code, payload and id, in the store and in the memory that the index holds. Natively, memory that
+    /// held records is overwritten before it is given back to the allocator. Not erased are copies that the caller or
+    /// the store held in memory, and what a medium keeps of deleted files.
     ///
     /// # Errors
-    /// As [`StoredIndex::compact`]; some may then be erased. [`Error::Corrupt`] when deleted records may be in a block that
-    /// is not as it was written.
+    /// As [`StoredIndex::compact`]; a part may then be erased. [`Error::Corrupt`] when deleted records may be in a
+    /// block that is not as it was written.
     pub async fn erase(&self, clock: &impl Clock) -> Result<CompactionReport, Error> {
         compact(&self.store, self, clock, SLICE_MS, Rewrite::AnyDead).await
     }
 
-    /// Commits, and gives the place back.
+    /// Commits, and closes the store.
     ///
     /// # Errors
     /// As [`StoredIndex::commit`].
     pub async fn close(self) -> Result<(), Error> {
         let committed = self.commit().await;
-        // The place is given back in any case; what was not kept matters more than what was not closed.
+        // The store is closed in any case. A failed commit matters more than a failed close.
         let closed = self.store.close().await;
         committed.and(closed.map_err(Error::from))
     }

@@ -2,10 +2,10 @@
 
 use crate::index::Index;
 
-/// Says what time it is, in milliseconds since 1970.
+/// Returns the time, in milliseconds since 1970.
 pub type WallClock = fn() -> f64;
 
-/// The operating system's time. In WebAssembly, which has none of its own, it is never late enough for anything to expire.
+/// The operating system's time. In WebAssembly, which has none of its own, minus infinity, so that nothing expires.
 pub(crate) fn system_time_ms() -> f64 {
     #[cfg(target_arch = "wasm32")]
     return f64::NEG_INFINITY;
@@ -15,12 +15,12 @@ pub(crate) fn system_time_ms() -> f64 {
         .map_or(f64::NEG_INFINITY, |since| since.as_secs_f64() * 1000.0)
 }
 
-/// Whether a record has expired and is still there. Where none ever does, nobody asks what time it is.
+/// Whether a record has expired and is not deleted yet. The clock is not asked when no record ever expires.
 pub(crate) fn has_expired(index: &Index, now_ms: WallClock) -> bool {
     index.next_expiry_ms().is_some_and(|at_ms| at_ms <= now_ms())
 }
 
-/// Deletes what has expired.
+/// Deletes the records that have expired.
 pub(crate) fn expire(index: &mut Index, now_ms: WallClock) {
     if has_expired(index, now_ms) {
         index.expire(now_ms());

@@ -6,16 +6,16 @@ use crate::index::{Error, Index, Step};
 use crate::store::{Store, StoreError};
 use crate::wipe::wipe;
 
-/// About how many bytes of a checkpoint are encoded between two waits: so many values of the length that the store handles
-/// well, and no more than takes a millisecond or two.
+/// About how much of a checkpoint is encoded between two waits: this many values of the length that the store handles
+/// well, and at most this many bytes, which take a millisecond or two.
 const STEP_VALUES: usize = 16;
 const MOST_STEP_BYTES: usize = 1 << 20;
 
-/// Appends all changes that are not in the store to its log. Once it has succeeded they are kept, whatever happens. A future
-/// that is dropped before its end has failed: nobody knows what the store has taken.
+/// Appends all changes that are not in the store to its log. Once this has succeeded they are kept, whatever happens. A
+/// future that is dropped before its end has failed: it is not known what the store has taken.
 ///
 /// # Errors
-/// [`Error::Busy`] beside another call of this. What the store said: the index then takes no changes any more.
+/// [`Error::Busy`] beside another commit. The error of the store: the index then takes no changes any more.
 pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let taken = host.with(|index| index.journal_mut().map_or(Ok(None), |journal| journal.take()))?;
     let Some((key, mut bytes)) = taken else { return Ok(()) };
@@ -26,7 +26,7 @@ pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), 
     told(host, outcome)
 }
 
-/// An append that is under way.
+/// An append under way. Dropped before its outcome is known, it reports a failure to the index.
 struct Appending<'a, H: Host> {
     host: &'a H,
     is_known: bool,
@@ -35,35 +35,37 @@ struct Appending<'a, H: Host> {
 impl<H: Host> Drop for Appending<'_, H> {
     fn drop(&mut self) {
         if !self.is_known {
-            // Should the index be borrowed just now, it goes on waiting for the outcome, and commits nothing else.
+            // If the index is borrowed just now, it goes on waiting for the outcome, and commits nothing else.
             let _ = told(self.host, Err(StoreError::failed("a commit was given up before it had ended")));
         }
     }
 }
 
+/// Tells the index how an append has ended.
 fn told(host: &impl Host, outcome: Result<(), StoreError>) -> Result<(), Error> {
     host.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(outcome)))
 }
 
-/// Writes what has changed since the last checkpoint. The index may be used, and changed, while the store is waited for. A
-/// future that is dropped before its end has failed, and the next call begins anew.
+/// Writes what has changed since the last checkpoint. The index may be used, and changed, while this waits for the
+/// store. A future that is dropped before its end has failed, and the next call begins anew.
 ///
 /// # Errors
-/// What the store said, or [`Error::OutOfMemory`]: the last checkpoint and its logs count as before. [`Error::Busy`] when
-/// another call of this has begun meanwhile.
+/// The error of the store, or [`Error::OutOfMemory`]: the last checkpoint and its logs count as before. [`Error::Busy`]
+/// when another checkpoint has begun meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    // What is mostly dead is written anew with what is new.
+    // Blocks that are mostly dead are rewritten together with new records.
     let worn = host.with(|index| Ok(index.worn_blocks(u32::MAX)?))?;
     if !worn.is_empty() {
-        // It is not needed for what follows, and tried again the next time; what it has done is consistent.
+        // A failure is ignored: the checkpoint does not depend on it, what was done is consistent, and the next
+        // checkpoint tries again.
         let _ = with_records(store, host, |index| index.unpack(&worn)).await;
     }
     write_checkpoint(store, host).await
 }
 
-/// The same, with every block as it is.
+/// Writes what has changed since the last checkpoint, without rewriting any block.
 pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    // A checkpoint is of the whole graph. Others have the index between two records.
+    // A checkpoint needs the whole graph. Other threads may have the index between two records.
     while host.with(Index::link_step)? {
         host.give_way();
     }
@@ -71,7 +73,7 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
         let names = store.list("").await?;
         host.with(|index| index.take_stock(&names))?;
     }
-    // Without the memory for it, blocks are packed as they were so far.
+    // If there is no memory for the choice, blocks are packed as before.
     let _ = choose_packing(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     let generation = host.with(|index| index.checkpoint_begin())?;
@@ -89,7 +91,7 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
             match &written {
                 Ok(_) => {
                     index.checkpoint_ended(generation);
-                    // The checkpoint counts, whether or not there was memory for a list of slabs.
+                    // The checkpoint counts even if there is no memory for the list of slabs that this needs.
                     let _ = index.demote();
                 }
                 Err(_) => index.checkpoint_failed(generation),

@@ -1,27 +1,29 @@
-//! Where changes of an index go beside memory: nowhere, into the log of a store, or nowhere because it is read only.
+//! Where the changes of an index are written besides memory: nowhere, or to the log of a store. A read-only index has
+//! no changes to write.
 
 use super::journal::Journal;
 use super::{Error, Index, Payload};
 use crate::format::{Entry, Put};
 use crate::types::Id;
 
-/// What stands behind an index in memory.
+/// The store behind an index, if any.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Backing {
-    /// Nothing: it is stored nowhere.
+    /// No store: the index is in memory only.
     Memory,
-    /// A store that is not to be changed, so neither is the index.
+    /// A store that must not be changed, so the index must not be either.
     ReadOnly {
-        /// Values are cut into pieces of this length.
+        /// The length of the pieces that stored values are cut into.
         piece_bytes: u32,
     },
-    /// A store that each change is told to. Not boxed: no box can be refused memory, and one of these is in an index.
+    /// A store whose log gets each change. Not boxed: a box cannot report that memory was refused, and each index has
+    /// only one backing.
     Journal(Journal),
 }
 
 impl Index {
-    /// Refuses a change to an index that is read only, or whose store has failed: what cannot be kept is not begun.
+    /// Refuses changes of an index that is read only, or whose store has failed, before they begin.
     pub(crate) fn check_writable(&self) -> Result<(), Error> {
         match &self.backing {
             Backing::Memory => Ok(()),
@@ -30,7 +32,7 @@ impl Index {
         }
     }
 
-    /// Tells the log of a record about to be put. [`Index::unlog`] takes it back when the change fails after all.
+    /// Logs a record that is about to be put. [`Index::unlog`] takes the entry back when the change fails after all.
     pub(super) fn log_put(
         &mut self,
         id: &Id,
@@ -43,7 +45,7 @@ impl Index {
         self.log(&Entry::Put(put))
     }
 
-    /// Tells the log of a change about to be made.
+    /// Logs a change that is about to be made; refuses it as [`Index::check_writable`].
     pub(super) fn log(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         self.check_writable()?;
         match &mut self.backing {
@@ -52,14 +54,15 @@ impl Index {
         }
     }
 
-    /// Takes back what was told since the last [`Index::logged`].
+    /// Takes back what was logged since the last [`Index::logged`].
     pub(super) fn unlog(&mut self) {
         if let Backing::Journal(journal) = &mut self.backing {
             journal.rewind();
         }
     }
 
-    /// What was told has happened, all together.
+    /// Marks what was logged since the last call as done. All of it is one change: after a crash all of it is there or
+    /// none.
     pub(super) fn logged(&mut self) {
         if let Backing::Journal(journal) = &mut self.backing {
             journal.seal();
@@ -76,7 +79,8 @@ impl Index {
         matches!(self.backing, Backing::ReadOnly { .. })
     }
 
-    /// Whether a checkpoint would pay.
+    /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], or because more records are warm
+    /// than the budget allows.
     pub(crate) fn checkpoint_due(&self) -> bool {
         self.journal()
             .is_some_and(|journal| journal.checkpoint_due() || (!journal.has_failed() && self.is_over_budget()))

@@ -1,36 +1,38 @@
-//! How much memory goes to what: a pure function, with no opinion on how.
+//! How a memory budget is divided: a pure function.
 
-/// What the policy looks at, in bytes.
+/// What an index holds and may hold, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Holding {
-    /// What the index may take; none for as much as it needs.
+    /// The budget; none: no limit.
     pub(super) max: Option<usize>,
-    /// Codes, links, ids, tables: what is always held.
+    /// Codes, links, ids and tables, which are always held.
     pub(super) hot: usize,
-    /// Records in memory that are not from a block.
+    /// Warm records. Cached blocks are not among them.
     pub(super) warm: usize,
-    /// Whether warm records can be given up for stored ones.
+    /// Whether the index is stored, so that warm records can be given up.
     pub(super) is_stored: bool,
 }
 
-/// Beyond this part of the budget more records are given up at once.
+/// When hot and warm bytes exceed this share of the budget, more records are given up at once.
 const PRESSED: f64 = 0.9;
 
-/// What may be held of records, in bytes.
+/// How many bytes of records may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shares {
-    /// Warm records beyond this are too many.
+    /// Warm records are given up when they take more than this.
     pub(super) most_warm: usize,
-    /// How many are left when they were: fewer, so that not every insert is one too many.
+    /// How much the warm records take afterwards: less than `most_warm`, so that not every insert gives some up.
     pub(super) warm: usize,
-    /// Blocks that were read.
+    /// Cached blocks.
     pub(super) cache: usize,
 }
 
 impl Holding {
-    /// Warm records may take three quarters of what is left beside the hot part, and are brought down to a half; to a quarter,
-    /// when hot and warm together are nearly all there may be, so that what comes next is not one too many again. Blocks that
-    /// were read have the rest, which is all of it while nothing is warm.
+    /// Divides what the budget leaves beside the hot bytes.
+    ///
+    /// Warm records may take three quarters of it, and are brought down to a half; or to a quarter, when hot and warm
+    /// bytes together nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get the
+    /// rest, but at least a quarter: all of it while nothing is warm.
     pub(super) fn shares(self) -> Shares {
         let Some(max) = self.max else {
             return Shares { most_warm: usize::MAX, warm: usize::MAX, cache: usize::MAX };
@@ -40,12 +42,13 @@ impl Holding {
         Shares { most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm).max(left / 4) }
     }
 
-    /// Hot bytes and warm records as a part of what the index may take; 0 when it may take anything.
+    /// Hot and warm bytes as a share of the budget; 0 without a budget.
     pub(super) fn pressure(self) -> f64 {
         self.max.map_or(0.0, |max| (self.hot + self.warm) as f64 / max.max(1) as f64)
     }
 
-    /// Whether a record of so many bytes, hot and warm, can be held, with all others in the store only if there is one.
+    /// Whether a record of `bytes` hot and warm bytes fits. In a stored index all other records may be in the store
+    /// only, so they do not count.
     pub(super) fn has_room(self, bytes: usize) -> bool {
         let others = if self.is_stored { self.hot } else { self.hot + self.warm };
         self.max.is_none_or(|max| others.saturating_add(bytes) <= max)

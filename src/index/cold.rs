@@ -1,4 +1,4 @@
-//! Records that are in the store only: which must be read for a call, taking what was read, and making room.
+//! Records that are only in the store: which must be read for a call, taking in what was read, and making room.
 
 use super::budget::{Holding, Shares};
 use super::open::join;
@@ -10,27 +10,27 @@ use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
 
-/// So much is read at a time when everything must be.
+/// Bytes of blocks that are read at a time when all of them are needed.
 const PART_BYTES: u64 = 4 << 20;
-/// A block is written anew when fewer than this part of its records' bytes are live…
+/// A block is rewritten when less than one part in this many of its records' bytes is live…
 const WORN_PART: u64 = 2;
-/// …or when so many hold less than that part of what a block may hold.
+/// …or when at least this many blocks each hold less than that share of what a block may hold.
 const FEW_SMALL: usize = 4;
 
 impl Index {
-    /// Refuses with what must be read, unless the records of all these slots are in memory.
+    /// Checks that the records of all these slots are in memory; the error [`Error::Cold`] says which blocks to read.
     pub(crate) fn need(&self, slots: impl Iterator<Item = Slot>) -> Result<(), Error> {
         refuse(self.parts.records.plan(slots)?)
     }
 
-    /// What of all records is to be read next, about `bytes` bytes of it; nothing when all are in memory, or when there is a
-    /// budget.
+    /// The next blocks to read ahead, about `bytes` bytes of them; none when every record is in memory, or when there
+    /// is a budget.
     pub(crate) fn unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
-        // Under a budget what nobody has asked for would push out what somebody has.
+        // Under a budget, blocks that no call has asked for would push out blocks that a call has asked for.
         if self.config.max_bytes.is_some() { Ok(ReadPlan::default()) } else { self.plan_unread(bytes) }
     }
 
-    /// Refuses with some of what must be read, unless every record is in memory.
+    /// Checks that every record is in memory; the error [`Error::Cold`] names some of the blocks to read.
     ///
     /// # Errors
     /// [`Error::Cold`]; [`Error::Corrupt`] when some are lost; [`Error::OutOfMemory`].
@@ -41,7 +41,7 @@ impl Index {
         refuse(self.plan_unread(PART_BYTES)?)
     }
 
-    /// The next blocks that are not in memory, about `bytes` bytes of them and at least one.
+    /// The first blocks that are not in memory, about `bytes` bytes of them and at least one.
     fn plan_unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
         let mut taken = 0;
@@ -55,7 +55,7 @@ impl Index {
         Ok(plan)
     }
 
-    /// The values that hold the blocks of a plan.
+    /// The keys of the values that hold the blocks of a plan.
     pub(crate) fn keys_of_plan(&self, plan: &ReadPlan) -> Result<Vec<String>, OutOfMemory> {
         let mut keys = Vec::new();
         for stored in plan.blocks().iter().filter_map(|&number| self.parts.records.cold.stored(number)) {
@@ -67,12 +67,12 @@ impl Index {
         Ok(keys)
     }
 
-    /// Takes what was read for a plan: the values of `keys`, which its blocks had then. Those that are not as they were
-    /// written are lost, and with them their records.
+    /// Takes in the blocks that were read for a plan. `keys` are the keys that its blocks had when they were read, and
+    /// `values` what the store has for them. A block that is not as it was written is lost, and its records with it.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]. [`Error::StoreFailed`] when an index that is open for reading was written to so often since
-    /// that it is no longer there.
+    /// [`Error::OutOfMemory`]. [`Error::StoreFailed`] when a writer has removed a block that a read-only index still
+    /// needs.
     pub(crate) fn admit(
         &mut self,
         plan: &ReadPlan,
@@ -88,7 +88,7 @@ impl Index {
                 pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
                 pieces.push(value);
             }
-            // What was written anew meanwhile, nobody needs from there.
+            // A block that was rewritten meanwhile is no longer needed.
             let Some(stored) = stored else { continue };
             let gone = pieces.iter().any(Option::is_none);
             if gone && self.is_read_only() {
@@ -103,7 +103,7 @@ impl Index {
             };
             let Self { parts, config, .. } = self;
             let mut inverse_norm = |vector: &[f32]| {
-                // Where the codes are the vectors, their records have none.
+                // The codes are the vectors here, so their records have none.
                 if vector.is_empty() { Some(0.0) } else { Some(config.inverse_norm(vector).ok()? as f32) }
             };
             let admitted = parts.records.admit(number, bytes.as_deref(), &mut inverse_norm);
@@ -113,17 +113,17 @@ impl Index {
         Ok(())
     }
 
-    /// A plan has been carried out, and the call that needed it comes next.
+    /// Tells the cache that a plan has been carried out and the call that needed it is made next.
     pub(crate) fn expect_retry(&self, plan: &ReadPlan) {
         self.parts.records.cold.expect_retry(plan.len() as u64);
     }
 
-    /// What is held, as the policy sees it.
+    /// The bytes held, as input of the budget policy.
     fn holding(&self) -> Holding {
         let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
         let slots = tombstones.resident_bytes() + ids.resident_bytes() + expiries.resident_bytes();
         let hot = codes.resident_bytes() + graph.resident_bytes() + slots;
-        // What waits to be linked will have lists.
+        // Records that wait to be linked will need rows of links.
         let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.pending.resident_bytes();
         let warm = records.warm.slab_bytes();
         Holding {
@@ -134,7 +134,7 @@ impl Index {
         }
     }
 
-    /// How near the budget is.
+    /// Hot and warm bytes as a share of the budget; 0 without a budget.
     pub(super) fn pressure(&self) -> f64 {
         if self.config.max_bytes.is_none() { 0.0 } else { self.holding().pressure() }
     }
@@ -143,12 +143,12 @@ impl Index {
         self.holding().shares()
     }
 
-    /// Whether one more record, of so many bytes beside its vector, can be held.
+    /// Whether one more record fits, with a payload of `payload_bytes`.
     pub(super) fn has_room(&self, payload_bytes: usize) -> bool {
         self.config.max_bytes.is_none() || {
             let super::Parts { graph, codes, ids, records, .. } = &self.parts;
             let next = ids.next_slot().index();
-            // Rows are allocated by the segment, the first segment's by doubling.
+            // Rows are allocated a segment at a time; the first segment grows by doubling.
             let rows = match next {
                 _ if next < codes.len() => 0,
                 _ if next < SEGMENT_SLOTS => next.max(1),
@@ -160,7 +160,7 @@ impl Index {
         }
     }
 
-    /// Whether a window of codes and links can be held besides, which packing goes through.
+    /// Whether the window of codes and links that packing needs fits besides.
     pub(super) fn has_room_to_pack(&self) -> bool {
         self.config.max_bytes.is_none() || {
             let super::Parts { graph, codes, .. } = &self.parts;
@@ -168,8 +168,9 @@ impl Index {
         }
     }
 
-    /// [`Index::has_room`] of many records, but for what rows are allocated ahead. Of those that are stored, only the record at hand needs to
-    /// be in memory, but until they are, all of them do.
+    /// Whether `records` more records fit, with payloads of `payload_bytes` in all. Rows that are allocated ahead are
+    /// not counted. A stored index could give up all but the record at hand, but only once the records are stored, so
+    /// all of them count.
     #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
         self.config.max_bytes.is_none() || {
@@ -179,7 +180,7 @@ impl Index {
         }
     }
 
-    /// Gives up blocks that were read, as many as are too many, once whoever they were read for has had them.
+    /// Ends the retry that [`Index::expect_retry`] began, and drops cached blocks that exceed the budget.
     pub(crate) fn trim(&mut self) {
         self.parts.records.cold.end_retry();
         if self.config.max_bytes.is_some() {
@@ -188,7 +189,7 @@ impl Index {
         }
     }
 
-    /// Whether more records are warm than may be.
+    /// Whether more records are warm than the budget allows.
     pub(crate) fn is_over_budget(&self) -> bool {
         self.config.max_bytes.is_some() && {
             let holding = self.holding();
@@ -197,7 +198,7 @@ impl Index {
         }
     }
 
-    /// Gives up the warm copies of records that the store keeps, as many as are too many.
+    /// Drops warm copies of records that the store keeps, and cached blocks, where they exceed the budget.
     pub(crate) fn demote(&mut self) -> Result<(), OutOfMemory> {
         if self.is_over_budget() {
             let budget = self.shares().warm;
@@ -207,8 +208,8 @@ impl Index {
         Ok(())
     }
 
-    /// Blocks below a number whose records are to be written anew, together with others: those of which most is dead, and
-    /// small ones when there are several. Not more than is read at a time.
+    /// The blocks numbered below `below` that should be rewritten: those that are mostly dead, and small ones when
+    /// there are several. At most as many as are read at a time.
     pub(crate) fn worn_blocks(&self, below: u32) -> Result<ReadPlan, OutOfMemory> {
         let block_bytes = self.block_bytes() as u64;
         let cold = &self.parts.records.cold;
@@ -226,10 +227,10 @@ impl Index {
         part(chosen.filter(|block| block.number < below))
     }
 
-    /// Blocks below a number that hold a record which is no longer there. Not more than is read at a time.
+    /// The blocks numbered below `below` that hold a deleted record. At most as many as are read at a time.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when one of them is lost: nobody can tell what is in it. [`Error::OutOfMemory`].
+    /// [`Error::Corrupt`] when one of them is lost, because it is not known what is in it; [`Error::OutOfMemory`].
     pub(crate) fn blocks_with_dead(&self, below: u32) -> Result<ReadPlan, Error> {
         let cold = &self.parts.records.cold;
         if let Some(lost) = cold.lost().find(|lost| lost.number < below && lost.dead > 0) {
@@ -239,7 +240,8 @@ impl Index {
         Ok(part(cold.sound().filter(|block| block.number < below && block.dead > 0))?)
     }
 
-    /// Makes the records of these blocks warm ones that are not stored, so that the next checkpoint writes them.
+    /// Makes the records of these blocks warm and unstored, so that the next checkpoint writes them. The error
+    /// [`Error::Cold`] says which of the blocks must be read first.
     pub(crate) fn unpack(&mut self, plan: &ReadPlan) -> Result<(), Error> {
         let cold = &self.parts.records.cold;
         let mut unread = ReadPlan::default();
@@ -251,12 +253,12 @@ impl Index {
     }
 }
 
-/// An empty plan is none to wait for.
+/// Returns the plan as an [`Error::Cold`], unless it is empty.
 fn refuse(plan: ReadPlan) -> Result<(), Error> {
     if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
 }
 
-/// The first of these blocks, as many as are read at a time and at least one.
+/// A plan of the first of these blocks: as many as are read at a time, and at least one.
 fn part<'a>(blocks: impl Iterator<Item = &'a StoredBlock>) -> Result<ReadPlan, OutOfMemory> {
     let mut plan = ReadPlan::default();
     let mut left = PART_BYTES;
@@ -271,7 +273,7 @@ fn part<'a>(blocks: impl Iterator<Item = &'a StoredBlock>) -> Result<ReadPlan, O
     Ok(plan)
 }
 
-/// The values of a block.
+/// The keys of the values that hold a block.
 pub(super) fn block_keys(stored: &StoredBlock, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
     let StoredBlock { number, stored_bytes, .. } = *stored;
     (0..piece_count(stored_bytes, piece_bytes).unwrap_or(0)).map(move |piece| Key::Block { number, piece })

@@ -1,11 +1,11 @@
-//! What an index is made with.
+//! The options of an index.
 
 use super::Error;
 use crate::graph::MOST_LINKS;
 use crate::metric::Metric;
 use crate::quantize::Quantization;
 
-/// What an index is made with. Start from [`Config::new`] and change fields.
+/// The options of an index. Start from [`Config::new`] and change fields.
 ///
 /// ```
 /// use thermocline::{Config, Index, Metric};
@@ -27,25 +27,27 @@ pub struct Config {
     pub m: usize,
     /// Width of the search that finds a new node's neighbours, 8 to 4096.
     pub ef_construction: usize,
-    /// Width of a search that gives none itself, 1 to [`Config::MAX_EF`].
+    /// Width of a search whose options have no `ef`, 1 to [`Config::MAX_EF`].
     pub ef: usize,
-    /// Start of the level draws: same input, order and seed, same index.
+    /// Seed of the random levels: the same input in the same order with the same seed gives the same index.
     pub seed: u64,
     /// Share of tombstones above which [`Index::needs_compaction`](crate::Index::needs_compaction) is true. Clamped
     /// to 0.01 to 0.99.
     pub compaction_threshold: f64,
-    /// Memory that the index may take, in bytes. Of a stored index, records beyond it are kept in the store only, and read
-    /// when they are needed; an insert that even so cannot be held is [`Error::OutOfMemory`]. None: as much as it needs. It
-    /// is not stored: each opening says it anew. On top of it comes what grows at once, a table of ids when it doubles and slabs
-    /// of records that are not full, some tens of kilobytes in a small index; and, while product codes are trained, 2.6 MB for
-    /// each 384 dimensions begun.
+    /// Memory that the index may take, in bytes; none: as much as it needs. A stored index keeps records beyond this
+    /// limit in the store only, and reads them when they are needed. An insert that still does not fit is
+    /// [`Error::OutOfMemory`]. The limit is not stored: each opening sets it anew.
+    ///
+    /// Some memory comes on top: what grows in steps (a table of ids that doubles, slabs of records that are not full)
+    /// takes some tens of kilobytes more in a small index, and training product codes takes 2.6 MB for each 384
+    /// dimensions or part of them.
     pub max_bytes: Option<usize>,
 }
 
 impl Config {
     /// The most components a vector may have.
     pub const MAX_DIMENSIONS: usize = 8192;
-    /// The widest search, and the most hits, that can be asked for.
+    /// The largest `ef`, and the largest `k`, of a search.
     pub const MAX_EF: usize = 10_000;
 
     /// The defaults: cosine, int8, `m` 16, `ef_construction` 200, `ef` 64, `compaction_threshold` 0.3.
@@ -63,7 +65,7 @@ impl Config {
         }
     }
 
-    /// The same, with the threshold clamped, or what is wrong with it.
+    /// Checks the range of each option and clamps the compaction threshold.
     pub(crate) fn validated(self) -> Result<Self, Error> {
         in_range("dimensions", self.dimensions, 1, Self::MAX_DIMENSIONS)?;
         in_range("m", self.m, 4, MOST_LINKS / 2)?;
@@ -72,7 +74,7 @@ impl Config {
         Ok(Self { compaction_threshold: clamp_threshold(self.compaction_threshold)?, ..self })
     }
 
-    /// What is fixed for the life of an index must be as it was made with.
+    /// Refuses a config that differs in an option that is fixed for the life of an index.
     pub(crate) fn check_fixed(&self, asked: &Self) -> Result<(), Error> {
         if self.dimensions != asked.dimensions {
             return Err(Error::DimensionMismatch { expected: self.dimensions, received: asked.dimensions });

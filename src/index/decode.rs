@@ -1,6 +1,6 @@
-//! Stored arrays -> slots, a segment at a time. Every number is held against what it may be, so that what passes cannot
-//! make a search panic or loop. Before links are changed more must be known of them, the structural proof: of an import
-//! [`Filling::finish`] makes it, and a checkpoint owes it, because it takes longer than all the rest of opening.
+//! Stored arrays -> slots, a segment at a time. Every number is checked, so that the result cannot make a search panic
+//! or loop. Changing links needs more, the structural proof. [`Filling::finish`] proves an import at once. For a
+//! checkpoint the proof is left for later, because it takes longer than all the rest of opening.
 
 use super::{Config, Error, Index};
 use crate::arena::{MOST_BLOCKS, MOST_RECORDS, PayloadKind, Place};
@@ -12,10 +12,10 @@ use crate::segments::{SEGMENT_SLOTS, segments_of};
 use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
 
-/// Stored arrays that are read from their beginnings on, each by itself. Not generic below this, so that the decoding is
-/// in the shipped wasm once.
+/// Stored arrays, each read from its beginning on. Used as a trait object, so that the decoding is in the shipped wasm
+/// once.
 pub(super) trait Arrays {
-    /// How many bytes of an array have not been taken.
+    /// How many bytes of an array are left to be taken.
     fn left(&self, kind: Kind) -> u64;
 
     /// Fills `into` with the next bytes of an array.
@@ -25,9 +25,9 @@ pub(super) trait Arrays {
 /// Where records come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// They are among the arrays.
+    /// Records are among the arrays.
     Export,
-    /// They are in blocks, and the arrays say where.
+    /// Records are in blocks, and the arrays say where.
     Checkpoint,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Filling {
     index: Index,
     meta: Meta,
     source: Source,
-    /// Where the next text and the next record begin, counted from where the arrays at hand do.
+    /// Where the next text and the next record must begin, counted from the beginning of the current arrays.
     next_text: u64,
     next_record: u64,
     vector: Vec<f32>,
@@ -44,7 +44,7 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    /// An empty index of what the meta says.
+    /// Begins with an empty index of the config that the meta section gives.
     pub(super) fn begin(meta: Meta, source: Source) -> Result<Self, Error> {
         if meta.slots as usize > Slot::MOST {
             return Err(corrupt("more slots than an index can hold").into());
@@ -69,7 +69,7 @@ impl Filling {
         (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
     }
 
-    /// Begins arrays whose texts and records count from zero.
+    /// Begins a set of arrays, in which texts and records are counted from zero.
     pub(super) fn begin_arrays(&mut self, from: &mut dyn Arrays) -> Result<(), Error> {
         (self.next_text, self.next_record) = (0, 0);
         if self.source == Source::Checkpoint {
@@ -83,7 +83,7 @@ impl Filling {
         Ok(())
     }
 
-    /// Ends them: no byte may be left.
+    /// Ends a set of arrays: no byte may be left.
     pub(super) fn end_arrays(&self, from: &dyn Arrays) -> Result<(), Error> {
         match Kind::ALL.into_iter().find(|&kind| from.left(kind) > 0) {
             None => Ok(()),
@@ -91,7 +91,7 @@ impl Filling {
         }
     }
 
-    /// Takes the next segment, whose number of slots the caller has compared with the bytes that there are.
+    /// Takes the next segment. The caller has compared its number of slots with the bytes that there are.
     pub(super) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
         let slots = self.slots_in(segment);
         self.codes(segment, slots.end, from)?;
@@ -110,7 +110,7 @@ impl Filling {
         self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
         parts.ids.raise_next_number(next_number);
-        // Only now, because the lowest free slot would have been the next one taken.
+        // Only now: a slot released earlier would have been the next one that `ids` takes into use.
         for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
             parts.ids.release(slot);
         }
@@ -141,7 +141,8 @@ impl Filling {
         Ok(())
     }
 
-    /// Nodes and their lists. The levels say how many upper lists there are, and no more are allocated than were stored.
+    /// Takes nodes and their lists of links. The levels tell how many upper lists there are, and no more are allocated
+    /// than the arrays hold.
     fn links(&mut self, segment: usize, slots: Range<usize>, from: &mut dyn Arrays) -> Result<NodeBits, FormatError> {
         let graph = &mut self.index.parts.graph;
         let mut levels = [0; SEGMENT_SLOTS];
@@ -166,7 +167,8 @@ impl Filling {
         Ok(nodes)
     }
 
-    /// Slots and their states: a node with an id is live, one without is a tombstone, and no node is a free slot.
+    /// Takes ids and derives the state of each slot: a node with an id is live, a node without one is a tombstone, and
+    /// a slot without a node is free.
     fn ids(&mut self, slots: Range<usize>, nodes: &NodeBits, from: &mut dyn Arrays) -> Result<(), FormatError> {
         let parts = &mut self.index.parts;
         parts.ids.extend(slots.end)?;
@@ -220,8 +222,8 @@ impl Filling {
         Ok(())
     }
 
-    /// The blocks of the checkpoint, before any places. No record has been found in them yet.
-    /// Those that are not possible are lost.
+    /// Takes the list of the checkpoint's blocks, before any places. All their records count as dead until a place is
+    /// found in them. Blocks for which `is_possible` is false are lost.
     pub(super) fn blocks(
         &mut self,
         blocks: &[StoredBlock],
@@ -238,7 +240,7 @@ impl Filling {
         Ok(())
     }
 
-    /// Where the records of live slots are stored.
+    /// Takes the places in which the records of live slots are stored.
     fn places(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
         let parts = &mut self.index.parts;
         parts.records.cover(slots.end)?;
@@ -256,7 +258,7 @@ impl Filling {
         Ok(())
     }
 
-    /// When records expire, if any of these do.
+    /// Takes the moments at which records expire, if any of these do.
     fn expiries(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
         if from.left(Kind::Expiries) == 0 {
             return Ok(());
@@ -292,7 +294,8 @@ impl Filling {
 }
 
 impl Index {
-    /// When the record of a slot below `slots` expires, as stored; infinity when it does not. States are there.
+    /// Takes the stored moment at which the record of a slot below `slots` expires; infinity: never. The states of the
+    /// slots have been taken.
     pub(super) fn take_moment(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
         let at_ms = f64::from_le_bytes(word);
         if at_ms == f64::INFINITY {
@@ -306,7 +309,7 @@ impl Index {
         Ok(())
     }
 
-    /// Where searches begin and when they may end, once nodes and states are there.
+    /// Takes the entry point and the numbers that end searches early. Nodes and states have been taken.
     pub(super) fn take_entry(&mut self, meta: &Meta) -> Result<(), FormatError> {
         let super::Parts { graph, tombstones, .. } = &mut self.parts;
         let growth = Growth { sum: meta.growth_sum, count: meta.growth_count };
@@ -327,7 +330,7 @@ impl Index {
     }
 }
 
-/// The next `len` bytes of the records, which are that many at least.
+/// Takes the next `len` bytes of the records. The caller has checked that there are as many.
 fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), FormatError> {
     let len = usize::try_from(len).map_err(|_| OutOfMemory)?;
     into.clear();
@@ -340,7 +343,7 @@ pub(super) fn corrupt(what: impl Into<String>) -> FormatError {
     FormatError::corrupt(what)
 }
 
-/// An index of what the meta says, with room for what is not of any slot.
+/// An empty index of the config that the meta section gives, with room for a codebook if one is stored.
 pub(super) fn empty_of(meta: &Meta) -> Result<Index, Error> {
     let mut index = Index::new(config_of(meta)?)?;
     if Codes::of_number(meta.quantization).is_some_and(|(_, is_trained)| is_trained) {

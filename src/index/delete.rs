@@ -5,13 +5,14 @@ use crate::format::Entry;
 use crate::types::{Id, Slot};
 
 impl Index {
-    /// Deletes a record. Its id may be inserted again at once; its bytes come back at the next compaction.
+    /// Deletes a record, and says whether there was one. Constant time.
     ///
-    /// Says whether there was one. Constant time.
+    /// The id may be inserted again at once. The record's bytes come back at the next compaction.
     ///
     /// # Errors
-    /// [`Error::InvalidId`]; [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`], what the store has failed with, and
-    /// [`Error::Corrupt`] when two of its records have one id: nobody can tell which of them is meant.
+    /// [`Error::InvalidId`]; [`Error::OutOfMemory`]; [`Error::ReadOnly`]. Of a stored index also the error with which
+    /// its store has failed, and [`Error::Corrupt`] when two of its records have the same id: it is not known which one
+    /// is meant.
     pub fn delete(&mut self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
         self.check_writable()?;
@@ -23,7 +24,7 @@ impl Index {
         Ok(true)
     }
 
-    /// Makes a live slot a tombstone. Room for that has been reserved in the queue of [`super::pending`].
+    /// Makes a live slot a tombstone. The caller has reserved room in the queue of [`super::pending`].
     pub(super) fn bury(&mut self, slot: Slot) {
         self.parts.ids.unbind(slot);
         self.parts.tombstones.delete(slot);
@@ -32,18 +33,18 @@ impl Index {
         self.parts.expiries.remove(slot);
     }
 
-    /// Deletes every record and gives their memory back at once. A compaction under way ends. Numbers that were ids
-    /// are still not given again by [`Index::insert`].
+    /// Deletes every record and gives their memory back at once. Ends a compaction under way. Numbers that were ids are
+    /// still not given again by [`Index::insert`].
     ///
     /// # Errors
-    /// [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`] and what the store has failed with.
+    /// [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`] and the error with which its store has failed.
     pub fn clear(&mut self) -> Result<(), Error> {
         self.log(&Entry::Clear)?;
         let used = self.parts.ids.numbers_used();
         self.job = None;
         self.pending = self.pending.emptied();
         if cfg!(not(target_arch = "wasm32")) && self.is_stored() {
-            // Codes are not to be found in memory that is given back.
+            // Codes are overwritten before their memory is given back.
             (0..self.parts.codes.len()).for_each(|slot| self.parts.codes.erase(Slot(slot as u32)));
         }
         let records = self.parts.records.emptied();

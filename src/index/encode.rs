@@ -7,11 +7,11 @@ use crate::segments::SEGMENT_SLOTS;
 use crate::types::{Id, Slot};
 use core::ops::Range;
 
-/// Where the bytes go. Not generic, so that the encoding is in the shipped wasm once.
+/// Receives the encoded bytes. A trait object, so that the encoding is in the shipped wasm once.
 pub(super) type Put<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
 
 impl Index {
-    /// The slots of a segment that there are.
+    /// The slots of a segment that exist: the last segment may be shorter.
     pub(super) fn slots_in(&self, segment: usize) -> Range<usize> {
         let slots = self.parts.slots();
         (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
@@ -30,7 +30,7 @@ impl Index {
         to(bytemuck::cast_slice(self.parts.graph.upper_lists(segment)))
     }
 
-    /// Texts begin at `start`, which is moved behind the last.
+    /// Writes the words of ids. The texts of string ids begin at `start`, which is moved behind the last one.
     pub(super) fn put_ids(&self, segment: usize, start: &mut u64, to: &mut Put<'_>) -> Result<(), FormatError> {
         let word = |slot| {
             let word = match self.parts.ids.id_of(slot).as_deref() {
@@ -56,8 +56,9 @@ impl Index {
         Ok(())
     }
 
-    /// Where the record of each slot ends, with those before it ending at `end`; `bytes` says how long one is. Where each begins
-    /// can so be told without reading the records.
+    /// Writes where the record of each slot ends. The records before the segment end at `end`, which is moved to the
+    /// end of its last one; `bytes` gives the length of each. A reader can tell where each record begins without
+    /// reading the records.
     pub(super) fn put_record_ends(
         &self,
         segment: usize,
@@ -72,7 +73,7 @@ impl Index {
         put_words(self.slots_in(segment), word, to)
     }
 
-    /// Records in order of slot, without the bytes of deleted ones.
+    /// Writes records in the order of slots. Deleted ones are left out.
     pub(super) fn put_records(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         for slot in self.slots_in(segment) {
             let Some(record) = self.parts.records.record(Slot(slot as u32)) else { continue };
@@ -87,7 +88,7 @@ impl Index {
         !expiries.is_empty() && self.slots_in(segment).any(|slot| expiries.get(Slot(slot as u32)).is_some())
     }
 
-    /// When the record of each slot expires.
+    /// Writes when the record of each slot expires; infinity: never.
     pub(super) fn put_expiries(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         put_words(self.slots_in(segment), |slot| self.parts.expiries.get(slot).unwrap_or(f64::INFINITY), to)
     }
@@ -116,7 +117,7 @@ impl Index {
     }
 }
 
-/// Writes one word for each slot, through the stack.
+/// Writes one word for each slot. The words are collected on the stack, not the heap.
 fn put_words<W: bytemuck::NoUninit + Default>(
     slots: Range<usize>,
     mut word: impl FnMut(Slot) -> W,

@@ -1,4 +1,4 @@
-//! What can go wrong, as a value: what was expected and what came.
+//! What can go wrong, as a value: what was expected and what was received.
 
 use crate::arena::ReadPlan;
 use crate::format::FormatError;
@@ -7,10 +7,11 @@ use crate::quantize::TRAINING_VECTORS;
 use crate::types::{Id, OutOfMemory};
 use core::fmt;
 
-/// [`Error::OutOfMemory`] in words.
+/// The text of [`Error::OutOfMemory`].
 pub(crate) const OUT_OF_MEMORY: &str = "out of memory; the index is unchanged";
 
-/// Why a call was refused. Whatever the reason, the index is as it was before the call, or dropped by one that takes it.
+/// Why a call was refused. The index is as it was before the call, unless the documentation of the call says otherwise.
+/// A call that takes the index by value drops it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,28 +27,29 @@ pub enum Error {
         /// What is wrong with it, and where.
         reason: String,
     },
-    /// An id is not one: not a whole number from 0 to 2^53 - 1, nor a string of 1 to 4096 bytes.
+    /// An id is neither a whole number from 0 to 2^53 - 1 nor a string of 1 to 4096 bytes, or a record without an id
+    /// was inserted after the largest number had been used.
     InvalidId {
-        /// What came.
+        /// What was received.
         received: String,
     },
-    /// An id is already live. `upsert` replaces.
+    /// A record with this id is already live. `upsert` replaces it.
     DuplicateId {
         /// The id.
         id: Id,
     },
     /// An option is out of range, of another type, or not available.
     InvalidOption {
-        /// Its name, as in the JavaScript interface.
+        /// The option's name, as in the JavaScript interface.
         option: &'static str,
-        /// What it may be.
+        /// What the option may be.
         expected: String,
-        /// What came.
+        /// What was received.
         received: String,
     },
     /// Bytes are not an index, are cut short, or are not as they were written.
     Corrupt {
-        /// Which part, and how that shows.
+        /// Which part is wrong, and how.
         what: String,
     },
     /// Bytes were written by a later version of the format.
@@ -57,20 +59,20 @@ pub enum Error {
         /// The latest version that can be read.
         supported: u32,
     },
-    /// The allocator refused.
+    /// The allocator refused memory, or [`Config::max_bytes`](crate::Config::max_bytes) leaves no room.
     OutOfMemory,
-    /// The place that bytes are read from or written to failed.
+    /// Reading from or writing to a store or a file failed.
     StoreFailed {
-        /// What it said.
+        /// What failed, in words.
         why: String,
     },
     /// There is no room left in the store.
     QuotaExceeded,
     /// The index is open for reading only.
     ReadOnly,
-    /// Somebody else has the store open for writing.
+    /// The store is open for writing elsewhere, or a file that is to be mapped is locked.
     Locked {
-        /// Who, as far as it is known.
+        /// The other owner, as far as it is known.
         by: String,
     },
     /// There is no such index.
@@ -78,26 +80,27 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
-    /// The call needs records that are in the store only. [`StoredIndex`](crate::StoredIndex) has calls that read them.
+    /// The call needs records that are only in the store. The calls of [`StoredIndex`](crate::StoredIndex) read them.
     Cold(ReadPlan),
-    /// The call needs the whole graph, and records are not linked into it yet, or it has not been proven to be one:
-    /// [`Index::link_step`](crate::Index::link_step).
+    /// The call needs the whole graph, but records wait to be linked into it, or its links are not proven yet:
+    /// [`Index::link_step`](crate::Index::link_step) does both.
     Unlinked,
-    /// Product codes are to be trained first: as soon as there are 1,024 records, by [`Index::link_step`](crate::Index::link_step),
-    /// and a little with each insert.
+    /// Product codes are not trained yet. [`Index::link_step`](crate::Index::link_step) trains them once there are
+    /// 1,024 records, and each insert trains them a little.
     Untrained {
-        /// How many there are.
+        /// How many records there are.
         records: usize,
     },
-    /// The index is in the middle of another call, as when a filter calls back into it.
+    /// The index is in the middle of another call, for example when a filter calls back into it.
     Busy,
-    /// Of many records in one call, one is refused. Its code is that of what is wrong with it.
-    // JavaScript's rows are named where they are read, and the words would be in every page's download.
+    /// One record of a call with many records is refused. [`Error::code`] gives the code of the inner error.
+    // Not in WebAssembly: there the code that reads the rows names the refused row, and these words would add to the
+    // download of every page.
     #[cfg(not(target_arch = "wasm32"))]
     InRecord {
-        /// Its place among them, from 0.
+        /// The position of the record in the call, from 0.
         at: usize,
-        /// What is wrong with it.
+        /// Why the record is refused.
         error: Box<Error>,
     },
 }

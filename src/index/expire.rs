@@ -1,15 +1,15 @@
-//! expire: deleting what has had its time.
+//! expire: deletes the records whose time has come.
 
 use super::{Error, Index};
 
 impl Index {
-    /// Deletes the records whose moment is `now_ms` or before, all of them, and says how many these were. Each costs at most about as much as
-    /// a deletion; when none has expired, this is one comparison.
+    /// Deletes all records that expire at `now_ms` or before, and returns how many these were. Each costs at most about
+    /// as much as a deletion; when none has expired, the call is one comparison.
     ///
-    /// The index has no clock of its own. Whoever uses one directly calls this with the time, in milliseconds since 1970, before
-    /// reading or changing it; [`StoredIndex`](crate::StoredIndex) and `SharedIndex` do that themselves.
-    /// It is legal for an index that is read only, too: nothing of it is told to a store, where whoever opens the index finds by
-    /// his own clock what has expired.
+    /// The index has no clock of its own. A program that uses an index directly calls this with the time, in
+    /// milliseconds since 1970, before reading or changing it; [`StoredIndex`](crate::StoredIndex) and `SharedIndex` do
+    /// that themselves. The call is legal for a read-only index too: these deletions are never written to a store,
+    /// since each opening finds out by its own clock what has expired.
     pub fn expire(&mut self, now_ms: f64) -> usize {
         let before = self.parts.expiries.len();
         while let Some(slot) = self.parts.expiries.due(now_ms) {
@@ -18,13 +18,13 @@ impl Index {
         before - self.parts.expiries.len()
     }
 
-    /// When the next record expires, in milliseconds since 1970; none when none does.
+    /// When the next record expires, in milliseconds since 1970; none when no record expires.
     pub fn next_expiry_ms(&self) -> Option<f64> {
         self.parts.expiries.next().map(|(at_ms, _)| at_ms)
     }
 }
 
-/// A moment is a finite number.
+/// Refuses a moment that is not a finite number.
 pub(super) fn check_expiry(expires_ms: Option<f64>) -> Result<(), Error> {
     match expires_ms {
         Some(at_ms) if !at_ms.is_finite() => Err(Error::InvalidOption {

@@ -7,14 +7,15 @@ use crate::segments::segments_of;
 use crate::types::{Id, Slot};
 
 impl Index {
-    /// The index as bytes: docs/FORMAT.md. Tombstones that have not been compacted away go along with their codes, which
-    /// under [`Quantization::None`](crate::quantize::Quantization) are their vectors; deleted records' payloads, and under
-    /// int8 their full vectors, do not.
+    /// Returns the index as bytes (docs/FORMAT.md). Tombstones that have not been compacted away are included with
+    /// their codes, which under [`Quantization::None`](crate::quantize::Quantization) are their vectors. Payloads of
+    /// deleted records are not included, and neither are their full vectors under the other quantizations.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]. [`Error::Cold`] when there are records in the store only, [`Error::Unlinked`] when some are not
-    /// in the graph yet, neither unless it was opened lazily; [`Error::Unlinked`] also of one that was mapped, until it is proven
-    /// ([`Index::link_step`]); [`Error::Corrupt`] when it has lost some.
+    /// [`Error::OutOfMemory`]. [`Error::Cold`] when some records are only in the store, of an index that was opened
+    /// lazily or with a budget. [`Error::Unlinked`] when some records are not linked yet or the graph is not proven
+    /// yet, of an index that was opened lazily or mapped, or whose product codes are being trained:
+    /// [`Index::link_step`]. [`Error::Corrupt`] when the index has lost some records.
     pub fn export(&self) -> Result<Vec<u8>, Error> {
         let layout = self.layout()?;
         let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
@@ -25,7 +26,7 @@ impl Index {
         Ok(bytes)
     }
 
-    /// Writes the index into a sink of as many bytes as `layout` says.
+    /// Writes the index into a sink of as many bytes as `layout` has.
     pub(crate) fn export_to<S: ByteSink + ?Sized>(&self, layout: Layout, sink: &mut S) -> Result<(), Error> {
         self.export_with(layout, sink, &|slot| self.record_bytes(slot), &mut |to| {
             for segment in 0..segments_of(self.parts.slots()) {
@@ -35,8 +36,8 @@ impl Index {
         })
     }
 
-    /// The same with records of these lengths, which `records` writes. Not inlined, and no function of their types: it is long, and
-    /// the shipped wasm has it once.
+    /// Writes the index with records that `records` writes and whose lengths `bytes` gives. Not inlined, and not
+    /// generic over the two functions: it is long, and is in the shipped wasm once.
     #[inline(never)]
     pub(super) fn export_with<S: ByteSink + ?Sized>(
         &self,
@@ -58,7 +59,7 @@ impl Index {
         self.export_array(&mut to, Kind::Ids, &mut |segment, put| self.put_ids(segment, &mut start, put))?;
         self.export_array(&mut to, Kind::IdTexts, &mut |segment, put| self.put_texts(segment, put))?;
         let mut end = 0u64;
-        // The first record begins where none has ended yet.
+        // The offset at which the first record begins.
         to.put(&end.to_le_bytes())?;
         self.export_array(&mut to, Kind::RecordOffsets, &mut |segment, put| {
             self.put_record_ends(segment, &mut end, bytes, put)
@@ -85,14 +86,14 @@ impl Index {
         to.end(kind)
     }
 
-    /// Where everything will lie. Linear in the number of records.
+    /// The layout of an export. Linear in the number of records. The errors are those of [`Index::export`].
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
         self.check_linked()?;
         self.need_all()?;
         self.layout_with((0..self.parts.slots() as u32).map(|slot| self.record_bytes(Slot(slot))).sum())
     }
 
-    /// The same with so many bytes of records.
+    /// The layout of an export with `record_bytes` bytes of records.
     pub(super) fn layout_with(&self, record_bytes: u64) -> Result<Layout, Error> {
         let [codes, lower, scales] = self.parts.codes.array_bytes(0, self.parts.slots());
         let slots = self.parts.slots() as u64;

@@ -1,29 +1,31 @@
-//! An export of an index whose records are in the store, some of them read at a time and given up again.
+//! An export of an index whose records are in the store. Some of them are read at a time, and given up again.
 //!
-//! 1. How long each record is: those in memory are looked at, the blocks of the others are asked for.
-//! 2. Room for all of it. Each record goes where it belongs, in whatever order the blocks come.
-//! 3. Everything else, around the records, and the checksums.
+//! 1. Find the length of each record: of those in memory at once, of the others as their blocks are read.
+//! 2. Allocate the whole export, and write each record to its place, in whatever order the blocks come.
+//! 3. Write everything else around the records, and the checksums.
 //!
-//! Each block is read twice, for there is no telling where a record goes before the lengths of all are known. Records are gone
-//! through in the order of their blocks, so that each part is found where the last one ended. In between the index may be used.
-//! When it has changed, the export begins anew.
+//! Each block is read twice, because the place of a record is known only when the lengths of all are. Records are
+//! visited in the order of their blocks, so that each part continues where the last one ended. The index may be used in
+//! between. When it has changed, the export begins anew.
 
 use super::{Error, Index};
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
 use crate::format::{ByteRoom, FormatError, Kind, Mark, zeros};
 use crate::types::Slot;
 
-/// So much is read at a time.
+/// How many bytes of blocks are read at a time.
 const PART_BYTES: u64 = 1 << 20;
 
-/// What an export begun is of. An index of which this is the same has the same records in the same slots.
+/// The state of an index when its export began. While an index has the same `Moment`, it has the same records in the
+/// same slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Moment {
-    /// How far the log is told of changes. A frame may be open from one to the next.
+    /// The end of the changes that are logged. A frame of the log can stay open from one change to the next, so its
+    /// number alone is not enough.
     told: Option<Mark>,
-    /// Where there is no log, because the index is open for reading: what has expired is gone.
+    /// For an index without a log, which is open for reading only: records that expire change this.
     live: usize,
-    /// A compaction moves records, also when it is cut off.
+    /// Steps of compactions, which move records. A compaction that is dropped counts too.
     compaction_steps: u64,
 }
 
@@ -33,26 +35,27 @@ thread_local! {
     static LOOKS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
 }
 
-/// How often an export begins because the index has changed.
+/// How many times an export begins, the first time included, when the index changes.
 const ATTEMPTS: u32 = 3;
 
 /// An export under way.
 #[derive(Debug)]
 pub(crate) struct Exporting<B: ByteRoom> {
     moment: Moment,
-    /// The slots with records, each in the lower half of a word, in the order of their places.
+    /// The slots with records, each in the lower half of a word, in the order of the records' places.
     order: Vec<u64>,
-    /// Blocks were numbered below this then. When records have come into others since, their order is another.
+    /// Blocks were numbered below this when `order` was sorted. If new blocks have been written since, it is sorted
+    /// again.
     next_block: u32,
-    /// How many of them have been gone through.
+    /// How many slots of `order` have been visited.
     passed: usize,
-    /// Of each slot, how long its record is; and then where among all records it ends.
+    /// For each slot, first the length of its record, later the end of its record among all records.
     ends: Vec<u64>,
-    /// None as long as lengths are looked at.
+    /// The bytes of the export; none while lengths are looked at.
     pub(crate) bytes: Option<B>,
-    /// Where in them records begin.
+    /// Where records begin in `bytes`.
     start: u64,
-    /// How often it may still begin, this time included.
+    /// How many times the export may still begin, the current time included.
     attempts: u32,
 }
 
@@ -73,7 +76,7 @@ impl Index {
         }
     }
 
-    /// Begins an export, once all is linked.
+    /// Links all records, and begins an export.
     ///
     /// # Errors
     /// As [`Index::link_step`]; [`Error::OutOfMemory`].
@@ -81,7 +84,7 @@ impl Index {
         self.link_all()?;
         let (live, ends) = (self.parts.tombstones.live_slots(), zeros(self.parts.slots())?);
         let mut order = zeros(live.count())?;
-        // Not by the set's iterator, which would be compiled here once more: that is bytes to download.
+        // Not the set's iterator: that would be compiled here once more, and so be downloaded once more.
         let mut next = Slot(0);
         for word in &mut order {
             let Some(slot) = live.next_from(next) else { break };
@@ -91,10 +94,12 @@ impl Index {
         Ok(Exporting { moment, order, next_block, passed: 0, ends, bytes: None, start: 0, attempts: ATTEMPTS })
     }
 
-    /// Goes on with what is in memory, and says what is to be read next; nothing at the end. Begins anew when the index has changed.
+    /// Continues with what is in memory, and returns what must be read next; an empty plan at the end. Begins anew when
+    /// the index has changed.
     ///
     /// # Errors
-    /// [`Error::Busy`] when it has changed too often; [`Error::Corrupt`] when a record is lost; as [`Index::export_begin`].
+    /// [`Error::Busy`] when the index has changed too often; [`Error::Corrupt`] when a record is lost; as
+    /// [`Index::export_begin`].
     pub(crate) fn export_step<B: ByteRoom>(&mut self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
         loop {
             if exporting.moment != self.moment() {
@@ -108,7 +113,7 @@ impl Index {
             }
             let next_block = self.journal().map_or(0, |journal| journal.next_block());
             if exporting.next_block != next_block {
-                // Those that have been gone through stay where they are: what else comes into blocks costs no reading again.
+                // Slots that were visited stay in front: records that come into new blocks are not read again.
                 let rest = exporting.order.get_mut(exporting.passed..).unwrap_or_default();
                 self.parts.records.cold.sort_by_place(rest);
                 exporting.next_block = next_block;
@@ -130,12 +135,13 @@ impl Index {
             exporting.start = layout.start(Kind::Records);
             let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
             exporting.bytes = Some(B::of_zeros(total)?);
-            // All are gone through again, and what has come into other blocks since is not where it was.
+            // All slots are visited again, in a new order: records that came into new blocks meanwhile have other
+            // places.
             (exporting.passed, exporting.next_block) = (0, u32::MAX);
         }
     }
 
-    /// Goes through records as long as they are in memory, and then on to find what is to be read.
+    /// Visits records as long as they are in memory, and then finds what must be read for the following ones.
     fn export_records<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
         let Exporting { order, passed, ends, bytes, start, .. } = exporting;
         let records = &self.parts.records;
@@ -177,10 +183,10 @@ impl Index {
         Ok(plan)
     }
 
-    /// Takes what was read for [`Index::export_step`], goes on, and gives up what was read.
+    /// Takes in what was read for [`Index::export_step`], continues, and gives up what was read.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Index::export_step`] and [`Index::admit`].
     pub(crate) fn export_read<B: ByteRoom>(
         &mut self,
         exporting: &mut Exporting<B>,
@@ -194,7 +200,7 @@ impl Index {
         next
     }
 
-    /// Writes what is around the records, once they are all there.
+    /// Writes everything but the records, once all of them are written.
     fn export_around<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<(), Error> {
         let Exporting { ends, bytes: Some(bytes), .. } = exporting else { return Ok(()) };
         let total = ends.last().copied().unwrap_or(0);
@@ -226,7 +232,7 @@ mod tests {
         Index::new(Config { m: 4, ef_construction: 8, ..Config::new(2) }).unwrap()
     }
 
-    /// Writes a part of a checkpoint. False after the last.
+    /// Writes a part of a checkpoint. Returns false after the last part.
     fn step(index: &mut Index, place: &mut BTreeMap<String, Vec<u8>>, generation: u64, bytes: usize) -> bool {
         let (Step::More(batch) | Step::Last(batch), more) = match index.checkpoint_step(generation, bytes).unwrap() {
             step @ Step::More(_) => (step, true),
@@ -247,8 +253,8 @@ mod tests {
         assert_eq!(index.parts.records.warm.live_bytes(), 0);
     }
 
-    /// Exports, and does something with the index each time before what was asked for is taken. Returns how often that was, and
-    /// how many records were looked at.
+    /// Exports, and calls `before` each time before the values that were asked for are taken. Returns how often that
+    /// was, and how many records were visited.
     fn export(
         index: &mut Index,
         place: &mut BTreeMap<String, Vec<u8>>,
@@ -269,7 +275,7 @@ mod tests {
     }
 
     const RECORDS: usize = 4000;
-    /// In each of two rounds a record is looked at once to see that it is not there, and once when it is.
+    /// In each of two rounds a record is visited once when its block is not in memory, and once when it is.
     const MOST_LOOKS: usize = 5 * RECORDS;
 
     #[test]
@@ -281,13 +287,13 @@ mod tests {
         store(&mut index, &mut place);
         let (bytes, parts, looks) = export(&mut index, &mut place, |_, _, _| ());
         assert!(bytes == expected);
-        // A megabyte at a time, twice.
+        // Each of the two rounds reads a megabyte at a time.
         let fewest = 2 * RECORDS * PAYLOAD_BYTES / PART_BYTES as usize;
         assert!((fewest..=50).contains(&parts), "{parts}");
         assert!(looks <= MOST_LOOKS, "{looks} looks at {RECORDS} records in {parts} parts");
     }
 
-    /// Half of the records come into blocks while the others are read, some each time, which changes nothing that is exported, and
+    /// Half of the records come into blocks while the others are read. That does not change what is exported, and
     /// nothing is read again for it.
     #[test]
     fn an_export_beside_a_checkpoint_is_linear_too() {

@@ -1,11 +1,11 @@
-//! bytes -> index. Nothing is believed: checksums first, then what `decode` holds every number against.
+//! bytes -> index. Nothing is trusted: checksums are verified first, then `decode` checks every number.
 
 use super::decode::{Arrays, Filling, Source, corrupt};
 use super::{Error, Index};
 use crate::format::{ByteSource, Contents, FormatError, Kind, Meta, SectionReader};
 
 impl Index {
-    /// The index that [`Index::export`] wrote, on whatever platform.
+    /// Reads the index that [`Index::export`] wrote, on any platform.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for bytes that are not an index, are cut short or were changed;
@@ -14,7 +14,7 @@ impl Index {
         Self::import_from(bytes)
     }
 
-    /// The same, from anywhere that bytes can be read.
+    /// Reads an exported index from any source of bytes.
     pub(crate) fn import_from<S: ByteSource + ?Sized>(source: &S) -> Result<Self, Error> {
         let contents = Contents::open(source)?;
         let mut sections = Sections(Kind::ALL.map(|kind| contents.section(kind)));
@@ -35,7 +35,7 @@ impl Index {
     }
 }
 
-/// Sections must be exactly as long as the meta says, before anything is allocated by it.
+/// Checks that each section is exactly as long as the meta section says, before anything is allocated by it.
 fn expect_lengths(index: &Index, sections: &dyn Arrays, meta: &Meta) -> Result<(), FormatError> {
     let slots = u64::from(meta.slots);
     let [codes, lower, scales] = index.parts.codes.array_bytes(0, meta.slots as usize);
@@ -47,7 +47,7 @@ fn expect_lengths(index: &Index, sections: &dyn Arrays, meta: &Meta) -> Result<(
         (Kind::BaseLinks, slots * 8 * index.config.m as u64),
         (Kind::Ids, slots * 8),
         (Kind::RecordOffsets, (slots + 1) * 8),
-        // None expires, or each slot has its moment.
+        // Empty when no record expires, else a moment for each slot.
         (Kind::Expiries, if sections.left(Kind::Expiries) == 0 { 0 } else { slots * 8 }),
     ];
     for (kind, bytes) in expected {

@@ -20,8 +20,8 @@ impl From<AppendError> for Error {
     }
 }
 
-/// Links a node, whose code is there, to nodes of `live`. For those that come and those that have waited, so that it is in
-/// the shipped wasm once.
+/// Links a node, whose code is in place, to nodes of `live`. Not inlined, so that inserts and `pending.rs` share one
+/// copy in the shipped wasm.
 #[inline(never)]
 pub(super) fn link(
     graph: &mut Graph,
@@ -34,20 +34,20 @@ pub(super) fn link(
 }
 
 impl Index {
-    /// Inserts a record under the next number that was never an id in this index, and returns that id.
+    /// Inserts a record under the next number that was never an id in this index, and returns this number.
     ///
     /// Expected cost: O(ef_construction log n) distances.
     ///
     /// # Errors
     /// As [`Index::check_vector`]; [`Error::InvalidId`] when the largest number has been used; [`Error::InvalidOption`]
-    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with. Whatever
-    /// the error, nothing has changed.
+    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has
+    /// failed; [`Error::Corrupt`] as [`Index::link_step`]. Whatever the error, nothing has changed.
     pub fn insert(&mut self, vector: &[f32], payload: Option<Payload<'_>>) -> Result<Id, Error> {
         self.insert_expiring(vector, payload, None)
     }
 
-    /// The same, with a moment at which the record expires, in milliseconds since 1970; none: never. From then on it is as
-    /// one that was deleted, for whoever has called [`Index::expire`].
+    /// Inserts a record as [`Index::insert`] does, with a moment at which it expires: `expires_ms`, in milliseconds
+    /// since 1970; none: never. From that moment on it is deleted by the next [`Index::expire`].
     ///
     /// # Errors
     /// As [`Index::insert`]; [`Error::InvalidOption`] for a moment that is not finite.
@@ -77,10 +77,10 @@ impl Index {
         self.insert_with_id_expiring(id, vector, payload, None)
     }
 
-    /// The same, with a moment at which the record expires, as in [`Index::insert_expiring`].
+    /// Inserts a record under exactly this id, with a moment at which it expires, as [`Index::insert_expiring`].
     ///
     /// # Errors
-    /// As there, and as [`Index::insert_with_id`].
+    /// As [`Index::insert_expiring`] and [`Index::insert_with_id`].
     pub fn insert_with_id_expiring(
         &mut self,
         id: impl Into<Id>,
@@ -93,7 +93,7 @@ impl Index {
         self.put(id, vector, payload, expires_ms)
     }
 
-    /// Inserts a record under this id, in place of the one that has it, if any.
+    /// Inserts a record under this id, and replaces the record that has it, if any.
     ///
     /// # Errors
     /// As [`Index::insert`]; [`Error::InvalidId`].
@@ -101,11 +101,11 @@ impl Index {
         self.upsert_expiring(id, vector, payload, None)
     }
 
-    /// The same, with a moment at which the record expires, as in [`Index::insert_expiring`]. That of the record which it
-    /// replaces counts no more.
+    /// Inserts or replaces a record as [`Index::upsert`] does, with a moment at which it expires, as
+    /// [`Index::insert_expiring`]. The moment of the record that it replaces no longer counts.
     ///
     /// # Errors
-    /// As there, and as [`Index::upsert`].
+    /// As [`Index::insert_expiring`] and [`Index::upsert`].
     pub fn upsert_expiring(
         &mut self,
         id: impl Into<Id>,
@@ -118,14 +118,14 @@ impl Index {
         self.put(id, vector, payload, expires_ms)
     }
 
-    /// Why there is none for a record that comes without an id.
+    /// The error for a record without an id when the largest number has been used.
     pub(super) fn no_number() -> Error {
         Error::InvalidId {
             received: "no number: the largest has been used, so each record needs an id of its own".to_owned(),
         }
     }
 
-    /// Whether this may be an id at all.
+    /// Checks that an id is valid: a whole number from 0 to 2^53 - 1, or a string of 1 to 4096 bytes.
     ///
     /// # Errors
     /// [`Error::InvalidId`].
@@ -133,10 +133,10 @@ impl Index {
         validate(id).map_err(|reason| Error::InvalidId { received: reason.to_string() })
     }
 
-    /// Whether a record may be inserted under this id.
+    /// Checks that a record may be inserted under this id.
     ///
     /// # Errors
-    /// [`Error::InvalidId`], [`Error::DuplicateId`].
+    /// [`Error::InvalidId`]; [`Error::DuplicateId`]; as [`Index::contains`].
     pub fn check_new_id(&self, id: &Id) -> Result<(), Error> {
         Self::check_id(id)?;
         if self.parts.ids.slot_of(id)?.is_some() {
@@ -145,20 +145,20 @@ impl Index {
         Ok(())
     }
 
-    /// Allocates ahead for `additional` records without payloads. A hint that spares reallocations; inserting more
-    /// is fine.
+    /// Allocates ahead for `additional` records without payloads. A hint that saves reallocations; inserting more is
+    /// fine.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when there is no room for so many.
+    /// [`Error::OutOfMemory`] when there is no memory for so many; [`Error::Corrupt`] as [`Index::contains`].
     pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
-        // Under a budget room is made as it is needed.
+        // Under a budget, room is made when it is needed.
         if self.config.max_bytes.is_some() {
             return Ok(());
         }
         Ok(self.parts.reserve(additional)?)
     }
 
-    /// Puts a record into a slot of its own, then takes the id over to it. All that can fail comes first.
+    /// Puts a record into a slot of its own, then moves the id to this slot. Every step that can fail comes first.
     fn put(
         &mut self,
         id: Id,
@@ -182,7 +182,8 @@ impl Index {
         if expires_ms.is_some() {
             self.parts.expiries.reserve(self.parts.ids.next_slot().index() + 1)?;
         }
-        // Its own, that of the record that it replaces, and one more that expires.
+        // Room for three changes that may have to wait: linking this record, burying the one that it replaces, and
+        // burying one more that expires.
         self.reserve_pending(3)?;
         self.log_put(&id, vector, payload, expires_ms)?;
         let mut scratch = self.scratch.take();
@@ -191,7 +192,8 @@ impl Index {
         let slot = placed.inspect_err(|_| self.unlog())?;
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { vector };
         if let Err(error) = self.parts.records.append(slot, inverse_norm as f32, in_record, kind, bytes) {
-            // Room was reserved above, so this is a defect; the node stays behind as a tombstone, never returned.
+            // Room was reserved above, so this is a defect. The node stays behind as a tombstone, which is never
+            // returned.
             self.parts.tombstones.add(slot);
             self.parts.tombstones.delete(slot);
             self.pending.bury(slot);
@@ -210,12 +212,13 @@ impl Index {
         }
         self.owe_training();
         self.logged();
-        // What records in memory take now is what blocks that were read may no longer have.
+        // The new record takes memory that cached blocks may no longer use.
         self.trim();
         Ok(())
     }
 
-    /// Gives the vector a slot, a code and links, unless these have to wait. On an error all is as it was.
+    /// Gives the vector a slot, a code and links; a node that has to wait is queued instead of linked. On an error
+    /// nothing has changed.
     fn place(&mut self, vector: &[f32], inverse_norm: f64, scratch: &mut Scratch) -> Result<Slot, OutOfMemory> {
         for buffer in scratch.points_mut() {
             self.parts.codes.prepare(buffer)?;
@@ -233,7 +236,7 @@ impl Index {
         let linked = link(graph, codes, node, tombstones.live_slots(), scratch);
         if linked.is_err() {
             self.parts.release(slot);
-            // A slot beyond the last node would be one that the graph's arrays do not have.
+            // The graph has no row for a slot behind its last node, so such a slot is dropped.
             if slot.index() >= self.parts.graph.len() {
                 self.parts.shrink();
             }

@@ -1,11 +1,13 @@
-//! insert_many: what takes long of inserting, planning the links, on all cores, for a batch of records at a time.
+//! insert_many: inserts many records, a batch at a time, and plans the links of a batch, which takes longest, on all
+//! cores.
 //!
-//! 1. Every record is looked at, and the log is told of all: from here on only memory can be refused.
+//! 1. Every record is checked, and the log is told of all. From here on only an allocation can fail.
 //! 2. Batch by batch, each record gets its slot, code, id and bytes, and a node without links.
 //! 3. The links of the whole batch are planned ([`crate::graph`], `batch.rs`), by as many threads as there are.
-//! 4. One after another, in their order, the nodes are linked, and the records are live.
+//! 4. In the order of the batch, one after another, the nodes are linked and the records become live.
 //!
-//! How long a batch is depends on how many records are live, and on nothing else, so that the index does not depend on threads.
+//! The length of a batch depends on the number of live records only, so the resulting index does not depend on the
+//! number of threads.
 
 use super::expire::check_expiry;
 use super::parallel::each;
@@ -19,29 +21,30 @@ use core::ops::Range;
 /// A record for [`Index::insert_many`]. Start from [`NewRecord::new`] and change fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRecord<'a> {
-    /// Its id; none: the next number that was never an id in the index.
+    /// The record's id; none: the next number that was never an id in the index.
     pub id: Option<Id>,
-    /// Its vector.
+    /// The vector.
     pub vector: &'a [f32],
-    /// What it carries beside that.
+    /// The payload, if any.
     pub payload: Option<Payload<'a>>,
-    /// When it expires, in milliseconds since 1970; none: never.
+    /// When the record expires, in milliseconds since 1970; none: never.
     pub expires_ms: Option<f64>,
 }
 
 impl<'a> NewRecord<'a> {
-    /// Of a vector and nothing else.
+    /// A record of this vector, without an id, a payload or an expiry.
     pub const fn new(vector: &'a [f32]) -> Self {
         Self { id: None, vector, payload: None, expires_ms: None }
     }
 }
 
-/// The longest batch.
+/// Most records in a batch.
 const MOST_TOGETHER: usize = 128;
-/// A batch is no more than this part of the live records: those that its nodes do not walk through are few then.
+/// One record in a batch for this many live ones. Planning does not walk through the other nodes of the batch, so they
+/// must be few.
 const SHARE: usize = 32;
 
-/// How many records are planned together when so many are live.
+/// How many records make a batch when `live` records are live.
 pub(crate) fn batch_len(live: usize) -> usize {
     (live / SHARE).clamp(1, MOST_TOGETHER)
 }
@@ -53,28 +56,29 @@ struct Batch {
     plans: Vec<Plan>,
 }
 
-/// The error of one of the records.
+/// Adds the position of the record that an error is about.
 #[cfg(not(target_arch = "wasm32"))]
 fn in_record(at: usize, error: Error) -> Error {
     Error::InRecord { at, error: Box::new(error) }
 }
 
-/// The same where the caller knows.
+/// Returns the error as it is: in WebAssembly the caller knows which record it is about.
 #[cfg(target_arch = "wasm32")]
 fn in_record(_: usize, error: Error) -> Error {
     error
 }
 
-/// What a record will be stored under, and the reciprocal of its vector's length.
+/// The id that a record will have, and the reciprocal of its vector's length.
 type Named = (Id, f64);
 
 impl Index {
-    /// Inserts many records, all or none, and returns their ids in the same order. With the feature `rayon` all cores work on it,
-    /// or the threads of the pool from within which it is called; the index that comes of it is the same, byte for byte, without
-    /// the feature and with any number of threads.
+    /// Inserts many records, all or none, and returns their ids in the same order. With the feature `rayon` all cores
+    /// work on it, or, if it is called from within a rayon pool, the threads of that pool. The resulting index is the
+    /// same, byte for byte, without the feature and with any number of threads.
     ///
-    /// It is not quite the one that [`Index::insert`] of one after the other gives: links are chosen for up to 128 records at a
-    /// time, with the same recall to within .001 at `ef` 24 and more (docs/BENCHMARKS.md). In a stored index all of them are one change: after a crash, all are there or none.
+    /// It is not quite the index that [`Index::insert`] of one record after the other gives: links are chosen for up to
+    /// 128 records at a time. Recall is the same to within .001 at `ef` 24 and more (docs/BENCHMARKS.md). In a stored
+    /// index all records are one change: after a crash, all are there or none.
     ///
     /// ```
     /// use thermocline::{Config, Index, NewRecord, Payload};
@@ -90,18 +94,20 @@ impl Index {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InRecord`] with the place of a record and what [`Index::insert_with_id_expiring`] says of it, [`Error::DuplicateId`] also when one
-    /// before it has its id (where the target is WebAssembly, the latter alone); [`Error::OutOfMemory`];
-    /// [`Error::Corrupt`] as [`Index::link_step`], which comes first where records wait to be linked. Nothing has changed then,
-    /// but for one case: memory that is refused in the middle leaves of those that were in already what deleted records leave,
-    /// and their numbers are not given again.
+    /// [`Error::InRecord`] with the position of a record and the error that [`Index::insert_with_id_expiring`] has for
+    /// it, or [`Error::DuplicateId`] when an earlier record of the call has its id (in WebAssembly the inner error
+    /// alone); [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed;
+    /// [`Error::Corrupt`] as [`Index::link_step`], because records that wait to be linked are linked first.
+    ///
+    /// On an error nothing has changed, with one exception: when memory is refused in the middle, the records that were
+    /// already inserted become tombstones, and their numbers are not given again.
     pub fn insert_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
         let named = self.check_many(records)?;
         let mut ids = reserved(records.len())?;
         for (id, _) in &named {
             ids.push(id.try_clone()?);
         }
-        // What waits is linked as if it had been linked at once, so it comes before these.
+        // Records that wait are linked as if they had been linked at once, so they come before these.
         self.link_all()?;
         self.check_linked()?;
         self.reserve(records.len())?;
@@ -136,7 +142,7 @@ impl Index {
         Ok(ids)
     }
 
-    /// Finds what is wrong with the records, before anything changes.
+    /// Checks all records before anything changes, and returns their ids and inverse lengths.
     fn check_many(&self, records: &[NewRecord<'_>]) -> Result<Vec<Named>, Error> {
         self.check_writable()?;
         let mut named: Vec<Named> = reserved(records.len())?;
@@ -144,7 +150,7 @@ impl Index {
         let mut payload_bytes = 0;
         for (at, record) in records.iter().enumerate() {
             let (id, inverse_norm) = self.check_one(record, next_number).map_err(|error| match error {
-                // That is of no record in particular.
+                // This error is about no particular record.
                 Error::OutOfMemory => error,
                 _ => in_record(at, error),
             })?;
@@ -164,7 +170,7 @@ impl Index {
         if is_room && self.has_room_for(records.len(), payload_bytes) { Ok(named) } else { Err(Error::OutOfMemory) }
     }
 
-    /// What a record will be stored under, if nothing is wrong with it.
+    /// Checks one record, and returns its id and inverse length. `next_number` is its id if it has none.
     fn check_one(&self, record: &NewRecord<'_>, next_number: u64) -> Result<Named, Error> {
         check_expiry(record.expires_ms)?;
         let inverse_norm = self.inverse_norm(record.vector)?;
@@ -183,7 +189,7 @@ impl Index {
         Ok((id, inverse_norm))
     }
 
-    /// Takes in the records of a range, whose nodes are in the batch then. On an error nothing of them is in.
+    /// Inserts the records of a range, and leaves their nodes in `batch`. On an error none of them is inserted.
     fn put_batch(
         &mut self,
         records: &[NewRecord<'_>],
@@ -212,7 +218,7 @@ impl Index {
         Ok(())
     }
 
-    /// Gives a record all but its links and its being live. All that can fail comes first.
+    /// Gives a record everything but its links, and does not make it live. Every step that can fail comes first.
     fn settle(
         &mut self,
         record: &NewRecord<'_>,
@@ -252,7 +258,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes that back.
+    /// Undoes [`Index::settle`].
     fn unsettle(&mut self, slot: Slot) {
         self.parts.expiries.remove(slot);
         self.parts.ids.unbind(slot);
@@ -261,7 +267,7 @@ impl Index {
         self.parts.release(slot);
     }
 
-    /// Plans the links of a batch, each node's beside those before it.
+    /// Plans the links of a batch. The candidates of each node include the earlier nodes of the batch.
     fn plan_links(&self, nodes: &[NewNode], plans: &mut Vec<Plan>) -> Result<(), OutOfMemory> {
         plans.try_reserve(nodes.len().saturating_sub(plans.len()))?;
         plans.resize_with(nodes.len(), Plan::default);
@@ -273,7 +279,7 @@ impl Index {
     }
 }
 
-/// An empty vector with room for so many.
+/// An empty vector with room for `count` items.
 fn reserved<T>(count: usize) -> Result<Vec<T>, OutOfMemory> {
     let mut items = Vec::new();
     items.try_reserve_exact(count)?;

@@ -1,20 +1,21 @@
-//! Compaction: when, and one slice at a time.
+//! Compaction: when it pays, and its steps.
 
 use super::config::clamp_threshold;
 use super::{Error, Index};
 use crate::arena::EvacuationError;
 use crate::compact::{Choice, CompactionReport, Job, Measure, Progress, choose};
 
-/// What a step takes that links a record, or looks at links, in microseconds: rather too high than too low.
+/// How long one [`Index::link_step`] takes, which links a record or looks at links, in microseconds: rather too high
+/// than too low.
 const LINK_UNITS: usize = 300;
 
-/// A compaction under way, and what its slices have taken so far.
+/// A compaction under way, and how its slices went so far.
 #[derive(Debug)]
 pub(crate) struct Running {
     job: Job,
-    /// Whether every record moves.
+    /// Whether this compaction also puts the index in graph order.
     packs: bool,
-    /// Units of the proving and linking that come before the job: done, and in all.
+    /// Units of the proving and linking that come before the job: how many are done, and how many there are.
     linked: usize,
     to_link: usize,
     slices: usize,
@@ -24,15 +25,15 @@ pub(crate) struct Running {
     units: f64,
 }
 
-/// What compactions have done so far.
+/// What past compactions did.
 #[derive(Debug, Default)]
 pub(super) struct Past {
-    /// Of the one that ended last.
+    /// The report of the compaction that ended last.
     report: Option<CompactionReport>,
-    /// How many have ended.
+    /// How many compactions have ended.
     #[cfg(not(target_arch = "wasm32"))]
     ended: u64,
-    /// How many steps all of them have taken.
+    /// How many steps all compactions have taken.
     pub(super) steps: u64,
 }
 
@@ -41,7 +42,7 @@ impl Running {
         self.job.moved()
     }
 
-    /// How much work whoever runs slices wants to do between the next two looks at the clock.
+    /// How many units of work fit between the next two looks at the clock, as the last slice left it.
     pub(crate) const fn units(&self) -> f64 {
         self.units
     }
@@ -52,7 +53,7 @@ impl Running {
         Progress { done: self.linked + done, total: self.to_link + total, phase }
     }
 
-    /// Records a slice, by the clock of whoever ran it, and with how much work between two looks to go on.
+    /// Records the times of a slice, by the clock of its caller, and the `units` with which the next slice begins.
     pub(crate) const fn note_slice(&mut self, started_ms: f64, ended_ms: f64, units: f64) {
         self.units = units;
         self.slices += 1;
@@ -66,8 +67,9 @@ impl Running {
 
 impl Index {
     /// Whether compaction would pay: the share of tombstones is above [`Index::compaction_threshold`], or more than
-    /// half of the records' memory (and at least 1 MiB) is stale. Where hot and warm bytes take more than three quarters of
-    /// [`Config::max_bytes`](crate::Config::max_bytes), less is enough: down to a quarter of each at all of it.
+    /// half of the records' memory, and at least 1 MiB, is stale. Where hot and warm bytes take more than three
+    /// quarters of [`Config::max_bytes`](crate::Config::max_bytes), less is enough: the nearer they are to the limit
+    /// the less, down to a quarter of each amount at the limit.
     pub fn needs_compaction(&self) -> bool {
         self.choice() != Choice::Nothing
     }
@@ -88,7 +90,7 @@ impl Index {
         self.config.compaction_threshold
     }
 
-    /// Sets the threshold, clamped to 0.01 to 0.99.
+    /// Sets the share of tombstones above which [`Index::needs_compaction`] is true, clamped to 0.01 to 0.99.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for NaN.
@@ -105,27 +107,31 @@ impl Index {
         }
     }
 
-    /// Begins a compaction, or joins the one under way. What is deleted from here on waits for the next.
+    /// Begins a compaction, or joins the one under way. Records that are deleted from here on wait for the next one.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with.
+    /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed; of a mapped index
+    /// [`Error::Corrupt`].
     pub fn compact_start(&mut self) -> Result<(), Error> {
         self.start(false)
     }
 
-    /// The same, of a compaction that also puts the index in graph order: records that are near each other come to lie side by side in
-    /// memory, so that a search takes less time (a twentieth less among 100,000 records, a third less among a million). It moves every
-    /// record's code and links, so that the next checkpoint writes all of them; ids stay as they are, and so does what searches find,
-    /// but for which of equally distant records come first. One that is under way already is joined, and does what it was begun for.
+    /// Begins a compaction that also puts the index in graph order, or joins the one under way, which then does only
+    /// what it was begun for. Graph order puts records that are near each other side by side in memory, so that a
+    /// search takes less time (a twentieth less among 100,000 records, a third less among a million).
+    ///
+    /// Every record's code and links move, so the next checkpoint writes all of them. Ids stay as they are, and so does
+    /// what searches find, except for the order of equally distant records.
     ///
     /// # Errors
-    /// As [`Index::compact_start`]; [`Error::OutOfMemory`] also where `max_bytes` leaves no room for an eighth of codes and links, or
-    /// those of 1,024 records, besides.
+    /// As [`Index::compact_start`]; [`Error::OutOfMemory`] also where `max_bytes` leaves no room for another eighth of
+    /// the codes and links, or those of 1,024 records.
     pub fn pack_start(&mut self) -> Result<(), Error> {
         self.start(true)
     }
 
-    /// Not inlined: the shipped wasm has it once.
+    /// Begins a compaction, or joins the one under way; `packs` says whether a new one also puts the index in graph
+    /// order. Not inlined, so that it is in the shipped wasm once.
     #[inline(never)]
     pub(crate) fn start(&mut self, packs: bool) -> Result<(), Error> {
         self.check_writable()?;
@@ -149,13 +155,13 @@ impl Index {
         Ok(())
     }
 
-    /// Does about `units` microseconds' worth of the compaction under way, and no more than one kind of work: what comes
-    /// next may take another time for the same units. True while work remains; false when the compaction has ended or
-    /// there is none. Everything is legal between two steps.
+    /// Does about `units` microseconds of work of the compaction under way, and only one kind of work: the next kind
+    /// may take another time for the same units. Returns true while work remains, and false when the compaction has
+    /// ended or there is none. Every call is legal between two steps.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]: the compaction is dropped, and the index is consistent. [`Error::Corrupt`]: memory is
-    /// faulty.
+    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty, or as [`Index::link_step`]. After either the
+    /// compaction is dropped, and the index is consistent.
     pub fn compact_step(&mut self, units: usize) -> Result<bool, Error> {
         if self.job.is_some() && self.is_unsettled() {
             return self.link_before(units).inspect_err(|_| self.job = None).map(|()| true);
@@ -179,7 +185,7 @@ impl Index {
         }
     }
 
-    /// Proves and links about `units` microseconds' worth of what waits, for the compaction under way.
+    /// Does about `units` microseconds of the proving and linking that come before the compaction under way.
     fn link_before(&mut self, units: usize) -> Result<(), Error> {
         let mut left = units.max(1);
         while left > 0 {
@@ -193,15 +199,16 @@ impl Index {
         Ok(())
     }
 
-    /// Which kind of work the compaction under way does next, as a number: what is known of the speed of one kind says little
-    /// of another's. None when there is no compaction.
+    /// A number for the kind of work that the compaction under way does next; none when there is no compaction. The
+    /// measured speed of one kind says little about another's.
     pub(crate) fn compact_stage(&self) -> Option<u8> {
         let running = self.job.as_ref()?;
         Some(if self.is_unsettled() { u8::MAX } else { running.job.stage() })
     }
 
-    /// Ends the compaction under way, and returns its report; none when there is none. To be called when the last step has said that no
-    /// work remains: before that it ends where it is, as by [`Index::compact_abort`], and the report is of what it has done.
+    /// Ends the compaction under way and returns its report; none when there is none. To be called when
+    /// [`Index::compact_step`] has returned false. An earlier call ends the compaction where it is, as
+    /// [`Index::compact_abort`], and reports what it has done.
     pub fn compact_finish(&mut self) -> Option<CompactionReport> {
         let running = self.job.take()?;
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();
@@ -225,24 +232,25 @@ impl Index {
         Some(report)
     }
 
-    /// Gives up the buffers of searches and inserts, in which something is left of what was searched for and inserted.
+    /// Drops the buffers of searches and inserts, which still contain parts of what was searched for and inserted.
     pub(crate) fn forget_buffers(&self) {
         self.scratch.forget();
     }
 
-    /// How many compactions have ended so far, by which those who joined one see that it was not dropped.
+    /// How many compactions have ended so far. A caller that joined one can tell by this that it ended and was not
+    /// dropped.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) const fn compactions(&self) -> u64 {
         self.compacted.ended
     }
 
-    /// Whether a compaction has changed what the store does not have yet, or blocks should be written anew.
+    /// Whether a compaction has changed something that the store does not have yet, or blocks should be rewritten.
     pub(crate) fn has_changed_shape(&self) -> Result<bool, Error> {
         let is_reshaped = self.journal().is_some_and(|journal| journal.is_reshaped);
         Ok(is_reshaped || !self.worn_blocks(u32::MAX)?.is_empty())
     }
 
-    /// The report of the compaction that ended last, with what it came to in the store.
+    /// Sets `reclaimed_bytes.cold` in the report of the compaction that ended last, and returns that report.
     pub(crate) const fn note_cold(&mut self, bytes: usize) -> Option<CompactionReport> {
         if let Some(report) = &mut self.compacted.report {
             report.reclaimed_bytes.cold = bytes;
@@ -250,8 +258,9 @@ impl Index {
         self.compacted.report
     }
 
-    /// Drops the compaction under way. What it has done stays done; what it has not waits for the next. Records that it was
-    /// about to finish moving leave their old places behind as tombstones, which [`Index::deleted`] counts until then.
+    /// Drops the compaction under way. What it has done stays done, and the next compaction does the rest. Records
+    /// whose move was not finished leave their old places behind as tombstones, which [`Index::deleted`] counts until
+    /// then.
     pub fn compact_abort(&mut self) {
         self.job = None;
     }
@@ -261,7 +270,7 @@ impl Index {
         self.job.as_ref().map(Running::progress)
     }
 
-    /// What the compaction that ended last did.
+    /// The report of the compaction that ended last.
     pub const fn last_compaction(&self) -> Option<&CompactionReport> {
         self.compacted.report.as_ref()
     }

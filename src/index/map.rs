@@ -1,4 +1,4 @@
-//! An export as an index, where it lies: nothing is decoded, and what changes is copied first.
+//! An export that is used in place: nothing is decoded, and only what changes is copied.
 
 use super::decode::{corrupt, empty_of};
 use super::{Error, Index};
@@ -11,14 +11,16 @@ use crate::types::{Id, Slot};
 use bytes::Bytes;
 
 impl Index {
-    /// The index that [`Index::export`] wrote, read where it lies: a mapped file, or any bytes that begin at a multiple of 64. To
-    /// open it takes a look at its levels, its ids and the links above level 0, and nothing else: microseconds a thousand
-    /// records. Searching and reading copy nothing. What is changed is copied first, a segment of an array at a time, and full
-    /// vectors with payloads all at once when a compaction begins or the index is put into a store.
+    /// Opens the index that [`Index::export`] wrote in place: in a mapped file, or in any bytes that begin at a
+    /// multiple of 64. Opening reads its levels, its ids and the links above level 0, and nothing else, which takes
+    /// microseconds per thousand records. Searching and reading copy nothing. A change first copies what it changes, a
+    /// segment of an array at a time; full vectors with payloads are copied all at once, when a compaction begins or
+    /// the index is put into a store.
     ///
-    /// Checksums are not looked at, and neither are links, codes and records: bytes that are not as they were written give wrong
-    /// answers, and no more than that. [`Index::check`] proves the structure; [`Index::import`] verifies all of it, and copies. Before the
-    /// first link is changed it is proven as for an index from a store: [`Index::link_step`].
+    /// Checksums are not verified, and links, codes and records are not checked: bytes that are not as they were
+    /// written give wrong answers, and nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies
+    /// everything, and copies. Before the first link is changed, the links are proven as for an index from a store:
+    /// [`Index::link_step`].
     ///
     /// # Errors
     /// [`Error::Corrupt`] for bytes that are not an index, are cut short or do not begin at a multiple of 64;
@@ -28,7 +30,7 @@ impl Index {
         let contents = Contents::open_unread(&*bytes)?;
         let section = |kind| {
             let range = contents.range(kind);
-            // The table says so, and has been compared with the length.
+            // The range is within the bytes: the table has been compared with their length.
             bytes.slice(range.start as usize..range.end as usize)
         };
         let meta = Meta::from_bytes(&section(Kind::Meta))?;
@@ -36,7 +38,7 @@ impl Index {
         index.fill(&meta, section)?;
         if meta.slots > 0 {
             index.owe_proof();
-            // For what expires before anything else happens.
+            // Room for records that expire before the first change.
             index.reserve_pending(0)?;
         }
         Ok(index)
@@ -54,6 +56,7 @@ impl Index {
         let [codes, lower, scales] = Kind::CODES.map(&section);
         parts.codes.map(slots, [&codes, &lower, &scales]).ok_or_else(misplaced(Kind::Codes))?;
         let levels = section(Kind::Levels);
+        // A fold instead of `all`: without an early exit the loop is vectorized.
         if levels.len() != slots
             || !levels.iter().fold(true, |all, &level| all & (level <= MAX_LEVEL.0 || level == NO_NODE))
         {
@@ -73,8 +76,8 @@ impl Index {
         Ok(())
     }
 
-    /// Which slots are live, tombstones and free, by the nodes that there are and by what the ids' words say. Returns the live
-    /// ones.
+    /// Sets which slots are live, tombstones and free, by the graph's nodes and the words of the ids. Returns the live
+    /// slots.
     fn states(&mut self, slots: usize, [words, texts]: [Bytes; 2]) -> Result<SlotSet, Error> {
         let parts = &mut self.parts;
         let (mut live, mut numbers) = (SlotSet::new(), 0);
@@ -116,7 +119,7 @@ impl Index {
         Ok(live)
     }
 
-    /// When records expire, if any does.
+    /// Takes the moments at which records expire, if any does.
     fn moments(&mut self, slots: usize, words: &[u8]) -> Result<(), Error> {
         if words.is_empty() {
             return Ok(());

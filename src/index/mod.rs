@@ -2,35 +2,35 @@
 //!
 //! | file      | what                                                                 |
 //! |-----------|----------------------------------------------------------------------|
-//! | `config`  | what an index is made with                                           |
+//! | `config`  | the options of an index                                              |
 //! | `error`   | what can go wrong                                                    |
 //! | `payload` | what a record carries beside its vector                              |
-//! | `vector`  | what may be indexed: length, finiteness, direction                   |
+//! | `vector`  | which vectors may be indexed: length, finiteness, direction          |
 //! | `insert`  | insert, insert_with_id, upsert                                       |
-//! | `insert_many` | many at once                                                     |
+//! | `insert_many` | many records in one call                                         |
 //! | `parallel` | work for many items on all cores                                    |
 //! | `search`  | search, and the choice between graph and scan                        |
-//! | `search_many` | the same for many queries at once                                |
+//! | `search_many` | search for many queries in one call                              |
 //! | `get`     | get, contains, iteration                                             |
 //! | `delete`  | delete, clear                                                        |
-//! | `expire`  | deleting what has had its time                                       |
+//! | `expire`  | deletes records that have expired                                    |
 //! | `pending` | records that are not linked into the graph yet                       |
 //! | `maintain`| compaction: when, and one slice at a time                            |
-//! | `stats`   | what is held, truly                                                  |
+//! | `stats`   | counts and bytes                                                     |
 //! | `verify`  | check(): the structural proof                                        |
 //! | `encode`  | a segment of slots -> its stored arrays                              |
-//! | `decode`  | stored arrays -> slots, nothing believed                             |
+//! | `decode`  | stored arrays -> slots, every number checked                         |
 //! | `export`  | index -> bytes                                                       |
-//! | `exporting` | the same, of records that are read meanwhile                       |
+//! | `exporting` | export while records are read from the store                       |
 //! | `import`  | bytes -> index                                                       |
-//! | `map`     | an export as an index, where it lies                                 |
-//! | `backing` | where changes go beside memory                                       |
+//! | `map`     | an export that is used in place                                      |
+//! | `backing` | the store behind an index, if any                                    |
 //! | `journal` | what an index knows of its store                                     |
-//! | `cold`    | records that are in the store only: reading them, and making room    |
-//! | `budget`  | how much memory goes to what                                         |
+//! | `cold`    | records that are only in the store: reading them, and making room    |
+//! | `budget`  | how a memory budget is divided                                       |
 //! | `blocks`  | records -> blocks, neighbours together                               |
-//! | `checkpoint` | writing what has changed, some of it at a time                    |
-//! | `stock`   | which values a store has                                             |
+//! | `checkpoint` | writing what has changed, in parts                                |
+//! | `stock`   | which values a store holds                                           |
 //! | `open`    | stored values -> index                                               |
 
 mod backing;
@@ -98,14 +98,14 @@ use backing::Backing;
 use pending::Pending;
 use scratch::ScratchPool;
 
-/// A vector index: records (an id, a vector, a payload) that are found by nearness.
+/// A vector index: records (an id, a vector, a payload) that are found by the nearness of their vectors.
 ///
 /// Ids are the caller's and never change. Searches may run from many threads at once; changes need `&mut`.
 #[derive(Debug)]
 pub struct Index {
     config: Config,
     pub(crate) parts: Parts,
-    /// How many levels have been drawn: the next draw is a function of the seed and this.
+    /// How many levels have been drawn. The next level is a function of the seed and this count.
     draws: u64,
     pending: Pending,
     scratch: ScratchPool,
@@ -146,13 +146,14 @@ impl Index {
         }
     }
 
-    /// What the index was made with.
+    /// The options of the index.
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Changes the options. Those that are fixed for the life of an index stay as they are, and so does the seed of one that is stored:
-    /// it is one with the levels that its log draws. A store has the others with its next checkpoint.
+    /// Changes the options. Those that are fixed for the life of an index stay as they are. So does the seed of a
+    /// stored index, because replaying its log must draw the same levels. A stored index writes the others with its
+    /// next checkpoint.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] names the option that is out of range.
@@ -164,14 +165,14 @@ impl Index {
         Ok(())
     }
 
-    /// The same index, opened by somebody who asks for this config.
+    /// Applies the options that an opening asks for, unless they contradict what is fixed.
     pub(crate) fn reopened_with(mut self, asked: Config) -> Result<Self, Error> {
         self.config.check_fixed(&asked)?;
         self.set_options(asked)?;
         Ok(self)
     }
 
-    /// Live records.
+    /// Number of live records.
     pub const fn len(&self) -> usize {
         self.parts.tombstones.live()
     }
@@ -181,7 +182,7 @@ impl Index {
         self.len() == 0
     }
 
-    /// Tombstones: records deleted and not yet compacted away.
+    /// Number of tombstones: records deleted and not yet compacted away.
     pub fn deleted(&self) -> usize {
         self.parts.tombstones.deleted() - self.job.as_ref().map_or(0, maintain::Running::moved)
     }

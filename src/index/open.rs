@@ -1,4 +1,4 @@
-//! Stored values -> index: a checkpoint, segment by segment, and then the logs since.
+//! Stored values -> index: a checkpoint, segment by segment, and then the logs that follow it.
 
 use super::backing::Backing;
 use super::checkpoint::{VALUES, keys_of};
@@ -16,21 +16,23 @@ use crate::wipe::{reserve, wipe};
 use std::borrow::Cow;
 use xxhash_rust::xxh64::xxh64;
 
-/// About how many bytes are read from a store at once: so many values of the length that it handles well, and no more than
-/// one would want to hold beside the index.
+/// About how much is read from a store at once: this many values of the length that the store handles well, and at most
+/// this many bytes, because they are held beside the index.
 const READ_VALUES: u64 = 64;
 const MOST_READ_BYTES: u64 = 4 << 20;
 
-/// No block is in more pieces: a manifest that says so is not believed, since nobody has looked whether there are so many.
+/// Most pieces of a block. A manifest that names more is refused: nothing has shown yet that the pieces exist.
 const MOST_BLOCK_PIECES: u32 = 1 << 20;
-/// The longest record, which has a block of its own, is in no more pieces of this length: an index is not stored in shorter ones.
+/// The shortest pieces that an index may be stored in: the longest record, which has a block of its own, then is in no
+/// more than [`MOST_BLOCK_PIECES`].
 const LEAST_PIECE_BYTES: usize = (MAX_PAYLOAD_BYTES + 1 + 4 * Config::MAX_DIMENSIONS) / MOST_BLOCK_PIECES as usize + 1;
-/// No value of a segment is. All names of its pieces are made at once, and take up some megabytes then. Where pieces would be so short
-/// that one may need more, an index is stored in longer ones.
+/// Most pieces of one value of a segment. The names of all of them are made at once, and take some megabytes. Where the
+/// store's value length would give more, [`Index::attach`] chooses longer pieces.
 const MOST_PIECES: u32 = 1 << 16;
 
-/// Which checkpoints and logs are in a store, by the names of their values. Those of all others are many, and take longer to
-/// list than a checkpoint takes to read; they are asked for before the first checkpoint that is written (`stock.rs`).
+/// Which checkpoints and logs are in a store, by the names of their values. The names of all other values are many, and
+/// take longer to list than a checkpoint takes to read. They are listed before the first checkpoint is written
+/// (`stock.rs`).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
     /// Generations of the manifests, ascending.
@@ -40,7 +42,7 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
-    /// Sorts names. Those that are not an index's are nobody's business.
+    /// Sorts the names of values. Names that do not belong to an index are ignored.
     pub(crate) fn new(manifests: &[String], logs: &[String]) -> Result<Self, OutOfMemory> {
         let mut inventory = Self::default();
         for key in manifests.iter().chain(logs).filter_map(|name| Key::parse(name)) {
@@ -57,7 +59,7 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether there are logs, and no checkpoint that they follow.
+    /// Whether there are logs but no checkpoint that they follow.
     pub(crate) const fn is_headless(&self) -> bool {
         self.manifests.is_empty() && !self.logs.is_empty()
     }
@@ -68,7 +70,7 @@ impl Inventory {
         self.logs.get(first..).unwrap_or_default()
     }
 
-    /// The same, when the index is to know them.
+    /// What the journal of an opened index has to know of its logs.
     fn found(&self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Result<Found, OutOfMemory> {
         let mut logs = Vec::new();
         logs.try_reserve_exact(self.logs_since(manifest).len() + 1)?;
@@ -81,13 +83,13 @@ impl Inventory {
 pub(crate) struct Opening {
     manifest: Manifest,
     filling: Filling,
-    /// The next segment of slots to be asked for, and to be taken.
+    /// The next segment of slots to ask for, and the next one to take.
     asked: usize,
     next: usize,
 }
 
 impl Opening {
-    /// From the manifest of this generation.
+    /// Begins with the manifest of this generation.
     pub(crate) fn begin(generation: u64, manifest: &[u8]) -> Result<Self, Error> {
         let key = Key::Manifest { generation };
         let manifest = Manifest::decode(manifest).map_err(|error| named(key, error.into()))?;
@@ -101,7 +103,7 @@ impl Opening {
         if manifest.next_block > MOST_BLOCKS {
             return Err(corrupt("the manifest names blocks that cannot be").into());
         }
-        // Nothing is asked for that cannot be there.
+        // A block that cannot exist counts as lost, and is never asked for.
         let most_bytes = u64::from(manifest.piece_bytes) * u64::from(MOST_BLOCK_PIECES);
         filling.blocks(&manifest.blocks, |block| block.stored_bytes <= most_bytes)?;
         let opening = Self { manifest, filling, asked: 0, next: 0 };
@@ -111,8 +113,9 @@ impl Opening {
         Ok(opening)
     }
 
-    /// Whether no value of a segment is longer than what its slots can have: as many names are made as it has pieces, and nobody
-    /// has looked whether there are so many. Exactly how long it must be is known when it has been read.
+    /// Whether no value of a segment is longer than its slots can need. The names of as many pieces as the manifest
+    /// claims are made, and nothing has shown yet that they exist. The exact length is checked when the values have
+    /// been read.
     fn fits(&self, segment: usize) -> bool {
         let most_bytes = most_bytes(&self.filling.index().parts, segment, self.filling.slots_in(segment).len());
         let most_in_pieces = u64::from(self.manifest.piece_bytes) * u64::from(MOST_PIECES);
@@ -125,19 +128,19 @@ impl Opening {
         &self.manifest
     }
 
-    /// How long all values are that are to be read.
+    /// The length of all values that are to be read.
     pub(crate) fn bytes(&self) -> u64 {
         self.manifest.segments.iter().fold(0, |all, segment| segment.bytes.saturating_add(all))
     }
 
     /// The values of a segment of slots, in the order of [`VALUES`].
     fn stored(&self, segment: usize) -> impl Iterator<Item = &StoredSegment> {
-        // The manifest is sorted by kind, and `VALUES` are.
+        // The manifest is sorted by kind, and so is `VALUES`.
         let count = self.filling.segments();
         (0..VALUES.len()).filter_map(move |value| self.manifest.segments.get(value * count + segment))
     }
 
-    /// What is to be read next; nothing at the end. More may be asked for before it is taken, in the same order.
+    /// The keys to read next; none at the end. More keys may be asked for before the values of the first are taken.
     pub(crate) fn wanted(&mut self) -> Result<Vec<String>, OutOfMemory> {
         let piece_bytes = self.manifest.piece_bytes;
         let enough = (READ_VALUES * u64::from(piece_bytes)).min(MOST_READ_BYTES);
@@ -156,7 +159,7 @@ impl Opening {
         Ok(keys)
     }
 
-    /// Takes what [`Opening::wanted`] asked for first of what has not been taken.
+    /// Takes the values of the first keys that [`Opening::wanted`] has asked for and that have not been taken.
     pub(crate) fn take(&mut self, room: &Room) -> Result<(), Error> {
         let mut at = 0;
         while at < room.len() && self.next < self.filling.segments() {
@@ -177,7 +180,7 @@ impl Opening {
         Ok(())
     }
 
-    /// The index of the checkpoint; it takes the logs next.
+    /// Ends the reading of the checkpoint. The logs that follow it are replayed next.
     pub(crate) fn finish(self) -> Result<Replay, Error> {
         if self.next < self.filling.segments() {
             return Err(corrupt("the manifest names segments of no bytes").into());
@@ -192,15 +195,15 @@ impl Opening {
     }
 }
 
-/// How long the values of a segment of so many slots may be, in the order of [`VALUES`].
+/// The most bytes that each value of a segment of `slots` slots may have, in the order of [`VALUES`].
 fn most_bytes(parts: &Parts, segment: usize, slots: usize) -> [usize; VALUES.len()] {
-    // On each level above the lowest a list is half as long as there.
+    // A list above level 0 is half as long as one on level 0.
     let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
     let codes = parts.codes.array_bytes(segment, slots).iter().sum();
     [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots]
 }
 
-/// Says in which value something is wrong.
+/// Adds to an error in which value it was found.
 fn named(key: Key, error: Error) -> Error {
     match error {
         Error::Corrupt { what } => Error::Corrupt { what: format!("{key}: {what}") },
@@ -208,7 +211,8 @@ fn named(key: Key, error: Error) -> Error {
     }
 }
 
-/// The value of a segment, whose first piece is the one `at` this place, and which must be as it was written.
+/// Joins the pieces of a segment's value, the first of which is at position `at`, and checks that the value is as it
+/// was written. Moves `at` behind the last piece.
 fn whole<'a>(stored: &StoredSegment, piece_bytes: u32, room: &'a Room, at: &mut usize) -> Result<Cow<'a, [u8]>, Error> {
     let first = *at;
     for key in keys_of(stored, piece_bytes) {
@@ -226,14 +230,14 @@ fn whole<'a>(stored: &StoredSegment, piece_bytes: u32, room: &'a Room, at: &mut 
     Ok(joined)
 }
 
-/// Overwrites what was copied to be joined. What is lent, its owner overwrites.
+/// Overwrites the bytes of a value that was copied. A borrowed value is overwritten by its owner.
 fn wipe_own(value: &mut Cow<'_, [u8]>) {
     if let Cow::Owned(joined) = value {
         wipe(joined);
     }
 }
 
-/// One value from its pieces, of which each must be there.
+/// Joins the pieces of a value; an error when one is missing.
 pub(super) fn join(
     keys: impl Iterator<Item = Key>,
     values: &mut impl Iterator<Item = Option<Vec<u8>>>,
@@ -258,7 +262,7 @@ pub(super) fn join(
 /// The arrays of one segment of slots, in the values that hold them.
 struct Values<'a> {
     values: [Cow<'a, [u8]>; VALUES.len()],
-    /// What has not been taken of each array, by kind: from where in its value to where.
+    /// What is left of each array, by kind: its beginning and its end in its value.
     left: [(usize, usize); Kind::Expiries as usize],
 }
 
@@ -269,7 +273,7 @@ impl Drop for Values<'_> {
 }
 
 impl<'a> Values<'a> {
-    /// The arrays of a known length lie in front in each value, and the last one has the rest.
+    /// Splits values into arrays: in each value, arrays of a known length come first, and the last array is the rest.
     fn new(values: [Cow<'a, [u8]>; VALUES.len()], filling: &Filling, segment: usize) -> Result<Self, Error> {
         let slots = filling.slots_in(segment).len();
         let parts = &filling.index().parts;
@@ -322,7 +326,7 @@ impl Arrays for Values<'_> {
     }
 }
 
-/// An index that catches up with its logs. The graph is not touched: what it is to be told waits.
+/// An index that replays its logs. The graph is not changed meanwhile: all links wait.
 #[derive(Debug)]
 pub(crate) struct Replay {
     index: Index,
@@ -333,7 +337,7 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Does again what a log says. A torn end is where the process that wrote it ended.
+    /// Replays a log. A torn end is where the process that wrote it ended, and is ignored.
     pub(crate) fn log(&mut self, number: u64, bytes: &[u8]) -> Result<(), Error> {
         self.frames(bytes).map_err(|error| named(Key::Log { number }, error))
     }
@@ -365,7 +369,7 @@ impl Replay {
                 }
             }
         };
-        // What was taken once is refused now: the log is not what was written.
+        // This change was accepted when it was logged, so the log is not as it was written.
         done.map_err(|error| match error {
             Error::OutOfMemory => Error::OutOfMemory,
             error => corrupt(format!("a log says what cannot be: {error}")).into(),
@@ -376,7 +380,7 @@ impl Replay {
     pub(crate) fn finish(self, inventory: &Inventory, mode: Mode) -> Result<Index, Error> {
         let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
         index.pending.hold(false);
-        // For what expires before anything else happens.
+        // Room for records that expire before the first change.
         index.reserve_pending(0)?;
         if !index.parts.expiries.is_empty() {
             index.parts.ids.prepare_lookups()?;
@@ -393,11 +397,11 @@ impl Replay {
 }
 
 impl Index {
-    /// Makes an index in memory one that is stored, from a first checkpoint on, which is still to be written. What the place
-    /// holds is left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where a segment
-    /// or a record could be more of them than whoever opens it believes.
+    /// Makes an index in memory a stored one, whose first checkpoint is still to be written. Values that the place
+    /// holds are left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where
+    /// a segment or a record would be in more pieces than an opening accepts.
     pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
-        // Product codes are of this length before they are trained, and again once all records are gone.
+        // Before product codes are trained, and again once all records are gone, they take as much as full vectors.
         let vectors = 4 * self.config.dimensions * SEGMENT_SLOTS;
         let longest = most_bytes(&self.parts, 0, SEGMENT_SLOTS).into_iter().fold(vectors, usize::max);
         let piece_bytes = piece_bytes.max(longest.div_ceil(MOST_PIECES as usize)).max(LEAST_PIECE_BYTES);
@@ -420,7 +424,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes that back, when the first checkpoint was not written: the index is in memory only, as it was.
+    /// Undoes [`Index::attach`] when the first checkpoint could not be written: the index is in memory only, as before.
     pub(crate) fn detach(&mut self) {
         self.backing = Backing::Memory;
         self.parts.records.unstore();

@@ -3,7 +3,7 @@
 use super::scratch::ScratchPool;
 use crate::graph::Scratch;
 
-/// Work on the item at a position, with buffers that nobody else has meanwhile.
+/// Work on the item at a position, with buffers that no other thread uses meanwhile.
 pub(super) trait Work<T, E>: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync {}
 
 impl<T, E, W: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync> Work<T, E> for W {}
@@ -27,7 +27,7 @@ pub(super) mod threads {
     use rayon::prelude::*;
     use std::sync::OnceLock;
 
-    /// For fewer items nobody is woken.
+    /// For fewer items it does not pay to wake threads.
     pub(super) const LEAST: usize = 8;
 
     #[cfg(not(test))]
@@ -37,7 +37,7 @@ pub(super) mod threads {
 
     #[cfg(test)]
     thread_local! {
-        /// A test can have the work done as without the feature.
+        /// Lets a test run as without the feature.
         pub(in crate::index) static WANTED: core::cell::Cell<bool> = const { core::cell::Cell::new(true) };
     }
 
@@ -51,13 +51,14 @@ pub(super) mod threads {
         static STARTED: OnceLock<bool> = OnceLock::new();
         let start = || match rayon::ThreadPoolBuilder::new().build_global() {
             Ok(()) => true,
-            // Somebody has started them already, or else there is a reason from the system.
+            // Without a source the error says that the pool was started before; with one, that the system refused
+            // threads.
             Err(error) => error.source().is_none(),
         };
         rayon::current_thread_index().is_some() || *STARTED.get_or_init(start)
     }
 
-    /// Buffers that go back when they are dropped.
+    /// Buffers that return to the pool when they are dropped.
     struct Lent<'a>(&'a ScratchPool, Scratch);
 
     impl Drop for Lent<'_> {

@@ -1,12 +1,12 @@
-//! What a record carries beside its vector.
+//! Data that a record carries besides its vector.
 
 use super::Error;
 use crate::arena::PayloadKind;
 
-/// What a record carries beside its vector: kept as bytes and returned as given.
+/// Data that a record carries besides its vector. It is kept as bytes and returned as given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
-    /// JSON text. It is not parsed: what is put in comes out.
+    /// JSON text. It is not parsed, and returned as given.
     Json(&'a str),
     /// Raw bytes.
     Bytes(&'a [u8]),
@@ -21,7 +21,7 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Text that is not UTF-8 can come only from a caller's bytes, and those are refused; it would be bytes.
+    /// JSON text is checked to be UTF-8 wherever it comes in. If it is not, it is returned as bytes.
     pub(super) fn from_parts(kind: PayloadKind, bytes: &'a [u8]) -> Option<Self> {
         match kind {
             PayloadKind::None => None,

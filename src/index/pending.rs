@@ -1,23 +1,25 @@
-//! Records that are not linked into the graph yet: those that opening has found in logs.
+//! Records that are not linked into the graph yet, and the queue in which they wait.
 //!
-//! Nearly all that doing a log again costs is linking, so opening leaves that for later. A record gets its slot, code, id
-//! and level, and its node waits in a queue. Searches score the nodes that wait one by one, beside walking the graph
-//! (`search.rs`). They are linked from the front of the queue, one at a time: in idle time, at each insert, and all of them
-//! before whatever needs the whole graph, which is a compaction, a checkpoint or an export.
+//! Most wait because of a log: nearly all the time that replaying one takes is linking, so opening leaves that for
+//! later. A record gets its slot, code, id and level, and its node waits in a queue. Searches score the waiting nodes
+//! one by one, beside walking the graph (`search.rs`). Nodes are linked from the front of the queue, one at a time: in
+//! idle time, at each insert, and all of them before a compaction, a checkpoint or an export, which need the whole
+//! graph.
 //!
-//! Which links a node gets depends on which others are live at that moment. So deletions stand in the same queue, and a node
-//! is linked as if those behind it had not happened yet. What comes of it is, byte for byte, the graph of an index that was
-//! never closed, unless many records came in one call (`insert_many.rs`): a log does not tell that from one after the other.
+//! Which links a node gets depends on which other nodes are live at that moment. So deletions wait in the same queue,
+//! and a node is linked as if the deletions behind it had not happened yet. The result is, byte for byte, the graph of
+//! an index that was never closed, unless many records were inserted in one call (`insert_many.rs`), which the log does
+//! not tell from one insert after the other.
 //!
-//! They wait as well while the links that a checkpoint had are not proven (`verify.rs`), which takes as long as all the rest
-//! of opening and no search needs: nothing may be built upon them before.
+//! Records also wait while the links that were read from a checkpoint are not proven (`verify.rs`): no link may be
+//! built on unproven ones. The proof takes as long as all the rest of opening, and no search needs it.
 //!
-//! Product codes make records wait as well, while they are being trained: what would be linked by codes that are not there yet.
+//! Records also wait while product codes are being trained, because their codes are needed to link them.
 //!
-//! Nothing else begins a queue. Linking one record takes a small part of a slice, so an insert has no reason to leave it
-//! undone, unless others wait: then it links two from the front, and stands behind the rest. So the queue gets shorter with
-//! every insert, and none takes longer than three without a queue. While the proof is owed an insert proves some thousand slots
-//! instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first.
+//! Nothing else begins a queue: linking one record takes a small part of a slice, so an insert does it at once. While
+//! others wait, an insert links two from the front and puts its own record at the end. So each insert makes the queue
+//! shorter, and takes no longer than three inserts without a queue. While the proof is owed, an insert proves some
+//! thousand slots instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first.
 
 use super::insert::link;
 use super::verify::Proof;
@@ -28,41 +30,42 @@ use crate::slot_set::SlotSet;
 use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
 
-/// At how many slots a step of a proof looks: some tenths of a millisecond, about what linking a record takes.
+/// How many slots a step of a proof looks at: some tenths of a millisecond, about as long as linking a record takes.
 const PROOF_SLOTS: usize = 256;
-/// At how many one does that is made by an insert, in a millisecond or two: until the proof is there, each insert waits.
+/// How many slots an insert looks at, which takes a millisecond or two: until the proof is done, each insert waits.
 const PROOF_SLOTS_AN_INSERT: usize = 4096;
-/// How often a proof looks at each slot: to find its id, in five stages of the graph's inspection, and beside the other arrays.
+/// How often a proof looks at each slot: once to find its id, five times in the stages of the graph's inspection, and
+/// once to compare the other arrays.
 const LOOKS: usize = 7;
-/// How many of those that wait an insert links.
+/// How many waiting nodes an insert links.
 const LINKS_AN_INSERT: usize = 2;
 
-/// What the graph is still to be told.
+/// A change that the graph does not have yet.
 #[derive(Clone, Copy, Debug)]
 enum Change {
-    /// Link a node. How is fixed: neither its level nor its links depend on when it is linked.
+    /// Link a node. Its level and links do not depend on when this happens.
     Link(NewNode),
-    /// Choose this one for no link any more.
+    /// Choose this slot for no more links.
     Bury(Slot),
 }
 
-/// The queue.
+/// The queue of changes that wait, and the reasons to wait.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Changes wait although none waits before them: those of a log.
+    /// Whether changes wait even if the queue is empty: while a log is replayed.
     holds: bool,
-    /// So do all until the links that they build upon are proven.
+    /// Changes also wait until the links that they build upon are proven.
     pub(super) proof: Proof,
-    /// And until the codes by which they are to be linked have learnt what they have to.
+    /// Changes also wait while product codes are being trained.
     pub(super) trains: bool,
     changes: Vec<Change>,
-    /// The first that waits.
+    /// The position of the first change that waits; those before it are done.
     next: usize,
     /// How many nodes wait.
     nodes: usize,
-    /// Whose they are.
+    /// The slots of these nodes.
     waiting: SlotSet,
-    /// Who was live before the first change that waits.
+    /// The slots that were live before the first change that waits.
     live: SlotSet,
 }
 
@@ -80,12 +83,12 @@ impl Pending {
         }
     }
 
-    /// Nothing that waits, and nothing to prove, since there are no links any more.
+    /// An empty queue with nothing to prove, for an index without links. Whether changes are held stays as it is.
     pub(super) fn emptied(&self) -> Self {
         Self { holds: self.holds, ..Self::new() }
     }
 
-    /// Lets all changes wait from here on, or only those that come while others wait.
+    /// Makes all changes wait from here on, or only those that come while others wait.
     pub(super) const fn hold(&mut self, holds: bool) {
         self.holds = holds;
     }
@@ -105,7 +108,7 @@ impl Pending {
         self.waiting.contains(slot)
     }
 
-    /// Whether each node waits once.
+    /// Whether no node waits twice.
     pub(super) fn is_sound(&self) -> bool {
         self.slots().count() == self.nodes && self.waiting.count() == self.nodes
     }
@@ -122,7 +125,8 @@ impl Pending {
         })
     }
 
-    /// Makes room for changes to slots below `slots` that would have to wait, before the first of them has happened.
+    /// Makes room for `changes` changes to slots below `slots`, should they have to wait. When the queue is empty, also
+    /// takes down which slots are live, so this must come before the first change.
     pub(super) fn reserve(&mut self, changes: usize, slots: usize, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
         if self.defers() {
             self.waiting.reserve(slots)?;
@@ -134,21 +138,22 @@ impl Pending {
         Ok(())
     }
 
-    /// A node is to be linked. Room has been reserved.
+    /// Queues a node. The caller has reserved room.
     pub(super) fn link(&mut self, node: NewNode) {
         self.changes.push(Change::Link(node));
         self.waiting.insert(node.slot);
         self.nodes += 1;
     }
 
-    /// A slot has become a tombstone. If that has to wait, room has been reserved.
+    /// Queues the deletion of a slot, if it has to wait. The caller has reserved room.
     pub(super) fn bury(&mut self, slot: Slot) {
         if self.defers() {
             self.changes.push(Change::Bury(slot));
         }
     }
 
-    /// Forgets what waits.
+    /// Empties the queue, and ends the training. Whether changes are held, and the state of the proof, stay as they
+    /// are.
     pub(super) fn clear(&mut self) {
         *self = Self { holds: self.holds, proof: core::mem::take(&mut self.proof), ..Self::new() };
     }
@@ -163,20 +168,22 @@ impl Pending {
 
 impl Index {
     /// How many records, deleted ones included, are not linked into the graph yet, so that searches score each of them:
-    /// what opening has found in logs and left for later. 0 for an index that was not opened lazily.
+    /// records that opening has read from logs, and those that came while others waited, while the graph was not proven
+    /// or while product codes were being trained.
     pub const fn pending(&self) -> usize {
         self.pending.nodes
     }
 
-    /// Links the record that has waited longest; before the first, and while the links that opening has read are not proven
-    /// to be as they must be, looks at some of those instead, and while product codes are to be trained, trains them a little. True while either is left to do. Everything is legal between
-    /// two steps, and an index that is open for reading only may be linked as well.
+    /// Links the record that has waited longest. Before the first, while the links that opening has read are not
+    /// proven, the call proves some of them instead, and while product codes are to be trained, it trains them a
+    /// little. Returns true while something is left to do. Every call is legal between two steps, and a read-only index
+    /// may be linked as well.
     ///
     /// Expected cost: that of an insert.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]: the record waits on. [`Error::Corrupt`] when the links are not as they must be: the index is
-    /// good for searching then, and takes nothing in.
+    /// [`Error::OutOfMemory`]: the record goes on waiting. [`Error::Corrupt`] when the links are not as they must be:
+    /// the index can then be searched, but takes no new records.
     #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
         self.owe_training();
@@ -206,19 +213,20 @@ impl Index {
         Ok(false)
     }
 
-    /// Links all that wait.
+    /// Links all records that wait.
     pub(crate) fn link_all(&mut self) -> Result<(), Error> {
         while self.link_step()? {}
         Ok(())
     }
 
-    /// Makes room for changes that may have to wait. Records that expire while they do need some too, and must not be refused it.
+    /// Makes room for `changes` changes, should they have to wait, and for the expiry of every record that can expire:
+    /// an expiry must not fail for want of memory.
     pub(super) fn reserve_pending(&mut self, changes: usize) -> Result<(), OutOfMemory> {
         let slots = self.parts.slots() + 1;
         self.pending.reserve(changes + self.parts.expiries.len(), slots, &self.parts.tombstones)
     }
 
-    /// Links as many as an insert has to.
+    /// Does the share of linking, proving or training that each insert does.
     pub(super) fn link_some(&mut self) -> Result<(), Error> {
         if self.pending.holds || self.prove_step(PROOF_SLOTS_AN_INSERT)? || self.train_step()? {
             return Ok(());
@@ -232,32 +240,32 @@ impl Index {
         Ok(())
     }
 
-    /// Whether there is something to link, or to prove before.
+    /// Whether records wait, or the graph is to be proven, or codes are to be trained.
     pub(super) const fn is_unsettled(&self) -> bool {
         !self.is_proven() || self.pending.trains || !self.pending.is_empty()
     }
 
-    /// How many calls of [`Index::link_step`] that takes, about.
+    /// About how many calls of [`Index::link_step`] are left.
     pub(super) fn settling_steps(&self) -> usize {
         let looks = if self.is_proven() { 0 } else { LOOKS * self.parts.slots() / PROOF_SLOTS };
         let training = if self.pending.trains { self.parts.codes.training_steps() } else { 0 };
         looks + training + self.pending.nodes
     }
 
-    /// Notes that there are enough records for the codes to learn from, where they have something to learn.
-    /// Not while a checkpoint is being written, which must find all records linked when it ends; and not without room for what happens
-    /// before the next insert, which would wait from then on. Then it is noted later.
+    /// Begins the training of product codes once there are enough records. The training begins later when a checkpoint
+    /// is being written, because all records must be linked when it ends, or when there is no room for the deletions
+    /// that may come before the next insert, which would have to wait from here on.
     pub(super) fn owe_training(&mut self) {
         let is_writing = self.journal().is_some_and(|journal| journal.writing.is_some());
         if self.pending.trains || is_writing || !self.parts.codes.is_untrained() || self.len() < TRAINING_VECTORS {
             return;
         }
-        // From here on changes wait, so this takes down who is live.
+        // Set first, so that `reserve_pending` takes down which slots are live.
         self.pending.trains = true;
         self.pending.trains = self.reserve_pending(0).is_ok();
     }
 
-    /// Makes room for so many deletions, should they have to wait.
+    /// Makes room for `count` deletions, should they have to wait because training begins meanwhile.
     #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(super) fn reserve_burials(&mut self, count: usize) -> Result<(), OutOfMemory> {
         if self.parts.codes.is_untrained() {
@@ -266,13 +274,13 @@ impl Index {
         Ok(())
     }
 
-    /// Learns a little, if that is still to be done. True while there is more of it.
+    /// Trains product codes a little, if that is left to do. Returns true while more is left.
     fn train_step(&mut self) -> Result<bool, Error> {
         self.pending.trains = self.pending.trains && self.parts.codes.train_step(self.parts.tombstones.live_slots())?;
         Ok(self.pending.trains)
     }
 
-    /// Refuses what needs the whole graph while some wait, or while nobody knows that it is one.
+    /// Refuses a call that needs the whole graph while records wait or the graph is not proven.
     pub(super) fn check_linked(&self) -> Result<(), Error> {
         if self.is_unsettled() { Err(Error::Unlinked) } else { Ok(()) }
     }

@@ -10,11 +10,13 @@ pub(super) struct ScratchPool {
 }
 
 impl ScratchPool {
+    /// Takes idle buffers, or new ones when there are none.
     pub(super) fn take(&self) -> Scratch {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    /// Without memory for the place in the stack, the buffers are given up: the call that used them has succeeded.
+    /// Puts buffers back. They are dropped when the stack has no memory to keep them: the call that used them has
+    /// succeeded.
     pub(super) fn put(&self, scratch: Scratch) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.try_reserve(1).is_ok() {
@@ -22,7 +24,7 @@ impl ScratchPool {
         }
     }
 
-    /// Gives up what is idle: there is something in it of what was last searched for, or inserted.
+    /// Drops the idle buffers, which still contain parts of what was last searched for or inserted.
     pub(super) fn forget(&self) {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
     }

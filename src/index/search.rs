@@ -14,13 +14,15 @@ use crate::types::{Candidate, Distance, Id, Level, Slot};
 pub struct SearchOptions<'f> {
     /// How many hits, 1 to [`Config::MAX_EF`]. Fewer come back only when fewer records qualify. Default 10.
     pub k: usize,
-    /// Width of the search; raised to `k` when smaller. None: the index's own.
+    /// Width of the search, 1 to [`Config::MAX_EF`]; raised to `k` when smaller. None: [`Config::ef`].
     pub ef: Option<usize>,
-    /// Put the hits into exact order by full-precision distances. Default true; idle where the codes are the vectors.
+    /// Whether to order the hits by full-precision distances. Default true. Has no effect where the codes are the
+    /// vectors.
     pub rerank: bool,
-    /// Which ids may be returned. It must say the same of an id each time: it is asked for some more than once, again when the search is
-    /// made again because records had to be read, and for some that are not returned. It must not use the index that it filters, nor a
-    /// `SharedIndex` of it: that may be waiting for this search to end.
+    /// Which ids may be returned. The filter must give the same answer for the same id each time: it is called more
+    /// than once for some ids, again when the search is repeated because records had to be read, and for some ids that
+    /// are not returned. It must not use the index that it filters, nor a `SharedIndex` of it, which may be waiting for
+    /// this search to end.
     pub filter: Option<&'f mut dyn FnMut(&Id) -> bool>,
 }
 
@@ -31,18 +33,18 @@ impl Default for SearchOptions<'_> {
 }
 
 impl SearchOptions<'_> {
-    /// The default, with this many hits.
+    /// The default options, with `k` hits.
     pub fn top(k: usize) -> Self {
         Self { k, ..Self::default() }
     }
 
-    /// The same, with this width.
+    /// Sets the width of the search.
     #[must_use]
     pub fn with_ef(self, ef: usize) -> Self {
         Self { ef: Some(ef), ..self }
     }
 
-    /// The same, ordered by the codes' distances when false.
+    /// Sets whether hits are ordered by full-precision distances (true) or by the distances of their codes (false).
     #[must_use]
     pub fn with_rerank(self, rerank: bool) -> Self {
         Self { rerank, ..self }
@@ -50,7 +52,7 @@ impl SearchOptions<'_> {
 }
 
 impl SearchOptions<'_> {
-    /// The same once more.
+    /// A copy of the options that borrows the filter, for a search that may have to be repeated.
     pub(crate) fn again(&mut self) -> SearchOptions<'_> {
         let filter = self.filter.as_mut().map(|filter| &mut **filter as &mut dyn FnMut(&Id) -> bool);
         SearchOptions { k: self.k, ef: self.ef, rerank: self.rerank, filter }
@@ -58,7 +60,7 @@ impl SearchOptions<'_> {
 }
 
 impl<'f> SearchOptions<'f> {
-    /// The same, returning only ids that pass.
+    /// Sets the filter: only ids for which it returns true are returned.
     #[must_use]
     pub fn with_filter(self, filter: &'f mut dyn FnMut(&Id) -> bool) -> Self {
         Self { filter: Some(filter), ..self }
@@ -76,10 +78,10 @@ impl core::fmt::Debug for SearchOptions<'_> {
     }
 }
 
-/// One answer of a search.
+/// One record that a search has found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The record's key; [`Index::get`] has the rest.
+    /// The record's id; [`Index::get`] returns the rest.
     pub id: Id,
     /// Smaller is closer. Cosine: 1 - cos, in [0, 2]. L2: squared Euclidean. Dot: the negative inner product.
     pub distance: Distance,
@@ -93,13 +95,14 @@ const fn prefers_scan(live: usize, slots: usize, ef: usize) -> bool {
 }
 
 impl Index {
-    /// The nearest records to `query`, nearest first.
+    /// Returns the records nearest to `query`, nearest first.
     ///
     /// Expected cost: O(ef log n) distances.
     ///
     /// # Errors
     /// As [`Index::check_vector`]; [`Error::InvalidOption`] for `k` or `ef` out of range; [`Error::OutOfMemory`].
-    /// [`Error::Cold`] when full vectors are needed that are in the store only. [`Error::Untrained`].
+    /// [`Error::Cold`] when full vectors are needed that are only in the store. [`Error::Untrained`] while product
+    /// codes are not trained.
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         let mut found = Vec::new();
         self.search_slots(query, options, &mut found)?;
@@ -113,7 +116,8 @@ impl Index {
         Ok(hits)
     }
 
-    /// The same, as slots, which are valid until the index changes.
+    /// Searches as [`Index::search`] does, and puts the hits into `found` as slots, which are valid until the index
+    /// changes.
     pub(crate) fn search_slots(
         &self,
         query: &[f32],
@@ -126,7 +130,7 @@ impl Index {
         searched
     }
 
-    /// The same, in buffers that are the caller's.
+    /// Searches as [`Index::search_slots`] does, in the caller's buffers.
     #[inline(always)]
     pub(super) fn search_with(
         &self,
@@ -155,7 +159,7 @@ impl Index {
     ) -> Result<(), Error> {
         let live = self.len();
         let k = options.k.min(live);
-        // No more candidates can come than there are records.
+        // There cannot be more candidates than live records.
         let ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
         if k == 0 {
             return Ok(());
@@ -180,7 +184,7 @@ impl Index {
         Ok(())
     }
 
-    /// Leaves the candidates in the pool: by the graph where that is cheaper, else by a scan.
+    /// Fills the pool with candidates: by a walk of the graph where that is cheaper, else by a scan.
     fn gather(
         &self,
         scorer: Scorer<'_>,
@@ -194,7 +198,8 @@ impl Index {
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, scorer, Level(0), space)? } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
-        // Where a free slot is left, nothing but the proof of the graph says that no link leads there.
+        // Every node may be accepted unseen only if no slot is deleted or free: that no link leads to a free slot is
+        // known only once the graph is proven.
         let is_full = tombstones.deleted() == 0 && tombstones.live() >= graph.len();
         let accept = &mut match &mut filter {
             Some(passes) => Accept::If(passes),
@@ -205,7 +210,8 @@ impl Index {
             let ending = graph.growth().ending(k, ef, scorer, start);
             let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, ending };
             let mut outcome = search.run(space, accept)?;
-            // Fewer than there are among the linked ones: the others do not make up for that.
+            // A walk that finds fewer than `k` linked records has missed some, and those that wait do not make up for
+            // them.
             let is_enough = space.pool.accepted_len() >= k;
             if is_enough && outcome == Outcome::Complete && !self.pending.is_empty() {
                 let waiting = self.pending.slots().filter(|&slot| tombstones.is_live(slot) && accept.passes(slot));
@@ -218,7 +224,7 @@ impl Index {
         Ok(scan(scorer, tombstones.live_slots(), accept, ef, space.pool)?)
     }
 
-    /// Rounding can carry a distance just past the end of its range.
+    /// Clamps distances to the range of the metric: rounding can carry one just past its end.
     fn clamp(&self, found: &mut [Candidate]) {
         let (least, most) = match self.config.metric {
             Metric::Cosine => (0.0, 2.0),

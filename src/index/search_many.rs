@@ -1,11 +1,12 @@
-//! search_many: searches for many queries, on all threads.
+//! search_many: searches for many queries in one call, on all threads.
 
 use super::parallel::each;
 use super::{Error, Index, SearchOptions};
 use crate::types::Candidate;
 
 impl Index {
-    /// [`Index::search_slots`] for each of these queries, which lie one after the other, and `found` of each. No filter is asked.
+    /// Searches as [`Index::search_slots`] does, for each of the queries, which lie one after the other, and puts the
+    /// hits of each into its item of `found`. The options' filter is ignored.
     pub(crate) fn search_slots_of_many(
         &self,
         queries: &[f32],

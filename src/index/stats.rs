@@ -1,4 +1,4 @@
-//! What is held, truly.
+//! Counts and bytes of an index.
 
 use super::Index;
 use crate::arena::Packing;
@@ -7,58 +7,59 @@ use crate::quantize::Quantization;
 /// Bytes resident in memory, spare capacity included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResidentBytes {
-    /// Quantized vectors.
+    /// Quantized vectors, with the scales and codebooks that go with them.
     pub codes: usize,
-    /// Levels, neighbour lists, the states of slots, and what waits to be linked.
+    /// Levels, neighbour lists, the states of slots, and the queue of records that wait to be linked.
     pub graph: usize,
-    /// Ids, the table that finds them, and when records expire.
+    /// Ids, the tables that find them, and when records expire.
     pub ids: usize,
     /// Full vectors and payloads.
     pub warm: usize,
     /// Full vectors and payloads in blocks that were read from the store.
     pub cold_cache: usize,
-    /// Buffers of searches.
+    /// Buffers of searches and inserts.
     pub scratch: usize,
 }
 
 impl ResidentBytes {
-    /// All of it.
+    /// The sum of all parts.
     pub const fn total(&self) -> usize {
         self.codes + self.graph + self.ids + self.warm + self.cold_cache + self.scratch
     }
 }
 
-/// Bytes in the store that count: what opening the index would read.
+/// Bytes in the store that opening the index would read. Values that wait to be deleted are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoredBytes {
     /// The segments of the last checkpoint: codes, links, ids, and where the records are.
     pub segments: u64,
-    /// Its blocks of records, packed.
+    /// The blocks of records that the last checkpoint names, packed.
     pub cold: u64,
-    /// The same before they were packed. No bytes of the store, and so not part of the total.
+    /// Bytes of these blocks before they were packed. The store does not hold them, so they are not part of the total.
     pub cold_raw: u64,
-    /// The logs since.
+    /// The logs since the last checkpoint.
     pub log: u64,
 }
 
 impl StoredBytes {
-    /// All of it.
+    /// The sum of `segments`, `cold` and `log`.
     pub const fn total(&self) -> u64 {
         self.segments + self.cold + self.log
     }
 }
 
-/// Reads of records that are in the store only. Of those that one call makes in one block, only the first can miss it.
+/// Reads of records that are only in the store. Of the reads that one call makes in one block, only the first can be a
+/// miss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
-    /// Found in memory.
+    /// Reads that found their block in memory.
     pub hits: u64,
-    /// Read from the store: as many as blocks were read for them.
+    /// Reads for which a block had to be read from the store, one for each block.
     pub misses: u64,
 }
 
 impl CacheCounts {
-    /// The share that was found in memory; 0 before the first read.
+    /// The share of hits among all reads; 0 before the first hit.
     pub fn hit_rate(&self) -> f64 {
         if self.hits == 0 { 0.0 } else { self.hits as f64 / (self.hits + self.misses) as f64 }
     }
@@ -70,33 +71,33 @@ impl CacheCounts {
 pub struct Stats {
     /// Live records.
     pub size: usize,
-    /// Tombstones.
+    /// Tombstones: records deleted and not yet compacted away.
     pub deleted: usize,
     /// Records that are not linked into the graph yet: [`Index::pending`].
     pub pending: usize,
-    /// Tombstones among all records, live and deleted; 0 when there are none.
+    /// Share of tombstones among all records, live and deleted; 0 when there are none.
     pub tombstone_ratio: f64,
     /// Resident memory.
     pub bytes: ResidentBytes,
-    /// In the store; zeros for an index that is stored nowhere, or open for reading only.
+    /// Bytes in the store; zeros for an index that is not stored, or open for reading only.
     pub stored: StoredBytes,
-    /// Of reads of cold records.
+    /// Hits and misses of reads of cold records.
     pub cache: CacheCounts,
-    /// What compaction would give back at least: the rows and lists of tombstones, and stale records. Spare capacity that
-    /// goes with them comes on top.
+    /// What compaction would free at least: the rows and lists of tombstones, and stale records. Spare capacity that is
+    /// freed with them comes on top.
     pub reclaimable_bytes: usize,
-    /// Codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
+    /// Bytes of codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
     /// `bytes.warm`. 0 when there are no records.
     pub bytes_per_vector: f64,
-    /// How new blocks of records are packed: "none", "lz4", "deflate" or "deflate-more". It is chosen by trying all of them on
-    /// real blocks, when there are some to be written for the first time and after each compaction.
+    /// How new blocks of records are packed: "none", "lz4", "deflate" or "deflate-more". The index tries all of them on
+    /// real blocks to choose, before blocks are first written and after each compaction.
     pub codec: &'static str,
     /// The instruction set that distances are computed with: "scalar", "simd128", "avx2" or "avx512".
     pub simd: &'static str,
 }
 
 impl Index {
-    /// Counts and bytes. Linear in the number of segments.
+    /// Returns counts and bytes. Linear in the number of segments.
     pub fn stats(&self) -> Stats {
         let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
         let (size, deleted) = (self.len(), self.deleted());

@@ -1,7 +1,8 @@
-//! All values of a store, by their names. What nothing refers to is found by them, and which names nobody had.
+//! The names of all values of a store. They tell which values nothing refers to, and which names are new.
 //!
-//! A checkpoint that is written needs to know, and nobody before: names are many, and of some stores they cost as much as the
-//! values. So they are asked for before the first checkpoint after an opening, which is still beside the one that was opened.
+//! Only writing a checkpoint needs them. The names are many, and in some stores listing them costs as much as reading
+//! the values. So they are listed before the first checkpoint after an opening, while the checkpoint that was opened
+//! still counts.
 
 use super::journal::Journal;
 use super::{Error, Index};
@@ -9,19 +10,19 @@ use crate::arena::MOST_BLOCKS;
 use crate::format::{Key, Manifest, piece_count};
 use crate::types::OutOfMemory;
 
-/// What a checkpoint that is written has to know of its store.
+/// What writing a checkpoint has to know of its store.
 #[derive(Debug)]
 pub(super) struct Stock {
-    /// Values that the checkpoint which counts does not name.
+    /// Values that the current checkpoint does not name.
     pub(super) retired: Vec<Key>,
-    /// A generation of which there is no value.
+    /// A generation that no value has.
     pub(super) next_generation: u64,
-    /// A number of which there is no block.
+    /// A number that no block has.
     pub(super) next_block: u32,
 }
 
 impl Stock {
-    /// From the names of all values. Those that are not an index's are nobody's business.
+    /// Reads the names of all values. Names that do not belong to an index are ignored.
     fn new(names: &[String], manifest: &Manifest) -> Result<Self, OutOfMemory> {
         let mut stock = Self { retired: Vec::new(), next_generation: 1, next_block: 0 };
         for key in names.iter().filter_map(|name| Key::parse(name)) {
@@ -43,7 +44,7 @@ impl Stock {
     }
 }
 
-/// Whether a checkpoint needs this value.
+/// Whether opening the checkpoint of this manifest needs the value.
 fn is_named(key: Key, manifest: &Manifest) -> bool {
     let has_piece = |bytes, piece| piece_count(bytes, manifest.piece_bytes).is_some_and(|pieces| piece < pieces);
     match key {
@@ -67,7 +68,7 @@ impl Index {
     /// Whether [`Index::take_stock`] is to be called before a checkpoint begins.
     ///
     /// # Errors
-    /// When none can: [`Error::ReadOnly`]; what the store has failed with.
+    /// When no checkpoint can be written: [`Error::ReadOnly`]; the error with which the store has failed.
     pub(crate) fn lacks_stock(&self) -> Result<bool, Error> {
         self.check_writable()?;
         Ok(self.journal().is_some_and(Journal::lacks_stock))

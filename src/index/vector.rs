@@ -1,15 +1,15 @@
-//! What may be indexed and what may be asked for.
+//! Which vectors may be indexed or searched for.
 
 use super::{Config, Error, Index};
 use crate::metric::Metric;
 
-/// Squared distances, and the product of two lengths, must stay finite in single precision.
+/// The longest vector: squared distances, and the product of two lengths, must stay finite in single precision.
 const MOST_LENGTH: f64 = 1e17;
 /// Lengths a vector may have under cosine, where the product of two lengths must not vanish either.
 const COSINE_LENGTHS: core::ops::RangeInclusive<f64> = 1e-18..=MOST_LENGTH;
 
 impl Index {
-    /// Whether `vector` may be indexed or searched for. Linear in its dimensions; changes nothing.
+    /// Checks that `vector` may be indexed or searched for. Linear in its dimensions; changes nothing.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`], or [`Error::InvalidVector`] for a component that is not finite, for a vector so
@@ -26,7 +26,8 @@ impl Index {
 }
 
 impl Config {
-    /// The same.
+    /// The reciprocal of the vector's length under cosine, 1 under the other metrics. An error when the vector may not
+    /// be indexed.
     pub(super) fn inverse_norm(&self, vector: &[f32]) -> Result<f64, Error> {
         let expected = self.dimensions;
         if vector.len() != expected {
@@ -43,7 +44,8 @@ impl Config {
     }
 }
 
-/// In double precision, in eight sums that are added in one order on every platform.
+/// The squared length in double precision. Eight sums are added in a fixed order, so that every platform gets the same
+/// bits.
 fn squared_length(vector: &[f32]) -> f64 {
     let mut sums = [0f64; 8];
     let mut groups = vector.chunks_exact(8);

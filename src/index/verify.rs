@@ -1,4 +1,4 @@
-//! check(): the structural proof, at once or some of it at a time.
+//! check(): the structural proof, at once or in steps.
 
 use super::pending::Pending;
 use super::{Error, Index, Parts};
@@ -6,7 +6,7 @@ use crate::graph::{Graph, Inspection};
 use crate::ids::LookupError;
 use crate::types::{OutOfMemory, Slot};
 
-/// Beyond this many, more problems say nothing new.
+/// Most problems in a report.
 const MOST_PROBLEMS: usize = 32;
 
 /// What a check found.
@@ -22,14 +22,14 @@ pub struct CheckReport {
     pub problems: Vec<String>,
 }
 
-/// A proof under way. Between two steps records may be deleted, and nothing may be linked.
+/// A proof under way. Between two steps records may be deleted, but nothing may be linked.
 #[derive(Debug)]
 pub(crate) struct Verification {
     graph: Inspection,
-    /// The slot that is compared with the other arrays next.
+    /// The next slot whose arrays are compared.
     at: u32,
     problems: Vec<String>,
-    /// Records that the store no longer has as they were written. Nothing of the index's structure is wrong with that.
+    /// Records that the store no longer has as they were written. That is no defect of the structure.
     lost: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Verification {
         note(&mut self.problems, problem);
     }
 
-    /// Looks at about `slots` slots more. True while some are left.
+    /// Looks at about `slots` more slots. Returns true while some are left.
     fn step(&mut self, parts: &Parts, pending: &Pending, slots: usize) -> Result<bool, Error> {
         let len = parts.slots();
         let is_linked = |slot| parts.tombstones.is_live(slot) && !pending.contains(slot);
@@ -60,11 +60,11 @@ impl Verification {
         Ok(end < len)
     }
 
-    /// What is seen without a look at single slots.
+    /// Checks what can be checked without looking at single slots.
     fn whole(&mut self, parts: &Parts, pending: &Pending) -> Result<(), Error> {
         let Parts { graph, codes, ids, tombstones, expiries, .. } = parts;
         let slots = ids.len();
-        // Those at the end may all be waiting.
+        // The last slots may all be waiting, and then have no lists of links.
         let has_lists = if pending.nodes() == 0 { graph.len() == slots } else { graph.len() <= slots };
         if !has_lists || codes.len() != slots {
             self.note(|| format!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
@@ -87,7 +87,7 @@ impl Verification {
         Ok(())
     }
 
-    /// Whether the arrays agree about a slot.
+    /// Checks that the arrays agree about a slot.
     fn slot(&mut self, slot: Slot, parts: &Parts, pending: &Pending) {
         let Parts { graph, ids, tombstones, records, .. } = parts;
         let (live, deleted, free) = (tombstones.is_live(slot), tombstones.contains(slot), ids.is_free(slot));
@@ -99,7 +99,7 @@ impl Verification {
             self.note(|| format!("slot {} is free {free}, waits {waits}, and its node disagrees", slot.0));
         }
         let id = ids.id_of(slot);
-        // Where two slots have one id there are no tables, and that has been noted.
+        // When two slots have the same id, there are no tables, and `whole` has noted that.
         let leads_back = |id: &_| ids.slot_of(id).map_or(true, |found| found == Some(slot));
         if id.is_some() != live || id.is_some_and(|id| !leads_back(&id)) {
             self.note(|| format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
@@ -131,17 +131,18 @@ fn note(problems: &mut Vec<String>, problem: impl FnOnce() -> String) {
     }
 }
 
-/// Whether the links of an index are known to be as they must be before any is changed. Searches need less: that each leads
-/// to a slot that there is, which is seen when links are read.
+/// Whether the links of an index are known to be sound, which they must be before any is changed. Searches need less:
+/// that each link leads to a slot that exists, which is checked when links are read.
 #[derive(Debug, Default)]
 pub(crate) enum Proof {
-    /// They were made here, or were looked at.
+    /// The links were made here, or have been proven.
     #[default]
     Given,
-    /// They were read from a store, and nobody has looked at them yet.
+    /// The links were read from bytes, and nothing has looked at them yet.
     Owed,
+    /// The proof is under way.
     Running(Verification),
-    /// This is wrong with them.
+    /// The links are not sound, for this reason.
     Refuted(String),
 }
 
@@ -156,7 +157,7 @@ impl Proof {
 }
 
 impl Index {
-    /// Proves that every live record is reachable from the entry point, that links are within bounds and never lead to
+    /// Checks that every live record is reachable from the entry point, that links are within bounds and never lead to
     /// a free slot, and that ids, records and states agree. Linear in the number of links.
     ///
     /// # Errors
@@ -172,25 +173,25 @@ impl Index {
         self.pending.proof.is_given()
     }
 
-    /// The links of this index were read, and are to be looked at before any is changed.
+    /// Notes that the links of this index were read, and must be proven before any is changed.
     pub(super) fn owe_proof(&mut self) {
         self.pending.proof = Proof::Owed;
     }
 
-    /// Looks at about `slots` slots, if that is still to be done. True while some are left.
+    /// Looks at about `slots` slots, if the proof is not done. Returns true while some are left.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when something is wrong. The index is then good for searching only.
+    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when something is wrong. The index can then only be searched.
     pub(crate) fn prove_step(&mut self, slots: usize) -> Result<bool, Error> {
         let mut running = match core::mem::take(&mut self.pending.proof) {
             Proof::Given => return Ok(false),
             Proof::Owed => {
-                // Until it has begun it is still owed.
+                // An early return leaves the proof owed.
                 self.pending.proof = Proof::Owed;
                 match self.parts.ids.prepare_some(slots) {
                     Ok(true) => return Ok(true),
                     Err(LookupError::OutOfMemory) => return Err(Error::OutOfMemory),
-                    // What is wrong will be noted.
+                    // The verification will note an id that two slots have.
                     Ok(false) | Err(LookupError::Twice(_)) => {}
                 }
                 Verification::begin(&self.parts.graph)?

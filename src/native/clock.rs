@@ -3,7 +3,7 @@
 use crate::driver::Clock;
 use std::time::Instant;
 
-/// Milliseconds since it was made, by the operating system's monotonic clock.
+/// A clock of the milliseconds since it was made, by the operating system's monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock(Instant);
 

@@ -4,7 +4,7 @@ use super::SystemClock;
 use crate::compact::CompactionReport;
 use crate::index::{Error, Index};
 
-/// The clock is looked at this often while a compaction runs to its end.
+/// How long a slice is when a compaction runs to its end.
 const SLICE_MS: f64 = 50.0;
 
 impl Index {

@@ -4,11 +4,11 @@
 //! |-----------|-----------------------------------------------------------------------------|
 //! | `names`   | keys as names of files                                                      |
 //! | `folder`  | the operations on files, and their errors                                   |
-//! | `journal` | what a commit is about to do, as text                                       |
+//! | `journal` | the changes that a commit is about to make, as text                         |
 //! | `commit`  | how several files change together, and how that is finished after a crash   |
-//! | `watch`   | where tests look on, and stop it                                            |
+//! | `watch`   | where tests watch operations, and stop them                                 |
 //!
-//! Files are read and written while the caller waits, so every future is ready when it is first asked.
+//! Files are read and written while the caller waits, so every future is ready when it is first polled.
 
 mod commit;
 mod folder;
@@ -28,17 +28,18 @@ use names::{JOURNAL, is_of_index, key_of, name_of, staged};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Values up to this length are written and read in one go without holding the caller for long.
+/// Values up to this length are read and written in one go without blocking the caller for long.
 const VALUE_BYTES: usize = 4 << 20;
 
-/// A reader beside a busy writer looks this often for a moment at which no commit begins or ends.
+/// How often a reader beside a busy writer tries to read without a commit beginning or ending meanwhile.
 const TRIES: usize = 100;
 
 /// A store in a directory.
 ///
-/// Open for writing, it belongs to one owner at a time, in this process or another; the file of an owner that was killed is
-/// in nobody's way. Open for reading only, it changes nothing and may be beside a writer: each value that it reads was whole
-/// at some moment of the call, those of two calls perhaps at different ones.
+/// Open for writing, the directory has one owner at a time, in this process or another. The lock file of an owner that
+/// was killed keeps no later opening out. Open for reading only, the store changes nothing and may be beside a writer:
+/// each value that it reads was whole at some moment of the call, but values of two calls may be from different
+/// moments.
 #[derive(Debug)]
 pub struct DirectoryStore {
     folder: Folder,
@@ -50,7 +51,7 @@ pub struct DirectoryStore {
 enum State {
     Reads,
     Writes(Lock),
-    /// A commit failed after its moment: it counts, and nothing more may be written, for the reason given.
+    /// A commit failed after its moment: it counts, and nothing more may be written, for this reason.
     Stuck {
         why: StoreError,
         _lock: Lock,
@@ -59,12 +60,12 @@ enum State {
 }
 
 impl DirectoryStore {
-    /// Opens the directory at `path`. For writing it is made when there is none, and a commit that was cut off is brought
-    /// to its end or taken back.
+    /// Opens the directory at `path`. For writing, the directory is made when there is none, and a commit that was cut
+    /// off is completed or undone.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when it has an owner; [`StoreError::Failed`] when it is to be read only and is not there, or
-    /// a journal in it is not understood; and what the operating system says.
+    /// [`StoreError::Locked`] when the directory has an owner; [`StoreError::Failed`] when it is to be read only and
+    /// does not exist, or a journal in it is not understood; errors of the operating system.
     pub fn open(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
         Self::open_folder(Folder::new(path.as_ref()), options)
     }
@@ -85,19 +86,19 @@ impl DirectoryStore {
         Ok(Self { folder, durability: options.durability, state: Mutex::new(state) })
     }
 
-    /// Removes the index at `path`, and the directory when nothing else is in it. Other files are left alone, those of keys that an
-    /// index does not have among them. When this is cut off, part of the index is left, and it is to be called again.
+    /// Removes the index at `path`, and the directory if nothing else is in it. Other files are left alone, also those
+    /// whose names are keys that no index uses. When this is cut off, a part of the index is left: call it again.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when it has an owner; [`StoreError::Failed`] when there is a file `commit` that is not understood; and what
-    /// the operating system says. That there is no directory is none.
+    /// [`StoreError::Locked`] when the directory has an owner; [`StoreError::Failed`] when it has a file `commit` that
+    /// is not understood; errors of the operating system. A directory that does not exist is no error.
     pub fn destroy(path: impl AsRef<Path>) -> Result<(), StoreError> {
         let folder = Folder::new(path.as_ref());
         if !folder.path().exists() {
             return Ok(());
         }
         let lock = lock::claim(&folder)?;
-        // So that no journal is left that names what is gone.
+        // Completed first, so that no journal is left that names removed files.
         commit::recover(&folder)?;
         for name in folder.names()?.iter().filter(|name| is_of_index(name)) {
             folder.remove(name)?;
@@ -127,7 +128,8 @@ impl DirectoryStore {
         }
     }
 
-    /// After its moment a commit counts, so only opening the directory again says what there is.
+    /// Refuses all later writes, because a commit failed after its moment: it counts, and only opening the directory
+    /// again shows its outcome.
     fn get_stuck(&self, why: &StoreError) {
         let mut state = self.state();
         if let State::Writes(lock) = std::mem::replace(&mut *state, State::Closed) {
@@ -135,9 +137,9 @@ impl DirectoryStore {
         }
     }
 
-    /// Reads as if the commit that is under way were done: a reader's writer may be in the middle of one, may have been
-    /// killed in one, or may be this store itself, stuck. What was read counts when no commit began or ended meanwhile, for
-    /// one that did may have staged other values under the same names.
+    /// Reads as if the commit under way were done. Its writer may be in the middle of it, may have been killed in it,
+    /// or may be this store itself after a failed commit. The result counts only if no commit began or ended meanwhile,
+    /// because another commit may have staged other values under the same names.
     fn read_through<T>(&self, read: impl Fn(Option<&Journal>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.expect_open()?;
         for _ in 0..TRIES {

@@ -1,14 +1,15 @@
-//! One writer at a time, by files that outlive no process.
+//! One writer at a time, by lock files.
 //!
-//! The name of an owner's file says who it is: `lock.<host>.<pid>.<start>.<random>`. Whoever wants to be the owner makes its
-//! file *first* and looks around *then*. Of two that do so at once, the second to make its file sees the first one's; so at
-//! most one finds itself alone. Who sees a name before its own gives up, and who has the first name looks again for a while, until the
-//! others have given up; an owner's file stays. There is nothing to steal: the file of a process of this machine that has ended is
-//! removed by whoever meets it, and any other means that somebody is there.
+//! A lock file's name tells its owner: `lock.<host>.<pid>.<start>.<random>`. A process that wants to own the directory
+//! makes its file *first* and lists the others *then*. Of two processes that do so at once, the second to make its file
+//! sees the file of the first, so at most one finds itself alone. A process that sees a live process's file with a name
+//! before its own gives up. The process with the first name looks again for a while, until the others have given up;
+//! the file of an owner stays. No lock is ever taken over: any process that meets the file of a process of this machine
+//! that has ended removes it, and any other file means that the directory has an owner.
 //!
-//! Containers may have a machine's name in common and not see each other's processes. So an owner also has the system's lock of its file
-//! while it lives, and nobody removes a file whose lock he cannot have himself. JavaScript in Node cannot lock files; of an owner there
-//! only its name is known.
+//! Containers may share a host name without seeing each other's processes. So an owner also holds the system's lock on
+//! its file while it lives, and a process removes a lock file only if it can take that lock itself. JavaScript in Node
+//! cannot lock files; of an owner there only the name is known.
 
 use super::directory::{Folder, LOCK};
 use super::process;
@@ -20,15 +21,15 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-/// How often, and with what between, the first of several looks whether the others have given up.
+/// How often, and with which pause, the process with the first name looks whether the others have given up.
 const LOOKS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The right to change a directory, until it is dropped.
+/// The right to change a directory, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    /// Locked where the file system can do that, and open for as long.
+    /// Open as long as the right is held, and locked where the file system can do that.
     file: File,
 }
 
@@ -39,7 +40,7 @@ impl Drop for Lock {
     }
 }
 
-/// Becomes the owner of the directory, unless somebody else is.
+/// Becomes the owner of the directory, unless it has another.
 pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     let (own, lock) = make(folder)?;
     for look in 1.. {
@@ -52,13 +53,14 @@ pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     Ok(lock)
 }
 
-/// The name of an owner's file of this process, and the file itself, locked.
+/// Makes a lock file for this process. Returns its name and the file, locked.
 fn make(folder: &Folder) -> Result<(String, Lock), StoreError> {
     for _ in 0..LOOKS {
         let own = own_name();
         let file = folder.create(&own)?;
         let lock = Lock { path: folder.path().join(&own), file };
-        // Whoever takes this process for one that has ended may have been faster than its lock. Then there is another name.
+        // Another process may take this one for ended, and remove the file before it is locked. Then another name is
+        // tried.
         if !is_held(&lock.file) && folder.is_still(&own, Some(&lock.file))? {
             return Ok((own, lock));
         }
@@ -66,19 +68,22 @@ fn make(folder: &Folder) -> Result<(String, Lock), StoreError> {
     Err(StoreError::failed(format!("somebody removes every lock that is made in {}", folder.path().display())))
 }
 
-/// True when somebody has the system's lock of this file. If not, it is had from here on, where there are such locks.
+/// True when the system's lock on this file is taken. If false, this process has the lock from here on, where the file
+/// system has locks.
 fn is_held(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Of those who own the directory or want to, beside this one, the one whose name comes first, and whether it is likely to stay: the file of
-/// a process that seems to have ended may be locked by its owner, or by somebody who is removing it. What ended owners have left is removed.
+/// Of the other lock files, returns the one whose name comes first, and whether it is likely to stay. Files that ended
+/// owners have left are removed. A file whose process seems to have ended may still be locked, by its owner or by a
+/// process that is removing it: that one is not likely to stay.
 fn first_other(folder: &Folder, own: &str) -> Result<Option<(String, bool)>, StoreError> {
     let mut first: Option<(String, bool)> = None;
     for name in folder.names()?.into_iter().filter(|name| name.starts_with(LOCK) && name != own) {
         let stays = !is_stale(&name, &process::host());
         if !stays {
-            // Somebody else has removed it, or it is locked here and kept so until it is gone: its owner may be about to ask for its lock.
+            // If the file is gone, another process has removed it. If it can be locked here, the lock is kept until the
+            // file is removed, because its owner may be about to lock it.
             let Some(file) = folder.open_to_lock(&name)? else { continue };
             if !is_held(&file) {
                 folder.remove(&name)?;
@@ -106,7 +111,7 @@ fn fields(name: &str) -> Option<(&str, u32, u64)> {
     fields.next().is_none().then_some((host, pid, start))
 }
 
-/// True when the owner has ended. Nothing is known of another machine's processes, so their files never go stale.
+/// True when the owner has ended. Processes of other machines cannot be seen, so their files never go stale.
 fn is_stale(name: &str, host: &str) -> bool {
     fields(name).is_some_and(|(its_host, pid, start)| its_host == host && !process::is_alive(pid, start))
 }

@@ -2,13 +2,13 @@
 //!
 //! | file        | what                                                          |
 //! |-------------|---------------------------------------------------------------|
-//! | `block_on`  | running a future on the calling thread                        |
-//! | `clock`     | the operating system's                                        |
+//! | `block_on`  | runs a future on the calling thread                           |
+//! | `clock`     | the operating system's clock                                  |
 //! | `compact`   | compaction in one go                                          |
 //! | `directory` | a store in a directory                                        |
-//! | `lock`      | one writer at a time, by files that outlive no process        |
+//! | `lock`      | one writer at a time, by lock files                           |
 //! | `mmap`      | an index in a mapped file                                     |
-//! | `process`   | who this process is, and whether another one is still there   |
+//! | `process`   | names this process, and tells whether another one still runs  |
 //! | `shared`    | one index for many threads                                    |
 //! | `upkeep`    | a thread that compacts when that would pay                    |
 

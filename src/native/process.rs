@@ -1,9 +1,9 @@
-//! Who this process is, and whether another one is still there.
+//! Names this process, and tells whether another one still runs.
 
 use std::fs;
 use std::path::Path;
 
-/// The machine's name, with only `a-z`, `0-9` and `-` left of it.
+/// The machine's name, reduced to the characters `a-z`, `0-9` and `-`.
 pub(super) fn host() -> String {
     let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let said = files.iter().filter_map(|file| fs::read_to_string(file).ok());
@@ -16,24 +16,24 @@ fn plain(name: &str) -> String {
     name.to_lowercase().chars().filter(legal).collect()
 }
 
-/// When a process began, in the kernel's own ticks; 0 where that is not known. Numbers of processes are given again, and
-/// this tells the second bearer of one from the first.
+/// When a process began, in the kernel's own ticks; 0 where that is not known. Process ids are reused, and this tells
+/// the second process with an id from the first.
 pub(super) fn start_of(pid: u32) -> u64 {
     stat(pid).map_or(0, |stat| stat.start)
 }
 
-/// Whether the process that had this number and began then is still there. When in doubt, it is.
+/// Whether the process with this id that began at this time still runs. True when in doubt.
 pub(super) fn is_alive(pid: u32, start: u64) -> bool {
     match stat(pid) {
         Some(stat) => !stat.has_ended && (start == 0 || stat.start == start),
-        // Where /proc shows the first process of all, it shows those of others too.
+        // Where /proc shows process 1, it shows the processes of other users too.
         None if Path::new("/proc/1").exists() => Path::new(&format!("/proc/{pid}")).exists(),
         None => is_found(pid),
     }
 }
 
 struct Stat {
-    /// True of one that has ended and whose parent has not asked how: it holds nothing any more.
+    /// True for a process that has ended but whose parent has not asked for its exit status: it holds nothing any more.
     has_ended: bool,
     start: u64,
 }
@@ -42,18 +42,19 @@ fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The second field is the program's name in parentheses, and may hold blanks and parentheses of its own.
+/// Parses /proc/<pid>/stat. The second field is the program's name in parentheses, which may contain blanks and
+/// parentheses.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
-    // The state was field 3; the start is field 22.
+    // The state is field 3, and the start is field 22.
     let start = fields.nth(18)?.parse().ok()?;
     Some(Stat { has_ended: matches!(state, "Z" | "X"), start })
 }
 
-/// Asks the system's own command, because asking the system itself would take `unsafe`. Its refusal alone does not mean
-/// that there is no such process: it may be somebody else's.
+/// Asks the `kill` command, because asking the system itself would take `unsafe`. That the command fails does not mean
+/// that there is no such process: it may belong to another user.
 #[cfg(unix)]
 fn is_found(pid: u32) -> bool {
     let asked = std::process::Command::new("kill").args(["-0", &pid.to_string()]).env("LC_ALL", "C").output();

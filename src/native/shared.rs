@@ -11,10 +11,10 @@ use crate::store::Store;
 use crate::types::Id;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// An index that any number of threads search at once, and one at a time changes. A clone is the same index.
+/// An index that any number of threads search at once, and one thread at a time changes. A clone is the same index.
 ///
-/// Nothing holds readers up for long: a change has the index for itself while it lasts, a compaction for one slice after
-/// the other, and waiting for a store needs no index at all.
+/// Nothing keeps readers waiting for long: a change holds the index while it lasts, a compaction holds it for one slice
+/// at a time, and no thread holds it while waiting for a store.
 ///
 /// ```
 /// use thermocline::{Config, Index, SearchOptions, SharedIndex};
@@ -35,7 +35,7 @@ pub struct SharedIndex<S = ()> {
 struct Shared<S> {
     index: RwLock<Index>,
     identity: Identity,
-    /// Whoever writes to it has it for that long, so that commits and checkpoints come one after the other.
+    /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other.
     store: Mutex<S>,
     now_ms: WallClock,
     stopwatch: SystemClock,
@@ -48,7 +48,8 @@ impl<S> Clone for SharedIndex<S> {
 }
 
 impl<S> Shared<S> {
-    // A panic in a caller's closure poisons the lock, but no operation of the index is cut off by it.
+    // A panic in a caller's closure poisons the lock, but does not interrupt an operation of the index, so poison is
+    // ignored.
     fn read(&self) -> RwLockReadGuard<'_, Index> {
         loop {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +61,7 @@ impl<S> Shared<S> {
         }
     }
 
-    /// Nothing that has expired is in it.
+    /// Locks the index for a change, and deletes the records that have expired.
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         expire(&mut index, self.now_ms);
@@ -76,7 +77,7 @@ impl<S> Host for Shared<S> {
     }
 
     fn give_way(&self) {
-        // A lock that is taken again at once is not given to whoever waits for it.
+        // A thread that takes a lock again at once gets it before the threads that wait for it.
         std::thread::yield_now();
     }
 
@@ -86,7 +87,7 @@ impl<S> Host for Shared<S> {
 }
 
 impl SharedIndex {
-    /// Shares an index that is stored nowhere.
+    /// Shares an index that is in memory only.
     pub fn new(index: Index) -> Self {
         Self::around(index, (), system_time_ms)
     }
@@ -99,51 +100,52 @@ impl<S> SharedIndex<S> {
         Self { shared: Arc::new(Shared { index, identity, store, now_ms, stopwatch }) }
     }
 
-    /// Reads the index, together with other readers. Not to be called from within itself, [`SharedIndex::change`] or a filter: the
-    /// thread would wait for itself.
+    /// Calls `read` with the index, together with other readers. Not to be called from within itself, from
+    /// [`SharedIndex::change`] or from a filter: the thread would wait for itself.
     pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.shared.read())
     }
 
-    /// [`Index::search`], together with other readers.
+    /// Searches as [`Index::search`] does, together with other readers.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Index::search`].
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         self.shared.read().search(query, options)
     }
 
-    /// Changes the index, alone. The shorter it is, the less others wait.
+    /// Calls `change` with the index, while no other thread has it. The shorter it takes, the less other threads wait.
     ///
     /// # Errors
-    /// What `change` says. [`Error::StoreFailed`] as [`StoredIndex::change`].
+    /// The error of `change`. [`Error::StoreFailed`] as [`StoredIndex::change`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         self.shared.with(|index| self.shared.identity.change(index, change))
     }
 
-    /// [`Index::delete`].
+    /// Deletes a record as [`Index::delete`] does.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Index::delete`].
     pub fn delete(&self, id: &Id) -> Result<bool, Error> {
         self.change(|index| index.delete(id))
     }
 
-    /// Links all records that wait for it ([`Index::pending`]), one after the other; in between others have the index.
+    /// Links all records that wait to be linked ([`Index::pending`]), one after the other; in between other threads
+    /// have the index.
     ///
     /// # Errors
     /// As [`Index::link_step`].
     pub fn link(&self) -> Result<(), Error> {
         while self.change(Index::link_step)? {
-            // The lock is fair to those who wait for it only when they get to run.
+            // The lock goes to a waiting thread only if that thread gets to run.
             std::thread::yield_now();
         }
         Ok(())
     }
 
-    /// Compacts to the end, in slices of about `slice_ms` between which others have the index. Threads that compact at once
-    /// work on one compaction, and each gets its report. One that is dropped meanwhile, by [`Index::compact_abort`] or because it
-    /// failed in another thread, is begun anew.
+    /// Compacts to the end, in slices of about `slice_ms` milliseconds, between which other threads have the index.
+    /// Threads that compact at once work on one compaction, and each returns its report. If it is dropped meanwhile, by
+    /// [`Index::compact_abort`] or because it failed in another thread, it is begun anew.
     ///
     /// # Errors
     /// As [`Index::compact_step`]; [`Error::InvalidOption`] when `slice_ms` is not a number above 0.
@@ -151,7 +153,7 @@ impl<S> SharedIndex<S> {
         self.compact_until(slice_ms, || false).map(Option::unwrap_or_default)
     }
 
-    /// The same, or as far as it comes until `is_over`, which gives no report.
+    /// Compacts as [`SharedIndex::compact`] does, but stops when `is_over` returns true, which gives no report.
     pub(super) fn compact_until(
         &self,
         slice_ms: f64,
@@ -172,7 +174,7 @@ impl<S> SharedIndex<S> {
             if ended.is_some() {
                 return Ok(ended);
             }
-            // The lock is fair to those who wait for it only when they get to run.
+            // The lock goes to a waiting thread only if that thread gets to run.
             std::thread::yield_now();
         }
         Ok(None)
@@ -180,7 +182,7 @@ impl<S> SharedIndex<S> {
 }
 
 impl<S: Store> SharedIndex<S> {
-    /// Opens what is in a store, or makes an index in it.
+    /// Opens the index in a store, or makes a new one in it.
     ///
     /// # Errors
     /// As [`StoredIndex::open`].
@@ -189,7 +191,8 @@ impl<S: Store> SharedIndex<S> {
         Ok(Self::around(index, store, now_ms))
     }
 
-    /// [`SharedIndex::search`], and what it needs of records that are in the store only is read, one such search at a time.
+    /// Searches as [`SharedIndex::search`] does, and reads the records that it needs from the store. One such search at
+    /// a time reads from the store.
     ///
     /// # Errors
     /// As [`StoredIndex::search`].
@@ -202,7 +205,8 @@ impl<S: Store> SharedIndex<S> {
         block_on(with_records(&*store, &*self.shared, |index| index.search(query, options.again())))
     }
 
-    /// What `read` makes of the record of this id, which is read from the store if need be; none when there is none.
+    /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
+    /// when there is no record.
     ///
     /// # Errors
     /// As [`StoredIndex::get`].
@@ -215,8 +219,8 @@ impl<S: Store> SharedIndex<S> {
         block_on(with_records(&*store, &*self.shared, |index| Ok(index.get(id)?.map(&mut read))))
     }
 
-    /// Makes all changes so far durable, those of other threads included: who waits for another's commit finds little or
-    /// nothing left to do.
+    /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's
+    /// commit finds little or nothing left to do.
     ///
     /// # Errors
     /// As [`StoredIndex::commit`].
@@ -225,7 +229,7 @@ impl<S: Store> SharedIndex<S> {
         block_on(commit(&*store, &*self.shared))
     }
 
-    /// [`SharedIndex::compact`], brought to its end in the store.
+    /// Compacts as [`SharedIndex::compact`] does, and then completes the compaction in the store.
     ///
     /// # Errors
     /// As [`StoredIndex::compact`] and [`SharedIndex::compact`].
@@ -233,15 +237,16 @@ impl<S: Store> SharedIndex<S> {
         self.compact_both(slice_ms, Rewrite::Worn)
     }
 
-    /// The same, after which nothing of a record that was deleted before is left.
+    /// Compacts as [`SharedIndex::compact_stored`] does, and erases what is left of records that were deleted before,
+    /// as [`StoredIndex::erase`].
     ///
     /// # Errors
-    /// As [`StoredIndex::erase`], and with its limits.
+    /// As [`StoredIndex::erase`] and [`SharedIndex::compact`].
     pub fn erase(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
         self.compact_both(slice_ms, Rewrite::AnyDead)
     }
 
-    /// Brings to its end in the store what was compacted in memory. Returns by how many bytes blocks have become shorter.
+    /// Completes in the store what was compacted in memory. Returns how many bytes that freed in the store.
     pub(super) fn complete(&self) -> Result<u64, Error> {
         let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
         block_on(complete(&*store, &*self.shared, Rewrite::Worn))
@@ -253,7 +258,7 @@ impl<S: Store> SharedIndex<S> {
         block_on(compact(&*store, &*self.shared, &SystemClock::default(), slice_ms, rewrite))
     }
 
-    /// Writes the segments that have changed; others use the index meanwhile.
+    /// Writes the segments that have changed, as [`StoredIndex::checkpoint`]; other threads use the index meanwhile.
     ///
     /// # Errors
     /// As [`StoredIndex::checkpoint`].
@@ -263,7 +268,7 @@ impl<S: Store> SharedIndex<S> {
     }
 }
 
-/// A slice is a number of milliseconds above 0.
+/// Refuses a slice that is not a number of milliseconds above 0.
 pub(super) fn check_slice(slice_ms: f64) -> Result<(), Error> {
     if slice_ms > 0.0 && slice_ms.is_finite() {
         return Ok(());

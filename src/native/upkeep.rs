@@ -1,4 +1,4 @@
-//! Compaction without being asked for: a thread that looks from time to time whether it would pay.
+//! Automatic compaction: a thread that checks from time to time whether compaction would pay.
 
 use super::SharedIndex;
 use super::shared::check_slice;
@@ -9,12 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How a thread looks after an index.
+/// How an [`Upkeep`] thread looks after an index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UpkeepOptions {
-    /// The time between two looks, and at least so much between two compactions. A second, unless it is said.
+    /// The time between two checks, and at least the time between two compactions. The default is a second.
     pub interval: Duration,
-    /// About how long a compaction keeps others waiting at once, in milliseconds. 4, unless it is said.
+    /// About how long a compaction keeps other threads waiting at once, in milliseconds. The default is 4.
     pub slice_ms: f64,
 }
 
@@ -34,12 +34,14 @@ impl UpkeepOptions {
     }
 }
 
-/// A thread that looks after an index, and a share of it. Dropping this ends it: after the slice that it is at, or after what it
-/// is writing to a store, or telling `on_report`. The drop waits for that, so nothing may be held meanwhile that the thread
-/// needs: not the index (within [`SharedIndex::read`] or [`SharedIndex::change`]), and nothing that `on_report` waits for. A
-/// compaction that is cut off so stays where it is, and the next upkeep goes on with it.
+/// A thread that looks after an index, of which it holds a clone. Dropping this ends the thread: after its current
+/// slice, or after what it is writing to a store or reporting to `on_report`. The drop waits for that, so the dropping
+/// thread must hold nothing that the upkeep thread needs: not the index (within [`SharedIndex::read`] or
+/// [`SharedIndex::change`]), and nothing that `on_report` waits for. A compaction that is cut off by this stays where
+/// it is, and the next upkeep goes on with it.
 ///
-/// A panic in `on_report` ends the thread. Dropped there, it ends when `on_report` has returned.
+/// A panic in `on_report` ends the thread. If `on_report` itself drops this, the thread ends when `on_report` has
+/// returned.
 #[derive(Debug)]
 #[must_use = "dropping it ends the upkeep"]
 pub struct Upkeep {
@@ -47,7 +49,7 @@ pub struct Upkeep {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Whether the thread is to end, for it to wait for.
+/// Tells the thread that it is to end.
 #[derive(Debug, Default)]
 struct Ending {
     has_come: Mutex<bool>,
@@ -64,7 +66,7 @@ impl Ending {
         self.changed.notify_all();
     }
 
-    /// Waits for it as long as this. True when it has come.
+    /// Waits for the end, at most for `time`. True when it has come.
     fn within(&self, time: Duration) -> bool {
         let has_come = self.has_come.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(has_come, time, |has_come| !*has_come);
@@ -73,8 +75,8 @@ impl Ending {
 }
 
 impl Upkeep {
-    /// Starts a thread that calls `look` at once and then after each interval, and tells `on_report` what comes of it: of one failure
-    /// after another that is the same only once.
+    /// Starts a thread that calls `look` at once and then after each interval, and passes what it returns to
+    /// `on_report`. Of equal failures in a row only the first is reported.
     fn start(
         options: UpkeepOptions,
         mut look: impl FnMut(&Ending) -> Result<Option<CompactionReport>, Error> + Send + 'static,
@@ -88,7 +90,7 @@ impl Upkeep {
             loop {
                 let looked = look(&theirs);
                 let fails = looked.as_ref().err().cloned();
-                // What fails as it did at the last look has been told of.
+                // The same failure as at the last look has been reported already.
                 if let Some(report) = looked.transpose().filter(|_| fails.is_none() || fails != failed) {
                     on_report(report);
                 }
@@ -98,7 +100,7 @@ impl Upkeep {
                 }
             }
         };
-        // A system that starts no thread has no memory for its stack, or too many of them.
+        // The system refuses a thread when it has no memory for the stack, or too many threads.
         let thread =
             Builder::new().name("thermocline upkeep".to_owned()).spawn(work).map_err(|_| Error::OutOfMemory)?;
         Ok(Self { ending, thread: Some(thread) })
@@ -109,16 +111,17 @@ impl Drop for Upkeep {
     fn drop(&mut self) {
         self.ending.come();
         let Some(thread) = self.thread.take() else { return };
-        // Whoever drops it in `on_report` would wait for himself.
+        // `on_report` runs in the upkeep thread: if it drops this, joining would make the thread wait for itself.
         if thread.thread().id() != std::thread::current().id() {
-            // A panic in `on_report` has been told of by the thread that it ended.
+            // The panic hook has already reported a panic of `on_report`.
             drop(thread.join());
         }
     }
 }
 
 impl<S> SharedIndex<S> {
-    /// Compacts if that would pay, or goes on with what was begun. None when neither is so, or when the end has come first.
+    /// Compacts if that would pay, or continues a compaction that was begun. None if neither is so, or if the end has
+    /// come first.
     fn compact_if_needed(&self, slice_ms: f64, ending: &Ending) -> Result<Option<CompactionReport>, Error> {
         let is_needed = |index: &Index| index.needs_compaction() || index.compact_progress().is_some();
         if ending.has_come() || !self.read(is_needed) {
@@ -129,14 +132,14 @@ impl<S> SharedIndex<S> {
 }
 
 impl SharedIndex {
-    /// Compacts whenever that would pay ([`Index::needs_compaction`]), in a thread of its own, as long as what is returned
-    /// lives: at once, and then after each interval. `on_report` is told of each compaction that ended, and of a failure once,
-    /// until it is another or something went well in between. A failure loses nothing, and is tried again after the next interval, as
-    /// long as that takes.
+    /// Compacts whenever that would pay ([`Index::needs_compaction`]), in a thread of its own: at once, and then after
+    /// each interval, until the returned [`Upkeep`] is dropped. Each compaction that ended is passed to `on_report`. A
+    /// failure is passed to it once, and again only if it changes or something succeeded in between. A failure loses
+    /// nothing: each interval tries again.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for an interval of nothing, and slices that are not above 0 ms; [`Error::OutOfMemory`] when the
-    /// system starts no thread.
+    /// [`Error::InvalidOption`] for an interval of zero, or slices that are not above 0 ms; [`Error::OutOfMemory`] when
+    /// the system starts no thread.
     pub fn compact_when_needed(
         &self,
         options: UpkeepOptions,
@@ -149,12 +152,13 @@ impl SharedIndex {
 }
 
 impl<S: Store + Send + 'static> SharedIndex<S> {
-    /// [`SharedIndex::compact_when_needed`], each compaction brought to its end in the store; and writes the checkpoints that
-    /// are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)), of which `on_report` hears when they fail. What
-    /// else needs the store waits while it is written to: commits, and searches for records that are not in memory.
+    /// Compacts as [`SharedIndex::compact_when_needed`] does, completes each compaction in the store, and writes the
+    /// checkpoints that are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)). A checkpoint is
+    /// passed to `on_report` only when it fails. While the thread writes to the store, other calls that need the store
+    /// wait: commits, and searches for records that are not in memory.
     ///
     /// # Errors
-    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`], and what the store has failed with.
+    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; the error with which the store has failed.
     pub fn maintain_when_needed(
         &self,
         options: UpkeepOptions,
@@ -162,10 +166,10 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
     ) -> Result<Upkeep, Error> {
         self.read(Index::check_writable)?;
         let index = self.clone();
-        // What was compacted in memory, and not in the store yet.
+        // The report of a compaction that is done in memory, but not in the store yet.
         let mut unfinished = None;
         let look = move |ending: &Ending| {
-            // The long part first, for which no commit has to wait.
+            // Compacting in memory takes longest, and no commit has to wait for it.
             let compacted = index.compact_if_needed(options.slice_ms, ending);
             if let Ok(Some(report)) = compacted {
                 unfinished = Some(report);
@@ -178,7 +182,7 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
                 unfinished = None;
                 return Ok(Some(report));
             }
-            // Also beside a compaction that fails for want of memory: a checkpoint gives some up.
+            // This also follows a compaction that failed for want of memory, because a checkpoint frees some.
             if index.read(Index::checkpoint_due) {
                 index.checkpoint()?;
             }

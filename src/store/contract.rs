@@ -1,9 +1,9 @@
 //! The contract of [`Store`], as one test for all implementations.
 //!
-//! A map is kept beside the store. Each check makes changes to both and then compares everything: the keys that there
-//! are, and each value to the last byte. The reasons for a check are the ways in which some medium is known to differ: a
-//! file system has folders, no files of some names and renames one file at a time; a database keeps long values elsewhere
-//! than short ones; an append may be a rewrite, or rows of their own that a commit must not forget.
+//! A map is kept beside the store as a model. Each check makes changes to both and then compares everything: which keys
+//! there are, and each value to the last byte. Each check has a reason in how media are known to differ: a file system
+//! has folders, forbids some names and renames one file at a time; a database stores long values apart from short ones;
+//! an append may be a rewrite, or a separate row that a commit must not forget.
 
 use super::{Batch, Store, StoreError};
 use core::future::poll_fn;
@@ -11,11 +11,11 @@ use core::pin::pin;
 use core::task::Poll;
 use std::collections::BTreeMap;
 
-/// Proves that a store does what [`Store`] says. `open` opens one and the same place each time; it is empty at first, and
-/// is left empty.
+/// Checks that a store does what [`Store`] says. Each call of `open` opens the same place, which must be empty at first
+/// and is left empty.
 ///
 /// # Errors
-/// What the store did instead, in words.
+/// A description of what the store did instead.
 pub async fn prove_store<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>) -> Result<(), String> {
     let store = open().await.map_err(|error| format!("opening: {error}"))?;
     let mut proof = Proof { open, store, model: BTreeMap::new(), check: "an empty place" };
@@ -32,18 +32,18 @@ pub async fn prove_store<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>
     proof.store.close().await.map_err(|error| proof.wrong(error))
 }
 
-/// Around the lengths at which media change their ways: pages, the 64 KiB from which Chromium keeps a value in a file of
-/// its own, and one of several megabytes.
+/// Lengths around those at which media change how they store a value: pages, the 64 KiB from which Chromium keeps a
+/// value in a file of its own, and one of several megabytes.
 const LENGTHS: [usize; 15] =
     [0, 1, 2, 7, 8, 511, 4095, 4096, 4097, 65_535, 65_536, 65_537, 1 << 20, (1 << 20) + 1, (5 << 20) + 3];
 
-/// The value that a place says it handles well is tried up to this length.
+/// Values of [`Store::value_bytes`] are tried only up to this length.
 const LONGEST: usize = 8 << 20;
 
 /// More keys than a commit of a large index has.
 const MANY: usize = 2000;
 
-/// Keys of a wrong list that are named.
+/// How many keys of a wrong list an error names.
 const SHOWN: usize = 5;
 
 struct Proof<S, F> {
@@ -101,7 +101,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
         self.reopen().await
     }
 
-    /// Nothing of what was appended may come back once its key was put or deleted.
+    /// What was appended to a key must not come back once the key was put or deleted.
     async fn replaces_what_was_appended(&mut self) -> Result<(), String> {
         self.begin("commits of keys that were appended to").await?;
         for key in ["put-alone", "put", "deleted", "kept"] {
@@ -172,7 +172,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
         self.reopen().await
     }
 
-    /// Begins a check, in an empty place.
+    /// Begins a check, in an emptied place.
     async fn begin(&mut self, check: &'static str) -> Result<(), String> {
         let keys: Vec<String> = self.model.keys().cloned().collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -209,14 +209,14 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
         Ok(())
     }
 
-    /// Closes the place and opens it again: what it holds must not have been this store's memory.
+    /// Closes the place and opens it again. What it holds must not have been in the memory of this store only.
     async fn reopen(&mut self) -> Result<(), String> {
         self.store.close().await.map_err(|error| self.wrong(error))?;
         self.store = (self.open)().await.map_err(|error| self.wrong(format!("opening again: {error}")))?;
         self.compare().await
     }
 
-    /// The store holds what the model holds, and nothing else.
+    /// Checks that the store holds what the model holds, and nothing else.
     async fn compare(&self) -> Result<(), String> {
         self.expect_list("").await?;
         let keys: Vec<&str> = self.model.keys().map(String::as_str).collect();
@@ -231,7 +231,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
         if same == keys.len() && same == expected.len() {
             return Ok(());
         }
-        // The first few tell enough, and there may be thousands.
+        // The first few keys tell enough, and there may be thousands.
         let (of, instead_of) = (keys.len(), expected.len());
         keys.drain(..same);
         keys.truncate(SHOWN);
@@ -268,12 +268,12 @@ fn owned(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-/// Bytes without a period that a page, a block or a chunk has.
+/// Bytes with no period that a page, a block or a chunk has.
 fn pattern(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(31) ^ (at >> 8).wrapping_mul(17) ^ seed) as u8).collect()
 }
 
-/// A value in few words: how long it is and how it begins and ends.
+/// Describes a value: its length, its beginning and its end.
 fn shown(value: Option<&[u8]>) -> String {
     let Some(value) = value else {
         return "nothing".to_owned();
@@ -282,7 +282,7 @@ fn shown(value: Option<&[u8]>) -> String {
     format!("{} bytes \"{}\"..\"{}\"", value.len(), first.escape_ascii(), last.escape_ascii())
 }
 
-/// Two futures under way together.
+/// Runs two futures at the same time.
 async fn both<A, B>(one: impl Future<Output = A>, two: impl Future<Output = B>) -> (A, B) {
     let (mut one, mut two) = (pin!(one), pin!(two));
     let (mut first, mut second) = (None, None);

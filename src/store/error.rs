@@ -1,18 +1,18 @@
-//! What can go wrong with a medium.
+//! The errors of a store.
 
 use crate::types::OutOfMemory;
 use core::fmt;
 use std::collections::TryReserveError;
 
-/// Why a store did not do what it was asked.
+/// Why a store refused or failed to do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
     /// There is no room left for what was to be written.
     QuotaExceeded,
-    /// Somebody else has the place open for writing.
+    /// The place is open for writing elsewhere.
     Locked {
-        /// Who, as far as it is known.
+        /// The other owner, as far as it is known.
         by: String,
     },
     /// The place is open for reading only.
@@ -21,7 +21,7 @@ pub enum StoreError {
     OutOfMemory,
     /// Anything else, in the platform's words.
     Failed {
-        /// What was done when it failed, and why.
+        /// What was being done when it failed, and why.
         why: String,
     },
 }

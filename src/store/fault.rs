@@ -1,7 +1,7 @@
-//! Any store, made to fail at a chosen call.
+//! A store that fails at a chosen call.
 //!
-//! A simulation runs once without a plan and reads [`FaultStore::calls`]. Then it runs again for each of them and each
-//! fault that the call can have, opens the place that is left, and looks at what is there.
+//! A simulation runs once without a plan and reads [`FaultStore::calls`]. Then it runs again for each of these calls
+//! and each fault that the call can have, opens the place that is left, and checks what it holds.
 
 use super::{Batch, Store, StoreError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub enum Call {
     Commit,
     /// [`Store::append`].
     Append {
-        /// How many there were, which says how many ways there are to tear it.
+        /// The number of bytes, which tells in how many ways the append can be torn.
         bytes: usize,
     },
     /// [`Store::list`].
@@ -27,13 +27,13 @@ pub enum Call {
 /// How far the call that fails gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It does nothing.
+    /// The call does nothing, and fails.
     Before,
-    /// It does everything. The caller is told that it failed all the same.
+    /// The call does everything, but the caller is told that it failed.
     After,
-    /// An append adds no more than the first `bytes` of its bytes. Any other call does nothing.
+    /// An append adds at most the first `bytes` of its bytes. Any other call does nothing.
     Torn {
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
     },
 }
@@ -43,11 +43,11 @@ pub enum Fault {
 pub struct Plan {
     /// The call that fails, counted from 0.
     pub call: usize,
-    /// How far it gets.
+    /// How far the call gets.
     pub fault: Fault,
-    /// What it says.
+    /// The error that the call returns.
     pub error: StoreError,
-    /// Every later call fails too and does nothing, as after a kill.
+    /// Whether every later call fails too and does nothing, as after a kill.
     pub is_dead_after: bool,
 }
 
@@ -59,19 +59,19 @@ pub struct FaultStore<S> {
     calls: Mutex<Vec<Call>>,
 }
 
-/// What the plan has for one call.
+/// What happens to one call.
 enum Turn {
     Works,
     Fails(Fault, StoreError),
 }
 
 impl<S: Store> FaultStore<S> {
-    /// Passes every call on to `inner`, except for what the plan says.
+    /// Passes every call on to `inner`, except as the plan says.
     pub fn new(inner: S, plan: Option<Plan>) -> Self {
         Self { inner, plan, calls: Mutex::default() }
     }
 
-    /// Every call that was made, in order, those that failed included.
+    /// All calls that were made, in order, including those that failed.
     pub fn calls(&self) -> Vec<Call> {
         self.made().clone()
     }
@@ -93,7 +93,7 @@ impl<S: Store> FaultStore<S> {
         }
     }
 
-    /// Makes the call, unless it is this one's turn to fail.
+    /// Makes the call, unless the plan says that it fails.
     async fn pass<T>(&self, call: Call, run: impl AsyncFnOnce(&S) -> Result<T, StoreError>) -> Result<T, StoreError> {
         match self.turn(call) {
             Turn::Works => run(&self.inner).await,

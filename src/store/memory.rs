@@ -1,16 +1,16 @@
-//! A map: what a store is when nothing can go wrong.
+//! A store in memory: a map, the simplest store.
 //!
-//! Stricter than it must be, because it is what others are tested on: it refuses what is no key, and a batch that names a
-//! key twice.
+//! It is stricter than a store must be, because other code is tested on it: it refuses strings that are no keys, and a
+//! batch that names a key twice.
 
 use super::{Batch, Store, StoreError, is_key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Values up to this length, unless another is asked for.
+/// The default of [`Store::value_bytes`].
 const VALUE_BYTES: usize = 64 << 10;
 
-/// A store in memory. A clone is the same place, so keeping one and dropping another is closing and opening again.
+/// A store in memory. A clone is the same place, so to close and reopen it, keep a clone and drop the store.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     values: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
@@ -24,12 +24,14 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// A new place, whose [`Store::value_bytes`] is `value_bytes`: a small number makes a small index of many values.
+    /// Makes a new place, whose [`Store::value_bytes`] is `value_bytes`. A small number makes a small index of many
+    /// values.
     pub fn with_value_bytes(value_bytes: usize) -> Self {
         Self { values: Arc::default(), value_bytes }
     }
 
-    /// The values. A panic elsewhere while they were held has not left them half changed: each change is one step.
+    /// The values. A panic of another thread that held the lock has not left them half changed: each change is one
+    /// step.
     fn values(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,62 +1,63 @@
-//! Where values are read to that are looked at once.
+//! The memory that values are read into.
 
 use crate::types::OutOfMemory;
 use crate::wipe::wipe;
 use core::ops::Range;
 use std::borrow::Cow;
 
-/// Values that were read together, until the next are.
+/// Values that were read together. The next reading replaces them.
 ///
-/// A store may put them into memory that stays from one reading to the next. New memory costs as much again as reading does:
-/// the system gives it page by page.
+/// A store may put them into memory that stays from one reading to the next: new memory costs as much again as reading
+/// does, because the system provides it page by page.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// As much memory as may stay.
+    /// How many bytes of memory may stay.
     #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "native stores give values by themselves"))]
     stays: usize,
     bytes: Vec<u8>,
-    /// Where in it a value is, unless it is by itself.
+    /// For each value, its place in `bytes`; empty for a value of its own, in `values`.
     places: Vec<Range<usize>>,
     values: Vec<Option<Vec<u8>>>,
 }
 
 impl Room {
-    /// One for several readings, of so many bytes in all.
+    /// Makes a room for several readings, which keeps its memory between them. `bytes` is their total length.
     pub const fn that_stays(bytes: u64) -> Self {
         let stays = if bytes < MOST_BYTES as u64 { bytes as usize } else { MOST_BYTES };
         Self { stays, bytes: Vec::new(), places: Vec::new(), values: Vec::new() }
     }
 
-    /// Takes values that are by themselves, in place of those that there were.
+    /// Takes over values that each have memory of their own, in place of the values that were there.
     pub fn own(&mut self, values: Vec<Option<Vec<u8>>>) {
         self.wipe();
         self.places.clear();
         self.values = values;
     }
 
-    /// What was read may be of a record that is deleted later.
+    /// Overwrites the values, because they may contain records that are deleted later.
     fn wipe(&mut self) {
         for value in &mut self.values {
             wipe(value.as_deref_mut().unwrap_or_default());
         }
     }
 
-    /// The values, which must all be by themselves.
+    /// Returns the values, which must all have memory of their own.
     pub(crate) fn into_values(mut self) -> Vec<Option<Vec<u8>>> {
         core::mem::take(&mut self.values)
     }
 
-    /// How many values there are, those that were not found among them.
+    /// The number of values, including those that were not found.
     pub(crate) const fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether there is such a value.
+    /// Whether the value at this position was found.
     pub(crate) fn has(&self, at: usize) -> bool {
         self.values.get(at).is_some_and(Option::is_some)
     }
 
-    /// These values as one; they must be there. Of such as lie one behind the other nothing is copied.
+    /// Joins these values, all of which must have been found. Values that lie one behind the other in memory are
+    /// borrowed, not copied.
     pub(crate) fn joined(&self, pieces: Range<usize>) -> Result<Cow<'_, [u8]>, OutOfMemory> {
         let places = self.places.get(pieces.clone()).unwrap_or_default();
         let mut end = places.first().map_or(0, |first| first.start);
@@ -70,7 +71,7 @@ impl Room {
         if pieces.len() == 1 {
             return Ok(Cow::Borrowed(self.piece(pieces.start)));
         }
-        // All room at once: what grows is moved, and leaves a copy where it was.
+        // All memory at once: a vector that grows moves, and leaves a copy where it was.
         let mut joined = Vec::new();
         joined.try_reserve_exact(pieces.clone().map(|at| self.piece(at).len()).sum())?;
         for at in pieces {
@@ -86,8 +87,8 @@ impl Room {
         }
     }
 
-    /// Forgets all values, so that there is room for so many, and gives the memory that stays if it `is_used`; none where nothing does, or
-    /// none is to be had.
+    /// Forgets all values and makes room for `count` others. Returns the memory that stays if it `is_used`, else
+    /// nothing; also nothing when none may stay or none can be allocated.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn cleared(&mut self, count: usize, is_used: bool) -> Result<&mut [u8], OutOfMemory> {
         self.values.clear();
@@ -100,20 +101,20 @@ impl Room {
         Ok(if is_used { &mut self.bytes } else { &mut [] })
     }
 
-    /// The memory that stays, whether or not [`Room::cleared`] gave it.
+    /// The memory that stays, whether or not [`Room::cleared`] returned it.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn memory(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// Adds a value at a place in that memory; where the place is empty, one that [`Room::without_place`] is to get.
+    /// Adds a value at a place in that memory. An empty place means a value that [`Room::without_place`] is to set.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn push(&mut self, place: Range<usize>) {
         self.values.push((!place.is_empty()).then(Vec::new));
         self.places.push(place);
     }
 
-    /// The value at this position, when it has no place in that memory.
+    /// The value at this position, if it has no place in that memory.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn without_place(&mut self, at: usize) -> Option<&mut Option<Vec<u8>>> {
         if self.places.get(at)?.is_empty() { self.values.get_mut(at) } else { None }
@@ -126,7 +127,7 @@ impl Drop for Room {
     }
 }
 
-/// As much as is read at once, and what may be beyond that.
+/// Most bytes of memory that may stay: as much as is read at once, and some more for values that exceed that.
 const MOST_BYTES: usize = 5 << 20;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -140,7 +141,7 @@ mod tests {
         Room { stays: 10, bytes: b"abcdefghij".to_vec(), places, values }
     }
 
-    /// Each piece comes from where it is, and what lies together is lent.
+    /// Each piece comes from its place, and pieces that lie together are borrowed.
     #[test]
     fn pieces_are_joined_wherever_they_are() {
         let room = room();

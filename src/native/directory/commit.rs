@@ -2,8 +2,8 @@
 //!
 //! 1. Each new value is written beside the old one, as `<name>~`, and synced. Nothing has changed yet.
 //! 2. What is to be done is written to `commit~` and synced, and then the names of all these files.
-//! 3. `commit~` is renamed to `commit`. *This is the moment of the commit.* Whatever ends the process from now on, whoever
-//!    opens the directory next goes on from here, and a reader reads as if all of it were done.
+//! 3. `commit~` is renamed to `commit`. *This is the moment of the commit.* If the process ends from now on, the next
+//!    opening for writing goes on from here, and a reader reads as if all of it were done.
 //! 4. The staged files get their names; the files to be deleted go; the directory is synced.
 //! 5. `commit` goes, and the directory is synced once more: a journal that came back could find files that a later commit
 //!    has staged, and take them for its own.
@@ -16,15 +16,15 @@ use super::names::{JOURNAL, is_staged, name_of, staged};
 use crate::store::{Batch, StoreError};
 use std::fs::File;
 
-/// A batch whose values are staged, and its journal, unless it needs none.
+/// A batch whose values are staged, with its journal, if it needs one.
 pub(super) struct Staged {
     journal: Option<Journal>,
-    /// The file whose rename is the moment.
+    /// The name whose rename is the moment of the commit.
     last: String,
 }
 
-/// Steps 1 and 2. When they fail, nothing has changed, and what they wrote is removed again, as far as that goes: the room
-/// it takes may be why they failed.
+/// Does steps 1 and 2. On an error nothing has changed, and the files that they wrote are removed as far as possible:
+/// the space that these take may be why they failed.
 pub(super) fn stage(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError> {
     for key in batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes) {
         name_of(key)?;
@@ -33,7 +33,7 @@ pub(super) fn stage(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError
     if done.is_err() {
         let names = batch.puts.iter().filter_map(|(key, _)| name_of(key).ok());
         for name in names.chain([JOURNAL.to_owned()]) {
-            // The error that is told is the first one.
+            // The first error is the one that is returned.
             let _ = folder.remove(&staged(&name));
         }
     }
@@ -53,7 +53,7 @@ fn write_all(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError> {
     Ok(Staged { journal: Some(journal), last: JOURNAL.to_owned() })
 }
 
-/// Steps 3 to 5. When they fail, it is not known what a loss of power would leave, so nothing more may be written.
+/// Does steps 3 to 5. On an error it is not known what a loss of power would leave, so nothing more may be written.
 pub(super) fn apply(folder: &Folder, batch: &Staged) -> Result<(), StoreError> {
     if !folder.rename(&staged(&batch.last), &batch.last)? {
         return Err(StoreError::failed(format!(
@@ -65,7 +65,7 @@ pub(super) fn apply(folder: &Folder, batch: &Staged) -> Result<(), StoreError> {
     batch.journal.as_ref().map_or(Ok(()), |journal| finish(folder, journal))
 }
 
-/// Steps 4 and 5, from wherever they were left: a staged file that is not there any more has its name already.
+/// Does steps 4 and 5, also from the middle: a staged file that is gone already has its name.
 fn finish(folder: &Folder, journal: &Journal) -> Result<(), StoreError> {
     for change in journal.changes() {
         match change {
@@ -82,8 +82,8 @@ fn drop_journal(folder: &Folder) -> Result<(), StoreError> {
     folder.sync()
 }
 
-/// Brings a directory to where no commit is under way: a journal that is whole is followed to its end, one that is not goes,
-/// and so does whatever was staged for a commit that never was. For the owner of the directory only.
+/// Recovers a directory from a commit that was cut off: completes a whole journal, removes one that is not whole, and
+/// removes all files that were staged for a commit that did not happen. For the owner of the directory only.
 pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
     if let Some(file) = folder.open(JOURNAL)? {
         match read(folder, &file)? {
@@ -94,11 +94,11 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
     for name in folder.names()?.iter().filter(|name| is_staged(name)) {
         folder.remove(name)?;
     }
-    // Whatever the one before did without waiting for the medium counts from here on.
+    // Puts on the medium what the owner before may not have waited for.
     folder.sync()
 }
 
-/// The journal in a file of that name; none when it is not whole.
+/// Reads the journal from its open file; none when it is not whole.
 pub(super) fn read(folder: &Folder, file: &File) -> Result<Option<Journal>, StoreError> {
     let path = folder.path().join(JOURNAL);
     let unknown = |what| StoreError::failed(format!("{} cannot be followed: {what}", path.display()));

@@ -1,7 +1,7 @@
-//! The operations on the files of one directory, each with its error in words.
+//! The operations on the files of one directory. Their errors say what was done, and to which file.
 //!
-//! Everything that a [`DirectoryStore`](super::DirectoryStore) does to its directory goes through here, so that a test can
-//! stop it between any two operations and see in which order they are made.
+//! Everything that a [`DirectoryStore`](super::DirectoryStore) does to its directory goes through here, so that a test
+//! can stop it between any two operations and see their order.
 
 use super::watch::Watch;
 use crate::store::StoreError;
@@ -25,14 +25,14 @@ impl Folder {
         &self.path
     }
 
-    /// Makes the directory, and those above it, when they are not there. Whoever commits to it relies on its own entry
-    /// as well, so that is on the medium too.
+    /// Makes the directory and its parents, where they do not exist. Their own entries are synced too, because commits
+    /// rely on them.
     pub(super) fn make(&self) -> Result<(), StoreError> {
         self.watch.step("make", "")?;
         make(&self.path).map_err(|error| failed("making", &self.path, &error))
     }
 
-    /// The names of all files. Names that are not UTF-8 are none of ours.
+    /// The names of all files. Names that are not UTF-8 are left out: they are not names of an index.
     pub(in crate::native) fn names(&self) -> Result<Vec<String>, StoreError> {
         let error = |error| failed("listing", &self.path, &error);
         let mut names = Vec::new();
@@ -48,12 +48,12 @@ impl Folder {
         Ok(names)
     }
 
-    /// What the file holds; none when there is no such file.
+    /// Reads a file; none when there is no such file.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.open(name)?.map(|file| self.read_open(name, &file)).transpose()
     }
 
-    /// The file, for reading; none when there is no such file.
+    /// Opens a file for reading; none when there is no such file.
     pub(super) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path.join(name);
         match File::open(&path) {
@@ -62,7 +62,8 @@ impl Folder {
         }
     }
 
-    /// The same, for writing where that is allowed, without which some file systems give nobody a lock.
+    /// Opens a file to lock it; none when there is no such file. It is opened for writing where that is allowed,
+    /// because some file systems lock no other files.
     pub(in crate::native) fn open_to_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
         match OpenOptions::new().write(true).open(self.path.join(name)) {
             Ok(file) => Ok(Some(file)),
@@ -70,7 +71,7 @@ impl Folder {
         }
     }
 
-    /// What an open file holds. One that grows meanwhile is read as far as it was.
+    /// Reads an open file, as far as its present length: it may grow meanwhile.
     pub(super) fn read_open(&self, name: &str, file: &File) -> Result<Vec<u8>, StoreError> {
         let path = self.path.join(name);
         let error = |error| failed("reading", &path, &error);
@@ -81,8 +82,8 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// True while the name means this very file or, without one, still nothing. As long as a file is open, no other can be
-    /// taken for it.
+    /// True while the name means this very file or, without one, still nothing. As long as a file is open, no other
+    /// file can be taken for it.
     pub(in crate::native) fn is_still(&self, name: &str, file: Option<&File>) -> Result<bool, StoreError> {
         let path = self.path.join(name);
         let error = |error| failed("looking at", &path, &error);
@@ -97,8 +98,8 @@ impl Folder {
         }
     }
 
-    /// Makes a file of exactly these bytes, and waits until they are on the medium. Its name may not be there yet: see
-    /// [`Folder::sync`].
+    /// Makes a file of exactly these bytes, and waits until they are on the medium. That its name is on the medium
+    /// needs [`Folder::sync`].
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.watch.step("write", name)?;
         let path = self.path.join(name);
@@ -112,7 +113,7 @@ impl Folder {
     }
 
     /// Adds bytes to the end of a file, which is made when there is none. With `lasting`, waits until they are on the
-    /// medium, the name of a new file included.
+    /// medium, and the name of a new file too.
     pub(super) fn append(&self, name: &str, bytes: &[u8], lasting: bool) -> Result<(), StoreError> {
         self.watch.step("append", name)?;
         let path = self.path.join(name);
@@ -129,14 +130,14 @@ impl Folder {
         if is_new { self.sync() } else { Ok(()) }
     }
 
-    /// Makes an empty file, unless one of that name is there already.
+    /// Makes an empty file; an error when there is a file of that name.
     pub(in crate::native) fn create(&self, name: &str) -> Result<File, StoreError> {
         let path = self.path.join(name);
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
         made.map_err(|error| failed("making", &path, &error))
     }
 
-    /// Gives a file another name, and replaces the file that had it, in one step. False when there is no such file.
+    /// Renames a file, and replaces the file that had the new name, in one step. False when there is no file to rename.
     pub(super) fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError> {
         self.watch.step("rename", from)?;
         let (from, to) = (self.path.join(from), self.path.join(to));
@@ -150,7 +151,7 @@ impl Folder {
         found(fs::remove_file(&path)).map_err(|error| failed("removing", &path, &error))
     }
 
-    /// Removes the directory itself, unless something is left in it.
+    /// Removes the directory itself, if it is empty.
     pub(super) fn remove_if_empty(&self) -> Result<(), StoreError> {
         match fs::remove_dir(&self.path) {
             Err(error) if !matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) => {
@@ -160,14 +161,14 @@ impl Folder {
         }
     }
 
-    /// Waits until every name that was made, changed or removed is so on the medium.
+    /// Waits until every name that was made, changed or removed is on the medium.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.watch.step("sync", ".")?;
         sync(&self.path).map_err(|error| failed("syncing", &self.path, &error))
     }
 }
 
-/// An error of the operating system, for what it means to a caller.
+/// Turns an error of the operating system into what it means to a caller.
 pub(super) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::QuotaExceeded,
@@ -207,7 +208,7 @@ fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A directory is a file that can be synced, but not everywhere: elsewhere its changes are the system's affair.
+/// Syncs a directory, which not every system can do. Elsewhere its changes are left to the system.
 #[cfg(unix)]
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -1,4 +1,4 @@
-//! The journal of a commit: what is still to be done, as text.
+//! The journal of a commit: the changes that are still to be made, as text.
 //!
 //! ```text
 //! thermocline commit 1
@@ -7,24 +7,24 @@
 //! end <number of the lines between>
 //! ```
 //!
-//! It gets its name only once it is on the medium. So it is whole whenever a medium does what it says; that the last line
-//! counts the others is for the ones that do not.
+//! The journal gets its name only once it is on the medium. So it is whole if the medium does what it says; the count
+//! in the last line is for media that do not.
 
 use super::names::{is_name, to_name};
 use crate::store::{Batch, StoreError};
 
 const FIRST: &str = "thermocline commit 1";
 
-/// What a commit changes, by the names of files.
+/// One change of a commit, by the name of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change<'a> {
-    /// The staged file takes the place of the one of this name.
+    /// The staged file replaces the file of this name.
     Put(&'a str),
-    /// The file of this name goes.
+    /// The file of this name is removed.
     Delete(&'a str),
 }
 
-/// A whole journal. Kept as the text it is, so that reading through one takes no memory but its own.
+/// A whole journal. It is kept as text, so that reading its changes needs no more memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Journal {
     text: String,
@@ -56,11 +56,11 @@ impl Journal {
     /// Reads a journal; none when it is not whole.
     ///
     /// # Errors
-    /// In words, when it says something that is not understood. It may come from a later version, or be a file of somebody else's, so it
-    /// must be neither followed nor removed.
+    /// A description, when it says something that is not understood. The file may come from a later version, or not
+    /// belong to an index at all, so it must be neither followed nor removed.
     pub(super) fn parse(bytes: Vec<u8>) -> Result<Option<Self>, String> {
         let unlike = || Err(format!("it does not begin with \"{FIRST}\""));
-        // A medium may have made room for one, and nothing else.
+        // A medium may have made room for the file and written nothing into it: zeros are not an error.
         if !bytes.iter().zip(FIRST.bytes().chain([b'\n'])).all(|(&byte, first)| byte == first || byte == 0) {
             return unlike();
         }
@@ -92,7 +92,7 @@ impl Journal {
         self.lines().filter_map(change)
     }
 
-    /// What is to become of the file of this name; none when it stays as it is.
+    /// The change to the file of this name; none when the journal does not name it.
     pub(super) fn of_name(&self, name: &str) -> Option<Change<'_>> {
         self.changes().find(|change| matches!(change, Change::Put(other) | Change::Delete(other) if *other == name))
     }
@@ -104,7 +104,7 @@ impl Journal {
     }
 }
 
-/// A name is checked, because it becomes a path: a journal must not lead out of its directory.
+/// Parses a line. The name is checked because it becomes a path: a journal must not lead out of its directory.
 fn change(line: &str) -> Option<Change<'_>> {
     let (verb, name) = line.split_once(' ')?;
     match verb {

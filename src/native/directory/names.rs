@@ -1,15 +1,16 @@
 //! Keys as names of files.
 //!
-//! A key's name is the key with `_`, which no key has, in place of `/`: one name for each key, and no folders.
+//! The file of a key has the key as its name, with `_` in place of `/`. No key contains `_`, so each key has one name,
+//! and there are no folders.
 
 use crate::format::Key;
 use crate::store::{StoreError, is_key};
 
 /// The journal of a commit.
 pub(super) const JOURNAL: &str = "commit";
-/// How the names of owners begin. No key does.
+/// How the names of lock files begin. No key begins so.
 pub(in crate::native) const LOCK: &str = "lock.";
-/// How the name of a file ends that is no value yet.
+/// How the name of a staged file ends, which is no value yet.
 const STAGED: char = '~';
 
 /// The name of a key's file.
@@ -25,7 +26,7 @@ pub(super) fn to_name(character: char) -> char {
     if character == '/' { '_' } else { character }
 }
 
-/// The key of a file; none when the file is no value.
+/// The key of a file; none when the name is not that of a value.
 pub(super) fn key_of(name: &str) -> Option<String> {
     let key = name.replace('_', "/");
     (is_key(&key) && !name.contains('/')).then_some(key)
@@ -36,8 +37,8 @@ pub(super) fn is_name(name: &str) -> bool {
     key_of(name).is_some()
 }
 
-/// True for the name of an index's value, which may be removed unasked. A directory may hold files of somebody else's too, and `photo-1.jpg`
-/// could be a key.
+/// True for the name of an index's value, which may be removed without asking. The directory may hold other files too,
+/// and `photo-1.jpg` could be a key.
 pub(super) fn is_of_index(name: &str) -> bool {
     key_of(name).is_some_and(|key| Key::parse(&key).is_some())
 }

@@ -1,5 +1,5 @@
-//! What a test does to the operations of a folder: it keeps a record of them, and stops at one, as a kill would. Outside of
-//! tests there is nobody watching, and this comes to nothing.
+//! Lets a test record the operations of a folder, and stop at one of them as a kill would. Outside of tests all of this
+//! does nothing.
 
 use crate::store::StoreError;
 
@@ -16,12 +16,12 @@ mod nobody {
     pub(in super::super) struct Watch {}
 
     impl Watch {
-        /// Called before an operation, which is not made when this fails.
+        /// Called before an operation. On an error the operation is not made.
         pub(in super::super) fn step(&self, _: &str, _: &str) -> Result<(), StoreError> {
             Ok(())
         }
 
-        /// Called before bytes are written: those that are, and whether the operation goes on from there.
+        /// Called before bytes are written. Returns the bytes to write, and whether the operation goes on after that.
         pub(in super::super) fn cut<'a>(&self, _: &str, bytes: &'a [u8]) -> (&'a [u8], Result<(), StoreError>) {
             (bytes, Ok(()))
         }
@@ -33,19 +33,19 @@ mod somebody {
     use super::StoreError;
     use std::sync::{Arc, Mutex};
 
-    /// A clone is the same record.
+    /// A record of steps. A clone is the same record.
     #[derive(Clone, Debug, Default)]
     pub(in super::super) struct Watch(Arc<Mutex<Record>>);
 
     #[derive(Debug, Default)]
     struct Record {
         steps: Vec<String>,
-        /// How many more steps are made.
+        /// How many more steps may be made; none: no limit.
         left: Option<usize>,
     }
 
     impl Watch {
-        /// Makes `steps` more steps, then none.
+        /// Lets `steps` more steps be made, then none.
         pub(in super::super) fn stop_after(&self, steps: usize) {
             self.0.lock().unwrap().left = Some(steps);
         }
@@ -66,7 +66,7 @@ mod somebody {
             Ok(())
         }
 
-        /// Being stopped here leaves half of the bytes.
+        /// Stopped here, half of the bytes are written.
         pub(in super::super) fn cut<'a>(&self, name: &str, bytes: &'a [u8]) -> (&'a [u8], Result<(), StoreError>) {
             match self.step("fill", name) {
                 Ok(()) => (bytes, Ok(())),
