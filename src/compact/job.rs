@@ -95,7 +95,8 @@ impl Job {
             + if arranged { Order::units(slots - gone) } else { 0 }
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         Ok(Self {
-            // Without stale bytes there is nothing to evacuate: the open slab's spare room is not a compaction's to report.
+            // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as
+            // reclaimed.
             phase: match (gone, warm) {
                 (0, _) if arranged => Phase::Arrange,
                 (0, 0) => Phase::Done,

@@ -1,7 +1,7 @@
 //! Compaction: tombstones become free slots, free slots become free bytes, and stale records go, all in place and a
 //! few microseconds at a time. Ids and payloads never change.
 //!
-//! Before it begins, what waits to be linked is linked (`index/pending.rs`).
+//! Records that wait to be linked (`index/pending.rs`) are linked before a compaction begins.
 //!
 //! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
 //! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
@@ -15,15 +15,15 @@
 //! 8. *Release*: their slots are free, the last ones are dropped, and the arrays shrink.
 //! 9. *Warm*: slabs with stale bytes are emptied into fresh ones and freed.
 //!
-//! Which nodes leave is fixed when a job begins; what is deleted later waits for the next. Between any two steps all of
-//! this holds: every live record is found, `check()` passes, and the job may be dropped for good.
+//! Which nodes leave is fixed when a job begins; records that are deleted later wait for the next job. Between any two
+//! steps all of this holds: every live record is found, `check()` passes, and the job may be dropped for good.
 //!
 //! | file        | what                                                   |
 //! |-------------|--------------------------------------------------------|
 //! | `policy`    | when to compact: a pure function of a few numbers      |
 //! | `parts`     | the arrays that change together                        |
 //! | `job`       | the steps in order, resumable, with progress           |
-//! | `graph`     | steps 1 to 3                                           |
+//! | `graph`     | steps 1 to 3: taking leaving nodes out of the graph    |
 //! | `arrange`   | step 4: graph order                                    |
 //! | `pack`      | steps 5 to 8                                           |
 //! | `reclaimed` | what was freed, by part; the report                    |

@@ -69,7 +69,8 @@ pub(crate) enum Rewrite {
 /// Completes a compaction in the store, and returns the bytes that it freed there: those of the blocks that were
 /// dropped or rewritten, less those of the blocks that the rewritten records are in.
 ///
-/// With [`Rewrite::AnyDead`] the store has nothing left afterwards of what was deleted, compacted away and committed before.
+/// With [`Rewrite::AnyDead`] the store then has nothing left of records that were deleted, compacted away and committed
+/// before.
 ///
 /// # Errors
 /// The error of the store; [`Error::OutOfMemory`]; [`Error::Corrupt`] when a block that must be rewritten is not as it

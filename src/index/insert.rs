@@ -34,7 +34,7 @@ pub(super) fn link(
 }
 
 impl Index {
-    /// Inserts a record under the next number that was never an id in this index, and returns this number.
+    /// Inserts a record under the next number that was never an id in this index, and returns that id.
     ///
     /// Expected cost: O(ef_construction log n) distances.
     ///

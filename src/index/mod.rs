@@ -4,7 +4,7 @@
 //! |-----------|----------------------------------------------------------------------|
 //! | `config`  | the options of an index                                              |
 //! | `error`   | what can go wrong                                                    |
-//! | `payload` | what a record carries beside its vector                              |
+//! | `payload` | data that a record carries besides its vector                        |
 //! | `vector`  | which vectors may be indexed: length, finiteness, direction          |
 //! | `insert`  | insert, insert_with_id, upsert                                       |
 //! | `insert_many` | many records in one call                                         |

@@ -1,4 +1,5 @@
-//! Work that only reads the index, for many items at once: on rayon's threads with the feature `rayon`, or else on the caller's.
+//! Work that only reads the index, for many items at once: on rayon's threads with the feature `rayon`, else on the
+//! caller's thread.
 
 use super::scratch::ScratchPool;
 use crate::graph::Scratch;
@@ -46,7 +47,8 @@ pub(super) mod threads {
         WANTED.get()
     }
 
-    /// Whether there are threads to work on. Rayon panics where it cannot start its own, unless they are asked for beforehand.
+    /// Whether there are threads to work on. Rayon panics when it cannot start its own, unless they have been asked for
+    /// explicitly, as here.
     pub(super) fn are_there() -> bool {
         static STARTED: OnceLock<bool> = OnceLock::new();
         let start = || match rayon::ThreadPoolBuilder::new().build_global() {

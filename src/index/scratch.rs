@@ -1,4 +1,4 @@
-//! Search buffers, shared by searches that run at once.
+//! Buffers of searches and inserts, shared by those that run at the same time.
 
 use crate::graph::Scratch;
 use std::sync::{Mutex, PoisonError};

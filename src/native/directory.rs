@@ -37,8 +37,8 @@ const TRIES: usize = 100;
 /// A store in a directory.
 ///
 /// Open for writing, the directory has one owner at a time, in this process or another. The lock file of an owner that
-/// was killed keeps no later opening out. Open for reading only, the store changes nothing and may be beside a writer:
-/// each value that it reads was whole at some moment of the call, but values of two calls may be from different
+/// was killed does not keep later openings out. Open for reading only, the store changes nothing and may be beside a
+/// writer: each value that it reads was whole at some moment of the call, but values of two calls may be from different
 /// moments.
 #[derive(Debug)]
 pub struct DirectoryStore {

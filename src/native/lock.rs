@@ -35,7 +35,7 @@ pub(super) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A file that cannot be removed goes stale when this process ends.
+        // The error is ignored: a file that cannot be removed goes stale when this process ends.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -154,7 +154,7 @@ mod tests {
             assert!(is_stale(&format!("lock.{host}.999999999.1.0badcafe"), &host));
         }
     }
-    /// Openers gave up for a file that another one of them was removing, or had removed, and none was left.
+    /// One of several openers must get the directory, even while another opener is removing the file of an ended owner.
     #[test]
     fn what_an_ended_owner_has_left_is_in_nobodys_way() {
         let path = std::env::temp_dir().join(format!("thermocline-lock-{}", std::process::id()));

@@ -40,7 +40,7 @@ const LENGTHS: [usize; 15] =
 /// Values of [`Store::value_bytes`] are tried only up to this length.
 const LONGEST: usize = 8 << 20;
 
-/// More keys than a commit of a large index has.
+/// How many keys one check has in a commit: more than that of a large index.
 const MANY: usize = 2000;
 
 /// How many keys of a wrong list an error names.

@@ -1,4 +1,4 @@
-//! Where bytes live. A store knows keys and bytes, and nothing of an index.
+//! Where bytes live. A store knows keys and bytes, and nothing about an index.
 //!
 //! | file       | what                                                                  |
 //! |------------|-----------------------------------------------------------------------|

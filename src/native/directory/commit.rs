@@ -1,12 +1,13 @@
 //! How several files change together, or none.
 //!
 //! 1. Each new value is written beside the old one, as `<name>~`, and synced. Nothing has changed yet.
-//! 2. What is to be done is written to `commit~` and synced, and then the names of all these files.
+//! 2. The journal of all changes is written to `commit~` and synced, and then the directory, for the names of these
+//!    files.
 //! 3. `commit~` is renamed to `commit`. *This is the moment of the commit.* If the process ends from now on, the next
 //!    opening for writing goes on from here, and a reader reads as if all of it were done.
-//! 4. The staged files get their names; the files to be deleted go; the directory is synced.
-//! 5. `commit` goes, and the directory is synced once more: a journal that came back could find files that a later commit
-//!    has staged, and take them for its own.
+//! 4. The staged files get their names; the files to be deleted are removed; the directory is synced.
+//! 5. `commit` is removed, and the directory is synced once more: a journal that came back could find files that a
+//!    later commit has staged, and take them for its own.
 //!
 //! A commit of one value and nothing else needs no journal: its rename is the moment.
 

@@ -6,7 +6,7 @@
 use crate::format::Key;
 use crate::store::{StoreError, is_key};
 
-/// The journal of a commit.
+/// The name of a commit's journal.
 pub(super) const JOURNAL: &str = "commit";
 /// How the names of lock files begin. No key begins so.
 pub(in crate::native) const LOCK: &str = "lock.";

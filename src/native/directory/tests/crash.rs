@@ -38,7 +38,7 @@ fn expect_clean(place: &Place, content: &Content) {
     assert!(place.files().keys().eq(names.iter()), "{:?}", place.files().keys());
 }
 
-/// Opens for writing, as whoever comes next, and uses it.
+/// Opens the place for writing, as the next owner would, and checks that it can be used.
 fn expect_lives_on(place: &Place, mut expected: Content) {
     let store = place.open(RELAXED);
     assert_eq!(content(&store), expected);
@@ -64,7 +64,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
             let result = ready(store.commit(batch.clone()));
             let left = place.files();
 
-            // The one that failed, a reader beside it, a reader and a writer after it: all see the same.
+            // The store that failed, a reader beside it, and a reader and a writer after it must all see the same.
             let found = content(&store);
             assert!(found == map(&OLD) || found == new, "after {steps} steps: {found:?}");
             assert!(!counted || found == new, "undone after {steps} steps");
@@ -86,7 +86,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
     }
 }
 
-/// Whoever goes on from where a commit was cut off may be cut off too, again and again.
+/// A recovery may be cut off too, again and again.
 #[test]
 fn a_recovery_that_is_cut_off_is_gone_on_with() {
     for (batch, _) in batches() {
@@ -97,7 +97,7 @@ fn a_recovery_that_is_cut_off_is_gone_on_with() {
             let done = ready(store.commit(batch.clone())).is_ok();
             let found = content(&store);
             drop(store);
-            // Each of these gets one step further at least, since the one before it left less to be done.
+            // Each opening gets at least one step further, because the one before it left less to do.
             for again in 0.. {
                 let opened = place.open_until(again);
                 assert_eq!(place.content(), found, "after {steps} steps, then {again}");

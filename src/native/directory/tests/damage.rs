@@ -123,13 +123,13 @@ fn a_full_medium_is_no_room_and_no_harm() {
     let both = batch(&[("a", "new"), ("b", "new")], &[]);
     assert_eq!(ready(store.commit(both.clone())), Err(StoreError::QuotaExceeded));
     assert_eq!(place.content(), map(&[("a", "old")]));
-    // What was staged went, and with it what was in the way.
+    // The failed commit removed its staged files, and with them the link to the full device.
     ready(store.commit(both)).unwrap();
     ready(store.close()).unwrap();
     assert_eq!(place.files(), map(&[("a", "new"), ("b", "new")]));
 }
 
-/// All gave up once, which left a directory that was free to nobody.
+/// Of openers that come at once, one must get the directory: if all gave up, it would have no owner.
 #[test]
 fn of_many_who_come_together_one_owns() {
     let place = Place::with(&[("a", "old")]);

@@ -19,7 +19,7 @@ const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode
 /// What a place holds.
 type Content = BTreeMap<String, Vec<u8>>;
 
-/// A directory of its own, removed in the end.
+/// A temporary directory, removed when this is dropped.
 struct Place(PathBuf);
 
 impl Place {
@@ -29,7 +29,7 @@ impl Place {
         Self(std::env::temp_dir().join(format!("thermocline-unit-{}-{number}", std::process::id())))
     }
 
-    /// A place with this in it.
+    /// A place with this content.
     fn with(content: &[(&str, &str)]) -> Self {
         let place = Self::new();
         let store = place.open(RELAXED);
@@ -44,14 +44,14 @@ impl Place {
         DirectoryStore::open(&self.0, options).unwrap()
     }
 
-    /// Opens it so that it stops after so many steps, and does not come back.
+    /// Opens the place so that the opening is stopped after so many steps.
     fn open_until(&self, steps: usize) -> Result<DirectoryStore, StoreError> {
         let folder = Folder::new(&self.0);
         folder.watch.stop_after(steps);
         DirectoryStore::open_folder(folder, STRICT)
     }
 
-    /// What is there for whoever only reads.
+    /// What a reader finds.
     fn content(&self) -> Content {
         content(&self.open(READ_ONLY))
     }

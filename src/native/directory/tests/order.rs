@@ -1,4 +1,4 @@
-//! The order of the operations, which is what a loss of power depends on and no test can lose power to see.
+//! The order of the operations. It decides what a loss of power leaves, which no test can try.
 
 use super::{Place, RELAXED, STRICT, batch, ready};
 use crate::native::DirectoryStore;
