@@ -47,6 +47,7 @@ impl Index {
         let started = clock.now_ms();
         let (mut before, mut left) = (started, budget_ms);
         loop {
+            // With a budget of 0 the quotient is NaN, which `min` turns into 1.
             let more = self.compact_step((units * (left / share_ms).min(1.0)).max(FIRST_UNITS) as usize)?;
             let now = clock.now_ms();
             // The speed of the last step tells how many units fit into the next one: at most twice as many, and at most

@@ -214,6 +214,7 @@ impl Index {
         let block_bytes = self.block_bytes() as u64;
         let cold = &self.parts.records.cold;
         let live = |block: &StoredBlock| {
+            // An estimate: which records are dead is not known here, so each counts as the average of the block.
             let live = u64::from(block.records - block.dead);
             block.raw_bytes / u64::from(block.records.max(1)) * live
         };

@@ -167,6 +167,8 @@ impl Index {
         let (mut space, buffer, _) = scratch.split();
         let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
         self.gather(scorer, ef, k, options.filter, &mut space)?;
+        // Beside the first `k` candidates, those that could be nearer than these, by the error of their codes, are
+        // kept.
         let width = rerank::doubtful(space.pool.accepted(), k, |slot| scorer.error(slot));
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(width));

@@ -212,6 +212,7 @@ impl Index {
                     return Ok(false);
                 };
                 self.pending.proof = Proof::Refuted(what);
+                // Returns the error of the refuted proof.
                 self.prove_step(0)
             }
             more => {
