@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["types"],
     &["metric", "format", "store", "order", "pages", "segments", "slot_set", "wipe"],
     &["quantize", "arena", "ids", "tombstone", "expiry"],
-    &["graph", "filter"],
+    &["graph"],
     &["compact", "rerank"],
     &["index"],
     &["driver"],
