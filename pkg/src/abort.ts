@@ -1,7 +1,7 @@
-// Giving up what may never end.
+// Ends the wait for work that may never end.
 import { checkAborted } from "./guard.js";
 
-/** What the work comes to, or ABORTED so many milliseconds after the signal has fired, whether or not the work has ended by then. */
+/** Settles as `work` does, or with ABORTED `afterMs` milliseconds after the signal has fired, whichever is first. */
 export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>, afterMs = 0): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
@@ -18,7 +18,7 @@ export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<
       else giveUp();
     };
     signal.addEventListener("abort", fired);
-    // It may have fired since it was looked at.
+    // It may have fired since the caller checked it.
     if (signal.aborted) fired();
     work.then(resolve, reject).finally(() => {
       clearTimeout(timer);

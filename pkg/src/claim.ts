@@ -1,9 +1,9 @@
-// A caller's own Store: that it is one, and that one index at a time writes to it.
+// Checks of a caller's own Store: that it has the methods, and that only one index at a time writes to it.
 import { fail, wrong } from "./guard.js";
 import type { Mode, Store } from "./store.js";
 import { written } from "./written.js";
 
-/** INVALID_OPTION for an object that lacks a method. */
+/** Throws INVALID_OPTION when a store lacks a method. Only `append` is optional. */
 export function checkStore(store: Store): void {
   for (const method of ["read", "commit", "list", "close", "append"] as const) {
     const found: unknown = store[method];
@@ -11,7 +11,10 @@ export function checkStore(store: Store): void {
   }
 }
 
-/** Takes a caller's store, and returns what closes it. LOCKED while another index writes to it. */
+/**
+ * Locks a caller's store for one writer, and returns a function that closes it. LOCKED while another index writes to
+ * it.
+ */
 export function claim(store: Store, mode: Mode): () => Promise<void> {
   if (mode === "readonly") return async () => store.close();
   if (written.has(store)) fail("LOCKED", "this store is open for writing already");

@@ -1,18 +1,23 @@
-// What the compactions of an open index came to, for metrics.ts.
+// Totals of the compactions of an open index, for metrics.ts.
 import type { CompactionReport } from "./types.js";
 
 export class Compactions {
-  /** How many took up to so many seconds, and more than the bound before; the rest are in `count` only. */
+  /**
+   * A histogram of durations: for each bound in seconds, the number of compactions that took up to the bound and longer
+   * than the one before. Those above the last bound are only in `count`.
+   */
   readonly durations: [seconds: number, count: number][] = [0.001, 0.01, 0.1, 1, 10, 100].map((seconds) => [seconds, 0]);
   count = 0;
   last: CompactionReport | undefined;
+  /** Sum of all durations. */
   seconds = 0;
   readonly reclaimedBytes = { graph: 0, codes: 0, warm: 0, cold: 0 };
-  /** Those that ended with an error. */
+  /** Number of compactions that ended with an error. */
   failures = 0;
   /** When the last one ended, in milliseconds since 1970. */
   lastMs: number | undefined;
 
+  /** Counts a compaction that has ended. */
   ended(report: CompactionReport): void {
     this.last = report;
     const { durationMs, reclaimedBytes } = report;
@@ -25,7 +30,7 @@ export class Compactions {
     this.lastMs = Date.now();
   }
 
-  /** One that has ended has freed so many bytes in the store as well. */
+  /** Adds bytes that a compaction has freed in the store, also to its report. */
   freed({ reclaimedBytes }: CompactionReport, bytes: number): void {
     reclaimedBytes.cold += bytes;
     reclaimedBytes.total += bytes;

@@ -1,16 +1,16 @@
-// deleteMany, in slices. All ids are checked before the first record goes, so that a bad one changes nothing.
+// deleteMany, in slices. All ids are checked before the first record is deleted, so that a wrong one changes nothing.
 import { checkIdLength, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
-import { FEW, Slice, SLICE_MS } from "./turn.js";
+import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { Id } from "./types.js";
 
-/** Deletes the records that have these ids, and waits until that is stored; how many there were. */
+/** Deletes the records that have these ids, and waits until that is stored. Returns how many there were. */
 export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids: Iterable<Id>): Promise<number> {
   handle.checkOpen();
   if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
   const all = [...ids];
-  const slice = new Slice(SLICE_MS);
+  const slice = new Slice(BULK_SLICE_MS);
   let deleted = 0;
   const isOver = (): boolean => all.length > FEW && slice.over;
   for (const id of all) {

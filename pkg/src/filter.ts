@@ -10,7 +10,7 @@ import type { Handle } from "./handle.js";
 import { decodePayloads } from "./payload.js";
 import type { RawIndex } from "./raw.js";
 import type { Reading } from "./search-many.js";
-import { Slice, SLICE_MS } from "./turn.js";
+import { BULK_SLICE_MS, Slice } from "./turn.js";
 import type { Hit, Id } from "./types.js";
 
 /** No more are looked at together: each may be in a block of its own, and more would fill the memory that those are read into. */
@@ -44,7 +44,7 @@ export async function filtered(
   checkAborted(signal);
   if (text === "{}") return find(() => true);
   const answers = answersOf(handle, text, plain);
-  const slice = new Slice(SLICE_MS);
+  const slice = new Slice(BULK_SLICE_MS);
   // How many this search has asked about, and how many of them match, each with one to begin with.
   let asked = 1;
   let passed = 1;

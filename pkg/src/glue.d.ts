@@ -1,10 +1,18 @@
-// What the build makes of wasm-bindgen's output (see build/glue.mjs): each call is one fresh WebAssembly instance, of an index
-// that can be stored if there is a second module.
+// What build/glue.mjs makes of wasm-bindgen's output.
+
 declare module "thermocline-glue" {
-  export default function instantiate(module: WebAssembly.Module, storeModule?: WebAssembly.Module): Promise<import("./raw.js").RawInstance>;
+  /** Makes a fresh WebAssembly instance; with the second module, of an index that can be stored. */
+  export default function instantiate(
+    module: WebAssembly.Module, storeModule?: WebAssembly.Module,
+  ): Promise<import("./raw.js").RawInstance>;
 }
 
-// The same of the module whose memory is shared, in a memory that the second argument makes, of at least and at most so many pages.
 declare module "thermocline-shared-glue" {
-  export default function instantiate(module: WebAssembly.Module, memoryOf: (initial: number, most: number) => WebAssembly.Memory): Promise<import("./threads/raw.js").RawInstance>;
+  /**
+   * Makes a fresh instance of the module whose memory is shared. `memoryOf` makes its memory, of `initial` to `most`
+   * pages.
+   */
+  export default function instantiate(
+    module: WebAssembly.Module, memoryOf: (initial: number, most: number) => WebAssembly.Memory,
+  ): Promise<import("./threads/raw.js").RawInstance>;
 }

@@ -1,12 +1,12 @@
-// Checks of what callers pass in: each either returns a usable value or throws a ThermoclineError that says what came.
+// Checks of arguments: each returns a usable value, or throws a ThermoclineError that says what was passed.
 import { ThermoclineError, type ErrorCode } from "./errors.js";
 
-/** Throws; as an expression, so that a check fits on one line. */
+/** Throws a ThermoclineError. It is an expression, so that a check fits on one line. */
 export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new ThermoclineError(code, message, cause === undefined ? undefined : { cause });
 }
 
-/** A short text for "got …": never long, whatever the value. */
+/** A short text of any value, for "got …" in a message. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? value.slice(0, 40) + "…" : value);
   if (typeof value === "function") return "a function";
@@ -14,65 +14,79 @@ export function shown(value: unknown): string {
   return value === undefined ? "undefined" : `${String(value)} (${value === null ? "null" : typeof value})`;
 }
 
-/** Which typed array this is, also one from another realm (a frame, a test runner's sandbox); undefined for anything else. */
+/**
+ * The name of the class of a typed array; undefined for any other value. Unlike `instanceof` it knows arrays of other
+ * realms too (a frame, a test runner's sandbox).
+ */
 export function typedArrayName(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
 }
 
-/** An options object; `undefined` counts as one without members. */
+/** Checks an options object. `undefined` counts as an object without members. */
 export function optionsOf<T extends object>(value: T | undefined): Partial<T> {
   if (value === undefined) return {};
   if (typeof value !== "object" || value === null) wrong("options", "an object", value);
   return value;
 }
 
-/** INVALID_OPTION: `name` is not what it should be. */
+/** Throws INVALID_OPTION, saying what was expected of `name` and what was passed. */
 export function wrong(name: string, expected: string, got: unknown): never {
   fail("INVALID_OPTION", `${name}: expected ${expected}, got ${shown(got)}`);
 }
 
-/** A function or undefined. */
+/** Checks that an option is a function or undefined. */
 export function functionOf<F>(name: string, value: F | undefined): F | undefined {
   if (value !== undefined && typeof value !== "function") wrong(name, "a function", value);
   return value;
 }
 
-/** A number or undefined; the core knows its range. */
+/** Checks that an option is a number or undefined. The core checks its range. */
 export function numberOf(name: string, value: number | undefined): number | undefined {
   if (value !== undefined && typeof value !== "number") wrong(name, "a whole number", value);
   return value;
 }
 
-/** true, false or undefined. */
+/** Checks that an option is true, false or undefined. */
 export function booleanOf(name: string, value: boolean | undefined): boolean | undefined {
   if (value !== undefined && typeof value !== "boolean") wrong(name, "true or false", value);
   return value;
 }
 
-/** A finite number of milliseconds above 0, or undefined. */
+/** Checks that an option is a finite number of milliseconds above 0, or undefined. */
 export function msOf(name: string, value: number | undefined): number | undefined {
-  if (value !== undefined && !(typeof value === "number" && value > 0 && value < Infinity)) wrong(name, "milliseconds above 0", value);
+  if (value !== undefined && !(typeof value === "number" && value > 0 && value < Infinity)) {
+    wrong(name, "milliseconds above 0", value);
+  }
   return value;
 }
 
-/** An AbortSignal (or what behaves like one) that has not aborted yet, or undefined. */
+/**
+ * Checks that an option is an AbortSignal, or an object that behaves like one, or undefined. ABORTED when it has fired.
+ */
 export function signalOf(value: AbortSignal | undefined): AbortSignal | undefined {
   if (value !== undefined) {
-    if (typeof value?.aborted !== "boolean" || typeof value.addEventListener !== "function") wrong("signal", "an AbortSignal", value);
+    if (typeof value?.aborted !== "boolean" || typeof value.addEventListener !== "function") {
+      wrong("signal", "an AbortSignal", value);
+    }
     checkAborted(value);
   }
   return value;
 }
 
-/** ABORTED once the signal has fired; its reason is the error's cause. */
+/** Throws ABORTED once the signal has fired. The cause of the error is the signal's reason. */
 export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) fail("ABORTED", "the call was aborted by its signal", signal.reason);
 }
 
-/** The longest string id in bytes of UTF-8, of which a string has at least one for each of its units. */
+/** The longest string id, in bytes of UTF-8. */
 const MAX_ID_BYTES = 4096;
 
-/** INVALID_ID for a string that is too long whatever is in it: it need not be copied into the core to be refused. */
+/**
+ * Throws INVALID_ID for a string with more units than an id may have bytes: UTF-8 has at least one byte for each unit,
+ * so it is refused without copying it into the core.
+ */
 export function checkIdLength(id: unknown): void {
-  if (typeof id === "string" && id.length > MAX_ID_BYTES) fail("INVALID_ID", `id: expected at most ${MAX_ID_BYTES} bytes, got ${id.length} characters`);
+  if (typeof id === "string" && id.length > MAX_ID_BYTES) {
+    fail("INVALID_ID", `id: expected at most ${MAX_ID_BYTES} bytes, got ${id.length} characters`);
+  }
 }

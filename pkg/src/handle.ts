@@ -1,23 +1,29 @@
-// The core's index with its life: open, closed, or failed. Every call into the core passes here.
+// The core's index and its state: open, closed, or failed. Every call into the core goes through a handle.
 //
-// Closed is closed to callers: a stored index is still at work for its keeper then (keeper.ts), until it is freed.
+// "Closed" means closed to callers. The keeper of a stored index (keeper.ts) still works with a closed index, until it
+// frees it.
 import { ThermoclineError } from "./errors.js";
 import type { Answers } from "./filter.js";
 import { fail } from "./guard.js";
 import type { RawIndex } from "./raw.js";
-import type { Id } from "./types.js";
+import type { Answers as ManyAnswers } from "./search-many.js";
+import type { Id, SearchManyOptions } from "./types.js";
 import { checkLength } from "./vector.js";
 
-/** Carries what a caller's own callback threw through the core, unchanged. */
+/** Carries an error of a caller's own callback through the core, unchanged. */
 export class CallerFault {
   constructor(readonly error: unknown) {}
 }
 
-/** What the core throws, or a store: anything. */
+/** Something that the core or a store has thrown. It may be any value. */
 type Thrown = Partial<ThermoclineError>;
 
-/** A store's own error of this class, which says more than the core's account of it. A caller's store may throw anything, a revoked proxy too. */
-function toldBy(cause: unknown): Thrown | undefined {
+/**
+ * The ThermoclineError of a store that caused an error of the core, if there is one: it says more than the core's
+ * error.
+ */
+function storeErrorIn(cause: unknown): Thrown | undefined {
+  // A caller's store may throw anything, even a revoked proxy, on which each access throws.
   try {
     const thrown = cause as Thrown | undefined;
     return thrown?.name === "ThermoclineError" && thrown.code ? thrown : undefined;
@@ -26,16 +32,20 @@ function toldBy(cause: unknown): Thrown | undefined {
   }
 }
 
-/** The error of the core as a caller should see it; undefined when it has no code, which is a trap or a fault inside the core. */
+/**
+ * An error of the core as a caller sees it. Undefined for an error without a code: a trap or a fault inside the core.
+ */
 export function codedError(error: unknown): ThermoclineError | undefined {
-  const told = toldBy((error as Thrown).cause) ?? (error as Thrown);
+  const told = storeErrorIn((error as Thrown).cause) ?? (error as Thrown);
   if (told instanceof ThermoclineError) return told;
   const { code, message, cause } = told;
-  return typeof code === "string" ? new ThermoclineError(code, String(message), cause === undefined ? cause : { cause }) : undefined;
+  if (typeof code !== "string") return undefined;
+  return new ThermoclineError(code, String(message), cause === undefined ? cause : { cause });
 }
 
-/** What the core throws when a call needs records that are in the store only: the blocks that must be read for it. */
+/** Thrown by the core when a call needs records that are only in the store. */
 export interface Cold {
+  /** The blocks that must be read for the call. */
   readonly blocks: Uint32Array;
 }
 
@@ -43,9 +53,10 @@ export function isCold(error: unknown): error is Cold {
   return (error as Cold | undefined)?.blocks instanceof Uint32Array;
 }
 
-/** What a fault inside the core is to a caller. */
+/** The error that callers get after a trap or a fault inside the core. */
 export function trapped(error: unknown): ThermoclineError {
-  const message = `the index failed inside WebAssembly and cannot be used any more (${(error as Error)?.message ?? error}); close it and make another`;
+  const reason = (error as Error)?.message ?? error;
+  const message = `the index failed inside WebAssembly and cannot be used any more (${reason}); close it and make another`;
   return new ThermoclineError("CORRUPT", message, { cause: error });
 }
 
@@ -57,19 +68,19 @@ export class Handle {
   #closed = false;
   #failure: unknown;
   #inFilter = false;
-  /** What waits, in its order, until the index has moved into another instance. */
+  /** While the index moves into another instance: what runs after the move, in order. Undefined otherwise. */
   #waiting: (() => void)[] | undefined;
-  /** Why no change is taken any more, since a commit has failed. */
+  /** The error of the commit that has failed. Since then the index takes no changes. */
   refusal: ThermoclineError | undefined;
-  /** False as long as no record can have a payload: a search then need not ask for any. */
+  /** False while no record can have a payload, so that a search need not ask for payloads. */
   mayHavePayloads = true;
-  /** No record expires before. */
+  /** No record expires before this time, in milliseconds since 1970. */
   #nextExpiry = -Infinity;
-  /** Told when records may have expired. */
+  /** Called when records may have expired. */
   onExpired = (): void => {};
-  /** What filter objects have said of records: see filter.ts. */
+  /** What filter objects have answered for records, by the JSON of the filter; see filter.ts. */
   readonly said = new Map<string, Answers>();
-  /** Told when the index closes, so that a call that waits for its caller's data need not wait on. */
+  /** Called when the index closes, so that a call that waits for its caller's data can end. */
   readonly onClose = new Set<() => void>();
 
   constructor(raw: RawIndex, memory: WebAssembly.Memory) {
@@ -77,29 +88,45 @@ export class Handle {
     this.#memory = memory;
   }
 
-  /** What the core's index lies in. */
+  /** The memory of the WebAssembly instance that the index is in. Undefined once the index is freed. */
   get memory(): WebAssembly.Memory | undefined {
     return this.#memory;
   }
 
-  /** The memory as the core's `f64`. Good until the next call, which may make the memory larger. */
+  /** The memory as 64-bit floats. Valid until the next call into the core, which may make the memory larger. */
   get doubles(): Float64Array {
     return this.#doubles.length ? this.#doubles : (this.#doubles = new Float64Array(this.#memory!.buffer));
   }
 
-  /** The same as its `f32`. */
+  /** The memory as 32-bit floats. Valid until the next call into the core, which may make the memory larger. */
   get floats(): Float32Array {
     return this.#floats.length ? this.#floats : (this.#floats = new Float32Array(this.#memory!.buffer));
   }
 
-  /** Searches, within a call into the core; where in `doubles` the number of hits is, and behind it for each its slot, its id and its distance. */
+  /**
+   * Searches, from within a call into the core. Returns the position in `doubles` of the number of hits. Behind it are
+   * the slot, the id and the distance of each hit.
+   */
   search(raw: RawIndex, query: Float32Array, dimensions: number, ...options: Parameters<RawIndex["search"]>): number {
-    // Making room may make the memory larger, so it is looked at afterwards.
+    // `queryAt` may make the memory larger, so the memory is viewed after it.
     const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
-    // Since it was looked at its caller may have given its buffer away, or made it longer.
+    // The caller may have transferred or resized the buffer since the query was checked.
     checkLength(query, dimensions);
     this.floats.set(query, at);
     return raw.search(...options) / Float64Array.BYTES_PER_ELEMENT;
+  }
+
+  /**
+   * Answers the queries from number `from` on, one or more, within a call into the core, and adds their hits to
+   * `answers`. Returns the number of queries that it has answered.
+   */
+  searchSome(
+    raw: RawIndex, queries: readonly Float32Array[], from: number, dimensions: number,
+    { k, ef, rerank }: SearchManyOptions, answers: ManyAnswers,
+  ): number {
+    const at = this.search(raw, queries[from]!, dimensions, k, ef, rerank, undefined);
+    answers.add(raw, this.doubles, at);
+    return 1;
   }
 
   get memoryBytes(): number {
@@ -110,17 +137,17 @@ export class Handle {
     return this.#closed;
   }
 
-  /** After a trap. */
+  /** True after a trap or a fault inside the core. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;
   }
 
-  /** Neither closed nor failed. */
+  /** True when the index is neither closed nor failed. */
   get isOpen(): boolean {
     return !this.#closed && !this.hasFailed;
   }
 
-  /** Calls into the core, which by then has lost what has expired. CLOSED after close; after a trap, nothing is let in any more. */
+  /** Calls into the core, after expired records have been deleted. CLOSED after `close`, CORRUPT after a trap. */
   call<T>(use: (raw: RawIndex) => T): T {
     const raw = this.checkOpen();
     try {
@@ -132,16 +159,19 @@ export class Handle {
   }
 
   /**
-   * As `call`, for what changes records: refused once a commit has failed, when memory and log would part further. Not to be
-   * called while the index is moving, when a change would stay behind.
+   * Calls into the core to change records. Throws once a commit has failed: more changes would only make memory and log
+   * differ further. Do not call it while the index is moving: the change would not move with it.
    */
   change<T>(use: (raw: RawIndex) => T): T {
     this.checkOpen();
-    this.checkTaken();
+    this.checkWritable();
     return this.call(use);
   }
 
-  /** As `change`, which while the index is moving is made after that, in the order of the calls. */
+  /**
+   * Calls into the core to change records: at once, or after the move while the index is moving, in the order of the
+   * calls.
+   */
   changeLater<T>(use: (raw: RawIndex) => T): T | Promise<T> {
     if (!this.#waiting) return this.change(use);
     this.checkOpen();
@@ -156,12 +186,15 @@ export class Handle {
     });
   }
 
-  /** To be called after a record has gone in that expires at that moment. */
+  /** To be called after inserting a record that expires at `moment`, in milliseconds since 1970. */
   expiresAt(moment: number): void {
     this.#nextExpiry = Math.min(this.#nextExpiry, moment);
   }
 
-  /** To be called where a record gets this id, which may have been another's before; without an id, where that holds for any. */
+  /**
+   * Forgets what filters have answered for this id, or for all ids. To be called before a record gets an id that
+   * another record may have had.
+   */
   forget(id?: Id): void {
     for (const { of } of this.said.values()) {
       if (id === undefined) of.clear();
@@ -176,28 +209,32 @@ export class Handle {
     this.onExpired();
   }
 
-  /** The index is on its way into another instance. */
+  /** True while the index is moving into another instance. */
   get isMoving(): boolean {
     return this.#waiting !== undefined;
   }
 
-  /** Resolves when it has moved, or has not. It may be moving again when that is seen. */
-  still(): Promise<void> {
+  /** Resolves when the move has ended, whether it succeeded or not. By then another move may have begun. */
+  moveEnded(): Promise<void> {
     return new Promise((resolve) => (this.#waiting ? void this.#waiting.push(resolve) : resolve()));
   }
 
-  /** From here to `settle`, changes wait. */
-  hold(): void {
+  /** Makes changes wait, from here to `resume`. */
+  pause(): void {
     this.#waiting ??= [];
   }
 
-  settle(): void {
+  /** Makes the changes that wait, in the order of their calls. */
+  resume(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     for (const go of waiting) go();
   }
 
-  /** Goes on with another of the core's indexes, which has the same in it; the one before, and by how much its memory was larger. */
+  /**
+   * Goes on with another of the core's indexes, which has the same content. Returns the old one, and the number of
+   * bytes by which its memory was larger.
+   */
   replace(raw: RawIndex, memory: WebAssembly.Memory): { old: RawIndex; returnedBytes: number } {
     const old = this.checkOpen();
     const returnedBytes = Math.max(0, this.memoryBytes - memory.buffer.byteLength);
@@ -209,15 +246,16 @@ export class Handle {
     return { old, returnedBytes };
   }
 
-  /** Throws when no change is taken any more. */
-  checkTaken(): void {
+  /** Throws when the index takes no changes, because a commit has failed. */
+  checkWritable(): void {
     if (!this.refusal) return;
     const { code, message, cause } = this.refusal;
-    throw new ThermoclineError(code, `the index takes no changes until it is opened again, since storing one has failed: ${message}`, { cause });
+    const told = `the index takes no changes until it is opened again, since storing one has failed: ${message}`;
+    throw new ThermoclineError(code, told, { cause });
   }
 
-  /** Calls into the core for the keeper of a stored index, also when it is closed to others. */
-  async keep<T>(use: (raw: RawIndex) => T | Promise<T>): Promise<T> {
+  /** Calls into the core for the keeper of a stored index, also when the index is closed to callers. */
+  async callInternally<T>(use: (raw: RawIndex) => T | Promise<T>): Promise<T> {
     if (this.hasFailed) throw trapped(this.#failure);
     if (!this.#raw) fail("CLOSED", "the index is closed");
     try {
@@ -227,14 +265,17 @@ export class Handle {
     }
   }
 
-  /** The core's index, or why there is none. */
+  /** Returns the core's index. Throws when it is closed or failed. */
   checkOpen(): RawIndex {
     const raw = this.checkClosable();
     if (this.hasFailed) throw trapped(this.#failure);
     return raw;
   }
 
-  /** As `checkOpen`, for closing: a failed index can still be closed. */
+  /**
+   * Returns the core's index. Throws when it is closed. Unlike `checkOpen` it accepts a failed index, which can still
+   * be closed.
+   */
   checkClosable(): RawIndex {
     if (this.#closed) fail("CLOSED", "the index is closed");
     if (this.#inFilter) fail("INVALID_FILTER", "a filter must not use the index that it filters");
@@ -242,8 +283,9 @@ export class Handle {
   }
 
   /**
-   * A caller's predicate as the core may call it: only booleans come back, and what it throws reaches its caller unchanged.
-   * The core finishes its walk before it hands that on, so from then on nothing passes and the predicate is left alone.
+   * Wraps a caller's predicate for the core. The wrapper returns only booleans, and an error of the predicate reaches
+   * the caller unchanged. The core finishes its walk before it passes the error on: until then nothing matches, and the
+   * predicate is not called again.
    */
   guardFilter<A>(filter: (argument: A) => unknown): (argument: A) => boolean {
     let failed = false;
@@ -266,17 +308,17 @@ export class Handle {
   /** Closes the index to callers. */
   close(): void {
     this.#closed = true;
-    for (const told of this.onClose) told();
+    for (const listener of this.onClose) listener();
     this.onClose.clear();
-    this.settle();
+    this.resume();
   }
 
-  /** Ends a closed index; the instance and its memory are the garbage collector's from here on. */
+  /** Ends a closed index. From here on the garbage collector may take the instance and its memory. */
   free(): void {
     const raw = this.#raw;
     this.#raw = this.#memory = undefined;
     this.#forgetViews();
-    // After a trap its destructor might trap again.
+    // After a trap the destructor might trap again.
     if (!this.hasFailed) raw?.free();
   }
 
@@ -286,8 +328,8 @@ export class Handle {
   }
 
   /**
-   * What a caller should see. After an error without a code the core's memory may be half changed: the index is given up
-   * rather than left to answer wrongly.
+   * Turns an error of the core into the one that the caller gets. An error without a code may have left the core's
+   * memory half changed, so the index counts as failed from then on rather than give wrong answers.
    */
   #explain(error: unknown): unknown {
     if (error instanceof CallerFault) return error.error;

@@ -1,15 +1,20 @@
-// insertMany, in slices. Rows that are all there are checked in full before the first goes in, so that bad input changes
-// nothing; rows that stream in are checked one by one, and those before a bad one stay.
+// insertMany, in slices. Rows that are all given are all checked before the first goes in, so that a wrong one changes
+// nothing. Rows of an async iterable are checked one by one as they come, and those before a wrong one stay.
+//
+// In "thermocline/threads", threads/insert-many.ts takes the place of this file for the other files of src
+// (build/threads.mjs). So those import no other value from here than `insertMany`.
 import { ThermoclineError } from "./errors.js";
-import { booleanOf, checkAborted, checkIdLength, fail, functionOf, msOf, optionsOf, shown, signalOf, typedArrayName, wrong } from "./guard.js";
+import {
+  booleanOf, checkAborted, checkIdLength, fail, functionOf, msOf, optionsOf, shown, signalOf, typedArrayName, wrong,
+} from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
 import { encodePayload, type Encoded } from "./payload.js";
-import { FEW, Slice, SLICE_MS } from "./turn.js";
+import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
 
-/** A row that the core can take; its values may still be refused there. */
+/** A row that has been read and encoded for the core, which may still refuse its values. */
 export interface Ready {
   readonly id: Id | undefined;
   readonly vector: Float32Array;
@@ -17,7 +22,7 @@ export interface Ready {
   readonly ttlMs: number | undefined;
 }
 
-/** Rows that are all there. */
+/** Rows that are all given. */
 export interface Batch {
   readonly length: number;
   row(i: number): unknown;
@@ -25,26 +30,91 @@ export interface Batch {
 
 export type Rows = Iterable<Row> | AsyncIterable<Row> | FlatRows;
 
-/** Inserts `rows` into an index of `dimensions`, and waits until they are stored; the ids come back in the order of the rows. */
-export async function insertMany(handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions): Promise<Id[]> {
-  handle.checkOpen();
-  const given = optionsOf(options);
-  const upsert = booleanOf("upsert", given.upsert) ?? false;
-  const onProgress = functionOf("onProgress", given.onProgress);
-  const signal = signalOf(given.signal);
-  const ids: Id[] = [];
-  const slice = new Slice(SLICE_MS);
-  /** Gives up the thread if the slice is over. */
-  const turn = (done: number, total: number): Promise<void> | undefined => {
-    if (!slice.over) return undefined;
-    if (done) onProgress?.({ done, total, phase: "insert" });
-    return slice.next().then(() => {
-      handle.checkOpen();
-      checkAborted(signal);
-    });
-  };
+/** Inserts `rows`, and waits until they are stored. Returns the ids in the order of the rows. */
+export function insertMany(
+  handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions,
+): Promise<Id[]> {
+  return isAsync(rows)
+    ? insertStream(handle, keeper, dimensions, rows, options)
+    : insertBatch(handle, keeper, dimensions, rows, options);
+}
 
-  const put = ({ id, vector, payload: { kind, bytes }, ttlMs }: Ready): void => naming(ids.length, () => {
+/** True for rows that come one at a time. */
+export function isAsync(rows: Rows | undefined): rows is AsyncIterable<Row> {
+  return typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function";
+}
+
+async function insertStream(
+  handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: AsyncIterable<Row>, options?: InsertManyOptions,
+): Promise<Id[]> {
+  handle.checkOpen();
+  const checked = checkedOptions(options);
+  const { onProgress, signal } = checked;
+  const ids: Id[] = [];
+  const slice = new Slice(BULK_SLICE_MS);
+  const put = putterOf(handle, ids, checked);
+  const turn = turnsOf(handle, ids, checked, slice);
+  /** The commit of the slice before. */
+  let previous: Promise<void> | undefined;
+  for await (const row of untilStopped(rows, handle, signal)) {
+    while (handle.isMoving) await handle.moveEnded();
+    put(naming(ids.length, () => ready(row, dimensions)));
+    if (!slice.over) continue;
+    // One slice goes in while the slice before it is committed.
+    await previous;
+    previous = keeper?.committed();
+    previous?.catch(() => {});
+    await turn(ids.length);
+  }
+  await previous;
+  await keeper?.committed();
+  onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
+  return ids;
+}
+
+async function insertBatch(
+  handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Iterable<Row> | FlatRows, options?: InsertManyOptions,
+): Promise<Id[]> {
+  handle.checkOpen();
+  const checked = checkedOptions(options);
+  const { onProgress, signal } = checked;
+  const ids: Id[] = [];
+  const put = putterOf(handle, ids, checked);
+  const turn = turnsOf(handle, ids, checked);
+  const batch = batchOf(rows, dimensions);
+  const { length } = batch;
+  const read = readerOf(batch, dimensions);
+  const turnUnlessFew = (): Promise<void> | undefined => (length > FEW ? turn(length) : undefined);
+  const check = checker(handle, checked.upsert);
+  for (let i = 0; i < length; i++) {
+    check(i, read(i));
+    const pause = turnUnlessFew();
+    if (pause) await pause;
+  }
+  handle.call((raw) => raw.reserve(length));
+  if (keeper) await keeper.insert({ ids, length, read, put, turn: () => turn(length), signal });
+  while (ids.length < length) {
+    put(read(ids.length));
+    const pause = turnUnlessFew();
+    if (pause) await pause;
+  }
+  onProgress?.({ done: length, total: length, phase: "insert" });
+  return ids;
+}
+
+/** Reads the options. INVALID_OPTION when one has the wrong type. */
+export function checkedOptions(options: InsertManyOptions | undefined) {
+  const given = optionsOf(options);
+  return {
+    upsert: booleanOf("upsert", given.upsert) ?? false,
+    onProgress: functionOf("onProgress", given.onProgress),
+    signal: signalOf(given.signal),
+  };
+}
+
+/** Returns a function that inserts the next row and adds its id to `ids`. */
+function putterOf(handle: Handle, ids: Id[], { upsert }: InsertManyOptions) {
+  return ({ id, vector, payload: { kind, bytes }, ttlMs }: Ready): void => naming(ids.length, () => {
     if (kind) handle.mayHavePayloads = true;
     const expires = ttlMs && Date.now() + ttlMs;
     const inserted = handle.change((raw) => {
@@ -57,48 +127,28 @@ export async function insertMany(handle: Handle, keeper: Keeper | undefined, dim
     if (expires) handle.expiresAt(expires);
     ids.push(inserted);
   });
-
-  if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function") {
-    /** The commit of the slice before. */
-    let behind: Promise<void> | undefined;
-    for await (const row of untilStopped(rows as AsyncIterable<Row>, handle, signal)) {
-      while (handle.isMoving) await handle.still();
-      put(naming(ids.length, () => ready(row, dimensions)));
-      if (!slice.over) continue;
-      // A slice goes in while the one before is committed.
-      await behind;
-      behind = keeper?.committed();
-      behind?.catch(() => {});
-      await turn(ids.length, ids.length);
-    }
-    await behind;
-    await keeper?.committed();
-  } else {
-    const batch = batchOf(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
-    const { length } = batch;
-    const read = (i: number): Ready => naming(i, () => ready(batch.row(i), dimensions));
-    const check = checker(handle, upsert);
-    const pause = (): Promise<void> | undefined => (length > FEW ? turn(ids.length, length) : undefined);
-    for (let i = 0; i < length; i++) {
-      const row = read(i);
-      naming(i, () => check(row));
-      const paused = pause();
-      if (paused) await paused;
-    }
-    handle.call((raw) => raw.reserve(length));
-    if (keeper) await keeper.insert({ ids, length, read, put, turn: () => turn(ids.length, length), signal });
-    while (ids.length < length) {
-      put(read(ids.length));
-      const paused = pause();
-      if (paused) await paused;
-    }
-  }
-  onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
-  return ids;
 }
 
-/** Rows one at a time; ends the wait for the caller's next one when the call is aborted or the index closed. */
-async function* untilStopped(rows: AsyncIterable<Row>, handle: Handle, signal: AbortSignal | undefined): AsyncGenerator<unknown> {
+/** Returns a function that gives up the thread if the slice is over. It returns undefined when there is nothing to wait for. */
+export function turnsOf(
+  handle: Handle, ids: readonly Id[], { onProgress, signal }: InsertManyOptions, slice = new Slice(BULK_SLICE_MS),
+) {
+  return (total: number): Promise<void> | undefined => {
+    if (!slice.over) return undefined;
+    if (ids.length) onProgress?.({ done: ids.length, total, phase: "insert" });
+    return slice.next().then(() => {
+      handle.checkOpen();
+      checkAborted(signal);
+    });
+  };
+}
+
+/**
+ * Yields the rows one at a time. Stops waiting for the caller's next row when the call is aborted or the index closed.
+ */
+async function* untilStopped(
+  rows: AsyncIterable<Row>, handle: Handle, signal: AbortSignal | undefined,
+): AsyncGenerator<unknown> {
   const source = rows[Symbol.asyncIterator]();
   let stop: () => void = () => {};
   const stopped = (): void => stop();
@@ -111,7 +161,7 @@ async function* untilStopped(rows: AsyncIterable<Row>, handle: Handle, signal: A
   let done = false;
   try {
     for (;;) {
-      // Before the wait too: what stops the call while a row goes in would wake nobody.
+      // Also before the wait: `stop` does nothing yet when the call is stopped while a row goes in.
       checkGoing();
       const next = await new Promise<IteratorResult<Row>>((resolve, reject) => {
         stop = () => resolve({ done: true, value: undefined });
@@ -125,11 +175,15 @@ async function* untilStopped(rows: AsyncIterable<Row>, handle: Handle, signal: A
   } finally {
     handle.onClose.delete(stopped);
     signal?.removeEventListener("abort", stopped);
-    // Not awaited: a source that never answers must not hold up the error.
+    // Not awaited: a source that never answers must not delay the error.
     if (!done) void Promise.resolve(source.return?.()).catch(() => {});
   }
 }
 
+/**
+ * The rows as a batch. INVALID_OPTION or DIMENSION_MISMATCH when they are neither an iterable nor flat rows that fit
+ * together.
+ */
 export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
   if (Symbol.iterator in rows) {
@@ -137,7 +191,9 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
     return { length: all.length, row: (i) => all[i] };
   }
   const { vectors, ids, payloads } = rows;
-  if (typedArrayName(vectors) !== "Float32Array") wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", vectors ?? rows);
+  if (typedArrayName(vectors) !== "Float32Array") {
+    wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", vectors ?? rows);
+  }
   if (vectors.length % dimensions !== 0) {
     fail("DIMENSION_MISMATCH", `vectors: expected a multiple of ${dimensions} values, got ${vectors.length}`);
   }
@@ -150,7 +206,7 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
   return {
     length,
     row: (i) => ({
-      // A missing id among given ones is a mistake, not a wish for the next number: null is refused as an id.
+      // A missing id in a list of ids is a mistake, not a wish for the next number. The core refuses null as an id.
       id: ids && (ids[i] ?? null),
       vector: vectors.subarray(i * dimensions, (i + 1) * dimensions),
       payload: payloads?.[i],
@@ -158,19 +214,29 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
   };
 }
 
-/** Checks row after row as if those before it had gone in, without changing anything. */
-export function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
+/** Returns a function that reads and encodes a row of the batch, by its number. */
+export function readerOf(batch: Batch, dimensions: number): (i: number) => Ready {
+  return (i) => naming(i, () => ready(batch.row(i), dimensions));
+}
+
+/**
+ * Returns a function that checks one row after the other, given with its number: each as if those before it were in the
+ * index. Changes nothing.
+ */
+export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready) => void {
   const seen = new Set<Id>();
   let next = handle.call((raw) => raw.nextId);
-  return ({ id, vector }) =>
-    handle.call((raw) => {
+  return (i, { id, vector }) =>
+    naming(i, () => handle.call((raw) => {
       raw.checkVector(vector);
       if (upsert) {
         if (id !== undefined) raw.checkId(id);
         return;
       }
       if (id === undefined) {
-        if (next > Number.MAX_SAFE_INTEGER) fail("INVALID_ID", "the largest number has been an id, so each record needs an id of its own");
+        if (next > Number.MAX_SAFE_INTEGER) {
+          fail("INVALID_ID", "the largest number has been an id, so each record needs an id of its own");
+        }
         seen.add(next++);
         return;
       }
@@ -178,18 +244,21 @@ export function checker(handle: Handle, upsert: boolean): (row: Ready) => void {
       if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
       seen.add(id);
       if (typeof id === "number" && id >= next) next = id + 1;
-    });
+    }));
 }
 
-/** Reads a row. Whatever the caller's own object throws meanwhile is the caller's: nothing of this runs inside the core. */
-export function ready(row: unknown, dimensions: number): Ready {
+/**
+ * Reads and encodes a row. It does not run inside a call into the core: an error of the caller's own object must not
+ * pass through the core.
+ */
+function ready(row: unknown, dimensions: number): Ready {
   if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
   const { id, vector, payload, ttlMs } = row as Row;
   checkIdLength(id);
   return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
 }
 
-/** Puts the row's number in front of what was wrong with it. */
+/** Runs `use`, and puts the number of the row in front of the message of its error. */
 export function naming<T>(i: number, use: () => T): T {
   try {
     return use();

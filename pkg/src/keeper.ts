@@ -1,230 +1,126 @@
-// A stored index at work. Changes are in memory at once; here they are brought into the store:
+// Brings the changes of a stored index into its store. A change is in memory at once. Then:
 //
-//  1. whoever made a change waits for a commit that begins after it; all who wait share that commit. Rows or ids of one call are one
-//     change, some hundreds at a time: their frame of the log is open from slice to slice, and meanwhile no commit begins and no
-//     checkpoint is made (the lock)
-//  2. when the log has grown enough, a checkpoint is made in idle time
-//  3. one at a time: commits and checkpoints stand in one queue
-//  4. records that are in the store only are read when a call needs them, and without a budget in idle time
-//  5. what opening has found in logs is linked into the graph in idle time, and all of it before a checkpoint
-//  6. a compaction in memory is brought to its end in the store, by checkpoints
-//  7. moving into another instance commits, makes a checkpoint and opens the store once more
-//  8. closing commits, makes a checkpoint that is due, closes the store and gives the place back
+//  1. The caller waits for a commit that begins after the change. All callers that wait at that time share it. Rows or
+//     ids of one call are one change, some hundreds at a time: their frame of the log stays open from slice to slice.
+//     Meanwhile no commit begins and no checkpoint is made (the lock).
+//  2. When the log has grown enough, a checkpoint is made in idle time.
+//  3. Commits and checkpoints are made one at a time: they stand in one queue (work-queue.ts).
+//  4. Records that are only in the store are read when a call needs them, and without a memory budget also in idle time
+//     (record-reads.ts).
+//  5. Records that opening has found in logs are linked into the graph in idle time, and all of them before a
+//     checkpoint.
+//  6. A compaction in memory is completed in the store by checkpoints.
+//  7. Moving into another instance commits, makes a checkpoint and opens the store a second time.
+//  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
 import { unlessAborted } from "./abort.js";
 import { deleteTogether, type Deleting } from "./delete-together.js";
 import { ThermoclineError } from "./errors.js";
 import { checkAborted } from "./guard.js";
-import { codedError, isCold, trapped, type Cold, type Handle } from "./handle.js";
+import { codedError, trapped, type Handle } from "./handle.js";
+import { IdleTurns } from "./idle-turns.js";
 import { insertTogether, type Inserting } from "./insert-together.js";
 import { Lock } from "./lock.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
+import { RecordReads } from "./record-reads.js";
 import { Queries } from "./search-cold.js";
-import { nextTurn, whenIdle, type Slice } from "./turn.js";
+import { IDLE_SLICE_MS, nextTurn, type Slice } from "./turn.js";
+import { WorkQueue } from "./work-queue.js";
 
-/** A page that is never idle makes its checkpoints all the same. */
-const LATEST_MS = 2000;
-/** An export begins anew so often because the index has moved. */
-const MOST_MOVES = 3;
-/** For so long linking holds the thread at once. */
-const SLICE_MS = 4;
-/** The longest time that a timer can wait. */
-const LONGEST_MS = 2 ** 31 - 1;
-/** What is left to idle time. */
-type Idle = "checkpoint" | "read" | "link";
+/** The longest delay that `setTimeout` takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What moving into another instance leaves. */
-export interface Left {
-  /** By how many bytes the other one's memory is smaller. */
+/** The result of moving an index into another instance. */
+export interface Relocation {
+  /** The number of bytes by which the new instance's memory is smaller. */
   readonly returnedBytes: number;
-  /** Settles when nobody uses the old one any more. */
-  readonly left: Promise<unknown>;
+  /** Settles when the old instance is no longer used. */
+  readonly released: Promise<unknown>;
 }
 
 export class Keeper {
+  /** Reads of records that are only in the store. */
+  readonly records: RecordReads;
   readonly #handle: Handle;
   readonly #place: Place;
-  readonly #core: object;
-  /** Settles when what was queued last is done; never rejects. */
-  #last: Promise<void> = Promise.resolve();
-  /** Calls that wait for records. What is left to idle time leaves the thread and the store to them, for a while. */
-  #asking = 0;
-  /** Settles when all reads of records so far have ended; never rejects. */
-  #reading: Promise<unknown> = Promise.resolve();
-  /** The commit that is queued and has not begun. */
-  #next: Promise<void> | undefined;
-  /** What the commit under way has taken no longer counts as uncommitted. */
+  readonly #coreOptions: object;
+  readonly #queue = new WorkQueue();
+  readonly #idle: IdleTurns;
+  /** The commit that is in the queue and has not begun. */
+  #queuedCommit: Promise<void> | undefined;
+  /** True while a commit is written. The core does not count what it has taken as uncommitted any more. */
   #committing = false;
-  /** Held by a change that goes on from slice to slice, by a checkpoint, and by a commit until it has taken what it stores. */
+  /** Held by a change that is made in slices, by a checkpoint, and by a commit until it has taken what it stores. */
   readonly #lock = new Lock();
-  /** Such a change is under way; it does not count as uncommitted yet. */
-  #holding = false;
-  /** What takes back each idle turn that is planned. */
-  readonly #planned = new Map<Idle, () => void>();
-  /** Why the last checkpoint failed, until somebody has been told. */
-  #unsaid: unknown;
+  /** True while a change is made in slices. The core does not count it as uncommitted yet. */
+  #frameIsOpen = false;
+  /** Why the last checkpoint failed, until a caller has been told. */
+  #deferredError: unknown;
   #closing = false;
-  /** Closing has taken too long, and what is left of it is of no use to anybody: what those who wait are told. */
-  #late: ThermoclineError | undefined;
-  /** What ends the wait for each commit, checkpoint and read that is queued or under way, when closing takes too long. */
-  readonly #unsettled = new Set<(error: unknown) => void>();
 
-  /** `core` is what the core was given of the options. */
-  constructor(handle: Handle, place: Place, core: object) {
+  /** `coreOptions` are the options that the core was given when it opened the index. */
+  constructor(handle: Handle, place: Place, coreOptions: object) {
     this.#handle = handle;
     this.#place = place;
-    // The index is there, and if it were not, another must not be made in its place.
-    this.#core = { ...core, dimensions: undefined };
-    this.#begin();
+    // The index exists by now. Without dimensions the core cannot make another one in its place.
+    this.#coreOptions = { ...coreOptions, dimensions: undefined };
+    this.records = new RecordReads(handle, this.#queue);
+    // Calls that wait for records have the thread and the store to themselves.
+    this.#idle = new IdleTurns(() => this.records.hasWaitingCalls);
+    this.#planIdleWork();
   }
 
-  /** What is left to be done of opening, in idle time. */
-  #begin(): void {
+  /** Plans what opening has left to idle time. */
+  #planIdleWork(): void {
     void this.planCheckpoint();
-    this.#readAhead();
-    this.#link();
+    this.#planPrefetch();
+    this.#planLinking();
   }
 
-  /**
-   * Calls into the core for what may need records. Those that are in the store only are read, and the call is made again. ABORTED once
-   * the signal has fired, whether or not the store has answered by then.
-   */
-  reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
-    try {
-      return this.#handle.call(use);
-    } catch (error) {
-      if (!isCold(error)) throw error;
-      return unlessAborted(signal, this.#read(error, use, signal));
-    }
-  }
-
-  async #read<T>({ blocks }: Cold, use: (raw: RawIndex) => T, signal: AbortSignal | undefined): Promise<T> {
-    let outcome: T | Promise<T>;
-    // What a caller's filter throws must not pass through the core.
-    let thrown: { error: unknown } | undefined;
-    const again = (): boolean => {
-      try {
-        checkAborted(signal);
-        outcome = this.reading(use, signal);
-      } catch (error) {
-        thrown = { error };
-      }
-      // It needs still more, which is being read already.
-      return outcome instanceof Promise;
-    };
-    await this.#ask((raw) => raw.fetch(blocks, again));
-    if (thrown) throw (thrown as { error: unknown }).error;
-    return outcome!;
-  }
-
-  /** The index as bytes. Records that are in the store only are read for it in parts, and given up again. */
-  async exported(): Promise<Uint8Array> {
-    const handle = this.#handle;
-    const all = (raw: RawIndex): Uint8Array => raw.export();
-    try {
-      return handle.call(all);
-    } catch (error) {
-      if (!isCold(error)) throw error;
-    }
-    for (let moves = 0; ; moves += 1) {
-      let from: RawIndex | undefined;
-      const hasMoved = (): boolean => handle.checkOpen() !== from;
-      const check = (): void => {
-        if (hasMoved()) throw new ThermoclineError("LOCKED", "the index is in another instance");
-      };
-      try {
-        return await this.#ask((raw) => (from = raw).exportStored(check));
-      } catch (error) {
-        // Whatever has failed: an instance that was left has no store any more, or one in which others write.
-        if (handle.isOpen && hasMoved()) {
-          if (moves < MOST_MOVES) continue;
-        } else if ((error as ThermoclineError).code !== "LOCKED") {
-          throw error;
-        }
-        // It does not hold still. With all records in memory it need not.
-        return this.reading(all);
-      }
-    }
-  }
-
-  /** Reads for a call that waits. */
-  async #ask<T>(use: (raw: RawIndex) => Promise<T>): Promise<T> {
-    this.#asking += 1;
-    try {
-      return await this.#reads(this.#handle.keep(use));
-    } finally {
-      this.#asking -= 1;
-    }
-  }
-
-  /** A store is not closed while it reads; but when closing takes too long, whoever waits for a read is told. */
-  #reads<T>(reading: Promise<T>): Promise<T> {
-    // Without what they came to, or each would keep the one before.
-    this.#reading = Promise.allSettled([this.#reading, reading]).then(() => {});
-    return this.#orLate(reading);
-  }
-
-  /** The same, or why not when closing takes too long. */
-  #orLate<T>(work: Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#unsettled.add(reject);
-      work.then(resolve, reject).finally(() => this.#unsettled.delete(reject));
-    });
-  }
-
-  /** Runs in idle time, once for all who plan the same meanwhile, and not when the index closes before. */
-  #whenIdle(what: Idle, run: (timeRemaining: () => number) => void, planned = performance.now()): void {
-    if (this.#closing || this.#planned.has(what)) return;
-    const turn = (timeRemaining: () => number): void => {
-      this.#planned.delete(what);
-      if (this.#asking && performance.now() - planned < LATEST_MS) this.#whenIdle(what, run, planned);
-      else run(timeRemaining);
-    };
-    this.#planned.set(what, whenIdle(turn, LATEST_MS));
-  }
-
-  /** What fails here is left to the call that needs it. */
-  #readAhead(): void {
-    this.#whenIdle("read", () => {
+  /** A failure is left to the call that needs the records. */
+  #planPrefetch(): void {
+    this.#idle.plan("prefetch", () => {
       if (this.#handle.refusal) return;
-      this.#reads(this.#handle.keep((raw) => raw.readAhead())).then((more) => { if (more) this.#readAhead(); }, () => {});
+      this.records.prefetch().then((more) => { if (more) this.#planPrefetch(); }, () => {});
     });
   }
 
-  /** What fails here is left to the insert or the checkpoint that needs it. */
-  #link(): void {
-    this.#whenIdle("link", (timeRemaining) => {
+  /** A failure is left to the insert or the checkpoint that needs the records linked. */
+  #planLinking(): void {
+    this.#idle.plan("link", (timeRemaining) => {
       if (this.#handle.isMoving) return;
-      const sliceMs = Math.min(SLICE_MS, timeRemaining());
-      this.#handle.keep((raw) => raw.linkSlice(sliceMs)).then((more) => { if (more) this.#link(); }, () => {});
+      const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining());
+      const linked = this.#handle.callInternally((raw) => raw.linkSlice(sliceMs));
+      linked.then((more) => { if (more) this.#planLinking(); }, () => {});
     });
   }
 
-  /** Links what is left, in slices. False when it has been stopped before the end. */
-  async #linked(stopped: () => boolean): Promise<boolean> {
-    while (!stopped() && (await this.#handle.keep((raw) => raw.linkSlice(SLICE_MS)))) await nextTurn();
-    return !stopped();
+  /** Links all records that are not in the graph yet, in slices. False when `isStopped` has ended it before. */
+  async #linkAll(isStopped: () => boolean): Promise<boolean> {
+    while (!isStopped() && (await this.#handle.callInternally((raw) => raw.linkSlice(IDLE_SLICE_MS)))) await nextTurn();
+    return !isStopped();
   }
 
   /**
-   * Runs what makes changes, in slices. They are one change to the store, together with those that others make meanwhile: after a crash all
-   * of them are there, or none. It begins at once unless another one, or a checkpoint, is under way; ABORTED when the signal fires before.
+   * Runs `change`, which makes changes in slices. With all changes that others make meanwhile they are one change to
+   * the store: after a crash all of them are there, or none. It begins at once unless another such change, or a
+   * checkpoint, is under way. ABORTED when the signal fires before it has begun.
    */
-  async together(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+  async changeInSlices(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
     const handle = this.#handle;
-    // Once it has closed nobody gives the lock back.
+    // A closed index never gives the lock.
     handle.checkOpen();
     const taken = this.#lock.take();
-    if (taken) await this.#taken(taken, signal);
+    if (taken) await this.#waitForLock(taken, signal);
     try {
       const raw = handle.change((raw) => raw);
       raw.hold(true);
-      this.#holding = true;
+      this.#frameIsOpen = true;
       try {
         await change();
       } finally {
-        this.#holding = false;
-        // Nobody takes the index away meanwhile: moving and closing wait for the lock. After a trap there is nothing to be done.
+        this.#frameIsOpen = false;
+        // The index is still there: moving and closing wait for the lock. After a trap the core must not be called.
         if (!handle.hasFailed) raw.hold(false);
       }
     } finally {
@@ -233,56 +129,57 @@ export class Keeper {
   }
 
   /**
-   * The same for few changes, which are made at once, without a pause, so that what is called next finds them. Within a longer one they are
-   * part of that. While the index is moving they wait as a single change does, in the order of the calls; ABORTED when the signal fires before.
+   * Runs `change`, which makes a few changes, at once and without a pause, so that the caller's next call finds them.
+   * They are one change to the store; while a change in slices is under way they are part of that. While the index is
+   * moving they wait as a single change does, in the order of the calls. ABORTED when the signal fires before they are
+   * made.
    */
-  atOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
+  changeAtOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
     const handle = this.#handle;
     const made = handle.changeLater((raw) => {
       checkAborted(signal);
-      if (!this.#holding) raw.hold(true);
+      if (!this.#frameIsOpen) raw.hold(true);
       try {
         change();
       } finally {
-        if (!this.#holding && !handle.hasFailed) raw.hold(false);
+        if (!this.#frameIsOpen && !handle.hasFailed) raw.hold(false);
       }
     });
-    return made && unlessAborted(signal, this.#orLate(made));
+    return made && unlessAborted(signal, this.#queue.orTimeout(made));
   }
 
-  /** See insert-together.ts, which is in the script of stored indexes as this is. */
+  /** `insertTogether` of insert-together.ts, which is in the script of stored indexes as this file is. */
   insert(rows: Inserting): Promise<void> {
     return insertTogether(this, rows);
   }
 
-  /** The same of delete-together.ts. */
+  /** `deleteTogether` of delete-together.ts, which is in the script of stored indexes as this file is. */
   delete(ids: Deleting): Promise<void> {
     return deleteTogether(this, ids);
   }
 
-  /** And of search-cold.ts. */
-  queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => void): Queries {
+  /** The `Queries` of search-cold.ts, which is in the script of stored indexes as this file is. */
+  queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => unknown): Queries {
     return new Queries(total, slice, answer);
   }
 
   /** Resolves once all commits and checkpoints so far have ended. */
-  quiet(): Promise<void> {
-    return this.#queue(async () => {});
+  queueDrained(): Promise<void> {
+    return this.#queue.add(async () => {});
   }
 
-  /** Waits for the lock, and gives it on when that ends before. */
-  async #taken(taken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  /** Waits for the lock. When the wait ends without it, passes the lock on as soon as it comes. */
+  async #waitForLock(taken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await unlessAborted(signal, this.#orLate(taken));
+      await unlessAborted(signal, this.#queue.orTimeout(taken));
     } catch (error) {
       void taken.then(() => this.#lock.give());
       throw error;
     }
   }
 
-  /** With the lock. */
-  async #alone<T>(run: () => Promise<T>): Promise<T> {
-    // Commits wait behind it in the queue.
+  async #withLock<T>(run: () => Promise<T>): Promise<T> {
+    // First in line: commits wait behind it in the queue.
     await this.#lock.take(true);
     try {
       return await run();
@@ -291,193 +188,187 @@ export class Keeper {
     }
   }
 
-  /** Resolves once everything that was changed before this call is in the log. */
+  /** Resolves once every change that was made before this call is in the log. */
   async committed(): Promise<void> {
-    this.#handle.checkTaken();
-    if (!this.#holding && !this.#committing && !(await this.#handle.keep((raw) => raw.hasUncommitted))) return;
-    return (this.#next ??= this.#queue((kept) => this.#commit(kept)));
-  }
-
-  /** As `committed`. Whoever asks is told of a checkpoint that failed meanwhile, after which the next one is a new try. */
-  async flush(): Promise<void> {
-    await this.committed();
-    const error = this.#unsaid;
-    this.#unsaid = undefined;
-    if (error) throw error;
-  }
-
-  /** To be called after whatever may have made a checkpoint due: one is then made in idle time. */
-  async planCheckpoint(): Promise<void> {
-    const due = await this.#handle.keep((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (due && !this.#unsaid) this.#whenIdle("checkpoint", () => void this.#makeCheckpoint());
-  }
-
-  async #makeCheckpoint(): Promise<void> {
-    // Not in the queue, where commits would wait for it. What fails here fails there again.
-    await this.#linked(() => this.#closing).catch(() => {});
-    if (!this.#closing) void this.#queue(() => this.#checkpoint());
+    this.#handle.checkWritable();
+    const isPending = this.#frameIsOpen || this.#committing;
+    if (!isPending && !(await this.#handle.callInternally((raw) => raw.hasUncommitted))) return;
+    return (this.#queuedCommit ??= this.#queue.add((resolveEarly) => this.#commit(resolveEarly)));
   }
 
   /**
-   * Brings a compaction to its end in the store, and says how many bytes of records that has freed there. What fails is told to the
-   * next who asks, as of a checkpoint.
+   * As `committed`. Rejects with the error of a checkpoint that has failed since, after which the next checkpoint is a
+   * new try.
+   */
+  async flush(): Promise<void> {
+    await this.committed();
+    const error = this.#deferredError;
+    this.#deferredError = undefined;
+    if (error) throw error;
+  }
+
+  /** Plans a checkpoint for idle time if one is due. To be called after anything that may have made one due. */
+  async planCheckpoint(): Promise<void> {
+    const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
+    if (isDue && !this.#deferredError) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+  }
+
+  async #linkThenCheckpoint(): Promise<void> {
+    // Linking is not in the queue, where commits would wait for it. If it fails here, it fails in the checkpoint again.
+    await this.#linkAll(() => this.#closing).catch(() => {});
+    if (!this.#closing) void this.#queue.add(() => this.#checkpointIfDue());
+  }
+
+  /**
+   * Completes a compaction in the store. Returns the number of bytes of records that this has freed there. A failure is
+   * kept for the next `flush` or `close`, like that of a checkpoint.
    */
   async compacted(): Promise<number> {
     let freed = 0;
-    await this.#linked(() => this.#closing).catch(() => {});
-    await this.#queue(async (kept) => {
-      // The compaction itself has been done; whoever waits need not hear of a place that is late.
-      kept();
+    await this.#linkAll(() => this.#closing).catch(() => {});
+    await this.#queue.add(async (resolveEarly) => {
+      // The compaction in memory is done: when closing takes too long, the caller gets its report all the same.
+      resolveEarly();
       if (this.#handle.refusal || this.#closing) return;
-      this.#unsaid = undefined;
+      this.#deferredError = undefined;
       try {
-        freed = await this.#alone(() => this.#handle.keep((raw) => raw.compactStore(false)));
+        freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
       } catch (error) {
-        this.#unsaid = error;
+        this.#deferredError = error;
       }
-      // Closing took too long: it tells so.
+      // Rejects only when closing took too long, which `close` reports.
     }).catch(() => {});
     return freed;
   }
 
-  /** The same, after which nothing of a record is in the store that was deleted and compacted away before. What fails is thrown. */
+  /**
+   * Completes a compaction in the store and erases there what was deleted and compacted away before. Returns the number
+   * of bytes of records that this has freed. Rejects when it fails.
+   */
   async erased(): Promise<number> {
     let freed = 0;
     this.#handle.checkOpen();
-    await this.#linked(() => this.#closing);
-    await this.#queue(async () => {
+    await this.#linkAll(() => this.#closing);
+    await this.#queue.add(async () => {
       this.#handle.checkOpen();
       await this.#commit();
-      freed = await this.#alone(() => this.#handle.keep((raw) => raw.compactStore(true)));
+      freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
     });
     return freed;
   }
 
   /**
-   * Moves the index into another instance, which reads it from the store; by how many bytes that one's memory is smaller. Changes
-   * wait from the last commit on. Opening writes nothing, so up to the moment in which the instances change places, whatever
-   * fails leaves the index as it was, with its store open. The core's old index then ends its use of it when all that it reads
-   * has come: `left` settles then.
+   * Moves the index into another instance, which reads it from the store. Changes wait from the last commit on. Opening
+   * writes nothing: until the two instances change places, a failure leaves the index as it was, with its store open.
+   * The core's old index then ends its use of the store when its last reads have ended, and `released` settles.
    */
-  async move({ RawIndex, memory }: RawInstance): Promise<Left> {
+  async move({ RawIndex, memory }: RawInstance): Promise<Relocation> {
     const handle = this.#handle;
     let moved: RawIndex | undefined;
-    let outcome: Left;
-    const writes = !(await handle.keep((raw) => raw.readOnly));
-    // Not in the queue, where commits would wait for it.
-    if (writes) await this.#linked(() => this.#closing);
-    await this.#queue(() => this.#alone(async () => {
+    let outcome: Relocation;
+    const writes = !(await handle.callInternally((raw) => raw.readOnly));
+    // Linking is not in the queue, where commits would wait for it.
+    if (writes) await this.#linkAll(() => this.#closing);
+    await this.#queue.add(() => this.#withLock(async () => {
       handle.checkOpen();
-      handle.hold();
+      handle.pause();
       try {
         if (writes) {
-          await this.#append();
-          // Without it the log would be read, which makes deletes again and no compactions.
-          await handle.keep((raw) => raw.checkpoint());
+          await this.#writeLog();
+          // Without a checkpoint the new instance would replay the log, which repeats deletes but not compactions.
+          await handle.callInternally((raw) => raw.checkpoint());
         }
-        moved = await this.#place.open(RawIndex, this.#core);
+        moved = await this.#place.open(RawIndex, this.#coreOptions);
         moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
         const { old, returnedBytes } = handle.replace(moved, memory);
-        outcome = { returnedBytes, left: this.#queue(() => ended(old)).then(() => this.#reading) };
+        outcome = { returnedBytes, released: this.#queue.add(() => dispose(old)).then(() => this.records.settled()) };
       } catch (error) {
-        if (moved) await ended(moved);
+        if (moved) await dispose(moved);
         throw codedError(error) ?? trapped(error);
       } finally {
-        handle.settle();
-        // Nothing is linked while it moves.
-        this.#link();
+        handle.resume();
+        // Idle linking stops while the index moves.
+        this.#planLinking();
       }
     }));
-    this.#begin();
+    this.#planIdleWork();
     return outcome!;
   }
 
   /**
-   * Ends it, within `timeoutMs`; the index is closed to callers already. Rejects with what nobody has been told yet: changes that
-   * could not be stored, a checkpoint or a closing that failed. What does not end in time is left to itself: no new call
-   * reaches the store, and the place is given back when the last one has ended.
+   * Ends the index, which is closed to callers already. Rejects with what no caller has been told yet: changes that
+   * could not be stored, a checkpoint or a closing that failed. After `timeoutMs` it no longer waits: no new call
+   * reaches the store, and the place is released when the last call under way has ended.
    */
   async close(timeoutMs: number): Promise<void> {
     this.#closing = true;
-    for (const takeBack of this.#planned.values()) takeBack();
+    this.#idle.stop();
     const state = { failed: false };
-    const ending = this.#end(state);
+    const shutDown = this.#shutDown(state);
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<ThermoclineError>((resolve) => {
+    const timedOut = new Promise<ThermoclineError>((resolve) => {
       timer = setTimeout(() => {
-        this.#late = new ThermoclineError("STORE_FAILED", `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`);
-        resolve(this.#late);
-      }, Math.min(timeoutMs, LONGEST_MS));
+        const message = `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`;
+        const error = new ThermoclineError("STORE_FAILED", message);
+        this.#queue.timeOut(error);
+        resolve(error);
+      }, Math.min(timeoutMs, MAX_TIMER_MS));
     });
-    const error = await Promise.race([ending, late]).finally(() => clearTimeout(timer));
-    // What fails after this is nobody's: by the race it has been looked at.
+    // A later failure of `shutDown` is not an unhandled rejection, since the race has handled it.
+    const error = await Promise.race([shutDown, timedOut]).finally(() => clearTimeout(timer));
     if (!error) return;
     this.#place.cut();
-    for (const giveUp of this.#unsettled) giveUp(error);
-    // What waits for the end of a move, which may never come, finds the index closed.
-    this.#handle.settle();
-    if (state.failed || this.#committing || this.#next) throw error;
+    this.#queue.giveUp(error);
+    // Calls that wait for the end of a move, which may never come, find the index closed.
+    this.#handle.resume();
+    if (state.failed || this.#committing || this.#queuedCommit) throw error;
   }
 
-  async #end(state: { failed: boolean }): Promise<void> {
+  async #shutDown(state: { failed: boolean }): Promise<void> {
     const handle = this.#handle;
     let failure: unknown;
     const note = (error: unknown): void => void (failure ??= error);
-    // After a commit that failed, those who waited have been told, and more is not taken.
+    // After a failed commit the callers that waited have been told, and no changes have been taken since.
     if (!handle.refusal) await this.committed().catch(note);
     state.failed = failure !== undefined;
-    if (!this.#late && !handle.refusal && (await handle.keep((raw) => raw.checkpointDue).catch(() => false))) {
-      await this.#queue(() => this.#checkpoint()).catch(note);
+    const mayCheckpoint = !this.#queue.timeout && !handle.refusal;
+    if (mayCheckpoint && (await handle.callInternally((raw) => raw.checkpointDue).catch(() => false))) {
+      await this.#queue.add(() => this.#checkpointIfDue()).catch(note);
     }
-    await this.#last;
-    await this.#reading;
-    // A change that finds the index closed lets go of it at its next slice.
+    await this.#queue.drained();
+    await this.records.settled();
+    // A change in slices finds the index closed at its next slice, and gives the lock back.
     await this.#lock.take();
-    await handle.keep((raw) => raw.closeStore()).catch(note);
+    await handle.callInternally((raw) => raw.closeStore()).catch(note);
     await this.#place.release().catch(note);
-    // A trap has been told of, and it is why the rest failed.
+    // A trap has been reported to a caller, and is the reason for all other failures.
     const told = handle.hasFailed;
     handle.free();
     this.#lock.give();
-    failure ??= this.#unsaid;
+    failure ??= this.#deferredError;
     if (failure && !told) throw failure;
   }
 
-  /** Runs after all that is in the queue. Once `run` has called `kept`, whoever waits has what was asked for, though more is to be done. */
-  #queue(run: (kept: () => void) => Promise<void>): Promise<void> {
-    const done = new Promise<void>((resolve, reject) => {
-      let end: (error: unknown) => void = reject;
-      const giveUp = (error: unknown): void => end(error);
-      this.#unsettled.add(giveUp);
-      this.#last = this.#last
-        .then(() => run(() => (end = () => resolve())))
-        .then(resolve, reject)
-        .then(() => void this.#unsettled.delete(giveUp));
-      // What comes after it may wait for a store that never answers.
-      if (this.#late) giveUp(this.#late);
-    });
-    // Whoever waits is told; that nobody does is no error.
-    done.catch(() => {});
-    return done;
-  }
-
-  async #commit(kept = () => {}): Promise<void> {
-    // Not while a change is half made that others, who have come since it began, wait for as well; but before the next one.
+  async #commit(resolveEarly = () => {}): Promise<void> {
+    // Waits for a change in slices that is half made, and which callers that have come since it began wait for as well.
+    // First in line, so that it comes before the next such change.
     await this.#lock.take(true);
     this.#lock.give();
-    await this.#append();
-    kept();
-    // Whoever inserts waits for it: what is inserted faster than it is stored must not fill the memory.
-    if (await this.#handle.keep((raw) => raw.overBudget)) await this.#checkpoint();
+    await this.#writeLog();
+    resolveEarly();
+    // The next commit waits for this checkpoint, and so do inserts: records must not fill the memory faster than they
+    // are stored.
+    if (await this.#handle.callInternally((raw) => raw.overBudget)) await this.#checkpointIfDue();
     void this.planCheckpoint();
   }
 
-  async #append(): Promise<void> {
-    this.#next = undefined;
-    this.#handle.checkTaken();
+  /** Writes all uncommitted changes to the log. After a failure the index takes no more changes. */
+  async #writeLog(): Promise<void> {
+    this.#queuedCommit = undefined;
+    this.#handle.checkWritable();
     this.#committing = true;
     try {
-      await this.#handle.keep((raw) => (raw.hasUncommitted ? raw.commit() : undefined));
+      await this.#handle.callInternally((raw) => (raw.hasUncommitted ? raw.commit() : undefined));
     } catch (error) {
       throw (this.#handle.refusal = error as ThermoclineError);
     } finally {
@@ -485,21 +376,25 @@ export class Keeper {
     }
   }
 
-  /** A failure leaves the index as it is, with a longer log; it is kept for the next who asks, and not tried again before. */
-  async #checkpoint(): Promise<void> {
+  /**
+   * Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log. It is kept for the next
+   * `flush` or `close`, and no new try is planned before.
+   */
+  async #checkpointIfDue(): Promise<void> {
     if (this.#handle.refusal) return;
-    this.#unsaid = undefined;
+    this.#deferredError = undefined;
     try {
-      if (!(await this.#handle.keep((raw) => raw.checkpointDue)) || !(await this.#linked(() => this.#late !== undefined))) return;
-      await this.#alone(() => this.#handle.keep((raw) => raw.checkpoint()));
+      if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
+      if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;
+      await this.#withLock(() => this.#handle.callInternally((raw) => raw.checkpoint()));
     } catch (error) {
-      this.#unsaid = error;
+      this.#deferredError = error;
     }
   }
 }
 
-/** Of what fails here, nobody need know: what was to be stored is, or was never this one's. */
-async function ended(raw: RawIndex): Promise<void> {
+/** Ends one of the core's indexes. Failures do not matter: its changes are stored, or it never became the index. */
+async function dispose(raw: RawIndex): Promise<void> {
   try {
     await raw.closeStore();
   } catch {}

@@ -1,21 +1,25 @@
-// Browsers, workers and bundlers: the wasm files lie beside this script, and bundlers know this form of URL, each a literal.
+// Loads the wasm files in browsers and workers. They are in the folder of this script. Bundlers find them only by URLs
+// in this form, each with a literal.
 import { fail } from "./guard.js";
 import { compile, type WasmFile } from "./module.js";
 
 /**
- * Where the dev server of Vite 5 to 7 keeps the scripts of dependencies that it has bundled. It leaves files beside them
- * behind, in the package's own folder, which it serves too.
+ * The folder where the dev server of Vite 5 to 7 keeps the scripts of dependencies that it has bundled. It does not
+ * copy the other files of a package: those stay in the package's own folder, which it serves too.
  */
 const MOVED = "/.vite/deps/";
 const HOME = "/thermocline/dist/";
 
-/** Fetches and compiles; while streaming when the server gives the right MIME type. */
+/** Fetches and compiles a wasm file; while it streams in, when the server gives the right MIME type. */
 export async function load(file: WasmFile): Promise<WebAssembly.Module> {
-  const { href } = file === "thermocline.wasm" ? new URL("./thermocline.wasm", import.meta.url) : new URL("./thermocline-store.wasm", import.meta.url);
+  const { href } =
+    file === "thermocline.wasm"
+      ? new URL("./thermocline.wasm", import.meta.url)
+      : new URL("./thermocline-store.wasm", import.meta.url);
   return fetched(href, file);
 }
 
-/** Fetches the file from where it lies, or where a dev server has left it. */
+/** Fetches and compiles a file from `href`, or from the package's own folder when a dev server has moved the script. */
 export async function fetched(href: string, file: WasmFile): Promise<WebAssembly.Module> {
   return fetchModule(href, file).catch((error: unknown) => {
     if (!href.includes(MOVED)) throw error;

@@ -1,16 +1,22 @@
-// A lock for what takes turns: in the order in which they ask, but for those that go first.
+// A lock that is given to its takers in the order in which they ask, except for those that go first.
 
 export class Lock {
   #held = false;
   readonly #waiting: (() => void)[] = [];
 
-  /** Undefined when it is had at once, and else what resolves when it is. Whoever has it must give it back. */
+  /**
+   * Takes the lock: undefined when it is free, or a promise that resolves when it is the caller's. `give` it back
+   * afterwards.
+   */
   take(goesFirst = false): Promise<void> | undefined {
-    if (this.#held) return new Promise((resolve) => void (goesFirst ? this.#waiting.unshift(resolve) : this.#waiting.push(resolve)));
-    this.#held = true;
-    return undefined;
+    if (!this.#held) {
+      this.#held = true;
+      return undefined;
+    }
+    return new Promise((resolve) => void (goesFirst ? this.#waiting.unshift(resolve) : this.#waiting.push(resolve)));
   }
 
+  /** Passes the lock to the next taker, or frees it. */
   give(): void {
     const next = this.#waiting.shift();
     if (next) next();

@@ -1,56 +1,54 @@
-// Compaction from outside the core: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
+// Runs compactions: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
-import { later, nextTurn, whenIdle } from "./turn.js";
+import type { Keeper } from "./keeper.js";
+import { IDLE_SLICE_MS, later, nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 
-/** One compaction under way. Whoever takes the last slice fills in the report, for all who wait. */
+/** One compaction under way. */
 interface Job {
   readonly packs: boolean;
+  /** Number of calls of `compact` that wait for it. */
   callers: number;
+  /** Set by the caller that runs the last slice, for all callers. */
   report: CompactionReport | undefined;
-  /** Settles when it has ended in the store as well; what the report says of that is true then. */
+  /**
+   * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report true.
+   */
   stored: Promise<void> | undefined;
 }
 
-/** What a compaction asks of the store, and of the instance. An index in memory has no store. */
-export interface Ground {
-  /** Brings a compaction to its end in the store; how many bytes that has freed. Never rejects. */
-  compacted?(): Promise<number>;
-  /** The same, with nothing left of deleted records. */
-  erased?(): Promise<number>;
-  /** Leaves the instance, and overwrites its memory. */
-  renewed(): Promise<void>;
-}
-
-/** Unless it is given. */
-const SLICE_MS = 4;
-/** Between two compactions in idle time there is at least so much. */
+/** Least time between two compactions in idle time, in milliseconds. */
 const INTERVAL_MS = 1000;
-/** What a slice is called in a performance panel. */
-const SLICE = "thermocline: compaction slice";
+/** The name of a slice in a performance panel. */
+const SLICE_LABEL = "thermocline: compaction slice";
 const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
 
 export class Maintenance {
   readonly compactions = new Compactions();
   #job: Job | undefined;
   readonly #handle: Handle;
-  readonly #ground: Ground;
-  /** What wakes each hook, and what takes back the idle turn that it waits for. */
+  readonly #keeper: Keeper | undefined;
+  readonly #renew: () => Promise<void>;
+  /**
+   * For each `whenIdle` that is on: the function that wakes it, and the one that cancels the idle turn it waits for.
+   */
   readonly #hooks = new Map<() => void, () => void>();
 
-  constructor(handle: Handle, ground: Ground) {
+  /** `renew` moves the index into a fresh instance, and overwrites the memory of the old one. */
+  constructor(handle: Handle, keeper: Keeper | undefined, renew: () => Promise<void>) {
     this.#handle = handle;
-    this.#ground = ground;
+    this.#keeper = keeper;
+    this.#renew = renew;
     handle.onExpired = () => this.touched();
   }
 
-  /** Compacts in slices; joins the job under way. A job is dropped when the last call that wants it gives up. */
+  /** Compacts in slices, or joins the job under way. A job is dropped when the last call that waits for it gives up. */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     this.#handle.checkOpen();
     const given = optionsOf(options);
-    const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
+    const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const erases = booleanOf("erase", given.erase) === true;
     const packs = booleanOf("pack", given.pack) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
@@ -61,7 +59,7 @@ export class Maintenance {
       job.callers += 1;
       try {
         while (!job.report) {
-          while (this.#handle.isMoving) await this.#handle.still();
+          while (this.#handle.isMoving) await this.#handle.moveEnded();
           if (job.report) break;
           const progress = this.#step(job, sliceMs);
           onProgress?.(progress);
@@ -76,19 +74,19 @@ export class Maintenance {
         if (job.callers === 0 && this.#job === job) this.#drop();
       }
     };
-    // One that is under way leaves what was deleted since it began; and, unless it packs, every record where it is.
+    // A job that is under way does not erase what was deleted since it began, and may not be one that packs.
     if (erases && this.#job) await finish();
     while (packs && this.#job && !this.#job.packs) await finish();
     const report = await finish();
     if (!erases) return report;
     checkAborted(signal);
-    this.compactions.freed(report, (await this.#ground.erased?.()) ?? 0);
+    this.compactions.freed(report, (await this.#keeper?.erased()) ?? 0);
     checkAborted(signal);
-    await this.#ground.renewed();
+    await this.#renew();
     return report;
   }
 
-  /** One slice for a caller's own loop. True while work remains. */
+  /** Runs one slice for a caller's own loop, if a compaction is needed or under way. True while work remains. */
   maintain(deadline: { timeRemaining(): number }): boolean {
     this.#handle.checkOpen();
     if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
@@ -101,14 +99,15 @@ export class Maintenance {
     return job.report === undefined;
   }
 
-  /** Compacts in idle time whenever it is needed, and not more often than every second. Asleep otherwise: `touched` wakes it. */
+  /** Compacts in idle time whenever it is needed, at most once a second. It sleeps otherwise: `touched` wakes it. */
   whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
     this.#handle.checkOpen();
     const given = optionsOf(options);
-    const sliceMs = msOf("sliceMs", given.sliceMs) ?? SLICE_MS;
+    const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
+    /** Cancels the turn that is planned. */
     let awaited: (() => void) | undefined;
-    /** Before it no compaction begins. */
+    /** No compaction begins before this time. */
     let earliest = 0;
 
     const turn = (timeRemaining: () => number): void => {
@@ -122,19 +121,20 @@ export class Maintenance {
           this.#step(job, left);
           const { report } = job;
           if (report) earliest = performance.now() + INTERVAL_MS;
-          // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
+          // In a microtask of its own, so that an error of the callback is an ordinary uncaught error and stops nothing
+          // here.
           if (report && onReport) void Promise.resolve(job.stored).then(() => queueMicrotask(() => onReport(report)));
           // A job that found nothing will find nothing again until something changes.
           if (report && report.tombstonesRemoved + report.reclaimedBytes.total === 0) return;
         }
         wake();
       } catch {
-        // Nobody waits for this one. The job is dropped, and the next change or the next compact() tries again.
+        // No caller waits for this slice. The job is dropped, and the next change or the next compact() tries again.
         this.#drop();
       }
     };
     const wake = (): void => {
-      // Asking may find that records have expired, and then this is called once more.
+      // `#wanted` may find that records have expired, which calls `wake` again: so `awaited` is read after it.
       if (!this.#wanted() || awaited) return;
       const rest = this.#job ? 0 : earliest - performance.now();
       awaited = rest > 0 ? later(again, rest) : whenIdle(turn);
@@ -151,14 +151,16 @@ export class Maintenance {
     };
   }
 
-  /** To be called after whatever may have made a compaction needed. */
+  /** To be called after anything that may have made a compaction needed. */
   touched(): void {
     for (const wake of this.#hooks.keys()) wake();
   }
 
-  /** Forgets the hooks and the job; calls that drive one find the index closed at their next slice. */
+  /**
+   * Ends compacting in idle time and forgets the job. Calls that drive a job find the index closed at their next slice.
+   */
   close(): void {
-    for (const takeBack of this.#hooks.values()) takeBack();
+    for (const cancel of this.#hooks.values()) cancel();
     this.#hooks.clear();
     this.#job = undefined;
   }
@@ -172,8 +174,8 @@ export class Maintenance {
   }
 
   /**
-   * One slice. A job that something else ended (clear does, and moving) begins anew. While the index is moving none is taken:
-   * what it would do stays behind.
+   * Runs one slice. A job that something else has ended, such as `clear` or a move, starts again. Does nothing while
+   * the index is moving, because the work would not move with it.
    */
   #step(job: Job, budgetMs: number): Progress {
     if (this.#handle.isMoving) return NOTHING_TO_DO;
@@ -182,14 +184,14 @@ export class Maintenance {
       return this.#handle.change((raw) => {
         if (!raw.compacting) raw.compactStart(job.packs);
         const before = raw.compactProgress() ?? NOTHING_TO_DO;
-        // Beginning a job is part of its first slice.
+        // The start of a job counts towards its first slice.
         const left = budgetMs - (performance.now() - start);
         if (raw.compactStep(Math.max(left, 0))) return raw.compactProgress() ?? before;
         this.#job = undefined;
         const report = (job.report = raw.compactReport());
         if (report) {
           this.compactions.ended(report);
-          job.stored = this.#ground.compacted?.().then((bytes) => this.compactions.freed(report, bytes));
+          job.stored = this.#keeper?.compacted().then((bytes) => this.compactions.freed(report, bytes));
         }
         return { ...before, done: before.total };
       });
@@ -197,9 +199,9 @@ export class Maintenance {
       this.compactions.failures += 1;
       throw error;
     } finally {
-      performance.measure?.(SLICE, { start });
-      // Whoever observes has it by now; it would be kept for the life of the page.
-      performance.clearMeasures?.(SLICE);
+      performance.measure?.(SLICE_LABEL, { start });
+      // Observers have it by now. It would otherwise be kept for the life of the page.
+      performance.clearMeasures?.(SLICE_LABEL);
     }
   }
 

@@ -1,32 +1,47 @@
-// An index's numbers as OpenMetrics text. A script of its own, loaded when it is asked for; see build.mjs.
+// The numbers of an index as OpenMetrics text. A script of its own, loaded when it is first needed; see build.mjs.
 import type { Compactions } from "./compactions.js";
 import type { Stats } from "./types.js";
 
-/** A sample: what its name has behind the family's, its labels, its value. */
+/** A sample: the ending that its name adds to the family's, its labels, and its value. */
 type Sample = readonly [suffix: string, labels: string, value: number];
 
-/** All families, each with its type, its unit if its name ends in one, and what it says; and the end that the format asks for. */
+/** All families with their types, units and help texts, and the end mark that the format requires. */
 export function openMetrics(stats: Stats, compactions: Compactions): string {
   const { bytes, storedBytes, cache } = stats;
   const { codes, graph, ids, warm, coldCache, total } = bytes;
   const other = total - codes - graph - ids - warm - coldCache;
+  const resident = parts({ codes, graph, ids, warm, cold_cache: coldCache, other });
+  const stored = parts({ segments: storedBytes.segments, cold: storedBytes.cold });
+  const last: Sample[] = compactions.lastMs === undefined ? [] : [["", "", compactions.lastMs / 1000]];
   return [
     gauge("records", "", "Live records.", stats.size),
     gauge("tombstones", "", "Deleted records that the graph still holds.", stats.deletedCount),
     gauge("tombstone_ratio", "ratio", "Tombstones among all records, live and deleted.", stats.tombstoneRatio),
-    gauge("fragmentation_ratio", "ratio", "Of the resident bytes, the share that a compaction would give back at least.", total && stats.reclaimableBytes / total),
+    gauge(
+      "fragmentation_ratio", "ratio", "Of the resident bytes, the share that a compaction would give back at least.",
+      total && stats.reclaimableBytes / total,
+    ),
     gauge("reclaimable_bytes", "bytes", "What a compaction would give back at least.", stats.reclaimableBytes),
-    family("resident_bytes", "gauge", "bytes", "Bytes in memory, spare room included. The part warm is the slabs of the arena.", parts({ codes, graph, ids, warm, cold_cache: coldCache, other })),
+    family(
+      "resident_bytes", "gauge", "bytes", "Bytes in memory, spare room included. The part warm is the slabs of the arena.",
+      resident,
+    ),
     gauge("wasm_memory_bytes", "bytes", "WebAssembly memory of the index, which never shrinks.", stats.wasmMemoryBytes),
-    family("stored_bytes", "gauge", "bytes", "Bytes in the store without the log.", parts({ segments: storedBytes.segments, cold: storedBytes.cold })),
+    family("stored_bytes", "gauge", "bytes", "Bytes in the store without the log.", stored),
     gauge("stored_cold_raw_bytes", "bytes", "What the cold part of the stored bytes unpacks to.", storedBytes.coldRaw),
     gauge("log_bytes", "bytes", "Length of the log since the last checkpoint.", storedBytes.log),
     counter("cache_hits", "", "Reads of cold records that found their block in memory.", [["", "", cache.hits]]),
     counter("cache_misses", "", "Reads of cold records that had to ask the store.", [["", "", cache.misses]]),
-    family("compaction_duration_seconds", "histogram", "seconds", "From the start of a compaction to its end, what ran between its slices included.", durations(compactions)),
+    family(
+      "compaction_duration_seconds", "histogram", "seconds",
+      "From the start of a compaction to its end, what ran between its slices included.", durations(compactions),
+    ),
     counter("compaction_reclaimed_bytes", "bytes", "Bytes that compactions gave back.", parts(compactions.reclaimedBytes)),
     counter("compaction_failures", "", "Compactions that ended with an error.", [["", "", compactions.failures]]),
-    family("compaction_last_timestamp_seconds", "gauge", "seconds", "When the last compaction ended; no sample before the first.", compactions.lastMs === undefined ? [] : [["", "", compactions.lastMs / 1000]]),
+    family(
+      "compaction_last_timestamp_seconds", "gauge", "seconds", "When the last compaction ended; no sample before the first.",
+      last,
+    ),
     "# EOF\n",
   ].join("");
 }
@@ -41,7 +56,7 @@ function gauge(name: string, unit: string, help: string, value: number): string 
   return family(name, "gauge", unit, help, [["", "", value]]);
 }
 
-/** The family of a counter is called without the ending that its samples have. */
+/** A counter. The names of its samples end in `_total`, and the name of the family does not. */
 function counter(name: string, unit: string, help: string, samples: readonly Sample[]): string {
   return family(name, "counter", unit, help, samples.map(([, labels, value]) => ["_total", labels, value] as const));
 }
@@ -50,7 +65,7 @@ function parts(values: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(values).map(([part, value]) => ["", `{part="${part}"}`, value]);
 }
 
-/** Each bucket counts those below it too, and bounds are written as floats are. */
+/** The samples of the histogram. Each bucket also counts those below it, and bounds are written as floats. */
 function durations({ durations, count, seconds }: Compactions): Sample[] {
   let below = 0;
   const buckets = durations.map(([bound, within]): Sample => {

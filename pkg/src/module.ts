@@ -1,19 +1,25 @@
-// The compiled modules: each loaded once, in the way of the platform that the entry file names, and shared by all instances.
+// The compiled modules. Each is loaded once, by the loader that the entry file of the platform gives, and shared by all
+// instances.
 import { ThermoclineError } from "./errors.js";
 import { fail } from "./guard.js";
 
-/** All that an index in memory needs, what one in a store needs besides, and what one with threads needs. They lie beside the scripts. */
+/**
+ * The wasm files, which are in the folder of the scripts: the first is all that an index in memory needs, an index in a
+ * store needs the second too, and an index with threads needs only the third.
+ */
 export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-threads.wasm";
 
 let load: (file: WasmFile) => Promise<WebAssembly.Module>;
 const compiled = /* @__PURE__ */ new Map<WasmFile, Promise<WebAssembly.Module>>();
 
-/** Called by the entry file of each platform. */
+/** Sets the loader of wasm files. Called by the entry file of each platform. */
 export function loadWith(loader: (file: WasmFile) => Promise<WebAssembly.Module>): void {
   load = loader;
 }
 
-/** The module. A failure is not remembered: the next call tries again. NOT_FOUND when it cannot be loaded. */
+/**
+ * Loads and compiles a wasm file once. After a failure the next call tries again. NOT_FOUND when it cannot be loaded.
+ */
 export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known) return known;
@@ -23,7 +29,7 @@ export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
   return loading;
 }
 
-/** What `loading` gives. NOT_FOUND when it fails with anything that is not the package's own error. */
+/** Returns the result of `loading`. An error that is not a ThermoclineError becomes NOT_FOUND. */
 export async function loaded<T>(what: string, loading: () => Promise<T>): Promise<T> {
   try {
     return await loading();
@@ -33,7 +39,7 @@ export async function loaded<T>(what: string, loading: () => Promise<T>): Promis
   }
 }
 
-/** Compiles bytes that are WebAssembly by their first four; else CORRUPT, which names where they came from. */
+/** Compiles a wasm file. CORRUPT, naming where the bytes came from, when they do not begin like WebAssembly. */
 export function compile(bytes: Uint8Array, file: WasmFile, from: string): Promise<WebAssembly.Module> {
   if (bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
     fail("CORRUPT", `${from}: expected WebAssembly, got ${bytes.length} bytes of something else; is ${file} served there?`);

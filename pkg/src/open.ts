@@ -1,24 +1,26 @@
-// Making indexes: in memory, and from bytes. What only those in a place need is in a script of its own, which is loaded here.
+// Makes indexes in memory and from bytes. For indexes in a store it loads a script of its own (stored.ts).
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
-import type { Keeper, Left } from "./keeper.js";
+import type { Keeper, Relocation } from "./keeper.js";
 import { loaded } from "./module.js";
 import { freshInstance, type RawIndex, type RawIndexClass, type RawInstance } from "./raw.js";
 import type { Given, Lent } from "./stored.js";
 import { overwrite } from "./turn.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
-/** What the core reads of a caller's options; it judges their values. */
-const CORE_OPTIONS = ["dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes"] as const;
+/** The options that the core reads. It also checks their values. */
+const CORE_OPTIONS = [
+  "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes",
+] as const;
 
-/** What an index is made of. */
+/** The parts of an open index. */
 export interface Opened {
   readonly handle: Handle;
-  /** None for an index in memory. */
+  /** Undefined for an index in memory. */
   readonly keeper: Keeper | undefined;
 }
 
-/** An empty index in memory. */
+/** Makes an empty index in memory. */
 export async function inMemory(options: IndexOptions): Promise<Opened> {
   const core = coreOptions(options);
   notStored(options, "name", "store", "durability", "mode", "maxBytes");
@@ -27,18 +29,18 @@ export async function inMemory(options: IndexOptions): Promise<Opened> {
   return made;
 }
 
-/** The index in a place, made there if need be. */
+/** Opens the index of this name in a store, or makes it there. */
 export async function opened(name: string, options: OpenOptions | undefined): Promise<Opened> {
   const given = checked(options);
   const lent = started();
   return (await stored()).opened(lent, name, given);
 }
 
-/** An index from bytes, in memory, or in a place that is empty so far if there is a name. */
+/** Makes an index from bytes: in memory, or in a store if there is a name. */
 export async function imported(bytes: Uint8Array, options: (OpenOptions & { name?: string }) | undefined): Promise<Opened> {
   const given = checked(options);
   const name = options?.name;
-  // The core knows the arrays of its own realm.
+  // The core accepts only arrays of its own realm.
   const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (name !== undefined) {
     const lent = started();
@@ -48,17 +50,20 @@ export async function imported(bytes: Uint8Array, options: (OpenOptions & { name
   return make((Raw) => Raw.import(own, given.core), () => checkAborted(given.signal));
 }
 
-/** Removes what is kept in a place. */
+/** Removes the index of this name from a store. */
 export async function destroyed(name: string, options: Pick<OpenOptions, "store"> | undefined): Promise<void> {
   const { store } = optionsOf(options);
   return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, name, store);
 }
 
-/** How an index has moved into a fresh instance. */
+/** The result of moving an index into a fresh instance. */
 export interface Moved {
-  /** What whoever asked for it is told: by how many bytes its memory is smaller there. */
-  readonly told: { returnedBytes: number };
-  /** Settles when the old memory has been filled with zeros: it goes with the garbage, at some time, and nothing of the index with it. */
+  /** The result of `reload`: the number of bytes by which the new memory is smaller. */
+  readonly report: { returnedBytes: number };
+  /**
+   * Settles when the old memory is filled with zeros. It is garbage from then on, collected at some later time, and
+   * holds nothing of the index.
+   */
   readonly overwritten: Promise<void>;
 }
 
@@ -66,50 +71,50 @@ export interface Moved {
 export async function moved(handle: Handle, keeper: Keeper | undefined): Promise<Moved> {
   const instance = await freshInstance(keeper !== undefined);
   const { memory } = handle;
-  const { returnedBytes, left } = keeper ? await keeper.move(instance) : copied(handle, instance);
-  const overwritten = left.then(() => overwrite(memory!));
-  // Closing may not wait for it, and not everybody else does.
+  const { returnedBytes, released } = keeper ? await keeper.move(instance) : copied(handle, instance);
+  const overwritten = released.then(() => overwrite(memory!));
+  // A failure is no unhandled rejection: only some callers wait for this promise.
   overwritten.catch(() => {});
-  return { told: { returnedBytes }, overwritten };
+  return { report: { returnedBytes }, overwritten };
 }
 
-/** Of an index in memory. */
-export function copied(handle: Handle, { RawIndex, memory }: RawInstance): Left {
+/** Moves an index in memory into another instance, by an export and an import. */
+export function copied(handle: Handle, { RawIndex, memory }: RawInstance): Relocation {
   const bytes = handle.call((raw) => raw.export());
-  const { old, returnedBytes } = handle.replace(telling(() => RawIndex.import(bytes, {})), memory);
+  const { old, returnedBytes } = handle.replace(withCodedErrors(() => RawIndex.import(bytes, {})), memory);
   old.free();
-  return { returnedBytes, left: Promise.resolve() };
+  return { returnedBytes, released: Promise.resolve() };
 }
 
-/** The script of indexes in a store. A failure is not remembered. */
+/** Loads the script of indexes in a store. After a failure the next call tries again. */
 function stored(): Promise<typeof import("./stored.js")> {
   return loaded("the script of indexes in a store", () => import("./stored.js"));
 }
 
-/** An instance that is under way while the script is. */
+/** Starts making an instance while the script is loaded. */
 function started(): Lent {
   const instance = freshInstance(true);
-  // Whoever asks for it is told; when the options are wrong or there is no script, nobody asks.
+  // The caller of `instance` gets the error. There is none when the options are wrong or the script cannot be loaded.
   instance.catch(() => {});
   return { Handle, instance: () => instance };
 }
 
-/** All of them are read here, since the caller may change them while the script is loaded. */
+/** Reads all options at once, since the caller may change them while the script is loaded. */
 function checked(options: OpenOptions | undefined): Given {
   const given = optionsOf(options);
   const { store, durability, mode, maxBytes, signal } = given;
   return { options: { store, durability, mode, maxBytes }, core: coreOptions(given), signal: signalOf(signal) };
 }
 
-/** In memory. `ready` is called when there is an instance. */
+/** Makes an index in memory. Calls `ready` once there is an instance. */
 async function make(build: (Raw: RawIndexClass) => RawIndex, ready: () => void): Promise<Opened> {
   const { RawIndex, memory } = await freshInstance(false);
   ready();
-  return { handle: new Handle(telling(() => build(RawIndex)), memory), keeper: undefined };
+  return { handle: new Handle(withCodedErrors(() => build(RawIndex)), memory), keeper: undefined };
 }
 
-/** What `use` does with an instance that is nobody's yet, its errors as a caller should see them. */
-function telling<T>(use: () => T): T {
+/** Calls into an instance that has no handle yet, and turns its errors into those that callers get. */
+function withCodedErrors<T>(use: () => T): T {
   try {
     return use();
   } catch (error) {
@@ -123,7 +128,7 @@ function coreOptions(options: Partial<IndexOptions>): object {
   return Object.fromEntries(CORE_OPTIONS.map((name) => [name, given[name]]));
 }
 
-/** Options of a place mean nothing where there is none. */
+/** Throws INVALID_OPTION when an option of a store is given for an index in memory. */
 function notStored(options: object, ...names: string[]): void {
   for (const name of names) {
     const value = (options as Record<string, unknown>)[name];

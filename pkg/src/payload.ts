@@ -1,8 +1,8 @@
-// Payloads cross into the core as bytes with a kind: 0 none, 1 JSON text in UTF-8, 2 the caller's own bytes.
+// Payloads go into the core as bytes with a kind: 0 none, 1 JSON text in UTF-8, 2 the caller's own bytes.
 import { fail, shown, typedArrayName } from "./guard.js";
 import type { Payload } from "./types.js";
 
-/** A payload on its way in. */
+/** A payload as the core takes it. */
 export interface Encoded {
   readonly kind: 0 | 1 | 2;
   readonly bytes: Uint8Array | undefined;
@@ -14,14 +14,14 @@ const MAX_BYTES = 2 ** 30 - 1;
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
 
-/** INVALID_OPTION for what would not come back as it was given. */
+/** Encodes a payload for the core. INVALID_OPTION when it would not come back as it was given. */
 export function encodePayload(payload: unknown): Encoded {
   if (payload === undefined) return NONE;
   if (typedArrayName(payload) === "Uint8Array") return checked(2, payload as Uint8Array);
   return checked(1, encoder.encode(textOf(payload)));
 }
 
-/** What is not bytes, as JSON. */
+/** The JSON text of a payload that is not bytes. INVALID_OPTION when JSON would lose some of it. */
 export function textOf(payload: unknown): string {
   let text: string | undefined;
   try {
@@ -30,14 +30,14 @@ export function textOf(payload: unknown): string {
     fail("INVALID_OPTION", `payload: JSON cannot carry it: ${(error as Error)?.message ?? error}`, error);
   }
   if (text === undefined) fail("INVALID_OPTION", "payload: its toJSON gives nothing");
-  // Longer than any payload may be: refused before a buffer of that size is asked for.
+  // UTF-8 has at least one byte for each unit of the text, so this is refused without making a buffer of that size.
   if (text.length > MAX_BYTES) tooLong(text.length);
   return text;
 }
 
 /**
- * JSON.stringify's replacer: stops at values that JSON drops or changes in silence. Members that are undefined are left out, as
- * JSON does; an object with a toJSON of its own (a Date) is stored as what that gives.
+ * The replacer of JSON.stringify: throws at values that JSON silently drops or changes. As in JSON, members that are
+ * undefined are left out, and an object with a toJSON method, such as a Date, is stored as what that returns.
  */
 function faithful(this: unknown, _key: string, value: unknown): unknown {
   const lost =
@@ -58,7 +58,10 @@ function tooLong(length: number): never {
   fail("INVALID_OPTION", `payload: at most ${MAX_BYTES} bytes, got ${length}`);
 }
 
-/** Unpacks what `payloadsAt` returned: for each of `count` records a header (kind in the top 2 bits, length below), then its bytes. */
+/**
+ * Decodes the result of `payloadsAt`: for each of `count` records a header of 32 bits (the kind in the top 2 bits, the
+ * length below), then its bytes.
+ */
 export function decodePayloads(packed: Uint8Array, count: number): (Payload | undefined)[] {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   const payloads = new Array<Payload | undefined>(count);
@@ -73,7 +76,7 @@ export function decodePayloads(packed: Uint8Array, count: number): (Payload | un
   return payloads;
 }
 
-/** A native program may have stored any text as JSON: what does not parse is the record's fault, not the index's. */
+/** Parses the JSON of a payload. CORRUPT when it is not JSON: a native program may have stored any text. */
 function parsed(bytes: Uint8Array): Payload {
   try {
     return JSON.parse(decoder.decode(bytes)) as Payload;

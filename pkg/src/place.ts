@@ -1,5 +1,5 @@
-// Where an index is kept: from what a caller names to a place that is held for one index. What there is to choose from is the
-// platform's, in places.browser.ts and places.node.ts; a caller's own Store is the same everywhere.
+// From the name and the store that a caller gives to a place: where one index is stored, locked for it. The stores of
+// each platform are in places.browser.ts and places.node.ts. A caller's own Store works the same on all platforms.
 import { checkStore, claim } from "./claim.js";
 import { fail, wrong } from "./guard.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "./raw.js";
@@ -7,23 +7,31 @@ import type { Durability, Mode, Store, StoreOptions } from "./store.js";
 import { step } from "./stores/failure.js";
 import type { OpenOptions } from "./types.js";
 
-/** A place that is held for one index. */
+/** Where one index is stored. */
 export interface Place {
-  /** Also once more, while an index is open there: whoever does so sees that only one of them writes. */
+  /**
+   * Opens the index. It may be called again while an index is open there: the caller then makes sure that only one of
+   * the two writes.
+   */
   open(raw: RawIndexClass, options: object): Promise<RawIndex>;
+  /** Stores a newly imported index here from now on. */
   attach(raw: RawIndex): Promise<void>;
-  /** No call that is not under way reaches the store any more, but its closing. */
+  /** From now on no new call reaches the store, except the one that closes it. */
   cut(): void;
-  /** Gives back what is held. The core has closed the store before, or never came to use it. */
+  /** Releases the lock. By then the core has closed the store, or never used it. */
   release(): Promise<void>;
 }
 
-/** What a platform has. */
+/** The stores of a platform. */
 export interface Places {
-  /** Names of stores; the first is the one that is taken when none is named. */
+  /** Names of the stores. The first one is the default. */
   readonly names: readonly string[];
-  hold(store: string, name: string, options: Required<StoreOptions>): Promise<Place>;
-  /** `instance` makes one whose index can be stored, if one is needed. */
+  /** Locks the place of this name for one index. LOCKED while another writer has it. */
+  acquire(store: string, name: string, options: Required<StoreOptions>): Promise<Place>;
+  /**
+   * Removes the place of this name. `instance` makes an instance with a store, for a platform that needs one to do
+   * that.
+   */
   destroy(store: string, name: string, instance: () => Promise<RawInstance>): Promise<void>;
 }
 
@@ -34,22 +42,25 @@ export function keepIn(platform: Places): void {
   places = platform;
 }
 
-/** What a caller has asked for, checked; nothing is held yet. */
+/** The place that a caller has asked for, checked. It is not locked yet. */
 export interface Wanted {
   readonly name: string;
   readonly store: string | Store;
   readonly options: Required<StoreOptions>;
 }
 
+/** Checks a name and the options of a place. */
 export function wantedPlace(name: unknown, { store, durability, mode }: Partial<OpenOptions>): Wanted {
-  // A lone surrogate would be another name once it is written down.
+  // A name with a lone surrogate becomes another name when it is stored.
   if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) wrong("name", "a string that is not empty", name);
   const options = {
     durability: oneOf("durability", durability, "relaxed", "strict") as Durability,
     mode: oneOf("mode", mode, "readwrite", "readonly") as Mode,
   };
   if (typeof store !== "object" || store === null) {
-    if (store !== undefined && !places.names.includes(store)) wrong("store", `${places.names.map((known) => `"${known}"`).join(" or ")} on this platform, or a Store`, store);
+    if (store !== undefined && !places.names.includes(store)) {
+      wrong("store", `${places.names.map((known) => `"${known}"`).join(" or ")} on this platform, or a Store`, store);
+    }
     return { name, store: store ?? places.names[0]!, options };
   }
   checkStore(store);
@@ -62,12 +73,13 @@ function oneOf(option: string, value: unknown, usual: string, other: string): st
   return value;
 }
 
-/** Takes hold of the place. LOCKED while another writer has it. */
-export async function hold({ name, store, options }: Wanted): Promise<Place> {
-  return typeof store === "string" ? step(`opening ${name}`, () => places.hold(store, name, options)) : new StorePlace(store, options.mode, claim(store, options.mode));
+/** Locks the place for one index. LOCKED while another writer has it. */
+export async function acquire({ name, store, options }: Wanted): Promise<Place> {
+  if (typeof store !== "string") return new StorePlace(store, options.mode, claim(store, options.mode));
+  return step(`opening ${name}`, () => places.acquire(store, name, options));
 }
 
-/** Removes what is kept there. LOCKED while a writer has it. */
+/** Removes everything that is stored in the place. LOCKED while a writer has it. */
 export async function destroy({ name, store, options }: Wanted, instance: () => Promise<RawInstance>): Promise<void> {
   if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name, instance));
   const close = claim(store, options.mode);
@@ -80,13 +92,17 @@ export async function destroy({ name, store, options }: Wanted, instance: () => 
   });
 }
 
-/** A store of the package's own that reads values into memory of the core's, when it is lent some: then it gives a part of that. */
+/**
+ * A store of this package. It can read values into memory of the core, where a caller's store returns bytes of its own.
+ */
 export interface Reads extends Store {
+  /** Reads values, into `memory` as far as they fit there. */
   read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  /** True when `read` uses `memory`. */
   readonly takesRoom?: boolean;
 }
 
-/** A store that is open, for one index: can be cut off, and is closed once. */
+/** A place that is a Store. It can be cut off, and it is closed once. */
 export class StorePlace implements Place {
   readonly #store: Reads;
   readonly #takesRoom: boolean;
@@ -94,10 +110,10 @@ export class StorePlace implements Place {
   readonly #close: () => Promise<void>;
   #cut = false;
   #closed: Promise<void> | undefined;
-  /** Indexes of the core's that use it: two while one moves, and the last of them closes it. */
+  /** Number of the core's indexes that use the store: two during a move. The last one closes it. */
   #users = 0;
 
-  /** `close` closes a caller's store, to which no memory of the core's is lent. */
+  /** `close` is given for a caller's store. Such a store never gets memory of the core. */
   constructor(store: Reads, mode: Mode, close?: () => Promise<void>) {
     this.#store = store;
     this.#takesRoom = !close && store.takesRoom === true;
@@ -121,6 +137,7 @@ export class StorePlace implements Place {
     return (this.#closed ??= step("closing the store", this.#close));
   }
 
+  /** The store as one of the core's indexes uses it. */
   #forCore(): Reads {
     const store = this.#store;
     this.#users += 1;

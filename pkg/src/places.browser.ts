@@ -1,21 +1,22 @@
-// Browsers: IndexedDB, which the core speaks by itself, and the private file system.
+// The stores of browsers: IndexedDB, which the core uses by itself, and the origin private file system.
 import { codedError, trapped } from "./handle.js";
 import { fail } from "./guard.js";
 import { StorePlace, type Place, type Places } from "./place.js";
 import type { StoreOptions } from "./store.js";
 import { takeWebLock } from "./stores/web-lock.js";
 
-/** A script of its own, for those who want it; see build.mjs. */
+/** Loads the script of OPFS, which is apart from the others; see build.mjs. */
 const opfs = () => import("./stores/opfs.js");
 const lockOf = (name: string) => `thermocline:${name}`;
 
 export const places: Places = {
   names: ["indexeddb", "opfs"],
 
-  async hold(store, name, options) {
+  async acquire(store, name, options) {
     if (store === "indexeddb") return indexedDbPlace(name, options);
     if (options.durability === "strict") {
-      fail("INVALID_OPTION", 'durability: expected "relaxed" with store "opfs", which has no way to wait for the medium; "indexeddb" has');
+      const why = 'which has no way to wait for the medium; "indexeddb" has';
+      fail("INVALID_OPTION", `durability: expected "relaxed" with store "opfs", ${why}`);
     }
     return new StorePlace(await (await opfs()).openOpfs(name, options), options.mode);
   },
@@ -42,8 +43,10 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
       try {
         return await raw.openIndexedDb(name, options, strict, readOnly);
       } catch (error) {
-        // Opening has made the database, and nobody else writes into it, where there are locks.
-        if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") await raw.destroyIndexedDb(name).catch(() => {});
+        // Opening has made the database. Where there are locks, no other writer can have used it.
+        if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") {
+          await raw.destroyIndexedDb(name).catch(() => {});
+        }
         throw error;
       }
     },

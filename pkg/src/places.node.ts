@@ -1,11 +1,11 @@
-// Node: a directory of files, which is the name.
+// The store of Node: a directory of files, whose path is the name.
 import { StorePlace, type Places } from "./place.js";
 
-/** A script of its own, so that none is large; see build.mjs. */
+/** Loads the script of directories, which is apart from the others so that none is large; see build.mjs. */
 const directories = () => import("./stores/directory.js");
 
 export const places: Places = {
   names: ["fs"],
-  hold: async (_, path, options) => new StorePlace(await (await directories()).openIndexDirectory(path, options), options.mode),
+  acquire: async (_, path, options) => new StorePlace(await (await directories()).openIndexDirectory(path, options), options.mode),
   destroy: async (_, path) => (await directories()).destroyDirectory(path),
 };

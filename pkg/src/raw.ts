@@ -1,4 +1,4 @@
-// The one place where generated code enters. Everything else sees these interfaces.
+// The interface of the core, and its WebAssembly instances. Only this file imports generated code.
 import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
 import { compiledModule } from "./module.js";
@@ -7,12 +7,20 @@ import { awake } from "./turn.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
 
 /**
- * The core's own class. What returns no promise is synchronous; failures are errors with a `code`. A slot is valid only until
- * the next call that changes the index. Payloads are bytes with a kind, see payload.ts.
+ * A record as the core takes it. Payloads are bytes with a kind, see payload.ts. `expires` is the time from which on
+ * the record counts as deleted, in milliseconds since 1970; undefined means never.
+ */
+export type RawRecord = [
+  vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined,
+];
+
+/**
+ * The core's own class. A call that returns no promise is synchronous. Failures are errors with a `code`. A slot is
+ * valid only until the next call that changes the index.
  *
- * Of a stored index, changes are made in memory at once and wait there until `commit` brings them into the log. Commits and
- * checkpoints are made one after the other, and `free` is legal only when none is under way; see keeper.ts. What reads records
- * throws `Cold` (handle.ts) when they are in the store only.
+ * In a stored index, changes are made in memory at once, and stay uncommitted until `commit` writes them to the log.
+ * Commits and checkpoints are made one after the other, and `free` is legal only when none is under way; see keeper.ts.
+ * A call that reads records throws `Cold` (handle.ts) when they are only in the store.
  */
 export interface RawIndex {
   readonly dimensions: number;
@@ -26,79 +34,101 @@ export interface RawIndex {
   checkVector(vector: Float32Array): void;
   checkNewId(id: unknown): void;
   checkId(id: unknown): void;
-  /** `expires` is the moment from which on the record counts as deleted, in milliseconds since 1970; undefined: never. */
-  insert(vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): number;
-  insertWithId(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): void;
-  upsert(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): void;
-  /** Deletes what has expired by `now`, and says when the next record expires; Infinity when none does. */
+  insert(...record: RawRecord): number;
+  insertWithId(id: unknown, ...record: RawRecord): void;
+  upsert(id: unknown, ...record: RawRecord): void;
+  /**
+   * Deletes the records that have expired by `now`. Returns the time at which the next one expires, Infinity if none
+   * does.
+   */
   expire(now: number): number;
   reserve(count: number): void;
-  /** The address at which the query of the next search is to be written, in Float32. Good until the next call, as that of hits. */
+  /**
+   * The address in memory where the query of the next search is to be written, as Float32. Valid until the next call.
+   */
   queryAt(): number;
-  /** The address of the hits, in Float64: how many, and for each its slot, its id (NaN when it is a string), its distance. */
-  search(k: number | undefined, ef: number | undefined, rerank: boolean | undefined, filter: ((id: Id) => boolean) | undefined): number;
+  /**
+   * Searches for the query at `queryAt`. Returns the address in memory of the hits, as Float64, valid until the next
+   * call: their number, and then for each hit its slot, its id (NaN when it is a string) and its distance.
+   */
+  search(
+    k: number | undefined, ef: number | undefined, rerank: boolean | undefined, filter: ((id: Id) => boolean) | undefined,
+  ): number;
   idAt(slot: number): Id;
   vectorAt(slot: number): Float32Array;
   payloadsAt(slots: Uint32Array): Uint8Array;
+  /** The slot of the live record that has this id; negative when there is none. */
   locate(id: unknown): number;
   delete(id: unknown): boolean;
   clear(): void;
-  /** One that also `packs` puts the index in graph order. */
+  /** Starts a compaction. One that `packs` also puts the index in graph order. */
   compactStart(packs: boolean): void;
+  /** Runs one slice of the compaction. True while work remains. */
   compactStep(budgetMs: number): boolean;
-  /** Of the job under way. */
+  /** Progress of the compaction under way. */
   compactProgress(): Progress | undefined;
-  /** Of the job that ended last. */
+  /** Report of the compaction that ended last. */
   compactReport(): CompactionReport | undefined;
   compactAbort(): void;
-  /** Trains product codes, and links some of the records that wait for that, or that opening has found in logs. True while there is more to do. */
+  /**
+   * Trains product codes, and links some of the records that wait for that or that opening has found in logs. True
+   * while work remains.
+   */
   linkSlice(budgetMs: number): boolean;
   stats(): Omit<Stats, "wasmMemoryBytes">;
   check(): CheckReport;
   export(): Uint8Array;
-  // From here to `closeStore` for an index in a store only: an instance that was made for none has none of these.
-  /** More records are in memory than may be: a checkpoint, which gives them up, should not wait. */
+  // From here to `closeStore`: only for an index in a store. An instance for an index in memory lacks these members.
+  /** True when more records are in memory than the budget allows. A checkpoint, which drops them, should not wait. */
   readonly overBudget: boolean;
   /**
-   * Reads the blocks that a call has thrown as `Cold`. `again` makes that call once more when they are there, and before others
-   * make room for theirs.
+   * Reads the blocks that a call has thrown as `Cold`. When they are in memory, calls `retry`, which makes that call
+   * again, before another call's blocks take their room. True from `retry` means that it needs still more blocks.
    */
-  fetch(blocks: Uint32Array, again: () => boolean): Promise<void>;
+  fetch(blocks: Uint32Array, retry: () => boolean): Promise<void>;
   /**
-   * As `export`, with records that are in the store only: they are read a part at a time, and given up again. After each part
-   * `check` is called, and ends it by what it throws. LOCKED when the index has changed each time meanwhile.
+   * Exports the index. Records that are only in the store are read a part at a time, and each part is dropped again.
+   * After each part it calls `check`, and rejects with the error that `check` throws. LOCKED when the index has changed
+   * during each try.
    */
   exportStored(check: () => unknown): Promise<Uint8Array>;
-  /** Reads some of the records that no call has needed yet, as long as there is room. False when there is nothing to read. */
+  /** Reads some of the records that no call has needed yet, while there is room. True while there is more to read. */
   readAhead(): Promise<boolean>;
-  /** Opened for reading only: every change is READ_ONLY. */
+  /** True when the index is open for reading only: every change is READ_ONLY. */
   readonly readOnly: boolean;
-  /** An index that was just imported is stored there from now on. INVALID_OPTION when there is something already. */
+  /**
+   * Stores a newly imported index in IndexedDB from now on. INVALID_OPTION when there is an index of that name already.
+   */
   attachIndexedDb(name: string, strict: boolean): Promise<void>;
+  /** Stores a newly imported index in `store` from now on. INVALID_OPTION when there is an index in it already. */
   attachStore(store: Store): Promise<void>;
-  /** There are changes that the log does not have. Always false for an index in memory. */
+  /** True when the log lacks some of the changes. Always false for an index in memory. */
   readonly hasUncommitted: boolean;
   /**
-   * From here to `hold(false)`, whatever changes is one change to the store. Meanwhile nothing may be committed that comes after it, and no
-   * checkpoint be made.
+   * Opens a frame of the log (true) or ends it (false). All changes in a frame are one change to the store. While a
+   * frame is open, do not commit what comes after it, and do not make a checkpoint.
    */
   hold(holds: boolean): void;
+  /** Writes all changes to the log. */
   commit(): Promise<void>;
-  /** The log has grown enough. */
+  /** True when the log has grown enough for a checkpoint. */
   readonly checkpointDue: boolean;
-  /** Writes what has changed, in slices, between which all synchronous calls are legal. Whatever waits to be linked is, before the first. */
+  /**
+   * Writes what has changed, in slices between which all synchronous calls are legal. Links all records that wait for
+   * that before the first slice.
+   */
   checkpoint(): Promise<void>;
   /**
-   * Brings a compaction to its end in the store: by how many bytes its blocks have become shorter. When it `erases`, nothing of what was
-   * deleted, committed and compacted away before is left there.
+   * Completes a compaction in the store, and returns the number of bytes by which its blocks have become shorter. When
+   * it `erases`, nothing that was deleted, committed and compacted away before is left in the store.
    */
   compactStore(erases: boolean): Promise<number>;
-  /** Ends the use of the store; after it only `free` is legal. */
+  /** Ends the use of the store. After it only `free` is legal. */
   closeStore(): Promise<void>;
   free(): void;
 }
 
-/** What makes indexes. `options` may lack `dimensions` where an index is that has them. */
+/** Makes indexes. `options` may lack `dimensions` where there is an index already. */
 export interface RawIndexClass {
   create(options: object): RawIndex;
   import(bytes: Uint8Array, options: object): RawIndex;
@@ -107,22 +137,28 @@ export interface RawIndexClass {
   destroyIndexedDb(name: string): Promise<void>;
 }
 
-/** One WebAssembly instance: an index of its own, whose memory goes when the index goes. */
+/** One WebAssembly instance, which holds one index. Its memory is released with the index. */
 export interface RawInstance {
   readonly RawIndex: RawIndexClass;
   readonly memory: WebAssembly.Memory;
 }
 
 /**
- * A fresh instance of the module, which is compiled once; `stored` says whether its index is going to be in a store, for which
- * there is a second module. OUT_OF_MEMORY when the platform has no room for its memory; CORRUPT when the two are of different versions.
+ * Makes a fresh instance of the module, which is compiled once. `stored` says whether its index will be in a store,
+ * which takes a second module. OUT_OF_MEMORY when the platform has no room for its memory. CORRUPT when the two modules
+ * are of different versions.
  */
 export async function freshInstance(stored: boolean): Promise<RawInstance> {
-  const [module, storeModule] = await awake(() => Promise.all([compiledModule("thermocline.wasm"), stored ? compiledModule("thermocline-store.wasm") : undefined]));
+  const [module, storeModule] = await awake(() => Promise.all([
+    compiledModule("thermocline.wasm"),
+    stored ? compiledModule("thermocline-store.wasm") : undefined,
+  ]));
   try {
     return await awake(() => instantiate(module, storeModule));
   } catch (error) {
-    if (error instanceof WebAssembly.LinkError) fail("CORRUPT", `thermocline.wasm and thermocline-store.wasm do not belong together: ${error.message}`, error);
+    if (error instanceof WebAssembly.LinkError) {
+      fail("CORRUPT", `thermocline.wasm and thermocline-store.wasm do not belong together: ${error.message}`, error);
+    }
     fail("OUT_OF_MEMORY", `no room for another WebAssembly instance: ${(error as Error).message}`, error);
   }
 }

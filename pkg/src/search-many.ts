@@ -1,35 +1,38 @@
-// searchMany: many queries, in slices.
+// searchMany: answers many queries, in slices.
 import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
 import type { RawIndex } from "./raw.js";
-import { Slice, SLICE_MS } from "./turn.js";
+import { BULK_SLICE_MS, Slice } from "./turn.js";
 import type { Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
 import { vectorOf } from "./vector.js";
 
-/** Reads records that a call has asked for, and makes it again. */
+/**
+ * Calls into the core. When the call needs records that are only in the store, they are read and the call is made
+ * again.
+ */
 export type Reading = <T>(use: (raw: RawIndex) => T, signal?: AbortSignal) => T | Promise<T>;
 
+/** Answers many queries, in slices. */
 export async function searchMany(
-  handle: Handle, keeper: Keeper | undefined, reading: Reading, dimensions: number, queries: Float32Array | readonly Vector[], options?: SearchManyOptions,
+  handle: Handle, keeper: Keeper | undefined, reading: Reading, dimensions: number,
+  queries: Float32Array | readonly Vector[], options?: SearchManyOptions,
 ): Promise<ManyHits> {
   handle.checkOpen();
-  const { k, ef, rerank, onProgress, signal } = checkedOptions(options);
+  const checked = checkedOptions(options);
+  const { onProgress, signal } = checked;
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
   const answers = new Answers();
-  const slice = new Slice(SLICE_MS);
+  const slice = new Slice(BULK_SLICE_MS);
   let done = 0;
-  const answer = (raw: RawIndex, query: number): void => {
-    const at = handle.search(raw, vectors[query]!, dimensions, k, ef, rerank, undefined);
-    answers.add(raw, handle.doubles, at);
-  };
+  const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, answers);
   const stored = keeper?.queries(total, slice, answer);
-  /** As many as fit into a slice, and at least one; how many have been answered by then. */
+  /** Answers as many queries as fit into the slice, at least one. Returns the number of queries answered so far. */
   const answerSome = (raw: RawIndex): number => {
     if (stored) return stored.answerSome(raw);
-    do answer(raw, done);
-    while (++done < total && !slice.over);
+    do done += answer(raw, done);
+    while (done < total && !slice.over);
     return done;
   };
 
@@ -47,20 +50,24 @@ export async function searchMany(
 }
 
 /**
- * What is found, one answer after the other. It is put where it is handed over: arrays for each query, to be joined at the end, would take
- * a fifth of the time of a search among few records.
+ * Collects the answers, one after the other, in the arrays that the caller gets. Arrays for each query, joined at the
+ * end, would take a fifth of the time of a search among few records.
  */
 export class Answers {
   readonly #ids: Id[] = [];
-  /** Longer than the ids, mostly. */
+  /** Usually longer than the list of ids: it grows by doubling. */
   #distances = new Float32Array(64);
   readonly #offsets = [0];
   #end = 0;
 
-  /** Takes what a search has left in `doubles` at `at`; where that ends. One that throws has taken nothing. */
+  /**
+   * Adds the hits that a search has written into `doubles` at position `at`. Returns the position behind them. When it
+   * throws, it has added nothing.
+   */
   add(raw: RawIndex, doubles: Float64Array, at: number): number {
     const ids = this.#ids;
-    const named: number[] = [];
+    /** Position and slot of each hit whose id is a string. */
+    const stringIds: number[] = [];
     let to = this.#end;
     const end = to + doubles[at++]!;
     if (end > this.#distances.length) {
@@ -71,17 +78,18 @@ export class Answers {
     const distances = this.#distances;
     for (; to < end; to++, at += 3) {
       const id = doubles[at + 1]!;
-      if (id !== id) named.push(to, doubles[at]!);
+      // The core writes NaN for an id that is a string.
+      if (Number.isNaN(id)) stringIds.push(to, doubles[at]!);
       ids[to] = id;
       distances[to] = doubles[at + 2]!;
     }
-    // Not before: it may make the memory larger, which takes `doubles` away.
-    for (let i = 0; i < named.length; i += 2) ids[named[i]!] = raw.idAt(named[i + 1]!);
+    // After the loop: `idAt` may make the memory larger, which detaches `doubles`.
+    for (let i = 0; i < stringIds.length; i += 2) ids[stringIds[i]!] = raw.idAt(stringIds[i + 1]!);
     this.#offsets.push((this.#end = end));
     return at;
   }
 
-  /** All of it. */
+  /** All answers. */
   hits(): ManyHits {
     const ids = this.#ids;
     ids.length = this.#end;
@@ -89,10 +97,10 @@ export class Answers {
   }
 }
 
-/** The options, each of the right type. */
+/** Reads the options. INVALID_OPTION when one has the wrong type. */
 export function checkedOptions(options: SearchManyOptions | undefined) {
   const given = optionsOf(options) as SearchManyOptions & SearchOptions;
-  // `search` has them. Passed over, answers would be others than asked for, and nobody would notice.
+  // Only `search` has these. To ignore them would silently give other answers than the caller asked for.
   for (const name of ["filter", "include"] as const) if (given[name] !== undefined) wrong(name, "nothing", given[name]);
   return {
     k: numberOf("k", given.k),
@@ -103,16 +111,18 @@ export function checkedOptions(options: SearchManyOptions | undefined) {
   };
 }
 
-/** The queries, each of the right length. */
+/** Splits or converts the queries into vectors. DIMENSION_MISMATCH when one has another length than `dimensions`. */
 export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
   if (typedArrayName(queries) === "Float32Array") {
     const flat = queries as Float32Array;
-    if (flat.length % dimensions !== 0) fail("DIMENSION_MISMATCH", `queries: expected a multiple of ${dimensions} values, got ${flat.length}`);
+    if (flat.length % dimensions !== 0) {
+      fail("DIMENSION_MISMATCH", `queries: expected a multiple of ${dimensions} values, got ${flat.length}`);
+    }
     const vectors: Float32Array[] = [];
     for (let at = 0; at < flat.length; at += dimensions) vectors.push(flat.subarray(at, at + dimensions));
     return vectors;
   }
   if (!Array.isArray(queries)) wrong("queries", "a Float32Array or an array of vectors", queries);
-  // A hole in the array is to be looked at as well, which `map` does not.
+  // `Array.from` also visits holes in the array, which `map` skips.
   return Array.from(queries, (query) => vectorOf(query, dimensions));
 }

@@ -1,3 +1,4 @@
-// What all entries of the package must have one of, on each platform: a script of its own, which the others import; see build.mjs.
+// What all entries of the package must share on a platform. It is a script of its own that the other scripts import;
+// see build.mjs.
 export { ThermoclineError } from "./errors.js";
 export { written } from "./written.js";

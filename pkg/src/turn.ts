@@ -1,11 +1,28 @@
 // Giving the event loop a turn: between the slices of a long call, and when there is nothing else to do.
 
-/** The scheduler of newer browsers; not every type library knows it. */
-declare const scheduler: undefined | { postTask?(run: () => void, options: { priority: string; signal: AbortSignal }): Promise<unknown> };
+/** The scheduler of newer browsers, which not every type library declares. */
+declare const scheduler:
+  | undefined
+  | { postTask?(run: () => void, options: { priority: string; signal: AbortSignal }): Promise<unknown> };
 
 /**
- * Resolves after whatever waits in the event loop had its turn. No timer: browsers stretch those to 4 ms and more. The
- * channel is closed at once, because an open one keeps a Node process alive.
+ * Length of a slice of a call with many rows, ids or queries, in milliseconds: long enough to waste little time between
+ * slices, short enough for a page to draw.
+ */
+export const BULK_SLICE_MS = 8;
+/** Length of a slice of a compaction, unless the caller gives one, and of linking in idle time, in milliseconds. */
+export const IDLE_SLICE_MS = 4;
+/**
+ * A call with this many rows or ids, or fewer, goes on without a pause, so that the caller's next call finds all of it
+ * done.
+ */
+export const FEW = 25;
+/** Number of bytes that are overwritten between two looks at the clock. */
+const OVERWRITTEN_BYTES = 1 << 22;
+
+/**
+ * Resolves after the tasks that wait in the event loop have run. It uses no timer, because browsers stretch timers to
+ * 4 ms and more. The channel is closed at once, because an open one keeps a Node process alive.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
@@ -23,9 +40,10 @@ export function nextTurn(): Promise<void> {
 }
 
 /**
- * Runs what only a background thread of the engine's will end, as WebAssembly's compiling and instantiating. A timer goes along:
- * with nothing in its event loop, Node holds the main thread until the background threads are done, and one of those may be
- * waiting for the main thread to collect garbage. Neither then ever ends (nodejs/node#54918).
+ * Runs work that the engine does on background threads, such as compiling and instantiating WebAssembly. A timer keeps
+ * the event loop busy meanwhile. With an empty event loop, Node blocks the main thread until the background threads are
+ * done, while one of those may be waiting for the main thread to collect garbage, and neither ever ends
+ * (nodejs/node#54918).
  */
 export async function awake<T>(run: () => Promise<T>): Promise<T> {
   const timer = setInterval(() => {}, 1000);
@@ -36,15 +54,7 @@ export async function awake<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** So much is overwritten between two looks at the clock. */
-const OVERWRITTEN_BYTES = 1 << 22;
-
-/** Long enough to waste little on turns, short enough for a page to draw: a slice of a call with many rows, ids or queries. */
-export const SLICE_MS = 8;
-/** A call of no more rows, or ids, goes on without a pause, so that what is called next finds all of it. */
-export const FEW = 25;
-
-/** Holds the thread for about `sliceMs` at a time. */
+/** Tells a long call when to give up the thread: about every `sliceMs` milliseconds. */
 export class Slice {
   #end: number;
 
@@ -64,16 +74,18 @@ export class Slice {
   }
 }
 
-/** Fills a memory that nobody uses any more with zeros, in slices. */
+/** Fills a memory that is no longer used with zeros, in slices. */
 export async function overwrite({ buffer }: WebAssembly.Memory): Promise<void> {
-  const slice = new Slice(8);
+  const slice = new Slice(BULK_SLICE_MS);
   for (let at = 0; at < buffer.byteLength; at += OVERWRITTEN_BYTES) {
     new Uint8Array(buffer, at, Math.min(OVERWRITTEN_BYTES, buffer.byteLength - at)).fill(0);
     if (slice.over) await slice.next();
   }
 }
 
-/** Runs once after so many milliseconds. What it returns takes it back. Never keeps a Node process alive. */
+/**
+ * Runs `run` once after `ms` milliseconds, and returns a function that cancels it. Never keeps a Node process alive.
+ */
 export function later(run: () => void, ms: number): () => void {
   const timer = setTimeout(run, ms) as ReturnType<typeof setTimeout> & { unref?(): void };
   timer.unref?.();
@@ -81,23 +93,25 @@ export function later(run: () => void, ms: number): () => void {
 }
 
 /**
- * Runs once when the platform has nothing better to do, with a function that tells the milliseconds left; in a page that is
- * always busy, after `latestMs` if given. What it returns takes it back. Never keeps a Node process alive: its timer is
- * unreferenced, and unlike an unreferenced immediate it does fire while the loop waits.
+ * Runs `run` once when the platform is idle, with a function that returns the milliseconds left. In a page that is
+ * always busy it runs after `latestMs`, if that is given. Returns a function that cancels it.
+ *
+ * Never keeps a Node process alive: the timer there is unreferenced. Unlike an unreferenced immediate it does fire
+ * while the event loop waits.
  */
 export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 0): () => void {
   const unlimited = () => run(() => Infinity);
   if (typeof requestIdleCallback === "function") {
-    // A timeout of 0 is none.
+    // A timeout of 0 means none.
     const handle = requestIdleCallback((deadline) => run(() => deadline.timeRemaining()), { timeout: latestMs });
     return () => cancelIdleCallback(handle);
   }
   if (typeof setImmediate === "function") return later(unlimited, 1);
-  const taken = new AbortController();
-  const unlessTaken = () => taken.signal.aborted || unlimited();
+  const cancelled = new AbortController();
+  const unlessCancelled = () => cancelled.signal.aborted || unlimited();
   if (typeof scheduler === "object" && scheduler.postTask) {
-    // That it was taken back is a rejection.
-    scheduler.postTask(unlessTaken, { priority: "background", signal: taken.signal }).catch(() => {});
-  } else void nextTurn().then(unlessTaken);
-  return () => taken.abort();
+    // Cancelling rejects the task's promise.
+    scheduler.postTask(unlessCancelled, { priority: "background", signal: cancelled.signal }).catch(() => {});
+  } else void nextTurn().then(unlessCancelled);
+  return () => cancelled.abort();
 }

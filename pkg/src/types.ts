@@ -1,7 +1,9 @@
 // The public types of the package: shapes, units, ranges. Nothing here exists at run time.
 import type { Durability, Mode, Store } from "./store.js";
 
-/** A caller's key: a non-negative safe integer, or a string of 1 to 4096 bytes of UTF-8. No operation ever changes it. */
+/**
+ * A caller's key: a non-negative safe integer, or a string of 1 to 4096 bytes of UTF-8. No operation ever changes it.
+ */
 export type Id = number | string;
 
 /**

@@ -1,7 +1,8 @@
-// A caller's vector becomes a Float32Array of the right length. Values are judged by the core, which sees each of them anyway.
+// Turns a caller's vector into a Float32Array of the right length. The core checks the values, since it reads each of
+// them anyway.
 import { fail, shown, typedArrayName } from "./guard.js";
 
-/** The vector as the core takes it: the caller's own Float32Array, or a copy of its array of numbers. */
+/** Returns the vector as the core takes it: the caller's own Float32Array, or a copy of its array of numbers. */
 export function vectorOf(value: unknown, dimensions: number): Float32Array {
   if (typedArrayName(value) === "Float32Array") return checkLength(value as Float32Array, dimensions);
   if (Array.isArray(value)) {
@@ -14,7 +15,7 @@ export function vectorOf(value: unknown, dimensions: number): Float32Array {
   fail("INVALID_VECTOR", `vector: expected a Float32Array or an array of numbers, got ${shown(value)}`);
 }
 
-/** DIMENSION_MISMATCH for a vector of another length. */
+/** Throws DIMENSION_MISMATCH when a vector has another length. */
 export function checkLength<T extends ArrayLike<number>>(vector: T, dimensions: number): T {
   if (vector.length !== dimensions) {
     fail("DIMENSION_MISMATCH", `vector: expected ${dimensions} dimensions, got ${vector.length}`);

@@ -1,13 +1,16 @@
-// Stores of callers that are open for writing, by whichever entry of the package, as ES modules and as CommonJS. Two objects for one
-// place are the caller's to keep apart.
+// Which of the callers' own stores are open for writing. All entries of the package share this set, as ES modules and
+// as CommonJS. It knows objects only: two objects for one place are the caller's responsibility.
 import type { Store } from "./store.js";
 
-/** Where all copies of the package in a program look. */
+/** The global symbol under which all copies of the package in a program find the set. */
 const KEY = Symbol.for("thermocline.written");
 
 export const written: WeakSet<Store> = common() ?? new WeakSet();
 
-/** Undefined where the global object takes nothing more, or has something else there: then each copy has its own. */
+/**
+ * The set that all copies share. Undefined where the global object cannot be extended or has something else under the
+ * symbol: then each copy has a set of its own.
+ */
 function common(): WeakSet<Store> | undefined {
   const all = globalThis as { [KEY]?: unknown };
   if (!(KEY in all)) Reflect.defineProperty(all, KEY, { value: new WeakSet() });

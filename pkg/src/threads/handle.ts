@@ -1,12 +1,22 @@
-// As ../handle.ts, of an index that has threads: they end with it, and its memory grows differently.
+// As ../handle.ts, for an index with threads: they end with the index, its memory grows differently, and they answer many
+// queries at once.
 import { Handle as Plain } from "../handle.js";
 import { checkLength } from "../vector.js";
+import type { RawIndex as PlainRaw } from "../raw.js";
+import type { Answers as ManyAnswers } from "../search-many.js";
+import type { SearchManyOptions } from "../types.js";
 import type { RawIndex } from "./raw.js";
 import { Threads } from "./threads.js";
 
 export { CallerFault, codedError, isCold, trapped } from "../handle.js";
 
-/** Ends the threads of an index that nobody has any more, and nobody has closed. By then they sleep. */
+/** Most queries in one call into the core: enough for all threads to have some, and few enough for a slice. */
+const MAX_TOGETHER = 64;
+/** Fewest queries in one call, whatever the number of hits: with fewer, one thread would answer them all. */
+const MIN_TOGETHER = 8;
+/** Most hits of one call. The core keeps the room for the hits of a call. */
+const MAX_HITS = 1 << 16;
+/** Ends the threads of an index that is garbage and was not closed. By then the threads sleep. */
 const forgotten = new FinalizationRegistry<Threads>((threads) => threads.end());
 
 export class Handle extends Plain {
@@ -14,18 +24,19 @@ export class Handle extends Plain {
   #doubles = new Float64Array(0);
   #threads = new Threads(1);
 
+  /** The threads of the index's memory. */
   get threads(): Threads {
     return this.#threads;
   }
 
-  /** Those of its memory, from now on. They end with it. */
+  /** Sets the threads of the index's memory, which end with the index. */
   set threads(threads: Threads) {
     this.#threads = threads;
     forgotten.unregister(this);
     forgotten.register(this, threads, this);
   }
 
-  /** A shared memory that has grown leaves the views of it as they were, and too short. */
+  /** When a shared memory grows, the views of it stay valid but are too short. So they are made anew. */
   override get floats(): Float32Array {
     const { buffer } = this.memory!;
     return this.#floats.buffer === buffer ? this.#floats : (this.#floats = new Float32Array(buffer));
@@ -36,17 +47,27 @@ export class Handle extends Plain {
     return this.#doubles.buffer === buffer ? this.#doubles : (this.#doubles = new Float64Array(buffer));
   }
 
-  /** As `search`, of many queries, whose hits lie one after the other. */
-  searchMany(raw: RawIndex, queries: readonly Float32Array[], dimensions: number, ...options: Parameters<RawIndex["searchMany"]>): number {
-    const at = raw.queriesAt(queries.length) / Float32Array.BYTES_PER_ELEMENT;
+  /** Answers many queries at once, by all threads. */
+  override searchSome(
+    plain: PlainRaw, queries: readonly Float32Array[], from: number, dimensions: number,
+    { k, ef, rerank }: SearchManyOptions, answers: ManyAnswers,
+  ): number {
+    const raw = plain as RawIndex;
+    // Not always a whole number: `slice` rounds it down.
+    const together = Math.max(MIN_TOGETHER, Math.min(MAX_TOGETHER, MAX_HITS / (k ?? 1)));
+    const some = queries.slice(from, from + together);
+    const to = raw.queriesAt(some.length) / Float32Array.BYTES_PER_ELEMENT;
     const { floats } = this;
-    queries.forEach((query, i) => floats.set(checkLength(query, dimensions), at + i * dimensions));
-    return raw.searchMany(...options) / Float64Array.BYTES_PER_ELEMENT;
+    for (let i = 0; i < some.length; i++) floats.set(checkLength(some[i]!, dimensions), to + i * dimensions);
+    let at = raw.searchMany(k, ef, rerank) / Float64Array.BYTES_PER_ELEMENT;
+    const { doubles } = this;
+    for (let i = 0; i < some.length; i++) at = answers.add(raw, doubles, at);
+    return some.length;
   }
 
   override free(): void {
     super.free();
-    // Not before: one that is ended while it holds the allocator's lock would never let go of it.
+    // After `free`: a thread that is ended while it holds the allocator's lock would never release it.
     this.#threads.end();
     forgotten.unregister(this);
     this.#floats = new Float32Array(0);

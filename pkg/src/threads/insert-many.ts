@@ -1,67 +1,70 @@
-// As ../insert-many.ts, with the links of many records planned at once by all threads. Rows that stream in, or take the places of
-// others, go in one after the other, as there.
-import { booleanOf, checkAborted, functionOf, optionsOf, signalOf } from "../guard.js";
-import { batchOf, checker, insertMany as oneAfterTheOther, naming, ready, type Batch, type Ready, type Rows } from "../insert-many.js";
+// As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
+// records, go in one after the other as they do there.
+import { booleanOf, optionsOf } from "../guard.js";
+import {
+  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, isAsync, naming, readerOf, turnsOf,
+  type Ready, type Rows,
+} from "../insert-many.js";
 import type { Keeper } from "../keeper.js";
-import { Slice, SLICE_MS } from "../turn.js";
-import type { Id, InsertManyOptions, Row } from "../types.js";
+import type { Id, InsertManyOptions } from "../types.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
 
-/** No payload is added to so many bytes of them: what is gathered for a call is held twice meanwhile. */
-const MOST_BYTES = 1 << 23;
+/**
+ * Once the gathered payloads have this many bytes, no more rows are gathered: they are in memory twice during the call.
+ */
+const MAX_BYTES = 1 << 23;
 
-export async function insertMany(handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions): Promise<Id[]> {
-  const given = optionsOf(options);
-  const streams = typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function";
-  if (streams || booleanOf("upsert", given.upsert)) return oneAfterTheOther(handle, keeper, dimensions, rows, options);
+export async function insertMany(
+  handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions,
+): Promise<Id[]> {
+  if (isAsync(rows) || booleanOf("upsert", optionsOf(options).upsert)) {
+    return oneAfterTheOther(handle, keeper, dimensions, rows, options);
+  }
   handle.checkOpen();
-  const onProgress = functionOf("onProgress", given.onProgress);
-  const signal = signalOf(given.signal);
-  const slice = new Slice(SLICE_MS);
-  const turn = async (): Promise<void> => {
-    await slice.next();
-    handle.checkOpen();
-    checkAborted(signal);
-  };
-
-  const batch = batchOf(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
-  const { length: total } = batch;
-  const check = checker(handle, false);
-  for (let i = 0; i < total; i++) {
-    naming(i, () => check(ready(batch.row(i), dimensions)));
-    if (slice.over) await turn();
-  }
-  handle.call((raw) => raw.reserve(total));
+  const checked = checkedOptions(options);
+  const { onProgress } = checked;
   const ids: Id[] = [];
-  while (ids.length < total) {
-    ids.push(...insertSome(handle, batch, ids.length, dimensions));
-    if (slice.over && ids.length < total) {
-      onProgress?.({ done: ids.length, total, phase: "insert" });
-      await turn();
-    }
+  const turn = turnsOf(handle, ids, checked);
+  const batch = batchOf(rows, dimensions);
+  const { length } = batch;
+  const read = readerOf(batch, dimensions);
+  const check = checker(handle, false);
+  for (let i = 0; i < length; i++) {
+    check(i, read(i));
+    const pause = turn(length);
+    if (pause) await pause;
   }
-  onProgress?.({ done: total, total, phase: "insert" });
+  handle.call((raw) => raw.reserve(length));
+  while (ids.length < length) {
+    ids.push(...insertSome(handle, length, ids.length, read));
+    const pause = ids.length < length && turn(length);
+    if (pause) await pause;
+  }
+  onProgress?.({ done: length, total: length, phase: "insert" });
   return ids;
 }
 
-/** Inserts as many rows as the index takes together, from one on, all or none. Time decides nothing here, so that the same rows make the same index. */
-function insertSome(handle: Handle, batch: Batch, from: number, dimensions: number): Id[] {
-  const count = Math.min(handle.call((raw) => (raw as RawIndex).batchLength), batch.length - from);
+/**
+ * Inserts the rows from number `from` on, as many as the index takes together, all or none. Their number does not
+ * depend on time, so that the same rows make the same index.
+ */
+function insertSome(handle: Handle, length: number, from: number, read: (i: number) => Ready): Id[] {
+  const count = Math.min(handle.call((raw) => (raw as RawIndex).batchLength), length - from);
   const rows: Ready[] = [];
-  // Read before the core is entered: what a caller's row throws is the caller's.
-  for (let bytes = 0; rows.length < count && bytes < MOST_BYTES; ) {
-    const row = naming(from + rows.length, () => ready(batch.row(from + rows.length), dimensions));
+  // Rows are read before the call into the core: an error of the caller's own object must not pass through the core.
+  for (let bytes = 0; rows.length < count && bytes < MAX_BYTES; ) {
+    const row = read(from + rows.length);
     rows.push(row);
     bytes += row.payload.bytes?.length ?? 0;
   }
   const now = Date.now();
   const moments = rows.map(({ ttlMs }) => ttlMs && now + ttlMs);
-  handle.mayHavePayloads ||= rows.some(({ payload }) => payload.kind !== 0);
+  handle.mayHavePayloads ||= rows.some(({ payload }) => payload.kind);
   try {
     const ids = handle.change((plain) => {
       const raw = plain as RawIndex;
-      // What is left of a call that one of its rows has ended.
+      // Rows are left from an earlier call if one of its rows was wrong.
       raw.forgetGathered();
       rows.forEach(({ id, vector, payload: { kind, bytes } }, i) => {
         if (id !== undefined) handle.forget(id);
@@ -72,9 +75,10 @@ function insertSome(handle: Handle, batch: Batch, from: number, dimensions: numb
     for (const moment of moments) if (moment) handle.expiresAt(moment);
     return ids;
   } catch (error) {
-    // The core does not say which. All were right when they were checked, but other calls may have come in between, and rows may change.
+    // The core does not say which row is wrong. All were right when they were checked, but other calls may have changed
+    // the index since, and the caller may have changed a row.
     const check = checker(handle, false);
-    rows.forEach((row, i) => naming(from + i, () => check(row)));
+    rows.forEach((row, i) => check(from + i, row));
     return naming(from, () => {
       throw error;
     });

@@ -15,7 +15,9 @@ export async function inMemory(options: IndexOptions & ThreadsOptions): Promise<
   return begun(await plain.inMemory(options), count);
 }
 
-export async function imported(bytes: Uint8Array, options?: OpenOptions & ThreadsOptions & { name?: string }): Promise<plain.Opened> {
+export async function imported(
+  bytes: Uint8Array, options?: OpenOptions & ThreadsOptions & { name?: string },
+): Promise<plain.Opened> {
   const count = countOf(optionsOf(options).threads);
   if (options?.name !== undefined) unavailable("VectorIndex.import with a name");
   return begun(await plain.imported(bytes, options), count);
@@ -29,7 +31,10 @@ export async function destroyed(): Promise<never> {
   unavailable("VectorIndex.destroy");
 }
 
-/** With as many threads as before, which are started first: where they cannot be, it stays where it was, with those that it has. */
+/**
+ * Moves the index into a fresh instance with as many threads. They are started first: when that fails, the index stays
+ * where it was, with the threads that it has.
+ */
 export async function moved(handle: Handle): Promise<plain.Moved> {
   const instance = await freshInstance();
   const { threads: before } = handle;
@@ -37,20 +42,20 @@ export async function moved(handle: Handle): Promise<plain.Moved> {
   try {
     await threads.start(instance.RawIndex, instance.memory);
     const { memory } = handle;
-    // It may have been closed meanwhile, which this tells.
+    // Throws CLOSED if the index has been closed meanwhile.
     const { returnedBytes } = plain.copied(handle, instance);
     handle.threads = threads;
     before.end();
     const overwritten = overwrite(memory!);
     overwritten.catch(() => {});
-    return { told: { returnedBytes }, overwritten };
+    return { report: { returnedBytes }, overwritten };
   } catch (error) {
     threads.end();
     throw error;
   }
 }
 
-/** With its threads, or not at all. */
+/** Starts the threads of a new index. When that fails, ends the index. */
 async function begun(opened: plain.Opened, count: number): Promise<plain.Opened> {
   const handle = opened.handle as Handle;
   const threads = (handle.threads = new Threads(count));
@@ -65,5 +70,6 @@ async function begun(opened: plain.Opened, count: number): Promise<plain.Opened>
 }
 
 function unavailable(name: string): never {
-  fail("INVALID_OPTION", `${name} of "thermocline/threads" is not available, whose indexes are in memory only: import "thermocline" instead`);
+  const why = 'whose indexes are in memory only: import "thermocline" instead';
+  fail("INVALID_OPTION", `${name} of "thermocline/threads" is not available, ${why}`);
 }

@@ -45,7 +45,10 @@ export async function freshInstance(): Promise<RawInstance> {
   }
 }
 
-/** Of a memory that is shared a platform may lay aside all that it can become, so it is asked for less where that is refused. */
+/**
+ * Of a memory that is shared a platform may lay aside all that it can become, so it is asked for less where that is
+ * refused.
+ */
 function sharedMemory(initial: number, most: number): WebAssembly.Memory {
   for (let maximum = most; ; maximum /= 2) {
     try {

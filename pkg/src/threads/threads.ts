@@ -9,8 +9,9 @@ const MOST = 64;
 const USUAL = 8;
 
 /**
- * The script of a worker, but for how it is told what it needs and how it says that it is ready. It is text, because a file of its own
- * would have to be found by every bundler. What it runs computes only, so what the module imports of JavaScript is called before that, if at all.
+ * The script of a worker, but for how it is told what it needs and how it says that it is ready. It is text, because a
+ * file of its own would have to be found by every bundler. What it runs computes only, so what the module imports of
+ * JavaScript is called before that, if at all.
  */
 export const SCRIPT = `({ module, memory }, ready) => {
   let running = false;
