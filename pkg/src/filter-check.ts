@@ -1,9 +1,12 @@
-// Checks a filter object in full before anything is asked of it, so that a slip of the pen is an error and not an answer to another question.
+// Checks a filter object in full before it is used, so that a typing error is an error and not another question.
 import { fail, shown } from "./guard.js";
 
 type Check = (operand: unknown, at: string) => void;
 
-/** What each operator takes. Those that combine filters are apart, as they stand where fields do. */
+/**
+ * The check of each operator's operand. The operators that combine filters are not here: they stand in the place of a
+ * field.
+ */
 const OPERANDS: Readonly<Record<string, Check>> = {
   $eq: value,
   $ne: value,
@@ -18,27 +21,35 @@ const OPERANDS: Readonly<Record<string, Check>> = {
     if (!(operand as unknown[]).length) bad(at, "at least one value", operand);
   },
   $exists: (operand, at) => typeof operand === "boolean" || bad(at, "true or false", operand),
-  $size: (operand, at) => (Number.isInteger(operand) && (operand as number) >= 0) || bad(at, "a whole number, 0 or more", operand),
+  $size: (operand, at) =>
+    (Number.isInteger(operand) && (operand as number) >= 0) || bad(at, "a whole number, 0 or more", operand),
   $elemMatch: (operand, at) => (isOperators(operand) ? operators(operand, at) : filterAt(operand, at)),
   $not: (operand, at) => (isOperators(operand) ? operators(operand, at) : bad(at, "an object of operators", operand)),
   $regex: (operand, at) => typeof operand === "string" || bad(at, "the source of a regular expression, a string", operand),
-  $options: (operand, at) => (typeof operand === "string" && /^[imsu]*$/.test(operand)) || bad(at, 'some of the letters of "imsu"', operand),
+  $options: (operand, at) =>
+    (typeof operand === "string" && /^[imsu]*$/.test(operand)) || bad(at, 'some of the letters of "imsu"', operand),
 };
+/** The operators that combine filters. */
 export const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
 
-/** The filter as JSON, which is the same for the same filter, and what that is. INVALID_FILTER, which says where and what. */
+/**
+ * Checks a filter. Returns its JSON text, by which filters are compared, and the value of that text. INVALID_FILTER
+ * says where the filter is wrong, and what was expected there.
+ */
 export function checkFilter(filter: unknown): { text: string; plain: { readonly [field: string]: unknown } } {
   if (!isObject(filter)) bad("filter", "a function or an object", filter);
   try {
     filterAt(filter, "filter");
     const text = jsonOf(filter);
     const plain: unknown = JSON.parse(text);
-    // Once more, since what was looked at may have answered differently.
+    // The copy is checked too: the caller's object may have getters or a toJSON that gave something else this time.
     filterAt(plain, "filter");
     return { text, plain: plain as { readonly [field: string]: unknown } };
   } catch (error) {
-    // Firefox has a class of its own for too deep a recursion.
-    if (error instanceof RangeError || (error as Error | undefined)?.name === "InternalError") fail("INVALID_FILTER", "filter: it is nested too deep, or contains itself", error);
+    // Too deep a recursion is an InternalError in Firefox.
+    if (error instanceof RangeError || (error as Error | undefined)?.name === "InternalError") {
+      fail("INVALID_FILTER", "filter: it is nested too deep, or contains itself", error);
+    }
     throw error;
   }
 }
@@ -68,11 +79,13 @@ function filterAt(filter: unknown, at: string): void {
   }
 }
 
-/** A field's conditions, all of which must hold. */
+/** Checks the conditions on a field. */
 function operators(conditions: object, at: string): void {
   for (const [operator, operand] of Object.entries(conditions)) {
     const here = `${at}.${operator}`;
-    if (!Object.hasOwn(OPERANDS, operator)) fail("INVALID_FILTER", `${here}: expected one of ${Object.keys(OPERANDS).join(", ")}`);
+    if (!Object.hasOwn(OPERANDS, operator)) {
+      fail("INVALID_FILTER", `${here}: expected one of ${Object.keys(OPERANDS).join(", ")}`);
+    }
     OPERANDS[operator]!(operand, here);
   }
   const { $regex, $options } = conditions as { $regex?: string; $options?: string };
@@ -84,7 +97,7 @@ function operators(conditions: object, at: string): void {
   }
 }
 
-/** What JSON can carry: a payload has nothing else. */
+/** Checks that an operand is a value that JSON can carry, since payloads have no others. */
 function value(operand: unknown, at: string): void {
   if (operand === null || typeof operand === "string" || typeof operand === "boolean" || Number.isFinite(operand)) return;
   if (Array.isArray(operand)) return values(operand, at);
@@ -97,7 +110,7 @@ function value(operand: unknown, at: string): void {
 
 function values(operand: unknown, at: string): void {
   if (!Array.isArray(operand)) bad(at, "an array of values", operand);
-  // A hole in it is to be looked at as well.
+  // `Array.from` also visits holes in the array, which `forEach` skips.
   Array.from(operand, (member, i) => value(member, `${at}[${i}]`));
 }
 
@@ -105,12 +118,12 @@ function ordered(operand: unknown, at: string): void {
   if (typeof operand !== "string" && !Number.isFinite(operand)) bad(at, "a finite number or a string", operand);
 }
 
-/** With a member that is an operator of a field. Among them may be none that is not: that is for `operators` to say. */
+/** True for an object with a member that is an operator of a field. `operators` checks that all its members are. */
 export function isOperators(condition: unknown): condition is object {
   return isObject(condition) && Object.keys(condition).some((key) => key.startsWith("$") && !COMBINING.includes(key));
 }
 
-/** An object as braces make it, from any realm: one of a class may have a toJSON, and be something else as JSON. */
+/** True for a plain object of any realm. An instance of a class may have a toJSON, and be something else as JSON. */
 export function isObject(operand: unknown): operand is object {
   if (typeof operand !== "object" || operand === null) return false;
   const prototype: unknown = Object.getPrototypeOf(operand);

@@ -1,19 +1,19 @@
-// Whether a payload matches a filter that has been checked: MongoDB's rules, compiled into functions of the payload.
+// Compiles a filter that has been checked into a function that matches payloads by MongoDB's rules.
 //
-// A path leads to values. On its way it goes into each object of an array, and into an element by its number; an array at its end
-// stands for its elements and for itself. A condition holds if it holds for one of those values; what denies ($ne, $nin, $not,
-// $nor, $exists: false) if what it denies does not.
+// A path leads to values. On its way it goes into each object of an array, and by a number into one element. An array
+// at its end stands for its elements and for itself. A condition holds if it holds for one of those values. A condition
+// that negates ($ne, $nin, $not, $nor, $exists: false) holds if the condition that it negates does not.
 import { COMBINING, isObject, isOperators } from "./filter-check.js";
 
 /** A payload, or an object in one. */
 export type Fields = { readonly [name: string]: unknown };
-/** `undefined` is a value that is not there. */
+/** A test of one value. `undefined` stands for a missing value. */
 type Test = (value: unknown) => boolean;
-/** True if the test holds for one of the values that a condition is about. */
+/** The values that a condition is about: true if the test holds for one of them. */
 type Values = (test: Test) => boolean;
 type Condition = (values: Values) => boolean;
 
-/** `filter` has passed `checkFilter`, and comes from JSON. */
+/** Compiles a filter, which has passed `checkFilter` and comes from JSON. */
 export function matcher(filter: Fields): (payload: Fields) => boolean {
   const parts = Object.entries(filter).map(([field, condition]): ((payload: Fields) => boolean) => {
     if (COMBINING.includes(field)) return combined(field, (condition as Fields[]).map(matcher));
@@ -30,7 +30,10 @@ function combined(operator: string, parts: readonly ((payload: Fields) => boolea
   return operator === "$or" ? any : (payload) => !any(payload);
 }
 
-/** Goes on from a value to those that the rest of the path leads to. Nothing is inherited, and a text has no members. */
+/**
+ * True if the test holds for one of the values that the rest of the path leads to from `value`. Inherited members do
+ * not count, and a string has no members.
+ */
 function reached(value: unknown, path: readonly string[], at: number, test: Test): boolean {
   const name = path[at];
   if (name === undefined) return test(value);
@@ -38,22 +41,22 @@ function reached(value: unknown, path: readonly string[], at: number, test: Test
   if (!Array.isArray(value)) return test(undefined);
   if (/^(0|[1-9]\d*)$/.test(name) && Number(name) < value.length) {
     const element: unknown = value[Number(name)];
-    // One that is neither object nor array leads nowhere, and not to a value that is missing.
+    // From an element that is neither object nor array, the rest of a path leads nowhere, not even to a missing value.
     const leads = at + 1 === path.length || (typeof element === "object" && element !== null);
     if (leads && reached(element, path, at + 1, test)) return true;
   }
   return value.some((element) => isObject(element) && reached(element, path, at, test));
 }
 
-/** An array at the end of a path stands for its elements, and for itself. */
+/** For a value at the end of a path: an array stands for its elements and for itself. */
 const leaf = (test: Test): Test => (value) => (Array.isArray(value) && value.some(test)) || test(value);
-/** An element that $elemMatch looks at stands for itself only. */
+/** For an element that $elemMatch looks at: it stands for itself only. */
 const itself = (test: Test): Test => test;
 
 const one = (test: Test): Condition => (values) => values(test);
 const none = (test: Test): Condition => (values) => !values(test);
 
-/** All conditions on the same values. */
+/** Combines conditions on the same values, all of which must hold. */
 function all(operators: Fields, around: (test: Test) => Test): Condition {
   const conditions = Object.entries(operators).map(([operator, operand]) => conditionOf(operator, operand, operators, around));
   return (values) => conditions.every((holds) => holds(values));
@@ -98,7 +101,7 @@ function conditionOf(operator: string, operand: unknown, beside: Fields, around:
 
 const isThere: Test = (value) => value !== undefined;
 
-/** Numbers are compared with numbers, and strings with strings. */
+/** Compares numbers with numbers and strings with strings. Values of other types never pass. */
 function ordered(operator: string, operand: string | number): Test {
   const kind = typeof operand;
   const compared: Readonly<Record<string, (value: string | number) => boolean>> = {
@@ -111,34 +114,40 @@ function ordered(operator: string, operand: string | number): Test {
   return (value) => typeof value === kind && holds(value as string | number);
 }
 
-/** One of the elements of an array, which is an object for conditions on fields. */
+/** The test that $elemMatch makes of an element. For conditions on fields the element must be an object or an array. */
 function elementOf(operand: Fields): Test {
   if (isOperators(operand)) {
     const holds = all(operand, itself);
     return (element) => holds((test) => test(element));
   }
   const matches = matcher(operand);
-  return (element) => typeof element === "object" && element !== null && matches(Array.isArray(element) ? { ...element } : (element as Fields));
+  return (element) => {
+    if (typeof element !== "object" || element === null) return false;
+    return matches(Array.isArray(element) ? { ...element } : (element as Fields));
+  };
 }
 
-/** True for one of many. Looking among strings and numbers takes no longer when there are more. */
+/** True for a value that equals one of the operands. Looking it up among strings and numbers is O(1). */
 function among(operands: readonly unknown[]): Test {
   const plain = new Set(operands.filter((operand) => typeof operand !== "object" || operand === null));
   const others = operands.filter((operand) => typeof operand === "object" && operand !== null).map(equalTo);
   return (value) => plain.has(value === undefined ? null : value) || others.some((test) => test(value));
 }
 
-/** What is not there is equal to null. */
+/** Tests for a value that equals the operand. A missing value equals null. */
 function equalTo(operand: unknown): Test {
   if (operand === null) return (value) => value === null || value === undefined;
   return (value) => equal(operand, value);
 }
 
-/** As JSON, but for the order of members. */
+/** True when two JSON values are equal, whatever the order of members. */
 function equal(left: unknown, right: unknown): boolean {
   if (typeof left !== "object" || left === null) return left === right;
-  if (Array.isArray(left)) return Array.isArray(right) && left.length === right.length && left.every((element, i) => equal(element, right[i]));
+  if (Array.isArray(left)) {
+    return Array.isArray(right) && left.length === right.length && left.every((element, i) => equal(element, right[i]));
+  }
   if (!isObject(right)) return false;
   const members = Object.entries(left);
-  return members.length === Object.keys(right).length && members.every(([name, member]) => Object.hasOwn(right, name) && equal(member, (right as Fields)[name]));
+  if (members.length !== Object.keys(right).length) return false;
+  return members.every(([name, member]) => Object.hasOwn(right, name) && equal(member, (right as Fields)[name]));
 }

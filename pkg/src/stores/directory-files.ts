@@ -1,4 +1,4 @@
-// The files of one directory, and the names they have.
+// The files of one directory, and the names of keys' files.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as node from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
@@ -6,17 +6,17 @@ import { setImmediate as turn } from "node:timers/promises";
 import { fail, shown } from "../guard.js";
 import { failed, step } from "./failure.js";
 
-/** What this needs of Node's file system. */
+/** The part of Node's file system that is used here. */
 export type FileSystem = Pick<typeof node, "mkdir" | "open" | "readdir" | "rename" | "rmdir" | "unlink"> & {
   readFile(path: string, room?: Room): Uint8Array;
 };
 
-/** How long files are read before others get a turn, in milliseconds. */
+/** How long files are read before other tasks get a turn of the event loop, in milliseconds. */
 const TURN_MS = 4;
 
 /**
- * A file, read on this thread: handing a few hundred kilobytes to another and back takes several times as long as reading
- * them.
+ * Reads a file on this thread: handing a few hundred kilobytes to another thread and back takes several times as long
+ * as reading them.
  */
 function readFile(path: string, room?: Room): Uint8Array {
   const file = openSync(path, "r");
@@ -24,7 +24,7 @@ function readFile(path: string, room?: Room): Uint8Array {
     const { size } = fstatSync(file);
     const bytes = room?.take(size) ?? new Uint8Array(size);
     let end = 0;
-    // A signal can end a read early; a file can have become shorter.
+    // A signal can end a read early, and the file can have become shorter.
     for (let read = 1; read > 0 && end < size; end += read) read = readSync(file, bytes, end, size - end, end);
     return bytes.subarray(0, end);
   } finally {
@@ -32,13 +32,13 @@ function readFile(path: string, room?: Room): Uint8Array {
   }
 }
 
-/** Memory that files are read to as far as it goes. */
+/** Memory that files are read into, as far as it reaches. */
 export class Room {
   #used = 0;
 
   constructor(readonly bytes: Uint8Array) {}
 
-  /** The next `size` bytes, if there are so many, and they have not been taken away meanwhile. */
+  /** Returns the next `size` bytes. Undefined when fewer are left, or when the memory has been detached. */
   take(size: number): Uint8Array | undefined {
     const start = this.#used;
     if (!this.bytes.length || size > this.bytes.length - start) return undefined;
@@ -51,24 +51,24 @@ const platform: FileSystem = { ...node, readFile };
 
 const KEY = /^(?!commit$|lock\.)(?=.{1,64}$)[a-z0-9-][a-z0-9.-]*(\/[a-z0-9-][a-z0-9.-]*)*$/;
 
-/** The name of a key's file. */
+/** Returns the name of a key's file. STORE_FAILED for a text that is not a key. */
 export function nameOf(key: string): string {
   if (!KEY.test(key)) fail("STORE_FAILED", `${shown(key)} is no key`);
   return key.replaceAll("/", "_");
 }
 
-/** The key whose file has this name; undefined for any other file. */
+/** Returns the key whose file has this name; undefined for any other file. */
 export function keyOf(name: string): string | undefined {
   const key = name.replaceAll("_", "/");
   return KEY.test(key) && !name.includes("/") ? key : undefined;
 }
 
-/** A file that is not there is as good as one that was removed. */
+/** For `catch`: ignores the error of a missing file, and throws any other. */
 function unlessAbsent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOENT") throw error;
 }
 
-/** One directory. Every failure says what was done, and to which file. */
+/** One directory. The message of a failure says what was done, and to which file. */
 export class Files {
   readonly #fs: FileSystem;
   #turnEnds = 0;
@@ -77,7 +77,7 @@ export class Files {
     this.#fs = fs;
   }
 
-  /** Makes the directory, and those it is in, so that they outlive a loss of power. False when it was there. */
+  /** Makes the directory and its parents, so that they outlive a loss of power. False when it existed already. */
   async create(): Promise<boolean> {
     const first = await step(`creating ${this.path}`, () => this.#fs.mkdir(this.path, { recursive: true }));
     if (first === undefined) return false;
@@ -85,7 +85,7 @@ export class Files {
     return true;
   }
 
-  /** Removes the directory unless there is something in it. */
+  /** Removes the directory if it is empty. */
   async destroy(): Promise<void> {
     await step(`removing ${this.path}`, () =>
       this.#fs.rmdir(this.path).catch((error: NodeJS.ErrnoException) => {
@@ -94,14 +94,14 @@ export class Files {
     );
   }
 
-  /** The names of all files; undefined when there is no directory. */
+  /** Returns the names of all files; undefined when there is no directory. */
   names(): Promise<string[] | undefined> {
     return step(`listing ${this.path}`, () => this.#fs.readdir(this.path).catch(unlessAbsent));
   }
 
-  /** All bytes of a file, if there is one; in `room` as far as that reaches. */
+  /** Reads a file, into `room` as far as that reaches. Undefined when there is none. */
   read(name: string, room?: Room): Uint8Array | undefined {
-    // There are hundreds, and nothing in a name to be resolved.
+    // Not `join`, which takes time for each of hundreds of files: a name has nothing to be resolved.
     const path = this.path + sep + name;
     try {
       return this.#fs.readFile(path, room);
@@ -110,19 +110,22 @@ export class Files {
     }
   }
 
-  /** To be awaited between two files, so that reading many does not hold the thread. */
+  /**
+   * Gives up the thread when it is time. To be awaited between two files, so that reading many does not hold the
+   * thread.
+   */
   breathe(): Promise<void> | undefined {
     if (performance.now() < this.#turnEnds) return undefined;
     return turn().then(() => { this.#turnEnds = performance.now() + TURN_MS; });
   }
 
-  /** Opens for writing. `flags` are those of `fs.open`. */
+  /** Opens a file for writing. `flags` are those of `fs.open`. */
   open(name: string, flags: string): Promise<node.FileHandle> {
     const path = join(this.path, name);
     return step(`opening ${path}`, () => this.#fs.open(path, flags));
   }
 
-  /** Writes a new file, or one in place of another, down to the medium. */
+  /** Writes a file, new or in place of another, and waits until it is on the medium. */
   async write(name: string, bytes: Uint8Array | string): Promise<void> {
     const handle = await this.open(name, "w");
     await step(`writing ${join(this.path, name)}`, async () => {
@@ -135,19 +138,19 @@ export class Files {
     });
   }
 
-  /** Gives a file another name, in place of the one that has it. */
+  /** Renames a file. It replaces the file that has the new name. */
   rename(from: string, to: string): Promise<void> {
     const path = join(this.path, from);
     return step(`renaming ${path}`, () => this.#fs.rename(path, join(this.path, to)));
   }
 
-  /** Removes a file, if it is there. */
+  /** Removes a file if it exists. */
   async remove(name: string): Promise<void> {
     const path = join(this.path, name);
     await step(`removing ${path}`, () => this.#fs.unlink(path).catch(unlessAbsent));
   }
 
-  /** Brings the names in a directory down to the medium. Windows cannot, and need not. */
+  /** Waits until the names in a directory are on the medium. Windows has no such call, and needs none. */
   async sync(path = this.path): Promise<void> {
     if (process.platform === "win32") return;
     await step(`syncing ${path}`, async () => {

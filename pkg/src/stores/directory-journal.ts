@@ -1,9 +1,9 @@
-// The journal of a commit is the file `commit`, and the moment of the commit is when it gets that name: from then on what
-// it says is done, now or by whoever opens the directory next. Before it nothing has changed: new values wait under names of
-// their own.
+// The journal of a commit is the file `commit`. The moment of the commit is when the journal gets that name: from then
+// on what it says is done, now or by the next writer that opens the directory. Before that nothing has changed: new
+// values wait under names of their own.
 //
 //     thermocline commit 1
-//     put <name>               the new value waits in <name>~; if that is not there, it is in <name> already
+//     put <name>               the new value waits in <name>~; if that does not exist, it is in <name> already
 //     delete <name>
 //     end <number of put and delete lines>
 import { fail } from "../guard.js";
@@ -19,10 +19,10 @@ export interface Journal {
 const NAME = "commit";
 const FIRST_LINE = "thermocline commit 1";
 
-/** The name under which something waits for its commit. */
+/** The name under which the new content of a file waits for its commit. */
 export const waiting = (name: string): string => `${name}~`;
 
-/** Decides a commit whose values wait, and does what it says. */
+/** Commits the values that wait: writes the journal, and does what it says. */
 export async function decide(files: Files, journal: Journal): Promise<void> {
   const changes = [...journal.puts.map((name) => `put ${name}`), ...journal.deletes.map((name) => `delete ${name}`)];
   await files.write(waiting(NAME), [FIRST_LINE, ...changes, `end ${changes.length}`, ""].join("\n"));
@@ -31,7 +31,10 @@ export async function decide(files: Files, journal: Journal): Promise<void> {
   await finish(files, journal);
 }
 
-/** The commit that was decided and perhaps not finished. STORE_FAILED for a file of its name that is something else. */
+/**
+ * Reads the journal of a commit that may not be finished. Undefined when there is none, or it is cut short.
+ * STORE_FAILED when the file of its name is something else.
+ */
 export async function pending(files: Files): Promise<Journal | undefined> {
   const bytes = files.read(NAME);
   try {
@@ -41,7 +44,10 @@ export async function pending(files: Files): Promise<Journal | undefined> {
   }
 }
 
-/** Finishes what was decided, and removes what was not, when these are the names that there are. False if nothing was left to be done. */
+/**
+ * Finishes a commit whose journal is there, and removes the files of one whose journal is not. `found` are the names in
+ * the directory. False when there was nothing to do.
+ */
 export async function recover(files: Files, found?: readonly string[]): Promise<boolean> {
   const journal = await pending(files);
   const names = new Set(found ?? (await files.names()));
@@ -54,8 +60,8 @@ export async function recover(files: Files, found?: readonly string[]): Promise<
 }
 
 /**
- * The journal goes last, when the rest is on the medium: until then all of this may be done again. And it must be gone there
- * before anything waits anew, which it would take for its own.
+ * Does what the journal says. The journal is removed last, when the rest is on the medium: until then all of it may be
+ * done again. It must be gone from the medium before new values wait, which it would take for its own.
  */
 async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
   await each(puts, (name) => files.rename(waiting(name), name));
@@ -66,11 +72,11 @@ async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
 }
 
 /**
- * The journal in this text; undefined when the text is not whole. Throws when it says something that is not understood: it may come from a
- * later version, or be somebody else's, so it is neither followed nor removed.
+ * Parses a journal. Undefined when the text is cut short. Throws when it cannot be understood: the file may come from a
+ * later version or another program, so it is neither followed nor removed.
  */
 function journalOf(text: string): Journal | undefined {
-  // A medium may have made room for one, and nothing else.
+  // After a loss of power the file may have its length but zeros for its content.
   const isOne = [...`${FIRST_LINE}\n`].every((character, i) => i >= text.length || text[i] === character || text[i] === "\0");
   if (!isOne) throw new Error(`it does not begin with "${FIRST_LINE}"`);
   const lines = text.split("\n");

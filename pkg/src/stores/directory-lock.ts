@@ -1,8 +1,9 @@
-// One writer for a directory: whoever owns the only lock file in it, lock.<host>.<pid>.<start>.<random>.
+// The lock for one writer of a directory. The owner has the only lock file in it: lock.<host>.<pid>.<start>.<random>.
 //
-// Each creates its own before it looks for others, so of those who come together at most one owns. Who sees a name before its own
-// gives up, and who has the first name looks again for a while, until the others have given up; an owner's file stays. The file of a
-// process that is gone is removed by the next writer: on the same host one can tell.
+// Each process creates its own file before it looks for others, so of several at the same time at most one becomes the
+// owner. A process that sees a name before its own gives up. The process with the first name looks again for a while,
+// until the others have given up; the file of an owner stays. The next writer removes the file of a process on the same
+// host that no longer runs.
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -11,17 +12,20 @@ import { fail } from "../guard.js";
 import type { Files } from "./directory-files.js";
 
 const PREFIX = "lock.";
-/** How often, and after how many milliseconds, the first of several looks whether the others have given up. */
+/**
+ * How often the process with the first name looks whether the others have given up, and the pause between two looks.
+ */
 const LOOKS = 20;
 const PAUSE_MS = 10;
 
-/** What gives a lock back, and the names of the files that were there when it was taken. */
+/** A lock that has been taken. */
 export interface Lock {
   release(): Promise<void>;
+  /** The names in the directory when the lock was taken. */
   readonly names: readonly string[];
 }
 
-/** Takes the lock. LOCKED while somebody else has it, in this process too. */
+/** Takes the lock. LOCKED while another process, or another index of this process, has it. */
 export async function takeLock(files: Files): Promise<Lock> {
   const host = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "") || "unknown";
   const own = `${PREFIX}${host}.${process.pid}.${await startOf(process.pid)}.${randomBytes(4).toString("hex")}`;
@@ -40,7 +44,8 @@ export async function takeLock(files: Files): Promise<Lock> {
       const [other] = others.sort();
       if (other === undefined) return { release, names };
       if (other < own || looks === LOOKS) {
-        fail("LOCKED", `${files.path} is open for writing elsewhere, as the file ${other} in it says: remove that file when nobody is there`);
+        const why = `as the file ${other} in it says: remove that file when nobody is there`;
+        fail("LOCKED", `${files.path} is open for writing elsewhere, ${why}`);
       }
       await pause(PAUSE_MS);
     }
@@ -50,23 +55,25 @@ export async function takeLock(files: Files): Promise<Lock> {
   }
 }
 
-/** True when the process that made this file on this host is gone, or another has its number now. */
+/**
+ * True when the process that made this lock file ran on this host and is gone, or another process has its number now.
+ */
 async function isStale(name: string, thisHost: string): Promise<boolean> {
   const [, host, pid, start, random, ...more] = name.split(".");
   if (host !== thisHost || !random || more.length || !/^[1-9]\d*$/.test(pid!)) return false;
   try {
     process.kill(Number(pid), 0);
   } catch (error) {
-    // EPERM is somebody else's process, which is one.
+    // EPERM means that the process exists and belongs to another user.
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return true;
   }
   const now = await startOf(Number(pid));
   return start !== "0" && now !== "0" && start !== now;
 }
 
-/** When a process began, in ticks since the machine did; "0" where the platform does not say. */
+/** The start time of a process, in clock ticks since the machine started; "0" where the platform does not tell. */
 async function startOf(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
-  // The 22nd field. The second is a name in brackets, with anything in it.
+  // The start time is the 22nd field. The 2nd is the program's name in brackets, which may contain spaces and brackets.
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
 }

@@ -1,29 +1,31 @@
-// Which files of a directory are an index's, so that a directory of somebody else's is left alone.
+// Tells the files of an index from others, so that a directory of other files is left alone.
 import { fail } from "../guard.js";
 import type { Files } from "./directory-files.js";
 import { pending, waiting } from "./directory-journal.js";
 
 const MANIFEST = /^m_\d{20}~?$/;
-/** The keys of docs/FORMAT.md as names of files. */
+/** The file names of the keys in docs/FORMAT.md, also while their value waits for a commit. */
 const VALUE = /^(?:(?:m|log)_\d{20}|b_\d{10}\.\d{10}|s_[a-z]_\d{10}\.\d{20}\.\d{10})~?$/;
 
-/** True for the file of a value of an index, waiting or not, and for nothing that merely looks like a value. */
+/** True for the name of a file that holds a value of an index, also one that waits for its commit. */
 export function isValue(name: string): boolean {
   return VALUE.test(name);
 }
 
 /**
- * The names of all files in a directory that an index is in, or may come to be in: it holds a manifest, or nothing but what an
- * index leaves there. Any other is INVALID_OPTION. Undefined when there is no directory.
+ * Returns the names of all files in a directory that holds an index or may hold one: there is a manifest, or nothing
+ * but files that an index leaves behind. Undefined when there is no directory. INVALID_OPTION for any other directory.
  */
 export async function ownNames(files: Files): Promise<string[] | undefined> {
   const names = await files.names();
   if (!names || names.some((name) => MANIFEST.test(name))) return names;
   const journal = await pending(files).catch(() => undefined);
-  const isOwn = (name: string) => isValue(name) || name.startsWith("lock.") || name === waiting("commit") || (name === "commit" && journal !== undefined);
+  const isJournal = (name: string) => name === waiting("commit") || (name === "commit" && journal !== undefined);
+  const isOwn = (name: string) => isValue(name) || name.startsWith("lock.") || isJournal(name);
   const stranger = names.find((name) => !isOwn(name));
   if (stranger !== undefined) {
-    fail("INVALID_OPTION", `name: expected a directory that is new, empty or an index's, but ${files.path} holds ${JSON.stringify(stranger)} and no index`);
+    const found = `${files.path} holds ${JSON.stringify(stranger)} and no index`;
+    fail("INVALID_OPTION", `name: expected a directory that is new, empty or an index's, but ${found}`);
   }
   return names;
 }

@@ -1,7 +1,8 @@
-// A directory of files as a store, in Node. The layout is that of native programs, which open the same directory.
+// A directory of files as a store, in Node. Native programs have the same layout and open the same directory.
 //
-// The value of a key is a file with the key's name, `_` for each `/`. A new value is first written under the name with a `~`
-// and brought down to the medium. A commit of one value is a rename; of several, a journal (directory-journal.ts).
+// The value of a key is a file with the name of the key, with `_` for each `/`. A new value is first written to the
+// medium under that name with a `~`. A commit of one value is a rename; a commit of several uses a journal
+// (directory-journal.ts).
 import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -18,8 +19,9 @@ import { readOnly, step } from "./failure.js";
 const NOTHING: Journal = { puts: [], deletes: [] };
 
 /**
- * Opens a directory: for writing it is made if need be, LOCKED while another writer has it, and an unfinished commit is
- * finished or dropped. For reading nothing changes, and one that is not there is empty.
+ * Opens a directory as a store. For writing, the directory is made if it does not exist, and an unfinished commit is
+ * finished or dropped; LOCKED while another writer has it. For reading, nothing changes, and a missing directory is an
+ * empty store.
  */
 export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Reads> {
   const files = new Files(resolve(path), fs);
@@ -35,7 +37,10 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
   return new DirectoryStore(files, options.durability === "strict", release, isNew, changed ? undefined : names);
 }
 
-/** The directory, made if need be, and its lock. Who had made it for nothing may be removing it, a few times at the most. */
+/**
+ * Makes the directory if it does not exist, and takes its lock. It tries a few times, since another process may be
+ * removing the directory that it had made and not used.
+ */
 async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }> {
   try {
     return { isNew: await files.create(), ...(await takeLock(files)) };
@@ -46,20 +51,20 @@ async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }>
   }
 }
 
-/** As `openDirectory`, for an index. INVALID_OPTION, for writing, when the directory is full of other things. */
+/** Opens a directory as the store of an index. INVALID_OPTION, for writing, when it holds other files and no index. */
 export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Reads> {
   if (options.mode !== "readonly") await ownNames(new Files(resolve(path)));
   return openDirectory(path, options);
 }
 
 /**
- * Removes the values of an index in one commit, and the directory if nothing else is in it. LOCKED while a writer has it;
- * INVALID_OPTION when there is no index and something else.
+ * Removes the values of an index in one commit, and the directory if nothing else is in it. LOCKED while a writer has
+ * it. INVALID_OPTION when it holds other files and no index.
  */
 export async function destroyDirectory(path: string, fs?: FileSystem): Promise<void> {
   const files = new Files(resolve(path), fs);
   const names = await ownNames(files);
-  // An empty one is whoever's made it.
+  // An empty directory belongs to the program that has made it, and stays.
   if (!names?.length) return;
   const store = await openDirectory(path, {}, fs);
   try {
@@ -71,8 +76,10 @@ export async function destroyDirectory(path: string, fs?: FileSystem): Promise<v
   await files.destroy();
 }
 
-/** Values as they are once `journal` is done. */
-async function read(files: Files, keys: readonly string[], journal: Journal, memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+/** Reads values as they are once `journal` is done. */
+async function read(
+  files: Files, keys: readonly string[], journal: Journal, memory?: Uint8Array,
+): Promise<(Uint8Array | undefined)[]> {
   const [puts, deletes] = [new Set(journal.puts), new Set(journal.deletes)];
   const values: (Uint8Array | undefined)[] = [];
   const room = memory && new Room(memory);
@@ -80,12 +87,17 @@ async function read(files: Files, keys: readonly string[], journal: Journal, mem
     const name = nameOf(key);
     const taken = files.breathe();
     if (taken) await taken;
-    values.push(deletes.has(name) ? undefined : (puts.has(name) ? files.read(waiting(name), room) : undefined) ?? files.read(name, room));
+    if (deletes.has(name)) {
+      values.push(undefined);
+      continue;
+    }
+    const waits = puts.has(name) ? files.read(waiting(name), room) : undefined;
+    values.push(waits ?? files.read(name, room));
   }
   return values;
 }
 
-/** Of these files, the keys that begin with `prefix`. */
+/** Returns the keys of these files that begin with `prefix`. */
 function keysOf(names: Iterable<string>, prefix: string): string[] {
   const start = prefix.replaceAll("/", "_");
   const keys: string[] = [];
@@ -97,8 +109,8 @@ function keysOf(names: Iterable<string>, prefix: string): string[] {
 }
 
 /**
- * Reads, and leaves everything as it is. It looks for a journal at each call, since a writer may have come and been killed
- * meanwhile; beside one who is at work, what one call returns may be of two commits.
+ * A store that only reads, and changes nothing. Each call looks for a journal, since a writer may have been killed in a
+ * commit since the last call. While a writer is at work, the values that one call returns may be of two commits.
  */
 class DirectoryReader implements Reads {
   readonly takesRoom = true;
@@ -130,10 +142,11 @@ class DirectoryReader implements Reads {
   async close(): Promise<void> {}
 }
 
-/** A value that is appended to, and whether the system said when it was opened that its file has a name: not every one can tell. */
+/** A value that is appended to, and its open file. */
 interface OpenValue {
   readonly name: string;
   readonly handle: FileHandle;
+  /** True when the system reported, on opening, that the file has a name. Not every file system reports that. */
   readonly isNamed: boolean;
 }
 
@@ -142,13 +155,15 @@ class DirectoryStore implements Reads {
   readonly #files: Files;
   readonly #strict: boolean;
   readonly #release: () => Promise<void>;
-  /** Made for this store, and nothing was ever to be kept in it. */
+  /** True when the directory was made for this store and nothing has been written to it. */
   #isIdle: boolean;
-  /** The value that was appended to last. Its file stays open: opening it each time is half the cost of an append. */
+  /**
+   * The value that was appended to last. Its file stays open: to open it each time would be half the cost of an append.
+   */
   #log: OpenValue | undefined;
-  /** Says why nothing can be done any more. */
+  /** Throws the reason why the store cannot be used any more. */
   #end: (() => never) | undefined;
-  /** The files that there are, until the first change: nobody else may make one. */
+  /** The names in the directory, until the first change. No other process may change them. */
   #names: readonly string[] | undefined;
 
   constructor(files: Files, strict: boolean, release: () => Promise<void>, isNew: boolean, names: readonly string[] | undefined) {
@@ -186,7 +201,8 @@ class DirectoryStore implements Reads {
         await this.#files.sync();
       }
     } catch (error) {
-      // All or nothing, whichever it has come to. If even that fails, only opening again can tell.
+      // Completes the commit, or undoes it if it was not decided. If that fails too, only opening the index again can
+      // tell which it is.
       await recover(this.#files).catch((cause: unknown) => {
         this.#end = () => fail("STORE_FAILED", `${this.#files.path}: a commit has failed midway; open the index again`, cause);
       });
@@ -202,7 +218,7 @@ class DirectoryStore implements Reads {
     const { handle, isNamed } = this.#log?.name === name ? this.#log : await this.#openLog(name);
     await step(`appending to ${name} in ${this.#files.path}`, async () => {
       await handle.appendFile(bytes);
-      // What is written to a file that has no name any more is lost when it is closed.
+      // A file that has no name any more is lost when it is closed.
       if (isNamed && !fstatSync(handle.fd).nlink) throw new Error("somebody has removed it");
       if (this.#strict) await handle.datasync();
     });

@@ -1,9 +1,12 @@
-/** Enough to keep a medium busy, and few enough for the limit on open files. */
+/**
+ * Number of calls that are under way together: enough to keep a medium busy, and few enough for the limit on open
+ * files.
+ */
 const AT_ONCE = 16;
 
 /**
- * Runs for each item, several at a time; the results are in the items' order. After a failure none is begun any more, and
- * none is under way when this rejects.
+ * Calls `run` for each item, several at a time. Returns the results in the order of the items. After a failure no other
+ * call is started, and it rejects when none is under way any more.
  */
 export async function each<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length);

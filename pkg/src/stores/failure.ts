@@ -1,8 +1,11 @@
-// What a medium's failures become.
+// Turns failures of a medium into ThermoclineErrors.
 import { ThermoclineError } from "../errors.js";
 import { fail } from "../guard.js";
 
-/** Takes one step on a medium. Its failure is a ThermoclineError that says what was done, with the platform's own as cause. */
+/**
+ * Runs one step on a medium. Its failure becomes a ThermoclineError that says what was done, with the platform's error
+ * as its cause.
+ */
 export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -11,12 +14,12 @@ export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a step that has failed throws. */
+/** Throws the error of a step that has failed. A ThermoclineError is thrown as it is. */
 export function failed(what: string, error: unknown): never {
   let known: ThermoclineError | undefined;
   let full = false;
   let why = "it threw what cannot be looked at";
-  // A caller's store may throw anything, a revoked proxy too.
+  // A caller's store may throw anything, even a revoked proxy, on which each access throws.
   try {
     if (error instanceof ThermoclineError) known = error;
     const { code, name, message } = Object(error) as { code?: unknown; name?: unknown; message?: unknown };
@@ -27,7 +30,7 @@ export function failed(what: string, error: unknown): never {
   fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${why}`, error);
 }
 
-/** What every writing call of a store that was opened for reading says. */
+/** Throws READ_ONLY: the error of every writing call of a store that was opened for reading. */
 export function readOnly(place: string): never {
   fail("READ_ONLY", `${place} is open for reading only`);
 }

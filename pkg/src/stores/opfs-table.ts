@@ -1,21 +1,21 @@
-// What the files of a place in OPFS are called, and what a table of values says; see opfs.ts for the layout.
+// The names of the files of a place in OPFS, and the content of a table of values. The layout is in opfs.ts.
 
-/** One value, as the table that counts has it. */
+/** One value, as the valid table has it. */
 export interface Value {
-  /** What a commit put there. */
+  /** The file that a commit has written. */
   readonly file: string;
-  /** What earlier openings have appended, as much of it as counts. */
+  /** Pieces that earlier openings have appended, as far as they are valid. */
   readonly kept: readonly Part[];
-  /** How many pieces this table's own opening has appended. */
+  /** Number of pieces that the opening of the table has appended. */
   pieces: number;
-  /** Bytes in the last of them; Infinity when no more should go in. */
+  /** Number of bytes in the last of those pieces; Infinity when nothing more should be appended to it. */
   filled: number;
 }
 
-/** A file, and how many bytes of it count: all without a number. */
+/** A file, and the number of its bytes that are valid: all if no number is given. */
 export type Part = readonly [name: string, bytes?: number];
 
-/** A table by its name: the higher the number, the later; `opening` is the one that wrote it. */
+/** The parts of a table's name. A later table has a higher number. `opening` is the opening that has written it. */
 export interface TableName {
   readonly name: string;
   readonly number: number;
@@ -28,18 +28,18 @@ export function tableName(number: number, opening: string): TableName {
   return { name: `table.${number}.${opening}`, number, opening };
 }
 
-/** The tables among these names, whether anything is in them or not; the last written first. */
+/** Returns the tables among these names, also empty ones, the latest first. */
 export function tablesIn(names: Iterable<string>): TableName[] {
   const tables = Array.from(names, (name) => TABLE.exec(name)).filter((match) => match !== null);
   return tables.map((match) => tableName(Number(match[1]), match[2]!)).sort((a, b) => b.number - a.number);
 }
 
-/** In no name of an opening before or after. */
+/** Makes a name for an opening that no other opening has. */
 export function freshOpening(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join("");
 }
 
-/** A value that was just put, or whose pieces are not counted yet. */
+/** Makes a value without pieces of the current opening. */
 export function valueOf(file: string, kept: readonly Part[] = []): Value {
   return { file, kept, pieces: 0, filled: Infinity };
 }
@@ -48,17 +48,18 @@ export function pieceName(file: string, opening: string, piece: number): string 
   return `${file}.${opening}.${piece}`;
 }
 
-/** All that makes up a value, in order. */
+/** Returns the files of a value, in order. */
 export function partsOf({ file, kept, pieces }: Value, opening: string): Part[] {
   return [[file], ...kept, ...Array.from({ length: pieces }, (_, i): Part => [pieceName(file, opening, i + 1)])];
 }
 
-/** A table's bytes. The pieces of its own opening are not in it: they are found by their names. */
+/** Encodes a table. The pieces of its own opening are not in it: they are found by their names. */
 export function bytesOf(values: ReadonlyMap<string, Value>): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(Object.fromEntries([...values].map(([key, { file, kept }]) => [key, [file, ...kept]]))));
+  const table = Object.fromEntries([...values].map(([key, { file, kept }]) => [key, [file, ...kept]]));
+  return new TextEncoder().encode(JSON.stringify(table));
 }
 
-/** The values of a table; undefined when this is none, as when it was made and never written. */
+/** Decodes a table. Undefined when the text is not a table, such as that of a file that was made and never written. */
 export function valuesIn(text: string): Map<string, Value> | undefined {
   try {
     const table = JSON.parse(text) as Record<string, unknown> | unknown[] | null;

@@ -1,37 +1,45 @@
-// The browser's private file system as a store, by its asynchronous half, which the main thread has too.
+// OPFS, the browser's origin private file system, as a store. It uses the asynchronous interface, which the main thread
+// has too.
 //
-// There is no rename everywhere, but closing a writable replaces a file's content at once. So every value lies in files of
-// names that no other has had, and a table says which file is whose value: its closing is the moment of a commit.
+// Not every browser can rename a file, but closing a writable replaces the content of a file at once. So each value is
+// in files with names of their own, which are never used again, and a table says which files are which value. Closing
+// the table's writable is the moment of a commit.
 //
 //     table.<number>.<opening>      {"<key>": ["<file>", ["<piece>", <bytes>], …], …}
-//     <opening>.<n>                 what a commit put there: a <file>
-//     <file>.<opening>.<n>          what was appended to it, in pieces 1, 2, …
+//     <opening>.<n>                 a <file>: what a commit has written
+//     <file>.<opening>.<n>          the pieces 1, 2, … that were appended to it
 //
-// An opening for writing has a name of its own, and it is in the names of all files that it writes. Of the tables the one with
-// the highest number counts that can be read as one: a file is made, empty, before anything is written to it. A value is its
-// file, then the pieces in the table, each as far as is said there, then the pieces that are named after the table's opening.
+// Each opening for writing has a name of its own, which is in the names of all files that it writes. The valid table is
+// the readable one with the highest number: a file is made, empty, before it is written. A value is its file, then the
+// pieces in the table, each as far as the table says, then the pieces that are named after the table's opening.
 //
-// What a page had asked for when it died can happen later, when the next has already looked around. So, before anything else,
-// a writer stores what it has found as a table of its own, under a number above all that are there, empty ones too. From
-// then on nothing that comes late is seen: a table has a lower number, a value's file is in no table that counts, nor is a
-// new piece, and a piece that grew is longer than the table says. All of it is left over, and the next writer removes it.
+// Calls that a page had made when it died may take effect later, when the next writer has already looked around. So a
+// writer first stores what it has found as a table of its own, with a number above all others, also those of empty
+// tables. From then on late effects are not seen. A late table has a lower number. The file of a late value, or a late
+// piece, is in no valid table. A piece that has grown is longer than the table says. The next writer removes all of
+// these.
 import { fail } from "../guard.js";
 import type { Batch, Store, StoreOptions } from "../store.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
-import { bytesOf, freshOpening, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type TableName, type Value } from "./opfs-table.js";
+import {
+  bytesOf, freshOpening, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type TableName, type Value,
+} from "./opfs-table.js";
 import { takeWebLock } from "./web-lock.js";
 
-/** To write into a file copies it first, and each file takes its time to be opened: a piece grows to about this length. */
+/**
+ * About the largest size of a piece. Larger ones cost more to append to, which copies the file; smaller ones make more
+ * files.
+ */
 const PIECE_BYTES = 64 << 10;
-/** How often a look that something has changed under is taken. With a pause before each, it is a third of a second. */
+/** How often looking is tried when files change meanwhile. With the pauses between, that is a third of a second. */
 const LOOKS = 12;
 const PAUSE_MS = 5;
 
 /**
- * Opens the place of this name: for writing it is made if need be, and LOCKED while another writer has it. For reading
- * nothing changes, and one that is not there is empty. There is no way to wait for the medium here, so durability is as the
- * browser has it: "relaxed". `root` is for tests.
+ * Opens the place of this name. For writing, it is made if it does not exist; LOCKED while another writer has it. For
+ * reading, nothing changes, and a missing place is an empty store. OPFS has no way to wait for the medium, so
+ * durability is "relaxed". `root` is for tests.
  */
 export async function openOpfs(name: string, options: Pick<StoreOptions, "mode"> = {}, root = originRoot): Promise<Store> {
   const writes = options.mode !== "readonly";
@@ -49,11 +57,13 @@ export async function openOpfs(name: string, options: Pick<StoreOptions, "mode">
   }
 }
 
-/** Removes the place of this name with all that is in it. LOCKED while a writer has it. */
+/** Removes the place of this name and everything in it. LOCKED while a writer has it. */
 export async function destroyOpfs(name: string, root = originRoot): Promise<void> {
   const release = await takeWebLock(lockOf(name));
   try {
-    await step(`removing ${name}`, async () => (await root()).removeEntry(folderOf(name), { recursive: true }).catch(unlessAbsent));
+    await step(`removing ${name}`, async () =>
+      (await root()).removeEntry(folderOf(name), { recursive: true }).catch(unlessAbsent),
+    );
   } finally {
     await release();
   }
@@ -63,18 +73,19 @@ const originRoot = () => navigator.storage.getDirectory();
 const lockOf = (name: string) => `thermocline-opfs:${name}`;
 const folderOf = (name: string) => `thermocline-${encodeURIComponent(name)}`;
 
+/** For `catch`: ignores the error of a missing file, and throws any other. */
 function unlessAbsent(error: DOMException): undefined {
   if (error.name !== "NotFoundError") throw error;
 }
 
-/** The table that counts, and what is in it. */
+/** The valid table and its values. */
 interface State {
-  /** None in a folder that nobody has written to. */
+  /** Undefined in a folder that no writer has written to. */
   readonly table: TableName | undefined;
   readonly values: Map<string, Value>;
 }
 
-/** What is in a folder: with the names of all files. */
+/** What a look has found: the valid table, and the names of all files. */
 interface Look extends State {
   readonly names: ReadonlySet<string>;
 }
@@ -88,7 +99,7 @@ class OpfsStore implements Store {
   #state: State = { table: undefined, values: new Map() };
   #nextTable = 1;
   #nextFile = 1;
-  /** Says why nothing can be done any more. */
+  /** Throws the reason why the store cannot be used any more. */
   #end: (() => never) | undefined;
 
   constructor(name: string, folder: FileSystemDirectoryHandle | undefined, writes: boolean, release: () => Promise<void>) {
@@ -98,13 +109,18 @@ class OpfsStore implements Store {
     this.#release = release;
   }
 
-  /** A writer's first step: its own table of what is there. Only then may anything be removed, or be said to be stored. */
+  /**
+   * The first step of a writer: it stores what it has found as a table of its own. Only then may it remove files, or
+   * acknowledge a change.
+   */
   async begin(): Promise<void> {
     const { table, values, names } = await step(`opening ${this.#name}`, () => this.#steady(() => this.#look()));
     this.#nextTable = 1 + (tablesIn(names)[0]?.number ?? 0);
     for (const [key, value] of values) {
       const appended = partsOf(value, table!.opening).slice(1 + value.kept.length);
-      const sizes = await each(appended, ([name]) => step(`opening ${this.#name}`, async () => [name, (await this.#file(name)).size] as const));
+      const sizes = await each(appended, ([name]) =>
+        step(`opening ${this.#name}`, async () => [name, (await this.#file(name)).size] as const),
+      );
       values.set(key, valueOf(value.file, [...value.kept, ...sizes.filter(([, size]) => size > 0)]));
     }
     await this.#store(values);
@@ -171,18 +187,20 @@ class OpfsStore implements Store {
     if (!this.#writes) readOnly(this.#name);
   }
 
-  /** Looks once at what is there. */
+  /** Looks once at what is in the folder. CORRUPT when there are values and no readable table. */
   async #look(): Promise<Look> {
     const names = new Set<string>();
     if (this.#folder) for await (const name of this.#folder.keys()) names.add(name);
     const tables = tablesIn(names);
-    // The first thing to be there is a table; until it is whole, an engine may show what it keeps beside it for its writing.
+    // The first file to be written is a table. Until it is closed, some engines also list a temporary file beside it.
     let written = [...names].some((name) => !name.startsWith("table."));
     for (const table of tables) {
       const text = await (await this.#file(table.name)).text();
       const values = valuesIn(text);
       if (values) {
-        for (const value of values.values()) while (names.has(pieceName(value.file, table.opening, value.pieces + 1))) value.pieces += 1;
+        for (const value of values.values()) {
+          while (names.has(pieceName(value.file, table.opening, value.pieces + 1))) value.pieces += 1;
+        }
         return { table, values, names };
       }
       written ||= text !== "";
@@ -191,7 +209,7 @@ class OpfsStore implements Store {
     return { table: undefined, values: new Map(), names };
   }
 
-  /** Looks once, and fails unless what it has seen belongs together: beside a writer a table's files may be gone already. */
+  /** Looks once. Fails when files of the table are missing: a writer may have removed them since the table was read. */
   async #load(): Promise<Look> {
     const look = await this.#look();
     for (const name of namesOf({ ...look, values: look.values.values() })) {
@@ -200,12 +218,15 @@ class OpfsStore implements Store {
     return look;
   }
 
-  /** A reader looks at what is there before each call, since a writer may have been there meanwhile. */
+  /** The current state. A reader looks again at each call, since a writer may have changed it. */
   async #now(): Promise<State> {
     return this.#writes ? this.#state : this.#load();
   }
 
-  /** Looks again when it fails, since files vanish and change beside a writer, or when what a dead one had asked for happens. */
+  /**
+   * Tries `look` several times. Files vanish and change while a writer is at work, or when late calls of a dead page
+   * take effect.
+   */
   async #steady<T>(look: () => Promise<T>): Promise<T> {
     for (let left = LOOKS; ; ) {
       try {
@@ -221,12 +242,13 @@ class OpfsStore implements Store {
   async #value({ table, values }: State, key: string): Promise<Uint8Array | undefined> {
     const value = values.get(key);
     if (!value) return undefined;
-    const files = await Promise.all(partsOf(value, table!.opening).map(async ([name, bytes]) => (await this.#file(name)).slice(0, bytes)));
+    const parts = partsOf(value, table!.opening);
+    const files = await Promise.all(parts.map(async ([name, bytes]) => (await this.#file(name)).slice(0, bytes)));
     const whole = files.length === 1 ? files[0]! : new Blob(files);
     return new Uint8Array(await whole.arrayBuffer());
   }
 
-  /** Makes these the values. */
+  /** Commits these values by writing a table of them. */
   async #store(values: Map<string, Value>): Promise<void> {
     const table = tableName(this.#nextTable++, this.#opening);
     await this.#write(table.name, bytesOf(values));
@@ -237,7 +259,10 @@ class OpfsStore implements Store {
     return (await this.#folder!.getFileHandle(name)).getFile();
   }
 
-  /** Writes behind the first `kept` bytes of a file. Nothing of it is there before it is closed, and then all. */
+  /**
+   * Writes a file, behind its first `kept` bytes. Nothing of it can be seen before the writable is closed, and then
+   * all.
+   */
   async #write(name: string, bytes: Uint8Array, kept = 0): Promise<void> {
     await step(`writing ${name} of ${this.#name}`, async () => {
       const handle = await this.#folder!.getFileHandle(name, { create: true });
@@ -252,7 +277,10 @@ class OpfsStore implements Store {
     });
   }
 
-  /** After a failure the newest table and the names of the pieces say what was done. If even they cannot be read, only opening again can tell. */
+  /**
+   * Finds out after a failure, from the latest table and the names of the pieces, which changes were made. If they
+   * cannot be read, only opening the index again can tell.
+   */
   async #recover(): Promise<void> {
     try {
       const look = await this.#steady(() => this.#load());
@@ -263,19 +291,19 @@ class OpfsStore implements Store {
     }
   }
 
-  /** Removes all that is not part of what counts. */
+  /** Removes the files that belong neither to the valid table nor to its values. */
   async #removeOthers(names: Iterable<string>): Promise<void> {
     const counts = new Set(namesOf({ ...this.#state, values: this.#state.values.values() }));
     await this.#remove([...names].filter((name) => !counts.has(name)));
   }
 
-  /** What cannot be removed now is in nobody's way, and the next writer tries again. */
+  /** Removes files. A file that cannot be removed does no harm, and the next writer tries again. */
   async #remove(names: readonly string[]): Promise<void> {
     await each(names, (name) => this.#folder!.removeEntry(name).catch(() => {}));
   }
 }
 
-/** A table and the files of some of its values. */
+/** Returns the names of a table and of the files of some of its values. */
 function namesOf({ table, values }: { table: TableName | undefined; values: Iterable<Value> }): string[] {
   return table ? [table.name, ...Array.from(values, (value) => partsOf(value, table.opening).map(([name]) => name)).flat()] : [];
 }

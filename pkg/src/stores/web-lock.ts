@@ -1,15 +1,16 @@
-// One writer for a place in a browser, over all its tabs and workers: a Web Lock, which the browser gives back when a tab is
-// gone, however it went.
+// The lock for one writer of a place among all tabs and workers of a browser: a Web Lock, which the browser releases
+// when a tab ends for whatever reason.
 import { fail } from "../guard.js";
 import { step } from "./failure.js";
 
 /**
- * Stands in where there are no Web Locks (pages without HTTPS, engines before 2022): it keeps one page from opening a place
- * twice. There two tabs can write to one index, which damages it; nothing that a page has could tell.
+ * The locks of this page, where there are no Web Locks (pages without HTTPS, engines before 2022). They only keep one
+ * page from opening a place twice. Two tabs can then write to one index, which damages it, and a page has no means to
+ * notice.
  */
 const held = /* @__PURE__ */ new Set<string>();
 
-/** Takes the lock of this name, and returns what gives it back. LOCKED while anybody has it, this page too. */
+/** Takes the lock of this name, and returns a function that releases it. LOCKED while this or another page has it. */
 export function takeWebLock(name: string): Promise<() => Promise<void>> {
   return step(`locking ${name}`, async () => (globalThis.navigator?.locks ? takeReal(name) : takeHere(name)));
 }

@@ -1,5 +1,5 @@
-// What "thermocline/threads" exports, on every platform: the interface of "thermocline", and how many threads an index
-// has.
+// The exports of "thermocline/threads" on every platform: those of "thermocline", with an option for the number of
+// threads.
 import type { IndexOptions, OpenOptions } from "../types.js";
 import { VectorIndex as Plain } from "../vector-index.js";
 
@@ -7,28 +7,31 @@ export { ThermoclineError, type ErrorCode } from "../errors.js";
 export type * from "../store.js";
 export type * from "../types.js";
 
-/** What an index with threads takes besides. */
+/** Additional options of an index with threads. */
 export interface ThreadsOptions {
   /**
-   * How many threads share the work of `insertMany` and `searchMany`, the caller's among them: 1 to 64. Without it as
-   * many as the machine has cores, at most 8.
+   * Number of threads that share the work of `insertMany` and `searchMany`, including the caller's: 1 to 64. Default:
+   * the number of cores, but at most 8.
    */
   readonly threads?: number;
 }
 
 /**
- * The index of "thermocline", with threads of its own from the moment it is made until it is closed: `insertMany` and
- * `searchMany` are done by all of them. The results do not depend on how many there are. In memory only: `open`,
- * `destroy` and a `name` are INVALID_OPTION.
+ * The index of "thermocline" with threads of its own, from when it is made until it is closed. All of them work on
+ * `insertMany` and `searchMany`. The results do not depend on the number of threads. The index is in memory only:
+ * `open`, `destroy` and a `name` are INVALID_OPTION.
  */
 export type VectorIndex = Plain;
 
 export const VectorIndex = Plain as typeof Plain & {
   /**
-   * An empty index. NO_THREADS where there can be none: in a page that is not cross-origin isolated, and outside of a
-   * worker.
+   * Makes an empty index. NO_THREADS where threads are not possible: in a page that is not cross-origin isolated, and
+   * in a browser outside of a worker.
    */
   memory(options: IndexOptions & ThreadsOptions): Promise<VectorIndex>;
-  /** An index from what `export` returned. NO_THREADS as for `memory`. */
+  /**
+   * Makes an index from the bytes that `export` returned. NO_THREADS where threads are not possible: in a page that is
+   * not cross-origin isolated, and in a browser outside of a worker.
+   */
   import(bytes: Uint8Array, options?: OpenOptions & ThreadsOptions): Promise<VectorIndex>;
 };

@@ -1,5 +1,5 @@
-// As ../handle.ts, for an index with threads: they end with the index, its memory grows differently, and they answer many
-// queries at once.
+// As ../handle.ts, for an index with threads: they end with the index, its memory grows differently, and they answer
+// many queries at once.
 import { Handle as Plain } from "../handle.js";
 import { checkLength } from "../vector.js";
 import type { RawIndex as PlainRaw } from "../raw.js";

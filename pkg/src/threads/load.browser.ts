@@ -1,4 +1,4 @@
-// As ../load.browser.ts: the one file that an index with threads needs.
+// As ../load.browser.ts, for the only wasm file that an index with threads needs.
 import { fetched } from "../load.browser.js";
 import type { WasmFile } from "../module.js";
 

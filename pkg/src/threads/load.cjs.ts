@@ -1,4 +1,4 @@
-// As ../load.cjs.ts: the one file that an index with threads needs.
+// As ../load.cjs.ts, for the only wasm file that an index with threads needs.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compile, type WasmFile } from "../module.js";

@@ -1,4 +1,4 @@
-// As ../load.node.ts: the one file that an index with threads needs.
+// As ../load.node.ts, for the only wasm file that an index with threads needs.
 import { readFile } from "node:fs/promises";
 import { compile, type WasmFile } from "../module.js";
 

@@ -1,21 +1,22 @@
-// Threads in Node, in its main thread and in its workers.
+// Threads in Node: workers that are started by the main thread or by another worker.
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { SCRIPT, type Needed, type Platform } from "./threads.js";
 
-const SOURCE = `const { parentPort, workerData } = require("node:worker_threads"); (${SCRIPT})(workerData, () => parentPort.postMessage(0));`;
+const SOURCE =
+  `const { parentPort, workerData } = require("node:worker_threads"); (${SCRIPT})(workerData, () => parentPort.postMessage(0));`;
 
 export const platform: Platform = {
   cores: availableParallelism,
   start(needed: Needed) {
-    // Without what the process was started with: none of it is for a thread that runs nobody's scripts.
+    // Without the process's options: they are not meant for a thread that runs no script of the program.
     const worker = new Worker(SOURCE, { eval: true, workerData: needed, execArgv: [] });
     const ready = new Promise<void>((resolve, reject) => {
       worker.once("message", resolve);
       worker.on("error", reject);
       worker.once("exit", () => reject(new Error("it has ended")));
     });
-    // Not before: nothing else may keep the process alive while it starts.
+    // Unreferenced only when it is ready: while it starts, nothing else may keep the process alive.
     return { ready: ready.then(() => worker.unref()), end: () => void worker.terminate() };
   },
 };

@@ -1,4 +1,4 @@
-// As ../raw.ts, of the module whose memory is shared: what it has besides, and its instances.
+// As ../raw.ts, for the module whose memory is shared: its additional members, and its instances.
 import instantiate from "thermocline-shared-glue";
 import { fail } from "../guard.js";
 import { compiledModule } from "../module.js";
@@ -8,11 +8,13 @@ import type { Id } from "../types.js";
 
 export type * from "../raw.js";
 
-/** Pages of memory, 64 KiB each: an index that may not have these is not worth its threads. */
-const LEAST_PAGES = 4096;
+/** Smallest limit of a memory, in pages of 64 KiB. For an index that may not have these, threads are not worth it. */
+const MIN_PAGES = 4096;
 
 export interface RawIndexClass extends PlainClass {
-  /** Shares the work of the calls below among so many threads, this one and others that are to be started. */
+  /**
+   * Has `insertGathered` and `searchMany` share their work among `count` threads: this one, and others to be started.
+   */
   startThreads(count: number): void;
 }
 
@@ -22,20 +24,29 @@ export interface RawInstance extends PlainInstance {
 
 export interface RawIndex extends Plain {
   readonly constructor: RawIndexClass;
-  /** How many records should be gathered now: a number that only the index decides. */
+  /** Number of records that should be gathered now. It depends only on the index. */
   readonly batchLength: number;
-  /** Adds a record to those for `insertGathered`; without an id it gets the next number. */
+  /**
+   * Adds a record to those that `insertGathered` inserts. Without an id it gets the next number that was never used.
+   */
   gather(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): void;
-  /** Inserts them, all or none. */
+  /** Inserts the gathered records, all or none. Returns their ids. */
   insertGathered(): Id[];
+  /** Drops the gathered records. */
   forgetGathered(): void;
-  /** As `queryAt`, for so many, one after the other. */
+  /**
+   * The address in memory where `count` queries are to be written one after the other, as Float32. Valid until the next
+   * call.
+   */
   queriesAt(count: number): number;
-  /** As `search` for each of them; the hits lie one after the other, too. */
+  /**
+   * Searches for the queries at `queriesAt`. Returns the address in memory of their hits, one query after the other,
+   * each in the form of `search`.
+   */
   searchMany(k: number | undefined, ef: number | undefined, rerank: boolean | undefined): number;
 }
 
-/** A fresh instance in a memory of its own. OUT_OF_MEMORY when the platform has no room for that. */
+/** Makes a fresh instance in a memory of its own. OUT_OF_MEMORY when the platform has no room for it. */
 export async function freshInstance(): Promise<RawInstance> {
   const module = await awake(() => compiledModule("thermocline-threads.wasm"));
   try {
@@ -46,15 +57,15 @@ export async function freshInstance(): Promise<RawInstance> {
 }
 
 /**
- * Of a memory that is shared a platform may lay aside all that it can become, so it is asked for less where that is
- * refused.
+ * Makes a shared memory. A platform may reserve the whole maximum at once, so when it refuses, a smaller maximum is
+ * tried.
  */
 function sharedMemory(initial: number, most: number): WebAssembly.Memory {
   for (let maximum = most; ; maximum /= 2) {
     try {
       return new WebAssembly.Memory({ initial, maximum, shared: true });
     } catch (error) {
-      if (maximum <= LEAST_PAGES) throw error;
+      if (maximum <= MIN_PAGES) throw error;
     }
   }
 }

@@ -1,17 +1,19 @@
-// The threads of an index: workers that have an instance of its module each, on its memory.
+// The threads of an index: workers, each with an instance of the module on the memory of the index.
 import { fail, numberOf, wrong } from "../guard.js";
 import { compiledModule } from "../module.js";
 import type { RawIndexClass } from "./raw.js";
 
-/** More than these cannot be asked for. */
-const MOST = 64;
-/** No more than these unless they are asked for: each has a stack, and other programs want cores too. */
-const USUAL = 8;
+/** Most threads that a caller may ask for. */
+const MAX_THREADS = 64;
+/** Most threads by default: each has a stack, and other programs need cores too. */
+const MAX_DEFAULT_THREADS = 8;
 
 /**
- * The script of a worker, but for how it is told what it needs and how it says that it is ready. It is text, because a
- * file of its own would have to be found by every bundler. What it runs computes only, so what the module imports of
- * JavaScript is called before that, if at all.
+ * The script of a worker: a function of what the worker needs, and of a callback that says that it is ready. The
+ * platforms wrap it, since they pass messages differently. It is text, because every bundler would have to find a file.
+ *
+ * A thread only computes. The functions that the module imports of JavaScript are called while the thread starts, if at
+ * all.
  */
 export const SCRIPT = `({ module, memory }, ready) => {
   let running = false;
@@ -35,54 +37,65 @@ export const SCRIPT = `({ module, memory }, ready) => {
   }
 }`;
 
-/** What a worker needs. */
+/** What a worker needs to start. */
 export interface Needed {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
 }
 
-/** A worker. `ready` rejects when it could not be started. Once it is ready it keeps no process alive. */
+/** A worker. Once it is ready it keeps no process alive. */
 export interface Thread {
+  /** Rejects when the worker could not be started. */
   readonly ready: Promise<void>;
   end(): void;
 }
 
-/** What a platform knows of threads. */
+/** The part of threads that differs between platforms. */
 export interface Platform {
+  /** Number of cores. */
   cores(): number;
   start(needed: Needed): Thread;
 }
 
 let platform: Platform;
 
-/** Called by the entry file of each platform. */
+/** Sets the platform. Called by the entry file of each platform. */
 export function threadsOf(given: Platform): void {
   platform = given;
 }
 
-/** How many threads an index is to have. NO_THREADS where there can be none. */
+/** Returns the number of threads that an index will have. NO_THREADS where threads are not possible. */
 export function countOf(threads: number | undefined): number {
-  const count = numberOf("threads", threads) ?? Math.max(1, Math.min(platform.cores(), USUAL));
-  if (!Number.isInteger(count) || count < 1 || count > MOST) wrong("threads", `a whole number from 1 to ${MOST}`, count);
+  const count = numberOf("threads", threads) ?? Math.max(1, Math.min(platform.cores(), MAX_DEFAULT_THREADS));
+  if (!Number.isInteger(count) || count < 1 || count > MAX_THREADS) {
+    wrong("threads", `a whole number from 1 to ${MAX_THREADS}`, count);
+  }
   if (typeof SharedArrayBuffer !== "function") {
-    fail("NO_THREADS", 'there is no shared memory here: serve the page with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or import "thermocline" instead');
+    const headers = "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
+    const message = `there is no shared memory here: serve the page with the headers ${headers}, or import "thermocline" instead`;
+    fail("NO_THREADS", message);
   }
   try {
-    // Refused before it looks at the value, where a thread may not wait; and else over at once.
+    // Returns at once, since the value is 0 and not 1. A thread that may not wait throws before the values are
+    // compared.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
   } catch (error) {
-    fail("NO_THREADS", 'this thread may not wait for others: use "thermocline/threads" in a worker, or import "thermocline" instead', error);
+    const advice = 'use "thermocline/threads" in a worker, or import "thermocline" instead';
+    fail("NO_THREADS", `this thread may not wait for others: ${advice}`, error);
   }
   return count;
 }
 
-/** The threads of one memory: its caller's, and workers. */
+/** The threads of one memory: the caller's thread, and workers. */
 export class Threads {
   readonly #workers: Thread[] = [];
 
   constructor(readonly count: number) {}
 
-  /** Starts them. NO_THREADS when one could not be started: then all are to be ended, once the memory is done with. */
+  /**
+   * Starts the workers. NO_THREADS when one could not be started: then `end` is to be called, once the memory is no
+   * longer used.
+   */
   async start(Raw: RawIndexClass, memory: WebAssembly.Memory): Promise<void> {
     if (this.count === 1) return;
     const module = await compiledModule("thermocline-threads.wasm");
@@ -95,6 +108,7 @@ export class Threads {
     }
   }
 
+  /** Ends the workers. */
   end(): void {
     for (const worker of this.#workers.splice(0)) worker.end();
   }

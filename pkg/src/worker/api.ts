@@ -1,4 +1,4 @@
-// What "thermocline/worker" exports, on every platform: the interface of "thermocline", of an index that runs in a worker of its own.
+// The exports of "thermocline/worker" on every platform: those of "thermocline", for an index in a worker of its own.
 import type { Filter, IndexOptions, OpenOptions, SearchOptions as PlainSearchOptions, Hit, Vector } from "../types.js";
 import type { VectorIndex as Plain } from "../vector-index.js";
 import { WorkerIndex } from "./vector-index.js";
@@ -7,35 +7,45 @@ export { ThermoclineError, type ErrorCode } from "../errors.js";
 export type * from "../store.js";
 export type * from "../types.js";
 
-/** As in "thermocline", but a filter is an object: a function cannot go to a worker, and is INVALID_FILTER. */
+/**
+ * Options of `search`, as in "thermocline" except that a filter must be an object. A function is INVALID_FILTER, since
+ * it cannot be sent to a worker.
+ */
 export interface SearchOptions extends Omit<PlainSearchOptions, "filter"> {
-  /** Only records whose payload is like this. */
+  /** Conditions on the payloads of the hits. */
   filter?: Filter;
 }
 
 /**
- * The index of "thermocline" in a worker of its own, which `close` ends: whatever it does, the caller's thread is free. Calls are
- * answered in their order. An index of "thermocline" is one of these too, to TypeScript.
+ * The index of "thermocline" in a worker of its own, which `close` ends. Whatever the index does, the caller's thread
+ * is free. Calls are answered in their order. To TypeScript, an index of "thermocline" has this type too.
  *
- * `size`, `deletedCount` and `needsCompaction` are as of the last call that has settled. Vectors, rows and bytes are copied when the
- * call is made. `maintain` asks the worker for a slice, and says whether there was work as of the last one that has ended.
- * When the worker is gone (ended from outside, out of memory), every call and every property is CLOSED or OUT_OF_MEMORY, and says so.
+ * `size`, `deletedCount` and `needsCompaction` are as of the last call that has settled. Vectors, rows and bytes are
+ * copied when the call is made. `maintain` asks the worker for a slice, and returns whether work was left as of the
+ * last slice that has ended. When the worker is gone (ended from outside, or out of memory), every call and every
+ * property is CLOSED or OUT_OF_MEMORY, with a message that says so.
  */
 export interface VectorIndex extends Pick<Plain, Exclude<keyof Plain, "search">> {
-  /** As in "thermocline", but that a filter is an object. A signal that fires ends the call at once. */
+  /**
+   * Finds the nearest live records, as in "thermocline". A filter must be an object. A signal that fires ends the call
+   * at once.
+   */
   search(query: Vector, options?: SearchOptions): Promise<Hit[]>;
 }
 
-/** What makes indexes: each of these starts a worker. NOT_FOUND when that cannot be done. */
+/** Makes indexes. Each call starts a worker; NOT_FOUND when that is not possible. */
 export interface VectorIndexClass extends Function {
   readonly prototype: VectorIndex;
-  /** As in "thermocline". */
+  /** Makes an empty index that is not stored, as in "thermocline". */
   memory(options: IndexOptions): Promise<VectorIndex>;
-  /** As in "thermocline". A Store of your own stays with you: the worker asks for what it needs. */
+  /**
+   * Opens the index of this name, or makes it, as in "thermocline". A Store of your own stays in your thread: the
+   * worker has its methods called there.
+   */
   open(name: string, options?: OpenOptions): Promise<VectorIndex>;
-  /** As in "thermocline". */
+  /** Makes an index from the bytes that `export` returned, as in "thermocline". */
   import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<VectorIndex>;
-  /** As in "thermocline". */
+  /** Removes the index of this name, as in "thermocline". */
   destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void>;
 }
 

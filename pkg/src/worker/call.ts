@@ -1,20 +1,22 @@
-// One call that has not been answered yet, as its caller waits for it.
+// One call of the worker that has not been answered yet.
 import { ThermoclineError } from "../errors.js";
 import type { LongOptions, Progress } from "../types.js";
 import { errorOf, type ErrorParts } from "./error-parts.js";
 
-/** What a call may have besides its arguments. */
+/** What belongs to a call besides its arguments. */
 export interface Besides extends LongOptions {
   readonly transfer?: Transferable[];
-  /** The index, which must not be taken for one that nobody has while it is waited for. */
+  /** The index. The reference keeps it from being collected, and so closed, while the call is waited for. */
   readonly owner?: object;
-  /** When its signal has fired it ends after so many milliseconds, whether the worker has answered by then or not. */
+  /**
+   * Milliseconds after which the call ends when its signal has fired, whether or not the worker has answered by then.
+   */
   readonly abortedMs?: number;
-  /** The worker wants more of the rows that the call pulls. */
+  /** Called when the worker wants more of the rows that the call pulls. */
   readonly onMore?: () => void;
 }
 
-/** What a caller's own function has thrown. */
+/** An error that a caller's own function has thrown. It may be any value, even undefined. */
 export interface Thrown {
   readonly error: unknown;
 }
@@ -22,8 +24,11 @@ export interface Thrown {
 export class Call {
   readonly promise: Promise<unknown>;
   readonly besides: Besides;
-  /** Why the rows that the call pulls have ended before their end: the call ends with it once those before are in. */
+  /**
+   * Why the rows that the call pulls have ended early. The call ends with this error once the rows before it are in.
+   */
   broken: Thrown | undefined;
+  /** What the caller's `onProgress` has thrown. */
   #thrown: Thrown | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #resolve!: (value: unknown) => void;
@@ -31,7 +36,7 @@ export class Call {
   readonly #abort: () => void;
   readonly #onAbort: () => void;
 
-  /** `abort` tells the worker to give it up. */
+  /** `abort` tells the worker to abort the call. */
   constructor(besides: Besides, abort: () => void) {
     this.besides = besides;
     this.#abort = abort;
@@ -76,7 +81,7 @@ export class Call {
     this.#reject(error);
   }
 
-  /** The signal's reason has not been sent. */
+  /** Makes the error here, because the signal's reason has not been sent to the worker. */
   #aborted(message: string): ThermoclineError {
     return new ThermoclineError("ABORTED", message, { cause: this.besides.signal?.reason });
   }

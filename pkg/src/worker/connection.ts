@@ -1,31 +1,35 @@
-// A page's side of one worker: what is asked of it and not answered yet, what is known of its index, and its end.
+// The page's side of one worker: its unanswered calls, what is known of its index, and its end.
 import { ThermoclineError } from "../errors.js";
 import { fail } from "../guard.js";
 import type { CompactionReport } from "../types.js";
-import { Call, type Besides, type Thrown } from "./call.js";
+import { Call, type Besides } from "./call.js";
 import { errorOf } from "./error-parts.js";
-import type { News, Order, Seen, SentRows } from "./messages.js";
+import type { News, Order, Seen } from "./messages.js";
 import type { Running, Start } from "./platform.js";
+import type { Feed } from "./pull.js";
 import type { Answer, StoreServer } from "./store-server.js";
 
-/** So much longer than its index a worker may take to close: it may be in the middle of something. */
+/**
+ * Time that a worker gets to close, in milliseconds, on top of that of its index: it may be in the middle of a slice.
+ */
 const GRACE_MS = 1000;
-/** The longest that a timer takes. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** The longest delay that `setTimeout` takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Connection {
   #seen: Seen = { size: 0, deletedCount: 0, needsCompaction: false };
-  /** Why the index cannot be used any more, though it is open. */
+  /** Why the index cannot be used any more although it is open. */
   #failure: Error | undefined;
   readonly #running: Running;
   readonly #store: StoreServer | undefined;
   readonly #calls = new Map<number, Call>();
-  /** Who is told of compactions in idle time, by the hook's number. */
+  /** The callbacks of compactions in idle time, by the number of the order. */
   readonly #hooks = new Map<number, (report: CompactionReport) => void>();
+  /** Number of the last order that has one. */
   #count = 0;
   #isReady = false;
   #isClosed = false;
-  /** Why there is no worker any more. */
+  /** Why the worker is gone. */
   #dead: ThermoclineError | undefined;
 
   constructor(start: Start, store?: StoreServer) {
@@ -41,32 +45,35 @@ export class Connection {
     return this.#isClosed;
   }
 
-  /** Throws when nothing can be asked any more. */
+  /** Throws when the index is closed or the worker is gone. */
   checkOpen(): void {
     this.checkClosable();
     if (this.#dead) throw this.#dead;
   }
 
-  /** As `checkOpen`, for closing. */
+  /** Throws when the index is closed. A worker that is gone can still be closed. */
   checkClosable(): void {
     if (this.#isClosed) fail("CLOSED", "the index is closed");
   }
 
-  /** What is known of the index. Throws when it cannot be used. */
+  /** The properties of the index, as of the last message. Throws when the index cannot be used. */
   get seen(): Seen {
     this.checkOpen();
     if (this.#failure) throw this.#failure;
     return this.#seen;
   }
 
-  /** Asks the worker, in the order of the calls. */
+  /** Has the worker run a call. Calls are answered in their order. */
   call<T>(name: string, args: readonly unknown[], besides: Besides = {}): Promise<T> {
     this.checkOpen();
     return this.#ask(name, args, besides).promise as Promise<T>;
   }
 
-  /** As `call`, for one that pulls rows: what gives it some, or none at the end, or why it does not come to that. */
-  feeding<T>(name: string, args: readonly unknown[], besides: Besides): { promise: Promise<T>; feed(rows: SentRows | undefined, transfer: Transferable[], broken?: Thrown): void } {
+  /**
+   * Has the worker run a call that pulls rows. `feed` sends it rows; undefined when there are no more, and with
+   * `broken` when they have ended early.
+   */
+  feeding<T>(name: string, args: readonly unknown[], besides: Besides): { promise: Promise<T>; feed: Feed } {
     this.checkOpen();
     const call = this.#ask(name, args, besides);
     const id = this.#count;
@@ -80,16 +87,17 @@ export class Connection {
     };
   }
 
-  /** Tells the worker. INVALID_OPTION for what cannot be sent. */
+  /** Sends an order to the worker. INVALID_OPTION when it cannot be sent. */
   post(order: Order, transfer?: Transferable[]): void {
     try {
       this.#running.post(order, transfer);
     } catch (error) {
-      fail("INVALID_OPTION", `what was given cannot be sent to the worker of the index: ${(error as Error)?.message ?? error}`, error);
+      const reason = (error as Error)?.message ?? error;
+      fail("INVALID_OPTION", `what was given cannot be sent to the worker of the index: ${reason}`, error);
     }
   }
 
-  /** Compacts in idle time; returns what ends that. */
+  /** Has the worker compact in idle time. Returns a function that ends that. */
   idle(sliceMs: number | undefined, onReport: ((report: CompactionReport) => void) | undefined): () => void {
     const idle = ++this.#count;
     this.post({ idle, sliceMs });
@@ -100,7 +108,7 @@ export class Connection {
     };
   }
 
-  /** Closes the index, and ends its worker whatever comes of that. */
+  /** Closes the index. Ends the worker, whether or not closing succeeds. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosed = true;
     this.#hooks.clear();
@@ -108,7 +116,7 @@ export class Connection {
     const late = setTimeout(() => {
       this.#running.end();
       this.#ended(`closing it took longer than ${timeoutMs} ms`);
-    }, Math.min(timeoutMs + GRACE_MS, LONGEST_MS));
+    }, Math.min(timeoutMs + GRACE_MS, MAX_TIMER_MS));
     try {
       await this.#ask("close", [{ timeoutMs }], {}).promise;
     } finally {
@@ -117,7 +125,7 @@ export class Connection {
     }
   }
 
-  /** The worker has said all, and goes. Whatever else has been asked of it is CLOSED. */
+  /** Ends a worker that has given its last answer. Calls that it has not answered are CLOSED. */
   async leave(): Promise<void> {
     this.#isClosed = true;
     if (this.#dead) return;
@@ -125,15 +133,16 @@ export class Connection {
     await this.#running.leave();
   }
 
+  /** Sends a call. The worker keeps a Node process alive while it has calls. */
   #ask(name: string, args: readonly unknown[], besides: Besides): Call {
     const id = ++this.#count;
     this.post({ call: id, name, args, tells: besides.onProgress !== undefined }, besides.transfer);
     const call = new Call(besides, () => this.#calls.has(id) && this.post({ abort: id }));
-    if (!this.#calls.size) this.#running.hold(true);
+    if (!this.#calls.size) this.#running.keepAlive(true);
     this.#calls.set(id, call);
     const over = (): void => {
       this.#calls.delete(id);
-      if (!this.#calls.size && !this.#dead) this.#running.hold(false);
+      if (!this.#calls.size && !this.#dead) this.#running.keepAlive(false);
     };
     call.promise.then(over, over);
     return call;
@@ -149,7 +158,8 @@ export class Connection {
     else if ("more" in news) this.#calls.get(news.more)?.besides.onMore?.();
     else if ("report" in news) {
       const told = this.#hooks.get(news.report);
-      // On its own turn, so that what it throws is an ordinary uncaught error and stops nothing here.
+      // In a microtask of its own, so that an error of the callback is an ordinary uncaught error and stops nothing
+      // here.
       if (told) queueMicrotask(() => told(news.value));
     } else if ("ask" in news) {
       void this.#store?.answer(news.asked).then((answer) => this.#answer(news.ask, answer));
@@ -161,20 +171,26 @@ export class Connection {
     try {
       this.post({ answer, value, error }, transfer);
     } catch (thrown) {
-      // No word of the index, but a failure of the store.
+      // A value of the caller's store that cannot be sent counts as a failure of the store.
       this.post({ answer, error: { name: "Error", message: (thrown as Error).message } });
     }
   }
 
-  /** The worker has ended by itself, or was ended from outside. */
+  /** Called when the worker has ended by itself, or was ended from outside. */
   #ended(why: unknown): void {
     if (this.#dead) return;
-    const { code, message } = (typeof why === "object" && why !== null ? why : { message: why }) as { code?: unknown; message?: unknown };
+    const known: { code?: unknown; message?: unknown } = typeof why === "object" && why !== null ? why : { message: why };
+    const { code, message } = known;
     const cause = why instanceof Error ? { cause: why } : undefined;
-    if (!this.#isReady) this.#over(new ThermoclineError("NOT_FOUND", `the worker of the index could not be started: ${message}`, cause));
-    else this.#over(new ThermoclineError(code === "ERR_WORKER_OUT_OF_MEMORY" ? "OUT_OF_MEMORY" : "CLOSED", `the worker of the index is gone, and the index with it: ${message}`, cause));
+    if (!this.#isReady) {
+      this.#over(new ThermoclineError("NOT_FOUND", `the worker of the index could not be started: ${message}`, cause));
+      return;
+    }
+    const gone = code === "ERR_WORKER_OUT_OF_MEMORY" ? "OUT_OF_MEMORY" : "CLOSED";
+    this.#over(new ThermoclineError(gone, `the worker of the index is gone, and the index with it: ${message}`, cause));
   }
 
+  /** Ends all calls with this error. */
   #over(error: ThermoclineError): void {
     this.#dead = error;
     this.#hooks.clear();

@@ -1,4 +1,5 @@
-// Errors on their way between page and worker: a ThermoclineError stays one, and so does its cause as far as it can be sent.
+// Errors as they are sent between page and worker. A ThermoclineError stays one, and keeps its cause as far as that can
+// be sent.
 import { ThermoclineError, type ErrorCode } from "../errors.js";
 
 export interface ErrorParts {
@@ -6,29 +7,31 @@ export interface ErrorParts {
   readonly message: string;
   readonly code?: unknown;
   readonly cause?: { readonly error: ErrorParts } | { readonly value: unknown };
-  /** Which of the page's own errors it is. */
+  /** The number of the page's own error that it stands for. */
   readonly origin?: number;
 }
 
-/** A cause has a cause, and so on: so many are sent. */
-const MOST_CAUSES = 4;
+/** Longest chain of causes that is sent. */
+const MAX_CAUSES = 4;
 
-/** What callers' stores have thrown: it comes back as it was. So many are kept, the last. */
-const MOST_KEPT = 256;
+/** Number of errors that the page keeps, the last ones. */
+const MAX_KEPT = 256;
+/** On the page: errors that callers' stores have thrown. When one comes back from the worker, it is the same object. */
 const kept = /* @__PURE__ */ new Map<number, Error>();
 let count = 0;
-/** In the worker, which of these an error stands for. */
+/** In the worker: the number of the page's error that an error stands for. */
 const origins = /* @__PURE__ */ new WeakMap<object, number>();
 
-/** As `partsOf`, of an error that the page wants back. */
+/** Takes an error of the page apart, and keeps it for when it comes back from the worker. */
 export function keptPartsOf(error: unknown): ErrorParts {
   if (!isError(error)) return partsOf(error);
   kept.set(++count, error);
-  kept.delete(count - MOST_KEPT);
+  kept.delete(count - MAX_KEPT);
   return { ...partsOf(error), origin: count };
 }
 
-export function partsOf(error: unknown, causes = MOST_CAUSES): ErrorParts {
+/** Takes an error apart, with its causes, so that it can be sent. */
+export function partsOf(error: unknown, causes = MAX_CAUSES): ErrorParts {
   const { name, message, code, cause } = membersOf(error);
   return {
     name: textOf(name ?? "Error"),
@@ -39,7 +42,7 @@ export function partsOf(error: unknown, causes = MOST_CAUSES): ErrorParts {
   };
 }
 
-/** A revoked proxy cannot even be asked. */
+/** True for an Error. `instanceof` throws on a revoked proxy. */
 function isError(thrown: unknown): thrown is Error {
   try {
     return thrown instanceof Error;
@@ -48,7 +51,7 @@ function isError(thrown: unknown): thrown is Error {
   }
 }
 
-/** Whatever a caller has thrown: looking at it may throw as well. */
+/** The members of a thrown value, which may be anything: reading them may throw as well. */
 function membersOf(error: unknown): Partial<ThermoclineError> {
   if (typeof error !== "object" || error === null) return {};
   try {
@@ -76,6 +79,7 @@ function causeOf(cause: unknown, causes: number): ErrorParts["cause"] {
   }
 }
 
+/** Makes an error from its parts; on the page, the same object that was taken apart if it is kept. */
 export function errorOf(parts: ErrorParts): Error {
   const { origin } = parts;
   if (origin === undefined) return made(parts);

@@ -1,4 +1,4 @@
-// What a page can ask of a worker's index, by name.
+// The calls that a page can make of the index in a worker, by their names.
 import type { Filter, Id, LongOptions, OpenOptions, SearchOptions } from "../types.js";
 import type { VectorIndex } from "../vector-index.js";
 import { FedRows, rowsOf } from "./host-rows.js";
@@ -10,14 +10,14 @@ import { payloadOf, sentRecord } from "./payloads.js";
 /** A call under way. */
 export interface Job {
   readonly long: LongOptions;
-  /** Asks for more rows. */
+  /** Asks the page for more rows. */
   more(): void;
-  /** Where they go. */
+  /** Takes the rows, if the call pulls some. */
   fed?: FedRows;
 }
 
 export interface Calls {
-  /** Once it has been made. */
+  /** The index, once it has been made. */
   readonly index: VectorIndex | undefined;
   run(name: string, job: Job, args: readonly unknown[]): Promise<unknown>;
 }
@@ -33,16 +33,27 @@ export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
     return { dimensions, metric, compactionThreshold };
   };
   const opening = ({ store: kept, ...options }: SentOptions, { long }: Job): OpenOptions =>
-    ({ ...options, store: typeof kept === "object" && kept ? store.ofPage(kept.appends) : kept, signal: long.signal }) as OpenOptions;
+    ({
+      ...options,
+      store: typeof kept === "object" && kept ? store.ofPage(kept.appends) : kept,
+      signal: long.signal,
+    }) as OpenOptions;
 
   const calls = (of: VectorIndex) => ({
-    insert: (_: Job, vector: Vectors, payload: SentPayload, options?: object) => of.insert(vector, payloadOf(payload), options),
-    insertWithId: (_: Job, id: Id, vector: Vectors, payload: SentPayload, options?: object) => of.insertWithId(id, vector, payloadOf(payload), options),
-    upsert: (_: Job, id: Id, vector: Vectors, payload: SentPayload, options?: object) => of.upsert(id, vector, payloadOf(payload), options),
-    insertMany: ({ long }: Job, rows: SentRows, options: object) => of.insertMany(rowsOf(rows, of.dimensions), { ...options, ...long }),
-    insertStream: (job: Job, options: object) => of.insertMany((job.fed = new FedRows(of.dimensions, job.more)), { ...options, ...job.long }),
-    search: async ({ long: { signal } }: Job, query: Vectors, { filter, ...options }: SentSearch) =>
-      (await of.search(query, { ...options, signal, filter: filter === undefined ? undefined : (JSON.parse(filter) as Filter) })).map(sentRecord),
+    insert: (_: Job, vector: Vectors, payload: SentPayload, options?: object) =>
+      of.insert(vector, payloadOf(payload), options),
+    insertWithId: (_: Job, id: Id, vector: Vectors, payload: SentPayload, options?: object) =>
+      of.insertWithId(id, vector, payloadOf(payload), options),
+    upsert: (_: Job, id: Id, vector: Vectors, payload: SentPayload, options?: object) =>
+      of.upsert(id, vector, payloadOf(payload), options),
+    insertMany: ({ long }: Job, rows: SentRows, options: object) =>
+      of.insertMany(rowsOf(rows, of.dimensions), { ...options, ...long }),
+    insertStream: (job: Job, options: object) =>
+      of.insertMany((job.fed = new FedRows(of.dimensions, job.more)), { ...options, ...job.long }),
+    search: async ({ long: { signal } }: Job, query: Vectors, { filter: text, ...options }: SentSearch) => {
+      const filter = text === undefined ? undefined : (JSON.parse(text) as Filter);
+      return (await of.search(query, { ...options, signal, filter })).map(sentRecord);
+    },
     searchMany: ({ long }: Job, queries: Vectors, options: object) => of.searchMany(queries, { ...options, ...long }),
     get: async (_: Job, id: Id) => {
       const record = await of.get(id);

@@ -1,6 +1,6 @@
-// The worker's side: takes orders, and gives them to an index of the ordinary package.
+// The worker's side: takes orders from the page, and has an index of the ordinary package carry them out.
 import { ThermoclineError } from "../errors.js";
-import type { LongOptions } from "../types.js";
+import type { CompactionReport, LongOptions } from "../types.js";
 import type { VectorIndex } from "../vector-index.js";
 import { partsOf } from "./error-parts.js";
 import { callsOf, type Calls, type Job } from "./host-calls.js";
@@ -9,7 +9,7 @@ import { HostStore } from "./host-store.js";
 import type { News, Order } from "./messages.js";
 import type { Page } from "./platform.js";
 
-/** So long a closed index is waited for to end what ran. */
+/** Longest wait for the other calls of a closed index to end, in milliseconds. */
 const ENDING_MS = 100;
 
 export function serve(page: Page, Index: typeof VectorIndex): void {
@@ -24,7 +24,7 @@ class Host {
   readonly #calls: Calls;
   readonly #jobs = new Map<number, Job & { readonly controller: AbortController }>();
   readonly #running = new Map<number, Promise<void>>();
-  /** What ends each hook of idle time. */
+  /** For each order to compact in idle time, the function that ends that. */
   readonly #hooks = new Map<number, () => void>();
 
   constructor(page: Page, Index: typeof VectorIndex) {
@@ -42,12 +42,15 @@ class Host {
     else this.#adjust(order);
   }
 
-  /** Nobody waits for these. An index that has failed says so at the next call. */
+  /** Carries out orders without an answer. An index that has failed reports it at the next call. */
   #adjust(order: Extract<Order, { threshold: number } | { idle: number }>): void {
     const index = this.#calls.index;
     try {
       if ("threshold" in order) index!.compactionThreshold = order.threshold;
-      else this.#hooks.set(order.idle, index!.compactWhenIdle({ sliceMs: order.sliceMs, onReport: (value) => this.#tell({ report: order.idle, value }) }));
+      else {
+        const onReport = (value: CompactionReport) => this.#tell({ report: order.idle, value });
+        this.#hooks.set(order.idle, index!.compactWhenIdle({ sliceMs: order.sliceMs, onReport }));
+      }
     } catch {}
   }
 
@@ -67,18 +70,19 @@ class Host {
     }
     this.#jobs.delete(call);
     this.#running.delete(call);
-    // What a closed index has refused is told before it is told that it is closed.
+    // Calls that the closed index has refused are answered before the call of `close` is.
     if (name === "close") await this.#others();
     try {
       this.#tell(news, transfer);
     } catch (error) {
-      // All values can be sent, where there is memory for their copy. Its caller would wait for ever.
-      this.#tell({ call, error: partsOf(new ThermoclineError("OUT_OF_MEMORY", `the answer could not be sent to the page: ${(error as Error)?.message}`)) });
+      // Every value can be sent if there is memory for its copy. Without an answer the caller would wait for ever.
+      const message = `the answer could not be sent to the page: ${(error as Error)?.message}`;
+      this.#tell({ call, error: partsOf(new ThermoclineError("OUT_OF_MEMORY", message)) });
     }
     if (name === "close" || !this.#calls.index) this.#page.leave();
   }
 
-  /** All that is under way has ended, or takes long. */
+  /** Resolves when all calls under way have ended, or after a while. */
   async #others(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([Promise.all(this.#running.values()), new Promise((resolve) => (timer = setTimeout(resolve, ENDING_MS)))]);
@@ -101,11 +105,13 @@ class Host {
   }
 }
 
-/** What of a result need not be copied: the arrays of a record, of hits, of many hits, of an export. */
+/** The buffers of a result that are sent without a copy: those of an export, a record, hits and many hits. */
 function transferOf(value: unknown): Transferable[] {
   if (typeof value !== "object" || value === null) return [];
   if (ArrayBuffer.isView(value)) return [value.buffer as ArrayBuffer];
   const records: readonly object[] = Array.isArray(value) ? value : [value];
-  const arrays = records.flatMap((record) => (typeof record === "object" ? ["vector", "offsets", "distances"].map((name) => (record as Record<string, unknown>)[name]) : []));
+  const arraysOf = (record: object): unknown[] =>
+    ["vector", "offsets", "distances"].map((name) => (record as Record<string, unknown>)[name]);
+  const arrays = records.flatMap((record) => (typeof record === "object" ? arraysOf(record) : []));
   return arrays.filter((array): array is Float32Array<ArrayBuffer> => ArrayBuffer.isView(array)).map(({ buffer }) => buffer);
 }

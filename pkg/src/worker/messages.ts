@@ -1,12 +1,13 @@
-// What page and worker tell each other. A call is answered once; between the two there may be news of it, in both directions.
+// The messages between page and worker. Each call gets one answer; before it there may be other messages about the
+// call, in both directions.
 import type { Batch } from "../store.js";
 import type { CompactionReport, Id, Metric, Progress } from "../types.js";
 import type { ErrorParts } from "./error-parts.js";
 
-/** A payload on its way: JSON text, or bytes. */
+/** A payload as it is sent: JSON text, or bytes. */
 export type SentPayload = string | Uint8Array | undefined;
 
-/** Rows, with their vectors one after the other. A list that is left out has nothing for any of them. */
+/** Rows as they are sent, with their vectors one after the other. A list that no row has a value for is left out. */
 export interface SentRows {
   readonly count: number;
   readonly vectors: Float32Array;
@@ -15,21 +16,21 @@ export interface SentRows {
   readonly ttls?: readonly (number | undefined)[];
 }
 
-/** What the page shows of an index, as of the message that carries it. */
+/** The properties of an index, as of the message that carries them. */
 export interface Seen {
   readonly size: number;
   readonly deletedCount: number;
   readonly needsCompaction: boolean;
 }
 
-/** What an index is when it has been made. */
+/** The properties of an index that has just been made. */
 export interface Made {
   readonly dimensions: number;
   readonly metric: Metric;
   readonly compactionThreshold: number;
 }
 
-/** A method of a caller's store, asked for by the worker. */
+/** A call of a caller's store that the worker asks the page to make. */
 export type Asked =
   | { readonly method: "read"; readonly keys: readonly string[] }
   | { readonly method: "commit"; readonly batch: Batch }
@@ -37,24 +38,25 @@ export type Asked =
   | { readonly method: "list"; readonly prefix: string }
   | { readonly method: "close" };
 
-/** To the worker. */
+/** A message to the worker. The first member names its kind; its number tells calls, and other orders, apart. */
 export type Order =
+  /** Runs a method. `tells`: the page wants to be told of its progress. */
   | { readonly call: number; readonly name: string; readonly args: readonly unknown[]; readonly tells: boolean }
   | { readonly abort: number }
-  /** Rows of a call that pulls them; none at the end; `broken` when the page has not got there. */
+  /** Rows of a call that pulls them. Without `rows` it is their end; `broken` when they have ended early. */
   | { readonly feed: number; readonly rows?: SentRows; readonly broken?: boolean }
   | { readonly threshold: number }
   | { readonly idle: number; readonly sliceMs: number | undefined }
   | { readonly stop: number }
   | { readonly answer: number; readonly value?: unknown; readonly error?: ErrorParts };
 
-/** To the page. */
+/** A message to the page. The member besides `seen` and `failure` names its kind. */
 export type News = { readonly seen?: Seen; readonly failure?: ErrorParts } & (
   | { readonly ready: true }
-  /** `broken`: with what a feed that was broken ends. */
+  /** The answer of a call. `broken`: it has failed because its rows have ended early. */
   | { readonly call: number; readonly value?: unknown; readonly error?: ErrorParts; readonly broken?: boolean }
   | { readonly progress: number; readonly value: Progress }
-  /** Wants the next rows. */
+  /** The call wants more rows. */
   | { readonly more: number }
   | { readonly report: number; readonly value: CompactionReport }
   | { readonly ask: number; readonly asked: Asked }

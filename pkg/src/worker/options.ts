@@ -1,19 +1,24 @@
-// A caller's options as they can be sent: each member is read once, and is of a type that can be. What its value must be, the index
-// knows, but functions and signals stay on the page.
+// A caller's options as they can be sent to the worker. Each member is read once and must be of a type that can be
+// sent. The index in the worker checks the values. Functions and signals stay on the page.
 import { checkStore } from "../claim.js";
 import { checkFilter } from "../filter-check.js";
 import { booleanOf, fail, functionOf, msOf, numberOf, optionsOf, signalOf, wrong } from "../guard.js";
 import type { Store } from "../store.js";
-import type { CompactOptions, IndexOptions, InsertManyOptions, InsertOptions, LongOptions, OpenOptions, SearchOptions } from "../types.js";
+import type {
+  CompactOptions, IndexOptions, InsertManyOptions, InsertOptions, LongOptions, OpenOptions, SearchOptions,
+} from "../types.js";
 
-const NAMES = ["name", "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes", "durability", "mode"] as const;
+const NAMES = [
+  "name", "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes",
+  "durability", "mode",
+] as const;
 
-/** A caller's own store, which stays on the page. */
+/** Stands for a caller's own store, which stays on the page. */
 export interface SentStore {
   readonly appends: boolean;
 }
 
-/** Options of `memory`, `open`, `import` and `destroy` that are sent: numbers and strings, or what should have been some. */
+/** Options of `memory`, `open`, `import` and `destroy` as they are sent. The index checks their values. */
 export interface SentOptions {
   readonly [name: string]: unknown;
   readonly store?: SentStore | string | null;
@@ -30,7 +35,9 @@ export function makingOptions(options: (Partial<IndexOptions> & OpenOptions & { 
   const sent: { -readonly [name in keyof SentOptions]: SentOptions[name] } = {};
   for (const name of NAMES) {
     const value: unknown = given[name];
-    if (typeof value === "function" || typeof value === "symbol" || (typeof value === "object" && value !== null)) wrong(name, "a number or a string", value);
+    if (typeof value === "function" || typeof value === "symbol" || (typeof value === "object" && value !== null)) {
+      wrong(name, "a number or a string", value);
+    }
     sent[name] = value;
   }
   const { store, signal } = given;
@@ -46,7 +53,7 @@ export function insertOptions(options: InsertOptions | undefined): InsertOptions
   return { ttlMs: msOf("ttlMs", optionsOf(options).ttlMs) };
 }
 
-/** What every long call has, which stays here. */
+/** The options of every long call, which stay on the page. */
 export function longOptions(given: LongOptions): LongOptions {
   return { onProgress: functionOf("onProgress", given.onProgress), signal: signalOf(given.signal) };
 }
@@ -59,7 +66,11 @@ export function insertManyOptions(options: InsertManyOptions | undefined) {
 
 export function compactOptions(options: CompactOptions | undefined) {
   const given = optionsOf(options);
-  const sent = { sliceMs: msOf("sliceMs", given.sliceMs), erase: booleanOf("erase", given.erase), pack: booleanOf("pack", given.pack) };
+  const sent = {
+    sliceMs: msOf("sliceMs", given.sliceMs),
+    erase: booleanOf("erase", given.erase),
+    pack: booleanOf("pack", given.pack),
+  };
   return { sent, ...longOptions(given) };
 }
 
@@ -70,16 +81,22 @@ export function searchOptions(options: SearchOptions | undefined) {
     k: numberOf("k", given.k),
     ef: numberOf("ef", given.ef),
     rerank: booleanOf("rerank", given.rerank),
-    include: include && { payload: booleanOf("include.payload", optionsOf(include).payload), vector: booleanOf("include.vector", include.vector) },
+    include: include && {
+      payload: booleanOf("include.payload", optionsOf(include).payload),
+      vector: booleanOf("include.vector", include.vector),
+    },
     filter: sentFilter(given.filter),
   };
   if (include !== undefined && !sent.include) wrong("include", "an object", include);
   return { sent, signal: given.signal === undefined ? undefined : signalOf(given.signal) };
 }
 
-/** As JSON, checked in full: a copy of it would look the same where the filter was something else. */
+/** A filter as JSON. It is checked in full here: a copy may be a valid filter where the caller's object is not. */
 function sentFilter(filter: unknown): string | undefined {
   if (filter === undefined) return undefined;
-  if (typeof filter === "function") fail("INVALID_FILTER", 'filter: expected an object, got a function, which cannot go to the worker of the index; an index of "thermocline" takes one');
+  if (typeof filter === "function") {
+    const why = 'which cannot go to the worker of the index; an index of "thermocline" takes one';
+    fail("INVALID_FILTER", `filter: expected an object, got a function, ${why}`);
+  }
   return checkFilter(filter).text;
 }

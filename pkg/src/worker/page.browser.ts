@@ -1,8 +1,8 @@
-// The page of a worker in a browser.
+// The page, as a worker in a browser sees it.
 import type { Order } from "./messages.js";
 import type { Page } from "./platform.js";
 
-/** What a worker's global object is besides, which the library of pages does not know. */
+/** The global object of a worker, which TypeScript's library for pages does not declare. */
 declare const self: { onmessage: unknown; postMessage(message: unknown, transfer: Transferable[]): void };
 
 export const page: Page = {
@@ -10,6 +10,6 @@ export const page: Page = {
   onOrder(listener) {
     self.onmessage = ({ data }: MessageEvent<Order>) => listener(data);
   },
-  // The page ends it.
+  // The page ends the worker.
   leave() {},
 };

@@ -1,11 +1,11 @@
-// Payloads between page and worker, in both directions: JSON text, or bytes. As objects, one that is nested deep would end the worker,
-// and one of a class would be another when it comes.
+// Payloads between page and worker, in both directions, as JSON text or bytes. Sent as an object, a deeply nested
+// payload would end the worker, and an instance of a class would arrive as something else.
 import { typedArrayName } from "../guard.js";
 import { textOf } from "../payload.js";
 import type { Payload } from "../types.js";
 import type { SentPayload } from "./messages.js";
 
-/** A caller's payload, checked; bytes are a copy. */
+/** Checks a caller's payload and encodes it for sending. Bytes are copied. */
 export function sentPayload(payload: unknown): SentPayload {
   if (payload === undefined) return undefined;
   return typedArrayName(payload) === "Uint8Array" ? new Uint8Array(payload as Uint8Array) : textOf(payload);
@@ -15,13 +15,13 @@ export function payloadOf(sent: SentPayload): Payload | undefined {
   return typeof sent === "string" ? (JSON.parse(sent) as Payload) : sent;
 }
 
-/** A record of the index with its payload as it is sent. Bytes are nobody else's already. */
+/** Encodes the payload of a record for sending. Bytes need no copy: they belong to the record. */
 export function sentRecord<R extends { payload?: Payload }>(record: R): R {
   const { payload } = record;
   return payload === undefined || payload instanceof Uint8Array ? record : { ...record, payload: JSON.stringify(payload) };
 }
 
-/** The record that `sentRecord` was given. */
+/** Decodes the payload of a record that `sentRecord` has encoded. */
 export function receivedRecord<R extends { payload?: Payload }>(record: R): R {
   if (record.payload !== undefined) record.payload = payloadOf(record.payload as SentPayload);
   return record;

@@ -1,14 +1,14 @@
-// A worker of a browser. Its script holds all that an index needs, since bundlers allow a worker's script no parts, and it is
-// named in the one form that they know.
+// A worker in a browser. Its script contains everything that an index needs, since bundlers do not allow parts of a
+// worker's script. The script is named in the only form that bundlers know.
 import type { News, Order } from "./messages.js";
 import type { Start } from "./platform.js";
 
-/** As in ../load.browser.ts: where Vite 5 to 7 keeps scripts, and where it leaves the files beside them. */
+/** The folders where Vite 5 to 7 keeps scripts, and where the other files of a package stay; see ../load.browser.ts. */
 const MOVED = "/.vite/deps/";
 const HOME = "/thermocline/dist/";
 
 export const start: Start = (heard) => {
-  /** What is to be sent once the script has said that it runs; undefined from then on. */
+  /** Orders to be sent once the script has reported that it runs; undefined from then on. */
   let waiting: [Order, Transferable[]][] | undefined = [];
   let worker = new Worker(new URL("./worker-host.browser.js", import.meta.url), { type: "module" });
   const listen = (otherwise: (event: Event) => void): void => {
@@ -22,7 +22,10 @@ export const start: Start = (heard) => {
   };
   const ended = (event: Event): void => {
     worker.terminate();
-    heard.ended((event as ErrorEvent).message || (waiting ? "its script is missing, or refused; does a content security policy lack worker-src?" : "it has failed"));
+    const unknown = waiting
+      ? "its script is missing, or refused; does a content security policy lack worker-src?"
+      : "it has failed";
+    heard.ended((event as ErrorEvent).message || unknown);
   };
   listen((event) => {
     const at = import.meta.url.indexOf(MOVED);
@@ -33,7 +36,7 @@ export const start: Start = (heard) => {
   });
   return {
     post: (order, transfer = []) => (waiting ? void waiting.push([order, transfer]) : worker.postMessage(order, transfer)),
-    hold() {},
+    keepAlive() {},
     leave: async () => worker.terminate(),
     end: () => worker.terminate(),
   };

@@ -1,4 +1,4 @@
-// Node, CommonJS, where there is no import.meta. The worker's script is the one of ES modules, of which nothing is seen here.
+// Starts workers in Node, as CommonJS, which has no import.meta. The script of the worker is an ES module all the same.
 import { join } from "node:path";
 import type { Start } from "./platform.js";
 import { running } from "./running.node.js";

@@ -1,4 +1,5 @@
-// Node, ES modules. Tools that gather a program's files know this form of URL, a literal.
+// Starts workers in Node, as ES modules. Tools that gather a program's files find the script only by a URL in this
+// form, with a literal.
 import type { Start } from "./platform.js";
 import { running } from "./running.node.js";
 

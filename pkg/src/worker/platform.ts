@@ -1,22 +1,22 @@
-// What a platform has to run an index's worker with.
+// What a platform provides to run the worker of an index.
 import type { News, Order } from "./messages.js";
 
 /** A worker, as its page sees it. */
 export interface Running {
-  /** Throws what cannot be sent. */
+  /** Sends an order. Throws when it cannot be sent. */
   post(order: Order, transfer?: Transferable[]): void;
-  /** Whether it keeps a Node process alive. At first it does. */
-  hold(isHeld: boolean): void;
-  /** It has said all: settles when it is gone, or when that takes long. */
+  /** Says whether the worker keeps a Node process alive. At first it does. */
+  keepAlive(isKept: boolean): void;
+  /** Lets a worker go that has given its last answer. Settles when it is gone, or after a while. */
   leave(): Promise<void>;
-  /** Ends it at once. */
+  /** Ends the worker at once. */
   end(): void;
 }
 
-/** What whoever starts one is told. */
+/** Callbacks of the page that starts a worker. */
 export interface Heard {
   news(news: News): void;
-  /** It has ended by itself, or cannot be started. Once, and after it nothing. */
+  /** Called once when the worker has ended by itself or cannot be started. No other callback follows. */
   ended(why: unknown): void;
 }
 
@@ -26,6 +26,6 @@ export type Start = (heard: Heard) => Running;
 export interface Page {
   post(news: News, transfer?: Transferable[]): void;
   onOrder(listener: (order: Order) => void): void;
-  /** The worker has nothing more to do. */
+  /** To be called when the worker has nothing more to do. */
   leave(): void;
 }

@@ -1,4 +1,4 @@
-// Rows that stream in, pulled on the page as the worker takes them.
+// Pulls async rows on the page, as fast as the worker takes them.
 import { naming } from "../insert-many.js";
 import { nextTurn } from "../turn.js";
 import type { Row } from "../types.js";
@@ -6,21 +6,24 @@ import type { Thrown } from "./call.js";
 import type { SentRows } from "./messages.js";
 import { Gathered } from "./rows.js";
 
-/** So many rows go together, or so many bytes, or what has come when the source lets others have their turn. */
-const TOGETHER = 256;
-const TOGETHER_BYTES = 1 << 20;
-/** So many of these are under way before the source is asked for more. */
-const AHEAD = 2;
+/**
+ * Most rows, and most bytes, that are sent together. Fewer are sent when the source lets the event loop have a turn.
+ */
+const MAX_ROWS = 256;
+const MAX_BYTES = 1 << 20;
+/** Number of such messages that are under way before the source is asked for more rows. */
+const MAX_UNDER_WAY = 2;
 
-/** Where they go; none at the end, and with `broken` the end has come too early. */
+/** Sends rows to the worker. Undefined when there are no more, and with `broken` when they have ended early. */
 export type Feed = (rows: SentRows | undefined, transfer: Transferable[], broken?: Thrown) => void;
 
 export class Pull {
   readonly #dimensions: number;
   #feed: Feed = () => {};
   #gathered: Gathered | undefined;
-  /** Rows that were fed. */
+  /** Number of rows that have been fed. */
   #fed = 0;
+  /** Number of messages that the worker has not taken yet. */
   #underWay = 0;
   #isOver = false;
   /** Wakes the loop that waits for the worker, or for a source. */
@@ -30,32 +33,32 @@ export class Pull {
     this.#dimensions = dimensions;
   }
 
-  /** The worker has taken what was fed. */
+  /** Called when the worker has taken a message of rows. */
   more(): void {
     this.#underWay -= 1;
     this.#wake();
   }
 
-  /** No more rows are wanted. */
+  /** Ends the pulling: no more rows are wanted. */
   stop(): void {
     this.#isOver = true;
     this.#wake();
   }
 
-  /** Pulls until the source ends, or no more is wanted. Never rejects: what goes wrong is fed as well. */
+  /** Pulls rows until the source ends or `stop` is called. Never rejects: an error of the source is fed as well. */
   async run(source: AsyncIterator<Row>, feed: Feed): Promise<void> {
     this.#feed = feed;
     let done = false;
     try {
       for (;;) {
-        while (this.#underWay >= AHEAD && !this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
+        while (this.#underWay >= MAX_UNDER_WAY && !this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
         if (this.#isOver) return;
         const next = await new Promise<IteratorResult<Row> | undefined>((resolve, reject) => {
           this.#wake = () => this.#isOver && resolve(undefined);
           source.next().then(resolve, reject);
         });
         if (this.#isOver) return;
-        // One that gives nothing is at fault, and is told so as without a worker.
+        // Throws when the source gives undefined, as it would without a worker.
         done = next!.done === true;
         if (done) break;
         this.#add(next!.value);
@@ -66,16 +69,16 @@ export class Pull {
       this.#flush();
       feed(undefined, [], { error });
     } finally {
-      // Not awaited: a source that never answers must not hold up anybody.
+      // Not awaited: a source that never answers must not delay the call.
       if (!done) void (async () => source.return?.())().catch(() => {});
     }
   }
 
   #add(row: Row): void {
     const first = !this.#gathered;
-    const gathered = (this.#gathered ??= new Gathered(this.#dimensions, TOGETHER));
+    const gathered = (this.#gathered ??= new Gathered(this.#dimensions, MAX_ROWS));
     naming(this.#fed + gathered.count, () => gathered.add(row));
-    if (gathered.count >= TOGETHER || gathered.bytes >= TOGETHER_BYTES) this.#flush();
+    if (gathered.count >= MAX_ROWS || gathered.bytes >= MAX_BYTES) this.#flush();
     else if (first) void nextTurn().then(() => this.#gathered === gathered && this.#flush());
   }
 

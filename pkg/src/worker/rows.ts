@@ -1,4 +1,4 @@
-// Rows on their way to a worker, read and copied when the call is made. Their values are judged by the index.
+// Rows as they are sent to a worker. They are read and copied when the call is made; the index checks their values.
 import { checkIdLength, fail, msOf, shown, wrong } from "../guard.js";
 import { batchOf, naming } from "../insert-many.js";
 import type { FlatRows, Id, Row } from "../types.js";
@@ -6,31 +6,33 @@ import { vectorOf } from "../vector.js";
 import type { SentPayload, SentRows } from "./messages.js";
 import { sentPayload } from "./payloads.js";
 
-/** A vector that may be given away. */
+/** Returns a copy of a vector, which may be transferred. */
 export function sentVector(vector: unknown, dimensions: number): Float32Array {
   const ready = vectorOf(vector, dimensions);
-  // An array of numbers has been copied already.
+  // `vectorOf` has copied an array of numbers already.
   return ready === vector ? new Float32Array(ready) : ready;
 }
 
-/** INVALID_ID for what is no id whatever its value. */
+/** Throws INVALID_ID for a value that is not an id by its type or its length. The index checks the rest. */
 export function checkId(id: unknown): void {
   if (typeof id !== "string" && typeof id !== "number") fail("INVALID_ID", `id: expected a number or a string, got ${shown(id)}`);
   checkIdLength(id);
 }
 
-/** Rows that are all there. */
+/** Reads and copies rows that are all given. */
 export function sentRows(rows: Iterable<Row> | FlatRows, dimensions: number): SentRows {
   const batch = batchOf(rows, dimensions);
   const isFlat = !(Symbol.iterator in rows);
-  // Of an array whose bytes have been given away none are left, and it cannot be copied.
+  // An array whose buffer has been transferred is empty, and copying it would throw.
   const flat = isFlat && batch.length > 0 ? new Float32Array((rows as FlatRows).vectors) : undefined;
   const gathered = new Gathered(dimensions, batch.length, flat);
   for (let i = 0; i < batch.length; i++) naming(i, () => gathered.add(batch.row(i)));
   return gathered.sent();
 }
 
-/** Gathers rows, at most so many. Vectors that are all there are not looked at. */
+/**
+ * Gathers at most `most` rows. When `vectors` are given, they are those of all rows, and the rows' own are not read.
+ */
 export class Gathered {
   count = 0;
   bytes = 0;
@@ -64,7 +66,8 @@ export class Gathered {
 
   sent(): SentRows {
     const { count } = this;
-    const vectors = this.#vectors.length > count * this.#dimensions ? this.#vectors.slice(0, count * this.#dimensions) : this.#vectors;
+    const length = count * this.#dimensions;
+    const vectors = this.#vectors.length > length ? this.#vectors.slice(0, length) : this.#vectors;
     return { count, vectors, ids: this.#ids, payloads: this.#payloads, ttls: this.#ttls };
   }
 }

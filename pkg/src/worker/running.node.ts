@@ -1,12 +1,15 @@
-// A worker of Node.
+// A worker in Node.
 import { Worker } from "node:worker_threads";
 import type { Heard, Running } from "./platform.js";
 
-/** So long it is waited for the end of one that has said all: that of one in a directory ends with the last call to the system. */
+/**
+ * Longest wait for the end of a worker that has given its last answer, in milliseconds. A worker with a directory ends
+ * after its last call to the system.
+ */
 const LEAVING_MS = 1000;
 
 export function running(script: string | URL, heard: Heard): Running {
-  // Without what the process was started with, and without its input: none of that is for a thread that runs nobody's scripts.
+  // Without the process's options and input: they are not meant for a thread that runs no script of the program.
   const worker = new Worker(script, { execArgv: [], stdin: false, name: "thermocline" });
   let error: unknown;
   worker.on("message", (news) => heard.news(news));
@@ -18,7 +21,7 @@ export function running(script: string | URL, heard: Heard): Running {
   worker.once("exit", (code) => heard.ended(error ?? `it has ended with code ${code}`));
   return {
     post: (order, transfer = []) => worker.postMessage(order, transfer as never),
-    hold: (isHeld) => (isHeld ? worker.ref() : worker.unref()),
+    keepAlive: (isKept) => (isKept ? worker.ref() : worker.unref()),
     leave() {
       worker.ref();
       return new Promise((resolve) => {

@@ -1,5 +1,6 @@
-// A caller's own Store, as the index in a worker uses it: the page makes the calls. Taken with the first, since by then the
-// worker has found nothing wrong with the rest; and closed when the worker is gone, once the last call has ended.
+// Makes the calls of a caller's own Store, on the page, for the index in a worker. The store is locked with the first
+// call: by then the worker has checked the other options. It is closed when the worker is gone, once the last call has
+// ended.
 import { claim } from "../claim.js";
 import { typedArrayName } from "../guard.js";
 import type { Mode, Store } from "../store.js";
@@ -16,7 +17,7 @@ export class StoreServer {
   readonly #store: Store;
   readonly #mode: Mode;
   #close: (() => Promise<void>) | undefined;
-  /** Why it could not be taken. */
+  /** Why the store could not be locked. */
   #refusal: unknown;
   #isOver = false;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -41,7 +42,7 @@ export class StoreServer {
     }
   }
 
-  /** The worker is gone. Never rejects. */
+  /** Closes the store, to be called when the worker is gone. Never rejects. */
   async end(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -68,14 +69,14 @@ export class StoreServer {
       let closed: Promise<void> | undefined;
       this.#close = () => (closed ??= close());
     } catch (error) {
-      // It is another's, who closes it.
+      // Another index has the store, and closes it.
       this.#refusal = error;
       throw error;
     }
   }
 }
 
-/** Bytes to give away. What is none goes as it is: the index says what is wrong with it. */
+/** Copies bytes, to be transferred. Any other value is returned as it is: the index reports what is wrong with it. */
 function copyOf(found: unknown, transfer: Transferable[]): unknown {
   if (typedArrayName(found) !== "Uint8Array") return found;
   const copy = new Uint8Array(found as Uint8Array);

@@ -1,10 +1,11 @@
-// The class of "thermocline/worker": each call checks and copies what can be looked at without the index, and asks the worker.
+// The class of "thermocline/worker". Each call checks and copies its arguments, as far as that is possible without the
+// index, and sends them to the worker.
 import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
 import { checkedOptions, vectorsOf } from "../search-many.js";
 import type {
-  CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions, ManyHits, Metric,
-  OpenOptions, Payload, Row, SearchManyOptions, Stats, StoredRecord, Vector,
+  CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
+  ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, Stats, StoredRecord, Vector,
 } from "../types.js";
 import type { SearchOptions, VectorIndex } from "./api.js";
 import type { Besides } from "./call.js";
@@ -19,17 +20,22 @@ import { StoreServer } from "./store-server.js";
 
 let start: Start;
 
-/** Called by the entry file of each platform. */
+/** Sets how workers are started. Called by the entry file of each platform. */
 export function startWith(platform: Start): void {
   start = platform;
 }
 
-/** Hands what was made to the constructor, which nobody outside this module can call. */
+/**
+ * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
+ * constructor.
+ */
 const made = /* @__PURE__ */ new WeakSet<Made>();
-/** One that nobody has any more is closed; see `close`. */
-const dropped = /* @__PURE__ */ new FinalizationRegistry<Connection>((connection) => void connection.close(CLOSING_MS).catch(() => {}));
+/** Closes indexes that were garbage collected without `close`. */
+const dropped = /* @__PURE__ */ new FinalizationRegistry<Connection>((connection) => {
+  void connection.close(CLOSING_MS).catch(() => {});
+});
 const CLOSING_MS = 5000;
-/** So long an opening that was aborted may take to give back what it holds. */
+/** Longest time that an aborted opening may take to release its place, in milliseconds. */
 const ABORTED_MS = 1000;
 
 export class WorkerIndex implements VectorIndex {
@@ -37,13 +43,15 @@ export class WorkerIndex implements VectorIndex {
   readonly #made: Made;
   #threshold: number;
   #closing: Promise<void> | undefined;
-  /** A slice of `maintain` has been asked for, and how the last one ended. */
+  /** True while the worker runs a slice of `maintain`. */
   #isMaintaining = false;
+  /** True when the last slice of `maintain` has left no work. */
   #isMaintained = true;
+  /** The error of the last slice of `maintain`, until the next call of it throws it. */
   #notMaintained: { readonly error: unknown } | undefined;
 
   static {
-    // The minifier shortens it, and consoles show it.
+    // Consoles show the name of the class, which the minifier shortens.
     Object.defineProperty(this, "name", { value: "VectorIndex" });
   }
 
@@ -84,7 +92,8 @@ export class WorkerIndex implements VectorIndex {
       return new WorkerIndex(connection, known);
     } catch (error) {
       const left = connection.leave();
-      // One that was aborted may wait for a place that does not answer, and gives it back when it does: nobody waits for that.
+      // An aborted opening may wait for a store that does not answer, and releases it when it does. This is not
+      // awaited.
       if (!options.signal?.aborted) await left;
       throw error;
     }
@@ -112,14 +121,15 @@ export class WorkerIndex implements VectorIndex {
     const { dimensions } = this.#made;
     if (typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] !== "function") {
       const all = sentRows(rows as Exclude<Rows, AsyncIterable<Row>>, dimensions);
-      // It may have fired while they were read.
+      // The signal may have fired while the rows were read.
       checkAborted(signal);
       return this.#call("insertMany", [all, sent], { onProgress, signal, transfer: [all.vectors.buffer] });
     }
-    // What it throws is the caller's, and nothing has been asked then.
+    // Before the call is sent: an error of the caller's source is thrown as it is.
     const source = (rows as AsyncIterable<Row>)[Symbol.asyncIterator]();
     const pull = new Pull(dimensions);
-    const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], { onProgress, signal, owner: this, onMore: () => pull.more() });
+    const besides = { onProgress, signal, owner: this, onMore: () => pull.more() };
+    const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], besides);
     void pull.run(source, feed);
     return promise.finally(() => pull.stop());
   }
@@ -258,7 +268,7 @@ export class WorkerIndex implements VectorIndex {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#connection.isClosed) return this.close();
-    // Whoever closes it is told what fails.
+    // A failure is reported to the caller of `close`.
     await this.#closing?.catch(() => {});
   }
 
@@ -266,7 +276,9 @@ export class WorkerIndex implements VectorIndex {
     return this.#connection.call(name, args, { ...besides, owner: this });
   }
 
-  #put<T>(name: string, id: readonly Id[], vector: Vector, payload: Payload | undefined, options: InsertOptions | undefined): Promise<T> {
+  #put<T>(
+    name: string, id: readonly Id[], vector: Vector, payload: Payload | undefined, options: InsertOptions | undefined,
+  ): Promise<T> {
     this.#connection.checkOpen();
     const sent = insertOptions(options);
     const own = sentVector(vector, this.#made.dimensions);
@@ -286,7 +298,7 @@ export class WorkerIndex implements VectorIndex {
     try {
       this.#isMaintained = !(await this.#call<boolean>("maintain", [left]));
     } catch (error) {
-      // Told by the next call; those of a closed index say so anyway.
+      // Thrown by the next call of `maintain`. After `close` that is CLOSED anyway.
       this.#notMaintained = { error };
     } finally {
       this.#isMaintaining = false;
@@ -294,7 +306,7 @@ export class WorkerIndex implements VectorIndex {
   }
 }
 
-/** Starts a worker with its first call. */
+/** Starts a worker and makes its first call. */
 function asked(name: string, args: unknown[], { sent, store, signal }: MakingOptions, transfer?: Transferable[]) {
   const connection = new Connection(start, store && new StoreServer(store, (sent as OpenOptions).mode));
   return { connection, ended: connection.call(name, [...args, sent], { signal, abortedMs: ABORTED_MS, transfer }) };
