@@ -1,5 +1,6 @@
 // The main job of thermocline, end to end, on real data, in Node: build, query, filter, delete, compact while querying,
-// export and import, keep and open again, every claim verified in the run; then the same job on a page. `node demo.mjs --help`.
+// export and import, keep and open again, every claim verified in the run; then the same job on a page. `node demo.mjs
+// --help`.
 
 import { readFile } from "node:fs/promises";
 import { loadDataset } from "./src/common/dataset.js";
@@ -28,7 +29,8 @@ async function main() {
   const { base, queries } = await loadDataset((url) => readFile(url));
   const gone = new Set(base.rows.filter((row) => options.categories.includes(row.lexname)).map((row) => row.id));
   if (gone.size === 0 || base.length - gone.size < 100) {
-    console.error(`--categories: ${options.categories.join(", ")} names ${gone.size} of ${base.length} records; expected some, but not nearly all`);
+    const named = `${options.categories.join(", ")} names ${gone.size} of ${base.length} records`;
+    console.error(`--categories: ${named}; expected some, but not nearly all`);
     return 2;
   }
 

@@ -1,31 +1,36 @@
-// Keeping the index in a directory: what an earlier run left is opened first, then this run leaves its own.
+// Keeps the index in a directory: opens the one that an earlier run has left, and then leaves that of this run.
 
 import { VectorIndex } from "thermocline";
 import { bytes, count, milliseconds } from "../src/common/format.js";
 import { sameAnswers, searchAll } from "./measure.mjs";
 import { bold, dim, figure, heading } from "./print.mjs";
 
-/** The record by which a later run knows when this one was. */
+/** The id of a record that tells a later run when this one was. */
 const MARK = "demo: kept";
 
-/** Opens what an earlier run left, if there is any, and leaves this run's index in its place. */
+/** Opens the index of an earlier run, if there is one, and leaves that of this run in its place. */
 export async function keep({ index, queries, claims, options }) {
   heading(`Keep: in the directory ${options.keep}`);
   await openEarlier(queries, claims, options);
   await VectorIndex.destroy(options.keep);
   const started = performance.now();
   const kept = await VectorIndex.import(await index.export(), { name: options.keep });
-  figure("stored", `${count(kept.size)} records in ${milliseconds(performance.now() - started)}, ${bytes((await kept.stats()).storedBytes.total)}`);
+  const storedMs = performance.now() - started;
+  figure("stored", `${count(kept.size)} records in ${milliseconds(storedMs)}, ${bytes((await kept.stats()).storedBytes.total)}`);
   const marked = performance.now();
   await kept.upsert(MARK, queries.vector(0), { at: new Date().toISOString() });
-  figure("one more record", `acknowledged after ${milliseconds(performance.now() - marked)}, ${bytes((await kept.stats()).storedBytes.log)} written`);
+  const markedMs = performance.now() - marked;
+  const written = bytes((await kept.stats()).storedBytes.log);
+  figure("one more record", `acknowledged after ${milliseconds(markedMs)}, ${written} written`);
   const answers = await searchAll(kept, queries);
   await kept.close();
 
   const { again, firstMs } = await openAndAsk(queries, options);
   figure("opened again", `${bold(count(again.size))} records, the first answer after ${bold(milliseconds(firstMs))}`);
-  claims.check(again.size === index.size + 1 && (await again.check()).ok, "all that was stored is there again, and check() agrees");
-  claims.check(sameAnswers(await searchAll(again, queries), answers), `${queries.length} queries: the same ids at the same distances as before`);
+  const isWhole = again.size === index.size + 1 && (await again.check()).ok;
+  claims.check(isWhole, "all that was stored is there again, and check() agrees");
+  const isSame = sameAnswers(await searchAll(again, queries), answers);
+  claims.check(isSame, `${queries.length} queries: the same ids at the same distances as before`);
   await again.close();
 }
 
@@ -40,7 +45,8 @@ async function openEarlier(queries, claims, options) {
   }
   const { again, firstMs } = opened;
   const mark = await again.get(MARK);
-  figure("an earlier run", `left ${bold(count(again.size))} records at ${mark?.payload?.at}; the first answer after ${bold(milliseconds(firstMs))}`);
+  const left = `left ${bold(count(again.size))} records at ${mark?.payload?.at}`;
+  figure("an earlier run", `${left}; the first answer after ${bold(milliseconds(firstMs))}`);
   claims.check(mark !== undefined && (await again.check()).ok, "what the earlier run left is whole");
   await again.close();
 }

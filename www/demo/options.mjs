@@ -32,5 +32,6 @@ export function readOptions(argv) {
   if (!(sliceMs > 0)) throw new Error(`--slice-ms: expected a positive number, got ${values["slice-ms"]}`);
   const categories = values.categories.split(",").map((name) => name.trim()).filter(Boolean);
   if (categories.length === 0) throw new Error("--categories: expected at least one lexname");
-  return { once: values.once, help: values.help, quantization: values.quantization, keep: values.keep, port, sliceMs, categories };
+  const { once, help, quantization, keep } = values;
+  return { once, help, quantization, keep, port, sliceMs, categories };
 }

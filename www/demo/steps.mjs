@@ -22,7 +22,10 @@ export async function build({ base, options, claims }) {
   await index.insertMany(base.toInsert());
   const elapsedMs = performance.now() - started;
   const stats = await index.stats();
-  figure("build rate", `${bold(count((base.length * 1000) / elapsedMs))} vectors/s  ${dim(`(${milliseconds(elapsedMs)}, one thread, ${stats.simd})`)}`);
+  figure(
+    "build rate",
+    `${bold(count((base.length * 1000) / elapsedMs))} vectors/s  ${dim(`(${milliseconds(elapsedMs)}, one thread, ${stats.simd})`)}`,
+  );
   figure("resident", `${bytes(stats.bytes.total)}  ${dim(`codes + links + ids: ${count(stats.bytesPerVector)} bytes a vector`)}`);
   const { ok, reachable } = await index.check();
   claims.check(index.size === base.length, `the index holds all ${count(base.length)} records`);
@@ -35,7 +38,8 @@ export async function query({ index, base, queries, shown, claims }) {
   heading(`Query: ${queries.length} held-out glosses that the index has never seen`);
   for (const i of shown) await showNeighbours(index, queries, i);
   const recalled = await measureRecall({ index, base, queries, isLive: () => true, claims });
-  figure("searches", `${bold(count(await searchRate(index, queries)))} per second  ${dim("(k 10, ef 64, payloads included, one at a time)")}`);
+  const rate = bold(count(await searchRate(index, queries)));
+  figure("searches", `${rate} per second  ${dim("(k 10, ef 64, payloads included, one at a time)")}`);
   return recalled;
 }
 
@@ -54,7 +58,7 @@ async function measureRecall({ index, base, queries, isLive, claims }) {
   return recalled;
 }
 
-/** Asks among some of the records only, by a condition on their payloads. */
+/** Searches only records whose payloads meet a condition. */
 export async function narrow({ index, base, queries, shown, claims }) {
   const filter = { lexname: { $regex: "^verb\\." } };
   const passes = (row) => base.rows[row].lexname.startsWith("verb.");
@@ -63,11 +67,12 @@ export async function narrow({ index, base, queries, shown, claims }) {
   const answers = await searchAll(index, queries, filter);
   const recalled = meanRecall(answers, exactAnswers(base, queries, passes), base);
   figure(`recall@${K} vs exact`, `${bold(recalled.toFixed(4))}  ${dim("(brute force over the records that match)")}`);
-  claims.check(answers.every((hits) => hits.length === K && hits.every(({ id }) => passes(base.rowOfId.get(id)))), `every search gave ${K} hits, and all of them match`);
+  const isRight = (hits) => hits.length === K && hits.every(({ id }) => passes(base.rowOfId.get(id)));
+  claims.check(answers.every(isRight), `every search gave ${K} hits, and all of them match`);
   claims.check(recalled >= RECALL_FLOOR, `recall@${K} among them is at least ${RECALL_FLOOR}`);
 }
 
-/** Deletes whole categories, and asks for exactly what is gone. */
+/** Deletes whole categories, and searches for the deleted records. */
 export async function remove({ index, base, queries, shown, gone, claims, options }) {
   const ids = base.rows.filter((row) => gone.has(row.id)).map((row) => row.id);
   heading(`Delete: every ${options.categories.join(", ")}`);
@@ -109,33 +114,54 @@ export async function compact({ index, base, queries, gone, recallBefore, claims
   figure("tombstones removed", `${bold(count(report.tombstonesRemoved))}, ${count(report.newSize)} records live`);
   figure("slices", `${bold(count(report.slices))}, the longest ${bold(milliseconds(report.longestSliceMs))}`);
   figure("wall time", `${milliseconds(report.durationMs)}  ${dim("(with the searches between slices)")}`);
-  figure("searches meanwhile", `${bold(count(between.searches))}, the slowest ${milliseconds(between.slowestMs)}; ${count(progress.length)} progress reports`);
+  figure(
+    "searches meanwhile",
+    `${bold(count(between.searches))}, the slowest ${milliseconds(between.slowestMs)}; ${count(progress.length)} progress reports`,
+  );
   const reclaimed = report.reclaimedBytes;
-  figure("bytes reclaimed", `${bold(bytes(reclaimed.total))}  ${dim(`(resident ${bytes(before.bytes.total)} → ${bytes(after.bytes.total)})`)}`);
-  table(["part", "before", "after", "reclaimed"], [
-    ...PARTS.filter((part) => part in before.bytes).map((part) => [part, bytes(before.bytes[part]), bytes(after.bytes[part]), bytes(reclaimed[part])]),
-  ]);
+  const resident = `(resident ${bytes(before.bytes.total)} → ${bytes(after.bytes.total)})`;
+  figure("bytes reclaimed", `${bold(bytes(reclaimed.total))}  ${dim(resident)}`);
+  table(
+    ["part", "before", "after", "reclaimed"],
+    PARTS.filter((part) => part in before.bytes).map((part) => [
+      part, bytes(before.bytes[part]), bytes(after.bytes[part]), bytes(reclaimed[part]),
+    ]),
+  );
 
-  claims.check(report.tombstonesRemoved === tombstones && index.deletedCount === 0, `all ${count(tombstones)} tombstones are gone`);
+  claims.check(
+    report.tombstonesRemoved === tombstones && index.deletedCount === 0,
+    `all ${count(tombstones)} tombstones are gone`,
+  );
   claims.check(report.newSize === base.length - gone.size && index.size === report.newSize, "every other record is still there");
-  claims.check(PARTS.reduce((sum, part) => sum + reclaimed[part], 0) === reclaimed.total && reclaimed.total > 0, "the reclaimed bytes add up, part by part");
+  const sum = PARTS.reduce((sum, part) => sum + reclaimed[part], 0);
+  claims.check(sum === reclaimed.total && reclaimed.total > 0, "the reclaimed bytes add up, part by part");
   claims.check(before.bytes.total > after.bytes.total, "the index is smaller than before");
   claims.check(risesToTheEnd(progress), "the progress reports never went back and ended at 100 %");
-  claims.check(between.searches > 0 && between.wrong === 0, `${count(between.searches)} searches ran between the slices; none returned a deleted record or fewer than ${K} hits`);
-  claims.check((await countMismatches(index, base, isLive)) === 0, `read back by id: ${count(report.newSize)} ids, payloads and vectors unchanged, ${count(gone.size)} absent`);
+  claims.check(
+    between.searches > 0 && between.wrong === 0,
+    `${count(between.searches)} searches ran between the slices; none returned a deleted record or fewer than ${K} hits`,
+  );
+  claims.check(
+    (await countMismatches(index, base, isLive)) === 0,
+    `read back by id: ${count(report.newSize)} ids, payloads and vectors unchanged, ${count(gone.size)} absent`,
+  );
   const recalled = await measureRecall({ index, base, queries, isLive, claims });
   claims.check(recalled >= recallBefore - 0.02, `and within 0.02 of the ${recallBefore.toFixed(4)} before anything was deleted`);
   const proof = await index.check();
-  claims.check(proof.ok && proof.reachable === report.newSize, `check(): all ${count(proof.live)} live records reachable, no link to a free slot`);
+  claims.check(
+    proof.ok && proof.reachable === report.newSize,
+    `check(): all ${count(proof.live)} live records reachable, no link to a free slot`,
+  );
 }
 
 /** True for progress that never goes back and ends with everything done. */
 function risesToTheEnd(progress) {
   const shares = progress.map((step) => (step?.total > 0 ? step.done / step.total : NaN));
-  return shares.length > 0 && shares.at(-1) === 1 && shares.every((share, i) => share >= 0 && (i === 0 || share >= shares[i - 1]));
+  const rises = shares.every((share, i) => share >= 0 && (i === 0 || share >= shares[i - 1]));
+  return shares.length > 0 && shares.at(-1) === 1 && rises;
 }
 
-/** One search a turn of the event loop, for as long as `going` says. */
+/** Makes one search in each turn of the event loop while `going()` is true. */
 async function searchWhile(going, { index, queries, gone }) {
   const seen = { searches: 0, slowestMs: 0, wrong: 0 };
   await nextTurn();
@@ -150,7 +176,7 @@ async function searchWhile(going, { index, queries, gone }) {
   return seen;
 }
 
-/** Exports, imports into a second index, and asks both the same. */
+/** Exports the index, imports it into a second one, and compares the answers of both. */
 export async function roundTrip({ index, queries, claims }) {
   heading("Export and import");
   const exportStarted = performance.now();
@@ -159,10 +185,12 @@ export async function roundTrip({ index, queries, claims }) {
   const importStarted = performance.now();
   const copy = await VectorIndex.import(file);
   const importMs = performance.now() - importStarted;
-  figure("exported", `${bold(bytes(file.byteLength))} in ${milliseconds(exportMs)}  ${dim(`(${count(file.byteLength / index.size)} bytes a record, vectors and payloads included)`)}`);
+  const perRecord = `(${count(file.byteLength / index.size)} bytes a record, vectors and payloads included)`;
+  figure("exported", `${bold(bytes(file.byteLength))} in ${milliseconds(exportMs)}  ${dim(perRecord)}`);
   figure("imported", `${count(copy.size)} records in ${milliseconds(importMs)}`);
   claims.check(copy.size === index.size && (await copy.check()).ok, "the copy is whole, and check() agrees");
-  claims.check(sameAnswers(await searchAll(index, queries), await searchAll(copy, queries)), `${queries.length} queries: the same ids at the same distances from both`);
+  const isSame = sameAnswers(await searchAll(index, queries), await searchAll(copy, queries));
+  claims.check(isSame, `${queries.length} queries: the same ids at the same distances from both`);
   const again = await copy.export();
   claims.check(Buffer.compare(file, again) === 0, "exporting the copy gives the same bytes");
   await copy.close();

@@ -1,4 +1,5 @@
-// The page's one index, which this browser keeps, and what the page knows about it: which rows are live, and what is going on.
+// The page's one index, which this browser keeps, and what the page knows about it: which rows are live, and what is
+// going on.
 
 import { VectorIndex } from "thermocline";
 import { exactNearest, recall } from "./common/exact.js";
@@ -7,16 +8,16 @@ export const K = 10;
 
 /** What the index is called in this browser. */
 const NAME = "wordnet glosses";
-/** Says beside the index, in this browser, that all of it was stored: one whose making was cut off is made anew. */
+/** Key in localStorage that says that the whole index is stored. An index whose making was cut off is made anew. */
 const WHOLE = `thermocline: ${NAME}`;
-/** A page that is loaded again finds its own lock taken until the browser has cleared away what it was before. */
+/** After a reload, the lock may be taken until the browser has ended the page that was there before. */
 const LOCK_TRIES = 6;
 const LOCK_PAUSE_MS = 200;
 
 /**
- * Events: "change" after anything that alters the index; "first-answer" after the first search of one that was opened or
- * made; "compaction" with `detail` { report } when a compaction ended.
- * `startedAt`/`endedAt` of `compactions` are performance.now() values; `endedAt` is Infinity while one runs.
+ * Events: "change" after anything that alters the index; "first-answer" after the first search of one that was opened
+ * or made; "compaction" with `detail` { report } when a compaction ended. `startedAt`/`endedAt` of `compactions` are
+ * performance.now() values; `endedAt` is Infinity while one runs.
  */
 export class Engine extends EventTarget {
   index;
@@ -36,8 +37,9 @@ export class Engine extends EventTarget {
   readOnly = false;
 
   /**
-   * Opens what this browser keeps. Returns how many records there were and how long it took; undefined when there is nothing
-   * whole to open. LOCKED while another tab has it open for writing, unless it is to be read only.
+   * Opens the index that this browser keeps. Returns its number of records and the time that opening took; undefined
+   * when there is no whole index. LOCKED while another tab has it open for writing, unless it is opened for reading
+   * only.
    */
   async open({ readOnly = false } = {}) {
     const started = performance.now();
@@ -64,7 +66,10 @@ export class Engine extends EventTarget {
     }
   }
 
-  /** Makes the index from the whole sample, in place of what there is. Returns the time it took in milliseconds, storing included. */
+  /**
+   * Makes the index from the whole sample, in place of the one there is. Returns the milliseconds it took, storing
+   * included.
+   */
   async build(onProgress) {
     await this.#destroy();
     const index = await VectorIndex.open(NAME, { dimensions: this.base.dimensions, metric: "cosine", seed: 1 });
@@ -138,7 +143,8 @@ export class Engine extends EventTarget {
 
   /** Deletes every live record whose `field` is `value`; returns how many. */
   async deleteCategory(field, value) {
-    const rows = this.base.rows.map((_, number) => number).filter((number) => this.live[number] && this.base.rows[number][field] === value);
+    const isWanted = (number) => this.live[number] && this.base.rows[number][field] === value;
+    const rows = this.base.rows.map((_, number) => number).filter(isWanted);
     const deleted = await this.index.deleteMany(rows.map((number) => this.base.rows[number].id));
     for (const number of rows) this.live[number] = 0;
     this.#changed();
@@ -187,7 +193,9 @@ export class Engine extends EventTarget {
     const tried = await VectorIndex.import(bytes);
     const { dimensions } = tried;
     await tried.close();
-    if (dimensions !== this.base.dimensions) throw new Error(`it has ${dimensions} dimensions, and the glosses ${this.base.dimensions}`);
+    if (dimensions !== this.base.dimensions) {
+      throw new Error(`it has ${dimensions} dimensions, and the glosses ${this.base.dimensions}`);
+    }
     await this.#destroy();
     await this.#stored(await VectorIndex.import(bytes, { name: NAME }));
   }

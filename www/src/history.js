@@ -21,7 +21,7 @@ export class History extends EventTarget {
     const { index } = this.engine;
     if (!index || document.hidden) return;
     const stats = await index.stats().catch(() => undefined);
-    // An index that was replaced meanwhile has closed; the next sample shows its successor.
+    // The index may have been replaced and closed meanwhile. The next sample shows the new one.
     if (!stats || index !== this.engine.index) return;
     const at = performance.now();
     this.samples.push({ at, stats, queries: this.loop.takeFresh() });

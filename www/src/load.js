@@ -72,7 +72,9 @@ export class QueryLoop {
   }
 }
 
-/** Watches the event loop: how late does a short timer come? Everything that holds the page counts, drawing included. */
+/**
+ * Watches the event loop: how late does a short timer come? Everything that holds the page counts, drawing included.
+ */
 export class PauseTicker {
   longestMs = 0;
   #last;

@@ -1,4 +1,5 @@
-// The page: loads the data, opens the index that this browser keeps or builds it in slices, and connects the panels to it.
+// The page: loads the data, opens the index that this browser keeps or builds it in slices, and connects the panels to
+// it.
 
 import { Engine } from "./engine.js";
 import { History } from "./history.js";
@@ -42,11 +43,16 @@ async function buildWithProgress(engine) {
     byId("build-text").textContent = `Building: ${count(done)} of ${count(total)} glosses`;
   });
   setState("ready");
-  byId("origin").textContent = `Built and stored in this browser, at ${count((engine.base.length * 1000) / elapsedMs)} vectors a second. Load the page again: it will be opened.`;
+  const rate = count((engine.base.length * 1000) / elapsedMs);
+  byId("origin").textContent =
+    `Built and stored in this browser, at ${rate} vectors a second. Load the page again: it will be opened.`;
   announce(`Built from ${count(engine.base.length)} glosses.`);
 }
 
-/** Opens what is kept, and says so; builds it when there is nothing. `began` is what the wait for the first answer counts from. */
+/**
+ * Opens the kept index, and says so on the page. Builds it when there is none. `began` tells when the wait for the
+ * first answer began.
+ */
 async function openOrBuild(engine, readOnly, began) {
   byId("build-text").textContent = "Opening the index…";
   const opened = await engine.open({ readOnly });
@@ -57,12 +63,13 @@ async function openOrBuild(engine, readOnly, began) {
   const said = `${how}: ${count(records)} records from this browser's IndexedDB in ${clockMilliseconds(openMs)}`;
   byId("origin").textContent = `${said}.`;
   engine.addEventListener("first-answer", () => {
-    byId("origin").textContent = `${said}; the first answer came ${clockMilliseconds(engine.firstAnswerMs - began.at)} after ${began.what}.`;
+    const wait = clockMilliseconds(engine.firstAnswerMs - began.at);
+    byId("origin").textContent = `${said}; the first answer came ${wait} after ${began.what}.`;
   }, { once: true });
   announce(`${how}: ${count(records)} records.`);
 }
 
-/** Resolves once there is an index: when another tab has it, somebody must choose. */
+/** Resolves once there is an index. While another tab has it open for writing, the user has to choose what to do. */
 async function start(engine) {
   let readOnly = false;
   let began = { at: 0, what: "the page began to load" };

@@ -6,7 +6,9 @@ export const percent = (value, digits = 1) => `${(value * 100).toFixed(digits)} 
 
 export const milliseconds = (value) => `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
 
-/** A time by a page's clock, which browsers round to a tenth of a millisecond or more: no digits that it cannot have. */
+/**
+ * A time by a page's clock, which browsers round to a tenth of a millisecond or more: no digits that it cannot have.
+ */
 export const clockMilliseconds = (value) => (value < 0.1 ? "< 0.1 ms" : `${value.toFixed(value < 100 ? 1 : 0)} ms`);
 
 export function bytes(value) {

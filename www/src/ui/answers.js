@@ -18,13 +18,20 @@ export function mountAnswers(engine, onMore) {
     const { word, lexname } = hit.payload;
     // Cosine distances of glosses lie mostly below 1: the bar is full at 0 and empty at 1.
     const closeness = Math.max(0, 1 - hit.distance);
+    const bar = el("span", { class: "bar", style: `--closeness: ${closeness.toFixed(3)}` });
     return el(
       "li",
       { "data-id": hit.id, "data-lexname": lexname },
       el(
         "button",
-        { type: "button", class: "answer", title: `More like “${word}”: ${definition(hit.payload)}`, disabled: row === undefined, onclick: () => onMore(row) },
-        el("span", { class: "distance" }, el("span", { class: "bar", style: `--closeness: ${closeness.toFixed(3)}` }), hit.distance.toFixed(3)),
+        {
+          type: "button",
+          class: "answer",
+          title: `More like “${word}”: ${definition(hit.payload)}`,
+          disabled: row === undefined,
+          onclick: () => onMore(row),
+        },
+        el("span", { class: "distance" }, bar, hit.distance.toFixed(3)),
         el("span", { class: "answer-word" }, word),
         el("span", { class: "chip" }, lexname),
         el("span", { class: "answer-text" }, definition(hit.payload)),

@@ -38,7 +38,8 @@ export function mountAsk(engine, onAsk) {
     rows = found.slice(0, SHOWN);
     list.replaceChildren(...rows.map((number) => choice(number, part)));
     const what = kind() === "gloss" ? "live glosses" : "held-out queries";
-    status.textContent = found.length > SHOWN ? `${count(found.length)} ${what}, the first ${SHOWN} listed` : `${count(found.length)} ${what}`;
+    const rest = found.length > SHOWN ? `, the first ${SHOWN} listed` : "";
+    status.textContent = `${count(found.length)} ${what}${rest}`;
     if (!rows.includes(selected)) selected = undefined;
     mark();
   }
@@ -91,14 +92,15 @@ export function mountAsk(engine, onAsk) {
   });
   for (const radio of document.querySelectorAll("input[name=kind]")) {
     radio.addEventListener("change", () => {
-      filter.placeholder = kind() === "gloss" ? "Filter the glosses: try lamp, music, river…" : "Filter the held-out queries…";
+      filter.placeholder =
+        kind() === "gloss" ? "Filter the glosses: try lamp, music, river…" : "Filter the held-out queries…";
       selected = undefined;
       type("");
     });
   }
 
   return {
-    /** Lists anew, as after a change of the index. */
+    /** Lists the choices again, after a change of the index. */
     refresh: render,
     /** Filters as if `text` had been typed. */
     type,

@@ -7,7 +7,8 @@ const FILE_NAME = "glosses.thermocline";
 
 /**
  * @param {import("../engine.js").Engine} engine
- * @param {{ replace: (work: () => Promise<void>) => Promise<void>, rebuild: () => Promise<void>, announce: (text: string) => void }} page
+ * @param {{ replace: (work: () => Promise<void>) => Promise<void>, rebuild: () => Promise<void>, announce: (text:
+ * string) => void, }} page
  */
 export function mountFiles(engine, { replace, rebuild, announce }) {
   const input = byId("import-file");
@@ -32,7 +33,8 @@ export function mountFiles(engine, { replace, rebuild, announce }) {
       const started = performance.now();
       await replace(() => engine.import(content));
       byId("origin").textContent = `Imported from ${file.name}, and stored in this browser.`;
-      announce(`Imported ${count(engine.index.size)} records from ${file.name} in ${clockMilliseconds(performance.now() - started)}.`);
+      const elapsed = clockMilliseconds(performance.now() - started);
+      announce(`Imported ${count(engine.index.size)} records from ${file.name} in ${elapsed}.`);
     } catch (error) {
       announce(`${file.name} was not imported: ${error.message}`);
     }
@@ -40,7 +42,7 @@ export function mountFiles(engine, { replace, rebuild, announce }) {
 
   byId("restart").addEventListener("click", rebuild);
 
-  // What is open for reading only can be exported, and nothing else.
+  // An index that is open for reading only can be exported, but not replaced.
   engine.addEventListener("change", () => {
     for (const id of ["import", "restart"]) byId(id).disabled = engine.readOnly;
   });

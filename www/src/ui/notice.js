@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 
-/** Shows the notice until somebody chooses: "read" or "again". */
+/** Shows the notice until the user has chosen "read" or "again". */
 export function chooseWhenLocked() {
   const notice = byId("notice");
   notice.hidden = false;

@@ -41,11 +41,14 @@ export function mountPicture(history, engine) {
   }
 
   function describe(stats) {
-    byId("chart-records").setAttribute("aria-label", `Records over time: now ${count(stats.size)} live and ${count(stats.deletedCount)} tombstones`);
-    byId("chart-memory").setAttribute("aria-label", `Memory over time: now ${bytes(stats.bytes.total)} resident in ${bytes(stats.wasmMemoryBytes)} of wasm memory`);
+    const label = (id, text) => byId(id).setAttribute("aria-label", text);
+    const [live, dead] = [count(stats.size), count(stats.deletedCount)];
+    label("chart-records", `Records over time: now ${live} live and ${dead} tombstones`);
+    const [resident, wasm] = [bytes(stats.bytes.total), bytes(stats.wasmMemoryBytes)];
+    label("chart-memory", `Memory over time: now ${resident} resident in ${wasm} of wasm memory`);
     const last = history.samples.findLast((sample) => sample.queries)?.queries;
     const spoken = last ? `lately ${clockMilliseconds(last.median)} at the median` : "no background queries yet";
-    byId("chart-latency").setAttribute("aria-label", `Query times over time: ${spoken}`);
+    label("chart-latency", `Query times over time: ${spoken}`);
   }
 
   history.addEventListener("sample", () => {

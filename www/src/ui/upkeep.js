@@ -3,7 +3,12 @@
 import { bytes, clockMilliseconds, count } from "../common/format.js";
 import { byId, el } from "./dom.js";
 
-const PHASES = { graph: "repairing the graph", pack: "closing the gaps", warm: "reclaiming records", cold: "reclaiming cold blocks" };
+const PHASES = {
+  graph: "repairing the graph",
+  pack: "closing the gaps",
+  warm: "reclaiming records",
+  cold: "reclaiming cold blocks",
+};
 const POS_NAMES = { adj: "every adjective", adv: "every adverb", noun: "every noun", verb: "every verb" };
 
 /**
@@ -24,7 +29,9 @@ export function mountUpkeep(engine, background, announce) {
     const kept = category.value;
     const { lexname, pos } = engine.categories();
     const options = (field, counts, name) =>
-      [...counts].sort((a, b) => b[1] - a[1]).map(([value, live]) => el("option", { value: `${field}:${value}` }, `${name(value)} (${count(live)})`));
+      [...counts]
+        .sort((a, b) => b[1] - a[1])
+        .map(([value, live]) => el("option", { value: `${field}:${value}` }, `${name(value)} (${count(live)})`));
     category.replaceChildren(
       el("optgroup", { label: "Category" }, ...options("lexname", lexname, (value) => value)),
       el("optgroup", { label: "Part of speech" }, ...options("pos", pos, (value) => POS_NAMES[value] ?? value)),
@@ -90,7 +97,8 @@ export function mountUpkeep(engine, background, announce) {
     if (felt) {
       lines.push(["Queries meanwhile", count(felt.queries)], ["Longest pause", clockMilliseconds(felt.longestPauseMs)]);
     }
-    byId("report").replaceChildren(...lines.flatMap(([name, value, kind]) => [el("dt", { class: kind }, name), el("dd", { class: kind }, value)]));
+    const pair = ([name, value, kind]) => [el("dt", { class: kind }, name), el("dd", { class: kind }, value)];
+    byId("report").replaceChildren(...lines.flatMap(pair));
     byId("report-box").hidden = false;
     announce(`Compacted: ${count(report.tombstonesRemoved)} tombstones removed, ${bytes(total)} reclaimed.`);
   }
