@@ -1,17 +1,17 @@
-// Makes dist/, all that the package ships, from src/ and the crate's wasm file:
+// Makes dist/, everything that the package ships, from src/ and the crate's wasm file:
 //
 //     node build.mjs ../target/wasm32-unknown-unknown/release/thermocline.wasm [the same for threads]
 //
-//  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/
-//  2. what the two share gets short names, and the glue becomes a factory: one fresh instance at each call
-//  3. the wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them
-//  4. esbuild bundles the scripts for each platform: the package itself and what its entries share; indexes in a store, one such
-//     store, the text of metrics and filter objects, each loaded when it is asked for; the entry "thermocline/worker", and what
-//     runs in its workers
-//  5. tsc checks the sources and emits their declarations, which become one file for each module system
-//  6. if there is the crate as cargo xtask build compiles it for a shared memory, the same is made of it for "thermocline/threads":
-//     one wasm file, one script for each platform, declarations
-//  7. sizes are printed
+//  1. wasm-bindgen (the version that Cargo.toml pins) writes glue and a wasm file into wasm/.
+//  2. The names that the two share are shortened, and the glue becomes a factory: each call makes one fresh instance.
+//  3. The wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them.
+//  4. esbuild bundles the scripts for each platform: the package itself and what its entries share; indexes in a store,
+//     one of the stores, the text of metrics and filter objects, each loaded when it is needed; the entry
+//     "thermocline/worker", and the script of its workers.
+//  5. tsc checks the sources and emits their declarations, which become one file for each module system.
+//  6. If the crate has also been compiled for a shared memory (cargo xtask build does that), the same is made of it for
+//     "thermocline/threads": one wasm file, one script for each platform, declarations.
+//  7. Sizes are printed.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -29,20 +29,25 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(HERE, "dist");
 const WASM = join(HERE, "wasm");
 
-/** Every feature that rustc may use with our flags: an unlisted one is an error of wasm-opt, never a silent change. */
+/** Options of wasm-opt. All features that rustc may use with our flags are listed: any other is an error. */
 const WASM_OPT = [
-  // A function with one caller stays one: inlined, it is fewer bytes but packs worse.
+  // A function with one caller is not inlined: that is fewer bytes, but they compress worse.
   "-O3", "--one-caller-inline-max-function-size=0",
-  // What is called by the same constants again and again is fewer bytes with them in it, and functions pack better beside those of
-  // their own module.
+  // Functions that are always called with the same constants take fewer bytes with the constants in them. Functions
+  // compress better beside those of their own module.
   "--monomorphize", "--reorder-functions-by-name",
   "--enable-simd", "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-reference-types", "--enable-sign-ext",
   "--enable-nontrapping-float-to-int", "--enable-mutable-globals", "--enable-multivalue", "--enable-call-indirect-overlong",
   "--strip-debug", "--strip-producers", "--strip-target-features",
 ];
 
-/** Each platform's scripts, by their endings: what is in each of a platform is in `shared` once. */
-const PLATFORMS = { "browser.js": { platform: "browser", format: "esm" }, "node.js": { platform: "node", format: "esm" }, "node.cjs": { platform: "node", format: "cjs" } };
+/** The platforms, by the endings of their scripts. */
+const PLATFORMS = {
+  "browser.js": { platform: "browser", format: "esm" },
+  "node.js": { platform: "node", format: "esm" },
+  "node.cjs": { platform: "node", format: "cjs" },
+};
+/** The scripts. What all scripts of a platform need is only in its `shared`. */
 const SCRIPTS = [
   { entry: "shared", out: "shared.browser.js" },
   { entry: "shared", out: "shared.node.js" },
@@ -65,13 +70,13 @@ const SCRIPTS = [
   { entry: "entry.worker.browser", out: "worker.browser.js" },
   { entry: "entry.worker.node", out: "worker.node.js" },
   { entry: "entry.worker.cjs", out: "worker.node.cjs" },
-  // Of one piece: bundlers allow the script of a worker no parts.
+  // In one piece: bundlers do not allow parts of a worker's script.
   { entry: "entry.worker-host.browser", out: "worker-host.browser.js", isWhole: true },
-  // Also that of CommonJS, whose programs see nothing of it.
+  // Workers of CommonJS programs run this ES module too.
   { entry: "entry.worker-host.node", out: "worker-host.node.js" },
 ];
 
-/** Those of "thermocline/threads". */
+/** The scripts of "thermocline/threads". */
 const THREADS_SCRIPTS = [
   { entry: "entry.threads.browser", out: "threads.browser.js" },
   { entry: "entry.threads.node", out: "threads.node.js" },
@@ -79,7 +84,9 @@ const THREADS_SCRIPTS = [
 ];
 
 const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
-if (!existsSync(input)) throw new Error(`${input}: not there; build the crate for wasm32-unknown-unknown first, or run cargo xtask build`);
+if (!existsSync(input)) {
+  throw new Error(`${input}: not there; build the crate for wasm32-unknown-unknown first, or run cargo xtask build`);
+}
 
 for (const folder of [DIST, WASM]) {
   rmSync(folder, { recursive: true, force: true });
@@ -94,7 +101,7 @@ writeFileSync(join(WASM, "glue.js"), factoryFrom(short.glue));
 
 const [core, store] = split(linked, short.wasm);
 for (const [name, bytes] of [["thermocline.wasm", core], ["thermocline-store.wasm", store]]) {
-  // Of storing, little is done so often that it matters how: made small first, it stays a little smaller.
+  // Little of the code for storing runs often. Optimized for size first, it ends a little smaller.
   optimize(name, bytes, ...(bytes === store ? ["-Oz"] : []));
 }
 for (const script of SCRIPTS) await bundle(script, { "thermocline-glue": join(WASM, "glue.js") });
@@ -104,7 +111,8 @@ if (shared) {
   const { wasm, glue } = generated(readFileSync(shared), "shared-");
   writeFileSync(join(WASM, "shared-glue.js"), sharedFactoryFrom(glue));
   optimize("thermocline-threads.wasm", wasm, "--enable-threads");
-  for (const script of THREADS_SCRIPTS) await bundle(script, { "thermocline-shared-glue": join(WASM, "shared-glue.js") }, insteadOf(join(HERE, "src"), "threads"));
+  const alias = { "thermocline-shared-glue": join(WASM, "shared-glue.js") };
+  for (const script of THREADS_SCRIPTS) await bundle(script, alias, insteadOf(join(HERE, "src"), "threads"));
 }
 
 async function bundle({ entry, out, isWhole }, alias, ...plugins) {
@@ -121,32 +129,39 @@ async function bundle({ entry, out, isWhole }, alias, ...plugins) {
     minify: true,
     legalComments: "none",
     plugins: [isWhole ? whole(ending) : parts(out, ending), ...plugins],
-    // `import()` there is `require`: some programs that load CommonJS have no other.
+    // In CommonJS, `import()` becomes `require`: some programs that load CommonJS have only that.
     supported: { "dynamic-import": format === "esm" },
-    // Internal to the glue. Exact names only: members of the wasm file's exports begin alike.
+    // Members that are internal to the glue. The names are exact: exports of the wasm file begin alike.
     mangleProps: /^(__wbg_ptr|__wrap|__destroy_into_raw)$/,
     logLevel: "warning",
   });
 }
 
-run(process.execPath, join(HERE, "node_modules/typescript/bin/tsc"), "-p", HERE, "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", join(WASM, "types"));
-const declarations = await declarationsFrom(join(WASM, "types"));
+const types = join(WASM, "types");
+const emit = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", types];
+run(process.execPath, join(HERE, "node_modules/typescript/bin/tsc"), "-p", HERE, ...emit);
+const declarations = await declarationsFrom(types);
 for (const name of ["index.d.ts", "index.d.cts"]) writeFileSync(join(DIST, name), declarations);
 for (const entry of shared ? ["worker", "threads"] : ["worker"]) {
-  for (const [ending, index] of [["d.ts", "./index.js"], ["d.cts", "./index.cjs"]]) writeFileSync(join(DIST, `${entry}.${ending}`), await entryDeclarationsFrom(join(WASM, "types"), entry, index));
+  for (const [ending, index] of [["d.ts", "./index.js"], ["d.cts", "./index.cjs"]]) {
+    writeFileSync(join(DIST, `${entry}.${ending}`), await entryDeclarationsFrom(types, entry, index));
+  }
 }
 for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) {
   if (existsSync(join(HERE, "..", name))) copyFileSync(join(HERE, "..", name), join(DIST, name));
 }
 
-console.log(`limits, gzipped: script ${LIMITS.script}, wasm ${LIMITS.wasm}, of a store ${LIMITS.storeWasm}, of threads ${LIMITS.threadsWasm}`);
+const { script, wasm, storeWasm, threadsWasm } = LIMITS;
+console.log(`limits, gzipped: script ${script}, wasm ${wasm}, of a store ${storeWasm}, of threads ${threadsWasm}`);
 for (const { name, raw, gzip, within } of sizes(DIST)) {
-  console.log(`${name.padEnd(22)} ${String(raw).padStart(8)} bytes ${String(gzip).padStart(8)} gzipped${within ? "" : "  OVER THE LIMIT"}`);
+  const size = `${String(raw).padStart(8)} bytes ${String(gzip).padStart(8)} gzipped`;
+  console.log(`${name.padEnd(22)} ${size}${within ? "" : "  OVER THE LIMIT"}`);
 }
 
 /**
- * Leaves to other scripts of the same ending what all of a platform must have one of (the error class, so that a program that loads
- * several has one to compare with), what is loaded when it is asked for, and an entry as a whole.
+ * An esbuild plugin that leaves these imports to other scripts with the same ending: what all scripts of a platform
+ * must share (so that a program that loads several has one error class to compare with), what is loaded when it is
+ * needed, and another entry.
  */
 function parts(out, ending) {
   const to = (name) => ({ path: `./${name}.${ending}`, external: true });
@@ -162,32 +177,38 @@ function parts(out, ending) {
   };
 }
 
-/** Takes in all that would be loaded when it is asked for. */
+/** An esbuild plugin that bundles what would be loaded when it is needed. */
 function whole(ending) {
   const platform = ending.split(".")[0];
   return {
     name: "whole",
     setup: ({ onResolve }) =>
-      onResolve({ filter: /\/stored\.js$/ }, ({ kind }) => (kind === "dynamic-import" ? { path: join(HERE, `src/entry.stored.${platform}.ts`) } : undefined)),
+      onResolve({ filter: /\/stored\.js$/ }, ({ kind }) => {
+        return kind === "dynamic-import" ? { path: join(HERE, `src/entry.stored.${platform}.ts`) } : undefined;
+      }),
   };
 }
 
-/** What wasm-bindgen makes of the crate: its wasm file, and the text of its glue, with short names for what the two share. */
+/**
+ * Runs wasm-bindgen on the crate's file. Returns its wasm file and the text of its glue, with short names for imports.
+ */
 function generated(crate, prefix) {
   const at = (name) => join(WASM, `${prefix}${name}`);
-  // What the linker says of it (build/links.mjs) would be wrong of anything that is made from it.
+  // The linker's report (build/links.mjs) would not be true of the files that are made from this one.
   writeFileSync(at("crate.wasm"), without(crate, /^(linking$|reloc\.)/));
-  run("wasm-bindgen", "--target", "web", "--no-typescript", "--encode-into", "always", "--out-dir", WASM, "--out-name", `${prefix}generated`, at("crate.wasm"));
+  const options = ["--target", "web", "--no-typescript", "--encode-into", "always"];
+  run("wasm-bindgen", ...options, "--out-dir", WASM, "--out-name", `${prefix}generated`, at("crate.wasm"));
   return withShortImports(readFileSync(at("generated_bg.wasm")), readFileSync(at("generated.js"), "utf8"));
 }
 
-/** A wasm file as it ships. */
+/** Optimizes a wasm file and writes it to dist/. */
 function optimize(name, bytes, ...options) {
   writeFileSync(join(WASM, name), bytes);
-  run(process.execPath, join(HERE, "node_modules/binaryen/bin/wasm-opt"), ...options, ...WASM_OPT, join(WASM, name), "-o", join(DIST, name));
+  const wasmOpt = join(HERE, "node_modules/binaryen/bin/wasm-opt");
+  run(process.execPath, wasmOpt, ...options, ...WASM_OPT, join(WASM, name), "-o", join(DIST, name));
 }
 
-/** The glue and the crate must be of one version, or the wasm file refuses to start. */
+/** Checks that wasm-bindgen has the crate's version: otherwise the wasm file would refuse to start. */
 function checkGenerator() {
   const pinned = /^wasm-bindgen = "=([\d.]+)"$/m.exec(readFileSync(join(HERE, "../Cargo.toml"), "utf8"))?.[1];
   const installed = execFileSync("wasm-bindgen", ["--version"], { encoding: "utf8" }).trim().split(" ")[1];

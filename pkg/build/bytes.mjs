@@ -1,9 +1,9 @@
-// Reading a WebAssembly file: its numbers, its names, its sections.
+// Reads a WebAssembly file: its numbers, its names, its sections.
 
 const HEADER_BYTES = 8;
 const CUSTOM = 0;
 
-/** Reads on from where it is. */
+/** Reads a file from its `offset` on, and moves the offset. */
 export class Cursor {
   constructor(bytes, offset = 0) {
     this.bytes = bytes;
@@ -14,7 +14,7 @@ export class Cursor {
     return this.bytes[this.offset++];
   }
 
-  /** An unsigned LEB128, as WebAssembly has its numbers. */
+  /** Reads an unsigned LEB128, WebAssembly's encoding of numbers. */
   number() {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
@@ -30,13 +30,16 @@ export class Cursor {
     return Buffer.from(this.bytes.subarray(this.offset - length, this.offset)).toString();
   }
 
-  /** What `read` returns, as often as the number says that stands here. */
+  /** Reads a list: its length, and then each element by `read`. */
   list(read) {
     return Array.from({ length: this.number() }, () => read());
   }
 }
 
-/** Each section in its order: where it starts, with its id; where its content does, for a custom one after its name; and its end. */
+/**
+ * Returns the sections in their order. `start` is the offset of a section with its id, `content` that of its content
+ * (after the name of a custom section), `end` that of the next one.
+ */
 export function sectionsOf(wasm) {
   const cursor = new Cursor(wasm, HEADER_BYTES);
   const sections = [];
@@ -51,19 +54,20 @@ export function sectionsOf(wasm) {
   return sections;
 }
 
-/** The section of this id, or the custom one of this name. */
+/** Finds the section of this id, or the custom section of this name. */
 export function sectionOf(wasm, wanted) {
   const found = sectionsOf(wasm).find(({ id, name }) => (name ?? id) === wanted);
   if (!found) throw new Error(`the wasm file has no section ${wanted}`);
   return { ...found, cursor: new Cursor(wasm, found.content) };
 }
 
-/** The file without the custom sections whose names match. */
+/** Returns the file without the custom sections whose names match. */
 export function without(wasm, pattern) {
   const kept = sectionsOf(wasm).filter(({ name }) => name === undefined || !pattern.test(name));
   return Buffer.concat([wasm.subarray(0, HEADER_BYTES), ...kept.map(({ start, end }) => wasm.subarray(start, end))]);
 }
 
+/** Encodes an unsigned LEB128. */
 export function leb(value) {
   const out = [];
   for (let rest = value; ; rest >>>= 7) {

@@ -1,19 +1,25 @@
-// wasm-bindgen's output is a module with one instance in it. This turns it into a function that makes a fresh instance at
-// each call, by cutting off its loader and wrapping the rest: an instance of the first wasm file, and on top of it, if it is
-// given, one of the second (split.mjs), which imports the first's exports besides the glue's functions. The text is asserted first: a generator that writes
-// something else stops the build instead of shipping something wrong.
+// wasm-bindgen's output is a module with one instance in it. This turns it into a function that makes a fresh instance
+// at each call, by cutting off the loader and wrapping the rest. The instance is one of the first wasm file and, if the
+// second one (split.mjs) is given, one of that too, which imports the exports of the first besides the functions of the
+// glue.
+//
+// Each assumption about the text is checked first: output of an unexpected form stops the build, instead of shipping
+// something wrong.
 
-/** What the second wasm file calls the first, whose exports it imports. */
+/** The module name under which the second wasm file imports the exports of the first. */
 export const FIRST = "m";
 
 const EXPORTED_CLASS = "export class RawIndex {";
 const LOADER = "let wasmModule, wasmInstance, wasm;\nfunction __wbg_finalize_init(instance, module) {\n";
 const IMPORTS = "function __wbg_get_imports() {";
 const LAST_LINE = "export { initSync, __wbg_init as default };\n";
-/** What the loader does to a new instance, besides remembering it and forgetting views of the one before. */
+/** The only step of the loader that is kept. The others store the instance and drop views of the one before. */
 const START = "    wasm.__wbindgen_start();\n";
 
-/** What wasm-bindgen writes otherwise when threads share the memory: it may be given, and each has a stack. */
+/**
+ * The differences in wasm-bindgen's output when threads share the memory: it takes a memory, and a stack for each
+ * thread.
+ */
 const SHARED_LOADER = LOADER.replace("module)", "module, thread_stack_size)");
 const SHARED_START = START.replace("()", "(thread_stack_size)");
 const SHARED_IMPORTS = "function __wbg_get_imports(memory) {";
@@ -21,18 +27,28 @@ const SHARED_MEMORY = /memory: memory \|\| new WebAssembly\.Memory\(\{initial:(\
 const STACK_CHECK = /^ {4}if \(typeof thread_stack_size [^\n]*\n {8}throw new Error\('invalid stack size'\);\n {4}\}\n/m;
 
 /**
- * The same of a module whose memory threads share. Its factory makes an instance for the first of them, in a memory that `memoryOf`
- * makes, of at least and at most so many pages.
+ * Makes the text of the factory for the module whose memory threads share. The factory makes the instance of the first
+ * thread, in a memory that `memoryOf(initial, most)` makes, with those numbers of pages.
  */
 export function sharedFactoryFrom(generated) {
-  const text = [[SHARED_LOADER, LOADER], [SHARED_START, START], [SHARED_IMPORTS, IMPORTS], [STACK_CHECK, ""], [SHARED_MEMORY, "memory: memoryOf($1, $2)"]].reduce((text, [part, by]) => {
+  const replacements = [
+    [SHARED_LOADER, LOADER],
+    [SHARED_START, START],
+    [SHARED_IMPORTS, IMPORTS],
+    [STACK_CHECK, ""],
+    [SHARED_MEMORY, "memory: memoryOf($1, $2)"],
+  ];
+  const text = replacements.reduce((text, [part, by]) => {
+    // `split` also returns the two groups of SHARED_MEMORY.
     expect(text.split(part).length === (part === SHARED_MEMORY ? 4 : 2), `${part} once`);
     return text.replace(part, by);
   }, generated);
-  return factoryFrom(text).replace("instantiate(module, storeModule)", "instantiate(module, memoryOf)").replace(/^if \(storeModule\).*\n/m, "");
+  return factoryFrom(text)
+    .replace("instantiate(module, storeModule)", "instantiate(module, memoryOf)")
+    .replace(/^if \(storeModule\).*\n/m, "");
 }
 
-/** The text of the factory, from the text that `wasm-bindgen --target web` wrote. */
+/** Makes the text of the factory from the text that `wasm-bindgen --target web` has written. */
 export function factoryFrom(generated) {
   const text = generated.replace(/^\/\* @ts-self-types=.*\*\/\n/, "");
   const [body, loader, ...more] = text.split(LOADER);
@@ -44,9 +60,9 @@ export function factoryFrom(generated) {
   expect(!body.includes("import.meta"), "no import.meta outside of the loader");
   expect(count(body, IMPORTS) === 1, "__wbg_get_imports");
   const finalize = loader.slice(0, loader.indexOf("\n}\n") + 1);
-  const unknown = finalize
-    .split("\n")
-    .filter((line) => line && !/^ {4}(wasmInstance = instance|wasm = instance\.exports|wasmModule = module|cached\w+Memory0 = null|return wasm);$/.test(line));
+  const known =
+    /^ {4}(wasmInstance = instance|wasm = instance\.exports|wasmModule = module|cached\w+Memory0 = null|return wasm);$/;
+  const unknown = finalize.split("\n").filter((line) => line && !known.test(line));
   expect(unknown.join("\n") + "\n" === START, `__wbg_finalize_init as it was, not with:\n${unknown.join("\n")}`);
 
   return `// Made by pkg/build/glue.mjs from wasm-bindgen's output.

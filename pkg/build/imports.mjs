@@ -1,12 +1,14 @@
-// wasm-bindgen names each function that the wasm file imports by what it does and a hash, which is of no use to anybody who
-// downloads it, and does not compress. This gives them short names, in the file and in the glue.
+// wasm-bindgen names each imported function by what it does and a hash. These names are of no use in a shipped file,
+// and they do not compress. This gives the functions short names, in the wasm file and in the glue.
 import { leb, sectionOf } from "./bytes.mjs";
 
 const IMPORTS = 2;
 const FUNCTION = 0;
 const MEMORY = 2;
 
-/** Both with short names. `glue` is the text that `wasm-bindgen --target web` wrote beside `wasm`. */
+/**
+ * Returns both files with short names. `glue` is the text that `wasm-bindgen --target web` has written beside `wasm`.
+ */
 export function withShortImports(wasm, glue) {
   const { start, end, cursor } = sectionOf(wasm, IMPORTS);
   let text = glue;

@@ -1,9 +1,10 @@
-// What refers to what in the crate's wasm file, as its linker tells when it is asked to (--emit-relocs, in .cargo/config.toml):
-// which function mentions which function, which of them as a value, and which piece of data; and which piece of data holds the
-// address of which other one, or of a function. The format is WebAssembly's tool-conventions/Linking.md.
+// The references inside the crate's wasm file, as the linker reports them when it is asked to (--emit-relocs, in
+// .cargo/config.toml): which functions a function mentions, which of them as a value, and which pieces of data; and
+// which other pieces and functions a piece of data holds the addresses of. The format is WebAssembly's
+// tool-conventions/Linking.md.
 //
-// A function as a value is a slot of the table. In a finished file a slot is a mere number, in code as well as in a vtable, and
-// no other number can be told from it: only the linker still knows.
+// A function as a value is a slot of the table. In a finished file a slot is only a number, in code and in vtables, and
+// cannot be told from any other number: only the linker knows.
 import { sectionOf } from "./bytes.mjs";
 
 const SECTION = { imports: 2, exports: 7, elements: 9, code: 10, data: 11 };
@@ -14,19 +15,22 @@ const UNDEFINED = 0x10;
 const EXPLICIT_NAME = 0x40;
 const I32_CONST = 0x41;
 
-/** Kinds of references, by what they refer to. Types, globals and tables are kept whatever happens. */
+/**
+ * Kinds of references, by what they refer to. Those to types, globals and tables are ignored: both files keep all of
+ * these.
+ */
 const TO_FUNCTION = [0, 26];
 const TO_SLOT = [1, 2];
 const TO_DATA = [3, 4, 5];
 const TO_OTHERS = [6, 7, 13, 20];
 
 export class Links {
-  /** Functions by the names that they are exported under. */
+  /** Indices of the exported functions, by their names. */
   exports = new Map();
   /** Names of the functions in the table's slots. */
   slotNames = new Map();
   #edges = new Map();
-  /** Pieces of data: where they lie in memory. */
+  /** Addresses and sizes of the pieces of data. */
   #data = new Map();
 
   constructor(wasm) {
@@ -49,14 +53,14 @@ export class Links {
     const pieces = piecesOf(wasm, symbols);
     for (const { id, address, size } of pieces) this.#data.set(`data ${id}`, { address, size });
     for (const { offset, to } of referencesOf(wasm, "reloc.DATA", symbols)) {
-      // Pieces may overlap, and a reference belongs to all that it lies in.
+      // Pieces may overlap. A reference belongs to all pieces that it lies in.
       const owners = pieces.filter(({ start, size }) => start <= offset && offset < start + size);
       if (owners.length === 0) throw new Error(`a reference in no piece of data, at ${offset}`);
       for (const { id } of owners) this.#add(`data ${id}`, to);
     }
   }
 
-  /** The slots and the pieces of data that some functions reach, with all that these reach in turn. */
+  /** Returns the slots and the pieces of data that these functions reach, directly or not. */
   reachedFrom(functions) {
     const reached = new Set([...functions].map((index) => `function ${index}`));
     for (const node of reached) for (const next of this.#edges.get(node) ?? []) reached.add(next);
@@ -78,7 +82,7 @@ export class Links {
   }
 }
 
-/** The table's slots and the functions in them. */
+/** Returns the slots of the table, with the functions in them. */
 export function slotsOf(wasm) {
   const { cursor } = sectionOf(wasm, SECTION.elements);
   return cursor.list(() => {
@@ -112,7 +116,7 @@ function symbol(cursor) {
   return { kind, index, name: !isSection && (isDefined || flags & EXPLICIT_NAME) ? cursor.name() : undefined };
 }
 
-/** The references that a section's code or data makes: where, from its start, and to what. */
+/** Returns the references from the code or the data: the offset of each in its section, and what it refers to. */
 function referencesOf(wasm, name, symbols) {
   const { cursor } = sectionOf(wasm, name);
   cursor.number();
@@ -123,13 +127,13 @@ function referencesOf(wasm, name, symbols) {
     if (TO_SLOT.includes(kind)) return { offset, to: `slot of ${found.index}` };
     if (TO_OTHERS.includes(kind)) return undefined;
     if (!TO_DATA.includes(kind)) throw new Error(`a reference of a kind that is not known, ${kind}`);
-    // The distance from the piece's start: a number of 32 bits.
+    // Skips the distance from the start of the piece, a number of 32 bits.
     cursor.number();
     return { offset, to: `data ${index}` };
   }).filter(Boolean);
 }
 
-/** Where each function's code lies, from the start of the section, in order. */
+/** Returns the offset in the section and the size of each function's code, in order. */
 function bodiesOf(wasm) {
   const imported = sectionOf(wasm, SECTION.imports).cursor;
   let index = imported.list(() => {
@@ -147,6 +151,7 @@ function bodiesOf(wasm) {
   });
 }
 
+/** Finds the function whose code is at this offset. */
 function ownerOf(bodies, offset) {
   let [low, high] = [0, bodies.length - 1];
   while (low < high) {
@@ -157,7 +162,7 @@ function ownerOf(bodies, offset) {
   return bodies[low];
 }
 
-/** Each piece of data: by its symbol's number, where it lies in memory, and from the start of the section. */
+/** Returns the pieces of data: the number of the symbol, the address in memory, and the offset in the section. */
 function piecesOf(wasm, symbols) {
   const { cursor, content } = sectionOf(wasm, SECTION.data);
   const segments = cursor.list(() => {
@@ -174,7 +179,7 @@ function piecesOf(wasm, symbols) {
   });
 }
 
-/** A constant and the end of the expression that it is alone in. */
+/** Reads an expression that is one constant, with its end. */
 function constant(cursor) {
   if (cursor.byte() !== I32_CONST) throw new Error("expected a constant");
   const value = cursor.number();

@@ -1,17 +1,20 @@
-// What the package may weigh, and what it weighs.
+// The sizes of the package's files, and their limits.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /**
- * The most bytes of each file, gzipped as a server sends it. A page loads one script and the first wasm file; one that stores
- * its index, a script and the second wasm file too, and for OPFS, for metrics and for filter objects a script more for each. With threads it loads a script
- * and a wasm file of their own. What a CommonJS script has besides the same as an ES module is esbuild's.
- * The first script was within 12,000, and that of threads within 13,000, before rows of a call were one change.
+ * The most bytes of each file, gzipped as a server sends it. A page loads one script and the first wasm file. A page
+ * with an index in a store also loads a second script and the second wasm file, and one more script each for OPFS, for
+ * metrics and for filter objects. A page with threads loads a script and a wasm file of their own. A CommonJS script
+ * has a higher limit than the same ES module because of the code that esbuild adds.
  */
-export const LIMITS = { script: 12_200, commonJs: 12_400, wasm: 110_000, storeWasm: 72_700, workerHost: 27_000, threadsScript: 13_200, threadsWasm: 145_000 };
+export const LIMITS = {
+  script: 12_200, commonJs: 12_400, wasm: 110_000, storeWasm: 72_700, workerHost: 27_000,
+  threadsScript: 13_200, threadsWasm: 145_000,
+};
 
-/** The scripts of each platform, and the wasm files that they share. */
+/** The files that always ship: the scripts of each platform, and the wasm files that they share. */
 export const SHIPPED = [
   "shared.browser.js", "shared.node.js", "shared.node.cjs",
   "index.browser.js", "index.node.js", "index.node.cjs", "stored.browser.js", "stored.node.js", "stored.node.cjs",
@@ -22,9 +25,10 @@ export const SHIPPED = [
   "thermocline.wasm", "thermocline-store.wasm",
 ];
 
-/** What ships besides where the crate has been compiled for threads, which takes a nightly toolchain. */
+/** The files that ship too if the crate has been compiled for threads, which takes a nightly toolchain. */
 export const THREADS = ["threads.browser.js", "threads.node.js", "threads.node.cjs", "thermocline-threads.wasm"];
 
+/** Returns the names of the files that ship from `dist`. */
 export function shipped(dist) {
   return existsSync(join(dist, "thermocline-threads.wasm")) ? [...SHIPPED, ...THREADS] : SHIPPED;
 }
@@ -39,7 +43,7 @@ function scriptLimit(name) {
   return name.endsWith(".cjs") ? LIMITS.commonJs : LIMITS.script;
 }
 
-/** For each shipped file of `dist` its bytes, raw and gzipped, and whether it is within its limit. */
+/** Returns for each shipped file of `dist` its size in bytes, raw and gzipped, and whether it is within its limit. */
 export function sizes(dist) {
   return shipped(dist).map((name) => {
     const bytes = readFileSync(join(dist, name));

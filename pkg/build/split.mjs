@@ -1,14 +1,16 @@
-// Cuts the wasm file in two: what an index in memory needs, and what only a stored index needs besides. The second
-// is instantiated on top of the first, whose memory, tables and functions it imports; between them they have each function
-// once, so whoever stores nothing downloads and compiles nothing of storing.
+// Cuts the wasm file in two: the first has what an index in memory needs, and the second what only a stored index
+// needs. The second is instantiated on top of the first, and imports its memory, tables and functions. Each function is
+// in only one of the two, so a page that stores nothing downloads and compiles nothing of storing.
 //
-// What belongs to the second is not listed but found, from the few exports that only a stored index has (STORE):
+// What belongs to the second file is not listed but found, from the few exports that only a stored index has (STORE):
 //
-//  - a function does, unless it can be reached from the other exports or from a slot of the table that is the first's
-//  - a slot of the table does, unless code or data that the other exports reach has it as a value. So nothing in the first can
-//    come by such a slot's number: it is in no instruction and in no vtable that the first has, and what is made by the second
-//    is not there before the second is. Were one called all the same, the slot would be empty, which is a trap
-//  - a piece of data does, unless the same code and data refer to it
+//  - A function does, unless it can be reached from the other exports or from a slot of the table that belongs to the
+//    first.
+//  - A slot of the table does, unless code or data that the other exports reach has it as a value. So nothing in the
+//    first file can have the number of such a slot: it is in no instruction and no vtable of the first, and values that
+//    the second makes do not exist before the second does. A call of such a slot would be a trap all the same, since it
+//    is empty.
+//  - A piece of data does, unless that code and data refer to it.
 //
 // The last two are known from the linker (links.mjs), the first from the calls in the file.
 import { createHash } from "node:crypto";
@@ -17,27 +19,36 @@ import { sectionOf } from "./bytes.mjs";
 import { FIRST } from "./glue.mjs";
 import { Links, slotsOf } from "./links.mjs";
 
-/** Exports that only a stored index has: those of src/wasm/raw_store.rs, and what the glue calls when a promise or a request is settled. */
+/**
+ * Exports that only a stored index has: those of src/wasm/raw_store.rs, and what the glue calls when a promise or a
+ * request is settled.
+ */
 const STORE = [
-  "rawindex_openIndexedDb", "rawindex_openStore", "rawindex_destroyIndexedDb", "rawindex_attachIndexedDb", "rawindex_attachStore",
-  "rawindex_isStored", "rawindex_readOnly", "rawindex_hasUncommitted", "rawindex_overBudget", "rawindex_checkpointDue", "rawindex_fetch", "rawindex_exportStored", "rawindex_readAhead", "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore",
-  "rawindex_closeStore", "__wbindgen_destroy_closure",
+  "rawindex_openIndexedDb", "rawindex_openStore", "rawindex_destroyIndexedDb",
+  "rawindex_attachIndexedDb", "rawindex_attachStore",
+  "rawindex_isStored", "rawindex_readOnly", "rawindex_hasUncommitted", "rawindex_overBudget", "rawindex_checkpointDue",
+  "rawindex_fetch", "rawindex_exportStored", "rawindex_readAhead",
+  "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore", "rawindex_closeStore",
+  "__wbindgen_destroy_closure",
 ];
 const isStores = (name) => STORE.includes(name) || name.startsWith("wasm_bindgen__convert__closures_");
 
 const STACK = "__stack_pointer";
-/** The table of JavaScript's values. */
+/** The table of JavaScript values. */
 const OBJECTS = "__wbindgen_externrefs";
 const MEMORY = "0";
-/** Bytes of data that cost less in the first file than a segment of their own that leaves them out. */
+/** Longest gap of unwanted data that costs less in the first file than another segment. */
 const SEGMENT_BYTES = 12;
 const { Features } = binaryen;
-/** Those that WASM_OPT in ../build.mjs lists. */
+/** The features that WASM_OPT in ../build.mjs lists. */
 const FEATURES =
   Features.SIMD128 | Features.BulkMemory | Features.BulkMemoryOpt | Features.ReferenceTypes | Features.SignExt |
   Features.NontrappingFPToInt | Features.MutableGlobals | Features.Multivalue | Features.CallIndirectOverlong;
 
-/** The two files, to be optimized yet. `linked` is the crate's, and `generated` what wasm-bindgen made of it, with names. */
+/**
+ * Returns the two files, not optimized yet. `linked` is the crate's file, `generated` wasm-bindgen's output, with
+ * names.
+ */
 export function split(linked, generated) {
   const links = new Links(linked);
   checkSlots(links, generated);
@@ -46,7 +57,7 @@ export function split(linked, generated) {
   const first = read(generated);
   const second = read(generated);
   const table = binaryen.getElementSegmentInfo(first.getElementSegmentByIndex(0)).table;
-  // Two files of different versions must not meet, and their short names alone would let them.
+  // Named by a hash, so that files of different versions do not link. Their short names alone would.
   const version = createHash("sha256").update(linked).update(generated).digest("base64url").slice(0, 8);
 
   for (const { name } of exportsOf(first)) if (isStores(name)) first.removeExport(name);
@@ -66,7 +77,7 @@ export function split(linked, generated) {
     second.addFunctionImport(name, FIRST, name, params, results);
   }
   fillSlots(second, (slot) => !firsts.slots.has(slot));
-  // Not a byte more: it would undo what the first has written there meanwhile.
+  // Without gaps: data in a gap would overwrite what the first file's code has written there since.
   setData(second, isSeconds, 0);
   second.addMemoryImport(MEMORY, FIRST, "memory");
   second.runPasses(["remove-unused-module-elements"]);
@@ -78,25 +89,31 @@ export function split(linked, generated) {
   });
   return [first, second].map((module) => {
     if (!module.validate()) throw new Error("one of the two wasm files is not valid");
-    // By their names functions are put in order; they are left out afterwards.
+    // With names, by which wasm-opt orders the functions. It strips them afterwards.
     binaryen.setDebugInfo(true);
     return module.emitBinary();
   });
 }
 
-/** The crate's functions that the first file's exports are made of. What wasm-bindgen adds calls only its intrinsics, which are exported too. */
+/**
+ * Returns the crate's functions behind the exports of the first file. The code that wasm-bindgen adds calls only its
+ * intrinsics, which are exported too.
+ */
 export function rootsOf(links, generated) {
   const exported = WebAssembly.Module.exports(new WebAssembly.Module(generated)).map(({ name }) => name);
   const missing = STORE.filter((name) => !exported.includes(name));
   if (missing.length) throw new Error(`the wasm file does not export ${missing}; see STORE in pkg/build/split.mjs`);
-  // The crate's names of them may end in a hash of the crate.
+  // Names in the crate may end in a hash of the crate.
   return [...links.exports].filter(([full]) => {
     const name = full.replace(/_[0-9a-f]{16}$/, "");
     return (exported.includes(name) || name.startsWith("__externref_")) && !isStores(name);
   }).map(([, index]) => index);
 }
 
-/** wasm-bindgen has not moved anything in the table: where both know a function by its hash, it is the same. */
+/**
+ * Checks that wasm-bindgen has not moved any slot of the table: wherever both files name a slot's function with a hash,
+ * the hash must be the same.
+ */
 function checkSlots(links, generated) {
   const names = namesOf(generated);
   const hash = (name) => name?.match(/h([0-9a-f]{16})E?$/)?.[1];
@@ -104,11 +121,12 @@ function checkSlots(links, generated) {
   const known = slots.filter(([slot, index]) => hash(names.get(index)) && hash(links.slotNames.get(slot)));
   const moved = known.filter(([slot, index]) => hash(names.get(index)) !== hash(links.slotNames.get(slot)));
   if (slots.length !== links.slotNames.size || moved.length || known.length < slots.length / 3) {
-    throw new Error(`the table is not the linker's any more: ${slots.length} slots, of ${known.length} known ${moved.length} moved`);
+    const found = `${slots.length} slots, of ${known.length} known ${moved.length} moved`;
+    throw new Error(`the table is not the linker's any more: ${found}`);
   }
 }
 
-/** Names of functions, by their numbers. */
+/** Returns the names of the functions, by their indices. */
 function namesOf(wasm) {
   const FUNCTIONS = 1;
   const { cursor, end } = sectionOf(wasm, "name");
@@ -139,7 +157,7 @@ function functionsOf(module) {
   return listed(module.getNumFunctions(), module.getFunctionByIndex, binaryen.getFunctionInfo);
 }
 
-/** Leaves of the table's slots those that are wanted, each where it was. */
+/** Removes the slots of the table that are not wanted. The others stay where they are. */
 function fillSlots(module, isWanted) {
   if (module.getNumElementSegments() !== 1) throw new Error("expected one run of slots");
   const { name, table, data } = binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(0));
@@ -151,7 +169,7 @@ function fillSlots(module, isWanted) {
   }
 }
 
-/** Whether an address lies in one of these pieces of data and in none of those. */
+/** Returns a function that tells whether an address is in one of these pieces of data and in none of those. */
 function onlyIn(these, those) {
   const marks = new Map();
   for (const [pieces, mark] of [[these, true], [those, false]]) {
@@ -160,7 +178,7 @@ function onlyIn(these, those) {
   return (address) => marks.get(address) === true;
 }
 
-/** Leaves of the memory's first contents what is wanted, each byte where it was. */
+/** Removes the initial bytes of the memory that are not wanted. The others stay where they are. */
 function setData(module, isWanted, longestGap) {
   const segments = listed(module.getNumDataSegments(), module.getDataSegmentByIndex, module.getDataSegmentInfo);
   const pieces = segments.flatMap(({ offset, data }) => {
@@ -176,7 +194,7 @@ function setData(module, isWanted, longestGap) {
   module.setMemory(initial, -1, null, pieces, false, false, MEMORY);
 }
 
-/** The runs of wanted numbers in a row of numbers, each run with the gaps in it that are not longer than that. */
+/** Splits the wanted numbers of an ascending row into runs. Gaps of up to `longestGap` numbers are part of a run. */
 function runs(row, isWanted, longestGap) {
   const found = [];
   for (const number of row.filter(isWanted)) {

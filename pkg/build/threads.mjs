@@ -1,8 +1,12 @@
-// The scripts of "thermocline/threads" are those of "thermocline", but for the files that src/threads has under the same name.
+// The scripts of "thermocline/threads" are made of the files of "thermocline", except those that src/threads has under
+// the same name.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Resolves what a file in `src` imports to the file of that name in this folder of it, if there is one. Files in the folder itself name whom they mean. */
+/**
+ * An esbuild plugin: an import in a file of `src` is resolved to the file of that name in `folder`, if there is one.
+ * Files in `folder` itself import what they name.
+ */
 export function insteadOf(src, folder) {
   return {
     name: folder,
