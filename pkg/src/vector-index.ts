@@ -136,7 +136,7 @@ export class VectorIndex implements AsyncDisposable {
     });
   }
 
-  /** Adds a record under this id, or replaces the one that has the id, with the time at which that one would expire. */
+  /** Adds a record under this id. Replaces the record that has the id, and the time at which that one would expire. */
   upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     const upsert = (raw: RawIndex, ...record: RawRecord) => {
       raw.upsert(id, ...record);
