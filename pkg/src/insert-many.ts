@@ -187,7 +187,7 @@ async function* untilStopped(
 export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
   if (Symbol.iterator in rows) {
-    const all: unknown[] = [...rows];
+    const all: unknown[] = Array.isArray(rows) ? rows.slice() : Array.from(rows, withOwnVector);
     return { length: all.length, row: (i) => all[i] };
   }
   const { vectors, ids, payloads } = rows;
@@ -212,6 +212,12 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
       payload: payloads?.[i],
     }),
   };
+}
+
+/** A row whose vector is a copy: what makes rows one after the other may fill one array again for each. */
+function withOwnVector(row: Row): unknown {
+  const vector = row?.vector?.slice?.();
+  return vector ? { ...row, vector } : row;
 }
 
 /** Returns a function that reads and encodes a row of the batch, by its number. */

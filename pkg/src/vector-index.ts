@@ -150,8 +150,9 @@ export class VectorIndex implements AsyncDisposable {
    * rows.
    *
    * Rows in an array, another iterable or a flat array are all checked before the first goes in: if one is wrong, the
-   * error names it and nothing was inserted. Do not change them until the promise settles. Async rows go in as they
-   * come, and those before a wrong one stay. After ABORTED the records that were inserted stay.
+   * error names it and nothing was inserted. Do not change an array, its rows or flat rows until the promise settles;
+   * any other iterable may fill one vector again for each row. Async rows go in as they come, and those before a wrong
+   * one stay. After ABORTED the records that were inserted stay.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, are one change: after a crash all
    * of them are there, or none. More rows are several such changes, in their order. Up to 25 rows (64 KB) go in without

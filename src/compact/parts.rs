@@ -132,6 +132,7 @@ impl Parts {
         self.graph.truncate(len.min(self.graph.len()));
         self.records.truncate(len);
         self.expiries.truncate(len);
-        (graph - self.graph.resident_bytes(), codes - self.codes.resident_bytes())
+        // Overwriting codes of a mapped file copies them, so that more may be held than before.
+        (graph.saturating_sub(self.graph.resident_bytes()), codes.saturating_sub(self.codes.resident_bytes()))
     }
 }

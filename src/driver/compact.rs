@@ -99,7 +99,7 @@ pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rew
     write_checkpoint(store, host).await?;
     let (after, _) = host.with(blocks)?;
     // The blocks that the first checkpoint wrote do not count as growth: their records were only in memory and logs.
-    let freed = (before + new).saturating_sub(after);
+    let freed = before.saturating_add(new).saturating_sub(after);
     host.with(|index| {
         index.note_cold(freed as usize);
         Ok(freed)

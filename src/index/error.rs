@@ -8,7 +8,7 @@ use crate::types::{Id, OutOfMemory};
 use core::fmt;
 
 /// The text of [`Error::OutOfMemory`].
-pub(crate) const OUT_OF_MEMORY: &str = "out of memory; the index is unchanged";
+pub(crate) const OUT_OF_MEMORY: &str = "out of memory";
 
 /// Why a call was refused. The index is as it was before the call, unless the documentation of the call says otherwise.
 /// A call that takes the index by value drops it.

@@ -145,7 +145,7 @@ impl Index {
     fn export_records<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
         let Exporting { order, passed, ends, bytes, start, .. } = exporting;
         let records = &self.parts.records;
-        let (mut plan, mut planned) = (ReadPlan::default(), 0);
+        let (mut plan, mut planned) = (ReadPlan::default(), 0_u64);
         let mut at = *passed;
         while let Some(&slot) = order.get(at) {
             let slot = Slot(slot as u32);
@@ -155,7 +155,7 @@ impl Index {
             let Some(record) = records.record(slot) else {
                 let block = records.unread(slot).ok_or_else(super::get::lost)?;
                 if plan.blocks().last() != Some(&block.number) {
-                    planned += block.raw_bytes;
+                    planned = planned.saturating_add(block.raw_bytes);
                     if planned > PART_BYTES && !plan.is_empty() {
                         break;
                     }

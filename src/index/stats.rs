@@ -44,7 +44,7 @@ pub struct StoredBytes {
 impl StoredBytes {
     /// The sum of `segments`, `cold` and `log`.
     pub const fn total(&self) -> u64 {
-        self.segments + self.cold + self.log
+        self.segments.saturating_add(self.cold).saturating_add(self.log)
     }
 }
 

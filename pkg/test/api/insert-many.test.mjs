@@ -8,6 +8,26 @@ const DIMENSIONS = 16;
 const VECTORS = rowsOf(flat(3000, DIMENSIONS, 5), DIMENSIONS);
 const empty = () => VectorIndex.memory({ dimensions: DIMENSIONS });
 
+test("an iterable may fill one vector again for each row", async () => {
+  for (const one of [new Float32Array(3), [0, 0, 0]]) {
+    const index = await VectorIndex.memory({ dimensions: 3, metric: "l2" });
+    const rows = function* () {
+      for (let i = 0; i < 60; i++) {
+        one[0] = i;
+        yield { id: `r${i}`, vector: one, payload: i };
+      }
+    };
+    assert.equal((await index.insertMany(rows())).length, 60);
+    for (const i of [0, 30, 59]) {
+      const { vector, payload } = await index.get(`r${i}`);
+      assert.deepEqual([[...vector], payload], [[i, 0, 0], i]);
+    }
+    await fails("INVALID_OPTION", () => index.insertMany(new Set([7])), /row 0/);
+    await fails("DIMENSION_MISMATCH", () => index.insertMany(new Set([{ vector: [1] }])), /row 0/);
+    await index.close();
+  }
+});
+
 test("rows from an array, another iterable, an async iterable, and flat: the same index", async () => {
   const rows = VECTORS.slice(0, 50).map((vector, i) => ({ id: i % 2 ? `r${i}` : 1000 + i, vector, payload: i % 3 ? { i } : undefined }));
   const vectors = new Float32Array(50 * DIMENSIONS);
