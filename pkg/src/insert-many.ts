@@ -217,7 +217,8 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
 /** A row whose vector is a copy: what makes rows one after the other may fill one array again for each. */
 function withOwnVector(row: Row): unknown {
   const vector = row?.vector?.slice?.();
-  return vector ? { ...row, vector } : row;
+  // Not `...row`: the members may be a class's.
+  return vector ? { id: row.id, vector, payload: row.payload, ttlMs: row.ttlMs } : row;
 }
 
 /** Returns a function that reads and encodes a row of the batch, by its number. */

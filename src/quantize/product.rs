@@ -7,7 +7,7 @@
 
 use super::codebook::{CENTROIDS, Codebook, bytes, lines, subspaces};
 use super::space::score_rows;
-use super::train::{TRAINING_VECTORS, Training};
+use super::train::Training;
 use super::{F32Codes, Point, Space};
 use crate::metric::{Kernels, Line, Metric, coded, looked_up};
 use crate::segments::{Array, Rows};
@@ -158,8 +158,7 @@ impl ProductCodes {
             let mut slots = Vec::new();
             slots.try_reserve_exact(live.iter().count())?;
             slots.extend(live.iter());
-            // Since training became due, records may have been deleted. What is left of them is too few to stand for those to come.
-            if slots.len() < TRAINING_VECTORS {
+            if slots.is_empty() {
                 return Ok(false);
             }
             let vector = |at: usize| staged.scaled(slots[at], normalizes);

@@ -28,12 +28,6 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = transaction)]
     fn begin(this: &WithOptions, values: &str, mode: &str, options: &JsValue) -> Result<IdbTransaction, JsValue>;
-
-    /// A transaction that is told when it has all its requests. What web-sys declares of that is deprecated.
-    type Whole;
-
-    #[wasm_bindgen(method, catch)]
-    fn commit(this: &Whole) -> Result<(), JsValue>;
 }
 
 #[derive(Debug)]
@@ -154,9 +148,6 @@ impl IndexedDb {
             let _ = transaction.abort();
             return Err(error.into());
         }
-        // Otherwise the transaction lasts until the page has had another turn, and a page that is frozen before that keeps all
-        // other pages waiting for the database. Where it is refused, the transaction ends by itself.
-        let _ = transaction.unchecked_ref::<Whole>().commit();
         Ok(Asked::for_results(outcome(&transaction), requests))
     }
 

@@ -14,7 +14,12 @@ test("an iterable may fill one vector again for each row", async () => {
     const rows = function* () {
       for (let i = 0; i < 60; i++) {
         one[0] = i;
-        yield { id: `r${i}`, vector: one, payload: i };
+        // Members of a class, which are no properties of the row's own.
+        yield new (class {
+          get id() { return `r${i}`; }
+          get vector() { return one; }
+          get payload() { return i; }
+        })();
       }
     };
     assert.equal((await index.insertMany(rows())).length, 60);
