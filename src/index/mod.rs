@@ -31,6 +31,7 @@
 //! | `blocks`  | records -> blocks, neighbours together                               |
 //! | `checkpoint` | writing what has changed, in parts                                |
 //! | `stock`   | which values a store holds                                           |
+//! | `scratch` | buffers of searches and inserts                                      |
 //! | `open`    | stored values -> index                                               |
 
 mod backing;

@@ -1,15 +1,9 @@
 //! What "near" means, and the arithmetic behind it.
 //!
-//! | file            | what                                                                                      |
-//! |-----------------|-------------------------------------------------------------------------------------------|
-//! | `mod`           | [`Metric`]: which function of two vectors is the distance                                  |
-//! | `kernel/mod`    | [`Kernels`]: the one dispatcher; everybody else calls this and nothing below it            |
-//! | `kernel/scalar` | the reference, in plain Rust                                                               |
-//! | `kernel/wasm32` | WebAssembly simd128                                                                        |
-//! | `kernel/x86_64` | AVX2 and FMA, taken when the processor has them                                            |
-//! | `kernel/line`   | a cache line of stored bytes                                                               |
-//! | `kernel/gathered` | rows that are found first, then brought in together, and only then read                  |
-//! | `kernel/proof`  | the runner that every implementation passes, natively and inside wasm                      |
+//! | file      | what                                                                                  |
+//! |-----------|---------------------------------------------------------------------------------------|
+//! | `mod`     | [`Metric`]: which function of two vectors is the distance                             |
+//! | `kernel/` | [`Kernels`]: the sums that distances are made of, in the instructions of each platform |
 
 mod kernel;
 

@@ -6,6 +6,7 @@
 //! | `confinement.rs` | which names may appear where: the wasm glue, bincode, clocks and IO, host-endian bytes |
 //! | `unsafety.rs` | `unsafe` only in the files that may have it, each time with its argument |
 //! | `size.rs` | how long a file may be, and that a folder's `mod.rs` is its map |
+//! | `maps.rs` | that the table of a folder's `mod.rs` names every file of the folder |
 //! | `data.rs` | files of bytes are where data is |
 //! | `prose.rs` | what no source says: status, plans, places outside the repository |
 //! | `toolchain.rs` | the tools are one version everywhere, and wasm's dependencies are wasm's only |
@@ -20,6 +21,7 @@ mod confinement;
 mod data;
 mod layers;
 mod lexer;
+mod maps;
 mod paths;
 mod project;
 mod prose;

@@ -1,6 +1,19 @@
 //! The one dispatcher. [`Kernels::detect`] decides once, when an index is made; after that a call is a direct
 //! one (WebAssembly, and wherever only the scalar code exists) or one jump through a static table (x86-64).
 //!
+//! | file       | what                                                                                |
+//! |------------|-------------------------------------------------------------------------------------|
+//! | `mod`      | the dispatcher, which all other modules call, and nothing below it                  |
+//! | `scalar`   | the reference, in plain Rust                                                        |
+//! | `wasm32`   | WebAssembly simd128                                                                 |
+//! | `x86_64`   | AVX2, FMA and POPCNT, taken when the processor has them                             |
+//! | `avx512`   | counting bits in AVX-512 vectors, taken in place of POPCNT when the processor has it |
+//! | `bits`     | counting the bits that a code shares with a query's planes, in plain Rust           |
+//! | `parts`    | subvectors of product quantization, on every platform                               |
+//! | `line`     | a cache line of stored bytes                                                        |
+//! | `gathered` | rows that are found first, then brought in together, and only then read             |
+//! | `proof`    | the runner that every implementation passes, natively and inside wasm               |
+//!
 //! What every implementation promises, and `proof` checks:
 //!
 //! - A kernel works over the shortest of its arguments, of any length and alignment, and never panics.
@@ -95,7 +108,8 @@ kernels! {
     /// 64 numbers of the query belong to them: sixteen for these words as they are, sixteen for the words shifted right
     /// by 4 bits, sixteen by 8 and sixteen by 12. Sums wrap. O(n).
     fn dot_nibbles(query: &[i16], row: &[u8]) -> i32;
-    /// The same with four rows. Loads of the query are shared.
+    /// The inner products of numbers with four rows of nibbles, as [`Kernels::dot_nibbles`]. Loads of the query are
+    /// shared.
     fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
     /// How many bits a row has in common with each of four planes, which count 1, 2, 4 and 8. Sums wrap. O(n).
     fn count_planes(planes: &[[u64; 4]], row: &[u64]) -> u32;
