@@ -14,13 +14,14 @@ const ENTRY_WORDS: usize = 3;
 /// The heap keeps this much room beyond its end, so that it is not given back and asked for again by turns.
 const MOST_SPARE: usize = 2 * SEGMENT_SLOTS;
 
-/// A moment in milliseconds since 1970, finite, and whose it is. Of equal moments the lower slot comes first.
+/// A moment in milliseconds since 1970, finite, and the slot whose record expires then. Of equal moments the lower slot
+/// comes first.
 type Entry = (f64, Slot);
 
 /// The moments at which records expire, by slot and in order.
 #[derive(Debug)]
 pub(crate) struct Expiries {
-    /// Of each slot, where in the heap it is.
+    /// For each slot, its place in the heap.
     places: Rows<u32>,
     /// A binary heap, of which row `n` comes before rows `2n + 1` and `2n + 2`. Rows from `count` on are room.
     heap: Rows<u32>,
@@ -61,8 +62,8 @@ impl Expiries {
         (!self.is_empty()).then(|| self.entry(0))
     }
 
-    /// A slot whose moment has come; none when none has. Of many it is the last of the heap if that may go: taking it away moves
-    /// nothing, and taking the first away as many entries as the heap has levels.
+    /// A slot whose moment has come; none when none has. When the last entry of the heap is due, it is that one:
+    /// removing it moves nothing, where removing the first moves as many entries as the heap has levels.
     pub(crate) fn due(&self, now_ms: f64) -> Option<Slot> {
         let is_due = |&(at_ms, _): &Entry| at_ms <= now_ms;
         let last = self.count.checked_sub(1).map(|at| self.entry(at)).filter(is_due);
@@ -92,7 +93,7 @@ impl Expiries {
         }
     }
 
-    /// The record of one slot is in another from here on, for which room is reserved and which has had none.
+    /// Moves the moment of one slot to another, which has none and for which room is reserved.
     pub(crate) fn relocate(&mut self, from: Slot, to: Slot) {
         if let Some(at) = self.place(from) {
             self.places.row_mut(from)[0] = NOWHERE;
@@ -168,7 +169,7 @@ impl Expiries {
     }
 }
 
-/// Moments are finite, so this is an order of them.
+/// Whether one entry comes before another. Moments are finite, so this is a total order.
 fn comes_before(a: Entry, b: Entry) -> bool {
     a.0 < b.0 || (a.0 == b.0 && a.1 < b.1)
 }

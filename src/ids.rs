@@ -60,7 +60,7 @@ pub(crate) fn validate(id: &Id) -> Result<(), InvalidId> {
 #[derive(Debug)]
 pub(crate) struct IdMap {
     by_slot: BySlot,
-    /// Not there until somebody asks for the slot of an id.
+    /// Made when the slot of an id is first asked for.
     tables: OnceLock<Tables>,
     /// Tables of the slots below this one, while they are made some at a time.
     making: Option<(Tables, Slot)>,
@@ -110,8 +110,8 @@ impl IdMap {
         Ok(self.tables()?.find(&self.by_slot, id))
     }
 
-    /// Makes the tables, if they are not there, some slots at a time. True while slots are left. Whoever asks for a slot
-    /// meanwhile makes all of them at once.
+    /// Makes the tables, if they are not there, some slots at a time. True while slots are left. A call that asks for a
+    /// slot meanwhile makes all of them at once.
     pub(crate) fn prepare_some(&mut self, slots: usize) -> Result<bool, LookupError> {
         if self.tables.get().is_some() {
             self.making = None;
@@ -139,7 +139,7 @@ impl IdMap {
     /// The tables, made if they are not there.
     fn tables(&self) -> Result<&Tables, LookupError> {
         if self.tables.get().is_none() {
-            // Of two threads that come at once, the second to end has made its tables for nothing.
+            // When two threads come at once, the second to end has made its tables for nothing.
             let mut tables = Tables::new(&self.by_slot, self.bound)?;
             tables.add(&self.by_slot, 0..self.len())?;
             let _ = self.tables.set(tables);
@@ -177,7 +177,7 @@ impl IdMap {
         Ok(tables.reserve(&self.by_slot, additional)?)
     }
 
-    /// Makes room for slots up to `len`, whose ids are in others so far.
+    /// Makes room for the slots up to `len`, which will take over the ids of other slots.
     pub(crate) fn reserve_slots(&mut self, len: usize) -> Result<(), OutOfMemory> {
         if len > Slot::MOST {
             return Err(OutOfMemory);
@@ -236,7 +236,8 @@ impl IdMap {
         self.free_from(self.lowest_free).unwrap_or(Slot(self.len() as u32))
     }
 
-    /// The same, and the next look begins there. Whoever takes slots by [`IdMap::occupy`] looks like this.
+    /// The slot that [`IdMap::allocate`] would give; the next search for one begins there. For a caller that takes
+    /// slots by [`IdMap::occupy`].
     pub(crate) fn settle_next(&mut self) -> Slot {
         self.lowest_free = self.next_slot();
         self.lowest_free

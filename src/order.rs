@@ -23,7 +23,7 @@ pub(crate) fn sort_numbers(numbers: &mut [u64]) {
     sort_by(numbers, |a, b| a < b);
 }
 
-/// The same by any order.
+/// Sorts by any order: by insertion, and long lists by Shell's method before that.
 pub(crate) fn sort_by<T: Copy>(items: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
     let mut gap = if items.len() > SHORT { items.len() * 4 / 9 } else { 1 };
     loop {

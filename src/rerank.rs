@@ -1,4 +1,4 @@
-//! Candidates -> exact order: who is compared by whole codes, and who by full vectors.
+//! Candidates -> exact order: which of them are compared by whole codes, and which by full vectors.
 
 use crate::arena::Records;
 use crate::metric::{Kernels, Metric};
@@ -8,7 +8,7 @@ use crate::types::{Candidate, Distance, Slot};
 /// How many standard deviations of the difference of two distances a candidate may be misjudged by.
 const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
 
-/// So many records are found before they are read.
+/// How many records are found before the first is read.
 const AHEAD: usize = 16;
 
 /// How many of the sorted candidates of a search for `k` hits are to be compared more exactly: the first `k`, and those
@@ -19,7 +19,7 @@ pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error:
         if rank == k {
             farthest = distance + DEVIATIONS * error(slot);
         }
-        // The first `k` also where made-up codes make distances that are no numbers.
+        // The first `k` in any case: made-up codes can make distances NaN, for which the comparison is false.
         rank <= k || distance <= farthest
     });
     in_doubt.count()

@@ -79,12 +79,12 @@ impl Changes {
         }
     }
 
-    /// Whether a segment has changed since.
+    /// Whether a segment has changed since it was last stored.
     pub(crate) fn has(&self, segment: usize) -> bool {
         self.0.get(segment).copied().unwrap_or(false)
     }
 
-    /// A segment is stored as it is.
+    /// Notes that a segment is stored as it is now.
     pub(crate) fn clear(&mut self, segment: usize) {
         if let Some(changed) = self.0.get_mut(segment) {
             *changed = false;
@@ -168,8 +168,8 @@ impl<T: Pod> Rows<T> {
         (slot >> bits, (slot & ((1 << bits) - 1)) * self.stride)
     }
 
-    /// The row of `slot`, which must be below `len`. Natively compilers call it otherwise, in the way of every distance; for
-    /// WebAssembly they do well by themselves.
+    /// The row of `slot`, which must be below `len`. Native compilers make a call of it unless they are told to inline
+    /// it, on the path of every distance; for WebAssembly they decide well by themselves.
     #[cfg_attr(target_arch = "wasm32", inline)]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn row(&self, slot: Slot) -> &[T] {
@@ -225,7 +225,7 @@ impl<T: Pod> Rows<T> {
             self.pieces.truncate(kept);
             if let Some(last) = self.pieces.last_mut() {
                 let values = (len - (kept - 1) * slots) * self.stride;
-                // What is mapped has no spare room.
+                // Mapped rows have no spare room.
                 if values < last.as_slice().len() || matches!(last, Run::Owned(_)) {
                     let last = last.to_mut();
                     last.truncate(values);
@@ -326,7 +326,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the sequence of lengths, and whether pieces are one segment or many, rows keep their values and spare capacity stays within a segment.
+        /// Rows keep their values and spare capacity stays within a segment, for any sequence of lengths, and with
+        /// pieces of one segment or of many.
         #[test]
         fn resizing_keeps_rows(
             stride in prop_oneof![1usize..5, Just(64), Just(700)],

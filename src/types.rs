@@ -55,7 +55,7 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
-            // Not escaped, for which tables of Unicode would have to be downloaded.
+            // Not escaped: that would take tables of Unicode, which are bytes to download.
             Self::Text(text) => write!(f, "\"{text}\""),
         }
     }
@@ -103,7 +103,7 @@ pub(crate) struct Candidate {
     pub(crate) slot: Slot,
 }
 
-/// The allocator refused. Whoever returns this has changed nothing.
+/// The allocator refused. A call that returns this has changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfMemory;
 

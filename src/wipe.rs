@@ -4,17 +4,18 @@
 
 use crate::types::OutOfMemory;
 
-/// Puts zeros in place of values that nobody needs any more.
+/// Overwrites values that are no longer needed with zeros, natively.
 #[inline]
 pub(crate) fn wipe<T: bytemuck::Zeroable + Copy>(values: &mut [T]) {
     if cfg!(not(target_arch = "wasm32")) {
         values.fill(T::zeroed());
-        // A compiler that sees that they are not read again would leave the writing out.
+        // A compiler that sees that the values are not read again would leave out the writes.
         core::hint::black_box(values);
     }
 }
 
-/// Makes room for so many values more, as `try_reserve` does, and leaves no copy of those that there are where they were.
+/// Makes room for `additional` values more, as `try_reserve` does, and leaves no copy of the present values where they
+/// were.
 #[inline(always)]
 pub(crate) fn reserve<T: bytemuck::Zeroable + Copy>(values: &mut Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
     let needed = values.len().saturating_add(additional);
@@ -24,7 +25,8 @@ pub(crate) fn reserve<T: bytemuck::Zeroable + Copy>(values: &mut Vec<T>, additio
     reserve_exact(values, needed.max(2 * values.len()) - values.len())
 }
 
-/// The same as `try_reserve_exact`.
+/// Makes room for `additional` values more, as `try_reserve_exact` does, and leaves no copy of the present values where
+/// they were.
 #[inline(always)]
 pub(crate) fn reserve_exact<T: bytemuck::Zeroable + Copy>(
     values: &mut Vec<T>,

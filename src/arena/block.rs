@@ -11,7 +11,7 @@ use crate::types::OutOfMemory;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::wipe::wipe;
 
-/// Says what a vector's inverse norm is; none for a vector that cannot be indexed.
+/// The inverse norm of a vector; none for a vector that cannot be indexed.
 pub(crate) type InverseNorm<'a> = dyn FnMut(&[f32]) -> Option<f32> + 'a;
 
 /// The records of one block, in memory.
@@ -30,7 +30,7 @@ impl Drop for Block {
 }
 
 impl Block {
-    /// Reads the records of what is stored, of which nothing is believed.
+    /// Reads the records of stored bytes, and trusts none of them.
     pub(super) fn read(
         stored: &StoredBlock,
         bytes: &[u8],
@@ -56,7 +56,7 @@ impl Block {
                 return Err(FormatError::corrupt("a payload is not UTF-8"));
             }
             let norm = inverse_norm(vector).ok_or_else(|| FormatError::corrupt("a vector that cannot be indexed"))?;
-            // A block is shorter than the memory, whose bytes 32 bits count on the platform that has fewest.
+            // The block is in memory, and on the platform with the least memory 32 bits count its bytes.
             starts.push((start as u32, norm));
             start += 1 + dimensions + payload.len().div_ceil(size_of::<u32>());
         }

@@ -13,10 +13,11 @@ use crate::order::sort_numbers;
 use crate::types::{OutOfMemory, Slot};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Which blocks a call needs that are not in memory. Whoever holds the store reads them, all at once, and calls again.
+/// Which blocks a call needs that are not in memory. The caller reads them from the store, all at once, and calls
+/// again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadPlan {
-    /// Ascending.
+    /// Numbers of the blocks, ascending.
     blocks: Vec<u32>,
 }
 
@@ -31,7 +32,7 @@ impl ReadPlan {
         self.blocks.is_empty()
     }
 
-    /// Of these blocks, in any order.
+    /// A plan to read these blocks, given in any order.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn of(blocks: impl Iterator<Item = u32>) -> Result<Self, OutOfMemory> {
         let mut plan = Self::default();
@@ -55,7 +56,7 @@ impl ReadPlan {
     }
 }
 
-/// What is in memory of a block.
+/// The part of a block that is in memory.
 #[derive(Debug)]
 enum Content {
     Stored,
@@ -70,7 +71,7 @@ struct Held {
     /// Its live records that have no warm copy.
     cold: u32,
     content: Content,
-    /// Since the hand last came by.
+    /// Whether it was used since the hand last came by.
     used: AtomicBool,
 }
 
@@ -153,7 +154,7 @@ impl Cold {
         self.read_bytes -= freed;
     }
 
-    /// The record of a slot, which the store keeps, has lost its warm copy.
+    /// Notes that the record of a slot, which the store keeps, has lost its warm copy.
     pub(super) fn cool(&mut self, slot: Slot) {
         if let Some(held) = self.places.get(slot).and_then(|place| self.find_mut(place.block)) {
             held.cold += 1;
@@ -172,7 +173,7 @@ impl Cold {
         true
     }
 
-    /// The records of two slots change places.
+    /// Exchanges the places of two slots.
     pub(super) fn swap(&mut self, a: Slot, b: Slot) {
         let (at_a, at_b) = (self.places.get(a), self.places.get(b));
         self.places.replace(a, at_b);
@@ -204,7 +205,7 @@ impl Cold {
     /// Counts the cold records of a call that has all of them. Each block that was read for it was missed by one of them; the
     /// others have found theirs in memory.
     pub(super) fn count(&self, records: u64) {
-        // What is left was read for other calls that wait, or for none: the end of the retry takes it back.
+        // The rest was read for other calls that wait, or for none: the end of the retry takes it back.
         let missed = self.fresh.load(Relaxed).min(records);
         self.fresh.fetch_sub(missed, Relaxed);
         self.misses.fetch_add(missed, Relaxed);
@@ -226,7 +227,7 @@ impl Cold {
         self.blocks.iter().map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
     }
 
-    /// The same without those that are lost.
+    /// The blocks with records, without those that are lost.
     pub(crate) fn sound(&self) -> impl Iterator<Item = &StoredBlock> {
         let is_sound = |held: &&Held| !matches!(held.content, Content::Lost) && held.stored.dead < held.stored.records;
         self.blocks.iter().filter(is_sound).map(|held| &held.stored)
@@ -260,7 +261,8 @@ impl Cold {
         Ok(())
     }
 
-    /// Takes the bytes of a block that a plan asked for; none when the store has none. Lost is what is not as it was written.
+    /// Takes the bytes of a block that a plan asked for; none when the store has none. A block that is not as it was
+    /// written is lost.
     pub(crate) fn admit(
         &mut self,
         number: u32,
@@ -268,7 +270,7 @@ impl Cold {
         dimensions: usize,
         inverse_norm: &mut InverseNorm<'_>,
     ) -> Result<(), OutOfMemory> {
-        // What nobody needs any more may be gone from the store.
+        // A block that is no longer needed may be gone from the store.
         let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Stored)) else {
             return Ok(());
         };
@@ -284,12 +286,12 @@ impl Cold {
         Ok(())
     }
 
-    /// So many blocks have been read from the store for a call, which is made again next.
+    /// Notes that `blocks` blocks have been read from the store for a call, which is made again next.
     pub(crate) fn expect_retry(&self, blocks: u64) {
         self.fresh.fetch_add(blocks, Relaxed);
     }
 
-    /// It has been made, and may have looked at none of them.
+    /// Notes that the call has been made again; it may have looked at none of the blocks.
     pub(crate) fn end_retry(&self) {
         self.fresh.store(0, Relaxed);
     }
@@ -336,7 +338,7 @@ impl Cold {
         self.kept_below
     }
 
-    /// Blocks below this number are in the store, and named by its manifest.
+    /// Notes that the blocks below this number are in the store, and named by its manifest.
     pub(crate) const fn keep_below(&mut self, number: u32) {
         self.kept_below = number;
     }

@@ -11,7 +11,7 @@ use crate::types::Slot;
 #[cfg(feature = "mmap")]
 use bytes::Bytes;
 
-/// There are none without the feature.
+/// Without the feature `mmap` there are no mapped records.
 #[cfg(not(feature = "mmap"))]
 #[derive(Debug)]
 pub(crate) enum MappedRecords {}
@@ -43,14 +43,14 @@ impl MappedRecords {
     }
 }
 
-/// Where records are that no slot has another of since.
+/// The records of slots that have not been given others since.
 #[cfg(feature = "mmap")]
 #[derive(Debug)]
 pub(crate) struct MappedRecords {
     /// Where each begins among the records, and where the last ends: eight bytes each.
     offsets: Bytes,
     records: Bytes,
-    /// Whose they are.
+    /// The slots whose records are here.
     held: SlotSet,
     /// Under cosine a record has the reciprocal of its vector's length, which is not stored.
     is_cosine: bool,
@@ -58,7 +58,8 @@ pub(crate) struct MappedRecords {
 
 #[cfg(feature = "mmap")]
 impl MappedRecords {
-    /// Of the live slots. None unless there is an offset for each of `len` slots and one more, and words are where they may lie.
+    /// The records of the live slots. None unless there are `len + 1` offsets, and the bytes of the records are whole
+    /// words, aligned as words must be.
     pub(crate) fn new(len: usize, [offsets, records]: [Bytes; 2], live: SlotSet, is_cosine: bool) -> Option<Self> {
         let is_whole =
             offsets.len() == (len + 1) * size_of::<u64>() && bytemuck::try_cast_slice::<u8, u32>(&records).is_ok();
@@ -89,12 +90,12 @@ impl MappedRecords {
         Some(Record { inv_norm, vector, kind, payload })
     }
 
-    /// A slot has no record here any more.
+    /// Notes that a slot has no record here any more.
     pub(super) fn forget(&mut self, slot: Slot) {
         self.held.remove(slot);
     }
 
-    /// Slots from `len` on have none.
+    /// Notes that slots from `len` on have no records here any more.
     pub(super) fn truncate(&mut self, len: usize) {
         self.held.truncate(len);
     }

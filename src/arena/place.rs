@@ -19,12 +19,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// As stored; all ones stand for a slot without a place.
+    /// The word that is stored for a place; all ones stand for a slot without one.
     pub(crate) fn to_word(place: Option<Self>) -> u32 {
         place.map_or(u32::MAX, |Self { block, ordinal }| block << ORDINAL_BITS | u32::from(ordinal))
     }
 
-    /// The reverse.
+    /// The place of a stored word; none for all ones.
     pub(crate) const fn from_word(word: u32) -> Option<Self> {
         if word == u32::MAX { None } else { Some(Self { block: word >> ORDINAL_BITS, ordinal: word as u8 }) }
     }

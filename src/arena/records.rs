@@ -19,9 +19,9 @@ pub(crate) struct Records {
     pub(crate) cold: Cold,
     /// Whether places are kept: in an index that is stored nowhere there are none.
     is_stored: bool,
-    /// Of the warm records of a stored index, which have been read since the last look.
+    /// Which warm records have been read since the last look, in a stored index.
     used: Used,
-    /// Records that nobody has changed since they were mapped. They are neither warm nor stored.
+    /// Records that have not changed since they were mapped. They are neither warm nor stored.
     mapped: Option<MappedRecords>,
 }
 
@@ -31,7 +31,7 @@ impl Records {
         Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false, used: Used::new(), mapped: None }
     }
 
-    /// The same without the records. Blocks that were written keep their numbers.
+    /// Empty records with the settings of these. Blocks that were written keep their numbers.
     pub(crate) fn emptied(&self) -> Self {
         let (warm, cold) = (WarmArena::new(self.dimensions()), Cold::new(self.cold.kept_below()));
         Self { warm, cold, is_stored: self.is_stored, used: Used::new(), mapped: None }
@@ -176,7 +176,7 @@ impl Records {
                 plan.add(block)?;
             }
         }
-        // A call that is to be made again is counted then.
+        // A call that needs blocks is made again, and counted then.
         if cold > 0 && plan.is_empty() {
             self.cold.count(cold);
         }
@@ -250,7 +250,7 @@ impl Records {
     /// up. Those that came first go first, as in [`Cold::trim`]: unless they were read since they were last looked at, and then
     /// only when nothing else is left.
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
-        // What is moved comes behind all that is there.
+        // Records that are moved come behind all others.
         self.warm.seal();
         for spares in [true, false] {
             for slab in self.warm.oldest()? {
@@ -264,8 +264,8 @@ impl Records {
         Ok(())
     }
 
-    /// The same with one slab. One that was mostly read is spared as a whole; of any other, what was read is moved to the open
-    /// slab, so that moving costs no more than is given up.
+    /// Does with one slab what [`Records::demote`] does with all. A slab of which most was read is spared as a whole;
+    /// of any other, the records that were read move to the open slab, so that moving costs no more than is given up.
     fn demote_slab(&mut self, slab: SlabName, spares: bool) {
         let (mut read, mut live) = (0, 0);
         self.each_live(slab, |records, slot, words, _| {
@@ -318,7 +318,7 @@ impl Records {
         let dimensions = self.dimensions();
         self.cold.admit(block, bytes, dimensions, inverse_norm)?;
         if self.cold.lost().any(|lost| lost.number == block) {
-            // What is warm of it is to be written anew.
+            // The warm records of the block are to be written anew.
             for slot in (0..self.cold.places().len() as u32).map(Slot) {
                 let is_there = self.cold.places().get(slot).is_some_and(|place| place.block == block);
                 if is_there && self.warm.contains(slot) {

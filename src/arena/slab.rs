@@ -44,11 +44,11 @@ pub(super) struct Slabs<const BITS: u32> {
     births: u64,
     used_words: usize,
     live_words: usize,
-    /// Of all slabs, of `spares` and of `oversize`.
+    /// The capacity of all slabs, of `spares` and of `oversize` together, in words.
     capacity_words: usize,
     /// Empty slabs of full size, allocated ahead of their use.
     spares: Vec<Pages<u32>>,
-    /// Reserved for the next record that needs a slab of its own.
+    /// The room reserved for the next record that needs a slab of its own.
     oversize: Pages<u32>,
 }
 

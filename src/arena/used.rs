@@ -3,8 +3,8 @@
 use crate::types::{OutOfMemory, Slot};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Set by whoever reads, in any number of threads; asked and cleared by whoever makes room. It never shrinks: it is an eighth of
-/// a byte for the most slots that there were.
+/// A bit is set by each read, on any number of threads; it is read and cleared when room is made. The bits never
+/// shrink: they take an eighth of a byte for each of the most slots that there were.
 #[derive(Debug)]
 pub(super) struct Used(Vec<AtomicU32>);
 
@@ -28,11 +28,11 @@ impl Used {
         Ok(())
     }
 
-    /// The record of a slot has been read.
+    /// Notes that the record of a slot has been read.
     #[inline]
     pub(super) fn note(&self, slot: Slot) {
         let (at, bit) = place(slot);
-        // Most have been: a word that is only read is nothing that threads contend for.
+        // Most bits are set already, and threads do not contend for a word that they only read.
         if let Some(word) = self.0.get(at).filter(|word| word.load(Relaxed) & bit == 0) {
             word.fetch_or(bit, Relaxed);
         }

@@ -1,6 +1,6 @@
-//! Little-endian words from the front of bytes that nobody has vouched for.
+//! Little-endian words from the front of bytes that have not been verified.
 
-/// What is left to read. A read that wants more than there is gives nothing.
+/// The bytes left to read. A read beyond their end returns none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a>(&'a [u8]);
 

@@ -85,7 +85,7 @@ impl<'a> From<&'a Id> for IdRef<'a> {
 }
 
 impl<'a> IdRef<'a> {
-    /// An id of one's own.
+    /// The id, owned.
     pub(crate) fn to_id(self) -> Result<Id, OutOfMemory> {
         Ok(match self {
             Self::Number(number) => Id::Number(number),

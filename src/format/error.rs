@@ -7,7 +7,7 @@ use crate::types::OutOfMemory;
 pub(crate) enum FormatError {
     /// A later version of this package wrote them, or they come from the future for another reason.
     UnsupportedVersion { found: u32 },
-    /// They are not what was written, or were never ours.
+    /// They are not what was written, or are not of this format at all.
     Corrupt { what: String },
     /// The allocator refused.
     OutOfMemory,

@@ -56,7 +56,7 @@ impl<'a> RawFrame<'a> {
         checksum(self.sealed, self.padded) == self.checksum
     }
 
-    /// Its length in the log.
+    /// The length of the frame in the log, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         HEADER_BYTES + self.padded.len()
     }

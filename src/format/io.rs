@@ -24,11 +24,11 @@ pub(crate) trait ByteSink {
 
 /// A place that can be made, and looked at again.
 pub(crate) trait ByteRoom: ByteSink + Sized {
-    /// As many bytes.
+    /// Makes a place of `len` bytes, all zero.
     fn of_zeros(len: usize) -> Result<Self, OutOfMemory>;
 
-    /// Overwrites what is in it, before it is given up: it may be of a record that is deleted meanwhile. Nothing, where the memory
-    /// is not ours to free.
+    /// Overwrites the contents before the place is given up: they may be of a record that has been deleted meanwhile.
+    /// Does nothing where the memory is not ours to free.
     fn wipe(&mut self) {}
 
     /// Shows `len` bytes from `start` on, a part at a time. Says whether they are there.

@@ -44,7 +44,7 @@ impl fmt::Display for Key {
 }
 
 impl Key {
-    /// The key itself.
+    /// The text of the key.
     pub(crate) fn to_text(self) -> Result<String, OutOfMemory> {
         let mut text = String::new();
         text.try_reserve_exact(LONGEST)?;
@@ -61,7 +61,7 @@ impl Key {
         Ok(text)
     }
 
-    /// What a key names; none for a key that none of these has.
+    /// The value that a key names; none for any other text.
     pub(crate) fn parse(key: &str) -> Option<Self> {
         let rest = &mut key.as_bytes();
         let key = if skip(rest, MANIFESTS) {
@@ -91,7 +91,8 @@ fn add(text: &mut String, start: &str, numbers: &[(u64, usize)]) {
     }
 }
 
-/// Adds the last so many decimal digits of a number, zeros in front. What formats numbers in general is larger.
+/// Adds the last `digits` decimal digits of a number, zeros in front. The standard formatting of numbers is larger
+/// code.
 pub(crate) fn push_digits(to: &mut String, number: u64, digits: usize) {
     let mut place = 10_u64.pow(digits as u32 - 1);
     while place > 0 {
@@ -100,7 +101,8 @@ pub(crate) fn push_digits(to: &mut String, number: u64, digits: usize) {
     }
 }
 
-/// How many pieces a value of so many bytes is stored in; none when they are more than can be counted, or of no length.
+/// How many pieces a value of `bytes` bytes is stored in; none when a u32 cannot count them, or when pieces have no
+/// length.
 pub(crate) fn piece_count(bytes: u64, piece_bytes: u32) -> Option<u32> {
     (piece_bytes > 0).then(|| bytes.div_ceil(u64::from(piece_bytes)))?.try_into().ok()
 }

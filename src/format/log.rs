@@ -106,7 +106,7 @@ impl LogWriter {
         seal(self.buffer.get_mut(self.sealed_bytes..).unwrap_or_default(), len, self.entries, sequence);
         self.sealed_bytes = self.buffer.len();
         self.entries = 0;
-        // No manifest is read whose number is not far below this end.
+        // A manifest whose number is not far below this end is refused when it is read.
         self.next_sequence = sequence.saturating_add(1);
         Some(sequence)
     }
@@ -211,7 +211,7 @@ impl<'a> LogReader<'a> {
 /// True when a whole frame that is not known yet follows somewhere behind the first byte, so that the end of the log is
 /// not torn but damaged, and to stop before it would lose what was acknowledged.
 fn has_a_frame(bytes: &[u8], next_sequence: u64) -> bool {
-    // Bytes that look like headers everywhere must not make this quadratic. Of such nobody can say that they are torn.
+    // Bytes that look like headers everywhere must not make this quadratic. Such bytes cannot be told to be torn.
     let mut budget = bytes.len().saturating_mul(8);
     // At any byte: where a log is values of its own, one that was cut short leaves what follows it anywhere.
     for at in 1..bytes.len() {

@@ -46,7 +46,7 @@ pub(crate) struct Manifest {
     /// A number that no block ever had. The manifest before this one may still name blocks that this one does not, so
     /// numbers are not used twice.
     pub(crate) next_block: u32,
-    /// How new blocks are packed; 0 while nobody has chosen. The codecs know what the rest means.
+    /// How new blocks are packed; 0 while nothing has been chosen. The codecs define the other values.
     pub(crate) packing: u32,
     pub(crate) meta: Meta,
     /// Ascending by kind and index.
@@ -59,12 +59,12 @@ pub(crate) struct Manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoredSegment {
     pub(crate) kind: Kind,
-    /// Its first slot is this times the slots of a segment.
+    /// Its first slot is this number times the slots of a segment.
     pub(crate) index: u32,
     /// When it was last written.
     pub(crate) generation: u64,
     pub(crate) bytes: u64,
-    /// Of its bytes, as XXH64.
+    /// XXH64 of its bytes.
     pub(crate) checksum: u64,
 }
 
@@ -72,11 +72,11 @@ pub(crate) struct StoredSegment {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StoredBlock {
     pub(crate) number: u32,
-    /// How it was packed: [`AS_IT_IS`], or what the codecs say. Unknown ones are theirs to refuse.
+    /// How it was packed: [`AS_IT_IS`], or a number that the codecs define. They refuse numbers they do not know.
     pub(crate) codec: u32,
     pub(crate) stored_bytes: u64,
     pub(crate) raw_bytes: u64,
-    /// Of the stored bytes, as XXH64.
+    /// XXH64 of the stored bytes.
     pub(crate) checksum: u64,
     pub(crate) records: u32,
     /// How many of them are deleted or replaced.
@@ -189,7 +189,7 @@ impl Manifest {
         block.number < self.next_block
             && block.dead <= block.records
             && (block.codec != AS_IT_IS || block.stored_bytes == block.raw_bytes)
-            // Not for NaN, which no comparison holds for.
+            // False for NaN.
             && block.earliest_expiry_ms > f64::NEG_INFINITY
             && piece_count(block.stored_bytes, self.piece_bytes).is_some()
     }

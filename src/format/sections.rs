@@ -217,7 +217,8 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
         Self::open_with(source, true)
     }
 
-    /// The same without a look at the sections, whatever is in them.
+    /// Verifies header and table as [`Contents::open`] does, and does not read the sections, whose checksums and
+    /// contents stay unverified.
     #[cfg(feature = "mmap")]
     pub(crate) fn open_unread(source: &'a S) -> Result<Self, FormatError> {
         Self::open_with(source, false)

@@ -1,12 +1,13 @@
-//! Linking many new nodes: what takes long only reads the graph, so it can be done for all of a batch at once.
+//! Linking many new nodes: the slow part only reads the graph, so it can be done for a whole batch at once.
 //!
 //! 1. All nodes of the batch are put into their slots, without links ([`Graph::place`]).
 //! 2. For each, in any order and on any thread, a plan is made ([`Graph::plan_beside`]): a walk through the graph, which is
 //!    as it was before the batch, and beside it the distance of every node that comes before it in the batch. No walk meets
 //!    those, and they are the nearest often enough.
-//! 3. In the order of the batch, the plans are carried out ([`Graph::link_planned`]). Whom a plan names has its links by then.
+//! 3. In the order of the batch, the plans are carried out ([`Graph::link_planned`]). Every node that a plan names has
+//!    its links by then.
 //!
-//! So what comes of it depends on the batch, and not on how many threads have planned it.
+//! So the resulting graph depends on the batch, and not on how many threads have planned it.
 
 use super::build::{Mates, NewNode, Plan};
 use super::links::Graph;
@@ -17,7 +18,7 @@ use crate::quantize::{Scorer, Space};
 use crate::slot_set::SlotSet;
 use crate::types::{Level, OutOfMemory};
 
-/// Those before a node in its batch.
+/// The nodes that come before a given one in its batch.
 struct Earlier<'a>(&'a [NewNode]);
 
 impl Mates for Earlier<'_> {
@@ -38,8 +39,8 @@ impl Mates for Earlier<'_> {
 }
 
 impl Graph {
-    /// Plans the links of a node: to nodes of `live`, and to `earlier` ones of its batch, which have their slots and codes, as it
-    /// has, and no links yet.
+    /// Plans the links of a node: to nodes of `live`, and to the `earlier` nodes of its batch. Like the node itself,
+    /// those have their slots and codes already, and no links yet.
     pub(crate) fn plan_beside(
         &self,
         space: &dyn Space,

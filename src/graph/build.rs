@@ -44,7 +44,7 @@ pub(super) trait Mates {
     fn join(&self, level: Level, point: Scorer<'_>, pool: &mut Pool);
 }
 
-/// None: the node comes alone.
+/// No mates: the node is inserted alone.
 struct Nobody;
 
 impl Mates for Nobody {
@@ -66,9 +66,10 @@ pub(crate) struct NewNode {
     pub(crate) ef_construction: usize,
 }
 
-/// A search for neighbours is three quarters of `ef_construction` wide, for a sixth of the building time: among 100,000 records, queries
-/// then measure 2 % more distances at recall .99, and 1 % more at .95 (docs/BENCHMARKS.md). Ending by the growth of
-/// distances, as queries do, costs more recall for as much time: among near neighbours it ends before any farther ones are found.
+/// The width of a search for neighbours: three quarters of `ef_construction`. That saves a sixth of the building time;
+/// among 100,000 records, queries then measure 2 % more distances at recall .99, and 1 % more at .95
+/// (docs/BENCHMARKS.md). Ending these searches by the growth of distances, as queries do, costs more recall for as much
+/// time: among near neighbours it ends before any farther ones are found.
 fn width(ef_construction: usize) -> usize {
     (ef_construction - ef_construction / 4).max(ef_construction.min(FEWEST))
 }
@@ -225,7 +226,7 @@ impl Graph {
 /// How many of a list are scored together.
 const TOGETHER: usize = 32;
 
-/// Distances from one node to each of a list's.
+/// Gives `put` the distance from one node to each node of a list, with the link, in order.
 #[inline(never)]
 pub(super) fn score_list(scorer: Scorer<'_>, list: &[u32], mut put: impl FnMut(Distance, u32)) {
     for links in used(list).chunks(TOGETHER) {

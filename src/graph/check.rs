@@ -26,7 +26,7 @@ impl Shape {
     }
 }
 
-/// What is looked at next. Each stage rests on what those before it have seen.
+/// The stages of an inspection, in order. Each rests on what those before it have checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// The lists above level 0 are those of nodes.
@@ -37,13 +37,13 @@ enum Stage {
     Entry,
     /// The tree of the entry point.
     Tree,
-    /// Whether it has every live node. It mostly has, and then no other link need be followed.
+    /// Whether that tree has every live node. It mostly has, and then no other link need be followed.
     Members,
     /// The other trees: a tree has no cycle.
     Trees,
-    /// All links from the entry point on, where its tree has not every live node.
+    /// All links from the entry point on, where its tree does not have every live node.
     Reach,
-    /// Whether those do.
+    /// Whether those links reach every live node.
     Reached,
     Done,
 }
@@ -130,7 +130,7 @@ impl Inspection {
         met.is_some()
     }
 
-    /// What a stage has to see of a slot. False when it looks at no slots.
+    /// Does what a stage has to check of one slot. False when the stage looks at no slots.
     fn look_at(&mut self, slot: Slot, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) -> bool {
         match self.stage {
             Stage::Upper => self.upper_lists(slot, graph),
@@ -283,7 +283,7 @@ impl Walk {
 
     /// Begins anew at the entry point. False when there is none.
     fn start(&mut self, graph: &Graph) -> bool {
-        // There is room: as for the walk before.
+        // There is room: the walk before reserved it.
         let is_ready = self.seen.begin(graph.len()).is_ok();
         is_ready && graph.entry().is_some_and(|entry| self.add(entry))
     }

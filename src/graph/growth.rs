@@ -15,8 +15,9 @@ const RANKS: usize = 16;
 /// Fewer neighbours than this tell nothing.
 pub(super) const FEWEST: usize = 2 * RANKS;
 
-/// What is usual is taken a little too narrowly, with less than `k` for `k`: 7 % fewer distances at recall .99, 4 % at .95, and recall lower by
-/// .003 at the same `ef` (docs/BENCHMARKS.md).
+/// The usual distance is taken a little too narrowly, by this factor, and fewer than `k` candidates have to be right
+/// ([`RIGHT`]): 7 % fewer distances at recall .99, 4 % at .95, and recall lower by .003 at the same `ef`
+/// (docs/BENCHMARKS.md).
 const CAUTION: f32 = 0.85;
 const RIGHT: (usize, usize) = (4, 5);
 
@@ -47,12 +48,12 @@ impl Growth {
         }
     }
 
-    /// All that either has seen.
+    /// The observations of both.
     pub(super) const fn plus(self, other: Self) -> Self {
         Self { sum: self.sum + other.sum, count: self.count.saturating_add(other.count) }
     }
 
-    /// Whether sums of this kind can be so.
+    /// Whether a sum and a count read from stored bytes can have come of observations.
     pub(crate) fn is_possible(self) -> bool {
         self.sum.is_finite() && self.sum >= 0.0 && (self.count > 0 || self.sum == 0.0)
     }

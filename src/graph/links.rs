@@ -257,8 +257,8 @@ impl Graph {
         bits
     }
 
-    /// The graph of slots with these levels, whose lists are borrowed until they change. None unless these are as long as they
-    /// have to be, and links above level 0 lead to slots that there are. Those on level 0 nobody has looked at.
+    /// The graph of slots with these levels, whose lists are borrowed until they change. None unless the lists are as
+    /// long as the levels demand, and all links above level 0 lead to existing slots. Links on level 0 are not checked.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(
         &mut self,
@@ -283,8 +283,8 @@ impl Graph {
         Ok(is_whole.then_some(()))
     }
 
-    /// Whether each link in the lists of a segment leads to a slot below `slots`. What else must hold of them is for an
-    /// inspection to see, but it is enough for searching.
+    /// Whether each link in the lists of a segment leads to a slot below `slots`. That is enough for searching; the
+    /// other invariants are for an inspection to check.
     pub(crate) fn leads_below(&self, segment: usize, slots: usize) -> bool {
         below(self.base.segment(segment), TREE, slots) && below(self.upper.lists(segment), 0, slots)
     }

@@ -1,5 +1,5 @@
 //! HNSW over slots (Malkov and Yashunin, arXiv 1603.09320). The graph never sees a vector: it asks a
-//! [`Scorer`](crate::quantize::Scorer) for distances and a predicate for who may be returned.
+//! [`Scorer`](crate::quantize::Scorer) for distances, and a predicate for which nodes may be returned.
 //!
 //! ```text
 //! level 2          e ─────────────── o            entry point e: the highest node

@@ -10,7 +10,7 @@ use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry(u64);
 
-/// See [`Pool::kth`].
+/// The largest `k` for which [`Pool::kth`] counts the accepted candidates, when others are among them.
 const MOST_COUNTED: usize = 64;
 const EXPANDED: u64 = 1;
 const ACCEPTED: u64 = 2;
@@ -36,7 +36,7 @@ impl Entry {
 /// The bits of a float, turned so that they order as the floats do.
 #[inline]
 const fn ordered(distance: Distance) -> u32 {
-    // What is no number, which only made-up codes give, has a sign of any kind on any platform: it is farthest.
+    // NaN, which only made-up codes give, may have either sign, depending on the platform: it counts as farthest.
     let bits = if distance.is_nan() { Distance::INFINITY.to_bits() } else { distance.to_bits() };
     bits ^ (((bits.cast_signed() >> 31).cast_unsigned()) | 1 << 31)
 }
@@ -50,7 +50,7 @@ pub(crate) struct Pool {
     accepted: usize,
     /// The first entry that may be unexpanded.
     next: usize,
-    /// Nothing at or beyond this is of use.
+    /// An entry at or beyond this one is not kept.
     bound: u64,
     /// The distance of the bound.
     farthest: Distance,
@@ -73,7 +73,7 @@ impl Pool {
         self.entries.len() >= self.limit && self.accepted < self.ef
     }
 
-    /// False when a candidate at `distance` would not be kept. Where it is no number, [`Pool::insert`] says.
+    /// False when a candidate at `distance` would not be kept. For NaN, [`Pool::insert`] decides.
     #[inline]
     pub(super) const fn admits(&self, distance: Distance) -> bool {
         distance <= self.farthest || distance.is_nan()
@@ -83,7 +83,8 @@ impl Pool {
     #[inline]
     pub(super) fn insert(&mut self, distance: Distance, slot: Slot, accepted: bool) {
         let entry = Entry::new(distance, slot, accepted);
-        // What finds no room makes the pool overflow, and the search that overflows is not used.
+        // A candidate that finds no room makes the pool overflow, and the result of a search that overflows is not
+        // used.
         if entry.0 >= self.bound || self.entries.len() + usize::from(!accepted) > self.limit {
             return;
         }
@@ -97,8 +98,8 @@ impl Pool {
         }
     }
 
-    /// Puts an entry into its place, which it returns: found from the end, as those behind it are moved. A binary search and one move
-    /// of them all would have a function of the engine's called in WebAssembly.
+    /// Puts an entry into its place, and returns the place. It is searched for from the end, moving the entries behind
+    /// it on the way: a binary search and one move of all of them would call a function of the engine's in WebAssembly.
     #[inline(always)]
     fn place(&mut self, entry: Entry) -> usize {
         let mut at = self.entries.len();
@@ -155,18 +156,19 @@ impl Pool {
         rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
     }
 
-    /// The distance of the `k`-th candidate that may be returned; none where it would take long to find.
+    /// The distance of the `k`-th candidate that may be returned. None where there are fewer, and where counting them
+    /// would take long: `k` is beyond [`MOST_COUNTED`], and the pool has candidates that may not be returned.
     #[inline]
     pub(super) fn kth(&self, k: usize) -> Option<Distance> {
         if self.accepted < k {
             return None;
         }
         let nth = k.checked_sub(1)?;
-        // Most often all of them may.
+        // Most often all candidates may be returned.
         if self.accepted == self.entries.len() {
             return self.entries.get(nth).map(|entry| entry.distance());
         }
-        // Few are cheap to count, at every step of a search.
+        // A small `k` is cheap to count to, at every step of a search.
         (k <= MOST_COUNTED).then(|| self.accepted().nth(nth).map(|candidate| candidate.distance)).flatten()
     }
 
@@ -199,7 +201,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Beside a model that sorts everything and cuts after the `ef`-th accepted candidate.
+        /// Compares the pool with a model that sorts everything and cuts after the `ef`-th accepted candidate.
         #[test]
         fn keeps_the_nearest(ef in 1usize..12, offers in prop::collection::vec((-50i32..50, any::<bool>()), 0..200)) {
             let mut pool = Pool::default();
@@ -216,8 +218,8 @@ mod tests {
             prop_assert_eq!(found, expected);
         }
 
-        /// What is not admitted would not be kept: also among equals, zeros of both signs, and what is no number; also when the
-        /// pool is used again.
+        /// A candidate that is not admitted would not be kept: also among equal distances, zeros of both signs and NaN;
+        /// also when the pool is used again.
         #[test]
         fn what_is_kept_is_admitted(
             searches in prop::collection::vec((1usize..5, prop::collection::vec((0usize..9, any::<bool>()), 0..40)), 1..4),

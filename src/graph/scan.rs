@@ -39,7 +39,7 @@ pub(crate) fn scan(
 #[inline(never)]
 pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space: &mut SearchSpace<'_>) -> Outcome {
     let SearchSpace { visited, pool, .. } = space;
-    // Where no link is made up, a walk meets none of them.
+    // In a sound graph, a walk meets none of these slots.
     score_each(scorer, slots.filter(|&slot| !visited.contains(slot)), |Candidate { distance, slot }| {
         if pool.admits(distance) {
             pool.insert(distance, slot, true);
@@ -71,7 +71,8 @@ pub(super) fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slo
     }
 }
 
-/// Adds to the pool what is near enough by whole codes, which are read together: one by one, each would be waited for.
+/// Adds to the pool the slots that are near enough by whole codes. The codes are read together: one by one, each would
+/// be waited for.
 #[inline(never)]
 fn offer(scorer: Scorer<'_>, near: &mut [Candidate], pool: &mut Pool) {
     scorer.refine(near);

@@ -158,8 +158,8 @@ impl LevelSearch<'_> {
             if pool.kth(self.ending.k).is_some_and(|kth| self.ending.has_come(nearest.distance, kth)) {
                 break;
             }
-            // Two at a time: their codes travel together, and at the end nearly all of the pool has been followed anyway. The
-            // list of the second is asked for before the first's is waited for.
+            // Two candidates at a time: their neighbours' codes travel together, and at the end nearly all of the pool
+            // has been followed anyway. The list of the second is asked for before the first's is waited for.
             let second = pool.pop();
             if let Some(candidate) = second {
                 kernels.touch(bytemuck::cast_slice(graph.list(candidate.slot, level)));
@@ -170,7 +170,8 @@ impl LevelSearch<'_> {
                     if link == END {
                         break;
                     }
-                    // Written always and counted only when new: a branch would be mispredicted every other time.
+                    // Written for every link, and counted only when the node is new: a branch would be mispredicted
+                    // every other time.
                     slots[fresh % BATCH] = target(link);
                     fresh += usize::from(visited.insert(target(link)));
                 }

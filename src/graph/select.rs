@@ -45,7 +45,7 @@ pub(super) fn sort(candidates: &mut [Neighbour]) {
 /// Moves the chosen of the sorted `candidates` to the front, in order of distance, and returns how many there are, at
 /// most `most`. With `fill`, places that the heuristic leaves empty go to the nearest of those it refused.
 ///
-/// Distances computed: at most candidates times `most`; fewer, because who has been refused is not looked at again.
+/// Computes at most candidates times `most` distances; fewer, because a refused candidate is not looked at again.
 pub(super) fn select(
     space: &dyn Space,
     candidates: &mut [Neighbour],
@@ -54,11 +54,12 @@ pub(super) fn select(
     buffer: &mut Point,
 ) -> usize {
     let mut owed = candidates.iter().filter(|candidate| candidate.kept).count();
-    // Making a fixed point costs as much as several distances, so whoever there are fewer of is one: the chosen, or,
-    // where a few places of a list are to be filled again, the candidates for them.
+    // Making a fixed point costs as much as several distances, so the smaller group are the fixed points: the chosen,
+    // or, where only a few places of a list are to be filled again, the candidates for them.
     let is_refill = 2 * owed > most;
     if !is_refill {
-        // Those most likely to be made fixed points; together, because one after the other each would be waited for.
+        // The candidates most likely to become fixed points are touched together: one after the other, each would be
+        // waited for.
         for candidate in candidates.iter().take(2 * most) {
             space.touch_point(candidate.slot);
         }
@@ -109,7 +110,7 @@ fn is_apart(space: &dyn Space, candidate: Neighbour, chosen: &[Neighbour], buffe
 /// How many candidates are compared with a chosen one together.
 const TOGETHER: usize = 32;
 
-/// Refuses those to which a chosen neighbour is nearer than the node is.
+/// Refuses the candidates to which a chosen neighbour is nearer than the node is.
 #[inline(never)]
 fn refuse(chosen: Scorer<'_>, others: &mut [Neighbour]) {
     let mut from = 0;

@@ -90,7 +90,7 @@ pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: 
     }
 }
 
-/// Takes a node out of the tree, and leaves apart what it held together: for when nobody needs that any more.
+/// Takes a node out of the tree and does not join the parts that it held together: for parts that are no longer needed.
 pub(crate) fn detach(graph: &mut Graph, slot: Slot) {
     parted(graph, slot);
 }

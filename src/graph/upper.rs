@@ -94,7 +94,8 @@ impl Upper {
             .map_or(&[], |at| &self.segments[segment_of(slot)].lists.as_slice()[at * self.m..][..self.m])
     }
 
-    /// The same, for writing.
+    /// The whole list of a node on `level`, unused end included, for writing; empty when the node does not reach so
+    /// high.
     #[inline(never)]
     pub(super) fn list_mut(&mut self, slot: Slot, level: Level) -> &mut [u32] {
         match self.find(slot, level) {
@@ -135,7 +136,7 @@ impl Upper {
         self.put(at, levels, Run::Owned(lists))
     }
 
-    /// The same with lists that are there.
+    /// Adds the keys of a segment that has none yet, by the levels of its slots, and takes `lists` as their lists.
     #[cfg(feature = "mmap")]
     pub(super) fn map(&mut self, at: usize, levels: &[u8], lists: Mapped<u32>) -> Result<(), OutOfMemory> {
         self.put(at, levels, Run::Mapped(lists))
@@ -195,7 +196,7 @@ impl Upper {
         self.segments.shrink_to_fit();
         for segment in &mut self.segments {
             segment.keys.shrink_to_fit();
-            // What is mapped has no spare room.
+            // Mapped lists have no spare room.
             if let Run::Owned(lists) = &mut segment.lists {
                 lists.shrink_to_fit();
             }
@@ -213,7 +214,7 @@ impl Upper {
         self.segments.get(segment).map_or(&[], |segment| segment.lists.as_slice())
     }
 
-    /// The same, for filling from stored bytes.
+    /// The lists of one segment, by slot and then by level, to be filled from stored bytes.
     pub(super) fn lists_mut(&mut self, segment: usize) -> &mut [u32] {
         self.segments.get_mut(segment).map_or(&mut [], |segment| segment.lists.to_mut().as_mut_slice())
     }

@@ -26,8 +26,8 @@ impl Visited {
         Ok(())
     }
 
-    /// Adds a slot; true when it was not in the set. A slot that there is not is taken for one that has been met: it is where
-    /// a link of a mapped file may lead, which nobody has looked at.
+    /// Adds a slot; true when it was not in the set. A slot beyond the reserved length counts as met: a link of a
+    /// mapped file, which is not checked before it is followed, may lead to one.
     #[inline]
     pub(super) fn insert(&mut self, slot: Slot) -> bool {
         let Some(stamp) = self.stamps.get_mut(slot.index()) else { return false };

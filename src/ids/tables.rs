@@ -137,7 +137,7 @@ fn hash_at(by_slot: &BySlot, slot: u32) -> u64 {
     by_slot.get(Slot(slot)).map_or(0, |id| hash_of(&id))
 }
 
-/// The same on every platform and in every run. Numbers and strings are told apart by the seed.
+/// The hash of an id, the same on every platform and in every run. The seed tells numbers and strings apart.
 fn hash_of(id: &Id) -> u64 {
     match id {
         Id::Number(number) => xxh64(&number.to_le_bytes(), 0),

@@ -6,8 +6,8 @@ use crate::wipe::wipe;
 
 const CHUNK_TEXTS: usize = 1024;
 
-/// Strings as whole ids, so that one can be lent to whoever asks for an `&Id`. They lie in chunks, so that growing copies
-/// no more than one of those.
+/// Strings as whole ids, so that one can be borrowed as an `&Id`. They lie in chunks, so that growing copies no more
+/// than one of those.
 #[derive(Debug)]
 pub(super) struct Texts {
     /// All are full but the last, behind which there may be one without texts, as room for the next.

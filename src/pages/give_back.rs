@@ -12,7 +12,8 @@ const MOST_PAGE_BYTES: usize = 64 << 10;
 pub(super) fn give_back(map: &mut MmapMut, from: usize) -> bool {
     let start = from.next_multiple_of(MOST_PAGE_BYTES);
     let Some(len) = map.len().checked_sub(start).filter(|len| *len > 0) else { return true };
-    // SAFETY: the mapping is private, anonymous and borrowed for writing, so nobody else sees its bytes change; from `start`, where
-    // a page begins, to its end they become zeros, which are values of the bytes that it is a slice of.
+    // SAFETY: the mapping is private, anonymous and borrowed for writing, so its bytes change under no other reference;
+    // from `start`, where a page begins, to its end they become zeros, which are values of the bytes that it is a slice
+    // of.
     unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) }.is_ok()
 }

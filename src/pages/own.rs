@@ -34,7 +34,7 @@ impl Mapping {
     }
 }
 
-/// See the module; for the calls, [`Vec`].
+/// Values in a row, held as the module says. The methods are those of [`Vec`] of the same names.
 #[derive(Debug)]
 pub(crate) enum Pages<T> {
     Heap(Vec<T>),
@@ -66,7 +66,8 @@ impl<T: Pod> Pages<T> {
         self.reserve(additional, anonymous)
     }
 
-    /// The same in a mapping that `map` makes, of so many bytes at least, where there has to be a new one.
+    /// Makes room for `additional` values more and leaves no copy of the present ones where they were. Where a new
+    /// mapping is needed, `map` makes it, of at least the given number of bytes.
     pub(super) fn reserve(
         &mut self,
         additional: usize,
@@ -150,7 +151,7 @@ impl<T: Pod> Pages<T> {
         self.shrink_by_copying();
     }
 
-    /// When there is no memory for the shorter one, the longer stays.
+    /// Gives back spare room by copying. When there is no memory for the shorter copy, the longer one stays.
     fn shrink_by_copying(&mut self) {
         let mut shorter = Self::new();
         if self.capacity() > self.len() && shorter.try_reserve_exact(self.len()).is_ok() {
@@ -201,8 +202,9 @@ impl<T: Pod> Held<T> for Pages<T> {
     fn slice(&self, at: usize, len: usize) -> &[T] {
         match self {
             Self::Heap(values) => &values[at..at + len],
-            // In the way of every distance, so neither the last value is asked for, only the mapping's end, nor is there another
-            // answer than its values: it begins where a page does and is whole pages, so the cast is always right.
+            // This is on the path of every distance, so only the mapping's end is checked, not the last value, and
+            // there is no other outcome than its values: a mapping begins where a page does and is whole pages, so the
+            // cast is always right.
             Self::Mapped(mapping) => &bytemuck::cast_slice(&mapping.map)[at..at + len],
         }
     }

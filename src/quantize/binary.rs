@@ -1,10 +1,10 @@
 //! One bit a dimension (RaBitQ, arXiv 2405.12497): the signs of the rotated vector, in whole cache lines, and nothing is
 //! trained.
 //!
-//! A code of 384 dimensions is one line of 64 bytes, so a search waits for a sixth of what int8 would have it wait for. What it finds
-//! is off by some 4 % of the two lengths at 384 dimensions, and by less the more dimensions there are: a search needs a wider
-//! pool, and full vectors to choose from it. Without them (`rerank: false`) recall is poor. Suits embeddings of 256 dimensions
-//! or more whose components are around zero.
+//! A code of 384 dimensions is one line of 64 bytes, so a search waits for a sixth of the memory that int8 codes take.
+//! A distance is off by some 4 % of the two lengths at 384 dimensions, and by less the more dimensions there are: a
+//! search needs a wider pool, and full vectors to choose from it. Without them (`rerank: false`) recall is poor. Suits
+//! embeddings of 256 dimensions or more whose components are around zero.
 
 use super::int8::quantize;
 use super::sketch::{self, Facts, Sketch};
@@ -122,7 +122,7 @@ impl Space for BinaryCodes {
         self.metric != Metric::Dot
     }
 
-    /// There is nothing more to look at but the full vectors.
+    /// Leaves the distances as they are: only the full vectors tell more.
     fn refine(&self, point: &Point, candidates: &mut [Candidate]) -> Distance {
         candidates.iter().map(|candidate| self.error(point, candidate.slot)).fold(0.0, f32::max)
     }

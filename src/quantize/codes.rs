@@ -6,7 +6,7 @@ use crate::segments::{Array, Changes};
 use crate::slot_set::SlotSet;
 use crate::types::{OutOfMemory, Slot};
 
-/// See [`Codes::stored_number`].
+/// The [`Codes::stored_number`] of product codes that are trained.
 const TRAINED: u8 = 4;
 
 /// How the codes that search walks over are stored.
@@ -18,14 +18,16 @@ pub enum Quantization {
     /// 1 byte a dimension, in two halves of whole cache lines, and 4 or 8 a vector; reranked from the full vectors. No
     /// training. Suits embeddings of any metric whose components are around zero.
     Int8,
-    /// 1 bit a dimension and 16 bytes a vector, in whole cache lines: 64 bytes at 384 dimensions. No training. Needs full vectors, and a wider
-    /// search, for the recall of int8. Suits embeddings of 256 dimensions or more whose components are around zero.
+    /// 1 bit a dimension and 16 bytes a vector, in whole cache lines: 64 bytes at 384 dimensions. No training. Needs
+    /// full vectors, and a wider search, for the recall of int8. Suits embeddings of 256 dimensions or more whose
+    /// components are around zero.
     Binary,
-    /// A byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. The bytes name centroids,
-    /// which are chosen from the first 1,024 records ([`Error::Untrained`](crate::Error::Untrained) until there are so many, and
-    /// [`Index::link_step`](crate::Index::link_step) does the choosing). Needs full vectors for its recall, as `Binary` does, and a less wide search.
-    /// Suits vectors of any kind, if those to come are like the first; their codebook is averages of some of these. An index that is
-    /// emptied and compacted begins anew. The links of the first records are made by f32, so equal input gives equal bytes on one platform.
+    /// A byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. The bytes
+    /// name centroids, which are chosen from the first 1,024 records ([`Error::Untrained`](crate::Error::Untrained)
+    /// until there are so many; [`Index::link_step`](crate::Index::link_step) does the choosing). Needs full vectors
+    /// for its recall, as `Binary` does, but not as wide a search. Suits vectors of any kind, if later ones are like
+    /// the first; the codebook holds averages of some of these. An index that is emptied and compacted begins anew. The
+    /// links of the first records are made by f32 distances, so equal input gives equal bytes on one platform only.
     Product,
 }
 
@@ -160,7 +162,7 @@ impl Codes {
         self.note(slot);
     }
 
-    /// What is in a slot is not what it was.
+    /// Notes that the contents of a slot have changed.
     fn note(&mut self, slot: Slot) {
         if let Self::Product(codes) = self {
             codes.note(slot);
@@ -187,8 +189,8 @@ impl Codes {
         self.arrays().map(|array| array.map_or(0, Array::row_bytes))
     }
 
-    /// Bytes of each of the stored arrays of so many slots, from a segment's first on: with the first segment goes what is not of
-    /// any slot.
+    /// Bytes of each of the stored arrays for `slots` slots, from the first of a segment on. The first segment also has
+    /// the part that belongs to no slot.
     pub(crate) fn array_bytes(&self, segment: usize, slots: usize) -> [usize; Self::ARRAYS] {
         let mut bytes = self.row_bytes().map(|row| row * slots);
         if let (Self::Product(codes), 0, 1..) = (self, segment, slots) {
@@ -219,22 +221,22 @@ impl Codes {
         if let Self::Product(codes) = self { codes.expect_codebook() } else { Ok(()) }
     }
 
-    /// Whether what is not of any slot is as it may be.
+    /// Whether the codebook, the only part that belongs to no slot, is valid.
     pub(crate) fn is_possible(&self) -> bool {
         if let Self::Product(codes) = self { codes.is_possible() } else { true }
     }
 
-    /// Whether distances wait for something to be learnt from the vectors.
+    /// Whether the codes still have to be trained, from the vectors.
     pub(crate) const fn is_untrained(&self) -> bool {
         if let Self::Product(codes) = self { !codes.is_trained() } else { false }
     }
 
-    /// Learns a little of it, from the vectors of `live` slots. True while there is more to do.
+    /// Does one step of the training, from the vectors of `live` slots. True while there is more to do.
     pub(crate) fn train_step(&mut self, live: &SlotSet) -> Result<bool, OutOfMemory> {
         if let Self::Product(codes) = self { codes.train_step(live) } else { Ok(false) }
     }
 
-    /// How many steps that takes, about.
+    /// How many more calls of [`Codes::train_step`] the training takes, about.
     pub(crate) fn training_steps(&self) -> usize {
         if let Self::Product(codes) = self { codes.training_steps() } else { 0 }
     }
@@ -263,7 +265,7 @@ impl Codes {
         }
     }
 
-    /// The same, to be filled from stored bytes.
+    /// One segment of one of the stored arrays as bytes, to be filled from stored bytes.
     pub(crate) fn segment_mut(&mut self, array: usize, at: usize) -> &mut [u8] {
         match (self, array, at) {
             (Self::Product(codes), 1, 0) => codes.codebook_mut().as_bytes_mut(),

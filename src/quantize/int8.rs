@@ -30,7 +30,7 @@ pub(crate) struct Int8Codes {
     metric: Metric,
     kernels: Kernels,
     dimensions: usize,
-    /// The same in whole lines of nibbles.
+    /// Dimensions, rounded up to whole lines of nibbles.
     padded: usize,
     upper: Rows<Line>,
     lower: Rows<Line>,
@@ -147,7 +147,7 @@ impl Int8Codes {
         }
     }
 
-    /// The same by both halves.
+    /// Distances to up to [`BURST`] codes, by both halves.
     #[inline(never)]
     fn score_whole(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         let mut products = [0; BURST];
@@ -187,7 +187,7 @@ pub(super) fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> 
         }
     }
     let most = f64::from(most.into_iter().fold(0.0, f32::max));
-    // No longer than an f32 can be, also of the shortest vectors there are: an infinite factor would make zeros no numbers.
+    // At least 127 / `f32::MAX`, also for the shortest vectors there are: an infinite factor would make NaN of zeros.
     let longest = most.max(127.0 / f64::from(f32::MAX));
     let (scale, factor) =
         if most > 0.0 { ((longest * inverse_norm / 127.0) as f32, (127.0 / longest) as f32) } else { (0.0, 0.0) };
@@ -224,7 +224,7 @@ impl Space for Int8Codes {
             return self.fix(slot, point);
         }
         unpack_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut point.plain);
-        // Beyond the last dimension is nothing, and nothing is known exactly.
+        // Padding components are exactly zero, not the middle of a range.
         point.plain[self.dimensions..].fill(0);
         let [scale, squared_length] = self.scale(slot);
         self.finish(scale, squared_length, point);
@@ -299,7 +299,7 @@ pub(super) struct Int8Terms {
 mod tests {
     use super::quantize;
 
-    /// Where 127 divided by the longest component is beyond every f32, zeros stay zeros all the same.
+    /// Where 127 divided by the longest component is beyond every f32, zeros still become zeros.
     #[test]
     fn the_shortest_vectors_have_codes() {
         for least in [1e-38, 3e-37, f32::MIN_POSITIVE, 1e-45] {

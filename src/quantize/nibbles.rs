@@ -72,13 +72,13 @@ pub(super) fn unpack_upper(upper: &[u8], components: &mut [i16]) {
 /// What has to be added to a product with nibbles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sums {
-    /// Of all numbers.
+    /// The sum of all numbers.
     pub(super) all: i32,
-    /// Of the last quarter of each block.
+    /// The sum of the numbers in the last quarter of each block.
     pub(super) last: i32,
 }
 
-/// Writes what to multiply shifted words with, for the inner product of `numbers` with nibbles.
+/// Writes the factors that shifted words are multiplied with, for the inner product of `numbers` with nibbles.
 pub(super) fn spread(numbers: &[i16], factors: &mut [i16]) -> Sums {
     let mut sums = Sums { all: 0, last: 0 };
     for (numbers, factors) in numbers.chunks(MOST_BLOCKS * BLOCK).zip(factors.chunks_mut(MOST_BLOCKS * BLOCK)) {

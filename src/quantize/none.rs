@@ -75,7 +75,7 @@ impl Space for F32Codes {
             self.kernels.touch(bytemuck::cast_slice(self.rows.row(slot)));
         }
         for (slots, distances) in slots.chunks(4).zip(distances.chunks_mut(4)) {
-            // The last group may be short: the others of it are its first again.
+            // The last group may have fewer than four: its first slot stands in for the missing ones.
             let four = [0, 1, 2, 3].map(|i| slots.get(i).unwrap_or(&slots[0]));
             let rows = four.map(|&slot| self.rows.row(slot).split_at(self.dimensions));
             let vectors = rows.map(|(vector, _)| vector);

@@ -16,13 +16,14 @@ use crate::types::{Distance, OutOfMemory, Slot};
 
 /// Vectors that are given a code in one step.
 const ENCODED_A_STEP: usize = 16;
-/// The deviation of a distance, of what the residual would have it be if residuals pointed anywhere: measured.
+/// The standard deviation of a distance, as a multiple of what it would be if residuals pointed in random directions:
+/// measured.
 const RESIDUAL_ERROR: f32 = 1.25;
 
-/// What comes before there is a codebook.
+/// The state before there is a codebook.
 #[derive(Debug)]
 struct Untrained {
-    /// The codes meanwhile.
+    /// The codes until then: the vectors themselves.
     staged: F32Codes,
     training: Option<Training>,
     /// What has come of the training.
@@ -68,7 +69,7 @@ impl ProductCodes {
         self.untrained.as_ref().map_or(self, |untrained| &untrained.staged)
     }
 
-    /// The codes, or what stands for them.
+    /// The codes, or before there is a codebook the vectors in their place.
     pub(super) fn rows(&self) -> &dyn Array {
         self.untrained.as_ref().map_or(&self.rows, |untrained| untrained.staged.rows())
     }
@@ -98,14 +99,15 @@ impl ProductCodes {
         }
     }
 
-    /// What stands for the code of a slot has changed: it is to be given its code again, and those behind it.
+    /// Notes that the vector of a slot has changed: this slot, and those behind it, are to be given their codes again.
     pub(super) fn note(&mut self, slot: Slot) {
         if let Some(untrained) = &mut self.untrained {
             untrained.coded = slot.index().min(untrained.coded);
         }
     }
 
-    /// Forgets the codebook when there is no slot left, as whoever opens what is stored then will not find one.
+    /// Forgets the codebook when there is no slot left, because a stored index without slots has none when it is
+    /// opened.
     pub(super) fn emptied(&mut self) {
         if self.is_trained() && self.rows.len() == 0 {
             *self = Self::new(self.dimensions, self.metric, self.kernels);
@@ -143,7 +145,7 @@ impl ProductCodes {
         self.codebook.is_possible()
     }
 
-    /// A little of the training, or of what comes after it: giving each slot its code.
+    /// Does one step of the training, or of what follows it: giving each slot its code. True while there is more to do.
     pub(super) fn train_step(&mut self, live: &SlotSet) -> Result<bool, OutOfMemory> {
         let Some(untrained) = &mut self.untrained else { return Ok(false) };
         let Untrained { staged, training, codebook, coded } = &mut **untrained;
@@ -182,7 +184,7 @@ impl ProductCodes {
         Ok(false)
     }
 
-    /// How many more calls that takes, about.
+    /// How many more calls of [`ProductCodes::train_step`] it takes until every slot has its code, about.
     pub(super) fn training_steps(&self) -> usize {
         self.untrained.as_ref().map_or(0, |untrained| {
             let rows = untrained.staged.rows().len().saturating_sub(untrained.coded);
@@ -264,7 +266,7 @@ impl Space for ProductCodes {
         self.metric != Metric::Dot
     }
 
-    /// There is nothing more to look at but the full vectors.
+    /// Leaves the distances as they are: only the full vectors tell more.
     fn refine(&self, point: &Point, _: &mut [crate::types::Candidate]) -> Distance {
         self.error(point, Slot(0))
     }

@@ -7,9 +7,10 @@
 //! <o, q>  ~  |o|^2 / sum |o_i|  *  sum s_i q_i
 //! ```
 //!
-//! whose error has a standard deviation of about `0.75 / sqrt(n)` of the two lengths; of two codes, of which there are signs only, by
-//! the angle that the share of signs that differ tells. The first factor is stored with the signs. A query's components are rounded to 16 steps and laid out in four planes of bits, so that the sum is 24 bit counts
-//! for 384 dimensions; the plane of an error from rounding is smaller by far than that of the signs.
+//! whose error has a standard deviation of about `0.75 / sqrt(n)` of the two lengths. The first factor is stored with
+//! the signs. Of two stored codes only signs are left: their inner product is estimated from the angle that the share
+//! of differing signs implies. A query's components are rounded to 16 steps and laid out in four planes of bits, so
+//! that the sum is 24 bit counts for 384 dimensions; the error of this rounding is far smaller than that of the signs.
 //!
 //! A sketch fills whole cache lines: at 384 dimensions one, of which 48 bytes are signs. All of it is made from whole numbers, in
 //! one order, so that equal input gives equal bytes on every platform.
@@ -148,7 +149,7 @@ impl Planes {
         for &x in turned {
             (least, most) = (least.min(x), most.max(x));
         }
-        // Whole numbers far below 2^24, so nothing here is rounded but the quotient and the products, which are the same everywhere.
+        // Whole numbers far below 2^24: only the quotient and the products are rounded, and the same on every platform.
         let range = (most - least).max(1) as f32;
         let inverse = STEPS / range;
         let mut sum = 0;
@@ -182,8 +183,8 @@ impl Planes {
         self.constant = 1.0 - 2.0 * share * facts.ones;
     }
 
-    /// The inner product with a vector whose signs are those of [`Planes::set_signs`], for vectors of these lengths: of two
-    /// directions at an angle, that part of all signs agree that the angle leaves of a half turn.
+    /// The inner product with a vector whose signs are those of [`Planes::set_signs`], for vectors of these lengths.
+    /// Two directions at an angle agree in a share of all signs: the share that the angle leaves of a half turn.
     #[inline]
     pub(super) fn between_codes(&self, sum: u32, facts: Facts, lengths: f32) -> f32 {
         let agreement = self.by_sum * sum as f32 + (self.by_ones * facts.ones + self.constant);
@@ -288,8 +289,8 @@ mod tests {
         }
     }
 
-    /// Of a stored code only the signs are left, so it is off by more than a query, by no more than twice, and not to one side, however near
-    /// the two are; by nothing where they are the same.
+    /// A stored code has only signs left, so its error is larger than a query's, but no more than twice, and not
+    /// biased, however near the two are; it is zero where they are the same.
     #[test]
     fn codes_are_compared_with_one_another() {
         for nearness in [0.0, 0.5, 0.7, 0.9] {

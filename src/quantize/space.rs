@@ -11,15 +11,16 @@ use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// A set of codes, one per slot, and the distances of one fixed point to any of them. Smaller is closer.
 ///
-/// Distances are asked for many at a time. A search waits for memory most of the time, and what it waits for should travel
-/// together: where an answer takes few instructions a code, the processor looks far enough ahead to ask for them all at once.
-/// It also leaves the graph one piece of code for every kind of code, because a call through a table is nothing beside the
-/// distances of a node's neighbours.
+/// Distances are asked for many at a time. A search waits for memory most of the time, and its loads should travel
+/// together: where an answer takes few instructions a code, the processor looks far enough ahead to ask for all codes
+/// at once. It also means one compiled graph for every kind of code, because a call through a table costs little beside
+/// the distances of a node's neighbours.
 pub(crate) trait Space {
     /// Makes `point` the code of `slot`. There is room in it already ([`super::Codes::prepare`]).
     fn fix(&self, slot: Slot, point: &mut Point);
 
-    /// The same for a coarse code, where there is one: what a score reads of a slot, and no more.
+    /// Makes `point` the coarse code of `slot`, where there is one: the part of a code that a score reads. Otherwise
+    /// the whole code.
     fn fix_coarse(&self, slot: Slot, point: &mut Point) {
         self.fix(slot, point);
     }
@@ -34,7 +35,7 @@ pub(crate) trait Space {
     /// company it is asked for.
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]);
 
-    /// The standard deviation of what a score of a code like that of `near` is off by.
+    /// The standard deviation of the error of a score, for a code like that of `near`.
     fn error(&self, point: &Point, near: Slot) -> Distance;
 
     /// Whether no distance is below zero, so that the ratio of two of them means something.
@@ -155,13 +156,13 @@ impl Scorer<'_> {
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 impl Point {
-    /// Makes this the point of a space that a test has made up.
+    /// Makes this the fixed point of a test's own space.
     pub(crate) fn hold(&mut self, coordinates: &[f32]) {
         self.full.clear();
         self.full.extend_from_slice(coordinates);
     }
 
-    /// What it was made.
+    /// The coordinates given to [`Point::hold`].
     pub(crate) fn held(&self) -> &[f32] {
         &self.full
     }
@@ -173,7 +174,8 @@ mod tests {
     use crate::metric::Metric;
     use crate::quantize::{Codes, Quantization};
 
-    /// However many are asked for: groups of four that are full or not, bursts that are full or not. What is beyond the last group stays.
+    /// The number of slots makes no difference: groups of four and bursts may be full or not. Places beyond the last
+    /// slot stay as they are.
     #[test]
     fn a_distance_has_the_same_bits_in_whatever_company() {
         const MOST: usize = 150;

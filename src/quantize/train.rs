@@ -11,7 +11,7 @@ use crate::wipe::wipe;
 /// Vectors that there must be before it can begin: four for a centroid. On 100,000 sentence embeddings sixteen times as many
 /// leave a residual smaller by a twelfth.
 pub(crate) const TRAINING_VECTORS: usize = 1024;
-/// More are not looked at.
+/// The most vectors that the sample has.
 const MOST_VECTORS: usize = 2048;
 /// Rounds in each subspace.
 const ROUNDS: usize = 8;
@@ -86,7 +86,7 @@ impl Training {
             (self.round, self.subspace) = (0, self.subspace + 1);
             return None;
         }
-        // One that is nearest to none stays where it is.
+        // A centroid that is the nearest of no vector stays where it is.
         for (centroid, (sum, count)) in centroids.iter_mut().zip(sums).filter(|(_, (_, count))| *count > 0) {
             for (x, sum) in centroid.iter_mut().zip(sum) {
                 *x = (2 * sum + count).div_euclid(2 * count) as i16;
@@ -100,7 +100,7 @@ impl Training {
         subspaces(dimensions) * ROUNDS + 1
     }
 
-    /// How many more.
+    /// How many more calls of [`Training::step`] it takes.
     pub(super) fn steps_left(&self) -> usize {
         let subspaces = self.codebook.centroids().len().saturating_sub(self.subspace);
         (subspaces * ROUNDS + 1).saturating_sub(self.round)

@@ -6,19 +6,19 @@ use bytemuck::Pod;
 #[cfg(feature = "mmap")]
 use bytes::Bytes;
 
-/// What [`Rows`] can do without a word of what is in them. See there.
+/// The operations of [`Rows`] that do not depend on the type of the values: see there.
 pub(crate) trait Array {
     fn len(&self) -> usize;
     fn row_bytes(&self) -> usize;
     fn resident_bytes(&self) -> usize;
     fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory>;
-    /// New rows are zeros.
+    /// Sets the number of rows. New rows are zeros.
     fn resize(&mut self, len: usize);
     fn row(&self, slot: Slot) -> &[u8];
     fn row_mut(&mut self, slot: Slot) -> &mut [u8];
     /// One segment as bytes. Host order is little-endian on every platform that is built for.
     fn segment_bytes(&self, at: usize) -> &[u8];
-    /// The same, to be filled from stored bytes.
+    /// One segment as bytes, to be filled from stored bytes.
     fn segment_bytes_mut(&mut self, at: usize) -> &mut [u8];
     /// Borrows `len` rows of `bytes`. None unless they are as many.
     #[cfg(feature = "mmap")]

@@ -1,4 +1,4 @@
-//! Values that lie in bytes of somebody else's: a mapped file, or any bytes that are taken for one.
+//! Values that lie in borrowed bytes: a mapped file, or any bytes that stand in for one.
 
 use bytemuck::Pod;
 use core::marker::PhantomData;
@@ -13,7 +13,7 @@ pub(crate) struct Mapped<T> {
 
 #[cfg(feature = "mmap")]
 impl<T: Pod> Mapped<T> {
-    /// None unless the bytes are whole values where such may lie in memory.
+    /// None unless the bytes are a whole number of values, aligned as such values must be.
     pub(crate) fn new(bytes: bytes::Bytes) -> Option<Self> {
         bytemuck::try_cast_slice::<u8, T>(&bytes).ok()?;
         Some(Self { bytes, values: PhantomData })
@@ -21,12 +21,12 @@ impl<T: Pod> Mapped<T> {
 
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
-        // As has been seen when it was made.
+        // The cast was checked in `new`.
         bytemuck::try_cast_slice(&self.bytes).unwrap_or_default()
     }
 }
 
-/// There is nothing mapped without the feature.
+/// Without the feature `mmap` there are no mapped values.
 #[cfg(not(feature = "mmap"))]
 #[derive(Clone, Debug)]
 pub(crate) struct Mapped<T> {

@@ -37,8 +37,9 @@ impl<T: Pod, O: Held<T>> Run<T, O> {
         }
     }
 
-    /// The values, to be changed. What is mapped is copied first, by an allocation that ends the program when it is refused:
-    /// whoever changes a mapped index would otherwise have to say beforehand which segments it will be.
+    /// The values, to be changed. Mapped values are copied first, by an allocation that ends the program when it is
+    /// refused: otherwise every change of a mapped index would have to reserve, beforehand, each segment that it is
+    /// going to touch.
     #[inline]
     pub(crate) fn to_mut(&mut self) -> &mut O {
         if let Self::Mapped(mapped) = self {

@@ -24,16 +24,16 @@ enum Medium {
 /// One of the stores of this platform: the browser's IndexedDB, or an object of the caller's.
 ///
 /// IndexedDB cannot append; an object can if it has a method for it. Otherwise what is appended is written as a value
-/// under a name of its own (`pieces.rs`). Which keys have such pieces is learned by listing: names that begin as a key does
-/// must have been listed before it is read, written or appended to, which `driver` does anyway. Pieces are found as well if the object has got the method since: a value that has
-/// pieces goes on to grow by them.
+/// under a name of its own (`pieces.rs`). Which keys have such pieces is learned by listing: before a key is read,
+/// written or appended to, the names that begin as it does must have been listed, which `driver` does anyway. Pieces
+/// are also found when the object has gained the method since: a value that has pieces goes on to grow by them.
 #[derive(Debug)]
 pub struct AnyStore {
     medium: Medium,
     pieces: Pieces,
     value_bytes: usize,
-    /// What has been asked for before somebody waits for it: the first of its keys, which no other question at that time begins
-    /// with, and the question.
+    /// A question that was asked ahead of the call that will wait for it, and the first of its keys, which no other
+    /// question at that time begins with.
     expected: RefCell<Option<(String, Asked)>>,
 }
 
@@ -46,8 +46,9 @@ impl AnyStore {
         }
     }
 
-    /// Deletes the database of the index `name`, if there is one. Connections of ours close when they hear of it. If
-    /// something else holds the database open, it is deleted as soon as that is closed, and the answer is `Locked`.
+    /// Deletes the database of the index `name`, if there is one. This package's own connections close when they are
+    /// told. If another connection stays open, the database is deleted as soon as that closes, and the answer is
+    /// `Locked`.
     pub async fn destroy_indexed_db(name: &str) -> Result<(), StoreError> {
         IndexedDb::destroy(name).await
     }
@@ -67,8 +68,8 @@ impl AnyStore {
     fn find_pieces(&self, key: &str, queries: &Array) -> Result<(), StoreError> {
         let count = self.pieces.count(key)?;
         match &self.medium {
-            // A query more doubles the cost, so it is made only where there are pieces, as far as this connection knows.
-            // Of what another one appends it does not.
+            // A second query doubles the cost, so it is made only for keys that have pieces, as far as this connection
+            // knows: it does not see what another connection appends.
             Medium::IndexedDb(database) => {
                 if count > 0 || database.mode == Mode::ReadOnly {
                     queries.push(&IndexedDb::pieces(key)?);
@@ -83,8 +84,8 @@ impl AnyStore {
         Ok(())
     }
 
-    /// Asks for values; where they are not `whole`, for their pieces as well. The answer to each key ends where `ends` says. Where
-    /// the object offers to, it reads into `memory`.
+    /// Asks for values and, where `ends` is given, for their pieces as well: the answer to each key ends where `ends`
+    /// says. An object that offers to reads into `memory`.
     fn ask_values(&self, keys: &[String], ends: Option<&mut Vec<u32>>, memory: &mut [u8]) -> Result<Asked, StoreError> {
         let queries = Array::new();
         let mut ends = ends;
@@ -111,9 +112,9 @@ impl AnyStore {
         if let Medium::Js(store) = &self.medium { store.takes_room() } else { false }
     }
 
-    /// Whole values, or what has been asked for of them.
+    /// Asks for whole values, or takes the question for them that was asked ahead.
     fn ask_whole(&self, keys: &[String], memory: &mut [u8]) -> Result<Asked, StoreError> {
-        // Else whoever expected it has given up.
+        // Otherwise the call that expected it has been given up.
         if let Some((first, asked)) = self.expected.take()
             && keys.first() == Some(&first)
         {
@@ -132,7 +133,7 @@ impl AnyStore {
         }
     }
 
-    /// What one of them has found.
+    /// The answer to the query at this position.
     #[inline(never)]
     fn found(&self, parts: &Array, at: u32) -> Result<JsValue, StoreError> {
         let part = parts.get(at);
@@ -161,7 +162,8 @@ impl AnyStore {
         Ok(values)
     }
 
-    /// Whole values from an answer. False when memory that was `lent` for them is not where it was, and with it what was read to there.
+    /// Reads whole values from an answer. False when the memory `lent` for them has moved, and the values that were
+    /// read into it are gone.
     fn lay(&self, answer: &JsValue, count: usize, room: &mut Room, lent: Option<&JsValue>) -> Result<bool, StoreError> {
         let parts = self.parts(answer, count)?;
         let mut used = self.copies().then_some(0);
@@ -169,8 +171,8 @@ impl AnyStore {
             let place = lay(&self.found(&parts, at)?, room.memory(), &mut used)?;
             room.push(place);
         }
-        // Whoever ran while the store was waited for may have made the memory grow. What is copied from here on may do so too, but has
-        // buffers of its own.
+        // Code that ran during the wait may have made the memory grow. Copies made from here on may do so too, but have
+        // buffers of their own.
         if let Some(lent) = lent
             && *lent != buffer()?
         {
@@ -191,7 +193,7 @@ impl AnyStore {
         }
     }
 
-    /// Asks for a batch, and takes down the keys whose pieces go with it.
+    /// Asks the store to commit a batch, and notes the keys whose pieces go with it.
     fn ask_commit(&self, batch: Batch, replaced: &mut Vec<String>) -> Result<Asked, StoreError> {
         let (puts, deletes) = (Array::new(), Array::new());
         for key in &batch.deletes {

@@ -6,8 +6,8 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise};
 use wasm_bindgen::JsValue;
 
-/// What is waited for, and where the answer is then. From the first moment on somebody is told of a failure, so that it is no
-/// unhandled rejection when nobody waits after all.
+/// The promise that is waited for, and where the answer is once it is fulfilled. A handler takes its failure from the
+/// start, so that it is no unhandled rejection when the call that asked is given up.
 #[derive(Debug)]
 pub(super) struct Asked {
     promise: JsFuture,

@@ -70,7 +70,7 @@ impl ByteRoom for Uint8Array {
     }
 }
 
-/// A copy with a buffer of its own. Of a view, a store would keep the whole heap, or find it changed.
+/// A copy with a buffer of its own. Of a view, a store would keep the whole heap, or see it change.
 pub(super) fn copy_out(bytes: &[u8]) -> Result<JsValue, StoreError> {
     let array = new_bytes(bytes.len()).map_err(|_| StoreError::OutOfMemory)?;
     array.copy_from(bytes);
@@ -127,7 +127,7 @@ pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), S
     }
     let (array, value): (&Uint8Array, _) = (found.unchecked_ref(), value.get_or_insert_default());
     let (start, len) = (value.len(), array.length() as usize);
-    // Of one whose bytes somebody has given away there is nothing to be copied, and trying to would throw.
+    // An array whose buffer was transferred away has no length and nothing to copy, and copying would throw.
     if len == 0 {
         return Ok(());
     }

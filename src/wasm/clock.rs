@@ -13,7 +13,7 @@ pub(super) struct JsClock {
 
 impl Default for JsClock {
     fn default() -> Self {
-        // Pages, workers and Node all have it on the global object, each of another class.
+        // Pages, workers and Node all have it on the global object, which is of another class in each.
         let found = Reflect::get(&js_sys::global(), &"performance".into()).ok();
         Self { performance: found.filter(wasm_bindgen::JsValue::is_object).map(JsCast::unchecked_into) }
     }

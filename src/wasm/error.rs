@@ -20,13 +20,13 @@ thread_local! {
 #[inline(never)]
 pub(super) fn caused(error: JsValue) -> JsValue {
     if let Some(thrown) = THROWN.take() {
-        // As for the code.
+        // Setting a property of an object just made does not fail.
         let _ = Reflect::set(&error, &"cause".into(), &thrown);
     }
     error
 }
 
-/// The store has answered, or what it failed with is nobody's.
+/// Forgets what the store has thrown: it has answered since, or its failure ends no call.
 pub(super) fn forget_thrown() {
     THROWN.take();
 }
@@ -34,7 +34,7 @@ pub(super) fn forget_thrown() {
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
         let thrown: Self = match &error {
-            // Nobody but the facade sees it: it reads the blocks and calls again.
+            // Only the facade sees it: it reads the blocks and calls again.
             Error::Cold(plan) => {
                 let thrown = js_sys::Object::new().into();
                 let _ = Reflect::set(&thrown, &"blocks".into(), &Uint32Array::from(plan.blocks()).into());

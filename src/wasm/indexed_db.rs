@@ -34,7 +34,7 @@ extern "C" {
 pub(super) struct IndexedDb {
     database: IdbDatabase,
     pub(super) mode: Mode,
-    /// Those of each transaction.
+    /// The options of each transaction.
     options: Object,
 }
 
@@ -45,10 +45,10 @@ impl IndexedDb {
         let event = JsFuture::from(outcome(&request)).await?;
         let is_new = says(&event, "type", "upgradeneeded");
         if is_new {
-            // The transaction of this event lasts until everything that its promise set off has run, which is now.
+            // The transaction of this event lasts until all callbacks of its promise have run: this code is one.
             let is_made = mode == Mode::ReadWrite && opened(&request)?.create_object_store(VALUES).is_ok();
             if !is_made {
-                // Or an empty database would stay.
+                // Otherwise an empty database would stay.
                 request.transaction().map_or(Ok(()), |transaction| transaction.abort())?;
             }
             if let Err(error) = JsFuture::from(outcome(&request)).await {
@@ -56,7 +56,7 @@ impl IndexedDb {
             }
         }
         let database = opened(&request)?;
-        // Whoever deletes the index waits for all connections to close, so this one does when it is told.
+        // Deleting the database waits for all connections to close, so this one closes when it is told.
         let close: Function = get(&database, "close")?.unchecked_into();
         database.set_onversionchange(Some(&close.bind0(&database)));
         let options = Object::new();
@@ -68,8 +68,9 @@ impl IndexedDb {
         Ok(Some(Self { database, mode, options }))
     }
 
-    /// Deletes the database of the index `name`, if there is one. Connections of ours close when they hear of it. If
-    /// something else holds the database open, it is deleted as soon as that is closed, and the answer is `Locked`.
+    /// Deletes the database of the index `name`, if there is one. This package's own connections close when they are
+    /// told. If another connection stays open, the database is deleted as soon as that closes, and the answer is
+    /// `Locked`.
     pub(super) async fn destroy(name: &str) -> Result<(), StoreError> {
         let request = factory()?.delete_database(&database_name(name))?;
         JsFuture::from(outcome(&request)).await.map(drop).map_err(|event| {
@@ -165,8 +166,8 @@ impl Drop for IndexedDb {
 
 /// The first event of a request or a transaction: fulfilled when it has succeeded, rejected when it has failed.
 ///
-/// The handlers are the functions that settle the promise, which belong to JavaScript: there is no closure of ours to
-/// keep until the event, and none to drop after it.
+/// The handlers are the functions that settle the promise, which belong to JavaScript: no Rust closure has to be kept
+/// until the event, or dropped after it.
 fn outcome(target: &JsValue) -> Promise {
     Promise::new(&mut |resolve, reject| {
         let handlers = [

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// What an object is taken to handle well that does not say so by its property `valueBytes`.
+/// The longest value, in bytes, that an object is taken to handle well when it has no property `valueBytes`.
 const VALUE_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -31,13 +31,13 @@ impl JsStore {
         get(&self.object, "append").is_ok_and(|method| !method.is_undefined())
     }
 
-    /// Whether it reads into memory that it is lent.
+    /// Whether the object reads into memory that it is lent.
     pub(super) fn takes_room(&self) -> bool {
         get(&self.object, "takesRoom").is_ok_and(|takes| takes.is_truthy())
     }
 
-    /// Asks for values. A store of the package's own puts them into this memory as far as they go. Others run before it has ended, so
-    /// that the memory may have grown then, and what was put into it is gone.
+    /// Asks for values. One of the package's own stores puts them into `memory` as far as there is room. Other code
+    /// runs before it has ended and may make the memory grow; the values that were put into it are then gone.
     pub(super) fn read(&self, queries: &Array, memory: &mut [u8]) -> Result<Asked, StoreError> {
         let arguments = Array::of1(queries);
         if !memory.is_empty() {

@@ -11,10 +11,10 @@ use core::cell::RefCell;
 /// What comes between a key and the number of a piece, and after all of its numbers.
 pub(super) const MARK: &str = "~";
 
-/// Of the number of a piece: as many as the largest has.
+/// Digits of a piece's number: as many as the largest has.
 const DIGITS: usize = 10;
 
-/// What is wrong when pieces are asked for of which nobody knows.
+/// The error of asking for the pieces of a key that was not listed.
 const UNLISTED: &str = "a key was not listed";
 
 /// The name of a piece.
@@ -30,12 +30,12 @@ pub(super) struct Pieces {
     /// Each key, with a number above those of all its pieces. It may have fewer of them: a number is used up even if
     /// writing its piece fails, since it may be there all the same.
     counts: RefCell<Vec<(String, u32)>>,
-    /// What the keys begin with of which all pieces that there were have been taken down.
+    /// Beginnings of keys: all pieces of the keys that begin so have been noted.
     known: RefCell<Vec<String>>,
 }
 
 impl Pieces {
-    /// All names that begin so have been taken down.
+    /// Notes that all names that begin so have been listed.
     pub(super) fn know(&self, prefix: &str) {
         if !self.knows(prefix) {
             self.known.borrow_mut().push(prefix.to_owned());
@@ -46,8 +46,8 @@ impl Pieces {
         self.known.borrow().iter().any(|prefix| key.starts_with(prefix.as_str()))
     }
 
-    /// A number above those of all pieces that the key may have; 0 when it has none. Fails where names that begin as the key
-    /// does were never listed: it may have pieces that nobody knows of.
+    /// A number above those of all pieces that the key may have; 0 when it has none. Fails where names that begin as
+    /// the key does were never listed: it may then have pieces that are not known.
     pub(super) fn count(&self, key: &str) -> Result<u32, StoreError> {
         if !self.knows(key) {
             return Err(StoreError::failed(UNLISTED));
@@ -55,7 +55,7 @@ impl Pieces {
         Ok(self.counts.borrow().iter().find(|(known, _)| known == key).map_or(0, |&(_, count)| count))
     }
 
-    /// Takes down that there may be a piece of this number.
+    /// Notes that there may be a piece of this number.
     pub(super) fn found(&self, key: &str, number: u32) {
         let mut counts = self.counts.borrow_mut();
         let above = number.saturating_add(1);
@@ -65,12 +65,12 @@ impl Pieces {
         }
     }
 
-    /// The pieces of these keys are gone.
+    /// Notes that the pieces of these keys are gone.
     pub(super) fn forget(&self, keys: &[String]) {
         self.counts.borrow_mut().retain(|(known, _)| !keys.contains(known));
     }
 
-    /// The keys that these names belong to, each once. Pieces are taken down.
+    /// The keys that these names belong to, each once. Notes the pieces among them.
     pub(super) fn keys_of(&self, names: Vec<String>) -> Vec<String> {
         let (mut keys, mut appended) = (Vec::new(), Vec::new());
         for name in names {

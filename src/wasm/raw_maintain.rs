@@ -31,13 +31,13 @@ impl RawIndex {
         Ok(self.borrow()?.index.compact_progress().is_some())
     }
 
-    /// Of a compaction that `packs`, or does not.
+    /// Begins a compaction, which `packs` or does not.
     #[wasm_bindgen(js_name = compactStart)]
     pub fn compact_start(&self, packs: bool) -> Result<(), JsValue> {
         Ok(self.borrow()?.index.start(packs)?)
     }
 
-    /// One slice. True while work remains; when it ends, the report is ready.
+    /// Works for one slice. True while work remains; when it ends, the report is ready.
     #[wasm_bindgen(js_name = compactStep)]
     pub fn compact_step(&self, budget_ms: f64) -> Result<bool, JsValue> {
         let mut inner = self.borrow()?;
@@ -49,8 +49,9 @@ impl RawIndex {
         Ok(more)
     }
 
-    /// Links records that wait into the graph, those of logs and those that came while product codes were being trained, which it
-    /// brings to an end first; for about `budget_ms`. True while there is more to do.
+    /// Links waiting records into the graph, for about `budget_ms`: those read from logs, and those that came while
+    /// product codes were being trained. A training under way is brought to its end first. True while there is more to
+    /// do.
     #[wasm_bindgen(js_name = linkSlice)]
     pub fn link_slice(&self, budget_ms: f64) -> Result<bool, JsValue> {
         let mut inner = self.borrow()?;
@@ -85,8 +86,8 @@ impl RawIndex {
         to_object(&CheckObject::from(&self.borrow()?.index.check()?))
     }
 
-    /// The index as bytes, in an array outside the WebAssembly heap. What waits to be linked is linked first, and holds the
-    /// thread for it.
+    /// The index as bytes, in an array outside the WebAssembly heap. Records that wait to be linked are linked first,
+    /// which holds the thread.
     pub fn export(&self) -> Result<Uint8Array, JsValue> {
         let mut inner = self.borrow()?;
         inner.index.link_all()?;

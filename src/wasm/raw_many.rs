@@ -10,10 +10,10 @@ use js_sys::{Array, Float32Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Payloads of no more bytes are gathered the next time where these were.
+/// The longest buffer of payloads that is kept for the next call.
 const KEPT_BYTES: usize = 1 << 24;
 
-/// What is gathered for such a call, or found by one.
+/// The records gathered for such a call, and the hits found by one.
 #[derive(Debug, Default)]
 pub(super) struct Many {
     rows: Vec<Row>,
@@ -53,7 +53,7 @@ impl Many {
         Ok(records)
     }
 
-    /// What was large is given back: memory that is kept here is nobody else's.
+    /// Gives back large buffers: memory that is kept here serves nothing else.
     fn forget_rows(&mut self) {
         self.rows.clear();
         self.vectors.clear();
@@ -66,7 +66,8 @@ impl Many {
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// How many records one call of `insertGathered` should get, so that it depends on the index alone what comes of it.
+    /// How many records one call of `insertGathered` should get. It depends on the index alone, so that the resulting
+    /// graph does.
     #[wasm_bindgen(getter, js_name = batchLength)]
     pub fn batch_length(&self) -> Result<u32, JsValue> {
         Ok(batch_len(self.borrow()?.index.len()) as u32)
@@ -115,7 +116,8 @@ impl RawIndex {
         Ok(())
     }
 
-    /// As `queryAt`, for so many queries, one after the other.
+    /// The address at which `count` queries of the next `searchMany` are to be written, one after the other, as
+    /// `queryAt` is for one.
     #[wasm_bindgen(js_name = queriesAt)]
     pub fn queries_at(&self, count: usize) -> Result<u32, JsValue> {
         let mut inner = self.borrow()?;

@@ -66,7 +66,7 @@ fn promise(call: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Pr
     future_to_promise(async move { call.await.map_err(caused) })
 }
 
-/// Closes a store that was opened in vain. The first failure is the one to tell.
+/// Closes a store whose use has failed, and returns the first failure, which is the one to report.
 async fn give_up(store: &AnyStore, error: JsValue) -> JsValue {
     let error = caused(error);
     let _ = store.close().await;
@@ -130,7 +130,8 @@ impl RawIndex {
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// Opens or makes the index `name` in the browser's database. Of what is there `options` may lack the dimensions.
+    /// Opens or makes the index `name` in the browser's database. For an existing index, `options` may lack the
+    /// dimensions.
     #[wasm_bindgen(js_name = openIndexedDb)]
     pub fn open_indexed_db(name: String, options: JsValue, strict: bool, read_only: bool) -> Promise {
         Self::open_at(Place::IndexedDb(name, durability(strict)), options, mode(read_only))
@@ -211,8 +212,9 @@ impl RawIndex {
         promise(async move { Ok(driver::read_some(&*raw.store()?, &raw).await?.into()) })
     }
 
-    /// The index as bytes, in an array outside the WebAssembly heap. Records that are in the store only are read a part at a time and given up
-    /// again. After each part `check` is called, and ends it by throwing. LOCKED when the index has changed each time meanwhile.
+    /// The index as bytes, in an array outside the WebAssembly heap. Records that are only in the store are read a part
+    /// at a time and given up again. After each part `check` is called, and ends the call by throwing. Fails with
+    /// LOCKED when the index has changed during every attempt.
     #[wasm_bindgen(js_name = exportStored)]
     pub fn export_stored(&self, check: Function) -> Promise {
         let raw = self.clone();
@@ -228,8 +230,8 @@ impl RawIndex {
         })
     }
 
-    /// From here to `hold(false)`, whatever changes is one change to the store. Meanwhile nothing may be committed that comes after it, and
-    /// no checkpoint be made.
+    /// Makes all changes from `hold(true)` to `hold(false)` one change to the store. In between, nothing that comes
+    /// after it may be committed, and no checkpoint may be made.
     pub fn hold(&self, holds: bool) -> Result<(), JsValue> {
         if let Some(journal) = self.borrow()?.index.journal_mut() {
             journal.hold(holds);

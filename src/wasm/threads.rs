@@ -1,5 +1,5 @@
-//! The threads of a shared memory. Here only JavaScript can start one: a worker with an instance of this module on the same memory,
-//! which comes for what it is to run.
+//! The threads of a shared memory. On this platform only JavaScript can start a thread: a worker with an instance of
+//! this module on the same memory, which takes from here what it is to run.
 
 use super::raw_index::RawIndex;
 use crate::index::Error;
@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What workers are to come for.
+/// The threads that workers are still to run.
 static WAITING: Mutex<VecDeque<ThreadBuilder>> = Mutex::new(VecDeque::new());
 
-/// Memory for telling of a fault, which may be that there is no more.
+/// Memory kept back for reporting a fault, which may be that there is no more memory.
 static RESERVE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 const RESERVE_BYTES: usize = 4096;
@@ -23,8 +23,8 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// From here on the calls of `raw_many` share their work among so many threads, the caller's among them; the others as soon as
-    /// they are run. To be called before there is an index.
+    /// Makes the calls of `raw_many` share their work among this many threads, the caller's included; the others take
+    /// part as soon as they are run. To be called before there is an index.
     #[wasm_bindgen(js_name = startThreads)]
     pub fn start_threads(count: usize) -> Result<(), JsValue> {
         locked(&RESERVE).try_reserve(RESERVE_BYTES).map_err(|_| Error::OutOfMemory)?;
@@ -32,25 +32,25 @@ impl RawIndex {
             locked(&WAITING).push_back(thread);
             Ok(())
         });
-        // They are there as long as the memory is: their end is the end of their workers.
+        // The pool is never dropped: its threads end with their workers.
         threads.build().map(core::mem::forget).map_err(|error| js_sys::Error::new(&error.to_string()).into())
     }
 
     /// Runs one of those threads, in a worker. Does not return; when it throws, the worker is to call `threadFailed`.
     #[wasm_bindgen(js_name = runThread)]
     pub fn run_thread() {
-        // Not within what holds the lock, which others wait for.
+        // A statement of its own, so that the lock is free again while the thread runs.
         let thread = locked(&WAITING).pop_front();
         if let Some(thread) = thread {
             thread.run();
         }
     }
 
-    /// Ends all threads by a fault, as this worker's has ended: whoever waits for what it was at would wait for ever. The call under
-    /// way fails as by a fault of its own.
+    /// Ends all threads by a fault, as this worker's thread has ended: threads that wait for its work would wait for
+    /// ever. The call under way fails as by a fault of its own.
     #[wasm_bindgen(js_name = threadFailed)]
     pub fn thread_failed() {
-        // Not within what holds the lock, which others wait for.
+        // A statement of its own, so that the lock is free again while the memory is freed.
         let reserve = core::mem::take(&mut *locked(&RESERVE));
         drop(reserve);
         rayon::spawn_broadcast(|_| std::process::abort());

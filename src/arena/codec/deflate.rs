@@ -52,7 +52,7 @@ impl Deflate {
 /// So much room is needed behind what is written, since whole words are.
 pub(super) const SPARE_BYTES: usize = 8;
 
-/// A length's symbol, and what its extra bits say.
+/// A length's symbol, how many extra bits it has, and those.
 fn length_symbol(len: u16) -> (usize, u32, u32) {
     let above = u32::from(len) - 3;
     match above {
@@ -65,7 +65,7 @@ fn length_symbol(len: u16) -> (usize, u32, u32) {
     }
 }
 
-/// The same of a distance.
+/// A distance's symbol, how many extra bits it has, and those.
 fn distance_symbol(distance: u16) -> (usize, u32, u32) {
     let above = u32::from(distance) - 1;
     if above < 4 {
@@ -75,7 +75,7 @@ fn distance_symbol(distance: u16) -> (usize, u32, u32) {
     ((2 * extra + (above >> extra)) as usize, extra, above & ((1 << extra) - 1))
 }
 
-/// Bits, the first lowest. What there is no room for is passed over.
+/// A writer of bits, the first lowest. Bits that find no room are dropped.
 struct Bits<'a> {
     to: &'a mut [u8],
     at: usize,
@@ -97,7 +97,7 @@ impl Bits<'_> {
         self.count %= 8;
     }
 
-    /// The same where it does not matter how long it takes.
+    /// Adds up to 48 bits, where speed does not matter: not inlined, so that the code is there once.
     #[inline(never)]
     fn put_few(&mut self, bits: u32, count: u32) {
         self.put(bits.into(), count);

@@ -6,7 +6,7 @@ use super::lz4::copy_match;
 
 /// Codes up to this length are looked up at once.
 const TABLE_BITS: usize = 10;
-/// The distances' codes that need not be said, with two that fill their space and stand for nothing.
+/// The number of fixed codes of distances, with the two that fill the codes' space and stand for nothing.
 const FIXED_DISTANCES: usize = 32;
 
 /// Unpacks `packed`, to its last byte, into all of `to`. None when it is not the packed form of that many bytes.
@@ -28,13 +28,13 @@ pub(super) fn unpack(packed: &[u8], to: &mut [u8]) -> Option<()> {
             _ => return None,
         }
         if is_last {
-            // What is left of the last byte is nothing.
+            // The rest of the last byte means nothing.
             return (at == to.len() && from.is_at_end()).then_some(());
         }
     }
 }
 
-/// Bits, the first lowest.
+/// A reader of bits, the first lowest.
 struct Bits<'a> {
     packed: &'a [u8],
     at: usize,
@@ -95,7 +95,7 @@ impl Bits<'_> {
     }
 }
 
-/// A block whose bytes are as they are.
+/// Reads a block of unpacked bytes.
 #[inline(never)]
 fn stored(from: &mut Bits<'_>, to: &mut [u8], at: usize) -> Option<usize> {
     let start = from.align();
@@ -109,7 +109,7 @@ fn stored(from: &mut Bits<'_>, to: &mut [u8], at: usize) -> Option<usize> {
     Some(at + len)
 }
 
-/// The lengths of the codes that need not be said.
+/// The lengths of the fixed codes, which a block does not write out.
 fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; FIXED_DISTANCES]) {
     let mut literals = [8; MOST_SYMBOLS];
     literals[144..END].fill(9);
@@ -117,7 +117,7 @@ fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; FIXED_DISTANCES]) {
     (literals, [5; FIXED_DISTANCES])
 }
 
-/// Codes that are written in front of what they are for.
+/// Reads the codes of a block that writes its own.
 #[inline(never)]
 fn own_codes(from: &mut Bits<'_>) -> Option<(Codes, Codes)> {
     let literals = from.take(5)? as usize + 257;
@@ -160,8 +160,8 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// From the length of each symbol's code; none when there are more than there is space for, or too few: codes fill their
-    /// space, but where all that there is is one of a single bit, or nothing.
+    /// From the length of each symbol's code. None when the codes do not fill their space exactly: too many, or too
+    /// few. Two exceptions are read: a single code of one bit, and no codes at all.
     pub(super) fn new(lengths: &[u8]) -> Option<Self> {
         let (firsts, counts) = first_codes(lengths);
         let mut codes = Self { table: [0; 1 << TABLE_BITS], firsts, counts, symbols: [0; MOST_SYMBOLS] };
@@ -207,7 +207,7 @@ impl Codes {
         self.long(from)
     }
 
-    /// The same for a code that is longer than the table's: bit by bit.
+    /// The next symbol, by a code that is longer than the table's: bit by bit.
     #[cold]
     fn long(&self, from: &mut Bits<'_>) -> Option<usize> {
         let (mut code, mut rank) = (0, 0);

@@ -7,7 +7,7 @@ use crate::types::OutOfMemory;
 const LEAST_MATCH: usize = 4;
 /// Half a byte says a length up to here, and bytes that follow say the rest.
 const MOST_SHORT: usize = 15;
-/// A reader may count on it that no match begins in the last so many bytes of a block…
+/// A reader may rely on this: no match begins in the last so many bytes of a block…
 const LAST_MATCH: usize = 12;
 /// …and that so many of the last are literals.
 const LAST_LITERALS: usize = 5;
@@ -57,7 +57,7 @@ impl Out<'_> {
         }
     }
 
-    /// Adds what of a length half a byte does not say.
+    /// Adds the part of a length that half a byte cannot say.
     fn rest(&mut self, len: usize) {
         if let Some(mut rest) = len.checked_sub(MOST_SHORT) {
             while rest >= 255 {

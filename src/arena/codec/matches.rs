@@ -2,17 +2,17 @@
 
 use crate::types::OutOfMemory;
 
-/// Up to so far back deflate refers.
+/// The farthest back that a match of deflate can refer.
 const WINDOW: usize = 1 << 15;
 /// The lengths of a match. Deflate has matches of three bytes, which seldom are less than what they replace.
 const LEAST: usize = 4;
 const MOST: usize = 258;
 const HASH_BITS: u32 = 14;
-/// How many earlier places are looked at, when it is to be thorough.
+/// How many earlier places are looked at, with [`Effort::Much`].
 const MOST_TRIED: usize = 24;
-/// A match so long is good enough.
+/// A match of this length is good enough: no longer one is looked for.
 const LONG: usize = 64;
-/// After so many places without a match, one more is passed over each time, up to some.
+/// After this many places without a match, one more place is passed over each time, up to [`MOST_PASSED`].
 const MISSES: usize = 64;
 const MOST_PASSED: usize = 16;
 
@@ -57,7 +57,7 @@ impl Matches {
     /// says so.
     pub(super) fn tokens(&mut self, data: &[u8], effort: Effort, mut take: impl FnMut(Option<Token>, bool) -> bool) {
         let (mut at, mut misses, mut passed) = (0, 0, 0);
-        // What begins at the next place, if it was looked for already.
+        // The match that begins at the next place, if it was looked for already.
         let mut ahead = None;
         let mut goes_on = true;
         while goes_on && at < data.len() {
@@ -84,7 +84,7 @@ impl Matches {
                 }
                 Some((len, distance)) => {
                     (misses, passed) = (0, 0);
-                    // What has been looked for is noted already.
+                    // A place whose match has been looked for is noted already.
                     let (noted, step) = match effort {
                         Effort::Little => (1, 4),
                         Effort::Much if len < LONG => (2, 1),

@@ -5,13 +5,13 @@ use super::matches::Effort;
 /// How new blocks are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// They are not.
+    /// New blocks are not packed.
     AsItIs,
     /// LZ4: little smaller, and unpacked at the speed of memory.
     Lz4,
-    /// Deflate, in little time.
+    /// Deflate, with little effort.
     Deflate,
-    /// Deflate, as small as it gets.
+    /// Deflate, with more effort, for the smallest result.
     DeflateMore,
 }
 
@@ -25,21 +25,21 @@ pub(crate) struct Measured {
     pub(crate) unpack_ns: f64,
 }
 
-/// What a byte costs that is in the store: to write it once, to read it now and then, and to have it take room that a user
-/// has given to a page. Stores write a byte in some 7 ns and read it in as many.
+/// The cost of a byte in the store: writing it once, reading it now and then, and the room it takes of what a user has
+/// granted to a page. Stores write a byte in some 7 ns and read it in as many.
 const STORED_BYTE_NS: f64 = 50.0;
-/// A block is packed once, when nobody waits for it, and unpacked when somebody does.
+/// Packing counts by this share of its time: no caller waits for it, and it is done once. Unpacking counts in full.
 const PACKING_SHARE: f64 = 0.25;
-/// Longer than this nobody is made to wait for one block to be unpacked.
+/// The longest that a caller may wait for one block to be unpacked.
 const MOST_UNPACK_NS: f64 = 500_000.0;
 /// A packing must save at least this much of what another costs, or it is not worth its trouble.
 const LEAST_GAIN: f64 = 0.03;
 
 impl Packing {
-    /// All of them, the least trouble first.
+    /// All packings, the least effort first.
     pub(crate) const ALL: [Self; 4] = [Self::AsItIs, Self::Lz4, Self::Deflate, Self::DeflateMore];
 
-    /// As a block says how it was packed, which is all that unpacking it needs.
+    /// The number by which a block says how it was packed, which is all that unpacking it needs.
     pub(crate) const fn codec(self) -> u32 {
         match self {
             Self::AsItIs => 0,
@@ -57,12 +57,12 @@ impl Packing {
         }
     }
 
-    /// As a manifest says what was chosen; 0 is for nothing yet.
+    /// The word by which a manifest says what was chosen; 0 while nothing has been.
     pub(crate) fn to_word(chosen: Option<Self>) -> u32 {
         chosen.map_or(0, |chosen| chosen as u32 + 1)
     }
 
-    /// The reverse. What a later version may have chosen is nothing to this one.
+    /// The packing of a word from a manifest; none for 0, and for a number that only a later version knows.
     pub(crate) fn from_word(word: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|&packing| Self::to_word(Some(packing)) == word)
     }
@@ -76,7 +76,7 @@ impl Packing {
         }
     }
 
-    /// What a byte takes to be packed and unpacked, on a machine of which nothing is known.
+    /// Nanoseconds to pack and to unpack a byte, on a machine that has not been measured.
     pub(crate) const fn typical_ns(self) -> (f64, f64) {
         match self {
             Self::AsItIs => (0.0, 0.0),
@@ -97,10 +97,10 @@ impl Packing {
 }
 
 impl Measured {
-    /// Of what stays as it is.
+    /// The figures of a block that is not packed.
     pub(crate) const UNPACKED: Self = Self { packing: Packing::AsItIs, ratio: 1.0, pack_ns: 0.0, unpack_ns: 0.0 };
 
-    /// What each byte of a block comes to.
+    /// The cost of each byte of a block, in nanoseconds.
     fn cost_ns(&self) -> f64 {
         self.ratio * STORED_BYTE_NS + self.pack_ns * PACKING_SHARE + self.unpack_ns
     }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_table_of_choices() {
-        // Of LZ4, deflate and more of it: packed bytes, and nanoseconds to pack and unpack, for each byte.
+        // For LZ4, deflate and deflate at more effort: packed bytes, and nanoseconds to pack and unpack, for each byte.
         let cases = [
             ("noise", [(1.0, 0.5, 0.0), (1.0, 4.0, 0.0), (1.0, 9.0, 0.0)], Packing::AsItIs),
             ("embeddings, natively", [(0.87, 2.4, 0.5), (0.71, 10.8, 3.5), (0.70, 60.0, 3.7)], Packing::Deflate),
@@ -142,7 +142,7 @@ mod tests {
             assert_eq!(chosen(rows), expected, "{name}");
         }
         assert_eq!(Packing::choose(&[], 1000), Packing::AsItIs);
-        // What is no number is no reason.
+        // NaN is no reason to choose a packing.
         assert_eq!(chosen([(f64::NAN, 1.0, 1.0), (0.5, f64::NAN, 1.0), (0.5, 1.0, f64::NAN)]), Packing::AsItIs);
     }
 

@@ -95,7 +95,7 @@ fn what_is_read_stays_warm_while_anything_else_can_go() {
         assert!(hot.iter().all(|slot| warm.contains(slot)), "round {round}: {warm:?}");
         tiers.add(20);
     }
-    // Nobody reads them any more. They go, as all others do, behind those that were there before them.
+    // These are not read any more. They go as all others do, after those that were there before them.
     tiers.demote(2);
     tiers.add(30);
     tiers.demote(2);

@@ -12,7 +12,7 @@ const FIXED: usize = 32;
 const SEGMENTS: usize = 160;
 const BLOCKS: usize = 256;
 
-/// The same bytes under a checksum that is right.
+/// Puts a right checksum on changed bytes.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = xxh64(&[&bytes[..24], &bytes[32..]].concat(), 0);
     bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
@@ -190,7 +190,7 @@ proptest! {
         let mut bytes = MANIFEST.to_vec();
         changes.into_iter().for_each(|(at, byte)| bytes[at] = byte);
         match Manifest::decode(&sealed(bytes)) {
-            // As text, for a meta may hold what is no number.
+            // Compared as text, because a meta may hold NaN.
             Ok(manifest) => {
                 let again = Manifest::decode(&manifest.encode().unwrap()).unwrap();
                 prop_assert_eq!(format!("{again:?}"), format!("{manifest:?}"));

@@ -86,7 +86,7 @@ fn what_cannot_be_reached() {
     });
     seen("no entry point", |world| world.graph.set_entry(None));
     seen("is not a node", |world| world.graph.set_entry(Some(Slot(120))));
-    // What nobody asks for need not be reachable.
+    // A slot that is not live need not be reachable.
     let mut world = healthy();
     super::super::tree::cut_out(&mut world.graph, &world.plane, Slot(7), &mut Default::default());
     for slot in world.slots().collect::<Vec<_>>() {

@@ -1,14 +1,14 @@
 //! Rows from all over an array, which are found first, then brought in together, and only then read.
 //!
-//! A processor waits for many lines at once only as far as it looks ahead, which is some hundred instructions. So finding a row,
-//! which takes about thirty, is done before, and touching it is a load for each line and little else.
+//! A processor waits for many lines at once only as far as it looks ahead, which is some hundred instructions. Finding
+//! a row takes about thirty, so all rows are found first; touching them is then a load for each line and little else.
 
 use super::{LINE_BYTES, touch_line};
 use bytemuck::Pod;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-/// So many rows are brought in together: more than a processor has lines under way at once.
+/// How many rows are brought in together: more than a processor has lines under way at once.
 pub(crate) const BURST: usize = 64;
 
 /// Up to [`BURST`] rows of equally many values.
@@ -29,11 +29,11 @@ impl<'a, T: Pod> Gathered<'a, T> {
         Self { firsts: [const { MaybeUninit::uninit() }; BURST], count: 0, len, rows: PhantomData }
     }
 
-    /// Holds these rows instead, the first [`BURST`] of them. None is longer than the shortest that has been here. In place: returned
-    /// from here, a whole array would be copied.
+    /// Holds these rows instead, the first [`BURST`] of them. `len` becomes the shortest row's if that is less. Fills
+    /// this value in place: returning one would copy a whole array.
     #[inline(always)]
     pub(crate) fn gather(&mut self, rows: impl Iterator<Item = &'a [T]>) {
-        // Until the last is here there is none: the iterator may panic.
+        // The iterator may panic: until the last row is in its place, none counts.
         self.count = 0;
         let (mut count, mut len) = (0, self.len);
         for (row, first) in rows.zip(&mut self.firsts) {
@@ -44,10 +44,11 @@ impl<'a, T: Pod> Gathered<'a, T> {
         (self.count, self.len) = (count, len);
     }
 
-    /// Starts bringing in every line of every row, and waits for none that it can help (as [`super::Kernels::touch`]).
+    /// Starts bringing in every line of every row, and as far as the platform allows waits for none (see
+    /// [`super::Kernels::touch`]).
     #[inline(always)]
     pub(crate) fn touch(&self) {
-        // Codes of 384 dimensions, which are used most. With a loop within the loop there would be twice the instructions.
+        // Codes of 384 dimensions are used most. For them, a loop within the loop would take twice the instructions.
         if self.len * size_of::<T>() == 3 * LINE_BYTES {
             for at in 0..self.count {
                 self.touch_lines_of(at, [0, 1, 2]);
@@ -59,7 +60,7 @@ impl<'a, T: Pod> Gathered<'a, T> {
         }
     }
 
-    /// The same of the first line of every row only.
+    /// Starts bringing in the first line of every row only.
     #[inline(always)]
     pub(crate) fn touch_firsts(&self) {
         if self.len * size_of::<T>() > 0 {

@@ -1,5 +1,5 @@
-//! Subvectors of product quantization: eight whole numbers, a vector register. Written once over a few operations that every
-//! x86-64 has, WebAssembly has, and plain code stands in for elsewhere.
+//! Subvectors of product quantization: eight whole numbers, a vector register. Written once, over a few operations that
+//! every x86-64 and WebAssembly SIMD have; elsewhere plain code stands in for them.
 
 /// A few components in whole numbers, and zeros.
 pub(crate) type Subvector = [i16; 8];
@@ -196,7 +196,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of six components as large as they may be, sums are exact.
+        /// Sums of six components are exact, however large the components may be.
         #[test]
         fn one_with_many(one in parts(1), many in parts(256)) {
             let many: &[Subvector; 256] = many.as_slice().try_into().unwrap();

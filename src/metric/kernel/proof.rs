@@ -101,7 +101,7 @@ fn check_planes(kernels: Kernels, bytes: &[Vec<u8>; 4]) -> Result<(), String> {
             exact += planes.iter().enumerate().map(|(i, plane)| (plane >> bit & 1) << i).sum::<u64>();
         }
     }
-    // The shorter of the two says how far.
+    // The shorter of planes and row decides how many words count.
     for (planes, row) in [(&planes[..], &row[..]), (&planes, &[&row[..], &[u64::MAX]].concat())] {
         let got = kernels.count_planes(planes, row);
         if u64::from(got) != exact {

@@ -88,7 +88,7 @@ fn codes_that_leave_space_are_refused() {
     damaged[76] = 249;
     assert_eq!((unpacked(&bytes, 548).is_some(), unpacked(&damaged, 548)), (true, None));
     assert!(decompress_to_vec(&damaged).is_err());
-    // One distance, in one bit, is what others write who have no more of them.
+    // Other writers give a single distance, when there are no more, a code of one bit.
     assert!(Codes::new(&[0, 0, 1]).is_some() && Codes::new(&[0; 5]).is_some() && Codes::new(&[1, 2, 2]).is_some());
     assert!(Codes::new(&[2]).is_none() && Codes::new(&[1, 2]).is_none() && Codes::new(&[1, 1, 1]).is_none());
 }

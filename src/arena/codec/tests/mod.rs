@@ -1,4 +1,4 @@
-//! Packing there and back, against another writer and reader of the same form, and of bytes that nobody packed.
+//! Packing there and back, against another writer and reader of each form, and reading bytes that no writer makes.
 
 #![allow(clippy::unwrap_used)]
 
