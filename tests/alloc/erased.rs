@@ -20,17 +20,13 @@ fn put(stored: &StoredIndex<Calm>, number: usize, is_secret: bool) -> Id {
     id
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
-    block_on(future)
-}
-
 #[test]
 fn no_freed_memory_has_a_deleted_record_in_it() {
     for (lazy, max_bytes) in [(false, None), (true, None), (true, Some(400_000))] {
         let place = Calm(MemoryStore::with_value_bytes(2000));
         let config = Config { max_bytes, ..config(Quantization::Int8) };
         let options = OpenOptions { config: Some(config), lazy, ..Default::default() };
-        let mut stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+        let mut stored = block_on(StoredIndex::open(place.clone(), options)).unwrap();
         let mut secrets: Vec<Id> = Vec::new();
         for number in 0..400 {
             let id = undisturbed(|| put(&stored, number, number % 5 == 0));
@@ -38,26 +34,27 @@ fn no_freed_memory_has_a_deleted_record_in_it() {
                 secrets.push(id);
             }
             if number == 250 {
-                now(stored.checkpoint()).unwrap();
-                now(stored.close()).unwrap();
-                let (opened, freed) = freed_with(SECRET, || now(StoredIndex::open(place.clone(), options)).unwrap());
+                block_on(stored.checkpoint()).unwrap();
+                block_on(stored.close()).unwrap();
+                let (opened, freed) =
+                    freed_with(SECRET, || block_on(StoredIndex::open(place.clone(), options)).unwrap());
                 assert_eq!(freed, 0, "while it is opened");
                 stored = opened;
             }
         }
-        now(stored.commit()).unwrap();
-        now(stored.search(&vector(5), SearchOptions::top(10))).unwrap();
+        block_on(stored.commit()).unwrap();
+        block_on(stored.search(&vector(5), SearchOptions::top(10))).unwrap();
         let run = || {
             for id in &secrets {
                 assert_eq!(stored.change(|index| index.delete(id)), Ok(true));
             }
-            let report = now(stored.erase(&SystemClock::default())).unwrap();
+            let report = block_on(stored.erase(&SystemClock::default())).unwrap();
             assert_eq!((report.tombstones_removed, report.new_size), (80, 320));
         };
         let ((), freed) = freed_with(SECRET, run);
         assert_eq!(freed, 0, "lazy {lazy}, {max_bytes:?}");
         // Nor has what is left, when it is given back.
-        let ((), freed) = freed_with(SECRET, || now(stored.close()).unwrap());
+        let ((), freed) = freed_with(SECRET, || block_on(stored.close()).unwrap());
         assert_eq!(freed, 0);
     }
 }
@@ -66,14 +63,14 @@ fn no_freed_memory_has_a_deleted_record_in_it() {
 fn an_index_that_is_given_up_leaves_no_record() {
     let place = Calm(MemoryStore::default());
     let options = OpenOptions { config: Some(config(Quantization::Int8)), ..Default::default() };
-    let stored = now(StoredIndex::open(place, options)).unwrap();
+    let stored = block_on(StoredIndex::open(place, options)).unwrap();
     let fill = || {
         for number in 0..300 {
             undisturbed(|| drop(put(&stored, number, false)));
             // Whoever gives a payload has it in memory of his own.
             let own = undisturbed(|| Id::from(&*format!("with a payload {number}")));
             stored.change(|index| index.insert_with_id(own, &vector(number), Some(Payload::Bytes(SECRET)))).unwrap();
-            now(stored.commit()).unwrap();
+            block_on(stored.commit()).unwrap();
         }
     };
     let ((), freed) = freed_with(SECRET, fill);
@@ -87,7 +84,7 @@ fn an_index_that_is_given_up_leaves_no_record() {
 fn no_freed_memory_has_a_deleted_vector_in_it() {
     let place = Calm(MemoryStore::with_value_bytes(2000));
     let options = OpenOptions { config: Some(config(Quantization::None)), ..Default::default() };
-    let stored = now(StoredIndex::open(place, options)).unwrap();
+    let stored = block_on(StoredIndex::open(place, options)).unwrap();
     let vectors: Vec<_> = (0..400).map(vector).collect();
     let secret: &[u8] = vectors[7].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>().leak();
     let ids: Vec<Id> = (0..400u64).map(Id::from).collect();
@@ -95,7 +92,7 @@ fn no_freed_memory_has_a_deleted_vector_in_it() {
         for (id, vector) in ids.iter().zip(&vectors) {
             stored.change(|index| index.insert_with_id(id.clone(), vector, None)).unwrap();
         }
-        now(stored.commit()).unwrap();
+        block_on(stored.commit()).unwrap();
     };
     let ((), freed) = freed_with(secret, fill);
     assert_eq!(freed, 0, "while it grows");
@@ -103,9 +100,9 @@ fn no_freed_memory_has_a_deleted_vector_in_it() {
     let run = || {
         // While it lives its row is copied, when the array is made shorter.
         (0..400).step_by(3).for_each(delete);
-        now(stored.compact(&SystemClock::default())).unwrap();
+        block_on(stored.compact(&SystemClock::default())).unwrap();
         delete(7);
-        now(stored.erase(&SystemClock::default())).unwrap();
+        block_on(stored.erase(&SystemClock::default())).unwrap();
     };
     let ((), freed) = freed_with(secret, run);
     assert_eq!(freed, 0, "while it is erased");

@@ -10,28 +10,24 @@ use thermocline::{
 const ROUNDS: usize = 100;
 const RECORDS: usize = 300;
 
-fn now<T>(future: impl Future<Output = T>) -> T {
-    block_on(future)
-}
-
 /// Opens, fills, thins, compacts, writes and closes.
 fn live(store: impl Store) {
     let config = Config { max_bytes: Some(400_000), ..config(Quantization::Int8) };
     let options = OpenOptions { config: Some(config), mode: Mode::ReadWrite, ..Default::default() };
-    let stored = now(StoredIndex::open(store, options)).unwrap();
+    let stored = block_on(StoredIndex::open(store, options)).unwrap();
     for number in 0..RECORDS {
         let payload = Some(Payload::Bytes(&[7; 500]));
         stored.change(|index| index.insert_with_id(id(number), &vector(number), payload)).unwrap();
     }
-    now(stored.commit()).unwrap();
-    now(stored.checkpoint()).unwrap();
+    block_on(stored.commit()).unwrap();
+    block_on(stored.checkpoint()).unwrap();
     for number in 0..RECORDS / 2 {
         assert!(stored.change(|index| index.delete(&id(number))).unwrap());
     }
     stored.change(|index| index.compact()).unwrap();
-    now(stored.checkpoint()).unwrap();
-    assert_eq!(now(stored.search(&vector(1), SearchOptions::top(5))).unwrap().len(), 5);
-    now(stored.close()).unwrap();
+    block_on(stored.checkpoint()).unwrap();
+    assert_eq!(block_on(stored.search(&vector(1), SearchOptions::top(5))).unwrap().len(), 5);
+    block_on(stored.close()).unwrap();
 }
 
 /// Holds that the last of `ROUNDS` rounds leaves as much as the first.

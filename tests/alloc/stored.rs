@@ -38,19 +38,15 @@ impl Store for Calm {
     }
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
-    block_on(future)
-}
-
 fn open(place: &Calm) -> Result<StoredIndex<Calm>, Error> {
     let options = OpenOptions { config: Some(config(Quantization::Int8)), mode: Mode::ReadWrite, ..Default::default() };
-    now(StoredIndex::open(place.clone(), options))
+    block_on(StoredIndex::open(place.clone(), options))
 }
 
 /// What the logs tell of is not linked yet.
 fn open_lazily(place: &Calm) -> StoredIndex<Calm> {
-    let stored = now(StoredIndex::open(place.clone(), OpenOptions { lazy: true, ..Default::default() })).unwrap();
-    now(stored.read_ahead()).unwrap();
+    let stored = block_on(StoredIndex::open(place.clone(), OpenOptions { lazy: true, ..Default::default() })).unwrap();
+    block_on(stored.read_ahead()).unwrap();
     assert!(stored.index().unwrap().pending() > 10);
     stored
 }
@@ -63,26 +59,26 @@ fn place() -> Calm {
         stored.change(|index| index.upsert(id(number), &vector(number), Some(Payload::Bytes(b"some bytes")))).unwrap();
     };
     (0..60).for_each(|number| put(&stored, number));
-    now(stored.checkpoint()).unwrap();
+    block_on(stored.checkpoint()).unwrap();
     (55..70).for_each(|number| put(&stored, number));
-    now(stored.checkpoint()).unwrap();
+    block_on(stored.checkpoint()).unwrap();
     for round in 0..2 {
         let stored = open(&place).unwrap();
         (0..6).for_each(|number| put(&stored, number + 30 * round));
         assert!(stored.change(|index| index.delete(&id(round))).unwrap());
-        now(stored.commit()).unwrap();
+        block_on(stored.commit()).unwrap();
     }
     let key = "s/c/0000000000.00000000000000000009.0000000000".to_owned();
-    now(place.commit(Batch { puts: vec![(key, vec![0; 9])], deletes: Vec::new() })).unwrap();
+    block_on(place.commit(Batch { puts: vec![(key, vec![0; 9])], deletes: Vec::new() })).unwrap();
     place
 }
 
 fn copied(place: &Calm) -> Calm {
-    let keys = now(place.list("")).unwrap();
-    let values = now(place.read(&keys)).unwrap();
+    let keys = block_on(place.list("")).unwrap();
+    let values = block_on(place.read(&keys)).unwrap();
     let puts = keys.into_iter().zip(values.into_iter().map(Option::unwrap)).collect();
     let copy = Calm(MemoryStore::with_value_bytes(place.value_bytes()));
-    now(copy.commit(Batch { puts, deletes: Vec::new() })).unwrap();
+    block_on(copy.commit(Batch { puts, deletes: Vec::new() })).unwrap();
     copy
 }
 
@@ -113,7 +109,7 @@ fn each_refusal(
                 outcome => outcome.unwrap_or_else(|error| panic!("{:?}: {error}", mode(nth))),
             }
             assert_eq!(seen(&stored.index().unwrap()), after, "{:?}", mode(nth));
-            now(stored.commit()).unwrap();
+            block_on(stored.commit()).unwrap();
             drop(stored);
             assert_eq!(seen(&open(&place).unwrap().index().unwrap()), after, "opened after {:?}", mode(nth));
             if !was_refused {
@@ -160,8 +156,8 @@ fn while_some_wait_to_be_linked() {
         Ok(())
     };
     assert!(each_refusal(open_lazily, link_all) > 5);
-    assert!(each_refusal(open_lazily, |stored| now(stored.checkpoint())) > 20);
-    assert!(each_refusal(open_lazily, |stored| now(stored.export()).map(drop)) > 5);
+    assert!(each_refusal(open_lazily, |stored| block_on(stored.checkpoint())) > 20);
+    assert!(each_refusal(open_lazily, |stored| block_on(stored.export()).map(drop)) > 5);
     let compact = |stored: &StoredIndex<Calm>| {
         stored.change(|index| {
             index.compact_start()?;
@@ -187,10 +183,10 @@ fn commit_and_checkpoint() {
         (500..510).for_each(|number| insert(&stored, number).unwrap());
         stored
     };
-    assert!(each_refusal(changed, |stored| now(stored.commit())) > 0);
-    assert!(each_refusal(changed, |stored| now(stored.checkpoint())) > 20);
+    assert!(each_refusal(changed, |stored| block_on(stored.commit())) > 0);
+    assert!(each_refusal(changed, |stored| block_on(stored.checkpoint())) > 20);
     let unchanged = |place: &Calm| open(place).unwrap();
-    assert!(each_refusal(unchanged, |stored| now(stored.checkpoint())) > 5);
+    assert!(each_refusal(unchanged, |stored| block_on(stored.checkpoint())) > 5);
 }
 
 #[test]
@@ -226,9 +222,9 @@ fn opening() {
 #[test]
 fn a_hostile_manifest_is_not_believed() {
     let original = place();
-    let manifests = now(original.list("m/")).unwrap();
+    let manifests = block_on(original.list("m/")).unwrap();
     let newest = manifests.iter().max().unwrap().clone();
-    let manifest = now(original.read(std::slice::from_ref(&newest))).unwrap().remove(0).unwrap();
+    let manifest = block_on(original.read(std::slice::from_ref(&newest))).unwrap().remove(0).unwrap();
     let mut refused = 0;
     for at in (32..manifest.len() - 3).step_by(2) {
         for word in [0, 1, 0xFFFF, 1 << 28, 1 << 30, u32::MAX] {
@@ -240,7 +236,7 @@ fn a_hostile_manifest_is_not_believed() {
             forged[24..32].copy_from_slice(&checksum.digest().to_le_bytes());
             let place = copied(&original);
             let deletes = manifests.iter().filter(|name| **name != newest).cloned().collect();
-            now(place.commit(Batch { puts: vec![(newest.clone(), forged)], deletes })).unwrap();
+            block_on(place.commit(Batch { puts: vec![(newest.clone(), forged)], deletes })).unwrap();
             let (opened, was_refused) = refusing(Refused::Above(4 << 20), || open(&place));
             assert!(!was_refused, "{word} at {at}: {:?}", opened.err());
             refused += usize::from(opened.is_err());
@@ -254,7 +250,7 @@ fn long_records(count: usize, max_bytes: usize) -> StoredIndex<Calm> {
     let place = Calm(MemoryStore::default());
     let config = Config { max_bytes: Some(max_bytes), ..config(Quantization::Int8) };
     let options = OpenOptions { config: Some(config), lazy: true, ..Default::default() };
-    let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+    let stored = block_on(StoredIndex::open(place.clone(), options)).unwrap();
     let mut state = 1u32;
     for number in 0..count {
         let bytes: Vec<u8> = (0..4000)
@@ -265,21 +261,21 @@ fn long_records(count: usize, max_bytes: usize) -> StoredIndex<Calm> {
             .collect();
         stored.change(|index| index.insert_with_id(id(number), &vector(number), Some(Payload::Bytes(&bytes)))).unwrap();
         if stored.checkpoint_due().unwrap() {
-            now(stored.checkpoint()).unwrap();
+            block_on(stored.checkpoint()).unwrap();
         }
     }
-    now(stored.checkpoint()).unwrap();
-    now(stored.close()).unwrap();
-    now(StoredIndex::open(place, options)).unwrap()
+    block_on(stored.checkpoint()).unwrap();
+    block_on(stored.close()).unwrap();
+    block_on(StoredIndex::open(place, options)).unwrap()
 }
 
 #[test]
 fn an_export_holds_itself_and_a_part_of_the_records() {
     let stored = long_records(3000, 1_500_000);
-    let cached = |number| now(stored.get(&id(number), |_| ())).unwrap().unwrap();
+    let cached = |number| block_on(stored.get(&id(number), |_| ())).unwrap().unwrap();
     (0..200).for_each(cached);
     let before = stored.index().unwrap().stats();
-    let (exported, most) = peak(|| now(stored.export()).unwrap());
+    let (exported, most) = peak(|| block_on(stored.export()).unwrap());
     let beside = most - exported.len() as i64;
     assert!(exported.len() > 12_000_000 && beside < 4_000_000, "{beside} bytes beside {}", exported.len());
     let after = stored.index().unwrap().stats();
@@ -290,7 +286,7 @@ fn an_export_holds_itself_and_a_part_of_the_records() {
     assert!(all.check().unwrap().ok && all.export().unwrap() == exported);
     for number in (0..3000).step_by(37) {
         let expected = |record: thermocline::Record<'_>| format!("{record:?}");
-        let found = now(stored.get(&id(number), expected)).unwrap();
+        let found = block_on(stored.get(&id(number), expected)).unwrap();
         assert_eq!(found, all.get(&id(number)).unwrap().map(expected));
     }
 }
@@ -298,10 +294,10 @@ fn an_export_holds_itself_and_a_part_of_the_records() {
 #[test]
 fn each_allocation_of_an_export_refused() {
     let stored = long_records(300, 200_000);
-    let expected = now(stored.export()).unwrap();
+    let expected = block_on(stored.export()).unwrap();
     for mode in [Refused::Only, Refused::From] {
         for nth in 1.. {
-            let (exported, was_refused) = refusing(mode(nth), || now(stored.export()));
+            let (exported, was_refused) = refusing(mode(nth), || block_on(stored.export()));
             match exported {
                 Ok(exported) => assert!(exported == expected),
                 Err(error) => assert!(was_refused && error == Error::OutOfMemory, "{error}"),
@@ -319,8 +315,8 @@ fn reading_cold_records_again_and_again_keeps_nothing() {
     let stored = long_records(1000, 700_000);
     let read = |from: usize| {
         for number in from..from + 300 {
-            now(stored.search(&vector(number), SearchOptions::top(5))).unwrap();
-            assert_eq!(now(stored.get(&id(number * 7 % 1000), |record| record.payload.is_some())), Ok(Some(true)));
+            block_on(stored.search(&vector(number), SearchOptions::top(5))).unwrap();
+            assert_eq!(block_on(stored.get(&id(number * 7 % 1000), |record| record.payload.is_some())), Ok(Some(true)));
         }
         let bytes = stored.index().unwrap().stats().bytes;
         held() - bytes.cold_cache as i64
@@ -339,20 +335,20 @@ fn expiry_needs_no_memory_after_opening() {
     let early: fn() -> f64 = || 0.0;
     {
         let options = OpenOptions { now_ms: early, ..Default::default() };
-        let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+        let stored = block_on(StoredIndex::open(place.clone(), options)).unwrap();
         for number in 0..20 {
             let (id, vector) = (Id::Number(9000 + number), vector(number as usize));
             let moment = 1e12 + number as f64;
             stored.change(|index| index.insert_with_id_expiring(id, &vector, None, Some(moment))).unwrap();
             if number == 9 {
-                now(stored.checkpoint()).unwrap();
+                block_on(stored.checkpoint()).unwrap();
             }
         }
-        now(stored.commit()).unwrap();
+        block_on(stored.commit()).unwrap();
     }
     for lazy in [false, true] {
         let options = OpenOptions { lazy, now_ms: early, ..Default::default() };
-        let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
+        let stored = block_on(StoredIndex::open(place.clone(), options)).unwrap();
         assert_eq!(stored.index().unwrap().pending() > 0, lazy);
         let count = stored.index().unwrap().len();
         let (expired, was_refused) =
@@ -360,7 +356,7 @@ fn expiry_needs_no_memory_after_opening() {
         assert_eq!((expired, was_refused), (Ok((5, 15)), false));
         assert_eq!(stored.index().unwrap().len(), count - 20);
         assert_eq!(stored.index().unwrap().contains(&Id::Number(9003)), Ok(false));
-        now(stored.read_ahead()).unwrap();
+        block_on(stored.read_ahead()).unwrap();
         seen(&stored.index().unwrap());
     }
 }

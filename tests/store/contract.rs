@@ -1,9 +1,7 @@
 //! Every store that a native program has, and the one contract.
 
-use thermocline::MemoryStore;
 use thermocline::bench_support::{FaultStore, prove_store};
-use thermocline::block_on;
-use thermocline::{Batch, Store, StoreError};
+use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
 
 use crate::support::{Place, RELAXED, STRICT};
 

@@ -1,9 +1,9 @@
 //! The store that fails as planned does exactly that.
 
 use thermocline::bench_support::{Call, Fault, FaultStore, Plan};
-use thermocline::{MemoryStore, Store, StoreError};
+use thermocline::{MemoryStore, Store, StoreError, block_on};
 
-use crate::support::{batch, content, ready};
+use crate::support::{batch, content};
 
 const CALLS: [Call; 6] =
     [Call::Append { bytes: 4 }, Call::Commit, Call::Read, Call::List, Call::Append { bytes: 4 }, Call::Close];
@@ -11,12 +11,12 @@ const CALLS: [Call; 6] =
 /// Makes the calls of [`CALLS`] in turn, and says which succeeded.
 fn run(store: &FaultStore<MemoryStore>) -> Vec<Result<(), StoreError>> {
     vec![
-        ready(store.append("log", b"1234")),
-        ready(store.commit(batch(&[("a", b"x"), ("b", b"y")], &[]))),
-        ready(store.read(&["a".into()])).map(drop),
-        ready(store.list("")).map(drop),
-        ready(store.append("log", b"5678")),
-        ready(store.close()),
+        block_on(store.append("log", b"1234")),
+        block_on(store.commit(batch(&[("a", b"x"), ("b", b"y")], &[]))),
+        block_on(store.read(&["a".into()])).map(drop),
+        block_on(store.list("")).map(drop),
+        block_on(store.append("log", b"5678")),
+        block_on(store.close()),
     ]
 }
 
@@ -75,8 +75,8 @@ fn every_call_fails_in_every_way() {
 #[test]
 fn what_is_not_given_keys_says_so() {
     let store = MemoryStore::default();
-    assert!(ready(store.append("A", b"x")).is_err());
-    assert!(ready(store.commit(batch(&[("a", b"x"), ("commit", b"x")], &[]))).is_err());
-    assert!(ready(store.commit(batch(&[("a", b"x")], &["a"]))).is_err());
+    assert!(block_on(store.append("A", b"x")).is_err());
+    assert!(block_on(store.commit(batch(&[("a", b"x"), ("commit", b"x")], &[]))).is_err());
+    assert!(block_on(store.commit(batch(&[("a", b"x")], &["a"]))).is_err());
     assert!(content(&store).is_empty());
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use thermocline::{DirectoryStore, Store};
+use thermocline::{DirectoryStore, Store, block_on};
 
-use crate::support::{Elsewhere, Place, RELAXED, batch, content, given_place, ready};
+use crate::support::{Elsewhere, Place, RELAXED, batch, content, given_place};
 
 const KEYS: [&str; 5] = ["a", "b/1", "b/2", "c", "d"];
 
@@ -16,14 +16,14 @@ fn writer() {
     let store = DirectoryStore::open(path, RELAXED).unwrap();
     let next = content(&store).get("generation").map_or(0, |value| number(value) + 1);
     for generation in next.. {
-        ready(store.append("begun", &generation.to_le_bytes())).unwrap();
+        block_on(store.append("begun", &generation.to_le_bytes())).unwrap();
         let value = generation.to_le_bytes().repeat(2000);
         let (gone, kept): (Vec<&str>, Vec<&str>) = KEYS.iter().partition(|key| **key == KEYS[generation as usize % 5]);
         let mut puts: Vec<(&str, &[u8])> = kept.into_iter().map(|key| (key, value.as_slice())).collect();
         let bytes = generation.to_le_bytes();
         puts.push(("generation", &bytes));
-        ready(store.commit(batch(&puts, &gone))).unwrap();
-        ready(store.append("done", &bytes)).unwrap();
+        block_on(store.commit(batch(&puts, &gone))).unwrap();
+        block_on(store.append("done", &bytes)).unwrap();
     }
 }
 

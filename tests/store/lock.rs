@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 
-use thermocline::{DirectoryStore, Store, StoreError};
+use thermocline::{DirectoryStore, Store, StoreError, block_on};
 
-use crate::support::{Elsewhere, Place, READ_ONLY, RELAXED, batch, content, given_place, ready};
+use crate::support::{Elsewhere, Place, READ_ONLY, RELAXED, batch, content, given_place};
 
 /// A key that an index has: others are not removed with one.
 const LOG: &str = "log/00000000000000000001";
@@ -30,11 +30,11 @@ fn a_second_writer_of_the_same_process_is_refused() {
     let by = locked_by(place.open(RELAXED));
     assert!(by.contains(&std::process::id().to_string()) && by.contains(&lock[0]) && by.contains("remove"), "{by}");
     assert_eq!(locks(&place), lock, "who is refused leaves nothing behind");
-    ready(first.append("a", b"x")).unwrap();
+    block_on(first.append("a", b"x")).unwrap();
 
-    ready(first.close()).unwrap();
+    block_on(first.close()).unwrap();
     assert!(locks(&place).is_empty());
-    assert!(ready(first.append("a", b"x")).is_err() && ready(first.commit(batch(&[], &["a"]))).is_err());
+    assert!(block_on(first.append("a", b"x")).is_err() && block_on(first.commit(batch(&[], &["a"]))).is_err());
     let second = place.open(RELAXED).unwrap();
     drop(first);
     assert_eq!(locks(&place).len(), 1, "who has closed removes nobody's lock");
@@ -48,14 +48,14 @@ fn a_reader_is_beside_a_writer() {
     let writer = place.open(RELAXED).unwrap();
     let readers = [place.open(READ_ONLY).unwrap(), place.open(READ_ONLY).unwrap()];
     for number in 0..5_u8 {
-        ready(writer.append("log", &[number])).unwrap();
-        ready(writer.commit(batch(&[("a", &[number]), ("b", &[number])], &["c"]))).unwrap();
+        block_on(writer.append("log", &[number])).unwrap();
+        block_on(writer.commit(batch(&[("a", &[number]), ("b", &[number])], &["c"]))).unwrap();
         for reader in &readers {
             assert_eq!(content(reader), content(&writer));
         }
     }
     assert_eq!(locks(&place).len(), 1);
-    ready(writer.close()).unwrap();
+    block_on(writer.close()).unwrap();
     assert!(content(&readers[0]).contains_key("log"));
 }
 
@@ -65,7 +65,7 @@ fn a_reader_beside_a_busy_writer_sees_whole_values() {
     let place = Place::new();
     let writer = place.open(RELAXED).unwrap();
     let value = |number: u8| vec![number; 300_000 + usize::from(number)];
-    ready(writer.commit(batch(&[("a", &value(0)), ("b", &value(0))], &[]))).unwrap();
+    block_on(writer.commit(batch(&[("a", &value(0)), ("b", &value(0))], &[]))).unwrap();
     let reader = place.open(READ_ONLY).unwrap();
     let keys = ["a", "b", "c"].map(String::from);
     std::thread::scope(|scope| {
@@ -77,12 +77,12 @@ fn a_reader_beside_a_busy_writer_sees_whole_values() {
                 if number % 2 == 1 {
                     puts.push(("c", &value));
                 }
-                ready(writer.commit(batch(&puts, deletes))).unwrap();
+                block_on(writer.commit(batch(&puts, deletes))).unwrap();
             }
         });
         let mut newest = 0;
         while !writing.is_finished() {
-            let values = ready(reader.read(&keys)).unwrap();
+            let values = block_on(reader.read(&keys)).unwrap();
             for found in values.iter().flatten() {
                 assert!(*found == value(found[0]), "{} bytes that begin with {}", found.len(), found[0]);
             }
@@ -91,7 +91,7 @@ fn a_reader_beside_a_busy_writer_sees_whole_values() {
             newest = a;
         }
     });
-    assert_eq!(ready(reader.read(&keys)).unwrap(), [Some(value(60)), Some(value(60)), None]);
+    assert_eq!(block_on(reader.read(&keys)).unwrap(), [Some(value(60)), Some(value(60)), None]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn of_many_who_want_it_at_once_one_at_most_gets_it() {
 fn owner() {
     let Some(path) = given_place() else { return };
     let store = DirectoryStore::open(path, RELAXED).unwrap();
-    ready(store.append(LOG, b"written before the end")).unwrap();
+    block_on(store.append(LOG, b"written before the end")).unwrap();
     println!("\nowner is ready");
     loop {
         std::thread::park();
@@ -179,7 +179,7 @@ fn an_owner_whose_process_cannot_be_seen_is_respected_while_it_lives() {
     let store = place.open(RELAXED).unwrap();
     let own = locks(&place).remove(0);
     let pid = format!(".{}.", std::process::id());
-    ready(store.close()).unwrap();
+    block_on(store.close()).unwrap();
     let unseen = place.0.join(own.replace(&pid, ".999999999."));
     let file = fs::File::create(&unseen).unwrap();
     file.lock().unwrap();
@@ -199,9 +199,9 @@ fn what_is_destroyed_is_gone_and_may_come_again() {
     let place = Place::new();
     DirectoryStore::destroy(&place.0).unwrap();
     let store = place.open(RELAXED).unwrap();
-    ready(store.commit(batch(&[("m/00000000000000000001", b"x"), ("b/0000000001.0000000000", b"")], &[]))).unwrap();
-    ready(store.append(LOG, b"x")).unwrap();
-    ready(store.close()).unwrap();
+    block_on(store.commit(batch(&[("m/00000000000000000001", b"x"), ("b/0000000001.0000000000", b"")], &[]))).unwrap();
+    block_on(store.append(LOG, b"x")).unwrap();
+    block_on(store.close()).unwrap();
     DirectoryStore::destroy(&place.0).unwrap();
     assert!(!place.0.exists());
     assert!(content(&place.open(RELAXED).unwrap()).is_empty());

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use thermocline::{Batch, MemoryStore, Store, StoreError};
+use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
 
-use crate::support::{Place, READ_ONLY, RELAXED, STRICT, content, ready};
+use crate::support::{Place, READ_ONLY, RELAXED, STRICT, content};
 
 /// Few enough that they meet often; some begin like others.
 const KEYS: [&str; 7] = ["a", "a/b", "a-b", "ab", "log/1", "log/2", "manifest"];
@@ -52,22 +52,22 @@ fn follow<S: Store>(ops: &[Op], open: impl Fn() -> Result<S, StoreError>) -> Res
     for op in ops {
         match op {
             Op::Commit(batch) => {
-                ready(store.commit(batch.clone())).unwrap();
+                block_on(store.commit(batch.clone())).unwrap();
                 model.retain(|key, _| !batch.deletes.contains(key));
                 model.extend(batch.puts.clone());
             }
             Op::Append(key, bytes) => {
-                ready(store.append(key, bytes)).unwrap();
+                block_on(store.append(key, bytes)).unwrap();
                 model.entry((*key).to_owned()).or_default().extend(bytes);
             }
             Op::Reopen => {
-                ready(store.close()).unwrap();
+                block_on(store.close()).unwrap();
                 store = open().unwrap();
             }
         }
         prop_assert_eq!(&content(&store), &model);
         for prefix in ["a", "a/", "log/", "m"] {
-            let mut keys = ready(store.list(prefix)).unwrap();
+            let mut keys = block_on(store.list(prefix)).unwrap();
             keys.sort();
             let expected: Vec<_> = model.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
             prop_assert_eq!(keys, expected);

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use thermocline::block_on;
-use thermocline::{Batch, DirectoryStore, Durability, Mode, Store, StoreError, StoreOptions};
+use thermocline::{Batch, DirectoryStore, Durability, Mode, Store, StoreError, StoreOptions, block_on};
 
 pub(crate) const RELAXED: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadWrite };
 pub(crate) const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode: Mode::ReadWrite };
@@ -42,14 +41,10 @@ impl Drop for Place {
     }
 }
 
-pub(crate) fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    block_on(future)
-}
-
 /// Everything that the store holds.
 pub(crate) fn content(store: &impl Store) -> BTreeMap<String, Vec<u8>> {
-    let keys = ready(store.list("")).unwrap();
-    let values = ready(store.read(&keys)).unwrap();
+    let keys = block_on(store.list("")).unwrap();
+    let values = block_on(store.read(&keys)).unwrap();
     keys.into_iter().zip(values.into_iter().map(|value| value.expect("a key that is listed has a value"))).collect()
 }
 

@@ -1,7 +1,8 @@
 //! A process that ends between any two operations on files, or in the middle of a write.
 
-use super::{Content, Place, READ_ONLY, RELAXED, batch, content, map, ready};
+use super::{Content, Place, READ_ONLY, RELAXED, batch, content, map};
 use crate::native::DirectoryStore;
+use crate::native::block_on;
 use crate::store::{Batch, Mode, Store, StoreError, StoreOptions};
 
 const MANIFEST: &str = "m/00000000000000000001";
@@ -42,12 +43,12 @@ fn expect_clean(place: &Place, content: &Content) {
 fn expect_lives_on(place: &Place, mut expected: Content) {
     let store = place.open(RELAXED);
     assert_eq!(content(&store), expected);
-    ready(store.append(ONE, b" and more")).unwrap();
+    block_on(store.append(ONE, b" and more")).unwrap();
     expected.entry(ONE.into()).or_default().extend(b" and more");
     let change = batch(&[(MANIFEST, "3"), (LAST, "x")], &[LOG]);
     expected.remove(LOG);
     expected.extend(change.puts.clone());
-    ready(store.commit(change)).unwrap();
+    block_on(store.commit(change)).unwrap();
     assert_eq!(content(&store), expected);
     drop(store);
     expect_clean(place, &expected);
@@ -61,7 +62,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
             let place = Place::with(&OLD);
             let store = place.open(RELAXED);
             store.folder.watch.stop_after(steps);
-            let result = ready(store.commit(batch.clone()));
+            let result = block_on(store.commit(batch.clone()));
             let left = place.files();
 
             // The store that failed, a reader beside it, and a reader and a writer after it must all see the same.
@@ -94,7 +95,7 @@ fn a_recovery_that_is_cut_off_is_gone_on_with() {
             let place = Place::with(&OLD);
             let store = place.open(RELAXED);
             store.folder.watch.stop_after(steps);
-            let done = ready(store.commit(batch.clone())).is_ok();
+            let done = block_on(store.commit(batch.clone())).is_ok();
             let found = content(&store);
             drop(store);
             // Each opening gets at least one step further, because the one before it left less to do.
@@ -126,7 +127,7 @@ fn an_append_that_is_cut_off_has_added_its_first_bytes() {
             let place = Place::with(&OLD);
             let store = place.open(super::STRICT);
             store.folder.watch.stop_after(steps);
-            let done = ready(store.append(key, b"0123456789")).is_ok();
+            let done = block_on(store.append(key, b"0123456789")).is_ok();
             drop(store);
             let found = place.content().remove(key).unwrap_or_default();
             let whole = format!("{before}0123456789");
@@ -149,20 +150,20 @@ fn nothing_is_written_after_a_commit_that_failed_late() {
         let place = Place::with(&OLD);
         let store = place.open(RELAXED);
         store.folder.watch.stop_after(steps);
-        let done = ready(store.commit(batch.clone())).is_ok();
+        let done = block_on(store.commit(batch.clone())).is_ok();
         store.folder.watch.stop_after(usize::MAX);
         let found = content(&store);
-        let again = ready(store.append(LAST_LOG, b"x"));
+        let again = block_on(store.append(LAST_LOG, b"x"));
         if done || found == map(&OLD) && again.is_ok() {
             assert_eq!(again, Ok(()), "after {steps} steps");
         } else {
             assert!(matches!(&again, Err(StoreError::Failed { why }) if why.contains("cut off")), "{again:?}");
-            assert!(ready(store.commit(super::batch(&[("a", "b")], &[]))).is_err());
+            assert!(block_on(store.commit(super::batch(&[("a", "b")], &[]))).is_err());
             assert_eq!(content(&store), found, "it is still read");
             let other = DirectoryStore::open(&place.0, RELAXED);
             assert!(matches!(other, Err(StoreError::Locked { .. })), "it is still owned");
         }
-        ready(store.close()).unwrap();
+        block_on(store.close()).unwrap();
         if done {
             assert_eq!(found, new);
             break;
@@ -174,10 +175,10 @@ fn nothing_is_written_after_a_commit_that_failed_late() {
 fn reading_only_refuses_to_write_and_needs_a_directory() {
     let place = Place::with(&OLD);
     let reader = place.open(READ_ONLY);
-    assert_eq!(ready(reader.append("a", b"b")), Err(StoreError::ReadOnly));
-    assert_eq!(ready(reader.commit(batch(&[("a", "b")], &[]))), Err(StoreError::ReadOnly));
-    ready(reader.close()).unwrap();
-    assert!(matches!(ready(reader.list("")), Err(StoreError::Failed { why }) if why.contains("closed")));
+    assert_eq!(block_on(reader.append("a", b"b")), Err(StoreError::ReadOnly));
+    assert_eq!(block_on(reader.commit(batch(&[("a", "b")], &[]))), Err(StoreError::ReadOnly));
+    block_on(reader.close()).unwrap();
+    assert!(matches!(block_on(reader.list("")), Err(StoreError::Failed { why }) if why.contains("closed")));
     expect_clean(&place, &map(&OLD));
 
     let nowhere = Place::new();

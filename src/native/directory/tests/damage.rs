@@ -1,7 +1,8 @@
 //! Directories that no commit leaves: journals that are cut or not understood, and files of others.
 
-use super::{Place, READ_ONLY, RELAXED, batch, map, ready};
+use super::{Place, READ_ONLY, RELAXED, batch, map};
 use crate::native::DirectoryStore;
+use crate::native::block_on;
 use crate::native::directory::folder::failed;
 use crate::store::{Store, StoreError};
 use std::io;
@@ -45,7 +46,7 @@ fn a_journal_of_a_later_version_is_neither_followed_nor_removed() {
         place.put("commit", &journal);
         let files = place.files();
         let opened = DirectoryStore::open(&place.0, RELAXED).map(drop);
-        let read = ready(place.open(READ_ONLY).list(""));
+        let read = block_on(place.open(READ_ONLY).list(""));
         for error in [opened.unwrap_err(), read.unwrap_err()] {
             assert!(error.to_string().contains("cannot be followed"), "{error}");
         }
@@ -63,8 +64,8 @@ fn files_of_others_are_left_alone() {
     std::fs::create_dir(place.0.join("d")).unwrap();
     let store = place.open(RELAXED);
     assert!(matches!(DirectoryStore::destroy(&place.0), Err(StoreError::Locked { .. })));
-    ready(store.commit(batch(&[], &[A]))).unwrap();
-    ready(store.close()).unwrap();
+    block_on(store.commit(batch(&[], &[A]))).unwrap();
+    block_on(store.close()).unwrap();
     place.put(&staged(A), "left over");
     DirectoryStore::destroy(&place.0).unwrap();
     std::fs::remove_dir(place.0.join("d")).unwrap();
@@ -90,10 +91,10 @@ fn names_that_are_no_keys_are_refused_and_nothing_changes() {
     let place = Place::with(&[("a", "1")]);
     let store = place.open(RELAXED);
     for name in ["commit", "lock.a.1.2.3", "../a", "", "A", "a_b", "a~"] {
-        assert!(ready(store.append(name, b"x")).is_err(), "{name}");
-        assert!(ready(store.commit(batch(&[("a", "2"), (name, "x")], &[]))).is_err(), "{name}");
-        assert!(ready(store.commit(batch(&[("a", "2")], &[name]))).is_err(), "{name}");
-        assert!(ready(store.read(&[name.to_owned()])).is_err(), "{name}");
+        assert!(block_on(store.append(name, b"x")).is_err(), "{name}");
+        assert!(block_on(store.commit(batch(&[("a", "2"), (name, "x")], &[]))).is_err(), "{name}");
+        assert!(block_on(store.commit(batch(&[("a", "2")], &[name]))).is_err(), "{name}");
+        assert!(block_on(store.read(&[name.to_owned()])).is_err(), "{name}");
     }
     drop(store);
     assert_eq!(place.files(), map(&[("a", "1")]));
@@ -118,14 +119,14 @@ fn a_full_medium_is_no_room_and_no_harm() {
     for name in ["b~", "full"] {
         std::os::unix::fs::symlink("/dev/full", place.0.join(name)).unwrap();
     }
-    assert_eq!(ready(store.append("full", b"x")), Err(StoreError::QuotaExceeded));
+    assert_eq!(block_on(store.append("full", b"x")), Err(StoreError::QuotaExceeded));
     std::fs::remove_file(place.0.join("full")).unwrap();
     let both = batch(&[("a", "new"), ("b", "new")], &[]);
-    assert_eq!(ready(store.commit(both.clone())), Err(StoreError::QuotaExceeded));
+    assert_eq!(block_on(store.commit(both.clone())), Err(StoreError::QuotaExceeded));
     assert_eq!(place.content(), map(&[("a", "old")]));
     // The failed commit removed its staged files, and with them the link to the full device.
-    ready(store.commit(both)).unwrap();
-    ready(store.close()).unwrap();
+    block_on(store.commit(both)).unwrap();
+    block_on(store.close()).unwrap();
     assert_eq!(place.files(), map(&[("a", "new"), ("b", "new")]));
 }
 

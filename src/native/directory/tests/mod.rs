@@ -34,9 +34,9 @@ impl Place {
         let place = Self::new();
         let store = place.open(RELAXED);
         for (key, value) in content {
-            ready(store.append(key, value.as_bytes())).unwrap();
+            block_on(store.append(key, value.as_bytes())).unwrap();
         }
-        ready(store.close()).unwrap();
+        block_on(store.close()).unwrap();
         place
     }
 
@@ -73,13 +73,9 @@ impl Drop for Place {
     }
 }
 
-fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    block_on(future)
-}
-
 fn content(store: &DirectoryStore) -> Content {
-    let keys = ready(store.list("")).unwrap();
-    let values = ready(store.read(&keys)).unwrap();
+    let keys = block_on(store.list("")).unwrap();
+    let values = block_on(store.read(&keys)).unwrap();
     keys.into_iter().zip(values.into_iter().map(|value| value.expect("a key that is listed has a value"))).collect()
 }
 

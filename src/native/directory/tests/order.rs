@@ -1,7 +1,8 @@
 //! The order of the operations. It decides what a loss of power leaves, which no test can try.
 
-use super::{Place, RELAXED, STRICT, batch, ready};
+use super::{Place, RELAXED, STRICT, batch};
 use crate::native::DirectoryStore;
+use crate::native::block_on;
 use crate::store::Store;
 
 fn expect(store: &DirectoryStore, steps: &[&str]) {
@@ -13,9 +14,9 @@ fn one_value_is_staged_synced_and_renamed() {
     let place = Place::with(&[("a", "old")]);
     let store = place.open(RELAXED);
     store.folder.watch.take();
-    ready(store.commit(batch(&[("a", "new")], &[]))).unwrap();
+    block_on(store.commit(batch(&[("a", "new")], &[]))).unwrap();
     expect(&store, &["write a~", "fill a~", "sync a~", "rename a~", "sync ."]);
-    ready(store.commit(batch(&[], &[]))).unwrap();
+    block_on(store.commit(batch(&[], &[]))).unwrap();
     expect(&store, &[]);
 }
 
@@ -25,7 +26,7 @@ fn several_changes_are_journalled_before_any_is_made() {
     for options in [RELAXED, STRICT] {
         let store = place.open(options);
         store.folder.watch.take();
-        ready(store.commit(batch(&[("a", "new"), ("b", "new")], &["c/d"]))).unwrap();
+        block_on(store.commit(batch(&[("a", "new"), ("b", "new")], &["c/d"]))).unwrap();
         let stages = ["write a~", "fill a~", "sync a~", "write b~", "fill b~", "sync b~"];
         let moment = ["write commit~", "fill commit~", "sync commit~", "sync .", "rename commit~", "sync ."];
         let changes = ["rename a~", "rename b~", "remove c_d", "sync .", "remove commit", "sync ."];
@@ -33,7 +34,7 @@ fn several_changes_are_journalled_before_any_is_made() {
     }
     let store = place.open(RELAXED);
     store.folder.watch.take();
-    ready(store.commit(batch(&[], &["a"]))).unwrap();
+    block_on(store.commit(batch(&[], &["a"]))).unwrap();
     let moment = ["write commit~", "fill commit~", "sync commit~", "sync .", "rename commit~", "sync ."];
     expect(&store, &[&moment[..], &["remove a", "sync .", "remove commit", "sync ."]].concat());
 }
@@ -43,13 +44,13 @@ fn only_strict_appends_are_synced() {
     let place = Place::new();
     let store = place.open(RELAXED);
     store.folder.watch.take();
-    ready(store.append("log", b"1")).unwrap();
+    block_on(store.append("log", b"1")).unwrap();
     expect(&store, &["append log", "fill log"]);
-    ready(store.close()).unwrap();
+    block_on(store.close()).unwrap();
     let store = place.open(STRICT);
     store.folder.watch.take();
-    ready(store.append("log", b"2")).unwrap();
+    block_on(store.append("log", b"2")).unwrap();
     expect(&store, &["append log", "fill log", "sync log"]);
-    ready(store.append("new", b"1")).unwrap();
+    block_on(store.append("new", b"1")).unwrap();
     expect(&store, &["append new", "fill new", "sync new", "sync ."]);
 }
