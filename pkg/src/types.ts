@@ -299,8 +299,8 @@ export interface Stats {
   size: number;
   deletedCount: number;
   /**
-   * Records that opening has read from the log and that are not linked into the graph yet. Searches score them one by
-   * one.
+   * Records that are not linked into the graph yet: opening has read them from the log, or they came while others
+   * waited or while "product" codes were being trained. Searches score them one by one.
    */
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */

@@ -29,9 +29,9 @@ const made = /* @__PURE__ */ new WeakSet<Opened>();
  * HNSW.
  *
  * Every failure is a ThermoclineError: a rejection of a call that returns a promise, and thrown by the other calls.
- * After a failure the index is as it was before the call. An error that your own objects throw while they are read
- * (getters of rows and options, iterators, filters) comes back unchanged. After `close` every call and every property
- * is CLOSED.
+ * After a failure the index is as it was before the call, unless the call says what stays of its changes. An error
+ * that your own objects throw while they are read (getters of rows and options, iterators, filters) comes back
+ * unchanged. After `close` every call and every property is CLOSED.
  *
  * In an index with a store, searches see a change at once, and its promise resolves when the change is in the store.
  * From then on it outlives the end of the process. Changes that are made together are stored together. When storing

@@ -102,7 +102,7 @@ impl Index {
         segments.map(|at| if self.parts.records.changes_mut().has(at) { self.unstored_in(at) } else { 0 }).sum()
     }
 
-    /// The same in one segment of slots.
+    /// About how many bytes of records are not stored in one segment of slots.
     pub(super) fn unstored_in(&self, segment: usize) -> u64 {
         let records = self.slots_in(segment).filter_map(|slot| self.parts.records.unstored(Slot(slot as u32)));
         records.map(|record| stored_record_bytes(&record) as u64).sum()

@@ -44,7 +44,7 @@ pub(crate) struct Writing {
     rounds: usize,
     /// What has been written of this generation, ascending by kind and index.
     written: Vec<StoredSegment>,
-    /// The same segments, each as it was when it took most pieces: the store may have any of these.
+    /// The segments of `written`, each as it was when it took most pieces. The store may hold any of these pieces.
     longest: Vec<StoredSegment>,
     /// The first block of this checkpoint has this number or none.
     first_block: u32,

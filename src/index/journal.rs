@@ -280,13 +280,13 @@ impl Journal {
         self.manifest.blocks.iter().fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
-    /// The same, of those that have this number or a later one.
+    /// Bytes of the blocks that count and have the number `first` or a later one.
     pub(crate) fn block_bytes_from(&self, first: u32) -> u64 {
         let blocks = self.manifest.blocks.iter().filter(|block| block.number >= first);
         blocks.fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
-    /// The same before they were packed.
+    /// Bytes of the blocks that count, before they were packed.
     pub(crate) fn raw_block_bytes(&self) -> u64 {
         self.manifest.blocks.iter().fold(0, |all, block| block.raw_bytes.saturating_add(all))
     }
