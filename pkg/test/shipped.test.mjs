@@ -1,12 +1,12 @@
 // What the tarball holds and weighs.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { LIMITS, shipped, sizes } from "../build/sizes.mjs";
 import { factoryFrom, FIRST } from "../build/glue.mjs";
 import { withShortImports } from "../build/imports.mjs";
-import { PKG, manifest, pack, remove, run } from "./support/project.mjs";
+import { PKG, manifest, pack, remove, run, temporary } from "./support/project.mjs";
 
 const DIST = join(PKG, "dist");
 const SHIPPED = shipped(DIST);
@@ -34,6 +34,18 @@ test("every file that package.json names is there", async () => {
   const named = JSON.stringify([Object.values(exports), main, types]).match(/\.\/[^"]+/g);
   assert.ok(named.length >= 10);
   for (const path of new Set(named)) if (HAS_THREADS || !/threads/.test(path)) assert.ok((await readFile(join(PKG, path))).length > 0, path);
+});
+
+test("npm pack refuses a package that was not built", async () => {
+  const folder = await temporary("unbuilt");
+  try {
+    await mkdir(join(folder, "build"));
+    for (const name of ["package.json", "build/prepack.mjs"]) await copyFile(join(PKG, name), join(folder, name));
+    const packing = run(process.execPath, ["build/prepack.mjs"], { cwd: folder });
+    await assert.rejects(packing, /\.\/dist\/index\.node\.js, which is not there[^]*cargo xtask build/);
+  } finally {
+    await remove(folder);
+  }
 });
 
 test("sizes are within their limits", () => {

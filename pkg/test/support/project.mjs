@@ -58,6 +58,7 @@ export function remove(folder) {
   return rm(folder, { recursive: true, force: true });
 }
 
-function temporary(kind) {
+/** A new folder outside of the repository. */
+export function temporary(kind) {
   return mkdtemp(join(tmpdir(), `thermocline-${kind}-`));
 }
