@@ -36,6 +36,9 @@ const WASM_OPT = [
   // Functions that are always called with the same constants take fewer bytes with the constants in them. Functions
   // compress better beside those of their own module.
   "--monomorphize", "--reorder-functions-by-name",
+  // Nothing lies in the first kilobyte: the stack comes first, and ends there. So a constant that is added to an
+  // address can be a part of the load.
+  "--low-memory-unused",
   "--enable-simd", "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-reference-types", "--enable-sign-ext",
   "--enable-nontrapping-float-to-int", "--enable-mutable-globals", "--enable-multivalue", "--enable-call-indirect-overlong",
   "--strip-debug", "--strip-producers", "--strip-target-features",

@@ -39,6 +39,8 @@ const OBJECTS = "__wbindgen_externrefs";
 const MEMORY = "0";
 /** Longest gap of unwanted data that costs less in the first file than another segment. */
 const SEGMENT_BYTES = 12;
+/** Bytes at the beginning of the memory that `--low-memory-unused` (../build.mjs) takes to be unused. */
+const LOW_BYTES = 1024;
 const { Features } = binaryen;
 /** The features that WASM_OPT in ../build.mjs lists. */
 const FEATURES =
@@ -52,6 +54,7 @@ const FEATURES =
 export function split(linked, generated) {
   const links = new Links(linked);
   checkSlots(links, generated);
+  if (links.data.some(({ address }) => address < LOW_BYTES)) throw new Error("data lies where wasm-opt takes none to be");
   const firsts = links.reachedFrom(rootsOf(links, generated));
   const isSeconds = onlyIn(links.data, firsts.data);
   const first = read(generated);
