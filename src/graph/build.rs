@@ -14,6 +14,7 @@ use super::scan::scan;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
 use super::select::{Neighbour, select, sort};
 use super::tree;
+use super::twins::{Twins, drop_twins};
 use crate::quantize::{Point, Scorer, Space};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
@@ -146,9 +147,10 @@ impl Graph {
         for level in (0..=level.min(top.max(mates.top())).0).rev().map(Level) {
             let limit = pool_limit(ef);
             if M::ANY && level > top {
-                space_of_search.pool.begin(ef, limit)?;
+                space_of_search.pool.begin(ef, limit, Twins::Few)?;
             } else {
-                let search = LevelSearch { graph: self, level, scorer: point, start, ef, limit, ending: Ending::NEVER };
+                let (twins, ending) = (Twins::Few, Ending::NEVER);
+                let search = LevelSearch { graph: self, level, scorer: point, start, ef, limit, twins, ending };
                 let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
                 if let Some(nearest) = space_of_search.pool.nearest() {
                     start = nearest;
@@ -160,6 +162,7 @@ impl Graph {
             mates.join(level, point, space_of_search.pool);
             candidates.clear();
             candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
+            drop_twins(space, candidates);
             if level.0 == 0 {
                 *growth = Growth::default().and(|nth| candidates[nth].distance, candidates.len());
             }
@@ -218,6 +221,7 @@ impl Graph {
             list.push(Neighbour::marked(distance, target(link), mark != 0, mark));
         });
         sort(list);
+        drop_twins(space, list);
         let count = select(space, list, self.capacity(level), false, buffer);
         self.set_links(neighbour.slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
     }

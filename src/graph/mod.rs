@@ -24,6 +24,7 @@
 //! | `growth`  | how distances grow with rank, and when a search may end for it          |
 //! | `scan`    | the exact alternative, for nodes that are few, or not linked yet        |
 //! | `select`  | the neighbour selection heuristic (Algorithm 4)                         |
+//! | `twins`   | nodes of equal codes: one in a list, a few in a pool at first           |
 //! | `build`   | linking a new node (Algorithm 1)                                        |
 //! | `batch`   | planning the links of many new nodes at once                            |
 //! | `tree`    | the tree links: attaching a node, cutting one out                       |
@@ -44,6 +45,7 @@ mod scan;
 mod search;
 mod select;
 mod tree;
+mod twins;
 mod upper;
 mod visited;
 
@@ -60,6 +62,7 @@ pub(crate) use repair::Fates;
 pub(crate) use scan::{join, scan};
 pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend};
 pub(crate) use tree::{cut_out, detach};
+pub(crate) use twins::Twins;
 
 /// The longest list there can be, on level 0 at the largest M.
 pub(crate) const MOST_LINKS: usize = 128;

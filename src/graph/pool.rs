@@ -3,7 +3,10 @@
 //! Two heaps would do less moving and more missing: at the widths that searches use, one sorted array that is compared
 //! by a single integer is faster. A candidate that may not be returned (deleted, or refused by the caller's filter)
 //! stays in the array, because the way to those behind it may lead through it, but does not count towards `ef`.
+//! Twins beyond the first few ([`Twins`]) are put aside.
 
+use super::twins::{FEW, Twins};
+use crate::order::sort_numbers;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// Distance, slot and marks in one integer that sorts by distance, then by slot.
@@ -27,8 +30,13 @@ impl Entry {
     }
 
     #[inline]
+    const fn distance_bits(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
     fn distance(self) -> Distance {
-        let bits = (self.0 >> 32) as u32;
+        let bits = self.distance_bits();
         f32::from_bits(if bits >> 31 == 1 { bits ^ (1 << 31) } else { !bits })
     }
 }
@@ -54,12 +62,21 @@ pub(crate) struct Pool {
     bound: u64,
     /// The distance of the bound.
     farthest: Distance,
+    /// How many twins are kept before the next are put aside.
+    most_twins: usize,
+    /// Twins that wait for [`Pool::take_back`]: the nearest `ef` of them and perhaps more. Without room there are none.
+    aside: Vec<u64>,
 }
 
 impl Pool {
     /// Empties the pool for a search of width `ef` that holds at most `limit` entries at once.
-    pub(crate) fn begin(&mut self, ef: usize, limit: usize) -> Result<(), OutOfMemory> {
+    pub(crate) fn begin(&mut self, ef: usize, limit: usize, twins: Twins) -> Result<(), OutOfMemory> {
         self.entries.clear();
+        self.aside.clear();
+        self.most_twins = if twins == Twins::All { usize::MAX } else { FEW };
+        if twins == Twins::FewFirst {
+            self.aside.try_reserve(2 * ef)?;
+        }
         let room = limit.max(ef) + 1;
         self.entries.try_reserve(room)?;
         (self.ef, self.limit, self.accepted, self.next, self.bound) = (ef, room - 1, 0, 0, u64::MAX);
@@ -79,9 +96,15 @@ impl Pool {
         distance <= self.farthest || distance.is_nan()
     }
 
-    /// Adds a candidate, unless it lies beyond the bound.
+    /// Adds a candidate, unless it lies beyond the bound. It is put aside if it has too many twins here already.
     #[inline]
-    pub(super) fn insert(&mut self, distance: Distance, slot: Slot, accepted: bool) {
+    pub(super) fn insert(
+        &mut self,
+        distance: Distance,
+        slot: Slot,
+        accepted: bool,
+        are_twins: &dyn Fn(Slot, Slot) -> bool,
+    ) {
         let entry = Entry::new(distance, slot, accepted);
         // A candidate that finds no room makes the pool overflow, and the result of a search that overflows is not
         // used.
@@ -89,6 +112,13 @@ impl Pool {
             return;
         }
         let at = self.place(entry);
+        // Distances that are not of twins are seldom equal.
+        if at >= self.most_twins
+            && self.entries[at - 1].distance_bits() == entry.distance_bits()
+            && self.has_put_aside(at, are_twins)
+        {
+            return;
+        }
         self.next = self.next.min(at);
         if accepted {
             self.accepted += 1;
@@ -96,6 +126,50 @@ impl Pool {
                 self.trim();
             }
         }
+    }
+
+    /// Adds a candidate, unless it lies beyond the bound, however many twins it has. A call, where [`Pool::insert`] is
+    /// code in its caller.
+    #[inline(never)]
+    pub(super) fn add(&mut self, distance: Distance, slot: Slot, accepted: bool) {
+        self.insert(distance, slot, accepted, &|_, _| false);
+    }
+
+    /// Puts an entry aside if it has enough twins among those before it that may be returned, or not, as it may. Says
+    /// whether it has.
+    #[cold]
+    fn has_put_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
+        let entry = self.entries[at];
+        let mut twins = 0;
+        for other in self.entries[..at].iter().rev().take_while(|other| other.distance_bits() == entry.distance_bits())
+        {
+            let is_alike = (other.0 ^ entry.0) & ACCEPTED == 0 && are_twins(other.slot(), entry.slot());
+            twins += usize::from(is_alike);
+        }
+        if twins < self.most_twins {
+            return false;
+        }
+        self.entries.remove(at);
+        let room = self.aside.capacity();
+        if self.aside.len() == room {
+            sort_numbers(&mut self.aside);
+            self.aside.truncate(room / 2);
+        }
+        if room > 0 {
+            self.aside.push(entry.0);
+        }
+        true
+    }
+
+    /// Adds the twins that were put aside, and from then on puts none aside. Says whether there is anything new to follow.
+    pub(super) fn take_back(&mut self) -> bool {
+        self.most_twins = usize::MAX;
+        let mut is_new = false;
+        while let Some(entry) = self.aside.pop().map(Entry) {
+            is_new |= entry.0 < self.bound;
+            self.add(entry.distance(), entry.slot(), entry.0 & ACCEPTED != 0);
+        }
+        is_new
     }
 
     /// Puts an entry into its place, and returns the place. It is searched for from the end, moving the entries behind
@@ -191,7 +265,7 @@ impl Pool {
     }
 
     pub(super) const fn resident_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.capacity() * size_of::<Entry>() + self.aside.capacity() * size_of::<u64>()
     }
 }
 
@@ -205,11 +279,11 @@ mod tests {
         #[test]
         fn keeps_the_nearest(ef in 1usize..12, offers in prop::collection::vec((-50i32..50, any::<bool>()), 0..200)) {
             let mut pool = Pool::default();
-            pool.begin(ef, 1000).unwrap();
+            pool.begin(ef, 1000, Twins::All).unwrap();
             let mut model: Vec<(f32, u32, bool)> = Vec::new();
             for (i, (distance, accepted)) in offers.into_iter().enumerate() {
                 let distance = distance as f32 / 7.0;
-                pool.insert(distance, Slot(i as u32), accepted);
+                pool.add(distance, Slot(i as u32), accepted);
                 model.push((distance, i as u32, accepted));
             }
             model.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -227,25 +301,53 @@ mod tests {
             let distances = [f32::NEG_INFINITY, -1.0, -0.0, 0.0, 1.0, 1.0 + f32::EPSILON, f32::MAX, f32::INFINITY, f32::NAN];
             let mut pool = Pool::default();
             for (ef, offers) in searches {
-                pool.begin(ef, 100).unwrap();
+                pool.begin(ef, 100, Twins::All).unwrap();
                 prop_assert!(pool.admits(f32::INFINITY) && pool.admits(f32::NAN));
                 for (i, (which, accepted)) in offers.into_iter().enumerate() {
                     let (before, is_admitted) = (pool.entries.clone(), pool.admits(distances[which]));
-                    pool.insert(distances[which], Slot(i as u32), accepted);
+                    pool.add(distances[which], Slot(i as u32), accepted);
                     prop_assert!(is_admitted || pool.entries == before, "{} at {ef}", distances[which]);
                     prop_assert!(pool.entries.is_sorted());
                 }
             }
         }
 
+        /// With twins put aside and taken back, the nearest are the same; until then no more of them than a few are
+        /// kept that come one after the other.
+        #[test]
+        fn twins_wait_and_come_back(
+            ef in 1usize..12, offers in prop::collection::vec((0i32..9, 0u32..3, any::<bool>()), 0..300),
+        ) {
+            let mut pool = Pool::default();
+            pool.begin(ef, 1000, Twins::FewFirst).unwrap();
+            let mut plain = Pool::default();
+            plain.begin(ef, 1000, Twins::All).unwrap();
+            let kinds: Vec<(i32, u32)> = offers.iter().map(|&(distance, kind, _)| (distance, kind)).collect();
+            let are_twins = |a: Slot, b: Slot| kinds[a.index()] == kinds[b.index()];
+            for (i, (distance, _, accepted)) in offers.into_iter().enumerate() {
+                let slot = Slot(i as u32);
+                pool.insert(distance as f32, slot, accepted, &are_twins);
+                plain.add(distance as f32, slot, accepted);
+                let like_it = |other: &&Entry| {
+                    are_twins(other.slot(), slot) && (other.0 & ACCEPTED != 0) == accepted
+                };
+                prop_assert!(pool.entries.iter().filter(like_it).count() <= FEW);
+            }
+            pool.take_back();
+            prop_assert!(pool.aside.is_empty());
+            let found: Vec<_> = pool.accepted().map(|c| (c.distance, c.slot)).collect();
+            let expected: Vec<_> = plain.accepted().map(|c| (c.distance, c.slot)).collect();
+            prop_assert_eq!(found, expected);
+        }
+
         /// Candidates are followed nearest first, and each once.
         #[test]
         fn follows_each_once(distances in prop::collection::vec(0u32..1000, 1..50)) {
             let mut pool = Pool::default();
-            pool.begin(64, 64).unwrap();
+            pool.begin(64, 64, Twins::All).unwrap();
             let mut followed = Vec::new();
             for (i, &distance) in distances.iter().enumerate() {
-                pool.insert(distance as f32, Slot(i as u32), true);
+                pool.add(distance as f32, Slot(i as u32), true);
                 if i % 3 == 0 {
                     let peeked = pool.upcoming().next();
                     let popped = pool.pop();
@@ -270,12 +372,12 @@ mod tests {
     #[test]
     fn rejected_entries_stop_at_the_limit() {
         let mut pool = Pool::default();
-        pool.begin(2, 8).unwrap();
+        pool.begin(2, 8, Twins::All).unwrap();
         for i in 0..20 {
-            pool.insert(i as f32, Slot(i), false);
+            pool.add(i as f32, Slot(i), false);
         }
         assert!(pool.is_overflowing());
-        pool.insert(100.0, Slot(100), true);
+        pool.add(100.0, Slot(100), true);
         assert_eq!(pool.accepted().map(|c| c.slot).collect::<Vec<_>>(), [Slot(100)]);
     }
 }

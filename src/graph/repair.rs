@@ -13,6 +13,7 @@ use super::links::{Graph, TREE, target};
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Neighbour, select, sort};
 use super::tree::hand_over;
+use super::twins::{Twins, drop_twins};
 use crate::metric::Kernels;
 use crate::quantize::Space;
 use crate::types::{Level, OutOfMemory, Slot};
@@ -112,13 +113,15 @@ impl Graph {
                 let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
                 let accept = &mut Accept::If(&mut passes);
                 let limit = 16 * ef;
-                LevelSearch { graph: self, level, scorer: point, start: entry, ef, limit, ending: Ending::NEVER }
+                let (twins, ending) = (Twins::Few, Ending::NEVER);
+                LevelSearch { graph: self, level, scorer: point, start: entry, ef, limit, twins, ending }
                     .run(&mut search, accept)?;
                 // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
                 list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
             }
         }
         sort(list);
+        drop_twins(space, list);
         // A quarter of the gaps is left to links back from nodes that fill theirs, which are about as many.
         let gaps = wanted - kept;
         let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));

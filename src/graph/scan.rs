@@ -2,6 +2,7 @@
 
 use super::pool::Pool;
 use super::search::{Accept, Outcome, SearchSpace};
+use super::twins::Twins;
 use crate::quantize::Scorer;
 use crate::slot_set::SlotSet;
 use crate::types::{Candidate, OutOfMemory, Slot};
@@ -19,7 +20,7 @@ pub(crate) fn scan(
     ef: usize,
     pool: &mut Pool,
 ) -> Result<(), OutOfMemory> {
-    pool.begin(ef, ef)?;
+    pool.begin(ef, ef, Twins::All)?;
     let (mut near, mut filled) = ([Candidate { distance: 0.0, slot: Slot::NONE }; TOGETHER], 0);
     score_each(scorer, live.iter().filter(|&slot| accept.passes(slot)), |candidate| {
         if pool.admits(candidate.distance - DEVIATIONS * scorer.error(candidate.slot)) {
@@ -42,7 +43,7 @@ pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space:
     // In a sound graph, a walk meets none of these slots.
     score_each(scorer, slots.filter(|&slot| !visited.contains(slot)), |Candidate { distance, slot }| {
         if pool.admits(distance) {
-            pool.insert(distance, slot, true);
+            pool.add(distance, slot, true);
         }
     });
     if pool.is_overflowing() { Outcome::Overflow } else { Outcome::Complete }
@@ -77,6 +78,6 @@ pub(super) fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slo
 fn offer(scorer: Scorer<'_>, near: &mut [Candidate], pool: &mut Pool) {
     scorer.refine(near);
     for &Candidate { distance, slot } in &*near {
-        pool.insert(distance, slot, true);
+        pool.add(distance, slot, true);
     }
 }

@@ -4,6 +4,7 @@ use super::build::Plan;
 use super::growth::Ending;
 use super::links::{END, Graph, target, used};
 use super::pool::Pool;
+use super::twins::Twins;
 use super::visited::Visited;
 use crate::metric::Kernels;
 use crate::quantize::{Point, Scorer};
@@ -140,6 +141,7 @@ pub(crate) struct LevelSearch<'a> {
     pub(crate) ef: usize,
     /// How many entries the pool may hold, those that may not be returned included.
     pub(crate) limit: usize,
+    pub(crate) twins: Twins,
     pub(crate) ending: Ending,
 }
 
@@ -147,17 +149,23 @@ impl LevelSearch<'_> {
     /// Leaves in the pool the `ef` nearest nodes that pass. Others are walked over.
     #[inline(never)]
     pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {
-        let Self { graph, level, scorer, start, .. } = *self;
+        let Self { graph, level, scorer, start, ending, .. } = *self;
         let SearchSpace { visited, pool, batch: Batch { slots, distances }, .. } = space;
         let kernels = scorer.kernels();
         visited.begin(graph.len())?;
-        pool.begin(self.ef, self.limit)?;
+        pool.begin(self.ef, self.limit, self.twins)?;
         visited.insert(start);
-        pool.insert(scorer.score(start), start, accept.passes(start));
-        while let Some(nearest) = pool.pop() {
-            if pool.kth(self.ending.k).is_some_and(|kth| self.ending.has_come(nearest.distance, kth)) {
-                break;
-            }
+        pool.add(scorer.score(start), start, accept.passes(start));
+        loop {
+            let next = pool.pop();
+            let Some(nearest) =
+                next.filter(|next| !pool.kth(ending.k).is_some_and(|kth| ending.has_come(next.distance, kth)))
+            else {
+                if pool.take_back() {
+                    continue;
+                }
+                return Ok(Outcome::Complete);
+            };
             // Two candidates at a time: their neighbours' codes travel together, and at the end nearly all of the pool
             // has been followed anyway. The list of the second is asked for before the first's is waited for.
             let second = pool.pop();
@@ -185,14 +193,13 @@ impl LevelSearch<'_> {
             scorer.score_all(slots, distances);
             for (&slot, &distance) in slots.iter().zip(&*distances) {
                 if pool.admits(distance) {
-                    pool.insert(distance, slot, accept.passes(slot));
+                    pool.insert(distance, slot, accept.passes(slot), &|a, b| scorer.are_twins(a, b));
                 }
             }
             if pool.is_overflowing() {
                 return Ok(Outcome::Overflow);
             }
         }
-        Ok(Outcome::Complete)
     }
 }
 

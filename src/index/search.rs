@@ -2,7 +2,7 @@
 
 use super::config::in_range;
 use super::{Config, Error, Index};
-use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, descend, join, pool_limit, scan};
+use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, Twins, descend, join, pool_limit, scan};
 use crate::metric::Metric;
 use crate::order::sort_by_distance;
 use crate::quantize::Scorer;
@@ -210,7 +210,8 @@ impl Index {
         };
         if let Some(start) = start {
             let ending = graph.growth().ending(k, ef, scorer, start);
-            let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, ending };
+            let twins = Twins::FewFirst;
+            let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, twins, ending };
             let mut outcome = search.run(space, accept)?;
             // A walk that finds fewer than `k` linked records has missed some, and those that wait do not make up for
             // them.

@@ -8,7 +8,7 @@
 
 use super::int8::quantize;
 use super::sketch::{self, Facts, Sketch};
-use super::space::score_rows;
+use super::space::{are_equal, score_rows};
 use super::{Point, Space};
 use crate::metric::{Kernels, Line, Metric};
 use crate::segments::Rows;
@@ -125,6 +125,10 @@ impl Space for BinaryCodes {
     /// Leaves the distances as they are: only the full vectors tell more.
     fn refine(&self, point: &Point, candidates: &mut [Candidate]) -> Distance {
         candidates.iter().map(|candidate| self.error(point, candidate.slot)).fold(0.0, f32::max)
+    }
+
+    fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        are_equal(&self.rows, a, b)
     }
 
     fn kernels(&self) -> Kernels {

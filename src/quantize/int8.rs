@@ -11,6 +11,7 @@
 //! sentence embeddings; the exact rerank lifts it.
 
 use super::nibbles::{Sums, pack, spread, unpack, unpack_upper};
+use super::space::are_equal;
 use super::{Point, Space};
 use crate::metric::{BURST, Gathered, Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::Rows;
@@ -275,6 +276,10 @@ impl Space for Int8Codes {
             }
         }
         point.terms.by_product * HALF_ERROR * most.sqrt()
+    }
+
+    fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        are_equal(&self.upper, a, b)
     }
 
     fn kernels(&self) -> Kernels {

@@ -3,6 +3,7 @@
 //! The vector is then held once, here, and the record beside it carries the payload only. Float sums are taken in a
 //! different order by each instruction set, so the graph is a function of the input on one platform, not across them.
 
+use super::space::are_equal;
 use super::{Point, Space};
 use crate::metric::{Kernels, Metric};
 use crate::segments::Rows;
@@ -97,6 +98,10 @@ impl Space for F32Codes {
 
     fn has_zero(&self) -> bool {
         self.metric != Metric::Dot
+    }
+
+    fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        are_equal(&self.rows, a, b)
     }
 
     fn kernels(&self) -> Kernels {

@@ -6,7 +6,7 @@
 //! (symmetric ones).
 
 use super::codebook::{CENTROIDS, Codebook, bytes, lines, subspaces};
-use super::space::score_rows;
+use super::space::{are_equal, score_rows};
 use super::train::Training;
 use super::{F32Codes, Point, Space};
 use crate::metric::{Kernels, Line, Metric, coded, looked_up};
@@ -269,6 +269,10 @@ impl Space for ProductCodes {
     /// Leaves the distances as they are: only the full vectors tell more.
     fn refine(&self, point: &Point, _: &mut [crate::types::Candidate]) -> Distance {
         self.error(point, Slot(0))
+    }
+
+    fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        are_equal(&self.rows, a, b)
     }
 
     fn kernels(&self) -> Kernels {

@@ -6,7 +6,7 @@ use super::int8::Int8Terms;
 use super::product::ProductTerms;
 use super::sketch::{Planes, Scratch};
 use crate::metric::{BURST, Gathered, Kernels, Line, Subvector};
-use crate::segments::Rows;
+use crate::segments::{Array, Rows};
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// A set of codes, one per slot, and the distances of one fixed point to any of them. Smaller is closer.
@@ -47,6 +47,10 @@ pub(crate) trait Space {
         0.0
     }
 
+    /// Whether no score tells two slots apart that are equally far from some point: their codes are equal, but perhaps
+    /// for parts that scores do not read, or that distances show.
+    fn are_twins(&self, a: Slot, b: Slot) -> bool;
+
     /// The kernels chosen for this machine.
     fn kernels(&self) -> Kernels;
 }
@@ -74,6 +78,12 @@ impl dyn Space + '_ {
         self.fix_query(vector, inverse_norm, point)?;
         Ok(Scorer { space: self, point })
     }
+}
+
+/// Whether two rows are equal. Not generic: the shipped wasm has it once.
+#[inline(never)]
+pub(super) fn are_equal(rows: &dyn Array, a: Slot, b: Slot) -> bool {
+    rows.row(a) == rows.row(b)
 }
 
 /// Makes a distance of the row of each slot, once all rows of a burst are on their way.
@@ -146,6 +156,11 @@ impl Scorer<'_> {
     /// See [`Space::refine`].
     pub(crate) fn refine(&self, candidates: &mut [Candidate]) -> Distance {
         self.space.refine(self.point, candidates)
+    }
+
+    /// See [`Space::are_twins`].
+    pub(crate) fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        self.space.are_twins(a, b)
     }
 
     /// See [`Space::kernels`].

@@ -14,6 +14,7 @@
 //! | `insert_many.rs` | many records in one call: on any number of threads, all or none |
 //! | `product.rs` | product codes: untrained, trained, stored |
 //! | `bad_input.rs` | every error: its variant, its message, and that nothing has changed |
+//! | `twins.rs` | equal vectors: recall beside and among them |
 //! | `search.rs` | real embeddings: recall, filters, tombstones, determinism, threads |
 //! | `support.rs`, `forge.rs` | vectors, exact answers, the model; bytes with made-up contents |
 #![cfg(not(target_arch = "wasm32"))]
@@ -39,3 +40,4 @@ mod round_trip;
 mod search;
 mod slices;
 mod support;
+mod twins;

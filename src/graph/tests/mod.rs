@@ -80,6 +80,10 @@ impl Space for Plane {
         true
     }
 
+    fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        self.points[a.index()] == self.points[b.index()]
+    }
+
     fn kernels(&self) -> Kernels {
         self.kernels
     }

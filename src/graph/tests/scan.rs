@@ -45,6 +45,10 @@ impl Space for Rough {
         0.0
     }
 
+    fn are_twins(&self, a: Slot, b: Slot) -> bool {
+        self.0.are_twins(a, b)
+    }
+
     fn kernels(&self) -> Kernels {
         self.0.kernels()
     }

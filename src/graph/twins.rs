@@ -1,0 +1,31 @@
+//! Twins: nodes whose codes are equal in all that a score reads, so that no distance tells them apart.
+//!
+//! Many equal vectors would fill each other's lists, and every pool that meets one of them, until no way leads out from
+//! among them. So a node links to one of each set of twins, as far as it has the choice, and the tree links hold the
+//! rest together. A search takes a few of a set into its pool, and of those it meets later only such with lower slots:
+//! so walks lead to the first of a set, which the most others have linked to. A search for links leaves it at that. In
+//! any other the rest wait until nothing else is left to follow, and join the pool then, if they are still near enough.
+
+use super::select::Neighbour;
+use crate::quantize::Space;
+
+/// How many of a set are taken into a pool. Where all records have twins, a search for ten finds them sooner with four
+/// than with one; of eight, one set may take all of a narrow pool.
+pub(super) const FEW: usize = 4;
+
+/// Which twins a search takes into its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twins {
+    All,
+    /// [`FEW`] of each set, and such with lower slots.
+    Few,
+    /// The same until nothing else is left to follow, and then all.
+    FewFirst,
+}
+
+/// Removes from the sorted `candidates` the twins of those right before them, but for those that must be kept.
+pub(super) fn drop_twins(space: &dyn Space, candidates: &mut Vec<Neighbour>) {
+    candidates.dedup_by(|candidate, before| {
+        !candidate.kept && candidate.distance == before.distance && space.are_twins(before.slot, candidate.slot)
+    });
+}
