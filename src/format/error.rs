@@ -1,6 +1,7 @@
 //! What can be wrong with bytes that claim to be an index.
 
 use crate::types::OutOfMemory;
+use core::fmt::Display;
 
 /// Why bytes could not be read, or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,11 @@ pub(crate) enum FormatError {
 }
 
 impl FormatError {
-    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
-        Self::Corrupt { what: what.into() }
+    /// Not inlined, so that the many places that find something corrupt are small.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn corrupt(what: impl Display) -> Self {
+        Self::Corrupt { what: what.to_string() }
     }
 }
 

@@ -87,6 +87,6 @@ pub(super) fn read_all<S: ByteSource + ?Sized>(source: &S, offset: u64, into: &m
     if source.read(offset, into) {
         Ok(())
     } else {
-        Err(FormatError::corrupt(format!("{} bytes expected at {offset}, of {} in all", into.len(), source.len())))
+        Err(FormatError::corrupt(format_args!("{} bytes expected at {offset}, of {} in all", into.len(), source.len())))
     }
 }

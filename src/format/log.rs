@@ -168,7 +168,7 @@ impl<'a> LogReader<'a> {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
             let Some(raw) = RawFrame::read(rest).filter(RawFrame::is_sound) else {
                 if has_a_frame(rest, self.next_sequence) {
-                    return Err(FormatError::corrupt(format!("the log is damaged at {}", self.at)));
+                    return Err(FormatError::corrupt(format_args!("the log is damaged at {}", self.at)));
                 }
                 break;
             };
@@ -178,10 +178,10 @@ impl<'a> LogReader<'a> {
                 continue;
             }
             if sequence > self.next_sequence {
-                return Err(FormatError::corrupt(format!("frame {} of the log is missing", self.next_sequence)));
+                return Err(FormatError::corrupt(format_args!("frame {} of the log is missing", self.next_sequence)));
             }
             let (Some(frame), Some(next)) = (raw.decode(self.dimensions), sequence.checked_add(1)) else {
-                return Err(FormatError::corrupt(format!("frame {sequence} of the log holds what none may")));
+                return Err(FormatError::corrupt(format_args!("frame {sequence} of the log holds what none may")));
             };
             self.at += raw.bytes();
             self.next_sequence = next;

@@ -50,7 +50,7 @@ impl Meta {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
         match bincode::decode_from_slice(bytes, config()) {
             Ok((meta, used)) if used == bytes.len() => Ok(meta),
-            Ok((_, used)) => Err(FormatError::corrupt(format!("meta takes {used} bytes, not {}", bytes.len()))),
+            Ok((_, used)) => Err(FormatError::corrupt(format_args!("meta takes {used} bytes, not {}", bytes.len()))),
             // The decoder's own words would bring its whole error formatting into the package.
             Err(_) => Err(FormatError::corrupt("the meta section does not decode")),
         }

@@ -147,7 +147,7 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
     pub(crate) fn end(&mut self, kind: Kind) -> Result<(), FormatError> {
         let (start, len) = self.layout.sections.get(self.section).copied().unwrap_or_default();
         if Kind::ALL.get(self.section) != Some(&kind) || self.at != start + len {
-            return Err(FormatError::corrupt(format!("section {kind:?} written as {} bytes", self.at - start)));
+            return Err(FormatError::corrupt(format_args!("section {kind:?} written as {} bytes", self.at - start)));
         }
         let padding = [0; ALIGNMENT as usize];
         let missing = (len.next_multiple_of(ALIGNMENT) - len) as usize;
@@ -249,7 +249,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
             let entry = at * ENTRY_BYTES as usize;
             *length = word64(&table, entry + 16);
             if word64(&table, entry) != u64::from(kind as u32) || *length > source.len() {
-                return Err(FormatError::corrupt(format!("section {kind:?} is not in its place")));
+                return Err(FormatError::corrupt(format_args!("section {kind:?} is not in its place")));
             }
         }
         let layout = Layout::new(lengths);
@@ -258,13 +258,13 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
         }
         if layout.total != source.len() || layout.total != word64(&header, 16) {
             let (found, wanted) = (source.len(), layout.total);
-            return Err(FormatError::corrupt(format!("{found} bytes, where the table makes them {wanted}")));
+            return Err(FormatError::corrupt(format_args!("{found} bytes, where the table makes them {wanted}")));
         }
         let contents = Self { source, layout };
         for (at, kind) in Kind::ALL.into_iter().enumerate().take(count) {
             let entry = at * ENTRY_BYTES as usize;
             if word64(&table, entry + 8) != contents.layout.sections.get(at).map_or(0, |section| section.0) {
-                return Err(FormatError::corrupt(format!("section {kind:?} is not in its place")));
+                return Err(FormatError::corrupt(format_args!("section {kind:?} is not in its place")));
             }
             if reads_sections {
                 contents.verify(at, kind, word64(&table, entry + 24))?;
@@ -288,7 +288,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
         if checksum.digest() == expected {
             Ok(())
         } else {
-            Err(FormatError::corrupt(format!("section {kind:?} does not match its checksum")))
+            Err(FormatError::corrupt(format_args!("section {kind:?} does not match its checksum")))
         }
     }
 
@@ -325,7 +325,7 @@ impl<S: ByteSource + ?Sized> SectionReader<'_, S> {
     /// Fills `into` with the next bytes.
     pub(crate) fn take(&mut self, into: &mut [u8]) -> Result<(), FormatError> {
         if (into.len() as u64) > self.len - self.at {
-            return Err(FormatError::corrupt(format!("section {:?} ends too early", self.kind)));
+            return Err(FormatError::corrupt(format_args!("section {:?} ends too early", self.kind)));
         }
         read_all(self.source, self.start + self.at, into)?;
         self.at += into.len() as u64;

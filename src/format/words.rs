@@ -37,12 +37,12 @@ impl IdWord {
             return if word <= Id::MAX_NUMBER {
                 Ok(Self::Number(word))
             } else {
-                Err(FormatError::corrupt(format!("{word} is no id")))
+                Err(FormatError::corrupt(format_args!("{word} is no id")))
             };
         }
         let (start, len) = (word & (MAX_TEXTS - 1), (word & !TEXT) >> START_BITS);
         if len == 0 || len > Id::MAX_TEXT_BYTES as u64 {
-            return Err(FormatError::corrupt(format!("a string id of {len} bytes")));
+            return Err(FormatError::corrupt(format_args!("a string id of {len} bytes")));
         }
         Ok(Self::Text { start, len })
     }
@@ -69,7 +69,7 @@ impl RecordHeader {
     pub(crate) fn from_word(word: u32) -> Result<Self, FormatError> {
         let header = Self { kind: (word >> LENGTH_BITS) as u8, payload_bytes: word & Self::MOST_PAYLOAD_BYTES as u32 };
         if header.kind > 2 || (header.kind == 0 && header.payload_bytes > 0) {
-            return Err(FormatError::corrupt(format!("a payload of kind {}", header.kind)));
+            return Err(FormatError::corrupt(format_args!("a payload of kind {}", header.kind)));
         }
         Ok(header)
     }

@@ -5,6 +5,7 @@
 use super::links::{END, Graph, TREE, target, used};
 use super::visited::Visited;
 use crate::types::{Level, OutOfMemory, Slot};
+use core::fmt::Arguments;
 
 /// What an inspection found.
 #[derive(Debug, Default)]
@@ -19,9 +20,12 @@ pub(crate) struct Shape {
 const MOST_PROBLEMS: usize = 16;
 
 impl Shape {
-    fn found(&mut self, problem: impl FnOnce() -> String) {
+    /// Not inlined, so that the many places that find a problem are small.
+    #[cold]
+    #[inline(never)]
+    fn found(&mut self, problem: Arguments<'_>) {
         if self.problems.len() < MOST_PROBLEMS {
-            self.problems.push(problem());
+            self.problems.push(problem.to_string());
         }
     }
 }
@@ -138,7 +142,7 @@ impl Inspection {
             Stage::Members => self.is_missing |= is_live(slot) && !self.walk.seen.contains(slot),
             Stage::Trees => self.tree_of(slot, graph),
             Stage::Reached if is_live(slot) && !self.walk.seen.contains(slot) => {
-                self.shape.found(|| format!("live slot {} is not reachable", slot.0));
+                self.shape.found(format_args!("live slot {} is not reachable", slot.0));
             }
             Stage::Reached => {}
             Stage::Entry | Stage::Tree | Stage::Reach | Stage::Done => return false,
@@ -153,7 +157,7 @@ impl Inspection {
             Stage::Upper => {
                 if self.uppers != graph.upper_len() {
                     let (held, all) = (self.uppers, graph.upper_len());
-                    self.shape.found(|| format!("{held} upper lists of nodes, of {all} in all"));
+                    self.shape.found(format_args!("{held} upper lists of nodes, of {all} in all"));
                 }
                 if self.shape.problems.is_empty() { Stage::Lists } else { Stage::Entry }
             }
@@ -173,9 +177,9 @@ impl Inspection {
             Stage::Trees => {
                 let Self { nodes, halves, trees, .. } = *self;
                 if halves != 2 * (nodes - trees) {
-                    self.shape.found(|| {
-                        format!("{halves} ends of tree links over {nodes} nodes in {trees} trees: there is a cycle")
-                    });
+                    self.shape.found(format_args!(
+                        "{halves} ends of tree links over {nodes} nodes in {trees} trees: there is a cycle"
+                    ));
                 }
                 if self.is_missing {
                     self.shape.reachable = 0;
@@ -195,7 +199,7 @@ impl Inspection {
         for level in (1..=graph.level(slot).map_or(0, |top| top.0)).map(Level) {
             self.uppers += 1;
             if !graph.reaches(slot, level) {
-                self.shape.found(|| format!("slot {} has no list on level {}", slot.0, level.0));
+                self.shape.found(format_args!("slot {} has no list on level {}", slot.0, level.0));
             }
         }
     }
@@ -206,7 +210,7 @@ impl Inspection {
         let Self { shape, last, lists, .. } = self;
         let Some(top) = graph.level(slot) else {
             if graph.list(slot, Level(0)).iter().any(|&link| link != END) {
-                shape.found(|| format!("free slot {} has links", slot.0));
+                shape.found(format_args!("free slot {} has links", slot.0));
             }
             return;
         };
@@ -214,19 +218,20 @@ impl Inspection {
             let list = graph.list(slot, level);
             let links = used(list);
             if list[links.len()..].iter().any(|&link| link != END) {
-                shape.found(|| format!("the list of slot {} on level {} has a hole", slot.0, level.0));
+                shape.found(format_args!("the list of slot {} on level {} has a hole", slot.0, level.0));
             }
             *lists += 1;
             for &link in links {
                 let other = target(link);
                 if !graph.reaches(other, level) {
-                    shape.found(|| {
-                        format!("slot {} links on level {} to {}, which is not there", slot.0, level.0, other.0)
-                    });
+                    shape.found(format_args!(
+                        "slot {} links on level {} to {}, which is not there",
+                        slot.0, level.0, other.0
+                    ));
                 } else if other == slot || core::mem::replace(&mut last[other.index()], *lists) == *lists {
-                    shape.found(|| format!("slot {} links twice, or to itself, on level {}", slot.0, level.0));
+                    shape.found(format_args!("slot {} links twice, or to itself, on level {}", slot.0, level.0));
                 } else if link & TREE != 0 && (level.0 > 0 || !graph.list(other, level).contains(&(slot.0 | TREE))) {
-                    shape.found(|| format!("the tree link {} to {} has one end", slot.0, other.0));
+                    shape.found(format_args!("the tree link {} to {} has one end", slot.0, other.0));
                 }
             }
         }
@@ -258,9 +263,9 @@ fn slots(graph: &Graph) -> impl Iterator<Item = Slot> + use<> {
 fn entry_point(graph: &Graph, shape: &mut Shape, is_live: &dyn Fn(Slot) -> bool) {
     match graph.entry() {
         Some(entry) if graph.level(entry).is_none() => {
-            shape.found(|| format!("the entry point {} is not a node", entry.0));
+            shape.found(format_args!("the entry point {} is not a node", entry.0));
         }
-        None if slots(graph).any(is_live) => shape.found(|| "there are nodes and no entry point".to_owned()),
+        None if slots(graph).any(is_live) => shape.found(format_args!("there are nodes and no entry point")),
         _ => {}
     }
 }

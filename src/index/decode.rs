@@ -10,6 +10,7 @@ use crate::metric::Metric;
 use crate::quantize::Codes;
 use crate::segments::{SEGMENT_SLOTS, segments_of};
 use crate::types::{Id, OutOfMemory, Slot};
+use core::fmt::Display;
 use core::ops::Range;
 
 /// Stored arrays, each read from its beginning on. Used as a trait object, so that the decoding is in the shipped wasm
@@ -87,7 +88,7 @@ impl Filling {
     pub(super) fn end_arrays(&self, from: &dyn Arrays) -> Result<(), Error> {
         match Kind::ALL.into_iter().find(|&kind| from.left(kind) > 0) {
             None => Ok(()),
-            Some(kind) => Err(corrupt(format!("section {kind:?} is longer than what it holds")).into()),
+            Some(kind) => Err(corrupt(format_args!("section {kind:?} is longer than what it holds")).into()),
         }
     }
 
@@ -151,18 +152,18 @@ impl Filling {
         let mut lists = 0;
         for (&level, slot) in levels.iter().zip(slots).filter(|&(&level, _)| level != NO_NODE) {
             if level > MAX_LEVEL.0 {
-                return Err(corrupt(format!("slot {slot} is on level {level}")));
+                return Err(corrupt(format_args!("slot {slot} is on level {level}")));
             }
             lists += u64::from(level);
         }
         if lists * 4 * graph.m() as u64 > from.left(Kind::UpperLinks) {
-            return Err(corrupt(format!("segment {segment} has nodes on levels without lists for them")));
+            return Err(corrupt(format_args!("segment {segment} has nodes on levels without lists for them")));
         }
         let nodes = graph.extend(levels)?;
         from.take(Kind::BaseLinks, bytemuck::cast_slice_mut(graph.base_lists_mut(segment)))?;
         from.take(Kind::UpperLinks, bytemuck::cast_slice_mut(graph.upper_lists_mut(segment)))?;
         if !graph.leads_below(segment, self.meta.slots as usize) {
-            return Err(corrupt(format!("a link of segment {segment} leads nowhere")));
+            return Err(corrupt(format_args!("a link of segment {segment} leads nowhere")));
         }
         Ok(nodes)
     }
@@ -191,10 +192,10 @@ impl Filling {
                     IdWord::Text { .. } => return Err(corrupt("the texts of ids are not in order")),
                 };
                 if nodes >> bit & 1 == 0 {
-                    return Err(corrupt(format!("slot {} has an id and no node", slot.0)));
+                    return Err(corrupt(format_args!("slot {} has an id and no node", slot.0)));
                 }
                 if !parts.ids.adopt(slot, id)? {
-                    return Err(corrupt(format!("the id of slot {} is not valid", slot.0)));
+                    return Err(corrupt(format_args!("the id of slot {} is not valid", slot.0)));
                 }
                 live |= 1 << bit;
             }
@@ -210,13 +211,13 @@ impl Filling {
             let end = u64::from_le_bytes(word);
             let len = end.checked_sub(self.next_record).filter(|&len| len <= from.left(Kind::Records));
             let Some(len) = len else {
-                return Err(corrupt(format!("the record of slot {} is not in its place", slot.0)).into());
+                return Err(corrupt(format_args!("the record of slot {} is not in its place", slot.0)).into());
             };
             self.next_record = end;
             if self.index.parts.tombstones.is_live(slot) {
                 self.record(slot, len, from)?;
             } else if len > 0 {
-                return Err(corrupt(format!("slot {} has a record and is not live", slot.0)).into());
+                return Err(corrupt(format_args!("slot {} has a record and is not live", slot.0)).into());
             }
         }
         Ok(())
@@ -249,10 +250,10 @@ impl Filling {
             from.take(Kind::Places, &mut word)?;
             let place = Place::from_word(u32::from_le_bytes(word));
             if place.is_some() != parts.tombstones.is_live(slot) {
-                return Err(corrupt(format!("the place of slot {} is not as its state", slot.0)));
+                return Err(corrupt(format_args!("the place of slot {} is not as its state", slot.0)));
             }
             if place.is_some_and(|place| !parts.records.find(slot, place)) {
-                return Err(corrupt(format!("the place of slot {} is none, or another's", slot.0)));
+                return Err(corrupt(format_args!("the place of slot {} is none, or another's", slot.0)));
             }
         }
         Ok(())
@@ -278,14 +279,14 @@ impl Filling {
         let header = RecordHeader::from_word(u32::from_le_bytes(word))?;
         let padded = u64::from(header.payload_bytes).next_multiple_of(4);
         if len != 4 + 4 * vector.len() as u64 + padded {
-            return Err(corrupt(format!("the record of slot {} has {len} bytes", slot.0)).into());
+            return Err(corrupt(format_args!("the record of slot {} has {len} bytes", slot.0)).into());
         }
         from.take(Kind::Records, bytemuck::cast_slice_mut(vector))?;
         take_vec(payload, padded, from)?;
         let kind = PayloadKind::from_number(header.kind).ok_or_else(|| corrupt("a payload of no kind"))?;
         let bytes = payload.get(..header.payload_bytes as usize).unwrap_or_default();
         if kind == PayloadKind::Json && str::from_utf8(bytes).is_err() {
-            return Err(corrupt(format!("the payload of slot {} is not UTF-8", slot.0)).into());
+            return Err(corrupt(format_args!("the payload of slot {} is not UTF-8", slot.0)).into());
         }
         let known = if vector.is_empty() { index.parts.codes.vector(slot).unwrap_or_default() } else { &*vector };
         let inverse_norm = index.inverse_norm(known).map_err(|error| corrupt(error.to_string()))?;
@@ -302,7 +303,7 @@ impl Index {
             return Ok(());
         }
         if !at_ms.is_finite() || !self.parts.tombstones.is_live(slot) {
-            return Err(corrupt(format!("slot {} expires when nothing does, or is not live", slot.0)));
+            return Err(corrupt(format_args!("slot {} expires when nothing does, or is not live", slot.0)));
         }
         self.parts.expiries.reserve(slots)?;
         self.parts.expiries.set(slot, at_ms);
@@ -319,7 +320,7 @@ impl Index {
         let entry = Some(Slot(meta.entry)).filter(|slot| slot.is_some());
         match entry {
             Some(entry) if !graph.has_node(entry) => {
-                return Err(corrupt(format!("the entry point {} is not a node", entry.0)));
+                return Err(corrupt(format_args!("the entry point {} is not a node", entry.0)));
             }
             None if tombstones.live() > 0 => return Err(corrupt("there are nodes and no entry point")),
             _ => {}
@@ -339,7 +340,7 @@ fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), F
     from.take(Kind::Records, into)
 }
 
-pub(super) fn corrupt(what: impl Into<String>) -> FormatError {
+pub(super) fn corrupt(what: impl Display) -> FormatError {
     FormatError::corrupt(what)
 }
 

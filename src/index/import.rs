@@ -53,7 +53,7 @@ fn expect_lengths(index: &Index, sections: &dyn Arrays, meta: &Meta) -> Result<(
     for (kind, bytes) in expected {
         let found = sections.left(kind);
         if found != bytes {
-            return Err(corrupt(format!("section {kind:?} has {found} bytes, expected {bytes}")));
+            return Err(corrupt(format_args!("section {kind:?} has {found} bytes, expected {bytes}")));
         }
     }
     Ok(())

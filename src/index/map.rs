@@ -45,8 +45,9 @@ impl Index {
     }
 
     fn fill(&mut self, meta: &Meta, section: impl Fn(Kind) -> Bytes) -> Result<(), Error> {
-        let misplaced =
-            |kind| move || corrupt(format!("section {kind:?} is not as long as it has to be, or not in its place"));
+        let misplaced = |kind| {
+            move || corrupt(format_args!("section {kind:?} is not as long as it has to be, or not in its place"))
+        };
         let slots = meta.slots as usize;
         if slots > Slot::MOST {
             return Err(corrupt("more slots than an index can hold").into());
@@ -101,9 +102,12 @@ impl Index {
                 }
             }
             if bound & !nodes != 0 {
-                return Err(
-                    corrupt(format!("of slots {} to {} one has an id and no node", 64 * at, 64 * at + 63)).into()
-                );
+                return Err(corrupt(format_args!(
+                    "of slots {} to {} one has an id and no node",
+                    64 * at,
+                    64 * at + 63
+                ))
+                .into());
             }
             live.insert_word(at, bound);
             parts.tombstones.add_word(at, bound, nodes & !bound);

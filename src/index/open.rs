@@ -94,7 +94,7 @@ impl Opening {
         let key = Key::Manifest { generation };
         let manifest = Manifest::decode(manifest).map_err(|error| named(key, error.into()))?;
         if manifest.generation != generation {
-            return Err(corrupt(format!("{key} says that it is of {}", manifest.generation)).into());
+            return Err(corrupt(format_args!("{key} says that it is of {}", manifest.generation)).into());
         }
         let mut filling = Filling::begin(manifest.meta, Source::Checkpoint)?;
         if manifest.segments.len() != filling.segments() * VALUES.len() {
@@ -217,7 +217,7 @@ fn whole<'a>(stored: &StoredSegment, piece_bytes: u32, room: &'a Room, at: &mut 
     let first = *at;
     for key in keys_of(stored, piece_bytes) {
         if !room.has(*at) {
-            return Err(corrupt(format!("{key} is missing")).into());
+            return Err(corrupt(format_args!("{key} is missing")).into());
         }
         *at += 1;
     }
@@ -225,7 +225,7 @@ fn whole<'a>(stored: &StoredSegment, piece_bytes: u32, room: &'a Room, at: &mut 
     if joined.len() as u64 != stored.bytes || xxh64(&joined, 0) != stored.checksum {
         wipe_own(&mut joined);
         let name = keys_of(stored, piece_bytes).next().map(|key| key.to_string());
-        return Err(corrupt(format!("{} is not as it was written", name.unwrap_or_default())).into());
+        return Err(corrupt(format_args!("{} is not as it was written", name.unwrap_or_default())).into());
     }
     Ok(joined)
 }
@@ -246,7 +246,7 @@ pub(super) fn join(
     for key in keys {
         let Some(mut piece) = values.next().flatten() else {
             wipe(&mut joined);
-            return Err(corrupt(format!("{key} is missing")).into());
+            return Err(corrupt(format_args!("{key} is missing")).into());
         };
         if joined.is_empty() {
             joined = piece;
@@ -320,7 +320,7 @@ impl Arrays for Values<'_> {
         });
         match part {
             Some(part) => into.copy_from_slice(part),
-            None => return Err(corrupt(format!("section {kind:?} ends too early"))),
+            None => return Err(corrupt(format_args!("section {kind:?} ends too early"))),
         }
         Ok(())
     }
@@ -372,7 +372,7 @@ impl Replay {
         // This change was accepted when it was logged, so the log is not as it was written.
         done.map_err(|error| match error {
             Error::OutOfMemory => Error::OutOfMemory,
-            error => corrupt(format!("a log says what cannot be: {error}")).into(),
+            error => corrupt(format_args!("a log says what cannot be: {error}")).into(),
         })
     }
 

@@ -5,6 +5,7 @@ use super::{Error, Index, Parts};
 use crate::graph::{Graph, Inspection};
 use crate::ids::LookupError;
 use crate::types::{OutOfMemory, Slot};
+use core::fmt::Arguments;
 
 /// Most problems in a report.
 const MOST_PROBLEMS: usize = 32;
@@ -38,7 +39,7 @@ impl Verification {
         Ok(Self { graph: Inspection::begin(graph)?, at: 0, problems: Vec::new(), lost: Vec::new() })
     }
 
-    fn note(&mut self, problem: impl FnOnce() -> String) {
+    fn note(&mut self, problem: Arguments<'_>) {
         note(&mut self.problems, problem);
     }
 
@@ -67,21 +68,21 @@ impl Verification {
         // The last slots may all be waiting, and then have no lists of links.
         let has_lists = if pending.nodes() == 0 { graph.len() == slots } else { graph.len() <= slots };
         if !has_lists || codes.len() != slots {
-            self.note(|| format!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
+            self.note(format_args!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
         }
         if ids.bound() != tombstones.live() {
-            self.note(|| format!("{} ids for {} live records", ids.bound(), tombstones.live()));
+            self.note(format_args!("{} ids for {} live records", ids.bound(), tombstones.live()));
         }
         if !pending.is_sound() {
-            self.note(|| "a slot waits twice to be linked".to_owned());
+            self.note(format_args!("a slot waits twice to be linked"));
         }
         if !expiries.is_sound(|slot| tombstones.is_live(slot)) {
             let what = "the moments at which records expire are not in order, or those of records that are not live";
-            self.note(|| what.to_owned());
+            self.note(format_args!("{what}"));
         }
         match ids.prepare_lookups() {
             Err(LookupError::OutOfMemory) => return Err(Error::OutOfMemory),
-            Err(error @ LookupError::Twice(_)) => self.note(|| Error::from(error).to_string()),
+            Err(error @ LookupError::Twice(_)) => self.note(format_args!("{}", Error::from(error))),
             Ok(()) => {}
         }
         Ok(())
@@ -92,24 +93,25 @@ impl Verification {
         let Parts { graph, ids, tombstones, records, .. } = parts;
         let (live, deleted, free) = (tombstones.is_live(slot), tombstones.contains(slot), ids.is_free(slot));
         if usize::from(live) + usize::from(deleted) + usize::from(free) != 1 {
-            self.note(|| format!("slot {} is live {live}, deleted {deleted}, free {free}", slot.0));
+            self.note(format_args!("slot {} is live {live}, deleted {deleted}, free {free}", slot.0));
         }
         let waits = pending.contains(slot);
         if graph.has_node(slot) == (free || waits) || (free && waits) {
-            self.note(|| format!("slot {} is free {free}, waits {waits}, and its node disagrees", slot.0));
+            self.note(format_args!("slot {} is free {free}, waits {waits}, and its node disagrees", slot.0));
         }
         let id = ids.id_of(slot);
         // When two slots have the same id, there are no tables, and `whole` has noted that.
         let leads_back = |id: &_| ids.slot_of(id).map_or(true, |found| found == Some(slot));
         if id.is_some() != live || id.is_some_and(|id| !leads_back(&id)) {
-            self.note(|| format!("slot {} is live {live}, and its id does not lead back to it", slot.0));
+            self.note(format_args!("slot {} is live {live}, and its id does not lead back to it", slot.0));
         }
         if records.contains(slot) != live {
-            self.note(|| format!("slot {} is live {live}, and its record disagrees", slot.0));
+            self.note(format_args!("slot {} is live {live}, and its record disagrees", slot.0));
         } else if live && records.is_lost(slot) {
-            note(&mut self.lost, || {
-                format!("the record of slot {} is lost: its block is not as it was written", slot.0)
-            });
+            note(
+                &mut self.lost,
+                format_args!("the record of slot {} is lost: its block is not as it was written", slot.0),
+            );
         }
     }
 
@@ -125,9 +127,12 @@ impl Verification {
     }
 }
 
-fn note(problems: &mut Vec<String>, problem: impl FnOnce() -> String) {
+/// Not inlined, so that the many places that find a problem are small.
+#[cold]
+#[inline(never)]
+fn note(problems: &mut Vec<String>, problem: Arguments<'_>) {
     if problems.len() < MOST_PROBLEMS {
-        problems.push(problem());
+        problems.push(problem.to_string());
     }
 }
 
