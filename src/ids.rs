@@ -364,6 +364,11 @@ impl IdMap {
         self.next_number
     }
 
+    /// Bytes that the tables will take when they are made, about; 0 when they are there, or are being made.
+    pub(crate) fn unmade_bytes(&self) -> usize {
+        if self.making.is_some() || self.tables.get().is_some() { 0 } else { Tables::bytes_for(self.bound) }
+    }
+
     /// Bytes held: ids and tables with their spare room, and the free set.
     pub(crate) fn resident_bytes(&self) -> usize {
         let made = self.tables.get().map_or(0, Tables::resident_bytes);

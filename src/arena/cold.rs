@@ -88,6 +88,8 @@ pub(crate) struct Cold {
     blocks: Vec<Held>,
     /// Blocks below this are named by a manifest in the store: their records need no warm copy.
     kept_below: u32,
+    /// Whether no warm record is in those blocks.
+    is_spent: bool,
     hand: usize,
     read_bytes: usize,
     hits: AtomicU64,
@@ -102,6 +104,7 @@ impl Cold {
             places: Places::new(),
             blocks: Vec::new(),
             kept_below,
+            is_spent: false,
             hand: 0,
             read_bytes: 0,
             hits: AtomicU64::new(0),
@@ -291,6 +294,11 @@ impl Cold {
         self.fresh.fetch_add(blocks, Relaxed);
     }
 
+    /// Whether blocks were read for a call that has not found them yet.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.fresh.load(Relaxed) > 0
+    }
+
     /// Notes that the call has been made again; it may have looked at none of the blocks.
     pub(crate) fn end_retry(&self) {
         self.fresh.store(0, Relaxed);
@@ -341,6 +349,17 @@ impl Cold {
     /// Notes that the blocks below this number are in the store, and named by its manifest.
     pub(crate) const fn keep_below(&mut self, number: u32) {
         self.kept_below = number;
+        self.is_spent = false;
+    }
+
+    /// Whether nothing is warm that the store keeps, as [`Cold::spend`] has noted.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.is_spent
+    }
+
+    /// Notes that all warm copies of records that the store keeps have been given up.
+    pub(super) const fn spend(&mut self) {
+        self.is_spent = true;
     }
 
     /// Forgets the blocks from this number on: they were not written after all. Their records have no place.

@@ -249,7 +249,11 @@ impl Records {
     /// Gives up the warm copies of records that the store keeps, until at most `budget_bytes` are warm or none is left to give
     /// up. Those that came first go first, as in [`Cold::trim`]: unless they were read since they were last looked at, and then
     /// only when nothing else is left.
+    #[inline(never)]
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
+        if self.cold.is_spent() {
+            return Ok(());
+        }
         // Records that are moved come behind all others.
         self.warm.seal();
         for spares in [true, false] {
@@ -260,27 +264,39 @@ impl Records {
                 self.demote_slab(slab, spares);
             }
         }
+        if self.warm.slab_bytes() > budget_bytes {
+            self.cold.spend();
+        }
         self.warm.trim();
         Ok(())
     }
 
+    /// Whether the store keeps the record of a slot, so that its warm copy can be given up.
+    fn is_kept(&self, slot: Slot) -> bool {
+        self.cold.places().get(slot).is_some_and(|place| self.cold.keeps(place))
+    }
+
     /// Does with one slab what [`Records::demote`] does with all. A slab of which most was read is spared as a whole;
     /// of any other, the records that were read move to the open slab, so that moving costs no more than is given up.
+    /// For the same price those move that the store does not keep yet: one of them would hold the whole slab.
     fn demote_slab(&mut self, slab: SlabName, spares: bool) {
-        let (mut read, mut live) = (0, 0);
+        let (mut read, mut live, mut unkept) = (0, 0, 0);
         self.each_live(slab, |records, slot, words, _| {
             live += words;
             read += if records.used.contains(slot) { words } else { 0 };
+            unkept += if records.is_kept(slot) { 0 } else { words };
         });
+        let moves = 2 * unkept <= self.warm.slab_words(slab);
         if spares && read > 0 && 2 * read >= live {
             self.each_live(slab, |records, slot, _, _| records.used.clear(slot));
             return;
         }
         self.each_live(slab, |records, slot, words, position| {
-            if !records.cold.places().get(slot).is_some_and(|place| records.cold.keeps(place)) {
-                return;
-            }
-            if spares && records.used.contains(slot) {
+            if !records.is_kept(slot) {
+                if moves {
+                    records.warm.refresh(slot, words, position);
+                }
+            } else if spares && records.used.contains(slot) {
                 records.used.clear(slot);
                 // What cannot be moved stays where it is.
                 records.warm.refresh(slot, words, position);

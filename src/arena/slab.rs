@@ -326,6 +326,16 @@ impl<const BITS: u32> Slabs<BITS> {
         self.slabs.shrink_to_fit();
     }
 
+    /// Gives back all room that no record has.
+    pub(super) fn tighten(&mut self) {
+        self.drop_spares(0);
+        for slab in &mut self.slabs {
+            let before = slab.words.capacity();
+            slab.words.shrink_to_fit();
+            self.capacity_words -= before - slab.words.capacity();
+        }
+    }
+
     pub(super) const fn stale_bytes(&self) -> usize {
         (self.used_words - self.live_words) * WORD_BYTES
     }

@@ -175,6 +175,11 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.trim();
     }
 
+    /// Gives back all room that no record has.
+    pub(crate) fn tighten(&mut self) {
+        self.slabs.tighten();
+    }
+
     /// Bytes held, spare room and the locator included.
     pub(crate) fn resident_bytes(&self) -> usize {
         self.slabs.resident_bytes() + self.locator.resident_bytes()

@@ -33,6 +33,14 @@ pub(crate) struct Plan {
     growth: Growth,
 }
 
+impl Plan {
+    /// Bytes held.
+    pub(super) const fn resident_bytes(&self) -> usize {
+        (self.candidates.capacity() + self.chosen.capacity() + self.list.capacity()) * size_of::<Neighbour>()
+            + self.counts.capacity() * size_of::<(Level, usize)>()
+    }
+}
+
 /// Nodes that get their links right before a new one: no link leads to them yet, so no walk meets them.
 pub(super) trait Mates {
     /// Whether there can be any.

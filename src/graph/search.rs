@@ -51,9 +51,16 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    /// Bytes held by the parts that grow with the index.
+    /// Bytes held, those of the struct included.
     pub(crate) const fn resident_bytes(&self) -> usize {
-        self.visited.resident_bytes() + self.pool.resident_bytes()
+        let Self { visited, pool, query, point, found, plan, .. } = self;
+        size_of::<Self>()
+            + visited.resident_bytes()
+            + pool.resident_bytes()
+            + query.resident_bytes()
+            + point.resident_bytes()
+            + found.capacity() * size_of::<u32>()
+            + plan.resident_bytes()
     }
 
     /// The buffers for fixed points, to be made ready before a change that must not fail half-way.

@@ -36,10 +36,23 @@ impl Tables {
     /// Without slots, and with room for `count` of them.
     pub(super) fn new(by_slot: &BySlot, count: usize) -> Result<Self, OutOfMemory> {
         let mut tables = Self([const { HashTable::new() }; Self::COUNT]);
-        // Hashes spread evenly, give or take a few square roots of their number.
-        let share = count / Self::COUNT;
-        tables.reserve(by_slot, (share + 4 * share.isqrt()) * Self::COUNT)?;
+        tables.reserve(by_slot, Self::share(count) * Self::COUNT)?;
         Ok(tables)
+    }
+
+    /// The most slots of `count` that one table gets: hashes spread evenly, give or take a few square roots of their
+    /// number.
+    const fn share(count: usize) -> usize {
+        let share = count / Self::COUNT;
+        share + 4 * share.isqrt()
+    }
+
+    /// Bytes that [`Tables::new`] allocates: an eighth of each table stays free, their lengths are powers of two, and a
+    /// slot has a byte beside it.
+    pub(super) const fn bytes_for(count: usize) -> usize {
+        let share = Self::share(count);
+        let slots = if share < 4 { 4 } else { (share + share / 7 + 1).next_power_of_two() };
+        if count == 0 { 0 } else { Self::COUNT * (slots * (size_of::<u32>() + 1) + 16) }
     }
 
     /// Adds those of `slots` that have ids.

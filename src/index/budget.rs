@@ -9,6 +9,8 @@ pub(super) struct Holding {
     pub(super) hot: usize,
     /// Warm records. Cached blocks are not among them.
     pub(super) warm: usize,
+    /// Buffers of searches and inserts, those included that there was no room to keep.
+    pub(super) scratch: usize,
     /// Whether the index is stored, so that warm records can be given up.
     pub(super) is_stored: bool,
 }
@@ -19,6 +21,8 @@ const PRESSED: f64 = 0.9;
 /// How many bytes of records may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shares {
+    /// What there is for warm records and cached blocks together.
+    pub(super) left: usize,
     /// Warm records are given up when they take more than this.
     pub(super) most_warm: usize,
     /// How much the warm records take afterwards: less than `most_warm`, so that not every insert gives some up.
@@ -28,18 +32,25 @@ pub(super) struct Shares {
 }
 
 impl Holding {
-    /// Divides what the budget leaves beside the hot bytes.
+    /// Divides what the budget leaves beside the hot bytes and the buffers. Buffers that would take more than half of it
+    /// are not kept while there are records to hold: each call makes its own.
     ///
-    /// Warm records may take three quarters of it, and are brought down to a half; or to a quarter, when hot and warm
-    /// bytes together nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get the
-    /// rest, but at least a quarter: all of it while nothing is warm.
+    /// Warm records may take three quarters, and are brought down to a half; or to a quarter, when hot and warm bytes
+    /// together nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get what warm
+    /// records do not take.
     pub(super) fn shares(self) -> Shares {
         let Some(max) = self.max else {
-            return Shares { most_warm: usize::MAX, warm: usize::MAX, cache: usize::MAX };
+            return Shares { left: usize::MAX, most_warm: usize::MAX, warm: usize::MAX, cache: usize::MAX };
         };
         let left = max.saturating_sub(self.hot);
+        let left = if self.scratch <= left / 2 { left - self.scratch } else { left };
         let warm = if self.pressure() > PRESSED { left / 4 } else { left / 2 };
-        Shares { most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm).max(left / 4) }
+        Shares { left, most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm) }
+    }
+
+    /// Whether the warm records do not fit, even without cached blocks.
+    pub(super) fn is_too_warm(self) -> bool {
+        self.warm > self.shares().left
     }
 
     /// Hot and warm bytes as a share of the budget; 0 without a budget.
@@ -61,20 +72,34 @@ mod tests {
 
     #[test]
     fn a_table_of_shares() {
-        let of = |max, hot, warm| Holding { max, hot, warm, is_stored: true }.shares();
+        let of = |max, hot, warm, scratch| Holding { max, hot, warm, scratch, is_stored: true }.shares();
         let all = usize::MAX;
-        assert_eq!(of(None, 50, 10), Shares { most_warm: all, warm: all, cache: all });
-        assert_eq!(of(Some(1000), 200, 0), Shares { most_warm: 600, warm: 400, cache: 800 });
-        assert_eq!(of(Some(1000), 200, 500), Shares { most_warm: 600, warm: 400, cache: 300 });
-        assert_eq!(of(Some(1000), 200, 700), Shares { most_warm: 600, warm: 400, cache: 200 });
-        assert_eq!(of(Some(1000), 200, 701), Shares { most_warm: 600, warm: 200, cache: 200 });
-        assert_eq!(of(Some(1000), 900, 1), Shares { most_warm: 75, warm: 25, cache: 99 });
-        assert_eq!(of(Some(1000), 1200, 700), Shares { most_warm: 0, warm: 0, cache: 0 });
+        assert_eq!(of(None, 50, 10, 9), Shares { left: all, most_warm: all, warm: all, cache: all });
+        assert_eq!(of(Some(1000), 200, 0, 0), Shares { left: 800, most_warm: 600, warm: 400, cache: 800 });
+        assert_eq!(of(Some(1000), 200, 500, 0), Shares { left: 800, most_warm: 600, warm: 400, cache: 300 });
+        assert_eq!(of(Some(1000), 200, 700, 0), Shares { left: 800, most_warm: 600, warm: 400, cache: 100 });
+        assert_eq!(of(Some(1000), 200, 701, 0), Shares { left: 800, most_warm: 600, warm: 200, cache: 99 });
+        assert_eq!(of(Some(1000), 200, 801, 0), Shares { left: 800, most_warm: 600, warm: 200, cache: 0 });
+        assert_eq!(of(Some(1000), 200, 500, 80), Shares { left: 720, most_warm: 540, warm: 360, cache: 220 });
+        assert_eq!(of(Some(1000), 200, 500, 400), Shares { left: 400, most_warm: 300, warm: 200, cache: 0 });
+        assert_eq!(of(Some(1000), 200, 500, 401), Shares { left: 800, most_warm: 600, warm: 400, cache: 300 });
+        assert_eq!(of(Some(1000), 900, 1, 0), Shares { left: 100, most_warm: 75, warm: 25, cache: 99 });
+        assert_eq!(of(Some(1000), 1200, 700, 5), Shares { left: 0, most_warm: 0, warm: 0, cache: 0 });
+    }
+
+    #[test]
+    fn warm_records_may_take_what_is_left() {
+        let holding = Holding { max: Some(1000), hot: 600, warm: 300, scratch: 100, is_stored: true };
+        assert!(!holding.is_too_warm() && Holding { warm: 301, ..holding }.is_too_warm());
+        assert!(
+            Holding { scratch: 101, ..holding }.is_too_warm() && !Holding { scratch: 201, ..holding }.is_too_warm()
+        );
+        assert!(!Holding { max: None, ..holding }.is_too_warm());
     }
 
     #[test]
     fn pressure_is_a_part_of_the_budget() {
-        let holding = Holding { max: Some(1000), hot: 600, warm: 150, is_stored: true };
+        let holding = Holding { max: Some(1000), hot: 600, warm: 150, scratch: 40, is_stored: true };
         assert_eq!(holding.pressure(), 0.75);
         assert_eq!(Holding { max: None, ..holding }.pressure(), 0.0);
         assert_eq!(Holding { max: Some(0), ..holding }.pressure(), 750.0);
@@ -82,7 +107,7 @@ mod tests {
 
     #[test]
     fn room_is_for_what_is_always_held() {
-        let holding = Holding { max: Some(1000), hot: 900, warm: 50, is_stored: true };
+        let holding = Holding { max: Some(1000), hot: 900, warm: 50, scratch: 40, is_stored: true };
         assert!(holding.has_room(100) && !holding.has_room(101));
         let alone = Holding { is_stored: false, ..holding };
         assert!(alone.has_room(50) && !alone.has_room(51));

@@ -1,12 +1,9 @@
-//! Records that are only in the store: which must be read for a call, taking in what was read, and making room.
+//! Records that are only in the store: which must be read for a call, and taking in what was read.
 
-use super::budget::{Holding, Shares};
 use super::open::join;
 use super::{Error, Index};
 use crate::arena::{MOST_RECORDS, ReadPlan};
-use crate::compact::window;
 use crate::format::{Key, StoredBlock, piece_count};
-use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
 
@@ -118,96 +115,6 @@ impl Index {
         self.parts.records.cold.expect_retry(plan.len() as u64);
     }
 
-    /// The bytes held, as input of the budget policy.
-    fn holding(&self) -> Holding {
-        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
-        let slots = tombstones.resident_bytes() + ids.resident_bytes() + expiries.resident_bytes();
-        let hot = codes.resident_bytes() + graph.resident_bytes() + slots;
-        // Records that wait to be linked will need rows of links.
-        let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.pending.resident_bytes();
-        let warm = records.warm.slab_bytes();
-        Holding {
-            max: self.config.max_bytes,
-            hot: hot + lists + records.resident_bytes() - warm,
-            warm,
-            is_stored: self.is_stored(),
-        }
-    }
-
-    /// Hot and warm bytes as a share of the budget; 0 without a budget.
-    pub(super) fn pressure(&self) -> f64 {
-        if self.config.max_bytes.is_none() { 0.0 } else { self.holding().pressure() }
-    }
-
-    fn shares(&self) -> Shares {
-        self.holding().shares()
-    }
-
-    /// Whether one more record fits, with a payload of `payload_bytes`.
-    pub(super) fn has_room(&self, payload_bytes: usize) -> bool {
-        self.config.max_bytes.is_none() || {
-            let super::Parts { graph, codes, ids, records, .. } = &self.parts;
-            let next = ids.next_slot().index();
-            // Rows are allocated a segment at a time; the first segment grows by doubling.
-            let rows = match next {
-                _ if next < codes.len() => 0,
-                _ if next < SEGMENT_SLOTS => next.max(1),
-                _ if next.is_multiple_of(SEGMENT_SLOTS) => SEGMENT_SLOTS,
-                _ => 0,
-            };
-            let record = 4 * records.dimensions() + payload_bytes;
-            self.holding().has_room(rows * (codes.slot_bytes() + graph.row_bytes()) + record)
-        }
-    }
-
-    /// Whether the window of codes and links that packing needs fits besides.
-    pub(super) fn has_room_to_pack(&self) -> bool {
-        self.config.max_bytes.is_none() || {
-            let super::Parts { graph, codes, .. } = &self.parts;
-            self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
-        }
-    }
-
-    /// Whether `records` more records fit, with payloads of `payload_bytes` in all. Rows that are allocated ahead are
-    /// not counted. A stored index could give up all but the record at hand, but only once the records are stored, so
-    /// all of them count.
-    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
-    pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
-        self.config.max_bytes.is_none() || {
-            let super::Parts { graph, codes, records: arena, .. } = &self.parts;
-            let each = codes.slot_bytes() + graph.row_bytes() + 4 * arena.dimensions();
-            self.holding().has_room(each.saturating_mul(records).saturating_add(payload_bytes))
-        }
-    }
-
-    /// Ends the retry that [`Index::expect_retry`] began, and drops cached blocks that exceed the budget.
-    pub(crate) fn trim(&mut self) {
-        self.parts.records.cold.end_retry();
-        if self.config.max_bytes.is_some() {
-            let budget = self.shares().cache;
-            self.parts.records.cold.trim(budget);
-        }
-    }
-
-    /// Whether more records are warm than the budget allows.
-    pub(crate) fn is_over_budget(&self) -> bool {
-        self.config.max_bytes.is_some() && {
-            let holding = self.holding();
-            let has_warm = self.parts.records.warm.live_bytes() > 0;
-            has_warm && self.journal().is_some() && holding.warm > holding.shares().most_warm
-        }
-    }
-
-    /// Drops warm copies of records that the store keeps, and cached blocks, where they exceed the budget.
-    pub(crate) fn demote(&mut self) -> Result<(), OutOfMemory> {
-        if self.is_over_budget() {
-            let budget = self.shares().warm;
-            self.parts.records.demote(budget)?;
-        }
-        self.trim();
-        Ok(())
-    }
-
     /// The blocks numbered below `below` that should be rewritten: those that are mostly dead, and small ones when
     /// there are several. At most as many as are read at a time.
     pub(crate) fn worn_blocks(&self, below: u32) -> Result<ReadPlan, OutOfMemory> {
@@ -225,7 +132,7 @@ impl Index {
         let is_worn = |block: &&StoredBlock| live(block) < block.raw_bytes / WORN_PART;
         let several = cold.sound().filter(is_small).count() >= FEW_SMALL;
         let chosen = cold.sound().filter(|block| is_worn(block) || (several && is_small(block)));
-        part(chosen.filter(|block| block.number < below))
+        part(chosen.filter(|block| block.number < below), self.part_bytes(PART_BYTES))
     }
 
     /// The blocks numbered below `below` that hold a deleted record. At most as many as are read at a time.
@@ -238,7 +145,8 @@ impl Index {
             let what = format!("deleted records may be in block {}, which is not as it was written", lost.number);
             return Err(Error::Corrupt { what });
         }
-        Ok(part(cold.sound().filter(|block| block.number < below && block.dead > 0))?)
+        let with_dead = cold.sound().filter(|block| block.number < below && block.dead > 0);
+        Ok(part(with_dead, self.part_bytes(PART_BYTES))?)
     }
 
     /// Makes the records of these blocks warm and unstored, so that the next checkpoint writes them. The error
@@ -250,7 +158,9 @@ impl Index {
             unread.add(block.number)?;
         }
         refuse(unread)?;
-        Ok(self.parts.records.unpack(plan.blocks())?)
+        let unpacked = self.parts.records.unpack(plan.blocks());
+        self.trim();
+        Ok(unpacked?)
     }
 }
 
@@ -259,10 +169,10 @@ fn refuse(plan: ReadPlan) -> Result<(), Error> {
     if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
 }
 
-/// A plan of the first of these blocks: as many as are read at a time, and at least one.
-fn part<'a>(blocks: impl Iterator<Item = &'a StoredBlock>) -> Result<ReadPlan, OutOfMemory> {
+/// A plan of the first of these blocks, about `bytes` bytes of them and at least one.
+fn part<'a>(blocks: impl Iterator<Item = &'a StoredBlock>, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
     let mut plan = ReadPlan::default();
-    let mut left = PART_BYTES;
+    let mut left = bytes;
     for block in blocks {
         let rest = left.checked_sub(block.raw_bytes);
         if rest.is_none() && !plan.is_empty() {

@@ -21,6 +21,7 @@ impl Index {
         self.log(&Entry::Delete(id.into()))?;
         self.bury(slot);
         self.logged();
+        self.trim();
         Ok(true)
     }
 
@@ -51,6 +52,7 @@ impl Index {
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);
         self.logged();
+        self.trim();
         Ok(())
     }
 }

@@ -15,7 +15,11 @@ impl Index {
         while let Some(slot) = self.parts.expiries.due(now_ms) {
             self.bury(slot);
         }
-        before - self.parts.expiries.len()
+        let expired = before - self.parts.expiries.len();
+        if expired > 0 {
+            self.make_room();
+        }
+        expired
     }
 
     /// When the next record expires, in milliseconds since 1970; none when no record expires.

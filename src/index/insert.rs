@@ -158,8 +158,22 @@ impl Index {
         Ok(self.parts.reserve(additional)?)
     }
 
-    /// Puts a record into a slot of its own, then moves the id to this slot. Every step that can fail comes first.
+    /// Puts a record into a slot of its own, then moves the id to this slot.
     fn put(
+        &mut self,
+        id: Id,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
+        let put = self.put_record(id, vector, payload, expires_ms);
+        // The new record takes memory that others may no longer use, and a refused one may have grown arrays.
+        self.trim();
+        put
+    }
+
+    /// Does what [`Index::put`] says. Every step that can fail comes first.
+    fn put_record(
         &mut self,
         id: Id,
         vector: &[f32],
@@ -212,8 +226,6 @@ impl Index {
         }
         self.owe_training();
         self.logged();
-        // The new record takes memory that cached blocks may no longer use.
-        self.trim();
         Ok(())
     }
 

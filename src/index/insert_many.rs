@@ -102,6 +102,12 @@ impl Index {
     /// On an error nothing has changed, with one exception: when memory is refused in the middle, the records that were
     /// already inserted become tombstones, and their numbers are not given again.
     pub fn insert_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
+        let put = self.put_many(records);
+        self.trim();
+        put
+    }
+
+    fn put_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
         let named = self.check_many(records)?;
         let mut ids = reserved(records.len())?;
         for (id, _) in &named {
@@ -138,7 +144,6 @@ impl Index {
             return Err(error);
         }
         self.logged();
-        self.trim();
         Ok(ids)
     }
 
@@ -204,11 +209,16 @@ impl Index {
         if put.is_ok() {
             put = self.plan_links(nodes, plans).map_err(Error::from);
         }
+        let mut scratch = self.scratch.take();
+        if put.is_ok() {
+            // These buffers may be new ones, and linking must not fail half-way.
+            let mut points = scratch.points_mut().into_iter();
+            put = points.try_for_each(|point| self.parts.codes.prepare(point)).map_err(Error::from);
+        }
         if put.is_err() {
             nodes.drain(..).for_each(|node| self.unsettle(node.slot));
             return put;
         }
-        let mut scratch = self.scratch.take();
         let Parts { graph, codes, tombstones, .. } = &mut self.parts;
         for (&node, plan) in nodes.iter().zip(plans) {
             graph.link_planned(codes.space(), node, plan, &mut scratch);

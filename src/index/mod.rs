@@ -26,8 +26,9 @@
 //! | `map`     | an export that is used in place                                      |
 //! | `backing` | the store behind an index, if any                                    |
 //! | `journal` | what an index knows of its store                                     |
-//! | `cold`    | records that are only in the store: reading them, and making room    |
+//! | `cold`    | records that are only in the store: reading them                     |
 //! | `budget`  | how a memory budget is divided                                       |
+//! | `room`    | what an index holds, and what it gives up under a budget             |
 //! | `blocks`  | records -> blocks, neighbours together                               |
 //! | `checkpoint` | writing what has changed, in parts                                |
 //! | `stock`   | which values a store holds                                           |
@@ -61,6 +62,7 @@ mod open;
 mod parallel;
 mod payload;
 mod pending;
+mod room;
 mod scratch;
 mod search;
 #[cfg(all(target_arch = "wasm32", feature = "rayon"))]
@@ -110,6 +112,8 @@ pub struct Index {
     draws: u64,
     pending: Pending,
     scratch: ScratchPool,
+    /// What gives up memory under a budget; none in an index that is not stored.
+    fit: Option<room::Fit>,
     pub(crate) job: Option<maintain::Running>,
     compacted: maintain::Past,
     backing: Backing,
@@ -127,7 +131,8 @@ impl Index {
             parts: Self::empty_parts(&config),
             draws: 0,
             pending: Pending::new(),
-            scratch: ScratchPool::default(),
+            scratch: ScratchPool::new(),
+            fit: None,
             job: None,
             compacted: maintain::Past::default(),
             backing: Backing::Memory,
@@ -163,6 +168,8 @@ impl Index {
         let Config { ef_construction, ef, compaction_threshold, max_bytes, .. } = options;
         let seed = if self.is_stored() { self.config.seed } else { options.seed };
         self.config = Config { ef_construction, ef, seed, compaction_threshold, max_bytes, ..self.config };
+        self.scratch.set_room(usize::MAX);
+        self.trim();
         Ok(())
     }
 

@@ -392,6 +392,7 @@ impl Replay {
                 Backing::Journal(Journal::new(manifest, found)?)
             }
         };
+        index.begin_fitting();
         Ok(index)
     }
 }
@@ -421,12 +422,14 @@ impl Index {
         self.thaw()?;
         self.parts.records.store(self.parts.slots())?;
         self.backing = Backing::Journal(journal);
+        self.begin_fitting();
         Ok(())
     }
 
     /// Undoes [`Index::attach`] when the first checkpoint could not be written: the index is in memory only, as before.
     pub(crate) fn detach(&mut self) {
         self.backing = Backing::Memory;
+        self.end_fitting();
         self.parts.records.unstore();
     }
 }

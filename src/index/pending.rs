@@ -184,8 +184,15 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`]: the record goes on waiting. [`Error::Corrupt`] when the links are not as they must be:
     /// the index can then be searched, but takes no new records.
-    #[inline(never)]
     pub fn link_step(&mut self) -> Result<bool, Error> {
+        let linked = self.link_next();
+        self.trim();
+        linked
+    }
+
+    /// Does what [`Index::link_step`] says.
+    #[inline(never)]
+    fn link_next(&mut self) -> Result<bool, Error> {
         self.owe_training();
         if self.prove_step(PROOF_SLOTS)? || self.train_step()? {
             return Ok(true);

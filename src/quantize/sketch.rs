@@ -113,6 +113,10 @@ impl Scratch {
         Ok(())
     }
 
+    pub(super) const fn resident_bytes(&self) -> usize {
+        (self.turned.capacity() + self.spare.capacity()) * size_of::<i32>()
+    }
+
     fn turn(&mut self, plain: &[i16]) {
         for (turned, &x) in self.turned.iter_mut().zip(plain) {
             *turned = i32::from(x);

@@ -121,6 +121,19 @@ pub(crate) struct Point {
     pub(super) product: ProductTerms,
 }
 
+impl Point {
+    /// Bytes held by the parts that grow with the dimensions.
+    pub(crate) const fn resident_bytes(&self) -> usize {
+        let Self { plain, wide, full, planes, turning, parts, table, .. } = self;
+        (plain.capacity() + wide.capacity()) * size_of::<i16>()
+            + full.capacity() * size_of::<f32>()
+            + planes.bits.capacity() * size_of::<[u64; 4]>()
+            + turning.resident_bytes()
+            + parts.capacity() * size_of::<Subvector>()
+            + table.capacity() * size_of::<[f32; CENTROIDS]>()
+    }
+}
+
 /// Distances from one fixed point.
 #[derive(Clone, Copy)]
 pub(crate) struct Scorer<'a> {

@@ -8,6 +8,7 @@
 //! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
 //! | `product.rs` | product codes before, while and after they are trained |
 //! | `proof.rs` | links that are wrong under right checksums: searched, and never built upon |
+//! | `budget.rs` | under a budget no more is held than it says, after each call |
 //! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
 //! | `erase.rs` | no byte of a deleted record is left in a store; what compaction says that it has freed there |
 //! | `packing.rs` | blocks packed as pays best, and read as what they were |
@@ -24,6 +25,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod budget;
 mod cold;
 mod costs;
 mod damage;

@@ -1,0 +1,146 @@
+//! What an index holds, and what it gives up when that exceeds its budget.
+
+use super::Index;
+use super::budget::Holding;
+use crate::compact::window;
+use crate::segments::SEGMENT_SLOTS;
+use crate::types::OutOfMemory;
+
+/// Gives up what exceeds a budget of so many bytes.
+///
+/// Only a stored index can give up anything, so opening and attaching set a pointer to this code. That keeps it out of
+/// the part of the shipped wasm that an index in memory needs, though each insert ends with a call of it.
+pub(super) type Fit = fn(&mut Index, usize);
+
+impl Index {
+    /// Makes the index give up what exceeds its budget, from here on.
+    pub(super) fn begin_fitting(&mut self) {
+        self.fit = Some(Self::fit);
+    }
+
+    /// Takes that back.
+    pub(super) fn end_fitting(&mut self) {
+        self.fit = None;
+        self.scratch.set_room(usize::MAX);
+    }
+
+    /// The bytes held, as input of the budget policy. Linear in the number of segments.
+    #[inline(never)]
+    fn holding(&self) -> Holding {
+        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
+        let slots = tombstones.resident_bytes() + ids.resident_bytes() + expiries.resident_bytes();
+        let hot = codes.resident_bytes() + graph.resident_bytes() + slots;
+        // Records that wait to be linked will need rows of links.
+        let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.pending.resident_bytes();
+        let warm = records.warm.slab_bytes();
+        Holding {
+            max: self.config.max_bytes,
+            hot: hot + lists + ids.unmade_bytes() + records.resident_bytes() - warm,
+            warm,
+            scratch: self.scratch.wanted_bytes(),
+            is_stored: self.is_stored(),
+        }
+    }
+
+    /// Hot and warm bytes as a share of the budget; 0 without a budget.
+    pub(super) fn pressure(&self) -> f64 {
+        if self.config.max_bytes.is_none() { 0.0 } else { self.holding().pressure() }
+    }
+
+    /// Whether one more record fits, with a payload of `payload_bytes`.
+    pub(super) fn has_room(&self, payload_bytes: usize) -> bool {
+        self.config.max_bytes.is_none() || {
+            let super::Parts { graph, codes, ids, records, .. } = &self.parts;
+            let next = ids.next_slot().index();
+            // Rows are allocated a segment at a time; the first segment grows by doubling.
+            let rows = match next {
+                _ if next < codes.len() => 0,
+                _ if next < SEGMENT_SLOTS => next.max(1),
+                _ if next.is_multiple_of(SEGMENT_SLOTS) => SEGMENT_SLOTS,
+                _ => 0,
+            };
+            let record = 4 * records.dimensions() + payload_bytes;
+            self.holding().has_room(rows * (codes.slot_bytes() + graph.row_bytes()) + record)
+        }
+    }
+
+    /// Whether the window of codes and links that packing needs fits besides.
+    pub(super) fn has_room_to_pack(&self) -> bool {
+        self.config.max_bytes.is_none() || {
+            let super::Parts { graph, codes, .. } = &self.parts;
+            self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
+        }
+    }
+
+    /// Whether `records` more records fit, with payloads of `payload_bytes` in all. Rows that are allocated ahead are
+    /// not counted. A stored index could give up all but the record at hand, but only once the records are stored, so
+    /// all of them count.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+    pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
+        self.config.max_bytes.is_none() || {
+            let super::Parts { graph, codes, records: arena, .. } = &self.parts;
+            let each = codes.slot_bytes() + graph.row_bytes() + 4 * arena.dimensions();
+            self.holding().has_room(each.saturating_mul(records).saturating_add(payload_bytes))
+        }
+    }
+
+    /// How many of `bytes` bytes of records are made warm at a time, to be written anew: part of what the budget leaves.
+    pub(super) fn part_bytes(&self, bytes: u64) -> u64 {
+        if self.config.max_bytes.is_none() { bytes } else { bytes.min(self.holding().shares().left as u64 / 4) }
+    }
+
+    /// Ends the retry that [`Index::expect_retry`] began, and gives up what exceeds the budget. Each call that may make
+    /// the index hold more ends with this.
+    #[inline(never)]
+    pub(crate) fn trim(&mut self) {
+        self.parts.records.cold.end_retry();
+        self.make_room();
+    }
+
+    /// Gives up what exceeds the budget, unless a call is about to be made again: what was read for it has to stay.
+    pub(super) fn make_room(&mut self) {
+        if let (Some(max), Some(fit)) = (self.config.max_bytes, self.fit)
+            && !self.parts.records.cold.is_awaited()
+        {
+            fit(self, max);
+        }
+    }
+
+    /// Gives up blocks that were read; then idle buffers but those of one call; then warm copies of records that the
+    /// store keeps, and the room ahead of the others; and at last the buffers that are left.
+    fn fit(&mut self, max: usize) {
+        let mut holding = self.holding();
+        self.parts.records.cold.trim(holding.shares().cache);
+        if holding.is_too_warm() {
+            self.scratch.keep_one();
+            holding = self.holding();
+        }
+        if holding.is_too_warm() {
+            // Without memory for the list of slabs, the next call tries again.
+            let _ = self.parts.records.demote(holding.shares().warm);
+            if self.holding().is_too_warm() {
+                self.parts.records.warm.tighten();
+            }
+            holding = self.holding();
+        }
+        let held = holding.hot + holding.warm + self.parts.records.read_bytes();
+        self.scratch.set_room(max.saturating_sub(held));
+    }
+
+    /// Whether more records are warm than the budget allows.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.config.max_bytes.is_some() && {
+            let holding = self.holding();
+            let has_warm = self.parts.records.warm.live_bytes() > 0;
+            has_warm && self.journal().is_some() && holding.warm > holding.shares().most_warm
+        }
+    }
+
+    /// Drops warm copies of records that the store keeps, and cached blocks, where they exceed the budget.
+    pub(crate) fn demote(&mut self) -> Result<(), OutOfMemory> {
+        let demoted =
+            if self.is_over_budget() { self.parts.records.demote(self.holding().shares().warm) } else { Ok(()) };
+        self.trim();
+        demoted
+    }
+}

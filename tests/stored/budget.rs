@@ -1,0 +1,130 @@
+//! Memory under a budget: after each call no more is held than the budget says, as long as what is always held leaves room.
+
+use thermocline::{
+    Config, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex,
+};
+
+use crate::support::{Rng, now};
+
+fn lazily(config: Config) -> OpenOptions {
+    OpenOptions { config: Some(config), lazy: true, ..Default::default() }
+}
+
+/// Whether no more is held than the budget says. None when codes, links and ids alone take most of it.
+fn fits(index: &Index, budget: usize) -> Option<bool> {
+    let bytes = index.stats().bytes;
+    let always = bytes.codes + bytes.graph + bytes.ids;
+    (always < budget / 10 * 7).then_some(bytes.total() <= budget)
+}
+
+/// A call of a random kind. Returns its name, and what it costs to make the change durable is left to the caller.
+fn call(stored: &StoredIndex<MemoryStore>, rng: &mut Rng, dimensions: usize, longest: usize) -> &'static str {
+    let (vector, number) = (rng.vector(dimensions), rng.below(1500) as u64);
+    let (id, bytes) = (Id::Number(number), vec![number as u8; rng.below(longest)]);
+    let payload = Some(Payload::Bytes(&bytes));
+    match rng.below(20) {
+        0..7 => match stored.change(|index| index.upsert(number, &vector, payload)) {
+            Ok(()) | Err(Error::OutOfMemory) => "upsert",
+            Err(error) => panic!("{error}"),
+        },
+        7 | 8 => match stored.change(|index| index.insert(&vector, payload)) {
+            Ok(_) | Err(Error::OutOfMemory) => "insert",
+            Err(error) => panic!("{error}"),
+        },
+        9 => {
+            let vectors: Vec<Vec<f32>> = (0..rng.below(20)).map(|_| rng.vector(dimensions)).collect();
+            let records: Vec<_> =
+                vectors.iter().map(|vector| NewRecord { payload, ..NewRecord::new(vector) }).collect();
+            match stored.change(|index| index.insert_many(&records)) {
+                Ok(_) | Err(Error::OutOfMemory) => "insert_many",
+                Err(error) => panic!("{error}"),
+            }
+        }
+        10..12 => {
+            stored.change(|index| index.delete(&id)).unwrap();
+            "delete"
+        }
+        12 | 13 => {
+            now(stored.get(&id, |_| ())).unwrap();
+            "get"
+        }
+        14..18 => {
+            let options = SearchOptions::top(1 + rng.below(30)).with_ef(1 + rng.below(300));
+            match now(stored.search(&vector, options)) {
+                Ok(_) | Err(Error::Untrained { .. }) => "search",
+                Err(error) => panic!("{error}"),
+            }
+        }
+        18 => {
+            now(stored.commit()).unwrap();
+            "commit"
+        }
+        _ if rng.one_in(4) => {
+            stored.change(Index::compact_start).unwrap();
+            "compact_start"
+        }
+        _ => {
+            let more = stored.change(|index| index.compact_step(200)).unwrap();
+            if !more {
+                stored.change(|index| Ok(index.compact_finish())).unwrap();
+            }
+            "compact_step"
+        }
+    }
+}
+
+#[test]
+fn after_each_call_no_more_is_held_than_the_budget_says() {
+    let (mut times, mut beyond, mut cached) = (0, 0, 0);
+    for seed in 0..12 {
+        let mut rng = Rng(seed);
+        let quantization =
+            rng.pick(&[Quantization::Int8, Quantization::None, Quantization::Binary, Quantization::Product]);
+        let dimensions = rng.pick(&[16, 100]);
+        let base = Config { m: 8, ef_construction: 40, quantization, ..Config::new(dimensions) };
+        // Product codes are the vectors themselves until they are trained.
+        let codes = if quantization == Quantization::Product { 3_000_000 } else { 1100 * dimensions };
+        let budget = 500_000 + codes + rng.below(300_000);
+        let config = Config { max_bytes: Some(budget), ..base };
+        let place = MemoryStore::with_value_bytes(rng.pick(&[4000, 60_000]));
+        let open = || now(StoredIndex::open(place.clone(), lazily(config))).unwrap();
+        let (mut stored, longest) = (open(), rng.pick(&[50, 600, 2000]));
+        for round in 0..2500 {
+            let name = call(&stored, &mut rng, dimensions, longest);
+            let fits = |call: &str| {
+                let index = stored.index().unwrap();
+                let fits = fits(&index, budget)?;
+                // What a change has added may be too much until it is stored, and then a checkpoint is due.
+                let waits = call != "checkpoint" && stored.checkpoint_due().unwrap();
+                let bytes = index.stats().bytes;
+                assert!(
+                    fits || waits,
+                    "after {call}, seed {seed}, round {round}, {quantization:?}: {} of {budget}, {bytes:?}",
+                    bytes.total()
+                );
+                Some(fits)
+            };
+            match fits(name) {
+                Some(true) => times += 1,
+                Some(false) => beyond += 1,
+                None => {}
+            }
+            if stored.checkpoint_due().unwrap() {
+                now(stored.checkpoint()).unwrap();
+                fits("checkpoint");
+            }
+            if rng.one_in(600) {
+                now(stored.commit()).unwrap();
+                stored = open();
+                assert_ne!(self::fits(&stored.index().unwrap(), budget), Some(false), "seed {seed}, round {round}");
+            }
+            cached += usize::from(stored.index().unwrap().stats().bytes.cold_cache > 0);
+        }
+        let report = stored.index().unwrap().check();
+        assert!(report.is_err() || report.unwrap().ok, "seed {seed}");
+    }
+    assert!(
+        times > 15_000 && beyond < times / 500 && cached > 5_000,
+        "{times} times within and {beyond} times beyond it, {cached} times with cached blocks"
+    );
+}
