@@ -281,17 +281,17 @@ impl Records {
     /// For the same price those move that the store does not keep yet: one of them would hold the whole slab.
     fn demote_slab(&mut self, slab: SlabName, spares: bool) {
         let (mut read, mut live, mut unkept) = (0, 0, 0);
-        self.each_live(slab, |records, slot, words, _| {
+        self.each_live(slab, &mut |records, slot, words, _| {
             live += words;
             read += if records.used.contains(slot) { words } else { 0 };
             unkept += if records.is_kept(slot) { 0 } else { words };
         });
         let moves = 2 * unkept <= self.warm.slab_words(slab);
         if spares && read > 0 && 2 * read >= live {
-            self.each_live(slab, |records, slot, _, _| records.used.clear(slot));
+            self.each_live(slab, &mut |records, slot, _, _| records.used.clear(slot));
             return;
         }
-        self.each_live(slab, |records, slot, words, position| {
+        self.each_live(slab, &mut |records, slot, words, position| {
             if !records.is_kept(slot) {
                 if moves {
                     records.warm.refresh(slot, words, position);
@@ -308,8 +308,9 @@ impl Records {
         self.warm.drop_slab(slab);
     }
 
-    /// The live records of a slab: slot, length in words, position.
-    fn each_live(&mut self, slab: SlabName, mut each: impl FnMut(&mut Self, Slot, usize, u32)) {
+    /// The live records of a slab: slot, length in words, position. Compiled once for all that is done with them, as
+    /// code is bytes to download.
+    fn each_live(&mut self, slab: SlabName, each: &mut dyn FnMut(&mut Self, Slot, usize, u32)) {
         let (mut offset, end) = (0, self.warm.slab_words(slab));
         while let Some((words, slot, position)) = self.warm.walk(slab, offset).filter(|_| offset < end) {
             offset += words;

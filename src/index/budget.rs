@@ -38,6 +38,7 @@ impl Holding {
     /// Warm records may take three quarters, and are brought down to a half; or to a quarter, when hot and warm bytes
     /// together nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get what warm
     /// records do not take.
+    #[inline(never)]
     pub(super) fn shares(self) -> Shares {
         let Some(max) = self.max else {
             return Shares { left: usize::MAX, most_warm: usize::MAX, warm: usize::MAX, cache: usize::MAX };

@@ -38,9 +38,10 @@ pub struct Config {
     /// limit in the store only, and reads them when they are needed. An insert that still does not fit is
     /// [`Error::OutOfMemory`]. The limit is not stored: each opening sets it anew.
     ///
-    /// Some memory comes on top: what grows in steps (a table of ids that doubles, slabs of records that are not full)
-    /// takes some tens of kilobytes more in a small index, and training product codes takes 2.6 MB for each 384
-    /// dimensions or part of them.
+    /// As long as codes, links and ids leave room, a stored index holds no more than this after each call
+    /// ([`ResidentBytes::total`](crate::ResidentBytes::total)), with one exception: records that are not stored yet
+    /// cannot be given up, and when they exceed the limit a checkpoint is due. Some memory comes on top while a call
+    /// lasts, and training product codes takes 2.6 MB for each 384 dimensions or part of them.
     pub max_bytes: Option<usize>,
 }
 

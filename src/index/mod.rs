@@ -3,6 +3,7 @@
 //! | file      | what                                                                 |
 //! |-----------|----------------------------------------------------------------------|
 //! | `config`  | the options of an index                                              |
+//! | `empty`   | an index without records                                             |
 //! | `error`   | what can go wrong                                                    |
 //! | `payload` | data that a record carries besides its vector                        |
 //! | `vector`  | which vectors may be indexed: length, finiteness, direction          |
@@ -43,6 +44,7 @@ mod cold;
 mod config;
 mod decode;
 mod delete;
+mod empty;
 mod encode;
 mod error;
 mod expire;
@@ -90,13 +92,7 @@ pub use search::{Hit, SearchOptions};
 pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
 pub use verify::CheckReport;
 
-use crate::arena::Records;
 use crate::compact::Parts;
-use crate::expiry::Expiries;
-use crate::graph::Graph;
-use crate::ids::IdMap;
-use crate::quantize::{Codes, Quantization};
-use crate::tombstone::Tombstones;
 use backing::Backing;
 use pending::Pending;
 use scratch::ScratchPool;
@@ -120,38 +116,6 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty index.
-    ///
-    /// # Errors
-    /// [`Error::InvalidOption`] names the option that is out of range.
-    pub fn new(config: Config) -> Result<Self, Error> {
-        let config = config.validated()?;
-        Ok(Self {
-            config,
-            parts: Self::empty_parts(&config),
-            draws: 0,
-            pending: Pending::new(),
-            scratch: ScratchPool::new(),
-            fit: None,
-            job: None,
-            compacted: maintain::Past::default(),
-            backing: Backing::Memory,
-        })
-    }
-
-    fn empty_parts(config: &Config) -> Parts {
-        // Where the code is the vector, the record carries the payload only.
-        let in_record = if config.quantization == Quantization::None { 0 } else { config.dimensions };
-        Parts {
-            graph: Graph::new(config.m),
-            codes: Codes::new(config.quantization, config.dimensions, config.metric),
-            ids: IdMap::new(),
-            tombstones: Tombstones::new(),
-            records: Records::new(in_record),
-            expiries: Expiries::new(),
-        }
-    }
-
     /// The options of the index.
     pub const fn config(&self) -> &Config {
         &self.config

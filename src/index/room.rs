@@ -85,6 +85,7 @@ impl Index {
     }
 
     /// How many of `bytes` bytes of records are made warm at a time, to be written anew: part of what the budget leaves.
+    #[inline(never)]
     pub(super) fn part_bytes(&self, bytes: u64) -> u64 {
         if self.config.max_bytes.is_none() { bytes } else { bytes.min(self.holding().shares().left as u64 / 4) }
     }
@@ -112,7 +113,7 @@ impl Index {
         let mut holding = self.holding();
         self.parts.records.cold.trim(holding.shares().cache);
         if holding.is_too_warm() {
-            self.scratch.keep_one();
+            self.scratch.set_room(0);
             holding = self.holding();
         }
         if holding.is_too_warm() {

@@ -14,18 +14,13 @@ pub(super) struct ScratchPool {
 #[derive(Debug, Default)]
 struct Idle {
     buffers: Vec<Scratch>,
-    /// Bytes of buffers for which there was no room, until there is.
+    /// Bytes of the largest buffers for which there was no room, until there is.
     refused: usize,
 }
 
 impl Idle {
     fn resident_bytes(&self) -> usize {
         self.buffers.iter().map(Scratch::resident_bytes).sum()
-    }
-
-    /// Drops buffers, and asks for room for them.
-    fn refuse(&mut self, scratch: Option<Scratch>) {
-        self.refused = self.refused.max(scratch.map_or(0, |scratch| scratch.resident_bytes()));
     }
 }
 
@@ -38,10 +33,6 @@ impl ScratchPool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn idle(&mut self) -> &mut Idle {
-        self.idle.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes idle buffers, or new ones when there are none.
     pub(super) fn take(&self) -> Scratch {
         self.lock().buffers.pop().unwrap_or_default()
@@ -52,8 +43,10 @@ impl ScratchPool {
     pub(super) fn put(&self, scratch: Scratch) {
         let mut idle = self.lock();
         if self.room < usize::MAX {
-            if idle.resident_bytes() + scratch.resident_bytes() > self.room {
-                return idle.refuse(Some(scratch));
+            let bytes = scratch.resident_bytes();
+            if idle.resident_bytes() + bytes > self.room {
+                idle.refused = idle.refused.max(bytes);
+                return;
             }
             idle.refused = 0;
         }
@@ -67,22 +60,19 @@ impl ScratchPool {
         *self.lock() = Idle::default();
     }
 
-    /// Lets idle buffers have at most so many bytes.
+    /// Lets idle buffers have at most so many bytes. If they have more, all are dropped, and those of one call go on
+    /// asking for room.
+    #[inline(never)]
     pub(super) fn set_room(&mut self, bytes: usize) {
         self.room = bytes;
-        let idle = self.idle();
-        while !idle.buffers.is_empty() && idle.resident_bytes() > bytes {
-            let last = idle.buffers.pop();
-            idle.refuse(last);
+        let mut idle = self.lock();
+        if idle.resident_bytes() > bytes {
+            idle.refused = idle.refused.max(idle.buffers.first().map_or(0, Scratch::resident_bytes));
+            idle.buffers = Vec::new();
         }
     }
 
-    /// Drops all idle buffers but those of one call.
-    pub(super) fn keep_one(&mut self) {
-        self.idle().buffers.truncate(1);
-    }
-
-    /// Bytes of the idle buffers, and of those that there was no room for.
+    /// Bytes of the idle buffers, and of the largest that there was no room for.
     pub(super) fn wanted_bytes(&self) -> usize {
         let idle = self.lock();
         idle.resident_bytes() + idle.refused

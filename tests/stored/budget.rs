@@ -128,3 +128,27 @@ fn after_each_call_no_more_is_held_than_the_budget_says() {
         "{times} times within and {beyond} times beyond it, {cached} times with cached blocks"
     );
 }
+
+/// Buffers are as long as vectors, or longer, and there are two of each kind.
+#[test]
+fn buffers_are_counted_and_go_when_there_is_no_room() {
+    const DIMENSIONS: usize = 8192;
+    let base = Config { quantization: Quantization::None, m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) };
+    let stored = now(StoredIndex::open(MemoryStore::default(), lazily(base))).unwrap();
+    let mut rng = Rng(1);
+    for _ in 0..20 {
+        stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    let bytes = stored.index().unwrap().stats().bytes;
+    assert!(bytes.scratch >= 2 * 4 * DIMENSIONS, "{bytes:?}");
+    let mut search = || now(stored.search(&rng.vector(DIMENSIONS), SearchOptions::top(5))).unwrap().len();
+    for (max_bytes, keeps) in [(bytes.total() - bytes.scratch, false), (bytes.total(), true)] {
+        stored.change(|index| index.set_options(Config { max_bytes: Some(max_bytes), ..base })).unwrap();
+        for _ in 0..3 {
+            assert_eq!(search(), 5);
+            let held = stored.index().unwrap().stats().bytes;
+            assert!(held.total() <= max_bytes && (held.scratch > 0) == keeps, "{held:?} of {max_bytes}");
+        }
+    }
+}

@@ -149,3 +149,18 @@ fn equal_calls_give_up_equal_records() {
     };
     assert_eq!(run(), run());
 }
+
+/// One record that the store does not keep yet would hold a whole slab.
+#[test]
+fn what_is_not_kept_yet_moves_out_of_the_way() {
+    let mut tiers = Tiers::new(45);
+    let last = Given::new(45, PAYLOAD_BYTES);
+    tiers.records.append(Slot(45), last.inv_norm, &last.vector, last.kind, &last.payload).unwrap();
+    tiers.given.push(last);
+    tiers.records.demote(SLAB_BYTES / 4).unwrap();
+    assert_eq!(tiers.warm(), [45]);
+    assert!(tiers.records.warm.slab_bytes() < SLAB_BYTES / 4, "{}", tiers.records.warm.slab_bytes());
+    // There is nothing left to give up, until the store keeps more.
+    tiers.records.demote(0).unwrap();
+    assert_eq!(tiers.warm(), [45]);
+}
