@@ -67,7 +67,14 @@ async fn read<S: Store>(
 ) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
     let keys = host.with(|index| Ok(index.keys_of_plan(plan)?))?;
     let mut room = Room::default();
-    store.read_into(&keys, &mut room).await?;
+    if let Err(error) = store.read_into(&keys, &mut room).await {
+        // The call that they were read for is not made again.
+        host.with(|index| {
+            index.trim();
+            Ok(())
+        })?;
+        return Err(error.into());
+    }
     Ok((keys, room.into_values()))
 }
 

@@ -15,6 +15,9 @@ struct Entry(u64);
 
 /// The largest `k` for which [`Pool::kth`] counts the accepted candidates, when others are among them.
 const MOST_COUNTED: usize = 64;
+/// How many entries before an equally distant one are looked at for its twins. In data of few distances there may be
+/// many that are none.
+const FAR: usize = 32;
 const EXPANDED: u64 = 1;
 const ACCEPTED: u64 = 2;
 
@@ -141,8 +144,10 @@ impl Pool {
     fn has_put_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
         let entry = self.entries[at];
         let mut twins = 0;
-        for other in self.entries[..at].iter().rev().take_while(|other| other.distance_bits() == entry.distance_bits())
-        {
+        for other in self.entries[..at].iter().rev().take(FAR) {
+            if other.distance_bits() != entry.distance_bits() {
+                break;
+            }
             let is_alike = (other.0 ^ entry.0) & ACCEPTED == 0 && are_twins(other.slot(), entry.slot());
             twins += usize::from(is_alike);
         }

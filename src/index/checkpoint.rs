@@ -121,7 +121,7 @@ impl Index {
         if let Some(journal) = self.journal_mut() {
             journal.writing = Some(writing);
         }
-        self.trim();
+        self.make_room();
         stepped
     }
 

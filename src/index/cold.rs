@@ -159,7 +159,7 @@ impl Index {
         }
         refuse(unread)?;
         let unpacked = self.parts.records.unpack(plan.blocks());
-        self.trim();
+        self.make_room();
         Ok(unpacked?)
     }
 }

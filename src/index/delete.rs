@@ -21,7 +21,7 @@ impl Index {
         self.log(&Entry::Delete(id.into()))?;
         self.bury(slot);
         self.logged();
-        self.trim();
+        self.make_room();
         Ok(true)
     }
 
@@ -52,7 +52,7 @@ impl Index {
         self.parts = Parts { records, ..Self::empty_parts(&self.config) };
         self.parts.ids.raise_next_number(used);
         self.logged();
-        self.trim();
+        self.make_room();
         Ok(())
     }
 }

@@ -168,7 +168,7 @@ impl Index {
     ) -> Result<(), Error> {
         let put = self.put_record(id, vector, payload, expires_ms);
         // The new record takes memory that others may no longer use, and a refused one may have grown arrays.
-        self.trim();
+        self.make_room();
         put
     }
 

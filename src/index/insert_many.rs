@@ -103,7 +103,7 @@ impl Index {
     /// already inserted become tombstones, and their numbers are not given again.
     pub fn insert_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
         let put = self.put_many(records);
-        self.trim();
+        self.make_room();
         put
     }
 

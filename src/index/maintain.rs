@@ -171,7 +171,7 @@ impl Index {
         let mut scratch = self.scratch.take();
         let stepped = running.job.step(&mut self.parts, &mut scratch, units);
         self.scratch.put(scratch);
-        self.trim();
+        self.make_room();
         match stepped {
             Ok(more) => Ok(more),
             Err(error) => {

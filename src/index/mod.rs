@@ -133,7 +133,7 @@ impl Index {
         let seed = if self.is_stored() { self.config.seed } else { options.seed };
         self.config = Config { ef_construction, ef, seed, compaction_threshold, max_bytes, ..self.config };
         self.scratch.set_room(usize::MAX);
-        self.trim();
+        self.make_room();
         Ok(())
     }
 

@@ -186,7 +186,7 @@ impl Index {
     /// the index can then be searched, but takes no new records.
     pub fn link_step(&mut self) -> Result<bool, Error> {
         let linked = self.link_next();
-        self.trim();
+        self.make_room();
         linked
     }
 

@@ -90,15 +90,15 @@ impl Index {
         if self.config.max_bytes.is_none() { bytes } else { bytes.min(self.holding().shares().left as u64 / 4) }
     }
 
-    /// Ends the retry that [`Index::expect_retry`] began, and gives up what exceeds the budget. Each call that may make
-    /// the index hold more ends with this.
+    /// Ends the retry that [`Index::expect_retry`] began, and gives up what exceeds the budget.
     #[inline(never)]
     pub(crate) fn trim(&mut self) {
         self.parts.records.cold.end_retry();
         self.make_room();
     }
 
-    /// Gives up what exceeds the budget, unless a call is about to be made again: what was read for it has to stay.
+    /// Gives up what exceeds the budget, unless a call is about to be made again: what was read for it has to stay, or
+    /// the call might never have all that it needs at once. Each call that may make the index hold more ends with this.
     pub(super) fn make_room(&mut self) {
         if let (Some(max), Some(fit)) = (self.config.max_bytes, self.fit)
             && !self.parts.records.cold.is_awaited()
@@ -141,7 +141,7 @@ impl Index {
     pub(crate) fn demote(&mut self) -> Result<(), OutOfMemory> {
         let demoted =
             if self.is_over_budget() { self.parts.records.demote(self.holding().shares().warm) } else { Ok(()) };
-        self.trim();
+        self.make_room();
         demoted
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use thermocline::{Config, Id, Index, Metric, Quantization, SearchOptions};
+use thermocline::{Config, Id, Metric, Quantization, SearchOptions};
 
 use crate::support::{Clusters, build, mean_recall};
 
