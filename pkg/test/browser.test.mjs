@@ -168,6 +168,49 @@ test("in a module worker", async () => {
   assert.equal(nearest, "b");
 });
 
+// A transaction ended in a turn of the page after its last request, and a page that the browser had frozen has none.
+test("a page that stands still in the middle of a write holds up no other", async () => {
+  const context = await browser.newContext();
+  const [writer, reader] = [await context.newPage(), await context.newPage()];
+  for (const page of [writer, reader]) await page.goto(`${url}/`);
+  const ended = [];
+  await writer.evaluate(async () => {
+    const { VectorIndex } = await import("thermocline");
+    globalThis.index = await VectorIndex.open("standing still", { dimensions: 4 });
+  });
+  let stands;
+  const hasAsked = new Promise((resolve) => (stands = resolve));
+  await context.exposeFunction("stands", stands);
+  const writing = writer.evaluate(async () => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...args) {
+      IDBObjectStore.prototype.put = put;
+      globalThis.stands();
+      const standStill = () => {
+        const end = performance.now() + 5000;
+        while (performance.now() < end);
+      };
+      // Once all requests are made, and before any of them is answered.
+      Promise.resolve().then(standStill);
+      return put.apply(this, args);
+    };
+    await globalThis.index.insert([1, 2, 3, 4]);
+    await globalThis.index.close();
+  }).then(() => ended.push("writer"));
+  await hasAsked;
+  const size = await reader.evaluate(async () => {
+    const { VectorIndex } = await import("thermocline");
+    const index = await VectorIndex.open("standing still", { mode: "readonly" });
+    const { size } = index;
+    await index.close();
+    return size;
+  });
+  ended.push("reader");
+  await writing;
+  assert.deepEqual([size, ended], [1, ["reader", "writer"]]);
+  await context.close();
+});
+
 for (const store of ["indexeddb", "opfs"]) {
   test(`${store}: a page is closed while it writes; another is LOCKED until then, and finds all that was acknowledged`, async () => {
     const context = await browser.newContext();

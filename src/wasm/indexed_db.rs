@@ -15,6 +15,9 @@ use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbReq
 
 const VALUES: &str = "values";
 
+/// The mode of transactions that write.
+const WRITING: &str = "readwrite";
+
 /// The layout: a value or a piece of one under each name, in the one object store.
 const LAYOUT_VERSION: u32 = 1;
 
@@ -28,6 +31,12 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = transaction)]
     fn begin(this: &WithOptions, values: &str, mode: &str, options: &JsValue) -> Result<IdbTransaction, JsValue>;
+
+    /// A transaction that is told that no more requests come. Older browsers cannot be told.
+    type Complete;
+
+    #[wasm_bindgen(method, catch)]
+    fn commit(this: &Complete) -> Result<(), JsValue>;
 }
 
 #[derive(Debug)]
@@ -115,7 +124,7 @@ impl IndexedDb {
         if self.mode == Mode::ReadOnly {
             return Err(StoreError::ReadOnly);
         }
-        self.transact("readwrite", &mut |values, _| {
+        self.transact(WRITING, &mut |values, _| {
             for query in deletes.iter() {
                 values.delete(&query)?;
             }
@@ -148,6 +157,11 @@ impl IndexedDb {
             // It may have been aborted already, by what made the request fail.
             let _ = transaction.abort();
             return Err(error.into());
+        }
+        if mode == WRITING {
+            // Otherwise it ends in a turn of the page after its last request. A page that the browser has frozen has no
+            // turns, and whoever else reads this database would wait for it.
+            let _ = transaction.unchecked_ref::<Complete>().commit();
         }
         Ok(Asked::for_results(outcome(&transaction), requests))
     }
