@@ -67,8 +67,11 @@ pub(crate) struct Pool {
     farthest: Distance,
     /// How many twins are kept before the next are put aside.
     most_twins: usize,
-    /// Twins that wait for [`Pool::take_back`]: the nearest `ef` of them and perhaps more. Without room there are none.
+    /// Twins that wait for [`Pool::take_back`]: as many as there may be entries, or at least the nearest half of these.
+    /// There may be many deleted ones, and the way to the others leads through them.
     aside: Vec<u64>,
+    /// How many may wait. The capacity may be that of another search.
+    most_aside: usize,
 }
 
 impl Pool {
@@ -77,9 +80,8 @@ impl Pool {
         self.entries.clear();
         self.aside.clear();
         self.most_twins = if twins == Twins::All { usize::MAX } else { FEW };
-        if twins == Twins::FewFirst {
-            self.aside.try_reserve(2 * ef)?;
-        }
+        self.most_aside = if twins == Twins::FewFirst { limit.max(ef) } else { 0 };
+        self.aside.try_reserve(self.most_aside)?;
         let room = limit.max(ef) + 1;
         self.entries.try_reserve(room)?;
         (self.ef, self.limit, self.accepted, self.next, self.bound) = (ef, room - 1, 0, 0, u64::MAX);
@@ -145,7 +147,7 @@ impl Pool {
         let entry = self.entries[at];
         let mut twins = 0;
         for other in self.entries[..at].iter().rev().take(FAR) {
-            if other.distance_bits() != entry.distance_bits() {
+            if twins == self.most_twins || other.distance_bits() != entry.distance_bits() {
                 break;
             }
             let is_alike = (other.0 ^ entry.0) & ACCEPTED == 0 && are_twins(other.slot(), entry.slot());
@@ -155,12 +157,11 @@ impl Pool {
             return false;
         }
         self.entries.remove(at);
-        let room = self.aside.capacity();
-        if self.aside.len() == room {
+        if self.aside.len() == self.most_aside {
             sort_numbers(&mut self.aside);
-            self.aside.truncate(room / 2);
+            self.aside.truncate(self.most_aside / 2);
         }
-        if room > 0 {
+        if self.most_aside > 0 {
             self.aside.push(entry.0);
         }
         true
@@ -371,6 +372,21 @@ mod tests {
             prop_assume!(!a.is_nan() && !b.is_nan() && (a != 0.0 || b != 0.0));
             prop_assert_eq!(a < b, ordered(a) < ordered(b));
             prop_assert_eq!(Entry::new(a, Slot(5), true).distance().to_bits(), a.to_bits());
+        }
+    }
+
+    /// What a search for links finds must not depend on the searches before it.
+    #[test]
+    fn a_search_for_links_leaves_twins_out_whatever_was_searched_before() {
+        let mut pool = Pool::default();
+        for twins in [Twins::FewFirst, Twins::Few] {
+            pool.begin(50, 50, twins).unwrap();
+            for slot in 0..40 {
+                pool.insert(1.0, Slot(slot), true, &|_, _| true);
+            }
+            assert_eq!(pool.accepted_len(), FEW);
+            assert_eq!(pool.take_back(), twins == Twins::FewFirst);
+            assert_eq!(pool.accepted_len(), if twins == Twins::FewFirst { 40 } else { FEW });
         }
     }
 
