@@ -12,13 +12,14 @@
 //! cannot be read again.
 
 use super::FormatError;
+use super::checksum::xxh64;
 use super::cursor::Cursor;
 use super::keys::{MOST, piece_count};
 use super::meta::Meta;
 use super::sections::Kind;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
-use xxhash_rust::xxh64::{Xxh64, xxh64};
+use xxhash_rust::xxh64::Xxh64;
 
 /// The version that is written. Readers refuse later ones.
 pub(crate) const MANIFEST_VERSION: u32 = 1;

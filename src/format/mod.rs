@@ -7,6 +7,7 @@
 //! | `sections` | the kinds of section, the header and the table, checksums; writing and opening them |
 //! | `meta`     | the small fixed part, in bincode                                                    |
 //! | `words`    | levels, ids and record headers as words                                             |
+//! | `checksum` | XXH64                                                                               |
 //! | `cursor`   | reading words from the front of untrusted bytes                                     |
 //! | `entry`    | the log: a record put or deleted                                                    |
 //! | `frame`    | the log: entries that happened together, under one checksum                         |
@@ -15,6 +16,7 @@
 //! | `keys`     | what those values are called                                                        |
 #![warn(clippy::indexing_slicing)]
 
+mod checksum;
 mod cursor;
 mod entry;
 mod error;
@@ -27,6 +29,7 @@ mod meta;
 mod sections;
 mod words;
 
+pub(crate) use checksum::xxh64;
 pub(crate) use entry::{Entry, Put};
 pub(crate) use error::FormatError;
 pub(crate) use io::{ByteRoom, ByteSink, ByteSource, zeros};

@@ -10,9 +10,10 @@
 //! Every byte is under a checksum, padding included, so any flipped bit is found before anything is decoded.
 
 use super::FormatError;
+use super::checksum::xxh64;
 use super::io::{ByteRoom, ByteSink, ByteSource, read_all, zeros};
 use crate::types::OutOfMemory;
-use xxhash_rust::xxh64::{Xxh64, xxh64};
+use xxhash_rust::xxh64::Xxh64;
 
 /// The version that is written. Readers refuse later ones.
 pub(crate) const VERSION: u32 = 1;

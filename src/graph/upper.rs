@@ -61,6 +61,8 @@ impl Segment {
         self.keys[start..].iter().take_while(|&&held| held <= key(slot, MAX_LEVEL)).count()
     }
 
+    /// Not inlined: in sums of such numbers the compiler would use vectors, which are fast and long.
+    #[inline(never)]
     fn resident_bytes(&self) -> usize {
         self.keys.capacity() * size_of::<u16>() + self.lists.resident_bytes()
     }

@@ -4,9 +4,9 @@
 //! small ones no insert ever waits for more than one of them, and the memory held twice meanwhile is a part of the whole.
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh64::xxh64;
 
 use super::by_slot::BySlot;
+use crate::format::xxh64;
 use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
 
@@ -141,8 +141,14 @@ impl Tables {
 
     /// Bytes held, spare room included.
     pub(super) fn resident_bytes(&self) -> usize {
-        self.0.iter().map(HashTable::allocation_size).sum()
+        self.0.iter().map(bytes_of).sum()
     }
+}
+
+/// Not inlined: in sums of such numbers the compiler would use vectors, which are fast and long.
+#[inline(never)]
+fn bytes_of(table: &HashTable<u32>) -> usize {
+    table.allocation_size()
 }
 
 /// The hash of the id in a slot. A slot without an id gets one too, and no table holds it.

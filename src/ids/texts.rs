@@ -76,7 +76,7 @@ impl Texts {
 
     /// Bytes held: the strings, their places, and spare room.
     pub(super) fn resident_bytes(&self) -> usize {
-        let ids: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<Id>()).sum();
+        let ids: usize = self.chunks.iter().map(bytes_of).sum();
         self.chunks.capacity() * size_of::<Vec<Id>>() + ids + self.bytes
     }
 
@@ -88,6 +88,12 @@ impl Texts {
         assert_eq!(held, (self.count, self.bytes));
         held
     }
+}
+
+/// Not inlined: in sums of such numbers the compiler would use vectors, which are fast and long.
+#[inline(never)]
+const fn bytes_of(chunk: &Vec<Id>) -> usize {
+    chunk.capacity() * size_of::<Id>()
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -6,14 +6,13 @@ use super::{Error, Index};
 use crate::arena::{
     MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes, unpacks_to,
 };
-use crate::format::{AS_IT_IS, StoredBlock};
+use crate::format::{AS_IT_IS, StoredBlock, xxh64};
 use crate::quantize::{Point, Space};
 use crate::segments::segments_of;
 use crate::slot_set::SlotSet;
 use crate::store::Batch;
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
-use xxhash_rust::xxh64::xxh64;
 
 /// The most bytes of records in a block that several share: so much is read and held for one of them.
 const MOST_BLOCK_BYTES: u32 = 128 << 10;

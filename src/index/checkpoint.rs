@@ -16,12 +16,11 @@ use super::encode::Put;
 use super::journal::Turn;
 use super::{Error, Index};
 use crate::arena::{Packer, Packing};
-use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count};
+use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count, xxh64};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
 use crate::types::OutOfMemory;
 use crate::wipe::wipe;
-use xxhash_rust::xxh64::xxh64;
 
 /// The arrays that are stored as one value, by the kind of the value. An array of its own each would be more values than
 /// a store opens quickly.

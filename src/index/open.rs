@@ -6,7 +6,7 @@ use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
 use super::{Config, Error, Index, Parts, Payload};
 use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
-use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, zeros};
+use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, xxh64, zeros};
 use crate::graph::MAX_LEVEL;
 use crate::order::sort_numbers;
 use crate::segments::SEGMENT_SLOTS;
@@ -14,7 +14,6 @@ use crate::store::{Mode, Room};
 use crate::types::{Id, OutOfMemory};
 use crate::wipe::{reserve, wipe};
 use std::borrow::Cow;
-use xxhash_rust::xxh64::xxh64;
 
 /// About how much is read from a store at once: this many values of the length that the store handles well, and at most
 /// this many bytes, because they are held beside the index.

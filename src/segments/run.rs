@@ -53,7 +53,9 @@ impl<T: Pod, O: Held<T>> Run<T, O> {
         }
     }
 
-    /// Bytes of memory held, spare room included. What is mapped is the system's.
+    /// Bytes of memory held, spare room included. What is mapped is the system's. Not inlined: in sums of such numbers the
+    /// compiler would use vectors, which are fast and long.
+    #[inline(never)]
     pub(crate) fn resident_bytes(&self) -> usize {
         match self {
             Self::Owned(values) => values.capacity() * size_of::<T>(),
