@@ -21,12 +21,14 @@ pub(crate) async fn with_records<S: Store, T>(
 ) -> Result<T, Error> {
     let mut outcome = host.with(&mut call);
     while let Err(Error::Cold(plan)) = outcome {
-        let (keys, values) = read(store, host, &plan).await?;
+        let read = read(store, host, &plan).await;
         // One call of `with`, so that the blocks are used before another call can drop them.
         outcome = host.with(|index| {
-            index.admit(&plan, &keys, values)?;
-            index.expect_retry(&plan);
-            let outcome = call(index);
+            let outcome = read.and_then(|(keys, values)| {
+                index.admit(&plan, &keys, values)?;
+                index.expect_retry(&plan);
+                call(index)
+            });
             if !matches!(outcome, Err(Error::Cold(_))) {
                 index.trim();
             }
@@ -67,14 +69,7 @@ async fn read<S: Store>(
 ) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
     let keys = host.with(|index| Ok(index.keys_of_plan(plan)?))?;
     let mut room = Room::default();
-    if let Err(error) = store.read_into(&keys, &mut room).await {
-        // The call that they were read for is not made again.
-        host.with(|index| {
-            index.trim();
-            Ok(())
-        })?;
-        return Err(error.into());
-    }
+    store.read_into(&keys, &mut room).await?;
     Ok((keys, room.into_values()))
 }
 
@@ -90,11 +85,16 @@ pub(crate) async fn carry_out<S: Store>(
     plan: ReadPlan,
     again: impl FnOnce() -> bool,
 ) -> Result<(), Error> {
-    let (keys, values) = read(store, host, &plan).await?;
+    let read = read(store, host, &plan).await;
     host.with(|index| {
-        index.admit(&plan, &keys, values)?;
-        index.expect_retry(&plan);
-        Ok(())
+        let admitted = read.and_then(|(keys, values)| index.admit(&plan, &keys, values));
+        if admitted.is_ok() {
+            index.expect_retry(&plan);
+        } else {
+            // The call is not made again.
+            index.trim();
+        }
+        admitted
     })?;
     if again() {
         return Ok(());

@@ -190,7 +190,7 @@ impl Graph {
             rest = others;
             let mut attached = None;
             if level.0 == 0 {
-                attached = tree::place_to_attach(self, chosen);
+                attached = tree::place_to_attach(self, slot, chosen, &|other| space.are_twins(slot, other));
                 if let Some(neighbour) = chosen.iter_mut().find(|neighbour| Some(neighbour.slot) == attached) {
                     neighbour.mark = TREE;
                     attached = None;

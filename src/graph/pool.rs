@@ -72,6 +72,8 @@ pub(crate) struct Pool {
     aside: Vec<u64>,
     /// How many may wait. The capacity may be that of another search.
     most_aside: usize,
+    /// The nearest entry that there was no room for, in a search that puts twins aside.
+    lost: u64,
 }
 
 impl Pool {
@@ -85,6 +87,7 @@ impl Pool {
         let room = limit.max(ef) + 1;
         self.entries.try_reserve(room)?;
         (self.ef, self.limit, self.accepted, self.next, self.bound) = (ef, room - 1, 0, 0, u64::MAX);
+        self.lost = u64::MAX;
         self.farthest = Distance::INFINITY;
         Ok(())
     }
@@ -93,6 +96,12 @@ impl Pool {
     #[inline]
     pub(super) const fn is_overflowing(&self) -> bool {
         self.entries.len() >= self.limit && self.accepted < self.ef
+    }
+
+    /// True when something was left out that would be nearer than the farthest: the search should give way likewise.
+    /// Twins that come back find a pool that is full of accepted entries, and may be too many for it if they are rejected.
+    pub(super) const fn has_lost(&self) -> bool {
+        self.lost < self.bound
     }
 
     /// False when a candidate at `distance` would not be kept. For NaN, [`Pool::insert`] decides.
@@ -111,9 +120,12 @@ impl Pool {
         are_twins: &dyn Fn(Slot, Slot) -> bool,
     ) {
         let entry = Entry::new(distance, slot, accepted);
-        // A candidate that finds no room makes the pool overflow, and the result of a search that overflows is not
-        // used.
-        if entry.0 >= self.bound || self.entries.len() + usize::from(!accepted) > self.limit {
+        if entry.0 >= self.bound {
+            return;
+        }
+        // Either the pool overflows, and the result of the search is not used, or it has lost the candidate.
+        if self.entries.len() + usize::from(!accepted) > self.limit {
+            self.lose(entry.0);
             return;
         }
         let at = self.place(entry);
@@ -159,7 +171,11 @@ impl Pool {
         self.entries.remove(at);
         if self.aside.len() == self.most_aside {
             sort_numbers(&mut self.aside);
-            self.aside.truncate(self.most_aside / 2);
+            let kept = self.most_aside / 2;
+            if let Some(&nearest) = self.aside.get(kept) {
+                self.lose(nearest);
+            }
+            self.aside.truncate(kept);
         }
         if self.most_aside > 0 {
             self.aside.push(entry.0);
@@ -167,8 +183,21 @@ impl Pool {
         true
     }
 
-    /// Adds the twins that were put aside, and from then on puts none aside. Says whether there is anything new to follow.
+    /// Notes that there was no room for an entry. Only where twins are put aside can enough be accepted before others are
+    /// left out.
+    #[cold]
+    fn lose(&mut self, entry: u64) {
+        if self.most_aside > 0 {
+            self.lost = self.lost.min(entry);
+        }
+    }
+
+    /// Adds the twins that were put aside, if any were to be, and from then on puts none aside. Says whether there is
+    /// anything new to follow.
     pub(super) fn take_back(&mut self) -> bool {
+        if self.most_aside == 0 {
+            return false;
+        }
         self.most_twins = usize::MAX;
         let mut is_new = false;
         while let Some(entry) = self.aside.pop().map(Entry) {

@@ -171,7 +171,7 @@ impl LevelSearch<'_> {
                 if pool.take_back() {
                     continue;
                 }
-                return Ok(Outcome::Complete);
+                return Ok(if pool.has_lost() { Outcome::Overflow } else { Outcome::Complete });
             };
             // Two candidates at a time: their neighbours' codes travel together, and at the end nearly all of the pool
             // has been followed anyway. The list of the second is asked for before the first's is waited for.

@@ -20,27 +20,44 @@ fn degree(graph: &Graph, slot: Slot) -> usize {
 
 /// The node that a new one should share its tree link with: the nearest of `chosen` that holds fewer than M of them,
 /// or else one not far from it in the tree. Half of each list is thus left to the heuristic.
-pub(super) fn place_to_attach(graph: &Graph, chosen: &[Neighbour]) -> Option<Slot> {
-    let nearest = chosen.first()?.slot;
+///
+/// If the nearest is a twin of the new node, one of that twin's own twins comes before all others. Few links lead to a
+/// twin but its tree link, so a walk that follows the twins of one must meet all of them.
+pub(super) fn place_to_attach(
+    graph: &Graph,
+    new: Slot,
+    chosen: &[Neighbour],
+    is_twin: &dyn Fn(Slot) -> bool,
+) -> Option<Slot> {
+    let (nearest, most) = (chosen.first()?.slot, graph.m());
+    let among_twins = if is_twin(nearest) { near_in_tree(graph, nearest, most, new, is_twin) } else { None };
     let mut slots = chosen.iter().map(|neighbour| neighbour.slot);
-    slots.find(|&slot| degree(graph, slot) < graph.m()).or_else(|| near_in_tree(graph, nearest, graph.m()))
+    among_twins
+        .or_else(|| slots.find(|&slot| degree(graph, slot) < most))
+        .or_else(|| near_in_tree(graph, nearest, most, new, &|_| true))
 }
 
 /// A node with fewer than `most` tree links, of which a leaf has one: `start`, or else the first found on a path from it
-/// that looks at all neighbours of a node before it goes on to the first of them. A path that never turns back ends at a
-/// leaf, because the tree is finite; and it needs no memory, where a search in all directions would need a queue.
-fn near_in_tree(graph: &Graph, start: Slot, most: usize) -> Option<Slot> {
+/// that looks at all neighbours of a node before it goes on to one of them. A path that never turns back ends at a leaf,
+/// because the tree is finite; and it needs no memory, where a search in all directions would need a queue. The number
+/// of the node that the place is `meant` for says where the path turns, so that one after the other fill the tree evenly
+/// and paths remain short. Only nodes that pass are looked at beside `start`.
+#[inline(never)]
+fn near_in_tree(graph: &Graph, start: Slot, most: usize, meant: Slot, passes: &dyn Fn(Slot) -> bool) -> Option<Slot> {
+    let mut turn = meant.index();
     let has_room = |slot: &Slot| degree(graph, *slot) < most;
     let (mut slot, mut from) = (start, Slot::NONE);
     if has_room(&slot) {
         return Some(slot);
     }
     loop {
-        let onwards = || tree_neighbours(graph, slot).filter(|&next| next != from);
+        let onwards = || tree_neighbours(graph, slot).filter(|&next| next != from && passes(next));
         if let Some(found) = onwards().find(has_room) {
             return Some(found);
         }
-        (slot, from) = (onwards().next()?, slot);
+        let ways = onwards().count();
+        (slot, from) = (onwards().nth(turn.checked_rem(ways)?)?, slot);
+        turn /= ways;
     }
 }
 
@@ -82,7 +99,7 @@ pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: 
             let with_room = parts().take(at).filter(|&other| degree(graph, other) < full);
             with_room.min_by(|&a, &b| point.score(a).total_cmp(&point.score(b)))
         };
-        let nearest = nearest.or_else(|| near_in_tree(graph, parts().next()?, full));
+        let nearest = nearest.or_else(|| near_in_tree(graph, parts().next()?, full, part, &|_| true));
         // The part has just lost a tree link, so it has room for this one.
         if let Some(nearest) = nearest {
             join(graph, space, part, nearest, buffer);

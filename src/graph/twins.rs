@@ -1,10 +1,11 @@
 //! Twins: nodes whose codes are equal in all that a score reads, so that no distance tells them apart.
 //!
 //! Many equal vectors would fill each other's lists, and every pool that meets one of them, until no way leads out from
-//! among them. So a node links to one of each set of twins, as far as it has the choice, and the tree links hold the
-//! rest together. A search takes a few of a set into its pool, and of those it meets later only such with lower slots:
-//! so walks lead to the first of a set, which the most others have linked to. A search for links leaves it at that. In
-//! any other the rest wait until nothing else is left to follow, and join the pool then, if they are still near enough.
+//! among them. So a node links to one of each set of twins, as far as it has the choice, and tree links hold the rest
+//! together: they lead from one to the next ([`super::tree::place_to_attach`]). A search takes a few of a set into its
+//! pool, and of those it meets later only such with lower slots: so walks lead to the first of a set, which the most
+//! others have linked to. A search for links leaves it at that. In any other the rest wait until nothing else is left to
+//! follow, and join the pool then, if they are still near enough.
 
 use super::select::Neighbour;
 use crate::quantize::Space;

@@ -279,7 +279,7 @@ impl Space for Int8Codes {
     }
 
     fn are_twins(&self, a: Slot, b: Slot) -> bool {
-        are_equal(&self.upper, a, b)
+        are_equal(&self.upper, a, b) && are_equal(&self.scales, a, b)
     }
 
     fn kernels(&self) -> Kernels {

@@ -47,8 +47,7 @@ pub(crate) trait Space {
         0.0
     }
 
-    /// Whether no score tells two slots apart that are equally far from some point: their codes are equal, but perhaps
-    /// for parts that scores do not read, or that distances show.
+    /// Whether no score tells two slots apart: their codes are equal in all that scores read.
     fn are_twins(&self, a: Slot, b: Slot) -> bool;
 
     /// The kernels chosen for this machine.

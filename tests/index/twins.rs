@@ -1,9 +1,9 @@
-//! Equal vectors: texts that come again, zeros for what could not be embedded. Once they filled each other's lists, and a
-//! thousand zeros that went in first took nine tenths of all recall, at any width.
+//! Equal vectors: texts that come again, zeros for what could not be embedded. They must not fill each other's lists and
+//! pools: a thousand zeros that go in first would take nine tenths of all recall, at any width.
 
 use std::collections::HashSet;
 
-use thermocline::{Config, Id, Metric, Quantization, SearchOptions};
+use thermocline::{Config, Id, Index, Metric, Quantization, SearchOptions};
 
 use crate::support::{Clusters, build, mean_recall};
 
@@ -68,6 +68,37 @@ fn as_many_twins_are_found_as_are_asked_for() {
     dead.iter().for_each(|&at| assert!(index.delete(&Id::Number(at)).unwrap()));
     let hits = index.search(&chosen, SearchOptions::top(20)).unwrap();
     assert!(hits.len() == 20 && hits.iter().all(|hit| hit.distance == 0.0), "{hits:?}");
+}
+
+/// Twins had their only links from others that were no twins, and were out of reach once most of a set was deleted or
+/// refused by a filter. Where there are thousands, they also filled the pool before those that may be returned.
+#[test]
+fn the_few_twins_that_may_be_returned_are_found_among_many_that_may_not() {
+    let (others, _) = clustered();
+    let chosen = &others[77];
+    for copies in [200, 2500] {
+        let set = vec![chosen.clone(); copies];
+        let mut among = others.clone();
+        (0..copies).for_each(|at| among.insert((2 * at).min(among.len()), chosen.clone()));
+        for vectors in [[set.clone(), others.clone()].concat(), among, [others.clone(), set].concat()] {
+            let mut index = build(config(Quantization::Int8), &vectors);
+            let twins: Vec<u64> = (0..vectors.len() as u64).filter(|&at| vectors[at as usize] == *chosen).collect();
+            let (dead, left) = twins.split_at(twins.len() - 15);
+            let found = |index: &Index, ef: usize, filters: bool| {
+                let mut passes = |id: &Id| !matches!(id, Id::Number(number) if dead.contains(number));
+                let options = SearchOptions::top(10).with_ef(ef);
+                let options = if filters { options.with_filter(&mut passes) } else { options };
+                index.search(chosen, options).unwrap().iter().filter(|hit| hit.distance == 0.0).count()
+            };
+            for ef in [10, 64, 200] {
+                assert_eq!(found(&index, ef, true), 10, "{copies} refused, at {ef}");
+            }
+            dead.iter().for_each(|&at| assert!(index.delete(&Id::Number(at)).unwrap()));
+            for ef in [10, 64, 200] {
+                assert_eq!(found(&index, ef, false), 10, "{copies} deleted, {} left, at {ef}", left.len());
+            }
+        }
+    }
 }
 
 #[test]

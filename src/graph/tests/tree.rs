@@ -54,11 +54,19 @@ fn a_new_node_is_attached_to_the_nearest_with_room() {
     let places: Vec<f32> = (0..8).map(|i| i as f32).collect();
     let mut world = bare(Plane::line(&places), 4);
     let chosen = |slots: &[u32]| slots.iter().map(|&s| Neighbour::new(0.0, Slot(s))).collect::<Vec<_>>();
-    assert_eq!(place_to_attach(&world.graph, &[]), None);
-    assert_eq!(place_to_attach(&world.graph, &chosen(&[0, 5])), Some(Slot(0)));
+    assert_eq!(place_to_attach(&world.graph, Slot(0), &[], &|_| false), None);
+    assert_eq!(place_to_attach(&world.graph, Slot(0), &chosen(&[0, 5]), &|_| false), Some(Slot(0)));
     (1..5).for_each(|other| tie(&mut world, 0, other));
-    assert_eq!(place_to_attach(&world.graph, &chosen(&[0, 5])), Some(Slot(5)), "the next of the chosen");
-    assert_eq!(place_to_attach(&world.graph, &chosen(&[0])), Some(Slot(1)), "or else the next in the tree");
+    assert_eq!(
+        place_to_attach(&world.graph, Slot(0), &chosen(&[0, 5]), &|_| false),
+        Some(Slot(5)),
+        "the next of the chosen"
+    );
+    assert_eq!(
+        place_to_attach(&world.graph, Slot(0), &chosen(&[0]), &|_| false),
+        Some(Slot(1)),
+        "or else the next in the tree"
+    );
 }
 
 #[test]
