@@ -22,6 +22,11 @@ export function typedArrayName(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
 }
 
+/** True for a value that gives others one at a time, as they come. */
+export function isAsync<T>(value: object): value is AsyncIterable<T> {
+  return typeof (value as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === "function";
+}
+
 /** Checks an options object. `undefined` counts as an object without members. */
 export function optionsOf<T extends object>(value: T | undefined): Partial<T> {
   if (value === undefined) return {};

@@ -5,7 +5,7 @@
 // (build/threads.mjs). So those import no other value from here than `insertMany`.
 import { ThermoclineError } from "./errors.js";
 import {
-  booleanOf, checkAborted, checkIdLength, fail, functionOf, msOf, optionsOf, shown, signalOf, typedArrayName, wrong,
+  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, optionsOf, shown, signalOf, typedArrayName, wrong,
 } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
@@ -37,11 +37,6 @@ export function insertMany(
   return isAsync(rows)
     ? insertStream(handle, keeper, dimensions, rows, options)
     : insertBatch(handle, keeper, dimensions, rows, options);
-}
-
-/** True for rows that come one at a time. */
-export function isAsync(rows: Rows | undefined): rows is AsyncIterable<Row> {
-  return typeof (rows as AsyncIterable<Row> | undefined)?.[Symbol.asyncIterator] === "function";
 }
 
 async function insertStream(

@@ -24,11 +24,8 @@ import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
 import { RecordReads } from "./record-reads.js";
 import { Queries } from "./search-cold.js";
-import { IDLE_SLICE_MS, nextTurn, type Slice } from "./turn.js";
+import { IDLE_SLICE_MS, MAX_TIMER_MS, nextTurn, type Slice } from "./turn.js";
 import { WorkQueue } from "./work-queue.js";
-
-/** The longest delay that `setTimeout` takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The result of moving an index into another instance. */
 export interface Relocation {
@@ -297,10 +294,10 @@ export class Keeper {
 
   /**
    * Ends the index, which is closed to callers already. Rejects with what no caller has been told yet: changes that
-   * could not be stored, a checkpoint or a closing that failed. After `timeoutMs` it no longer waits: no new call
-   * reaches the store, and the place is released when the last call under way has ended.
+   * could not be stored, a checkpoint or a closing that failed. `timeoutMs` after `began` (a time of `performance.now()`)
+   * it no longer waits: no new call reaches the store, and the place is released when the last call under way has ended.
    */
-  async close(timeoutMs: number): Promise<void> {
+  async close(timeoutMs: number, began: number): Promise<void> {
     this.#closing = true;
     this.#idle.stop();
     const state = { failed: false };
@@ -312,7 +309,7 @@ export class Keeper {
         const error = new ThermoclineError("STORE_FAILED", message);
         this.#queue.timeOut(error);
         resolve(error);
-      }, Math.min(timeoutMs, MAX_TIMER_MS));
+      }, Math.min(began + timeoutMs - performance.now(), MAX_TIMER_MS));
     });
     // A later failure of `shutDown` is not an unhandled rejection, since the race has handled it.
     const error = await Promise.race([shutDown, timedOut]).finally(() => clearTimeout(timer));

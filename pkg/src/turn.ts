@@ -17,6 +17,8 @@ export const IDLE_SLICE_MS = 4;
  * done.
  */
 export const FEW = 25;
+/** The longest delay that `setTimeout` takes, in milliseconds. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Number of bytes that are overwritten between two looks at the clock. */
 const OVERWRITTEN_BYTES = 1 << 22;
 

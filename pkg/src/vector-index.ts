@@ -1,5 +1,5 @@
 import { deleteMany } from "./delete-many.js";
-import { booleanOf, checkIdLength, fail, msOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
+import { booleanOf, checkIdLength, fail, isAsync, msOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
@@ -14,6 +14,7 @@ import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
 } from "./types.js";
+import { UnderWay } from "./under-way.js";
 import { vectorOf } from "./vector.js";
 
 /** The script of filters once it is loaded: in browsers, importing it again takes a turn of the event loop. */
@@ -43,7 +44,9 @@ const made = /* @__PURE__ */ new WeakSet<Opened>();
 export class VectorIndex implements AsyncDisposable {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
+  /** Set from the call of `close` on. */
   #closing: Promise<void> | undefined;
+  readonly #underWay = new UnderWay();
   #moving: Promise<Moved> | undefined;
   /** Settles when the memories of all instances that the index has left are overwritten. Never rejects. */
   #overwriting: Promise<void> = Promise.resolve();
@@ -161,7 +164,9 @@ export class VectorIndex implements AsyncDisposable {
    * CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an id meanwhile), the rows before it are a change.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
-    return this.#ended(insertMany(this.#handle, this.#keeper, this.#dimensions, rows, options));
+    const call = insertMany(this.#open, this.#keeper, this.#dimensions, rows, options);
+    // Rows that are still to come may never come.
+    return this.#ended(isAsync(rows) ? call : this.#underWay.add(call));
   }
 
   /**
@@ -178,7 +183,7 @@ export class VectorIndex implements AsyncDisposable {
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
     const given = optionsOf(options);
     const { filter, include, signal } = given;
-    this.#handle.checkOpen();
+    this.#open.checkOpen();
     const k = numberOf("k", given.k);
     const ef = numberOf("ef", given.ef);
     const rerank = booleanOf("rerank", given.rerank);
@@ -216,8 +221,7 @@ export class VectorIndex implements AsyncDisposable {
     // Anything that is not a function is checked by the script of filters.
     if (filter !== undefined && typeof filter !== "function") {
       vector = vector.slice();
-      filters ??= await loaded("the script of filters", () => import("./filter.js"));
-      return filters.filtered(this.#handle, (use) => this.#reading(use, signal), filter, signal, find);
+      return this.#underWay.add(this.#filtered(filter, signal, find));
     }
     const found = find(filter && this.#handle.guardFilter(filter));
     // The search runs again later, when the caller may have changed its array.
@@ -235,7 +239,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
     const reading: Reading = (use, signal) => this.#searching(use, signal);
-    return searchMany(this.#handle, this.#keeper, reading, this.#dimensions, queries, options);
+    return this.#underWay.add(searchMany(this.#open, this.#keeper, reading, this.#dimensions, queries, options));
   }
 
   /**
@@ -244,6 +248,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async get(id: Id): Promise<StoredRecord | undefined> {
     checkIdLength(id);
+    this.#open.checkOpen();
     return this.#reading((raw) => {
       const slot = raw.locate(id);
       if (slot < 0) return undefined;
@@ -257,7 +262,7 @@ export class VectorIndex implements AsyncDisposable {
   /** True when a live record has this id. O(1). INVALID_ID when the id is not valid. */
   async has(id: Id): Promise<boolean> {
     checkIdLength(id);
-    return this.#handle.call((raw) => raw.locate(id) >= 0);
+    return this.#open.call((raw) => raw.locate(id) >= 0);
   }
 
   /**
@@ -267,7 +272,7 @@ export class VectorIndex implements AsyncDisposable {
   delete(id: Id): Promise<boolean> {
     const remove = () => {
       checkIdLength(id);
-      return this.#handle.changeLater((raw) => raw.delete(id));
+      return this.#open.changeLater((raw) => raw.delete(id));
     };
     return this.#stored(remove, true);
   }
@@ -278,12 +283,12 @@ export class VectorIndex implements AsyncDisposable {
    * deleted, or none.
    */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
-    return this.#ended(deleteMany(this.#handle, this.#keeper, ids));
+    return this.#ended(this.#underWay.add(deleteMany(this.#open, this.#keeper, ids)));
   }
 
   /** Deletes all records. Numbers that the index has given out as ids are not given out again. */
   clear(): Promise<void> {
-    const removeAll = () => this.#handle.changeLater((raw) => {
+    const removeAll = () => this.#open.changeLater((raw) => {
       this.#handle.forget();
       raw.clear();
     });
@@ -292,29 +297,29 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Number of live records. */
   get size(): number {
-    return this.#handle.call((raw) => raw.size);
+    return this.#open.call((raw) => raw.size);
   }
 
   /** Number of tombstones: deleted records that a compaction has not removed yet. */
   get deletedCount(): number {
-    return this.#handle.call((raw) => raw.deletedCount);
+    return this.#open.call((raw) => raw.deletedCount);
   }
 
   /** Length of every vector. */
   get dimensions(): number {
-    this.#handle.checkOpen();
+    this.#open.checkOpen();
     return this.#dimensions;
   }
 
   /** How distances are computed. */
   get metric(): Metric {
-    this.#handle.checkOpen();
+    this.#open.checkOpen();
     return this.#metric;
   }
 
   /** True when the share of tombstones is above `compactionThreshold`. */
   get needsCompaction(): boolean {
-    return this.#handle.call((raw) => raw.needsCompaction);
+    return this.#open.call((raw) => raw.needsCompaction);
   }
 
   /**
@@ -322,11 +327,11 @@ export class VectorIndex implements AsyncDisposable {
    * is not a number is INVALID_OPTION.
    */
   get compactionThreshold(): number {
-    return this.#handle.call((raw) => raw.compactionThreshold);
+    return this.#open.call((raw) => raw.compactionThreshold);
   }
 
   set compactionThreshold(threshold: number) {
-    this.#handle.checkOpen();
+    this.#open.checkOpen();
     if (typeof threshold !== "number" || threshold !== threshold) wrong("compactionThreshold", "a number", threshold);
     this.#handle.call((raw) => (raw.compactionThreshold = threshold));
     this.#maintenance.touched();
@@ -342,6 +347,7 @@ export class VectorIndex implements AsyncDisposable {
    * rejects with the reason; with the option `erase` the call itself rejects.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
+    this.#open.checkOpen();
     return this.#maintenance.compact(options);
   }
 
@@ -351,6 +357,7 @@ export class VectorIndex implements AsyncDisposable {
    * `sliceMs` is 4 unless given.
    */
   compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
+    this.#open.checkOpen();
     return this.#maintenance.whenIdle(options);
   }
 
@@ -359,12 +366,13 @@ export class VectorIndex implements AsyncDisposable {
    * under way. True while work remains.
    */
   maintain(deadline: { timeRemaining(): number }): boolean {
+    this.#open.checkOpen();
     return this.#maintenance.maintain(deadline);
   }
 
   /** Counts and bytes of the index, as they really are. */
   async stats(): Promise<Stats> {
-    return this.#handle.call((raw) => {
+    return this.#open.call((raw) => {
       const stats: Stats = { ...raw.stats(), wasmMemoryBytes: this.#handle.memoryBytes };
       // The core in the new instance does not know it after a move.
       const { last } = this.#maintenance.compactions;
@@ -385,7 +393,7 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Checks the structure of the index. O(size), and holds the thread meanwhile. */
   async check(): Promise<CheckReport> {
-    return this.#handle.call((raw) => raw.check());
+    return this.#open.call((raw) => raw.check());
   }
 
   /**
@@ -393,7 +401,7 @@ export class VectorIndex implements AsyncDisposable {
    * of a checkpoint that has failed in idle time since. Then nothing is lost, and the checkpoint is tried again later.
    */
   async flush(): Promise<void> {
-    this.#handle.checkOpen();
+    this.#open.checkOpen();
     return this.#keeper?.flush();
   }
 
@@ -403,7 +411,8 @@ export class VectorIndex implements AsyncDisposable {
    * those in memory at a time. When the index has changed during each of three tries, it reads all of them into memory.
    */
   async export(): Promise<Uint8Array> {
-    return this.#keeper ? this.#keeper.records.exported() : this.#handle.call((raw) => raw.export());
+    const handle = this.#open;
+    return this.#keeper ? this.#underWay.add(this.#keeper.records.exported()) : handle.call((raw) => raw.export());
   }
 
   /**
@@ -418,33 +427,47 @@ export class VectorIndex implements AsyncDisposable {
    * where it was.
    */
   async reload(): Promise<{ returnedBytes: number }> {
-    this.#handle.checkOpen();
+    this.#open.checkOpen();
     return (await (this.#moving ?? this.#move())).report;
   }
 
   /**
-   * Ends the index and releases its memory. Calls that are under way are CLOSED at their next slice. Changes that were
-   * made before are brought into the store, which is then closed.
+   * Ends the index and releases its memory. From this call on every other is CLOSED. Those that are under way end
+   * first: inserts, deletions, searches, reads and exports. What is still under way after half of `timeoutMs`, a
+   * compaction, and rows that an async iterable has not given yet end with CLOSED. All changes are brought into the
+   * store, which is then closed.
    *
    * Takes at most `timeoutMs`, by default 5000. When there are changes that could not be stored, in that time or at
    * all, and no caller has been told so, it rejects with STORE_FAILED or the store's code; the index is closed all the
    * same. A store that is still at work by then gets no new call, and keeps its lock until its last call has ended.
    */
   async close(options?: { timeoutMs?: number }): Promise<void> {
-    this.#handle.checkClosable();
+    this.#open.checkClosable();
     const { timeoutMs = 5000 } = optionsOf(options);
     if (!(typeof timeoutMs === "number" && timeoutMs >= 0)) wrong("timeoutMs", "milliseconds, 0 or more", timeoutMs);
+    return (this.#closing = this.#close(timeoutMs));
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const began = performance.now();
     this.#maintenance.close();
+    const settled = this.#underWay.settled(timeoutMs / 2);
+    if (settled) await settled;
     this.#handle.close();
-    if (!this.#keeper) return this.#handle.free();
-    return (this.#closing = this.#keeper.close(timeoutMs));
+    return this.#keeper ? this.#keeper.close(timeoutMs, began) : this.#handle.free();
   }
 
   /** Closes the index, for `await using`. When it is being closed already, waits for that. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#handle.isClosed) return this.close();
+    if (!this.#closing) return this.close();
     // A failure is reported to the caller of `close`.
-    await this.#closing?.catch(() => {});
+    await this.#closing.catch(() => {});
+  }
+
+  /** The handle, for a call that begins. CLOSED from the call of `close` on; calls under way use `#handle`. */
+  get #open(): Handle {
+    if (this.#closing) fail("CLOSED", "the index is closed");
+    return this.#handle;
   }
 
   #move(): Promise<Moved> {
@@ -472,7 +495,7 @@ export class VectorIndex implements AsyncDisposable {
   async #stored<T>(make: () => T | Promise<T>, mayNeedCompaction?: boolean): Promise<T> {
     const made = make();
     // Does not wait for a change that is made already: a `close` that is called right after this call must find it.
-    const result = made instanceof Promise ? await made : made;
+    const result = made instanceof Promise ? await this.#underWay.add(made) : made;
     if (mayNeedCompaction) this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return result;
@@ -505,7 +528,7 @@ export class VectorIndex implements AsyncDisposable {
   ): Promise<T> {
     return this.#stored(() => {
       checkIdLength(id);
-      this.#handle.checkOpen();
+      this.#open.checkOpen();
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;
       const ready = vectorOf(vector, this.#dimensions);
@@ -527,7 +550,9 @@ export class VectorIndex implements AsyncDisposable {
    * again.
    */
   #reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
-    return this.#keeper ? this.#keeper.records.withRecords(use, signal) : this.#handle.call(use);
+    if (!this.#keeper) return this.#handle.call(use);
+    const read = this.#keeper.records.withRecords(use, signal);
+    return read instanceof Promise ? this.#underWay.add(read) : read;
   }
 
   /**
@@ -538,8 +563,16 @@ export class VectorIndex implements AsyncDisposable {
       return this.#reading(use, signal);
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
-      return this.#trained().then(() => this.#reading(use, signal));
+      return this.#underWay.add(this.#trained().then(() => this.#reading(use, signal)));
     }
+  }
+
+  /** Searches with a filter object. `find` searches with a predicate. */
+  async #filtered(
+    filter: unknown, signal: AbortSignal | undefined, find: (passes: (id: Id) => boolean) => Hit[] | Promise<Hit[]>,
+  ): Promise<Hit[]> {
+    filters ??= await loaded("the script of filters", () => import("./filter.js"));
+    return filters.filtered(this.#handle, (use) => this.#reading(use, signal), filter, signal, find);
   }
 
   /** Trains product codes, and links the records that wait for that. */

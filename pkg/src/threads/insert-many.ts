@@ -1,8 +1,8 @@
 // As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
 // records, go in one after the other as they do there.
-import { booleanOf, optionsOf } from "../guard.js";
+import { booleanOf, isAsync, optionsOf } from "../guard.js";
 import {
-  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, isAsync, naming, readerOf, turnsOf,
+  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, naming, readerOf, turnsOf,
   type Ready, type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../keeper.js";

@@ -1,6 +1,7 @@
 // The page's side of one worker: its unanswered calls, what is known of its index, and its end.
 import { ThermoclineError } from "../errors.js";
 import { fail } from "../guard.js";
+import { MAX_TIMER_MS } from "../turn.js";
 import type { CompactionReport } from "../types.js";
 import { Call, type Besides } from "./call.js";
 import { errorOf } from "./error-parts.js";
@@ -13,8 +14,6 @@ import type { Answer, StoreServer } from "./store-server.js";
  * Time that a worker gets to close, in milliseconds, on top of that of its index: it may be in the middle of a slice.
  */
 const GRACE_MS = 1000;
-/** The longest delay that `setTimeout` takes. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Connection {
   #seen: Seen = { size: 0, deletedCount: 0, needsCompaction: false };

@@ -34,17 +34,18 @@ test("what returns a promise rejects, never throws", async () => {
   }
 });
 
-test("what runs when the index closes is CLOSED, promptly", async () => {
+test("what still runs after half of the time that closing may take is CLOSED", async () => {
   const { index, vectors } = await filled(1500);
   await index.deleteMany(Array.from({ length: 700 }, (_, i) => `r${i}`));
-  const running = [index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5 }), index.insertMany(vectors.map((vector) => ({ vector })))];
+  const many = Array.from({ length: 20 }, () => vectors.map((vector) => ({ vector }))).flat();
+  const running = [index.insertMany(many), index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5 })];
   const settled = Promise.allSettled(running);
   const began = performance.now();
-  await index.close({ timeoutMs: 100 });
-  for (const result of await settled) {
-    assert.equal(result.status, "rejected");
-    assert.equal(result.reason.code, "CLOSED");
-  }
+  await index.close({ timeoutMs: 40 });
+  const [inserting, ...compacting] = await settled;
+  assert.equal(inserting.reason?.code, "CLOSED");
+  // These may have ended in time.
+  for (const { reason } of compacting) if (reason) assert.equal(reason.code, "CLOSED");
   assert.ok(performance.now() - began < 1000);
 });
 

@@ -259,7 +259,47 @@ test("a close that hangs does not hold up anybody", async () => {
   assert.ok(performance.now() - began < 1000);
 });
 
-test("calls that run when a stored index closes are CLOSED, and disposing waits for the end", async (t) => {
+test("calls under way end before the index does, and what they change is stored", async () => {
+  const values = new Map();
+  const filled = await open(new MapStore(values));
+  await fill(filled, () => [...values.keys()].some((key) => key.startsWith("b/")));
+  await filled.close();
+  const store = new MapStore(values);
+  const index = await open(store, { maxBytes: 1e8 });
+  const flatRows = { vectors: new Float32Array(2000 * WIDE).map((_, i) => (i * 7919) % 1000 - 500) };
+  const calls = {
+    insert: index.insert(vectors[5]), insertMany: index.insertMany(flatRows), deleteMany: index.deleteMany(rows(100, 600).map(({ id }) => id)),
+    get: index.get("r7"), search: index.search(vectors[9], { k: 3, include: { vector: true } }), filtered: index.search(vectors[9], { k: 3, filter: { n: 1 } }),
+    searchMany: index.searchMany(vectors, { k: 1 }), exported: index.export(), flush: index.flush(),
+  };
+  const told = Promise.allSettled(Object.values(calls));
+  const closing = index.close({ timeoutMs: 60_000 });
+  for (const use of [() => index.size, () => index.insert(vectors[0]), () => index.search(vectors[0]), () => index.close(), () => index.compact()]) await fails("CLOSED", use);
+  await closing;
+  for (const [i, { reason }] of (await told).entries()) assert.equal(reason, undefined, Object.keys(calls)[i]);
+  assert.deepEqual((await calls.get).payload, payload);
+  assert.equal((await calls.search)[0].id, "r9");
+  assert.equal((await calls.insertMany).length, 2000);
+  assert.equal(await calls.deleteMany, 500);
+  assert.equal(store.broken, undefined);
+  const again = await open(new MapStore(values));
+  await whole(again, 100 + 1 + 2000);
+  await again.close();
+});
+
+test("rows that are still to come do not hold up closing", async () => {
+  const index = await open(new MapStore());
+  async function* endless() {
+    yield { vector: vectors[0] };
+    await new Promise(() => {});
+  }
+  const inserting = fails("CLOSED", () => index.insertMany(endless()));
+  await until(() => index.size === 1, "the first row");
+  await index.close();
+  await inserting;
+});
+
+test("what is still under way after half of the time is CLOSED, and disposing waits for the end", async (t) => {
   const store = new MapStore();
   const index = await open(store);
   await index.insertMany(rows(0, 600));
@@ -267,7 +307,7 @@ test("calls that run when a stored index closes are CLOSED, and disposing waits 
   const running = [index.compact({ sliceMs: 0.5 }), index.insertMany(Array.from({ length: 20 }, () => rows(0, 600).map(({ vector }) => ({ vector }))).flat())];
   const settled = Promise.allSettled(running);
   await pause(20);
-  const closing = index.close();
+  const closing = index.close({ timeoutMs: 400 });
   await fails("CLOSED", () => index.close());
   await fails("CLOSED", () => index.flush());
   if (Symbol.asyncDispose) {
@@ -275,7 +315,10 @@ test("calls that run when a stored index closes are CLOSED, and disposing waits 
     assert.equal(store.calls.close, 1);
   } else t.skip("this platform has no Symbol.asyncDispose");
   await closing;
-  for (const { reason } of await settled) assert.equal(reason?.code, "CLOSED");
+  const [compacting, inserting] = await settled;
+  assert.equal(inserting.reason?.code, "CLOSED");
+  // It may have ended in time.
+  if (compacting.reason) assert.equal(compacting.reason.code, "CLOSED");
   const again = await open(new MapStore(store.values));
   assert.ok(again.size >= 300 && (await again.check()).ok);
   await again.close();

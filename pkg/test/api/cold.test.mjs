@@ -288,11 +288,15 @@ test("an export begins anew when the index changes, ends although it changes eac
 
   let reads = 0;
   let closing;
-  store.before = (name) => void (name === "read" && (reads += 1) === 2 && (closing = index.close()));
+  store.before = async (name) => {
+    if (name !== "read") return;
+    reads += 1;
+    closing ??= index.close({ timeoutMs: 2000 });
+    await pause(500);
+  };
   await fails("CLOSED", () => index.export());
   await closing;
   assert.ok(reads < 6, `${reads} reads`);
-  assert.equal(store.calls.close, 1);
 });
 
 test("an export goes on in the instance that the index is moved into", async () => {

@@ -161,7 +161,7 @@ test("a long look at payloads leaves turns to others, and ends when told to", as
   await index.delete("r1");
   assert.deepEqual((await searching).map(({ id }) => id).sort(), ["r0", "r2"]);
   const closed = index.search(vectors[0], { filter: narrow() });
-  setTimeout(() => void index.close(), 1);
+  setTimeout(() => void index.close({ timeoutMs: 0 }), 1);
   await fails("CLOSED", () => closed);
 });
 

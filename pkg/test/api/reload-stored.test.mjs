@@ -167,20 +167,22 @@ test("a store that fails at any of its calls: the index stays where it was, and 
   }
 });
 
-test("closed meanwhile it is CLOSED, what waits too, and what was changed before is stored", async () => {
-  const { index, store } = await small();
-  const before = index.insertWithId("before", vectors[101]);
-  const { reloading, open } = await reloadingHeld(index, store);
-  const waiting = index.insertWithId("late", vectors[102]);
-  const told = [fails("CLOSED", () => reloading), fails("CLOSED", () => waiting)];
-  const closing = index.close();
-  open();
-  await Promise.all([...told, before, closing]);
-  assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
-  const again = await reopened(store.values);
-  await whole(again, 101);
-  await again.close();
-  await fails("CLOSED", () => index.reload());
+test("closing waits for it when changes wait for it; otherwise it is CLOSED", async () => {
+  for (const waits of [true, false]) {
+    const { index, store } = await small();
+    const before = index.insertWithId("before", vectors[101]);
+    const { reloading, open } = await reloadingHeld(index, store);
+    const late = waits && index.insertWithId("late", vectors[102]);
+    const told = waits ? reloading : fails("CLOSED", () => reloading);
+    const closing = index.close();
+    open();
+    await Promise.all([told, before, late, closing]);
+    assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+    const again = await reopened(store.values);
+    await whole(again, waits ? 102 : 101);
+    await again.close();
+    await fails("CLOSED", () => index.reload());
+  }
 });
 
 test("a store that hangs meanwhile does not hold up closing", async () => {

@@ -10,7 +10,7 @@ const WAITS = "what waits, waits in the worker";
 
 /** By the file, what a test is called, or begins or ends with. */
 export const REASONS = {
-  "closing.test.mjs": [[/^calls that run when a stored index closes are CLOSED/, "what it runs may end while it makes the rows, on its own thread"]],
+  "closing.test.mjs": [[/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"]],
   "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
   "cold.test.mjs": [
     [/^closing while what is over the budget is being given up/, ITS_OWN],
@@ -57,7 +57,7 @@ export const REASONS = {
     [/^an exception of the filter/, FILTER],
     [/^a filter must not use its index/, FILTER],
   ],
-  "reload-stored.test.mjs": [[/^closed meanwhile it is CLOSED/, ITS_OWN]],
+  "reload-stored.test.mjs": [[/^closing waits for it when changes wait for it/, ITS_OWN]],
   "reload.test.mjs": [
     [/^a second call while one runs joins it$/, "what is returned is a copy for each"],
     [/^of a closed index CLOSED.*not from within a filter$/, FILTER],
