@@ -18,6 +18,9 @@ const MOST_COUNTED: usize = 64;
 /// How many entries before an equally distant one are looked at for its twins. In data of few distances there may be
 /// many that are none.
 const FAR: usize = 32;
+/// How many twins a search for links walks over: without a limit, inserting into few large sets would take time in
+/// proportion to these.
+const MOST_WALKED: usize = 64;
 const EXPANDED: u64 = 1;
 const ACCEPTED: u64 = 2;
 
@@ -65,14 +68,15 @@ pub(crate) struct Pool {
     bound: u64,
     /// The distance of the bound.
     farthest: Distance,
+    twins: Twins,
     /// How many twins are kept before the next are put aside.
     most_twins: usize,
-    /// Twins that wait for [`Pool::take_back`]: as many as there may be entries, or at least the nearest half of these.
-    /// There may be many deleted ones, and the way to the others leads through them.
+    /// Twins that wait for [`Pool::take_back`] or [`Pool::walk_over`]: as many as there may be entries, or at least the
+    /// nearest half of these. There may be many deleted ones, and the way to the others leads through them.
     aside: Vec<u64>,
-    /// How many may wait. The capacity may be that of another search.
-    most_aside: usize,
-    /// The nearest entry that there was no room for, in a search that puts twins aside.
+    /// How many were walked over ([`Pool::walk_over`]).
+    walked: usize,
+    /// The nearest entry that there was no room for.
     lost: u64,
 }
 
@@ -81,11 +85,13 @@ impl Pool {
     pub(crate) fn begin(&mut self, ef: usize, limit: usize, twins: Twins) -> Result<(), OutOfMemory> {
         self.entries.clear();
         self.aside.clear();
+        (self.twins, self.walked) = (twins, 0);
         self.most_twins = if twins == Twins::All { usize::MAX } else { FEW };
-        self.most_aside = if twins == Twins::FewFirst { limit.max(ef) } else { 0 };
-        self.aside.try_reserve(self.most_aside)?;
         let room = limit.max(ef) + 1;
         self.entries.try_reserve(room)?;
+        if twins != Twins::All {
+            self.aside.try_reserve(room - 1)?;
+        }
         (self.ef, self.limit, self.accepted, self.next, self.bound) = (ef, room - 1, 0, 0, u64::MAX);
         self.lost = u64::MAX;
         self.farthest = Distance::INFINITY;
@@ -98,10 +104,11 @@ impl Pool {
         self.entries.len() >= self.limit && self.accepted < self.ef
     }
 
-    /// True when something was left out that would be nearer than the farthest: the search should give way likewise.
-    /// Twins that come back find a pool that is full of accepted entries, and may be too many for it if they are rejected.
-    pub(super) const fn has_lost(&self) -> bool {
-        self.lost < self.bound
+    /// True when something was left out that would be nearer than the farthest, by a search that has put twins aside: it
+    /// should give way likewise. Twins that come back find a pool that is full of accepted entries, and may be too many
+    /// for it if they are rejected.
+    pub(super) fn has_lost(&self) -> bool {
+        self.twins == Twins::FewFirst && self.lost < self.bound
     }
 
     /// False when a candidate at `distance` would not be kept. For NaN, [`Pool::insert`] decides.
@@ -169,42 +176,57 @@ impl Pool {
             return false;
         }
         self.entries.remove(at);
-        if self.aside.len() == self.most_aside {
+        if self.aside.len() == self.limit {
             sort_numbers(&mut self.aside);
-            let kept = self.most_aside / 2;
+            let kept = self.limit / 2;
             if let Some(&nearest) = self.aside.get(kept) {
                 self.lose(nearest);
             }
             self.aside.truncate(kept);
         }
-        if self.most_aside > 0 {
-            self.aside.push(entry.0);
-        }
+        self.aside.push(entry.0);
         true
     }
 
-    /// Notes that there was no room for an entry. Only where twins are put aside can enough be accepted before others are
-    /// left out.
+    /// Notes that there was no room for an entry.
     #[cold]
     fn lose(&mut self, entry: u64) {
-        if self.most_aside > 0 {
-            self.lost = self.lost.min(entry);
-        }
+        self.lost = self.lost.min(entry);
     }
 
-    /// Adds the twins that were put aside, if any were to be, and from then on puts none aside. Says whether there is
-    /// anything new to follow.
+    /// Adds the twins that were put aside, and from then on puts none aside, unless this is a search for links. Says
+    /// whether there is anything new to follow.
     pub(super) fn take_back(&mut self) -> bool {
-        if self.most_aside == 0 {
+        if self.twins != Twins::FewFirst {
             return false;
+        }
+        if self.most_twins < usize::MAX && self.aside.is_empty() {
+            // What found no room was not left out for twins.
+            self.lost = u64::MAX;
         }
         self.most_twins = usize::MAX;
         let mut is_new = false;
-        while let Some(entry) = self.aside.pop().map(Entry) {
+        let mut aside = core::mem::take(&mut self.aside);
+        // In this order, none has to move for the next.
+        sort_numbers(&mut aside);
+        for entry in aside.drain(..).map(Entry) {
             is_new |= entry.0 < self.bound;
             self.add(entry.distance(), entry.slot(), entry.0 & ACCEPTED != 0);
         }
+        self.aside = aside;
         is_new
+    }
+
+    /// A twin that was put aside, to be followed but not kept, in a search for links that has found fewer than `ef`.
+    /// Others may be linked to that twin only.
+    #[cold]
+    pub(super) fn walk_over(&mut self) -> Option<Candidate> {
+        if self.twins != Twins::Few || self.accepted >= self.ef || self.walked == MOST_WALKED {
+            return None;
+        }
+        self.walked += 1;
+        let entry = Entry(self.aside.pop()?);
+        Some(Candidate { distance: entry.distance(), slot: entry.slot() })
     }
 
     /// Puts an entry into its place, and returns the place. It is searched for from the end, moving the entries behind
@@ -416,6 +438,8 @@ mod tests {
             assert_eq!(pool.accepted_len(), FEW);
             assert_eq!(pool.take_back(), twins == Twins::FewFirst);
             assert_eq!(pool.accepted_len(), if twins == Twins::FewFirst { 40 } else { FEW });
+            let walked: Vec<_> = core::iter::from_fn(|| pool.walk_over()).map(|candidate| candidate.slot.0).collect();
+            assert_eq!(walked, if twins == Twins::Few { (FEW as u32..40).rev().collect() } else { Vec::new() });
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space:
             pool.add(distance, slot, true);
         }
     });
-    if pool.is_overflowing() { Outcome::Overflow } else { Outcome::Complete }
+    if pool.is_overflowing() || pool.has_lost() { Outcome::Overflow } else { Outcome::Complete }
 }
 
 /// How many slots are scored together.

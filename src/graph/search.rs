@@ -165,9 +165,8 @@ impl LevelSearch<'_> {
         pool.add(scorer.score(start), start, accept.passes(start));
         loop {
             let next = pool.pop();
-            let Some(nearest) =
-                next.filter(|next| !pool.kth(ending.k).is_some_and(|kth| ending.has_come(next.distance, kth)))
-            else {
+            let next = next.filter(|next| !pool.kth(ending.k).is_some_and(|kth| ending.has_come(next.distance, kth)));
+            let Some(nearest) = next.or_else(|| pool.walk_over()) else {
                 if pool.take_back() {
                     continue;
                 }

@@ -97,7 +97,11 @@ pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: 
         let nearest = {
             let point = space.around(part, buffer);
             let with_room = parts().take(at).filter(|&other| degree(graph, other) < full);
-            with_room.min_by(|&a, &b| point.score(a).total_cmp(&point.score(b)))
+            // Of twins the one with the fewest: otherwise one would get them all.
+            with_room.min_by(|&a, &b| {
+                let order = point.score(a).total_cmp(&point.score(b));
+                order.then_with(|| degree(graph, a).cmp(&degree(graph, b)))
+            })
         };
         let nearest = nearest.or_else(|| near_in_tree(graph, parts().next()?, full, part, &|_| true));
         // The part has just lost a tree link, so it has room for this one.

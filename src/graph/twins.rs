@@ -4,8 +4,8 @@
 //! among them. So a node links to one of each set of twins, as far as it has the choice, and tree links hold the rest
 //! together: they lead from one to the next ([`super::tree::place_to_attach`]). A search takes a few of a set into its
 //! pool, and of those it meets later only such with lower slots: so walks lead to the first of a set, which the most
-//! others have linked to. A search for links leaves it at that. In any other the rest wait until nothing else is left to
-//! follow, and join the pool then, if they are still near enough.
+//! others have linked to. The rest wait until nothing else is left to follow. Then they join the pool, if they are still
+//! near enough; but a search for links that has found few walks over some of them instead.
 
 use super::select::Neighbour;
 use crate::quantize::Space;
@@ -15,10 +15,11 @@ use crate::quantize::Space;
 pub(super) const FEW: usize = 4;
 
 /// Which twins a search takes into its pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Twins {
+    #[default]
     All,
-    /// [`FEW`] of each set, and such with lower slots.
+    /// [`FEW`] of each set, and such with lower slots: for links.
     Few,
     /// The same until nothing else is left to follow, and then all.
     FewFirst,

@@ -279,7 +279,8 @@ impl Space for Int8Codes {
     }
 
     fn are_twins(&self, a: Slot, b: Slot) -> bool {
-        are_equal(&self.upper, a, b) && are_equal(&self.scales, a, b)
+        let is_equal = |rows: &_| are_equal(rows, a, b);
+        are_equal(&self.scales, a, b) && is_equal(&self.upper) && (!self.is_short() || is_equal(&self.lower))
     }
 
     fn kernels(&self) -> Kernels {
@@ -302,7 +303,7 @@ pub(super) struct Int8Terms {
 
 #[cfg(test)]
 mod tests {
-    use super::quantize;
+    use super::*;
 
     /// Where 127 divided by the longest component is beyond every f32, zeros still become zeros.
     #[test]
@@ -313,6 +314,29 @@ mod tests {
             assert_eq!([plain[0], plain[1] + plain[2], plain[3]], [0; 3], "{least}");
             let off_by = (f32::from(plain[1]) * scale - least).abs();
             assert!(off_by <= 0.6 * scale && scale.is_finite(), "{least}: {plain:?} {scale}");
+        }
+    }
+
+    /// Up to 128 dimensions scores read whole codes, beyond that those of a walk read upper halves.
+    #[test]
+    fn twins_are_equal_in_all_that_scores_read() {
+        for (dimensions, are_twins) in [(SHORT, false), (SHORT + 1, true)] {
+            let mut codes = Int8Codes::new(dimensions, Metric::L2, Kernels::detect());
+            let mut point = Point::default();
+            codes.prepare(&mut point).unwrap();
+            let ([upper, lower], scales) = codes.arrays_mut();
+            for rows in [upper, lower] {
+                rows.reserve(2).unwrap();
+                rows.resize(2, Line::ZERO);
+            }
+            scales.reserve(2).unwrap();
+            scales.resize(2, 0.0);
+            let mut vector = vec![0.0; dimensions];
+            vector[..3].copy_from_slice(&[127.0, 1.0, 2.0]);
+            codes.encode(Slot(0), &vector, 1.0, &mut point);
+            vector.swap(1, 2);
+            codes.encode(Slot(1), &vector, 1.0, &mut point);
+            assert_eq!(codes.are_twins(Slot(0), Slot(1)), are_twins, "{dimensions} dimensions");
         }
     }
 }

@@ -97,6 +97,10 @@ fn the_few_twins_that_may_be_returned_are_found_among_many_that_may_not() {
             for ef in [10, 64, 200] {
                 assert_eq!(found(&index, ef, false), 10, "{copies} deleted, {} left, at {ef}", left.len());
             }
+            index.compact().unwrap();
+            for ef in [10, 64, 200] {
+                assert_eq!(found(&index, ef, false), 10, "{copies} compacted away, {} left, at {ef}", left.len());
+            }
         }
     }
 }
@@ -117,4 +121,23 @@ fn recall_survives_when_the_first_of_the_twins_go() {
     let recall = mean_recall(&index, &queries, K, EF);
     assert!(recall >= 0.97, "{recall}");
     assert!(index.check().unwrap().ok);
+}
+
+/// What comes later must find its way to one another through the twins that are left, wherever it is linked to these.
+#[test]
+fn others_that_come_when_only_twins_are_left_are_found() {
+    let (others, queries) = clustered();
+    let (before, after) = others.split_at(1000);
+    for (metric, m, every) in [(Metric::L2, 4, 2_usize), (Metric::L2, 16, 4), (Metric::Cosine, 4, 8)] {
+        let config = Config { metric, m, ..config(Quantization::Int8) };
+        let is_twin = |at: usize| at.is_multiple_of(every);
+        let vectors: Vec<_> = (0..1000).map(|at| before[if is_twin(at) { 7 } else { at }].clone()).collect();
+        let mut index = build(config, &vectors);
+        (0..1000).filter(|&at| !is_twin(at)).for_each(|at| assert!(index.delete(&Id::Number(at as u64)).unwrap()));
+        index.compact().unwrap();
+        after.iter().for_each(|vector| drop(index.insert(vector, None).unwrap()));
+        let recall = mean_recall(&index, &queries, K, EF);
+        assert!(recall >= 0.95, "{recall} with {} twins under {metric:?}", 1000 / every);
+        assert!(index.check().unwrap().ok);
+    }
 }
