@@ -269,7 +269,8 @@ impl Index {
         }
         // Set first, so that `reserve_pending` takes down which slots are live.
         self.pending.trains = true;
-        self.pending.trains = self.reserve_pending(0).is_ok();
+        // The sample is taken at once, since most records may be deleted before the next step.
+        self.pending.trains = self.reserve_pending(0).is_ok() && self.train_step().is_ok();
     }
 
     /// Makes room for `count` deletions, should they have to wait because training begins meanwhile.

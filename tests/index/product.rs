@@ -115,6 +115,18 @@ fn many_at_once_are_trained_at_once() {
     }
 }
 
+/// The codebook is for good, so it must not be made from the few that a deletion of nearly all has left.
+#[test]
+fn it_is_trained_on_those_that_made_it_enough() {
+    let (mut index, vectors) = filled(16, Metric::Cosine, ENOUGH);
+    (3..ENOUGH).for_each(|id| assert!(index.delete(&Id::from(id as u64)).unwrap()));
+    insert(&mut index, &vectors, 3..ENOUGH);
+    settle(&mut index);
+    let recall = mean_recall(&index, &vectors[..40], 10, 100);
+    assert!(recall > 0.95, "{recall}");
+    sound(&index);
+}
+
 #[test]
 fn it_may_be_changed_while_it_is_trained() {
     let (mut index, vectors) = filled(10, Metric::L2, ENOUGH);
