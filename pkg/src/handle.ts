@@ -133,10 +133,6 @@ export class Handle {
     return this.#memory?.buffer.byteLength ?? 0;
   }
 
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
   /** True after a trap or a fault inside the core. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;

@@ -309,7 +309,7 @@ export class Keeper {
         const error = new ThermoclineError("STORE_FAILED", message);
         this.#queue.timeOut(error);
         resolve(error);
-      }, Math.min(began + timeoutMs - performance.now(), MAX_TIMER_MS));
+      }, Math.min(Math.max(0, began + timeoutMs - performance.now()), MAX_TIMER_MS));
     });
     // A later failure of `shutDown` is not an unhandled rejection, since the race has handled it.
     const error = await Promise.race([shutDown, timedOut]).finally(() => clearTimeout(timer));

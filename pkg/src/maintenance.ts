@@ -1,6 +1,6 @@
 // Runs compactions: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
 import { Compactions } from "./compactions.js";
-import { booleanOf, checkAborted, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
+import { booleanOf, checkAborted, fail, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./keeper.js";
 import { IDLE_SLICE_MS, later, nextTurn, whenIdle } from "./turn.js";
@@ -28,6 +28,7 @@ const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
 export class Maintenance {
   readonly compactions = new Compactions();
   #job: Job | undefined;
+  #closed = false;
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
   readonly #renew: () => Promise<void>;
@@ -65,6 +66,7 @@ export class Maintenance {
           onProgress?.(progress);
           if (job.report) break;
           await nextTurn();
+          this.#checkOpen();
           checkAborted(signal);
         }
         if (job.stored) await job.stored;
@@ -79,8 +81,10 @@ export class Maintenance {
     while (packs && this.#job && !this.#job.packs) await finish();
     const report = await finish();
     if (!erases) return report;
+    this.#checkOpen();
     checkAborted(signal);
     this.compactions.freed(report, (await this.#keeper?.erased()) ?? 0);
+    this.#checkOpen();
     checkAborted(signal);
     await this.#renew();
     return report;
@@ -157,12 +161,18 @@ export class Maintenance {
   }
 
   /**
-   * Ends compacting in idle time and forgets the job. Calls that drive a job find the index closed at their next slice.
+   * Ends compacting in idle time and forgets the job. Calls that drive a job are CLOSED at their next slice, although
+   * the index may still be open to other calls under way.
    */
   close(): void {
+    this.#closed = true;
     for (const cancel of this.#hooks.values()) cancel();
     this.#hooks.clear();
     this.#job = undefined;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) fail("CLOSED", "the index is closed");
   }
 
   #wanted(): boolean {

@@ -2,14 +2,24 @@
 import { MAX_TIMER_MS } from "./turn.js";
 
 export class UnderWay {
-  readonly #calls = new Set<Promise<unknown>>();
+  readonly #calls = new Set<Promise<void>>();
 
-  /** Counts a call until it settles. Returns the same promise. */
-  add<T>(call: Promise<T>): Promise<T> {
-    const settled = () => void this.#calls.delete(call);
-    this.#calls.add(call);
-    call.then(settled, settled);
-    return call;
+  /**
+   * Makes a call, and counts it until it settles. It counts while `call` itself runs, too, since that may run the
+   * caller's code, which may close the index.
+   */
+  run<T>(call: () => Promise<T>): Promise<T> {
+    let end = (): void => {};
+    const counted = new Promise<void>((resolve) => {
+      end = () => {
+        this.#calls.delete(counted);
+        resolve();
+      };
+    });
+    this.#calls.add(counted);
+    const made = call();
+    made.then(end, end);
+    return made;
   }
 
   /** Resolves when all calls so far have settled, after `latestMs` at the latest. Undefined when there are none. */
@@ -17,7 +27,7 @@ export class UnderWay {
     if (!this.#calls.size) return undefined;
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, Math.min(latestMs, MAX_TIMER_MS));
-      void Promise.allSettled(this.#calls).then(() => {
+      void Promise.all(this.#calls).then(() => {
         clearTimeout(timer);
         resolve();
       });

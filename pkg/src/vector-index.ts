@@ -164,9 +164,10 @@ export class VectorIndex implements AsyncDisposable {
    * CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an id meanwhile), the rows before it are a change.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
-    const call = insertMany(this.#open, this.#keeper, this.#dimensions, rows, options);
+    const handle = this.#open;
+    const call = () => insertMany(handle, this.#keeper, this.#dimensions, rows, options);
     // Rows that are still to come may never come.
-    return this.#ended(isAsync(rows) ? call : this.#underWay.add(call));
+    return this.#ended(isAsync(rows) ? call() : this.#underWay.run(call));
   }
 
   /**
@@ -221,7 +222,7 @@ export class VectorIndex implements AsyncDisposable {
     // Anything that is not a function is checked by the script of filters.
     if (filter !== undefined && typeof filter !== "function") {
       vector = vector.slice();
-      return this.#underWay.add(this.#filtered(filter, signal, find));
+      return this.#underWay.run(() => this.#filtered(filter, signal, find));
     }
     const found = find(filter && this.#handle.guardFilter(filter));
     // The search runs again later, when the caller may have changed its array.
@@ -238,8 +239,9 @@ export class VectorIndex implements AsyncDisposable {
    * all.
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
+    const handle = this.#open;
     const reading: Reading = (use, signal) => this.#searching(use, signal);
-    return this.#underWay.add(searchMany(this.#open, this.#keeper, reading, this.#dimensions, queries, options));
+    return this.#underWay.run(() => searchMany(handle, this.#keeper, reading, this.#dimensions, queries, options));
   }
 
   /**
@@ -283,7 +285,8 @@ export class VectorIndex implements AsyncDisposable {
    * deleted, or none.
    */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
-    return this.#ended(this.#underWay.add(deleteMany(this.#open, this.#keeper, ids)));
+    const handle = this.#open;
+    return this.#ended(this.#underWay.run(() => deleteMany(handle, this.#keeper, ids)));
   }
 
   /** Deletes all records. Numbers that the index has given out as ids are not given out again. */
@@ -376,7 +379,7 @@ export class VectorIndex implements AsyncDisposable {
       const stats: Stats = { ...raw.stats(), wasmMemoryBytes: this.#handle.memoryBytes };
       // The core in the new instance does not know it after a move.
       const { last } = this.#maintenance.compactions;
-      if (last) stats.lastCompaction = last;
+      if (last) stats.lastCompaction = { ...last, reclaimedBytes: { ...last.reclaimedBytes } };
       return stats;
     });
   }
@@ -412,7 +415,8 @@ export class VectorIndex implements AsyncDisposable {
    */
   async export(): Promise<Uint8Array> {
     const handle = this.#open;
-    return this.#keeper ? this.#underWay.add(this.#keeper.records.exported()) : handle.call((raw) => raw.export());
+    const records = this.#keeper?.records;
+    return records ? this.#underWay.run(() => records.exported()) : handle.call((raw) => raw.export());
   }
 
   /**
@@ -432,10 +436,10 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Ends the index and releases its memory. From this call on every other is CLOSED. Those that are under way end
-   * first: inserts, deletions, searches, reads and exports. What is still under way after half of `timeoutMs`, a
-   * compaction, and rows that an async iterable has not given yet end with CLOSED. All changes are brought into the
-   * store, which is then closed.
+   * Ends the index and releases its memory. From this call on every other is CLOSED. Inserts, deletions, searches,
+   * reads and exports that are under way end first, as far as half of `timeoutMs` goes. What has not ended by then, a
+   * compaction, a `reload`, and rows of an async iterable that are not in yet end with CLOSED. All changes are brought
+   * into the store, which is then closed; calls that it does not answer in time end with STORE_FAILED.
    *
    * Takes at most `timeoutMs`, by default 5000. When there are changes that could not be stored, in that time or at
    * all, and no caller has been told so, it rejects with STORE_FAILED or the store's code; the index is closed all the
@@ -495,7 +499,7 @@ export class VectorIndex implements AsyncDisposable {
   async #stored<T>(make: () => T | Promise<T>, mayNeedCompaction?: boolean): Promise<T> {
     const made = make();
     // Does not wait for a change that is made already: a `close` that is called right after this call must find it.
-    const result = made instanceof Promise ? await this.#underWay.add(made) : made;
+    const result = made instanceof Promise ? await this.#underWay.run(() => made) : made;
     if (mayNeedCompaction) this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return result;
@@ -552,7 +556,7 @@ export class VectorIndex implements AsyncDisposable {
   #reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
     if (!this.#keeper) return this.#handle.call(use);
     const read = this.#keeper.records.withRecords(use, signal);
-    return read instanceof Promise ? this.#underWay.add(read) : read;
+    return read instanceof Promise ? this.#underWay.run(() => read) : read;
   }
 
   /**
@@ -563,7 +567,7 @@ export class VectorIndex implements AsyncDisposable {
       return this.#reading(use, signal);
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
-      return this.#underWay.add(this.#trained().then(() => this.#reading(use, signal)));
+      return this.#underWay.run(() => this.#trained().then(() => this.#reading(use, signal)));
     }
   }
 

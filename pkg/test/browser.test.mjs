@@ -12,6 +12,7 @@ const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
 const storing = await filesThatStore(API, files);
 const tidy = [];
 let browser;
+let folder;
 let url;
 /** The same without the files of those that store something. */
 let urlWithout;
@@ -19,7 +20,7 @@ let urlWithout;
 before(async () => {
   const packed = await pack();
   tidy.push(() => remove(packed.folder));
-  const folder = await project(join(PKG, "test/browser"), packed.tarball);
+  folder = await project(join(PKG, "test/browser"), packed.tarball);
   tidy.push(() => remove(folder));
   await cp(API, folder, { recursive: true });
   const without = `${folder}-without`;
@@ -169,6 +170,28 @@ test("in a module worker", async () => {
 });
 
 // A transaction ended in a turn of the page after its last request, and a page that the browser had frozen has none.
+test("a content security policy need not allow more than the README says", async () => {
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+  const server = await serve(folder, {}, { "content-security-policy": policy });
+  const page = await browser.newPage();
+  try {
+    await page.goto(`${server.url}/`);
+    const payload = await page.evaluate(async () => {
+      const { VectorIndex } = await import("/node_modules/thermocline/dist/index.browser.js");
+      const index = await VectorIndex.open("policed", { dimensions: 2 });
+      await index.insert([1, 2], { n: 3 });
+      const [hit] = await index.search([1, 2], { filter: { n: 3 } });
+      await index.close();
+      await VectorIndex.destroy("policed");
+      return hit.payload;
+    });
+    assert.deepEqual(payload, { n: 3 });
+  } finally {
+    await page.close();
+    await server.stop();
+  }
+});
+
 test("a page that stands still in the middle of a write holds up no other", async () => {
   const context = await browser.newContext();
   const [writer, reader] = [await context.newPage(), await context.newPage()];

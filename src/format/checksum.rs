@@ -1,4 +1,4 @@
-//! XXH64, the checksum of all formats.
+//! XXH64: the checksum of all formats, and the hash of ids in their tables.
 
 use xxhash_rust::xxh64::Xxh64;
 

@@ -194,7 +194,7 @@ impl Pool {
         self.lost = self.lost.min(entry);
     }
 
-    /// Adds the twins that were put aside, and from then on puts none aside, unless this is a search for links. Says
+    /// Adds the twins that were put aside, and from then on puts none aside: in a search of [`Twins::FewFirst`]. Says
     /// whether there is anything new to follow.
     pub(super) fn take_back(&mut self) -> bool {
         if self.twins != Twins::FewFirst {
@@ -440,6 +440,21 @@ mod tests {
             assert_eq!(pool.accepted_len(), if twins == Twins::FewFirst { 40 } else { FEW });
             let walked: Vec<_> = core::iter::from_fn(|| pool.walk_over()).map(|candidate| candidate.slot.0).collect();
             assert_eq!(walked, if twins == Twins::Few { (FEW as u32..40).rev().collect() } else { Vec::new() });
+        }
+    }
+
+    /// The search gives way to a scan for what twins took the room of, and only for that.
+    #[test]
+    fn what_twins_leave_no_room_for_is_not_forgotten() {
+        for (with_twins, has_lost) in [(true, true), (false, false)] {
+            let mut pool = Pool::default();
+            pool.begin(2, 8, Twins::FewFirst).unwrap();
+            (0..6).for_each(|slot| pool.insert(1.0, Slot(slot), false, &|_, _| with_twins));
+            (10..12).for_each(|slot| pool.add(5.0, Slot(slot), true));
+            (20..26).for_each(|slot| pool.add(2.0 + slot as f32 / 100.0, Slot(slot), false));
+            assert_eq!(pool.accepted_len(), 2);
+            pool.take_back();
+            assert_eq!(pool.has_lost(), has_lost);
         }
     }
 

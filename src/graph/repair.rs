@@ -106,7 +106,7 @@ impl Graph {
         }
         let few = self.m() / 2;
         // A node that has many twins has few links, and does with fewer: a search for each such node takes long.
-        if list.len() < few.min(wanted / 2) {
+        if list.len() < few.min(wanted.div_ceil(2)) {
             // Everything around is leaving too: look for company from the entry point.
             if let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) {
                 let ef = 2 * self.m();

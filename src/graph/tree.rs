@@ -21,8 +21,8 @@ fn degree(graph: &Graph, slot: Slot) -> usize {
 /// The node that a new one should share its tree link with: the nearest of `chosen` that holds fewer than M of them,
 /// or else one not far from it in the tree. Half of each list is thus left to the heuristic.
 ///
-/// If the nearest is a twin of the new node, one of that twin's own twins comes before all others. Few links lead to a
-/// twin but its tree link, so a walk that follows the twins of one must meet all of them.
+/// If the nearest is a twin of the new node, one of that twin's own twins comes before all others, if the path finds
+/// one. Few links lead to a twin but its tree link, so that is how a walk that follows twins meets the rest of them.
 pub(super) fn place_to_attach(
     graph: &Graph,
     new: Slot,

@@ -2,10 +2,10 @@
 //!
 //! Many equal vectors would fill each other's lists, and every pool that meets one of them, until no way leads out from
 //! among them. So a node links to one of each set of twins, as far as it has the choice, and tree links hold the rest
-//! together: they lead from one to the next ([`super::tree::place_to_attach`]). A search takes a few of a set into its
-//! pool, and of those it meets later only such with lower slots: so walks lead to the first of a set, which the most
-//! others have linked to. The rest wait until nothing else is left to follow. Then they join the pool, if they are still
-//! near enough; but a search for links that has found few walks over some of them instead.
+//! together: mostly they lead from one to the next ([`super::tree::place_to_attach`]). A search takes a few of a set
+//! into its pool, and of those it meets later only such with lower slots: so walks lead to the first of a set, which the
+//! most others have linked to. The rest wait until nothing else is left to follow. Then they join the pool, if they are
+//! still near enough; but a search for links that has found few walks over some of them instead.
 
 use super::select::Neighbour;
 use crate::quantize::Space;

@@ -269,8 +269,10 @@ impl Index {
         }
         // Set first, so that `reserve_pending` takes down which slots are live.
         self.pending.trains = true;
-        // The sample is taken at once, since most records may be deleted before the next step.
-        self.pending.trains = self.reserve_pending(0).is_ok() && self.train_step().is_ok();
+        self.pending.trains = self.reserve_pending(0).is_ok();
+        // The sample is taken at once, since most records may be deleted before the next step. If there is no room for
+        // it, the next step says so, and tries again.
+        drop(self.train_step());
     }
 
     /// Makes room for `count` deletions, should they have to wait because training begins meanwhile.

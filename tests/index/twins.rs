@@ -70,8 +70,8 @@ fn as_many_twins_are_found_as_are_asked_for() {
     assert!(hits.len() == 20 && hits.iter().all(|hit| hit.distance == 0.0), "{hits:?}");
 }
 
-/// Twins had their only links from others that were no twins, and were out of reach once most of a set was deleted or
-/// refused by a filter. Where there are thousands, they also filled the pool before those that may be returned.
+/// Each must be linked beneath its own twins: then a walk that follows those of a set meets all. And where there are
+/// thousands, those that may not be returned fill the pool before those that may.
 #[test]
 fn the_few_twins_that_may_be_returned_are_found_among_many_that_may_not() {
     let (others, _) = clustered();

@@ -317,7 +317,7 @@ test("what is still under way after half of the time is CLOSED, and disposing wa
   await closing;
   const [compacting, inserting] = await settled;
   assert.equal(inserting.reason?.code, "CLOSED");
-  // It may have ended in time.
+  // It may have ended before.
   if (compacting.reason) assert.equal(compacting.reason.code, "CLOSED");
   const again = await open(new MapStore(store.values));
   assert.ok(again.size >= 300 && (await again.check()).ok);

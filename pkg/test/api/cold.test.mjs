@@ -296,6 +296,7 @@ test("an export begins anew when the index changes, ends although it changes eac
   };
   await fails("CLOSED", () => index.export());
   await closing;
+  await until(() => store.calls.close === 1, "the store's close");
   assert.ok(reads < 6, `${reads} reads`);
 });
 
