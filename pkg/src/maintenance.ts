@@ -47,7 +47,7 @@ export class Maintenance {
 
   /** Compacts in slices, or joins the job under way. A job is dropped when the last call that waits for it gives up. */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
-    this.#handle.checkOpen();
+    this.#checkOpen();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const erases = booleanOf("erase", given.erase) === true;
@@ -92,7 +92,7 @@ export class Maintenance {
 
   /** Runs one slice for a caller's own loop, if a compaction is needed or under way. True while work remains. */
   maintain(deadline: { timeRemaining(): number }): boolean {
-    this.#handle.checkOpen();
+    this.#checkOpen();
     if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
     if (this.#handle.isMoving || !this.#wanted()) return false;
     const left: unknown = deadline.timeRemaining();
@@ -105,7 +105,7 @@ export class Maintenance {
 
   /** Compacts in idle time whenever it is needed, at most once a second. It sleeps otherwise: `touched` wakes it. */
   whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
-    this.#handle.checkOpen();
+    this.#checkOpen();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
@@ -173,6 +173,7 @@ export class Maintenance {
 
   #checkOpen(): void {
     if (this.#closed) fail("CLOSED", "the index is closed");
+    this.#handle.checkOpen();
   }
 
   #wanted(): boolean {

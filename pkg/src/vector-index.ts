@@ -350,7 +350,6 @@ export class VectorIndex implements AsyncDisposable {
    * rejects with the reason; with the option `erase` the call itself rejects.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
-    this.#open.checkOpen();
     return this.#maintenance.compact(options);
   }
 
@@ -360,7 +359,6 @@ export class VectorIndex implements AsyncDisposable {
    * `sliceMs` is 4 unless given.
    */
   compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
-    this.#open.checkOpen();
     return this.#maintenance.whenIdle(options);
   }
 
@@ -369,7 +367,6 @@ export class VectorIndex implements AsyncDisposable {
    * under way. True while work remains.
    */
   maintain(deadline: { timeRemaining(): number }): boolean {
-    this.#open.checkOpen();
     return this.#maintenance.maintain(deadline);
   }
 

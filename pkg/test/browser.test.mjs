@@ -169,7 +169,6 @@ test("in a module worker", async () => {
   assert.equal(nearest, "b");
 });
 
-// A transaction ended in a turn of the page after its last request, and a page that the browser had frozen has none.
 test("a content security policy need not allow more than the README says", async () => {
   const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
   const server = await serve(folder, {}, { "content-security-policy": policy });
@@ -192,6 +191,7 @@ test("a content security policy need not allow more than the README says", async
   }
 });
 
+// A transaction ended in a turn of the page after its last request, and a page that the browser had frozen has none.
 test("a page that stands still in the middle of a write holds up no other", async () => {
   const context = await browser.newContext();
   const [writer, reader] = [await context.newPage(), await context.newPage()];

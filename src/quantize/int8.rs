@@ -279,8 +279,9 @@ impl Space for Int8Codes {
     }
 
     fn are_twins(&self, a: Slot, b: Slot) -> bool {
-        let is_equal = |rows: &_| are_equal(rows, a, b);
-        are_equal(&self.scales, a, b) && is_equal(&self.upper) && (!self.is_short() || is_equal(&self.lower))
+        are_equal(&self.scales, a, b)
+            && are_equal(&self.upper, a, b)
+            && (!self.is_short() || are_equal(&self.lower, a, b))
     }
 
     fn kernels(&self) -> Kernels {
