@@ -70,7 +70,8 @@ export function msOf(name: string, value: number | undefined): number | undefine
  */
 export function signalOf(value: AbortSignal | undefined): AbortSignal | undefined {
   if (value !== undefined) {
-    if (typeof value?.aborted !== "boolean" || typeof value.addEventListener !== "function") {
+    const methods = [value?.addEventListener, value?.removeEventListener];
+    if (typeof value?.aborted !== "boolean" || methods.some((method) => typeof method !== "function")) {
       wrong("signal", "an AbortSignal", value);
     }
     checkAborted(value);

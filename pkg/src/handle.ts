@@ -5,6 +5,7 @@
 import { ThermoclineError } from "./errors.js";
 import type { Answers } from "./filter.js";
 import { fail } from "./guard.js";
+import { ownErrorIn } from "./own-error.js";
 import type { RawIndex } from "./raw.js";
 import type { Answers as ManyAnswers } from "./search-many.js";
 import type { Id, SearchManyOptions } from "./types.js";
@@ -15,28 +16,15 @@ export class CallerFault {
   constructor(readonly error: unknown) {}
 }
 
-/** Something that the core or a store has thrown. It may be any value. */
-type Thrown = Partial<ThermoclineError>;
-
-/**
- * The ThermoclineError of a store that caused an error of the core, if there is one: it says more than the core's
- * error.
- */
-function storeErrorIn(cause: unknown): Thrown | undefined {
-  // A caller's store may throw anything, even a revoked proxy, on which each access throws.
-  try {
-    const thrown = cause as Thrown | undefined;
-    return thrown?.name === "ThermoclineError" && thrown.code ? thrown : undefined;
-  } catch {
-    return undefined;
-  }
-}
+/** Something that the core has thrown. It may be any value. */
+type CoreError = Partial<ThermoclineError>;
 
 /**
  * An error of the core as a caller sees it. Undefined for an error without a code: a trap or a fault inside the core.
  */
 export function codedError(error: unknown): ThermoclineError | undefined {
-  const told = storeErrorIn((error as Thrown).cause) ?? (error as Thrown);
+  // The error of a store that has caused it says more.
+  const told = ownErrorIn((error as CoreError).cause) ?? (error as CoreError);
   if (told instanceof ThermoclineError) return told;
   const { code, message, cause } = told;
   if (typeof code !== "string") return undefined;

@@ -17,9 +17,14 @@ export class UnderWay {
       };
     });
     this.#calls.add(counted);
-    const made = call();
-    made.then(end, end);
-    return made;
+    try {
+      const made = call();
+      made.then(end, end);
+      return made;
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   /** Resolves when all calls so far have settled, after `latestMs` at the latest. Undefined when there are none. */

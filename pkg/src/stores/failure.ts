@@ -1,6 +1,7 @@
 // Turns failures of a medium into ThermoclineErrors.
 import { ThermoclineError } from "../errors.js";
 import { fail } from "../guard.js";
+import { ownErrorIn } from "../own-error.js";
 
 /**
  * Runs one step on a medium. Its failure becomes a ThermoclineError that says what was done, with the platform's error
@@ -16,17 +17,16 @@ export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
 
 /** Throws the error of a step that has failed. A ThermoclineError is thrown as it is. */
 export function failed(what: string, error: unknown): never {
-  let known: ThermoclineError | undefined;
+  const own = ownErrorIn(error);
+  if (own) throw own instanceof ThermoclineError ? own : new ThermoclineError(own.code!, String(own.message), { cause: own.cause });
   let full = false;
   let why = "it threw what cannot be looked at";
   // A caller's store may throw anything, even a revoked proxy, on which each access throws.
   try {
-    if (error instanceof ThermoclineError) known = error;
     const { code, name, message } = Object(error) as { code?: unknown; name?: unknown; message?: unknown };
     full = code === "ENOSPC" || code === "EDQUOT" || name === "QuotaExceededError";
     why = String(message ?? error);
   } catch {}
-  if (known) throw known;
   fail(full ? "QUOTA_EXCEEDED" : "STORE_FAILED", `${what}: ${why}`, error);
 }
 

@@ -85,7 +85,7 @@ test("search options", async () => {
     ...[null, 5, "k"].map(search),
     ...[1, "yes", null].map((rerank) => search({ rerank })),
     ...[1, "payload", null, { payload: 1 }, { vector: "yes" }, { payload: null }].map((include) => search({ include })),
-    ...[1, {}, "signal", null].map((signal) => search({ signal })),
+    ...[1, {}, "signal", null, { aborted: false, addEventListener() {} }].map((signal) => search({ signal })),
   ]);
   await eachFails("INVALID_FILTER", index, [1, "a", null, true, [], new Map(), new Date(0), /a/].map((filter) => search({ filter })));
   await eachFails("ABORTED", index, [search({ signal: AbortSignal.abort() })]);

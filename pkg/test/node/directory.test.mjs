@@ -5,7 +5,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { createRequire } from "node:module";
-import { VectorIndex } from "thermocline";
+import { ThermoclineError, VectorIndex } from "thermocline";
 import { fails, flat } from "./helpers.mjs";
 import { fresh, MapStore } from "./places.mjs";
 
@@ -78,7 +78,7 @@ async function ends(program, ...more) {
 test("a program that never closes its index ends by itself, and the next one finds everything", async () => {
   const path = fresh();
   const program = `
-    import { VectorIndex } from "thermocline";
+    import { ThermoclineError, VectorIndex } from "thermocline";
     const index = await VectorIndex.open(process.argv[1], { dimensions: 256 });
     index.compactWhenIdle();
     await index.insertMany(Array.from({ length: 1500 }, (_, i) => ({ vector: Float32Array.from({ length: 256 }, (_, j) => Math.sin(i * j + i + 1)) })));
@@ -109,6 +109,17 @@ test("import and require, both entries: a Store object is LOCKED for all of them
     const index = await writer.VectorIndex.open("own", { store: own, dimensions: 2 });
     for (const other of all) await assert.rejects(other.VectorIndex.open("own", { store: own, dimensions: 2 }), { code: "LOCKED" });
     await index.close();
+  }
+});
+
+test("an error of the other build that a store throws keeps its code, wherever it is thrown", async () => {
+  const { ThermoclineError: Other } = createRequire(import.meta.url)("thermocline");
+  const none = async () => [];
+  const full = async () => { throw new Other("QUOTA_EXCEEDED", "full"); };
+  for (const store of [{ read: none, commit: full, list: none, close: async () => {} }, { read: none, commit: none, list: full, close: none }]) {
+    const error = await VectorIndex.destroy("own", { store }).catch((thrown) => thrown);
+    assert.ok(error instanceof ThermoclineError, String(error));
+    assert.deepEqual([error.code, error.message], ["QUOTA_EXCEEDED", "full"]);
   }
 });
 
