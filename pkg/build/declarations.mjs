@@ -8,7 +8,8 @@ const PUBLIC = ["types", "store", "errors", "vector-index"];
 /** Returns the text of dist/index.d.ts. `folder` has the declarations that tsc has written. */
 export async function declarationsFrom(folder) {
   const texts = await Promise.all(PUBLIC.map((name) => readFile(join(folder, `${name}.d.ts`), "utf8")));
-  const body = texts.map(withoutImports).join("\n");
+  // The constant is the symbol, as far as types go (dispose.ts).
+  const body = texts.map(withoutImports).join("\n").replaceAll("[asyncDispose]", "[Symbol.asyncDispose]");
   if (/^import\b|\bimport\("/m.test(body)) throw new Error("the declarations refer to a file that is not public");
   // AsyncDisposable is newer than the library that many projects compile with.
   return `/// <reference lib="esnext.disposable" />\n${body}`;

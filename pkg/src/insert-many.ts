@@ -3,6 +3,7 @@
 //
 // In "thermocline/threads", threads/insert-many.ts takes the place of this file for the other files of src
 // (build/threads.mjs). So those import no other value from here than `insertMany`.
+import { leave, nextOf } from "./async-source.js";
 import { ThermoclineError } from "./errors.js";
 import {
   booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, optionsOf, shown, signalOf, typedArrayName, wrong,
@@ -153,25 +154,28 @@ async function* untilStopped(
     handle.checkOpen();
     checkAborted(signal);
   };
-  let done = false;
+  /** True when the source has ended or failed by itself. */
+  let isOver = false;
   try {
     for (;;) {
       // Also before the wait: `stop` does nothing yet when the call is stopped while a row goes in.
       checkGoing();
       const next = await new Promise<IteratorResult<Row>>((resolve, reject) => {
         stop = () => resolve({ done: true, value: undefined });
-        source.next().then(resolve, reject);
+        nextOf(source).then(resolve, (error) => {
+          isOver = true;
+          reject(error);
+        });
       });
       checkGoing();
-      done = next.done === true;
-      if (done) return;
+      isOver = next.done === true;
+      if (isOver) return;
       yield next.value;
     }
   } finally {
     handle.onClose.delete(stopped);
     signal?.removeEventListener("abort", stopped);
-    // Not awaited: a source that never answers must not delay the error.
-    if (!done) void Promise.resolve(source.return?.()).catch(() => {});
+    if (!isOver) leave(source);
   }
 }
 

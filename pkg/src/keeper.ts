@@ -23,6 +23,7 @@ import { Lock } from "./lock.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "./raw.js";
 import { RecordReads } from "./record-reads.js";
+import { Retries } from "./retries.js";
 import { Queries } from "./search-cold.js";
 import { IDLE_SLICE_MS, MAX_TIMER_MS, nextTurn, type Slice } from "./turn.js";
 import { WorkQueue } from "./work-queue.js";
@@ -53,6 +54,7 @@ export class Keeper {
   #frameIsOpen = false;
   /** Why the last checkpoint failed, until a caller has been told. */
   #deferredError: unknown;
+  readonly #retries = new Retries();
   #closing = false;
 
   /** `coreOptions` are the options that the core was given when it opened the index. */
@@ -190,12 +192,12 @@ export class Keeper {
     this.#handle.checkWritable();
     const isPending = this.#frameIsOpen || this.#committing;
     if (!isPending && !(await this.#handle.callInternally((raw) => raw.hasUncommitted))) return;
-    return (this.#queuedCommit ??= this.#queue.add((resolveEarly) => this.#commit(resolveEarly)));
+    return (this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#commit(acknowledge)));
   }
 
   /**
-   * As `committed`. Rejects with the error of a checkpoint that has failed since, after which the next checkpoint is a
-   * new try.
+   * As `committed`. Rejects with the error of a checkpoint that has failed since, after which the next change may be
+   * followed by a new try.
    */
   async flush(): Promise<void> {
     await this.committed();
@@ -204,10 +206,19 @@ export class Keeper {
     if (error) throw error;
   }
 
-  /** Plans a checkpoint for idle time if one is due. To be called after anything that may have made one due. */
-  async planCheckpoint(): Promise<void> {
+  /**
+   * Plans a checkpoint for idle time if one is due. To be called after anything that may have made one due. After a
+   * failure that no caller has been told of, only a retry is planned.
+   */
+  async planCheckpoint(isRetry?: boolean): Promise<void> {
     const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (isDue && !this.#deferredError) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+    if (isDue && (isRetry || !this.#deferredError)) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+  }
+
+  /** Keeps the error of a checkpoint for the next `flush` or `close`, and plans another try. */
+  #checkpointFailed(error: unknown): void {
+    this.#deferredError = error;
+    if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint(true));
   }
 
   async #linkThenCheckpoint(): Promise<void> {
@@ -223,15 +234,16 @@ export class Keeper {
   async compacted(): Promise<number> {
     let freed = 0;
     await this.#linkAll(() => this.#closing).catch(() => {});
-    await this.#queue.add(async (resolveEarly) => {
+    await this.#queue.add(async (acknowledge) => {
       // The compaction in memory is done: when closing takes too long, the caller gets its report all the same.
-      resolveEarly();
+      acknowledge();
       if (this.#handle.refusal || this.#closing) return;
       this.#deferredError = undefined;
       try {
         freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
+        this.#retries.succeeded();
       } catch (error) {
-        this.#deferredError = error;
+        this.#checkpointFailed(error);
       }
       // Rejects only when closing took too long, which `close` reports.
     }).catch(() => {});
@@ -300,6 +312,7 @@ export class Keeper {
   async close(timeoutMs: number, began: number): Promise<void> {
     this.#closing = true;
     this.#idle.stop();
+    this.#retries.stop();
     const state = { failed: false };
     const shutDown = this.#shutDown(state);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -346,13 +359,13 @@ export class Keeper {
     if (failure && !told) throw failure;
   }
 
-  async #commit(resolveEarly = () => {}): Promise<void> {
+  async #commit(acknowledge = () => {}): Promise<void> {
     // Waits for a change in slices that is half made, and which callers that have come since it began wait for as well.
     // First in line, so that it comes before the next such change.
     await this.#lock.take(true);
     this.#lock.give();
     await this.#writeLog();
-    resolveEarly();
+    acknowledge();
     // The next commit waits for this checkpoint, and so do inserts: records must not fill the memory faster than they
     // are stored.
     if (await this.#handle.callInternally((raw) => raw.overBudget)) await this.#checkpointIfDue();
@@ -362,6 +375,8 @@ export class Keeper {
   /** Writes all uncommitted changes to the log. After a failure the index takes no more changes. */
   async #writeLog(): Promise<void> {
     this.#queuedCommit = undefined;
+    // The store gets no new call once closing has taken too long.
+    if (this.#queue.timeout) throw this.#queue.timeout;
     this.#handle.checkWritable();
     this.#committing = true;
     try {
@@ -374,8 +389,7 @@ export class Keeper {
   }
 
   /**
-   * Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log. It is kept for the next
-   * `flush` or `close`, and no new try is planned before.
+   * Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log.
    */
   async #checkpointIfDue(): Promise<void> {
     if (this.#handle.refusal) return;
@@ -384,8 +398,9 @@ export class Keeper {
       if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
       if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;
       await this.#withLock(() => this.#handle.callInternally((raw) => raw.checkpoint()));
+      this.#retries.succeeded();
     } catch (error) {
-      this.#deferredError = error;
+      this.#checkpointFailed(error);
     }
   }
 }

@@ -1,15 +1,17 @@
 import { deleteMany } from "./delete-many.js";
-import { booleanOf, checkIdLength, fail, isAsync, msOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
+import { asyncDispose } from "./dispose.js";
+import { checkIdLength, fail, isAsync, msOf, optionsOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./keeper.js";
 import { Maintenance } from "./maintenance.js";
 import { loaded } from "./module.js";
-import { destroyed, imported, inMemory, moved, opened, type Moved, type Opened } from "./open.js";
+import { Moves } from "./moves.js";
+import { destroyed, imported, inMemory, opened, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex, RawRecord } from "./raw.js";
 import { searchMany, type Reading } from "./search-many.js";
-import { BULK_SLICE_MS, nextTurn } from "./turn.js";
+import { Searches, searchOptionsOf } from "./searches.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
@@ -17,8 +19,6 @@ import type {
 import { UnderWay } from "./under-way.js";
 import { vectorOf } from "./vector.js";
 
-/** The script of filters once it is loaded: in browsers, importing it again takes a turn of the event loop. */
-let filters: typeof import("./filter.js") | undefined;
 /**
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
  * constructor.
@@ -47,10 +47,9 @@ export class VectorIndex implements AsyncDisposable {
   /** Set from the call of `close` on. */
   #closing: Promise<void> | undefined;
   readonly #underWay = new UnderWay();
-  #moving: Promise<Moved> | undefined;
-  /** Settles when the memories of all instances that the index has left are overwritten. Never rejects. */
-  #overwriting: Promise<void> = Promise.resolve();
   readonly #maintenance: Maintenance;
+  readonly #moves: Moves;
+  readonly #searches: Searches;
   readonly #dimensions: number;
   readonly #metric: Metric;
 
@@ -64,9 +63,11 @@ export class VectorIndex implements AsyncDisposable {
     const { handle, keeper } = opened;
     this.#handle = handle;
     this.#keeper = keeper;
-    this.#maintenance = new Maintenance(handle, keeper, () => this.#renew());
     this.#dimensions = handle.call((raw) => raw.dimensions);
     this.#metric = handle.call((raw) => raw.metric);
+    this.#moves = new Moves(handle, keeper);
+    this.#maintenance = new Maintenance(handle, keeper, () => this.#moves.renew());
+    this.#searches = new Searches(handle, keeper, this.#underWay, this.#dimensions);
   }
 
   /**
@@ -78,12 +79,14 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Opens the index of this name in a store and reads it into memory. When there is none and `dimensions` is given, it
-   * is made. By default the store is IndexedDB in browsers, and in Node a directory, whose path is the name.
+   * Opens the index of this name in a store. When there is none and `dimensions` is given, it is made. By default the
+   * store is IndexedDB in browsers, and in Node a directory, whose path is the name.
    *
    * NOT_FOUND when there is no index and `dimensions` is not given, or the mode is "readonly". LOCKED while another
    * writer has it open. DIMENSION_MISMATCH or INVALID_OPTION when an option contradicts the index. CORRUPT when it is
-   * damaged. Also UNSUPPORTED_VERSION, STORE_FAILED and ABORTED. Takes time in proportion to the bytes of the index.
+   * damaged. Also UNSUPPORTED_VERSION, STORE_FAILED, QUOTA_EXCEEDED, OUT_OF_MEMORY and ABORTED. Reads codes and links,
+   * and takes time in proportion to these. Full vectors and payloads are read afterwards in idle time, or with
+   * `maxBytes` when a call needs them.
    */
   static async open(name: string, options?: OpenOptions): Promise<VectorIndex> {
     return VectorIndex.#of(await opened(name, options));
@@ -94,7 +97,8 @@ export class VectorIndex implements AsyncDisposable {
    * if a `name` is given.
    *
    * CORRUPT when the bytes are not an export, are cut short or are damaged. UNSUPPORTED_VERSION. INVALID_OPTION or
-   * DIMENSION_MISMATCH when an option contradicts the bytes. With a name also the errors of `open`, and INVALID_OPTION
+   * DIMENSION_MISMATCH when an option contradicts the bytes; INVALID_OPTION also for `mode` "readonly", and without a
+   * name for `store`, `durability`, `mode` and `maxBytes`. With a name also the errors of `open`, and INVALID_OPTION
    * when there is an index of that name already. Takes time in proportion to the bytes.
    */
   static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<VectorIndex> {
@@ -104,7 +108,7 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Removes the index of this name and everything that is stored of it. Does nothing when there is none. LOCKED while a
-   * writer has it open. In Node the directory is removed too if nothing else is in it. A directory that holds other
+   * writer has it open, and in IndexedDB while a reader has: it is then deleted as soon as the reader closes. In Node the directory is removed too if nothing else is in it. A directory that holds other
    * files and no index is INVALID_OPTION.
    */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
@@ -172,7 +176,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Finds the nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION
-   * for the options.
+   * or INVALID_FILTER for the options, UNTRAINED while `product` has too few records, and the store's code when records
+   * cannot be read.
    *
    * The search runs at once, within this call, unless its filter is an object (see `Filter`). An error that a filter
    * function throws comes back unchanged. Records that are only in the store are read, all together, and then the
@@ -182,52 +187,9 @@ export class VectorIndex implements AsyncDisposable {
    * `include.vector` such a hit makes the search CORRUPT.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
-    const given = optionsOf(options);
-    const { filter, include, signal } = given;
+    const checked = searchOptionsOf(options);
     this.#open.checkOpen();
-    const k = numberOf("k", given.k);
-    const ef = numberOf("ef", given.ef);
-    const rerank = booleanOf("rerank", given.rerank);
-    const included = optionsOf(include);
-    const wantsPayload = booleanOf("include.payload", included.payload) ?? true;
-    const withVector = booleanOf("include.vector", included.vector);
-    signalOf(signal);
-    let vector = vectorOf(query, this.#dimensions);
-    const find = (passes: ((id: Id) => boolean) | undefined) => this.#searching((raw) => {
-      const withPayload = wantsPayload && this.#handle.mayHavePayloads;
-      let from = this.#handle.search(raw, vector, this.#dimensions, k, ef, rerank, passes);
-      const { doubles } = this.#handle;
-      const count = doubles[from++]!;
-      const hits = new Array<Hit>(count);
-      const slots = new Array<number>(count);
-      let hasStringIds = false;
-      for (let i = 0; i < count; i++, from += 3) {
-        const id = doubles[from + 1]!;
-        slots[i] = doubles[from]!;
-        hits[i] = { id, distance: doubles[from + 2]! };
-        // The core writes NaN for an id that is a string.
-        hasStringIds ||= Number.isNaN(id);
-      }
-      // Payloads are read first, because that tells in one go which records are only in the store.
-      const payloads = withPayload || withVector ? decodePayloads(raw.payloadsAt(Uint32Array.from(slots)), count) : [];
-      for (let i = 0; i < count && (hasStringIds || withVector || payloads.length); i++) {
-        const hit = hits[i]!;
-        const slot = slots[i]!;
-        if (Number.isNaN(hit.id)) hit.id = raw.idAt(slot);
-        if (withVector) hit.vector = raw.vectorAt(slot);
-        if (withPayload && payloads[i] !== undefined) hit.payload = payloads[i]!;
-      }
-      return hits;
-    }, signal);
-    // Anything that is not a function is checked by the script of filters.
-    if (filter !== undefined && typeof filter !== "function") {
-      vector = vector.slice();
-      return this.#underWay.run(() => this.#filtered(filter, signal, find));
-    }
-    const found = find(filter && this.#handle.guardFilter(filter));
-    // The search runs again later, when the caller may have changed its array.
-    if (found instanceof Promise) vector = vector.slice();
-    return found;
+    return this.#searches.search(query, checked);
   }
 
   /**
@@ -240,7 +202,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
     const handle = this.#open;
-    const reading: Reading = (use, signal) => this.#searching(use, signal);
+    const reading: Reading = (use, signal) => this.#searches.searching(use, signal);
     return this.#underWay.run(() => searchMany(handle, this.#keeper, reading, this.#dimensions, queries, options));
   }
 
@@ -251,7 +213,7 @@ export class VectorIndex implements AsyncDisposable {
   async get(id: Id): Promise<StoredRecord | undefined> {
     checkIdLength(id);
     this.#open.checkOpen();
-    return this.#reading((raw) => {
+    return this.#searches.reading((raw) => {
       const slot = raw.locate(id);
       if (slot < 0) return undefined;
       const record: StoredRecord = { id, vector: raw.vectorAt(slot) };
@@ -282,7 +244,7 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * Deletes the records that have these ids, in slices, and returns how many there were. INVALID_ID when one of the ids
    * is not valid, and then nothing is deleted. In a store, up to 500 ids are one change: after a crash all of them are
-   * deleted, or none.
+   * deleted, or none. When an error ends the call in the middle, what was deleted before it stays deleted.
    */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
     const handle = this.#open;
@@ -320,13 +282,17 @@ export class VectorIndex implements AsyncDisposable {
     return this.#metric;
   }
 
-  /** True when the share of tombstones is above `compactionThreshold`. */
+  /**
+   * True when a compaction would pay: the share of tombstones is above `compactionThreshold`, or more than half of the
+   * memory of records, and at least 1 MiB, is of replaced ones. With `maxBytes`, less is enough once three quarters of
+   * the budget are used, down to a quarter of each amount.
+   */
   get needsCompaction(): boolean {
     return this.#open.call((raw) => raw.needsCompaction);
   }
 
   /**
-   * Share of tombstones above which `needsCompaction` is true. A value that is set is clamped to [0.01, 0.99]; one that
+   * Share of tombstones above which a compaction is needed. A value that is set is clamped to [0.01, 0.99]; one that
    * is not a number is INVALID_OPTION.
    */
   get compactionThreshold(): number {
@@ -382,7 +348,7 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * The numbers of `stats`, and those of the compactions since the index was opened, as OpenMetrics text for a
+   * Most numbers of `stats`, and those of the compactions since the index was opened, as OpenMetrics text for a
    * monitoring system. A text is about one index: to tell several apart, give each target a label.
    */
   async metrics(): Promise<string> {
@@ -429,7 +395,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async reload(): Promise<{ returnedBytes: number }> {
     this.#open.checkOpen();
-    return (await (this.#moving ?? this.#move())).report;
+    return this.#moves.reload();
   }
 
   /**
@@ -459,7 +425,7 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /** Closes the index, for `await using`. When it is being closed already, waits for that. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     if (!this.#closing) return this.close();
     // A failure is reported to the caller of `close`.
     await this.#closing.catch(() => {});
@@ -469,24 +435,6 @@ export class VectorIndex implements AsyncDisposable {
   get #open(): Handle {
     if (this.#closing) fail("CLOSED", "the index is closed");
     return this.#handle;
-  }
-
-  #move(): Promise<Moved> {
-    return (this.#moving = moved(this.#handle, this.#keeper)
-      .then((ended) => {
-        this.#overwriting = Promise.allSettled([this.#overwriting, ended.overwritten]).then(() => {});
-        return ended;
-      })
-      .finally(() => (this.#moving = undefined)));
-  }
-
-  /**
-   * Moves into a fresh instance, and waits until the memories of all instances that the index has left are overwritten.
-   */
-  async #renew(): Promise<void> {
-    await this.#moving?.catch(() => {});
-    await (await this.#move()).overwritten;
-    await this.#overwriting;
   }
 
   /**
@@ -544,40 +492,5 @@ export class VectorIndex implements AsyncDisposable {
         return done;
       });
     }, mayNeedCompaction);
-  }
-
-  /**
-   * Calls into the core. When the call needs records that are only in the store, they are read and the call is made
-   * again.
-   */
-  #reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
-    if (!this.#keeper) return this.#handle.call(use);
-    const read = this.#keeper.records.withRecords(use, signal);
-    return read instanceof Promise ? this.#underWay.run(() => read) : read;
-  }
-
-  /**
-   * As `#reading`, for searches: when product codes have to be trained first, trains them in slices and calls again.
-   */
-  #searching<T>(use: (raw: RawIndex) => T, signal: AbortSignal | undefined): T | Promise<T> {
-    try {
-      return this.#reading(use, signal);
-    } catch (error) {
-      if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
-      return this.#underWay.run(() => this.#trained().then(() => this.#reading(use, signal)));
-    }
-  }
-
-  /** Searches with a filter object. `find` searches with a predicate. */
-  async #filtered(
-    filter: unknown, signal: AbortSignal | undefined, find: (passes: (id: Id) => boolean) => Hit[] | Promise<Hit[]>,
-  ): Promise<Hit[]> {
-    filters ??= await loaded("the script of filters", () => import("./filter.js"));
-    return filters.filtered(this.#handle, (use) => this.#reading(use, signal), filter, signal, find);
-  }
-
-  /** Trains product codes, and links the records that wait for that. */
-  async #trained(): Promise<void> {
-    while (this.#handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) await nextTurn();
   }
 }

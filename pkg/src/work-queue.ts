@@ -15,10 +15,10 @@ export class WorkQueue {
   }
 
   /**
-   * Runs after all work that is in the queue. The promise settles as `run` does, or resolves once `run` has called
-   * `resolveEarly`, when it has done what was asked for and goes on with something else.
+   * Runs after all work that is in the queue. The promise settles as `run` does. When `run` has done what was asked for
+   * and goes on with something else, it calls `acknowledge`: from then on giving up the wait resolves the promise.
    */
-  add(run: (resolveEarly: () => void) => Promise<void>): Promise<void> {
+  add(run: (acknowledge: () => void) => Promise<void>): Promise<void> {
     const done = new Promise<void>((resolve, reject) => {
       let end: (error: unknown) => void = reject;
       const giveUp = (error: unknown): void => end(error);

@@ -130,6 +130,23 @@ test("closed while it reloads: no thread is left", async () => {
   assert.deepEqual(seen, ["CLOSED", true]);
 });
 
+test("compactions that erase at the same time move one after the other, and leave no thread behind", async () => {
+  const seen = await made.inNode("erasing.mjs", `
+    ${WORKERS}
+    const index = await VectorIndex.memory({ dimensions: 2, threads: 3 });
+    await index.insertMany(Array.from({ length: 300 }, (_, i) => ({ vector: [1, i] })));
+    await Promise.all(Array.from({ length: 4 }, async (_, i) => {
+      await index.delete(i);
+      await index.compact({ erase: true });
+    }));
+    const { size } = index;
+    await index.close();
+    await until(() => alive === 0);
+    console.log(JSON.stringify([size]));
+  `);
+  assert.deepEqual(seen, [296]);
+});
+
 test("the threads of an index that nobody has any more end", async () => {
   const seen = await made.inNode("forgotten.mjs", `
     ${WORKERS}

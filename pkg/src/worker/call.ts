@@ -44,14 +44,20 @@ export class Call {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { signal, abortedMs } = besides;
+    const { abortedMs } = besides;
     this.#onAbort = () => {
       abort();
       const giveUp = (): void => this.fail(this.#aborted("the call was aborted by its signal"));
       if (abortedMs === 0) giveUp();
       else if (abortedMs) this.#timer = setTimeout(giveUp, abortedMs);
     };
+  }
+
+  /** Aborts the call when the signal fires, or has fired. To be called once the worker can be told so. */
+  followSignal(): void {
+    const { signal } = this.besides;
     signal?.addEventListener("abort", this.#onAbort);
+    if (signal?.aborted) this.#onAbort();
   }
 
   progress(progress: Progress): void {

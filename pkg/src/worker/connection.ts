@@ -107,17 +107,26 @@ export class Connection {
     };
   }
 
-  /** Closes the index. Ends the worker, whether or not closing succeeds. */
-  async close(timeoutMs: number): Promise<void> {
+  /**
+   * Closes the index. Ends the worker, whether or not closing succeeds. STORE_FAILED when a stored index has not closed
+   * in time; an index in memory has nothing to lose.
+   */
+  async close(timeoutMs: number, isStored: boolean): Promise<void> {
     this.#isClosed = true;
     this.#hooks.clear();
     if (this.#dead) return;
+    const why = `closing took longer than ${timeoutMs} ms`;
+    let isLate = false;
     const late = setTimeout(() => {
+      isLate = true;
       this.#running.end();
-      this.#ended(`closing it took longer than ${timeoutMs} ms`);
+      this.#ended(why);
     }, Math.min(timeoutMs + GRACE_MS, MAX_TIMER_MS));
     try {
       await this.#ask("close", [{ timeoutMs }], {}).promise;
+    } catch (error) {
+      if (!isLate) throw error;
+      if (isStored) fail("STORE_FAILED", `${why}; what was not acknowledged before may be lost`, error);
     } finally {
       clearTimeout(late);
       await this.leave();
@@ -144,6 +153,7 @@ export class Connection {
       if (!this.#calls.size && !this.#dead) this.#running.keepAlive(false);
     };
     call.promise.then(over, over);
+    call.followSignal();
     return call;
   }
 

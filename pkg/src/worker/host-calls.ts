@@ -27,10 +27,10 @@ type SentSearch = Omit<SearchOptions, "filter"> & { readonly filter?: string };
 
 export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
   let index: VectorIndex | undefined;
-  const made = (open: VectorIndex): Made => {
+  const made = (open: VectorIndex, isStored: boolean): Made => {
     index = open;
     const { dimensions, metric, compactionThreshold } = open;
-    return { dimensions, metric, compactionThreshold };
+    return { dimensions, metric, compactionThreshold, isStored };
   };
   const opening = ({ store: kept, ...options }: SentOptions, { long }: Job): OpenOptions =>
     ({
@@ -74,9 +74,12 @@ export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
     close: (_: Job, options: object) => of.close(options),
   });
   const making = {
-    memory: async (_: Job, options: SentOptions) => made(await Index.memory(options as never)),
-    open: async (job: Job, name: string, options: SentOptions) => made(await Index.open(name, opening(options, job))),
-    import: async (job: Job, bytes: Uint8Array, options: SentOptions) => made(await Index.import(bytes, opening(options, job))),
+    memory: async (_: Job, options: SentOptions) => made(await Index.memory(options as never), false),
+    open: async (job: Job, name: string, options: SentOptions) => made(await Index.open(name, opening(options, job)), true),
+    import: async (job: Job, bytes: Uint8Array, options: SentOptions) => {
+      const imported = await Index.import(bytes, opening(options, job));
+      return made(imported, options.name !== undefined);
+    },
     destroy: async (job: Job, name: string, options: SentOptions) => Index.destroy(name, { store: opening(options, job).store }),
   };
   let known: Record<string, unknown> = making;

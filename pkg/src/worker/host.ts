@@ -38,8 +38,13 @@ class Host {
     else if ("abort" in order) this.#jobs.get(order.abort)?.controller.abort();
     else if ("feed" in order) this.#jobs.get(order.feed)?.fed?.take(order.rows, order.broken === true);
     else if ("answer" in order) this.#store.answered(order.answer, order.value, order.error);
-    else if ("stop" in order) this.#hooks.get(order.stop)?.();
+    else if ("stop" in order) this.#stop(order.stop);
     else this.#adjust(order);
+  }
+
+  #stop(idle: number): void {
+    this.#hooks.get(idle)?.();
+    this.#hooks.delete(idle);
   }
 
   /** Carries out orders without an answer. An index that has failed reports it at the next call. */

@@ -28,6 +28,7 @@ export interface Made {
   readonly dimensions: number;
   readonly metric: Metric;
   readonly compactionThreshold: number;
+  readonly isStored: boolean;
 }
 
 /** A call of a caller's store that the worker asks the page to make. */

@@ -1,4 +1,5 @@
 // Pulls async rows on the page, as fast as the worker takes them.
+import { leave, nextOf } from "../async-source.js";
 import { naming } from "../insert-many.js";
 import { nextTurn } from "../turn.js";
 import type { Row } from "../types.js";
@@ -48,29 +49,31 @@ export class Pull {
   /** Pulls rows until the source ends or `stop` is called. Never rejects: an error of the source is fed as well. */
   async run(source: AsyncIterator<Row>, feed: Feed): Promise<void> {
     this.#feed = feed;
-    let done = false;
+    /** True when the source has ended or failed by itself. */
+    let isSourceOver = false;
     try {
       for (;;) {
         while (this.#underWay >= MAX_UNDER_WAY && !this.#isOver) await new Promise<void>((resolve) => (this.#wake = resolve));
         if (this.#isOver) return;
         const next = await new Promise<IteratorResult<Row> | undefined>((resolve, reject) => {
           this.#wake = () => this.#isOver && resolve(undefined);
-          source.next().then(resolve, reject);
+          nextOf(source).then(resolve, (error) => {
+            isSourceOver = true;
+            reject(error);
+          });
         });
         if (this.#isOver) return;
         // Throws when the source gives undefined, as it would without a worker.
-        done = next!.done === true;
-        if (done) break;
+        isSourceOver = next!.done === true;
+        if (isSourceOver) break;
         this.#add(next!.value);
       }
       this.#flush();
       feed(undefined, []);
     } catch (error) {
-      this.#flush();
-      feed(undefined, [], { error });
+      this.#fail(error);
     } finally {
-      // Not awaited: a source that never answers must not delay the call.
-      if (!done) void (async () => source.return?.())().catch(() => {});
+      if (!isSourceOver) leave(source);
     }
   }
 
@@ -79,7 +82,16 @@ export class Pull {
     const gathered = (this.#gathered ??= new Gathered(this.#dimensions, MAX_ROWS));
     naming(this.#fed + gathered.count, () => gathered.add(row));
     if (gathered.count >= MAX_ROWS || gathered.bytes >= MAX_BYTES) this.#flush();
-    else if (first) void nextTurn().then(() => this.#gathered === gathered && this.#flush());
+    else if (first) void nextTurn().then(() => this.#gathered === gathered && this.#flush()).catch((error) => this.#fail(error));
+  }
+
+  /** Ends the pulling with this error, after the rows before it if they can be sent. */
+  #fail(error: unknown): void {
+    try {
+      this.#flush();
+    } catch {}
+    this.#feed(undefined, [], { error });
+    this.stop();
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 // The class of "thermocline/worker". Each call checks and copies its arguments, as far as that is possible without the
 // index, and sends them to the worker.
+import { asyncDispose } from "../dispose.js";
 import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
 import { checkedOptions, vectorsOf } from "../search-many.js";
@@ -32,7 +33,7 @@ export function startWith(platform: Start): void {
 const made = /* @__PURE__ */ new WeakSet<Made>();
 /** Closes indexes that were garbage collected without `close`. */
 const dropped = /* @__PURE__ */ new FinalizationRegistry<Connection>((connection) => {
-  void connection.close(CLOSING_MS).catch(() => {});
+  void connection.close(CLOSING_MS, false).catch(() => {});
 });
 const CLOSING_MS = 5000;
 /** Longest time that an aborted opening may take to release its place, in milliseconds. */
@@ -205,6 +206,8 @@ export class WorkerIndex implements VectorIndex {
     this.#connection.checkOpen();
     if (typeof threshold !== "number" || threshold !== threshold) wrong("compactionThreshold", "a number", threshold);
     this.#threshold = Math.min(Math.max(threshold, 0.01), 0.99);
+    // Only the worker knows whether there is work now.
+    this.#isMaintained = false;
     this.#connection.post({ threshold });
   }
 
@@ -263,10 +266,10 @@ export class WorkerIndex implements VectorIndex {
     const { timeoutMs = CLOSING_MS } = optionsOf(options);
     if (!(typeof timeoutMs === "number" && timeoutMs >= 0)) wrong("timeoutMs", "milliseconds, 0 or more", timeoutMs);
     dropped.unregister(this);
-    return (this.#closing = this.#connection.close(timeoutMs));
+    return (this.#closing = this.#connection.close(timeoutMs, this.#made.isStored));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     if (!this.#connection.isClosed) return this.close();
     // A failure is reported to the caller of `close`.
     await this.#closing?.catch(() => {});

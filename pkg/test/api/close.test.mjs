@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, filled, pause } from "./helpers.mjs";
+import { asyncDispose, fails, filled, pause } from "./helpers.mjs";
 
 test("after close every method and property is CLOSED", async () => {
   const { index, vectors } = await filled(5);
@@ -74,12 +74,11 @@ test("what still runs after half of the time that closing may take is CLOSED", a
   assert.ok(performance.now() - began < 1000);
 });
 
-test("disposing closes, also what is closed", async (t) => {
-  if (!Symbol.asyncDispose) return t.skip("this platform has no Symbol.asyncDispose");
+test("disposing closes, also what is closed", async () => {
   const { index } = await filled(1);
-  await index[Symbol.asyncDispose]();
+  await index[asyncDispose]();
   await fails("CLOSED", () => index.size);
-  await index[Symbol.asyncDispose]();
+  await index[asyncDispose]();
 });
 
 // An engine reserves gigabytes of addresses for each WebAssembly memory, and refuses another one when those are used up.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, flat, pause, rowsOf, unheard, until, whole } from "./helpers.mjs";
+import { asyncDispose, fails, flat, pause, rowsOf, unheard, until, whole } from "./helpers.mjs";
 import { MapStore } from "./places.mjs";
 
 const WIDE = 256;
@@ -60,6 +60,32 @@ test("a checkpoint that fails is told at the next flush, loses nothing, and is t
   store.before = () => {};
   await index.insertWithId("later", vectors[1]);
   await until(() => manifests(store) !== first, "the next checkpoint");
+  await index.close();
+});
+
+test("a checkpoint that has failed is tried again although nobody asks, later each time, until it succeeds", async (t) => {
+  const { setTimeout: set } = globalThis;
+  /** What waits for seconds, with how long. */
+  const waiting = [];
+  globalThis.setTimeout = (run, ms, ...rest) => (ms >= 5000 ? { waiting: waiting.push({ run, ms }) } : set(run, ms, ...rest));
+  t.after(() => (globalThis.setTimeout = set));
+  const store = new MapStore();
+  const index = await open(store);
+  const first = manifests(store);
+  let failed = 0;
+  store.before = (name) => {
+    if (name === "commit") throw new Error(`no ${(failed += 1)}`);
+  };
+  await fill(index, () => failed > 0);
+  for (const [tries, ms] of [[1, 5000], [2, 10_000], [3, 20_000]]) {
+    await until(() => waiting.length === 1, "the plan of another try");
+    assert.deepEqual([failed, waiting[0].ms], [tries, ms]);
+    if (tries === 3) store.before = () => {};
+    waiting.pop().run();
+  }
+  await until(() => manifests(store) !== first, "the checkpoint");
+  await index.flush();
+  assert.equal(waiting.length, 0);
   await index.close();
 });
 
@@ -299,7 +325,7 @@ test("rows that are still to come do not hold up closing", async () => {
   await inserting;
 });
 
-test("what is still under way after half of the time is CLOSED, and disposing waits for the end", async (t) => {
+test("what is still under way after half of the time is CLOSED, and disposing waits for the end", async () => {
   const store = new MapStore();
   const index = await open(store);
   await index.insertMany(rows(0, 600));
@@ -310,10 +336,8 @@ test("what is still under way after half of the time is CLOSED, and disposing wa
   const closing = index.close({ timeoutMs: 400 });
   await fails("CLOSED", () => index.close());
   await fails("CLOSED", () => index.flush());
-  if (Symbol.asyncDispose) {
-    await index[Symbol.asyncDispose]();
-    assert.equal(store.calls.close, 1);
-  } else t.skip("this platform has no Symbol.asyncDispose");
+  await index[asyncDispose]();
+  assert.equal(store.calls.close, 1);
   await closing;
   const [compacting, inserting] = await settled;
   assert.equal(inserting.reason?.code, "CLOSED");

@@ -91,6 +91,9 @@ export async function recall(index, vectors, queries, live, k = 10) {
   return found / wanted;
 }
 
+/** The name of the method that `await using` calls. */
+export const asyncDispose = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
+
 /** Resolves after other tasks had their turn. */
 export function pause(ms = 0) {
   return new Promise((resolve) => setTimeout(resolve, ms));

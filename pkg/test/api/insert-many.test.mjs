@@ -146,6 +146,31 @@ test("an exception of the source is the caller's own", async () => {
   await whole(index, 1);
 });
 
+test("an async source is asked as for await asks it", async () => {
+  const index = await empty();
+  const asked = (next) => {
+    const source = { returned: 0, next, return: () => void (source.returned += 1) };
+    return source;
+  };
+  const rows = (source) => ({ [Symbol.asyncIterator]: () => source });
+  // Its answers need not be promises.
+  let given = 0;
+  const plain = asked(() => (given < 3 ? { done: false, value: { vector: VECTORS[given++] } } : { done: true }));
+  assert.equal((await index.insertMany(rows(plain))).length, 3);
+  // One that has failed, or is over, is not told that no more is wanted.
+  const own = new RangeError("the caller's own");
+  const failing = asked(() => { throw own; });
+  await assert.rejects(index.insertMany(rows(failing)), (error) => error === own);
+  const rejecting = asked(async () => { throw own; });
+  await assert.rejects(index.insertMany(rows(rejecting)), (error) => error === own);
+  assert.deepEqual([plain.returned, failing.returned, rejecting.returned], [0, 0, 0]);
+  // What it throws when it is told so hides nothing.
+  const stubborn = asked(() => ({ done: false, value: { vector: [1] } }));
+  stubborn.return = () => { throw own; };
+  await fails("DIMENSION_MISMATCH", () => index.insertMany(rows(stubborn)), /row 0/);
+  await index.close();
+});
+
 test("progress goes up to the total, once at least", async () => {
   const index = await empty();
   const seen = [];

@@ -30,6 +30,22 @@ test("the entry for workers: require and import give the same names, and the err
   }
 });
 
+test("an index can be disposed of where the platform has no Symbol.asyncDispose", async () => {
+  const script = `
+    const own = Symbol;
+    globalThis.Symbol = (...given) => own(...given);
+    for (const name of Reflect.ownKeys(own)) if (!["asyncDispose", "length", "name", "prototype"].includes(name)) Symbol[name] = own[name];
+    for (const entry of ["thermocline", "thermocline/worker"]) {
+      const { VectorIndex } = await import(entry);
+      const index = await VectorIndex.memory({ dimensions: 2 });
+      await index[Symbol.for("Symbol.asyncDispose")]();
+      console.log(await index.insert([1, 2]).catch(({ code }) => code), Object.getOwnPropertyNames(VectorIndex.prototype).includes("undefined"));
+    }
+  `;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd });
+  assert.equal(stdout, "CLOSED false\nCLOSED false\n");
+});
+
 test("package.json and the first wasm file can be resolved by name", () => {
   assert.equal(require("thermocline/package.json").name, "thermocline");
   assert.match(require.resolve("thermocline/thermocline.wasm"), /thermocline\.wasm$/);

@@ -153,6 +153,21 @@ test("a signal ends a call in the worker, with its own reason; one that waits fo
   await index.close();
 });
 
+test("a signal that fires while the source is asked for its iterator ends the call", async () => {
+  const { index } = await filled(3);
+  const controller = new AbortController();
+  const rows = {
+    [Symbol.asyncIterator]() {
+      controller.abort("enough");
+      return { next: () => new Promise(() => {}) };
+    },
+  };
+  const error = await index.insertMany(rows, { signal: controller.signal }).catch((thrown) => thrown);
+  assert.deepEqual([error.code, error.cause], ["ABORTED", "enough"]);
+  assert.equal(await index.has("r2"), true);
+  await index.close();
+});
+
 test("rows that stream in are not pulled far ahead of the index", async () => {
   const store = new MapStore();
   const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS });
@@ -281,7 +296,7 @@ test("closing comes back in time from a worker that is in the middle of somethin
   await index.insertMany(rows);
   const checking = Promise.allSettled(Array.from({ length: 3000 }, () => index.check()));
   const began = performance.now();
-  await index.close({ timeoutMs: 10 }).catch(({ code }) => assert.equal(code, "CLOSED"));
+  await index.close({ timeoutMs: 10 });
   assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
   assert.ok((await checking).every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
 });

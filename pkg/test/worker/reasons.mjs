@@ -10,7 +10,10 @@ const WAITS = "what waits, waits in the worker";
 
 /** By the file, what a test is called, or begins or ends with. */
 export const REASONS = {
-  "closing.test.mjs": [[/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"]],
+  "closing.test.mjs": [
+    [/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"],
+    [/^a checkpoint that has failed is tried again although nobody asks/, CLOCK],
+  ],
   "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
   "cold.test.mjs": [
     [/^closing while what is over the budget is being given up/, ITS_OWN],

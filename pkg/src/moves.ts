@@ -1,0 +1,42 @@
+// Moves an open index into fresh WebAssembly instances, one move at a time.
+import type { Handle } from "./handle.js";
+import type { Keeper } from "./keeper.js";
+import { moved, type Moved } from "./open.js";
+
+export class Moves {
+  readonly #handle: Handle;
+  readonly #keeper: Keeper | undefined;
+  #moving: Promise<Moved> | undefined;
+  /** Settles when the memories of all instances that the index has left are overwritten. Never rejects. */
+  #overwriting: Promise<void> = Promise.resolve();
+
+  constructor(handle: Handle, keeper: Keeper | undefined) {
+    this.#handle = handle;
+    this.#keeper = keeper;
+  }
+
+  /** Moves into a fresh instance, or joins the move under way. */
+  async reload(): Promise<{ returnedBytes: number }> {
+    return (await (this.#moving ?? this.#move())).report;
+  }
+
+  /**
+   * Moves into a fresh instance, and waits until the memories of all instances that the index has left are overwritten.
+   */
+  async renew(): Promise<void> {
+    // A move that began before this call may bring along what was to stay behind. Several calls may wait for the same
+    // one: each looks again whether another has begun the next.
+    while (this.#moving) await this.#moving.catch(() => {});
+    await (await this.#move()).overwritten;
+    await this.#overwriting;
+  }
+
+  #move(): Promise<Moved> {
+    return (this.#moving = moved(this.#handle, this.#keeper)
+      .then((ended) => {
+        this.#overwriting = Promise.allSettled([this.#overwriting, ended.overwritten]).then(() => {});
+        return ended;
+      })
+      .finally(() => (this.#moving = undefined)));
+  }
+}
