@@ -43,6 +43,7 @@ const PAUSE_MS = 5;
  */
 export async function openOpfs(name: string, options: Pick<StoreOptions, "mode"> = {}, root = originRoot): Promise<Store> {
   const writes = options.mode !== "readonly";
+  if (root === originRoot) checkPlatform(writes);
   const release = writes ? await takeWebLock(lockOf(name)) : async () => {};
   try {
     const folder = await step(`opening ${name}`, async () =>
@@ -59,6 +60,7 @@ export async function openOpfs(name: string, options: Pick<StoreOptions, "mode">
 
 /** Removes the place of this name and everything in it. LOCKED while a writer has it. */
 export async function destroyOpfs(name: string, root = originRoot): Promise<void> {
+  if (root === originRoot) checkPlatform(false);
   const release = await takeWebLock(lockOf(name));
   try {
     await step(`removing ${name}`, async () =>
@@ -70,6 +72,15 @@ export async function destroyOpfs(name: string, root = originRoot): Promise<void
 }
 
 const originRoot = () => navigator.storage.getDirectory();
+
+/** INVALID_OPTION where files cannot be used, or not written: without HTTPS, and in Safari before 26. */
+function checkPlatform(writes: boolean): void {
+  const canWrite = () => "createWritable" in FileSystemFileHandle.prototype;
+  if (!globalThis.navigator?.storage?.getDirectory || (writes && !canWrite())) {
+    fail("INVALID_OPTION", 'store: "opfs" needs HTTPS and a browser that can write to its files; use "indexeddb"');
+  }
+}
+
 const lockOf = (name: string) => `thermocline-opfs:${name}`;
 const folderOf = (name: string) => `thermocline-${encodeURIComponent(name)}`;
 
