@@ -3,7 +3,14 @@ import {
   ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type Progress,
   type Row, type SearchOptions, type Stats, type Vector,
 } from "thermocline";
+import { VectorIndex as ThreadsIndex } from "thermocline/threads";
 import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex, type SearchOptions as WorkerSearchOptions } from "thermocline/worker";
+import type * as Contract from "./contract.js";
+
+/** Each entry has what the contract has, but for the constructor: indexes are made by the static methods. */
+type Statics = Omit<typeof Contract.VectorIndex, "prototype">;
+export const entries: readonly Statics[] = [VectorIndex, WorkerIndex, ThreadsIndex];
+export const codeOf = (code: Contract.ThermoclineError["code"]): ThermoclineError["code"] => code;
 
 async function* rows(): AsyncGenerator<Row> {
   yield { id: "a", vector: [1, 2, 3], payload: { title: "a" } };
