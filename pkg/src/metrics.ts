@@ -16,6 +16,7 @@ export function openMetrics(stats: Stats, compactions: Compactions): string {
   return [
     gauge("records", "", "Live records.", stats.size),
     gauge("tombstones", "", "Deleted records that the graph still holds.", stats.deletedCount),
+    gauge("pending", "", "Records that are not linked into the graph yet.", stats.pending),
     gauge("tombstone_ratio", "ratio", "Tombstones among all records, live and deleted.", stats.tombstoneRatio),
     gauge(
       "fragmentation_ratio", "ratio", "Of the resident bytes, the share that a compaction would give back at least.",

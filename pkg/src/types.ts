@@ -149,6 +149,7 @@ export interface InsertOptions {
 export interface Progress {
   done: number;
   total: number;
+  /** What the call is at: "insert", "search", or of a compaction "graph", "pack" (moving what is left together), "warm". */
   phase: string;
 }
 
@@ -290,7 +291,9 @@ export interface CompactionReport {
   /** Bytes that were freed, or that are free for reuse, by part. */
   reclaimedBytes: { graph: number; codes: number; warm: number; cold: number; total: number };
   slices: number;
+  /** The longest time that a slice has held the thread. */
   longestSliceMs: number;
+  /** From the start of the compaction to its end, what ran between its slices included. */
   durationMs: number;
 }
 
@@ -305,7 +308,7 @@ export interface Stats {
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */
   tombstoneRatio: number;
-  /** Bytes in memory, by part. */
+  /** Bytes in memory, by part. Buffers of searches are in `graph`. */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
   /**
    * Bytes in the store, by part; zeros for an index in memory. `coldRaw` is the size of `cold` when it is decompressed,
@@ -314,7 +317,12 @@ export interface Stats {
   storedBytes: { segments: number; cold: number; coldRaw: number; log: number; total: number };
   /** Bytes that a compaction could reclaim. */
   reclaimableBytes: number;
+  /** Bytes of codes, links and ids for each live record. Full vectors and payloads are not in it. */
   bytesPerVector: number;
+  /**
+   * Reads of records that are only in the store: those that found their block in memory, those that had to ask the
+   * store, and the share of the first, 0 to 1.
+   */
   cache: { hits: number; misses: number; hitRate: number };
   /**
    * Size of the index's WebAssembly memory. It grows and never shrinks, until `reload` or `compact` with `erase` moves
