@@ -7,7 +7,7 @@
 //  3. The wasm file is cut in two, and wasm-opt makes dist/thermocline.wasm and dist/thermocline-store.wasm of them.
 //  4. esbuild bundles the scripts for each platform: the package itself and what its entries share; indexes in a store,
 //     one of the stores, the text of metrics and filter objects, each loaded when it is needed; the entry
-//     "thermocline/worker", and the script of its workers.
+//     "thermocline/worker", and the script of its workers; "thermocline/whole", which is all of it in one script.
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system.
 //  6. If the crate has also been compiled for a shared memory (cargo xtask build does that), the same is made of it for
 //     "thermocline/threads": one wasm file, one script for each platform, declarations.
@@ -77,6 +77,8 @@ const SCRIPTS = [
   { entry: "entry.worker-host.browser", out: "worker-host.browser.js", isWhole: true },
   // Workers of CommonJS programs run this ES module too.
   { entry: "entry.worker-host.node", out: "worker-host.node.js" },
+  // In one piece: service workers may not load parts when they are needed.
+  { entry: "entry.whole.browser", out: "whole.browser.js", isWhole: true },
 ];
 
 /** The scripts of "thermocline/threads". */

@@ -10,6 +10,7 @@ import { launchFirefox, resultIn } from "./support/firefox.mjs";
 import { PKG, pack, project, remove } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 import { ISOLATED } from "./support/threads.mjs";
+import { SEEN } from "./service-worker/seen.mjs";
 
 const API = join(PKG, "test/api");
 const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
@@ -25,6 +26,9 @@ before(async () => {
   const folder = await project(join(PKG, "test/browser"), packed.tarball);
   tidy.push(() => remove(folder));
   await cp(API, folder, { recursive: true });
+  for (const [name, as] of [["index.html", "service-worker.html"], ["worker.js", "worker.js"]]) {
+    await cp(join(PKG, "test/service-worker", name), join(folder, as));
+  }
   const pages = await storePages();
   tidy.push(() => remove(pages));
   const servers = [await serve(folder), await serve(pages), await serve(folder, {}, ISOLATED)];
@@ -60,4 +64,8 @@ test("threads in Firefox", { skip: !existsSync(join(PKG, "dist/thermocline-threa
   assert.equal(page, "NO_THREADS");
   assert.deepEqual(worker, { many: 500, vector: 8, payload: { i: 4 }, filtered: 250, removed: 500, ok: true, size: 1500, isShared: false });
   assert.deepEqual(await resultIn(browser, `${url}/threads.html`), ["NO_THREADS", "NO_THREADS"]);
+});
+
+test("a service worker in Firefox", async () => {
+  assert.deepEqual(await resultIn(browser, `${url}/service-worker.html?scope=./scope/`), SEEN);
 });

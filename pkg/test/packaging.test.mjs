@@ -42,6 +42,16 @@ test("Node, CommonJS", async () => {
   assert.deepEqual(JSON.parse(await run(process.execPath, ["main.cjs"], { cwd })), EXPECTED);
 });
 
+test("in Node thermocline/whole is thermocline", async () => {
+  const cwd = await made("node-esm");
+  const [esm, cjs] = [
+    `import * as whole from "thermocline/whole"; import * as usual from "thermocline"; console.log(whole === usual);`,
+    `console.log(require("thermocline/whole") === require("thermocline"));`,
+  ];
+  assert.equal(await run(process.execPath, ["--input-type=module", "--eval", esm], { cwd }), "true\n");
+  assert.equal(await run(process.execPath, ["--input-type=commonjs", "--eval", cjs], { cwd }), "true\n");
+});
+
 test("the README's examples run and print what they say", async () => {
   const readme = await readFile(join(PKG, "../README.md"), "utf8");
   const example = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, block]) => block).join("");

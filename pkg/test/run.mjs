@@ -3,7 +3,7 @@
 //     node test/run.mjs [api] [store] [browser] [worker] [firefox] [threads] [packaging]        all but firefox and threads when none is named
 //
 // api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, and its stores. worker: the interface's files against
+// interface's files in headless Chromium, what only a browser has, its stores, and "thermocline/whole" in a service worker. worker: the interface's files against
 // "thermocline/worker" in Node, what it has of its own there, and both in headless Chromium. firefox: the interface's files in headless Firefox, which needs geckodriver. threads: "thermocline/threads" in Node and in headless Chromium,
 // where the build has made it, and the interface's files that store nothing with it. packaging: what the tarball holds and weighs, what others
 // read of its metrics, and the tarball in projects of every kind.
@@ -26,7 +26,7 @@ const wanted = chosen.length ? chosen : SUITES.filter((name) => !["firefox", "th
 let failed = false;
 if (wanted.includes("api")) failed = !(await api()) || failed;
 if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
-if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs"])) || failed;
+if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs", "test/service-worker.test.mjs"])) || failed;
 if (wanted.includes("worker")) {
   failed = !(await apiOnWorker()) || failed;
   failed = !(await nodeTest(PKG, ["test/worker.test.mjs"])) || failed;

@@ -60,6 +60,13 @@ test("no script carries the wasm file inside of it", async () => {
   }
 });
 
+test("scripts in one piece load no other script", async () => {
+  for (const name of ["whole.browser.js", "worker-host.browser.js"]) {
+    const text = await readFile(join(DIST, name), "utf8");
+    assert.doesNotMatch(text, /\.browser\.js|\bfrom ?"/, name);
+  }
+});
+
 test("the first shipped wasm file computes with SIMD", async () => {
   const text = await run(process.execPath, [join(PKG, "node_modules/binaryen/bin/wasm-dis"), "--enable-simd", join(DIST, "thermocline.wasm")]);
   for (const instruction of ["i32x4.dot_i16x8_s", "f32x4.mul", "f32x4.add", "v128.load"]) {

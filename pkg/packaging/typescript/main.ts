@@ -5,6 +5,7 @@ import {
 } from "thermocline";
 import { VectorIndex as ThreadsIndex } from "thermocline/threads";
 import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex, type SearchOptions as WorkerSearchOptions } from "thermocline/worker";
+import { VectorIndex as WholeIndex } from "thermocline/whole";
 import type * as Contract from "./contract.js";
 
 /** Each entry has what the contract has, but for the constructor: indexes are made by the static methods. */
@@ -61,6 +62,9 @@ export async function offThread(vector: Vector): Promise<Hit[]> {
   stop();
   return index.search(vector, options).catch((error: unknown) => (error instanceof WorkerError && error.code === "ABORTED" ? [] : Promise.reject(error)));
 }
+
+/** In one script, the index is of the same type. */
+export const whole = (): Promise<VectorIndex> => WholeIndex.open("notes", { dimensions: 3 });
 
 /** What takes an index in a worker takes any. */
 export const either = (index: VectorIndex): WorkerIndex => index;

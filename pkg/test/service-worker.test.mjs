@@ -1,0 +1,63 @@
+// "thermocline/whole", through the tarball, in a service worker of headless Chromium.
+import assert from "node:assert/strict";
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { build } from "esbuild";
+import { launch } from "./support/chromium.mjs";
+import { PKG, pack, project, remove } from "./support/project.mjs";
+import { serve } from "./support/server.mjs";
+import { SEEN } from "./service-worker/seen.mjs";
+
+/** Files whose addresses the script names. */
+const WASM = ["thermocline.wasm", "thermocline-store.wasm"];
+const tidy = [];
+let folder;
+let url;
+/** Workers and what they keep belong to a context, so all tests have the same one. */
+let context;
+
+before(async () => {
+  const packed = await pack();
+  tidy.push(() => remove(packed.folder));
+  folder = await project(join(PKG, "test/service-worker"), packed.tarball);
+  tidy.push(() => remove(folder));
+  const server = await serve(folder);
+  tidy.push(server.stop);
+  url = server.url;
+  const browser = await launch();
+  tidy.push(() => browser.close());
+  context = await browser.newContext();
+});
+
+after(async () => {
+  for (const step of tidy.reverse()) await step();
+});
+
+/** What a worker answers that a page registers as its address says. */
+async function answerOf(address) {
+  const page = await context.newPage();
+  try {
+    await page.goto(`${url}/?${address}`);
+    const seen = await page.waitForFunction(() => globalThis.result, undefined, { timeout: 30_000 });
+    return await seen.jsonValue();
+  } finally {
+    await page.close();
+  }
+}
+
+test("a service worker opens, searches with a filter, tells its metrics, opens again, imports and destroys", async () => {
+  assert.deepEqual(await answerOf("scope=./first/"), SEEN);
+});
+
+test("a service worker finds the wasm files in the caches of its origin when nobody serves them", async () => {
+  for (const name of WASM) await rm(join(folder, "node_modules/thermocline/dist", name));
+  assert.deepEqual(await answerOf("scope=./second/"), SEEN);
+});
+
+test("a service worker that esbuild has made a classic script of, with the wasm files beside it", async () => {
+  for (const name of WASM) await cp(join(PKG, "dist", name), join(folder, name));
+  const define = { "import.meta.url": "self.location.href" };
+  await build({ entryPoints: [join(folder, "worker.js")], outfile: join(folder, "classic.js"), bundle: true, format: "iife", define });
+  assert.deepEqual(await answerOf("scope=./third/&script=./classic.js&type=classic"), SEEN);
+});
