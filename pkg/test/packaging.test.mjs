@@ -3,12 +3,17 @@ import assert from "node:assert/strict";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import * as esbuild from "esbuild";
 import { build, createServer, preview } from "vite";
+import webpack from "webpack";
 import { EXPECTED } from "../packaging/scenario.mjs";
 import { launch, resultOf } from "./support/chromium.mjs";
 import { PKG, pack, project, remove, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
+/** What esbuild does not find by itself, as pkg/README.md says. */
+const BESIDE = ["thermocline.wasm", "thermocline-store.wasm", "worker-host.browser.js"];
 const tidy = [];
 let tarball;
 let browser;
@@ -27,9 +32,19 @@ after(async () => {
 
 async function made(name, type) {
   const folder = await project(join(PKG, "packaging", name), tarball, type);
-  await cp(join(PKG, "packaging/scenario.mjs"), join(folder, "scenario.mjs"));
+  for (const file of ["page.js", "scenario.mjs"]) await cp(join(PKG, "packaging", file), join(folder, file));
   tidy.push(() => remove(folder));
   return folder;
+}
+
+/** What the page of a folder sees. */
+async function seenIn(folder, types) {
+  const server = await serve(folder, types);
+  try {
+    return await resultOf(browser, server.url);
+  } finally {
+    await server.stop();
+  }
 }
 
 test("Node, ES modules", async () => {
@@ -96,22 +111,37 @@ test("Vite's build and preview, without a configuration", async () => {
   }
 });
 
+test("webpack's build, without a configuration", async () => {
+  const context = await made("webpack");
+  const stats = await promisify(webpack)({ context, entry: "./page.js", mode: "production", output: { path: join(context, "built") } });
+  const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
+  assert.deepEqual(errors, []);
+  // By default it warns of any file that is larger than 244 KiB before it is compressed.
+  for (const { message } of warnings) assert.match(message, /^asset size limit: .*\n.*\nAssets: \n {2}\w+\.wasm .*$/);
+  const built = await readdir(join(context, "built"));
+  assert.equal(built.filter((file) => file.endsWith(".wasm")).length, 2, `the wasm files in ${built}`);
+  await remove(join(context, "node_modules"));
+  assert.deepEqual(await seenIn(context), EXPECTED);
+});
+
+for (const splitting of [false, true]) {
+  test(`esbuild, with the package's other files beside its output, ${splitting ? "in several scripts" : "in one script"}`, async () => {
+    const folder = await made("esbuild");
+    const outdir = join(folder, "built");
+    const { errors, warnings } = await esbuild.build({ entryPoints: [join(folder, "page.js")], bundle: true, format: "esm", splitting, outdir, logLevel: "silent" });
+    assert.deepEqual([errors, warnings], [[], []]);
+    for (const name of BESIDE) await cp(join(folder, "node_modules/thermocline/dist", name), join(outdir, name));
+    await remove(join(folder, "node_modules"));
+    assert.deepEqual(await seenIn(folder), EXPECTED);
+  });
+}
+
 test("a page without a bundler", async () => {
-  const server = await serve(await made("plain"));
-  try {
-    assert.deepEqual(await resultOf(browser, server.url), EXPECTED);
-  } finally {
-    await server.stop();
-  }
+  assert.deepEqual(await seenIn(await made("plain")), EXPECTED);
 });
 
 test("a page whose server gives the wasm file a wrong MIME type", async () => {
-  const server = await serve(await made("plain"), { ".wasm": "application/octet-stream" });
-  try {
-    assert.deepEqual(await resultOf(browser, server.url), EXPECTED);
-  } finally {
-    await server.stop();
-  }
+  assert.deepEqual(await seenIn(await made("plain"), { ".wasm": "application/octet-stream" }), EXPECTED);
 });
 
 test("a page whose wasm file is missing, or is a page itself, says so", async () => {
