@@ -10,7 +10,7 @@ import type * as Contract from "./contract.js";
 
 /** Each entry has what the contract has, but for the constructor: indexes are made by the static methods. */
 type Statics = Omit<typeof Contract.VectorIndex, "prototype">;
-export const entries: readonly Statics[] = [VectorIndex, WorkerIndex, ThreadsIndex];
+export const entries: readonly Statics[] = [VectorIndex, WorkerIndex, ThreadsIndex, WholeIndex];
 export const codeOf = (code: Contract.ThermoclineError["code"]): ThermoclineError["code"] => code;
 
 async function* rows(): AsyncGenerator<Row> {
