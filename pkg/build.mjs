@@ -52,40 +52,40 @@ const PLATFORMS = {
 };
 /** The scripts. What all scripts of a platform need is only in its `shared`. */
 const SCRIPTS = [
-  { entry: "shared", out: "shared.browser.js" },
-  { entry: "shared", out: "shared.node.js" },
-  { entry: "shared", out: "shared.node.cjs" },
-  { entry: "entry.browser", out: "index.browser.js" },
-  { entry: "entry.node", out: "index.node.js" },
-  { entry: "entry.cjs", out: "index.node.cjs" },
-  { entry: "entry.stored.browser", out: "stored.browser.js" },
-  { entry: "entry.stored.node", out: "stored.node.js" },
-  { entry: "entry.stored.node", out: "stored.node.cjs" },
+  { entry: "entries/shared", out: "shared.browser.js" },
+  { entry: "entries/shared", out: "shared.node.js" },
+  { entry: "entries/shared", out: "shared.node.cjs" },
+  { entry: "entries/main.browser", out: "index.browser.js" },
+  { entry: "entries/main.node", out: "index.node.js" },
+  { entry: "entries/main.cjs", out: "index.node.cjs" },
+  { entry: "entries/stored.browser", out: "stored.browser.js" },
+  { entry: "entries/stored.node", out: "stored.node.js" },
+  { entry: "entries/stored.node", out: "stored.node.cjs" },
   { entry: "stores/opfs", out: "opfs.browser.js" },
   { entry: "stores/directory", out: "directory.node.js" },
   { entry: "stores/directory", out: "directory.node.cjs" },
   { entry: "metrics", out: "metrics.browser.js" },
   { entry: "metrics", out: "metrics.node.js" },
   { entry: "metrics", out: "metrics.node.cjs" },
-  { entry: "filter", out: "filter.browser.js" },
-  { entry: "filter", out: "filter.node.js" },
-  { entry: "filter", out: "filter.node.cjs" },
-  { entry: "entry.worker.browser", out: "worker.browser.js" },
-  { entry: "entry.worker.node", out: "worker.node.js" },
-  { entry: "entry.worker.cjs", out: "worker.node.cjs" },
+  { entry: "filter/filter", out: "filter.browser.js" },
+  { entry: "filter/filter", out: "filter.node.js" },
+  { entry: "filter/filter", out: "filter.node.cjs" },
+  { entry: "entries/worker.browser", out: "worker.browser.js" },
+  { entry: "entries/worker.node", out: "worker.node.js" },
+  { entry: "entries/worker.cjs", out: "worker.node.cjs" },
   // In one piece: bundlers do not allow parts of a worker's script.
-  { entry: "entry.worker-host.browser", out: "worker-host.browser.js", isWhole: true },
+  { entry: "entries/worker-host.browser", out: "worker-host.browser.js", isWhole: true },
   // Workers of CommonJS programs run this ES module too.
-  { entry: "entry.worker-host.node", out: "worker-host.node.js" },
+  { entry: "entries/worker-host.node", out: "worker-host.node.js" },
   // In one piece: service workers may not load parts when they are needed.
-  { entry: "entry.whole.browser", out: "whole.browser.js", isWhole: true },
+  { entry: "entries/whole.browser", out: "whole.browser.js", isWhole: true },
 ];
 
 /** The scripts of "thermocline/threads". */
 const THREADS_SCRIPTS = [
-  { entry: "entry.threads.browser", out: "threads.browser.js" },
-  { entry: "entry.threads.node", out: "threads.node.js" },
-  { entry: "entry.threads.cjs", out: "threads.node.cjs" },
+  { entry: "entries/threads.browser", out: "threads.browser.js" },
+  { entry: "entries/threads.node", out: "threads.node.js" },
+  { entry: "entries/threads.cjs", out: "threads.node.cjs" },
 ];
 
 const input = resolve(process.argv[2] ?? join(HERE, "../target/wasm32-unknown-unknown/release/thermocline.wasm"));
@@ -177,7 +177,7 @@ function parts(out, ending) {
         const name = path.match(/([\w.-]+)\.js$/)[1];
         if (kind === "dynamic-import") return to(name);
         if (["errors", "written"].includes(name) && !out.startsWith("shared.")) return to("shared");
-        return name === "entry.node" ? to("index") : undefined;
+        return name === "main.node" ? to("index") : undefined;
       }),
   };
 }
@@ -189,7 +189,7 @@ function whole(ending) {
     name: "whole",
     setup: ({ onResolve }) =>
       onResolve({ filter: /\/stored\.js$/ }, ({ kind }) => {
-        return kind === "dynamic-import" ? { path: join(HERE, `src/entry.stored.${platform}.ts`) } : undefined;
+        return kind === "dynamic-import" ? { path: join(HERE, `src/entries/stored.${platform}.ts`) } : undefined;
       }),
   };
 }

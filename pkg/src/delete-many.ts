@@ -1,7 +1,7 @@
 // deleteMany, in slices. All ids are checked before the first record is deleted, so that a wrong one changes nothing.
 import { checkIdLength, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { Id } from "./types.js";
 

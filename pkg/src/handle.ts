@@ -1,9 +1,9 @@
 // The core's index and its state: open, closed, or failed. Every call into the core goes through a handle.
 //
-// "Closed" means closed to callers. The keeper of a stored index (keeper.ts) still works with a closed index, until it
+// "Closed" means closed to callers. The keeper of a stored index (stored/keeper.ts) still works with a closed index, until it
 // frees it.
 import { ThermoclineError } from "./errors.js";
-import type { Answers } from "./filter.js";
+import type { Answers } from "./filter/filter.js";
 import { fail } from "./guard.js";
 import { ownErrorIn } from "./own-error.js";
 import type { RawIndex } from "./raw.js";
@@ -66,7 +66,7 @@ export class Handle {
   #nextExpiry = -Infinity;
   /** Called when records may have expired. */
   onExpired = (): void => {};
-  /** What filter objects have answered for records, by the JSON of the filter; see filter.ts. */
+  /** What filter objects have answered for records, by the JSON of the filter; see filter/filter.ts. */
   readonly said = new Map<string, Answers>();
   /** Called when the index closes, so that a call that waits for its caller's data can end. */
   readonly onClose = new Set<() => void>();

@@ -9,7 +9,7 @@ import {
   booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, optionsOf, shown, signalOf, typedArrayName, wrong,
 } from "./guard.js";
 import type { Handle } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import { encodePayload, type Encoded } from "./payload.js";
 import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";

@@ -2,7 +2,7 @@
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, fail, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import { IDLE_SLICE_MS, later, nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 

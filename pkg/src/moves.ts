@@ -1,6 +1,6 @@
 // Moves an open index into fresh WebAssembly instances, one move at a time.
 import type { Handle } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import { moved, type Moved } from "./open.js";
 
 export class Moves {

@@ -1,10 +1,10 @@
-// Makes indexes in memory and from bytes. For indexes in a store it loads a script of its own (stored.ts).
+// Makes indexes in memory and from bytes. For indexes in a store it loads a script of its own (stored/).
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
-import type { Keeper, Relocation } from "./keeper.js";
+import type { Keeper, Relocation } from "./stored/keeper.js";
 import { loaded } from "./module.js";
 import { freshInstance, type RawIndex, type RawIndexClass, type RawInstance } from "./raw.js";
-import type { Given, Lent } from "./stored.js";
+import type { Given, Lent } from "./stored/stored.js";
 import { overwrite } from "./turn.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
@@ -87,8 +87,8 @@ export function copied(handle: Handle, { RawIndex, memory }: RawInstance): Reloc
 }
 
 /** Loads the script of indexes in a store. After a failure the next call tries again. */
-function stored(): Promise<typeof import("./stored.js")> {
-  return loaded("the script of indexes in a store", () => import("./stored.js"));
+function stored(): Promise<typeof import("./stored/stored.js")> {
+  return loaded("the script of indexes in a store", () => import("./stored/stored.js"));
 }
 
 /** Starts making an instance while the script is loaded. */

@@ -1,7 +1,7 @@
 // searchMany: answers many queries, in slices.
 import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import type { RawIndex } from "./raw.js";
 import { BULK_SLICE_MS, Slice } from "./turn.js";
 import type { Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";

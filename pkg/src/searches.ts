@@ -1,7 +1,7 @@
 // Searches of one query, and what all calls share that may need records from the store or codes to be trained first.
 import { booleanOf, numberOf, optionsOf, signalOf } from "./guard.js";
 import type { Handle } from "./handle.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import { loaded } from "./module.js";
 import { decodePayloads } from "./payload.js";
 import type { RawIndex } from "./raw.js";
@@ -11,7 +11,7 @@ import type { UnderWay } from "./under-way.js";
 import { vectorOf } from "./vector.js";
 
 /** The script of filters once it is loaded: in browsers, importing it again takes a turn of the event loop. */
-let filters: typeof import("./filter.js") | undefined;
+let filters: typeof import("./filter/filter.js") | undefined;
 
 type Passes = (id: Id) => boolean;
 
@@ -118,7 +118,7 @@ export class Searches {
   async #filtered(
     filter: unknown, signal: AbortSignal | undefined, find: (passes: Passes) => Hit[] | Promise<Hit[]>,
   ): Promise<Hit[]> {
-    filters ??= await loaded("the script of filters", () => import("./filter.js"));
+    filters ??= await loaded("the script of filters", () => import("./filter/filter.js"));
     return filters.filtered(this.#handle, (use) => this.reading(use, signal), filter, signal, find);
   }
 

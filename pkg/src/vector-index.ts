@@ -3,7 +3,7 @@ import { asyncDispose } from "./dispose.js";
 import { checkIdLength, fail, isAsync, msOf, optionsOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import { insertMany } from "./insert-many.js";
-import type { Keeper } from "./keeper.js";
+import type { Keeper } from "./stored/keeper.js";
 import { Maintenance } from "./maintenance.js";
 import { loaded } from "./module.js";
 import { Moves } from "./moves.js";

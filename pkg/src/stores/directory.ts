@@ -7,7 +7,7 @@ import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fail } from "../guard.js";
-import type { Reads } from "../place.js";
+import type { Reads } from "../stored/place.js";
 import type { Batch, StoreOptions } from "../store.js";
 import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
 import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";

@@ -5,7 +5,7 @@ import {
   batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, naming, readerOf, turnsOf,
   type Ready, type Rows,
 } from "../insert-many.js";
-import type { Keeper } from "../keeper.js";
+import type { Keeper } from "../stored/keeper.js";
 import type { Id, InsertManyOptions } from "../types.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";

@@ -1,7 +1,7 @@
 // A caller's options as they can be sent to the worker. Each member is read once and must be of a type that can be
 // sent. The index in the worker checks the values. Functions and signals stay on the page.
-import { checkStore } from "../claim.js";
-import { checkFilter } from "../filter-check.js";
+import { checkStore } from "../stored/claim.js";
+import { checkFilter } from "../filter/check.js";
 import { booleanOf, fail, functionOf, msOf, numberOf, optionsOf, signalOf, wrong } from "../guard.js";
 import type { Store } from "../store.js";
 import type {

@@ -1,7 +1,7 @@
 // Makes the calls of a caller's own Store, on the page, for the index in a worker. The store is locked with the first
 // call: by then the worker has checked the other options. It is closed when the worker is gone, once the last call has
 // ended.
-import { claim } from "../claim.js";
+import { claim } from "../stored/claim.js";
 import { typedArrayName } from "../guard.js";
 import type { Mode, Store } from "../store.js";
 import { keptPartsOf, type ErrorParts } from "./error-parts.js";

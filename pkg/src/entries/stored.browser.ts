@@ -1,0 +1,7 @@
+// The script of indexes in a store, which open.ts loads.
+import { keepIn } from "../stored/place.js";
+import { places } from "../stored/places.browser.js";
+
+keepIn(places);
+
+export { destroyed, imported, opened } from "../stored/stored.js";

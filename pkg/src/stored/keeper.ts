@@ -1,0 +1,416 @@
+// Brings the changes of a stored index into its store. A change is in memory at once. Then:
+//
+//  1. The caller waits for a commit that begins after the change. All callers that wait at that time share it. Rows or
+//     ids of one call are one change, some hundreds at a time: their frame of the log stays open from slice to slice.
+//     Meanwhile no commit begins and no checkpoint is made (the lock).
+//  2. When the log has grown enough, a checkpoint is made in idle time.
+//  3. Commits and checkpoints are made one at a time: they stand in one queue (work-queue.ts).
+//  4. Records that are only in the store are read when a call needs them, and without a memory budget also in idle time
+//     (record-reads.ts).
+//  5. Records that opening has found in logs are linked into the graph in idle time, and all of them before a
+//     checkpoint.
+//  6. A compaction in memory is completed in the store by checkpoints.
+//  7. Moving into another instance commits, makes a checkpoint and opens the store a second time.
+//  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
+import { unlessAborted } from "../abort.js";
+import { deleteTogether, type Deleting } from "./delete-together.js";
+import { ThermoclineError } from "../errors.js";
+import { checkAborted } from "../guard.js";
+import { codedError, trapped, type Handle } from "../handle.js";
+import { IdleTurns } from "./idle-turns.js";
+import { insertTogether, type Inserting } from "./insert-together.js";
+import { Lock } from "./lock.js";
+import type { Place } from "./place.js";
+import type { RawIndex, RawInstance } from "../raw.js";
+import { RecordReads } from "./record-reads.js";
+import { Retries } from "./retries.js";
+import { Queries } from "./search-cold.js";
+import { IDLE_SLICE_MS, MAX_TIMER_MS, nextTurn, type Slice } from "../turn.js";
+import { WorkQueue } from "./work-queue.js";
+
+/** The result of moving an index into another instance. */
+export interface Relocation {
+  /** The number of bytes by which the new instance's memory is smaller. */
+  readonly returnedBytes: number;
+  /** Settles when the old instance is no longer used. */
+  readonly released: Promise<unknown>;
+}
+
+export class Keeper {
+  /** Reads of records that are only in the store. */
+  readonly records: RecordReads;
+  readonly #handle: Handle;
+  readonly #place: Place;
+  readonly #coreOptions: object;
+  readonly #queue = new WorkQueue();
+  readonly #idle: IdleTurns;
+  /** The commit that is in the queue and has not begun. */
+  #queuedCommit: Promise<void> | undefined;
+  /** True while a commit is written. The core does not count what it has taken as uncommitted any more. */
+  #committing = false;
+  /** Held by a change that is made in slices, by a checkpoint, and by a commit until it has taken what it stores. */
+  readonly #lock = new Lock();
+  /** True while a change is made in slices. The core does not count it as uncommitted yet. */
+  #frameIsOpen = false;
+  /** Why the last checkpoint failed, until a caller has been told. */
+  #deferredError: unknown;
+  readonly #retries = new Retries();
+  #closing = false;
+
+  /** `coreOptions` are the options that the core was given when it opened the index. */
+  constructor(handle: Handle, place: Place, coreOptions: object) {
+    this.#handle = handle;
+    this.#place = place;
+    // The index exists by now. Without dimensions the core cannot make another one in its place.
+    this.#coreOptions = { ...coreOptions, dimensions: undefined };
+    this.records = new RecordReads(handle, this.#queue);
+    // Calls that wait for records have the thread and the store to themselves.
+    this.#idle = new IdleTurns(() => this.records.hasWaitingCalls);
+    this.#planIdleWork();
+  }
+
+  /** Plans what opening has left to idle time. */
+  #planIdleWork(): void {
+    void this.planCheckpoint();
+    this.#planPrefetch();
+    this.#planLinking();
+  }
+
+  /** A failure is left to the call that needs the records. */
+  #planPrefetch(): void {
+    this.#idle.plan("prefetch", () => {
+      if (this.#handle.refusal) return;
+      this.records.prefetch().then((more) => { if (more) this.#planPrefetch(); }, () => {});
+    });
+  }
+
+  /** A failure is left to the insert or the checkpoint that needs the records linked. */
+  #planLinking(): void {
+    this.#idle.plan("link", (timeRemaining) => {
+      if (this.#handle.isMoving) return;
+      const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining());
+      const linked = this.#handle.callInternally((raw) => raw.linkSlice(sliceMs));
+      linked.then((more) => { if (more) this.#planLinking(); }, () => {});
+    });
+  }
+
+  /** Links all records that are not in the graph yet, in slices. False when `isStopped` has ended it before. */
+  async #linkAll(isStopped: () => boolean): Promise<boolean> {
+    while (!isStopped() && (await this.#handle.callInternally((raw) => raw.linkSlice(IDLE_SLICE_MS)))) await nextTurn();
+    return !isStopped();
+  }
+
+  /**
+   * Runs `change`, which makes changes in slices. With all changes that others make meanwhile they are one change to
+   * the store: after a crash all of them are there, or none. It begins at once unless another such change, or a
+   * checkpoint, is under way. ABORTED when the signal fires before it has begun.
+   */
+  async changeInSlices(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    const handle = this.#handle;
+    // A closed index never gives the lock.
+    handle.checkOpen();
+    const taken = this.#lock.take();
+    if (taken) await this.#waitForLock(taken, signal);
+    try {
+      const raw = handle.change((raw) => raw);
+      raw.hold(true);
+      this.#frameIsOpen = true;
+      try {
+        await change();
+      } finally {
+        this.#frameIsOpen = false;
+        // The index is still there: moving and closing wait for the lock. After a trap the core must not be called.
+        if (!handle.hasFailed) raw.hold(false);
+      }
+    } finally {
+      this.#lock.give();
+    }
+  }
+
+  /**
+   * Runs `change`, which makes a few changes, at once and without a pause, so that the caller's next call finds them.
+   * They are one change to the store; while a change in slices is under way they are part of that. While the index is
+   * moving they wait as a single change does, in the order of the calls. ABORTED when the signal fires before they are
+   * made.
+   */
+  changeAtOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
+    const handle = this.#handle;
+    const made = handle.changeLater((raw) => {
+      checkAborted(signal);
+      if (!this.#frameIsOpen) raw.hold(true);
+      try {
+        change();
+      } finally {
+        if (!this.#frameIsOpen && !handle.hasFailed) raw.hold(false);
+      }
+    });
+    return made && unlessAborted(signal, this.#queue.orTimeout(made));
+  }
+
+  /** `insertTogether` of insert-together.ts, which is in the script of stored indexes as this file is. */
+  insert(rows: Inserting): Promise<void> {
+    return insertTogether(this, rows);
+  }
+
+  /** `deleteTogether` of delete-together.ts, which is in the script of stored indexes as this file is. */
+  delete(ids: Deleting): Promise<void> {
+    return deleteTogether(this, ids);
+  }
+
+  /** The `Queries` of search-cold.ts, which is in the script of stored indexes as this file is. */
+  queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => unknown): Queries {
+    return new Queries(total, slice, answer);
+  }
+
+  /** Resolves once all commits and checkpoints so far have ended. */
+  queueDrained(): Promise<void> {
+    return this.#queue.add(async () => {});
+  }
+
+  /** Waits for the lock. When the wait ends without it, passes the lock on as soon as it comes. */
+  async #waitForLock(taken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await unlessAborted(signal, this.#queue.orTimeout(taken));
+    } catch (error) {
+      void taken.then(() => this.#lock.give());
+      throw error;
+    }
+  }
+
+  async #withLock<T>(run: () => Promise<T>): Promise<T> {
+    // First in line: commits wait behind it in the queue.
+    await this.#lock.take(true);
+    try {
+      return await run();
+    } finally {
+      this.#lock.give();
+    }
+  }
+
+  /** Resolves once every change that was made before this call is in the log. */
+  async committed(): Promise<void> {
+    this.#handle.checkWritable();
+    const isPending = this.#frameIsOpen || this.#committing;
+    if (!isPending && !(await this.#handle.callInternally((raw) => raw.hasUncommitted))) return;
+    return (this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#commit(acknowledge)));
+  }
+
+  /**
+   * As `committed`. Rejects with the error of a checkpoint that has failed since, after which the next change may be
+   * followed by a new try.
+   */
+  async flush(): Promise<void> {
+    await this.committed();
+    const error = this.#deferredError;
+    this.#deferredError = undefined;
+    if (error) throw error;
+  }
+
+  /**
+   * Plans a checkpoint for idle time if one is due. To be called after anything that may have made one due. After a
+   * failure that no caller has been told of, only a retry is planned.
+   */
+  async planCheckpoint(isRetry?: boolean): Promise<void> {
+    const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
+    if (isDue && (isRetry || !this.#deferredError)) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+  }
+
+  /** Keeps the error of a checkpoint for the next `flush` or `close`, and plans another try. */
+  #checkpointFailed(error: unknown): void {
+    this.#deferredError = error;
+    if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint(true));
+  }
+
+  async #linkThenCheckpoint(): Promise<void> {
+    // Linking is not in the queue, where commits would wait for it. If it fails here, it fails in the checkpoint again.
+    await this.#linkAll(() => this.#closing).catch(() => {});
+    if (!this.#closing) void this.#queue.add(() => this.#checkpointIfDue());
+  }
+
+  /**
+   * Completes a compaction in the store. Returns the number of bytes of records that this has freed there. A failure is
+   * kept for the next `flush` or `close`, like that of a checkpoint.
+   */
+  async compacted(): Promise<number> {
+    let freed = 0;
+    await this.#linkAll(() => this.#closing).catch(() => {});
+    await this.#queue.add(async (acknowledge) => {
+      // The compaction in memory is done: when closing takes too long, the caller gets its report all the same.
+      acknowledge();
+      if (this.#handle.refusal || this.#closing) return;
+      this.#deferredError = undefined;
+      try {
+        freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
+        this.#retries.succeeded();
+      } catch (error) {
+        this.#checkpointFailed(error);
+      }
+      // Rejects only when closing took too long, which `close` reports.
+    }).catch(() => {});
+    return freed;
+  }
+
+  /**
+   * Completes a compaction in the store and erases there what was deleted and compacted away before. Returns the number
+   * of bytes of records that this has freed. Rejects when it fails.
+   */
+  async erased(): Promise<number> {
+    let freed = 0;
+    this.#handle.checkOpen();
+    await this.#linkAll(() => this.#closing);
+    await this.#queue.add(async () => {
+      this.#handle.checkOpen();
+      await this.#commit();
+      freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
+    });
+    return freed;
+  }
+
+  /**
+   * Moves the index into another instance, which reads it from the store. Changes wait from the last commit on. Opening
+   * writes nothing: until the two instances change places, a failure leaves the index as it was, with its store open.
+   * The core's old index then ends its use of the store when its last reads have ended, and `released` settles.
+   */
+  async move({ RawIndex, memory }: RawInstance): Promise<Relocation> {
+    const handle = this.#handle;
+    let moved: RawIndex | undefined;
+    let outcome: Relocation;
+    const writes = !(await handle.callInternally((raw) => raw.readOnly));
+    // Linking is not in the queue, where commits would wait for it.
+    if (writes) await this.#linkAll(() => this.#closing);
+    await this.#queue.add(() => this.#withLock(async () => {
+      handle.checkOpen();
+      handle.pause();
+      try {
+        if (writes) {
+          await this.#writeLog();
+          // Without a checkpoint the new instance would replay the log, which repeats deletes but not compactions.
+          await handle.callInternally((raw) => raw.checkpoint());
+        }
+        moved = await this.#place.open(RawIndex, this.#coreOptions);
+        moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
+        const { old, returnedBytes } = handle.replace(moved, memory);
+        outcome = { returnedBytes, released: this.#queue.add(() => dispose(old)).then(() => this.records.settled()) };
+      } catch (error) {
+        if (moved) await dispose(moved);
+        throw codedError(error) ?? trapped(error);
+      } finally {
+        handle.resume();
+        // Idle linking stops while the index moves.
+        this.#planLinking();
+      }
+    }));
+    this.#planIdleWork();
+    return outcome!;
+  }
+
+  /**
+   * Ends the index, which is closed to callers already. Rejects with what no caller has been told yet: changes that
+   * could not be stored, a checkpoint or a closing that failed. `timeoutMs` after `began` (a time of `performance.now()`)
+   * it no longer waits: no new call reaches the store, and the place is released when the last call under way has ended.
+   */
+  async close(timeoutMs: number, began: number): Promise<void> {
+    this.#closing = true;
+    this.#idle.stop();
+    this.#retries.stop();
+    const state = { failed: false };
+    const shutDown = this.#shutDown(state);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timedOut = new Promise<ThermoclineError>((resolve) => {
+      timer = setTimeout(() => {
+        const message = `closing took longer than ${timeoutMs} ms; what was not acknowledged before may be lost`;
+        const error = new ThermoclineError("STORE_FAILED", message);
+        this.#queue.timeOut(error);
+        resolve(error);
+      }, Math.min(Math.max(0, began + timeoutMs - performance.now()), MAX_TIMER_MS));
+    });
+    // A later failure of `shutDown` is not an unhandled rejection, since the race has handled it.
+    const error = await Promise.race([shutDown, timedOut]).finally(() => clearTimeout(timer));
+    if (!error) return;
+    this.#place.cut();
+    this.#queue.giveUp(error);
+    // Calls that wait for the end of a move, which may never come, find the index closed.
+    this.#handle.resume();
+    if (state.failed || this.#committing || this.#queuedCommit) throw error;
+  }
+
+  async #shutDown(state: { failed: boolean }): Promise<void> {
+    const handle = this.#handle;
+    let failure: unknown;
+    const note = (error: unknown): void => void (failure ??= error);
+    // After a failed commit the callers that waited have been told, and no changes have been taken since.
+    if (!handle.refusal) await this.committed().catch(note);
+    state.failed = failure !== undefined;
+    const mayCheckpoint = !this.#queue.timeout && !handle.refusal;
+    if (mayCheckpoint && (await handle.callInternally((raw) => raw.checkpointDue).catch(() => false))) {
+      await this.#queue.add(() => this.#checkpointIfDue()).catch(note);
+    }
+    await this.#queue.drained();
+    await this.records.settled();
+    // A change in slices finds the index closed at its next slice, and gives the lock back.
+    await this.#lock.take();
+    await handle.callInternally((raw) => raw.closeStore()).catch(note);
+    await this.#place.release().catch(note);
+    // A trap has been reported to a caller, and is the reason for all other failures.
+    const told = handle.hasFailed;
+    handle.free();
+    this.#lock.give();
+    failure ??= this.#deferredError;
+    if (failure && !told) throw failure;
+  }
+
+  async #commit(acknowledge = () => {}): Promise<void> {
+    // Waits for a change in slices that is half made, and which callers that have come since it began wait for as well.
+    // First in line, so that it comes before the next such change.
+    await this.#lock.take(true);
+    this.#lock.give();
+    await this.#writeLog();
+    acknowledge();
+    // The next commit waits for this checkpoint, and so do inserts: records must not fill the memory faster than they
+    // are stored.
+    if (await this.#handle.callInternally((raw) => raw.overBudget)) await this.#checkpointIfDue();
+    void this.planCheckpoint();
+  }
+
+  /** Writes all uncommitted changes to the log. After a failure the index takes no more changes. */
+  async #writeLog(): Promise<void> {
+    this.#queuedCommit = undefined;
+    // The store gets no new call once closing has taken too long.
+    if (this.#queue.timeout) throw this.#queue.timeout;
+    this.#handle.checkWritable();
+    this.#committing = true;
+    try {
+      await this.#handle.callInternally((raw) => (raw.hasUncommitted ? raw.commit() : undefined));
+    } catch (error) {
+      throw (this.#handle.refusal = error as ThermoclineError);
+    } finally {
+      this.#committing = false;
+    }
+  }
+
+  /**
+   * Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log.
+   */
+  async #checkpointIfDue(): Promise<void> {
+    if (this.#handle.refusal) return;
+    this.#deferredError = undefined;
+    try {
+      if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
+      if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;
+      await this.#withLock(() => this.#handle.callInternally((raw) => raw.checkpoint()));
+      this.#retries.succeeded();
+    } catch (error) {
+      this.#checkpointFailed(error);
+    }
+  }
+}
+
+/** Ends one of the core's indexes. Failures do not matter: its changes are stored, or it never became the index. */
+async function dispose(raw: RawIndex): Promise<void> {
+  try {
+    await raw.closeStore();
+  } catch {}
+  try {
+    raw.free();
+  } catch {}
+}

@@ -1,0 +1,158 @@
+// From the name and the store that a caller gives to a place: where one index is stored, locked for it. The stores of
+// each platform are in places.browser.ts and places.node.ts. A caller's own Store works the same on all platforms.
+import { checkStore, claim } from "./claim.js";
+import { fail, wrong } from "../guard.js";
+import type { RawIndex, RawIndexClass, RawInstance } from "../raw.js";
+import type { Durability, Mode, Store, StoreOptions } from "../store.js";
+import { step } from "../stores/failure.js";
+import type { OpenOptions } from "../types.js";
+
+/** Where one index is stored. */
+export interface Place {
+  /**
+   * Opens the index. It may be called again while an index is open there: the caller then makes sure that only one of
+   * the two writes.
+   */
+  open(raw: RawIndexClass, options: object): Promise<RawIndex>;
+  /** Stores a newly imported index here from now on. */
+  attach(raw: RawIndex): Promise<void>;
+  /** From now on no new call reaches the store, except the one that closes it. */
+  cut(): void;
+  /** Releases the lock. By then the core has closed the store, or never used it. */
+  release(): Promise<void>;
+}
+
+/** The stores of a platform. */
+export interface Places {
+  /** Names of the stores. The first one is the default. */
+  readonly names: readonly string[];
+  /** Locks the place of this name for one index. LOCKED while another writer has it. */
+  acquire(store: string, name: string, options: Required<StoreOptions>): Promise<Place>;
+  /**
+   * Removes the place of this name. `instance` makes an instance with a store, for a platform that needs one to do
+   * that.
+   */
+  destroy(store: string, name: string, instance: () => Promise<RawInstance>): Promise<void>;
+}
+
+let places: Places;
+
+/** Called by the entry file of each platform's script. */
+export function keepIn(platform: Places): void {
+  places = platform;
+}
+
+/** The place that a caller has asked for, checked. It is not locked yet. */
+export interface Wanted {
+  readonly name: string;
+  readonly store: string | Store;
+  readonly options: Required<StoreOptions>;
+}
+
+/** Checks a name and the options of a place. */
+export function wantedPlace(name: unknown, { store, durability, mode }: Partial<OpenOptions>): Wanted {
+  // A name with a lone surrogate becomes another name when it is stored.
+  if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) wrong("name", "a string that is not empty", name);
+  const options = {
+    durability: oneOf("durability", durability, "relaxed", "strict") as Durability,
+    mode: oneOf("mode", mode, "readwrite", "readonly") as Mode,
+  };
+  if (typeof store !== "object" || store === null) {
+    if (store !== undefined && !places.names.includes(store)) {
+      wrong("store", `${places.names.map((known) => `"${known}"`).join(" or ")} on this platform, or a Store`, store);
+    }
+    return { name, store: store ?? places.names[0]!, options };
+  }
+  checkStore(store);
+  return { name, store, options };
+}
+
+function oneOf(option: string, value: unknown, usual: string, other: string): string {
+  if (value === undefined) return usual;
+  if (value !== usual && value !== other) wrong(option, `"${usual}" or "${other}"`, value);
+  return value;
+}
+
+/** Locks the place for one index. LOCKED while another writer has it. */
+export async function acquire({ name, store, options }: Wanted): Promise<Place> {
+  if (typeof store !== "string") return new StorePlace(store, options.mode, claim(store, options.mode));
+  return step(`opening ${name}`, () => places.acquire(store, name, options));
+}
+
+/** Removes everything that is stored in the place. LOCKED while a writer has it. */
+export async function destroy({ name, store, options }: Wanted, instance: () => Promise<RawInstance>): Promise<void> {
+  if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name, instance));
+  const close = claim(store, options.mode);
+  await step(`removing ${name}`, async () => {
+    try {
+      await store.commit({ puts: [], deletes: await store.list("") });
+    } finally {
+      await close();
+    }
+  });
+}
+
+/**
+ * A store of this package. It can read values into memory of the core, where a caller's store returns bytes of its own.
+ */
+export interface Reads extends Store {
+  /** Reads values, into `memory` as far as they fit there. */
+  read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  /** True when `read` uses `memory`. */
+  readonly takesRoom?: boolean;
+}
+
+/** A place that is a Store. It can be cut off, and it is closed once. */
+export class StorePlace implements Place {
+  readonly #store: Reads;
+  readonly #takesRoom: boolean;
+  readonly #mode: Mode;
+  readonly #close: () => Promise<void>;
+  #cut = false;
+  #closed: Promise<void> | undefined;
+  /** Number of the core's indexes that use the store: two during a move. The last one closes it. */
+  #users = 0;
+
+  /** `close` is given for a caller's store. Such a store never gets memory of the core. */
+  constructor(store: Reads, mode: Mode, close?: () => Promise<void>) {
+    this.#store = store;
+    this.#takesRoom = !close && store.takesRoom === true;
+    this.#mode = mode;
+    this.#close = close ?? (() => store.close());
+  }
+
+  open(raw: RawIndexClass, options: object): Promise<RawIndex> {
+    return raw.openStore(this.#forCore(), options, this.#mode === "readonly");
+  }
+
+  attach(raw: RawIndex): Promise<void> {
+    return raw.attachStore(this.#forCore());
+  }
+
+  cut(): void {
+    this.#cut = true;
+  }
+
+  release(): Promise<void> {
+    return (this.#closed ??= step("closing the store", this.#close));
+  }
+
+  /** The store as one of the core's indexes uses it. */
+  #forCore(): Reads {
+    const store = this.#store;
+    this.#users += 1;
+    return {
+      takesRoom: this.#takesRoom,
+      read: (...given) => this.#call(() => store.read(...given)),
+      commit: (batch) => this.#call(() => store.commit(batch)),
+      append: store.append && ((key, bytes) => this.#call(() => store.append!(key, bytes))),
+      list: (prefix) => this.#call(() => store.list(prefix)),
+      close: async () => (--this.#users ? undefined : this.release()),
+    };
+  }
+
+  async #call<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#cut) fail("CLOSED", "the index is closed");
+    return run();
+  }
+}

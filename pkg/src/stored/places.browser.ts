@@ -1,0 +1,57 @@
+// The stores of browsers: IndexedDB, which the core uses by itself, and the origin private file system.
+import { codedError, trapped } from "../handle.js";
+import { fail } from "../guard.js";
+import { StorePlace, type Place, type Places } from "./place.js";
+import type { StoreOptions } from "../store.js";
+import { takeWebLock } from "../stores/web-lock.js";
+
+/** Loads the script of OPFS, which is apart from the others; see build.mjs. */
+const opfs = () => import("../stores/opfs.js");
+const lockOf = (name: string) => `thermocline:${name}`;
+
+export const places: Places = {
+  names: ["indexeddb", "opfs"],
+
+  async acquire(store, name, options) {
+    if (store === "indexeddb") return indexedDbPlace(name, options);
+    if (options.durability === "strict") {
+      const why = 'which has no way to wait for the medium; "indexeddb" has';
+      fail("INVALID_OPTION", `durability: expected "relaxed" with store "opfs", ${why}`);
+    }
+    return new StorePlace(await (await opfs()).openOpfs(name, options), options.mode);
+  },
+
+  async destroy(store, name, instance) {
+    if (store === "opfs") return (await opfs()).destroyOpfs(name);
+    const release = await takeWebLock(lockOf(name));
+    try {
+      const { RawIndex } = await instance();
+      await RawIndex.destroyIndexedDb(name);
+    } catch (error) {
+      throw codedError(error) ?? trapped(error);
+    } finally {
+      await release();
+    }
+  },
+};
+
+async function indexedDbPlace(name: string, { durability, mode }: Required<StoreOptions>): Promise<Place> {
+  const [strict, readOnly] = [durability === "strict", mode === "readonly"];
+  const release = readOnly ? async () => {} : await takeWebLock(lockOf(name));
+  return {
+    async open(raw, options) {
+      try {
+        return await raw.openIndexedDb(name, options, strict, readOnly);
+      } catch (error) {
+        // Opening has made the database. Where there are locks, no other writer can have used it.
+        if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") {
+          await raw.destroyIndexedDb(name).catch(() => {});
+        }
+        throw error;
+      }
+    },
+    attach: (raw) => raw.attachIndexedDb(name, strict),
+    cut() {},
+    release,
+  };
+}
