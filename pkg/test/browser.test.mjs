@@ -234,6 +234,43 @@ test("a page that stands still in the middle of a write holds up no other", asyn
   await context.close();
 });
 
+test("without Web Locks pages ask one another: of those that open at the same time one writes, and the others are LOCKED until it is gone", async () => {
+  const context = await browser.newContext();
+  try {
+    await context.addInitScript("delete Navigator.prototype.locks");
+    const opened = async () => {
+      const page = await context.newPage();
+      await page.goto(`${url}/`);
+      return page;
+    };
+    const open = (page) => page.evaluate(`(async () => {
+      if (navigator.locks) throw new Error("there are locks");
+      const { VectorIndex } = await import("thermocline");
+      try {
+        globalThis.index = await VectorIndex.open("asked", { dimensions: 2 });
+        await index.insert([1, 2]);
+        return "opened";
+      } catch ({ code }) {
+        return code;
+      }
+    })()`);
+    const pages = await Promise.all([opened(), opened(), opened(), opened()]);
+    const codes = await Promise.all(pages.map(open));
+    assert.deepEqual(codes.slice().sort(), ["LOCKED", "LOCKED", "LOCKED", "opened"]);
+    const writer = pages[codes.indexOf("opened")];
+    const [other, another] = pages.filter((page) => page !== writer);
+    assert.deepEqual([await open(other), await open(writer)], ["LOCKED", "LOCKED"]);
+    await writer.close();
+    assert.equal(await open(other), "opened");
+    assert.equal(await open(another), "LOCKED");
+    await other.evaluate("index.close()");
+    assert.equal(await open(another), "opened");
+    assert.equal(await another.evaluate("index.size"), 3);
+  } finally {
+    await context.close();
+  }
+});
+
 for (const store of ["indexeddb", "opfs"]) {
   test(`${store}: a page is closed while it writes; another is LOCKED until then, and finds all that was acknowledged`, async () => {
     const context = await browser.newContext();

@@ -63,30 +63,33 @@ test("a checkpoint that fails is told at the next flush, loses nothing, and is t
   await index.close();
 });
 
-test("a checkpoint that has failed is tried again although nobody asks, later each time, until it succeeds", async (t) => {
+test("a checkpoint that has failed is tried again although nobody asks, later each time, until it succeeds", async () => {
   const { setTimeout: set } = globalThis;
   /** What waits for seconds, with how long. */
   const waiting = [];
   globalThis.setTimeout = (run, ms, ...rest) => (ms >= 5000 ? { waiting: waiting.push({ run, ms }) } : set(run, ms, ...rest));
-  t.after(() => (globalThis.setTimeout = set));
-  const store = new MapStore();
-  const index = await open(store);
-  const first = manifests(store);
-  let failed = 0;
-  store.before = (name) => {
-    if (name === "commit") throw new Error(`no ${(failed += 1)}`);
-  };
-  await fill(index, () => failed > 0);
-  for (const [tries, ms] of [[1, 5000], [2, 10_000], [3, 20_000]]) {
-    await until(() => waiting.length === 1, "the plan of another try");
-    assert.deepEqual([failed, waiting[0].ms], [tries, ms]);
-    if (tries === 3) store.before = () => {};
-    waiting.pop().run();
+  try {
+    const store = new MapStore();
+    const index = await open(store);
+    const first = manifests(store);
+    let failed = 0;
+    store.before = (name) => {
+      if (name === "commit") throw new Error(`no ${(failed += 1)}`);
+    };
+    await fill(index, () => failed > 0);
+    for (const [tries, ms] of [[1, 5000], [2, 10_000], [3, 20_000]]) {
+      await until(() => waiting.length === 1, "the plan of another try");
+      assert.deepEqual([failed, waiting[0].ms], [tries, ms]);
+      if (tries === 3) store.before = () => {};
+      waiting.pop().run();
+    }
+    await until(() => manifests(store) !== first, "the checkpoint");
+    await index.flush();
+    assert.equal(waiting.length, 0);
+    await index.close();
+  } finally {
+    globalThis.setTimeout = set;
   }
-  await until(() => manifests(store) !== first, "the checkpoint");
-  await index.flush();
-  assert.equal(waiting.length, 0);
-  await index.close();
 });
 
 test("closing makes the checkpoint that is due; when that fails it says so, and has closed", async () => {
