@@ -1,28 +1,22 @@
 // The page's one index, which this browser keeps, and what the page knows about it: which rows are live, and what is
 // going on.
 
-import { VectorIndex } from "thermocline";
 import { exactNearest, recall } from "./common/exact.js";
+import { importKept, makeKept, openKept, removeKept, removeLeftover } from "./kept.js";
 
 export const K = 10;
 
-/** What the index is called in this browser. */
-const NAME = "wordnet glosses";
-/** Key in localStorage that says that the whole index is stored. An index whose making was cut off is made anew. */
-const WHOLE = `thermocline: ${NAME}`;
-/** After a reload, the lock may be taken until the browser has ended the page that was there before. */
-const LOCK_TRIES = 6;
-const LOCK_PAUSE_MS = 200;
-
 /**
- * Events: "change" after anything that alters the index; "first-answer" after the first search of one that was opened
- * or made; "compaction" with `detail` { report } when a compaction ended. `startedAt`/`endedAt` of `compactions` are
- * performance.now() values; `endedAt` is Infinity while one runs.
+ * Events: "change" after anything that alters the index, while there is one; "first-answer" after the first search of
+ * one that was opened or made; "compaction" with `detail` { report } when a compaction ended. `startedAt`/`endedAt` of
+ * `compactions` are performance.now() values; `endedAt` is Infinity while one runs.
  */
 export class Engine extends EventTarget {
   index;
   compactions = [];
   #stopIdle;
+  /** Settles when what was left beside the index is removed, so that its name can be used. */
+  #tidied;
 
   constructor({ base, queries }) {
     super();
@@ -43,69 +37,70 @@ export class Engine extends EventTarget {
    */
   async open({ readOnly = false } = {}) {
     const started = performance.now();
-    const index = await this.#openKept(readOnly ? "readonly" : "readwrite");
+    const index = await openKept(readOnly ? "readonly" : "readwrite");
     if (!index) return undefined;
     const openMs = performance.now() - started;
     this.readOnly = readOnly;
-    await this.#adopt(index);
+    this.#adopt(index, await this.#liveIn(index));
+    // Not before the first answer, which would wait for it.
+    if (!readOnly) this.addEventListener("first-answer", () => (this.#tidied = removeLeftover()), { once: true });
     return { records: index.size, openMs };
   }
 
-  async #openKept(mode) {
-    for (let tries = 1; ; tries++) {
-      try {
-        const index = await VectorIndex.open(NAME, { mode });
-        if (localStorage.getItem(WHOLE) || mode === "readonly") return index;
-        await index.close();
-        return undefined;
-      } catch (error) {
-        if (error.code === "NOT_FOUND") return undefined;
-        if (error.code !== "LOCKED" || tries === LOCK_TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
-      }
-    }
-  }
-
   /**
-   * Makes the index from the whole sample, in place of the one there is. Returns the milliseconds it took, storing
-   * included.
+   * Makes the index from the whole sample, in place of the one there is, which is gone even if this fails. Returns the
+   * milliseconds it took, storing included.
    */
   async build(onProgress) {
-    await this.#destroy();
-    const index = await VectorIndex.open(NAME, { dimensions: this.base.dimensions, metric: "cosine", seed: 1 });
-    const started = performance.now();
-    await index.insertMany(this.base.toInsert(), { onProgress });
-    await index.flush();
-    const elapsedMs = performance.now() - started;
-    await this.#stored(index);
+    this.stopCompactingWhenIdle();
+    const { index: replaced } = this;
+    this.index = undefined;
+    await this.#tidied;
+    await letGo(replaced);
+    await removeKept();
+    let elapsedMs;
+    const options = { dimensions: this.base.dimensions, metric: "cosine", seed: 1 };
+    const index = await makeKept(options, async (empty) => {
+      const started = performance.now();
+      await empty.insertMany(this.base.toInsert(), { onProgress });
+      await empty.flush();
+      elapsedMs = performance.now() - started;
+    });
+    this.#adopt(index, await this.#liveIn(index));
     return elapsedMs;
   }
 
-  async #destroy() {
+  /** Replaces the index by one read from exported bytes. When it rejects, the index there is stays as it is. */
+  async import(bytes) {
+    await this.#tidied;
+    let live;
+    const imported = await importKept(bytes, async (index) => {
+      const [has, needs] = [index.dimensions, this.base.dimensions];
+      if (has !== needs) throw new Error(`it has ${has} dimensions, and the glosses ${needs}`);
+      live = await this.#liveIn(index);
+    });
     this.stopCompactingWhenIdle();
-    const { index } = this;
-    this.index = undefined;
-    await index?.close();
-    localStorage.removeItem(WHOLE);
-    await VectorIndex.destroy(NAME);
+    const { index: replaced } = this;
+    this.#adopt(imported, live);
+    await letGo(replaced);
+    await removeLeftover();
   }
 
-  async #stored(index) {
-    localStorage.setItem(WHOLE, new Date().toISOString());
-    await this.#adopt(index);
-  }
-
-  async #adopt(index) {
-    const live = new Uint8Array(this.base.length);
-    for (let row = 0; row < live.length; row++) live[row] = (await index.has(this.base.rows[row].id)) ? 1 : 0;
+  #adopt(index, live) {
     this.live = live;
     this.index = index;
     this.firstAnswerMs = undefined;
     this.#changed();
   }
 
+  async #liveIn(index) {
+    const live = new Uint8Array(this.base.length);
+    for (let row = 0; row < live.length; row++) live[row] = (await index.has(this.base.rows[row].id)) ? 1 : 0;
+    return live;
+  }
+
   #changed() {
-    this.dispatchEvent(new Event("change"));
+    if (this.index) this.dispatchEvent(new Event("change"));
   }
 
   /** The hits for a vector and the time of the call. `exceptId` leaves one record out, as "more like this" does. */
@@ -141,14 +136,21 @@ export class Engine extends EventTarget {
     return counts;
   }
 
-  /** Deletes every live record whose `field` is `value`; returns how many. */
+  /** Deletes every live record whose `field` is `value`; returns how many. After a failure some may be deleted. */
   async deleteCategory(field, value) {
-    const isWanted = (number) => this.live[number] && this.base.rows[number][field] === value;
+    const { index, live } = this;
+    const isWanted = (number) => live[number] && this.base.rows[number][field] === value;
     const rows = this.base.rows.map((_, number) => number).filter(isWanted);
-    const deleted = await this.index.deleteMany(rows.map((number) => this.base.rows[number].id));
-    for (const number of rows) this.live[number] = 0;
-    this.#changed();
-    return deleted;
+    try {
+      const deleted = await index.deleteMany(rows.map((number) => this.base.rows[number].id));
+      for (const number of rows) live[number] = 0;
+      return deleted;
+    } catch (error) {
+      if (index === this.index) this.live = await this.#liveIn(index);
+      throw error;
+    } finally {
+      this.#changed();
+    }
   }
 
   /** Compacts in slices; rejects with ABORTED when `signal` fires. */
@@ -187,16 +189,9 @@ export class Engine extends EventTarget {
     this.#stopIdle?.();
     this.#stopIdle = undefined;
   }
+}
 
-  /** Replaces the index by one read from exported bytes; on bytes that are none it rejects and nothing changes. */
-  async import(bytes) {
-    const tried = await VectorIndex.import(bytes);
-    const { dimensions } = tried;
-    await tried.close();
-    if (dimensions !== this.base.dimensions) {
-      throw new Error(`it has ${dimensions} dimensions, and the glosses ${this.base.dimensions}`);
-    }
-    await this.#destroy();
-    await this.#stored(await VectorIndex.import(bytes, { name: NAME }));
-  }
+/** Closes an index that is to be removed. That some of its changes could not be stored matters no more. */
+async function letGo(index) {
+  await index?.close().catch(() => {});
 }

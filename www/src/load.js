@@ -6,8 +6,11 @@ import { K } from "./engine.js";
 const TICK_MS = 4;
 const KEPT = 400;
 
-/** Runs held-out queries one after another, one a timer tick, and keeps their times. */
-export class QueryLoop {
+/**
+ * Runs held-out queries one after another, one a timer tick, and keeps their times. Event: "failed" with `detail`
+ * { error } when one fails, which ends the run.
+ */
+export class QueryLoop extends EventTarget {
   total = 0;
   #latencies = [];
   #fresh = [];
@@ -16,6 +19,7 @@ export class QueryLoop {
   #run;
 
   constructor(engine) {
+    super();
     this.engine = engine;
   }
 
@@ -23,12 +27,19 @@ export class QueryLoop {
     return this.#run !== undefined;
   }
 
+  /** Does nothing while there is no index. */
   start() {
-    if (this.running) return;
-    this.#run = {};
+    if (this.running || !this.engine.index) return;
+    const run = {};
+    this.#run = run;
     this.#latencies = [];
     this.#finishedAt = [];
-    this.#ask(this.#run);
+    this.#ask(run).catch((error) => {
+      // A run that was stopped may have met the end of its index.
+      if (this.#run !== run) return;
+      this.stop();
+      this.dispatchEvent(new CustomEvent("failed", { detail: { error } }));
+    });
   }
 
   stop() {

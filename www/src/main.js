@@ -11,7 +11,7 @@ import { mountAsk } from "./ui/ask.js";
 import { mountBackground } from "./ui/background.js";
 import { byId } from "./ui/dom.js";
 import { mountFiles } from "./ui/files.js";
-import { chooseWhenLocked } from "./ui/notice.js";
+import { chooseAfterFailure, chooseWhenLocked, sayNoStart } from "./ui/notice.js";
 import { mountPicture } from "./ui/picture.js";
 import { mountTheme } from "./ui/theme.js";
 import { mountTiers } from "./ui/tiers.js";
@@ -28,7 +28,10 @@ async function fetchBytes(url) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** "building", "locked", "ready" or "failed". Everything that acts on the index is inert while there is none. */
+/**
+ * "building", "importing", "locked", "ready" or "failed". Everything that acts on the index is inert while there is
+ * none, and while another is about to take its place.
+ */
 function setState(state) {
   document.body.dataset.state = state;
   byId("work").inert = state !== "ready";
@@ -37,7 +40,9 @@ function setState(state) {
 
 async function buildWithProgress(engine) {
   setState("building");
+  byId("build-text").textContent = "Building…";
   const bar = byId("build-progress");
+  bar.value = 0;
   const elapsedMs = await engine.build(({ done, total }) => {
     bar.value = done / total;
     byId("build-text").textContent = `Building: ${count(done)} of ${count(total)} glosses`;
@@ -69,23 +74,37 @@ async function openOrBuild(engine, readOnly, began) {
   announce(`${how}: ${count(records)} records.`);
 }
 
-/** Resolves once there is an index. While another tab has it open for writing, the user has to choose what to do. */
-async function start(engine) {
+/**
+ * Resolves once there is an index: the one that is kept, or with `anew` one that is built in its place. While another
+ * tab has it open for writing, and after a failure, the user has to choose what to do.
+ */
+async function obtain(engine, { anew = false } = {}) {
   let readOnly = false;
   let began = { at: 0, what: "the page began to load" };
   for (;;) {
     try {
-      return await openOrBuild(engine, readOnly, began);
+      return await (anew ? buildWithProgress(engine) : openOrBuild(engine, readOnly, began));
     } catch (error) {
-      if (error.code !== "LOCKED") throw error;
+      const choice = await chooseWithout(error, anew ? "built" : "opened or built");
+      anew = choice === "anew";
+      readOnly = choice === "read";
     }
-    setState("locked");
-    announce("Another tab has the index.");
-    readOnly = (await chooseWhenLocked()) === "read";
     began = { at: performance.now(), what: "the click" };
     announce("");
     setState("building");
   }
+}
+
+/** Says why there is no index, and resolves to what the user wants to be done about it. */
+function chooseWithout(error, what) {
+  if (error.code === "LOCKED") {
+    setState("locked");
+    announce("Another tab has the index.");
+    return chooseWhenLocked();
+  }
+  setState("failed");
+  announce("No index is open.");
+  return chooseAfterFailure(`The index could not be ${what}: ${error.message}`);
 }
 
 async function main() {
@@ -97,7 +116,7 @@ async function main() {
 
   mountPicture(history, engine);
   mountTiers(history, engine);
-  const background = mountBackground(loop, ticker);
+  const background = mountBackground(loop, ticker, announce);
   const answers = mountAnswers(engine, (row) => ask.askGloss(row));
   const ask = mountAsk(engine, (question) => answers.ask(question));
   const upkeep = mountUpkeep(engine, background, announce);
@@ -107,9 +126,18 @@ async function main() {
     upkeep.applySettings();
     upkeep.refresh();
   });
-  mountFiles(engine, { replace, rebuild: () => replace(() => buildWithProgress(engine)), announce });
+  const importing = (work) => replace(async () => {
+    setState("importing");
+    try {
+      await work();
+    } finally {
+      // An import that fails leaves the index that is there.
+      setState("ready");
+    }
+  });
+  mountFiles(engine, { importing, rebuild: () => replace(() => obtain(engine, { anew: true })), announce });
 
-  await start(engine);
+  await obtain(engine);
   upkeep.applySettings();
   engine.addEventListener("change", () => {
     ask.refresh();
@@ -123,9 +151,11 @@ async function main() {
   history.start();
 }
 
+// Whatever no panel has an answer to is said all the same.
+addEventListener("unhandledrejection", ({ reason }) => announce(`That did not work: ${reason?.message ?? reason}`));
+
 main().catch((error) => {
   setState("failed");
-  byId("build").hidden = false;
-  byId("build-text").textContent = `The demo could not start: ${error.message}`;
-  throw error;
+  sayNoStart(`The demo could not start: ${error.message}`);
+  console.error(error);
 });

@@ -7,19 +7,29 @@ const READOUT_MS = 250;
 /** How long queries go on after a compaction that started them, so that the picture shows the return to calm. */
 const AFTERGLOW_MS = 1500;
 
-/** @param {import("../load.js").QueryLoop} loop @param {import("../load.js").PauseTicker} ticker */
-export function mountBackground(loop, ticker) {
+/**
+ * @param {import("../load.js").QueryLoop} loop
+ * @param {import("../load.js").PauseTicker} ticker
+ * @param {(text: string) => void} announce
+ */
+export function mountBackground(loop, ticker, announce) {
   const wanted = byId("background");
   let spans = 0;
+  let pauses = 0;
 
+  /** Whatever has just changed, a span that ends during a pause included. */
   function settle() {
-    if (wanted.checked || spans > 0) loop.start();
+    if (pauses === 0 && (wanted.checked || spans > 0)) loop.start();
     else loop.stop();
   }
 
   wanted.addEventListener("change", () => {
     ticker.reset();
     settle();
+  });
+  loop.addEventListener("failed", ({ detail: { error } }) => {
+    wanted.checked = false;
+    announce(`The queries in the background have stopped: ${error.message}`);
   });
   byId("reset-pause").addEventListener("click", () => ticker.reset());
 
@@ -50,10 +60,12 @@ export function mountBackground(loop, ticker) {
     },
     /** Stops queries while an index is being replaced, and goes on afterwards. */
     async paused(work) {
-      loop.stop();
+      pauses += 1;
+      settle();
       try {
         return await work();
       } finally {
+        pauses -= 1;
         settle();
       }
     },

@@ -7,20 +7,25 @@ const FILE_NAME = "glosses.thermocline";
 
 /**
  * @param {import("../engine.js").Engine} engine
- * @param {{ replace: (work: () => Promise<void>) => Promise<void>, rebuild: () => Promise<void>, announce: (text:
+ * @param {{ importing: (work: () => Promise<void>) => Promise<void>, rebuild: () => Promise<void>, announce: (text:
  * string) => void, }} page
  */
-export function mountFiles(engine, { replace, rebuild, announce }) {
+export function mountFiles(engine, { importing, rebuild, announce }) {
   const input = byId("import-file");
 
   byId("export").addEventListener("click", async () => {
-    const started = performance.now();
-    const file = await engine.index.export();
-    const elapsed = clockMilliseconds(performance.now() - started);
-    const url = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
-    el("a", { href: url, download: FILE_NAME }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-    announce(`Exported ${count(engine.index.size)} records: ${bytes(file.byteLength)} in ${elapsed}.`);
+    try {
+      const { index } = engine;
+      const started = performance.now();
+      const file = await index.export();
+      const elapsed = clockMilliseconds(performance.now() - started);
+      const url = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
+      el("a", { href: url, download: FILE_NAME }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      announce(`Exported ${count(index.size)} records: ${bytes(file.byteLength)} in ${elapsed}.`);
+    } catch (error) {
+      announce(`The index could not be exported: ${error.message}`);
+    }
   });
 
   byId("import").addEventListener("click", () => input.click());
@@ -28,10 +33,11 @@ export function mountFiles(engine, { replace, rebuild, announce }) {
     const [file] = input.files;
     input.value = "";
     if (!file) return;
+    announce(`Importing ${file.name}…`);
     try {
       const content = new Uint8Array(await file.arrayBuffer());
       const started = performance.now();
-      await replace(() => engine.import(content));
+      await importing(() => engine.import(content));
       byId("origin").textContent = `Imported from ${file.name}, and stored in this browser.`;
       const elapsed = clockMilliseconds(performance.now() - started);
       announce(`Imported ${count(engine.index.size)} records from ${file.name} in ${elapsed}.`);

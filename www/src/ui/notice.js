@@ -1,15 +1,32 @@
-// What the page says when another tab has the index open for writing, and what can be done about it.
+// What the page says when there is no index, and what can be done about it.
 
 import { byId } from "./dom.js";
 
-/** Shows the notice until the user has chosen "read" or "again". */
+/** Another tab has the index open for writing. Shows the notice until the user has chosen "read" or "again". */
 export function chooseWhenLocked() {
-  const notice = byId("notice");
-  notice.hidden = false;
+  return choose("notice", ["read", "again"]);
+}
+
+/** Says why there is no index, until the user has chosen "again", to open it, or "anew", to build it. */
+export function chooseAfterFailure(text) {
+  byId("failure-text").textContent = text;
+  return choose("failure", ["again", "anew"]);
+}
+
+/** Says why the page could not start. It can only be loaded again. */
+export function sayNoStart(text) {
+  byId("failure-text").textContent = text;
+  byId("failure-anew").hidden = true;
+  choose("failure", ["again"]).then(() => location.reload());
+}
+
+function choose(id, choices) {
+  const card = byId(id);
+  card.hidden = false;
   return new Promise((resolve) => {
-    for (const choice of ["read", "again"]) {
-      byId(`notice-${choice}`).onclick = () => {
-        notice.hidden = true;
+    for (const choice of choices) {
+      byId(`${id}-${choice}`).onclick = () => {
+        card.hidden = true;
         resolve(choice);
       };
     }

@@ -41,6 +41,8 @@ export function mountUpkeep(engine, background, announce) {
   }
 
   function refresh() {
+    // A compaction may end, because its index was closed, before there is another.
+    if (!engine.index) return;
     listCategories();
     const { deletedCount, needsCompaction } = engine.index;
     compactButton.disabled = engine.readOnly || (!running && deletedCount === 0);
@@ -54,8 +56,13 @@ export function mountUpkeep(engine, background, announce) {
     if (!category.value) return;
     const [field, value] = category.value.split(":");
     const started = performance.now();
-    const deleted = await engine.deleteCategory(field, value);
-    announce(`Deleted ${count(deleted)} records of ${value} in ${clockMilliseconds(performance.now() - started)}.`);
+    try {
+      const deleted = await engine.deleteCategory(field, value);
+      announce(`Deleted ${count(deleted)} records of ${value} in ${clockMilliseconds(performance.now() - started)}.`);
+    } catch (error) {
+      // After a change that could not be stored, an index takes no more of them until it is opened again.
+      announce(`${value} could not be deleted: ${error.message}. Load the page again: it opens what is stored.`);
+    }
   });
 
   async function compact() {
@@ -70,7 +77,9 @@ export function mountUpkeep(engine, background, announce) {
       showReport(report, background.endSpan(before));
     } catch (error) {
       background.endSpan(before);
-      phase.textContent = error.code === "ABORTED" ? "stopped; the index is whole" : error.message;
+      const wasStopped = error.code === "ABORTED";
+      phase.textContent = wasStopped ? "stopped; the index is whole" : "failed";
+      if (!wasStopped) announce(`Compaction failed: ${error.message}`);
     } finally {
       running = undefined;
       compactButton.textContent = "Compact";

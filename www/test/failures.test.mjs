@@ -1,0 +1,224 @@
+// The built page in headless Chromium where something fails: it says so, and goes on with the index there is.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { VectorIndex } from "thermocline";
+import { openPage, ready, shoot } from "./browser.mjs";
+
+let session;
+let page;
+
+before(async () => {
+  session = await openPage();
+  page = session.page;
+  page.setDefaultTimeout(20_000);
+  await ready(page);
+  await page.addInitScript(limitRoom);
+  await page.reload();
+  await ready(page);
+});
+after(() => session?.close());
+
+const text = (id) => page.locator(`#${id}`).textContent();
+const shows = (id, part) => page.waitForFunction(([id, part]) => document.getElementById(id).textContent.includes(part), [id, part]);
+const state = (name) => page.locator(`body[data-state=${name}]`).waitFor();
+const databases = () => page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+const oneDatabase = () => page.waitForFunction(async () => (await indexedDB.databases()).length === 1);
+const remove = (category) => page.selectOption("#category", category).then(() => page.click("#delete"));
+
+/** In the page: the browser stores as many more values as the session's "room" says, and then has no more room. */
+function limitRoom() {
+  const { put } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.put = function (...given) {
+    const room = sessionStorage.getItem("room") ?? Infinity;
+    if (room < 1) throw new DOMException("there is no more room", "QuotaExceededError");
+    if (room < Infinity) sessionStorage.setItem("room", room - 1);
+    return put.apply(this, given);
+  };
+}
+
+const limit = (room) => page.evaluate((room) => sessionStorage.setItem("room", room), room);
+
+/** The file of an export. */
+async function exported() {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
+  return download.path();
+}
+
+/** The page has its index, answers from it, and has it still when it is loaded again. */
+async function has(records) {
+  await state("ready");
+  await shows("stat-live", records);
+  const before = await text("question-word");
+  await page.locator("#filter").fill(before === "music" ? "river" : "music");
+  await page.waitForFunction((word) => document.getElementById("question-word").textContent !== word, before);
+  await page.reload();
+  await ready(page);
+  assert.match(await text("origin"), new RegExp(`^Opened, not built: ${records} records`));
+}
+
+test("a build for which there is no room says so, and can be tried again", { timeout: 90_000 }, async () => {
+  await limit(20);
+  await page.click("#restart");
+  await state("failed");
+  assert.match(await text("failure-text"), /^The index could not be built: .*the store has no room left/);
+  assert.ok(await page.locator("#failure").isVisible());
+  assert.equal(await page.locator("#build").isVisible(), false);
+  assert.equal(await page.locator("#work").evaluate((work) => work.inert), true);
+  await shoot(page, "10-no-room");
+
+  // Loaded again, it is the first visit with no room.
+  await page.reload();
+  await state("failed");
+  assert.match(await text("failure-text"), /^The index could not be opened or built: .*the store has no room left/);
+  await page.click("#failure-anew");
+  await shows("failure-text", "could not be built");
+  await limit(Infinity);
+  await page.click("#failure-again");
+  await ready(page);
+  assert.equal(await page.locator("#failure").isVisible(), false);
+  assert.match(await text("origin"), /^Built and stored/);
+  await has("5,000");
+});
+
+test("an index that cannot be opened can be built anew", { timeout: 90_000 }, async () => {
+  await page.evaluate(() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("thermocline:wordnet glosses");
+    opening.onsuccess = () => {
+      const change = opening.result.transaction("values", "readwrite");
+      const values = change.objectStore("values");
+      values.getAllKeys().onsuccess = ({ target }) => target.result.forEach((key) => values.put(new Uint8Array(9), key));
+      change.oncomplete = resolve;
+      change.onabort = reject;
+    };
+  }));
+  await page.reload();
+  await state("failed");
+  assert.match(await text("failure-text"), /^The index could not be opened or built: corrupt/);
+  await page.click("#failure-again");
+  await state("failed");
+  await page.click("#failure-anew");
+  await ready(page);
+  await has("5,000");
+});
+
+test("an import for which there is no room leaves the index there is", { timeout: 90_000 }, async () => {
+  const file = await exported();
+  await remove("lexname:noun.artifact");
+  await shows("status", "Deleted");
+  await limit(5);
+  await page.setInputFiles("#import-file", file);
+  await shows("status", "was not imported");
+  await state("ready");
+  await shows("stat-live", "4,508");
+  assert.deepEqual(await databases(), ["thermocline:wordnet glosses"]);
+  await limit(Infinity);
+  await has("4,508");
+  await page.setInputFiles("#import-file", file);
+  await shows("status", "Imported");
+  await oneDatabase();
+  await has("5,000");
+});
+
+test("an import of another kind of index leaves the index there is", { timeout: 60_000 }, async () => {
+  const other = await VectorIndex.memory({ dimensions: 3 });
+  await other.insert([1, 2, 3]);
+  const buffer = Buffer.from(await other.export());
+  await page.setInputFiles("#import-file", { name: "other", mimeType: "application/octet-stream", buffer });
+  await shows("status", "other was not imported: it has 3 dimensions, and the glosses 384");
+  assert.deepEqual(await databases(), ["thermocline:wordnet glosses, beside"]);
+  await has("5,000");
+});
+
+test("one of the two is whole when the tab ends in the middle of an import", { timeout: 90_000 }, async () => {
+  const file = await exported();
+  await remove("lexname:noun.artifact");
+  await shows("status", "Deleted");
+
+  // Before: all is stored, but nothing says so yet.
+  await page.evaluate(() => {
+    IDBFactory.prototype.deleteDatabase = new Proxy(IDBFactory.prototype.deleteDatabase, {
+      apply: (remove, on, names) => (window.isStored ? {} : Reflect.apply(remove, on, names)),
+    });
+    Storage.prototype.setItem = () => {
+      window.isStored = true;
+      throw new Error("this is the end");
+    };
+  });
+  await page.setInputFiles("#import-file", file);
+  await page.waitForFunction(() => window.isStored);
+  assert.equal((await databases()).length, 2);
+  await page.reload();
+  await ready(page);
+  await oneDatabase();
+  await has("4,508");
+
+  // After: the other one is not removed yet.
+  await page.evaluate(() => {
+    const { setItem } = Storage.prototype;
+    Storage.prototype.setItem = function (...given) {
+      setItem.apply(this, given);
+      IDBFactory.prototype.deleteDatabase = () => ({});
+      window.isStored = true;
+    };
+  });
+  await page.setInputFiles("#import-file", file);
+  await page.waitForFunction(() => window.isStored);
+  assert.equal((await databases()).length, 2);
+  await page.reload();
+  await ready(page);
+  await oneDatabase();
+  await has("5,000");
+});
+
+test("a second tab finds an imported index", { timeout: 60_000 }, async () => {
+  const second = await session.another();
+  await second.locator("body[data-state=locked]").waitFor();
+  await second.click("#notice-read");
+  await ready(second);
+  assert.match(await second.locator("#origin").textContent(), /^Opened read-only: 5,000 records/);
+  await second.close();
+});
+
+test("an index is found under the first name when only the time of its making is kept", { timeout: 90_000 }, async () => {
+  await page.click("#restart");
+  await state("building");
+  await ready(page);
+  await page.evaluate(() => localStorage.setItem("thermocline: wordnet glosses", new Date().toISOString()));
+  await has("5,000");
+});
+
+test("what cannot be stored is not deleted, and an export that fails says so", { timeout: 60_000 }, async () => {
+  await limit(0);
+  await remove("lexname:noun.artifact");
+  await shows("status", "noun.artifact could not be deleted");
+  await page.evaluate(() => (URL.createObjectURL = () => { throw new Error("no room for a file"); }));
+  await page.click("#export");
+  await shows("status", "could not be exported: no room for a file");
+  await shoot(page, "11-not-exported");
+  await limit(Infinity);
+  await page.reload();
+  await has("5,000");
+});
+
+test("queries that go on after a compaction wait while the index is replaced", { timeout: 90_000 }, async () => {
+  await page.check("#background");
+  await remove("lexname:noun.artifact");
+  await shows("stat-dead", "492");
+  await page.click("#compact");
+  await shows("compact-phase", "done");
+  await page.click("#restart");
+  await ready(page);
+  const answered = Number((await text("bg-total")).replaceAll(",", ""));
+  await page.waitForFunction((answered) => Number(document.getElementById("bg-total").textContent.replaceAll(",", "")) > answered + 20, answered);
+  assert.ok(await page.locator("#background").isChecked());
+});
+
+test("an error that no panel expects is said", async () => {
+  await page.evaluate(() => void Promise.reject(new Error("nobody has expected this")));
+  await shows("status", "That did not work: nobody has expected this");
+});
+
+test("nothing else went wrong on the console", () => {
+  assert.deepEqual(session.problems, ["Error: nobody has expected this"]);
+});
