@@ -149,7 +149,7 @@ export interface InsertOptions {
 export interface Progress {
   done: number;
   total: number;
-  /** What the call is at: "insert", "search", or of a compaction "graph", "pack" (moving what is left together), "warm". */
+  /** What the call is at: "insert", "search", or of a compaction "graph", "move" (of what is left to the front), "warm". */
   phase: string;
 }
 

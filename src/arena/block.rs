@@ -3,7 +3,7 @@
 //! The records follow one another, each as an export has it: a word of its payload's length and kind, the vector, the
 //! payload padded to whole words.
 
-use super::codec::unpack;
+use super::codec::decompress;
 use super::place::MOST_RECORDS;
 use super::record::{PayloadKind, Record};
 use crate::format::{AS_IT_IS, FormatError, RecordHeader, StoredBlock, zeros};
@@ -41,7 +41,7 @@ impl Block {
         let words = if stored.codec == AS_IT_IS {
             whole_words(bytes)?
         } else {
-            unpack(stored.codec, bytes, stored.raw_bytes, records, dimensions)?
+            decompress(stored.codec, bytes, stored.raw_bytes, records, dimensions)?
         };
         if records as usize > MOST_RECORDS {
             return Err(too_short());

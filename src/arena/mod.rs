@@ -9,7 +9,7 @@
 //! | `evacuation.rs` | giving stale bytes back, slab by slab, in bounded steps |
 //! | `place.rs` | slot -> where in the store its record is |
 //! | `block.rs` | records that are stored together, as bytes and in memory |
-//! | `codec/` | how blocks are packed, and how that is chosen |
+//! | `codec/` | how blocks are compressed, and how that is chosen |
 //! | `cold.rs` | the cold arena: places, the table of blocks, those that have been read |
 //! | `mapped.rs` | records that lie in a mapped file |
 //! | `used.rs` | which records were read lately |
@@ -33,7 +33,7 @@ mod used;
 pub(crate) mod warm;
 
 pub(crate) use block::{put_record, stored_record_bytes};
-pub(crate) use codec::{Measured, Packer, Packing, Sample, unpacks_to};
+pub(crate) use codec::{Compression, Compressor, Measured, Sample, decompresses_to};
 pub use cold::ReadPlan;
 pub(crate) use evacuation::{Evacuation, EvacuationError};
 #[cfg(feature = "mmap")]

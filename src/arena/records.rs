@@ -218,7 +218,7 @@ impl Records {
     }
 
     /// Makes warm and unstored what is in these blocks, which are in memory, so that they are written anew.
-    pub(crate) fn unpack(&mut self, blocks: &[u32]) -> Result<(), OutOfMemory> {
+    pub(crate) fn decompress(&mut self, blocks: &[u32]) -> Result<(), OutOfMemory> {
         for at in 0..self.cold.places().len() {
             let slot = Slot(at as u32);
             let Some(place) = self.cold.places().get(slot) else { continue };

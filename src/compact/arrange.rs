@@ -79,7 +79,7 @@ impl Job {
             }
             _ => {
                 self.order = None;
-                self.enter(Phase::Pack);
+                self.enter(Phase::MoveDown);
                 self.cursor = parts.slots();
                 Ok(0)
             }

@@ -101,7 +101,7 @@ impl Job {
                 self.enter(Phase::Arrange);
                 return 0;
             }
-            self.enter(Phase::Pack);
+            self.enter(Phase::MoveDown);
             self.cursor = parts.slots();
             return 0;
         };

@@ -14,7 +14,7 @@ pub struct Progress {
     pub done: usize,
     /// Work in all, in the same units.
     pub total: usize,
-    /// The part that is being compacted: "graph", "pack" or "warm".
+    /// The part that is being compacted: "graph", "move" or "warm".
     pub phase: &'static str,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum Phase {
     IsolateLeaving,
     Free,
     Arrange,
-    Pack,
+    MoveDown,
     Redirect,
     IsolateMoved,
     Release,
@@ -38,7 +38,7 @@ impl Phase {
     const fn name(self) -> &'static str {
         match self {
             Self::CutOut | Self::Relink | Self::IsolateLeaving | Self::Free => "graph",
-            Self::Arrange | Self::Pack | Self::Redirect | Self::IsolateMoved | Self::Release => "pack",
+            Self::Arrange | Self::MoveDown | Self::Redirect | Self::IsolateMoved | Self::Release => "move",
             Self::Warm | Self::Done => "warm",
         }
     }
@@ -136,7 +136,7 @@ impl Job {
                 Phase::IsolateLeaving => self.isolate_leaving(parts),
                 Phase::Free => self.free(parts),
                 Phase::Arrange => self.arrange(parts)?,
-                Phase::Pack => self.pack(parts)?,
+                Phase::MoveDown => self.move_down(parts)?,
                 Phase::Redirect => self.redirect(parts),
                 Phase::IsolateMoved => self.isolate_moved(parts),
                 Phase::Release => self.release(parts),

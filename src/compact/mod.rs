@@ -8,7 +8,7 @@
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.
 //! 4. *Arrange*, if that is asked for: nodes move until those that link to each other lie side by side. This is done
 //!    for a window of slots at a time, with steps 6 to 8 in between.
-//! 5. *Pack*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
+//! 5. *Move down*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
 //!    leads to the new one, so searches between slices lose nothing.
 //! 6. *Redirect*: links to old nodes are pointed at the new ones.
 //! 7. *Isolate*: the old nodes' own links go.
@@ -25,13 +25,13 @@
 //! | `job`       | the steps in order, resumable, with progress           |
 //! | `graph`     | steps 1 to 3: taking leaving nodes out of the graph    |
 //! | `arrange`   | step 4: graph order                                    |
-//! | `pack`      | steps 5 to 8                                           |
+//! | `move_down` | steps 5 to 8                                           |
 //! | `reclaimed` | what was freed, by part; the report                    |
 
 mod arrange;
 mod graph;
 mod job;
-mod pack;
+mod move_down;
 mod parts;
 mod policy;
 mod reclaimed;

@@ -7,7 +7,7 @@
 //! | `compact`    | what a compaction does in the store                                         |
 //! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
 //! | `records`    | calls that need records from the store                                      |
-//! | `packing`    | which way to pack blocks pays best on this machine                          |
+//! | `compression` | which way to compress blocks pays best on this machine                      |
 //! | `stored`     | an index and the store that keeps it                                        |
 //! | `identity`   | whether an index is still the one that its store belongs to                 |
 //! | `write`      | appending to the log, writing checkpoints                                   |
@@ -16,9 +16,9 @@
 //! The index is not borrowed meanwhile: the driver reaches it through a [`Host`] between two waits.
 
 mod compact;
+mod compression;
 mod identity;
 mod open;
-mod packing;
 mod records;
 mod slices;
 mod stored;

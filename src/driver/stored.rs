@@ -34,7 +34,7 @@ pub struct OpenOptions {
     /// The clock by which records expire: each call that reads or changes the index first deletes records whose time
     /// has come. The default is the system's time.
     pub now_ms: WallClock,
-    /// Milliseconds from some fixed moment. With a stopwatch, how records are packed is chosen by the time that it
+    /// Milliseconds from some fixed moment. With a stopwatch, how records are compressed is chosen by the time that it
     /// takes on this machine. Without one, it is chosen by the time that it typically takes, so that equal calls write
     /// equal bytes. The default is none.
     pub stopwatch: Option<fn() -> f64>,

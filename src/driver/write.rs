@@ -1,6 +1,6 @@
 //! Appending to the log, and writing checkpoints.
 
-use super::packing::choose_packing;
+use super::compression::choose_compression;
 use super::{Host, with_records};
 use crate::index::{Error, Index, Step};
 use crate::store::{Store, StoreError};
@@ -58,7 +58,7 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
     if !worn.is_empty() {
         // A failure is ignored: the checkpoint does not depend on it, what was done is consistent, and the next
         // checkpoint tries again.
-        let _ = with_records(store, host, |index| index.unpack(&worn)).await;
+        let _ = with_records(store, host, |index| index.decompress(&worn)).await;
     }
     write_checkpoint(store, host).await
 }
@@ -73,8 +73,8 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
         let names = store.list("").await?;
         host.with(|index| index.take_stock(&names))?;
     }
-    // If there is no memory for the choice, blocks are packed as before.
-    let _ = choose_packing(host);
+    // If there is no memory for the choice, blocks are compressed as before.
+    let _ = choose_compression(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     let generation = host.with(|index| index.checkpoint_begin())?;
     loop {

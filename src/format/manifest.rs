@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0     magic, version, zeros, length of the whole, checksum of everything else       32 bytes
-//! 32    generation, log, next frame, piece length, next block, packing, lengths        48 bytes
+//! 32    generation, log, next frame, piece length, next block, compression, lengths        48 bytes
 //! 80    the meta, and zeros up to a multiple of 8
 //! ...   the segments, ascending by kind and index                                      32 bytes each
 //! ...   the blocks of records, ascending by number                                     48 bytes each
@@ -47,8 +47,8 @@ pub(crate) struct Manifest {
     /// A number that no block ever had. The manifest before this one may still name blocks that this one does not, so
     /// numbers are not used twice.
     pub(crate) next_block: u32,
-    /// How new blocks are packed; 0 while nothing has been chosen. The codecs define the other values.
-    pub(crate) packing: u32,
+    /// How new blocks are compressed; 0 while nothing has been chosen. The codecs define the other values.
+    pub(crate) compression: u32,
     pub(crate) meta: Meta,
     /// Ascending by kind and index.
     pub(crate) segments: Vec<StoredSegment>,
@@ -69,11 +69,11 @@ pub(crate) struct StoredSegment {
     pub(crate) checksum: u64,
 }
 
-/// Records that are stored, and perhaps packed, together.
+/// Records that are stored, and perhaps compressed, together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StoredBlock {
     pub(crate) number: u32,
-    /// How it was packed: [`AS_IT_IS`], or a number that the codecs define. They refuse numbers they do not know.
+    /// How it was compressed: [`AS_IT_IS`], or a number that the codecs define. They refuse numbers they do not know.
     pub(crate) codec: u32,
     pub(crate) stored_bytes: u64,
     pub(crate) raw_bytes: u64,
@@ -99,7 +99,7 @@ impl Manifest {
         bytes.extend_from_slice(&MAGIC);
         words(&mut bytes, &[MANIFEST_VERSION, 0]);
         longs(&mut bytes, &[total, 0, self.generation, self.log, self.next_sequence]);
-        words(&mut bytes, &[self.piece_bytes, self.next_block, meta.len() as u32, self.packing, segments, blocks]);
+        words(&mut bytes, &[self.piece_bytes, self.next_block, meta.len() as u32, self.compression, segments, blocks]);
         bytes.extend_from_slice(meta);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         for segment in &self.segments {
@@ -143,7 +143,7 @@ impl Manifest {
         let longs = (from.u64(), from.u64(), from.u64());
         let (Some(generation), Some(log), Some(next_sequence)) = longs else { return Ok(None) };
         let words = (from.u32(), from.u32(), from.u32(), from.u32(), from.u32(), from.u32());
-        let (Some(piece_bytes), Some(next_block), Some(meta), Some(packing), Some(segments), Some(blocks)) = words
+        let (Some(piece_bytes), Some(next_block), Some(meta), Some(compression), Some(segments), Some(blocks)) = words
         else {
             return Ok(None);
         };
@@ -156,7 +156,7 @@ impl Manifest {
         let segments = collect(segments, || StoredSegment::read(from))?;
         let blocks = collect(blocks, || StoredBlock::read(from))?;
         let (Some(segments), Some(blocks)) = (segments, blocks) else { return Ok(None) };
-        Ok(Some(Self { generation, log, next_sequence, piece_bytes, next_block, packing, meta, segments, blocks }))
+        Ok(Some(Self { generation, log, next_sequence, piece_bytes, next_block, compression, meta, segments, blocks }))
     }
 
     /// What a decoder promises beyond the meta's own fields, which are the index's to check.

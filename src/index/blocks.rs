@@ -4,7 +4,7 @@ use super::checkpoint::Writing;
 use super::cold::block_keys;
 use super::{Error, Index};
 use crate::arena::{
-    MOST_BLOCKS, MOST_RECORDS, Measured, Packing, Place, Sample, put_record, stored_record_bytes, unpacks_to,
+    Compression, MOST_BLOCKS, MOST_RECORDS, Measured, Place, Sample, decompresses_to, put_record, stored_record_bytes,
 };
 use crate::format::{AS_IT_IS, StoredBlock, xxh64};
 use crate::quantize::{Point, Space};
@@ -29,10 +29,10 @@ const PULL_POWER: i32 = 3;
 const LEAST_DISTANCE: f32 = 0.001;
 /// The pull of what does not go into the block under way.
 const PASSED: f32 = -1.0;
-/// What packing costs: as many bytes are encoded in so much time.
+/// What compression costs: as many bytes are encoded in so much time.
 const ENCODED_BYTE_NS: f64 = 4.0;
 
-/// The ways to pack are tried on so many pieces of what is to be written, of about so many bytes each…
+/// The ways to compress are tried on so many pieces of what is to be written, of about so many bytes each…
 const SAMPLES: usize = 2;
 const SAMPLE_BYTES: usize = 16 << 10;
 /// …and not before there are as many in all.
@@ -120,13 +120,14 @@ impl Index {
         };
         let moments = members.iter().filter_map(|&slot| self.parts.expiries.get(slot));
         let earliest_expiry_ms = moments.fold(f64::INFINITY, f64::min);
-        let packing = self.journal().and_then(|journal| journal.packing).unwrap_or(Packing::AsItIs);
+        let compression = self.journal().and_then(|journal| journal.compression).unwrap_or(Compression::AsItIs);
         let (count, dimensions) = (members.len() as u32, self.parts.records.dimensions());
         // Without the memory for it, a block is stored as it is; and when it would not come back as it was, because what is lost
         // here is lost for ever.
-        let packed = writing.packer.pack(packing, &raw, dimensions).ok().flatten();
-        let packed = packed.filter(|packed| unpacks_to(&raw, packing, packed, count, dimensions));
-        let (codec, bytes) = packed.map_or((AS_IT_IS, &raw[..]), |packed| (packing.codec(), packed));
+        let compressed = writing.compressor.compress(compression, &raw, dimensions).ok().flatten();
+        let compressed =
+            compressed.filter(|compressed| decompresses_to(&raw, compression, compressed, count, dimensions));
+        let (codec, bytes) = compressed.map_or((AS_IT_IS, &raw[..]), |compressed| (compression.codec(), compressed));
         let stored = StoredBlock {
             number,
             codec,
@@ -147,9 +148,9 @@ impl Index {
         self.parts.records.cold.add(stored)?;
         writing.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
         writing.blocks.push(stored);
-        let (pack_ns, unpack_ns) = packing.typical_ns();
-        let packing_cost = 1.0 + (pack_ns + unpack_ns) / ENCODED_BYTE_NS;
-        let cost = (raw.len() as f64 * packing_cost) as u64 + MEMBER_COST_BYTES * members.len() as u64;
+        let (compress_ns, decompress_ns) = compression.typical_ns();
+        let compression_cost = 1.0 + (compress_ns + decompress_ns) / ENCODED_BYTE_NS;
+        let cost = (raw.len() as f64 * compression_cost) as u64 + MEMBER_COST_BYTES * members.len() as u64;
         wipe(&mut raw);
         for (slot, ordinal) in members.into_iter().zip(0..=u8::MAX) {
             self.parts.records.set_place(slot, Place { block: number, ordinal });
@@ -157,9 +158,9 @@ impl Index {
         Ok(cost)
     }
 
-    /// Some blocks as they would be written, to try the ways to pack on; none while that is not due, or little is to be written.
-    pub(crate) fn packing_sample(&mut self) -> Result<Option<Sample>, Error> {
-        if !self.journal().is_some_and(|journal| journal.is_packing_due) {
+    /// Some blocks as they would be written, to try the ways to compress on; none while that is not due, or little is to be written.
+    pub(crate) fn compression_sample(&mut self) -> Result<Option<Sample>, Error> {
+        if !self.journal().is_some_and(|journal| journal.is_compression_due) {
             return Ok(None);
         }
         let mut gathering = Gathering::new();
@@ -180,11 +181,11 @@ impl Index {
         Ok((bytes >= LEAST_SAMPLE_BYTES).then_some(sample))
     }
 
-    /// From here on blocks are packed as it pays best by what was measured.
-    pub(crate) fn settle_packing(&mut self, measured: &[Measured]) {
-        let packing = Packing::choose(measured, self.block_bytes());
+    /// From here on blocks are compressed as it pays best by what was measured.
+    pub(crate) fn settle_compression(&mut self, measured: &[Measured]) {
+        let compression = Compression::choose(measured, self.block_bytes());
         if let Some(journal) = self.journal_mut() {
-            (journal.packing, journal.is_packing_due) = (Some(packing), false);
+            (journal.compression, journal.is_compression_due) = (Some(compression), false);
         }
     }
 

@@ -15,7 +15,7 @@ use super::cold::block_keys;
 use super::encode::Put;
 use super::journal::Turn;
 use super::{Error, Index};
-use crate::arena::{Packer, Packing};
+use crate::arena::{Compression, Compressor};
 use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count, xxh64};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
@@ -49,7 +49,7 @@ pub(crate) struct Writing {
     first_block: u32,
     pub(super) blocks: Vec<StoredBlock>,
     pub(super) gathering: Gathering,
-    pub(super) packer: Packer,
+    pub(super) compressor: Compressor,
     /// What its last step will make true.
     last: Option<Last>,
 }
@@ -98,7 +98,7 @@ impl Index {
             first_block,
             blocks: Vec::new(),
             gathering: Gathering::new(),
-            packer: Packer::default(),
+            compressor: Compressor::default(),
             last: None,
         };
         self.collect_unstored(&mut writing.gathering)?;
@@ -341,9 +341,9 @@ impl Index {
         let (piece_bytes, next_block) = (before.piece_bytes, journal.next_block());
         let log_bytes = journal.log_bytes;
         let Turn { first: log, frames, taken } = journal.turn_log()?;
-        let packing = Packing::to_word(journal.packing);
+        let compression = Compression::to_word(journal.compression);
         let manifest =
-            Manifest { generation, log, next_sequence, piece_bytes, next_block, packing, meta, segments, blocks };
+            Manifest { generation, log, next_sequence, piece_bytes, next_block, compression, meta, segments, blocks };
         batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
         let frames_bytes = frames.len();
         if frames_bytes > 0 {

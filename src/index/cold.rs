@@ -151,16 +151,16 @@ impl Index {
 
     /// Makes the records of these blocks warm and unstored, so that the next checkpoint writes them. The error
     /// [`Error::Cold`] says which of the blocks must be read first.
-    pub(crate) fn unpack(&mut self, plan: &ReadPlan) -> Result<(), Error> {
+    pub(crate) fn decompress(&mut self, plan: &ReadPlan) -> Result<(), Error> {
         let cold = &self.parts.records.cold;
         let mut unread = ReadPlan::default();
         for block in cold.unread().filter(|block| plan.blocks().contains(&block.number)) {
             unread.add(block.number)?;
         }
         refuse(unread)?;
-        let unpacked = self.parts.records.unpack(plan.blocks());
+        let decompressed = self.parts.records.decompress(plan.blocks());
         self.make_room();
-        Ok(unpacked?)
+        Ok(decompressed?)
     }
 }
 

@@ -8,7 +8,7 @@
 use super::Error;
 use super::checkpoint::Writing;
 use super::stock::Stock;
-use crate::arena::Packing;
+use crate::arena::Compression;
 use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
 use crate::store::StoreError;
 use crate::types::OutOfMemory;
@@ -76,10 +76,10 @@ pub(crate) struct Journal {
     next_block: u32,
     /// The checkpoint under way.
     pub(super) writing: Option<Writing>,
-    /// How new blocks are packed; none while nobody has chosen.
-    pub(super) packing: Option<Packing>,
+    /// How new blocks are compressed; none while nobody has chosen.
+    pub(super) compression: Option<Compression>,
     /// That is to be chosen anew.
-    pub(super) is_packing_due: bool,
+    pub(super) is_compression_due: bool,
     /// A compaction has changed what no log tells.
     pub(super) is_reshaped: bool,
     /// What the store said when it did not take a change. From then on nothing is changed any more.
@@ -93,7 +93,7 @@ impl Journal {
         logs.try_reserve_exact(1)?;
         logs.push(logs.last().map_or(manifest.log, |last| last + 1));
         let log = LogWriter::new(manifest.meta.dimensions as usize, next_sequence);
-        let packing = Packing::from_word(manifest.packing);
+        let compression = Compression::from_word(manifest.compression);
         Ok(Self {
             serial: JOURNALS.fetch_add(1, Ordering::Relaxed),
             sealed: log.mark(),
@@ -109,8 +109,8 @@ impl Journal {
             logs,
             log_bytes,
             writing: None,
-            packing,
-            is_packing_due: packing.is_none(),
+            compression,
+            is_compression_due: compression.is_none(),
             is_reshaped: false,
             failed: None,
         })
@@ -286,7 +286,7 @@ impl Journal {
         blocks.fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
-    /// Bytes of the blocks that count, before they were packed.
+    /// Bytes of the blocks that count, before they were compressed.
     pub(crate) fn raw_block_bytes(&self) -> u64 {
         self.manifest.blocks.iter().fold(0, |all, block| block.raw_bytes.saturating_add(all))
     }

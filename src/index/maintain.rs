@@ -215,7 +215,7 @@ impl Index {
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();
         if let Some(journal) = self.journal_mut() {
             journal.is_reshaped |= running.packs || tombstones_removed > 0;
-            journal.is_packing_due = true;
+            journal.is_compression_due = true;
         }
         let report = CompactionReport {
             tombstones_removed,

@@ -411,7 +411,7 @@ impl Index {
             next_sequence: 1,
             piece_bytes: u32::try_from(piece_bytes).unwrap_or(u32::MAX),
             next_block: 0,
-            packing: 0,
+            compression: 0,
             meta: self.meta(),
             segments: Vec::new(),
             blocks: Vec::new(),

@@ -1,7 +1,7 @@
 //! Counts and bytes of an index.
 
 use super::Index;
-use crate::arena::Packing;
+use crate::arena::Compression;
 use crate::quantize::Quantization;
 
 /// Bytes resident in memory, spare capacity included.
@@ -33,9 +33,9 @@ impl ResidentBytes {
 pub struct StoredBytes {
     /// The segments of the last checkpoint: codes, links, ids, and where the records are.
     pub segments: u64,
-    /// The blocks of records that the last checkpoint names, packed.
+    /// The blocks of records that the last checkpoint names, compressed.
     pub cold: u64,
-    /// Bytes of these blocks before they were packed. The store does not hold them, so they are not part of the total.
+    /// Bytes of these blocks before they were compressed. The store does not hold them, so they are not part of the total.
     pub cold_raw: u64,
     /// The logs since the last checkpoint.
     pub log: u64,
@@ -89,7 +89,7 @@ pub struct Stats {
     /// Bytes of codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
     /// `bytes.warm`. 0 when there are no records.
     pub bytes_per_vector: f64,
-    /// How new blocks of records are packed: "none", "lz4", "deflate" or "deflate-more". The index tries all of them on
+    /// How new blocks of records are compressed: "none", "lz4", "deflate" or "deflate-more". The index tries all of them on
     /// real blocks to choose, before blocks are first written and after each compaction.
     pub codec: &'static str,
     /// The instruction set that distances are computed with: "scalar", "simd128", "avx2" or "avx512".
@@ -129,7 +129,7 @@ impl Index {
             },
             reclaimable_bytes: deleted * (codes.slot_bytes() + graph.row_bytes()) + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
-            codec: self.journal().and_then(|journal| journal.packing).unwrap_or(Packing::AsItIs).name(),
+            codec: self.journal().and_then(|journal| journal.compression).unwrap_or(Compression::AsItIs).name(),
             simd: codes.simd(),
         }
     }

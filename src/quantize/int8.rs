@@ -10,7 +10,7 @@
 //! is cosine, the squared length of the decoded vector. Recall by these codes alone ends near 0.993 on 384-dimensional
 //! sentence embeddings; the exact rerank lifts it.
 
-use super::nibbles::{Sums, pack, spread, unpack, unpack_upper};
+use super::nibbles::{Sums, join, join_upper, split, spread};
 use super::space::are_equal;
 use super::{Point, Space};
 use crate::metric::{BURST, Gathered, Kernels, LINE_BYTES, Line, Metric};
@@ -70,7 +70,7 @@ impl Int8Codes {
     pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, point: &mut Point) {
         let scale = quantize(vector, inverse_norm, &mut point.plain);
         let [upper, lower] = [self.upper.row_mut(slot), self.lower.row_mut(slot)].map(bytemuck::cast_slice_mut);
-        pack(&point.plain, upper, lower);
+        split(&point.plain, upper, lower);
         let values = [scale, squared_length(scale, &point.plain)];
         let stored = self.scales.row_mut(slot);
         stored.copy_from_slice(&values[..stored.len()]);
@@ -214,7 +214,7 @@ impl Space for Int8Codes {
     #[inline(never)]
     fn fix(&self, slot: Slot, point: &mut Point) {
         let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);
-        unpack(upper, lower, &mut point.plain);
+        join(upper, lower, &mut point.plain);
         let [scale, squared_length] = self.scale(slot);
         self.finish(scale, squared_length, point);
     }
@@ -224,7 +224,7 @@ impl Space for Int8Codes {
         if self.is_short() {
             return self.fix(slot, point);
         }
-        unpack_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut point.plain);
+        join_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut point.plain);
         // Padding components are exactly zero, not the middle of a range.
         point.plain[self.dimensions..].fill(0);
         let [scale, squared_length] = self.scale(slot);

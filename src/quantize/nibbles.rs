@@ -22,7 +22,7 @@ const MOST_BLOCKS: usize = 64;
 const TURN: u16 = 1 << 15;
 
 /// Writes whole blocks of components, -127 to 127, as two halves.
-pub(super) fn pack(components: &[i16], upper: &mut [u8], lower: &mut [u8]) {
+pub(super) fn split(components: &[i16], upper: &mut [u8], lower: &mut [u8]) {
     let blocks = components.as_chunks::<BLOCK>().0;
     let halves = words_mut(upper).zip(words_mut(lower));
     for (block, (upper, lower)) in blocks.iter().zip(halves) {
@@ -40,7 +40,7 @@ pub(super) fn pack(components: &[i16], upper: &mut [u8], lower: &mut [u8]) {
 }
 
 /// The components of two halves.
-pub(super) fn unpack(upper: &[u8], lower: &[u8], components: &mut [i16]) {
+pub(super) fn join(upper: &[u8], lower: &[u8], components: &mut [i16]) {
     let blocks = components.as_chunks_mut::<BLOCK>().0;
     for (block, (upper, lower)) in blocks.iter_mut().zip(words(upper).zip(words(lower))) {
         // A quarter of the block at a time, so that a loop over words is a few vector instructions.
@@ -54,7 +54,7 @@ pub(super) fn unpack(upper: &[u8], lower: &[u8], components: &mut [i16]) {
 }
 
 /// What an upper half alone says of the components: the middle of where each may lie.
-pub(super) fn unpack_upper(upper: &[u8], components: &mut [i16]) {
+pub(super) fn join_upper(upper: &[u8], components: &mut [i16]) {
     let blocks = components.as_chunks_mut::<BLOCK>().0;
     for (block, upper) in blocks.iter_mut().zip(words(upper)) {
         // All quarters of a word at once: a quarter at a time, as above, does not become vector instructions here.
@@ -119,11 +119,11 @@ mod tests {
         #[test]
         fn halves_are_put_together_again(components in prop::collection::vec(-127i16..=127, 3 * BLOCK)) {
             let (mut upper, mut lower) = (vec![0; 96], vec![0; 96]);
-            pack(&components, &mut upper, &mut lower);
+            split(&components, &mut upper, &mut lower);
             let mut again = vec![0; 3 * BLOCK];
-            unpack(&upper, &lower, &mut again);
+            join(&upper, &lower, &mut again);
             prop_assert_eq!(&again, &components);
-            unpack_upper(&upper, &mut again);
+            join_upper(&upper, &mut again);
             prop_assert!(again.iter().zip(&components).all(|(again, q)| (again - 8..again + 8).contains(q)));
         }
 
@@ -134,7 +134,7 @@ mod tests {
             components in prop::collection::vec(-127i16..=127, 2 * BLOCK),
         ) {
             let (mut upper, mut lower) = (vec![0; 64], vec![0; 64]);
-            pack(&components, &mut upper, &mut lower);
+            split(&components, &mut upper, &mut lower);
             let mut factors = vec![0; 2 * BLOCK];
             let sums = spread(&numbers, &mut factors);
             let exact = |half: fn(i16) -> i16| -> i32 {

@@ -245,7 +245,7 @@ fn a_hostile_manifest_is_not_believed() {
     assert!(refused > 100, "{refused} were refused");
 }
 
-/// Records of four kilobytes, which do not pack, all in the store.
+/// Records of four kilobytes, which do not compress, all in the store.
 fn long_records(count: usize, max_bytes: usize) -> StoredIndex<Calm> {
     let place = Calm(MemoryStore::default());
     let config = Config { max_bytes: Some(max_bytes), ..config(Quantization::Int8) };

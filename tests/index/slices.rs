@@ -160,16 +160,16 @@ fn records_that_moved_never_count_as_deleted() {
     let (leaving, model) = (index.deleted(), Model::of(&index));
     index.compact_start().unwrap();
     let mut counts = vec![leaving];
-    let mut packed = false;
+    let mut moved = false;
     step_through(&mut index, |index, _| {
         counts.push(index.deleted());
         assert_eq!(index.stats().deleted, index.deleted());
-        packed |= index.compact_progress().unwrap().phase == "pack";
-        if packed {
+        moved |= index.compact_progress().unwrap().phase == "move";
+        if moved {
             assert_eq!(index.deleted(), 0, "all that left is free, and what moved is not deleted");
         }
     });
-    assert!(packed);
+    assert!(moved);
     assert!(counts.is_sorted_by(|a, b| a >= b), "it only goes down");
     model.verify(&index);
 }
@@ -295,7 +295,7 @@ fn a_step_is_of_one_kind_of_work() {
     }
     assert!(phases.len() > 6, "{phases:?}");
     phases.dedup();
-    assert_eq!(phases, ["graph", "pack", "warm"]);
+    assert_eq!(phases, ["graph", "move", "warm"]);
 }
 
 #[test]

@@ -296,7 +296,7 @@ fn blocks_are_filled_whatever_the_lengths_of_records() {
         let mut rng = Rng(17);
         for number in 0..600 {
             let len = if number % every == 0 { long } else { 100 + rng.below(100) };
-            // They do not pack.
+            // They do not compress.
             let bytes: Vec<u8> = (0..len).map(|_| rng.below(256) as u8).collect();
             let vector = rng.vector(DIMENSIONS);
             stored.change(|index| index.insert(&vector, Some(Payload::Bytes(&bytes)))).unwrap();

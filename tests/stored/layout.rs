@@ -17,7 +17,7 @@ pub(crate) struct Manifest {
     pub(crate) blocks: Vec<(u32, u64)>,
     /// Records in them that are not there any more.
     pub(crate) dead: u64,
-    /// How each of them was packed.
+    /// How each of them was compressed.
     pub(crate) codecs: Vec<u32>,
 }
 

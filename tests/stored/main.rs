@@ -11,7 +11,7 @@
 //! | `budget.rs` | under a budget no more is held than it says, after each call |
 //! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
 //! | `erase.rs` | no byte of a deleted record is left in a store; what compaction says that it has freed there |
-//! | `packing.rs` | blocks packed as pays best, and read as what they were |
+//! | `compression.rs` | blocks compressed as pays best, and read as what they were |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options of an index that is there; reading only; every kind of record |
 //! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
@@ -27,6 +27,7 @@
 
 mod budget;
 mod cold;
+mod compression;
 mod costs;
 mod damage;
 mod erase;
@@ -40,7 +41,6 @@ mod layout;
 mod many;
 mod model;
 mod modes;
-mod packing;
 mod pending;
 mod product;
 mod proof;

@@ -1,4 +1,4 @@
-//! Bytes -> the packed form of RFC 1951, in blocks with codes of their own.
+//! Bytes -> the compressed form of RFC 1951, in blocks with codes of their own.
 
 use super::huffman::{MOST_BITS, code_lengths, codes};
 use super::matches::{Effort, Matches, Token};
@@ -19,7 +19,7 @@ const BLOCK_TOKENS: usize = 1 << 14;
 /// What codes of their own are written in, as the two bits that say so.
 const OWN_CODES: u32 = 2;
 
-/// Writes what is packed. Its memory is used again.
+/// Writes what is compressed. Its memory is used again.
 #[derive(Debug, Default)]
 pub(super) struct Deflate {
     pub(super) matches: Matches,
@@ -27,9 +27,14 @@ pub(super) struct Deflate {
 }
 
 impl Deflate {
-    /// Writes the packed form of `data` to the beginning of `to`, and gives its length; none when it would leave fewer than
+    /// Writes the compressed form of `data` to the beginning of `to`, and gives its length; none when it would leave fewer than
     /// [`SPARE_BYTES`] of it.
-    pub(super) fn pack(&mut self, data: &[u8], effort: Effort, to: &mut [u8]) -> Result<Option<usize>, OutOfMemory> {
+    pub(super) fn compress(
+        &mut self,
+        data: &[u8],
+        effort: Effort,
+        to: &mut [u8],
+    ) -> Result<Option<usize>, OutOfMemory> {
         self.matches.begin(effort)?;
         let Self { matches, tokens } = self;
         tokens.clear();
@@ -148,7 +153,7 @@ impl Bits<'_> {
         self.put_few(literal_codes[END].into(), of_literals[END].into());
     }
 
-    /// Writes the lengths of a block's codes: runs of one length packed, and coded in turn.
+    /// Writes the lengths of a block's codes: runs of one length compressed, and coded in turn.
     #[inline(never)]
     fn lengths(&mut self, lengths: &[u8; LITERALS + DISTANCES]) {
         // Each a symbol, how many extra bits it has, and those.

@@ -1,4 +1,4 @@
-//! The packed form of RFC 1951 -> bytes. Nothing of it is believed: it fills exactly the room that it is given, or is refused.
+//! The compressed form of RFC 1951 -> bytes. Nothing of it is believed: it fills exactly the room that it is given, or is refused.
 
 use super::deflate::{CODE_LENGTHS, DISTANCES, END, LITERALS, ORDER};
 use super::huffman::{MOST_BITS, MOST_SYMBOLS, first_codes};
@@ -9,9 +9,9 @@ const TABLE_BITS: usize = 10;
 /// The number of fixed codes of distances, with the two that fill the codes' space and stand for nothing.
 const FIXED_DISTANCES: usize = 32;
 
-/// Unpacks `packed`, to its last byte, into all of `to`. None when it is not the packed form of that many bytes.
-pub(super) fn unpack(packed: &[u8], to: &mut [u8]) -> Option<()> {
-    let mut from = Bits { packed, at: 0, word: 0, count: 0 };
+/// Decompresss `compressed`, to its last byte, into all of `to`. None when it is not the compressed form of that many bytes.
+pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
+    let mut from = Bits { compressed, at: 0, word: 0, count: 0 };
     let mut at = 0;
     loop {
         let is_last = from.take(1)? == 1;
@@ -36,7 +36,7 @@ pub(super) fn unpack(packed: &[u8], to: &mut [u8]) -> Option<()> {
 
 /// A reader of bits, the first lowest.
 struct Bits<'a> {
-    packed: &'a [u8],
+    compressed: &'a [u8],
     at: usize,
     word: u64,
     count: u32,
@@ -46,7 +46,7 @@ impl Bits<'_> {
     /// Has at least 48 bits at hand, or all there are.
     #[inline(never)]
     fn fill(&mut self) {
-        let next = self.packed.get(self.at..).unwrap_or_default();
+        let next = self.compressed.get(self.at..).unwrap_or_default();
         if let Some(&word) = next.first_chunk() {
             self.word |= u64::from_le_bytes(word) << self.count;
             let bytes = (63 - self.count) / 8;
@@ -91,20 +91,20 @@ impl Bits<'_> {
     }
 
     const fn is_at_end(&self) -> bool {
-        self.at == self.packed.len() && self.count < 8
+        self.at == self.compressed.len() && self.count < 8
     }
 }
 
-/// Reads a block of unpacked bytes.
+/// Reads a block of decompressed bytes.
 #[inline(never)]
 fn stored(from: &mut Bits<'_>, to: &mut [u8], at: usize) -> Option<usize> {
     let start = from.align();
-    let &[low, high, not_low, not_high] = from.packed.get(start..)?.first_chunk()?;
+    let &[low, high, not_low, not_high] = from.compressed.get(start..)?.first_chunk()?;
     if [low, high] != [!not_low, !not_high] {
         return None;
     }
     let (start, len) = (start + 4, usize::from(u16::from_le_bytes([low, high])));
-    to.get_mut(at..at + len)?.copy_from_slice(from.packed.get(start..start + len)?);
+    to.get_mut(at..at + len)?.copy_from_slice(from.compressed.get(start..start + len)?);
     from.at = start + len;
     Some(at + len)
 }

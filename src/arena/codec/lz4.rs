@@ -12,8 +12,8 @@ const LAST_MATCH: usize = 12;
 /// …and that so many of the last are literals.
 const LAST_LITERALS: usize = 5;
 
-/// Writes the packed form of `data` to the beginning of `to`, and gives its length; none when there is no room for it.
-pub(super) fn pack(matches: &mut Matches, data: &[u8], to: &mut [u8]) -> Result<Option<usize>, OutOfMemory> {
+/// Writes the compressed form of `data` to the beginning of `to`, and gives its length; none when there is no room for it.
+pub(super) fn compress(matches: &mut Matches, data: &[u8], to: &mut [u8]) -> Result<Option<usize>, OutOfMemory> {
     matches.begin(Effort::Little)?;
     let mut out = Out { to, at: Some(0) };
     let (mut at, mut literals) = (0, 0);
@@ -78,9 +78,9 @@ impl Out<'_> {
     }
 }
 
-/// Unpacks `packed`, to its last byte, into all of `to`. None when it is not the packed form of that many bytes.
-pub(super) fn unpack(packed: &[u8], to: &mut [u8]) -> Option<()> {
-    let (mut from, mut at) = (packed, 0_usize);
+/// Decompresss `compressed`, to its last byte, into all of `to`. None when it is not the compressed form of that many bytes.
+pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
+    let (mut from, mut at) = (compressed, 0_usize);
     loop {
         let halves = usize::from(byte(&mut from)?);
         let literals = length(halves >> 4, &mut from)?;

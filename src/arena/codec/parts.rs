@@ -1,21 +1,21 @@
 //! A block taken apart, so that what is alike lies together.
 //!
-//! A vector's numbers hardly pack as they lie: the upper byte of each, its sign and most of its exponent, is one of few, and
-//! stands between others that are noise. So a block becomes five parts, each packed by itself or left as it is:
+//! A vector's numbers hardly compress as they lie: the upper byte of each, its sign and most of its exponent, is one of few, and
+//! stands between others that are noise. So a block becomes five parts, each compressed by itself or left as it is:
 //!
 //! | part | holds, of all records in their order |
 //! |---|---|
 //! | 0 to 3 | the lowest, second, third and highest byte of each number of the vectors |
 //! | 4 | the words of payload length and kind; then the payloads, each padded to whole words |
 //!
-//! Five words say how long each part is packed: as long as it is not, when it lies there as it is.
+//! Five words say how long each part is compressed: as long as it is not, when it lies there as it is.
 
 use super::super::place::MOST_RECORDS;
+use super::compression::Compression;
 use super::deflate::{Deflate, SPARE_BYTES};
 use super::inflate;
 use super::lz4;
 use super::matches::Effort;
-use super::packing::Packing;
 use crate::format::{FormatError, RecordHeader, zeros};
 use crate::types::OutOfMemory;
 use crate::wipe::wipe;
@@ -25,62 +25,64 @@ const WORD: usize = size_of::<u32>();
 const PLANES: usize = WORD;
 /// The words in front.
 const TABLE_BYTES: usize = WORD * (PLANES + 1);
-/// No packed byte stands for more: deflate's longest match in its shortest codes.
+/// No compressed byte stands for more: deflate's longest match in its shortest codes.
 const MOST_EXPANSION: usize = 1032;
-/// Of what is packed, at least this part must be saved, or it stays as it is.
+/// Of what is compressed, at least this part must be saved, or it stays as it is.
 const LEAST_SAVED: usize = 32;
-/// The share of pairs of bytes that are equal is at least this much more than chance in what is worth packing.
+/// The share of pairs of bytes that are equal is at least this much more than chance in what is worth compression.
 const LEAST_ALIKE: f64 = 1.25;
 
-/// Packs blocks. Its memory is used again.
+/// Compresss blocks. Its memory is used again.
 #[derive(Debug, Default)]
-pub(crate) struct Packer {
+pub(crate) struct Compressor {
     deflate: Deflate,
     part: Vec<u8>,
-    packed: Vec<u8>,
+    compressed: Vec<u8>,
 }
 
-impl Packer {
-    /// The packed form of a block; none when it would not be shorter. The records are those of vectors of `dimensions`.
-    pub(crate) fn pack(
+impl Compressor {
+    /// The compressed form of a block; none when it would not be shorter. The records are those of vectors of `dimensions`.
+    pub(crate) fn compress(
         &mut self,
-        packing: Packing,
+        compression: Compression,
         block: &[u8],
         dimensions: usize,
     ) -> Result<Option<&[u8]>, OutOfMemory> {
-        let Some(records) = Records::of(block, dimensions).filter(|_| packing != Packing::AsItIs) else {
+        let Some(records) = Records::of(block, dimensions).filter(|_| compression != Compression::AsItIs) else {
             return Ok(None);
         };
-        let Self { deflate, part, packed } = self;
+        let Self { deflate, part, compressed } = self;
         let part = room(part, block.len())?;
-        let packed = room(packed, block.len() + SPARE_BYTES)?;
+        let compressed = room(compressed, block.len() + SPARE_BYTES)?;
         let mut end = TABLE_BYTES;
         for plane in 0..=PLANES {
             let len = records.clone().gather(plane, part);
             let part = part.get(..len).unwrap_or_default();
             let most = len - len / LEAST_SAVED;
-            let to = packed.get_mut(end..).unwrap_or_default();
+            let to = compressed.get_mut(end..).unwrap_or_default();
             // The numbers of vectors seldom repeat: there is nothing to be found by looking harder.
-            let effort = packing.effort().map(|effort| if plane == PLANES { effort } else { Effort::Little });
+            let effort = compression.effort().map(|effort| if plane == PLANES { effort } else { Effort::Little });
             let room = to.len().min(most + SPARE_BYTES);
-            let packed_to = to.get_mut(..room).unwrap_or_default();
+            let compressed_to = to.get_mut(..room).unwrap_or_default();
             let shorter = match effort {
                 _ if plane < PLANES && !is_uneven(part) => None,
-                Some(effort) => deflate.pack(part, effort, packed_to)?,
-                None => lz4::pack(&mut deflate.matches, part, packed_to)?,
+                Some(effort) => deflate.compress(part, effort, compressed_to)?,
+                None => lz4::compress(&mut deflate.matches, part, compressed_to)?,
             };
-            // As long as it is not packed means that it is not.
+            // As long as it is not compressed means that it is not.
             let shorter = shorter.filter(|&shorter| shorter < most);
             let taken = shorter.unwrap_or(len);
             if shorter.is_none() {
                 let Some(to) = to.get_mut(..len) else { return Ok(None) };
                 to.copy_from_slice(part);
             }
-            let Some(word) = packed.get_mut(WORD * plane..).and_then(<[u8]>::first_chunk_mut) else { return Ok(None) };
+            let Some(word) = compressed.get_mut(WORD * plane..).and_then(<[u8]>::first_chunk_mut) else {
+                return Ok(None);
+            };
             *word = (taken as u32).to_le_bytes();
             end += taken;
         }
-        Ok(packed.get(..end).filter(|packed| packed.len() < block.len()))
+        Ok(compressed.get(..end).filter(|compressed| compressed.len() < block.len()))
     }
 }
 
@@ -158,41 +160,41 @@ fn is_uneven(part: &[u8]) -> bool {
     pairs * counts.len() as f64 >= LEAST_ALIKE * len * (len - 1.0)
 }
 
-/// Unpacks a block of so many records and bytes into words. Nothing of it is believed.
+/// Decompresss a block of so many records and bytes into words. Nothing of it is believed.
 ///
 /// No more memory is asked for than [`MOST_EXPANSION`] times what there is.
-pub(in super::super) fn unpack(
+pub(in super::super) fn decompress(
     codec: u32,
-    packed: &[u8],
+    compressed: &[u8],
     raw_bytes: u64,
     records: u32,
     dimensions: usize,
 ) -> Result<Vec<u32>, FormatError> {
     let raw_bytes = usize::try_from(raw_bytes).map_err(|_| not_whole())?;
     let records = records as usize;
-    if records > MOST_RECORDS || !raw_bytes.is_multiple_of(WORD) || raw_bytes / MOST_EXPANSION > packed.len() {
+    if records > MOST_RECORDS || !raw_bytes.is_multiple_of(WORD) || raw_bytes / MOST_EXPANSION > compressed.len() {
         return Err(not_whole());
     }
     let plane_bytes = records * dimensions;
     let rest_bytes = raw_bytes.checked_sub(WORD * plane_bytes).filter(|&rest| rest >= WORD * records);
     let rest_bytes = rest_bytes.ok_or_else(not_whole)?;
-    let (table, mut packed) = packed.split_at_checked(TABLE_BYTES).ok_or_else(not_whole)?;
+    let (table, mut compressed) = compressed.split_at_checked(TABLE_BYTES).ok_or_else(not_whole)?;
     let mut parts: [&[u8]; PLANES + 1] = [&[]; PLANES + 1];
     for (part, word) in parts.iter_mut().zip(table.chunks_exact(WORD)) {
         let len = u32::from_le_bytes(word.try_into().map_err(|_| not_whole())?) as usize;
-        (*part, packed) = packed.split_at_checked(len).ok_or_else(not_whole)?;
+        (*part, compressed) = compressed.split_at_checked(len).ok_or_else(not_whole)?;
     }
-    if !packed.is_empty() {
+    if !compressed.is_empty() {
         return Err(not_whole());
     }
     let mut words = zeros::<u32>(raw_bytes / WORD)?;
     let mut part = zeros::<u8>(rest_bytes.max(plane_bytes))?;
     let [planes @ .., rest] = parts;
-    unpack_part(codec, rest, part.get_mut(..rest_bytes).unwrap_or_default())?;
+    decompress_part(codec, rest, part.get_mut(..rest_bytes).unwrap_or_default())?;
     let starts = place_rest(&part[..rest_bytes], &mut words, records, dimensions).ok_or_else(not_whole)?;
-    for (packed, shift) in planes.into_iter().zip((0..).step_by(8)) {
+    for (compressed, shift) in planes.into_iter().zip((0..).step_by(8)) {
         let plane = part.get_mut(..plane_bytes).unwrap_or_default();
-        unpack_part(codec, packed, plane)?;
+        decompress_part(codec, compressed, plane)?;
         for (&start, bytes) in starts.iter().zip(plane.chunks_exact(dimensions.max(1))) {
             let vector = words.get_mut(start as usize..).unwrap_or_default();
             for (word, &byte) in vector.iter_mut().zip(bytes) {
@@ -204,9 +206,17 @@ pub(in super::super) fn unpack(
     Ok(words)
 }
 
-/// Whether such a packed form is a block of so many records, whole and without a byte changed. Memory that cannot be had says no.
-pub(crate) fn unpacks_to(block: &[u8], packing: Packing, packed: &[u8], records: u32, dimensions: usize) -> bool {
-    let Ok(mut words) = unpack(packing.codec(), packed, block.len() as u64, records, dimensions) else { return false };
+/// Whether such a compressed form is a block of so many records, whole and without a byte changed. Memory that cannot be had says no.
+pub(crate) fn decompresses_to(
+    block: &[u8],
+    compression: Compression,
+    compressed: &[u8],
+    records: u32,
+    dimensions: usize,
+) -> bool {
+    let Ok(mut words) = decompress(compression.codec(), compressed, block.len() as u64, records, dimensions) else {
+        return false;
+    };
     let bytes = block.chunks_exact(WORD);
     let differ = words
         .iter()
@@ -237,23 +247,23 @@ fn place_rest(rest: &[u8], words: &mut [u32], records: usize, dimensions: usize)
     (payloads.is_empty() && left.is_empty()).then_some(starts)
 }
 
-fn unpack_part(codec: u32, packed: &[u8], to: &mut [u8]) -> Result<(), FormatError> {
-    if packed.len() == to.len() {
-        to.copy_from_slice(packed);
+fn decompress_part(codec: u32, compressed: &[u8], to: &mut [u8]) -> Result<(), FormatError> {
+    if compressed.len() == to.len() {
+        to.copy_from_slice(compressed);
         return Ok(());
     }
-    // What does not get shorter is not packed, and unpacking takes as long as what is packed.
-    if packed.len() > to.len() {
+    // What does not get shorter is not compressed, and decompressing takes as long as what is compressed.
+    if compressed.len() > to.len() {
         return Err(not_whole());
     }
     let is_whole = match codec {
-        _ if codec == Packing::Lz4.codec() => lz4::unpack(packed, to).is_some(),
-        _ if codec == Packing::Deflate.codec() => inflate::unpack(packed, to).is_some(),
+        _ if codec == Compression::Lz4.codec() => lz4::decompress(compressed, to).is_some(),
+        _ if codec == Compression::Deflate.codec() => inflate::decompress(compressed, to).is_some(),
         _ => false,
     };
     if is_whole { Ok(()) } else { Err(not_whole()) }
 }
 
 fn not_whole() -> FormatError {
-    FormatError::corrupt("it cannot be unpacked")
+    FormatError::corrupt("it cannot be decompressed")
 }

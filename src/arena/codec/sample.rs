@@ -1,10 +1,10 @@
-//! Trying the ways to pack on real blocks.
+//! Trying the ways to compress on real blocks.
 
-use super::packing::{Measured, Packing};
-use super::parts::{Packer, unpack};
+use super::compression::{Compression, Measured};
+use super::parts::{Compressor, decompress};
 use crate::format::FormatError;
 
-/// Each block is packed and unpacked so many times, and the shortest time counts: an engine runs code slowly that it has not
+/// Each block is compressed and decompressed so many times, and the shortest time counts: an engine runs code slowly that it has not
 /// optimized yet.
 const PASSES: usize = 2;
 const NS_PER_MS: f64 = 1e6;
@@ -18,27 +18,27 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// What packing the sample in one way comes to. `now_ms` is a clock; where there is none, what it typically takes is
+    /// What compression the sample in one way comes to. `now_ms` is a clock; where there is none, what it typically takes is
     /// believed.
     pub(crate) fn measure(
         &self,
-        packing: Packing,
-        packer: &mut Packer,
+        compression: Compression,
+        compressor: &mut Compressor,
         now_ms: &mut dyn FnMut() -> Option<f64>,
     ) -> Result<Measured, FormatError> {
-        let (mut raw_bytes, mut packed_bytes) = (0, 0);
-        let (mut pack_ms, mut unpack_ms) = (0.0, 0.0);
+        let (mut raw_bytes, mut compressed_bytes) = (0, 0);
+        let (mut compress_ms, mut decompress_ms) = (0.0, 0.0);
         let mut has_clock = false;
         for (records, block) in &self.blocks {
             let mut least = [f64::INFINITY; 2];
             let mut len = block.len();
             for _ in 0..PASSES {
                 let start = now_ms();
-                let packed = packer.pack(packing, block, self.dimensions)?;
+                let compressed = compressor.compress(compression, block, self.dimensions)?;
                 let middle = now_ms();
-                if let Some(packed) = packed {
-                    unpack(packing.codec(), packed, block.len() as u64, *records, self.dimensions)?;
-                    len = packed.len();
+                if let Some(compressed) = compressed {
+                    decompress(compression.codec(), compressed, block.len() as u64, *records, self.dimensions)?;
+                    len = compressed.len();
                 }
                 if let (Some(start), Some(middle), Some(end)) = (start, middle, now_ms()) {
                     has_clock = true;
@@ -46,13 +46,16 @@ impl Sample {
                 }
             }
             raw_bytes += block.len();
-            packed_bytes += len;
-            pack_ms += least[0];
-            unpack_ms += least[1];
+            compressed_bytes += len;
+            compress_ms += least[0];
+            decompress_ms += least[1];
         }
         let all = raw_bytes.max(1) as f64;
-        let (pack_ns, unpack_ns) =
-            if has_clock { (pack_ms * NS_PER_MS / all, unpack_ms * NS_PER_MS / all) } else { packing.typical_ns() };
-        Ok(Measured { packing, ratio: packed_bytes as f64 / all, pack_ns, unpack_ns })
+        let (compress_ns, decompress_ns) = if has_clock {
+            (compress_ms * NS_PER_MS / all, decompress_ms * NS_PER_MS / all)
+        } else {
+            compression.typical_ns()
+        };
+        Ok(Measured { compression, ratio: compressed_bytes as f64 / all, compress_ns, decompress_ns })
     }
 }

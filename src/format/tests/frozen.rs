@@ -41,7 +41,7 @@ pub(super) fn manifest() -> Manifest {
         dead: 1,
         earliest_expiry_ms: f64::INFINITY,
     };
-    let packed = StoredBlock {
+    let compressed = StoredBlock {
         number: 8,
         codec: 3,
         stored_bytes: 70_000,
@@ -57,14 +57,14 @@ pub(super) fn manifest() -> Manifest {
         next_sequence: 4,
         piece_bytes: 61_440,
         next_block: 9,
-        packing: 0,
+        compression: 0,
         meta: meta(),
         segments: vec![
             segment(Kind::Codes, 0, 2, 65_536, 0x1111),
             segment(Kind::Codes, 1, 3, 64, 0x2222),
             segment(Kind::BaseLinks, 1, 3, 128, 0x3333),
         ],
-        blocks: vec![block, packed],
+        blocks: vec![block, compressed],
     }
 }
 

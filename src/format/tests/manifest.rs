@@ -136,7 +136,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
     let blocks = prop::collection::btree_set(0..u32::MAX, 0..20);
     let counts = prop::collection::vec((any::<u32>(), any::<u32>(), any::<u32>(), -1e15..1e15), 20);
     (numbers, places, blocks, rows, counts).prop_map(|(numbers, places, blocks, rows, counts)| {
-        let (generation, log, next_sequence, piece_bytes, slots, packing) = numbers;
+        let (generation, log, next_sequence, piece_bytes, slots, compression) = numbers;
         let segments = u32::div_ceil(slots, 1024);
         let mut places: Vec<_> =
             places.iter().map(|(kind, at)| (Kind::STORED[*kind], at.checked_rem(segments))).collect();
@@ -162,7 +162,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
             next_sequence,
             piece_bytes,
             next_block: blocks.last().map_or(0, |last| last + 1),
-            packing,
+            compression,
             meta: Meta { slots, ..meta() },
             segments: places.into_iter().zip(&rows).filter_map(segment).collect(),
             blocks: blocks.iter().zip(&rows).zip(&counts).map(block).collect(),

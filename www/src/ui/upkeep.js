@@ -5,7 +5,7 @@ import { byId, el } from "./dom.js";
 
 const PHASES = {
   graph: "repairing the graph",
-  pack: "closing the gaps",
+  move: "closing the gaps",
   warm: "reclaiming records",
   cold: "reclaiming cold blocks",
 };

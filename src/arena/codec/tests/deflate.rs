@@ -11,16 +11,16 @@ use proptest::prelude::*;
 
 const EFFORTS: [Effort; 2] = [Effort::Little, Effort::Much];
 
-fn packed(data: &[u8], effort: Effort) -> Vec<u8> {
+fn compressed(data: &[u8], effort: Effort) -> Vec<u8> {
     let mut to = vec![3; 2 * data.len() + 400];
-    let len = Deflate::default().pack(data, effort, &mut to).unwrap().unwrap();
+    let len = Deflate::default().compress(data, effort, &mut to).unwrap().unwrap();
     to.truncate(len);
     to
 }
 
-fn unpacked(bytes: &[u8], len: usize) -> Option<Vec<u8>> {
+fn decompressed(bytes: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut to = vec![0; len];
-    inflate::unpack(bytes, &mut to).map(|()| to)
+    inflate::decompress(bytes, &mut to).map(|()| to)
 }
 
 #[test]
@@ -29,19 +29,19 @@ fn both_readers_read_what_is_written() {
         for len in [0, 1, 2, 3, 4, 5, 31, 258, 259, 1000, 16_384, 16_385, 40_000, 100_000] {
             let data = sample(kind, len, len as u64);
             for effort in EFFORTS {
-                let bytes = packed(&data, effort);
+                let bytes = compressed(&data, effort);
                 assert_eq!(decompress_to_vec(&bytes).unwrap(), data, "kind {kind}, {len} bytes, {effort:?}");
-                assert_eq!(unpacked(&bytes, len).unwrap(), data, "kind {kind}, {len} bytes, {effort:?}");
+                assert_eq!(decompressed(&bytes, len).unwrap(), data, "kind {kind}, {len} bytes, {effort:?}");
             }
         }
     }
 }
 
 #[test]
-fn it_packs_about_as_well_as_the_other() {
+fn it_compresses_about_as_well_as_the_other() {
     for kind in 0..5 {
         let data = sample(kind, 60_000, 5);
-        let (little, much) = (packed(&data, Effort::Little).len(), packed(&data, Effort::Much).len());
+        let (little, much) = (compressed(&data, Effort::Little).len(), compressed(&data, Effort::Much).len());
         let (fast, best) = (compress_to_vec(&data, 1).len(), compress_to_vec(&data, 6).len());
         assert!(little <= fast + fast / 8 + 300, "kind {kind}: {little} bytes, not {fast}");
         assert!(much <= best + best / 8 + 300 && much <= little + little / 16, "kind {kind}: {much} bytes, not {best}");
@@ -53,15 +53,15 @@ fn what_is_not_shorter_is_given_up() {
     for effort in EFFORTS {
         let (noise, text) = (sample(0, 50_000, 1), sample(1, 50_000, 1));
         let mut deflate = Deflate::default();
-        assert_eq!(deflate.pack(&noise, effort, &mut vec![0; noise.len()]), Ok(None));
+        assert_eq!(deflate.compress(&noise, effort, &mut vec![0; noise.len()]), Ok(None));
         // Its memory is used again, and remembers nothing.
-        let len = packed(&text, effort).len();
+        let len = compressed(&text, effort).len();
         for short in [0, 1, 7, 8, 9, 100, len + SPARE_BYTES - 1] {
-            assert_eq!(deflate.pack(&text, effort, &mut vec![0; short]), Ok(None), "{short} bytes");
+            assert_eq!(deflate.compress(&text, effort, &mut vec![0; short]), Ok(None), "{short} bytes");
         }
         let mut to = vec![0; len + SPARE_BYTES];
-        assert_eq!(deflate.pack(&text, effort, &mut to), Ok(Some(len)));
-        assert_eq!(unpacked(&to[..len], text.len()).unwrap(), text);
+        assert_eq!(deflate.compress(&text, effort, &mut to), Ok(Some(len)));
+        assert_eq!(decompressed(&to[..len], text.len()).unwrap(), text);
     }
 }
 
@@ -72,21 +72,21 @@ fn every_kind_of_block_is_read() {
     let short = compress_to_vec(b"ab", 9);
     assert_eq!(short[0] >> 1 & 3, 1);
     let both = [&stored[..], &short].concat();
-    assert_eq!(unpacked(&both, 5).unwrap(), [1, 2, 3, b'a', b'b']);
-    assert_eq!(unpacked(&[&stored[..5], &[9, 9, 9], &short].concat(), 5).unwrap()[..3], [9, 9, 9]);
+    assert_eq!(decompressed(&both, 5).unwrap(), [1, 2, 3, b'a', b'b']);
+    assert_eq!(decompressed(&[&stored[..5], &[9, 9, 9], &short].concat(), 5).unwrap()[..3], [9, 9, 9]);
     for bad in [&both[..both.len() - 1], &[&both[..], &[0]].concat(), &[7], &[0, 3, 0, 0xFC, 0xFE, 1, 2, 3], &[]] {
-        assert_eq!(unpacked(bad, 5), None);
+        assert_eq!(decompressed(bad, 5), None);
     }
-    assert_eq!((unpacked(&both, 4), unpacked(&both, 6)), (None, None));
+    assert_eq!((decompressed(&both, 4), decompressed(&both, 6)), (None, None));
 }
 
 /// Damage to the lengths of codes that no symbol used left a block readable whose codes did not fill their space.
 #[test]
 fn codes_that_leave_space_are_refused() {
-    let bytes = packed(&sample(0, 548, 675_300_437_945_605_380), Effort::Little);
+    let bytes = compressed(&sample(0, 548, 675_300_437_945_605_380), Effort::Little);
     let mut damaged = bytes.clone();
     damaged[76] = 249;
-    assert_eq!((unpacked(&bytes, 548).is_some(), unpacked(&damaged, 548)), (true, None));
+    assert_eq!((decompressed(&bytes, 548).is_some(), decompressed(&damaged, 548)), (true, None));
     assert!(decompress_to_vec(&damaged).is_err());
     // Other writers give a single distance, when there are no more, a code of one bit.
     assert!(Codes::new(&[0, 0, 1]).is_some() && Codes::new(&[0; 5]).is_some() && Codes::new(&[1, 2, 2]).is_some());
@@ -99,7 +99,7 @@ fn the_farthest_match_is_found() {
     let noise = sample(0, 1 << 15, 3);
     let data = [&noise[..], &noise].concat();
     for effort in EFFORTS {
-        let bytes = packed(&data, effort);
+        let bytes = compressed(&data, effort);
         assert!(effort == Effort::Little || bytes.len() < noise.len() + 3000, "{} bytes", bytes.len());
         assert_eq!(decompress_to_vec(&bytes).unwrap(), data);
     }
@@ -133,12 +133,12 @@ proptest! {
     #[test]
     fn any_bytes_go_there_and_back(data in prop::collection::vec(prop_oneof![0_u8..4, any::<u8>()], 0..5000)) {
         for effort in EFFORTS {
-            let bytes = packed(&data, effort);
-            prop_assert_eq!(unpacked(&bytes, data.len()), Some(data.clone()));
+            let bytes = compressed(&data, effort);
+            prop_assert_eq!(decompressed(&bytes, data.len()), Some(data.clone()));
             prop_assert_eq!(&decompress_to_vec(&bytes).unwrap(), &data);
         }
         for level in [0, 1, 6, 9] {
-            prop_assert_eq!(unpacked(&compress_to_vec(&data, level), data.len()), Some(data.clone()));
+            prop_assert_eq!(decompressed(&compress_to_vec(&data, level), data.len()), Some(data.clone()));
         }
     }
 
@@ -148,19 +148,19 @@ proptest! {
         kind in 0_usize..5, len in 0_usize..3000, seed: u64,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut bytes = packed(&sample(kind, len, seed), EFFORTS[kind % 2]);
+        let mut bytes = compressed(&sample(kind, len, seed), EFFORTS[kind % 2]);
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Some(found) = unpacked(&bytes, len) {
+        if let Some(found) = decompressed(&bytes, len) {
             prop_assert_eq!(decompress_to_vec(&bytes).ok(), Some(found));
         }
     }
 
     #[test]
     fn arbitrary_bytes_are_refused_or_read_alike(bytes in prop::collection::vec(any::<u8>(), 0..200), len in 0_usize..300) {
-        if let Some(found) = unpacked(&bytes, len) {
+        if let Some(found) = decompressed(&bytes, len) {
             prop_assert_eq!(decompress_to_vec(&bytes).ok(), Some(found));
         }
     }

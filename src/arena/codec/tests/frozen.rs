@@ -1,7 +1,7 @@
-//! The frozen block, and the same packed in both ways, which `tests/fixtures/v1/packed.py` wrote from docs/FORMAT.md.
+//! The frozen block, and the same compressed in both ways, which `tests/fixtures/v1/compressed.py` wrote from docs/FORMAT.md.
 
-use super::super::packing::Packing;
-use super::super::parts::{Packer, unpack};
+use super::super::compression::Compression;
+use super::super::parts::{Compressor, decompress};
 
 const BLOCK: &[u8] = include_bytes!("../../../../tests/fixtures/v1/block.thermo");
 const LZ4: &[u8] = include_bytes!("../../../../tests/fixtures/v1/block.lz4.thermo");
@@ -11,12 +11,14 @@ const DIMENSIONS: usize = 6;
 
 #[test]
 fn the_frozen_blocks_are_what_they_were() {
-    for (packing, packed) in [(Packing::Lz4, LZ4), (Packing::Deflate, DEFLATE), (Packing::DeflateMore, DEFLATE)] {
-        let words = unpack(packing.codec(), packed, BLOCK.len() as u64, RECORDS, DIMENSIONS).unwrap();
-        assert_eq!(bytemuck::cast_slice::<u32, u8>(&words), BLOCK, "{packing:?}");
+    for (compression, compressed) in
+        [(Compression::Lz4, LZ4), (Compression::Deflate, DEFLATE), (Compression::DeflateMore, DEFLATE)]
+    {
+        let words = decompress(compression.codec(), compressed, BLOCK.len() as u64, RECORDS, DIMENSIONS).unwrap();
+        assert_eq!(bytemuck::cast_slice::<u32, u8>(&words), BLOCK, "{compression:?}");
         // What is written today may be shorter, and is read as the same.
-        let mut packer = Packer::default();
-        let today = packer.pack(packing, BLOCK, DIMENSIONS).unwrap().unwrap();
-        assert_eq!(unpack(packing.codec(), today, BLOCK.len() as u64, RECORDS, DIMENSIONS).unwrap(), words);
+        let mut compressor = Compressor::default();
+        let today = compressor.compress(compression, BLOCK, DIMENSIONS).unwrap().unwrap();
+        assert_eq!(decompress(compression.codec(), today, BLOCK.len() as u64, RECORDS, DIMENSIONS).unwrap(), words);
     }
 }

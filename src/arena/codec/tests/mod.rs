@@ -1,4 +1,4 @@
-//! Packing there and back, against another writer and reader of each form, and reading bytes that no writer makes.
+//! Compression there and back, against another writer and reader of each form, and reading bytes that no writer makes.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,7 +1,7 @@
-//! Blocks packed and unpacked, and packed blocks that are not what their entry says.
+//! Blocks compressed and decompressed, and compressed blocks that are not what their entry says.
 
-use super::super::packing::{Measured, Packing};
-use super::super::parts::{Packer, unpack, unpacks_to};
+use super::super::compression::{Compression, Measured};
+use super::super::parts::{Compressor, decompress, decompresses_to};
 use super::super::sample::Sample;
 use super::sample;
 use crate::format::FormatError;
@@ -44,38 +44,43 @@ fn bytes_of(words: &[u32]) -> &[u8] {
 
 #[test]
 fn blocks_go_there_and_back() {
-    let mut packer = Packer::default();
+    let mut compressor = Compressor::default();
     let mut shorter = 0;
     for (records, dimensions, block) in blocks() {
-        for packing in Packing::ALL {
-            let Some(packed) = packer.pack(packing, &block, dimensions).unwrap() else { continue };
+        for compression in Compression::ALL {
+            let Some(compressed) = compressor.compress(compression, &block, dimensions).unwrap() else { continue };
             shorter += 1;
-            assert!(packed.len() < block.len());
-            let words = unpack(packing.codec(), packed, block.len() as u64, records as u32, dimensions).unwrap();
-            assert!(bytes_of(&words) == block, "{records} of {dimensions}, {packing:?}");
-            assert!(unpacks_to(&block, packing, packed, records as u32, dimensions));
+            assert!(compressed.len() < block.len());
+            let words =
+                decompress(compression.codec(), compressed, block.len() as u64, records as u32, dimensions).unwrap();
+            assert!(bytes_of(&words) == block, "{records} of {dimensions}, {compression:?}");
+            assert!(decompresses_to(&block, compression, compressed, records as u32, dimensions));
         }
-        assert_eq!(packer.pack(Packing::AsItIs, &block, dimensions), Ok(None));
-        assert_eq!(packer.pack(Packing::Lz4, &[&block[..], &[0]].concat(), dimensions), Ok(None), "no block");
+        assert_eq!(compressor.compress(Compression::AsItIs, &block, dimensions), Ok(None));
+        assert_eq!(
+            compressor.compress(Compression::Lz4, &[&block[..], &[0]].concat(), dimensions),
+            Ok(None),
+            "no block"
+        );
     }
     assert!(shorter > 15, "{shorter}");
 }
 
 #[test]
 fn embeddings_lose_a_seventh_and_texts_most() {
-    let mut packer = Packer::default();
-    let mut ratio = |block: &[u8], dimensions, packing| {
-        let packed = packer.pack(packing, block, dimensions).unwrap();
-        packed.map_or(1.0, |packed| packed.len() as f64 / block.len() as f64)
+    let mut compressor = Compressor::default();
+    let mut ratio = |block: &[u8], dimensions, compression| {
+        let compressed = compressor.compress(compression, block, dimensions).unwrap();
+        compressed.map_or(1.0, |compressed| compressed.len() as f64 / block.len() as f64)
     };
     let vectors = block(40, 384, |_| Vec::new());
     let texts = block(60, 4, |at| sample(1, 1000, at as u64 % 7));
-    for packing in [Packing::Deflate, Packing::DeflateMore] {
-        let found = ratio(&vectors, 384, packing);
-        assert!((0.7..0.9).contains(&found), "{packing:?}: {found}");
-        assert!(ratio(&texts, 4, packing) < 0.3);
+    for compression in [Compression::Deflate, Compression::DeflateMore] {
+        let found = ratio(&vectors, 384, compression);
+        assert!((0.7..0.9).contains(&found), "{compression:?}: {found}");
+        assert!(ratio(&texts, 4, compression) < 0.3);
     }
-    assert!(ratio(&texts, 4, Packing::Lz4) < 0.4);
+    assert!(ratio(&texts, 4, Compression::Lz4) < 0.4);
 }
 
 #[test]
@@ -83,57 +88,60 @@ fn a_sample_is_measured() {
     let blocks: Vec<(u32, Vec<u8>)> = (0..3).map(|at| (20, block(20, 32, |_| sample(1, 500, at)))).collect();
     let all: usize = blocks.iter().map(|(_, block)| block.len()).sum();
     let sample = Sample { blocks, dimensions: 32 };
-    let mut packer = Packer::default();
-    let mut measure =
-        |packing, clock: &mut dyn FnMut() -> Option<f64>| sample.measure(packing, &mut packer, clock).unwrap();
-    // The clock is looked at before packing, after it, and after unpacking: a millisecond to pack, and three to unpack.
+    let mut compressor = Compressor::default();
+    let mut measure = |compression, clock: &mut dyn FnMut() -> Option<f64>| {
+        sample.measure(compression, &mut compressor, clock).unwrap()
+    };
+    // The clock is looked at before compression, after it, and after decompressing: a millisecond to compress, and three to decompress.
     let mut times = [0.0, 1.0, 4.0].into_iter().cycle();
-    let measured = measure(Packing::Deflate, &mut || times.next());
+    let measured = measure(Compression::Deflate, &mut || times.next());
     let a_block = all as f64 / 3.0;
-    assert_eq!(measured.packing, Packing::Deflate);
-    assert!((measured.pack_ns * a_block - 1e6).abs() < 1.0 && (measured.unpack_ns * a_block - 3e6).abs() < 1.0);
+    assert_eq!(measured.compression, Compression::Deflate);
+    assert!((measured.compress_ns * a_block - 1e6).abs() < 1.0 && (measured.decompress_ns * a_block - 3e6).abs() < 1.0);
     assert!((0.1..0.7).contains(&measured.ratio), "{measured:?}");
-    let believed = measure(Packing::Deflate, &mut || None);
-    assert_eq!((believed.pack_ns, believed.unpack_ns), Packing::Deflate.typical_ns());
+    let believed = measure(Compression::Deflate, &mut || None);
+    assert_eq!((believed.compress_ns, believed.decompress_ns), Compression::Deflate.typical_ns());
     assert_eq!(believed.ratio, measured.ratio);
-    assert_eq!(measure(Packing::AsItIs, &mut || None), Measured::UNPACKED);
+    assert_eq!(measure(Compression::AsItIs, &mut || None), Measured::UNCOMPRESSED);
 }
 
 /// What a block's entry says is a claim: other bytes, counts and lengths are refused, or read as what they are.
 #[test]
 fn what_does_not_fit_is_refused() {
-    let mut packer = Packer::default();
+    let mut compressor = Compressor::default();
     let (records, dimensions, block) = blocks().swap_remove(1);
-    for packing in [Packing::Lz4, Packing::Deflate] {
-        let packed = packer.pack(packing, &block, dimensions).unwrap().unwrap().to_vec();
+    for compression in [Compression::Lz4, Compression::Deflate] {
+        let compressed = compressor.compress(compression, &block, dimensions).unwrap().unwrap().to_vec();
         let raw = block.len() as u64;
-        let read = |packed: &[u8], raw, records, dimensions| unpack(packing.codec(), packed, raw, records, dimensions);
+        let read = |compressed: &[u8], raw, records, dimensions| {
+            decompress(compression.codec(), compressed, raw, records, dimensions)
+        };
         let refused = |result: Result<Vec<u32>, FormatError>| matches!(result, Err(FormatError::Corrupt { .. }));
         let count = records as u32;
         for raw in [0, 3, raw - 4, raw - 1, raw + 1, raw + 4, 2 * raw, 1 << 40, u64::MAX, u64::MAX - 3] {
-            assert!(refused(read(&packed, raw, count, dimensions)), "{raw} bytes");
+            assert!(refused(read(&compressed, raw, count, dimensions)), "{raw} bytes");
         }
         for count in [0, 1, count - 1, count + 1, 1 << 20, u32::MAX] {
-            assert!(refused(read(&packed, raw, count, dimensions)), "{count} records");
+            assert!(refused(read(&compressed, raw, count, dimensions)), "{count} records");
         }
         for dimensions in [0, dimensions - 1, dimensions + 1, 8192] {
-            assert!(refused(read(&packed, raw, count, dimensions)), "{dimensions} dimensions");
+            assert!(refused(read(&compressed, raw, count, dimensions)), "{dimensions} dimensions");
         }
         for codec in [0, 3, u32::MAX] {
-            assert!(refused(unpack(codec, &packed, raw, count, dimensions)), "codec {codec}");
+            assert!(refused(decompress(codec, &compressed, raw, count, dimensions)), "codec {codec}");
         }
-        for len in 0..packed.len() {
-            assert!(refused(read(&packed[..len], raw, count, dimensions)), "cut to {len}");
+        for len in 0..compressed.len() {
+            assert!(refused(read(&compressed[..len], raw, count, dimensions)), "cut to {len}");
         }
-        assert!(refused(read(&[&packed[..], &[0]].concat(), raw, count, dimensions)));
-        for bit in (0..packed.len() * 8).step_by(7) {
-            let mut flipped = packed.clone();
+        assert!(refused(read(&[&compressed[..], &[0]].concat(), raw, count, dimensions)));
+        for bit in (0..compressed.len() * 8).step_by(7) {
+            let mut flipped = compressed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             // Without its checksum something else may come of it, and never more or less than there is room for.
             let words = read(&flipped, raw, count, dimensions);
             assert!(words.as_ref().is_ok_and(|words| words.len() as u64 * 4 == raw) || refused(words.clone()));
             let is_same = words.is_ok_and(|words| bytes_of(&words) == block);
-            assert_eq!(unpacks_to(&block, packing, &flipped, count, dimensions), is_same, "bit {bit}");
+            assert_eq!(decompresses_to(&block, compression, &flipped, count, dimensions), is_same, "bit {bit}");
         }
     }
 }
@@ -141,15 +149,15 @@ fn what_does_not_fit_is_refused() {
 /// A few bytes do not make anybody ask for more memory than they can stand for.
 #[test]
 fn what_a_little_can_stand_for_is_little() {
-    let packed = [0; 100];
-    assert!(unpack(2, &packed, 100 * 1032 + 1036, 1, 0).is_err());
+    let compressed = [0; 100];
+    assert!(decompress(2, &compressed, 100 * 1032 + 1036, 1, 0).is_err());
     let zeros = vec![0; 1 << 20];
     let record = [&((zeros.len() as u32) | 2 << 30).to_le_bytes()[..], &zeros].concat();
-    let mut packer = Packer::default();
-    for packing in [Packing::Lz4, Packing::Deflate] {
-        let packed = packer.pack(packing, &record, 0).unwrap().unwrap().to_vec();
-        let words = unpack(packing.codec(), &packed, record.len() as u64, 1, 0).unwrap();
-        assert!(bytes_of(&words) == record, "{} bytes for a megabyte", packed.len());
+    let mut compressor = Compressor::default();
+    for compression in [Compression::Lz4, Compression::Deflate] {
+        let compressed = compressor.compress(compression, &record, 0).unwrap().unwrap().to_vec();
+        let words = decompress(compression.codec(), &compressed, record.len() as u64, 1, 0).unwrap();
+        assert!(bytes_of(&words) == record, "{} bytes for a megabyte", compressed.len());
     }
 }
 
@@ -157,13 +165,13 @@ fn what_a_little_can_stand_for_is_little() {
 #[test]
 fn what_is_longer_than_its_records_is_refused() {
     let rest = [&(4u32 | 2 << 30).to_le_bytes()[..], b"four"].concat();
-    let packed = |rest: &[u8], plane: &[u8]| {
+    let compressed = |rest: &[u8], plane: &[u8]| {
         let len = |part: &[u8]| (part.len() as u32).to_le_bytes();
-        // Parts that are as long as they are unpacked lie there as they are.
+        // Parts that are as long as they are decompressed lie there as they are.
         [&[len(plane); 4].concat()[..], &len(rest), &plane.repeat(4), rest].concat()
     };
-    for codec in [Packing::Lz4.codec(), Packing::Deflate.codec()] {
-        let read = |rest: &[u8], plane: &[u8], raw| unpack(codec, &packed(rest, plane), raw, 1, 2);
+    for codec in [Compression::Lz4.codec(), Compression::Deflate.codec()] {
+        let read = |rest: &[u8], plane: &[u8], raw| decompress(codec, &compressed(rest, plane), raw, 1, 2);
         assert_eq!(read(&rest, b"ab", 16).unwrap().len(), 4);
         for more in [4, 8, 400] {
             let longer = [&rest[..], &vec![0; more]].concat();
@@ -177,7 +185,7 @@ fn what_is_longer_than_its_records_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// A part that deflate made no shorter, but as long, was read as one that is not packed: numbers of few short vectors beside long
+    /// A part that deflate made no shorter, but as long, was read as one that is not compressed: numbers of few short vectors beside long
     /// payloads came back as others, or the block as damaged.
     #[test]
     fn the_shortest_parts_go_there_and_back(
@@ -194,11 +202,11 @@ proptest! {
             block.extend((0..*len).map(|at| b'a' + (at % 7) as u8 % letters));
             block.resize(block.len().next_multiple_of(4), 0);
         }
-        let mut packer = Packer::default();
-        for packing in Packing::ALL {
-            if let Some(packed) = packer.pack(packing, &block, dimensions).unwrap() {
-                let words = unpack(packing.codec(), packed, block.len() as u64, records.len() as u32, dimensions).unwrap();
-                prop_assert!(bytes_of(&words) == block, "{packing:?}");
+        let mut compressor = Compressor::default();
+        for compression in Compression::ALL {
+            if let Some(compressed) = compressor.compress(compression, &block, dimensions).unwrap() {
+                let words = decompress(compression.codec(), compressed, block.len() as u64, records.len() as u32, dimensions).unwrap();
+                prop_assert!(bytes_of(&words) == block, "{compression:?}");
             }
         }
     }

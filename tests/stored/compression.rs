@@ -1,4 +1,4 @@
-//! Blocks that are packed: chosen by trying, read as what they were, and damaged no more than others.
+//! Blocks that are compressed: chosen by trying, read as what they were, and damaged no more than others.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ fn codecs(place: &MemoryStore) -> Vec<u32> {
 }
 
 #[test]
-fn blocks_are_packed_and_the_numbers_are_true() {
+fn blocks_are_compressed_and_the_numbers_are_true() {
     let place = MemoryStore::with_value_bytes(6000);
     let stored = now(StoredIndex::open(place.clone(), options(None))).unwrap();
     assert_eq!(stored.index().unwrap().stats().codec, "none");
@@ -64,13 +64,13 @@ fn blocks_are_packed_and_the_numbers_are_true() {
     assert_eq!(stats.stored.cold, blocks.map(|(_, value)| value.len() as u64).sum::<u64>());
     // A last one of a few records may not get shorter.
     let codecs = codecs(&place);
-    let packed = codecs.iter().filter(|&&codec| codec > 0).count();
+    let compressed = codecs.iter().filter(|&&codec| codec > 0).count();
     assert!(
-        packed + 1 >= codecs.len() && codecs.len() > 10,
+        compressed + 1 >= codecs.len() && codecs.len() > 10,
         "{codecs:?} {:?}",
         manifests(&content(&place))[0].1.blocks
     );
-    // What is read is held unpacked, and counted as that.
+    // What is read is held decompressed, and counted as that.
     let again = now(StoredIndex::open(place, options(None))).unwrap();
     assert_eq!(again.index().unwrap().stats().codec, stats.codec);
     for (number, vector) in &vectors {
@@ -84,7 +84,7 @@ fn blocks_are_packed_and_the_numbers_are_true() {
 }
 
 #[test]
-fn a_slow_machine_packs_nothing_and_a_compaction_has_it_tried_again() {
+fn a_slow_machine_compresses_nothing_and_a_compaction_has_it_tried_again() {
     let place = MemoryStore::with_value_bytes(6000);
     TICK_MS.set(50.0);
     let stored = now(StoredIndex::open(place.clone(), options(Some(clock)))).unwrap();
@@ -124,7 +124,7 @@ fn sound(place: &MemoryStore) -> usize {
 
 /// Damaged under a right checksum, or with another codec or length in its entry, a block loses its own records and no others.
 #[test]
-fn a_packed_block_that_is_not_what_it_should_be_is_lost_alone() {
+fn a_compressed_block_that_is_not_what_it_should_be_is_lost_alone() {
     let place = MemoryStore::with_value_bytes(6000);
     fill(&now(StoredIndex::open(place.clone(), options(None))).unwrap(), 0..COUNT);
     let found = content(&place);

@@ -1,0 +1,24 @@
+//! Trying the ways to compress blocks, by the host's clock.
+
+use super::Host;
+use crate::arena::{Compression, Compressor, Measured};
+use crate::index::Error;
+
+/// Chooses how blocks are compressed, when that is due: by measured times, or, without a clock, by the times that compression
+/// typically takes, so that equal calls choose alike.
+///
+/// # Errors
+/// [`Error::OutOfMemory`]: the choice stays due.
+#[inline(never)]
+pub(super) fn choose_compression(host: &impl Host) -> Result<(), Error> {
+    let Some(sample) = host.with(|index| index.compression_sample())? else { return Ok(()) };
+    let mut compressor = Compressor::default();
+    let mut measured = [Measured::UNCOMPRESSED; Compression::ALL.len()];
+    for (place, compression) in measured.iter_mut().zip(Compression::ALL) {
+        *place = sample.measure(compression, &mut compressor, &mut || host.stopwatch_ms())?;
+    }
+    host.with(|index| {
+        index.settle_compression(&measured);
+        Ok(())
+    })
+}
