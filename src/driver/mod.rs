@@ -40,11 +40,18 @@ pub(crate) use time::{expire, has_expired, system_time_ms};
 pub(crate) use write::{checkpoint, commit};
 
 use crate::index::{Error, Index};
+use crate::store::StoreError;
 
 /// Gives the driver access to an index between two waits for a store.
 pub(crate) trait Host {
     /// Calls `work` with the index, or returns an error when it is not available just now.
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error>;
+
+    /// Tells the index how an append has ended, and returns that. A host whose index may not be available just now must
+    /// tell it later: until it knows, it commits nothing else.
+    fn tell(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
+        self.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(appended)))
+    }
 
     /// Lets other threads have the index between two slices, where there are threads.
     fn give_way(&self) {}

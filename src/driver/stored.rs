@@ -5,7 +5,7 @@ use super::time::{WallClock, expire, has_expired, system_time_ms};
 use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, export, open, read_ahead, with_records};
 use crate::compact::CompactionReport;
 use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
-use crate::store::{Mode, Store};
+use crate::store::{Mode, Store, StoreError};
 use crate::types::Id;
 use core::cell::{Ref, RefCell};
 
@@ -72,14 +72,29 @@ pub struct StoredIndex<S> {
     identity: Identity,
     now_ms: WallClock,
     stopwatch: Option<fn() -> f64>,
+    /// How the last append has ended, if the index was borrowed at that moment and has not been told yet.
+    untold: RefCell<Option<Result<(), StoreError>>>,
 }
 
 impl<S> Host for StoredIndex<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
         self.identity.check(&index)?;
+        if let (Some(appended), Some(journal)) = (self.untold.take(), index.journal_mut()) {
+            // The journal keeps a failure, and refuses with it whatever depends on it.
+            let _ = journal.committed(appended);
+        }
         expire(&mut index, self.now_ms);
         work(&mut index)
+    }
+
+    fn tell(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
+        *self.untold.borrow_mut() = Some(appended.clone());
+        match self.with(|index| index.check_writable()) {
+            // It is told by the next call that has it. What was appended is in the store all the same.
+            Err(Error::Busy) => appended.map_err(Error::from),
+            told => told,
+        }
     }
 
     fn stopwatch_ms(&self) -> Option<f64> {
@@ -126,7 +141,7 @@ impl<S: Store> StoredIndex<S> {
         let found = open(&store, mode).await?;
         let around = |store, index| {
             let identity = Identity::of(&index);
-            Self { store, index: RefCell::new(index), identity, now_ms, stopwatch: None }
+            Self::around(store, index, identity, now_ms)
         };
         match (found, config) {
             (Some(index), config) => {
@@ -144,8 +159,11 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::InvalidOption`] when the store has an index; [`Error::OutOfMemory`]; the error of the store. The index
     /// is then dropped: a caller that still needs it makes an export of it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
-        let (index, identity) = (RefCell::new(index), Identity::default());
-        Self { store, index, identity, now_ms: system_time_ms, stopwatch: None }.created().await
+        Self::around(store, index, Identity::default(), system_time_ms).created().await
+    }
+
+    const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
+        Self { store, index: RefCell::new(index), identity, now_ms, stopwatch: None, untold: RefCell::new(None) }
     }
 
     /// Writes the first checkpoint.
@@ -161,8 +179,8 @@ impl<S: Store> StoredIndex<S> {
         (self.store, self.index.into_inner(), self.now_ms)
     }
 
-    /// Borrows the index, for searching and reading. Give it back before the next wait: while it is borrowed, a commit
-    /// or a checkpoint cannot tell the index how it has ended, and returns [`Error::Busy`].
+    /// Borrows the index, for searching and reading. Give it back before the next wait: while it is borrowed, nothing
+    /// else has it, and a commit that begins, or a checkpoint that is under way, returns [`Error::Busy`].
     ///
     /// # Errors
     /// [`Error::Busy`] from within [`StoredIndex::change`], and while the index is borrowed already and a record has

@@ -23,7 +23,7 @@ pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), 
     let outcome = store.append(&key, &bytes).await;
     appending.is_known = true;
     wipe(&mut bytes);
-    told(host, outcome)
+    host.tell(outcome)
 }
 
 /// An append under way. Dropped before its outcome is known, it reports a failure to the index.
@@ -35,15 +35,10 @@ struct Appending<'a, H: Host> {
 impl<H: Host> Drop for Appending<'_, H> {
     fn drop(&mut self) {
         if !self.is_known {
-            // If the index is borrowed just now, it goes on waiting for the outcome, and commits nothing else.
-            let _ = told(self.host, Err(StoreError::failed("a commit was given up before it had ended")));
+            // Nobody is there to hear of it: the next change or commit is refused with this error.
+            let _ = self.host.tell(Err(StoreError::failed("a commit was given up before it had ended")));
         }
     }
-}
-
-/// Tells the index how an append has ended.
-fn told(host: &impl Host, outcome: Result<(), StoreError>) -> Result<(), Error> {
-    host.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(outcome)))
 }
 
 /// Writes what has changed since the last checkpoint. The index may be used, and changed, while this waits for the

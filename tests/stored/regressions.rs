@@ -151,6 +151,58 @@ fn a_commit_that_was_given_up_has_failed() {
     assert_eq!(ids(&place), Vec::<String>::new());
 }
 
+/// The append has ended, and somebody still reads the index: it heard of that never, and committed nothing any more.
+#[test]
+fn a_commit_that_ends_while_the_index_is_borrowed_has_ended() {
+    for fails in [false, true] {
+        let place = MemoryStore::default();
+        let error = StoreError::Failed { why: "as planned".to_owned() };
+        // Four short lists, a long one and the first checkpoint come before the append.
+        let plan = Plan { call: 6, fault: Fault::Before, error: error.clone(), is_dead_after: false };
+        let store = Shared::new(&place, fails.then_some(plan));
+        let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+        insert(&stored, "a");
+        store.set_waits(true);
+        let mut reading = None;
+        let committed = crate::support::drive(stored.commit(), || reading = Some(stored.index().unwrap()));
+        store.set_waits(false);
+        assert!(reading.take().is_some_and(|index| index.len() == 1));
+        if fails {
+            assert_eq!(committed, Err(error.clone().into()));
+            assert_eq!(stored.change(|index| index.insert(&[1.0; 3], None)), Err(error.clone().into()));
+            assert_eq!((now(stored.commit()), now(stored.checkpoint())), (Err(error.clone().into()), Err(error.into())));
+            assert!(ids(&place).is_empty());
+            continue;
+        }
+        assert_eq!(committed, Ok(()));
+        assert_eq!(ids(&place), ["a"]);
+        insert(&stored, "b");
+        now(stored.commit()).unwrap();
+        now(stored.checkpoint()).unwrap();
+        assert_eq!(ids(&place), ["a", "b"]);
+    }
+}
+
+/// So it is of one that is given up meanwhile.
+#[test]
+fn a_commit_that_is_given_up_while_the_index_is_borrowed_has_failed() {
+    let place = MemoryStore::default();
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
+    insert(&stored, "a");
+    store.set_waits(true);
+    let mut commit = Box::pin(stored.commit());
+    assert!(commit.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let reading = stored.index().unwrap();
+    drop(commit);
+    drop(reading);
+    store.set_waits(false);
+    let refused = now(stored.commit()).unwrap_err();
+    assert!(refused.to_string().contains("given up"), "{refused}");
+    assert_eq!(stored.change(|index| index.insert(&[1.0; 3], None)), Err(refused));
+    assert!(ids(&place).is_empty());
+}
+
 /// Two commits at once would be two appends at once, and a checkpoint must know which changes have gone.
 #[test]
 fn a_commit_beside_another_is_busy() {
