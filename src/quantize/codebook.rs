@@ -19,7 +19,7 @@ pub(super) const CENTROIDS: usize = 256;
 const LINE_DIMENSIONS: usize = 384;
 /// Subvectors' places before the first centroid.
 const HEADER: usize = LINE_BYTES / size_of::<Subvector>();
-/// The length that the longest vector of a sample has in whole numbers.
+/// The length that the longest vector of a sample has in whole numbers, but for those that are far longer than most.
 const LENGTH: f32 = 4096.0;
 /// No component is beyond, so that a squared distance of two subvectors of six is below 2^31.
 const LIMIT: i16 = 8191;
@@ -90,7 +90,7 @@ impl Codebook {
         self.facts()[0]
     }
 
-    /// How far the vectors of the sample are from what their codes say, as a root mean square.
+    /// How far the vectors of the sample, in whole numbers, are from what their codes say, as a root mean square.
     pub(super) fn residual(&self) -> f32 {
         self.facts()[1]
     }
@@ -127,9 +127,9 @@ impl Codebook {
         }
     }
 
-    /// What a whole number should stand for where the longest vector has this length.
+    /// What a whole number should stand for where the longest vector has this length. Its reciprocal is finite.
     pub(super) fn scale_for(length: f32) -> f32 {
-        if length > 0.0 && length.is_finite() { length / LENGTH } else { 1.0 }
+        if length > 0.0 && length.is_finite() { (length / LENGTH).max(f32::MIN_POSITIVE) } else { 1.0 }
     }
 
     /// One of the subvectors of `factor` times a vector, in whole numbers.
@@ -163,7 +163,7 @@ impl Codebook {
     ) {
         // The longest component in as many steps as there are, whatever the length of the query.
         let longest = vector.iter().fold(0.0f32, |most, x| most.max((x * factor).abs()));
-        let step = if longest > 0.0 { longest / f32::from(LIMIT) } else { 1.0 };
+        let step = (longest / f32::from(LIMIT)).max(f32::MIN_POSITIVE);
         let (product_unit, square_unit) = (by_product * step * self.scale(), by_square * self.scale() * self.scale());
         let mut sums = [0; CENTROIDS];
         for (at, (table, centroids)) in table.iter_mut().zip(self.centroids()).enumerate() {

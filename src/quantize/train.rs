@@ -15,6 +15,12 @@ pub(crate) const TRAINING_VECTORS: usize = 1024;
 const MOST_VECTORS: usize = 2048;
 /// Rounds in each subspace.
 const ROUNDS: usize = 8;
+/// A vector is far longer than most when few are longer than one part in this many of it.
+const FAR_LONGER: f32 = 8.0;
+/// Below this length the squares of components may vanish, …
+const SHORT: f32 = 1e-15;
+/// …so the vector is measured at so many times its length.
+const LONGER: f32 = 1e25;
 
 /// A codebook being made.
 #[derive(Debug)]
@@ -30,10 +36,12 @@ pub(super) struct Training {
 }
 
 impl Training {
-    /// Begins with some of `count` vectors, each of which `vector` gives with a factor to multiply it by.
+    /// Begins with some of `count` vectors, each of which `vector` gives with a factor to multiply it by. Up to one in `part` may be
+    /// cut off where whole numbers end, because they are far longer than the others.
     pub(super) fn begin<'a>(
         dimensions: usize,
         count: usize,
+        part: usize,
         vector: &dyn Fn(usize) -> (&'a [f32], f32),
     ) -> Result<Self, OutOfMemory> {
         let mut codebook = Codebook::new(dimensions)?;
@@ -42,9 +50,9 @@ impl Training {
         let mut sample = Vec::new();
         sample.try_reserve_exact(vectors * subspaces(dimensions))?;
         sample.resize(vectors * subspaces(dimensions), [0; 8]);
-        let longest = (0..vectors).map(chosen).fold(0.0f32, |most, (vector, factor)| {
-            most.max(vector.iter().map(|x| x * factor * (x * factor)).sum::<f32>().sqrt())
-        });
+        let mut lengths = [0.0; MOST_VECTORS];
+        lengths.iter_mut().take(vectors).enumerate().for_each(|(at, place)| *place = length(chosen(at)));
+        let longest = longest_usual(&lengths, part);
         let scale = Codebook::scale_for(longest);
         codebook.set_facts(scale, 0.0);
         for at in 0..vectors {
@@ -111,8 +119,73 @@ impl Training {
     }
 }
 
+/// The length of `factor` times a vector.
+fn length((vector, factor): (&[f32], f32)) -> f32 {
+    let mut unit = 1.0;
+    loop {
+        let components = vector.iter().map(|x| x * factor * unit);
+        let length = components.map(|x| x * x).sum::<f32>().sqrt() / unit;
+        if length > SHORT || unit == LONGER {
+            return length;
+        }
+        unit = LONGER;
+    }
+}
+
+/// The length of the longest vector, but for those that are far longer than most: fewer than one in `part`, zeros aside. It says what a whole number stands for: by one vector a
+/// thousand times longer than the others, all their components would be zeros.
+fn longest_usual(lengths: &[f32], part: usize) -> f32 {
+    let mut most = f32::INFINITY;
+    loop {
+        let (_, longest) = within(lengths, 0.0, most);
+        most = longest / FAR_LONGER;
+        if within(lengths, most, f32::INFINITY).0 >= within(lengths, 0.0, f32::INFINITY).0 / part {
+            return longest;
+        }
+    }
+}
+
+/// How many lengths are above `least` and at most `most`, and the longest of them.
+#[inline(never)]
+fn within(lengths: &[f32], least: f32, most: f32) -> (usize, f32) {
+    lengths
+        .iter()
+        .filter(|length| **length > least && **length <= most)
+        .fold((0, 0.0), |(count, longest), &length| (count + 1, if length > longest { length } else { longest }))
+}
+
 impl Drop for Training {
     fn drop(&mut self) {
         wipe(&mut self.sample);
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_that_are_far_longer_do_not_count() {
+        let (short, long) = (vec![1.0; 95], vec![1000.0; 5]);
+        assert_eq!(longest_usual(&[short.clone(), vec![2.5], long.clone()].concat(), 16), 2.5);
+        // Each a little longer than the one before, to any length.
+        let spread: Vec<f32> = (0..100).map(|at| 1.1f32.powi(at)).collect();
+        assert_eq!(longest_usual(&spread, 16), spread[99]);
+        // Those are many.
+        assert_eq!(longest_usual(&[short.clone(), long.repeat(2)].concat(), 16), 1000.0);
+        // Two kinds of them.
+        assert_eq!(longest_usual(&[short, vec![100.0; 3], vec![1e9; 2]].concat(), 16), 1.0);
+        assert_eq!(longest_usual(&[vec![0.0; 95], long].concat(), 16), 1000.0, "zeros say nothing of the others");
+        assert_eq!(longest_usual(&[0.0; 3], 16), 0.0);
+        assert_eq!(longest_usual(&[], 16), 0.0);
+    }
+
+    #[test]
+    fn the_length_of_a_vector_whose_squares_vanish() {
+        for unit in [1.0, 1e17, 1e-14, 1e-16, 1e-24, 1e-36] {
+            let found = length((&[3.0, -4.0, 0.0], unit)) / unit;
+            assert!((found - 5.0).abs() < 1e-3, "{unit}: {found}");
+        }
+        assert_eq!(length((&[0.0; 3], 1.0)), 0.0);
     }
 }

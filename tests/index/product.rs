@@ -215,6 +215,59 @@ fn a_record_may_expire_when_training_has_just_come_due() {
     assert!(mean_recall(&index, &vectors[..40], 10, 100) > 0.95);
 }
 
+/// Rows that are a thousand times longer than the others, among those that it is trained on.
+fn with_long_rows(metric: Metric, long: &[usize]) -> (Index, Vec<Vec<f32>>) {
+    let mut vectors = Clusters::new(5, 40, 24).vectors(2050);
+    for &row in long {
+        vectors[row].iter_mut().for_each(|x| *x *= 1000.0);
+    }
+    let queries = vectors.split_off(2000);
+    let mut index = Index::new(config(24, metric)).unwrap();
+    insert(&mut index, &vectors, 0..2000);
+    settle(&mut index);
+    sound(&index);
+    (index, queries)
+}
+
+/// One scale is for all components. By the longest vector it made zeros of all others, and the error that it said of
+/// them was none.
+#[test]
+fn vectors_far_longer_than_most_do_not_make_the_others_alike() {
+    for metric in [Metric::L2, Metric::Dot] {
+        for long in [&[700][..], &[3, 77, 401, 700, 701, 900, 901, 902, 903, 1000, 1500, 1900]] {
+            let (index, queries) = with_long_rows(metric, long);
+            let recall = mean_recall(&index, &queries, 10, 100);
+            assert!(recall > 0.9, "{metric:?}, {} long ones: {recall}", long.len());
+            let hits = index.search(&queries[0], SearchOptions::top(2000).with_ef(2000).with_rerank(false)).unwrap();
+            let distances = hits.iter().map(|hit| hit.distance.to_bits()).collect::<std::collections::HashSet<_>>();
+            assert!(distances.len() > 1000, "{metric:?}: {} distances by codes", distances.len());
+        }
+    }
+}
+
+/// Squares of such components are zeros in single precision.
+#[test]
+fn components_next_to_nothing_are_told_apart() {
+    let mut vectors = Clusters::new(5, 40, 24).vectors(1150);
+    let queries = vectors.split_off(1100);
+    vectors.iter_mut().flatten().for_each(|x| *x *= 1e-26);
+    let mut index = Index::new(config(24, Metric::Dot)).unwrap();
+    insert(&mut index, &vectors, 0..1100);
+    settle(&mut index);
+    sound(&index);
+    // As many as there are, so that all of them are looked at: distances of two such vectors, by which they are linked,
+    // are zeros.
+    let mut found = 0;
+    for query in &queries {
+        let mut exact: Vec<usize> = (0..1100).collect();
+        let product = |row: usize| vectors[row].iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        exact.sort_by(|&a, &b| product(b).total_cmp(&product(a)));
+        let hits = index.search(query, SearchOptions::top(10).with_ef(1100).with_rerank(false)).unwrap();
+        found += hits.iter().filter(|hit| exact[..30].iter().any(|&row| hit.id == Id::from(row as u64))).count();
+    }
+    assert!(found > 450, "{found} of 500");
+}
+
 /// Vectors that are all alike, and one that is far longer than those that it was trained on.
 #[test]
 fn vectors_without_variety_do_no_harm() {
