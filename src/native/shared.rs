@@ -3,7 +3,7 @@
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Clock, Host, Identity, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, complete, expire,
+    Host, Identity, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, complete, expire,
     has_expired, system_time_ms, with_records,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
@@ -38,7 +38,7 @@ struct Shared<S> {
     /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other.
     store: Mutex<S>,
     now_ms: WallClock,
-    stopwatch: SystemClock,
+    stopwatch: Option<fn() -> f64>,
 }
 
 impl<S> Clone for SharedIndex<S> {
@@ -82,21 +82,21 @@ impl<S> Host for Shared<S> {
     }
 
     fn stopwatch_ms(&self) -> Option<f64> {
-        Some(self.stopwatch.now_ms())
+        self.stopwatch.map(|stopwatch| stopwatch())
     }
 }
 
 impl SharedIndex {
     /// Shares an index that is in memory only.
     pub fn new(index: Index) -> Self {
-        Self::around(index, (), system_time_ms)
+        Self::around(index, (), system_time_ms, None)
     }
 }
 
 impl<S> SharedIndex<S> {
-    fn around(index: Index, store: S, now_ms: WallClock) -> Self {
+    fn around(index: Index, store: S, now_ms: WallClock, stopwatch: Option<fn() -> f64>) -> Self {
         let identity = Identity::of(&index);
-        let (index, store, stopwatch) = (RwLock::new(index), Mutex::new(store), SystemClock::default());
+        let (index, store) = (RwLock::new(index), Mutex::new(store));
         Self { shared: Arc::new(Shared { index, identity, store, now_ms, stopwatch }) }
     }
 
@@ -187,8 +187,9 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::open`].
     pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
+        let stopwatch = options.stopwatch;
         let (store, index, now_ms) = block_on(StoredIndex::open(store, options))?.into_parts();
-        Ok(Self::around(index, store, now_ms))
+        Ok(Self::around(index, store, now_ms, stopwatch))
     }
 
     /// Searches as [`SharedIndex::search`] does, and reads the records that it needs from the store. One such search at

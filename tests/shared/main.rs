@@ -289,6 +289,30 @@ fn erasing_beside_compactions_leaves_nothing() {
     assert!(index.read(|index| index.check().unwrap().ok));
 }
 
+/// A clock on which everything takes long.
+fn slow_clock() -> f64 {
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    LOOKS.fetch_add(1, Ordering::Relaxed) as f64 * 50.0
+}
+
+/// By whatever clock it was given: it looked at the system's, so that what was written differed from run to run.
+#[test]
+fn how_records_are_packed_depends_on_the_stopwatch_that_was_given() {
+    let codec = |stopwatch: Option<fn() -> f64>| {
+        let options =
+            OpenOptions { config: Some(Config::new(DIMENSIONS)), stopwatch, lazy: true, ..OpenOptions::default() };
+        let index = SharedIndex::open(MemoryStore::with_value_bytes(6000), options).unwrap();
+        let text = "some words, ".repeat(30);
+        for number in 0..300 {
+            index.change(|index| index.insert_with_id(number, &vector(number), Some(Payload::Json(&text)))).unwrap();
+        }
+        index.checkpoint().unwrap();
+        index.read(|index| index.stats().codec)
+    };
+    assert_eq!(codec(Some(slow_clock)), "none");
+    assert_ne!(codec(None), "none");
+}
+
 /// A slice that is no number was the whole compaction.
 #[test]
 fn a_slice_is_a_number_of_milliseconds() {
