@@ -29,7 +29,8 @@ pub struct OpenOptions {
     /// graph yet ([`Index::pending`]): each insert links some of them, a checkpoint or a compaction all, and
     /// [`Index::link_slice`] as many as there is time for.
     pub lazy: bool,
-    /// Whether to open for writing, which only one owner may at a time (the store sees to that), or for reading only.
+    /// Whether to open for writing, which only one owner may at a time (the store sees to that), or for reading only. In
+    /// a store that was opened for reading only ([`Store::mode`]) it is for reading only in any case.
     pub mode: Mode,
     /// The clock by which records expire: each call that reads or changes the index first deletes records whose time
     /// has come. The default is the system's time.
@@ -113,6 +114,8 @@ impl<S: Store> StoredIndex<S> {
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy, now_ms, stopwatch } = options;
         let mut store = store;
+        // A change that the store will refuse must not happen in memory.
+        let mode = if store.mode() == Mode::ReadOnly { Mode::ReadOnly } else { mode };
         let mut left = READ_ATTEMPTS;
         loop {
             let mut opened = Self::open_once(store, config, mode, now_ms).await?;

@@ -43,7 +43,7 @@ const TRIES: usize = 100;
 #[derive(Debug)]
 pub struct DirectoryStore {
     folder: Folder,
-    durability: Durability,
+    options: StoreOptions,
     state: Mutex<State>,
 }
 
@@ -83,7 +83,7 @@ impl DirectoryStore {
                 State::Writes(lock)
             }
         };
-        Ok(Self { folder, durability: options.durability, state: Mutex::new(state) })
+        Ok(Self { folder, options, state: Mutex::new(state) })
     }
 
     /// Removes the index at `path`, and the directory if nothing else is in it. Other files are left alone, also those
@@ -209,7 +209,7 @@ impl Store for DirectoryStore {
 
     async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.expect_writable()?;
-        self.folder.append(&name_of(key)?, bytes, self.durability == Durability::Strict)
+        self.folder.append(&name_of(key)?, bytes, self.options.durability == Durability::Strict)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
@@ -219,6 +219,10 @@ impl Store for DirectoryStore {
     async fn close(&self) -> Result<(), StoreError> {
         *self.state() = State::Closed;
         Ok(())
+    }
+
+    fn mode(&self) -> Mode {
+        self.options.mode
     }
 
     fn value_bytes(&self) -> usize {

@@ -5,7 +5,7 @@
 //! has folders, forbids some names and renames one file at a time; a database stores long values apart from short ones;
 //! an append may be a rewrite, or a separate row that a commit must not forget.
 
-use super::{Batch, Store, StoreError};
+use super::{Batch, Mode, Store, StoreError};
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::Poll;
@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 pub async fn prove_store<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>) -> Result<(), String> {
     let store = open().await.map_err(|error| format!("opening: {error}"))?;
     let mut proof = Proof { open, store, model: BTreeMap::new(), check: "an empty place" };
+    proof.takes_changes()?;
     proof.compare().await?;
     proof.reads().await?;
     proof.commits().await?;
@@ -54,6 +55,14 @@ struct Proof<S, F> {
 }
 
 impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
+    /// No index would be written to a place that says that it is for reading only.
+    fn takes_changes(&self) -> Result<(), String> {
+        match self.store.mode() {
+            Mode::ReadWrite => Ok(()),
+            Mode::ReadOnly => Err(self.wrong("it says that it takes no changes")),
+        }
+    }
+
     async fn reads(&mut self) -> Result<(), String> {
         self.begin("reads").await?;
         self.commit(&[("a", b"first"), ("b", b"second"), ("c", b"third")], &[]).await?;

@@ -3,7 +3,7 @@
 //! A simulation runs once without a plan and reads [`FaultStore::calls`]. Then it runs again for each of these calls
 //! and each fault that the call can have, opens the place that is left, and checks what it holds.
 
-use super::{Batch, Store, StoreError};
+use super::{Batch, Mode, Store, StoreError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A call of a store.
@@ -132,6 +132,10 @@ impl<S: Store> Store for FaultStore<S> {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.pass(Call::Close, async |inner| inner.close().await).await
+    }
+
+    fn mode(&self) -> Mode {
+        self.inner.mode()
     }
 
     fn value_bytes(&self) -> usize {

@@ -79,6 +79,13 @@ pub trait Store {
     /// Closes the place and releases what held it. The last call.
     fn close(&self) -> impl Future<Output = Result<(), StoreError>>;
 
+    /// What the place was opened for. One for reading only refuses each commit and append with
+    /// [`StoreError::ReadOnly`], and what is opened in it is for reading only as well, whatever else is asked for. A
+    /// store that takes changes need not say so.
+    fn mode(&self) -> Mode {
+        Mode::ReadWrite
+    }
+
     /// The longest value that this place handles well, in bytes. It takes longer ones all the same.
     fn value_bytes(&self) -> usize;
 }

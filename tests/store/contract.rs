@@ -1,7 +1,7 @@
 //! Every store that a native program has, and the one contract.
 
 use thermocline::bench_support::{FaultStore, prove_store};
-use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
+use thermocline::{Batch, MemoryStore, Mode, Store, StoreError, block_on};
 
 use crate::support::{Place, RELAXED, STRICT};
 
@@ -45,10 +45,11 @@ enum Defect {
     TakesHalfOfMany,
     CutsLongValues,
     TakesNoDots,
+    SaysItIsReadOnly,
 }
 
 /// Each, and the check that finds it.
-const DEFECTS: [(Defect, &str); 11] = [
+const DEFECTS: [(Defect, &str); 12] = [
     (Defect::ForgetsOnClose, "commits: "),
     (Defect::ReadsOutOfOrder, "reads: "),
     (Defect::KeepsWhatWasDeleted, "commits: "),
@@ -60,6 +61,7 @@ const DEFECTS: [(Defect, &str); 11] = [
     (Defect::TakesHalfOfMany, "many keys in one commit: "),
     (Defect::CutsLongValues, "values of every length: "),
     (Defect::TakesNoDots, "legal keys: "),
+    (Defect::SaysItIsReadOnly, "an empty place: "),
 ];
 
 struct Defective {
@@ -136,6 +138,10 @@ impl Store for Defective {
             self.inner.commit(Batch { puts: vec![], deletes }).await?;
         }
         Ok(())
+    }
+
+    fn mode(&self) -> Mode {
+        if let Defect::SaysItIsReadOnly = self.defect { Mode::ReadOnly } else { Mode::ReadWrite }
     }
 
     fn value_bytes(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 
-use thermocline::{DirectoryStore, Store, StoreError, block_on};
+use thermocline::{Config, DirectoryStore, Error, Index, OpenOptions, Store, StoreError, StoredIndex, block_on};
 
 use crate::support::{Elsewhere, Place, READ_ONLY, RELAXED, batch, content, given_place};
 
@@ -192,6 +192,37 @@ fn an_owner_whose_process_cannot_be_seen_is_respected_while_it_lives() {
     let store = place.open(RELAXED).unwrap();
     assert!(!unseen.exists() && locks(&place).len() == 1);
     drop(store);
+}
+
+/// It took changes, in memory, and the first commit failed for good.
+#[test]
+fn an_index_in_a_place_that_is_read_only_takes_no_changes() {
+    let place = Place::new();
+    let open = |store, config| {
+        let options = OpenOptions { config, ..OpenOptions::default() };
+        block_on(StoredIndex::open(place.open(store).unwrap(), options))
+    };
+    std::fs::create_dir(&place.0).unwrap();
+    assert!(matches!(open(READ_ONLY, Some(Config::new(3))), Err(Error::NotFound { .. })));
+    assert!(place.names().is_empty(), "nothing is made there");
+
+    let stored = open(RELAXED, Some(Config::new(3))).unwrap();
+    stored.change(|index| index.insert_with_id("a", &[1.0; 3], None)).unwrap();
+    block_on(stored.close()).unwrap();
+    let before = content(&place.open(READ_ONLY).unwrap());
+    let reader = open(READ_ONLY, None).unwrap();
+    assert!(reader.index().unwrap().is_read_only() && reader.index().unwrap().contains(&"a".into()).unwrap());
+    assert_eq!(reader.change(|index| index.insert(&[1.0; 3], None)), Err(Error::ReadOnly));
+    assert_eq!(block_on(reader.commit()), Ok(()), "there is nothing to commit");
+    // Two openings for writing would be one too many.
+    let writer = open(RELAXED, None).unwrap();
+    assert!(!writer.index().unwrap().is_read_only());
+    assert_eq!(content(&place.open(READ_ONLY).unwrap()), before);
+
+    let fresh = Place::new();
+    drop(fresh.open(RELAXED).unwrap());
+    let index = Index::new(Config::new(3)).unwrap();
+    assert_eq!(block_on(StoredIndex::create(fresh.open(READ_ONLY).unwrap(), index)).err(), Some(Error::ReadOnly));
 }
 
 #[test]
