@@ -31,6 +31,8 @@ pub(crate) use identity::Identity;
 pub(crate) use open::{create, open};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use records::{carry_out, read_some};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use records::after;
 pub(crate) use records::{export, read_ahead, with_records};
 pub use slices::Clock;
 pub use stored::{OpenOptions, StoredIndex};

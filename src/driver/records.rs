@@ -14,12 +14,26 @@ const READ_AHEAD_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// The error of the call, but never [`Error::Cold`]; the error of the store.
-pub(crate) async fn with_records<S: Store, T>(
+pub(crate) fn with_records<S: Store, T>(
+    store: &S,
+    host: &impl Host,
+    mut call: impl FnMut(&mut Index) -> Result<T, Error>,
+) -> impl Future<Output = Result<T, Error>> {
+    let outcome = host.with(&mut call);
+    after(outcome, store, host, call)
+}
+
+/// Does as [`with_records`] for a call that has been made already, and had this outcome. Its plan may be of an earlier
+/// moment: blocks that are no more by now are not read.
+///
+/// # Errors
+/// As [`with_records`].
+pub(crate) async fn after<S: Store, T>(
+    mut outcome: Result<T, Error>,
     store: &S,
     host: &impl Host,
     mut call: impl FnMut(&mut Index) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut outcome = host.with(&mut call);
     while let Err(Error::Cold(plan)) = outcome {
         let read = read(store, host, &plan).await;
         // One call of `with`, so that the blocks are used before another call can drop them.

@@ -3,13 +3,13 @@
 use super::{SystemClock, block_on};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Host, Identity, OpenOptions, Rewrite, StoredIndex, WallClock, checkpoint, commit, compact, complete, expire,
-    has_expired, system_time_ms, with_records,
+    Host, Identity, OpenOptions, Rewrite, StoredIndex, WallClock, after, checkpoint, commit, compact, complete, expire,
+    has_expired, system_time_ms,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::store::Store;
 use crate::types::Id;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 /// An index that any number of threads search at once, and one thread at a time changes. A clone is the same index.
 ///
@@ -198,12 +198,7 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::search`].
     pub fn search_stored(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
-        match self.search(query, options.again()) {
-            Err(Error::Cold(_)) => {}
-            found => return found,
-        }
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(with_records(&*store, &*self.shared, |index| index.search(query, options.again())))
+        self.with_records(|index| index.search(query, options.again()))
     }
 
     /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
@@ -212,12 +207,27 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::get`].
     pub fn get_stored<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
-        let found = self.read(|index| Ok(index.get(id)?.map(&mut read)));
-        if !matches!(found, Err(Error::Cold(_))) {
-            return found;
+        self.with_records(|index| Ok(index.get(id)?.map(&mut read)))
+    }
+
+    /// Makes a call together with other readers. When records are missing for it, reads them from the store and makes
+    /// the call again, while no other thread has the index.
+    fn with_records<T>(&self, mut call: impl FnMut(&Index) -> Result<T, Error>) -> Result<T, Error> {
+        let mut outcome = call(&self.shared.read());
+        if !matches!(outcome, Err(Error::Cold(_))) {
+            return outcome;
         }
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(with_records(&*store, &*self.shared, |index| Ok(index.get(id)?.map(&mut read))))
+        let store = match self.shared.store.try_lock() {
+            Ok(store) => store,
+            Err(TryLockError::Poisoned(store)) => store.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+                // The thread that had the store may have read the same records.
+                outcome = call(&self.shared.read());
+                store
+            }
+        };
+        block_on(after(outcome, &*store, &*self.shared, |index| call(index)))
     }
 
     /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's

@@ -313,6 +313,32 @@ fn how_records_are_packed_depends_on_the_stopwatch_that_was_given() {
     assert_ne!(codec(None), "none");
 }
 
+/// Once to know which records it needs, and once with them: each time takes as long as a search.
+#[test]
+fn a_search_that_reads_records_is_made_twice() {
+    let store = MemoryStore::with_value_bytes(2000);
+    let config = Some(Config::new(DIMENSIONS));
+    let filled = SharedIndex::open(store.clone(), OpenOptions { config, ..OpenOptions::default() }).unwrap();
+    for number in 0..50 {
+        filled.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
+    }
+    filled.checkpoint().unwrap();
+    drop(filled);
+    let index = SharedIndex::open(store, OpenOptions { lazy: true, ..OpenOptions::default() }).unwrap();
+    for searches in [2, 1] {
+        let mut looks = 0;
+        let mut passes = |id: &Id| {
+            looks += usize::from(*id == Id::Number(7));
+            true
+        };
+        let hits = index.search_stored(&vector(7), SearchOptions::top(5).with_filter(&mut passes)).unwrap();
+        assert_eq!((&hits[0].id, hits.len()), (&Id::Number(7), 5));
+        assert_eq!(looks, searches);
+    }
+    let same = |record: thermocline::Record<'_>| record.vector == vector(3);
+    assert_eq!(index.get_stored(&Id::Number(3), same), Ok(Some(true)));
+}
+
 /// A slice that is no number was the whole compaction.
 #[test]
 fn a_slice_is_a_number_of_milliseconds() {
