@@ -154,7 +154,8 @@ impl SharedIndex {
 impl<S: Store + Send + 'static> SharedIndex<S> {
     /// Compacts as [`SharedIndex::compact_when_needed`] does, completes each compaction in the store, and writes the
     /// checkpoints that are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)). A checkpoint is
-    /// passed to `on_report` only when it fails. While the thread writes to the store, other calls that need the store
+    /// passed to `on_report` only when it fails. As long as the store does not let a compaction be completed, no other
+    /// is begun. While the thread writes to the store, other calls that need the store
     /// wait: commits, and searches for records that are not in memory.
     ///
     /// # Errors
@@ -169,8 +170,12 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
         // The report of a compaction that is done in memory, but not in the store yet.
         let mut unfinished = None;
         let look = move |ending: &Ending| {
-            // Compacting in memory takes longest, and no commit has to wait for it.
-            let compacted = index.compact_if_needed(options.slice_ms, ending);
+            // One that the store could not complete comes first: its report has no place beside that of another.
+            let mut compacted = Ok(None);
+            if unfinished.is_none() {
+                // Compacting in memory takes longest, and no commit has to wait for it.
+                compacted = index.compact_if_needed(options.slice_ms, ending);
+            }
             if let Ok(Some(report)) = compacted {
                 unfinished = Some(report);
             }

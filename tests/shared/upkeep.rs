@@ -261,6 +261,32 @@ fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
     assert!(again.read(|index| index.check().unwrap().ok));
 }
 
+/// Another compaction that came due meanwhile took the place of the one that the store had not let be completed.
+#[test]
+fn each_compaction_is_reported_when_the_store_works_again() {
+    let (place, fails) = (MemoryStore::with_value_bytes(2000), Arc::new(AtomicBool::new(false)));
+    let is_told_so = fails.clone();
+    let index = stored(Watched::new(place, move |asked| match asked {
+        Asked::Commit(_) if is_told_so.load(Ordering::Relaxed) => {
+            Err(StoreError::Failed { why: "unplugged".to_owned() })
+        }
+        _ => Ok(()),
+    }));
+    delete(&index, 0..400);
+    fails.store(true, Ordering::Relaxed);
+    let (told, reports) = channel();
+    let _upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    assert!(reports.recv_timeout(LONG).unwrap().is_err());
+    delete(&index, 400..480);
+    assert!(index.read(Index::needs_compaction));
+    // Many intervals.
+    assert_eq!(reports.recv_timeout(Duration::from_millis(200)).unwrap_err(), RecvTimeoutError::Timeout);
+    fails.store(false, Ordering::Relaxed);
+    for removed in [400, 80] {
+        assert_eq!(reports.recv_timeout(LONG).unwrap().unwrap().tombstones_removed, removed);
+    }
+}
+
 fn finds_in<S>(index: &SharedIndex<S>, number: u64) -> bool {
     index.read(|index| index.get(&Id::Number(number)).is_ok_and(|record| record.is_some()))
 }
