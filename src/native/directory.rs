@@ -94,7 +94,7 @@ impl DirectoryStore {
     /// is not understood; errors of the operating system. A directory that does not exist is no error.
     pub fn destroy(path: impl AsRef<Path>) -> Result<(), StoreError> {
         let folder = Folder::new(path.as_ref());
-        if !folder.path().exists() {
+        if !folder.exists()? {
             return Ok(());
         }
         let lock = lock::claim(&folder)?;

@@ -225,6 +225,15 @@ fn an_index_in_a_place_that_is_read_only_takes_no_changes() {
     assert_eq!(block_on(StoredIndex::create(fresh.open(READ_ONLY).unwrap(), index)).err(), Some(Error::ReadOnly));
 }
 
+/// Where nothing can be seen something may be: that is not to have destroyed it.
+#[test]
+fn a_place_that_cannot_be_looked_at_is_not_destroyed() {
+    let place = Place::new();
+    let longer_than_a_name = place.0.with_file_name("a".repeat(300));
+    let refused = DirectoryStore::destroy(longer_than_a_name).unwrap_err();
+    assert!(refused.to_string().contains("looking at"), "{refused}");
+}
+
 #[test]
 fn what_is_destroyed_is_gone_and_may_come_again() {
     let place = Place::new();

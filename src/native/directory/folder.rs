@@ -32,6 +32,11 @@ impl Folder {
         make(&self.path).map_err(|error| failed("making", &self.path, &error))
     }
 
+    /// Whether there is anything at its path.
+    pub(super) fn exists(&self) -> Result<bool, StoreError> {
+        self.path.try_exists().map_err(|error| failed("looking at", &self.path, &error))
+    }
+
     /// The names of all files. Names that are not UTF-8 are left out: they are not names of an index.
     pub(in crate::native) fn names(&self) -> Result<Vec<String>, StoreError> {
         let error = |error| failed("listing", &self.path, &error);
