@@ -86,7 +86,7 @@ pub use metric::Metric;
 pub use native::{DirectoryStore, SharedIndex, SystemClock, Upkeep, UpkeepOptions, block_on};
 pub use quantize::Quantization;
 pub use store::{Batch, Durability, MemoryStore, Mode, Room, Store, StoreError, StoreOptions};
-pub use types::{Distance, Id};
+pub use types::{Distance, Id, UnknownName};
 
 /// What benches and the tests inside a browser need from the inside. Not part of the interface.
 #[doc(hidden)]

@@ -19,6 +19,22 @@ impl Id {
     /// The longest string id, in bytes of UTF-8.
     pub const MAX_TEXT_BYTES: usize = 4096;
 
+    /// The number; none of a string.
+    pub const fn as_number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// The string; none of a number.
+    pub const fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Number(_) => None,
+            Self::Text(text) => Some(text),
+        }
+    }
+
     /// A copy, unless there is no memory for it.
     pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
         Ok(match self {
@@ -60,6 +76,28 @@ impl fmt::Display for Id {
         }
     }
 }
+
+/// What a string is that was to be the name of a metric or of a quantization, and is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    pub(crate) option: &'static str,
+    pub(crate) expected: String,
+    pub(crate) received: String,
+}
+
+impl UnknownName {
+    pub(crate) fn new(option: &'static str, names: &[&str], received: &str) -> Self {
+        Self { option, expected: names.join(", "), received: received.to_owned() }
+    }
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected one of {}, received {}", self.option, self.expected, self.received)
+    }
+}
+
+impl core::error::Error for UnknownName {}
 
 /// The dense position of a record inside the index. Internal: `pack` renumbers slots, never ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

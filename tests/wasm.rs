@@ -13,7 +13,6 @@ use thermocline::{Config, Error, Id, Index, MemoryStore, Metric, Payload, Quanti
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const DIMENSIONS: usize = 24;
-const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
 const QUANTIZATIONS: [Quantization; 3] = [Quantization::None, Quantization::Int8, Quantization::Binary];
 
 /// Vectors in -1 to 1 from a seed, by Vigna's xorshift64*.
@@ -134,7 +133,7 @@ fn stats_name_the_instructions() {
 
 #[wasm_bindgen_test]
 fn finds_what_exact_search_finds() {
-    for metric in METRICS {
+    for metric in Metric::ALL {
         for quantization in QUANTIZATIONS {
             let (mut index, vectors) = build(config(metric, quantization), 1500, 7);
             sound(&index, 1500);

@@ -113,10 +113,7 @@ impl Contender {
                 let start = clocked.then(Instant::now);
                 let hits = index.search(query, SearchOptions::top(k).with_ef(ef)).map_err(text)?;
                 let end = found.len() + k;
-                found.extend(hits.iter().map(|hit| match hit.id {
-                    Id::Number(row) => Some(row),
-                    Id::Text(_) => None,
-                }));
+                found.extend(hits.iter().map(|hit| hit.id.as_number()));
                 found.resize(end, None);
                 if let Some(start) = start {
                     latencies_ms.push(start.elapsed().as_secs_f64() * 1e3);
@@ -224,17 +221,11 @@ impl Contender {
 }
 
 fn quantization_of(given: &Fields<'_>) -> Result<Quantization, String> {
-    let wanted = given.needed("quantization")?;
-    let known = Quantization::ALL.into_iter().find(|one| one.name() == wanted);
-    known.ok_or_else(|| format!("quantization: there is no {wanted}"))
+    given.needed("quantization")?.parse().map_err(text)
 }
 
 pub(crate) fn metric_of(given: &Fields<'_>) -> Result<Metric, String> {
-    match given.needed("metric")? {
-        "cosine" => Ok(Metric::Cosine),
-        "l2" => Ok(Metric::L2),
-        other => Err(format!("metric: cosine or l2, got {other}")),
-    }
+    given.needed("metric")?.parse().map_err(text)
 }
 
 fn vector(flat: &[f32], row: usize, dimensions: usize) -> Result<&[f32], String> {

@@ -30,7 +30,7 @@ pub fn run(data: &[u8]) {
 
 /// The bytes of a small index with everything in it: tombstones, free slots, string ids, payloads, upper levels.
 fn sound(variant: u8) -> Vec<u8> {
-    let metric = [Metric::Cosine, Metric::L2, Metric::Dot][usize::from(variant) % 3];
+    let metric = Metric::ALL[usize::from(variant) % 3];
     let quantization = [Quantization::Int8, Quantization::None, Quantization::Binary][usize::from(variant / 3) % 3];
     let config = Config { metric, quantization, m: 4, ef_construction: 8, ..Config::new(3) };
     let mut index = Index::new(config).unwrap();

@@ -42,7 +42,7 @@ pub fn run(data: &[u8]) {
     let mut data = Unstructured::new(data);
     let Ok(options) = Options::arbitrary(&mut data) else { return };
     let config = Config {
-        metric: [Metric::Cosine, Metric::L2, Metric::Dot][usize::from(options.metric % 3)],
+        metric: Metric::ALL[usize::from(options.metric % 3)],
         quantization: [Quantization::Int8, Quantization::None, Quantization::Binary][usize::from(options.codes % 3)],
         m: 4 + usize::from(options.m % 8),
         ef_construction: 8 + usize::from(options.ef % 32),

@@ -29,10 +29,10 @@ pub(crate) use compact::{Rewrite, compact, complete};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use identity::Identity;
 pub(crate) use open::{create, open};
-#[cfg(target_arch = "wasm32")]
-pub(crate) use records::{carry_out, read_some};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use records::after;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use records::{carry_out, read_some};
 pub(crate) use records::{export, read_ahead, with_records};
 pub use slices::Clock;
 pub use stored::{OpenOptions, StoredIndex};

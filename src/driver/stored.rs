@@ -162,7 +162,25 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::InvalidOption`] when the store has an index; [`Error::OutOfMemory`]; the error of the store. The index
     /// is then dropped: a caller that still needs it makes an export of it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
-        Self::around(store, index, Identity::default(), system_time_ms).created().await
+        Self::create_with(store, index, OpenOptions::default()).await
+    }
+
+    /// Puts an index into a store as [`StoredIndex::create`] does, with options as an opening takes them. `lazy` means
+    /// nothing here: all records are in memory.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::create`]; [`Error::ReadOnly`] for [`Mode::ReadOnly`]; [`Error::DimensionMismatch`] or
+    /// [`Error::InvalidOption`] when an option contradicts the index.
+    pub async fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
+        let OpenOptions { config, mode, lazy: _, now_ms, stopwatch } = options;
+        if mode == Mode::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
+        let seed = index.config().seed;
+        let index = if let Some(asked) = config { index.reopened_with(Config { seed, ..asked })? } else { index };
+        let mut created = Self::around(store, index, Identity::default(), now_ms);
+        created.stopwatch = stopwatch;
+        created.created().await
     }
 
     const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {

@@ -4,7 +4,7 @@ use crate::arena::ReadPlan;
 use crate::format::FormatError;
 use crate::ids::LookupError;
 use crate::quantize::TRAINING_VECTORS;
-use crate::types::{Id, OutOfMemory};
+use crate::types::{Id, OutOfMemory, UnknownName};
 use core::fmt;
 
 /// The text of [`Error::OutOfMemory`].
@@ -184,6 +184,12 @@ impl core::error::Error for Error {
 impl From<OutOfMemory> for Error {
     fn from(_: OutOfMemory) -> Self {
         Self::OutOfMemory
+    }
+}
+
+impl From<UnknownName> for Error {
+    fn from(UnknownName { option, expected, received }: UnknownName) -> Self {
+        Self::InvalidOption { option, expected: format!("one of {expected}"), received }
     }
 }
 

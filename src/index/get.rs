@@ -41,7 +41,8 @@ impl Index {
     }
 
     /// The live records that are in memory, in no particular order. These are all live records, unless the index is
-    /// stored and was opened with a budget, or lazily, or has lost some with a damaged block.
+    /// stored and was opened with a budget, or lazily, or has lost some with a damaged block: such records are left out
+    /// without a word, and [`Index::ids`] has their ids.
     ///
     /// Each string id is copied by an allocation that ends the program when it is refused; [`Index::get`] returns an
     /// error instead.
@@ -50,6 +51,13 @@ impl Index {
             let (vector, payload) = self.contents(slot)?;
             Some(Record { id: self.parts.ids.id_of(slot)?.into_owned(), vector, payload })
         })
+    }
+
+    /// The ids of all live records, in no particular order, also of those that are only in the store.
+    ///
+    /// Each string id is copied by an allocation that ends the program when it is refused.
+    pub fn ids(&self) -> impl Iterator<Item = Id> {
+        self.parts.ids.iter().map(|(_, id)| id.into_owned())
     }
 
     /// The vector and the payload of the record in a live slot; none when it is not in memory.

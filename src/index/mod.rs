@@ -121,13 +121,15 @@ impl Index {
         &self.config
     }
 
-    /// Changes the options. Those that are fixed for the life of an index stay as they are. So does the seed of a
-    /// stored index, because replaying its log must draw the same levels. A stored index writes the others with its
-    /// next checkpoint.
+    /// Changes the options. Those that are fixed for the life of an index must be given as they are. The seed of a
+    /// stored index stays as it is, because replaying its log must draw the same levels. A stored index writes the
+    /// others with its next checkpoint.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] names the option that is out of range.
+    /// [`Error::InvalidOption`] names the option that is out of range, or fixed and another; so does
+    /// [`Error::DimensionMismatch`]. No option has changed then.
     pub fn set_options(&mut self, options: Config) -> Result<(), Error> {
+        self.config.check_fixed(&options)?;
         let options = options.validated()?;
         let Config { ef_construction, ef, compaction_threshold, max_bytes, .. } = options;
         let seed = if self.is_stored() { self.config.seed } else { options.seed };
@@ -139,7 +141,6 @@ impl Index {
 
     /// Applies the options that an opening asks for, unless they contradict what is fixed.
     pub(crate) fn reopened_with(mut self, asked: Config) -> Result<Self, Error> {
-        self.config.check_fixed(&asked)?;
         self.set_options(asked)?;
         Ok(self)
     }

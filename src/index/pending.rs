@@ -220,8 +220,12 @@ impl Index {
         Ok(false)
     }
 
-    /// Links all records that wait.
-    pub(crate) fn link_all(&mut self) -> Result<(), Error> {
+    /// Links all records that wait ([`Index::pending`]), as [`Index::link_step`] does one after the other. What needs
+    /// the whole graph, such as an export or a compaction, is then possible.
+    ///
+    /// # Errors
+    /// As [`Index::link_step`]; what was linked stays linked.
+    pub fn link_all(&mut self) -> Result<(), Error> {
         while self.link_step()? {}
         Ok(())
     }

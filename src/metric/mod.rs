@@ -12,6 +12,8 @@ pub use kernel::Kernels;
 pub use kernel::prove;
 pub(crate) use kernel::{BURST, Gathered, LINE_BYTES, Line, Subvector, coded, dots, looked_up, squares};
 
+use crate::types::UnknownName;
+
 /// How the distance between two vectors is taken. Under every metric a smaller distance is closer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Metric {
@@ -25,6 +27,9 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Cosine, Self::L2, Self::Dot];
+
     /// The name used in options and in error messages.
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,5 +43,15 @@ impl Metric {
 impl core::fmt::Display for Metric {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl core::str::FromStr for Metric {
+    type Err = UnknownName;
+
+    /// The metric that [`Metric::name`] gives this name.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
+        found.ok_or_else(|| UnknownName::new("metric", &Self::ALL.map(Self::name), name))
     }
 }

@@ -4,19 +4,20 @@ use super::{BinaryCodes, F32Codes, Int8Codes, Point, ProductCodes, Space};
 use crate::metric::{Kernels, Metric};
 use crate::segments::{Array, Changes};
 use crate::slot_set::SlotSet;
-use crate::types::{OutOfMemory, Slot};
+use crate::types::{OutOfMemory, Slot, UnknownName};
 
 /// The [`Codes::stored_number`] of product codes that are trained.
 const TRAINED: u8 = 4;
 
 /// How the codes that search walks over are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantization {
     /// f32: 4 bytes a dimension and 4 a vector. Needs no rerank.
     None,
     /// 1 byte a dimension, in two halves of whole cache lines, and 4 or 8 a vector; reranked from the full vectors. No
     /// training. Suits embeddings of any metric whose components are around zero.
+    #[default]
     Int8,
     /// 1 bit a dimension and 16 bytes a vector, in whole cache lines: 64 bytes at 384 dimensions. No training. Needs
     /// full vectors, and a wider search, for the recall of int8. Suits embeddings of 256 dimensions or more whose
@@ -49,6 +50,16 @@ impl Quantization {
 impl core::fmt::Display for Quantization {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl core::str::FromStr for Quantization {
+    type Err = UnknownName;
+
+    /// The quantization that [`Quantization::name`] gives this name.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let found = Self::ALL.into_iter().find(|quantization| quantization.name() == name);
+        found.ok_or_else(|| UnknownName::new("quantization", &Self::ALL.map(Self::name), name))
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) fn threshold(value: &JsValue) -> Result<f64, Error> {
 }
 
 fn metric(value: &JsValue) -> Result<Metric, Error> {
-    let all = [Metric::Cosine, Metric::L2, Metric::Dot];
-    all.into_iter()
+    Metric::ALL
+        .into_iter()
         .find(|metric| *value == JsValue::from_str(metric.name()))
         .ok_or_else(|| invalid("metric", "\"cosine\", \"l2\" or \"dot\"", value))
 }
@@ -92,7 +92,8 @@ fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
     Ok(())
 }
 
-/// The config of an index just read, with the options that may change. Those that are fixed for its life must agree.
+/// The config of an index just read, with the options that are asked for. Setting them refuses others than the index has
+/// where they are fixed for its life.
 pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
     if options.is_undefined() {
         return Ok(read);
@@ -105,6 +106,5 @@ pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
         asked.dimensions = count("dimensions", &value)?;
     }
     fill(&mut asked, options)?;
-    read.check_fixed(&asked)?;
     Ok(asked)
 }

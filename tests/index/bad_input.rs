@@ -253,14 +253,51 @@ fn options_at_the_edges_are_taken() {
 }
 
 #[test]
-fn options_that_are_fixed_stay() {
+fn options_that_are_fixed_are_refused_when_they_are_others() {
     let mut index = populated(Metric::Dot, Quantization::None);
     let (before, bytes) = (*index.config(), index.export().unwrap());
-    let other = Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, m: 8, ..Config::new(3) };
-    index.set_options(other).unwrap();
-    assert_eq!(*index.config(), Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, ..before });
+    let asked = Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, ..before };
+    let others = [
+        ("metric", Config { metric: Metric::L2, ..asked }),
+        ("quantization", Config { quantization: Quantization::Int8, ..asked }),
+        ("m", Config { m: 8, ..asked }),
+        ("m", Config { m: 0, ..asked }),
+    ];
+    for (name, other) in others {
+        let error = index.set_options(other).unwrap_err();
+        assert!(matches!(&error, Error::InvalidOption { option, .. } if *option == name), "{error}");
+    }
+    let other = Config { dimensions: DIMENSIONS + 1, ..asked };
+    let expected = Error::DimensionMismatch { expected: DIMENSIONS, received: DIMENSIONS + 1 };
+    assert_eq!(index.set_options(other), Err(expected));
+    assert_eq!(*index.config(), before);
+
+    index.set_options(asked).unwrap();
+    assert_eq!(*index.config(), asked);
     index.set_options(before).unwrap();
     assert!(index.export().unwrap() == bytes);
+}
+
+#[test]
+fn names_are_read_as_they_are_written() {
+    for metric in Metric::ALL {
+        assert_eq!(metric.to_string().parse(), Ok(metric));
+    }
+    for quantization in Quantization::ALL {
+        assert_eq!(quantization.to_string().parse(), Ok(quantization));
+    }
+    assert_eq!((Metric::default(), Quantization::default()), (Config::new(3).metric, Config::new(3).quantization));
+    for name in ["", "Cosine", "cosine ", "int8", "euclidean"] {
+        let unknown = name.parse::<Metric>().unwrap_err();
+        assert_eq!(unknown.to_string(), format!("metric: expected one of cosine, l2, dot, received {name}"));
+        let error = Error::from(unknown.clone());
+        assert_eq!((error.code(), error.to_string()), ("INVALID_OPTION", unknown.to_string()));
+    }
+    let error = Error::from("f32".parse::<Quantization>().unwrap_err());
+    assert!(
+        matches!(&error, Error::InvalidOption { option: "quantization", received, .. } if received == "f32"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn config(dimensions: usize, metric: Metric) -> Config {
 }
 
 fn settle(index: &mut Index) {
-    while index.link_step().unwrap() {}
+    index.link_all().unwrap();
 }
 
 /// Rows under their numbers.
@@ -260,7 +260,8 @@ fn components_next_to_nothing_are_told_apart() {
     let mut found = 0;
     for query in &queries {
         let mut exact: Vec<usize> = (0..1100).collect();
-        let product = |row: usize| vectors[row].iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let product =
+            |row: usize| vectors[row].iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
         exact.sort_by(|&a, &b| product(b).total_cmp(&product(a)));
         let hits = index.search(query, SearchOptions::top(10).with_ef(1100).with_rerank(false)).unwrap();
         found += hits.iter().filter(|hit| exact[..30].iter().any(|&row| hit.id == Id::from(row as u64))).count();

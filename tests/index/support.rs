@@ -5,7 +5,7 @@ use std::collections::HashMap;
 pub(crate) use crate::random::Rng;
 use thermocline::{Config, Hit, Id, Index, Metric, Payload, Quantization, SearchOptions};
 
-pub(crate) const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
+pub(crate) const METRICS: [Metric; 3] = Metric::ALL;
 pub(crate) const QUANTIZATIONS: [Quantization; 4] =
     [Quantization::None, Quantization::Int8, Quantization::Binary, Quantization::Product];
 

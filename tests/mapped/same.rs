@@ -5,10 +5,8 @@ use thermocline::{
     Error, Id, Index, MemoryStore, Metric, NewRecord, Payload, Quantization, SearchOptions, StoredIndex, block_on,
 };
 
-const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
-
 fn settle(index: &mut Index) {
-    while index.link_step().unwrap() {}
+    index.link_all().unwrap();
 }
 
 fn compact(index: &mut Index) {
@@ -43,7 +41,7 @@ fn is_the_same(mapped: &Index, imported: &Index, rng: &mut Rng) {
 #[test]
 fn every_answer_is_that_of_an_import() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
-        for metric in METRICS {
+        for metric in Metric::ALL {
             for records in [1, 60, 1500] {
                 let bytes = index(metric, quantization, records).export().unwrap();
                 let [mut mapped, imported] = [mapped(&bytes), Index::import(&bytes).unwrap()];
@@ -72,7 +70,7 @@ fn changes_come_to_the_same_bytes() {
     for (quantization, seed) in
         [(Quantization::Int8, 1), (Quantization::Int8, 2), (Quantization::None, 3), (Quantization::Binary, 4)]
     {
-        let bytes = index(METRICS[seed % 3], quantization, 1400).export().unwrap();
+        let bytes = index(Metric::ALL[seed % 3], quantization, 1400).export().unwrap();
         let mut both = [mapped(&bytes), Index::import(&bytes).unwrap()];
         let mut rng = Rng(seed as u64);
         for round in 0..12 {

@@ -64,6 +64,24 @@ fn filled<S: Store>(store: S, count: usize) -> StoredIndex<S> {
     stored
 }
 
+/// Iteration leaves out what is not in memory; the ids are all there.
+#[test]
+fn the_ids_of_records_that_are_in_the_store_only() {
+    let place = MemoryStore::with_value_bytes(4000);
+    drop(filled(place.clone(), 300));
+    let stored = now(StoredIndex::open(place, lazily(config()))).unwrap();
+    stored.change(|index| index.insert_with_id("a text", &[1.0; DIMENSIONS], None)).unwrap();
+    assert!(stored.change(|index| index.delete(&7_u64.into())).unwrap());
+    let index = stored.index().unwrap();
+    assert_eq!(index.iter().count(), 1);
+    let ids: BTreeSet<Id> = index.ids().collect();
+    let numbers = (0..300).filter(|number| *number != 7);
+    assert_eq!(ids, numbers.map(Id::Number).chain(["a text".into()]).collect());
+    assert_eq!((index.ids().count(), index.len()), (300, 300));
+    assert_eq!(ids.iter().filter_map(Id::as_text).collect::<Vec<_>>(), ["a text"]);
+    assert_eq!(ids.iter().filter_map(Id::as_number).max(), Some(299));
+}
+
 #[test]
 fn opened_lazily_it_reads_no_record_and_a_search_reads_all_that_it_needs_at_once() {
     let (place, reads) = (MemoryStore::with_value_bytes(4000), Reads::default());

@@ -4,7 +4,7 @@ use thermocline::{
     Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, StoredIndex,
 };
 
-use crate::support::{Rng, Shared, content, drive, now};
+use crate::support::{Rng, Shared, content, drive, now, now_ms, set_now_ms};
 
 fn open(place: &MemoryStore, config: Option<Config>, mode: Mode) -> Result<StoredIndex<MemoryStore>, Error> {
     now(StoredIndex::open(place.clone(), OpenOptions { config, mode, ..Default::default() }))
@@ -48,6 +48,32 @@ fn what_is_fixed_is_compared_and_the_rest_is_taken_over() {
     assert_eq!(*stored.index().unwrap().config(), expected);
     now(stored.checkpoint()).unwrap();
     assert_eq!(*open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config(), expected);
+}
+
+/// By the options that it is given, as if it had been opened with them.
+#[test]
+fn an_index_is_put_into_a_store_with_options() {
+    let config = Config::new(4);
+    let create = |options: OpenOptions| {
+        let mut index = Index::new(config).unwrap();
+        index.insert_with_id_expiring("brief", &[1.0; 4], None, Some(500.0)).unwrap();
+        let place = MemoryStore::default();
+        now(StoredIndex::create_with(place.clone(), index, options)).map(|stored| (place, stored))
+    };
+    let asked = Config { ef: 33, seed: 1, ..config };
+    set_now_ms(100.0);
+    let options = OpenOptions { config: Some(asked), now_ms, ..Default::default() };
+    let (place, stored) = create(options).unwrap();
+    assert_eq!(*stored.index().unwrap().config(), Config { seed: config.seed, ..asked });
+    assert_eq!(stored.index().unwrap().len(), 1);
+    set_now_ms(600.0);
+    assert_eq!(stored.index().unwrap().len(), 0);
+    drop(stored);
+    assert_eq!(open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config().ef, 33);
+
+    assert_eq!(create(OpenOptions { mode: Mode::ReadOnly, ..options }).err(), Some(Error::ReadOnly));
+    let other = create(OpenOptions { config: Some(Config::new(5)), ..options }).err();
+    assert_eq!(other, Some(Error::DimensionMismatch { expected: 4, received: 5 }));
 }
 
 #[test]

@@ -170,7 +170,10 @@ fn a_commit_that_ends_while_the_index_is_borrowed_has_ended() {
         if fails {
             assert_eq!(committed, Err(error.clone().into()));
             assert_eq!(stored.change(|index| index.insert(&[1.0; 3], None)), Err(error.clone().into()));
-            assert_eq!((now(stored.commit()), now(stored.checkpoint())), (Err(error.clone().into()), Err(error.into())));
+            assert_eq!(
+                (now(stored.commit()), now(stored.checkpoint())),
+                (Err(error.clone().into()), Err(error.into()))
+            );
             assert!(ids(&place).is_empty());
             continue;
         }
