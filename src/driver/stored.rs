@@ -50,7 +50,12 @@ impl Default for OpenOptions {
 /// An index that is kept in a store.
 ///
 /// Changes happen in memory at once; [`StoredIndex::commit`] makes all those before it durable together, so that many
-/// changes may share one write. What was committed is found by the next opening, whatever happens in between.
+/// changes may share one write. What was committed is found by the next opening, also when the program is killed in
+/// between. When the machine loses its power, a place opened with [`Durability::Relaxed`], the default, may lose the
+/// latest changes, the newest first and each as a whole; one opened with [`Durability::Strict`] loses none.
+///
+/// [`Durability::Relaxed`]: crate::store::Durability::Relaxed
+/// [`Durability::Strict`]: crate::store::Durability::Strict
 ///
 /// ```
 /// use thermocline::{block_on, Config, MemoryStore, OpenOptions, StoredIndex};
@@ -265,7 +270,7 @@ impl<S: Store> StoredIndex<S> {
         self.with(|index| self.identity.change(index, change))
     }
 
-    /// Makes all changes so far durable, by appending them to the log. This and [`StoredIndex::checkpoint`] are called
+    /// Makes all changes so far durable, as durable as the store does, by appending them to the log. This and [`StoredIndex::checkpoint`] are called
     /// one after the other; searches may run beside them. A future that is dropped before its end is a failure like any
     /// other.
     ///

@@ -11,8 +11,8 @@ use crate::wipe::wipe;
 const STEP_VALUES: usize = 16;
 const MOST_STEP_BYTES: usize = 1 << 20;
 
-/// Appends all changes that are not in the store to its log. Once this has succeeded they are kept, whatever happens. A
-/// future that is dropped before its end has failed: it is not known what the store has taken.
+/// Appends all changes that are not in the store to its log. Once this has succeeded they are kept as the store keeps
+/// what is appended. A future that is dropped before its end has failed: it is not known what the store has taken.
 ///
 /// # Errors
 /// [`Error::Busy`] beside another commit. The error of the store: the index then takes no changes any more.

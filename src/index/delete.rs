@@ -5,7 +5,8 @@ use crate::format::Entry;
 use crate::types::{Id, Slot};
 
 impl Index {
-    /// Deletes a record, and says whether there was one. Constant time.
+    /// Deletes a record, and says whether there was one. Constant time, but for the first call by id after opening or
+    /// mapping an index: it makes the table of ids, in time linear in their number.
     ///
     /// The id may be inserted again at once. The record's bytes come back at the next compaction.
     ///

@@ -1,4 +1,5 @@
-//! index -> bytes. The same input, order and seed give the same bytes on every platform when the codes are int8.
+//! index -> bytes. The same input, order and seed give the same bytes on every platform when the codes are int8 or
+//! binary.
 
 use super::encode::Put;
 use super::{Error, Index};

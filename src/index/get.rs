@@ -15,7 +15,8 @@ pub struct Record<'a> {
 }
 
 impl Index {
-    /// Returns the live record with this id. Constant time.
+    /// Returns the live record with this id. Constant time, but for the first call by id after opening or
+    /// mapping an index: it makes the table of ids, in time linear in their number.
     ///
     /// # Errors
     /// [`Error::InvalidId`]; [`Error::OutOfMemory`]. [`Error::Cold`] when the record is only in the store;
@@ -30,7 +31,8 @@ impl Index {
         Ok(Some(Record { id: id.try_clone()?, vector, payload }))
     }
 
-    /// Whether there is a live record with this id. Constant time.
+    /// Whether there is a live record with this id. Constant time, but for the first call by id after opening or
+    /// mapping an index: it makes the table of ids, in time linear in their number.
     ///
     /// # Errors
     /// [`Error::InvalidId`]. Of an index that was stored also [`Error::OutOfMemory`] and [`Error::Corrupt`], as

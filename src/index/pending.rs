@@ -8,8 +8,9 @@
 //!
 //! Which links a node gets depends on which other nodes are live at that moment. So deletions wait in the same queue,
 //! and a node is linked as if the deletions behind it had not happened yet. The result is, byte for byte, the graph of
-//! an index that was never closed, unless many records were inserted in one call (`insert_many.rs`), which the log does
-//! not tell from one insert after the other.
+//! an index that was never closed, with two exceptions. The log does not tell many records that were inserted in one call
+//! (`insert_many.rs`) from one insert after the other. And what it holds is linked with the `ef_construction` of the
+//! checkpoint, though [`Index::set_options`] may have changed that since.
 //!
 //! Records also wait while the links that were read from a checkpoint are not proven (`verify.rs`): no link may be
 //! built on unproven ones. The proof takes as long as all the rest of opening, and no search needs it.
