@@ -1,8 +1,8 @@
 //! An index without records.
 
-use super::backing::Backing;
+use super::memory::scratch::ScratchPool;
 use super::pending::Pending;
-use super::scratch::ScratchPool;
+use super::stored::backing::Backing;
 use super::{Config, Error, Index, Parts, maintain};
 use crate::arena::Records;
 use crate::expiry::Expiries;

@@ -1,80 +1,52 @@
 //! The product: an index of records by id. One file per verb.
 //!
-//! | file      | what                                                                 |
-//! |-----------|----------------------------------------------------------------------|
-//! | `config`  | the options of an index                                              |
-//! | `empty`   | an index without records                                             |
-//! | `error`   | what can go wrong                                                    |
-//! | `payload` | data that a record carries besides its vector                        |
-//! | `vector`  | which vectors may be indexed: length, finiteness, direction          |
-//! | `insert`  | insert, insert_with_id, upsert                                       |
-//! | `insert_many` | many records in one call                                         |
-//! | `parallel` | work for many items on all cores                                    |
-//! | `search`  | search, and the choice between graph and scan                        |
-//! | `search_many` | search for many queries in one call                              |
-//! | `get`     | get, contains, iteration                                             |
-//! | `delete`  | delete, clear                                                        |
-//! | `expire`  | deletes records that have expired                                    |
-//! | `pending` | records that are not linked into the graph yet                       |
-//! | `maintain`| compaction: when, and one slice at a time                            |
-//! | `stats`   | counts and bytes                                                     |
-//! | `verify`  | check(): the structural proof                                        |
-//! | `encode`  | a segment of slots -> its stored arrays                              |
-//! | `decode`  | stored arrays -> slots, every number checked                         |
-//! | `export`  | index -> bytes                                                       |
-//! | `exporting` | export while records are read from the store                       |
-//! | `import`  | bytes -> index                                                       |
-//! | `map`     | an export that is used in place                                      |
-//! | `backing` | the store behind an index, if any                                    |
-//! | `journal` | what an index knows of its store                                     |
-//! | `cold`    | records that are only in the store: reading them                     |
-//! | `budget`  | how a memory budget is divided                                       |
-//! | `room`    | what an index holds, and what it gives up under a budget             |
-//! | `blocks`  | records -> blocks, neighbours together                               |
-//! | `checkpoint` | writing what has changed, in parts                                |
-//! | `stock`   | which values a store holds                                           |
-//! | `scratch` | buffers of searches and inserts                                      |
-//! | `open`    | stored values -> index                                               |
+//! | file          | what                                                        |
+//! |---------------|-------------------------------------------------------------|
+//! | `config`      | the options of an index                                     |
+//! | `empty`       | an index without records                                    |
+//! | `error`       | what can go wrong                                           |
+//! | `payload`     | data that a record carries besides its vector               |
+//! | `vector`      | which vectors may be indexed: length, finiteness, direction |
+//! | `insert`      | insert, insert_with_id, upsert                              |
+//! | `insert_many` | many records in one call                                    |
+//! | `parallel`    | work for many items on all cores                            |
+//! | `search`      | search, and the choice between graph and scan               |
+//! | `search_many` | search for many queries in one call                         |
+//! | `get`         | get, contains, iteration                                    |
+//! | `delete`      | delete, clear                                               |
+//! | `expire`      | deletes records that have expired                           |
+//! | `pending`     | records that are not linked into the graph yet              |
+//! | `maintain`    | compaction: when, and one slice at a time                   |
+//! | `stats`       | counts and bytes                                            |
+//! | `verify`      | check(): the structural proof                               |
+//! | `bytes/`      | export, import, and the arrays that both share              |
+//! | `stored/`     | an index that a store keeps                                 |
+//! | `memory/`     | budgets, and buffers that are used again                    |
 
-mod backing;
-mod blocks;
-mod budget;
-mod checkpoint;
-mod cold;
+mod bytes;
 mod config;
-mod decode;
 mod delete;
 mod empty;
-mod encode;
 mod error;
 mod expire;
-mod export;
-mod exporting;
 mod get;
-mod import;
 mod insert;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod insert_many;
-mod journal;
 mod maintain;
-#[cfg(feature = "mmap")]
-mod map;
-mod open;
+mod memory;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod parallel;
 mod payload;
 mod pending;
-mod room;
-mod scratch;
 mod search;
 #[cfg(all(target_arch = "wasm32", feature = "rayon"))]
 mod search_many;
 mod stats;
-mod stock;
+mod stored;
 mod vector;
 mod verify;
 
-pub(crate) use checkpoint::Step;
 pub use config::Config;
 pub use error::Error;
 #[cfg(target_arch = "wasm32")]
@@ -86,16 +58,17 @@ pub(crate) use get::lost;
 pub use insert_many::NewRecord;
 #[cfg(all(target_arch = "wasm32", feature = "rayon"))]
 pub(crate) use insert_many::batch_len;
-pub(crate) use open::{Inventory, Opening, Replay};
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};
 pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
+pub(crate) use stored::checkpoint::Step;
+pub(crate) use stored::open::{Inventory, Opening, Replay};
 pub use verify::CheckReport;
 
 use crate::compact::Parts;
-use backing::Backing;
+use memory::scratch::ScratchPool;
 use pending::Pending;
-use scratch::ScratchPool;
+use stored::backing::Backing;
 
 /// A vector index: records (an id, a vector, a payload) that are found by the nearness of their vectors.
 ///
@@ -109,7 +82,7 @@ pub struct Index {
     pending: Pending,
     scratch: ScratchPool,
     /// What gives up memory under a budget; none in an index that is not stored.
-    fit: Option<room::Fit>,
+    fit: Option<memory::room::Fit>,
     pub(crate) job: Option<maintain::Running>,
     compacted: maintain::Past,
     backing: Backing,

@@ -1,7 +1,7 @@
 //! Work that only reads the index, for many items at once: on rayon's threads with the feature `rayon`, else on the
 //! caller's thread.
 
-use super::scratch::ScratchPool;
+use super::memory::scratch::ScratchPool;
 use crate::graph::Scratch;
 
 /// Work on the item at a position, with buffers that no other thread uses meanwhile.

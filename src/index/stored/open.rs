@@ -2,12 +2,12 @@
 
 use super::backing::Backing;
 use super::checkpoint::{VALUES, keys_of};
-use super::decode::{Arrays, Filling, Source, corrupt};
 use super::journal::{Found, Journal};
-use super::{Config, Error, Index, Parts, Payload};
 use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
 use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, xxh64, zeros};
 use crate::graph::MAX_LEVEL;
+use crate::index::bytes::decode::{Arrays, Filling, Source, corrupt};
+use crate::index::{Config, Error, Index, Parts, Payload};
 use crate::order::sort_numbers;
 use crate::segments::SEGMENT_SLOTS;
 use crate::store::{Mode, Room};
@@ -237,7 +237,7 @@ fn wipe_own(value: &mut Cow<'_, [u8]>) {
 }
 
 /// Joins the pieces of a value; an error when one is missing.
-pub(super) fn join(
+pub(in crate::index) fn join(
     keys: impl Iterator<Item = Key>,
     values: &mut impl Iterator<Item = Option<Vec<u8>>>,
 ) -> Result<Vec<u8>, Error> {

@@ -2,11 +2,11 @@
 
 use super::checkpoint::Writing;
 use super::cold::block_keys;
-use super::{Error, Index};
 use crate::arena::{
     Compression, MOST_BLOCKS, MOST_RECORDS, Measured, Place, Sample, decompresses_to, put_record, stored_record_bytes,
 };
 use crate::format::{AS_IT_IS, StoredBlock, xxh64};
+use crate::index::{Error, Index};
 use crate::quantize::{Point, Space};
 use crate::segments::segments_of;
 use crate::slot_set::SlotSet;
@@ -40,7 +40,7 @@ const LEAST_SAMPLE_BYTES: usize = 8 << 10;
 
 /// The slots whose records are to be written, and how far that is.
 #[derive(Debug)]
-pub(super) struct Gathering {
+pub(in crate::index) struct Gathering {
     pending: SlotSet,
     /// Before it nothing is pending.
     cursor: Slot,
@@ -56,12 +56,12 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    pub(super) fn new() -> Self {
+    pub(in crate::index) fn new() -> Self {
         let (pending, met, pulls, buffer) = (SlotSet::new(), Vec::new(), Vec::new(), Point::default());
         Self { pending, cursor: Slot(0), start: None, met, pulls, usual: 0.0, buffer }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::index) const fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 }
@@ -73,7 +73,7 @@ impl Index {
     }
 
     /// Notes every slot whose record is not stored.
-    pub(super) fn collect_unstored(&mut self, gathering: &mut Gathering) -> Result<(), OutOfMemory> {
+    pub(in crate::index) fn collect_unstored(&mut self, gathering: &mut Gathering) -> Result<(), OutOfMemory> {
         let slots = self.parts.slots();
         self.parts.records.note_reads(slots)?;
         gathering.pending.reserve(slots)?;
@@ -96,19 +96,19 @@ impl Index {
     }
 
     /// About how many bytes of records are not stored.
-    pub(super) fn unstored_bytes(&mut self) -> u64 {
+    pub(in crate::index) fn unstored_bytes(&mut self) -> u64 {
         let segments = 0..segments_of(self.parts.slots());
         segments.map(|at| if self.parts.records.changes_mut().has(at) { self.unstored_in(at) } else { 0 }).sum()
     }
 
     /// About how many bytes of records are not stored in one segment of slots.
-    pub(super) fn unstored_in(&self, segment: usize) -> u64 {
+    pub(in crate::index) fn unstored_in(&self, segment: usize) -> u64 {
         let records = self.slots_in(segment).filter_map(|slot| self.parts.records.unstored(Slot(slot as u32)));
         records.map(|record| stored_record_bytes(&record) as u64).sum()
     }
 
     /// Encodes one block of what is pending, and returns what that cost, in the time of as many bytes; 0 when nothing is.
-    pub(super) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
+    pub(in crate::index) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
         let (members, mut raw) = self.fill_block(&mut writing.gathering, self.block_bytes())?;
         if members.is_empty() {
             return Ok(0);

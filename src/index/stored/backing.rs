@@ -2,8 +2,8 @@
 //! no changes to write.
 
 use super::journal::Journal;
-use super::{Error, Index, Payload};
 use crate::format::{Entry, Put};
+use crate::index::{Error, Index, Payload};
 use crate::types::Id;
 
 /// The store behind an index, if any.
@@ -33,7 +33,7 @@ impl Index {
     }
 
     /// Logs a record that is about to be put. [`Index::unlog`] takes the entry back when the change fails after all.
-    pub(super) fn log_put(
+    pub(in crate::index) fn log_put(
         &mut self,
         id: &Id,
         vector: &[f32],
@@ -46,7 +46,7 @@ impl Index {
     }
 
     /// Logs a change that is about to be made; refuses it as [`Index::check_writable`].
-    pub(super) fn log(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+    pub(in crate::index) fn log(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         self.check_writable()?;
         match &mut self.backing {
             Backing::Journal(journal) => journal.push(entry),
@@ -55,7 +55,7 @@ impl Index {
     }
 
     /// Takes back what was logged since the last [`Index::logged`].
-    pub(super) fn unlog(&mut self) {
+    pub(in crate::index) fn unlog(&mut self) {
         if let Backing::Journal(journal) = &mut self.backing {
             journal.rewind();
         }
@@ -63,7 +63,7 @@ impl Index {
 
     /// Marks what was logged since the last call as done. All of it is one change: after a crash all of it is there or
     /// none.
-    pub(super) fn logged(&mut self) {
+    pub(in crate::index) fn logged(&mut self) {
         if let Backing::Journal(journal) = &mut self.backing {
             journal.seal();
         }
@@ -87,7 +87,7 @@ impl Index {
     }
 
     /// The length of the pieces that stored values are cut into.
-    pub(super) const fn piece_bytes(&self) -> u32 {
+    pub(in crate::index) const fn piece_bytes(&self) -> u32 {
         match &self.backing {
             Backing::Memory => u32::MAX,
             Backing::ReadOnly { piece_bytes } => *piece_bytes,

@@ -1,8 +1,8 @@
 //! What an index holds, and what it gives up when that exceeds its budget.
 
-use super::Index;
 use super::budget::Holding;
 use crate::compact::window;
+use crate::index::Index;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::OutOfMemory;
 
@@ -10,16 +10,16 @@ use crate::types::OutOfMemory;
 ///
 /// Only a stored index can give up anything, so opening and attaching set a pointer to this code. That keeps it out of
 /// the part of the shipped wasm that an index in memory needs, though each insert ends with a call of it.
-pub(super) type Fit = fn(&mut Index, usize);
+pub(in crate::index) type Fit = fn(&mut Index, usize);
 
 impl Index {
     /// Makes the index give up what exceeds its budget, from here on.
-    pub(super) fn begin_fitting(&mut self) {
+    pub(in crate::index) fn begin_fitting(&mut self) {
         self.fit = Some(Self::fit);
     }
 
     /// Takes that back.
-    pub(super) fn end_fitting(&mut self) {
+    pub(in crate::index) fn end_fitting(&mut self) {
         self.fit = None;
         self.scratch.set_room(usize::MAX);
     }
@@ -27,7 +27,7 @@ impl Index {
     /// The bytes held, as input of the budget policy. Linear in the number of segments.
     #[inline(never)]
     fn holding(&self) -> Holding {
-        let super::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
+        let crate::index::Parts { graph, codes, ids, tombstones, records, expiries } = &self.parts;
         let slots = tombstones.resident_bytes() + ids.resident_bytes() + expiries.resident_bytes();
         let hot = codes.resident_bytes() + graph.resident_bytes() + slots;
         // Records that wait to be linked will need rows of links.
@@ -43,14 +43,14 @@ impl Index {
     }
 
     /// Hot and warm bytes as a share of the budget; 0 without a budget.
-    pub(super) fn pressure(&self) -> f64 {
+    pub(in crate::index) fn pressure(&self) -> f64 {
         if self.config.max_bytes.is_none() { 0.0 } else { self.holding().pressure() }
     }
 
     /// Whether one more record fits, with a payload of `payload_bytes`.
-    pub(super) fn has_room(&self, payload_bytes: usize) -> bool {
+    pub(in crate::index) fn has_room(&self, payload_bytes: usize) -> bool {
         self.config.max_bytes.is_none() || {
-            let super::Parts { graph, codes, ids, records, .. } = &self.parts;
+            let crate::index::Parts { graph, codes, ids, records, .. } = &self.parts;
             let next = ids.next_slot().index();
             // Rows are allocated a segment at a time; the first segment grows by doubling.
             let rows = match next {
@@ -65,9 +65,9 @@ impl Index {
     }
 
     /// Whether the window of codes and links that packing needs fits besides.
-    pub(super) fn has_room_to_pack(&self) -> bool {
+    pub(in crate::index) fn has_room_to_pack(&self) -> bool {
         self.config.max_bytes.is_none() || {
-            let super::Parts { graph, codes, .. } = &self.parts;
+            let crate::index::Parts { graph, codes, .. } = &self.parts;
             self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
         }
     }
@@ -76,9 +76,9 @@ impl Index {
     /// not counted. A stored index could give up all but the record at hand, but only once the records are stored, so
     /// all of them count.
     #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
-    pub(super) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
+    pub(in crate::index) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
         self.config.max_bytes.is_none() || {
-            let super::Parts { graph, codes, records: arena, .. } = &self.parts;
+            let crate::index::Parts { graph, codes, records: arena, .. } = &self.parts;
             let each = codes.slot_bytes() + graph.row_bytes() + 4 * arena.dimensions();
             self.holding().has_room(each.saturating_mul(records).saturating_add(payload_bytes))
         }
@@ -86,7 +86,7 @@ impl Index {
 
     /// How many of `bytes` bytes of records are made warm at a time, to be written anew: part of what the budget leaves.
     #[inline(never)]
-    pub(super) fn part_bytes(&self, bytes: u64) -> u64 {
+    pub(in crate::index) fn part_bytes(&self, bytes: u64) -> u64 {
         if self.config.max_bytes.is_none() { bytes } else { bytes.min(self.holding().shares().left as u64 / 4) }
     }
 
@@ -99,7 +99,7 @@ impl Index {
 
     /// Gives up what exceeds the budget, unless a call is about to be made again: what was read for it has to stay, or
     /// the call might never have all that it needs at once. Each call that may make the index hold more ends with this.
-    pub(super) fn make_room(&mut self) {
+    pub(in crate::index) fn make_room(&mut self) {
         if let (Some(max), Some(fit)) = (self.config.max_bytes, self.fit)
             && !self.parts.records.cold.is_awaited()
         {

@@ -5,20 +5,20 @@
 //! still counts.
 
 use super::journal::Journal;
-use super::{Error, Index};
 use crate::arena::MOST_BLOCKS;
 use crate::format::{Key, Manifest, piece_count};
+use crate::index::{Error, Index};
 use crate::types::OutOfMemory;
 
 /// What writing a checkpoint has to know of its store.
 #[derive(Debug)]
-pub(super) struct Stock {
+pub(in crate::index) struct Stock {
     /// Values that the current checkpoint does not name.
-    pub(super) retired: Vec<Key>,
+    pub(in crate::index) retired: Vec<Key>,
     /// A generation that no value has.
-    pub(super) next_generation: u64,
+    pub(in crate::index) next_generation: u64,
     /// A number that no block has.
-    pub(super) next_block: u32,
+    pub(in crate::index) next_block: u32,
 }
 
 impl Stock {

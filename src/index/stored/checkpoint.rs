@@ -12,11 +12,11 @@
 
 use super::blocks::Gathering;
 use super::cold::block_keys;
-use super::encode::Put;
 use super::journal::Turn;
-use super::{Error, Index};
 use crate::arena::{Compression, Compressor};
 use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count, xxh64};
+use crate::index::bytes::encode::Put;
+use crate::index::{Error, Index};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
 use crate::types::OutOfMemory;
@@ -24,7 +24,7 @@ use crate::wipe::wipe;
 
 /// The arrays that are stored as one value, by the kind of the value. An array of its own each would be more values than
 /// a store opens quickly.
-pub(super) const VALUES: [(Kind, &[Kind]); 4] = [
+pub(in crate::index) const VALUES: [(Kind, &[Kind]); 4] = [
     (Kind::Codes, &Kind::CODES),
     (Kind::BaseLinks, &[Kind::Levels, Kind::BaseLinks, Kind::UpperLinks]),
     (Kind::Ids, &[Kind::Ids, Kind::IdTexts]),
@@ -47,9 +47,9 @@ pub(crate) struct Writing {
     longest: Vec<StoredSegment>,
     /// The first block of this checkpoint has this number or none.
     first_block: u32,
-    pub(super) blocks: Vec<StoredBlock>,
-    pub(super) gathering: Gathering,
-    pub(super) compressor: Compressor,
+    pub(in crate::index) blocks: Vec<StoredBlock>,
+    pub(in crate::index) gathering: Gathering,
+    pub(in crate::index) compressor: Compressor,
     /// What its last step will make true.
     last: Option<Last>,
 }
@@ -365,7 +365,7 @@ impl Index {
     }
 
     /// All that there is, is as it is stored.
-    pub(super) fn forget_changes(&mut self) {
+    pub(in crate::index) fn forget_changes(&mut self) {
         let mut at = 0;
         while let Some((segment, kind)) = self.value_at(at) {
             self.changes(kind).clear(segment);
@@ -412,7 +412,7 @@ fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
 }
 
 /// The values of a segment.
-pub(super) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
+pub(in crate::index) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
     let StoredSegment { kind, index, generation, .. } = *segment;
     (0..pieces(segment, piece_bytes)).map(move |piece| Key::Segment { kind, index, generation, piece })
 }

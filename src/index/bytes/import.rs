@@ -1,8 +1,8 @@
 //! bytes -> index. Nothing is trusted: checksums are verified first, then `decode` checks every number.
 
 use super::decode::{Arrays, Filling, Source, corrupt};
-use super::{Error, Index};
 use crate::format::{ByteSource, Contents, FormatError, Kind, Meta, SectionReader};
+use crate::index::{Error, Index};
 
 impl Index {
     /// Reads the index that [`Index::export`] wrote, on any platform.

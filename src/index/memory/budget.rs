@@ -2,17 +2,17 @@
 
 /// What an index holds and may hold, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Holding {
+pub(in crate::index) struct Holding {
     /// The budget; none: no limit.
-    pub(super) max: Option<usize>,
+    pub(in crate::index) max: Option<usize>,
     /// Codes, links, ids and tables, which are always held.
-    pub(super) hot: usize,
+    pub(in crate::index) hot: usize,
     /// Warm records. Cached blocks are not among them.
-    pub(super) warm: usize,
+    pub(in crate::index) warm: usize,
     /// Buffers of searches and inserts, those included that there was no room to keep.
-    pub(super) scratch: usize,
+    pub(in crate::index) scratch: usize,
     /// Whether the index is stored, so that warm records can be given up.
-    pub(super) is_stored: bool,
+    pub(in crate::index) is_stored: bool,
 }
 
 /// When hot and warm bytes exceed this share of the budget, more records are given up at once.
@@ -20,15 +20,15 @@ const PRESSED: f64 = 0.9;
 
 /// How many bytes of records may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shares {
+pub(in crate::index) struct Shares {
     /// What there is for warm records and cached blocks together.
-    pub(super) left: usize,
+    pub(in crate::index) left: usize,
     /// Warm records are given up when they take more than this.
-    pub(super) most_warm: usize,
+    pub(in crate::index) most_warm: usize,
     /// How much the warm records take afterwards: less than `most_warm`, so that not every insert gives some up.
-    pub(super) warm: usize,
+    pub(in crate::index) warm: usize,
     /// Cached blocks.
-    pub(super) cache: usize,
+    pub(in crate::index) cache: usize,
 }
 
 impl Holding {
@@ -39,7 +39,7 @@ impl Holding {
     /// together nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get what warm
     /// records do not take.
     #[inline(never)]
-    pub(super) fn shares(self) -> Shares {
+    pub(in crate::index) fn shares(self) -> Shares {
         let Some(max) = self.max else {
             return Shares { left: usize::MAX, most_warm: usize::MAX, warm: usize::MAX, cache: usize::MAX };
         };
@@ -50,18 +50,18 @@ impl Holding {
     }
 
     /// Whether the warm records do not fit, even without cached blocks.
-    pub(super) fn is_too_warm(self) -> bool {
+    pub(in crate::index) fn is_too_warm(self) -> bool {
         self.warm > self.shares().left
     }
 
     /// Hot and warm bytes as a share of the budget; 0 without a budget.
-    pub(super) fn pressure(self) -> f64 {
+    pub(in crate::index) fn pressure(self) -> f64 {
         self.max.map_or(0.0, |max| (self.hot + self.warm) as f64 / max.max(1) as f64)
     }
 
     /// Whether a record of `bytes` hot and warm bytes fits. In a stored index all other records may be in the store
     /// only, so they do not count.
-    pub(super) fn has_room(self, bytes: usize) -> bool {
+    pub(in crate::index) fn has_room(self, bytes: usize) -> bool {
         let others = if self.is_stored { self.hot } else { self.hot + self.warm };
         self.max.is_none_or(|max| others.saturating_add(bytes) <= max)
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A stack of buffers: a search takes one, or makes one when all are in use, and puts it back.
 #[derive(Debug)]
-pub(super) struct ScratchPool {
+pub(in crate::index) struct ScratchPool {
     idle: Mutex<Idle>,
     /// How many bytes of idle buffers the budget has room for.
     room: usize,
@@ -25,7 +25,7 @@ impl Idle {
 }
 
 impl ScratchPool {
-    pub(super) fn new() -> Self {
+    pub(in crate::index) fn new() -> Self {
         Self { idle: Mutex::default(), room: usize::MAX }
     }
 
@@ -34,13 +34,13 @@ impl ScratchPool {
     }
 
     /// Takes idle buffers, or new ones when there are none.
-    pub(super) fn take(&self) -> Scratch {
+    pub(in crate::index) fn take(&self) -> Scratch {
         self.lock().buffers.pop().unwrap_or_default()
     }
 
     /// Puts buffers back. They are dropped when the budget has no room for them, or the stack no memory to keep them: the
     /// call that used them has succeeded.
-    pub(super) fn put(&self, scratch: Scratch) {
+    pub(in crate::index) fn put(&self, scratch: Scratch) {
         let mut idle = self.lock();
         if self.room < usize::MAX {
             let bytes = scratch.resident_bytes();
@@ -56,14 +56,14 @@ impl ScratchPool {
     }
 
     /// Drops the idle buffers, which still contain parts of what was last searched for or inserted.
-    pub(super) fn forget(&self) {
+    pub(in crate::index) fn forget(&self) {
         *self.lock() = Idle::default();
     }
 
     /// Lets idle buffers have at most so many bytes. If they have more, all are dropped, and those of one call go on
     /// asking for room.
     #[inline(never)]
-    pub(super) fn set_room(&mut self, bytes: usize) {
+    pub(in crate::index) fn set_room(&mut self, bytes: usize) {
         self.room = bytes;
         let mut idle = self.lock();
         if idle.resident_bytes() > bytes {
@@ -73,12 +73,12 @@ impl ScratchPool {
     }
 
     /// Bytes of the idle buffers, and of the largest that there was no room for.
-    pub(super) fn wanted_bytes(&self) -> usize {
+    pub(in crate::index) fn wanted_bytes(&self) -> usize {
         let idle = self.lock();
         idle.resident_bytes() + idle.refused
     }
 
-    pub(super) fn resident_bytes(&self) -> usize {
+    pub(in crate::index) fn resident_bytes(&self) -> usize {
         self.lock().resident_bytes()
     }
 }

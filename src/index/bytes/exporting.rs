@@ -8,9 +8,9 @@
 //! visited in the order of their blocks, so that each part continues where the last one ended. The index may be used in
 //! between. When it has changed, the export begins anew.
 
-use super::{Error, Index};
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
 use crate::format::{ByteRoom, FormatError, Kind, Mark, zeros};
+use crate::index::{Error, Index};
 use crate::types::Slot;
 
 /// How many bytes of blocks are read at a time.
@@ -153,7 +153,7 @@ impl Index {
             #[cfg(test)]
             LOOKS.set(LOOKS.get() + 1);
             let Some(record) = records.record(slot) else {
-                let block = records.unread(slot).ok_or_else(super::get::lost)?;
+                let block = records.unread(slot).ok_or_else(crate::index::get::lost)?;
                 if plan.blocks().last() != Some(&block.number) {
                     planned = planned.saturating_add(block.raw_bytes);
                     if planned > PART_BYTES && !plan.is_empty() {
@@ -216,8 +216,8 @@ impl Index {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::index::checkpoint::Step;
-    use crate::index::open::Inventory;
+    use crate::index::stored::checkpoint::Step;
+    use crate::index::stored::open::Inventory;
     use crate::index::{Config, Payload};
     use std::collections::BTreeMap;
 

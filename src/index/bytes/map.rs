@@ -1,10 +1,10 @@
 //! An export that is used in place: nothing is decoded, and only what changes is copied.
 
 use super::decode::{corrupt, empty_of};
-use super::{Error, Index};
 use crate::arena::MappedRecords;
 use crate::format::{Contents, IdWord, Kind, Meta, NO_NODE};
 use crate::graph::MAX_LEVEL;
+use crate::index::{Error, Index};
 use crate::metric::Metric;
 use crate::slot_set::{SlotSet, slots_of_word};
 use crate::types::{Id, Slot};

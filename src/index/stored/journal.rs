@@ -5,11 +5,11 @@
 //! everything that they name, so that a damaged value of the newest leaves another way to the same state: the older
 //! checkpoint, and the logs since.
 
-use super::Error;
 use super::checkpoint::Writing;
 use super::stock::Stock;
 use crate::arena::Compression;
 use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
+use crate::index::Error;
 use crate::store::StoreError;
 use crate::types::OutOfMemory;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -34,13 +34,13 @@ pub(crate) struct Found {
 
 /// The beginning of new logs.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(in crate::index) struct Turn {
     /// The first of them.
-    pub(super) first: u64,
+    pub(in crate::index) first: u64,
     /// What it is to hold; when that is nothing, changes are appended to it.
-    pub(super) frames: Vec<u8>,
+    pub(in crate::index) frames: Vec<u8>,
     /// For [`Journal::turned`].
-    pub(super) taken: u64,
+    pub(in crate::index) taken: u64,
 }
 
 /// How many journals there have been.
@@ -53,7 +53,7 @@ pub(crate) struct Journal {
     serial: u64,
     log: LogWriter,
     /// Up to here the changes have happened.
-    pub(super) sealed: Mark,
+    pub(in crate::index) sealed: Mark,
     /// The open frame goes on from change to change.
     holds: bool,
     /// How many bytes are being appended, from [`Journal::take`] to [`Journal::committed`].
@@ -61,27 +61,27 @@ pub(crate) struct Journal {
     /// How often changes have been taken to be appended.
     taken: u64,
     /// The checkpoint that counts.
-    pub(super) manifest: Manifest,
+    pub(in crate::index) manifest: Manifest,
     /// Logs since that checkpoint, the one that is written to last; any may not exist.
-    pub(super) logs: Vec<u64>,
+    pub(in crate::index) logs: Vec<u64>,
     /// Bytes in them.
-    pub(super) log_bytes: u64,
+    pub(in crate::index) log_bytes: u64,
     /// What the next three say is known. Nobody asks before the first checkpoint.
     has_stock: bool,
     /// Values that only the checkpoint before names, or none. They go with the next one.
-    pub(super) retired: Vec<Key>,
+    pub(in crate::index) retired: Vec<Key>,
     /// A generation of which there is no value.
     next_generation: u64,
     /// A number that no block ever had.
     next_block: u32,
     /// The checkpoint under way.
-    pub(super) writing: Option<Writing>,
+    pub(in crate::index) writing: Option<Writing>,
     /// How new blocks are compressed; none while nobody has chosen.
-    pub(super) compression: Option<Compression>,
+    pub(in crate::index) compression: Option<Compression>,
     /// That is to be chosen anew.
-    pub(super) is_compression_due: bool,
+    pub(in crate::index) is_compression_due: bool,
     /// A compaction has changed what no log tells.
-    pub(super) is_reshaped: bool,
+    pub(in crate::index) is_reshaped: bool,
     /// What the store said when it did not take a change. From then on nothing is changed any more.
     failed: Option<StoreError>,
 }
@@ -122,12 +122,12 @@ impl Journal {
     }
 
     /// Whether it is not known yet which values there are.
-    pub(super) const fn lacks_stock(&self) -> bool {
+    pub(in crate::index) const fn lacks_stock(&self) -> bool {
         !self.has_stock
     }
 
     /// Which values there are.
-    pub(super) fn stock(&mut self, stock: Stock) {
+    pub(in crate::index) fn stock(&mut self, stock: Stock) {
         self.has_stock = true;
         self.retired = stock.retired;
         self.next_generation = self.next_generation.max(stock.next_generation);
@@ -135,13 +135,13 @@ impl Journal {
     }
 
     /// A generation for a checkpoint that begins. No value has it, not even of one that was dropped: those are deleted later.
-    pub(super) const fn new_generation(&mut self) -> u64 {
+    pub(in crate::index) const fn new_generation(&mut self) -> u64 {
         self.next_generation += 1;
         self.next_generation - 1
     }
 
     /// A number that no block ever had; none when all below `most` have been used.
-    pub(super) fn new_block(&mut self, most: u32) -> Option<u32> {
+    pub(in crate::index) fn new_block(&mut self, most: u32) -> Option<u32> {
         let number = self.next_block;
         if number >= most {
             return None;
@@ -155,23 +155,23 @@ impl Journal {
     }
 
     /// Refuses once the store has failed.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(in crate::index) fn check(&self) -> Result<(), Error> {
         self.failed.clone().map_or(Ok(()), |error| Err(error.into()))
     }
 
-    pub(super) const fn has_failed(&self) -> bool {
+    pub(in crate::index) const fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
 
-    pub(super) fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+    pub(in crate::index) fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         Ok(self.log.push(entry)?)
     }
 
-    pub(super) fn rewind(&mut self) {
+    pub(in crate::index) fn rewind(&mut self) {
         self.log.rewind(self.sealed);
     }
 
-    pub(super) fn seal(&mut self) {
+    pub(in crate::index) fn seal(&mut self) {
         if !self.holds {
             self.log.seal();
         }
@@ -187,7 +187,7 @@ impl Journal {
     }
 
     /// The number of the first frame that is not sealed yet: what a checkpoint of this moment does not contain.
-    pub(super) const fn next_sequence(&self) -> u64 {
+    pub(in crate::index) const fn next_sequence(&self) -> u64 {
         self.log.next_sequence()
     }
 
@@ -240,7 +240,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Busy`] beside a commit, and while a frame is held open: half of it would be in the checkpoint.
-    pub(super) fn turn_log(&mut self) -> Result<Turn, Error> {
+    pub(in crate::index) fn turn_log(&mut self) -> Result<Turn, Error> {
         if self.appending.is_some() || self.holds {
             return Err(Error::Busy);
         }
@@ -256,7 +256,7 @@ impl Journal {
 
     /// The frames of a turn are in the store. Those that were appended once more meanwhile are there twice, and are read
     /// once.
-    pub(super) fn turned(&mut self, frames: usize, taken: u64) {
+    pub(in crate::index) fn turned(&mut self, frames: usize, taken: u64) {
         self.log_bytes += frames as u64;
         if self.taken == taken {
             self.log.forget(frames);
@@ -264,7 +264,7 @@ impl Journal {
     }
 
     /// Whether a checkpoint would pay: the logs have grown, or a compaction has moved what they do not tell of.
-    pub(super) fn checkpoint_due(&self) -> bool {
+    pub(in crate::index) fn checkpoint_due(&self) -> bool {
         let stored = self.segment_bytes().saturating_add(self.block_bytes());
         self.failed.is_none()
             && (self.is_reshaped || self.log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))

@@ -2,10 +2,10 @@
 //! or loop. Changing links needs more, the structural proof. [`Filling::finish`] proves an import at once. For a
 //! checkpoint the proof is left for later, because it takes longer than all the rest of opening.
 
-use super::{Config, Error, Index};
 use crate::arena::{MOST_BLOCKS, MOST_RECORDS, PayloadKind, Place};
 use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, StoredBlock, zeros};
 use crate::graph::{Growth, MAX_LEVEL, NodeBits};
+use crate::index::{Config, Error, Index};
 use crate::metric::Metric;
 use crate::quantize::Codes;
 use crate::segments::{SEGMENT_SLOTS, segments_of};
@@ -15,7 +15,7 @@ use core::ops::Range;
 
 /// Stored arrays, each read from its beginning on. Used as a trait object, so that the decoding is in the shipped wasm
 /// once.
-pub(super) trait Arrays {
+pub(in crate::index) trait Arrays {
     /// How many bytes of an array are left to be taken.
     fn left(&self, kind: Kind) -> u64;
 
@@ -25,7 +25,7 @@ pub(super) trait Arrays {
 
 /// Where records come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(in crate::index) enum Source {
     /// Records are among the arrays.
     Export,
     /// Records are in blocks, and the arrays say where.
@@ -33,7 +33,7 @@ pub(super) enum Source {
 }
 
 /// An index that is being filled.
-pub(super) struct Filling {
+pub(in crate::index) struct Filling {
     index: Index,
     meta: Meta,
     source: Source,
@@ -46,7 +46,7 @@ pub(super) struct Filling {
 
 impl Filling {
     /// Begins with an empty index of the config that the meta section gives.
-    pub(super) fn begin(meta: Meta, source: Source) -> Result<Self, Error> {
+    pub(in crate::index) fn begin(meta: Meta, source: Source) -> Result<Self, Error> {
         if meta.slots as usize > Slot::MOST {
             return Err(corrupt("more slots than an index can hold").into());
         }
@@ -56,22 +56,22 @@ impl Filling {
         Ok(Self { index, meta, source, next_text: 0, next_record: 0, vector, payload: Vec::new() })
     }
 
-    pub(super) const fn index(&self) -> &Index {
+    pub(in crate::index) const fn index(&self) -> &Index {
         &self.index
     }
 
-    pub(super) const fn segments(&self) -> usize {
+    pub(in crate::index) const fn segments(&self) -> usize {
         segments_of(self.meta.slots as usize)
     }
 
     /// The slots of a segment.
-    pub(super) fn slots_in(&self, segment: usize) -> Range<usize> {
+    pub(in crate::index) fn slots_in(&self, segment: usize) -> Range<usize> {
         let slots = self.meta.slots as usize;
         (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
     }
 
     /// Begins a set of arrays, in which texts and records are counted from zero.
-    pub(super) fn begin_arrays(&mut self, from: &mut dyn Arrays) -> Result<(), Error> {
+    pub(in crate::index) fn begin_arrays(&mut self, from: &mut dyn Arrays) -> Result<(), Error> {
         (self.next_text, self.next_record) = (0, 0);
         if self.source == Source::Checkpoint {
             return Ok(());
@@ -85,7 +85,7 @@ impl Filling {
     }
 
     /// Ends a set of arrays: no byte may be left.
-    pub(super) fn end_arrays(&self, from: &dyn Arrays) -> Result<(), Error> {
+    pub(in crate::index) fn end_arrays(&self, from: &dyn Arrays) -> Result<(), Error> {
         match Kind::ALL.into_iter().find(|&kind| from.left(kind) > 0) {
             None => Ok(()),
             Some(kind) => Err(corrupt(format_args!("section {kind:?} is longer than what it holds")).into()),
@@ -93,7 +93,7 @@ impl Filling {
     }
 
     /// Takes the next segment. The caller has compared its number of slots with the bytes that there are.
-    pub(super) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
+    pub(in crate::index) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
         let slots = self.slots_in(segment);
         self.codes(segment, slots.end, from)?;
         let nodes = self.links(segment, slots.clone(), from)?;
@@ -106,7 +106,7 @@ impl Filling {
     }
 
     /// Ends the filling, once all segments have been taken.
-    pub(super) fn finish(mut self) -> Result<Index, Error> {
+    pub(in crate::index) fn finish(mut self) -> Result<Index, Error> {
         let Meta { slots, next_number, .. } = self.meta;
         self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
@@ -225,7 +225,7 @@ impl Filling {
 
     /// Takes the list of the checkpoint's blocks, before any places. All their records count as dead until a place is
     /// found in them. Blocks for which `is_possible` is false are lost.
-    pub(super) fn blocks(
+    pub(in crate::index) fn blocks(
         &mut self,
         blocks: &[StoredBlock],
         is_possible: impl Fn(&StoredBlock) -> bool,
@@ -297,7 +297,7 @@ impl Filling {
 impl Index {
     /// Takes the stored moment at which the record of a slot below `slots` expires; infinity: never. The states of the
     /// slots have been taken.
-    pub(super) fn take_moment(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
+    pub(in crate::index) fn take_moment(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
         let at_ms = f64::from_le_bytes(word);
         if at_ms == f64::INFINITY {
             return Ok(());
@@ -311,8 +311,8 @@ impl Index {
     }
 
     /// Takes the entry point and the numbers that end searches early. Nodes and states have been taken.
-    pub(super) fn take_entry(&mut self, meta: &Meta) -> Result<(), FormatError> {
-        let super::Parts { graph, tombstones, .. } = &mut self.parts;
+    pub(in crate::index) fn take_entry(&mut self, meta: &Meta) -> Result<(), FormatError> {
+        let crate::index::Parts { graph, tombstones, .. } = &mut self.parts;
         let growth = Growth { sum: meta.growth_sum, count: meta.growth_count };
         if !growth.is_possible() {
             return Err(corrupt("distances that cannot grow so"));
@@ -340,12 +340,12 @@ fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), F
     from.take(Kind::Records, into)
 }
 
-pub(super) fn corrupt(what: impl Display) -> FormatError {
+pub(in crate::index) fn corrupt(what: impl Display) -> FormatError {
     FormatError::corrupt(what)
 }
 
 /// An empty index of the config that the meta section gives, with room for a codebook if one is stored.
-pub(super) fn empty_of(meta: &Meta) -> Result<Index, Error> {
+pub(in crate::index) fn empty_of(meta: &Meta) -> Result<Index, Error> {
     let mut index = Index::new(config_of(meta)?)?;
     if Codes::of_number(meta.quantization).is_some_and(|(_, is_trained)| is_trained) {
         if meta.slots == 0 {

@@ -2,8 +2,8 @@
 //! binary.
 
 use super::encode::Put;
-use super::{Error, Index};
 use crate::format::{ByteSink, FormatError, Kind, Layout, Meta, SectionWriter};
+use crate::index::{Error, Index};
 use crate::segments::segments_of;
 use crate::types::{Id, Slot};
 
@@ -40,7 +40,7 @@ impl Index {
     /// Writes the index with records that `records` writes and whose lengths `bytes` gives. Not inlined, and not
     /// generic over the two functions: it is long, and is in the shipped wasm once.
     #[inline(never)]
-    pub(super) fn export_with<S: ByteSink + ?Sized>(
+    pub(in crate::index) fn export_with<S: ByteSink + ?Sized>(
         &self,
         layout: Layout,
         sink: &mut S,
@@ -95,7 +95,7 @@ impl Index {
     }
 
     /// The layout of an export with `record_bytes` bytes of records.
-    pub(super) fn layout_with(&self, record_bytes: u64) -> Result<Layout, Error> {
+    pub(in crate::index) fn layout_with(&self, record_bytes: u64) -> Result<Layout, Error> {
         let [codes, lower, scales] = self.parts.codes.array_bytes(0, self.parts.slots());
         let slots = self.parts.slots() as u64;
         let graph = &self.parts.graph;

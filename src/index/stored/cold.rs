@@ -1,9 +1,9 @@
 //! Records that are only in the store: which must be read for a call, and taking in what was read.
 
 use super::open::join;
-use super::{Error, Index};
 use crate::arena::{MOST_RECORDS, ReadPlan};
 use crate::format::{Key, StoredBlock, piece_count};
+use crate::index::{Error, Index};
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
 
@@ -31,7 +31,7 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::Cold`]; [`Error::Corrupt`] when some are lost; [`Error::OutOfMemory`].
-    pub(super) fn need_all(&self) -> Result<(), Error> {
+    pub(in crate::index) fn need_all(&self) -> Result<(), Error> {
         if let Some(lost) = self.parts.records.cold.lost().next() {
             return Err(Error::Corrupt { what: format!("the records of block {} are lost", lost.number) });
         }
@@ -185,7 +185,7 @@ fn part<'a>(blocks: impl Iterator<Item = &'a StoredBlock>, bytes: u64) -> Result
 }
 
 /// The keys of the values that hold a block.
-pub(super) fn block_keys(stored: &StoredBlock, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
+pub(in crate::index) fn block_keys(stored: &StoredBlock, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
     let StoredBlock { number, stored_bytes, .. } = *stored;
     (0..piece_count(stored_bytes, piece_bytes).unwrap_or(0)).map(move |piece| Key::Block { number, piece })
 }

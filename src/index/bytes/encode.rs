@@ -1,37 +1,42 @@
 //! A segment of slots -> its stored arrays. `export` writes each array of all segments, a checkpoint all arrays of one.
 
-use super::Index;
 use crate::arena::{put_record, stored_record_bytes};
 use crate::format::{FormatError, IdWord, Meta, NO_NODE};
+use crate::index::Index;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{Id, Slot};
 use core::ops::Range;
 
 /// Receives the encoded bytes. A trait object, so that the encoding is in the shipped wasm once.
-pub(super) type Put<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
+pub(in crate::index) type Put<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
 
 impl Index {
     /// The slots of a segment that exist: the last segment may be shorter.
-    pub(super) fn slots_in(&self, segment: usize) -> Range<usize> {
+    pub(in crate::index) fn slots_in(&self, segment: usize) -> Range<usize> {
         let slots = self.parts.slots();
         (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
     }
 
-    pub(super) fn put_levels(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_levels(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         let level = |slot| self.parts.graph.level(slot).map_or(NO_NODE, |level| level.0);
         put_words(self.slots_in(segment), level, to)
     }
 
-    pub(super) fn put_base_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_base_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         to(bytemuck::cast_slice(self.parts.graph.base_lists(segment)))
     }
 
-    pub(super) fn put_upper_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_upper_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         to(bytemuck::cast_slice(self.parts.graph.upper_lists(segment)))
     }
 
     /// Writes the words of ids. The texts of string ids begin at `start`, which is moved behind the last one.
-    pub(super) fn put_ids(&self, segment: usize, start: &mut u64, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_ids(
+        &self,
+        segment: usize,
+        start: &mut u64,
+        to: &mut Put<'_>,
+    ) -> Result<(), FormatError> {
         let word = |slot| {
             let word = match self.parts.ids.id_of(slot).as_deref() {
                 None => IdWord::None,
@@ -47,7 +52,7 @@ impl Index {
         put_words(self.slots_in(segment), word, to)
     }
 
-    pub(super) fn put_texts(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_texts(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         for slot in self.slots_in(segment) {
             if let Some(Id::Text(text)) = self.parts.ids.id_of(Slot(slot as u32)).as_deref() {
                 to(text.as_bytes())?;
@@ -59,7 +64,7 @@ impl Index {
     /// Writes where the record of each slot ends. The records before the segment end at `end`, which is moved to the
     /// end of its last one; `bytes` gives the length of each. A reader can tell where each record begins without
     /// reading the records.
-    pub(super) fn put_record_ends(
+    pub(in crate::index) fn put_record_ends(
         &self,
         segment: usize,
         end: &mut u64,
@@ -74,7 +79,7 @@ impl Index {
     }
 
     /// Writes records in the order of slots. Deleted ones are left out.
-    pub(super) fn put_records(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_records(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         for slot in self.slots_in(segment) {
             let Some(record) = self.parts.records.record(Slot(slot as u32)) else { continue };
             put_record(&record, to)?;
@@ -83,21 +88,21 @@ impl Index {
     }
 
     /// Whether a record in this segment ever expires.
-    pub(super) fn expires_in(&self, segment: usize) -> bool {
+    pub(in crate::index) fn expires_in(&self, segment: usize) -> bool {
         let expiries = &self.parts.expiries;
         !expiries.is_empty() && self.slots_in(segment).any(|slot| expiries.get(Slot(slot as u32)).is_some())
     }
 
     /// Writes when the record of each slot expires; infinity: never.
-    pub(super) fn put_expiries(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_expiries(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         put_words(self.slots_in(segment), |slot| self.parts.expiries.get(slot).unwrap_or(f64::INFINITY), to)
     }
 
-    pub(super) fn record_bytes(&self, slot: Slot) -> u64 {
+    pub(in crate::index) fn record_bytes(&self, slot: Slot) -> u64 {
         self.parts.records.record(slot).map_or(0, |record| stored_record_bytes(&record) as u64)
     }
 
-    pub(super) fn meta(&self) -> Meta {
+    pub(in crate::index) fn meta(&self) -> Meta {
         Meta {
             dimensions: self.config.dimensions as u32,
             metric: self.config.metric as u8,

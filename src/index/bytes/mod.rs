@@ -1,0 +1,18 @@
+//! An index as bytes, and back: the portable format of docs/FORMAT.md.
+//!
+//! | file        | what                                                  |
+//! |-------------|-------------------------------------------------------|
+//! | `encode`    | a segment of slots -> its stored arrays               |
+//! | `decode`    | stored arrays -> slots, every number checked          |
+//! | `export`    | index -> bytes                                        |
+//! | `exporting` | export while records are read from the store          |
+//! | `import`    | bytes -> index                                        |
+//! | `map`       | an export that is used in place                       |
+
+pub(super) mod decode;
+pub(super) mod encode;
+mod export;
+mod exporting;
+mod import;
+#[cfg(feature = "mmap")]
+mod map;

@@ -1,0 +1,11 @@
+//! What an index holds in memory.
+//!
+//! | file      | what                                                             |
+//! |-----------|------------------------------------------------------------------|
+//! | `budget`  | how a memory budget is divided                                   |
+//! | `room`    | what an index holds, and what it gives up under a budget         |
+//! | `scratch` | buffers of searches and inserts                                  |
+
+pub(super) mod budget;
+pub(super) mod room;
+pub(super) mod scratch;
