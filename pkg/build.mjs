@@ -32,7 +32,7 @@ const WASM = join(HERE, "wasm");
 /** Options of wasm-opt. All features that rustc may use with our flags are listed: any other is an error. */
 const WASM_OPT = [
   // A function with one caller is not inlined: that is fewer bytes, but they compress worse.
-  "-Os", "--one-caller-inline-max-function-size=0",
+  "-O3", "--one-caller-inline-max-function-size=0",
   // Functions that are always called with the same constants take fewer bytes with the constants in them. Functions
   // compress better beside those of their own module.
   "--monomorphize", "--reorder-functions-by-name",

@@ -194,6 +194,8 @@ impl From<UnknownName> for Error {
 }
 
 impl From<LookupError> for Error {
+    #[cold]
+    #[inline(never)]
     fn from(error: LookupError) -> Self {
         match error {
             LookupError::OutOfMemory => Self::OutOfMemory,
@@ -203,6 +205,8 @@ impl From<LookupError> for Error {
 }
 
 impl From<FormatError> for Error {
+    #[cold]
+    #[inline(never)]
     fn from(error: FormatError) -> Self {
         match error {
             FormatError::UnsupportedVersion { found } => {

@@ -11,6 +11,8 @@ use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
 
 impl From<AppendError> for Error {
+    #[cold]
+    #[inline(never)]
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::OutOfMemory => Self::OutOfMemory,
