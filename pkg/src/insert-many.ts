@@ -168,7 +168,7 @@ async function* untilStopped(
         });
       });
       checkGoing();
-      isOver = next.done === true;
+      isOver = Boolean(next.done);
       if (isOver) return;
       yield next.value;
     }

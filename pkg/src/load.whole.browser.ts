@@ -3,13 +3,29 @@
 import { fetched } from "./load.browser.js";
 import { compile, type WasmFile } from "./module.js";
 
+/** What the origin's caches have under this address: the newest first, since older ones may be of another version. */
+async function keptOf(href: string): Promise<Response | undefined> {
+  // There are no caches where there is no HTTPS, and a browser may refuse them.
+  try {
+    for (const cacheName of (await caches.keys()).reverse()) {
+      const kept = await caches.match(href, { cacheName });
+      if (kept?.ok) return kept;
+    }
+  } catch {}
+  return undefined;
+}
+
 /** Compiles a wasm file: what the origin's caches have under its address, or else what comes from there. */
 export async function load(file: WasmFile): Promise<WebAssembly.Module> {
   const { href } =
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
       : new URL("./thermocline-store.wasm", import.meta.url);
-  // There are no caches where there is no HTTPS, and a browser may refuse them.
-  const kept = await globalThis.caches?.match(href).catch(() => undefined);
-  return kept ? compile(new Uint8Array(await kept.arrayBuffer()), file, href) : fetched(href, file);
+  const kept = await keptOf(href);
+  try {
+    if (kept) return await compile(new Uint8Array(await kept.arrayBuffer()), file, href);
+  } catch {
+    // What is kept is no wasm file.
+  }
+  return fetched(href, file);
 }

@@ -187,9 +187,8 @@ export class VectorIndex implements AsyncDisposable {
    * `include.vector` such a hit makes the search CORRUPT.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
-    const checked = searchOptionsOf(options);
     this.#open.checkOpen();
-    return this.#searches.search(query, checked);
+    return this.#searches.search(query, searchOptionsOf(options));
   }
 
   /**

@@ -132,10 +132,11 @@ fn length((vector, factor): (&[f32], f32)) -> f32 {
     }
 }
 
-/// The length of the longest vector, but for those that are far longer than most: fewer than one in `part`, zeros aside. It says what a whole number stands for: by one vector a
-/// thousand times longer than the others, all their components would be zeros.
+/// The length of the longest vector, but for those that are far longer than most: fewer than one in `part`, zeros aside.
+/// It says what a whole number stands for: by one vector a thousand times longer than the others, all their components
+/// would be zeros. Lengths that are not finite, which only made-up vectors have, count as longer.
 fn longest_usual(lengths: &[f32], part: usize) -> f32 {
-    let mut most = f32::INFINITY;
+    let mut most = f32::MAX;
     loop {
         let (_, longest) = within(lengths, 0.0, most);
         most = longest / FAR_LONGER;
@@ -177,6 +178,8 @@ mod tests {
         assert_eq!(longest_usual(&[short, vec![100.0; 3], vec![1e9; 2]].concat(), 16), 1.0);
         assert_eq!(longest_usual(&[vec![0.0; 95], long].concat(), 16), 1000.0, "zeros say nothing of the others");
         assert_eq!(longest_usual(&[0.0; 3], 16), 0.0);
+        assert_eq!(longest_usual(&[vec![3.0; 95], vec![f32::INFINITY; 5], vec![f32::NAN; 9]].concat(), 16), 3.0);
+        assert_eq!(longest_usual(&[f32::INFINITY; 40], 16), 0.0);
         assert_eq!(longest_usual(&[], 16), 0.0);
     }
 

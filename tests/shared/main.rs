@@ -297,7 +297,7 @@ fn slow_clock() -> f64 {
 
 /// By whatever clock it was given: it looked at the system's, so that what was written differed from run to run.
 #[test]
-fn how_records_are_packed_depends_on_the_stopwatch_that_was_given() {
+fn how_records_are_compressed_depends_on_the_stopwatch_that_was_given() {
     let codec = |stopwatch: Option<fn() -> f64>| {
         let options =
             OpenOptions { config: Some(Config::new(DIMENSIONS)), stopwatch, lazy: true, ..OpenOptions::default() };

@@ -17,6 +17,7 @@ export class Engine extends EventTarget {
   #stopIdle;
   /** Settles when what was left beside the index is removed, so that its name can be used. */
   #tidied;
+  #tidy = () => (this.#tidied = removeLeftover());
 
   constructor({ base, queries }) {
     super();
@@ -40,10 +41,10 @@ export class Engine extends EventTarget {
     const index = await openKept(readOnly ? "readonly" : "readwrite");
     if (!index) return undefined;
     const openMs = performance.now() - started;
+    this.#adopt(index, await this.#liveOrLetGo(index));
     this.readOnly = readOnly;
-    this.#adopt(index, await this.#liveIn(index));
     // Not before the first answer, which would wait for it.
-    if (!readOnly) this.addEventListener("first-answer", () => (this.#tidied = removeLeftover()), { once: true });
+    if (!readOnly) this.addEventListener("first-answer", this.#tidy, { once: true });
     return { records: index.size, openMs };
   }
 
@@ -55,6 +56,7 @@ export class Engine extends EventTarget {
     this.stopCompactingWhenIdle();
     const { index: replaced } = this;
     this.index = undefined;
+    this.removeEventListener("first-answer", this.#tidy);
     await this.#tidied;
     await letGo(replaced);
     await removeKept();
@@ -66,13 +68,16 @@ export class Engine extends EventTarget {
       await empty.flush();
       elapsedMs = performance.now() - started;
     });
-    this.#adopt(index, await this.#liveIn(index));
+    this.#adopt(index, await this.#liveOrLetGo(index));
     return elapsedMs;
   }
 
   /** Replaces the index by one read from exported bytes. When it rejects, the index there is stays as it is. */
   async import(bytes) {
+    this.removeEventListener("first-answer", this.#tidy);
     await this.#tidied;
+    // Otherwise it would be removed while the import uses its name.
+    if (!this.#tidied) await this.#tidy();
     let live;
     const imported = await importKept(bytes, async (index) => {
       const [has, needs] = [index.dimensions, this.base.dimensions];
@@ -91,6 +96,16 @@ export class Engine extends EventTarget {
     this.index = index;
     this.firstAnswerMs = undefined;
     this.#changed();
+  }
+
+  /** As `#liveIn`, of an index that nobody has yet: when it fails, the index is closed, and its lock given back. */
+  async #liveOrLetGo(index) {
+    try {
+      return await this.#liveIn(index);
+    } catch (error) {
+      await letGo(index);
+      throw error;
+    }
   }
 
   async #liveIn(index) {
@@ -146,7 +161,7 @@ export class Engine extends EventTarget {
       for (const number of rows) live[number] = 0;
       return deleted;
     } catch (error) {
-      if (index === this.index) this.live = await this.#liveIn(index);
+      if (index === this.index) this.live = await this.#liveIn(index).catch(() => live);
       throw error;
     } finally {
       this.#changed();

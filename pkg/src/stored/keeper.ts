@@ -208,17 +208,23 @@ export class Keeper {
 
   /**
    * Plans a checkpoint for idle time if one is due. To be called after anything that may have made one due. After a
-   * failure that no caller has been told of, only a retry is planned.
+   * failure that no caller has been told of, none is planned until the time for another try has come.
    */
-  async planCheckpoint(isRetry?: boolean): Promise<void> {
+  async planCheckpoint(): Promise<void> {
     const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (isDue && (isRetry || !this.#deferredError)) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+    if (isDue && !(this.#deferredError && this.#retries.isPlanned)) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+  }
+
+  /** A checkpoint that has failed before needs no other try, and nobody has to be told. */
+  #checkpointed(): void {
+    this.#deferredError = undefined;
+    this.#retries.succeeded();
   }
 
   /** Keeps the error of a checkpoint for the next `flush` or `close`, and plans another try. */
   #checkpointFailed(error: unknown): void {
     this.#deferredError = error;
-    if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint(true));
+    if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint());
   }
 
   async #linkThenCheckpoint(): Promise<void> {
@@ -241,7 +247,7 @@ export class Keeper {
       this.#deferredError = undefined;
       try {
         freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
-        this.#retries.succeeded();
+        this.#checkpointed();
       } catch (error) {
         this.#checkpointFailed(error);
       }
@@ -262,6 +268,7 @@ export class Keeper {
       this.#handle.checkOpen();
       await this.#commit();
       freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
+      this.#checkpointed();
     });
     return freed;
   }
@@ -286,6 +293,7 @@ export class Keeper {
           await this.#writeLog();
           // Without a checkpoint the new instance would replay the log, which repeats deletes but not compactions.
           await handle.callInternally((raw) => raw.checkpoint());
+          this.#checkpointed();
         }
         moved = await this.#place.open(RawIndex, this.#coreOptions);
         moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
@@ -398,7 +406,7 @@ export class Keeper {
       if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
       if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;
       await this.#withLock(() => this.#handle.callInternally((raw) => raw.checkpoint()));
-      this.#retries.succeeded();
+      this.#checkpointed();
     } catch (error) {
       this.#checkpointFailed(error);
     }

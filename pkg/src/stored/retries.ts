@@ -2,19 +2,28 @@
 import { later } from "../turn.js";
 
 /**
- * Milliseconds from the first failure to the next try. They double with each failure, up to the second number: a full
- * disk or a spent quota may take a while.
+ * Milliseconds from the first failure to the next try. They double with each try that fails, up to the second number: a
+ * full disk or a spent quota may take a while.
  */
 const [FIRST_MS, LONGEST_MS] = [5000, 300_000];
 
 export class Retries {
   #ms = FIRST_MS;
-  #cancel = (): void => {};
+  /** Takes back the next try, while one is planned. */
+  #cancel: (() => void) | undefined;
 
-  /** Calls `retry` when the time for another try has come. */
+  /** True from a failure until the time for another try has come. */
+  get isPlanned(): boolean {
+    return this.#cancel !== undefined;
+  }
+
+  /** Calls `retry` when the time for another try has come. A try that is planned already stays as it is. */
   failed(retry: () => void): void {
-    this.stop();
-    this.#cancel = later(retry, this.#ms);
+    if (this.#cancel) return;
+    this.#cancel = later(() => {
+      this.#cancel = undefined;
+      retry();
+    }, this.#ms);
     this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
   }
 
@@ -25,6 +34,7 @@ export class Retries {
 
   /** Takes back the next try. */
   stop(): void {
-    this.#cancel();
+    this.#cancel?.();
+    this.#cancel = undefined;
   }
 }

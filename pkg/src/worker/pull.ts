@@ -64,7 +64,7 @@ export class Pull {
         });
         if (this.#isOver) return;
         // Throws when the source gives undefined, as it would without a worker.
-        isSourceOver = next!.done === true;
+        isSourceOver = Boolean(next!.done);
         if (isSourceOver) break;
         this.#add(next!.value);
       }

@@ -1,5 +1,6 @@
 // The class of "thermocline/worker". Each call checks and copies its arguments, as far as that is possible without the
 // index, and sends them to the worker.
+import { leave } from "../async-source.js";
 import { asyncDispose } from "../dispose.js";
 import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
@@ -130,9 +131,14 @@ export class WorkerIndex implements VectorIndex {
     const source = (rows as AsyncIterable<Row>)[Symbol.asyncIterator]();
     const pull = new Pull(dimensions);
     const besides = { onProgress, signal, owner: this, onMore: () => pull.more() };
-    const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], besides);
-    void pull.run(source, feed);
-    return promise.finally(() => pull.stop());
+    try {
+      const { promise, feed } = this.#connection.feeding<Id[]>("insertStream", [sent], besides);
+      void pull.run(source, feed);
+      return promise.finally(() => pull.stop());
+    } catch (error) {
+      leave(source);
+      throw error;
+    }
   }
 
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {

@@ -63,34 +63,75 @@ test("a checkpoint that fails is told at the next flush, loses nothing, and is t
   await index.close();
 });
 
-test("a checkpoint that has failed is tried again although nobody asks, later each time, until it succeeds", async () => {
-  const { setTimeout: set } = globalThis;
-  /** What waits for seconds, with how long. */
+/** Keeps back timers of seconds, and runs `body` with them: what each would run, and its milliseconds. */
+async function withLongTimers(body) {
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
   const waiting = [];
-  globalThis.setTimeout = (run, ms, ...rest) => (ms >= 5000 ? { waiting: waiting.push({ run, ms }) } : set(run, ms, ...rest));
+  globalThis.setTimeout = (run, ms, ...rest) => {
+    if (ms < 5000) return set(run, ms, ...rest);
+    const timer = { run, ms };
+    waiting.push(timer);
+    return timer;
+  };
+  globalThis.clearTimeout = (timer) => {
+    if (waiting.includes(timer)) waiting.splice(waiting.indexOf(timer), 1);
+    else clear(timer);
+  };
   try {
-    const store = new MapStore();
-    const index = await open(store);
-    const first = manifests(store);
-    let failed = 0;
-    store.before = (name) => {
-      if (name === "commit") throw new Error(`no ${(failed += 1)}`);
-    };
-    await fill(index, () => failed > 0);
-    for (const [tries, ms] of [[1, 5000], [2, 10_000], [3, 20_000]]) {
-      await until(() => waiting.length === 1, "the plan of another try");
-      assert.deepEqual([failed, waiting[0].ms], [tries, ms]);
-      if (tries === 3) store.before = () => {};
-      waiting.pop().run();
-    }
-    await until(() => manifests(store) !== first, "the checkpoint");
-    await index.flush();
-    assert.equal(waiting.length, 0);
-    await index.close();
+    await body(waiting);
   } finally {
-    globalThis.setTimeout = set;
+    Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
   }
-});
+}
+
+/** An index whose checkpoint has failed once in idle time. `fails` tells how often, and `mend` ends that. */
+async function withFailedCheckpoint() {
+  const store = new MapStore();
+  const index = await open(store);
+  const first = manifests(store);
+  let failed = 0;
+  store.before = (name) => {
+    if (name === "commit") throw new Error(`no ${(failed += 1)}`);
+  };
+  await fill(index, () => failed > 0);
+  return { store, index, first, failed: () => failed, mend: () => (store.before = () => {}) };
+}
+
+test("a checkpoint that has failed is tried again although nobody asks, later each time, until it succeeds", () => withLongTimers(async (waiting) => {
+  const { store, index, first, failed, mend } = await withFailedCheckpoint();
+  for (const [tries, ms] of [[1, 5000], [2, 10_000], [3, 20_000]]) {
+    await until(() => waiting.length === 1, "the plan of another try");
+    assert.deepEqual([failed(), waiting[0].ms], [tries, ms]);
+    if (tries === 3) mend();
+    waiting.pop().run();
+  }
+  await until(() => manifests(store) !== first, "the checkpoint");
+  await index.flush();
+  assert.equal(waiting.length, 0);
+  await index.close();
+}));
+
+test("a failure that a later checkpoint has mended is told to nobody, and is not tried again", () => withLongTimers(async (waiting) => {
+  const { index, mend } = await withFailedCheckpoint();
+  await until(() => waiting.length === 1, "the plan of another try");
+  mend();
+  await index.reload();
+  await index.flush();
+  assert.equal(waiting.length, 0);
+  await index.close();
+}));
+
+test("a closed index tries no checkpoint again", () => withLongTimers(async (waiting) => {
+  const { store, index } = await withFailedCheckpoint();
+  await until(() => waiting.length === 1, "the plan of another try");
+  const [{ run }] = waiting;
+  await fails("STORE_FAILED", () => index.close({ timeoutMs: 4000 }));
+  assert.equal(waiting.length, 0);
+  const calls = JSON.stringify(store.calls);
+  run();
+  await pause(50);
+  assert.equal(JSON.stringify(store.calls), calls);
+}));
 
 test("closing makes the checkpoint that is due; when that fails it says so, and has closed", async () => {
   for (const fail of [false, true]) {

@@ -155,7 +155,7 @@ test("an async source is asked as for await asks it", async () => {
   const rows = (source) => ({ [Symbol.asyncIterator]: () => source });
   // Its answers need not be promises.
   let given = 0;
-  const plain = asked(() => (given < 3 ? { done: false, value: { vector: VECTORS[given++] } } : { done: true }));
+  const plain = asked(() => (given < 3 ? { done: false, value: { vector: VECTORS[given++] } } : { done: 1 }));
   assert.equal((await index.insertMany(rows(plain))).length, 3);
   // One that has failed, or is over, is not told that no more is wanted.
   const own = new RangeError("the caller's own");

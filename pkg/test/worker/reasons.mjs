@@ -13,6 +13,8 @@ export const REASONS = {
   "closing.test.mjs": [
     [/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"],
     [/^a checkpoint that has failed is tried again although nobody asks/, CLOCK],
+    [/^a failure that a later checkpoint has mended is told to nobody/, CLOCK],
+    [/^a closed index tries no checkpoint again/, CLOCK],
   ],
   "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
   "cold.test.mjs": [
