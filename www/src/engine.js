@@ -41,8 +41,9 @@ export class Engine extends EventTarget {
     const index = await openKept(readOnly ? "readonly" : "readwrite");
     if (!index) return undefined;
     const openMs = performance.now() - started;
-    this.#adopt(index, await this.#liveOrLetGo(index));
+    const live = await this.#liveOrLetGo(index);
     this.readOnly = readOnly;
+    this.#adopt(index, live);
     // Not before the first answer, which would wait for it.
     if (!readOnly) this.addEventListener("first-answer", this.#tidy, { once: true });
     return { records: index.size, openMs };

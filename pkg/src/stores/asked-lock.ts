@@ -36,7 +36,8 @@ export async function takeAskedLock(name: string): Promise<() => Promise<void>> 
 
 /** Asks the others, and from then on answers those who ask. Returns a function that ends the answering. */
 async function asked(name: string): Promise<() => void> {
-  if (typeof BroadcastChannel !== "function") return () => {};
+  // Only browsers tell whether a context is secure. Elsewhere, where stores are tested, there is nobody else to ask.
+  if (typeof BroadcastChannel !== "function" || globalThis.isSecureContext === undefined) return () => {};
   const channel = new BroadcastChannel(name);
   const own = Math.random();
   let state: "asking" | "owner" | "refused" = "asking";
