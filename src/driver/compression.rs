@@ -4,8 +4,8 @@ use super::Host;
 use crate::arena::{Compression, Compressor, Measured};
 use crate::index::Error;
 
-/// Chooses how blocks are compressed, when that is due: by measured times, or, without a clock, by the times that compression
-/// typically takes, so that equal calls choose alike.
+/// Chooses how blocks are compressed, when that is due: by measured times, or, without a clock, by the times that
+/// compression typically takes, so that equal calls choose alike.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`]: the choice stays due.

@@ -1,16 +1,16 @@
 //! What the core does not do itself: looking at a clock, and waiting for a store.
 //!
-//! | file         | what                                                                        |
-//! |--------------|-----------------------------------------------------------------------------|
-//! | `slices`     | linking and compaction for a given time, by a clock that it is given        |
-//! | `time`       | the time of day, by which records expire                                    |
-//! | `compact`    | what a compaction does in the store                                         |
-//! | `open`       | reading a stored index: the newest checkpoint that is whole, and its logs   |
-//! | `records`    | calls that need records from the store                                      |
+//! | file          | what                                                                        |
+//! |---------------|-----------------------------------------------------------------------------|
+//! | `slices`      | linking and compaction for a given time, by a clock that it is given        |
+//! | `time`        | the time of day, by which records expire                                    |
+//! | `compact`     | what a compaction does in the store                                         |
+//! | `open`        | reading a stored index: the newest checkpoint that is whole, and its logs   |
+//! | `records`     | calls that need records from the store                                      |
 //! | `compression` | which way to compress blocks pays best on this machine                      |
-//! | `stored`     | an index and the store that keeps it                                        |
-//! | `identity`   | whether an index is still the one that its store belongs to                 |
-//! | `write`      | appending to the log, writing checkpoints                                   |
+//! | `stored`      | an index and the store that keeps it                                        |
+//! | `identity`    | whether an index is still the one that its store belongs to                 |
+//! | `write`       | appending to the log, writing checkpoints                                   |
 //!
 //! The core returns what must be read or written, the driver has the store do it, and tells the core how that ended.
 //! The index is not borrowed meanwhile: the driver reaches it through a [`Host`] between two waits.

@@ -270,9 +270,9 @@ impl<S: Store> StoredIndex<S> {
         self.with(|index| self.identity.change(index, change))
     }
 
-    /// Makes all changes so far durable, as durable as the store does, by appending them to the log. This and [`StoredIndex::checkpoint`] are called
-    /// one after the other; searches may run beside them. A future that is dropped before its end is a failure like any
-    /// other.
+    /// Makes all changes so far durable, as durable as the store does, by appending them to the log. This and
+    /// [`StoredIndex::checkpoint`] are called one after the other; searches may run beside them. A future that is
+    /// dropped before its end is a failure like any other.
     ///
     /// # Errors
     /// The error of the store. The index then takes no changes any more, and opening it again finds what the store has.

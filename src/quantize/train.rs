@@ -36,8 +36,8 @@ pub(super) struct Training {
 }
 
 impl Training {
-    /// Begins with some of `count` vectors, each of which `vector` gives with a factor to multiply it by. Up to one in `part` may be
-    /// cut off where whole numbers end, because they are far longer than the others.
+    /// Begins with some of `count` vectors, each of which `vector` gives with a factor to multiply it by. Up to one in
+    /// `part` may be cut off where whole numbers end, because they are far longer than the others.
     pub(super) fn begin<'a>(
         dimensions: usize,
         count: usize,

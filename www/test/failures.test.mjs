@@ -134,6 +134,15 @@ test("one of the two is whole when the tab ends in the middle of an import", { t
   const file = await exported();
   await remove("lexname:noun.artifact");
   await shows("status", "Deleted");
+  /** Imports until the page says that all is stored, and loads it again. */
+  const cutOff = async () => {
+    await page.setInputFiles("#import-file", file);
+    await page.waitForFunction(() => window.isStored);
+    assert.equal((await databases()).length, 2);
+    await page.reload();
+    await ready(page);
+    await oneDatabase();
+  };
 
   // Before: all is stored, but nothing says so yet.
   await page.evaluate(() => {
@@ -145,12 +154,7 @@ test("one of the two is whole when the tab ends in the middle of an import", { t
       throw new Error("this is the end");
     };
   });
-  await page.setInputFiles("#import-file", file);
-  await page.waitForFunction(() => window.isStored);
-  assert.equal((await databases()).length, 2);
-  await page.reload();
-  await ready(page);
-  await oneDatabase();
+  await cutOff();
   await has("4,508");
 
   // After: the other one is not removed yet.
@@ -162,12 +166,7 @@ test("one of the two is whole when the tab ends in the middle of an import", { t
       window.isStored = true;
     };
   });
-  await page.setInputFiles("#import-file", file);
-  await page.waitForFunction(() => window.isStored);
-  assert.equal((await databases()).length, 2);
-  await page.reload();
-  await ready(page);
-  await oneDatabase();
+  await cutOff();
   await has("5,000");
 });
 

@@ -212,7 +212,8 @@ export class Keeper {
    */
   async planCheckpoint(): Promise<void> {
     const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (isDue && !(this.#deferredError && this.#retries.isPlanned)) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+    const mustWait = this.#deferredError && this.#retries.isPlanned;
+    if (isDue && !mustWait) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
   }
 
   /** A checkpoint that has failed before needs no other try, and nobody has to be told. */
@@ -396,9 +397,7 @@ export class Keeper {
     }
   }
 
-  /**
-   * Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log.
-   */
+  /** Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log. */
   async #checkpointIfDue(): Promise<void> {
     if (this.#handle.refusal) return;
     this.#deferredError = undefined;

@@ -84,7 +84,7 @@ async function withLongTimers(body) {
   }
 }
 
-/** An index whose checkpoint has failed once in idle time. `fails` tells how often, and `mend` ends that. */
+/** An index whose checkpoint has failed once in idle time. `failed` tells how often, and `mend` ends that. */
 async function withFailedCheckpoint() {
   const store = new MapStore();
   const index = await open(store);
