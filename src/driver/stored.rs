@@ -164,8 +164,9 @@ impl<S: Store> StoredIndex<S> {
     /// Puts an index that is in memory, or was imported, into a store that has no index.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when the store has an index; [`Error::OutOfMemory`]; the error of the store. The index
-    /// is then dropped: a caller that still needs it makes an export of it first.
+    /// [`Error::InvalidOption`] when the store has an index; [`Error::ReadOnly`] when it was opened for reading only;
+    /// [`Error::OutOfMemory`]; the error of the store. The index is then dropped: a caller that still needs it makes an
+    /// export of it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
         Self::create_with(store, index, OpenOptions::default()).await
     }
@@ -174,11 +175,12 @@ impl<S: Store> StoredIndex<S> {
     /// nothing here: all records are in memory.
     ///
     /// # Errors
-    /// As [`StoredIndex::create`]; [`Error::ReadOnly`] for [`Mode::ReadOnly`]; [`Error::DimensionMismatch`] or
-    /// [`Error::InvalidOption`] when an option contradicts the index.
+    /// As [`StoredIndex::create`]; [`Error::ReadOnly`] for [`Mode::ReadOnly`], of the options or of the store
+    /// ([`Store::mode`]), which is then asked for nothing; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when
+    /// an option contradicts the index.
     pub async fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy: _, now_ms, stopwatch } = options;
-        if mode == Mode::ReadOnly {
+        if mode == Mode::ReadOnly || store.mode() == Mode::ReadOnly {
             return Err(Error::ReadOnly);
         }
         let seed = index.config().seed;

@@ -1,7 +1,8 @@
 //! Options of an index that is there, reading only, and every kind of record.
 
 use thermocline::{
-    Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, StoredIndex,
+    Batch, Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, Store, StoreError,
+    StoredIndex,
 };
 
 use crate::support::{Rng, Shared, content, drive, now, now_ms, set_now_ms};
@@ -74,6 +75,46 @@ fn an_index_is_put_into_a_store_with_options() {
     assert_eq!(create(OpenOptions { mode: Mode::ReadOnly, ..options }).err(), Some(Error::ReadOnly));
     let other = create(OpenOptions { config: Some(Config::new(5)), ..options }).err();
     assert_eq!(other, Some(Error::DimensionMismatch { expected: 4, received: 5 }));
+}
+
+/// A store that was opened for reading only, and is asked for nothing.
+struct Reading;
+
+impl Store for Reading {
+    async fn read(&self, _: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        panic!("it is asked for values")
+    }
+
+    async fn commit(&self, _: Batch) -> Result<(), StoreError> {
+        panic!("it is written to")
+    }
+
+    async fn append(&self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+        panic!("it is written to")
+    }
+
+    async fn list(&self, _: &str) -> Result<Vec<String>, StoreError> {
+        panic!("it is asked for keys")
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        panic!("it is closed")
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::ReadOnly
+    }
+
+    fn value_bytes(&self) -> usize {
+        1 << 16
+    }
+}
+
+/// Whatever the options say.
+#[test]
+fn an_index_is_not_put_into_a_store_that_is_for_reading_only() {
+    let index = Index::new(Config::new(4)).unwrap();
+    assert_eq!(now(StoredIndex::create(Reading, index)).err(), Some(Error::ReadOnly));
 }
 
 #[test]
