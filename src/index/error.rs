@@ -93,6 +93,10 @@ pub enum Error {
     },
     /// The index is in the middle of another call, for example when a filter calls back into it.
     Busy,
+    /// The index has been closed, by `SharedIndex::close`.
+    // In JavaScript the facade keeps closed indexes from the core.
+    #[cfg(not(target_arch = "wasm32"))]
+    Closed,
     /// One record of a call with many records is refused. [`Error::code`] gives the code of the inner error.
     // Not in WebAssembly: there the code that reads the rows names the refused row, and these words would add to the
     // download of every page.
@@ -123,6 +127,8 @@ impl Error {
             Self::NotFound { .. } => "NOT_FOUND",
             Self::Untrained { .. } => "UNTRAINED",
             Self::Busy | Self::Locked { .. } => "LOCKED",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Closed => "CLOSED",
             #[cfg(not(target_arch = "wasm32"))]
             Self::InRecord { error, .. } => error.code(),
         }
@@ -165,6 +171,8 @@ impl fmt::Display for Error {
                 "product codes are trained on {TRAINING_VECTORS} records, and then it can be searched; there are {records}"
             ),
             Self::Busy => f.write_str("the index is in the middle of another call"),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Closed => f.write_str("the index is closed"),
             #[cfg(not(target_arch = "wasm32"))]
             Self::InRecord { at, error } => write!(f, "record {at}: {error}"),
         }

@@ -1,15 +1,14 @@
 //! One index for many threads.
 
-use super::{SystemClock, block_on};
+mod stored;
+
+use super::SystemClock;
 use crate::compact::CompactionReport;
-use crate::driver::{
-    Host, Identity, OpenOptions, Rewrite, StoredIndex, WallClock, after, checkpoint, commit, compact, complete, expire,
-    has_expired, system_time_ms,
-};
-use crate::index::{Error, Hit, Index, Record, SearchOptions};
-use crate::store::Store;
+use crate::driver::{Host, Identity, WallClock, expire, has_expired, system_time_ms};
+use crate::index::{Error, Hit, Index, NewRecord, Payload, Record, SearchOptions};
 use crate::types::Id;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An index that any number of threads search at once, and one thread at a time changes. A clone is the same index.
 ///
@@ -21,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 ///
 /// let notes = SharedIndex::new(Index::new(Config::new(3))?);
 /// let writer = notes.clone();
-/// let inserted = std::thread::spawn(move || writer.change(|index| index.insert(&[1.0, 0.0, 0.1], None)));
+/// let inserted = std::thread::spawn(move || writer.insert(&[1.0, 0.0, 0.1], None));
 /// let id = inserted.join().expect("the writer does not panic")?;
 /// assert_eq!(notes.search(&[0.9, 0.1, 0.0], SearchOptions::top(1))?[0].id, id);
 /// # Ok::<(), thermocline::Error>(())
@@ -35,8 +34,11 @@ pub struct SharedIndex<S = ()> {
 struct Shared<S> {
     index: RwLock<Index>,
     identity: Identity,
-    /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other.
-    store: Mutex<S>,
+    /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other. None once
+    /// it is closed.
+    store: Mutex<Option<S>>,
+    /// From then on callers change nothing any more. Set while the index is locked for a change.
+    is_closed: AtomicBool,
     now_ms: WallClock,
     stopwatch: Option<fn() -> f64>,
 }
@@ -67,6 +69,11 @@ impl<S> Shared<S> {
         expire(&mut index, self.now_ms);
         index
     }
+
+    /// Refuses what changes the index once it is closed.
+    fn check_open(&self) -> Result<(), Error> {
+        if self.is_closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+    }
 }
 
 impl<S> Host for Shared<S> {
@@ -96,8 +103,9 @@ impl SharedIndex {
 impl<S> SharedIndex<S> {
     fn around(index: Index, store: S, now_ms: WallClock, stopwatch: Option<fn() -> f64>) -> Self {
         let identity = Identity::of(&index);
-        let (index, store) = (RwLock::new(index), Mutex::new(store));
-        Self { shared: Arc::new(Shared { index, identity, store, now_ms, stopwatch }) }
+        let (index, store) = (RwLock::new(index), Mutex::new(Some(store)));
+        let is_closed = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, stopwatch }) }
     }
 
     /// Calls `read` with the index, together with other readers. Not to be called from within itself, from
@@ -114,18 +122,87 @@ impl<S> SharedIndex<S> {
         self.shared.read().search(query, options)
     }
 
+    /// Calls `read` with the live record of this id, and returns its result; none when there is no record. What
+    /// [`SharedIndex::read`] must not be called from, this must not either.
+    ///
+    /// # Errors
+    /// As [`Index::get`].
+    pub fn get<T>(&self, id: &Id, read: impl FnOnce(Record<'_>) -> T) -> Result<Option<T>, Error> {
+        Ok(self.shared.read().get(id)?.map(read))
+    }
+
+    /// Whether there is a live record with this id.
+    ///
+    /// # Errors
+    /// As [`Index::contains`].
+    pub fn contains(&self, id: &Id) -> Result<bool, Error> {
+        self.shared.read().contains(id)
+    }
+
+    /// The ids of all records that are live at this moment, as [`Index::ids`].
+    pub fn ids(&self) -> Vec<Id> {
+        self.shared.read().ids().collect()
+    }
+
+    /// Number of live records at this moment.
+    pub fn len(&self) -> usize {
+        self.shared.read().len()
+    }
+
+    /// True when no record is live at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Calls `change` with the index, while no other thread has it. The shorter it takes, the less other threads wait.
     ///
     /// # Errors
-    /// The error of `change`. [`Error::StoreFailed`] as [`StoredIndex::change`].
+    /// The error of `change`. [`Error::StoreFailed`] as [`StoredIndex::change`](crate::StoredIndex::change);
+    /// [`Error::Closed`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
-        self.shared.with(|index| self.shared.identity.change(index, change))
+        self.shared.with(|index| {
+            self.shared.check_open()?;
+            self.shared.identity.change(index, change)
+        })
+    }
+
+    /// Inserts a record as [`Index::insert`] does.
+    ///
+    /// # Errors
+    /// As [`Index::insert`] and [`SharedIndex::change`].
+    pub fn insert(&self, vector: &[f32], payload: Option<Payload<'_>>) -> Result<Id, Error> {
+        self.change(|index| index.insert(vector, payload))
+    }
+
+    /// Inserts a record under exactly this id, as [`Index::insert_with_id`] does.
+    ///
+    /// # Errors
+    /// As [`Index::insert_with_id`] and [`SharedIndex::change`].
+    pub fn insert_with_id(&self, id: impl Into<Id>, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        self.change(|index| index.insert_with_id(id, vector, payload))
+    }
+
+    /// Inserts a record or replaces the one with its id, as [`Index::upsert`] does.
+    ///
+    /// # Errors
+    /// As [`Index::upsert`] and [`SharedIndex::change`].
+    pub fn upsert(&self, id: impl Into<Id>, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
+        self.change(|index| index.upsert(id, vector, payload))
+    }
+
+    /// Inserts many records, all or none, as [`Index::insert_many`] does. Other threads wait until it has ended, so a
+    /// caller who has very many passes some at a time.
+    ///
+    /// # Errors
+    /// As [`Index::insert_many`] and [`SharedIndex::change`].
+    pub fn insert_many(&self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
+        self.change(|index| index.insert_many(records))
     }
 
     /// Deletes a record as [`Index::delete`] does.
     ///
     /// # Errors
-    /// As [`Index::delete`].
+    /// As [`Index::delete`] and [`SharedIndex::change`].
     pub fn delete(&self, id: &Id) -> Result<bool, Error> {
         self.change(|index| index.delete(id))
     }
@@ -134,7 +211,7 @@ impl<S> SharedIndex<S> {
     /// have the index.
     ///
     /// # Errors
-    /// As [`Index::link_step`].
+    /// As [`Index::link_step`] and [`SharedIndex::change`].
     pub fn link(&self) -> Result<(), Error> {
         while self.change(Index::link_step)? {
             // The lock goes to a waiting thread only if that thread gets to run.
@@ -148,7 +225,8 @@ impl<S> SharedIndex<S> {
     /// [`Index::compact_abort`] or because it failed in another thread, it is begun anew.
     ///
     /// # Errors
-    /// As [`Index::compact_step`]; [`Error::InvalidOption`] when `slice_ms` is not a number above 0.
+    /// As [`Index::compact_step`] and [`SharedIndex::change`]; [`Error::InvalidOption`] when `slice_ms` is not a number
+    /// above 0.
     pub fn compact(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
         self.compact_until(slice_ms, || false).map(Option::unwrap_or_default)
     }
@@ -178,104 +256,6 @@ impl<S> SharedIndex<S> {
             std::thread::yield_now();
         }
         Ok(None)
-    }
-}
-
-impl<S: Store> SharedIndex<S> {
-    /// Opens the index in a store, or makes a new one in it.
-    ///
-    /// # Errors
-    /// As [`StoredIndex::open`].
-    pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let stopwatch = options.stopwatch;
-        let (store, index, now_ms) = block_on(StoredIndex::open(store, options))?.into_parts();
-        Ok(Self::around(index, store, now_ms, stopwatch))
-    }
-
-    /// Searches as [`SharedIndex::search`] does, and reads the records that it needs from the store. One such search at
-    /// a time reads from the store.
-    ///
-    /// # Errors
-    /// As [`StoredIndex::search`].
-    pub fn search_stored(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
-        self.with_records(|index| index.search(query, options.again()))
-    }
-
-    /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
-    /// when there is no record.
-    ///
-    /// # Errors
-    /// As [`StoredIndex::get`].
-    pub fn get_stored<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
-        self.with_records(|index| Ok(index.get(id)?.map(&mut read)))
-    }
-
-    /// Makes a call together with other readers. When records are missing for it, reads them from the store and makes
-    /// the call again, while no other thread has the index.
-    fn with_records<T>(&self, mut call: impl FnMut(&Index) -> Result<T, Error>) -> Result<T, Error> {
-        let mut outcome = call(&self.shared.read());
-        if !matches!(outcome, Err(Error::Cold(_))) {
-            return outcome;
-        }
-        let store = match self.shared.store.try_lock() {
-            Ok(store) => store,
-            Err(TryLockError::Poisoned(store)) => store.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-                // The thread that had the store may have read the same records.
-                outcome = call(&self.shared.read());
-                store
-            }
-        };
-        block_on(after(outcome, &*store, &*self.shared, |index| call(index)))
-    }
-
-    /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's
-    /// commit finds little or nothing left to do.
-    ///
-    /// # Errors
-    /// As [`StoredIndex::commit`].
-    pub fn commit(&self) -> Result<(), Error> {
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(commit(&*store, &*self.shared))
-    }
-
-    /// Compacts as [`SharedIndex::compact`] does, and then completes the compaction in the store.
-    ///
-    /// # Errors
-    /// As [`StoredIndex::compact`] and [`SharedIndex::compact`].
-    pub fn compact_stored(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
-        self.compact_both(slice_ms, Rewrite::Worn)
-    }
-
-    /// Compacts as [`SharedIndex::compact_stored`] does, and erases what is left of records that were deleted before,
-    /// as [`StoredIndex::erase`].
-    ///
-    /// # Errors
-    /// As [`StoredIndex::erase`] and [`SharedIndex::compact`].
-    pub fn erase(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
-        self.compact_both(slice_ms, Rewrite::AnyDead)
-    }
-
-    /// Completes in the store what was compacted in memory. Returns how many bytes that freed in the store.
-    pub(super) fn complete(&self) -> Result<u64, Error> {
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(complete(&*store, &*self.shared, Rewrite::Worn))
-    }
-
-    fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
-        check_slice(slice_ms)?;
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(compact(&*store, &*self.shared, &SystemClock::default(), slice_ms, rewrite))
-    }
-
-    /// Writes the segments that have changed, as [`StoredIndex::checkpoint`]; other threads use the index meanwhile.
-    ///
-    /// # Errors
-    /// As [`StoredIndex::checkpoint`].
-    pub fn checkpoint(&self) -> Result<(), Error> {
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        block_on(checkpoint(&*store, &*self.shared))
     }
 }
 

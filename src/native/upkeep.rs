@@ -159,13 +159,14 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
     /// wait: commits, and searches for records that are not in memory.
     ///
     /// # Errors
-    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; the error with which the store has failed.
+    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; [`Error::Closed`]; the error with which the store has
+    /// failed.
     pub fn maintain_when_needed(
         &self,
         options: UpkeepOptions,
         on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Upkeep, Error> {
-        self.read(Index::check_writable)?;
+        self.check_writable()?;
         let index = self.clone();
         // The report of a compaction that is done in memory, but not in the store yet.
         let mut unfinished = None;

@@ -1,0 +1,186 @@
+//! What a shared index has that is kept in a store.
+
+use super::{SharedIndex, check_slice};
+use crate::compact::CompactionReport;
+use crate::driver::{
+    Host, OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
+};
+use crate::index::{Error, Hit, Index, Record, SearchOptions};
+use crate::native::{SystemClock, block_on};
+use crate::store::Store;
+use crate::types::Id;
+use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, TryLockError};
+
+impl<S: Store> SharedIndex<S> {
+    /// Opens the index in a store, or makes a new one in it.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::open`].
+    pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
+        let stopwatch = options.stopwatch;
+        let (store, index, now_ms) = block_on(StoredIndex::open(store, options))?.into_parts();
+        Ok(Self::around(index, store, now_ms, stopwatch))
+    }
+
+    /// Puts an index that is in memory, or was imported, into a store that has no index.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::create`].
+    pub fn create(store: S, index: Index) -> Result<Self, Error> {
+        Self::create_with(store, index, OpenOptions::default())
+    }
+
+    /// Puts an index into a store as [`SharedIndex::create`] does, with options as [`StoredIndex::create_with`] takes
+    /// them.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::create_with`].
+    pub fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
+        let stopwatch = options.stopwatch;
+        let (store, index, now_ms) = block_on(StoredIndex::create_with(store, index, options))?.into_parts();
+        Ok(Self::around(index, store, now_ms, stopwatch))
+    }
+
+    /// Searches as [`SharedIndex::search`] does, and reads the records that it needs from the store. One such search at
+    /// a time reads from the store.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::search`].
+    pub fn search_stored(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
+        self.with_records(|index| index.search(query, options.again()))
+    }
+
+    /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
+    /// when there is no record.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::get`].
+    pub fn get_stored<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
+        self.with_records(|index| Ok(index.get(id)?.map(&mut read)))
+    }
+
+    /// Makes a call together with other readers. When records are missing for it, reads them from the store and makes
+    /// the call again, while no other thread has the index.
+    fn with_records<T>(&self, mut call: impl FnMut(&Index) -> Result<T, Error>) -> Result<T, Error> {
+        let mut outcome = call(&self.shared.read());
+        if !matches!(outcome, Err(Error::Cold(_))) {
+            return outcome;
+        }
+        let store = match self.shared.store.try_lock() {
+            Ok(store) => store,
+            Err(TryLockError::Poisoned(store)) => store.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+                // The thread that had the store may have read the same records.
+                outcome = call(&self.shared.read());
+                store
+            }
+        };
+        match &*store {
+            Some(store) => block_on(after(outcome, store, &*self.shared, |index| call(index))),
+            None if matches!(outcome, Err(Error::Cold(_))) => Err(Error::Closed),
+            None => outcome,
+        }
+    }
+
+    /// Calls `work` with the store, while no other thread has it.
+    fn with_store<T>(&self, work: impl FnOnce(&S) -> Result<T, Error>) -> Result<T, Error> {
+        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.as_ref().map_or(Err(Error::Closed), work)
+    }
+
+    /// Refuses changes of an index that is read only or closed, or whose store has failed, before they begin.
+    pub(in crate::native) fn check_writable(&self) -> Result<(), Error> {
+        self.shared.check_open()?;
+        self.read(Index::check_writable)
+    }
+
+    /// Reads the records that are only in the store, as [`StoredIndex::read_ahead`].
+    ///
+    /// # Errors
+    /// As [`StoredIndex::read_ahead`]; [`Error::Closed`].
+    pub fn read_ahead(&self) -> Result<(), Error> {
+        self.with_store(|store| block_on(read_ahead(store, &*self.shared)))
+    }
+
+    /// Links all records and exports the index, with the records that are only in the store, as
+    /// [`StoredIndex::export`]. Other threads use the index meanwhile; their commits wait.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::export`]: [`Error::Busy`] when other threads have changed the index each time that the export
+    /// was begun; [`Error::Closed`].
+    pub fn export_stored(&self) -> Result<Vec<u8>, Error> {
+        self.with_store(|store| block_on(export(store, &*self.shared, || true)))
+    }
+
+    /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's
+    /// commit finds little or nothing left to do.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::commit`]; [`Error::Closed`].
+    pub fn commit(&self) -> Result<(), Error> {
+        self.with_store(|store| block_on(commit(store, &*self.shared)))
+    }
+
+    /// Compacts as [`SharedIndex::compact`] does, and then completes the compaction in the store.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::compact`] and [`SharedIndex::compact`].
+    pub fn compact_stored(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
+        self.compact_both(slice_ms, Rewrite::Worn)
+    }
+
+    /// Compacts as [`SharedIndex::compact_stored`] does, and erases what is left of records that were deleted before,
+    /// as [`StoredIndex::erase`].
+    ///
+    /// # Errors
+    /// As [`StoredIndex::erase`] and [`SharedIndex::compact`].
+    pub fn erase(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
+        self.compact_both(slice_ms, Rewrite::AnyDead)
+    }
+
+    /// Completes in the store what was compacted in memory. Returns how many bytes that freed in the store.
+    pub(in crate::native) fn complete(&self) -> Result<u64, Error> {
+        self.with_store(|store| block_on(complete(store, &*self.shared, Rewrite::Worn)))
+    }
+
+    fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
+        check_slice(slice_ms)?;
+        self.with_store(|store| block_on(compact(store, &*self.shared, &SystemClock::default(), slice_ms, rewrite)))
+    }
+
+    /// Writes the segments that have changed, as [`StoredIndex::checkpoint`]; other threads use the index meanwhile.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::checkpoint`]; [`Error::Closed`].
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        self.with_store(|store| block_on(checkpoint(store, &*self.shared)))
+    }
+
+    /// Whether [`SharedIndex::checkpoint`] would pay, as [`StoredIndex::checkpoint_due`].
+    pub fn checkpoint_due(&self) -> bool {
+        self.read(Index::checkpoint_due)
+    }
+
+    /// Commits, and closes the store, for all clones: from then on the index is changed no more, and what is in memory
+    /// is still found. Waits for what other threads do with the store. Closing again does nothing.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::commit`]; the error of the store. It is closed all the same.
+    pub fn close(&self) -> Result<(), Error> {
+        let mut store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = &*store else { return Ok(()) };
+        // Before the commit: a change after it would be lost.
+        let refuse = |_: &mut Index| {
+            self.shared.is_closed.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        let refused = self.shared.with(refuse);
+        let committed = refused.and_then(|()| block_on(commit(open, &*self.shared)));
+        // A failed commit matters more than a failed close.
+        let closed = block_on(open.close());
+        *store = None;
+        committed.and(closed.map_err(Error::from))
+    }
+}

@@ -1,0 +1,147 @@
+//! A shared index that is kept in a store: made, exported and closed.
+
+use super::watched::{Asked, Watched};
+use super::{DIMENSIONS, filled, vector};
+use std::sync::Arc;
+use std::thread;
+use thermocline::{
+    Config, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Payload, SearchOptions, SharedIndex, StoreError,
+    UpkeepOptions,
+};
+
+fn lazy() -> OpenOptions {
+    OpenOptions { lazy: true, ..OpenOptions::default() }
+}
+
+fn numbers(index: &SharedIndex<MemoryStore>) -> Vec<u64> {
+    let mut numbers: Vec<_> = index.ids().iter().filter_map(Id::as_number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn an_index_is_put_into_a_store_and_found_there() {
+    let place = MemoryStore::default();
+    let config = Some(Config { ef: 33, ef_construction: 32, ..Config::new(DIMENSIONS) });
+    let index = SharedIndex::create_with(place.clone(), filled(50), OpenOptions { config, ..lazy() }).unwrap();
+    index.insert_with_id(50, &vector(50), None).unwrap();
+    index.close().unwrap();
+    let again = SharedIndex::open(place.clone(), OpenOptions::default()).unwrap();
+    assert_eq!(numbers(&again), (0..51).collect::<Vec<_>>());
+    assert_eq!(again.read(|index| index.config().ef), 33);
+    assert!(SharedIndex::create(place, filled(1)).is_err(), "it has one");
+}
+
+#[test]
+fn calls_on_records_are_those_of_the_index() {
+    let index = SharedIndex::create(MemoryStore::default(), filled(0)).unwrap();
+    assert!(index.is_empty());
+    assert_eq!(index.insert(&vector(0), Some(Payload::Json("0"))), Ok(Id::Number(0)));
+    index.insert_with_id("one", &vector(1), None).unwrap();
+    assert_eq!(index.insert_with_id("one", &vector(1), None), Err(Error::DuplicateId { id: "one".into() }));
+    index.upsert("one", &vector(2), None).unwrap();
+    let (third, fourth) = (vector(3), vector(4));
+    let many = [NewRecord::new(&third), NewRecord { id: Some("four".into()), ..NewRecord::new(&fourth) }];
+    assert_eq!(index.insert_many(&many), Ok(vec![Id::Number(1), "four".into()]));
+    assert_eq!((index.len(), index.ids().len(), index.contains(&"four".into())), (4, 4, Ok(true)));
+    let payload = |id: &Id| index.get(id, |record| record.payload.is_some_and(|it| it == Payload::Json("0")));
+    assert_eq!([payload(&Id::Number(0)), payload(&"one".into())], [Ok(Some(true)), Ok(Some(false))]);
+    assert_eq!(index.get(&"one".into(), |record| record.vector == vector(2)), Ok(Some(true)));
+    assert_eq!(index.get(&"two".into(), |_| ()), Ok(None));
+    assert_eq!((index.delete(&"one".into()), index.contains(&"one".into())), (Ok(true), Ok(false)));
+}
+
+#[test]
+fn an_export_has_the_records_that_are_in_the_store_only() {
+    let place = MemoryStore::with_value_bytes(2000);
+    SharedIndex::create(place.clone(), filled(200)).unwrap().close().unwrap();
+    let index = SharedIndex::open(place, lazy()).unwrap();
+    index.link().unwrap();
+    assert!(matches!(index.read(Index::export), Err(Error::Cold(_))));
+    assert!(index.export_stored().unwrap() == filled(200).export().unwrap());
+    assert!(matches!(index.read(Index::export), Err(Error::Cold(_))), "it holds no more records than before");
+    index.read_ahead().unwrap();
+    assert!(index.read(Index::export).unwrap() == filled(200).export().unwrap());
+}
+
+/// Whatever was changed before it is kept, and whatever comes after it is refused: nothing in between.
+#[test]
+fn a_change_is_kept_or_refused_by_closing() {
+    for _ in 0..20 {
+        let place = MemoryStore::default();
+        let index = SharedIndex::create(place.clone(), filled(0)).unwrap();
+        let kept: Vec<u64> = thread::scope(|scope| {
+            let writers: Vec<_> = (0..3u64)
+                .map(|writer| (writer, index.clone()))
+                .map(|(writer, index)| {
+                    scope.spawn(move || {
+                        let insert = |number: &u64| match index.insert_with_id(*number, &vector(*number), None) {
+                            Err(error) => {
+                                assert_eq!((&error, error.code()), (&Error::Closed, "CLOSED"));
+                                false
+                            }
+                            Ok(()) => true,
+                        };
+                        (1000 * writer..).take_while(insert).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            while index.len() < 20 {
+                thread::yield_now();
+            }
+            index.close().unwrap();
+            writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+        });
+        let again = SharedIndex::open(place, OpenOptions::default()).unwrap();
+        assert!(kept.len() >= 20);
+        assert_eq!((numbers(&again), numbers(&index)), (kept.clone(), kept));
+    }
+}
+
+#[test]
+fn a_closed_index_is_searched_and_its_store_left_alone() {
+    let place = MemoryStore::with_value_bytes(2000);
+    SharedIndex::create(place.clone(), filled(200)).unwrap().close().unwrap();
+    let index = SharedIndex::open(place, lazy()).unwrap();
+    let query = vector(7);
+    let hits = index.search_stored(&query, SearchOptions::top(3)).unwrap();
+    let clone = index.clone();
+    index.close().unwrap();
+    clone.close().unwrap();
+    assert_eq!(clone.search(&query, SearchOptions::top(3)), Ok(hits.clone()));
+    assert_eq!(clone.search_stored(&query, SearchOptions::top(3)), Ok(hits));
+    let missing = (0..200).find(|&number| matches!(clone.get(&number.into(), |_| ()), Err(Error::Cold(_)))).unwrap();
+    assert_eq!(clone.get_stored(&missing.into(), |_| ()), Err(Error::Closed));
+    let refused = [
+        clone.delete(&Id::Number(1)).err(),
+        clone.insert(&query, None).err(),
+        clone.link().err(),
+        clone.commit().err(),
+        clone.checkpoint().err(),
+        clone.read_ahead().err(),
+        clone.export_stored().err(),
+        clone.compact(1.0).err(),
+        clone.compact_stored(1.0).err(),
+        clone.erase(1.0).err(),
+        clone.maintain_when_needed(UpkeepOptions::default(), |_| ()).err(),
+    ];
+    assert!(refused.iter().all(|refused| *refused == Some(Error::Closed)), "{refused:?}");
+    assert!(clone.contains(&Id::Number(1)).unwrap());
+}
+
+/// A store that is closed lets go of its place, and that of a clone that is kept would not.
+#[test]
+fn a_store_is_dropped_when_it_is_closed_though_the_commit_fails() {
+    let held = Arc::new(());
+    let token = Arc::clone(&held);
+    let store = Watched::new(MemoryStore::default(), move |asked: Asked<'_>| match (&token, asked) {
+        (_, Asked::Append(..)) => Err(StoreError::QuotaExceeded),
+        _ => Ok(()),
+    });
+    let index = SharedIndex::create(store, filled(3)).unwrap();
+    index.delete(&Id::Number(1)).unwrap();
+    assert_eq!(Arc::strong_count(&held), 2);
+    assert_eq!(index.close(), Err(Error::QuotaExceeded));
+    assert_eq!((Arc::strong_count(&held), index.len()), (1, 2));
+    assert_eq!(index.commit(), Err(Error::Closed));
+}
