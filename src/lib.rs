@@ -24,7 +24,7 @@
 //! | feature | gives |
 //! |---|---|
 //! | `mmap` | `Index::map_file`: an exported file that is searched where it lies. Natively, also memory that goes back to the system when the index frees it, and huge pages on Linux |
-//! | `rayon` | `Index::insert_many` on all cores |
+//! | `rayon` | `Index::insert_many` and `search_many` on all cores |
 //!
 //! docs/ARCHITECTURE.md in the repository describes the whole.
 

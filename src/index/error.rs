@@ -97,6 +97,14 @@ pub enum Error {
     // In JavaScript the facade keeps closed indexes from the core.
     #[cfg(not(target_arch = "wasm32"))]
     Closed,
+    /// One query of a call with many queries is refused. [`Error::code`] gives the code of the inner error.
+    #[cfg(not(target_arch = "wasm32"))]
+    InQuery {
+        /// The position of the query in the call, from 0.
+        at: usize,
+        /// Why the query is refused.
+        error: Box<Error>,
+    },
     /// One record of a call with many records is refused. [`Error::code`] gives the code of the inner error.
     // Not in WebAssembly: there the code that reads the rows names the refused row, and these words would add to the
     // download of every page.
@@ -130,7 +138,7 @@ impl Error {
             #[cfg(not(target_arch = "wasm32"))]
             Self::Closed => "CLOSED",
             #[cfg(not(target_arch = "wasm32"))]
-            Self::InRecord { error, .. } => error.code(),
+            Self::InQuery { error, .. } | Self::InRecord { error, .. } => error.code(),
         }
     }
 }
@@ -174,6 +182,8 @@ impl fmt::Display for Error {
             #[cfg(not(target_arch = "wasm32"))]
             Self::Closed => f.write_str("the index is closed"),
             #[cfg(not(target_arch = "wasm32"))]
+            Self::InQuery { at, error } => write!(f, "query {at}: {error}"),
+            #[cfg(not(target_arch = "wasm32"))]
             Self::InRecord { at, error } => write!(f, "record {at}: {error}"),
         }
     }
@@ -183,7 +193,7 @@ impl core::error::Error for Error {
     #[cfg(not(target_arch = "wasm32"))]
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::InRecord { error, .. } => Some(error),
+            Self::InQuery { error, .. } | Self::InRecord { error, .. } => Some(error),
             _ => None,
         }
     }

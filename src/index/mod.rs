@@ -40,7 +40,7 @@ mod parallel;
 mod payload;
 mod pending;
 mod search;
-#[cfg(all(target_arch = "wasm32", feature = "rayon"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod search_many;
 mod stats;
 mod stored;
@@ -58,8 +58,12 @@ pub(crate) use get::lost;
 pub use insert_many::NewRecord;
 #[cfg(all(target_arch = "wasm32", feature = "rayon"))]
 pub(crate) use insert_many::batch_len;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use parallel::with_own_threads;
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use search_many::{hits_of, unanswered};
 pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
 pub(crate) use stored::checkpoint::Step;
 pub(crate) use stored::open::{Inventory, Opening, Replay};

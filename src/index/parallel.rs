@@ -12,8 +12,18 @@ impl<T, E, W: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync> Work<T, E
 /// Does the work for each item, in any order. After an error, some may be left undone.
 pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: impl Work<T, E>) -> Result<(), E> {
     #[cfg(feature = "rayon")]
-    if items.len() >= threads::LEAST && threads::are_wanted() && threads::are_there() {
-        return threads::each(items, idle, work);
+    if items.len() >= threads::LEAST {
+        match threads::wanted() {
+            Wanted::Any if threads::are_there() => return threads::each(items, idle, work),
+            #[cfg(not(target_arch = "wasm32"))]
+            Wanted::Own => {
+                if let Some(pool) = threads::own() {
+                    let work = &work;
+                    return pool.install(|| threads::each(items, idle, work));
+                }
+            }
+            _ => {}
+        }
     }
     let mut scratch = idle.take();
     let done = items.iter_mut().enumerate().try_for_each(|(at, item)| work(at, item, &mut scratch));
@@ -21,9 +31,35 @@ pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: 
     done
 }
 
+/// Does `work`, for which the caller holds a lock on the index. A rayon thread that waits for others takes up other
+/// tasks of its pool meanwhile, and if such a task wants the lock too, both wait for ever. So this work is done by
+/// threads that have no other tasks, or, on a thread of a pool, by that thread alone.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn with_own_threads<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "rayon")]
+    let _until_done = threads::Restored::want(match rayon::current_thread_index() {
+        None => Wanted::Own,
+        Some(_) => Wanted::None,
+    });
+    work()
+}
+
+/// Which threads do the work of a thread.
+#[cfg(feature = "rayon")]
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "there is one pool, and nobody holds a lock"))]
+pub(super) enum Wanted {
+    /// Those of the pool that it belongs to, or of rayon's own.
+    Any,
+    /// Those that do nothing else.
+    Own,
+    /// It alone.
+    None,
+}
+
 #[cfg(feature = "rayon")]
 pub(super) mod threads {
-    use super::{Scratch, ScratchPool, Work};
+    use super::{Scratch, ScratchPool, Wanted, Work};
     use core::error::Error as _;
     use rayon::prelude::*;
     use std::sync::OnceLock;
@@ -31,20 +67,46 @@ pub(super) mod threads {
     /// For fewer items it does not pay to wake threads.
     pub(super) const LEAST: usize = 8;
 
-    #[cfg(not(test))]
-    pub(super) const fn are_wanted() -> bool {
-        true
+    #[cfg(target_arch = "wasm32")]
+    pub(super) const fn wanted() -> Wanted {
+        Wanted::Any
     }
 
-    #[cfg(test)]
+    #[cfg(not(target_arch = "wasm32"))]
     thread_local! {
-        /// Lets a test run as without the feature.
-        pub(in crate::index) static WANTED: core::cell::Cell<bool> = const { core::cell::Cell::new(true) };
+        /// What this thread wants.
+        static WANTED: core::cell::Cell<Wanted> = const { core::cell::Cell::new(Wanted::Any) };
     }
 
-    #[cfg(test)]
-    pub(super) fn are_wanted() -> bool {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn wanted() -> Wanted {
         WANTED.get()
+    }
+
+    /// Restores what a thread wanted before, when it is dropped.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(in crate::index) struct Restored(Wanted);
+
+    #[cfg(not(target_arch = "wasm32"))]
+    impl Restored {
+        pub(in crate::index) fn want(wanted: Wanted) -> Self {
+            Self(WANTED.replace(wanted))
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            WANTED.set(self.0);
+        }
+    }
+
+    /// Threads that do nothing else, started when they are first wanted; none when the system refuses them.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn own() -> Option<&'static rayon::ThreadPool> {
+        static OWN: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+        let name = |at| format!("thermocline {at}");
+        OWN.get_or_init(|| rayon::ThreadPoolBuilder::new().thread_name(name).build().ok()).as_ref()
     }
 
     /// Whether there are threads to work on. Rayon panics when it cannot start its own, unless they have been asked for

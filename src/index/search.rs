@@ -57,6 +57,13 @@ impl SearchOptions<'_> {
         let filter = self.filter.as_mut().map(|filter| &mut **filter as &mut dyn FnMut(&Id) -> bool);
         SearchOptions { k: self.k, ef: self.ef, rerank: self.rerank, filter }
     }
+
+    /// Checks the range of each option.
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), Error> {
+        in_range("k", self.k, 1, Config::MAX_EF)?;
+        in_range("ef", self.ef.unwrap_or(1), 1, Config::MAX_EF)
+    }
 }
 
 impl<'f> SearchOptions<'f> {
@@ -106,9 +113,14 @@ impl Index {
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         let mut found = Vec::new();
         self.search_slots(query, options, &mut found)?;
+        self.hits(&found)
+    }
+
+    /// The hits of a search, with their ids.
+    pub(super) fn hits(&self, found: &[Candidate]) -> Result<Vec<Hit>, Error> {
         let mut hits = Vec::new();
         hits.try_reserve_exact(found.len()).map_err(|_| Error::OutOfMemory)?;
-        for Candidate { slot, distance } in found {
+        for &Candidate { slot, distance } in found {
             if let Some(id) = self.parts.ids.id_of(slot) {
                 hits.push(Hit { id: id.try_clone()?, distance });
             }
@@ -140,8 +152,7 @@ impl Index {
         found: &mut Vec<Candidate>,
     ) -> Result<(), Error> {
         let inverse_norm = self.inverse_norm(query)?;
-        in_range("k", options.k, 1, Config::MAX_EF)?;
-        in_range("ef", options.ef.unwrap_or(1), 1, Config::MAX_EF)?;
+        options.check()?;
         found.clear();
         if self.parts.codes.is_untrained() {
             return Err(Error::Untrained { records: self.len() });

@@ -100,9 +100,9 @@ fn many(threads: Option<usize>, metric: Metric, quantization: Quantization) -> V
             pool.install(|| insert(&mut index)).unwrap();
         }
         None => {
-            super::parallel::threads::WANTED.set(false);
+            let alone = super::parallel::threads::Restored::want(super::parallel::Wanted::None);
             insert(&mut index).unwrap();
-            super::parallel::threads::WANTED.set(true);
+            drop(alone);
         }
     }
     let report = index.check().unwrap();

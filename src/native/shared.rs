@@ -5,10 +5,15 @@ mod stored;
 use super::SystemClock;
 use crate::compact::CompactionReport;
 use crate::driver::{Host, Identity, WallClock, expire, has_expired, system_time_ms};
-use crate::index::{Error, Hit, Index, NewRecord, Payload, Record, SearchOptions};
+use crate::index::{
+    Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, hits_of, unanswered, with_own_threads,
+};
 use crate::types::Id;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// How many queries of many are searched for before other threads may have the index.
+const TOGETHER: usize = 64;
 
 /// An index that any number of threads search at once, and one thread at a time changes. A clone is the same index.
 ///
@@ -80,7 +85,7 @@ impl<S> Host for Shared<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         let mut index = self.write();
         self.identity.check(&index)?;
-        work(&mut index)
+        with_own_threads(|| work(&mut index))
     }
 
     fn give_way(&self) {
@@ -111,7 +116,8 @@ impl<S> SharedIndex<S> {
     /// Calls `read` with the index, together with other readers. Not to be called from within itself, from
     /// [`SharedIndex::change`] or from a filter: the thread would wait for itself.
     pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
-        read(&self.shared.read())
+        let index = self.shared.read();
+        with_own_threads(|| read(&index))
     }
 
     /// Searches as [`Index::search`] does, together with other readers.
@@ -120,6 +126,24 @@ impl<S> SharedIndex<S> {
     /// As [`Index::search`].
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         self.shared.read().search(query, options)
+    }
+
+    /// Searches for many queries as [`Index::search_many`] does, some at a time, together with other readers. Changes by
+    /// other threads come in between: for the hits of one moment, [`SharedIndex::read`] with [`Index::search_many`].
+    ///
+    /// # Errors
+    /// As [`Index::search_many`].
+    pub fn search_many<Q: AsRef<[f32]> + Sync>(
+        &self,
+        queries: &[Q],
+        mut options: SearchOptions<'_>,
+    ) -> Result<Vec<Vec<Hit>>, Error> {
+        self.read(|index| index.check_queries(queries, &options))?;
+        let mut answers = unanswered(queries.len())?;
+        for (queries, answers) in queries.chunks(TOGETHER).zip(answers.chunks_mut(TOGETHER)) {
+            self.read(|index| index.answer(queries, options.again(), answers))?;
+        }
+        Ok(hits_of(answers))
     }
 
     /// Calls `read` with the live record of this id, and returns its result; none when there is no record. What

@@ -12,6 +12,7 @@
 //! | `hostile.rs` | bytes with valid checksums and impossible contents are refused |
 //! | `fixture.rs` | the frozen file of format 1: its contents, and that it is still written byte for byte |
 //! | `insert_many.rs` | many records in one call: on any number of threads, all or none |
+//! | `search_many.rs` | many queries in one call: the hits of single searches, on any number of threads |
 //! | `product.rs` | product codes: untrained, trained, stored |
 //! | `bad_input.rs` | every error: its variant, its message, and that nothing has changed |
 //! | `twins.rs` | equal vectors: recall beside and among them |
@@ -38,6 +39,7 @@ mod product;
 mod random;
 mod round_trip;
 mod search;
+mod search_many;
 mod slices;
 mod support;
 mod twins;

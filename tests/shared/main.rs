@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod many;
 mod stored;
 mod upkeep;
 #[path = "../support/watched.rs"]

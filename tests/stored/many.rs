@@ -1,9 +1,14 @@
 //! Many records in one call, of an index that is stored: one change, whatever happens.
 
-use thermocline::{Config, Error, Id, MemoryStore, Mode, NewRecord, OpenOptions, Payload, Record, Store, StoredIndex};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use thermocline::{
+    Config, Error, Id, MemoryStore, Mode, NewRecord, OpenOptions, Payload, Record, SearchOptions, Store, StoredIndex,
+};
 
 use crate::model::fingerprint;
 use crate::support::{Rng, content, copied, now, place_of};
+use crate::watched::{Asked, Watched};
 
 const DIMENSIONS: usize = 6;
 
@@ -99,4 +104,46 @@ fn refused_it_is_in_no_log() {
     let reader = OpenOptions { mode: Mode::ReadOnly, ..Default::default() };
     let reading = now(StoredIndex::open(place.clone(), reader)).unwrap();
     assert_eq!(insert(&reading, 2, 90), Err(Error::ReadOnly));
+}
+
+/// Some at a time, so that they do not fill the memory.
+#[test]
+fn the_records_of_many_queries_are_read_together() {
+    let place = MemoryStore::with_value_bytes(1000);
+    let stored = open(&place, false);
+    let vectors: Vec<_> = (0..800).map(|number| Rng(number).vector(DIMENSIONS)).collect();
+    let payload = Some(Payload::Bytes(&[7; 100]));
+    let records: Vec<_> = vectors.iter().map(|vector| NewRecord { payload, ..NewRecord::new(vector) }).collect();
+    stored.change(|index| index.insert_many(&records)).unwrap();
+    let queries: Vec<_> = (1000..1100).map(|number| Rng(number).vector(DIMENSIONS)).collect();
+    let expected = now(stored.search_many(&queries, SearchOptions::top(3))).unwrap();
+    for (query, expected) in queries.iter().zip(&expected) {
+        assert_eq!(&now(stored.search(query, SearchOptions::top(3))).unwrap(), expected);
+    }
+    now(stored.checkpoint()).unwrap();
+    now(stored.close()).unwrap();
+
+    let reads = Cell::new((0, 0));
+    let watched = Watched::new(place.clone(), |asked| {
+        if let Asked::Read(keys) = asked {
+            let blocks: BTreeSet<_> = keys.iter().filter(|key| key.starts_with("b/")).collect();
+            let (calls, most) = reads.get();
+            reads.set((calls + 1, most.max(blocks.len())));
+        }
+        Ok(())
+    });
+    for max_bytes in [None, Some(1)] {
+        let config = Some(Config { max_bytes, m: 4, ..Config::new(DIMENSIONS) });
+        let lazy = OpenOptions { config, lazy: true, ..Default::default() };
+        let again = now(StoredIndex::open(watched.clone(), lazy)).unwrap();
+        reads.take();
+        assert_eq!(now(again.search_many(&queries, SearchOptions::top(3))).unwrap(), expected);
+        let (calls, most) = reads.get();
+        assert!((2..=8).contains(&calls) && (64..=80).contains(&most), "{calls} calls, at most {most} blocks");
+        let mut refused = queries.clone();
+        refused[99].pop();
+        reads.take();
+        let error = now(again.search_many(&refused, SearchOptions::top(3))).unwrap_err();
+        assert!(matches!(error, Error::InQuery { at: 99, .. }) && reads.get().0 == 0, "{error:?}");
+    }
 }

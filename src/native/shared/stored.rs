@@ -1,11 +1,11 @@
 //! What a shared index has that is kept in a store.
 
-use super::{SharedIndex, check_slice};
+use super::{SharedIndex, TOGETHER, check_slice};
 use crate::compact::CompactionReport;
 use crate::driver::{
     Host, OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
 };
-use crate::index::{Error, Hit, Index, Record, SearchOptions};
+use crate::index::{Error, Hit, Index, Record, SearchOptions, hits_of, unanswered, with_own_threads};
 use crate::native::{SystemClock, block_on};
 use crate::store::Store;
 use crate::types::Id;
@@ -46,16 +46,34 @@ impl<S: Store> SharedIndex<S> {
     /// a time reads from the store.
     ///
     /// # Errors
-    /// As [`StoredIndex::search`].
+    /// As [`StoredIndex::search`]; [`Error::Closed`] when the store is closed and records are missing.
     pub fn search_stored(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         self.with_records(|index| index.search(query, options.again()))
+    }
+
+    /// Searches as [`SharedIndex::search_many`] does, and reads the records that it needs from the store: those of many
+    /// queries together.
+    ///
+    /// # Errors
+    /// As [`StoredIndex::search_many`]; [`Error::Closed`] when the store is closed and records are missing.
+    pub fn search_many_stored<Q: AsRef<[f32]> + Sync>(
+        &self,
+        queries: &[Q],
+        mut options: SearchOptions<'_>,
+    ) -> Result<Vec<Vec<Hit>>, Error> {
+        self.read(|index| index.check_queries(queries, &options))?;
+        let mut answers = unanswered(queries.len())?;
+        for (queries, answers) in queries.chunks(TOGETHER).zip(answers.chunks_mut(TOGETHER)) {
+            self.with_records(|index| with_own_threads(|| index.answer(queries, options.again(), answers)))?;
+        }
+        Ok(hits_of(answers))
     }
 
     /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
     /// when there is no record.
     ///
     /// # Errors
-    /// As [`StoredIndex::get`].
+    /// As [`StoredIndex::get`]; [`Error::Closed`] when the store is closed and the record is missing.
     pub fn get_stored<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
         self.with_records(|index| Ok(index.get(id)?.map(&mut read)))
     }
