@@ -12,6 +12,8 @@ pub struct Record<'a> {
     pub vector: &'a [f32],
     /// The payload as it was given.
     pub payload: Option<Payload<'a>>,
+    /// When the record expires, in milliseconds since 1970; none: never.
+    pub expires_ms: Option<f64>,
 }
 
 impl Index {
@@ -28,7 +30,7 @@ impl Index {
         let Some((vector, payload)) = self.contents(slot) else {
             return Err(lost());
         };
-        Ok(Some(Record { id: id.try_clone()?, vector, payload }))
+        Ok(Some(Record { id: id.try_clone()?, vector, payload, expires_ms: self.parts.expiries.get(slot) }))
     }
 
     /// Whether there is a live record with this id. Constant time, but for the first call by id after opening or
@@ -51,7 +53,8 @@ impl Index {
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.parts.tombstones.live_slots().iter().filter_map(|slot| {
             let (vector, payload) = self.contents(slot)?;
-            Some(Record { id: self.parts.ids.id_of(slot)?.into_owned(), vector, payload })
+            let expires_ms = self.parts.expiries.get(slot);
+            Some(Record { id: self.parts.ids.id_of(slot)?.into_owned(), vector, payload, expires_ms })
         })
     }
 

@@ -39,8 +39,17 @@ fn who_replaces_or_deletes_a_record_takes_its_moment_away() {
     }
     index.upsert("replaced", &[3.0, 2.0, 1.0], None).unwrap();
     index.upsert_expiring("prolonged", &[3.0, 2.0, 2.0], None, Some(PAST + 9.0)).unwrap();
+    let moment = |index: &Index, id: &str| {
+        let told = index.get(&id.into()).unwrap().unwrap().expires_ms;
+        assert_eq!(index.iter().find(|record| record.id == id.into()).unwrap().expires_ms, told);
+        told
+    };
+    let moments = ["replaced", "prolonged", "deleted"].map(|id| moment(&index, id));
+    assert_eq!(moments, [None, Some(PAST + 9.0), Some(PAST)]);
+    assert_eq!(moment(&Index::import(&index.export().unwrap()).unwrap(), "prolonged"), Some(PAST + 9.0));
     index.delete(&"deleted".into()).unwrap();
     index.insert_with_id("deleted", &[3.0, 3.0, 3.0], None).unwrap();
+    assert_eq!(moment(&index, "deleted"), None);
     assert_eq!((index.expire(PAST), index.next_expiry_ms(), index.len()), (0, Some(PAST + 9.0), 3));
     index.clear().unwrap();
     assert_eq!((index.next_expiry_ms(), index.expire(f64::INFINITY)), (None, 0));
