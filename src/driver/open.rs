@@ -91,11 +91,14 @@ async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
 /// Puts an index into an empty store, by a first checkpoint of everything.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] when the store has an index already; [`Error::OutOfMemory`]; the error of the store. The
+/// `Error::AlreadyExists` when the store has an index, in WebAssembly [`Error::InvalidOption`] of its name; [`Error::OutOfMemory`]; the error of the store. The
 /// index is then in no store, as before.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let inventory = take_stock(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {
+        #[cfg(not(target_arch = "wasm32"))]
+        return Err(Error::AlreadyExists);
+        #[cfg(target_arch = "wasm32")]
         return Err(Error::InvalidOption {
             option: "name",
             expected: "a place without an index".to_owned(),

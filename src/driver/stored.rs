@@ -166,7 +166,7 @@ impl<S: Store> StoredIndex<S> {
     /// Puts an index that is in memory, or was imported, into a store that has no index.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when the store has an index; [`Error::ReadOnly`] when it was opened for reading only;
+    /// `Error::AlreadyExists` when the store has an index; [`Error::ReadOnly`] when it was opened for reading only;
     /// [`Error::OutOfMemory`]; the error of the store. The index is then dropped: a caller that still needs it makes an
     /// export of it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {

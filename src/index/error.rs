@@ -80,6 +80,10 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// An index is to be put into a store that has one.
+    // In JavaScript the name of the place is an option like any other.
+    #[cfg(not(target_arch = "wasm32"))]
+    AlreadyExists,
     /// The call needs records that are only in the store. The calls of [`StoredIndex`](crate::StoredIndex) read them.
     Cold(ReadPlan),
     /// The call needs the whole graph, but records wait to be linked into it, or its links are not proven yet:
@@ -118,7 +122,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable code, as in the JavaScript interface.
+    /// The stable code, as in the JavaScript interface. `COLD` and `UNLINKED` are Rust's alone: in JavaScript each call
+    /// reads the records that it needs, and links.
     pub fn code(&self) -> &'static str {
         match self {
             Self::DimensionMismatch { .. } => "DIMENSION_MISMATCH",
@@ -129,7 +134,15 @@ impl Error {
             Self::Corrupt { .. } => "CORRUPT",
             Self::UnsupportedVersion { .. } => "UNSUPPORTED_VERSION",
             Self::OutOfMemory => "OUT_OF_MEMORY",
-            Self::StoreFailed { .. } | Self::Cold(_) | Self::Unlinked => "STORE_FAILED",
+            Self::StoreFailed { .. } => "STORE_FAILED",
+            #[cfg(target_arch = "wasm32")]
+            Self::Cold(_) | Self::Unlinked => "STORE_FAILED",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Cold(_) => "COLD",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Unlinked => "UNLINKED",
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::AlreadyExists => "INVALID_OPTION",
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::ReadOnly => "READ_ONLY",
             Self::NotFound { .. } => "NOT_FOUND",
@@ -172,6 +185,8 @@ impl fmt::Display for Error {
             Self::ReadOnly => f.write_str("the index is open for reading only"),
             Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
             Self::NotFound { what } => f.write_str(what),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::AlreadyExists => f.write_str("there is an index in this place already"),
             Self::Cold(_) => f.write_str("records are to be read from the store first"),
             Self::Unlinked => f.write_str("records are to be linked into the graph first"),
             Self::Untrained { records } => write!(

@@ -29,7 +29,7 @@ fn an_index_is_put_into_a_store_and_found_there() {
     let again = SharedIndex::open(place.clone(), OpenOptions::default()).unwrap();
     assert_eq!(numbers(&again), (0..51).collect::<Vec<_>>());
     assert_eq!(again.read(|index| index.config().ef), 33);
-    assert!(SharedIndex::create(place, filled(1)).is_err(), "it has one");
+    assert_eq!(SharedIndex::create(place, filled(1)).err(), Some(Error::AlreadyExists));
 }
 
 #[test]
@@ -56,8 +56,11 @@ fn an_export_has_the_records_that_are_in_the_store_only() {
     let place = MemoryStore::with_value_bytes(2000);
     SharedIndex::create(place.clone(), filled(200)).unwrap().close().unwrap();
     let index = SharedIndex::open(place, lazy()).unwrap();
+    let unlinked = index.read(Index::export).unwrap_err();
+    assert_eq!((&unlinked, unlinked.code()), (&Error::Unlinked, "UNLINKED"));
     index.link().unwrap();
-    assert!(matches!(index.read(Index::export), Err(Error::Cold(_))));
+    let cold = index.read(Index::export).unwrap_err();
+    assert!(matches!(cold, Error::Cold(_)) && cold.code() == "COLD", "{cold:?}");
     assert!(index.export_stored().unwrap() == filled(200).export().unwrap());
     assert!(matches!(index.read(Index::export), Err(Error::Cold(_))), "it holds no more records than before");
     index.read_ahead().unwrap();

@@ -71,6 +71,10 @@ fn an_index_is_put_into_a_store_with_options() {
     assert_eq!(stored.index().unwrap().len(), 0);
     drop(stored);
     assert_eq!(open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config().ef, 33);
+    let before = content(&place);
+    let again = now(StoredIndex::create(place.clone(), Index::new(config).unwrap())).unwrap_err();
+    assert_eq!((&again, again.code()), (&Error::AlreadyExists, "INVALID_OPTION"));
+    assert_eq!(content(&place), before);
 
     assert_eq!(create(OpenOptions { mode: Mode::ReadOnly, ..options }).err(), Some(Error::ReadOnly));
     let other = create(OpenOptions { config: Some(Config::new(5)), ..options }).err();
