@@ -92,7 +92,7 @@ pub use types::{Distance, Id, UnknownName};
 #[doc(hidden)]
 pub mod bench_support {
     pub use crate::metric::{Kernels, prove};
-    pub use crate::store::{Call, Fault, FaultStore, Plan, prove_store};
+    pub use crate::store::{Call, Fault, FaultPlan, FaultStore, prove_store};
     #[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))]
     pub use crate::wasm::AnyStore;
 }

@@ -15,7 +15,7 @@ const KEPT: usize = 2;
 /// [`Error::Corrupt`] says which value is not as it was written, when neither checkpoint leads to the last state;
 /// [`Error::UnsupportedVersion`]; [`Error::OutOfMemory`]; the error of the store.
 pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index>, Error> {
-    let mut inventory = take_stock(store).await?;
+    let mut inventory = inventory_of(store).await?;
     loop {
         let why = match newest(store, &inventory).await {
             Ok(None) => return Ok(None),
@@ -24,7 +24,7 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
             Err(error) => return Err(error),
         };
         // A writer may have deleted values meanwhile. Then there is a checkpoint that was not there before.
-        let now = take_stock(store).await?;
+        let now = inventory_of(store).await?;
         if now.manifests == inventory.manifests {
             return Err(why);
         }
@@ -32,7 +32,7 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
     }
 }
 
-async fn take_stock<S: Store>(store: &S) -> Result<Inventory, Error> {
+async fn inventory_of<S: Store>(store: &S) -> Result<Inventory, Error> {
     // Manifests are listed before logs. A log of a checkpoint that is written in between is not needed, and when a
     // checkpoint is deleted in between with its logs, reading it fails and is tried again.
     let manifests = store.list(MANIFESTS).await?;
@@ -94,7 +94,7 @@ async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
 /// `Error::AlreadyExists` when the store has an index, in WebAssembly [`Error::InvalidOption`] of its name; [`Error::OutOfMemory`]; the error of the store. The
 /// index is then in no store, as before.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    let inventory = take_stock(store).await?;
+    let inventory = inventory_of(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {
         #[cfg(not(target_arch = "wasm32"))]
         return Err(Error::AlreadyExists);

@@ -51,7 +51,7 @@ pub(crate) fn batch_len(live: usize) -> usize {
 
 /// The buffers of a batch.
 #[derive(Debug, Default)]
-struct Batch {
+struct BatchBuffers {
     nodes: Vec<NewNode>,
     plans: Vec<Plan>,
 }
@@ -119,7 +119,7 @@ impl Index {
         self.reserve(records.len())?;
         self.reserve_burials(records.len())?;
         let mut slots = reserved(records.len())?;
-        let mut batch = Batch::default();
+        let mut batch = BatchBuffers::default();
         let mut put = records.iter().zip(&named).try_for_each(|(record, (id, _))| {
             let NewRecord { vector, payload, expires_ms, .. } = *record;
             self.log_put(id, vector, payload, expires_ms)
@@ -200,9 +200,9 @@ impl Index {
         records: &[NewRecord<'_>],
         named: &[Named],
         range: Range<usize>,
-        batch: &mut Batch,
+        batch: &mut BatchBuffers,
     ) -> Result<(), Error> {
-        let Batch { nodes, plans } = batch;
+        let BatchBuffers { nodes, plans } = batch;
         nodes.try_reserve(range.len()).map_err(|_| OutOfMemory)?;
         let mut put = (records[range.clone()].iter().zip(&named[range]))
             .try_for_each(|(record, named)| self.settle(record, named, nodes));

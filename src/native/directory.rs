@@ -23,7 +23,7 @@ pub(super) use names::LOCK;
 
 use super::lock::{self, Lock};
 use crate::store::{Batch, Durability, Mode, Store, StoreError, StoreOptions};
-use journal::{Change, Journal};
+use journal::{Change, CommitJournal};
 use names::{JOURNAL, is_of_index, key_of, name_of, staged};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -140,7 +140,7 @@ impl DirectoryStore {
     /// Reads as if the commit under way were done. Its writer may be in the middle of it, may have been killed in it,
     /// or may be this store itself after a failed commit. The result counts only if no commit began or ended meanwhile,
     /// because another commit may have staged other values under the same names.
-    fn read_through<T>(&self, read: impl Fn(Option<&Journal>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn read_through<T>(&self, read: impl Fn(Option<&CommitJournal>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.expect_open()?;
         for _ in 0..TRIES {
             let file = self.folder.open(JOURNAL)?;
@@ -153,7 +153,7 @@ impl DirectoryStore {
         Err(StoreError::failed(format!("{} changes faster than it can be read", self.folder.path().display())))
     }
 
-    fn value(&self, key: &str, journal: Option<&Journal>) -> Result<Option<Vec<u8>>, StoreError> {
+    fn value(&self, key: &str, journal: Option<&CommitJournal>) -> Result<Option<Vec<u8>>, StoreError> {
         let name = name_of(key)?;
         match journal.and_then(|journal| journal.of_name(&name)) {
             Some(Change::Delete(_)) => Ok(None),
@@ -165,7 +165,7 @@ impl DirectoryStore {
         }
     }
 
-    fn keys(&self, prefix: &str, journal: Option<&Journal>) -> Result<Vec<String>, StoreError> {
+    fn keys(&self, prefix: &str, journal: Option<&CommitJournal>) -> Result<Vec<String>, StoreError> {
         let mut keys = Vec::new();
         let mut keep = |name: &str| {
             if let Some(key) = key_of(name).filter(|key| key.starts_with(prefix)) {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// A description of what the store did instead.
 pub async fn prove_store<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>) -> Result<(), String> {
     let store = open().await.map_err(|error| format!("opening: {error}"))?;
-    let mut proof = Proof { open, store, model: BTreeMap::new(), check: "an empty place" };
+    let mut proof = StoreProof { open, store, model: BTreeMap::new(), check: "an empty place" };
     proof.takes_changes()?;
     proof.compare().await?;
     proof.reads().await?;
@@ -47,14 +47,14 @@ const MANY: usize = 2000;
 /// How many keys of a wrong list an error names.
 const SHOWN: usize = 5;
 
-struct Proof<S, F> {
+struct StoreProof<S, F> {
     open: F,
     store: S,
     model: BTreeMap<String, Vec<u8>>,
     check: &'static str,
 }
 
-impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> Proof<S, F> {
+impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
     /// No index would be written to a place that says that it is for reading only.
     fn takes_changes(&self) -> Result<(), String> {
         match self.store.mode() {

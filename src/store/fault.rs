@@ -40,7 +40,7 @@ pub enum Fault {
 
 /// What goes wrong, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct FaultPlan {
     /// The call that fails, counted from 0.
     pub call: usize,
     /// How far the call gets.
@@ -55,7 +55,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct FaultStore<S> {
     inner: S,
-    plan: Option<Plan>,
+    plan: Option<FaultPlan>,
     calls: Mutex<Vec<Call>>,
 }
 
@@ -67,7 +67,7 @@ enum Turn {
 
 impl<S: Store> FaultStore<S> {
     /// Passes every call on to `inner`, except as the plan says.
-    pub fn new(inner: S, plan: Option<Plan>) -> Self {
+    pub fn new(inner: S, plan: Option<FaultPlan>) -> Self {
         Self { inner, plan, calls: Mutex::default() }
     }
 

@@ -25,7 +25,7 @@ mod room;
 pub use batch::Batch;
 pub use contract::prove_store;
 pub use error::StoreError;
-pub use fault::{Call, Fault, FaultStore, Plan};
+pub use fault::{Call, Fault, FaultPlan, FaultStore};
 pub(crate) use key::is_key;
 pub use memory::MemoryStore;
 pub use options::{Durability, Mode, StoreOptions};

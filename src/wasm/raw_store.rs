@@ -41,14 +41,14 @@ fn not_found() -> Error {
 }
 
 /// Where an index is kept.
-enum Place {
+enum StorePlace {
     /// The browser's database of this name.
     IndexedDb(String, Durability),
     /// A store of JavaScript's.
     Object(JsValue),
 }
 
-impl Place {
+impl StorePlace {
     async fn open(self, mode: Mode) -> Result<AnyStore, Error> {
         match self {
             Self::Object(object) => Ok(AnyStore::js(object)?),
@@ -92,7 +92,7 @@ impl RawIndex {
         }
     }
 
-    fn open_at(place: Place, options: JsValue, mode: Mode) -> Promise {
+    fn open_at(place: StorePlace, options: JsValue, mode: Mode) -> Promise {
         promise(async move {
             let store = place.open(mode).await?;
             let opened = Self::open(&store, &options, mode).await;
@@ -107,7 +107,7 @@ impl RawIndex {
     }
 
     /// Stores an index that was in memory only.
-    fn attach_to(&self, place: Place) -> Promise {
+    fn attach_to(&self, place: StorePlace) -> Promise {
         let raw = self.clone();
         promise(async move {
             let store = place.open(Mode::ReadWrite).await?;
@@ -134,13 +134,13 @@ impl RawIndex {
     /// dimensions.
     #[wasm_bindgen(js_name = openIndexedDb)]
     pub fn open_indexed_db(name: String, options: JsValue, strict: bool, read_only: bool) -> Promise {
-        Self::open_at(Place::IndexedDb(name, durability(strict)), options, mode(read_only))
+        Self::open_at(StorePlace::IndexedDb(name, durability(strict)), options, mode(read_only))
     }
 
     /// Opens or makes the index in a store of JavaScript's.
     #[wasm_bindgen(js_name = openStore)]
     pub fn open_store(store: JsValue, options: JsValue, read_only: bool) -> Promise {
-        Self::open_at(Place::Object(store), options, mode(read_only))
+        Self::open_at(StorePlace::Object(store), options, mode(read_only))
     }
 
     #[wasm_bindgen(js_name = destroyIndexedDb)]
@@ -154,12 +154,12 @@ impl RawIndex {
     /// Stores an index that was imported, in a place that must be empty.
     #[wasm_bindgen(js_name = attachIndexedDb)]
     pub fn attach_indexed_db(&self, name: String, strict: bool) -> Promise {
-        self.attach_to(Place::IndexedDb(name, durability(strict)))
+        self.attach_to(StorePlace::IndexedDb(name, durability(strict)))
     }
 
     #[wasm_bindgen(js_name = attachStore)]
     pub fn attach_store(&self, store: JsValue) -> Promise {
-        self.attach_to(Place::Object(store))
+        self.attach_to(StorePlace::Object(store))
     }
 
     #[wasm_bindgen(getter, js_name = isStored)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use thermocline::bench_support::{Fault, FaultStore, Plan};
+use thermocline::bench_support::{Fault, FaultPlan, FaultStore};
 use thermocline::{
     CompactionReport, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, SharedIndex, StoreError,
     UpkeepOptions,
@@ -201,7 +201,7 @@ fn a_store_that_fails_is_told_of() {
     drop(stored(place.clone()));
     let opened = (0..100).find_map(|call| {
         let error = StoreError::Failed { why: "unplugged".to_owned() };
-        let plan = Plan { call, fault: Fault::Before, error, is_dead_after: true };
+        let plan = FaultPlan { call, fault: Fault::Before, error, is_dead_after: true };
         SharedIndex::open(FaultStore::new(place.clone(), Some(plan)), OpenOptions::default()).ok()
     });
     let index = opened.unwrap();

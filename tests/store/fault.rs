@@ -1,6 +1,6 @@
 //! The store that fails as planned does exactly that.
 
-use thermocline::bench_support::{Call, Fault, FaultStore, Plan};
+use thermocline::bench_support::{Call, Fault, FaultPlan, FaultStore};
 use thermocline::{MemoryStore, Store, StoreError, block_on};
 
 use crate::support::{batch, content};
@@ -51,7 +51,7 @@ fn every_call_fails_in_every_way() {
             for is_dead_after in [false, true] {
                 let error = StoreError::QuotaExceeded;
                 let place = MemoryStore::default();
-                let plan = Plan { call, fault, error: error.clone(), is_dead_after };
+                let plan = FaultPlan { call, fault, error: error.clone(), is_dead_after };
                 let store = FaultStore::new(place.clone(), Some(plan));
                 let results = run(&store);
                 assert_eq!(store.calls(), CALLS);

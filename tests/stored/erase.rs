@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use thermocline::bench_support::{Fault, Plan};
+use thermocline::bench_support::{Fault, FaultPlan};
 use thermocline::{
     Config, DirectoryStore, Error, Id, Index, MemoryStore, Metric, OpenOptions, Payload, Quantization, Store,
     StoreError, StoreOptions, StoredIndex, SystemClock,
@@ -137,7 +137,8 @@ fn what_a_failed_checkpoint_has_written_twice_is_erased() {
     let mut twice = 0;
     for failing in 0.. {
         let place = MemoryStore::with_value_bytes(1000);
-        let plan = Plan { call: failing, fault: Fault::Before, error: StoreError::QuotaExceeded, is_dead_after: false };
+        let plan =
+            FaultPlan { call: failing, fault: Fault::Before, error: StoreError::QuotaExceeded, is_dead_after: false };
         let store = Shared::new(&place, Some(plan));
         let Ok(stored) = now(StoredIndex::open(store.clone(), lazily(config(Quantization::Int8)))) else { continue };
         let mut rng = Rng(9);

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use thermocline::bench_support::{Fault, Plan};
+use thermocline::bench_support::{Fault, FaultPlan};
 use thermocline::{Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, StoreError, StoredIndex};
 
 use crate::layout::manifests;
@@ -88,7 +88,7 @@ fn a_change_after_a_checkpoint_that_only_seemed_to_fail_is_kept() {
     let place = MemoryStore::default();
     // Four short lists, a long one and the first checkpoint, an append, and the second checkpoint.
     let error = StoreError::Failed { why: "as planned".to_owned() };
-    let plan = Plan { call: 7, fault: Fault::After, error, is_dead_after: false };
+    let plan = FaultPlan { call: 7, fault: Fault::After, error, is_dead_after: false };
     let stored = now(StoredIndex::open(Shared::new(&place, Some(plan)), options())).unwrap();
     insert(&stored, "before");
     now(stored.commit()).unwrap();
@@ -158,7 +158,7 @@ fn a_commit_that_ends_while_the_index_is_borrowed_has_ended() {
         let place = MemoryStore::default();
         let error = StoreError::Failed { why: "as planned".to_owned() };
         // Four short lists, a long one and the first checkpoint come before the append.
-        let plan = Plan { call: 6, fault: Fault::Before, error: error.clone(), is_dead_after: false };
+        let plan = FaultPlan { call: 6, fault: Fault::Before, error: error.clone(), is_dead_after: false };
         let store = Shared::new(&place, fails.then_some(plan));
         let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
         insert(&stored, "a");
@@ -268,7 +268,7 @@ fn a_place_is_free_after_a_first_checkpoint_that_was_cut_off() {
 fn closing_says_what_was_not_kept() {
     let place = MemoryStore::default();
     let error = StoreError::QuotaExceeded;
-    let plan = Plan { call: 6, fault: Fault::Before, error, is_dead_after: true };
+    let plan = FaultPlan { call: 6, fault: Fault::Before, error, is_dead_after: true };
     let store = Shared::new(&place, Some(plan));
     let stored = now(StoredIndex::open(store.clone(), options())).unwrap();
     insert(&stored, "a");

@@ -4,7 +4,7 @@
 
 use std::env;
 
-use thermocline::bench_support::{Call, Fault, Plan};
+use thermocline::bench_support::{Call, Fault, FaultPlan};
 use thermocline::{MemoryStore, StoreError};
 
 use crate::model::Model;
@@ -18,7 +18,7 @@ const LARGE: u64 = 10;
 const LARGE_FROM: u64 = 1 << 32;
 
 /// Says how to come back to where it failed.
-struct Place(u64, Option<Plan>);
+struct Place(u64, Option<FaultPlan>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -57,7 +57,7 @@ fn sequence(seed: u64) -> usize {
     let is_large = seed >= LARGE_FROM;
     let script = Script::new(seed, is_large);
     let (place, model) = start(&script);
-    let run = |plan: Option<Plan>| {
+    let run = |plan: Option<FaultPlan>| {
         let _place = Place(seed, plan.clone());
         let place = copied(&place);
         let store = Shared::new(&place, plan.clone());
@@ -72,7 +72,7 @@ fn sequence(seed: u64) -> usize {
         for fault in faults(kind, is_large) {
             for is_dead_after in [false, true] {
                 let error = StoreError::Failed { why: "as planned".to_owned() };
-                run(Some(Plan { call, fault, error, is_dead_after }));
+                run(Some(FaultPlan { call, fault, error, is_dead_after }));
                 count += 1;
             }
         }

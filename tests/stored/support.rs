@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 pub(crate) use crate::random::Rng;
-use thermocline::bench_support::{Call, FaultStore, Plan};
+use thermocline::bench_support::{Call, FaultPlan, FaultStore};
 use thermocline::{Batch, MemoryStore, Store, StoreError};
 
 thread_local! {
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(place: &MemoryStore, plan: Option<Plan>) -> Self {
+    pub(crate) fn new(place: &MemoryStore, plan: Option<FaultPlan>) -> Self {
         Self { inner: Rc::new(FaultStore::new(place.clone(), plan)), waits: Rc::default() }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
             0 => at = stored(&mut from, to, at)?,
             1 => {
                 let (literals, distances) = fixed_lengths();
-                at = coded(&mut from, &Codes::new(&literals)?, &Codes::new(&distances)?, to, at)?;
+                at = coded(&mut from, &HuffmanCodes::new(&literals)?, &HuffmanCodes::new(&distances)?, to, at)?;
             }
             2 => {
                 let (literals, distances) = own_codes(&mut from)?;
@@ -119,7 +119,7 @@ fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; FIXED_DISTANCES]) {
 
 /// Reads the codes of a block that writes its own.
 #[inline(never)]
-fn own_codes(from: &mut Bits<'_>) -> Option<(Codes, Codes)> {
+fn own_codes(from: &mut Bits<'_>) -> Option<(HuffmanCodes, HuffmanCodes)> {
     let literals = from.take(5)? as usize + 257;
     let distances = from.take(5)? as usize + 1;
     let shorts = from.take(4)? as usize + 4;
@@ -130,7 +130,7 @@ fn own_codes(from: &mut Bits<'_>) -> Option<(Codes, Codes)> {
     for &symbol in ORDER.get(..shorts)? {
         short[symbol] = from.take(3)? as u8;
     }
-    let short = Codes::new(&short)?;
+    let short = HuffmanCodes::new(&short)?;
     let mut lengths = [0; LITERALS + DISTANCES];
     let lengths = &mut lengths[..literals + distances];
     let mut at = 0;
@@ -146,11 +146,11 @@ fn own_codes(from: &mut Bits<'_>) -> Option<(Codes, Codes)> {
         at += times as usize;
     }
     let (of_literals, of_distances) = lengths.split_at(literals);
-    Some((Codes::new(of_literals)?, Codes::new(of_distances)?))
+    Some((HuffmanCodes::new(of_literals)?, HuffmanCodes::new(of_distances)?))
 }
 
 /// Which symbol a code stands for.
-pub(super) struct Codes {
+pub(super) struct HuffmanCodes {
     /// By the next bits, a symbol · 16 + the bits of its code; 0 where it is longer, or there is none.
     table: [u16; 1 << TABLE_BITS],
     firsts: [u32; MOST_BITS + 1],
@@ -159,7 +159,7 @@ pub(super) struct Codes {
     symbols: [u16; MOST_SYMBOLS],
 }
 
-impl Codes {
+impl HuffmanCodes {
     /// From the length of each symbol's code. None when the codes do not fill their space exactly: too many, or too
     /// few. Two exceptions are read: a single code of one bit, and no codes at all.
     pub(super) fn new(lengths: &[u8]) -> Option<Self> {
@@ -226,7 +226,13 @@ impl Codes {
 
 /// A block of literals and matches.
 #[inline(never)]
-fn coded(from: &mut Bits<'_>, literals: &Codes, distances: &Codes, to: &mut [u8], mut at: usize) -> Option<usize> {
+fn coded(
+    from: &mut Bits<'_>,
+    literals: &HuffmanCodes,
+    distances: &HuffmanCodes,
+    to: &mut [u8],
+    mut at: usize,
+) -> Option<usize> {
     loop {
         let symbol = literals.next(from)?;
         let Some(length) = symbol.checked_sub(END + 1) else {

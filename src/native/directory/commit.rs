@@ -12,14 +12,14 @@
 //! A commit of one value and nothing else needs no journal: its rename is the moment.
 
 use super::folder::Folder;
-use super::journal::{Change, Journal};
+use super::journal::{Change, CommitJournal};
 use super::names::{JOURNAL, is_staged, name_of, staged};
 use crate::store::{Batch, StoreError};
 use std::fs::File;
 
 /// A batch whose values are staged, with its journal, if it needs one.
 pub(super) struct Staged {
-    journal: Option<Journal>,
+    journal: Option<CommitJournal>,
     /// The name whose rename is the moment of the commit.
     last: String,
 }
@@ -48,7 +48,7 @@ fn write_all(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError> {
     if let ([(key, _)], []) = (batch.puts.as_slice(), batch.deletes.as_slice()) {
         return Ok(Staged { journal: None, last: name_of(key)? });
     }
-    let journal = Journal::of(batch)?;
+    let journal = CommitJournal::of(batch)?;
     folder.write(&staged(JOURNAL), journal.as_bytes())?;
     folder.sync()?;
     Ok(Staged { journal: Some(journal), last: JOURNAL.to_owned() })
@@ -67,7 +67,7 @@ pub(super) fn apply(folder: &Folder, batch: &Staged) -> Result<(), StoreError> {
 }
 
 /// Does steps 4 and 5, also from the middle: a staged file that is gone already has its name.
-fn finish(folder: &Folder, journal: &Journal) -> Result<(), StoreError> {
+fn finish(folder: &Folder, journal: &CommitJournal) -> Result<(), StoreError> {
     for change in journal.changes() {
         match change {
             Change::Put(name) => folder.rename(&staged(name), name)?,
@@ -100,8 +100,8 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
 }
 
 /// Reads the journal from its open file; none when it is not whole.
-pub(super) fn read(folder: &Folder, file: &File) -> Result<Option<Journal>, StoreError> {
+pub(super) fn read(folder: &Folder, file: &File) -> Result<Option<CommitJournal>, StoreError> {
     let path = folder.path().join(JOURNAL);
     let unknown = |what| StoreError::failed(format!("{} cannot be followed: {what}", path.display()));
-    Journal::parse(folder.read_open(JOURNAL, file)?).map_err(unknown)
+    CommitJournal::parse(folder.read_open(JOURNAL, file)?).map_err(unknown)
 }

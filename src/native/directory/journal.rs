@@ -26,11 +26,11 @@ pub(super) enum Change<'a> {
 
 /// A whole journal. It is kept as text, so that reading its changes needs no more memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Journal {
+pub(super) struct CommitJournal {
     text: String,
 }
 
-impl Journal {
+impl CommitJournal {
     /// The journal of a batch.
     pub(super) fn of(batch: &Batch) -> Result<Self, StoreError> {
         let puts = batch.puts.iter().map(|(key, _)| ("put ", key));
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_batch_is_written_and_read_as_documented() {
-        let journal = Journal::of(&batch()).unwrap();
+        let journal = CommitJournal::of(&batch()).unwrap();
         assert_eq!(str::from_utf8(journal.as_bytes()), Ok(TEXT));
         assert_eq!(journal.text.capacity(), TEXT.len(), "room for all of it was taken at once");
-        let read = Journal::parse(TEXT.into()).unwrap().unwrap();
+        let read = CommitJournal::parse(TEXT.into()).unwrap().unwrap();
         assert_eq!(read, journal);
         let changes: Vec<Change> = read.changes().collect();
         assert_eq!(changes, [Change::Put("manifest"), Change::Put("segment_0_7"), Change::Delete("log_3")]);
@@ -142,26 +142,26 @@ mod tests {
     #[test]
     fn one_that_is_cut_anywhere_is_not_whole() {
         for length in 0..TEXT.len() {
-            assert_eq!(Journal::parse(TEXT[..length].into()), Ok(None), "cut at {length}");
+            assert_eq!(CommitJournal::parse(TEXT[..length].into()), Ok(None), "cut at {length}");
         }
         for damaged in ["end 2", "end 4", "end -1", "end 18446744073709551615", "end", "end 3\nend 3"] {
-            assert_eq!(Journal::parse(TEXT.replace("end 3", damaged).into()), Ok(None), "{damaged}");
+            assert_eq!(CommitJournal::parse(TEXT.replace("end 3", damaged).into()), Ok(None), "{damaged}");
         }
         for text in ["", "\0\0\0", &format!("{FIRST}\n\0\0\0")] {
-            assert_eq!(Journal::parse(text.into()), Ok(None), "{text:?}");
+            assert_eq!(CommitJournal::parse(text.into()), Ok(None), "{text:?}");
         }
-        assert_eq!(Journal::parse([FIRST.as_bytes(), b"\n\xFF\n"].concat()), Ok(None));
+        assert_eq!(CommitJournal::parse([FIRST.as_bytes(), b"\n\xFF\n"].concat()), Ok(None));
     }
 
     #[test]
     fn one_that_is_not_understood_is_an_error() {
         for text in ["thermocline commit 2\npu", "thermocline commit 10\npu", "Add the gloss\n", "\u{FF}"] {
-            assert!(Journal::parse(text.into()).is_err(), "{text:?}");
+            assert!(CommitJournal::parse(text.into()).is_err(), "{text:?}");
         }
         for (from, to) in
             [("commit 1", "commit 2"), ("put manifest", "move a b"), ("manifest", "../x"), ("log_3", "commit")]
         {
-            assert!(Journal::parse(TEXT.replace(from, to).into()).is_err(), "{to}");
+            assert!(CommitJournal::parse(TEXT.replace(from, to).into()).is_err(), "{to}");
         }
     }
 }

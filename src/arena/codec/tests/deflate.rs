@@ -2,7 +2,7 @@
 
 use super::super::deflate::{Deflate, SPARE_BYTES};
 use super::super::huffman::{code_lengths, first_codes};
-use super::super::inflate::{self, Codes};
+use super::super::inflate::{self, HuffmanCodes};
 use super::super::matches::Effort;
 use super::sample;
 use miniz_oxide::deflate::compress_to_vec;
@@ -89,8 +89,16 @@ fn codes_that_leave_space_are_refused() {
     assert_eq!((decompressed(&bytes, 548).is_some(), decompressed(&damaged, 548)), (true, None));
     assert!(decompress_to_vec(&damaged).is_err());
     // Other writers give a single distance, when there are no more, a code of one bit.
-    assert!(Codes::new(&[0, 0, 1]).is_some() && Codes::new(&[0; 5]).is_some() && Codes::new(&[1, 2, 2]).is_some());
-    assert!(Codes::new(&[2]).is_none() && Codes::new(&[1, 2]).is_none() && Codes::new(&[1, 1, 1]).is_none());
+    assert!(
+        HuffmanCodes::new(&[0, 0, 1]).is_some()
+            && HuffmanCodes::new(&[0; 5]).is_some()
+            && HuffmanCodes::new(&[1, 2, 2]).is_some()
+    );
+    assert!(
+        HuffmanCodes::new(&[2]).is_none()
+            && HuffmanCodes::new(&[1, 2]).is_none()
+            && HuffmanCodes::new(&[1, 1, 1]).is_none()
+    );
 }
 
 /// Pieces of 32 KiB of noise again and again: as far back as a match may be.

@@ -1,6 +1,6 @@
 //! A process that ends between any two operations on files, or in the middle of a write.
 
-use super::{Content, Place, READ_ONLY, RELAXED, batch, content, map};
+use super::{Content, Directory, READ_ONLY, RELAXED, batch, content, map};
 use crate::native::DirectoryStore;
 use crate::native::block_on;
 use crate::store::{Batch, Mode, Store, StoreError, StoreOptions};
@@ -34,13 +34,13 @@ fn batches() -> Vec<(Batch, Content)> {
 }
 
 /// No trace is left of anything but values.
-fn expect_clean(place: &Place, content: &Content) {
+fn expect_clean(place: &Directory, content: &Content) {
     let names: Vec<String> = content.keys().map(|key| key.replace('/', "_")).collect();
     assert!(place.files().keys().eq(names.iter()), "{:?}", place.files().keys());
 }
 
 /// Opens the place for writing, as the next owner would, and checks that it can be used.
-fn expect_lives_on(place: &Place, mut expected: Content) {
+fn expect_lives_on(place: &Directory, mut expected: Content) {
     let store = place.open(RELAXED);
     assert_eq!(content(&store), expected);
     block_on(store.append(ONE, b" and more")).unwrap();
@@ -59,7 +59,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
     for (batch, new) in batches() {
         let (mut counted, mut steps) = (false, 0);
         loop {
-            let place = Place::with(&OLD);
+            let place = Directory::with(&OLD);
             let store = place.open(RELAXED);
             store.folder.watch.stop_after(steps);
             let result = block_on(store.commit(batch.clone()));
@@ -92,7 +92,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
 fn a_recovery_that_is_cut_off_is_gone_on_with() {
     for (batch, _) in batches() {
         for steps in 0.. {
-            let place = Place::with(&OLD);
+            let place = Directory::with(&OLD);
             let store = place.open(RELAXED);
             store.folder.watch.stop_after(steps);
             let done = block_on(store.commit(batch.clone())).is_ok();
@@ -124,7 +124,7 @@ fn an_append_that_is_cut_off_has_added_its_first_bytes() {
     for (key, before) in [(LOG, "entries"), (NEXT_LOG, "")] {
         let mut lengths = Vec::new();
         for steps in 0.. {
-            let place = Place::with(&OLD);
+            let place = Directory::with(&OLD);
             let store = place.open(super::STRICT);
             store.folder.watch.stop_after(steps);
             let done = block_on(store.append(key, b"0123456789")).is_ok();
@@ -147,7 +147,7 @@ fn an_append_that_is_cut_off_has_added_its_first_bytes() {
 fn nothing_is_written_after_a_commit_that_failed_late() {
     let (batch, new) = batches().pop().unwrap();
     for steps in 0.. {
-        let place = Place::with(&OLD);
+        let place = Directory::with(&OLD);
         let store = place.open(RELAXED);
         store.folder.watch.stop_after(steps);
         let done = block_on(store.commit(batch.clone())).is_ok();
@@ -173,7 +173,7 @@ fn nothing_is_written_after_a_commit_that_failed_late() {
 
 #[test]
 fn reading_only_refuses_to_write_and_needs_a_directory() {
-    let place = Place::with(&OLD);
+    let place = Directory::with(&OLD);
     let reader = place.open(READ_ONLY);
     assert_eq!(block_on(reader.append("a", b"b")), Err(StoreError::ReadOnly));
     assert_eq!(block_on(reader.commit(batch(&[("a", "b")], &[]))), Err(StoreError::ReadOnly));
@@ -181,7 +181,7 @@ fn reading_only_refuses_to_write_and_needs_a_directory() {
     assert!(matches!(block_on(reader.list("")), Err(StoreError::Failed { why }) if why.contains("closed")));
     expect_clean(&place, &map(&OLD));
 
-    let nowhere = Place::new();
+    let nowhere = Directory::new();
     let options = StoreOptions { mode: Mode::ReadOnly, ..RELAXED };
     assert!(matches!(DirectoryStore::open(&nowhere.0, options), Err(StoreError::Failed { .. })));
     assert!(!nowhere.0.exists());

@@ -1,6 +1,6 @@
 //! Directories that no commit leaves: journals that are cut or not understood, and files of others.
 
-use super::{Place, READ_ONLY, RELAXED, batch, map};
+use super::{Directory, READ_ONLY, RELAXED, batch, map};
 use crate::native::DirectoryStore;
 use crate::native::block_on;
 use crate::native::directory::folder::failed;
@@ -17,8 +17,8 @@ fn staged(key: &str) -> String {
     key.replace('/', "_") + "~"
 }
 
-fn place() -> Place {
-    let place = Place::with(&[(A, "old"), (C, "old")]);
+fn place() -> Directory {
+    let place = Directory::with(&[(A, "old"), (C, "old")]);
     place.put(&staged(A), "new");
     place.put(&staged(B), "new");
     place
@@ -57,7 +57,7 @@ fn a_journal_of_a_later_version_is_neither_followed_nor_removed() {
 #[test]
 fn files_of_others_are_left_alone() {
     let others = ["Notes.txt", "Notes.txt~", "_", "a_", "draft.txt~", "photo-1.jpg", "x y"];
-    let place = Place::with(&[(A, "1"), (B, "2")]);
+    let place = Directory::with(&[(A, "1"), (B, "2")]);
     for other in others {
         place.put(other, "mine");
     }
@@ -75,7 +75,7 @@ fn files_of_others_are_left_alone() {
 /// A file of a name that journals have, in a directory that no index is in.
 #[test]
 fn a_file_that_is_no_journal_is_left_alone() {
-    let place = Place::with(&[]);
+    let place = Directory::with(&[]);
     for text in ["Add the gloss\n", "thermocline is a vector index\nend 0\n", "thermocline commits\n"] {
         place.put("commit", text);
         let opened = DirectoryStore::open(&place.0, RELAXED).map(drop);
@@ -88,7 +88,7 @@ fn a_file_that_is_no_journal_is_left_alone() {
 
 #[test]
 fn names_that_are_no_keys_are_refused_and_nothing_changes() {
-    let place = Place::with(&[("a", "1")]);
+    let place = Directory::with(&[("a", "1")]);
     let store = place.open(RELAXED);
     for name in ["commit", "lock.a.1.2.3", "../a", "", "A", "a_b", "a~"] {
         assert!(block_on(store.append(name, b"x")).is_err(), "{name}");
@@ -114,7 +114,7 @@ fn a_medium_says_what_is_wrong() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_medium_is_no_room_and_no_harm() {
-    let place = Place::with(&[("a", "old")]);
+    let place = Directory::with(&[("a", "old")]);
     let store = place.open(RELAXED);
     for name in ["b~", "full"] {
         std::os::unix::fs::symlink("/dev/full", place.0.join(name)).unwrap();
@@ -133,7 +133,7 @@ fn a_full_medium_is_no_room_and_no_harm() {
 /// Of openers that come at once, one must get the directory: if all gave up, it would have no owner.
 #[test]
 fn of_many_who_come_together_one_owns() {
-    let place = Place::with(&[("a", "old")]);
+    let place = Directory::with(&[("a", "old")]);
     for many in [2, 3, 6, 2, 3, 6] {
         let start = std::sync::Barrier::new(many);
         let come = || {

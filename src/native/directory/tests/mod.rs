@@ -20,9 +20,9 @@ const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode
 type Content = BTreeMap<String, Vec<u8>>;
 
 /// A temporary directory, removed when this is dropped.
-struct Place(PathBuf);
+struct Directory(PathBuf);
 
-impl Place {
+impl Directory {
     fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -1,6 +1,6 @@
 //! The order of the operations. It decides what a loss of power leaves, which no test can try.
 
-use super::{Place, RELAXED, STRICT, batch};
+use super::{Directory, RELAXED, STRICT, batch};
 use crate::native::DirectoryStore;
 use crate::native::block_on;
 use crate::store::Store;
@@ -11,7 +11,7 @@ fn expect(store: &DirectoryStore, steps: &[&str]) {
 
 #[test]
 fn one_value_is_staged_synced_and_renamed() {
-    let place = Place::with(&[("a", "old")]);
+    let place = Directory::with(&[("a", "old")]);
     let store = place.open(RELAXED);
     store.folder.watch.take();
     block_on(store.commit(batch(&[("a", "new")], &[]))).unwrap();
@@ -22,7 +22,7 @@ fn one_value_is_staged_synced_and_renamed() {
 
 #[test]
 fn several_changes_are_journalled_before_any_is_made() {
-    let place = Place::with(&[("a", "old"), ("c/d", "old")]);
+    let place = Directory::with(&[("a", "old"), ("c/d", "old")]);
     for options in [RELAXED, STRICT] {
         let store = place.open(options);
         store.folder.watch.take();
@@ -41,7 +41,7 @@ fn several_changes_are_journalled_before_any_is_made() {
 
 #[test]
 fn only_strict_appends_are_synced() {
-    let place = Place::new();
+    let place = Directory::new();
     let store = place.open(RELAXED);
     store.folder.watch.take();
     block_on(store.append("log", b"1")).unwrap();
