@@ -156,7 +156,7 @@ impl Measured {
         let store = || counted(&self.path, block_bytes, &asked_for);
         // Nothing may be held of blocks, so each call reads all that it needs.
         let config = Config { max_bytes: Some(1), ..*index.config() };
-        let options = OpenOptions { config: Some(config), lazy: true, stopwatch: Some(now_ms), ..Default::default() };
+        let options = OpenOptions { config: Some(config), lazy: true, clock: Some(now_ms), ..Default::default() };
         block_on(block_on(StoredIndex::create(store()?, index))?.close())?;
         let stored = block_on(StoredIndex::open(store()?, options))?;
         let (mut distinct, mut searches, mut gets) = (0, Vec::new(), Vec::new());

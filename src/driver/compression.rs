@@ -15,7 +15,7 @@ pub(super) fn choose_compression(host: &impl Host) -> Result<(), Error> {
     let mut compressor = Compressor::default();
     let mut measured = [Measured::UNCOMPRESSED; Compression::ALL.len()];
     for (place, compression) in measured.iter_mut().zip(Compression::ALL) {
-        *place = sample.measure(compression, &mut compressor, &mut || host.stopwatch_ms())?;
+        *place = sample.measure(compression, &mut compressor, &mut || host.clock_ms())?;
     }
     host.with(|index| {
         index.settle_compression(&measured);

@@ -59,7 +59,7 @@ pub(crate) trait Host {
     fn give_way(&self) {}
 
     /// Milliseconds from some fixed moment, where there is a clock.
-    fn stopwatch_ms(&self) -> Option<f64>;
+    fn clock_ms(&self) -> Option<f64>;
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -2,10 +2,17 @@
 
 use crate::index::{Error, Index};
 
-/// A clock that slices are timed by: milliseconds from some fixed moment, never going back.
+/// A clock that work is timed by: milliseconds from some fixed moment, never going back. A function that returns them is
+/// one. (The time of day, which may be set back, is a [`WallClock`](crate::WallClock).)
 pub trait Clock {
     /// The time in milliseconds.
     fn now_ms(&self) -> f64;
+}
+
+impl<F: Fn() -> f64> Clock for F {
+    fn now_ms(&self) -> f64 {
+        self()
+    }
 }
 
 /// The first step of each stage of a compaction, in units: the smallest there is, because the speed of this kind of

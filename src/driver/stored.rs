@@ -34,18 +34,18 @@ pub struct OpenOptions {
     /// Whether to open for writing, which only one owner may at a time (the store sees to that), or for reading only. In
     /// a store that was opened for reading only ([`Store::mode`]) it is for reading only in any case.
     pub mode: Mode,
-    /// The clock by which records expire: each call that reads or changes the index first deletes records whose time
-    /// has come. The default is the system's time.
+    /// The time of day, by which records expire: each call that reads or changes the index first deletes records whose
+    /// time has come. The default is the system's time.
     pub now_ms: WallClock,
-    /// Milliseconds from some fixed moment. With a stopwatch, how records are compressed is chosen by the time that it
-    /// takes on this machine. Without one, it is chosen by the time that it typically takes, so that equal calls write
-    /// equal bytes. The default is none.
-    pub stopwatch: Option<fn() -> f64>,
+    /// A [`Clock`]. With one, how records are compressed is chosen by the time that it takes on this machine. Without
+    /// one, it is chosen by the time that it typically takes, so that equal calls write equal bytes. The default is
+    /// none.
+    pub clock: Option<fn() -> f64>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { config: None, lazy: false, mode: Mode::default(), now_ms: system_time_ms, stopwatch: None }
+        Self { config: None, lazy: false, mode: Mode::default(), now_ms: system_time_ms, clock: None }
     }
 }
 
@@ -79,7 +79,7 @@ pub struct StoredIndex<S> {
     index: RefCell<Index>,
     identity: Identity,
     now_ms: WallClock,
-    stopwatch: Option<fn() -> f64>,
+    clock: Option<fn() -> f64>,
     /// How the last append has ended, if the index was borrowed at that moment and has not been told yet.
     untold: RefCell<Option<Result<(), StoreError>>>,
 }
@@ -105,8 +105,8 @@ impl<S> Host for StoredIndex<S> {
         }
     }
 
-    fn stopwatch_ms(&self) -> Option<f64> {
-        self.stopwatch.map(|stopwatch| stopwatch())
+    fn clock_ms(&self) -> Option<f64> {
+        self.clock.map(|clock| clock())
     }
 }
 
@@ -119,14 +119,14 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts the existing index;
     /// [`Error::OutOfMemory`]; the error of the store.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode, lazy, now_ms, stopwatch } = options;
+        let OpenOptions { config, mode, lazy, now_ms, clock } = options;
         let mut store = store;
         // A change that the store will refuse must not happen in memory.
         let mode = if store.mode() == Mode::ReadOnly { Mode::ReadOnly } else { mode };
         let mut left = READ_ATTEMPTS;
         loop {
             let mut opened = Self::open_once(store, config, mode, now_ms).await?;
-            opened.stopwatch = stopwatch;
+            opened.clock = clock;
             if lazy {
                 return Ok(opened);
             }
@@ -181,19 +181,19 @@ impl<S: Store> StoredIndex<S> {
     /// ([`Store::mode`]), which is then asked for nothing; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when
     /// an option contradicts the index.
     pub async fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode, lazy: _, now_ms, stopwatch } = options;
+        let OpenOptions { config, mode, lazy: _, now_ms, clock } = options;
         if mode == Mode::ReadOnly || store.mode() == Mode::ReadOnly {
             return Err(Error::ReadOnly);
         }
         let seed = index.config().seed;
         let index = if let Some(asked) = config { index.reopened_with(Config { seed, ..asked })? } else { index };
         let mut created = Self::around(store, index, Identity::default(), now_ms);
-        created.stopwatch = stopwatch;
+        created.clock = clock;
         created.created().await
     }
 
     const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
-        Self { store, index: RefCell::new(index), identity, now_ms, stopwatch: None, untold: RefCell::new(None) }
+        Self { store, index: RefCell::new(index), identity, now_ms, clock: None, untold: RefCell::new(None) }
     }
 
     /// Writes the first checkpoint.

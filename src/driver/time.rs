@@ -2,7 +2,7 @@
 
 use crate::index::Index;
 
-/// Returns the time, in milliseconds since 1970.
+/// Returns the time of day, in milliseconds since 1970. (Work is timed by a [`Clock`](crate::Clock).)
 pub type WallClock = fn() -> f64;
 
 /// The operating system's time. In WebAssembly, which has none of its own, minus infinity, so that nothing expires.

@@ -45,7 +45,7 @@ struct Shared<S> {
     /// From then on callers change nothing any more. Set while the index is locked for a change.
     is_closed: AtomicBool,
     now_ms: WallClock,
-    stopwatch: Option<fn() -> f64>,
+    clock: Option<fn() -> f64>,
 }
 
 impl<S> Clone for SharedIndex<S> {
@@ -93,8 +93,8 @@ impl<S> Host for Shared<S> {
         std::thread::yield_now();
     }
 
-    fn stopwatch_ms(&self) -> Option<f64> {
-        self.stopwatch.map(|stopwatch| stopwatch())
+    fn clock_ms(&self) -> Option<f64> {
+        self.clock.map(|clock| clock())
     }
 }
 
@@ -106,11 +106,11 @@ impl SharedIndex {
 }
 
 impl<S> SharedIndex<S> {
-    fn around(index: Index, store: S, now_ms: WallClock, stopwatch: Option<fn() -> f64>) -> Self {
+    fn around(index: Index, store: S, now_ms: WallClock, clock: Option<fn() -> f64>) -> Self {
         let identity = Identity::of(&index);
         let (index, store) = (RwLock::new(index), Mutex::new(Some(store)));
         let is_closed = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, stopwatch }) }
+        Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, clock }) }
     }
 
     /// Calls `read` with the index, together with other readers. Not to be called from within itself, from

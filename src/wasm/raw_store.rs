@@ -23,7 +23,7 @@ impl Host for RawIndex {
         work(&mut self.borrow()?.index)
     }
 
-    fn stopwatch_ms(&self) -> Option<f64> {
+    fn clock_ms(&self) -> Option<f64> {
         Some(JsClock::default().now_ms())
     }
 }

@@ -299,10 +299,10 @@ fn slow_clock() -> f64 {
 
 /// By whatever clock it was given: it looked at the system's, so that what was written differed from run to run.
 #[test]
-fn how_records_are_compressed_depends_on_the_stopwatch_that_was_given() {
-    let codec = |stopwatch: Option<fn() -> f64>| {
+fn how_records_are_compressed_depends_on_the_clock_that_was_given() {
+    let codec = |clock: Option<fn() -> f64>| {
         let options =
-            OpenOptions { config: Some(Config::new(DIMENSIONS)), stopwatch, lazy: true, ..OpenOptions::default() };
+            OpenOptions { config: Some(Config::new(DIMENSIONS)), clock, lazy: true, ..OpenOptions::default() };
         let index = SharedIndex::open(MemoryStore::with_value_bytes(6000), options).unwrap();
         let text = "some words, ".repeat(30);
         for number in 0..300 {

@@ -25,7 +25,7 @@ fn clock() -> f64 {
 
 fn options(clock: Option<fn() -> f64>) -> OpenOptions {
     let config = Config { m: 4, ef_construction: 16, ..Config::new(DIMENSIONS) };
-    OpenOptions { config: Some(config), lazy: true, stopwatch: clock, ..Default::default() }
+    OpenOptions { config: Some(config), lazy: true, clock, ..Default::default() }
 }
 
 fn text(number: usize) -> String {

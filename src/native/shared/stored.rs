@@ -18,9 +18,9 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::open`].
     pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let stopwatch = options.stopwatch;
+        let clock = options.clock;
         let (store, index, now_ms) = block_on(StoredIndex::open(store, options))?.into_parts();
-        Ok(Self::around(index, store, now_ms, stopwatch))
+        Ok(Self::around(index, store, now_ms, clock))
     }
 
     /// Puts an index that is in memory, or was imported, into a store that has no index.
@@ -37,9 +37,9 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::create_with`].
     pub fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
-        let stopwatch = options.stopwatch;
+        let clock = options.clock;
         let (store, index, now_ms) = block_on(StoredIndex::create_with(store, index, options))?.into_parts();
-        Ok(Self::around(index, store, now_ms, stopwatch))
+        Ok(Self::around(index, store, now_ms, clock))
     }
 
     /// Searches as [`SharedIndex::search`] does, and reads the records that it needs from the store. One such search at
