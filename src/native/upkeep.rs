@@ -155,8 +155,8 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
     /// Compacts as [`SharedIndex::compact_when_needed`] does, completes each compaction in the store, and writes the
     /// checkpoints that are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)). A checkpoint is
     /// passed to `on_report` only when it fails. As long as the store does not let a compaction be completed, no other
-    /// is begun. While the thread writes to the store, other calls that need the store
-    /// wait: commits, and searches for records that are not in memory.
+    /// is begun. While the thread writes to the store, other calls that need the store wait: commits, and searches for
+    /// records that are not in memory.
     ///
     /// # Errors
     /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; [`Error::Closed`]; the error with which the store has
