@@ -54,6 +54,43 @@ pub(crate) struct Writing {
     last: Option<Last>,
 }
 
+impl Writing {
+    /// The segments that count after this checkpoint, in each array the first `count`.
+    fn segments_after(&self, before: &Manifest, count: usize) -> Result<Vec<StoredSegment>, OutOfMemory> {
+        let mut segments = Vec::new();
+        for &segment in before.segments.iter().chain(&self.written) {
+            if (segment.index as usize) < count {
+                put_in(&mut segments, segment)?;
+            }
+        }
+        Ok(segments)
+    }
+
+    /// The values that do not count after this checkpoint, of which these are the segments and blocks: those of before
+    /// that give way, and those that it wrote in an earlier step, of slots and records that are no more.
+    fn retired(
+        &self,
+        before: &Manifest,
+        logs: &[u64],
+        segments: &[StoredSegment],
+        blocks: &[StoredBlock],
+    ) -> Result<Vec<Key>, OutOfMemory> {
+        let gone = before.segments.iter().chain(&self.written);
+        let gone = gone.filter(|segment| find(segments, segment).is_none_or(|at| segments[at] != **segment));
+        let gone = gone.flat_map(|segment| keys_of(segment, before.piece_bytes));
+        let is_named = |number| blocks.binary_search_by_key(&number, |block: &StoredBlock| block.number).is_ok();
+        let gone_blocks = before.blocks.iter().chain(&self.blocks).filter(|block| !is_named(block.number));
+        let gone_blocks = gone_blocks.flat_map(|block| block_keys(block, before.piece_bytes));
+        let logs = logs.iter().map(|&number| Key::Log { number });
+        let mut retired = Vec::new();
+        for key in gone.chain(gone_blocks).chain(logs).chain([Key::Manifest { generation: before.generation }]) {
+            retired.try_reserve(1)?;
+            retired.push(key);
+        }
+        Ok(retired)
+    }
+}
+
 /// What becomes of the journal when the last step has been written.
 #[derive(Debug)]
 struct Last {
@@ -314,25 +351,8 @@ impl Index {
         }
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
         let before = &journal.manifest;
-        let mut segments = Vec::new();
-        for &segment in before.segments.iter().chain(&writing.written) {
-            if (segment.index as usize) < count {
-                put_in(&mut segments, segment)?;
-            }
-        }
-        // Those of before that give way, and those written in an earlier step of slots that are no more.
-        let gone = before.segments.iter().chain(&writing.written);
-        let gone = gone.filter(|segment| find(&segments, segment).is_none_or(|at| segments[at] != **segment));
-        let gone = gone.flat_map(|segment| keys_of(segment, before.piece_bytes));
-        let is_named = |number| blocks.binary_search_by_key(&number, |block: &StoredBlock| block.number).is_ok();
-        let gone_blocks = before.blocks.iter().chain(&writing.blocks).filter(|block| !is_named(block.number));
-        let gone_blocks = gone_blocks.flat_map(|block| block_keys(block, before.piece_bytes));
-        let logs = journal.logs.iter().map(|&number| Key::Log { number });
-        let mut retired = Vec::new();
-        for key in gone.chain(gone_blocks).chain(logs).chain([Key::Manifest { generation: before.generation }]) {
-            retired.try_reserve(1).map_err(|_| OutOfMemory)?;
-            retired.push(key);
-        }
+        let segments = writing.segments_after(before, count)?;
+        let retired = writing.retired(before, &journal.logs, &segments, &blocks)?;
         batch.deletes.try_reserve(journal.retired.len()).map_err(|_| OutOfMemory)?;
         for key in &journal.retired {
             batch.deletes.push(key.to_text()?);
