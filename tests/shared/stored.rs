@@ -85,7 +85,8 @@ fn a_change_is_kept_or_refused_by_closing() {
                             }
                             Ok(()) => true,
                         };
-                        (1000 * writer..).take_while(insert).collect::<Vec<_>>()
+                        // Far apart: a thread that is not let in to close it lets many in.
+                        (1_000_000_000 * writer..).take_while(insert).collect::<Vec<_>>()
                     })
                 })
                 .collect();
