@@ -4,7 +4,12 @@
 // owner. A process that sees a name before its own gives up. The process with the first name looks again for a while,
 // until the others have given up; the file of an owner stays. The next writer removes the file of a process on the same
 // host that no longer runs.
+//
+// A worker thread can end without its process, and then cannot remove its file. On Linux each thread has a number of
+// the same kind as a process, and the same questions can be asked of it: so there the file names the thread. By the time
+// a thread is gone, its calls to the system have ended.
 import { randomBytes } from "node:crypto";
+import { readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
@@ -25,10 +30,11 @@ export interface Lock {
   readonly names: readonly string[];
 }
 
-/** Takes the lock. LOCKED while another process, or another index of this process, has it. */
+/** Takes the lock. LOCKED while another process, another thread, or another index of this thread has it. */
 export async function takeLock(files: Files): Promise<Lock> {
   const host = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "") || "unknown";
-  const own = `${PREFIX}${host}.${process.pid}.${await startOf(process.pid)}.${randomBytes(4).toString("hex")}`;
+  const owner = thisThread() ?? `${process.pid}.${await startOf(process.pid)}`;
+  const own = `${PREFIX}${host}.${owner}.${randomBytes(4).toString("hex")}`;
   const release = () => files.remove(own);
   await (await files.open(own, "wx")).close();
   try {
@@ -56,7 +62,8 @@ export async function takeLock(files: Files): Promise<Lock> {
 }
 
 /**
- * True when the process that made this lock file ran on this host and is gone, or another process has its number now.
+ * True when the process or thread that made this lock file ran on this host and is gone, or another one has its number
+ * now.
  */
 async function isStale(name: string, thisHost: string): Promise<boolean> {
   const [, host, pid, start, random, ...more] = name.split(".");
@@ -71,9 +78,31 @@ async function isStale(name: string, thisHost: string): Promise<boolean> {
   return start !== "0" && now !== "0" && start !== now;
 }
 
-/** The start time of a process, in clock ticks since the machine started; "0" where the platform does not tell. */
+/**
+ * The number and the start time of this thread, with a point between them; those of the main thread are the process's.
+ * Undefined where the platform does not tell.
+ */
+function thisThread(): string | undefined {
+  try {
+    // Read by this thread: calls that do not wait run on another one.
+    const [pid, thread] = readlinkSync("/proc/thread-self").split("/task/");
+    const start = startIn(readFileSync("/proc/thread-self/stat", "latin1"));
+    // In a /proc of other processes than this one sees, threads have other numbers too.
+    return Number(pid) === process.pid && thread && start !== "0" ? `${thread}.${start}` : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The start time of a process or a thread, in clock ticks since the machine started; "0" where the platform does not
+ * tell.
+ */
 async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+  return startIn(await readFile(`/proc/${pid}/stat`, "latin1").catch(() => ""));
+}
+
+function startIn(stat: string): string {
   // The start time is the 22nd field. The 2nd is the program's name in brackets, which may contain spaces and brackets.
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
 }

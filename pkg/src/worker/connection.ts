@@ -116,20 +116,19 @@ export class Connection {
     this.#hooks.clear();
     if (this.#dead) return;
     const why = `closing took longer than ${timeoutMs} ms`;
-    let isLate = false;
+    let ending: Promise<void> | undefined;
     const late = setTimeout(() => {
-      isLate = true;
-      this.#running.end();
+      ending = this.#running.end();
       this.#ended(why);
     }, Math.min(timeoutMs + GRACE_MS, MAX_TIMER_MS));
     try {
       await this.#ask("close", [{ timeoutMs }], {}).promise;
     } catch (error) {
-      if (!isLate) throw error;
+      if (!ending) throw error;
       if (isStored) fail("STORE_FAILED", `${why}; what was not acknowledged before may be lost`, error);
     } finally {
       clearTimeout(late);
-      await this.leave();
+      await (ending ?? this.leave());
     }
   }
 

@@ -38,6 +38,6 @@ export const start: Start = (heard) => {
     post: (order, transfer = []) => (waiting ? void waiting.push([order, transfer]) : worker.postMessage(order, transfer)),
     keepAlive() {},
     leave: async () => worker.terminate(),
-    end: () => worker.terminate(),
+    end: async () => worker.terminate(),
   };
 };

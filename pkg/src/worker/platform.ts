@@ -9,8 +9,8 @@ export interface Running {
   keepAlive(isKept: boolean): void;
   /** Lets a worker go that has given its last answer. Settles when it is gone, or after a while. */
   leave(): Promise<void>;
-  /** Ends the worker at once. */
-  end(): void;
+  /** Ends the worker at once. Settles when it is gone, or after a while. */
+  end(): Promise<void>;
 }
 
 /** Callbacks of the page that starts a worker. */

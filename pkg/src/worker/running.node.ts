@@ -3,8 +3,8 @@ import { Worker } from "node:worker_threads";
 import type { Heard, Running } from "./platform.js";
 
 /**
- * Longest wait for the end of a worker that has given its last answer, in milliseconds. A worker with a directory ends
- * after its last call to the system.
+ * Longest wait for the end of a worker that has given its last answer, or is ended, in milliseconds. A worker with a
+ * directory ends after its last call to the system.
  */
 const LEAVING_MS = 1000;
 
@@ -19,22 +19,26 @@ export function running(script: string | URL, heard: Heard): Running {
   });
   worker.on("error", (thrown) => (error ??= thrown));
   worker.once("exit", (code) => heard.ended(error ?? `it has ended with code ${code}`));
+  const gone = (): Promise<void> => {
+    worker.ref();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        worker.unref();
+        resolve();
+      }, LEAVING_MS);
+      worker.once("exit", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  };
   return {
     post: (order, transfer = []) => worker.postMessage(order, transfer as never),
     keepAlive: (isKept) => (isKept ? worker.ref() : worker.unref()),
-    leave() {
-      worker.ref();
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          worker.unref();
-          resolve();
-        }, LEAVING_MS);
-        worker.once("exit", () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+    leave: gone,
+    end() {
+      void worker.terminate();
+      return gone();
     },
-    end: () => void worker.terminate(),
   };
 }

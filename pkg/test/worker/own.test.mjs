@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as thermocline from "thermocline";
 import { ThermoclineError, VectorIndex } from "thermocline/worker";
 import { fails, filled, flat, pause, rowsOf, unheard, until, whole } from "./helpers.mjs";
-import { MapStore } from "./places.mjs";
+import { fresh, MapStore, NAMES } from "./places.mjs";
 import { inNode, watchWorkers } from "./workers.mjs";
 
 const DIMENSIONS = 16;
@@ -291,14 +291,46 @@ test("a worker that is ended from outside: all calls say so, and closing settles
   }
 });
 
-test("closing comes back in time from a worker that is in the middle of something", async () => {
-  const index = await empty();
-  await index.insertMany(rows);
-  const checking = Promise.allSettled(Array.from({ length: 3000 }, () => index.check()));
-  const began = performance.now();
-  await index.close({ timeoutMs: 10 });
-  assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
-  assert.ok((await checking).every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
+test("closing comes back in time from a worker that is in the middle of something, which is then gone", async () => {
+  const { running, end } = await watchWorkers();
+  try {
+    const index = await empty();
+    await index.insertMany(rows);
+    const checking = Promise.allSettled(Array.from({ length: 3000 }, () => index.check()));
+    const began = performance.now();
+    await index.close({ timeoutMs: 10 });
+    assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
+    assert.equal(running.size, 0);
+    assert.ok((await checking).every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
+  } finally {
+    end();
+  }
+});
+
+test("an opening that is aborted, early or late, leaves no worker and no lock", async () => {
+  const { running, end } = await watchWorkers();
+  const opening = async (name, options, abortAfterMs) => {
+    const controller = new AbortController();
+    const opened = VectorIndex.open(name, { dimensions: DIMENSIONS, ...options, signal: controller.signal });
+    setTimeout(() => controller.abort(), abortAfterMs);
+    await opened.then((index) => index.close(), ({ code }) => assert.equal(code, "ABORTED"));
+    await until(() => running.size === 0, "the end of the worker");
+  };
+  try {
+    for (const store of NAMES) {
+      const name = fresh();
+      for (const abortAfterMs of [0, 2, 10, 30, 60, 100]) {
+        await opening(name, { store }, abortAfterMs);
+        const next = await VectorIndex.open(name, { store, dimensions: DIMENSIONS });
+        await next.close();
+      }
+    }
+    const store = new MapStore();
+    store.before = (call) => (call === "list" ? new Promise(() => {}) : undefined);
+    await opening("own", { store }, 100);
+  } finally {
+    end();
+  }
 });
 
 test("a source that fails in any way is its call's error, and nothing else goes wrong", async () => {
