@@ -3,8 +3,9 @@ import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, signalO
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import type { RawIndex } from "./raw.js";
+import type { Searches } from "./searches.js";
 import { BULK_SLICE_MS, Slice } from "./turn.js";
-import type { Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
+import type { Hit, Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
 import { vectorOf } from "./vector.js";
 
 /**
@@ -15,20 +16,31 @@ export type Reading = <T>(use: (raw: RawIndex) => T, signal?: AbortSignal) => T 
 
 /** Answers many queries, in slices. */
 export async function searchMany(
-  handle: Handle, keeper: Keeper | undefined, reading: Reading, dimensions: number,
+  handle: Handle, keeper: Keeper | undefined, searches: Searches, dimensions: number,
   queries: Float32Array | readonly Vector[], options?: SearchManyOptions,
 ): Promise<ManyHits> {
   handle.checkOpen();
   const checked = checkedOptions(options);
-  const { onProgress, signal } = checked;
+  const { filter, onProgress, signal } = checked;
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
   const answers = new Answers();
   const slice = new Slice(BULK_SLICE_MS);
   let done = 0;
   const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, answers);
-  const stored = keeper?.queries(total, slice, answer);
-  /** Answers as many queries as fit into the slice, at least one. Returns the number of queries answered so far. */
+  const stored = filter === undefined ? keeper?.queries(total, slice, answer) : undefined;
+  /** The hits of each query, with a filter. */
+  const passing: Hit[][] = [];
+  /**
+   * Answers as many queries as fit into the slice, at least one, by a search for each: what a filter object says of
+   * records is asked of the store and remembered there. Returns the number of queries answered so far.
+   */
+  const filterSome = async (): Promise<number> => {
+    do passing.push(await searches.search(vectors[passing.length]!, checked));
+    while (passing.length < total && !slice.over);
+    return passing.length;
+  };
+  /** The same without a filter, by calls for many queries. */
   const answerSome = (raw: RawIndex): number => {
     if (stored) return stored.answerSome(raw);
     do done += answer(raw, done);
@@ -37,7 +49,7 @@ export async function searchMany(
   };
 
   while (done < total) {
-    done = await reading(answerSome, signal);
+    done = await (filter === undefined ? searches.searching(answerSome, signal) : filterSome());
     onProgress?.({ done, total, phase: "search" });
     if (done < total) {
       await slice.next();
@@ -45,8 +57,17 @@ export async function searchMany(
       checkAborted(signal);
     }
   }
+  if (filter !== undefined) return joined(passing);
   const hits = answers.hits();
   return stored ? stored.inOrder(hits) : hits;
+}
+
+/** Joins the hits of each query. */
+function joined(lists: readonly Hit[][]): ManyHits {
+  let end = 0;
+  const offsets = Uint32Array.from([[], ...lists], ({ length }) => (end += length));
+  const hits = lists.flat();
+  return { offsets, ids: hits.map(({ id }) => id), distances: Float32Array.from(hits, ({ distance }) => distance) };
 }
 
 /**
@@ -100,9 +121,10 @@ export class Answers {
 /** Reads the options. INVALID_OPTION when one has the wrong type. */
 export function checkedOptions(options: SearchManyOptions | undefined) {
   const given = optionsOf(options) as SearchManyOptions & SearchOptions;
-  // Only `search` has these. To ignore them would silently give other answers than the caller asked for.
-  for (const name of ["filter", "include"] as const) if (given[name] !== undefined) wrong(name, "nothing", given[name]);
+  // Only `search` has it. To ignore it would silently give other answers than the caller asked for.
+  if (given.include !== undefined) wrong("include", "nothing", given.include);
   return {
+    filter: given.filter,
     k: numberOf("k", given.k),
     ef: numberOf("ef", given.ef),
     rerank: booleanOf("rerank", given.rerank),

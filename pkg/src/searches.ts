@@ -30,7 +30,7 @@ export function searchOptionsOf(options: SearchOptions | undefined) {
   };
 }
 
-type Options = ReturnType<typeof searchOptionsOf>;
+type Options = Partial<ReturnType<typeof searchOptionsOf>>;
 
 export class Searches {
   readonly #handle: Handle;

@@ -213,6 +213,11 @@ export interface SearchManyOptions extends LongOptions {
   ef?: number;
   /** Orders the hits by full-precision distance. Default true, unless the quantization is "none". */
   rerank?: boolean;
+  /**
+   * As in `search`: a function that gets an id and returns true to keep it, or conditions on payloads. It holds for all
+   * queries.
+   */
+  filter?: Filter | ((id: Id) => boolean);
 }
 
 /**

@@ -10,7 +10,7 @@ import { Moves } from "./moves.js";
 import { destroyed, imported, inMemory, opened, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex, RawRecord } from "./raw.js";
-import { searchMany, type Reading } from "./search-many.js";
+import { searchMany } from "./search-many.js";
 import { Searches, searchOptionsOf } from "./searches.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
@@ -194,15 +194,15 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * Answers many queries, in slices of about 8 ms between which the index may change. The queries are vectors, or one
    * array with the vectors one after the other. Returns ids and distances only. Records that are only in the store are
-   * read for many queries together. Do not change the vectors until the promise settles.
+   * read for many queries together; with a filter, for each query by itself. Do not change the vectors and the filter
+   * until the promise settles.
    *
-   * DIMENSION_MISMATCH or INVALID_VECTOR for a query, INVALID_OPTION, ABORTED: after an error there are no answers at
-   * all.
+   * DIMENSION_MISMATCH or INVALID_VECTOR for a query, INVALID_OPTION, INVALID_FILTER, ABORTED: after an error there are
+   * no answers at all.
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
     const handle = this.#open;
-    const reading: Reading = (use, signal) => this.#searches.searching(use, signal);
-    return this.#underWay.run(() => searchMany(handle, this.#keeper, reading, this.#dimensions, queries, options));
+    return this.#underWay.run(() => searchMany(handle, this.#keeper, this.#searches, this.#dimensions, queries, options));
   }
 
   /**

@@ -1,6 +1,6 @@
 // Compiles only if the declarations say what the contract says; nothing here runs.
 import {
-  ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type Progress,
+  ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type ManyHits, type Progress,
   type Row, type SearchOptions, type Stats, type Vector,
 } from "thermocline";
 import { VectorIndex as ThreadsIndex } from "thermocline/threads";
@@ -68,6 +68,11 @@ export const whole = (): Promise<VectorIndex> => WholeIndex.open("notes", { dime
 
 /** What takes an index in a worker takes any. */
 export const either = (index: VectorIndex): WorkerIndex => index;
+export const many = (index: VectorIndex, filter: Filter): Promise<ManyHits>[] => [
+  index.searchMany([[1, 2, 3]], { k: 3, filter }), index.searchMany(new Float32Array(6), { filter: (id) => id !== 1 }), either(index).searchMany([], { filter }),
+];
+// @ts-expect-error a filter that is a function cannot go to a worker
+export const offMany = (index: WorkerIndex) => index.searchMany([[1, 2, 3]], { filter: (id: Id) => id !== 1 });
 // @ts-expect-error a filter that is a function cannot go to a worker
 export const off = (index: WorkerIndex) => index.search([1, 2, 3], { filter: (id: Id) => id !== 1 });
 // @ts-expect-error made by VectorIndex.memory()

@@ -1,5 +1,8 @@
 // The exports of "thermocline/worker" on every platform: those of "thermocline", for an index in a worker of its own.
-import type { Filter, IndexOptions, OpenOptions, SearchOptions as PlainSearchOptions, Hit, Vector } from "../types.js";
+import type {
+  Filter, Hit, IndexOptions, ManyHits, OpenOptions, SearchManyOptions as PlainSearchManyOptions,
+  SearchOptions as PlainSearchOptions, Vector,
+} from "../types.js";
 import type { VectorIndex as Plain } from "../vector-index.js";
 import { WorkerIndex } from "./vector-index.js";
 
@@ -16,6 +19,12 @@ export interface SearchOptions extends Omit<PlainSearchOptions, "filter"> {
   filter?: Filter;
 }
 
+/** Options of `searchMany`, as in "thermocline" except that a filter must be an object. */
+export interface SearchManyOptions extends Omit<PlainSearchManyOptions, "filter"> {
+  /** Conditions on the payloads of the hits. */
+  filter?: Filter;
+}
+
 /**
  * The index of "thermocline" in a worker of its own, which `close` ends. Whatever the index does, the caller's thread
  * is free. Calls are answered in their order. To TypeScript, an index of "thermocline" has this type too.
@@ -25,12 +34,14 @@ export interface SearchOptions extends Omit<PlainSearchOptions, "filter"> {
  * last slice that has ended. When the worker is gone (ended from outside, or out of memory), every call and every
  * property is CLOSED or OUT_OF_MEMORY, with a message that says so.
  */
-export interface VectorIndex extends Pick<Plain, Exclude<keyof Plain, "search">> {
+export interface VectorIndex extends Pick<Plain, Exclude<keyof Plain, "search" | "searchMany">> {
   /**
    * Finds the nearest live records, as in "thermocline". A filter must be an object. A signal that fires ends the call
    * at once.
    */
   search(query: Vector, options?: SearchOptions): Promise<Hit[]>;
+  /** Answers many queries, as in "thermocline". A filter must be an object. */
+  searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits>;
 }
 
 /** Makes indexes. Each call starts a worker; NOT_FOUND when that is not possible. */

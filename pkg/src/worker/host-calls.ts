@@ -50,11 +50,10 @@ export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
       of.insertMany(rowsOf(rows, of.dimensions), { ...options, ...long }),
     insertStream: (job: Job, options: object) =>
       of.insertMany((job.fed = new FedRows(of.dimensions, job.more)), { ...options, ...job.long }),
-    search: async ({ long: { signal } }: Job, query: Vectors, { filter: text, ...options }: SentSearch) => {
-      const filter = text === undefined ? undefined : (JSON.parse(text) as Filter);
-      return (await of.search(query, { ...options, signal, filter })).map(sentRecord);
-    },
-    searchMany: ({ long }: Job, queries: Vectors, options: object) => of.searchMany(queries, { ...options, ...long }),
+    search: async ({ long: { signal } }: Job, query: Vectors, { filter, ...options }: SentSearch) =>
+      (await of.search(query, { ...options, signal, filter: filterOf(filter) })).map(sentRecord),
+    searchMany: ({ long }: Job, queries: Vectors, { filter, ...options }: SentSearch) =>
+      of.searchMany(queries, { ...options, ...long, filter: filterOf(filter) }),
     get: async (_: Job, id: Id) => {
       const record = await of.get(id);
       return record && sentRecord(record);
@@ -92,4 +91,8 @@ export function callsOf(Index: typeof VectorIndex, store: HostStore): Calls {
       return (known[name] as (...given: readonly unknown[]) => unknown)(job, ...args);
     },
   };
+}
+
+function filterOf(text: string | undefined): Filter | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as Filter);
 }

@@ -3,9 +3,11 @@
 import { checkStore } from "../stored/claim.js";
 import { checkFilter } from "../filter/check.js";
 import { booleanOf, fail, functionOf, msOf, numberOf, optionsOf, signalOf, wrong } from "../guard.js";
+import { checkedOptions } from "../search-many.js";
 import type { Store } from "../store.js";
 import type {
-  CompactOptions, IndexOptions, InsertManyOptions, InsertOptions, LongOptions, OpenOptions, SearchOptions,
+  CompactOptions, IndexOptions, InsertManyOptions, InsertOptions, LongOptions, OpenOptions, SearchManyOptions,
+  SearchOptions,
 } from "../types.js";
 
 const NAMES = [
@@ -89,6 +91,11 @@ export function searchOptions(options: SearchOptions | undefined) {
   };
   if (include !== undefined && !sent.include) wrong("include", "an object", include);
   return { sent, signal: given.signal === undefined ? undefined : signalOf(given.signal) };
+}
+
+export function searchManyOptions(options: SearchManyOptions | undefined) {
+  const { filter, onProgress, signal, ...sent } = checkedOptions(options);
+  return { sent: { ...sent, filter: sentFilter(filter) }, onProgress, signal };
 }
 
 /** A filter as JSON. It is checked in full here: a copy may be a valid filter where the caller's object is not. */

@@ -4,7 +4,7 @@ import { leave } from "../async-source.js";
 import { asyncDispose } from "../dispose.js";
 import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
-import { checkedOptions, vectorsOf } from "../search-many.js";
+import { vectorsOf } from "../search-many.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, Stats, StoredRecord, Vector,
@@ -12,7 +12,9 @@ import type {
 import type { SearchOptions, VectorIndex } from "./api.js";
 import type { Besides } from "./call.js";
 import { Connection } from "./connection.js";
-import { compactOptions, insertManyOptions, insertOptions, makingOptions, searchOptions, type MakingOptions } from "./options.js";
+import {
+  compactOptions, insertManyOptions, insertOptions, makingOptions, searchManyOptions, searchOptions, type MakingOptions,
+} from "./options.js";
 import type { Made } from "./messages.js";
 import type { Start } from "./platform.js";
 import { Pull } from "./pull.js";
@@ -151,7 +153,7 @@ export class WorkerIndex implements VectorIndex {
 
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
     this.#connection.checkOpen();
-    const { onProgress, signal, ...sent } = checkedOptions(options);
+    const { sent, onProgress, signal } = searchManyOptions(options);
     const { dimensions } = this.#made;
     const vectors = vectorsOf(queries, dimensions);
     const all = new Float32Array(vectors.length * dimensions);

@@ -45,6 +45,25 @@ for (const { label, place } of KINDS) {
   });
 }
 
+for (const { label, place } of KINDS) {
+  test(`${label}: searchMany finds what as many searches find, when payloads have to be read for it`, async () => {
+    const [name, at] = place()();
+    const index = await VectorIndex.open(name, { ...at, dimensions: DIMENSIONS, maxBytes: BUDGET });
+    await index.insertMany(rows);
+    await index.flush();
+    const queries = vectors.filter((_, i) => i % 97 === 0);
+    for (const [filter] of CASES) {
+      const { offsets, ids, distances } = await index.searchMany(queries, { k: 20, ef: 80, filter });
+      for (const [i, query] of queries.entries()) {
+        const hits = await index.search(query, { k: 20, ef: 80, filter });
+        assert.deepEqual(ids.slice(offsets[i], offsets[i + 1]), hits.map(({ id }) => id));
+        assert.deepEqual([...distances.slice(offsets[i], offsets[i + 1])], hits.map(({ distance }) => distance));
+      }
+    }
+    await index.close();
+  });
+}
+
 test("payloads are read together, and not again while the filter is remembered", async () => {
   const store = new MapStore();
   const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, filled, flat, rowsOf } from "./helpers.mjs";
+import { fails, filled, flat, random, rowsOf } from "./helpers.mjs";
 
 /** The answers as lists of [id, distance], one for each query. */
 const listed = ({ offsets, ids, distances }) =>
@@ -43,6 +43,73 @@ test("searchMany: the answers of search, from vectors or one flat array", async 
   assert.deepEqual([[...offsets], ids, distances.length], [[0], [], 0]);
 });
 
+/** Filters of every kind and share, from a seed: an object, and the function that says the same. */
+const pairs = (seed, size) => {
+  const next = random(seed);
+  return Array.from({ length: 8 }, () => {
+    const [from, to] = [Math.floor(next() * size), Math.floor(next() * size)];
+    return next() < 0.5
+      ? [{ n: { $gte: Math.min(from, to), $lt: Math.max(from, to) } }, (n) => n >= Math.min(from, to) && n < Math.max(from, to)]
+      : [{ n: { $in: [from, to, size] } }, (n) => [from, to].includes(n)];
+  });
+};
+
+for (const quantization of ["none", "int8", "binary"]) {
+  test(`searchMany with a filter object, ${quantization}: the hits of a search each`, async () => {
+    const { index, vectors } = await filled(600, { quantization });
+    await index.deleteMany(["r3", "r4", "r5"]);
+    const queries = [...rowsOf(flat(30, 16, 4), 16), ...vectors.slice(0, 5)];
+    for (const [filter] of [...pairs(3, 600), [{}], [{ n: 600 }]]) {
+      for (const options of [{ filter }, { filter, k: 3, ef: 40 }, { filter, k: 40, rerank: false }]) {
+        assert.deepEqual(listed(await index.searchMany(queries, options)), await oneByOne(index, queries, options), JSON.stringify(options));
+      }
+    }
+    await index.close();
+  });
+}
+
+test("searchMany with a filter that is a function: the hits of a search each, and those of the object that says the same", async () => {
+  const { index } = await filled(600);
+  await index.insertWithId(7, flat(1, 16, 9), { n: 700 });
+  const numberOf = (id) => (typeof id === "number" ? 700 : Number(id.slice(1)));
+  const queries = rowsOf(flat(40, 16, 4), 16);
+  for (const [object, says] of [...pairs(5, 600), [{ n: 700 }, (n) => n === 700]]) {
+    const filter = (id) => says(numberOf(id));
+    const many = listed(await index.searchMany(queries, { k: 5, filter }));
+    assert.deepEqual(many, await oneByOne(index, queries, { k: 5, filter }));
+    assert.deepEqual(many, listed(await index.searchMany(flat(40, 16, 4), { k: 5, filter: object })));
+  }
+  const { offsets, ids, distances } = await index.searchMany([], { filter: () => true });
+  assert.deepEqual([[...offsets], ids, distances.length], [[0], [], 0]);
+  await index.close();
+});
+
+test("searchMany: what a filter that is a function does wrong, and how it ends early", async () => {
+  const { index, vectors } = await filled(300);
+  const own = new Error("the filter's own");
+  await assert.rejects(index.searchMany(vectors, { filter: () => { throw own; } }), (error) => error === own);
+  await fails("INVALID_FILTER", () => index.searchMany(vectors, { filter: () => 1 }), /true or false/);
+  await fails("INVALID_FILTER", () => index.searchMany(vectors, { filter: (id) => index.size > id }), /must not use the index/);
+  const controller = new AbortController();
+  const filter = () => true;
+  const many = flat(20_000, 16, 3);
+  await fails("ABORTED", () => index.searchMany(many, { filter, signal: controller.signal, onProgress: () => controller.abort() }));
+  await fails("CLOSED", () => index.searchMany(many, { filter, onProgress: () => void (index.closed ??= index.close({ timeoutMs: 0 })) }));
+});
+
+test("searchMany with a filter object runs in slices, tells of them, and ends when told to", async () => {
+  const { index } = await filled(2000);
+  const filter = { n: { $gte: 1000 } };
+  const queries = flat(8000, 16, 5);
+  const seen = [];
+  await index.searchMany(queries, { filter, onProgress: (progress) => seen.push(progress) });
+  assert.ok(seen.length > 2, `${seen.length} slices`);
+  assert.deepEqual(seen.at(-1), { done: 8000, total: 8000, phase: "search" });
+  const controller = new AbortController();
+  await fails("ABORTED", () => index.searchMany(queries, { filter, signal: controller.signal, onProgress: () => controller.abort() }));
+  await fails("CLOSED", () => index.searchMany(queries, { filter, onProgress: () => void (index.closed ??= index.close({ timeoutMs: 0 })) }));
+});
+
 test("searchMany: fewer hits than asked for, and none", async () => {
   const index = await VectorIndex.memory({ dimensions: 2 });
   assert.deepEqual([...(await index.searchMany([[1, 0], [0, 1]])).offsets], [0, 0, 0]);
@@ -75,7 +142,8 @@ test("searchMany: bad input is an error", async () => {
   for (const queries of [[null], ["vector"], [new Float32Array(16).fill(NaN)], new Float32Array(32).fill(Infinity), new Float32Array(16)]) {
     await fails("INVALID_VECTOR", () => index.searchMany(queries));
   }
-  for (const options of [null, { k: 0 }, { k: "1" }, { ef: -1 }, { rerank: 1 }, { signal: 5 }, { onProgress: 5 }, { filter: () => false }, { include: { vector: true } }]) {
+  for (const options of [null, { k: 0 }, { k: "1" }, { ef: -1 }, { rerank: 1 }, { signal: 5 }, { onProgress: 5 }, { include: { vector: true } }]) {
     await fails("INVALID_OPTION", () => index.searchMany(flat(2, 16), options));
   }
+  for (const filter of [null, 5, "n", [], { $any: 1 }, { n: { $gte: null } }]) await fails("INVALID_FILTER", () => index.searchMany(flat(2, 16), { filter }));
 });

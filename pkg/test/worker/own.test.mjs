@@ -65,7 +65,9 @@ test("a filter is an object, with the hits of the main entry; a function is refu
     const options = { k: 7, filter, include: { payload: true } };
     assert.deepEqual(await index.search(vectors[1], options), await plain.search(vectors[1], options));
   }
-  await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: () => true }), /expected an object, got a function/);
+  for (const search of [(options) => index.search(vectors[0], options), (options) => index.searchMany([vectors[0]], options)]) {
+    await fails("INVALID_FILTER", () => search({ filter: () => true }), /expected an object, got a function/);
+  }
   class Wish {}
   for (const filter of [{ n: () => 1 }, { n: Symbol("n") }, Symbol("f"), new Wish(), { n: new Wish() }, { n: new Date(0) }]) await fails("INVALID_FILTER", () => index.search(vectors[0], { filter }));
   assert.equal((await index.search(vectors[0], { k: 3 })).length, 3);

@@ -68,7 +68,11 @@ export const REASONS = {
     [/^of a closed index CLOSED.*not from within a filter$/, FILTER],
     [/^when no instance can be made it stays where it was$/, INSIDE],
   ],
-  "search-many.test.mjs": [[/^a query that is none, or none any more/, "queries are copied when the call is made"]],
+  "search-many.test.mjs": [
+    [/^a query that is none, or none any more/, "queries are copied when the call is made"],
+    [/^searchMany with a filter that is a function/, FILTER],
+    [/^searchMany: what a filter that is a function does wrong/, FILTER],
+  ],
   "trap.test.mjs": [
     [/^after a trap the index answers nothing but why/, INSIDE],
     [/^a trap while idle time is used/, INSIDE],
