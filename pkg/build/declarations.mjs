@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The sources whose declarations are public, in the order in which they read best. */
-const PUBLIC = ["types", "store", "errors", "vector-index"];
+const PUBLIC = ["types", "store", "errors", "locate-wasm", "vector-index"];
 
 /** Returns the text of dist/index.d.ts. `folder` has the declarations that tsc has written. */
 export async function declarationsFrom(folder) {

@@ -11,12 +11,12 @@ const MOVED = "/.vite/deps/";
 const HOME = "/thermocline/dist/";
 
 /** Fetches and compiles a wasm file; while it streams in, when the server gives the right MIME type. */
-export async function load(file: WasmFile): Promise<WebAssembly.Module> {
+export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
   const { href } =
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
       : new URL("./thermocline-store.wasm", import.meta.url);
-  return fetched(href, file);
+  return fetched(from ?? href, file);
 }
 
 /** Fetches and compiles a file from `href`, or from the package's own folder when a dev server has moved the script. */

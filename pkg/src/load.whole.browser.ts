@@ -16,11 +16,12 @@ async function keptOf(href: string): Promise<Response | undefined> {
 }
 
 /** Compiles a wasm file: what the origin's caches have under its address, or else what comes from there. */
-export async function load(file: WasmFile): Promise<WebAssembly.Module> {
-  const { href } =
+export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
+  const own =
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
       : new URL("./thermocline-store.wasm", import.meta.url);
+  const href = from ?? own.href;
   const kept = await keptOf(href);
   try {
     if (kept) return await compile(new Uint8Array(await kept.arrayBuffer()), file, href);

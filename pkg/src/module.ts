@@ -1,7 +1,8 @@
 // The compiled modules. Each is loaded once, by the loader that the entry file of the platform gives, and shared by all
 // instances.
 import { ThermoclineError } from "./errors.js";
-import { fail } from "./guard.js";
+import { fail, typedArrayName, wrong } from "./guard.js";
+import type { WasmLocator } from "./locate-wasm.js";
 
 /**
  * The wasm files, which are in the folder of the scripts: the first is all that an index in memory needs, an index in a
@@ -9,12 +10,35 @@ import { fail } from "./guard.js";
  */
 export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-threads.wasm";
 
-let load: (file: WasmFile) => Promise<WebAssembly.Module>;
+/** Loads a file from an address, or from the folder of the scripts. */
+export type Load = (file: WasmFile, from?: string) => Promise<WebAssembly.Module>;
+
+let load: Load;
+/** The caller's function that says where files are. */
+let locate: WasmLocator | undefined;
 const compiled = /* @__PURE__ */ new Map<WasmFile, Promise<WebAssembly.Module>>();
 
 /** Sets the loader of wasm files. Called by the entry file of each platform. */
-export function loadWith(loader: (file: WasmFile) => Promise<WebAssembly.Module>): void {
+export function loadWith(loader: Load): void {
   load = loader;
+}
+
+/** Has files loaded from where the caller says. INVALID_OPTION when one has been loaded already. */
+export function loadFrom(locator: WasmLocator | undefined): void {
+  if (compiled.size) fail("INVALID_OPTION", "locateWasm: too late, a file has been loaded already");
+  locate = locator;
+}
+
+/** What `locator` says of a file. INVALID_OPTION when that is nothing to load a file from. */
+export function sourceOf(
+  file: WasmFile, locator: WasmLocator | undefined,
+): string | Uint8Array | WebAssembly.Module | undefined {
+  const source = locator?.(file);
+  if (source instanceof URL) return source.href;
+  const isSource =
+    source === undefined || typeof source === "string" || source instanceof WebAssembly.Module ||
+    typedArrayName(source) === "Uint8Array";
+  return isSource ? (source as string) : wrong(file, "an address, bytes or a module", source);
 }
 
 /**
@@ -23,7 +47,11 @@ export function loadWith(loader: (file: WasmFile) => Promise<WebAssembly.Module>
 export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known) return known;
-  const loading = loaded(file, () => load(file));
+  const loading = loaded(file, async () => {
+    const source = sourceOf(file, locate);
+    if (source instanceof WebAssembly.Module) return source;
+    return typeof source === "object" ? compile(source, file, "locateWasm") : load(file, source);
+  });
   loading.catch(() => compiled.delete(file));
   compiled.set(file, loading);
   return loading;

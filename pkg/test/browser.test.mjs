@@ -1,6 +1,6 @@
 // The interface's tests, through the tarball, in headless Chromium; and what only a browser has.
 import assert from "node:assert/strict";
-import { cp, readdir } from "node:fs/promises";
+import { cp, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, resultOf } from "./support/chromium.mjs";
@@ -64,6 +64,52 @@ async function inPage(body) {
   } finally {
     await page.close();
   }
+}
+
+/** What may be said of wasm files that are not beside the scripts. */
+const SAID = {
+  "an address, as the page means it": '(file) => "elsewhere/" + file',
+  "a URL": '(file) => new URL("/elsewhere/" + file, location.href)',
+  bytes: "(file) => bytes[file]",
+  "a module": "(file) => modules[file]",
+};
+
+for (const script of ["index", "whole", "worker"]) {
+  test(`wasm files that are elsewhere, ${script}.browser.js: ${Object.keys(SAID).join("; ")}`, async () => {
+    const moved = `${folder}-elsewhere-${script}`;
+    await cp(folder, moved, { recursive: true });
+    tidy.push(() => remove(moved));
+    const dist = join(moved, "node_modules/thermocline/dist");
+    await mkdir(join(moved, "elsewhere"));
+    for (const name of await readdir(dist)) if (name.endsWith(".wasm")) await rename(join(dist, name), join(moved, "elsewhere", name));
+    const server = await serve(moved);
+    tidy.push(server.stop);
+    for (const [what, locate] of [["nothing", undefined], ...Object.entries(SAID)]) {
+      const page = await browser.newPage();
+      try {
+        await page.goto(`${server.url}/`);
+        const seen = await page.evaluate(`(async () => {
+          const { VectorIndex, locateWasm } = await import("/node_modules/thermocline/dist/${script}.browser.js");
+          const [bytes, modules] = [{}, {}];
+          for (const name of ["thermocline.wasm", "thermocline-store.wasm"]) {
+            bytes[name] = new Uint8Array(await (await fetch("elsewhere/" + name)).arrayBuffer());
+            modules[name] = await WebAssembly.compile(bytes[name]);
+          }
+          if (${locate !== undefined}) locateWasm(${locate});
+          const stored = await VectorIndex.open("located ${script}", { dimensions: 2 }).catch(({ code }) => code);
+          if (typeof stored === "string") return stored;
+          const index = await VectorIndex.memory({ dimensions: 2 });
+          await Promise.all([index.insert([1, 2]), stored.upsert("a", [1, 2])]);
+          const sizes = [index.size, stored.size];
+          await Promise.all([index.close(), stored.close()]);
+          return sizes;
+        })()`);
+        assert.deepEqual(seen, locate ? [1, 1] : "NOT_FOUND", what);
+      } finally {
+        await page.close();
+      }
+    }
+  });
 }
 
 const STORE_FILES = { "thermocline-store.wasm": /^thermocline-store\.wasm could not be loaded/, "stored.browser.js": /^the script of indexes in a store could not be loaded/ };

@@ -136,6 +136,25 @@ for (const splitting of [false, true]) {
   });
 }
 
+test("esbuild, with the wasm files in the script", async () => {
+  const folder = await made("esbuild");
+  const outdir = join(folder, "built");
+  await writeFile(join(folder, "page.js"), `
+    import * as thermocline from "thermocline";
+    import core from "thermocline/thermocline.wasm";
+    import store from "thermocline/thermocline-store.wasm";
+    import * as worker from "thermocline/worker";
+    import { scenario } from "./scenario.mjs";
+    const files = { "thermocline.wasm": core, "thermocline-store.wasm": store };
+    for (const { locateWasm } of [thermocline, worker]) locateWasm((file) => files[file]);
+    scenario(thermocline, worker).then((seen) => (globalThis.result = seen), (error) => (globalThis.result = String(error.stack)));
+  `);
+  await esbuild.build({ entryPoints: [join(folder, "page.js")], bundle: true, format: "esm", outdir, loader: { ".wasm": "binary" }, logLevel: "silent" });
+  await cp(join(folder, "node_modules/thermocline/dist/worker-host.browser.js"), join(outdir, "worker-host.browser.js"));
+  await remove(join(folder, "node_modules"));
+  assert.deepEqual(await seenIn(folder), EXPECTED);
+});
+
 test("a page without a bundler", async () => {
   assert.deepEqual(await seenIn(await made("plain")), EXPECTED);
 });

@@ -1,11 +1,11 @@
 // Compiles only if the declarations say what the contract says; nothing here runs.
 import {
-  ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type ManyHits, type Progress,
+  locateWasm, ThermoclineError, VectorIndex, type CheckReport, type CompactionReport, type Filter, type Hit, type Id, type IndexOptions, type ManyHits, type Progress,
   type Row, type SearchOptions, type Stats, type Vector,
 } from "thermocline";
-import { VectorIndex as ThreadsIndex } from "thermocline/threads";
-import { ThermoclineError as WorkerError, VectorIndex as WorkerIndex, type SearchOptions as WorkerSearchOptions } from "thermocline/worker";
-import { VectorIndex as WholeIndex } from "thermocline/whole";
+import { locateWasm as locateThreadsWasm, VectorIndex as ThreadsIndex } from "thermocline/threads";
+import { locateWasm as locateWorkerWasm, ThermoclineError as WorkerError, VectorIndex as WorkerIndex, type SearchOptions as WorkerSearchOptions } from "thermocline/worker";
+import { locateWasm as locateWholeWasm, VectorIndex as WholeIndex } from "thermocline/whole";
 import type * as Contract from "./contract.js";
 
 /** Each entry has what the contract has, but for the constructor: indexes are made by the static methods. */
@@ -62,6 +62,16 @@ export async function offThread(vector: Vector): Promise<Hit[]> {
   stop();
   return index.search(vector, options).catch((error: unknown) => (error instanceof WorkerError && error.code === "ABORTED" ? [] : Promise.reject(error)));
 }
+
+/** An address, bytes or a module, for each entry. */
+export const located = (bytes: Uint8Array, module: WebAssembly.Module): void => {
+  locateWasm((file: string) => `https://example.com/${file}`);
+  locateWholeWasm((file) => new URL(file, "https://example.com"));
+  locateThreadsWasm(() => bytes);
+  locateWorkerWasm((file) => (file === "thermocline.wasm" ? module : undefined));
+};
+// @ts-expect-error a number is no source
+locateWasm(() => 5);
 
 /** In one script, the index is of the same type. */
 export const whole = (): Promise<VectorIndex> => WholeIndex.open("notes", { dimensions: 3 });

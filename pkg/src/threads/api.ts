@@ -4,6 +4,7 @@ import type { IndexOptions, OpenOptions } from "../types.js";
 import { VectorIndex as Plain } from "../vector-index.js";
 
 export { ThermoclineError, type ErrorCode } from "../errors.js";
+export { locateWasm, type WasmLocator, type WasmSource } from "../locate-wasm.js";
 export type * from "../store.js";
 export type * from "../types.js";
 

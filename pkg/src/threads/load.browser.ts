@@ -2,6 +2,6 @@
 import { fetched } from "../load.browser.js";
 import type { WasmFile } from "../module.js";
 
-export function load(file: WasmFile): Promise<WebAssembly.Module> {
-  return fetched(new URL("./thermocline-threads.wasm", import.meta.url).href, file);
+export function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
+  return fetched(from ?? new URL("./thermocline-threads.wasm", import.meta.url).href, file);
 }

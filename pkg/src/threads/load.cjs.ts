@@ -1,9 +1,8 @@
 // As ../load.cjs.ts, for the only wasm file that an index with threads needs.
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { compile, type WasmFile } from "../module.js";
+import type { WasmFile } from "../module.js";
+import { read } from "../read.node.js";
 
-export async function load(file: WasmFile): Promise<WebAssembly.Module> {
-  const path = join(__dirname, "thermocline-threads.wasm");
-  return compile(await readFile(path), file, path);
+export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
+  return read(from ?? join(__dirname, "thermocline-threads.wasm"), file);
 }

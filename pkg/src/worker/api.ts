@@ -1,12 +1,15 @@
 // The exports of "thermocline/worker" on every platform: those of "thermocline", for an index in a worker of its own.
+import type { WasmLocator } from "../locate-wasm.js";
 import type {
   Filter, Hit, IndexOptions, ManyHits, OpenOptions, SearchManyOptions as PlainSearchManyOptions,
   SearchOptions as PlainSearchOptions, Vector,
 } from "../types.js";
 import type { VectorIndex as Plain } from "../vector-index.js";
+import { locateWith } from "./files.js";
 import { WorkerIndex } from "./vector-index.js";
 
 export { ThermoclineError, type ErrorCode } from "../errors.js";
+export type { WasmLocator, WasmSource } from "../locate-wasm.js";
 export type * from "../store.js";
 export type * from "../types.js";
 
@@ -61,3 +64,12 @@ export interface VectorIndexClass extends Function {
 }
 
 export const VectorIndex: VectorIndexClass = WorkerIndex as unknown as VectorIndexClass;
+
+/**
+ * Has `locate` say where the wasm files are, as in "thermocline", for the workers that are started from now on. It is
+ * asked for both files when a worker is started. Bytes are copied to the worker; a WebAssembly.Module is not compiled
+ * again.
+ */
+export function locateWasm(locate: WasmLocator): void {
+  locateWith(locate);
+}

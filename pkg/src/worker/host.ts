@@ -1,5 +1,6 @@
 // The worker's side: takes orders from the page, and has an index of the ordinary package carry them out.
 import { ThermoclineError } from "../errors.js";
+import type { locateWasm } from "../locate-wasm.js";
 import type { CompactionReport, LongOptions } from "../types.js";
 import type { VectorIndex } from "../vector-index.js";
 import { partsOf } from "./error-parts.js";
@@ -12,14 +13,15 @@ import type { Page } from "./platform.js";
 /** Longest wait for the other calls of a closed index to end, in milliseconds. */
 const ENDING_MS = 100;
 
-export function serve(page: Page, Index: typeof VectorIndex): void {
-  const host = new Host(page, Index);
+export function serve(page: Page, Index: typeof VectorIndex, locate: typeof locateWasm): void {
+  const host = new Host(page, Index, locate);
   page.onOrder((order) => host.take(order));
   page.post({ ready: true });
 }
 
 class Host {
   readonly #page: Page;
+  readonly #locateWasm: typeof locateWasm;
   readonly #store: HostStore;
   readonly #calls: Calls;
   readonly #jobs = new Map<number, Job & { readonly controller: AbortController }>();
@@ -27,8 +29,9 @@ class Host {
   /** For each order to compact in idle time, the function that ends that. */
   readonly #hooks = new Map<number, () => void>();
 
-  constructor(page: Page, Index: typeof VectorIndex) {
+  constructor(page: Page, Index: typeof VectorIndex, locate: typeof locateWasm) {
     this.#page = page;
+    this.#locateWasm = locate;
     this.#store = new HostStore((ask, asked, transfer) => page.post({ ask, asked }, transfer));
     this.#calls = callsOf(Index, this.#store);
   }
@@ -39,6 +42,7 @@ class Host {
     else if ("feed" in order) this.#jobs.get(order.feed)?.fed?.take(order.rows, order.broken === true);
     else if ("answer" in order) this.#store.answered(order.answer, order.value, order.error);
     else if ("stop" in order) this.#stop(order.stop);
+    else if ("files" in order) this.#locateWasm((file) => order.files[file]);
     else this.#adjust(order);
   }
 

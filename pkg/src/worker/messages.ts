@@ -39,6 +39,9 @@ export type Asked =
   | { readonly method: "list"; readonly prefix: string }
   | { readonly method: "close" };
 
+/** What the caller's function has said of each wasm file: its address, its bytes or its module. */
+export type Files = Readonly<Record<string, string | Uint8Array | WebAssembly.Module | undefined>>;
+
 /** A message to the worker. The first member names its kind; its number tells calls, and other orders, apart. */
 export type Order =
   /** Runs a method. `tells`: the page wants to be told of its progress. */
@@ -46,6 +49,8 @@ export type Order =
   | { readonly abort: number }
   /** Rows of a call that pulls them. Without `rows` it is their end; `broken` when they have ended early. */
   | { readonly feed: number; readonly rows?: SentRows; readonly broken?: boolean }
+  /** Says where the wasm files are. Comes before any call. */
+  | { readonly files: Files }
   | { readonly threshold: number }
   | { readonly idle: number; readonly sliceMs: number | undefined }
   | { readonly stop: number }

@@ -15,7 +15,7 @@ const cwd = new URL(".", import.meta.url);
 test("require and import give the same names, and errors of both tell name and code", async () => {
   const cjs = require("thermocline");
   assert.deepEqual(Object.keys(cjs).sort(), Object.keys(esm).sort());
-  assert.deepEqual(Object.keys(esm).sort(), ["ThermoclineError", "VectorIndex"]);
+  assert.deepEqual(Object.keys(esm).sort(), ["ThermoclineError", "VectorIndex", "locateWasm"]);
   for (const { VectorIndex } of [cjs, esm]) {
     const error = await VectorIndex.memory({}).catch((thrown) => thrown);
     assert.deepEqual([error.name, error.code], ["ThermoclineError", "INVALID_OPTION"]);
@@ -25,7 +25,7 @@ test("require and import give the same names, and errors of both tell name and c
 test("the entry for workers: require and import give the same names, and the errors of the main entry", async () => {
   const both = [[require("thermocline/worker"), require("thermocline")], [await import("thermocline/worker"), esm]];
   for (const [worker, main] of both) {
-    assert.deepEqual(["ThermoclineError", "VectorIndex"].map((name) => typeof worker[name]), ["function", "function"]);
+    assert.deepEqual(["ThermoclineError", "VectorIndex", "locateWasm"].map((name) => typeof worker[name]), ["function", "function", "function"]);
     assert.equal(worker.ThermoclineError, main.ThermoclineError);
   }
 });

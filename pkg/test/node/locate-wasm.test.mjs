@@ -1,0 +1,133 @@
+// Wasm files that are elsewhere, or in the program itself: each case in a program of its own, whose package has no wasm files.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+let folder;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "thermocline-locate-"));
+  const dist = join(folder, "node_modules/thermocline/dist");
+  await cp(new URL("node_modules/thermocline", import.meta.url), join(folder, "node_modules/thermocline"), { recursive: true });
+  await mkdir(join(folder, "else where"));
+  for (const name of await readdir(dist)) if (name.endsWith(".wasm")) await rename(join(dist, name), join(folder, "else where", name));
+});
+
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** What a program prints for each entry, loaded by `import` or `require`. */
+async function printed(entry, body, how = "import") {
+  const load = how === "import" ? `await import(${JSON.stringify(entry)})` : `createRequire(import.meta.url)(${JSON.stringify(entry)})`;
+  const program = `
+    import { readFile } from "node:fs/promises";
+    import { createRequire } from "node:module";
+    import { pathToFileURL } from "node:url";
+    const { locateWasm, VectorIndex, ThermoclineError } = ${load};
+    const at = (file) => "else where/" + file;
+    const works = async (open) => {
+      const index = await open;
+      await index.insert([1, 2]);
+      const { size } = index;
+      await index.close();
+      return size;
+    };
+    const memory = () => works(VectorIndex.memory({ dimensions: 2 }));
+    const code = (call) => (async () => call())().then((value) => value, (error) => [error instanceof ThermoclineError, error.code]);
+    console.log(JSON.stringify(await (async () => { ${body} })()));
+  `;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: folder, timeout: 20_000 });
+  return JSON.parse(stdout);
+}
+
+const SOURCES = {
+  "a path": "locateWasm(at);",
+  "a URL": "locateWasm((file) => pathToFileURL(at(file)));",
+  "the text of a URL": "locateWasm((file) => pathToFileURL(at(file)).href);",
+  bytes: 'const bytes = {}; for (const name of NAMES) bytes[name] = await readFile(at(name)).then((read) => new Uint8Array(read)); locateWasm((file) => bytes[file]);',
+  "a module": "const modules = {}; for (const name of NAMES) modules[name] = await WebAssembly.compile(await readFile(at(name))); locateWasm((file) => modules[file]);",
+};
+const NAMES = ["thermocline.wasm", "thermocline-store.wasm"];
+
+for (const entry of ["thermocline", "thermocline/whole", "thermocline/worker"]) {
+  for (const how of ["import", "require"]) {
+    test(`${entry} by ${how}: a file is where it is said to be, ${Object.keys(SOURCES).join(", ")}`, async () => {
+      assert.deepEqual(await printed(entry, "return code(memory);", how), [true, "NOT_FOUND"], "it is not beside the scripts");
+      for (const [what, locate] of Object.entries(SOURCES)) {
+        const name = `places/${entry}-${how}-${what}`;
+        const seen = await printed(entry, `
+          const NAMES = ${JSON.stringify(NAMES)};
+          ${locate}
+          return [await memory(), await works(VectorIndex.open(${JSON.stringify(name)}, { dimensions: 2 }))];
+        `, how);
+        assert.deepEqual(seen, [1, 1], what);
+      }
+    });
+  }
+}
+
+test("thermocline/threads: its one file", async (t) => {
+  const names = await readdir(join(folder, "else where"));
+  if (!names.includes("thermocline-threads.wasm")) return t.skip("it was not built");
+  for (const how of ["import", "require"]) {
+    const seen = await printed("thermocline/threads", `
+      const asked = [];
+      locateWasm((file) => { asked.push(file); return at(file); });
+      return [await works(VectorIndex.memory({ dimensions: 2, threads: 2 })), asked];
+    `, how);
+    assert.deepEqual(seen, [1, ["thermocline-threads.wasm"]]);
+  }
+});
+
+test("each file is asked for once, when it is needed", async () => {
+  const seen = await printed("thermocline", `
+    const asked = [];
+    locateWasm((file) => { asked.push(file); return at(file); });
+    const seen = [[...asked]];
+    await memory();
+    await memory();
+    seen.push([...asked]);
+    for (let i = 0; i < 2; i++) await works(VectorIndex.open("places/asked", { dimensions: 2 }));
+    return [...seen, asked];
+  `);
+  assert.deepEqual(seen, [[], ["thermocline.wasm"], NAMES]);
+});
+
+for (const entry of ["thermocline", "thermocline/worker"]) {
+  test(`${entry}: what is no function or no source is INVALID_OPTION, what throws or is not there NOT_FOUND, what is no wasm file CORRUPT`, async () => {
+    const seen = await printed(entry, `
+      const seen = [];
+      for (const locate of [5, null, "else where/", {}]) seen.push(await code(() => locateWasm(locate)));
+      for (const source of [5, null, {}, Promise.resolve(at("thermocline.wasm")), new Float32Array(2), () => 1]) {
+        locateWasm(() => source);
+        seen.push(await code(memory));
+      }
+      locateWasm(() => { throw new Error("no such luck"); });
+      seen.push(await code(memory));
+      locateWasm((file) => "nowhere/" + file);
+      seen.push(await code(memory));
+      locateWasm(() => new Uint8Array(100));
+      seen.push(await code(memory));
+      locateWasm(at);
+      return [...seen, await memory()];
+    `);
+    const invalid = Array.from({ length: 10 }, () => [true, "INVALID_OPTION"]);
+    assert.deepEqual(seen, [...invalid, [true, "NOT_FOUND"], [true, "NOT_FOUND"], [true, "CORRUPT"], 1]);
+  });
+}
+
+test("once a file is loaded it is too late; a worker takes what is said before it starts", async () => {
+  for (const [entry, expected] of [["thermocline", [true, "INVALID_OPTION"]], ["thermocline/worker", [true, "NOT_FOUND"]]]) {
+    const seen = await printed(entry, `
+      locateWasm(at);
+      const first = await memory();
+      const said = await code(() => locateWasm((file) => "nowhere/" + file));
+      return [first, said ?? await code(memory)];
+    `);
+    assert.deepEqual(seen, [1, expected], entry);
+  }
+});
