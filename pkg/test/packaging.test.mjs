@@ -77,6 +77,38 @@ test("the README's examples run and print what they say", async () => {
   assert.deepEqual((await run(process.execPath, ["readme.mjs"], { cwd })).trimEnd().split("\n"), promised);
 });
 
+test("the examples of the package's README run", async (t) => {
+  const readme = await readFile(join(PKG, "README.md"), "utf8");
+  const blocks = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, block]) => block.replaceAll("\n  ", "\n"));
+  /** The example that has this text in it. */
+  const example = (text) => blocks.find((block) => block.includes(text)) ?? assert.fail(`no example has ${text}`);
+  const cwd = await made("node-esm");
+  const printed = async (text, ending) => {
+    const names = `
+      const flat = (count) => Float32Array.from({ length: count * 384 }, (_, i) => Math.sin(i * 1.7 + (i % 384) ** 2));
+      const [embedding, query, queries, vectors] = [flat(1), flat(1), flat(3), flat(20)];
+      const ids = Array.from({ length: 20 }, (_, i) => "id " + i);
+      const rows = ids.map((id, i) => ({ id, vector: vectors.slice(i * 384, (i + 1) * 384) }));
+    `;
+    await writeFile(join(cwd, "example.mjs"), `${names}${text}${ending}`);
+    return JSON.parse((await run(process.execPath, ["example.mjs"], { cwd, timeout: 30_000 })).trimEnd().split("\n").at(-1));
+  };
+  const first = `stop(); const again = await VectorIndex.open("notes"); console.log(JSON.stringify([hits.length, again.size, copy.size]));`;
+  assert.deepEqual(await printed(example('open("notes", { dimensions: 384 });\nawait index.insertWithId("doc-1"'), first), [10, 20, 20]);
+  const locked = `
+    const writer = await openNotes();
+    const reader = await openNotes();
+    const changed = await Promise.all([writer, reader].map((index) => index.insert(embedding).then(() => "in", ({ code }) => code)));
+    await reader.reload();
+    console.log(JSON.stringify([changed, reader.size]));
+  `;
+  assert.deepEqual(await printed(`import { VectorIndex } from "thermocline";\n${example("function openNotes()")}`, locked), [["in", "READ_ONLY"], 21]);
+  const worker = `await index.insert(embedding); console.log(JSON.stringify(index.size)); await index.close();`;
+  assert.equal(await printed(example('from "thermocline/worker"'), worker), 22);
+  if (!(await readdir(join(PKG, "dist"))).includes("threads.node.js")) return t.diagnostic("without threads, which were not built");
+  assert.deepEqual(await printed(example('from "thermocline/threads"'), "console.log(JSON.stringify(idsOfFirst.length));"), 10);
+});
+
 test("TypeScript, strict, as Node and as a bundler resolve it", async () => {
   const cwd = await made("typescript");
   const tsc = join(PKG, "node_modules/typescript/bin/tsc");

@@ -101,6 +101,26 @@ test("threads end when their index closes, and where none is made; a process tha
   assert.deepEqual(seen, { codes: [option, option, option, "CORRUPT", option, option, option], none: 0, with3: 2, afterReload: 2, ids: [0], afterClose: 0 });
 });
 
+test("without a number, there are as many threads as cores, at most 8", async () => {
+  for (const [cores, expected] of [[1, 1], [3, 3], [8, 8], [64, 8]]) {
+    const seen = await inNode("cores.mjs", `
+      import diagnostics from "node:diagnostics_channel";
+      import { syncBuiltinESMExports } from "node:module";
+      import os from "node:os";
+      os.availableParallelism = () => ${cores};
+      syncBuiltinESMExports();
+      // Its own thread is one of them.
+      let threads = 1;
+      diagnostics.subscribe("worker_threads", () => (threads += 1));
+      const { VectorIndex } = await import("thermocline/threads");
+      const index = await VectorIndex.memory({ dimensions: 2 });
+      await index.close();
+      console.log(JSON.stringify(threads));
+    `);
+    assert.equal(seen, expected, `${cores} cores`);
+  }
+});
+
 test("a row that is wrong changes nothing, and is named; a signal ends the call between two batches", async () => {
   const seen = await inNode("wrong.mjs", `
     import { VectorIndex } from "thermocline/threads";
