@@ -2,6 +2,7 @@
 //! node reachable, by construction instead of by chance.
 
 use super::aside::Aside;
+use super::build::score_list;
 use super::links::{END, Graph, TREE, target};
 use super::select::Neighbour;
 use crate::quantize::{Point, Space};
@@ -70,15 +71,14 @@ pub(super) fn join(graph: &mut Graph, space: &dyn Space, a: Slot, b: Slot, buffe
         if let Some(link) = list.iter_mut().find(|link| target(**link) == there) {
             *link |= TREE;
         } else if !graph.append(here, BASE, there.0 | TREE) {
-            let point = space.around(here, buffer);
-            let farthest = graph
-                .links(here, BASE)
-                .iter()
-                .enumerate()
-                .filter(|&(_, &link)| link & TREE == 0)
-                .max_by(|a, b| point.score(target(*a.1)).total_cmp(&point.score(target(*b.1))))
-                .map(|(at, _)| at);
-            if let Some(at) = farthest {
+            let (mut at, mut farthest) = (0, None);
+            score_list(space.around(here, buffer), graph.links(here, BASE), |distance, link| {
+                if link & TREE == 0 && farthest.is_none_or(|(_, most)| distance >= most) {
+                    farthest = Some((at, distance));
+                }
+                at += 1;
+            });
+            if let Some((at, _)) = farthest {
                 graph.list_mut(here, BASE)[at] = there.0 | TREE;
             }
         }
