@@ -242,6 +242,12 @@ impl Cold {
         self.blocks.iter().filter(is_unread).map(|held| &held.stored)
     }
 
+    /// Whether this is a block of which nothing has been read.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_unread(&self, number: u32) -> bool {
+        self.find(number).is_some_and(|held| matches!(held.content, Content::Stored))
+    }
+
     /// Blocks with records that are not as they were written.
     pub(crate) fn lost(&self) -> impl Iterator<Item = &StoredBlock> {
         let is_lost = |held: &&Held| matches!(held.content, Content::Lost) && held.cold > 0;

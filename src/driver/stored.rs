@@ -4,9 +4,9 @@ use super::identity::Identity;
 use super::time::{WallClock, expire, has_expired, system_time_ms};
 use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, export, open, read_ahead, with_records};
 use crate::compact::CompactionReport;
-use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 #[cfg(not(target_arch = "wasm32"))]
-use crate::index::{hits_of, unanswered};
+use crate::index::{Answer, Answers};
+use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store, StoreError};
 use crate::types::Id;
 use core::cell::{Ref, RefCell};
@@ -244,7 +244,7 @@ impl<S: Store> StoredIndex<S> {
     }
 
     /// Searches for many queries as [`Index::search_many`] does, and reads the records that it needs from the store: those
-    /// of many queries together. When the index is changed while it waits for the store, some hits are as of before.
+    /// of several queries together. When the index is changed while it waits for the store, some hits are as of before.
     ///
     /// # Errors
     /// As [`Index::search_many`], but never [`Error::Cold`]; the error of the store; [`Error::Busy`] while the index is
@@ -256,9 +256,13 @@ impl<S: Store> StoredIndex<S> {
         mut options: SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>, Error> {
         self.with(|index| index.check_queries(queries, &options))?;
-        let mut answers = unanswered(queries.len())?;
-        with_records(&self.store, self, |index| index.answer(queries, options.again(), &mut answers)).await?;
-        Ok(hits_of(answers))
+        let mut answers = Answers::new(queries.len())?;
+        for (queries, answers) in answers.together(queries) {
+            while answers.iter().any(Answer::is_open) {
+                with_records(&self.store, self, |index| index.answer(queries, options.again(), answers)).await?;
+            }
+        }
+        answers.into_hits()
     }
 
     /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none

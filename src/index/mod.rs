@@ -63,7 +63,7 @@ pub(crate) use parallel::with_own_threads;
 pub use payload::Payload;
 pub use search::{Hit, SearchOptions};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use search_many::{hits_of, unanswered};
+pub(crate) use search_many::{Answer, Answers};
 pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
 pub(crate) use stored::checkpoint::Step;
 pub(crate) use stored::open::{Inventory, Opening, Replay};

@@ -9,10 +9,19 @@ use crate::index::Hit;
 #[cfg(target_arch = "wasm32")]
 use crate::types::Candidate;
 
+/// How many queries are searched for before others may have the index.
+#[cfg(not(target_arch = "wasm32"))]
+const TOGETHER: usize = 64;
+
 /// Most blocks that are read together for many queries, unless one query alone needs more: they are in memory beside the
-/// budget meanwhile.
+/// budget until these queries are answered.
 #[cfg(not(target_arch = "wasm32"))]
 const MOST_BLOCKS: usize = 64;
+
+/// The answers to many queries, as far as they are known.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug)]
+pub(crate) struct Answers(Vec<Answer>);
 
 /// What is known of one query of many.
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,23 +29,34 @@ const MOST_BLOCKS: usize = 64;
 pub(crate) struct Answer {
     /// None while the query is not answered.
     hits: Option<Vec<Hit>>,
-    /// What has to be read before it can be.
-    missing: ReadPlan,
+    /// What had to be read for it when it was searched for; none while it has not been.
+    missing: Option<ReadPlan>,
+    /// That is in the plan that was returned last, so it is searched for next.
+    is_planned: bool,
 }
 
-/// The answers to `count` queries, none of which is answered yet.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn unanswered(count: usize) -> Result<Vec<Answer>, Error> {
-    let mut answers = Vec::new();
-    answers.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
-    answers.resize(count, Answer::default());
-    Ok(answers)
-}
+impl Answers {
+    /// The answers to `count` queries, none of which has been searched for.
+    pub(crate) fn new(count: usize) -> Result<Self, Error> {
+        let mut answers = Vec::new();
+        answers.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
+        answers.resize(count, Answer::default());
+        Ok(Self(answers))
+    }
 
-/// The hits of each query, all of which are answered.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn hits_of(answers: Vec<Answer>) -> Vec<Vec<Hit>> {
-    answers.into_iter().map(|answer| answer.hits.unwrap_or_default()).collect()
+    /// The queries that are searched for together, with their answers.
+    pub(crate) fn together<'a, Q>(&'a mut self, queries: &'a [Q]) -> impl Iterator<Item = (&'a [Q], &'a mut [Answer])> {
+        queries.chunks(TOGETHER).zip(self.0.chunks_mut(TOGETHER))
+    }
+
+    /// The hits of each query, all of which are answered.
+    pub(crate) fn into_hits(self) -> Result<Vec<Vec<Hit>>, Error> {
+        let mut hits = Vec::new();
+        hits.try_reserve_exact(self.0.len()).map_err(|_| Error::OutOfMemory)?;
+        hits.extend(self.0.into_iter().map(|answer| answer.hits.unwrap_or_default()));
+        Ok(hits)
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -63,16 +83,16 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::InQuery`] with the position of a query and the error that [`Index::check_vector`] has for it, before
-    /// anything is searched. Otherwise as [`Index::search`]; [`Error::Cold`] has the records of many queries.
+    /// anything is searched. Otherwise as [`Index::search`]; [`Error::Cold`] has the records of some of the queries.
     pub fn search_many<Q: AsRef<[f32]> + Sync>(
         &self,
         queries: &[Q],
         options: SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>, Error> {
         self.check_queries(queries, &options)?;
-        let mut answers = unanswered(queries.len())?;
-        self.answer(queries, options, &mut answers)?;
-        Ok(hits_of(answers))
+        let mut answers = Answers::new(queries.len())?;
+        self.answer(queries, options, &mut answers.0)?;
+        answers.into_hits()
     }
 
     /// Checks all queries, and the options.
@@ -90,8 +110,9 @@ impl Index {
         })
     }
 
-    /// Searches for those of the queries that are not answered yet. They stay answered when records are missing for
-    /// others, so that the next call searches for these only.
+    /// Answers the queries, or some of them, after which the rest is left for another call. When records are missing,
+    /// [`Error::Cold`] has those of some queries, and the next call, with these records, answers these queries only: so
+    /// what was read for them may then be given up, and nothing is searched for that is still missing records.
     ///
     /// # Errors
     /// As [`Index::search`].
@@ -101,6 +122,7 @@ impl Index {
         mut options: SearchOptions<'_>,
         answers: &mut [Answer],
     ) -> Result<(), Error> {
+        let had_plan = answers.iter().any(|answer| answer.is_planned);
         if options.filter.is_some() {
             for (query, answer) in queries.iter().zip(answers.iter_mut()) {
                 answer.take(|| self.search(query.as_ref(), options.again()))?;
@@ -115,26 +137,48 @@ impl Index {
                 })
             })?;
         }
+        // The plan was of an earlier moment, so it may have lacked something. What it lacked is read first, while the
+        // rest of it is there.
+        let falls_short = answers.iter().any(|answer| answer.is_planned);
+        if had_plan && !falls_short {
+            return Ok(());
+        }
+        let plan = self.plan_reads(answers.iter_mut().filter(|answer| answer.is_planned || !falls_short))?;
+        if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+    }
+
+    /// What has to be read for the first of these queries that are not answered.
+    fn plan_reads<'a>(&self, answers: impl Iterator<Item = &'a mut Answer>) -> Result<ReadPlan, Error> {
         let mut plan = ReadPlan::default();
-        for answer in answers.iter().filter(|answer| answer.hits.is_none()) {
-            if plan.len() < MOST_BLOCKS {
-                answer.missing.blocks().iter().try_for_each(|&block| plan.add(block))?;
+        for answer in answers.filter(|answer| answer.is_open()) {
+            answer.is_planned = plan.len() < MOST_BLOCKS;
+            if let (true, Some(missing)) = (answer.is_planned, &answer.missing) {
+                // Some may have been read for others since.
+                let mut blocks = missing.blocks().iter().filter(|&&block| self.parts.records.cold.is_unread(block));
+                blocks.try_for_each(|&block| plan.add(block))?;
             }
         }
-        if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
+        Ok(plan)
     }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 impl Answer {
-    /// Takes what a search for the query returns, if it is not answered yet.
+    /// Whether the query is not answered yet.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.hits.is_none()
+    }
+
+    /// Takes what a search for the query returns, unless it is answered, or records are missing for it that nobody has
+    /// read since.
     fn take(&mut self, search: impl FnOnce() -> Result<Vec<Hit>, Error>) -> Result<(), Error> {
-        if self.hits.is_none() {
-            match search() {
-                Ok(hits) => self.hits = Some(hits),
-                Err(Error::Cold(missing)) => self.missing = missing,
-                Err(error) => return Err(error),
-            }
+        if self.hits.is_some() || (self.missing.is_some() && !self.is_planned) {
+            return Ok(());
+        }
+        match search() {
+            Ok(hits) => *self = Self { hits: Some(hits), ..Self::default() },
+            Err(Error::Cold(missing)) => self.missing = Some(missing),
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -5,15 +5,10 @@ mod stored;
 use super::SystemClock;
 use crate::compact::CompactionReport;
 use crate::driver::{Host, Identity, WallClock, expire, has_expired, system_time_ms};
-use crate::index::{
-    Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, hits_of, unanswered, with_own_threads,
-};
+use crate::index::{Answer, Answers, Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, with_own_threads};
 use crate::types::Id;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-/// How many queries of many are searched for before other threads may have the index.
-const TOGETHER: usize = 64;
 
 /// An index that any number of threads search at once, and one thread at a time changes. A clone is the same index.
 ///
@@ -139,11 +134,13 @@ impl<S> SharedIndex<S> {
         mut options: SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>, Error> {
         self.read(|index| index.check_queries(queries, &options))?;
-        let mut answers = unanswered(queries.len())?;
-        for (queries, answers) in queries.chunks(TOGETHER).zip(answers.chunks_mut(TOGETHER)) {
-            self.read(|index| index.answer(queries, options.again(), answers))?;
+        let mut answers = Answers::new(queries.len())?;
+        for (queries, answers) in answers.together(queries) {
+            while answers.iter().any(Answer::is_open) {
+                self.read(|index| index.answer(queries, options.again(), answers))?;
+            }
         }
-        Ok(hits_of(answers))
+        answers.into_hits()
     }
 
     /// Calls `read` with the live record of this id, and returns its result; none when there is no record. What

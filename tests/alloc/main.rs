@@ -297,6 +297,14 @@ fn search_and_get() {
             };
             each_refusal(&bytes, Leaves::Everything, &NUMBER, filtered);
         }
+        // As few as no other thread is woken for: what is refused is refused to this one.
+        let queries = [vector(77), vector(78), vector(79)];
+        let many = |index: &mut Index, _| {
+            let hits = index.search_many(&queries, SearchOptions::top(10))?;
+            assert!(hits.len() == 3 && hits.iter().all(|hits| hits.len() == 10));
+            Ok(())
+        };
+        assert!(each_refusal(&bytes, Leaves::Everything, &NUMBER, many) > 3 * 10 / 3);
         let get = |index: &mut Index, id: Id| index.get(&id).map(|found| assert!(found.is_some()));
         assert_eq!(each_refusal(&bytes, Leaves::Everything, &id(3), get), 1);
     }

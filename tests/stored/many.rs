@@ -1,7 +1,8 @@
 //! Many records in one call, of an index that is stored: one change, whatever happens.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use thermocline::{
     Config, Error, Id, MemoryStore, Mode, NewRecord, OpenOptions, Payload, Record, SearchOptions, Store, StoredIndex,
 };
@@ -106,44 +107,117 @@ fn refused_it_is_in_no_log() {
     assert_eq!(insert(&reading, 2, 90), Err(Error::ReadOnly));
 }
 
-/// Some at a time, so that they do not fill the memory.
-#[test]
-fn the_records_of_many_queries_are_read_together() {
-    let place = MemoryStore::with_value_bytes(1000);
-    let stored = open(&place, false);
-    let vectors: Vec<_> = (0..800).map(|number| Rng(number).vector(DIMENSIONS)).collect();
+/// An index in a place where each block is one value of about 1,000 bytes.
+fn in_small_blocks(place: &MemoryStore, count: u64) -> StoredIndex<MemoryStore> {
+    let stored = open(place, false);
+    let vectors: Vec<_> = (0..count).map(|number| Rng(number).vector(DIMENSIONS)).collect();
     let payload = Some(Payload::Bytes(&[7; 100]));
     let records: Vec<_> = vectors.iter().map(|vector| NewRecord { payload, ..NewRecord::new(vector) }).collect();
     stored.change(|index| index.insert_many(&records)).unwrap();
-    let queries: Vec<_> = (1000..1100).map(|number| Rng(number).vector(DIMENSIONS)).collect();
+    now(stored.checkpoint()).unwrap();
+    stored
+}
+
+fn queries(count: u64) -> Vec<Vec<f32>> {
+    (0..count).map(|number| Rng(10_000 + number).vector(DIMENSIONS)).collect()
+}
+
+fn lazily(max_bytes: Option<usize>) -> OpenOptions {
+    let config = Some(Config { max_bytes, m: 4, ..Config::new(DIMENSIONS) });
+    OpenOptions { config, lazy: true, ..Default::default() }
+}
+
+/// How many blocks are among the keys that are to be read.
+fn blocks(keys: &[String]) -> usize {
+    keys.iter().filter(|key| key.starts_with("b/")).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn the_records_of_many_queries_are_read_together() {
+    let place = MemoryStore::with_value_bytes(1000);
+    let stored = in_small_blocks(&place, 800);
+    let queries = queries(100);
     let expected = now(stored.search_many(&queries, SearchOptions::top(3))).unwrap();
     for (query, expected) in queries.iter().zip(&expected) {
         assert_eq!(&now(stored.search(query, SearchOptions::top(3))).unwrap(), expected);
     }
-    now(stored.checkpoint()).unwrap();
     now(stored.close()).unwrap();
 
     let reads = Cell::new((0, 0));
     let watched = Watched::new(place.clone(), |asked| {
         if let Asked::Read(keys) = asked {
-            let blocks: BTreeSet<_> = keys.iter().filter(|key| key.starts_with("b/")).collect();
             let (calls, most) = reads.get();
-            reads.set((calls + 1, most.max(blocks.len())));
+            reads.set((calls + 1, most.max(blocks(keys))));
         }
         Ok(())
     });
     for max_bytes in [None, Some(1)] {
-        let config = Some(Config { max_bytes, m: 4, ..Config::new(DIMENSIONS) });
-        let lazy = OpenOptions { config, lazy: true, ..Default::default() };
-        let again = now(StoredIndex::open(watched.clone(), lazy)).unwrap();
+        let again = now(StoredIndex::open(watched.clone(), lazily(max_bytes))).unwrap();
         reads.take();
         assert_eq!(now(again.search_many(&queries, SearchOptions::top(3))).unwrap(), expected);
         let (calls, most) = reads.get();
-        assert!((2..=8).contains(&calls) && (64..=80).contains(&most), "{calls} calls, at most {most} blocks");
+        assert!((2..=12).contains(&calls) && (64..=80).contains(&most), "{calls} calls, at most {most} blocks");
         let mut refused = queries.clone();
         refused[99].pop();
         reads.take();
         let error = now(again.search_many(&refused, SearchOptions::top(3))).unwrap_err();
         assert!(matches!(error, Error::InQuery { at: 99, .. }) && reads.get().0 == 0, "{error:?}");
+    }
+}
+
+/// Looks at the index each time that something is read for it.
+type Look = Rc<RefCell<Option<Box<dyn Fn() -> usize>>>>;
+
+/// Under a budget that leaves no room, what was read for some queries is given up before anything is read for others.
+#[test]
+fn what_is_read_for_many_queries_does_not_pile_up() {
+    let place = MemoryStore::with_value_bytes(1000);
+    now(in_small_blocks(&place, 3000).close()).unwrap();
+    let (look, seen) = (Look::default(), Rc::new(RefCell::new(Vec::new())));
+    let (looks, sees) = (Rc::clone(&look), Rc::clone(&seen));
+    let watched = Watched::new(place.clone(), move |asked| {
+        if let (Asked::Read(keys), Some(look)) = (asked, &*looks.borrow()) {
+            sees.borrow_mut().push((look(), blocks(keys)));
+        }
+        Ok(())
+    });
+    let stored = Rc::new(now(StoredIndex::open(watched, lazily(Some(1)))).unwrap());
+    let index = Rc::clone(&stored);
+    *look.borrow_mut() = Some(Box::new(move || index.index().unwrap().stats().bytes.cold_cache));
+    let hits = now(stored.search_many(&queries(300), SearchOptions::top(3))).unwrap();
+    *look.borrow_mut() = None;
+    assert!(hits.iter().all(|hits| hits.len() == 3));
+    let all: usize = seen.borrow().iter().map(|&(_, blocks)| blocks).sum();
+    assert!(all > 4 * 64, "there is something to pile up: {all} blocks");
+    for (held, blocks) in seen.take() {
+        assert!(held == 0 && blocks <= 80, "{held} bytes are held beside {blocks} blocks");
+    }
+    assert_eq!(stored.index().unwrap().stats().bytes.cold_cache, 0);
+}
+
+/// Twice for each query, however many times something is read: to know what it needs, and with that.
+#[test]
+fn no_query_is_searched_for_as_long_as_its_records_are_missing() {
+    let place = MemoryStore::with_value_bytes(1000);
+    now(in_small_blocks(&place, 1000).close()).unwrap();
+    let queries = queries(100);
+    for max_bytes in [None, Some(1)] {
+        let reads = Cell::new(0);
+        let watched = Watched::new(place.clone(), |asked| {
+            reads.set(reads.get() + usize::from(matches!(asked, Asked::Read(_))));
+            Ok(())
+        });
+        let stored = now(StoredIndex::open(watched, lazily(max_bytes))).unwrap();
+        reads.take();
+        // So wide that each search looks at every record, once.
+        let mut searches = 0;
+        let mut passes = |id: &Id| {
+            searches += usize::from(*id == Id::Number(7));
+            true
+        };
+        let options = SearchOptions::top(3).with_ef(1000).with_filter(&mut passes);
+        assert_eq!(now(stored.search_many(&queries, options)).unwrap().len(), 100);
+        assert!(reads.get() > 2, "{} reads", reads.get());
+        assert!(searches <= 200, "{searches} searches");
     }
 }

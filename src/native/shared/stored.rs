@@ -1,11 +1,11 @@
 //! What a shared index has that is kept in a store.
 
-use super::{SharedIndex, TOGETHER, check_slice};
+use super::{SharedIndex, check_slice};
 use crate::compact::CompactionReport;
 use crate::driver::{
     Host, OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
 };
-use crate::index::{Error, Hit, Index, Record, SearchOptions, hits_of, unanswered, with_own_threads};
+use crate::index::{Answer, Answers, Error, Hit, Index, Record, SearchOptions, with_own_threads};
 use crate::native::{SystemClock, block_on};
 use crate::store::Store;
 use crate::types::Id;
@@ -51,8 +51,8 @@ impl<S: Store> SharedIndex<S> {
         self.with_records(|index| index.search(query, options.again()))
     }
 
-    /// Searches as [`SharedIndex::search_many`] does, and reads the records that it needs from the store: those of many
-    /// queries together.
+    /// Searches as [`SharedIndex::search_many`] does, and reads the records that it needs from the store: those of
+    /// several queries together.
     ///
     /// # Errors
     /// As [`StoredIndex::search_many`]; [`Error::Closed`] when the store is closed and records are missing.
@@ -62,11 +62,13 @@ impl<S: Store> SharedIndex<S> {
         mut options: SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>, Error> {
         self.read(|index| index.check_queries(queries, &options))?;
-        let mut answers = unanswered(queries.len())?;
-        for (queries, answers) in queries.chunks(TOGETHER).zip(answers.chunks_mut(TOGETHER)) {
-            self.with_records(|index| with_own_threads(|| index.answer(queries, options.again(), answers)))?;
+        let mut answers = Answers::new(queries.len())?;
+        for (queries, answers) in answers.together(queries) {
+            while answers.iter().any(Answer::is_open) {
+                self.with_records(|index| with_own_threads(|| index.answer(queries, options.again(), answers)))?;
+            }
         }
-        Ok(hits_of(answers))
+        answers.into_hits()
     }
 
     /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
