@@ -76,6 +76,9 @@ impl Index {
     /// work on it, or, if it is called from within a rayon pool, the threads of that pool. The resulting index is the
     /// same, byte for byte, without the feature and with any number of threads.
     ///
+    /// A thread that waits for others of its pool takes up other tasks meanwhile. If the caller holds a lock on the index
+    /// and such a task wants it, both wait for ever: `SharedIndex` is made for this.
+    ///
     /// It is not quite the index that [`Index::insert`] of one record after the other gives: links are chosen for up to
     /// 128 records at a time. Recall is the same to within .001 at `ef` 24 and more (docs/BENCHMARKS.md). In a stored
     /// index all records are one change: after a crash, all are there or none.

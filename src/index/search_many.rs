@@ -65,6 +65,9 @@ impl Index {
     /// [`Index::search`] returns. With the feature `rayon` all cores work on it, or, if it is called from within a rayon
     /// pool, the threads of that pool. With a filter, which is one function, the calling thread does all of it.
     ///
+    /// A thread that waits for others of its pool takes up other tasks meanwhile. If the caller holds a lock on the index
+    /// and such a task wants it, both wait for ever: `SharedIndex` is made for this.
+    ///
     /// ```
     /// use thermocline::{Config, Index, SearchOptions};
     ///

@@ -15,6 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 /// Nothing keeps readers waiting for long: a change holds the index while it lasts, a compaction holds it for one slice
 /// at a time, and no thread holds it while waiting for a store.
 ///
+/// From within a closure or a filter that is given to one of these calls, no call of the same index may be made: the
+/// thread would wait for itself. Nor may a closure or a filter wait for tasks of a rayon pool, which may want the same
+/// index (`install`, or a parallel iterator within it). What the index itself does in parallel waits for no such tasks.
+///
 /// ```
 /// use thermocline::{Config, Index, SearchOptions, SharedIndex};
 ///
@@ -108,8 +112,7 @@ impl<S> SharedIndex<S> {
         Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, clock }) }
     }
 
-    /// Calls `read` with the index, together with other readers. Not to be called from within itself, from
-    /// [`SharedIndex::change`] or from a filter: the thread would wait for itself.
+    /// Calls `read` with the index, together with other readers.
     pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         let index = self.shared.read();
         with_own_threads(|| read(&index))
@@ -120,11 +123,12 @@ impl<S> SharedIndex<S> {
     /// # Errors
     /// As [`Index::search`].
     pub fn search(&self, query: &[f32], options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
-        self.shared.read().search(query, options)
+        self.read(|index| index.search(query, options))
     }
 
     /// Searches for many queries as [`Index::search_many`] does, some at a time, together with other readers. Changes by
     /// other threads come in between: for the hits of one moment, [`SharedIndex::read`] with [`Index::search_many`].
+    /// A thread of a rayon pool does all of it alone.
     ///
     /// # Errors
     /// As [`Index::search_many`].
@@ -143,13 +147,12 @@ impl<S> SharedIndex<S> {
         answers.into_hits()
     }
 
-    /// Calls `read` with the live record of this id, and returns its result; none when there is no record. What
-    /// [`SharedIndex::read`] must not be called from, this must not either.
+    /// Calls `read` with the live record of this id, and returns its result; none when there is no record.
     ///
     /// # Errors
     /// As [`Index::get`].
     pub fn get<T>(&self, id: &Id, read: impl FnOnce(Record<'_>) -> T) -> Result<Option<T>, Error> {
-        Ok(self.shared.read().get(id)?.map(read))
+        self.read(|index| Ok(index.get(id)?.map(read)))
     }
 
     /// Whether there is a live record with this id.
@@ -212,7 +215,7 @@ impl<S> SharedIndex<S> {
     }
 
     /// Inserts many records, all or none, as [`Index::insert_many`] does. Other threads wait until it has ended, so a
-    /// caller who has very many passes some at a time.
+    /// caller who has very many passes some at a time. A thread of a rayon pool does all of it alone.
     ///
     /// # Errors
     /// As [`Index::insert_many`] and [`SharedIndex::change`].

@@ -1,10 +1,11 @@
 //! Many queries, and many records, in one call, beside others.
 
 use super::{filled, vector};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
-use thermocline::{Error, Index, MemoryStore, NewRecord, OpenOptions, SearchOptions, SharedIndex};
+use thermocline::{Error, Id, Index, MemoryStore, NewRecord, OpenOptions, SearchOptions, SharedIndex};
 
 /// Longer than anything here takes, on any machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -36,16 +37,23 @@ fn the_hits_are_those_of_single_searches() {
 /// took up another task, which wanted the index that it had locked.
 fn call_from_everywhere(spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
     let index = SharedIndex::new(filled(4000));
+    let other = Arc::new(filled(500));
     let (told, done) = channel();
-    let calls = |index: &SharedIndex, round: u64| {
+    let calls = move |index: &SharedIndex, round: u64| {
         let vectors: Vec<_> = (0..100).map(|at| vector(10_000 + 100 * round + at)).collect();
         let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
         assert_eq!(index.insert_many(&records).map(|ids| ids.len()), Ok(100));
         assert_eq!(index.search_many(&vectors, SearchOptions::top(3)).map(|hits| hits.len()), Ok(100));
         assert_eq!(index.search(&vectors[0], SearchOptions::top(3)).map(|hits| hits.len()), Ok(3));
+        // Another index is searched, in parallel, while this one is locked.
+        let beside = || other.search_many(&vectors, SearchOptions::top(1)).unwrap().len() == 100;
+        let mut passes = |id: &Id| *id != Id::Number(0) || beside();
+        let options = SearchOptions::top(3).with_filter(&mut passes);
+        assert_eq!(index.search(&vector(0), options).map(|hits| hits.len()), Ok(3));
+        assert_eq!(index.get(&Id::Number(0), |_| beside()), Ok(Some(true)));
     };
     for round in 0..20 {
-        let (index, told) = (index.clone(), told.clone());
+        let (index, told, calls) = (index.clone(), told.clone(), calls.clone());
         spawn(Box::new(move || {
             calls(&index, round);
             told.send(()).unwrap();

@@ -5,7 +5,7 @@ use crate::compact::CompactionReport;
 use crate::driver::{
     Host, OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
 };
-use crate::index::{Answer, Answers, Error, Hit, Index, Record, SearchOptions, with_own_threads};
+use crate::index::{Answer, Answers, Error, Hit, Index, Record, SearchOptions};
 use crate::native::{SystemClock, block_on};
 use crate::store::Store;
 use crate::types::Id;
@@ -65,7 +65,7 @@ impl<S: Store> SharedIndex<S> {
         let mut answers = Answers::new(queries.len())?;
         for (queries, answers) in answers.together(queries) {
             while answers.iter().any(Answer::is_open) {
-                self.with_records(|index| with_own_threads(|| index.answer(queries, options.again(), answers)))?;
+                self.with_records(|index| index.answer(queries, options.again(), answers))?;
             }
         }
         answers.into_hits()
@@ -83,7 +83,7 @@ impl<S: Store> SharedIndex<S> {
     /// Makes a call together with other readers. When records are missing for it, reads them from the store and makes
     /// the call again, while no other thread has the index.
     fn with_records<T>(&self, mut call: impl FnMut(&Index) -> Result<T, Error>) -> Result<T, Error> {
-        let mut outcome = call(&self.shared.read());
+        let mut outcome = self.read(&mut call);
         if !matches!(outcome, Err(Error::Cold(_))) {
             return outcome;
         }
@@ -93,7 +93,7 @@ impl<S: Store> SharedIndex<S> {
             Err(TryLockError::WouldBlock) => {
                 let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
                 // The thread that had the store may have read the same records.
-                outcome = call(&self.shared.read());
+                outcome = self.read(&mut call);
                 store
             }
         };
