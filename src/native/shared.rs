@@ -38,13 +38,22 @@ pub struct SharedIndex<S = ()> {
 struct Shared<S> {
     index: RwLock<Index>,
     identity: Identity,
-    /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other. None once
-    /// it is closed.
-    store: Mutex<Option<S>>,
+    /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other.
+    store: Mutex<StoreState<S>>,
     /// From then on callers change nothing any more. Set while the index is locked for a change.
     is_closed: AtomicBool,
     now_ms: WallClock,
     clock: Option<fn() -> f64>,
+}
+
+/// What has become of the store that an index is kept in.
+#[derive(Debug)]
+enum StoreState<S> {
+    Open(S),
+    Closed {
+        /// How the last commit ended: that of all changes that there have been.
+        committed: Result<(), Error>,
+    },
 }
 
 impl<S> Clone for SharedIndex<S> {
@@ -107,7 +116,7 @@ impl SharedIndex {
 impl<S> SharedIndex<S> {
     fn around(index: Index, store: S, now_ms: WallClock, clock: Option<fn() -> f64>) -> Self {
         let identity = Identity::of(&index);
-        let (index, store) = (RwLock::new(index), Mutex::new(Some(store)));
+        let (index, store) = (RwLock::new(index), Mutex::new(StoreState::Open(store)));
         let is_closed = AtomicBool::new(false);
         Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, clock }) }
     }

@@ -120,7 +120,6 @@ fn a_closed_index_is_searched_and_its_store_left_alone() {
         clone.delete(&Id::Number(1)).err(),
         clone.insert(&query, None).err(),
         clone.link().err(),
-        clone.commit().err(),
         clone.checkpoint().err(),
         clone.read_ahead().err(),
         clone.export_stored().err(),
@@ -131,6 +130,33 @@ fn a_closed_index_is_searched_and_its_store_left_alone() {
     ];
     assert!(refused.iter().all(|refused| *refused == Some(Error::Closed)), "{refused:?}");
     assert!(clone.contains(&Id::Number(1)).unwrap());
+}
+
+/// The commit of closing has taken it along.
+#[test]
+fn a_change_is_committed_though_closing_comes_before_its_commit() {
+    let place = MemoryStore::default();
+    let index = SharedIndex::create(place.clone(), filled(3)).unwrap();
+    assert!(index.delete(&Id::Number(1)).unwrap());
+    thread::scope(|scope| scope.spawn(|| index.close()).join()).unwrap().unwrap();
+    assert_eq!(index.commit(), Ok(()));
+    assert_eq!(numbers(&SharedIndex::open(place, OpenOptions::default()).unwrap()), [0, 2]);
+}
+
+/// Of an index that is put in the place of another, nothing is kept, and nobody may take it for kept.
+#[test]
+fn an_index_that_was_replaced_is_closed_all_the_same() {
+    let index = SharedIndex::create(MemoryStore::default(), filled(3)).unwrap();
+    let replaced = index.change(|index| {
+        *index = filled(2);
+        Ok(())
+    });
+    assert!(matches!(replaced, Err(Error::StoreFailed { .. })), "{replaced:?}");
+    assert!(matches!(index.close(), Err(Error::StoreFailed { .. })));
+    assert!(matches!(index.commit(), Err(Error::StoreFailed { .. })));
+    let refused = index.maintain_when_needed(UpkeepOptions::default(), |_| ());
+    assert_eq!(refused.err(), Some(Error::Closed));
+    assert_eq!(index.close(), Ok(()));
 }
 
 /// A store that is closed lets go of its place, and that of a clone that is kept would not.
@@ -147,5 +173,6 @@ fn a_store_is_dropped_when_it_is_closed_though_the_commit_fails() {
     assert_eq!(Arc::strong_count(&held), 2);
     assert_eq!(index.close(), Err(Error::QuotaExceeded));
     assert_eq!((Arc::strong_count(&held), index.len()), (1, 2));
-    assert_eq!(index.commit(), Err(Error::Closed));
+    assert_eq!(index.commit(), Err(Error::QuotaExceeded), "what was deleted is not kept");
+    assert_eq!(index.delete(&Id::Number(2)), Err(Error::Closed));
 }

@@ -1,16 +1,16 @@
 //! What a shared index has that is kept in a store.
 
-use super::{SharedIndex, check_slice};
+use super::{SharedIndex, StoreState, check_slice};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    Host, OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
+    OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
 };
 use crate::index::{Answer, Answers, Error, Hit, Index, Record, SearchOptions};
 use crate::native::{SystemClock, block_on};
 use crate::store::Store;
 use crate::types::Id;
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, TryLockError};
+use std::sync::{MutexGuard, PoisonError, TryLockError};
 
 impl<S: Store> SharedIndex<S> {
     /// Opens the index in a store, or makes a new one in it.
@@ -87,27 +87,38 @@ impl<S: Store> SharedIndex<S> {
         if !matches!(outcome, Err(Error::Cold(_))) {
             return outcome;
         }
-        let store = match self.shared.store.try_lock() {
-            Ok(store) => store,
-            Err(TryLockError::Poisoned(store)) => store.into_inner(),
+        let state = match self.shared.store.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+                let state = self.store();
                 // The thread that had the store may have read the same records.
                 outcome = self.read(&mut call);
-                store
+                state
             }
         };
-        match &*store {
-            Some(store) => block_on(after(outcome, store, &*self.shared, |index| call(index))),
-            None if matches!(outcome, Err(Error::Cold(_))) => Err(Error::Closed),
-            None => outcome,
+        match &*state {
+            StoreState::Open(store) => block_on(after(outcome, store, &*self.shared, |index| call(index))),
+            // What is missing may have been read since, before it was closed.
+            StoreState::Closed { .. } if matches!(outcome, Err(Error::Cold(_))) => match self.read(&mut call) {
+                Err(Error::Cold(_)) => Err(Error::Closed),
+                outcome => outcome,
+            },
+            StoreState::Closed { .. } => outcome,
         }
     }
 
     /// Calls `work` with the store, while no other thread has it.
     fn with_store<T>(&self, work: impl FnOnce(&S) -> Result<T, Error>) -> Result<T, Error> {
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.as_ref().map_or(Err(Error::Closed), work)
+        match &*self.store() {
+            StoreState::Open(store) => work(store),
+            StoreState::Closed { .. } => Err(Error::Closed),
+        }
+    }
+
+    /// What has become of the store, once no other thread has it.
+    fn store(&self) -> MutexGuard<'_, StoreState<S>> {
+        self.shared.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses changes of an index that is read only or closed, or whose store has failed, before they begin.
@@ -135,12 +146,16 @@ impl<S: Store> SharedIndex<S> {
     }
 
     /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's
-    /// commit finds little or nothing left to do.
+    /// commit finds little or nothing left to do. After [`SharedIndex::close`] it returns how the commit of that ended,
+    /// which was of all changes.
     ///
     /// # Errors
-    /// As [`StoredIndex::commit`]; [`Error::Closed`].
+    /// As [`StoredIndex::commit`].
     pub fn commit(&self) -> Result<(), Error> {
-        self.with_store(|store| block_on(commit(store, &*self.shared)))
+        match &*self.store() {
+            StoreState::Open(store) => block_on(commit(store, &*self.shared)),
+            StoreState::Closed { committed } => committed.clone(),
+        }
     }
 
     /// Compacts as [`SharedIndex::compact`] does, and then completes the compaction in the store.
@@ -189,18 +204,16 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::commit`]; the error of the store. It is closed all the same.
     pub fn close(&self) -> Result<(), Error> {
-        let mut store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = &*store else { return Ok(()) };
+        let mut state = self.store();
+        let StoreState::Open(store) = &*state else { return Ok(()) };
         // Before the commit: a change after it would be lost.
-        let refuse = |_: &mut Index| {
-            self.shared.is_closed.store(true, Ordering::Relaxed);
-            Ok(())
-        };
-        let refused = self.shared.with(refuse);
-        let committed = refused.and_then(|()| block_on(commit(open, &*self.shared)));
+        let index = self.shared.write();
+        self.shared.is_closed.store(true, Ordering::Relaxed);
+        drop(index);
+        let committed = block_on(commit(store, &*self.shared));
+        let closed = block_on(store.close());
+        *state = StoreState::Closed { committed: committed.clone() };
         // A failed commit matters more than a failed close.
-        let closed = block_on(open.close());
-        *store = None;
         committed.and(closed.map_err(Error::from))
     }
 }
