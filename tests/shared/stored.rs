@@ -3,7 +3,9 @@
 use super::watched::{Asked, Watched};
 use super::{DIMENSIONS, filled, vector};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 use thermocline::{
     Config, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Payload, SearchOptions, SharedIndex, StoreError,
     UpkeepOptions,
@@ -65,6 +67,18 @@ fn an_export_has_the_records_that_are_in_the_store_only() {
     assert!(matches!(index.read(Index::export), Err(Error::Cold(_))), "it holds no more records than before");
     index.read_ahead().unwrap();
     assert!(index.read(Index::export).unwrap() == filled(200).export().unwrap());
+}
+
+#[test]
+fn an_export_of_what_is_in_memory_waits_for_no_reader() {
+    let index = SharedIndex::create(MemoryStore::default(), filled(50)).unwrap();
+    let (told, exported) = channel();
+    let exporting = index.clone();
+    let bytes = index.read(|_| {
+        thread::spawn(move || told.send(exporting.export_stored()));
+        exported.recv_timeout(Duration::from_secs(60))
+    });
+    assert!(bytes.unwrap().unwrap() == filled(50).export().unwrap());
 }
 
 /// Whatever was changed before it is kept, and whatever comes after it is refused: nothing in between.

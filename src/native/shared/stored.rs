@@ -136,13 +136,25 @@ impl<S: Store> SharedIndex<S> {
     }
 
     /// Links all records and exports the index, with the records that are only in the store, as
-    /// [`StoredIndex::export`]. Other threads use the index meanwhile; their commits wait.
+    /// [`StoredIndex::export`]. When nothing has to be read for it, other threads search meanwhile, and a change waits for
+    /// its end. Otherwise other threads use the index between two reads, but what needs the store waits: commits, and
+    /// searches and [`SharedIndex::get_stored`] that lack records.
     ///
     /// # Errors
     /// As [`StoredIndex::export`]: [`Error::Busy`] when other threads have changed the index each time that the export
-    /// was begun; [`Error::Closed`].
+    /// was begun; [`Error::Closed`] when the index is closed, and something has to be linked or read for it.
     pub fn export_stored(&self) -> Result<Vec<u8>, Error> {
-        self.with_store(|store| block_on(export(store, &*self.shared, || true)))
+        let mut exported = self.read(Index::export);
+        if matches!(exported, Err(Error::Unlinked)) {
+            self.link()?;
+            exported = self.read(Index::export);
+        }
+        match exported {
+            Err(Error::Cold(_) | Error::Unlinked) => {
+                self.with_store(|store| block_on(export(store, &*self.shared, || true)))
+            }
+            exported => exported,
+        }
     }
 
     /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's
