@@ -121,6 +121,11 @@ impl<S> SharedIndex<S> {
         Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, clock }) }
     }
 
+    /// Refuses once the index is closed.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        self.shared.check_open()
+    }
+
     /// Calls `read` with the index, together with other readers.
     pub fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         let index = self.shared.read();

@@ -76,7 +76,7 @@ impl Ending {
 
 impl Upkeep {
     /// Starts a thread that calls `look` at once and then after each interval, and passes what it returns to
-    /// `on_report`. Of equal failures in a row only the first is reported.
+    /// `on_report`. Of equal failures in a row only the first is reported. [`Error::Closed`] ends the thread.
     fn start(
         options: UpkeepOptions,
         mut look: impl FnMut(&Ending) -> Result<Option<CompactionReport>, Error> + Send + 'static,
@@ -89,6 +89,10 @@ impl Upkeep {
             let mut failed = None;
             loop {
                 let looked = look(&theirs);
+                // A closed index is never opened again, and somebody has closed it on purpose.
+                if matches!(looked, Err(Error::Closed)) {
+                    return;
+                }
                 let fails = looked.as_ref().err().cloned();
                 // The same failure as at the last look has been reported already.
                 if let Some(report) = looked.transpose().filter(|_| fails.is_none() || fails != failed) {
@@ -158,6 +162,9 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
     /// is begun. While the thread writes to the store, other calls that need the store wait: commits, and searches for
     /// records that are not in memory.
     ///
+    /// [`SharedIndex::close`] ends the thread too, at the end of the interval at the latest, unless it is at work. A
+    /// compaction that is not completed in the store by then is not reported.
+    ///
     /// # Errors
     /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; [`Error::Closed`]; the error with which the store has
     /// failed.
@@ -171,6 +178,7 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
         // The report of a compaction that is done in memory, but not in the store yet.
         let mut unfinished = None;
         let look = move |ending: &Ending| {
+            index.check_open()?;
             // One that the store could not complete comes first: its report has no place beside that of another.
             let mut compacted = Ok(None);
             if unfinished.is_none() {

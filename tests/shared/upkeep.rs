@@ -287,6 +287,23 @@ fn each_compaction_is_reported_when_the_store_works_again() {
     }
 }
 
+/// It needs nobody to drop the upkeep for that, and has nothing to say of it.
+#[test]
+fn closing_ends_it_and_it_lets_go_of_the_index() {
+    let index = stored(MemoryStore::default());
+    let (told, reports) = channel();
+    let _upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
+    // Due, if it were not closed.
+    delete(&index, 0..400);
+    index.close().unwrap();
+    let mut report = reports.recv_timeout(LONG);
+    if let Ok(Ok(compacted)) = report {
+        assert!(compacted.tombstones_removed > 0, "it may have been faster");
+        report = reports.recv_timeout(LONG);
+    }
+    assert_eq!(report.unwrap_err(), RecvTimeoutError::Disconnected);
+}
+
 fn finds_in<S>(index: &SharedIndex<S>, number: u64) -> bool {
     index.read(|index| index.get(&Id::Number(number)).is_ok_and(|record| record.is_some()))
 }

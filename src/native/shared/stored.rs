@@ -123,7 +123,7 @@ impl<S: Store> SharedIndex<S> {
 
     /// Refuses changes of an index that is read only or closed, or whose store has failed, before they begin.
     pub(in crate::native) fn check_writable(&self) -> Result<(), Error> {
-        self.shared.check_open()?;
+        self.check_open()?;
         self.read(Index::check_writable)
     }
 
@@ -211,7 +211,8 @@ impl<S: Store> SharedIndex<S> {
     }
 
     /// Commits, and closes the store, for all clones: from then on the index is changed no more, and what is in memory
-    /// is still found. Waits for what other threads do with the store. Closing again does nothing.
+    /// is still found. Waits for what other threads do with the store, and ends the threads of
+    /// [`SharedIndex::maintain_when_needed`]. Closing again does nothing.
     ///
     /// # Errors
     /// As [`StoredIndex::commit`]; the error of the store. It is closed all the same.
