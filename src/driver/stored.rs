@@ -17,6 +17,9 @@ const READ_ATTEMPTS: usize = 3;
 /// How long a slice is when a compaction runs to its end.
 const SLICE_MS: f64 = 50.0;
 
+/// A function that is a [`Clock`].
+type ClockFunction = fn() -> f64;
+
 /// How a stored index is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
@@ -37,9 +40,9 @@ pub struct OpenOptions {
     /// The time of day, by which records expire: each call that reads or changes the index first deletes records whose
     /// time has come. The default is the system's time.
     pub now_ms: WallClock,
-    /// A [`Clock`]. With one, how records are compressed is chosen by the time that it takes on this machine. Without
-    /// one, it is chosen by the time that it typically takes, so that equal calls write equal bytes. The default is
-    /// none.
+    /// A function that is a [`Clock`], such as `|| SystemClock::default().now_ms()`. With one, how records are compressed
+    /// is chosen by the time that it takes on this machine. Without one, it is chosen by the time that it typically
+    /// takes, so that equal calls write equal bytes. The default is none.
     pub clock: Option<fn() -> f64>,
 }
 
@@ -79,7 +82,7 @@ pub struct StoredIndex<S> {
     index: RefCell<Index>,
     identity: Identity,
     now_ms: WallClock,
-    clock: Option<fn() -> f64>,
+    clock: Option<ClockFunction>,
     /// How the last append has ended, if the index was borrowed at that moment and has not been told yet.
     untold: RefCell<Option<Result<(), StoreError>>>,
 }
@@ -203,10 +206,10 @@ impl<S: Store> StoredIndex<S> {
         Ok(self)
     }
 
-    /// Takes the store, the index and the clock apart, for [`SharedIndex`](crate::SharedIndex).
+    /// Takes apart the store, the index and the two clocks, for [`SharedIndex`](crate::SharedIndex).
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn into_parts(self) -> (S, Index, WallClock) {
-        (self.store, self.index.into_inner(), self.now_ms)
+    pub(crate) fn into_parts(self) -> (S, Index, WallClock, Option<ClockFunction>) {
+        (self.store, self.index.into_inner(), self.now_ms, self.clock)
     }
 
     /// Borrows the index, for searching and reading. Give it back before the next wait: while it is borrowed, nothing

@@ -18,8 +18,7 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::open`].
     pub fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let clock = options.clock;
-        let (store, index, now_ms) = block_on(StoredIndex::open(store, options))?.into_parts();
+        let (store, index, now_ms, clock) = block_on(StoredIndex::open(store, options))?.into_parts();
         Ok(Self::around(index, store, now_ms, clock))
     }
 
@@ -37,8 +36,7 @@ impl<S: Store> SharedIndex<S> {
     /// # Errors
     /// As [`StoredIndex::create_with`].
     pub fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
-        let clock = options.clock;
-        let (store, index, now_ms) = block_on(StoredIndex::create_with(store, index, options))?.into_parts();
+        let (store, index, now_ms, clock) = block_on(StoredIndex::create_with(store, index, options))?.into_parts();
         Ok(Self::around(index, store, now_ms, clock))
     }
 
