@@ -5,7 +5,9 @@ mod stored;
 use super::SystemClock;
 use crate::compact::CompactionReport;
 use crate::driver::{Host, Identity, WallClock, expire, has_expired, system_time_ms};
-use crate::index::{Answer, Answers, Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, with_own_threads};
+use crate::index::{
+    Answer, Answers, Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, Stats, with_own_threads,
+};
 use crate::types::Id;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -187,6 +189,11 @@ impl<S> SharedIndex<S> {
         self.shared.read().len()
     }
 
+    /// Counts and bytes at this moment, as [`Index::stats`].
+    pub fn stats(&self) -> Stats {
+        self.shared.read().stats()
+    }
+
     /// True when no record is live at this moment.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -212,6 +219,19 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert(vector, payload))
     }
 
+    /// Inserts a record that expires, as [`Index::insert_expiring`] does.
+    ///
+    /// # Errors
+    /// As [`Index::insert_expiring`] and [`SharedIndex::change`].
+    pub fn insert_expiring(
+        &self,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<Id, Error> {
+        self.change(|index| index.insert_expiring(vector, payload, expires_ms))
+    }
+
     /// Inserts a record under exactly this id, as [`Index::insert_with_id`] does.
     ///
     /// # Errors
@@ -220,12 +240,40 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert_with_id(id, vector, payload))
     }
 
+    /// Inserts a record that expires under exactly this id, as [`Index::insert_with_id_expiring`] does.
+    ///
+    /// # Errors
+    /// As [`Index::insert_with_id_expiring`] and [`SharedIndex::change`].
+    pub fn insert_with_id_expiring(
+        &self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
+        self.change(|index| index.insert_with_id_expiring(id, vector, payload, expires_ms))
+    }
+
     /// Inserts a record or replaces the one with its id, as [`Index::upsert`] does.
     ///
     /// # Errors
     /// As [`Index::upsert`] and [`SharedIndex::change`].
     pub fn upsert(&self, id: impl Into<Id>, vector: &[f32], payload: Option<Payload<'_>>) -> Result<(), Error> {
         self.change(|index| index.upsert(id, vector, payload))
+    }
+
+    /// Inserts or replaces a record with one that expires, as [`Index::upsert_expiring`] does.
+    ///
+    /// # Errors
+    /// As [`Index::upsert_expiring`] and [`SharedIndex::change`].
+    pub fn upsert_expiring(
+        &self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        payload: Option<Payload<'_>>,
+        expires_ms: Option<f64>,
+    ) -> Result<(), Error> {
+        self.change(|index| index.upsert_expiring(id, vector, payload, expires_ms))
     }
 
     /// Inserts many records, all or none, as [`Index::insert_many`] does. Other threads wait until it has ended, so a
@@ -243,6 +291,14 @@ impl<S> SharedIndex<S> {
     /// As [`Index::delete`] and [`SharedIndex::change`].
     pub fn delete(&self, id: &Id) -> Result<bool, Error> {
         self.change(|index| index.delete(id))
+    }
+
+    /// Deletes every record as [`Index::clear`] does.
+    ///
+    /// # Errors
+    /// As [`Index::clear`] and [`SharedIndex::change`].
+    pub fn clear(&self) -> Result<(), Error> {
+        self.change(Index::clear)
     }
 
     /// Links all records that wait to be linked ([`Index::pending`]), one after the other; in between other threads

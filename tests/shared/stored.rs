@@ -51,6 +51,16 @@ fn calls_on_records_are_those_of_the_index() {
     assert_eq!(index.get(&"one".into(), |record| record.vector == vector(2)), Ok(Some(true)));
     assert_eq!(index.get(&"two".into(), |_| ()), Ok(None));
     assert_eq!((index.delete(&"one".into()), index.contains(&"one".into())), (Ok(true), Ok(false)));
+    // In the year 2096.
+    let moment = Some(4e12);
+    let id = index.insert_expiring(&vector(5), None, moment).unwrap();
+    index.insert_with_id_expiring("five", &vector(5), None, moment).unwrap();
+    index.upsert_expiring("four", &vector(5), None, moment).unwrap();
+    for id in [id, "five".into(), "four".into()] {
+        assert_eq!(index.get(&id, |record| record.expires_ms), Ok(Some(moment)));
+    }
+    assert_eq!((index.stats().size, index.stats().deleted), (5, 3));
+    assert_eq!((index.clear(), index.len()), (Ok(()), 0));
 }
 
 #[test]
