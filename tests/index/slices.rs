@@ -256,6 +256,7 @@ fn slices_are_counted_and_timed_by_the_given_clock() {
     let looks = core::cell::Cell::new(0.0);
     let function = || looks.replace(looks.get() + 1.0);
     assert!(!index.link_slice(&function, 4.0).unwrap(), "a function is a clock, too");
+    assert_eq!(looks.get(), 1.0);
     index.compact_start().unwrap();
     let (mut slices, from) = (1, clock.0.get());
     while index.compact_slice(&clock, 4.0).unwrap() {

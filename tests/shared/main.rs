@@ -297,7 +297,7 @@ fn slow_clock() -> f64 {
     LOOKS.fetch_add(1, Ordering::Relaxed) as f64 * 50.0
 }
 
-/// By whatever clock it was given: it looked at the system's, so that what was written differed from run to run.
+/// Without one, equal calls write equal bytes.
 #[test]
 fn how_records_are_compressed_depends_on_the_clock_that_was_given() {
     let codec = |clock: Option<fn() -> f64>| {

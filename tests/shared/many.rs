@@ -18,10 +18,15 @@ fn the_hits_are_those_of_single_searches() {
     let single: Vec<_> = queries.iter().map(|query| index.search(query, SearchOptions::top(5)).unwrap()).collect();
     assert_eq!(index.search_many(&queries, SearchOptions::top(5)).unwrap(), single);
     index.close().unwrap();
-    let cold = SharedIndex::open(place, OpenOptions { lazy: true, ..OpenOptions::default() }).unwrap();
-    assert!(matches!(cold.search_many(&queries, SearchOptions::top(5)), Err(Error::Cold(_))));
-    let mut passes = |_: &_| true;
-    assert_eq!(cold.search_many_stored(&queries, SearchOptions::top(5).with_filter(&mut passes)).unwrap(), single);
+    let cold = || {
+        let cold = SharedIndex::open(place.clone(), OpenOptions { lazy: true, ..OpenOptions::default() }).unwrap();
+        assert!(matches!(cold.search_many(&queries, SearchOptions::top(5)), Err(Error::Cold(_))));
+        cold
+    };
+    let (filtered, mut passes) = (cold(), |_: &_| true);
+    assert_eq!(filtered.search_many_stored(&queries, SearchOptions::top(5).with_filter(&mut passes)).unwrap(), single);
+    filtered.close().unwrap();
+    let cold = cold();
     assert_eq!(cold.search_many_stored(&queries, SearchOptions::top(5)).unwrap(), single);
     let mut refused = queries.clone();
     refused[150][2] = f32::INFINITY;
@@ -33,8 +38,8 @@ fn the_hits_are_those_of_single_searches() {
     }
 }
 
-/// Many records and many queries, from a thread and from the tasks of a pool. While one waits for the others, its thread
-/// took up another task, which wanted the index that it had locked.
+/// Many records and many queries, from a thread and from the tasks of a pool. A rayon thread that waits takes up another
+/// task; it must not be one that wants the index that it has locked.
 fn call_from_everywhere(spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
     let index = SharedIndex::new(filled(4000));
     let other = Arc::new(filled(500));
