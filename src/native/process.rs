@@ -1,4 +1,5 @@
-//! Names this process, and tells whether another one still runs.
+//! Names this process, and tells whether another one still runs. On Linux a thread has a number of the same kind, and is
+//! asked for in the same way: locks of Node's worker threads have it.
 
 use std::fs;
 use std::path::Path;
@@ -16,18 +17,18 @@ fn plain(name: &str) -> String {
     name.to_lowercase().chars().filter(legal).collect()
 }
 
-/// When a process began, in the kernel's own ticks; 0 where that is not known. Process ids are reused, and this tells
+/// When a process or a thread began, in the kernel's own ticks; 0 where that is not known. Process ids are reused, and this tells
 /// the second process with an id from the first.
 pub(super) fn start_of(pid: u32) -> u64 {
     stat(pid).map_or(0, |stat| stat.start)
 }
 
-/// Whether the process with this id that began at this time still runs. True when in doubt.
+/// Whether the process, or thread, with this id that began at this time still runs. True when in doubt.
 pub(super) fn is_alive(pid: u32, start: u64) -> bool {
     match stat(pid) {
         Some(stat) => !stat.has_ended && (start == 0 || stat.start == start),
         // Where /proc shows process 1, it shows the processes of other users too.
-        None if Path::new("/proc/1").exists() => Path::new(&format!("/proc/{pid}")).exists(),
+        None if is_ours() && Path::new("/proc/1").exists() => Path::new(&format!("/proc/{pid}")).exists(),
         None => is_found(pid),
     }
 }
@@ -38,7 +39,15 @@ struct Stat {
     start: u64,
 }
 
+/// Whether /proc is of the processes that this one sees. In a /proc of others, this one's number may be a stranger's.
+fn is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|link| link.to_str() == Some(std::process::id().to_string().as_str()))
+}
+
 fn stat(pid: u32) -> Option<Stat> {
+    if !is_ours() {
+        return None;
+    }
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -94,6 +103,28 @@ mod tests {
         }
         child.wait().unwrap();
         assert!(!is_alive(pid, start) && !is_alive(pid, 0) && !is_found(pid));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_is_alive_until_it_ends() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let name = fs::read_link("/proc/thread-self").unwrap();
+            tell.send(name.file_name().unwrap().to_str().unwrap().parse().unwrap()).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let number: u32 = told.recv().unwrap();
+        let start = start_of(number);
+        assert!(number != std::process::id() && start > 0 && is_alive(number, start));
+        assert!(!is_alive(number, start + 1));
+        drop(end);
+        thread.join().unwrap();
+        // The kernel may need a moment more than the join.
+        while is_alive(number, start) {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

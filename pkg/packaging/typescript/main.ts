@@ -72,6 +72,12 @@ export const located = (bytes: Uint8Array, module: WebAssembly.Module): void => 
 };
 // @ts-expect-error a number is no source
 locateWasm(() => 5);
+// @ts-expect-error nor is a promise
+locateWasm(async () => new Uint8Array(8));
+// @ts-expect-error nor are bytes that are no Uint8Array
+locateWasm(() => new ArrayBuffer(8));
+// @ts-expect-error nor are other numbers
+locateWasm(() => new Float32Array(8));
 
 /** In one script, the index is of the same type. */
 export const whole = (): Promise<VectorIndex> => WholeIndex.open("notes", { dimensions: 3 });

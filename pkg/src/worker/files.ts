@@ -1,11 +1,17 @@
 // Where the workers find the wasm files: the page asks the caller's function for each worker, and tells it the answers.
 import { ThermoclineError } from "../errors.js";
-import { fail, functionOf } from "../guard.js";
+import { fail, functionOf, typedArrayName } from "../guard.js";
 import type { WasmLocator } from "../locate-wasm.js";
 import { sourceOf, type WasmFile } from "../module.js";
 import type { Files } from "./messages.js";
 
 let locate: WasmLocator | undefined;
+/** Turns an address into one that means the same to the worker, whose script may be in another folder. */
+let addressOf = (address: string): string => address;
+
+export function addressesAre(absolute: typeof addressOf): void {
+  addressOf = absolute;
+}
 
 export function locateWith(locator: WasmLocator): void {
   locate = functionOf("locate", locator);
@@ -18,17 +24,19 @@ export function filesForWorker(): Files | undefined {
   return Object.fromEntries(names.map((name) => [name, sourceForWorker(name)]));
 }
 
+/** The buffers to hand over with them. */
+export function buffersOf(files: Files): ArrayBuffer[] {
+  return Object.values(files).flatMap((file) => (file instanceof Uint8Array ? [file.buffer as ArrayBuffer] : []));
+}
+
 function sourceForWorker(name: WasmFile): Files[string] {
   try {
-    return absolute(sourceOf(name, locate));
+    const source = sourceOf(name, locate);
+    // A copy: with a view, all of its buffer would be sent, and one that is detached fails here, before there is a worker.
+    if (typedArrayName(source) === "Uint8Array") return new Uint8Array(source as Uint8Array);
+    return typeof source === "string" ? addressOf(source) : source;
   } catch (error) {
     if (error instanceof ThermoclineError) throw error;
     fail("NOT_FOUND", `${name} could not be located: ${(error as Error)?.message ?? error}`, error);
   }
-}
-
-/** An address as the page means it: the worker's script may be in another folder. */
-function absolute(source: Files[string]): Files[string] {
-  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
-  return base && typeof source === "string" ? new URL(source, base).href : source;
 }

@@ -12,7 +12,7 @@ import type {
 import type { SearchOptions, VectorIndex } from "./api.js";
 import type { Besides } from "./call.js";
 import { Connection } from "./connection.js";
-import { filesForWorker } from "./files.js";
+import { buffersOf, filesForWorker } from "./files.js";
 import {
   compactOptions, insertManyOptions, insertOptions, makingOptions, searchManyOptions, searchOptions, type MakingOptions,
 } from "./options.js";
@@ -322,7 +322,7 @@ export class WorkerIndex implements VectorIndex {
 function asked(name: string, args: unknown[], { sent, store, signal }: MakingOptions, transfer?: Transferable[]) {
   const files = filesForWorker();
   const connection = new Connection(start, store && new StoreServer(store, (sent as OpenOptions).mode));
-  if (files) connection.post({ files });
+  if (files) connection.post({ files }, buffersOf(files));
   return { connection, ended: connection.call(name, [...args, sent], { signal, abortedMs: ABORTED_MS, transfer }) };
 }
 

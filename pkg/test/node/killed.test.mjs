@@ -1,7 +1,7 @@
 // A process is killed while it writes an index. Whoever opens it next finds everything that was acknowledged.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { VectorIndex } from "thermocline";
@@ -86,4 +86,31 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
   assert.ok(acknowledged > 10 * KILLS, `${acknowledged} acknowledged`);
   assert.ok(cut > 3, `${cut} calls of insertMany were cut off`);
   assert.ok(checkpoints > 5, `after ${checkpoints} rounds there had been a checkpoint`);
+});
+
+test("a killed process that its parent has not asked about, as in a container without an init, holds nothing", async (t) => {
+  if (process.platform !== "linux") return t.skip("only Linux tells");
+  const path = fresh();
+  // The shell starts the writer and becomes a program that never asks how it ended.
+  const script = `"$0" "$@" & echo $!; exec sleep 60`;
+  const parent = spawn("sh", ["-c", script, process.execPath, WRITER, path, "0", "relaxed"], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    let said = "";
+    await new Promise((resolve) =>
+      parent.stdout.on("data", (chunk) => {
+        said += chunk;
+        if (said.includes("open\n")) resolve();
+      }));
+    const pid = Number(said.match(/^\d+$/m)[0]);
+    await fails("LOCKED", () => VectorIndex.open(path));
+    process.kill(pid, "SIGKILL");
+    const state = async () => (await readFile(`/proc/${pid}/stat`, "latin1")).split(") ")[1][0];
+    while ((await state()) !== "Z") await new Promise((resolve) => setTimeout(resolve, 5));
+    const index = await VectorIndex.open(path);
+    assert.ok((await index.check()).ok);
+    await index.close();
+    assert.equal(await state(), "Z", "it has still not been asked about");
+  } finally {
+    parent.kill("SIGKILL");
+  }
 });

@@ -120,6 +120,24 @@ for (const entry of ["thermocline", "thermocline/worker"]) {
   });
 }
 
+test("bytes that are no longer there are refused before there is a worker, and a part of a buffer is sent without the rest", async () => {
+  const seen = await printed("thermocline/worker", `
+    const gone = new Uint8Array(8);
+    structuredClone(gone, { transfer: [gone.buffer] });
+    locateWasm(() => gone);
+    const seen = [await code(memory)];
+    const read = {};
+    for (const name of ${JSON.stringify(NAMES)}) {
+      const bytes = await readFile(at(name));
+      read[name] = new Uint8Array(bytes.length + 200).subarray(100, 100 + bytes.length);
+      read[name].set(bytes);
+    }
+    locateWasm((file) => read[file]);
+    return [...seen, await memory(), await memory()];
+  `);
+  assert.deepEqual(seen, [[true, "NOT_FOUND"], 1, 1], "the program has ended, too");
+});
+
 test("once a file is loaded it is too late; a worker takes what is said before it starts", async () => {
   for (const [entry, expected] of [["thermocline", [true, "INVALID_OPTION"]], ["thermocline/worker", [true, "NOT_FOUND"]]]) {
     const seen = await printed(entry, `

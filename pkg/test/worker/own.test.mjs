@@ -303,7 +303,9 @@ test("closing comes back in time from a worker that is in the middle of somethin
     await index.close({ timeoutMs: 10 });
     assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
     assert.equal(running.size, 0);
-    assert.ok((await checking).every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
+    const checks = await checking;
+    assert.ok(checks.every(({ status, reason }) => status === "fulfilled" || reason.code === "CLOSED"));
+    assert.ok(checks.some(({ status }) => status === "rejected"), "closing had nothing to wait for");
   } finally {
     end();
   }
@@ -317,6 +319,10 @@ test("an opening that is aborted, early or late, leaves no worker and no lock", 
     setTimeout(() => controller.abort(), abortAfterMs);
     await opened.then((index) => index.close(), ({ code }) => assert.equal(code, "ABORTED"));
     await until(() => running.size === 0, "the end of the worker");
+    if (options.store !== "fs") return;
+    const { readdir } = await import("node:fs/promises");
+    const files = await readdir(name).catch(() => []);
+    assert.deepEqual(files.filter((file) => file.startsWith("lock.")), [], "the next opening would remove it");
   };
   try {
     for (const store of NAMES) {
