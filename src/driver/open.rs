@@ -91,8 +91,8 @@ async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
 /// Puts an index into an empty store, by a first checkpoint of everything.
 ///
 /// # Errors
-/// `Error::AlreadyExists` when the store has an index, in WebAssembly [`Error::InvalidOption`] of its name; [`Error::OutOfMemory`]; the error of the store. The
-/// index is then in no store, as before.
+/// `Error::AlreadyExists` when the store has an index, in WebAssembly [`Error::InvalidOption`] of its name;
+/// [`Error::OutOfMemory`]; the error of the store. The index is then in no store, as before.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let inventory = inventory_of(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {

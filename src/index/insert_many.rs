@@ -99,8 +99,9 @@ impl Index {
     /// # Errors
     /// [`Error::InRecord`] with the position of a record and the error that [`Index::insert_with_id_expiring`] has for
     /// it, or [`Error::DuplicateId`] when an earlier record of the call has its id (in WebAssembly the inner error
-    /// alone); [`Error::OutOfMemory`], in a stored index also for 2 GiB of records or more, which are too many for one change;
-    /// [`Error::ReadOnly`]; the error with which the store has failed; [`Error::Corrupt`] as [`Index::link_step`], because records that wait to be linked are linked first.
+    /// alone); [`Error::OutOfMemory`], in a stored index also for 2 GiB of records or more, which are too many for one
+    /// change; [`Error::ReadOnly`]; the error with which the store has failed; [`Error::Corrupt`] as
+    /// [`Index::link_step`], because records that wait to be linked are linked first.
     ///
     /// On an error nothing has changed, with one exception: when memory is refused in the middle, the records that were
     /// already inserted become tombstones, and their numbers are not given again.

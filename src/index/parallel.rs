@@ -14,9 +14,9 @@ pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: 
     #[cfg(feature = "rayon")]
     if items.len() >= threads::LEAST {
         match threads::wanted() {
-            Wanted::Any if threads::are_there() => return threads::each(items, idle, work),
+            Threads::Any if threads::are_there() => return threads::each(items, idle, work),
             #[cfg(not(target_arch = "wasm32"))]
-            Wanted::Own => {
+            Threads::Own => {
                 if let Some(pool) = threads::own() {
                     let work = &work;
                     return pool.install(|| threads::each(items, idle, work));
@@ -38,8 +38,8 @@ pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: 
 pub(crate) fn with_own_threads<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(feature = "rayon")]
     let _until_done = threads::Restored::want(match rayon::current_thread_index() {
-        None => Wanted::Own,
-        Some(_) => Wanted::None,
+        None => Threads::Own,
+        Some(_) => Threads::Caller,
     });
     work()
 }
@@ -48,18 +48,18 @@ pub(crate) fn with_own_threads<T>(work: impl FnOnce() -> T) -> T {
 #[cfg(feature = "rayon")]
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "there is one pool, and nobody holds a lock"))]
-pub(super) enum Wanted {
+pub(super) enum Threads {
     /// Those of the pool that it belongs to, or of rayon's own.
     Any,
     /// Those that do nothing else.
     Own,
     /// It alone.
-    None,
+    Caller,
 }
 
 #[cfg(feature = "rayon")]
 pub(super) mod threads {
-    use super::{Scratch, ScratchPool, Wanted, Work};
+    use super::{Scratch, ScratchPool, Threads, Work};
     use core::error::Error as _;
     use rayon::prelude::*;
     use std::sync::OnceLock;
@@ -68,28 +68,28 @@ pub(super) mod threads {
     pub(super) const LEAST: usize = 8;
 
     #[cfg(target_arch = "wasm32")]
-    pub(super) const fn wanted() -> Wanted {
-        Wanted::Any
+    pub(super) const fn wanted() -> Threads {
+        Threads::Any
     }
 
     #[cfg(not(target_arch = "wasm32"))]
     thread_local! {
         /// What this thread wants.
-        static WANTED: core::cell::Cell<Wanted> = const { core::cell::Cell::new(Wanted::Any) };
+        static WANTED: core::cell::Cell<Threads> = const { core::cell::Cell::new(Threads::Any) };
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn wanted() -> Wanted {
+    pub(super) fn wanted() -> Threads {
         WANTED.get()
     }
 
     /// Restores what a thread wanted before, when it is dropped.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(in crate::index) struct Restored(Wanted);
+    pub(in crate::index) struct Restored(Threads);
 
     #[cfg(not(target_arch = "wasm32"))]
     impl Restored {
-        pub(in crate::index) fn want(wanted: Wanted) -> Self {
+        pub(in crate::index) fn want(wanted: Threads) -> Self {
             Self(WANTED.replace(wanted))
         }
     }

@@ -100,7 +100,7 @@ fn many(threads: Option<usize>, metric: Metric, quantization: Quantization) -> V
             pool.install(|| insert(&mut index)).unwrap();
         }
         None => {
-            let alone = super::parallel::threads::Restored::want(super::parallel::Wanted::None);
+            let alone = super::parallel::threads::Restored::want(super::parallel::Threads::Caller);
             insert(&mut index).unwrap();
             drop(alone);
         }

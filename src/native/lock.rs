@@ -103,7 +103,8 @@ fn own_name() -> String {
     format!("{LOCK}{}.{pid}.{}.{random:08x}", process::host(), process::start_of(pid))
 }
 
-/// The fields of an owner's name: host, process and its start. None for a name that was not made here.
+/// The fields of an owner's name: host, process, which may be a thread of one (Node's on Linux), and its start. None for a
+/// name that was not made here.
 fn fields(name: &str) -> Option<(&str, u32, u64)> {
     let mut fields = name.strip_prefix(LOCK)?.split('.');
     let (host, pid, start) = (fields.next()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
@@ -120,7 +121,7 @@ fn owner(folder: &Folder, name: &str) -> String {
     let path = folder.path().join(name);
     let who = fields(name).map_or_else(
         || "whoever made the file".to_owned(),
-        |(host, pid, _)| format!("process {pid} on the machine {host:?}, which made the file"),
+        |(host, pid, _)| format!("process or thread {pid} on the machine {host:?}, which made the file"),
     );
     format!("{who} {0}; if nobody is there any more, remove {0}", path.display())
 }
