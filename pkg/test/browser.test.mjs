@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, resultOf } from "./support/chromium.mjs";
+import { policed } from "./support/policed.mjs";
 import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
@@ -217,24 +218,7 @@ test("in a module worker", async () => {
 
 test("a content security policy need not allow more than the README says", async () => {
   const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
-  const server = await serve(folder, {}, { "content-security-policy": policy });
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${server.url}/`);
-    const payload = await page.evaluate(async () => {
-      const { VectorIndex } = await import("/node_modules/thermocline/dist/index.browser.js");
-      const index = await VectorIndex.open("policed", { dimensions: 2 });
-      await index.insert([1, 2], { n: 3 });
-      const [hit] = await index.search([1, 2], { filter: { n: 3 } });
-      await index.close();
-      await VectorIndex.destroy("policed");
-      return hit.payload;
-    });
-    assert.deepEqual(payload, { n: 3 });
-  } finally {
-    await page.close();
-    await server.stop();
-  }
+  assert.deepEqual(await policed(browser, folder, "index.browser.js", policy), { n: 3 });
 });
 
 // A transaction ended in a turn of the page after its last request, and a page that the browser had frozen has none.

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, resultOf } from "./support/chromium.mjs";
 import { onWorker } from "./support/on-worker.mjs";
+import { policed } from "./support/policed.mjs";
 import { PKG, pack, project, remove, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
@@ -145,24 +146,7 @@ async function refusedIn(address) {
 
 test("a content security policy need not allow more than the README says", async () => {
   const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
-  const server = await serve(folder, {}, { "content-security-policy": policy });
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${server.url}/`);
-    const payload = await page.evaluate(async () => {
-      const { VectorIndex } = await import("/node_modules/thermocline/dist/worker.browser.js");
-      const index = await VectorIndex.open("policed", { dimensions: 2 });
-      await index.insert([1, 2], { n: 3 });
-      const [hit] = await index.search([1, 2], { filter: { n: 3 } });
-      await index.close();
-      await VectorIndex.destroy("policed");
-      return hit.payload;
-    });
-    assert.deepEqual(payload, { n: 3 });
-  } finally {
-    await page.close();
-    await server.stop();
-  }
+  assert.deepEqual(await policed(browser, folder, "worker.browser.js", policy), { n: 3 });
 });
 
 test("a worker that a content security policy refuses is NOT_FOUND", async () => {
