@@ -151,13 +151,23 @@ impl<S> SharedIndex<S> {
     pub fn search_many<Q: AsRef<[f32]> + Sync>(
         &self,
         queries: &[Q],
+        options: SearchOptions<'_>,
+    ) -> Result<Vec<Vec<Hit>>, Error> {
+        self.answers_by(queries, options, |call| self.read(call))
+    }
+
+    /// Searches for many queries, with a call for some at a time that `with` makes with the index.
+    fn answers_by<Q: AsRef<[f32]> + Sync>(
+        &self,
+        queries: &[Q],
         mut options: SearchOptions<'_>,
+        with: impl Fn(&mut dyn FnMut(&Index) -> Result<(), Error>) -> Result<(), Error>,
     ) -> Result<Vec<Vec<Hit>>, Error> {
         self.read(|index| index.check_queries(queries, &options))?;
         let mut answers = Answers::new(queries.len())?;
         for (queries, answers) in answers.together(queries) {
             while answers.iter().any(Answer::is_open) {
-                self.read(|index| index.answer(queries, options.again(), answers))?;
+                with(&mut |index| index.answer(queries, options.again(), answers))?;
             }
         }
         answers.into_hits()

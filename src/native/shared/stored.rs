@@ -5,7 +5,7 @@ use crate::compact::CompactionReport;
 use crate::driver::{
     OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
 };
-use crate::index::{Answer, Answers, Error, Hit, Index, Record, SearchOptions};
+use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::native::{SystemClock, block_on};
 use crate::store::Store;
 use crate::types::Id;
@@ -57,16 +57,9 @@ impl<S: Store> SharedIndex<S> {
     pub fn search_many_stored<Q: AsRef<[f32]> + Sync>(
         &self,
         queries: &[Q],
-        mut options: SearchOptions<'_>,
+        options: SearchOptions<'_>,
     ) -> Result<Vec<Vec<Hit>>, Error> {
-        self.read(|index| index.check_queries(queries, &options))?;
-        let mut answers = Answers::new(queries.len())?;
-        for (queries, answers) in answers.together(queries) {
-            while answers.iter().any(Answer::is_open) {
-                self.with_records(|index| index.answer(queries, options.again(), answers))?;
-            }
-        }
-        answers.into_hits()
+        self.answers_by(queries, options, |call| self.with_records(call))
     }
 
     /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
