@@ -13,7 +13,7 @@ use thermocline::bench_support::Kernels;
 const DIMENSIONS: [usize; 2] = [384, 1536];
 const ROWS: usize = 64;
 
-/// Components in -1..1 and in the range of an int8 code, from a multiplicative hash of their place.
+/// Components in -1..1 and in the range of an int8 code, from a multiplicative hash of their position.
 fn component(place: usize) -> f32 {
     let hash = (place as u32).wrapping_mul(0x9E37_79B9) ^ 0x5555_5555;
     hash.wrapping_mul(0x85EB_CA6B) as f32 / 2_147_483_648.0 - 1.0

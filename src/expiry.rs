@@ -1,8 +1,8 @@
-//! When records expire: a heap of those that do, the next one on top.
+//! When records expire: a heap of those that do, with the next one on top.
 //!
-//! An index in which no record ever expires has nothing of this. Otherwise it is a word for each slot, which says where in the
-//! heap it is, and three for each record that expires. So a record that goes for another reason leaves the heap at once, and
-//! the heap never holds more than there are.
+//! An index in which no record ever expires takes nothing here. Otherwise each slot takes a word, its place in the
+//! heap, and each record that expires takes three more. So a record that is deleted leaves the heap at once, and the
+//! heap never holds stale entries.
 
 use crate::segments::{Rows, SEGMENT_SLOTS};
 use crate::types::{OutOfMemory, Slot};
@@ -11,7 +11,7 @@ use crate::types::{OutOfMemory, Slot};
 const NOWHERE: u32 = u32::MAX;
 /// Words of an entry: the slot, and its moment in two halves, the lower first.
 const ENTRY_WORDS: usize = 3;
-/// The heap keeps this much room beyond its end, so that it is not given back and asked for again by turns.
+/// The heap keeps this much spare room, so that it is not given back and requested again by turns.
 const MOST_SPARE: usize = 2 * SEGMENT_SLOTS;
 
 /// A moment in milliseconds since 1970, finite, and the slot whose record expires then. Of equal moments the lower slot
@@ -23,7 +23,7 @@ type Entry = (f64, Slot);
 pub(crate) struct Expiries {
     /// For each slot, its place in the heap.
     places: Rows<u32>,
-    /// A binary heap, of which row `n` comes before rows `2n + 1` and `2n + 2`. Rows from `count` on are room.
+    /// A binary heap: row `n` comes before rows `2n + 1` and `2n + 2`. Rows from `count` on are spare room.
     heap: Rows<u32>,
     count: usize,
 }
@@ -52,7 +52,7 @@ impl Expiries {
         Ok(())
     }
 
-    /// When the record of a slot expires; none when it never does.
+    /// When the record of a slot expires; `None` if it never does.
     pub(crate) fn get(&self, slot: Slot) -> Option<f64> {
         self.place(slot).map(|at| self.entry(at).0)
     }
@@ -62,15 +62,16 @@ impl Expiries {
         (!self.is_empty()).then(|| self.entry(0))
     }
 
-    /// A slot whose moment has come; none when none has. When the last entry of the heap is due, it is that one:
-    /// removing it moves nothing, where removing the first moves as many entries as the heap has levels.
+    /// Returns a slot whose moment has come, if any. Prefers the last entry of the heap if that is due: removing it
+    /// moves nothing, whereas removing the first moves as many entries as the heap has levels.
     pub(crate) fn due(&self, now_ms: f64) -> Option<Slot> {
         let is_due = |&(at_ms, _): &Entry| at_ms <= now_ms;
         let last = self.count.checked_sub(1).map(|at| self.entry(at)).filter(is_due);
         last.or_else(|| self.next().filter(is_due)).map(|(_, slot)| slot)
     }
 
-    /// Lets a slot that has no moment expire at a finite one. Needs a [`Expiries::reserve`] before it.
+    /// Sets the moment, which must be finite, at which the record of a slot without one expires. Needs an
+    /// [`Expiries::reserve`] before it.
     pub(crate) fn set(&mut self, slot: Slot, at_ms: f64) {
         let last = self.count;
         if last == self.heap.len() {
@@ -80,7 +81,7 @@ impl Expiries {
         self.sift(last, (at_ms, slot));
     }
 
-    /// Takes the moment of a slot away, if it has one. Needs no memory.
+    /// Removes the moment of a slot, if it has one. Needs no memory.
     pub(crate) fn remove(&mut self, slot: Slot) {
         let Some(at) = self.place(slot) else { return };
         self.places.row_mut(slot)[0] = NOWHERE;
@@ -93,7 +94,7 @@ impl Expiries {
         }
     }
 
-    /// Moves the moment of one slot to another, which has none and for which room is reserved.
+    /// Moves the moment of one slot to another, which must have none. Room for it must be reserved.
     pub(crate) fn relocate(&mut self, from: Slot, to: Slot) {
         if let Some(at) = self.place(from) {
             self.places.row_mut(from)[0] = NOWHERE;
@@ -111,7 +112,7 @@ impl Expiries {
         }
     }
 
-    /// Whether everything is where it should be, and every slot with a moment passes.
+    /// Returns whether all entries are where they should be, and every slot with a moment passes.
     pub(crate) fn is_sound(&self, mut passes: impl FnMut(Slot) -> bool) -> bool {
         let is_placed = |at: usize| {
             let (at_ms, slot) = self.entry(at);
@@ -146,8 +147,7 @@ impl Expiries {
         self.places.row_mut(slot)[0] = at as u32;
     }
 
-    /// Puts an entry where it belongs, from a row on that is free for it: up as long as it comes before what is there, or
-    /// else down.
+    /// Puts an entry where it belongs, starting at a free row: moves it up while it precedes its parent, or else down.
     fn sift(&mut self, mut at: usize, entry: Entry) {
         while at > 0 {
             let parent = (at - 1) / 2;
@@ -169,7 +169,7 @@ impl Expiries {
     }
 }
 
-/// Whether one entry comes before another. Moments are finite, so this is a total order.
+/// Returns whether one entry comes before another. Moments are finite, so this is a total order.
 fn comes_before(a: Entry, b: Entry) -> bool {
     a.0 < b.0 || (a.0 == b.0 && a.1 < b.1)
 }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     proptest! {
-        /// Each step gives a slot a moment, or takes the next one away, or any, or moves one, or drops the last slots.
+        /// Each step gives a slot a moment, removes the next one or any, moves one, or drops the last slots.
         #[test]
         fn the_next_one_is_the_first_of_all(steps in prop::collection::vec((0u32..40, 0u8..9, 0u8..20), 1..300)) {
             let (mut expiries, mut model) = (Expiries::new(), BTreeMap::new());

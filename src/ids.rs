@@ -1,8 +1,8 @@
 //! Ids to slots and back, and which slots are free.
 //!
-//! A slot's id lies in [`by_slot`], and an id's slot in hash tables that hold nothing but slots and compare through
-//! those ([`tables`]): an id is stored once. An index that was read from a store, or is mapped, begins without tables: a
-//! search asks for the ids of slots only, and the first call that asks for the slot of an id makes them.
+//! The id of each slot is in [`by_slot`]. The slot of each id is in hash tables that hold only slots and compare their
+//! ids ([`tables`]), so an id is stored once. An index that was read from a store, or is mapped, begins without tables:
+//! a search needs only the ids of slots, and the first call that needs the slot of an id makes them.
 //!
 //! A slot below `len` is *free*, or *in use*: bound to an id (its record is live), or unbound (its record was deleted,
 //! but the graph may still walk through it). The lowest free slot is given out first, so that the same calls give the
@@ -46,7 +46,7 @@ impl fmt::Display for InvalidId {
     }
 }
 
-/// Checks that `id` is one that the index takes.
+/// Checks that `id` is one that the index accepts.
 pub(crate) fn validate(id: &Id) -> Result<(), InvalidId> {
     match id {
         Id::Number(number) if *number > Id::MAX_NUMBER => Err(InvalidId::NumberTooLarge(*number)),
@@ -62,7 +62,7 @@ pub(crate) struct IdMap {
     by_slot: BySlot,
     /// Made when the slot of an id is first asked for.
     tables: OnceLock<Tables>,
-    /// Tables of the slots below this one, while they are made some at a time.
+    /// The tables made so far, and the first slot that they lack, while they are made in steps.
     making: Option<(Tables, Slot)>,
     bound: usize,
     free: SlotSet,
@@ -87,7 +87,7 @@ impl IdMap {
         }
     }
 
-    /// Slots in existence: in use or free. Every slot is below it.
+    /// The number of slots, in use or free. Every slot is below it.
     #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.by_slot.len()
@@ -99,19 +99,19 @@ impl IdMap {
         self.bound
     }
 
-    /// True when `slot` is below `len` and in use by no record.
+    /// Returns true when `slot` is below `len` and free.
     pub(crate) fn is_free(&self, slot: Slot) -> bool {
         self.free.contains(slot)
     }
 
-    /// The slot of the live record called `id`. Constant time, but for the first call after ids were read from a store,
-    /// which makes the tables.
+    /// The slot of the live record called `id`. Constant time, except that the first call after ids were read from a
+    /// store makes the tables.
     pub(crate) fn slot_of(&self, id: &Id) -> Result<Option<Slot>, LookupError> {
         Ok(self.tables()?.find(&self.by_slot, id))
     }
 
-    /// Makes the tables, if they are not there, some slots at a time. True while slots are left. A call that asks for a
-    /// slot meanwhile makes all of them at once.
+    /// Makes the tables, if they are missing, some slots at a time. Returns true while slots are left. A call that
+    /// needs a slot in the meantime makes all tables at once.
     pub(crate) fn prepare_some(&mut self, slots: usize) -> Result<bool, LookupError> {
         if self.tables.get().is_some() {
             self.making = None;
@@ -139,7 +139,7 @@ impl IdMap {
     /// The tables, made if they are not there.
     fn tables(&self) -> Result<&Tables, LookupError> {
         if self.tables.get().is_none() {
-            // When two threads come at once, the second to end has made its tables for nothing.
+            // If two threads get here at once, the second to finish has made its tables for nothing.
             let mut tables = Tables::new(&self.by_slot, self.bound)?;
             tables.add(&self.by_slot, 0..self.len())?;
             let _ = self.tables.set(tables);
@@ -147,8 +147,7 @@ impl IdMap {
         self.tables.get().ok_or(LookupError::OutOfMemory)
     }
 
-    /// The id of the live record in `slot`; none for a deleted record, a free slot and a slot out of range. No string is
-    /// copied.
+    /// The id of the live record in `slot`; `None` if the slot has none or is out of range. No string is copied.
     #[inline]
     pub(crate) fn id_of(&self, slot: Slot) -> Option<Cow<'_, Id>> {
         self.by_slot.get(slot)
@@ -159,16 +158,16 @@ impl IdMap {
         (0..self.len() as u32).map(Slot).filter_map(|slot| Some((slot, self.id_of(slot)?)))
     }
 
-    /// Which segments of slots have other ids than when they were last stored.
+    /// Which segments of slots have changed ids since they were last stored.
     pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
         self.by_slot.changes_mut()
     }
 
     /// Makes room for `additional` more records.
     ///
-    /// After it, one [`IdMap::allocate`] and one [`IdMap::bind`], of whatever id, cannot fail; of more, the slots are
-    /// certain, but ids fall into parts by their hash, so each bind wants a `reserve(1)` of its own, which is then
-    /// almost always a check only.
+    /// After it, one [`IdMap::allocate`] and one [`IdMap::bind`] of any id cannot fail. Of more, only the slots are
+    /// certain: ids are spread over the tables by their hash, so each bind needs a `reserve(1)` of its own, which is
+    /// then almost always only a check.
     pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), LookupError> {
         let new_slots = additional.saturating_sub(self.free.count());
         self.reserve_slots(self.len().saturating_add(new_slots))?;
@@ -186,14 +185,14 @@ impl IdMap {
         self.free.reserve(len)
     }
 
-    /// Adds slots without ids up to `len`, which [`IdMap::adopt`] may give theirs.
+    /// Adds slots without ids up to `len`. [`IdMap::adopt`] may then give them ids.
     pub(crate) fn extend(&mut self, len: usize) -> Result<(), OutOfMemory> {
         self.by_slot.extend(len)?;
         self.free.reserve(len)
     }
 
-    /// The ids that an export has, which are borrowed until they change. `live` of the `len` slots have one, and all numbers among
-    /// them are below `numbers`. None unless the words are as many.
+    /// Borrows the ids of an exported file until they change. `live` of the `len` slots have an id, and all numbers
+    /// among them are below `numbers`. Returns `None` unless there are `len` words.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(
         &mut self,
@@ -208,8 +207,8 @@ impl IdMap {
         Ok(self.by_slot.map(len, &words, texts))
     }
 
-    /// Gives the slot in use an id that was stored, without a look at the others: that no two are equal is seen when the
-    /// tables are made, so this is for ids of which there are no tables yet. False when the id is not valid.
+    /// Gives a slot in use an id that was stored, without comparing it with others: duplicates are found when the
+    /// tables are made, so there must be no tables yet. Returns false if the id is not valid.
     pub(crate) fn adopt(&mut self, slot: Slot, id: Id) -> Result<bool, OutOfMemory> {
         debug_assert!(self.tables.get().is_none() && self.id_of(slot).is_none(), "{slot:?} is adopted");
         if validate(&id).is_err() {
@@ -252,7 +251,7 @@ impl IdMap {
         slot
     }
 
-    /// Takes this free slot, or the next new one, into use; says whether it was free.
+    /// Takes this free slot, or the next new one, into use. Returns whether it was free.
     pub(crate) fn occupy(&mut self, slot: Slot) -> bool {
         let was_free = self.free.remove(slot);
         if !was_free {
@@ -261,7 +260,7 @@ impl IdMap {
         was_free
     }
 
-    /// Gives a slot in use back. False, and nothing changes, when it still has an id, is free already, or out of range.
+    /// Frees a slot in use. Returns false and changes nothing if it still has an id, is free, or is out of range.
     pub(crate) fn release(&mut self, slot: Slot) -> bool {
         if slot.index() >= self.len() || self.id_of(slot).is_some() || !self.free.insert(slot) {
             return false;
@@ -273,8 +272,8 @@ impl IdMap {
     /// Gives the slot in use its id. Needs a [`IdMap::reserve`] before it. A number raises [`IdMap::next_number`]
     /// beyond itself.
     ///
-    /// False, and nothing changes, when the id belongs to a live record already, is not valid, or the slot has another
-    /// id or is not in use.
+    /// Returns false and changes nothing if the id is not valid or already belongs to a live record, or if the slot has
+    /// an id or is not in use.
     #[must_use]
     pub(crate) fn bind(&mut self, slot: Slot, id: Id) -> bool {
         if slot.index() >= self.len() || self.is_free(slot) || self.id_of(slot).is_some() {
@@ -293,7 +292,8 @@ impl IdMap {
         true
     }
 
-    /// Takes the id from `slot`, which stays in use; the id may be bound again at once. False when there was none.
+    /// Takes the id from `slot`, which stays in use; the id may be bound again at once. Returns false if there was
+    /// none, or if the tables are missing and there is no memory to make them.
     pub(crate) fn unbind(&mut self, slot: Slot) -> bool {
         if self.id_of(slot).is_none() || self.tables().is_err() {
             return false;
@@ -308,7 +308,8 @@ impl IdMap {
         true
     }
 
-    /// Exchanges two slots below `len`: their ids, and whether they are free. How `pack` moves a record into a free slot.
+    /// Exchanges two slots below `len`: their ids, and whether they are free. A compaction uses it to move a record
+    /// into a free slot.
     pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
         if a == b || a.index() >= self.len() || b.index() >= self.len() {
             return;
@@ -321,15 +322,15 @@ impl IdMap {
         self.lowest_free = self.lowest_free.min(a).min(b);
     }
 
-    /// What [`IdMap::truncate`] can shorten to without loss, looking no further back than `least`: one more than the
-    /// highest slot in use, or `least`.
+    /// The length that [`IdMap::truncate`] can shorten to without loss: one more than the highest slot in use, but at
+    /// least `least`, below which no slot is looked at.
     pub(crate) fn used_len(&self, least: usize) -> usize {
         (least..self.len()).rev().find(|&slot| !self.is_free(Slot(slot as u32))).map_or(least, |slot| slot + 1)
     }
 
     /// Drops the slots at and above `len`, with any ids they have, and the room for them.
     ///
-    /// The hash tables keep their room, because rewriting all of them takes long: [`IdMap::shrink_part`].
+    /// The hash tables keep their room, because rewriting all of them takes long: see [`IdMap::shrink_part`].
     pub(crate) fn truncate(&mut self, len: usize) {
         for slot in len..self.len() {
             self.unbind(Slot(slot as u32));
@@ -349,12 +350,12 @@ impl IdMap {
         }
     }
 
-    /// The next number never used as an id before; none past [`Id::MAX_NUMBER`]. Binding it moves on to the next.
+    /// The next number never used as an id; `None` past [`Id::MAX_NUMBER`]. Binding it advances to the next.
     pub(crate) fn next_number(&self) -> Option<u64> {
         (self.next_number <= Id::MAX_NUMBER).then_some(self.next_number)
     }
 
-    /// Numbers below `number` count as used, as in the index that stored it. Never lowers [`IdMap::next_number`].
+    /// Marks numbers below `number` as used, as they were in the stored index. Never lowers [`IdMap::next_number`].
     pub(crate) fn raise_next_number(&mut self, number: u64) {
         self.next_number = self.next_number.max(number.min(Id::MAX_NUMBER + 1));
     }
@@ -364,7 +365,7 @@ impl IdMap {
         self.next_number
     }
 
-    /// Bytes that the tables will take when they are made, about; 0 when they are there, or are being made.
+    /// About how many bytes the tables will take when they are made; 0 if they exist or are being made.
     pub(crate) fn unmade_bytes(&self) -> usize {
         if self.making.is_some() || self.tables.get().is_some() { 0 } else { Tables::bytes_for(self.bound) }
     }

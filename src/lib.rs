@@ -18,15 +18,16 @@
 //! # Ok::<(), thermocline::Error>(())
 //! ```
 //!
-//! Begin with [`Index`], which is in memory; [`StoredIndex`], which is kept in a [`Store`]; or `SharedIndex`, which many
-//! threads use.
+//! Begin with [`Index`], which is in memory; [`StoredIndex`], which is kept in a [`Store`]; or `SharedIndex`, which
+//! many threads use.
 //!
 //! | feature | gives |
 //! |---|---|
-//! | `mmap` | `Index::map_file`: an exported file that is searched where it lies. Natively, also memory that goes back to the system when the index frees it, and huge pages on Linux |
+//! | `mmap` | `Index::map_file`: an exported file is searched in place |
+//! | | natively, freed memory also goes back to the system, and Linux uses huge pages |
 //! | `rayon` | `Index::insert_many` and `search_many` on all cores |
 //!
-//! docs/ARCHITECTURE.md in the repository describes the whole.
+//! docs/ARCHITECTURE.md in the repository describes the design.
 
 #![cfg_attr(
     target_feature = "atomics",
@@ -88,7 +89,7 @@ pub use quantize::Quantization;
 pub use store::{Batch, Durability, MemoryStore, Mode, Room, Store, StoreError, StoreOptions};
 pub use types::{Distance, Id, UnknownName};
 
-/// What benches and the tests inside a browser need from the inside. Not part of the interface.
+/// Internals that benchmarks and the tests inside a browser need. Not part of the public interface.
 #[doc(hidden)]
 pub mod bench_support {
     pub use crate::metric::{Kernels, prove};

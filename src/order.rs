@@ -1,15 +1,15 @@
 //! One small sort for the short, mostly sorted lists of candidates.
 //!
-//! The standard library's sorts are faster on long lists, and each type that they are used with adds three to ten
-//! kilobytes to the shipped WebAssembly; these lists mostly hold some dozens, and come nearly in order.
+//! The standard library's sorts are faster on long lists, but each type that they are used with adds three to ten
+//! kilobytes to the shipped WebAssembly. These lists mostly hold a few dozen items, nearly in order.
 
 use crate::types::{Distance, Slot};
 
-/// Beyond this length, items that are far out of place are brought near theirs first.
+/// Longer lists are sorted roughly first, which brings items near their places.
 const SHORT: usize = 64;
 
-/// Sorts by distance, ties by slot: by insertion, so in linear time when few are out of place, and long lists by Shell's
-/// method before that, with gaps that shrink to about four ninths.
+/// Sorts by distance, ties by slot. Insertion sort, which is linear when few items are out of place, preceded on long
+/// lists by Shell's method, with gaps that shrink to about four ninths each time.
 pub(crate) fn sort_by_distance<T: Copy>(items: &mut [T], key: impl Fn(&T) -> (Distance, Slot)) {
     sort_by(items, |a, b| {
         let ((a, slot_a), (b, slot_b)) = (key(a), key(b));
@@ -17,13 +17,13 @@ pub(crate) fn sort_by_distance<T: Copy>(items: &mut [T], key: impl Fn(&T) -> (Di
     });
 }
 
-/// Sorts ascending. Not inlined: the shipped wasm has it once.
+/// Sorts ascending. Not inlined (size).
 #[inline(never)]
 pub(crate) fn sort_numbers(numbers: &mut [u64]) {
     sort_by(numbers, |a, b| a < b);
 }
 
-/// Sorts by any order: by insertion, and long lists by Shell's method before that.
+/// Sorts by any order, in the same way as [`sort_by_distance`].
 pub(crate) fn sort_by<T: Copy>(items: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
     let mut gap = if items.len() > SHORT { items.len() * 4 / 9 } else { 1 };
     loop {

@@ -1,9 +1,8 @@
-//! Values in a row that have pages of their own from the system, once they are long.
+//! Contiguous values that get pages of their own from the system once they are long.
 //!
 //! An allocator may keep freed memory for later requests: glibc does so with every piece shorter than the longest that
-//! it has ever got back, up to 32 MiB, and the process holds that memory until it ends. A mapping is gone the moment it
-//! is dropped. WebAssembly has no other memory than its heap, and there, as without the feature `mmap`, these values
-//! are a vector.
+//! was ever freed, up to 32 MiB, and the process holds that memory until it ends. A mapping is gone the moment it is
+//! dropped. WebAssembly has no other memory than its heap: there, as without the feature `mmap`, this is a vector.
 
 #[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
 pub(crate) use crate::wipe::reserve_exact;
@@ -28,11 +27,11 @@ use core::ops::DerefMut;
 pub(crate) trait Held<T>: DerefMut<Target = [T]> + Default + From<Vec<T>> {
     fn capacity(&self) -> usize;
 
-    /// So many values from `at` on, all of which must be there.
+    /// `len` values from `at` on, all of which must exist.
     #[cfg_attr(target_arch = "wasm32", inline)]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn slice(&self, at: usize, len: usize) -> &[T] {
-        // In the way of every distance: two splits are fewer instructions than the checks of one range.
+        // Hot path: two splits compile to fewer instructions than one range check.
         let (_, rest) = self.split_at(at);
         let (row, _) = rest.split_at(len);
         row
@@ -46,7 +45,7 @@ impl<T> Held<T> for Vec<T> {
     }
 }
 
-/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. A piece is a segment here.
+/// Makes room in a piece of rows for `additional` more values. A piece is one segment here, whatever its final size.
 #[cfg(not(all(feature = "mmap", target_os = "linux")))]
 #[inline]
 pub(crate) fn reserve_within<T: bytemuck::Pod>(
@@ -61,8 +60,8 @@ pub(crate) fn reserve_within<T: bytemuck::Pod>(
 #[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
 pub(crate) use shrink_vector as shrink;
 
-/// Gives back the spare room of a vector, and leaves no copy of its values where they were. When there is no memory for the
-/// shorter one, the longer stays.
+/// Gives back the spare room of a vector, leaving no copy of its values where they were. If there is no memory for the
+/// shorter vector, the longer one stays.
 pub(crate) fn shrink_vector<T: bytemuck::Pod>(values: &mut Vec<T>) {
     let mut smaller = Vec::new();
     if values.capacity() > values.len() && smaller.try_reserve_exact(values.len()).is_ok() {

@@ -11,15 +11,15 @@ const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
 /// How many records are found before the first is read.
 const AHEAD: usize = 16;
 
-/// How many of the sorted candidates of a search for `k` hits are to be compared more exactly: the first `k`, and those
-/// that may yet be among them, when the distance of the `k`-th is off by `error` of its slot, a standard deviation.
+/// How many of the sorted candidates of a search for `k` hits need a more exact comparison: the first `k`, and those
+/// that may yet be among them, given that the distance of the `k`-th has the standard deviation `error` of its slot.
 pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error: impl Fn(Slot) -> Distance) -> usize {
     let mut farthest = Distance::INFINITY;
     let in_doubt = sorted.zip(1..).take_while(|&(Candidate { distance, slot }, rank)| {
         if rank == k {
             farthest = distance + DEVIATIONS * error(slot);
         }
-        // The first `k` in any case: made-up codes can make distances NaN, for which the comparison is false.
+        // The first `k` in any case: crafted codes can produce NaN distances, for which the comparison is false.
         rank <= k || distance <= farthest
     });
     in_doubt.count()
@@ -47,7 +47,7 @@ impl Exact<'_> {
     /// Replaces the distances by exact ones and sorts by them, ties by slot.
     pub(crate) fn rerank(&self, records: &Records, candidates: &mut [Candidate]) {
         for candidates in candidates.chunks(AHEAD) {
-            // Finding a record may be a wait, too: all are found before the first of their many lines is waited for.
+            // Finding a record may be a wait too, so all are found before the first of their many lines is waited for.
             let mut found: [&[u8]; AHEAD] = [&[]; AHEAD];
             for (bytes, candidate) in found.iter_mut().zip(candidates) {
                 *bytes = records.bytes(candidate.slot).unwrap_or_default();

@@ -4,9 +4,9 @@
 //! hundreds of megabytes would hold the caller's thread, need twice the memory for a moment, and leave holes in a
 //! WebAssembly heap that can only grow. A segment is also what a checkpoint writes and what a mapping borrows.
 //!
-//! Segments lie in *pieces*. In WebAssembly a piece is one segment. Natively, with the feature `mmap`, it is as many as lie in
-//! some megabytes of one mapping, because a search goes to rows far apart, and a processor has translations for few pages at a
-//! time: in pages of 2 MiB it waits less.
+//! Segments lie in *pieces*. On Linux, with the feature `mmap`, a piece is as many segments as fit in some megabytes of
+//! one mapping: a search visits rows far apart, and a processor holds the translations of only a few pages at a time,
+//! so it waits less with pages of 2 MiB. Elsewhere a piece is one segment.
 
 mod array;
 mod mapped;
@@ -48,7 +48,7 @@ impl Changes {
         Ok(self.0.try_reserve(segments_of(len).saturating_sub(self.0.len()))?)
     }
 
-    /// Notes the slots from `from` to `len`, for which room has been reserved.
+    /// Adds the slots from `from` to `len`, as changed. Room must have been reserved.
     pub(crate) fn grow(&mut self, from: usize, len: usize) {
         self.0.resize(segments_of(len).max(self.0.len()), true);
         if from < len {
@@ -56,7 +56,7 @@ impl Changes {
         }
     }
 
-    /// Notes that a slot has changed. One store: this is in the way of every change.
+    /// Notes that a slot has changed. A single store, because every change does this.
     #[inline]
     pub(crate) fn note(&mut self, slot: Slot) {
         self.note_segment(slot.index() >> SEGMENT_BITS);
@@ -70,7 +70,7 @@ impl Changes {
         }
     }
 
-    /// Forgets the slots from `len` on. The last segment has changed: it is shorter.
+    /// Forgets the slots from `len` on. Notes the last segment as changed, because it is shorter.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.0.truncate(segments_of(len));
         self.0.shrink_to_fit();
@@ -79,12 +79,12 @@ impl Changes {
         }
     }
 
-    /// Whether a segment has changed since it was last stored.
+    /// Returns whether a segment has changed since it was last stored.
     pub(crate) fn has(&self, segment: usize) -> bool {
         self.0.get(segment).copied().unwrap_or(false)
     }
 
-    /// Notes that a segment is stored as it is now.
+    /// Notes that a segment is unchanged since it was stored.
     pub(crate) fn clear(&mut self, segment: usize) {
         if let Some(changed) = self.0.get_mut(segment) {
             *changed = false;
@@ -146,7 +146,7 @@ impl<T> Rows<T> {
     }
 }
 
-/// How many rows of so many bytes are a piece, as a power of two: a segment where even the most rows are no huge page.
+/// How many rows of this many bytes make a piece, as a power of two: one segment if no piece fills a huge page.
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 const fn piece_bits(row_bytes: usize) -> u32 {
     let (most_bits, most_bytes) = MOST_PIECE;
@@ -168,8 +168,8 @@ impl<T: Pod> Rows<T> {
         (slot >> bits, (slot & ((1 << bits) - 1)) * self.stride)
     }
 
-    /// The row of `slot`, which must be below `len`. Native compilers make a call of it unless they are told to inline
-    /// it, on the path of every distance; for WebAssembly they decide well by themselves.
+    /// The row of `slot`, which must be below `len`. On the path of every distance. Native compilers do not inline it
+    /// unless they are told to; for WebAssembly they decide well by themselves.
     #[cfg_attr(target_arch = "wasm32", inline)]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn row(&self, slot: Slot) -> &[T] {
@@ -249,7 +249,7 @@ impl<T: Pod> Rows<T> {
         self.len = len;
     }
 
-    /// The rows of `bytes`, which are borrowed until they change. None unless they are `len` rows where such may lie.
+    /// Borrows the rows of `bytes` until they change. Returns `None` unless they are `len` rows, suitably aligned.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(&self, len: usize, bytes: &bytes::Bytes) -> Option<Self> {
         let row = self.stride * size_of::<T>();
@@ -266,7 +266,7 @@ impl<T: Pod> Rows<T> {
         Some(Self {
             stride: self.stride,
             len,
-            // A segment is copied when it changes, and no more than that.
+            // A change copies one segment and no more.
             #[cfg(target_os = "linux")]
             piece_bits: SEGMENT_BITS,
             pieces,
@@ -279,11 +279,11 @@ impl<T: Pod> Rows<T> {
         &mut self.changes
     }
 
-    /// One segment; empty when there is none.
+    /// One segment; empty if it does not exist.
     pub(crate) fn segment(&self, at: usize) -> &[T] {
         let (piece, start) = self.place(at * SEGMENT_SLOTS);
         let piece = self.pieces.get(piece).map_or(&[][..], Run::as_slice);
-        // Always so but on Linux: in WebAssembly the rest is then left out of the file.
+        // Always true except on Linux, so that the compiler drops the rest in WebAssembly (size).
         if self.piece_bits() == SEGMENT_BITS {
             return piece;
         }
@@ -304,7 +304,7 @@ impl<T: Pod> Rows<T> {
         &mut rest[..len]
     }
 
-    /// Overwrites what is held, natively, before it is given back. What is mapped is the system's.
+    /// Overwrites owned values before their memory is given back, natively. Mapped values belong to the system.
     pub(crate) fn wipe(&mut self) {
         for piece in &mut self.pieces {
             if let Run::Owned(values) = piece {

@@ -33,13 +33,13 @@ impl SlotSet {
         Ok(())
     }
 
-    /// True when `slot` is in the set. One load; false for any slot that was never inserted, however large.
+    /// Returns true when `slot` is in the set. One load; false for any slot that was never inserted, however large.
     #[inline]
     pub(crate) fn contains(&self, slot: Slot) -> bool {
         self.words.get(slot.index() / WORD_BITS).is_some_and(|word| word & bit(slot) != 0)
     }
 
-    /// Puts `slot` in; true when it was not there. A slot without reserved room is refused: nothing is allocated here.
+    /// Inserts `slot` and returns whether it was new. Refused without reserved room: nothing is allocated here.
     pub(crate) fn insert(&mut self, slot: Slot) -> bool {
         let at = slot.index() / WORD_BITS;
         if at >= self.words.len() {
@@ -56,8 +56,8 @@ impl SlotSet {
         fresh
     }
 
-    /// Puts in 64 slots at once, the bits of `word`, from slot 64 `at` on. None of them was in the set, and room for all below
-    /// the highest is reserved.
+    /// Inserts 64 slots at once, the bits of `word`, starting at slot `64 * at`. None of them may be in the set, and
+    /// room for them must be reserved.
     pub(crate) fn insert_word(&mut self, at: usize, word: u64) {
         if word == 0 {
             return;
@@ -73,13 +73,13 @@ impl SlotSet {
         }
     }
 
-    /// Which of the 64 slots from 64 `at` on are in the set, a bit each.
+    /// Which of the 64 slots from `64 * at` on are in the set, one bit each.
     #[cfg(feature = "mmap")]
     pub(crate) fn word(&self, at: usize) -> u64 {
         self.words.get(at).copied().unwrap_or(0)
     }
 
-    /// Takes `slot` out; true when it was there.
+    /// Removes `slot` and returns whether it was in the set.
     pub(crate) fn remove(&mut self, slot: Slot) -> bool {
         let Some(word) = self.words.get_mut(slot.index() / WORD_BITS) else { return false };
         let held = *word & bit(slot) != 0;
@@ -109,7 +109,7 @@ impl SlotSet {
         self.count
     }
 
-    /// True when no slot is in the set.
+    /// Returns true when no slot is in the set.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.count == 0

@@ -29,41 +29,41 @@ impl Tombstones {
         self.deleted.reserve(len)
     }
 
-    /// True when `slot` is a tombstone. One load: this is inside the graph's innermost loop.
+    /// Returns true when `slot` is a tombstone. One load: this is inside the graph's innermost loop.
     #[inline]
     pub(crate) fn contains(&self, slot: Slot) -> bool {
         self.deleted.contains(slot)
     }
 
-    /// True when `slot` holds a live record.
+    /// Returns true when `slot` holds a live record.
     #[inline]
     pub(crate) fn is_live(&self, slot: Slot) -> bool {
         self.live.contains(slot)
     }
 
-    /// A free slot with reserved room becomes live. False, and nothing changes, when it is not free.
+    /// Makes a free slot with reserved room live. Returns false and changes nothing if it is not free.
     pub(crate) fn add(&mut self, slot: Slot) -> bool {
         !self.deleted.contains(slot) && self.live.insert(slot)
     }
 
-    /// 64 free slots with reserved room take their states, from slot 64 `at` on. No bit is set in both words.
+    /// Sets the states of 64 free slots with reserved room, from slot `64 * at` on. No bit may be set in both words.
     pub(crate) fn add_word(&mut self, at: usize, live: u64, deleted: u64) {
         debug_assert!(live & deleted == 0, "word {at} has slots in two states");
         self.live.insert_word(at, live);
         self.deleted.insert_word(at, deleted);
     }
 
-    /// A live slot becomes a tombstone. False, and nothing changes, when it is not live.
+    /// Makes a live slot a tombstone. Returns false and changes nothing if it is not live.
     pub(crate) fn delete(&mut self, slot: Slot) -> bool {
         self.live.remove(slot) && self.deleted.insert(slot)
     }
 
-    /// A tombstone becomes a free slot. False, and nothing changes, when it is not a tombstone.
+    /// Makes a tombstone a free slot. Returns false and changes nothing if it is not a tombstone.
     pub(crate) fn free(&mut self, slot: Slot) -> bool {
         self.deleted.remove(slot)
     }
 
-    /// Exchanges the states of two slots with reserved room: how `pack` moves a record into a free slot.
+    /// Exchanges the states of two slots with reserved room. A compaction uses it to move a record into a free slot.
     pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
         self.live.swap(a, b);
         self.deleted.swap(a, b);

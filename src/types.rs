@@ -1,4 +1,4 @@
-//! The newtypes that every layer speaks in, and nothing else.
+//! The newtypes that every layer uses, and nothing else.
 
 use core::fmt;
 
@@ -14,12 +14,12 @@ pub enum Id {
 }
 
 impl Id {
-    /// The largest number that JavaScript holds exactly, 2^53 - 1: one range of ids on every platform.
+    /// The largest number that JavaScript holds exactly, 2^53 - 1, so that every platform has the same range of ids.
     pub const MAX_NUMBER: u64 = (1 << 53) - 1;
     /// The longest string id, in bytes of UTF-8.
     pub const MAX_TEXT_BYTES: usize = 4096;
 
-    /// The number; none of a string.
+    /// The number, or `None` if the id is a string.
     pub const fn as_number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -27,7 +27,7 @@ impl Id {
         }
     }
 
-    /// The string; none of a number.
+    /// The string, or `None` if the id is a number.
     pub const fn as_text(&self) -> Option<&str> {
         match self {
             Self::Number(_) => None,
@@ -71,13 +71,13 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
-            // Not escaped: that would take tables of Unicode, which are bytes to download.
+            // Not escaped: that would pull in Unicode tables (size).
             Self::Text(text) => write!(f, "\"{text}\""),
         }
     }
 }
 
-/// What a string is that was to be the name of a metric or of a quantization, and is not.
+/// The error of parsing a string that is not the name of a metric or of a quantization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
     pub(crate) option: &'static str,
@@ -99,7 +99,7 @@ impl fmt::Display for UnknownName {
 
 impl core::error::Error for UnknownName {}
 
-/// The dense position of a record inside the index. Internal: `pack` renumbers slots, never ids.
+/// The dense position of a record inside the index. Internal: compaction renumbers slots, never ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub(crate) struct Slot(pub(crate) u32);
@@ -117,7 +117,7 @@ impl Slot {
         self.0 as usize
     }
 
-    /// True for every slot but [`Slot::NONE`].
+    /// Returns true for every slot but [`Slot::NONE`].
     #[inline]
     pub(crate) const fn is_some(self) -> bool {
         self.0 != u32::MAX

@@ -1,6 +1,7 @@
 //! Overwriting what is about to be given back to the allocator, so that nothing of a deleted record stays there.
 //!
-//! In WebAssembly there is no need: the memory of an instance is overwritten as a whole (`pkg/src/keeper.ts`).
+//! In WebAssembly there is no need: the memory of an instance is overwritten as a whole (`overwrite` in
+//! `pkg/src/turn.ts`).
 
 use crate::types::OutOfMemory;
 
@@ -9,12 +10,12 @@ use crate::types::OutOfMemory;
 pub(crate) fn wipe<T: bytemuck::Zeroable + Copy>(values: &mut [T]) {
     if cfg!(not(target_arch = "wasm32")) {
         values.fill(T::zeroed());
-        // A compiler that sees that the values are not read again would leave out the writes.
+        // Without this, a compiler that sees that the values are not read again could drop the writes.
         core::hint::black_box(values);
     }
 }
 
-/// Makes room for `additional` values more, as `try_reserve` does, and leaves no copy of the present values where they
+/// Makes room for `additional` more values, as `try_reserve` does, leaving no copy of the present values where they
 /// were.
 #[inline(always)]
 pub(crate) fn reserve<T: bytemuck::Zeroable + Copy>(values: &mut Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
@@ -25,7 +26,7 @@ pub(crate) fn reserve<T: bytemuck::Zeroable + Copy>(values: &mut Vec<T>, additio
     reserve_exact(values, needed.max(2 * values.len()) - values.len())
 }
 
-/// Makes room for `additional` values more, as `try_reserve_exact` does, and leaves no copy of the present values where
+/// Makes room for `additional` more values, as `try_reserve_exact` does, leaving no copy of the present values where
 /// they were.
 #[inline(always)]
 pub(crate) fn reserve_exact<T: bytemuck::Zeroable + Copy>(

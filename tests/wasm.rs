@@ -1,5 +1,5 @@
 //! The crate inside WebAssembly: in Node with `wasm-pack test --node`, in a browser with `wasm-pack test --headless`.
-//! The same tests in both; nothing here says which, so that one file serves both.
+//! This file does not fix where it runs, so that the same tests serve both.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -68,7 +68,7 @@ fn compact(index: &mut Index) -> thermocline::CompactionReport {
     index.compact_finish().unwrap()
 }
 
-/// What `Index::search` promises a distance to be, in double precision.
+/// The exact distance that `Index::search` should return, in double precision.
 fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     match metric {
@@ -78,7 +78,8 @@ fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     }
 }
 
-/// The share of the ten nearest live records that a search finds. Every hit must be live and its distance right.
+/// Returns the share of the ten nearest live records that a search finds. Every hit must be live and its distance
+/// right.
 #[track_caller]
 fn recall(index: &Index, vectors: &[Vec<f32>], query: &[f32]) -> f64 {
     let metric = index.config().metric;
@@ -137,7 +138,7 @@ fn finds_what_exact_search_finds() {
         for quantization in QUANTIZATIONS {
             let (mut index, vectors) = build(config(metric, quantization), 1500, 7);
             sound(&index, 1500);
-            // Binary codes are not for so few dimensions, of which no two tell the same.
+            // Binary codes do not suit so few dimensions: many records share a code.
             let least = if quantization == Quantization::Binary { 0.92 } else { 0.97 };
             let recalled = mean_recall(&index, &vectors, 99);
             assert!(recalled >= least, "{metric:?} {quantization:?}: recall {recalled}");
@@ -165,7 +166,7 @@ fn answers_while_it_compacts() {
         while index.compact_step(300).unwrap() {
             slices += 1;
             recalled += recall(&index, &vectors, &random.vector());
-            // Deleting and replacing are legal between slices; the tombstones they leave wait for the next job.
+            // Deleting and replacing are allowed between slices; the tombstones they leave wait for the next job.
             if slices % 4 == 0 {
                 let number = 1199 - 5 * (slices / 4);
                 late += usize::from(index.delete(&Id::from(number)).unwrap());
@@ -215,7 +216,7 @@ fn a_compaction_may_be_dropped_after_any_slice() {
 #[wasm_bindgen_test]
 fn deleting_the_entry_point_leaves_the_rest_in_reach() {
     let (mut index, vectors) = build(small(), 300, 13);
-    // Whichever record the walk enters by is among them before long.
+    // Whichever record the walk enters by is soon among them.
     for number in 0..290u64 {
         index.delete(&Id::from(number)).unwrap();
         sound(&index, 299 - number as usize);
@@ -296,7 +297,8 @@ fn exports_come_back_as_they_were() {
     }
 }
 
-/// The frozen file was written natively. Building the same here gives its bytes, and reading it gives its records.
+/// The frozen file was written natively. The same index built here must give its bytes; reading it must give its
+/// records.
 #[wasm_bindgen_test]
 fn bytes_are_those_of_a_native_build() {
     let bytes = include_bytes!("fixtures/v1/index.thermo");
@@ -326,7 +328,7 @@ fn bytes_are_those_of_a_native_build() {
     }
 }
 
-/// More records than there are numbers for, than slots, than an address space of 32 bits holds.
+/// More records than there are numbers, slots, or bytes in a 32-bit address space.
 #[wasm_bindgen_test]
 fn reserving_too_much_is_an_error_and_changes_nothing() {
     let (mut index, vectors) = build(small(), 100, 31);
@@ -344,7 +346,7 @@ fn reserving_too_much_is_an_error_and_changes_nothing() {
     sound(&index, 200);
 }
 
-/// A search as wide as allowed, for as many hits as allowed, asks for no more room than there are records.
+/// A search of the greatest width for the greatest number of hits reserves no more memory than there are records.
 #[wasm_bindgen_test]
 fn the_widest_search_takes_what_it_needs() {
     let (index, vectors) = build(small(), 100, 37);
@@ -353,7 +355,8 @@ fn the_widest_search_takes_what_it_needs() {
     assert!(index.stats().bytes.scratch < 1 << 20);
 }
 
-/// Payloads until the heap, which ends at 4 GiB, is full. What went in before the refusal stays, and goes on working.
+/// Adds payloads until the heap, which ends at 4 GiB, is full. What was inserted before the refusal stays and keeps
+/// working.
 #[wasm_bindgen_test]
 fn a_full_heap_refuses_and_lives_on() {
     let mut index = Index::new(small()).unwrap();
@@ -366,7 +369,7 @@ fn a_full_heap_refuses_and_lives_on() {
     let (held, error) = refused.unwrap();
     assert_eq!(error, Error::OutOfMemory);
     assert!(held >= 4, "refused after {held} payloads");
-    // Room for so many is not there either; what was found of it is given back.
+    // There is no memory for so many either; what was allocated for them is freed again.
     let before = index.stats().bytes.total();
     assert_eq!(index.reserve(2_000_000), Err(Error::OutOfMemory));
     assert!(index.stats().bytes.total() <= before);
@@ -385,7 +388,7 @@ fn a_full_heap_refuses_and_lives_on() {
     sound(&index, 1);
 }
 
-/// Bytes that begin at a multiple of 64, which is all that a mapping has beyond others.
+/// Bytes that begin at a multiple of 64, the only property of a mapping that other memory lacks.
 #[cfg(feature = "mmap")]
 struct Mapping {
     room: Vec<u8>,

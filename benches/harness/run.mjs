@@ -1,10 +1,10 @@
-// The benchmark: thermocline beside its peers, on the same data, in the same run. `cargo xtask bench` builds the package and
-// starts this.
+// The benchmark: thermocline and its peers, on the same data, in the same run. `cargo xtask bench` builds the package
+// and starts this.
 //
 //  1. install   the peers, once (lib/install)
 //  2. prepare   the data sets and their true neighbours, once (lib/sets)
-//  3. measure   for each set: builds, curves, files (steps/build, curve, store), then deletes and compaction (steps/maintenance),
-//               and indexes that are kept (steps/stored)
+//  3. measure   for each set: builds, curves, files (steps/build, curve, store), then deletes and compaction
+//               (steps/maintenance), and stored indexes (steps/stored)
 //  4. judge     against the targets (report/targets), print, keep the record, and with --write regenerate the document
 //
 // Contenders are processes that wait for commands (workers/), so they can take turns; one works at a time.
@@ -101,7 +101,7 @@ function choose(all, options) {
   return wanted.map((one) => ({ ...one, missing: missing.get(one.needs) }));
 }
 
-/** A contender's process with a set open and nothing built. */
+/** Starts a contender's process with a set open and nothing built. */
 async function open(one, { rows, dimensions, metric, basePath: base, queriesPath: queries }, { m, efConstruction }) {
   const child = new Contender(one.name, one.command);
   try {

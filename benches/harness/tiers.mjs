@@ -1,5 +1,6 @@
-// Records cold: what is held, how few blocks an answer lies in, what reading costs. On the set of THERMOCLINE_DATA, and on a
-// synthetic one of as many dimensions as long embeddings have. Prints what `native tiers` says (benches/native/tiers.rs).
+// Cold records: the memory held, how few blocks an answer spans, and the cost of reading. Uses the set of
+// THERMOCLINE_DATA and a synthetic one with as many dimensions as long embeddings. Prints the output of `native tiers`
+// (benches/native/tiers.rs).
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -8,7 +8,7 @@ use thermocline::{Config, Id, Index, Metric, NewRecord, Quantization, SearchOpti
 use crate::fields::{Fields, floats, rows, write_rows};
 use crate::stored::first_answer;
 
-/// Microseconds' worth of work in a step of a compaction that nobody waits for.
+/// The units of a step of a compaction that nobody waits for, in microseconds' worth of work.
 const STEP: usize = 1_000_000;
 
 /// One index, and the data it is measured with.
@@ -22,7 +22,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// Obeys one command; the answer is a JSON object.
+    /// Executes one command and returns the answer, a JSON object.
     pub(crate) fn answer(&mut self, verb: &str, given: &Fields<'_>) -> Result<String, String> {
         match verb {
             "open" => self.open(given),
@@ -55,7 +55,7 @@ impl Contender {
         Ok("{}".to_owned())
     }
 
-    /// Other queries from here on.
+    /// Uses other queries from here on.
     fn use_queries(&mut self, given: &Fields<'_>) -> Result<String, String> {
         self.queries = floats(given.needed("queries")?)?;
         Ok("{}".to_owned())
@@ -71,7 +71,8 @@ impl Contender {
         Ok("{}".to_owned())
     }
 
-    /// Rows from..to, or those whose numbers are in a file; a row's number is its id. With `threads`, all in one call, on so many.
+    /// Rows from..to, or those whose numbers are in a file; a row's number is its id. With `threads`, inserts all in
+    /// one call on that many.
     fn insert(&mut self, given: &Fields<'_>) -> Result<String, String> {
         let chosen = match given.text("rows") {
             Some(path) => rows(path)?,
@@ -211,7 +212,7 @@ impl Contender {
         })
     }
 
-    /// From the directory of an index that is kept to its first answer; nothing of it is kept here.
+    /// Measures from the directory of a stored index to its first answer; nothing of the index is kept.
     fn reopen_stored(&self, given: &Fields<'_>) -> Result<String, String> {
         let config = self.config.ok_or("nothing is open")?;
         let path = given.needed("path")?;
@@ -240,7 +241,7 @@ fn timed(work: impl FnOnce() -> Result<(), String>) -> Result<String, String> {
     timed_fields(work).map(|fields| format!("{{{fields}}}"))
 }
 
-/// Wall and CPU time of some work, as fields of a JSON object.
+/// Returns wall and CPU time of some work, as fields of a JSON object.
 fn timed_fields(work: impl FnOnce() -> Result<(), String>) -> Result<String, String> {
     let (cpu, wall) = (cpu_ns(), Instant::now());
     work()?;
@@ -252,7 +253,7 @@ fn timed_fields(work: impl FnOnce() -> Result<(), String>) -> Result<String, Str
     Ok(format!("\"wallMs\":{wall_ms},\"cpuMs\":{cpu_ms}"))
 }
 
-/// Does something in a pool of so many threads.
+/// Runs work in a pool of this many threads.
 #[cfg(feature = "rayon")]
 fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(text)?.install(work)
@@ -263,7 +264,7 @@ fn on_threads<T>(threads: usize, work: impl FnOnce() -> Result<T, String>) -> Re
     if threads == 1 { work() } else { Err("without the feature `rayon` there is one thread".to_owned()) }
 }
 
-/// Time on a CPU so far, of all threads that there are. Linux tells it to the nanosecond; elsewhere None.
+/// CPU time so far of all existing threads. Linux gives nanoseconds; elsewhere `None`.
 fn cpu_ns() -> Option<u64> {
     let tasks = std::fs::read_dir("/proc/self/task").ok()?;
     let of = |path: std::path::PathBuf| {

@@ -1,16 +1,16 @@
 //! True neighbours, by comparing every query with every row.
 //!
-//! 1. f32 sums choose somewhat more candidates than are asked for, a block of rows at a time, all cores at work.
-//! 2. f64 sums put those into order, ties to the lower row.
+//! 1. f32 sums select somewhat more candidates than requested, a block of rows at a time, on all cores.
+//! 2. f64 sums sort them, ties to the lower row.
 
 use crate::fields::{Fields, floats, write_rows};
 
-/// Candidates kept beyond what is asked for, so that f32 rounding loses none that belongs there.
+/// Candidates kept beyond the requested ones, so that f32 rounding loses none of the true neighbours.
 const SPARE: usize = 28;
-/// Rows scored in one go: 256 rows of 384 dimensions stay in the L2 cache while all queries pass over them.
+/// Rows scored at a time: 256 rows of 384 dimensions stay in the L2 cache while all queries pass over them.
 const BLOCK: usize = 256;
 
-/// The distance that orders: smaller is closer. For unit vectors `l2` and `cosine` agree.
+/// The distance to order by: smaller is closer. For unit vectors `l2` and `cosine` agree.
 #[derive(Clone, Copy)]
 enum Order {
     /// The negative inner product, which orders unit vectors as cosine does.

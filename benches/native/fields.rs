@@ -1,4 +1,4 @@
-//! What a command is given: key=value words, and the raw files that they name.
+//! The arguments of a command: key=value words, and the raw files that they name.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -27,7 +27,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Bytes read in one go: a file is never in memory twice, which for a million long vectors would be too much.
+/// Bytes read at a time, so that a file is never in memory twice: a million long vectors would be too much.
 const CHUNK: usize = 1 << 20;
 
 fn words_of<T>(path: &str, decode: impl Fn([u8; 4]) -> T) -> Result<Vec<T>, String> {
@@ -49,12 +49,12 @@ fn words_of<T>(path: &str, decode: impl Fn([u8; 4]) -> T) -> Result<Vec<T>, Stri
     Ok(words)
 }
 
-/// A file of little-endian f32.
+/// Reads a file of little-endian f32.
 pub(crate) fn floats(path: &str) -> Result<Vec<f32>, String> {
     words_of(path, f32::from_le_bytes)
 }
 
-/// A file of little-endian i32 row numbers.
+/// Reads a file of little-endian i32 row numbers.
 pub(crate) fn rows(path: &str) -> Result<Vec<usize>, String> {
     words_of(path, i32::from_le_bytes)?
         .into_iter()

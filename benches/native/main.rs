@@ -2,11 +2,11 @@
 //!
 //! | command                   | what                                                                            |
 //! |---------------------------|---------------------------------------------------------------------------------|
-//! | `native serve`            | thermocline as a contender: commands come in on standard input, answers go out   |
-//! | `native exact key=value…` | true neighbours by an exact scan that shares no code with the crate              |
-//! | `native tiers key=value…` | what is held with records cold, how few blocks an answer lies in, what reading costs |
-//! | `native mapped key=value…` | how soon a mapped export answers; with the feature `mmap`                     |
-//! | anything else             | says so; `cargo bench` and `cargo test --benches` come here                      |
+//! | `native serve`            | thermocline as a contender: commands on standard input, answers on output       |
+//! | `native exact key=value…` | true neighbours by an exact scan that shares no code with the crate             |
+//! | `native tiers key=value…` | memory held with cold records, blocks per answer, cost of reading               |
+//! | `native mapped key=value…` | how soon a mapped export answers; with the feature `mmap`                      |
+//! | anything else             | prints a notice; `cargo bench` and `cargo test --benches` come here             |
 
 mod contender;
 mod exact;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Answers one line of JSON to every line of tab-separated fields, until the input ends.
+/// Answers every line of tab-separated fields with one line of JSON, until the input ends.
 fn serve() -> Result<(), String> {
     let mut contender = Contender::default();
     let mut out = std::io::stdout().lock();

@@ -1,4 +1,4 @@
-//! An exported file that is searched where it lies: how soon it answers. One opening a process, so that nothing is warm.
+//! How soon an exported file answers when it is searched in place. One opening per process, so that nothing is warm.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use thermocline::{Index, SearchOptions};
 use crate::contender::text;
 use crate::fields::{Fields, floats};
 
-/// Prints what the first answers take, in milliseconds since before the file was opened.
+/// Prints how long the first answers take, in milliseconds from just before the file is opened.
 pub(crate) fn run(given: &Fields<'_>) -> Result<(), String> {
     let dimensions = given.number("dimensions")?;
     let queries = floats(given.needed("queries")?)?;

@@ -1,4 +1,4 @@
-//! An index that is kept in a directory: from nothing to the first answer.
+//! An index stored in a directory: from nothing to the first answer.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use thermocline::{
     DirectoryStore, Durability, Error, Mode, OpenOptions, SearchOptions, StoreOptions, StoredIndex, block_on,
 };
 
-/// Opens the index for reading, its records when they are needed, and answers one query.
+/// Opens the index for reading, with records read as needed, and answers one query.
 ///
 /// # Errors
-/// What opening or searching says.
+/// The error of opening or searching.
 pub(crate) fn first_answer(path: &Path, query: &[f32]) -> Result<(), Error> {
     let options = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadOnly };
     let store = DirectoryStore::open(path, options)?;

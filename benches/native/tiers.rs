@@ -1,5 +1,5 @@
-//! Records that are in a directory and not in memory: what is still held then, in how few blocks the records of an answer lie,
-//! and what reading them costs, by how long blocks may be.
+//! Records that are in a directory and not in memory: how much memory is still held, how few blocks the records of an
+//! answer lie in, and what reading them costs, by block length.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,11 +19,11 @@ const PAYLOAD_BYTES: usize = 100;
 const K: usize = 10;
 const RECALL: f64 = 0.95;
 const WIDTHS: [usize; 11] = [10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96];
-/// What may be held beside codes, links and ids, for blocks.
+/// The memory allowed for blocks, besides codes, links and ids.
 const CACHE_BYTES: usize = 4 << 20;
 const BLOCK_BYTES: [usize; 5] = [16 << 10, 32 << 10, 56 << 10, 96 << 10, 128 << 10];
 
-/// A directory with values of another length, which notes the blocks that it is asked for.
+/// A directory with another value length that notes which blocks are requested.
 fn counted(path: &PathBuf, value_bytes: usize, blocks: &RefCell<BTreeSet<String>>) -> Result<impl Store, StoreError> {
     let options = StoreOptions { durability: Durability::Relaxed, ..Default::default() };
     let watched = Watched::new(DirectoryStore::open(path, options)?, |asked| {
@@ -35,7 +35,7 @@ fn counted(path: &PathBuf, value_bytes: usize, blocks: &RefCell<BTreeSet<String>
     Ok(watched.with_value_bytes(value_bytes))
 }
 
-/// The data, and where indexes are put.
+/// The data, and where indexes are stored.
 struct Measured {
     base: Vec<f32>,
     queries: Vec<f32>,
@@ -44,7 +44,7 @@ struct Measured {
     path: PathBuf,
 }
 
-/// Prints what it finds.
+/// Prints the results.
 pub(crate) fn run(given: &Fields<'_>) -> Result<(), String> {
     let metric = metric_of(given)?;
     let config = Config { metric, ..Config::new(given.number("dimensions")?) };
@@ -87,7 +87,7 @@ impl Measured {
         Ok(index)
     }
 
-    /// The narrowest width of search that finds enough, and what it finds.
+    /// Returns the narrowest search width that finds enough, and what it finds.
     fn width(
         &self,
         config: Config,
@@ -110,7 +110,7 @@ impl Measured {
         Ok(last)
     }
 
-    /// From all records warm to all of them cold, in one process; then half of them deleted.
+    /// From all records warm to all cold in one process, and then with half of them deleted.
     fn memory(&self, mut index: Index, peer_bytes: f64, before: u64) -> Result<Result<(), String>, Error> {
         let count = index.len();
         let each = |bytes: usize| bytes as f64 / count as f64;
@@ -149,12 +149,12 @@ impl Measured {
         Ok(Ok(()))
     }
 
-    /// How many blocks the records of an answer are in, and what reading them takes.
+    /// Measures how many blocks the records of an answer are in, and what reading them takes.
     fn blocks(&self, index: Index, block_bytes: usize) -> Result<(), Error> {
         let _ = std::fs::remove_dir_all(&self.path);
         let asked_for = RefCell::default();
         let store = || counted(&self.path, block_bytes, &asked_for);
-        // Nothing may be held of blocks, so each call reads all that it needs.
+        // No blocks may be held, so each call reads everything it needs.
         let config = Config { max_bytes: Some(1), ..*index.config() };
         let options = OpenOptions { config: Some(config), lazy: true, clock: Some(now_ms), ..Default::default() };
         block_on(block_on(StoredIndex::create(store()?, index))?.close())?;
@@ -171,7 +171,7 @@ impl Measured {
                 gets.push(start.elapsed().as_secs_f64() * 1e3);
             }
             let blocks = asked_for.borrow();
-            // A piece that is not the first is none of its own.
+            // Later pieces do not count as blocks of their own.
             distinct += blocks.iter().filter(|key| key.ends_with(".0000000000")).count();
         }
         let stats = stored.index()?.stats();

@@ -1,11 +1,11 @@
-//! Any bytes into `Index::import`. What is let in must survive every verb.
+//! Any bytes into `Index::import`. What is accepted must survive every verb.
 
 use thermocline::{Config, Id, Index, Metric, Payload, Quantization, SearchOptions};
 
 use crate::seal::seal;
 
-/// The first byte says how the rest is meant: as bytes, as bytes with their checksums put right, or as edits of an
-/// index that is sound, with checksums put right.
+/// The first byte selects how to interpret the rest: as bytes, as bytes with their checksums corrected, or as edits of
+/// a sound index, with checksums corrected.
 pub fn run(data: &[u8]) {
     let Some((&mode, rest)) = data.split_first() else { return };
     match mode % 4 {
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) {
         }
         _ => {
             let mut bytes = sound(mode >> 2);
-            // An edit is a place and what to put there, wherever that falls in the file.
+            // An edit is a position anywhere in the file and a value to put there.
             for edit in rest.chunks_exact(4) {
                 let at = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % bytes.len();
                 bytes[at] = if edit[2] % 2 == 0 { edit[3] } else { bytes[at].wrapping_add(edit[3]) };
@@ -45,7 +45,7 @@ fn sound(variant: u8) -> Vec<u8> {
         index.delete(&Id::from(number)).unwrap();
     }
     if variant % 5 == 0 {
-        // Dropped in the middle, a compaction leaves free slots behind.
+        // A compaction dropped midway leaves free slots behind.
         index.compact_start().unwrap();
         for _ in 0..variant / 8 {
             index.compact_step(1).unwrap();
@@ -57,7 +57,7 @@ fn sound(variant: u8) -> Vec<u8> {
 
 fn survive(bytes: &[u8]) {
     let Ok(mut index) = Index::import(bytes) else { return };
-    // What a file may ask for and a run of many inputs has no time for.
+    // Skip what a file may ask for but a run of many inputs has no time for.
     if index.len() + index.deleted() > 4096 || index.config().dimensions > 1024 || index.config().ef > 65_536 {
         return;
     }
@@ -80,7 +80,7 @@ fn survive(bytes: &[u8]) {
 
 fn exercise(index: &mut Index, query: &[f32]) {
     search(index, query);
-    // The largest number may have been used by the file.
+    // The file may have used the largest number.
     if let Ok(id) = index.insert(query, Some(Payload::Bytes(b"new"))) {
         assert_eq!(index.get(&id).unwrap().unwrap().vector, query);
     }

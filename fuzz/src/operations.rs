@@ -1,4 +1,4 @@
-//! Any sequence of calls, beside a plain map from ids to what was inserted.
+//! Any sequence of calls, compared with a plain map from ids to what was inserted.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use thermocline::{Config, Error, Id, Index, Metric, Payload, Quantization, Searc
 
 const DIMENSIONS: usize = 4;
 
-/// One call. Ids come from a small range, so that they meet again.
+/// One call. Ids come from a small range, so that they repeat.
 #[derive(Arbitrary, Debug)]
 enum Operation {
     Insert([i8; DIMENSIONS]),
@@ -15,7 +15,7 @@ enum Operation {
     Upsert(u8, [i8; DIMENSIONS], Vec<u8>),
     Delete(u8),
     Search([i8; DIMENSIONS], u8, u8, Option<u8>),
-    /// Numbers as they come: NaN, infinities, and whatever a distance cannot hold.
+    /// Any numbers: NaN, infinities, and values whose distances overflow.
     Raw([f32; DIMENSIONS]),
     Start,
     Step(u8),
@@ -37,7 +37,7 @@ struct Options {
 
 type Model = BTreeMap<Id, (Vec<f32>, Option<Vec<u8>>)>;
 
-/// Reads options and calls from `data` and makes them, with the proof after each.
+/// Reads options and calls from `data` and makes them, checking the index after each.
 pub fn run(data: &[u8]) {
     let mut data = Unstructured::new(data);
     let Ok(options) = Options::arbitrary(&mut data) else { return };
@@ -59,7 +59,7 @@ pub fn run(data: &[u8]) {
             break;
         }
     }
-    // Whatever was left under way, a compaction from here on ends, and leaves no tombstone.
+    // Whatever was left unfinished, a new compaction completes and leaves no tombstone.
     index.compact_abort();
     index.compact_start().unwrap();
     while index.compact_step(100).unwrap() {}

@@ -1,4 +1,4 @@
-//! Checksums put right: what docs/FORMAT.md says of header and table, and no more of the contents.
+//! Corrects checksums: what docs/FORMAT.md specifies for header and table, and nothing of the contents.
 
 use xxhash_rust::xxh64::xxh64;
 
@@ -10,7 +10,7 @@ fn word(bytes: &[u8], at: usize) -> usize {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
 }
 
-/// Recomputes every checksum of what looks like an index, wherever its table says that sections lie.
+/// Recomputes every checksum of what looks like an index, wherever its table places the sections.
 pub(crate) fn seal(bytes: &mut [u8]) {
     if bytes.len() < HEADER {
         return;

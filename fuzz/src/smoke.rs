@@ -1,4 +1,4 @@
-//! Some thousands of inputs from a seed: far from a fuzzer's search, and enough to see that the targets still work.
+//! A few thousand inputs from a seed: far from a fuzzer's search, but enough to see that the targets still work.
 
 use xxhash_rust::xxh64::xxh64;
 
@@ -18,7 +18,7 @@ fn operations_hold_for_random_sequences() {
 fn imports_survive_random_edits() {
     for seed in 0..20_000 {
         let mut data = bytes(seed, 1 + 4 * (seed as usize % 6));
-        // Most inputs edit a sound index: random bytes end at the magic.
+        // Most inputs edit a sound index: random bytes get no further than the magic.
         if seed % 16 != 0 {
             data[0] |= 2;
         }

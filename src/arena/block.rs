@@ -1,6 +1,6 @@
-//! A block of records as it is stored, and in memory.
+//! A block of records, as stored and in memory.
 //!
-//! The records follow one another, each as an export has it: a word of its payload's length and kind, the vector, the
+//! The records follow one another, each as in an export: a word with its payload's length and kind, the vector, the
 //! payload padded to whole words.
 
 use super::codec::decompress;
@@ -11,7 +11,7 @@ use crate::types::OutOfMemory;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::wipe::wipe;
 
-/// The inverse norm of a vector; none for a vector that cannot be indexed.
+/// Computes the inverse norm of a vector; `None` for a vector that cannot be indexed.
 pub(crate) type InverseNorm<'a> = dyn FnMut(&[f32]) -> Option<f32> + 'a;
 
 /// The records of one block, in memory.
@@ -30,7 +30,7 @@ impl Drop for Block {
 }
 
 impl Block {
-    /// Reads the records of stored bytes, and trusts none of them.
+    /// Reads the records of stored bytes, which are untrusted.
     pub(super) fn read(
         stored: &StoredBlock,
         bytes: &[u8],
@@ -56,7 +56,7 @@ impl Block {
                 return Err(FormatError::corrupt("a payload is not UTF-8"));
             }
             let norm = inverse_norm(vector).ok_or_else(|| FormatError::corrupt("a vector that cannot be indexed"))?;
-            // The block is in memory, and on the platform with the least memory 32 bits count its bytes.
+            // Only a record in a block of its own is long, so the start of a record fits in 32 bits.
             starts.push((start as u32, norm));
             start += 1 + dimensions + payload.len().div_ceil(size_of::<u32>());
         }
@@ -90,7 +90,7 @@ fn too_short() -> FormatError {
 
 type View<'a> = (RecordHeader, &'a [f32], &'a [u8]);
 
-/// The record at the start of `words`; none when they are too few for it.
+/// The record at the start of `words`; `None` if they are too few for it.
 pub(super) fn view(words: &[u32], dimensions: usize) -> Option<Result<View<'_>, FormatError>> {
     let (&word, rest) = words.split_first()?;
     let header = match RecordHeader::from_word(word) {

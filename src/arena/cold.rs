@@ -1,9 +1,9 @@
-//! The cold arena: records in blocks in the store, and those blocks that have been read, up to a budget.
+//! The cold arena: records in blocks in the store, and the blocks that have been read, up to a budget.
 //!
-//! A record that is stored has a place, whether it is also in the warm arena or not: to demote it is to forget its warm
-//! copy. Blocks that were read stay until their bytes are needed for others. Which goes is decided as by the clock in
-//! Corbató, *A Paging Experiment with the Multics System* (1968): a hand goes round, passes over those that were used
-//! since it last came by, and takes the first that was not.
+//! A stored record has a place, whether or not it is also warm: demoting it only drops the warm copy. Blocks that were
+//! read stay until others need their bytes. Eviction follows the clock algorithm of Corbató, *A Paging Experiment with
+//! the Multics System* (1968): a hand goes round, passes over the blocks used since it last came by, and takes the
+//! first that was not.
 
 use super::block::{Block, InverseNorm};
 use super::place::{Place, Places};
@@ -13,8 +13,8 @@ use crate::order::sort_numbers;
 use crate::types::{OutOfMemory, Slot};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Which blocks a call needs that are not in memory. The caller reads them from the store, all at once, and calls
-/// again.
+/// The blocks that a call needs and that are not in memory. The caller reads them from the store, all at once, and
+/// calls again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadPlan {
     /// Numbers of the blocks, ascending.
@@ -22,12 +22,12 @@ pub struct ReadPlan {
 }
 
 impl ReadPlan {
-    /// How many blocks are to be read.
+    /// Number of blocks to read.
     pub const fn len(&self) -> usize {
         self.blocks.len()
     }
 
-    /// Whether nothing is to be read.
+    /// Whether there is nothing to read.
     pub const fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
@@ -56,19 +56,19 @@ impl ReadPlan {
     }
 }
 
-/// The part of a block that is in memory.
+/// Whether a block is in memory.
 #[derive(Debug)]
 enum Content {
     Stored,
     Read(Block),
-    /// What the store has is not what was written: its records are lost.
+    /// The stored bytes are not what was written: the records are lost.
     Lost,
 }
 
 #[derive(Debug)]
 struct Held {
     stored: StoredBlock,
-    /// Its live records that have no warm copy.
+    /// Number of its live records that have no warm copy.
     cold: u32,
     content: Content,
     /// Whether it was used since the hand last came by.
@@ -88,13 +88,13 @@ pub(crate) struct Cold {
     blocks: Vec<Held>,
     /// Blocks below this are named by a manifest in the store: their records need no warm copy.
     kept_below: u32,
-    /// Whether no warm record is in those blocks.
+    /// Whether no record of those blocks has a warm copy.
     is_spent: bool,
     hand: usize,
     read_bytes: usize,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// How many blocks have been read for a call that is about to be made again.
+    /// Number of blocks read for a call that is about to be repeated.
     fresh: AtomicU64,
 }
 
@@ -121,9 +121,9 @@ impl Cold {
         &mut self.places
     }
 
-    /// Where in the list a block is.
+    /// Index of a block in `blocks`.
     fn position(&self, number: u32) -> Option<usize> {
-        // Numbers follow each other mostly, since all of a checkpoint do.
+        // Numbers are mostly consecutive, since those of one checkpoint are.
         let first = self.blocks.first()?.stored.number;
         let likely = number.wrapping_sub(first) as usize;
         if self.blocks.get(likely).is_some_and(|held| held.stored.number == number) {
@@ -141,8 +141,8 @@ impl Cold {
         self.blocks.get_mut(at)
     }
 
-    /// Gives a slot a place, or takes its place away; the record that it had there is dead. `was_warm` says whether it had a
-    /// warm copy.
+    /// Sets or clears the place of a slot. The record at its old place is dead. `was_warm` tells whether that record
+    /// had a warm copy.
     pub(super) fn point(&mut self, slot: Slot, place: Option<Place>, was_warm: bool) {
         let Some(before) = self.places.replace(slot, place) else { return };
         let mut freed = 0;
@@ -164,7 +164,7 @@ impl Cold {
         }
     }
 
-    /// Counts the record of a place as live. False when there is none, or all of its block are live already.
+    /// Counts the record of a place as live. Returns false if it does not exist or all records of its block are live.
     pub(super) fn revive(&mut self, place: Place) -> bool {
         let held = self.find_mut(place.block);
         let Some(held) = held.filter(|held| u32::from(place.ordinal) < held.stored.records && held.stored.dead > 0)
@@ -193,68 +193,68 @@ impl Cold {
         read.record(ordinal, dimensions)
     }
 
-    /// The block that has to be read for the record of a slot; none when it has been, or is lost.
+    /// The number of the block to read for the record of a slot; `None` when it is in memory or lost.
     pub(super) fn missing(&self, slot: Slot) -> Option<u32> {
         let block = self.places.get(slot)?.block;
         self.find(block).filter(|held| matches!(held.content, Content::Stored)).map(|held| held.stored.number)
     }
 
-    /// Whether the record of a slot was stored, and is not as it was written.
+    /// Whether the block of a slot's record is lost.
     pub(super) fn is_lost(&self, slot: Slot) -> bool {
         let held = self.places.get(slot).and_then(|place| self.find(place.block));
         held.is_some_and(|held| matches!(held.content, Content::Lost))
     }
 
-    /// Counts the cold records of a call that has all of them. Each block that was read for it was missed by one of them; the
-    /// others have found theirs in memory.
+    /// Counts the cold records of a call that has all of them. Each block read for it counts as a miss of one of them;
+    /// the others are hits.
     pub(super) fn count(&self, records: u64) {
-        // The rest was read for other calls that wait, or for none: the end of the retry takes it back.
+        // Other blocks were read for other waiting calls, or in vain: the end of the retry resets the count.
         let missed = self.fresh.load(Relaxed).min(records);
         self.fresh.fetch_sub(missed, Relaxed);
         self.misses.fetch_add(missed, Relaxed);
         self.hits.fetch_add(records - missed, Relaxed);
     }
 
-    /// Reads that found their block in memory, and that did not.
+    /// Reads that found their block in memory, and reads that did not.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.hits.load(Relaxed), self.misses.load(Relaxed))
     }
 
-    /// What is stored as this block; none when no record is in it any more.
+    /// The entry of a block; `None` when it has no live records.
     pub(crate) fn stored(&self, number: u32) -> Option<&StoredBlock> {
         self.find(number).map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
     }
 
-    /// The blocks with records.
+    /// The blocks with live records.
     pub(crate) fn all_stored(&self) -> impl Iterator<Item = &StoredBlock> {
         self.blocks.iter().map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
     }
 
-    /// The blocks with records, without those that are lost.
+    /// The blocks with live records, except lost ones.
     pub(crate) fn sound(&self) -> impl Iterator<Item = &StoredBlock> {
         let is_sound = |held: &&Held| !matches!(held.content, Content::Lost) && held.stored.dead < held.stored.records;
         self.blocks.iter().filter(is_sound).map(|held| &held.stored)
     }
 
-    /// Blocks with records that are nowhere in memory, without those that are lost, in order of number.
+    /// Blocks that have not been read and have records without a warm copy, ascending by number. None of them is lost.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &StoredBlock> {
         let is_unread = |held: &&Held| matches!(held.content, Content::Stored) && held.cold > 0;
         self.blocks.iter().filter(is_unread).map(|held| &held.stored)
     }
 
-    /// Whether this is a block of which nothing has been read.
+    /// Whether the block exists and is neither in memory nor lost.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn is_unread(&self, number: u32) -> bool {
         self.find(number).is_some_and(|held| matches!(held.content, Content::Stored))
     }
 
-    /// Blocks with records that are not as they were written.
+    /// Lost blocks with records that have no warm copy.
     pub(crate) fn lost(&self) -> impl Iterator<Item = &StoredBlock> {
         let is_lost = |held: &&Held| matches!(held.content, Content::Lost) && held.cold > 0;
         self.blocks.iter().filter(is_lost).map(|held| &held.stored)
     }
 
-    /// Puts slots, each in the lower half of a word, into the order of their places. Those that have no place come last.
+    /// Sorts slots, each in the lower half of a word, by their places. Those without one come last.
     pub(crate) fn sort_by_place(&self, order: &mut [u64]) {
         for word in &mut *order {
             let slot = Slot(*word as u32);
@@ -263,15 +263,15 @@ impl Cold {
         sort_numbers(order);
     }
 
-    /// Adds a block that has been, or is being, written. Its number is the highest there is.
+    /// Adds a block that has been, or is being, written. Its number must be the highest.
     pub(crate) fn add(&mut self, stored: StoredBlock) -> Result<(), OutOfMemory> {
         self.blocks.try_reserve(1)?;
         self.blocks.push(Held { stored, cold: 0, content: Content::Stored, used: AtomicBool::new(false) });
         Ok(())
     }
 
-    /// Takes the bytes of a block that a plan asked for; none when the store has none. A block that is not as it was
-    /// written is lost.
+    /// Takes the bytes of a block that a plan asked for; `None` when the store has none. If they are not what was
+    /// written, the block is lost.
     pub(crate) fn admit(
         &mut self,
         number: u32,
@@ -295,7 +295,7 @@ impl Cold {
         Ok(())
     }
 
-    /// Notes that `blocks` blocks have been read from the store for a call, which is made again next.
+    /// Notes that `blocks` blocks have been read from the store for a call that is repeated next.
     pub(crate) fn expect_retry(&self, blocks: u64) {
         self.fresh.fetch_add(blocks, Relaxed);
     }
@@ -305,14 +305,14 @@ impl Cold {
         self.fresh.load(Relaxed) > 0
     }
 
-    /// Notes that the call has been made again; it may have looked at none of the blocks.
+    /// Notes that the call has been repeated. It may have used none of the blocks.
     pub(crate) fn end_retry(&self) {
         self.fresh.store(0, Relaxed);
     }
 
-    /// Gives up blocks that were read until those left have at most `budget_bytes`.
+    /// Evicts blocks until those in memory take at most `budget_bytes`.
     pub(crate) fn trim(&mut self, budget_bytes: usize) {
-        // Twice round: the first time a block may only lose its mark.
+        // Two rounds, because in the first a block may only lose its mark.
         let mut left = 2 * self.blocks.len();
         while self.read_bytes > budget_bytes && left > 0 {
             left -= 1;
@@ -326,7 +326,7 @@ impl Cold {
         }
     }
 
-    /// Gives up blocks that were read for a plan.
+    /// Evicts the blocks of a plan.
     pub(crate) fn give_up(&mut self, plan: &ReadPlan) {
         for &number in plan.blocks() {
             let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Read(_))) else {
@@ -338,12 +338,12 @@ impl Cold {
         }
     }
 
-    /// Forgets blocks without records.
+    /// Forgets blocks without live records.
     pub(crate) fn drop_dead(&mut self) {
         self.blocks.retain(|held| held.stored.dead < held.stored.records);
     }
 
-    /// Whether the store keeps the record of this place, whatever happens.
+    /// Whether the store keeps the record of this place: its manifest names the block.
     pub(super) const fn keeps(&self, place: Place) -> bool {
         place.block < self.kept_below
     }
@@ -358,17 +358,17 @@ impl Cold {
         self.is_spent = false;
     }
 
-    /// Whether nothing is warm that the store keeps, as [`Cold::spend`] has noted.
+    /// Whether [`Cold::spend`] has noted that no record the store keeps has a warm copy.
     pub(super) const fn is_spent(&self) -> bool {
         self.is_spent
     }
 
-    /// Notes that all warm copies of records that the store keeps have been given up.
+    /// Notes that all warm copies of records that the store keeps have been dropped.
     pub(super) const fn spend(&mut self) {
         self.is_spent = true;
     }
 
-    /// Forgets the blocks from this number on: they were not written after all. Their records have no place.
+    /// Forgets the blocks from number `from` on, which were not written after all, and the places of their records.
     pub(super) fn withdraw(&mut self, from: u32) {
         for at in 0..self.places.len() {
             let slot = Slot(at as u32);

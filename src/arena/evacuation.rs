@@ -1,7 +1,7 @@
-//! Giving stale bytes back: one stale slab after the other is emptied into the open slab and dropped.
+//! Giving stale bytes back: one stale slab after another is emptied into the open slab and dropped.
 //!
 //! 1. The plan: the slabs that have stale bytes now, the most stale first.
-//! 2. Of a slab, every live record is copied to the open slab, the copy is compared with the original, and only then
+//! 2. Every live record of a slab is copied to the open slab, the copy is compared with the original, and only then
 //!    does the slot point to the copy.
 //! 3. A slab without live records is dropped; its index is used again.
 //! 4. When the plan is done, the open slab's spare room is given back.
@@ -14,9 +14,9 @@ use super::slab::SlabName;
 use super::warm::WarmArena;
 use crate::types::{OutOfMemory, Slot};
 
-/// What looking at a stale record costs, in the unit of a step's budget: about the time of copying as many bytes.
+/// Cost of passing over a stale record, in the unit of a step's budget: about the time of copying as many bytes.
 const STALE_RECORD_COST_BYTES: usize = 64;
-/// What dropping a slab costs, likewise.
+/// Cost of dropping a slab, likewise.
 const DROP_COST_BYTES: usize = 16 * 1024;
 
 /// Why a step stopped. The arena is consistent, and the same step may be tried again.
@@ -54,7 +54,7 @@ impl Evacuation {
         Ok(Self { plan, next: 0, offset: 0, done_bytes: 0, total_bytes, reclaimed_bytes: 0 })
     }
 
-    /// Works for about as long as copying `budget_bytes` takes, and at least one record. False when the job is done.
+    /// Works for about as long as copying `budget_bytes` takes, and on at least one record. Returns false when done.
     pub(crate) fn step<const BITS: u32>(
         &mut self,
         arena: &mut WarmArena<BITS>,
@@ -82,7 +82,7 @@ impl Evacuation {
         Ok(false)
     }
 
-    /// Moves or passes over the next record of `slab`, or drops the slab, and says what that cost.
+    /// Moves or passes over the next record of `slab`, or drops the slab, and returns the cost.
     fn advance<const BITS: u32>(
         &mut self,
         arena: &mut WarmArena<BITS>,
@@ -132,7 +132,7 @@ impl Evacuation {
         self.total_bytes
     }
 
-    /// Bytes really freed so far: what was dropped less what was allocated for the copies. 0 while the copies need more.
+    /// Bytes freed so far less bytes allocated for the copies; 0 while the copies need more.
     pub(crate) fn reclaimed_bytes(&self) -> usize {
         usize::try_from(self.reclaimed_bytes).unwrap_or(0)
     }

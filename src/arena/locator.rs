@@ -1,4 +1,4 @@
-//! Where each slot's record is: one `u32` a slot.
+//! Where each slot's record is: one `u32` per slot.
 
 use crate::segments::Rows;
 use crate::types::{OutOfMemory, Slot};
@@ -16,7 +16,7 @@ impl Locator {
         Self { positions: Rows::new(1) }
     }
 
-    /// Slots that can have a position without another [`Locator::reserve`]; every slot with one is below it.
+    /// Number of slots that can have a position without another [`Locator::reserve`].
     pub(super) const fn len(&self) -> usize {
         self.positions.len()
     }
@@ -38,7 +38,7 @@ impl Locator {
         self.positions.row(slot).first().copied().filter(|&position| position != NOWHERE)
     }
 
-    /// Sets or takes away the position of a slot below `len`, and returns the one it had.
+    /// Sets or clears the position of a slot below `len`, and returns the old one.
     pub(super) fn replace(&mut self, slot: Slot, position: Option<u32>) -> Option<u32> {
         let before = self.get(slot);
         if slot.index() < self.positions.len()

@@ -1,4 +1,4 @@
-//! The records of a mapped export, where they lie.
+//! The records of a mapped export, read in place.
 
 #[cfg(feature = "mmap")]
 use super::block::view;
@@ -43,23 +43,23 @@ impl MappedRecords {
     }
 }
 
-/// The records of slots that have not been given others since.
+/// The records of an export whose slots have not been given other records since.
 #[cfg(feature = "mmap")]
 #[derive(Debug)]
 pub(crate) struct MappedRecords {
-    /// Where each begins among the records, and where the last ends: eight bytes each.
+    /// Where each record begins in `records`, and where the last ends, eight bytes each.
     offsets: Bytes,
     records: Bytes,
     /// The slots whose records are here.
     held: SlotSet,
-    /// Under cosine a record has the reciprocal of its vector's length, which is not stored.
+    /// Whether the metric is cosine, for which a record's inverse norm must be computed: it is not stored.
     is_cosine: bool,
 }
 
 #[cfg(feature = "mmap")]
 impl MappedRecords {
-    /// The records of the live slots. None unless there are `len + 1` offsets, and the bytes of the records are whole
-    /// words, aligned as words must be.
+    /// The records of the live slots. `None` unless there are `len + 1` offsets, and the bytes of the records are
+    /// whole, aligned words.
     pub(crate) fn new(len: usize, [offsets, records]: [Bytes; 2], live: SlotSet, is_cosine: bool) -> Option<Self> {
         let is_whole =
             offsets.len() == (len + 1) * size_of::<u64>() && bytemuck::try_cast_slice::<u8, u32>(&records).is_ok();
@@ -71,7 +71,7 @@ impl MappedRecords {
         self.held.contains(slot)
     }
 
-    /// The record of a slot, which is whatever the file says; none where that is no record.
+    /// The record of a slot as the file has it; `None` if it is malformed.
     pub(super) fn record(&self, slot: Slot, dimensions: usize) -> Option<Record<'_>> {
         if !self.held.contains(slot) {
             return None;
@@ -100,12 +100,12 @@ impl MappedRecords {
         self.held.truncate(len);
     }
 
-    /// A slot whose record is here.
+    /// The first slot whose record is here.
     pub(super) fn first(&self) -> Option<Slot> {
         self.held.next_from(Slot(0))
     }
 
-    /// Bytes of memory held. What is mapped is the system's.
+    /// Bytes of memory held, without the mapping.
     pub(super) fn resident_bytes(&self) -> usize {
         self.held.resident_bytes()
     }

@@ -3,16 +3,16 @@
 //! | file | holds |
 //! |---|---|
 //! | `record.rs` | the words of one record: header, vector, payload |
-//! | `slab.rs` | fixed-size pieces of memory, and what in them is live and what is stale |
+//! | `slab.rs` | fixed-size pieces of memory, with counts of their live and stale words |
 //! | `locator.rs` | slot -> position of its record |
 //! | `warm.rs` | the warm arena: append, read, remove |
 //! | `evacuation.rs` | giving stale bytes back, slab by slab, in bounded steps |
 //! | `place.rs` | slot -> where in the store its record is |
-//! | `block.rs` | records that are stored together, as bytes and in memory |
+//! | `block.rs` | records stored together, as bytes and in memory |
 //! | `codec/` | how blocks are compressed, and how that is chosen |
 //! | `cold.rs` | the cold arena: places, the table of blocks, those that have been read |
-//! | `mapped.rs` | records that lie in a mapped file |
-//! | `used.rs` | which records were read lately |
+//! | `mapped.rs` | records in a mapped file |
+//! | `used.rs` | which warm records were read lately |
 //! | `records.rs` | all records of an index: warm, cold, mapped |
 //!
 //! A position is one `u32`: the slab's index in the high bits, the word within the slab in the low ones. A record is

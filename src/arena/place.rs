@@ -24,7 +24,7 @@ impl Place {
         place.map_or(u32::MAX, |Self { block, ordinal }| block << ORDINAL_BITS | u32::from(ordinal))
     }
 
-    /// The place of a stored word; none for all ones.
+    /// The place of a stored word; `None` for all ones.
     pub(crate) const fn from_word(word: u32) -> Option<Self> {
         if word == u32::MAX { None } else { Some(Self { block: word >> ORDINAL_BITS, ordinal: word as u8 }) }
     }
@@ -56,8 +56,8 @@ impl Places {
         self.0.row(slot).first().copied().and_then(Place::from_word)
     }
 
-    /// Sets or takes away the place of a slot below the reserved length, and returns the one it had. The segment is noted
-    /// as changed in any case: also for a record that is not stored where none was.
+    /// Sets or clears the place of a slot below the reserved length, and returns the old one. Always marks the segment
+    /// as changed, even without a place before and after: the slot has a new record that is not stored.
     pub(super) fn replace(&mut self, slot: Slot, place: Option<Place>) -> Option<Place> {
         let before = self.get(slot);
         if slot.index() < self.0.len()
@@ -78,7 +78,7 @@ impl Places {
         self.0.len()
     }
 
-    /// A segment of them, as stored.
+    /// One segment of the places, as stored.
     pub(super) fn segment(&self, at: usize) -> &[u32] {
         self.0.segment(at)
     }

@@ -19,7 +19,7 @@ use crate::types::{OutOfMemory, Slot};
 pub(crate) const HEADER_WORDS: usize = 3;
 const LENGTH_BITS: u32 = 30;
 
-/// The longest payload, in bytes: what 30 bits of length can say.
+/// The longest payload, in bytes: the length has 30 bits.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = (1 << LENGTH_BITS) - 1;
 
 /// What a payload's bytes are.
@@ -41,7 +41,7 @@ impl PayloadKind {
         self as u8
     }
 
-    /// The kind of a stored number; none for a number that means nothing.
+    /// The kind of a stored number; `None` for an unknown number.
     pub(crate) const fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::None),
@@ -63,7 +63,7 @@ pub(crate) enum AppendError {
     DimensionMismatch {
         /// Dimensions of the arena.
         expected: usize,
-        /// Dimensions of the vector that came.
+        /// Dimensions of the given vector.
         received: usize,
     },
 }
@@ -111,7 +111,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header at the start of `words`; none when they are too few.
+    /// Reads the header at the start of `words`; `None` if they are too few.
     #[inline]
     pub(super) fn read(words: &[u32]) -> Option<Self> {
         let &[slot, length, inv_norm, ..] = words else { return None };
@@ -134,7 +134,7 @@ pub(super) const fn record_words(dimensions: usize, payload_bytes: usize) -> usi
     HEADER_WORDS + dimensions + payload_bytes.div_ceil(size_of::<u32>())
 }
 
-/// The record at the start of `words`; none when they are too few for what its header says.
+/// The record at the start of `words`; `None` if they are fewer than its header says.
 #[inline]
 pub(super) fn read(words: &[u32], dimensions: usize) -> Option<Record<'_>> {
     let header = Header::read(words)?;

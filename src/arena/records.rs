@@ -1,4 +1,4 @@
-//! The records of an index, wherever each of them is.
+//! All records of an index, wherever they are: warm, cold or mapped.
 
 use super::block::InverseNorm;
 use super::cold::{Cold, ReadPlan};
@@ -17,39 +17,40 @@ use crate::types::{OutOfMemory, Slot};
 pub(crate) struct Records {
     pub(crate) warm: WarmArena,
     pub(crate) cold: Cold,
-    /// Whether places are kept: in an index that is stored nowhere there are none.
+    /// Whether places are kept, which only a stored index needs.
     is_stored: bool,
-    /// Which warm records have been read since the last look, in a stored index.
+    /// Which warm records were read since [`Records::demote`] last looked, in a stored index.
     used: Used,
     /// Records that have not changed since they were mapped. They are neither warm nor stored.
     mapped: Option<MappedRecords>,
 }
 
 impl Records {
-    /// No records, with vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
+    /// An empty set with vectors of `dimensions`; 0 when the codes are the vectors and only payloads are kept here.
     pub(crate) const fn new(dimensions: usize) -> Self {
         Self { warm: WarmArena::new(dimensions), cold: Cold::new(0), is_stored: false, used: Used::new(), mapped: None }
     }
 
-    /// Empty records with the settings of these. Blocks that were written keep their numbers.
+    /// An empty set with the same settings, which still knows the blocks that the store keeps.
     pub(crate) fn emptied(&self) -> Self {
         let (warm, cold) = (WarmArena::new(self.dimensions()), Cold::new(self.cold.kept_below()));
         Self { warm, cold, is_stored: self.is_stored, used: Used::new(), mapped: None }
     }
 
-    /// Keeps places from here on, for the slots `0..len` and all that come.
+    /// Keeps places from here on, for the slots `0..len` and all later ones.
     pub(crate) fn store(&mut self, len: usize) -> Result<(), OutOfMemory> {
         self.cold.places_mut().reserve(len)?;
         self.is_stored = true;
         Ok(())
     }
 
-    /// Makes room to note which of the slots `0..len` are read, before they get places: until then nothing is given up of them.
+    /// Reserves the read marks for slots `0..len`. Must precede giving them places: only records with a place can be
+    /// evicted.
     pub(crate) fn note_reads(&mut self, len: usize) -> Result<(), OutOfMemory> {
         self.used.reserve(len)
     }
 
-    /// Takes that back: all records are warm.
+    /// Undoes [`Records::store`]. Every record must be warm.
     pub(crate) fn unstore(&mut self) {
         (self.cold, self.used) = (Cold::new(0), Used::new());
         self.is_stored = false;
@@ -102,15 +103,15 @@ impl Records {
         }
     }
 
-    /// Takes the record of `slot` away, wherever it is.
+    /// Removes the record of `slot`, wherever it is.
     pub(crate) fn remove(&mut self, slot: Slot) {
         self.unmap(slot);
         let was_warm = self.warm.remove(slot);
         self.cold.point(slot, None, was_warm);
     }
 
-    /// Makes the records of a mapped file warm, before they move or are stored. Returns a slot of which the file has no record
-    /// that is one.
+    /// Makes the records of a mapped file warm. Must precede moving or storing them. Returns the first slot whose
+    /// record in the file is malformed, if any.
     pub(crate) fn thaw(&mut self) -> Result<Option<Slot>, OutOfMemory> {
         let dimensions = self.dimensions();
         let Self { warm, mapped, .. } = self;
@@ -128,7 +129,7 @@ impl Records {
         Ok(None)
     }
 
-    /// Takes what a mapped file has for records.
+    /// Sets the records of a mapped file.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(&mut self, mapped: MappedRecords) {
         self.mapped = Some(mapped);
@@ -162,7 +163,7 @@ impl Records {
         self.warm.bytes(slot)
     }
 
-    /// What must be read before the records of all these slots are in memory.
+    /// Returns which blocks must be read before the records of all these slots are in memory.
     pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot>) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
         let mut cold = 0;
@@ -176,25 +177,25 @@ impl Records {
                 plan.add(block)?;
             }
         }
-        // A call that needs blocks is made again, and counted then.
+        // A call that needs blocks is repeated once they have been read, and counted then.
         if cold > 0 && plan.is_empty() {
             self.cold.count(cold);
         }
         Ok(plan)
     }
 
-    /// The block that has to be read for the record of a slot, which is not in memory; none when it is lost.
+    /// The block to read for the record of a slot that is not in memory; `None` when the block is lost.
     pub(crate) fn unread(&self, slot: Slot) -> Option<&StoredBlock> {
         self.cold.missing(slot).and_then(|block| self.cold.stored(block))
     }
 
-    /// Whether the record of `slot` was stored and is not as it was written.
+    /// Whether the record of `slot` has no warm copy and its block is lost.
     pub(crate) fn is_lost(&self, slot: Slot) -> bool {
         !self.warm.contains(slot) && self.cold.is_lost(slot)
     }
 
-    /// Gives a slot without a record the place that it has in the store. False, and nothing changes, when there is no such
-    /// place, or when as many slots have one in its block as it has records.
+    /// Gives a slot without a record the place of its stored record. Returns false and changes nothing if the place
+    /// does not exist or every record of its block is already taken.
     pub(crate) fn find(&mut self, slot: Slot, place: Place) -> bool {
         self.cold.revive(place) && {
             self.cold.places_mut().replace(slot, Some(place));
@@ -202,7 +203,7 @@ impl Records {
         }
     }
 
-    /// Says where a warm record was stored.
+    /// Sets the place where a warm record was stored.
     pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
         self.cold.point(slot, Some(place), true);
     }
@@ -212,12 +213,12 @@ impl Records {
         self.cold.places().segment(segment)
     }
 
-    /// The warm record of a slot that is not stored.
+    /// The warm record of a slot, if it is not stored.
     pub(crate) fn unstored(&self, slot: Slot) -> Option<Record<'_>> {
         if self.cold.places().get(slot).is_some() { None } else { self.warm.record(slot) }
     }
 
-    /// Makes warm and unstored what is in these blocks, which are in memory, so that they are written anew.
+    /// Makes the records of these blocks, which must be in memory, warm and unstored, so that they are written again.
     pub(crate) fn decompress(&mut self, blocks: &[u32]) -> Result<(), OutOfMemory> {
         for at in 0..self.cold.places().len() {
             let slot = Slot(at as u32);
@@ -241,20 +242,20 @@ impl Records {
         Ok(())
     }
 
-    /// Forgets the blocks from this number on, which were not written after all.
+    /// Forgets the blocks numbered `from` and higher, which were not written after all.
     pub(crate) fn withdraw(&mut self, from: u32) {
         self.cold.withdraw(from);
     }
 
-    /// Gives up the warm copies of records that the store keeps, until at most `budget_bytes` are warm or none is left to give
-    /// up. Those that came first go first, as in [`Cold::trim`]: unless they were read since they were last looked at, and then
-    /// only when nothing else is left.
+    /// Drops warm copies of records that the store keeps, until at most `budget_bytes` are warm or none is left to
+    /// drop. The oldest slabs go first. Records read since the last look are spared, as in [`Cold::trim`], until
+    /// nothing else is left.
     #[inline(never)]
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
         if self.cold.is_spent() {
             return Ok(());
         }
-        // Records that are moved come behind all others.
+        // Moved records go to a new slab, behind all others.
         self.warm.seal();
         for spares in [true, false] {
             for slab in self.warm.oldest()? {
@@ -271,14 +272,14 @@ impl Records {
         Ok(())
     }
 
-    /// Whether the store keeps the record of a slot, so that its warm copy can be given up.
+    /// Whether the store keeps the record of a slot, so that its warm copy can be dropped.
     fn is_kept(&self, slot: Slot) -> bool {
         self.cold.places().get(slot).is_some_and(|place| self.cold.keeps(place))
     }
 
-    /// Does with one slab what [`Records::demote`] does with all. A slab of which most was read is spared as a whole;
-    /// of any other, the records that were read move to the open slab, so that moving costs no more than is given up.
-    /// For the same price those move that the store does not keep yet: one of them would hold the whole slab.
+    /// Does for one slab what [`Records::demote`] does for all. A slab of which at least half was read is spared as a
+    /// whole. From any other, the records that were read move to the open slab, so that no more is moved than dropped.
+    /// Records not yet stored are moved too, up to half of a slab, since a single one would keep the whole slab alive.
     fn demote_slab(&mut self, slab: SlabName, spares: bool) {
         let (mut read, mut live, mut unkept) = (0, 0, 0);
         self.each_live(slab, &mut |records, slot, words, _| {
@@ -298,7 +299,7 @@ impl Records {
                 }
             } else if spares && records.used.contains(slot) {
                 records.used.clear(slot);
-                // What cannot be moved stays where it is.
+                // A record that cannot be moved stays where it is.
                 records.warm.refresh(slot, words, position);
             } else {
                 records.warm.remove(slot);
@@ -308,8 +309,7 @@ impl Records {
         self.warm.drop_slab(slab);
     }
 
-    /// The live records of a slab: slot, length in words, position. Compiled once for all that is done with them, as
-    /// code is bytes to download.
+    /// Calls `each` with the slot, length in words and position of each live record of a slab. Compiled once (size).
     fn each_live(&mut self, slab: SlabName, each: &mut dyn FnMut(&mut Self, Slot, usize, u32)) {
         let (mut offset, end) = (0, self.warm.slab_words(slab));
         while let Some((words, slot, position)) = self.warm.walk(slab, offset).filter(|_| offset < end) {
@@ -320,12 +320,12 @@ impl Records {
         }
     }
 
-    /// Reads of cold records that found their block in memory, and that did not.
+    /// Reads of cold records that found their block in memory, and reads that did not.
     pub(crate) fn cache_counts(&self) -> (u64, u64) {
         self.cold.counts()
     }
 
-    /// Takes the bytes of a block that a plan asked for. What is not as it was written is lost.
+    /// Takes the bytes of a block that a plan asked for. If they are not what was written, the block is lost.
     pub(crate) fn admit(
         &mut self,
         block: u32,
@@ -335,7 +335,7 @@ impl Records {
         let dimensions = self.dimensions();
         self.cold.admit(block, bytes, dimensions, inverse_norm)?;
         if self.cold.lost().any(|lost| lost.number == block) {
-            // The warm records of the block are to be written anew.
+            // The warm records of the block must be written again.
             for slot in (0..self.cold.places().len() as u32).map(Slot) {
                 let is_there = self.cold.places().get(slot).is_some_and(|place| place.block == block);
                 if is_there && self.warm.contains(slot) {
@@ -359,7 +359,7 @@ impl Records {
         }
     }
 
-    /// Which segments of slots have places that are not stored.
+    /// Which segments of places have changed since they were stored.
     pub(crate) const fn changes_mut(&mut self) -> &mut Changes {
         self.cold.places_mut().changes_mut()
     }
@@ -369,7 +369,7 @@ impl Records {
         self.warm.stale_bytes()
     }
 
-    /// Bytes of what is always held: warm records, and the tables of where the others are.
+    /// Bytes that are always held: warm records, and the tables that locate the others.
     pub(crate) fn resident_bytes(&self) -> usize {
         self.warm.resident_bytes()
             + self.cold.table_bytes()

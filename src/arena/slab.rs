@@ -1,11 +1,11 @@
-//! Slabs: fixed-size pieces of memory that records are appended to, and the count of what in them is live.
+//! Slabs: fixed-size pieces of memory that records are appended to, with counts of their live words.
 //!
 //! One slab is *open*: records are appended to it until the next one does not fit. Then it is sealed, and another is
 //! opened. A record longer than a quarter of a slab gets a slab of exactly its own size, so that the tail left empty in
 //! a sealed slab is small, and so that moving records never copies a long one: such a slab is all live or all stale.
 //!
-//! Counting: every word of a slab is *live* (belongs to a record that its slot points to), *stale* (belonged to one), or
-//! *spare* (room). `resident = live + stale + spare`, exactly, at every moment.
+//! Counting: every word of a slab is *live* (part of a record that its slot points to), *stale* (part of one that no
+//! slot points to), or *spare* (room). `resident = live + stale + spare`, exactly, at every moment.
 
 use crate::order::sort_by;
 use crate::pages::{Pages, reserve_exact};
@@ -15,7 +15,7 @@ use crate::types::OutOfMemory;
 pub(super) const SLAB_BITS: u32 = 18;
 const WORD_BYTES: usize = size_of::<u32>();
 
-/// Names a slab for longer than its index does: the index is used again once the slab is dropped, the birth never is.
+/// Identifies a slab for good: its index is reused once the slab is dropped, its birth never is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SlabName {
     pub(super) index: u32,
@@ -100,7 +100,7 @@ impl<const BITS: u32> Slabs<BITS> {
         }
     }
 
-    /// Allocates ahead the slabs that `words` more words of records will fill, over the room there is. A hint.
+    /// Allocates the slabs that `words` more words of records will need beyond the room there is. A hint.
     pub(super) fn reserve_ahead(&mut self, words: usize) -> Result<(), OutOfMemory> {
         let open =
             self.open.and_then(|open| self.slabs.get(open)).map_or(0, |open| Self::SLAB_WORDS - open.words.len());
@@ -131,8 +131,8 @@ impl<const BITS: u32> Slabs<BITS> {
         }
     }
 
-    /// An index without a slab, with room for it in the table. The lowest, so that the same calls give the same
-    /// positions on every platform. Looks through the table, once for each slab opened.
+    /// Returns the lowest index without a slab, with room for it in the table. The lowest, so that the same calls give
+    /// the same positions on every platform. O(slabs), once for each slab opened.
     fn vacancy(&mut self) -> Result<usize, OutOfMemory> {
         let index = self.slabs.iter().position(|slab| slab.birth == 0).unwrap_or(self.slabs.len());
         if index >= Self::MAX_SLABS {
@@ -183,7 +183,7 @@ impl<const BITS: u32> Slabs<BITS> {
         }
     }
 
-    /// Appends a record of `words` words, which `write` must append to the vector it is given, and returns its position.
+    /// Appends a record of `words` words, which `write` must append to the given vector, and returns its position.
     pub(super) fn push(&mut self, words: usize, write: impl FnOnce(&mut Pages<u32>)) -> Result<u32, OutOfMemory> {
         self.reserve(words)?;
         let index = if words > Self::MAX_SHARED_WORDS {
@@ -223,7 +223,7 @@ impl<const BITS: u32> Slabs<BITS> {
         ((position >> BITS) as usize, position as usize & (Self::SLAB_WORDS - 1))
     }
 
-    /// The live record of `words` words at `position` becomes stale.
+    /// Marks the live record of `words` words at `position` as stale.
     pub(super) fn retire(&mut self, position: u32, words: usize) {
         if let Some(slab) = self.slabs.get_mut(Self::split(position).0) {
             slab.live_words -= words;
@@ -231,8 +231,8 @@ impl<const BITS: u32> Slabs<BITS> {
         }
     }
 
-    /// Copies the live record of `words` words at `position` to the open slab and compares the copy. Both are counted as
-    /// live until one of them is retired. `Ok(None)` when the copy differs: it is gone again.
+    /// Copies the live record of `words` words at `position` to the open slab and compares the copy. Both count as live
+    /// until one of them is retired. Returns `Ok(None)` if the copy differs, and discards it.
     pub(super) fn copy(&mut self, position: u32, words: usize) -> Result<Option<u32>, OutOfMemory> {
         self.reserve(words)?;
         let (from, start) = Self::split(position);
@@ -241,8 +241,7 @@ impl<const BITS: u32> Slabs<BITS> {
         let Some(record) = source.words.get(start..start + words) else { return Ok(None) };
         let offset = target.words.len();
         target.words.extend_from_slice(record);
-        // All of it, without stopping at the first difference: so it becomes vector instructions, where WebAssembly's
-        // `memcmp` goes by bytes.
+        // No early exit, so that this compiles to vector instructions. WebAssembly's `memcmp` compares byte by byte.
         let differ = target.words[offset..].iter().zip(record).fold(0, |differ, (a, b)| differ | (a ^ b));
         if differ != 0 {
             target.words.truncate(offset);
@@ -254,7 +253,7 @@ impl<const BITS: u32> Slabs<BITS> {
         Ok(Some((to << BITS | offset) as u32))
     }
 
-    /// Every slab with at least `min_stale_words` (and at least one) stale words. Those with most come first, to a
+    /// Every slab with at least `min_stale_words` (and at least one) stale words. The stalest come first, to a
     /// sixteenth of a slab: sixteen passes instead of a sort, because a large arena has thousands of slabs.
     pub(super) fn stale(&self, min_stale_words: usize) -> Result<Vec<SlabName>, OutOfMemory> {
         let stale = |slab: &Slab| slab.words.len() - slab.live_words;
@@ -285,7 +284,7 @@ impl<const BITS: u32> Slabs<BITS> {
         slab.map_or(0, |slab| slab.words.len() * WORD_BYTES)
     }
 
-    /// Seals the slab if it is the open one, and returns its words (all, live); none when it has been dropped or has
+    /// Closes the slab if it is the open one, and returns its words (all, live); `None` when it has been dropped or has
     /// nothing stale.
     pub(super) fn begin(&mut self, name: SlabName) -> Option<(usize, usize)> {
         let index = name.index as usize;
@@ -298,7 +297,7 @@ impl<const BITS: u32> Slabs<BITS> {
         Some(words)
     }
 
-    /// Drops a slab without live words. False, and nothing changes, when it has some or is gone.
+    /// Drops a slab without live words. Returns false and changes nothing if it has some or is gone.
     pub(super) fn drop_slab(&mut self, name: SlabName) -> bool {
         let index = name.index as usize;
         let Some(slab) = self.slabs.get_mut(index).filter(|slab| slab.birth == name.birth && slab.live_words == 0)
@@ -312,8 +311,8 @@ impl<const BITS: u32> Slabs<BITS> {
         true
     }
 
-    /// Gives back the slabs allocated ahead, and the open slab's spare room when that is a good part of everything held:
-    /// a small arena becomes tiny, a large one keeps the room that it is about to use.
+    /// Gives back the slabs allocated ahead, and the open slab's spare room if that is more than an eighth of all
+    /// records: a small arena becomes tiny, a large one keeps the room that it is about to use.
     pub(super) fn trim(&mut self) {
         self.drop_spares(0);
         if let Some(open) = self.open.and_then(|open| self.slabs.get_mut(open)) {
@@ -326,7 +325,7 @@ impl<const BITS: u32> Slabs<BITS> {
         self.slabs.shrink_to_fit();
     }
 
-    /// Gives back all room that no record has.
+    /// Gives back all room not taken by records.
     pub(super) fn tighten(&mut self) {
         self.drop_spares(0);
         for slab in &mut self.slabs {

@@ -1,10 +1,10 @@
-//! Which records have been read since they were last asked about: one bit a slot.
+//! Which records have been read since the last look: one bit per slot.
 
 use crate::types::{OutOfMemory, Slot};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// A bit is set by each read, on any number of threads; it is read and cleared when room is made. The bits never
-/// shrink: they take an eighth of a byte for each of the most slots that there were.
+/// Each read sets a bit, on any thread; the bits are read and cleared when room is made. They never shrink: they take
+/// one bit for each slot of the largest size the index has had.
 #[derive(Debug)]
 pub(super) struct Used(Vec<AtomicU32>);
 

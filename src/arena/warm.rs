@@ -44,7 +44,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.reserve_ahead(words)
     }
 
-    /// Gives `slot` its record; one that it had becomes stale.
+    /// Gives `slot` its record; the one it had becomes stale.
     ///
     /// # Errors
     /// The payload is too long, the vector has other dimensions, or there is no memory (never after a
@@ -68,12 +68,12 @@ impl<const BITS: u32> WarmArena<BITS> {
         Ok(())
     }
 
-    /// Takes the record of `slot` away: its bytes are stale. False when there was none.
+    /// Removes the record of `slot`, whose bytes become stale. Returns false if there was none.
     pub(crate) fn remove(&mut self, slot: Slot) -> bool {
         self.point(slot, None)
     }
 
-    /// Makes `slot` point to `position`, and retires the record that it pointed to; true when there was one.
+    /// Makes `slot` point to `position`, and retires the record that it pointed to. Returns true if there was one.
     fn point(&mut self, slot: Slot, position: Option<u32>) -> bool {
         let Some(before) = self.locator.replace(slot, position) else { return false };
         if let Some(header) = self.slabs.get(before).and_then(Header::read) {
@@ -82,8 +82,8 @@ impl<const BITS: u32> WarmArena<BITS> {
         true
     }
 
-    /// Exchanges the records of two slots below the reserved length (either may have none): how `pack` moves a record
-    /// into a free slot. No record's bytes move.
+    /// Exchanges the records of two slots below the reserved length (either may have none). Every compaction moves
+    /// records into free slots this way. No record's bytes move.
     pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
         if a.index() >= self.locator.len() || b.index() >= self.locator.len() {
             debug_assert!(!self.contains(a) && !self.contains(b), "a record would stay behind: {a:?}, {b:?}");
@@ -103,7 +103,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.get(self.locator.get(slot)?)
     }
 
-    /// True when `slot` has a record.
+    /// Whether `slot` has a record.
     #[inline]
     pub(crate) fn contains(&self, slot: Slot) -> bool {
         self.locator.get(slot).is_some()
@@ -142,7 +142,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         (0..self.locator.len()).map(|at| Slot(at as u32)).filter_map(|slot| Some((slot, self.record(slot)?)))
     }
 
-    /// Drops the slots at and above `len`; records that they had become stale.
+    /// Drops the slots at and above `len`; their records become stale.
     pub(crate) fn truncate(&mut self, len: usize) {
         for at in len..self.locator.len() {
             self.remove(Slot(at as u32));
@@ -150,7 +150,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.locator.truncate(len);
     }
 
-    /// Makes room for the slots `0..len`, of which some may never get a record here.
+    /// Makes room for the slots `0..len`, some of which may never get a record here.
     pub(crate) fn cover(&mut self, len: usize) -> Result<(), OutOfMemory> {
         self.locator.reserve(len)
     }
@@ -170,12 +170,12 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.resident_bytes()
     }
 
-    /// Gives back room that nobody has asked for.
+    /// Gives back room that was not reserved, as [`Slabs::trim`].
     pub(super) fn trim(&mut self) {
         self.slabs.trim();
     }
 
-    /// Gives back all room that no record has.
+    /// Gives back all room not taken by records.
     pub(crate) fn tighten(&mut self) {
         self.slabs.tighten();
     }
@@ -185,12 +185,12 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.resident_bytes() + self.locator.resident_bytes()
     }
 
-    /// The slabs, the one that has been there longest first.
+    /// The slabs, oldest first.
     pub(super) fn oldest(&self) -> Result<Vec<SlabName>, OutOfMemory> {
         self.slabs.oldest()
     }
 
-    /// The next record begins another slab.
+    /// Closes the open slab, so that the next record begins another.
     pub(super) fn seal(&mut self) {
         self.slabs.seal();
     }
@@ -200,7 +200,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.used_bytes(slab) / size_of::<u32>()
     }
 
-    /// Drops a slab that no live record is left in. Says whether it did.
+    /// Drops a slab without live records. Returns whether it did.
     pub(super) fn drop_slab(&mut self, slab: SlabName) -> bool {
         self.slabs.begin(slab).is_some_and(|(_, live)| live == 0) && self.slabs.drop_slab(slab)
     }
@@ -213,7 +213,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         Some((header.record_words(self.dimensions), header.slot, live.then_some(position)))
     }
 
-    /// Moves the live record of a slot to the open slab, unless it is there, or there is no memory.
+    /// Moves the live record of a slot to the open slab. Does nothing if it is there already or memory is refused.
     pub(super) fn refresh(&mut self, slot: Slot, words: usize, position: u32) {
         if let Ok(Some(copy)) = self.slabs.copy(position, words) {
             self.repoint(slot, copy);

@@ -30,8 +30,7 @@ pub(super) struct Order {
     is_filling: bool,
     /// No slot behind the window and below this one is free.
     spare: Slot,
-    /// From here on, nodes are looked for that no link from a visited node leads to: each begins a new tree of the
-    /// walk.
+    /// Where the search goes on for nodes that no visited node links to. Each of them begins a new tree of the walk.
     seed: usize,
     /// The path of the walk: slots that are in order, none of which moves again.
     path: Vec<Slot>,
@@ -117,7 +116,7 @@ impl Job {
         }
         let to = Slot(order.at as u32);
         if !parts.ids.is_free(to) {
-            // A record that was inserted meanwhile is in this slot.
+            // A record that was inserted in the meantime is in this slot.
             order.at += 1;
             return Ok(cost::LOOK);
         }

@@ -82,8 +82,8 @@ impl Job {
         Ok(cost::LOOK)
     }
 
-    /// Removes the links of one leaving node, before step 3. No link leads to it any more, but its own links lead to
-    /// leaving nodes that are freed before it, and the job may be dropped in between.
+    /// Does the first half of step 3 for one leaving node: removes its links. No link leads to it any more, but its own
+    /// links lead to leaving nodes that are freed before it, and the job may be dropped in between.
     pub(super) fn isolate_leaving(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
             self.enter(Phase::Free);
@@ -94,7 +94,7 @@ impl Job {
         cost::LOOK
     }
 
-    /// Does step 3 for one leaving node.
+    /// Does the second half of step 3 for one leaving node: frees its slot.
     pub(super) fn free(&mut self, parts: &mut Parts) -> usize {
         let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
             if self.order.is_some() {

@@ -18,7 +18,7 @@ pub struct Progress {
     pub phase: &'static str,
 }
 
-/// The steps, in the order of the list in `mod.rs`.
+/// The steps, in the order of the list in `mod.rs`. Step 3 is in two phases, `IsolateLeaving` and `Free`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     CutOut,
@@ -44,8 +44,8 @@ impl Phase {
     }
 }
 
-/// The cost of one slot in each step, in microseconds, rather too high than too low: between two looks at its clock the
-/// driver relies on it.
+/// The cost of one slot in each step, in microseconds, too high rather than too low: the driver relies on it between
+/// two looks at its clock.
 pub(super) mod cost {
     pub(in crate::compact) const CUT_OUT: usize = 2;
     pub(in crate::compact) const RELINK: usize = 20;
@@ -70,7 +70,7 @@ pub(crate) struct Job {
     /// Bytes that the graph and the codes have taken for moved nodes. They are subtracted from what is given back at
     /// the end.
     pub(super) grown: [usize; 2],
-    /// The state of step 4; none when nodes are not put in graph order.
+    /// The state of step 4; `None` if nodes are not put in graph order.
     pub(super) order: Option<Order>,
     /// The highest node seen in step 2, which can be the entry point.
     pub(super) highest: Option<Slot>,

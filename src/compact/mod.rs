@@ -1,5 +1,5 @@
-//! Compaction: tombstones become free slots, free slots become free bytes, and stale records go, all in place and a
-//! few microseconds at a time. Ids and payloads never change.
+//! Compaction: tombstones become free slots, free slots become free bytes, and stale bytes are reclaimed, all in place
+//! and a few microseconds at a time. Ids and payloads never change.
 //!
 //! Records that wait to be linked (`index/pending.rs`) are linked before a compaction begins.
 //!
@@ -8,8 +8,8 @@
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.
 //! 4. *Arrange*, if that is asked for: nodes move until those that link to each other lie side by side. This is done
 //!    for a window of slots at a time, with steps 6 to 8 in between.
-//! 5. *Move down*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone that
-//!    leads to the new one, so searches between slices lose nothing.
+//! 5. *Move down*: the nodes in the highest slots move to the free ones. Each leaves its old node behind as a tombstone
+//!    that leads to the new one, so searches between slices lose nothing.
 //! 6. *Redirect*: links to old nodes are pointed at the new ones.
 //! 7. *Isolate*: the old nodes' own links go.
 //! 8. *Release*: their slots are free, the last ones are dropped, and the arrays shrink.

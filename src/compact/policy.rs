@@ -26,12 +26,12 @@ pub(crate) enum Choice {
 /// Stale bytes below this are not worth moving records for.
 const WARM_FLOOR_BYTES: usize = 1 << 20;
 
-/// From this share of the budget on, less garbage is enough…
+/// From this share of the budget on, less garbage than usual is worth collecting…
 const PRESSED: f64 = 0.75;
-/// …and at the whole budget, this share of the usual amount is.
+/// …and at the whole budget, this share of the usual amount.
 const LEAST_EASE: f64 = 0.25;
 
-/// The share of its usual amount at which garbage is worth collecting: 1 while there is room, and less the nearer the
+/// The share of the usual amount at which garbage is worth collecting: 1 while there is room, and less the nearer the
 /// budget is.
 fn ease(pressure: f64) -> f64 {
     let over = ((pressure - PRESSED) / (1.0 - PRESSED)).clamp(0.0, 1.0);
@@ -71,7 +71,7 @@ mod tests {
             (Measure { live: 9, warm_stale_bytes: 3 << 20, warm_resident_bytes: 5 << 20, ..none }, Choice::Warm),
             (Measure { live: 9, warm_stale_bytes: 3 << 20, warm_resident_bytes: 6 << 20, ..none }, Choice::Nothing),
             (Measure { live: 9, warm_stale_bytes: 1000, warm_resident_bytes: 1001, ..none }, Choice::Nothing),
-            // The nearer the budget, the less garbage is enough; with nothing to collect it changes nothing.
+            // The nearer the budget, the less garbage is enough. Without garbage, pressure changes nothing.
             (pressed, Choice::Nothing),
             (Measure { live: 100, ..pressed }, Choice::Nothing),
             (Measure { live: 92, deleted: 8, ..pressed }, Choice::Everything),

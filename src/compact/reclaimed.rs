@@ -2,8 +2,8 @@
 
 /// Bytes given back, by part.
 ///
-/// `graph`, `codes` and `warm` count memory that the allocator has again, less the memory that the compaction took for
-/// the records and nodes that it moved. `cold` counts space in the store.
+/// `graph`, `codes` and `warm` count memory returned to the allocator, less the memory that the compaction took for the
+/// records and nodes that it moved. `cold` counts space in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReclaimedBytes {
     /// Levels and neighbour lists.

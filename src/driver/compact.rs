@@ -1,13 +1,13 @@
-//! What a compaction does in the store: blocks in which dead records take too much are rewritten, and values that only
-//! earlier checkpoints need are deleted.
+//! What a compaction does in the store: it rewrites blocks in which dead records take too much space, and deletes
+//! values that only earlier checkpoints need.
 //!
 //! 1. A checkpoint writes what the compaction in memory has changed, and leaves out blocks without live records.
-//! 2. Blocks with too large a dead share are read, some at a time, and their records are written with the next
+//! 2. Blocks with too large a dead share are read, a few at a time, and their live records are written with the next
 //!    checkpoint, together with records near them.
 //! 3. A last checkpoint, which has almost nothing to write, deletes what only the checkpoint before the last one named.
 //!
-//! A failure at any call leaves the state of the last checkpoint that was written; what the compaction has done is
-//! consistent.
+//! After a failure at any call, the store is in the state of the last checkpoint written, and everything the compaction
+//! has done so far is consistent.
 
 use super::write::write_checkpoint;
 use super::{Clock, Host, commit, with_records};
@@ -15,7 +15,7 @@ use crate::compact::CompactionReport;
 use crate::index::{Error, Index};
 use crate::store::Store;
 
-/// Compacts the index in memory to the end, slice after slice, and then the store.
+/// Compacts the index in memory to the end, slice by slice, and then the store.
 ///
 /// # Errors
 /// As [`complete`], and as [`Index::compact_step`].
@@ -29,7 +29,7 @@ pub(crate) async fn compact<S: Store>(
     let run = || loop {
         host.with(Index::compact_start)?;
         loop {
-            // One call of `with`, so that no other thread can end the compaction between its last slice and its report.
+            // In a single `with`, so that no other thread can end the compaction between its last slice and its report.
             let (more, report) = host.with(|index| {
                 let more = index.compact_slice(clock, slice_ms)?;
                 Ok((more, if more { None } else { index.compact_finish() }))
@@ -42,7 +42,7 @@ pub(crate) async fn compact<S: Store>(
             }
         }
     };
-    // A compaction that is under way leaves records that were deleted after it began.
+    // A compaction already under way skips records that were deleted after it began.
     if rewrite == Rewrite::AnyDead && host.with(|index| Ok(index.compact_progress().is_some()))? {
         run()?;
     }
@@ -66,15 +66,15 @@ pub(crate) enum Rewrite {
     AnyDead,
 }
 
-/// Completes a compaction in the store, and returns the bytes that it freed there: those of the blocks that were
-/// dropped or rewritten, less those of the blocks that the rewritten records are in.
+/// Completes a compaction in the store and returns the number of bytes freed there: the size of the blocks dropped or
+/// rewritten, minus the size of the blocks that now hold the rewritten records.
 ///
-/// With [`Rewrite::AnyDead`] the store then has nothing left of records that were deleted, compacted away and committed
-/// before.
+/// With [`Rewrite::AnyDead`], the store then retains nothing of records that had been deleted, compacted away and
+/// committed.
 ///
 /// # Errors
-/// The error of the store; [`Error::OutOfMemory`]; [`Error::Corrupt`] when a block that must be rewritten is not as it
-/// was written; [`Error::Busy`] beside a commit or another checkpoint.
+/// The error of the store; [`Error::OutOfMemory`]; [`Error::Corrupt`] if a block that must be rewritten is damaged;
+/// [`Error::Busy`] during a commit or another checkpoint.
 pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
     if rewrite == Rewrite::Worn && !host.with(|index| index.has_changed_shape())? {
         return Ok(0);
@@ -85,7 +85,7 @@ pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rew
     write_checkpoint(store, host).await?;
     let new = host.with(|index| Ok(index.journal().map_or(0, |journal| journal.block_bytes_from(first))))?;
     loop {
-        // Only blocks that existed at the beginning: the blocks written here are not looked at again.
+        // Only blocks that existed at the start: do not look again at the blocks written here.
         let plan = host.with(|index| match rewrite {
             Rewrite::Worn => Ok(index.worn_blocks(first)?),
             Rewrite::AnyDead => index.blocks_with_dead(first),
@@ -98,7 +98,7 @@ pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rew
     }
     write_checkpoint(store, host).await?;
     let (after, _) = host.with(blocks)?;
-    // The blocks that the first checkpoint wrote do not count as growth: their records were only in memory and logs.
+    // Blocks written by the first checkpoint are not growth: their records were only in memory and logs.
     let freed = before.saturating_add(new).saturating_sub(after);
     host.with(|index| {
         index.note_cold(freed as usize);

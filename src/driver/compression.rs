@@ -1,14 +1,14 @@
-//! Trying the ways to compress blocks, by the host's clock.
+//! Chooses how blocks are compressed, by timing each way with the host's clock.
 
 use super::Host;
 use crate::arena::{Compression, Compressor, Measured};
 use crate::index::Error;
 
-/// Chooses how blocks are compressed, when that is due: by measured times, or, without a clock, by the times that
-/// compression typically takes, so that equal calls choose alike.
+/// Chooses how blocks are compressed, if the choice is due: by measured times or, without a clock, by typical times, so
+/// that equal calls choose alike.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`]: the choice stays due.
+/// [`Error::OutOfMemory`]; the choice then stays due.
 #[inline(never)]
 pub(super) fn choose_compression(host: &impl Host) -> Result<(), Error> {
     let Some(sample) = host.with(|index| index.compression_sample())? else { return Ok(()) };

@@ -1,9 +1,9 @@
-//! Whether an index is still the one whose changes its store gets.
+//! Checks that an index is still the one whose changes its store receives.
 
 use crate::index::{Error, Index};
 
-/// Tells which index a store belongs to. A caller may replace the index while changing it; the changes of the new one
-/// would go nowhere, or to another store.
+/// Identifies the index that a store belongs to. A caller may replace the index while changing it; the changes of the
+/// new index would be lost or go to another store.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Identity(Option<u64>);
 
@@ -13,7 +13,7 @@ impl Identity {
         Self(index.journal().map(|journal| journal.serial()))
     }
 
-    /// Makes a caller's change, and checks that it has not replaced the index.
+    /// Makes a caller's change and checks that it did not replace the index.
     ///
     /// # Errors
     /// The error of the change, or as [`Identity::check`].

@@ -1,19 +1,19 @@
-//! What the core does not do itself: looking at a clock, and waiting for a store.
+//! What the core does not do itself: read a clock and wait for a store.
 //!
 //! | file          | what                                                                        |
 //! |---------------|-----------------------------------------------------------------------------|
-//! | `slices`      | linking and compaction for a given time, by a clock that it is given        |
+//! | `slices`      | linking and compaction in slices, timed by the caller's clock               |
 //! | `time`        | the time of day, by which records expire                                    |
 //! | `compact`     | what a compaction does in the store                                         |
-//! | `open`        | reading a stored index: the newest checkpoint that is whole, and its logs   |
+//! | `open`        | reading a stored index: the newest intact checkpoint and its logs           |
 //! | `records`     | calls that need records from the store                                      |
-//! | `compression` | which way to compress blocks pays best on this machine                      |
+//! | `compression` | choosing how to compress blocks on this machine                             |
 //! | `stored`      | an index and the store that keeps it                                        |
-//! | `identity`    | whether an index is still the one that its store belongs to                 |
+//! | `identity`    | checking that an index is the one its store belongs to                      |
 //! | `write`       | appending to the log, writing checkpoints                                   |
 //!
-//! The core returns what must be read or written, the driver has the store do it, and tells the core how that ended.
-//! The index is not borrowed meanwhile: the driver reaches it through a [`Host`] between two waits.
+//! The core returns what must be read or written; the driver has the store do it and tells the core the outcome. The
+//! index is not borrowed during the wait: the driver reaches it through a [`Host`] between two waits.
 
 mod compact;
 mod compression;
@@ -46,19 +46,19 @@ use crate::store::StoreError;
 
 /// Gives the driver access to an index between two waits for a store.
 pub(crate) trait Host {
-    /// Calls `work` with the index, or returns an error when it is not available just now.
+    /// Calls `work` with the index, or returns an error if the index is currently unavailable.
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error>;
 
-    /// Tells the index how an append has ended, and returns that. A host whose index may not be available just now must
-    /// tell it later: until it knows, it commits nothing else.
+    /// Tells the index the outcome of an append, and returns it. A host whose index may be unavailable must tell it
+    /// later: until the index knows the outcome, it commits nothing else.
     fn tell(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
         self.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(appended)))
     }
 
-    /// Lets other threads have the index between two slices, where there are threads.
+    /// Lets other threads use the index between two slices, where there are threads.
     fn give_way(&self) {}
 
-    /// Milliseconds from some fixed moment, where there is a clock.
+    /// Returns the milliseconds since some fixed moment, or `None` without a clock.
     fn clock_ms(&self) -> Option<f64>;
 }
 

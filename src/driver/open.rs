@@ -1,4 +1,4 @@
-//! Reading a stored index: the newest checkpoint that is whole, and the logs that follow it.
+//! Reading a stored index: the newest intact checkpoint and the logs that follow it.
 
 use super::{Host, checkpoint};
 use crate::format::{Key, LOGS, MANIFESTS};
@@ -6,13 +6,13 @@ use crate::index::{Error, Index, Inventory, Opening, Replay};
 use crate::store::{Mode, Room, Store};
 use crate::wipe::wipe;
 
-/// How many manifests a store keeps: the newest ones.
+/// How many manifests a store keeps, counting from the newest.
 const KEPT: usize = 2;
 
-/// Opens the index in a store; none when there is no index.
+/// Opens the index in a store, or returns `None` if there is none.
 ///
 /// # Errors
-/// [`Error::Corrupt`] says which value is not as it was written, when neither checkpoint leads to the last state;
+/// [`Error::Corrupt`], naming the damaged value, if neither of the two newest checkpoints leads to the last state;
 /// [`Error::UnsupportedVersion`]; [`Error::OutOfMemory`]; the error of the store.
 pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index>, Error> {
     let mut inventory = inventory_of(store).await?;
@@ -23,7 +23,7 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
             Err(error @ Error::Corrupt { .. }) => error,
             Err(error) => return Err(error),
         };
-        // A writer may have deleted values meanwhile. Then there is a checkpoint that was not there before.
+        // A writer may have deleted values in the meantime. In that case there is a new checkpoint.
         let now = inventory_of(store).await?;
         if now.manifests == inventory.manifests {
             return Err(why);
@@ -33,13 +33,13 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
 }
 
 async fn inventory_of<S: Store>(store: &S) -> Result<Inventory, Error> {
-    // Manifests are listed before logs. A log of a checkpoint that is written in between is not needed, and when a
-    // checkpoint is deleted in between with its logs, reading it fails and is tried again.
+    // List manifests before logs. The log of a checkpoint written in between is not needed. If a checkpoint and its
+    // logs are deleted in between, reading it fails and is retried.
     let manifests = store.list(MANIFESTS).await?;
     Ok(Inventory::new(&manifests, &store.list(LOGS).await?)?)
 }
 
-/// The index of the newest checkpoint that can be read, up to its last log.
+/// Loads the newest readable checkpoint and replays its logs to the last one.
 async fn newest<S: Store>(store: &S, inventory: &Inventory) -> Result<Option<Replay>, Error> {
     let mut first = None;
     for &generation in inventory.manifests.iter().rev().take(KEPT) {
@@ -65,7 +65,7 @@ async fn load<S: Store>(store: &S, generation: u64, inventory: &Inventory) -> Re
     while !wanted.is_empty() {
         store.read_into(&wanted, &mut room).await?;
         wanted = opening.wanted()?;
-        // The store can fetch these values while the previous ones are taken. Asking for more at once would not be
+        // Let the store fetch these values while the previous ones are taken. Asking for more at once would not be
         // faster.
         store.expect(&wanted);
         opening.take(&room)?;
@@ -88,11 +88,11 @@ async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
     found.ok_or_else(|| Error::Corrupt { what: format!("{} is missing", key.concat()) })
 }
 
-/// Puts an index into an empty store, by a first checkpoint of everything.
+/// Puts an index into an empty store by writing a first checkpoint of everything.
 ///
 /// # Errors
-/// `Error::AlreadyExists` when the store has an index, in WebAssembly [`Error::InvalidOption`] of its name;
-/// [`Error::OutOfMemory`]; the error of the store. The index is then in no store, as before.
+/// `Error::AlreadyExists` if the store has an index (in WebAssembly [`Error::InvalidOption`] for its name);
+/// [`Error::OutOfMemory`]; the error of the store. After an error the index belongs to no store, as at first.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let inventory = inventory_of(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {

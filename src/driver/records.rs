@@ -6,11 +6,11 @@ use crate::format::ByteRoom;
 use crate::index::{Error, Index};
 use crate::store::{Room, Store};
 
-/// How many bytes of blocks are read ahead at once.
+/// How many bytes of blocks are read ahead at a time.
 const READ_AHEAD_BYTES: u64 = 1 << 20;
 
-/// Makes a call of an index. When records are missing for it, reads all of them at once and makes the call again. That
-/// needs no second reading unless the index has changed meanwhile.
+/// Makes a call to an index. If records are missing, reads all of them at once and repeats the call. One read suffices
+/// unless the index changes meanwhile.
 ///
 /// # Errors
 /// The error of the call, but never [`Error::Cold`]; the error of the store.
@@ -23,8 +23,8 @@ pub(crate) fn with_records<S: Store, T>(
     after(outcome, store, host, call)
 }
 
-/// Does as [`with_records`] for a call that has been made already, and had this outcome. Its plan may be of an earlier
-/// moment: blocks that are no more by now are not read.
+/// Continues as [`with_records`] after a first call with this outcome. The plan may be out of date; blocks that no
+/// longer exist are skipped.
 ///
 /// # Errors
 /// As [`with_records`].
@@ -36,7 +36,7 @@ pub(crate) async fn after<S: Store, T>(
 ) -> Result<T, Error> {
     while let Err(Error::Cold(plan)) = outcome {
         let read = read(store, host, &plan).await;
-        // One call of `with`, so that the blocks are used before another call can drop them.
+        // In a single `with`, so that the blocks are used before another call can drop them.
         outcome = host.with(|index| {
             let outcome = read.and_then(|(keys, values)| {
                 index.admit(&plan, &keys, values)?;
@@ -52,11 +52,11 @@ pub(crate) async fn after<S: Store, T>(
     outcome
 }
 
-/// Links all records and exports an index. Records that are read for it are held only until they are copied. Stops when
+/// Links all records and exports the index. Records read for the export are held only until they are copied. Stops when
 /// `goes_on`, which is called after each part, returns false.
 ///
 /// # Errors
-/// [`Error::Busy`] when the index has changed too often, or `goes_on` returned false; [`Error::Corrupt`];
+/// [`Error::Busy`] if the index changed too often or `goes_on` returned false; [`Error::Corrupt`];
 /// [`Error::OutOfMemory`]; the error of the store.
 pub(crate) async fn export<S: Store, B: ByteRoom>(
     store: &S,
@@ -75,7 +75,7 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
     exporting.bytes.take().ok_or(Error::Busy)
 }
 
-/// Reads the blocks of a plan. Returns the keys of their values, and the values.
+/// Reads the blocks of a plan. Returns the keys of their values and the values.
 async fn read<S: Store>(
     store: &S,
     host: &impl Host,
@@ -87,8 +87,8 @@ async fn read<S: Store>(
     Ok((keys, room.into_values()))
 }
 
-/// Carries out a plan for a call that the caller makes in `again`. `again` returns true when the call still lacks
-/// records: then the blocks stay in memory for its next attempt.
+/// Carries out a plan for a call that the caller then repeats in `again`. `again` returns true if the call still lacks
+/// records; the blocks then stay in memory for its next attempt.
 ///
 /// # Errors
 /// The error of the store; [`Error::OutOfMemory`].
@@ -105,7 +105,7 @@ pub(crate) async fn carry_out<S: Store>(
         if admitted.is_ok() {
             index.expect_retry(&plan);
         } else {
-            // The call is not made again.
+            // The call will not be repeated.
             index.trim();
         }
         admitted
@@ -119,7 +119,7 @@ pub(crate) async fn carry_out<S: Store>(
     })
 }
 
-/// Reads records before they are needed, as many as may be in memory.
+/// Reads records before they are needed, as many as may be held in memory.
 ///
 /// # Errors
 /// The error of the store; [`Error::OutOfMemory`].

@@ -1,9 +1,9 @@
-//! Runs the core's resumable work, linking and compaction, in slices, by a clock that the caller gives.
+//! Runs the core's resumable work, linking and compaction, in slices timed by the caller's clock.
 
 use crate::index::{Error, Index};
 
-/// A clock that work is timed by: milliseconds from some fixed moment, never going back. A function that returns them is
-/// one. (The time of day, which may be set back, is a [`WallClock`](crate::WallClock).)
+/// A clock that times work: milliseconds since some fixed moment, never going back. Any function that returns them is a
+/// clock. (The time of day, which may be set back, is a [`WallClock`](crate::WallClock).)
 pub trait Clock {
     /// The time in milliseconds.
     fn now_ms(&self) -> f64;
@@ -15,15 +15,15 @@ impl<F: Fn() -> f64> Clock for F {
     }
 }
 
-/// The first step of each stage of a compaction, in units: the smallest there is, because the speed of this kind of
-/// work is not known yet, and an engine runs code that it has not optimized many times slower.
+/// The first step of each stage of a compaction, in units. It is the smallest possible one: the speed of this kind of
+/// work is not known yet, and an engine runs code many times slower before optimizing it.
 const FIRST_UNITS: f64 = 1.0;
-/// The share of a slice that a step should take, so that the slice ends close to its budget.
+/// The share of a slice that one step should take, so that the slice ends close to its budget.
 const STEP_SHARE: f64 = 0.125;
 
 impl Index {
-    /// Calls [`Index::link_step`] until about `budget_ms` have passed by `clock`, and at least once. Returns true while
-    /// something is left to do.
+    /// Calls [`Index::link_step`] at least once and until about `budget_ms` have passed on `clock`. Returns true while
+    /// work remains.
     ///
     /// # Errors
     /// As [`Index::link_step`].
@@ -38,8 +38,8 @@ impl Index {
         Ok(false)
     }
 
-    /// Runs one slice of the compaction under way: steps until about `budget_ms` have passed by `clock`, and at least
-    /// one. A step should take an eighth of the budget, so that a slice ends close to it. Returns true while work
+    /// Runs one slice of the current compaction: at least one step, and more until about `budget_ms` have passed on
+    /// `clock`. Steps aim at an eighth of the budget, so that a slice ends close to it. Returns true while work
     /// remains.
     ///
     /// # Errors
@@ -57,8 +57,8 @@ impl Index {
             // With a budget of 0 the quotient is NaN, which `min` turns into 1.
             let more = self.compact_step((units * (left / share_ms).min(1.0)).max(FIRST_UNITS) as usize)?;
             let now = clock.now_ms();
-            // The speed of the last step tells how many units fit into the next one: at most twice as many, and at most
-            // as many as fit at a microsecond a unit. It tells nothing about another kind of work.
+            // Size the next step by the speed of the last one: at most twice as many units, and at most as many as
+            // would fit at a microsecond per unit. The speed says nothing about another kind of work.
             let took = (now - before).max(0.001);
             units = (units * share_ms.min(left) / took).min(2.0 * units).min(1000.0 * share_ms).max(FIRST_UNITS);
             (before, left) = (now, budget_ms - (now - started));

@@ -11,10 +11,10 @@ use crate::store::{Mode, Store, StoreError};
 use crate::types::Id;
 use core::cell::{Ref, RefCell};
 
-/// How many more times a reader opens the store when a writer deletes records that it is reading.
+/// How many times a reader opens the store again after a writer deleted records that it was reading.
 const READ_ATTEMPTS: usize = 3;
 
-/// How long a slice is when a compaction runs to its end.
+/// The length of a slice when a compaction runs to its end.
 const SLICE_MS: f64 = 50.0;
 
 /// A function that is a [`Clock`].
@@ -23,26 +23,26 @@ type ClockFunction = fn() -> f64;
 /// How a stored index is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
-    /// The options of a new index. For an existing index, the dimensions, the metric, the quantization and `m` must be
-    /// the same, the seed stays as it is, and the other options apply from now on. None: only an existing index is
-    /// opened, with its own options.
+    /// The options of a new index. For an existing index, the dimensions, metric, quantization and `m` must match, the
+    /// seed is kept, and the other options apply from now on. With `None`, only an existing index is opened, with its
+    /// own options.
     pub config: Option<Config>,
-    /// Whether to leave for later what the first search does not need.
+    /// Whether to defer what the first search does not need.
     ///
-    /// Records are then not read all at once, but when calls that can wait for the store need them. (An index with a
-    /// budget, [`Config::max_bytes`], always reads its records this way.) Records from logs are not linked into the
-    /// graph yet ([`Index::pending`]): each insert links some of them, a checkpoint or a compaction all, and
-    /// [`Index::link_slice`] as many as there is time for.
+    /// Records are then read only when calls that can wait for the store need them. (An index with a budget,
+    /// [`Config::max_bytes`], always reads its records this way.) Records from logs are not yet linked into the graph
+    /// ([`Index::pending`]): each insert links some of them, a checkpoint or a compaction links all, and
+    /// [`Index::link_slice`] links as many as there is time for.
     pub lazy: bool,
-    /// Whether to open for writing, which only one owner may at a time (the store sees to that), or for reading only. In
-    /// a store that was opened for reading only ([`Store::mode`]) it is for reading only in any case.
+    /// Whether to open for writing, which only one owner may do at a time (the store enforces this), or for reading
+    /// only. A store that was itself opened for reading only ([`Store::mode`]) is always opened for reading only.
     pub mode: Mode,
-    /// The time of day, by which records expire: each call that reads or changes the index first deletes records whose
-    /// time has come. The default is the system's time.
+    /// The time of day, by which records expire: each call that reads or changes the index first deletes the records
+    /// that have expired. The default is the system's time.
     pub now_ms: WallClock,
-    /// A function that is a [`Clock`], such as `|| SystemClock::default().now_ms()`. With one, how records are compressed
-    /// is chosen by the time that it takes on this machine. Without one, it is chosen by the time that it typically
-    /// takes, so that equal calls write equal bytes. The default is none.
+    /// A function that is a [`Clock`], such as `|| SystemClock::default().now_ms()`. With a clock, the compression of
+    /// records is chosen by measuring on this machine. Without one, it is chosen by typical times, so that equal calls
+    /// write equal bytes. The default is `None`.
     pub clock: Option<fn() -> f64>,
 }
 
@@ -54,10 +54,10 @@ impl Default for OpenOptions {
 
 /// An index that is kept in a store.
 ///
-/// Changes happen in memory at once; [`StoredIndex::commit`] makes all those before it durable together, so that many
-/// changes may share one write. What was committed is found by the next opening, also when the program is killed in
-/// between. When the machine loses its power, a place opened with [`Durability::Relaxed`], the default, may lose the
-/// latest changes, the newest first and each as a whole; one opened with [`Durability::Strict`] loses none.
+/// Changes take effect in memory at once. [`StoredIndex::commit`] makes all earlier changes durable together, so that
+/// many changes can share one write. The next opening finds everything that was committed, even if the program was
+/// killed. After a power failure, a place opened with [`Durability::Relaxed`], the default, may have lost the latest
+/// changes, newest first and each as a whole; a place opened with [`Durability::Strict`] has lost none.
 ///
 /// [`Durability::Relaxed`]: crate::store::Durability::Relaxed
 /// [`Durability::Strict`]: crate::store::Durability::Strict
@@ -83,7 +83,7 @@ pub struct StoredIndex<S> {
     identity: Identity,
     now_ms: WallClock,
     clock: Option<ClockFunction>,
-    /// How the last append has ended, if the index was borrowed at that moment and has not been told yet.
+    /// The outcome of the last append, if the index was borrowed when it ended and has not been told yet.
     untold: RefCell<Option<Result<(), StoreError>>>,
 }
 
@@ -92,7 +92,7 @@ impl<S> Host for StoredIndex<S> {
         let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
         self.identity.check(&index)?;
         if let (Some(appended), Some(journal)) = (self.untold.take(), index.journal_mut()) {
-            // The journal keeps a failure, and refuses with it whatever depends on it.
+            // The journal remembers a failure and refuses everything that depends on it.
             let _ = journal.committed(appended);
         }
         expire(&mut index, self.now_ms);
@@ -102,7 +102,7 @@ impl<S> Host for StoredIndex<S> {
     fn tell(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
         *self.untold.borrow_mut() = Some(appended.clone());
         match self.with(|index| index.check_writable()) {
-            // It is told by the next call that has it. What was appended is in the store all the same.
+            // The next call that gets the index tells it. What was appended is in the store all the same.
             Err(Error::Busy) => appended.map_err(Error::from),
             told => told,
         }
@@ -114,17 +114,17 @@ impl<S> Host for StoredIndex<S> {
 }
 
 impl<S: Store> StoredIndex<S> {
-    /// Opens the index in the store, or makes a new one in it. On an error the store is dropped without being closed.
+    /// Opens the index in the store, or creates one there. On an error the store is dropped without being closed.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no index, and none is to be made; [`Error::Corrupt`], but not for unsound
-    /// links that only the proof finds ([`Index::link_step`]); [`Error::UnsupportedVersion`];
-    /// [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when an option contradicts the existing index;
-    /// [`Error::OutOfMemory`]; the error of the store.
+    /// [`Error::NotFound`] if there is no index and none is to be created; [`Error::Corrupt`], except for unsound links
+    /// that only the proof finds ([`Index::link_step`]); [`Error::UnsupportedVersion`]; [`Error::DimensionMismatch`] or
+    /// [`Error::InvalidOption`] if an option contradicts the existing index; [`Error::OutOfMemory`]; the error of the
+    /// store.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy, now_ms, clock } = options;
         let mut store = store;
-        // A change that the store will refuse must not happen in memory.
+        // A change that the store will refuse must not be made in memory.
         let mode = if store.mode() == Mode::ReadOnly { Mode::ReadOnly } else { mode };
         let mut left = READ_ATTEMPTS;
         loop {
@@ -136,8 +136,8 @@ impl<S: Store> StoredIndex<S> {
             match opened.read_ahead().await {
                 Ok(()) => {
                     return match opened.with(Index::link_all) {
-                        // Unsound links are reported by the calls that need sound ones, whether the opening was lazy or
-                        // not.
+                        // Unsound links are reported by the calls that need sound ones, whether or not the opening was
+                        // lazy.
                         Ok(()) | Err(Error::Corrupt { .. }) => Ok(opened),
                         Err(error) => Err(error),
                     };
@@ -166,23 +166,23 @@ impl<S: Store> StoredIndex<S> {
         }
     }
 
-    /// Puts an index that is in memory, or was imported, into a store that has no index.
+    /// Puts an index from memory or from an import into a store that has no index.
     ///
     /// # Errors
-    /// `Error::AlreadyExists` when the store has an index; [`Error::ReadOnly`] when it was opened for reading only;
-    /// [`Error::OutOfMemory`]; the error of the store. The index is then dropped: a caller that still needs it makes an
-    /// export of it first.
+    /// `Error::AlreadyExists` if the store has an index; [`Error::ReadOnly`] if it was opened for reading only;
+    /// [`Error::OutOfMemory`]; the error of the store. On an error the index is dropped: a caller that still needs it
+    /// should export it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {
         Self::create_with(store, index, OpenOptions::default()).await
     }
 
-    /// Puts an index into a store as [`StoredIndex::create`] does, with options as an opening takes them. `lazy` means
-    /// nothing here: all records are in memory.
+    /// Puts an index into a store like [`StoredIndex::create`], with the options of an opening. `lazy` has no effect:
+    /// all records are in memory.
     ///
     /// # Errors
-    /// As [`StoredIndex::create`]; [`Error::ReadOnly`] for [`Mode::ReadOnly`], of the options or of the store
-    /// ([`Store::mode`]), which is then asked for nothing; [`Error::DimensionMismatch`] or [`Error::InvalidOption`] when
-    /// an option contradicts the index.
+    /// As [`StoredIndex::create`]; [`Error::ReadOnly`] for [`Mode::ReadOnly`], in the options or of the store
+    /// ([`Store::mode`]), in which case the store is not accessed; [`Error::DimensionMismatch`] or
+    /// [`Error::InvalidOption`] if an option contradicts the index.
     pub async fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
         let OpenOptions { config, mode, lazy: _, now_ms, clock } = options;
         if mode == Mode::ReadOnly || store.mode() == Mode::ReadOnly {
@@ -206,18 +206,18 @@ impl<S: Store> StoredIndex<S> {
         Ok(self)
     }
 
-    /// Takes apart the store, the index and the two clocks, for [`SharedIndex`](crate::SharedIndex).
+    /// Returns the store, the index and the two clocks, for [`SharedIndex`](crate::SharedIndex).
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn into_parts(self) -> (S, Index, WallClock, Option<ClockFunction>) {
         (self.store, self.index.into_inner(), self.now_ms, self.clock)
     }
 
-    /// Borrows the index, for searching and reading. Give it back before the next wait: while it is borrowed, nothing
-    /// else has it, and a commit that begins, or a checkpoint that is under way, returns [`Error::Busy`].
+    /// Borrows the index for searching and reading. Drop the borrow before the next wait: until then nothing else can
+    /// use the index, and a commit that begins or a checkpoint under way returns [`Error::Busy`].
     ///
     /// # Errors
-    /// [`Error::Busy`] from within [`StoredIndex::change`], and while the index is borrowed already and a record has
-    /// expired since.
+    /// [`Error::Busy`] from within [`StoredIndex::change`], and if a record has expired while the index is already
+    /// borrowed.
     pub fn index(&self) -> Result<Ref<'_, Index>, Error> {
         let index = self.index.try_borrow().map_err(|_| Error::Busy)?;
         if !has_expired(&index, self.now_ms) {
@@ -228,8 +228,8 @@ impl<S: Store> StoredIndex<S> {
         self.index.try_borrow().map_err(|_| Error::Busy)
     }
 
-    /// Reads the records that are only in the store, as many as may be in memory, so that later calls need not. Opening
-    /// has already done it, unless it was lazy.
+    /// Reads the records that are only in the store, as many as may be held in memory, so that later calls need not. An
+    /// opening that is not lazy has already done so.
     ///
     /// # Errors
     /// The error of the store; [`Error::OutOfMemory`]; [`Error::Busy`] while the index is borrowed.
@@ -237,7 +237,7 @@ impl<S: Store> StoredIndex<S> {
         read_ahead(&self.store, self).await
     }
 
-    /// Searches as [`Index::search`] does, and reads the records that it needs from the store, all at once.
+    /// Searches like [`Index::search`], and reads the records that it needs from the store, all at once.
     ///
     /// # Errors
     /// As [`Index::search`], but never [`Error::Cold`]; the error of the store; [`Error::Busy`] while the index is
@@ -246,8 +246,8 @@ impl<S: Store> StoredIndex<S> {
         with_records(&self.store, self, |index| index.search(query, options.again())).await
     }
 
-    /// Searches for many queries as [`Index::search_many`] does, and reads the records that it needs from the store: those
-    /// of several queries together. When the index is changed while it waits for the store, some hits are as of before.
+    /// Searches for many queries like [`Index::search_many`], and reads the records that it needs from the store, for
+    /// several queries together. If the index changes during such a wait, some hits reflect the earlier state.
     ///
     /// # Errors
     /// As [`Index::search_many`], but never [`Error::Cold`]; the error of the store; [`Error::Busy`] while the index is
@@ -268,8 +268,8 @@ impl<S: Store> StoredIndex<S> {
         answers.into_hits()
     }
 
-    /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
-    /// when there is no record.
+    /// Calls `read` with the record of this id, reading it from the store if necessary, and returns the result, or
+    /// `None` if there is no such record.
     ///
     /// # Errors
     /// As [`Index::get`], but never [`Error::Cold`]; the error of the store; [`Error::Busy`] while the index is
@@ -278,13 +278,13 @@ impl<S: Store> StoredIndex<S> {
         with_records(&self.store, self, |index| Ok(index.get(id)?.map(&mut read))).await
     }
 
-    /// Links all records and exports the index as [`Index::export`] does, with the records that are only in the store.
-    /// Beside the export itself this holds at most one more megabyte, and 16 bytes for each record: blocks are read in
-    /// parts, twice each, and given up again.
+    /// Links all records and exports the index like [`Index::export`], including the records that are only in the
+    /// store. Needs at most one megabyte and 16 bytes per record beyond the export itself: blocks are read in parts,
+    /// twice each, and released again.
     ///
     /// # Errors
     /// As [`Index::export`], but never [`Error::Cold`] or [`Error::Unlinked`]; the error of the store. [`Error::Busy`]
-    /// when the index changed each time while the call waited for the store.
+    /// if the index changed every time the call waited for the store.
     pub async fn export(&self) -> Result<Vec<u8>, Error> {
         export(&self.store, self, || true).await
     }
@@ -292,26 +292,26 @@ impl<S: Store> StoredIndex<S> {
     /// Changes the index in memory. [`StoredIndex::commit`] makes it durable.
     ///
     /// # Errors
-    /// The error of `change`; [`Error::Busy`] while the index is borrowed. [`Error::StoreFailed`] when `change` has put
-    /// another index in the place of this one: from then on nothing is kept, and the store has what was committed
-    /// before. An index that is to be kept goes into a store of its own by [`StoredIndex::create`].
+    /// The error of `change`; [`Error::Busy`] while the index is borrowed. [`Error::StoreFailed`] if `change` replaced
+    /// the index by another one: from then on nothing is kept, and the store has what was committed before. To keep
+    /// another index, put it into a store of its own with [`StoredIndex::create`].
     pub fn change<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         self.with(|index| self.identity.change(index, change))
     }
 
-    /// Makes all changes so far durable, as durable as the store does, by appending them to the log. This and
-    /// [`StoredIndex::checkpoint`] are called one after the other; searches may run beside them. A future that is
-    /// dropped before its end is a failure like any other.
+    /// Makes all changes so far as durable as the store can, by appending them to the log. Call this and
+    /// [`StoredIndex::checkpoint`] one after the other; searches may run at the same time. Dropping the future before
+    /// it completes counts as a failure.
     ///
     /// # Errors
-    /// The error of the store. The index then takes no changes any more, and opening it again finds what the store has.
-    /// [`Error::Busy`] beside another commit.
+    /// The error of the store. The index then accepts no more changes, and opening it again finds what the store has.
+    /// [`Error::Busy`] during another commit.
     pub async fn commit(&self) -> Result<(), Error> {
         commit(&self.store, self).await
     }
 
-    /// Whether [`StoredIndex::checkpoint`] would pay: the log has grown long, a compaction has changed much, or too
-    /// many records are in memory.
+    /// Returns whether [`StoredIndex::checkpoint`] would pay: the log has grown long, a compaction has changed much, or
+    /// too many records are in memory.
     ///
     /// # Errors
     /// [`Error::Busy`].
@@ -319,18 +319,19 @@ impl<S: Store> StoredIndex<S> {
         Ok(self.index()?.checkpoint_due())
     }
 
-    /// Writes the segments that have changed, so that opening need not read the log so far. Then drops records from
-    /// memory that exceed the budget. A change that is made meanwhile is in the checkpoint or in the log.
+    /// Writes the segments that have changed, so that an opening need not read the log up to here. Then drops records
+    /// that exceed the budget from memory. A change made meanwhile is in the checkpoint or in the log.
     ///
     /// # Errors
-    /// The error of the store. Nothing is lost, and the next checkpoint may succeed. [`Error::Busy`] beside a commit,
-    /// and when another checkpoint has begun meanwhile.
+    /// The error of the store. Nothing is lost, and the next checkpoint may succeed. [`Error::Busy`] during a commit,
+    /// or if another checkpoint began meanwhile.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         checkpoint(&self.store, self).await
     }
 
-    /// Compacts to the end, without letting others have the thread, and completes that in the store: blocks that are
-    /// mostly dead are rewritten, and `reclaimed_bytes.cold` is set. To be called as [`StoredIndex::checkpoint`].
+    /// Compacts to the end without yielding the thread, and completes the compaction in the store: rewrites blocks that
+    /// are mostly dead, and sets `reclaimed_bytes.cold`. Call it under the same conditions as
+    /// [`StoredIndex::checkpoint`].
     ///
     /// # Errors
     /// As [`Index::compact_step`], [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]. What was compacted stays
@@ -339,14 +340,14 @@ impl<S: Store> StoredIndex<S> {
         compact(&self.store, self, clock, SLICE_MS, Rewrite::Worn).await
     }
 
-    /// Compacts as [`StoredIndex::compact`] does, and erases what is left of records that were deleted or replaced
-    /// before: vector, code, payload and id, in the store and in the memory that the index holds. Natively, memory that
-    /// held records is overwritten before it is given back to the allocator. Not erased are copies that the caller or
-    /// the store held in memory, and what a medium keeps of deleted files.
+    /// Compacts like [`StoredIndex::compact`], and erases all remains of records deleted or replaced before: vector,
+    /// code, payload and id, in the store and in the memory that the index holds. Natively, memory that held records is
+    /// overwritten before it is returned to the allocator. Not erased are copies that the caller or the store holds in
+    /// memory, and what the medium retains of deleted files.
     ///
     /// # Errors
-    /// As [`StoredIndex::compact`]; a part may then be erased. [`Error::Corrupt`] when deleted records may be in a
-    /// block that is not as it was written.
+    /// As [`StoredIndex::compact`]; a part may then be erased. [`Error::Corrupt`] if a damaged block may hold deleted
+    /// records.
     pub async fn erase(&self, clock: &impl Clock) -> Result<CompactionReport, Error> {
         compact(&self.store, self, clock, SLICE_MS, Rewrite::AnyDead).await
     }
@@ -357,7 +358,7 @@ impl<S: Store> StoredIndex<S> {
     /// As [`StoredIndex::commit`].
     pub async fn close(self) -> Result<(), Error> {
         let committed = self.commit().await;
-        // The store is closed in any case. A failed commit matters more than a failed close.
+        // Close the store in any case. A failed commit matters more than a failed close.
         let closed = self.store.close().await;
         committed.and(closed.map_err(Error::from))
     }

@@ -1,4 +1,4 @@
-//! What can only be brought about from the inside of an index that is in a store.
+//! Tests of states that can only be reached from inside a stored index.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,7 +10,7 @@ use core::task::{Context, Poll, Waker};
 
 const DIMENSIONS: usize = 4;
 
-/// The output of a future that waits for nothing.
+/// Returns the output of a future that never waits.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -18,7 +18,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Half of a frame that is held open would be in the checkpoint.
+/// Otherwise the checkpoint would contain half of the open frame.
 #[test]
 fn no_checkpoint_ends_while_a_frame_is_held_open() {
     let place = MemoryStore::default();

@@ -5,7 +5,7 @@ use crate::index::Index;
 /// Returns the time of day, in milliseconds since 1970. (Work is timed by a [`Clock`](crate::Clock).)
 pub type WallClock = fn() -> f64;
 
-/// The operating system's time. In WebAssembly, which has none of its own, minus infinity, so that nothing expires.
+/// Returns the operating system's time. In WebAssembly, which has none, minus infinity, so that nothing expires.
 pub(crate) fn system_time_ms() -> f64 {
     #[cfg(target_arch = "wasm32")]
     return f64::NEG_INFINITY;
@@ -15,7 +15,7 @@ pub(crate) fn system_time_ms() -> f64 {
         .map_or(f64::NEG_INFINITY, |since| since.as_secs_f64() * 1000.0)
 }
 
-/// Whether a record has expired and is not deleted yet. The clock is not asked when no record ever expires.
+/// Returns whether a record has expired and is not deleted yet. Does not ask the clock if no record ever expires.
 pub(crate) fn has_expired(index: &Index, now_ms: WallClock) -> bool {
     index.next_expiry_ms().is_some_and(|at_ms| at_ms <= now_ms())
 }

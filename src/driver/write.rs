@@ -6,16 +6,16 @@ use crate::index::{Error, Index, Step};
 use crate::store::{Store, StoreError};
 use crate::wipe::wipe;
 
-/// About how much of a checkpoint is encoded between two waits: this many values of the length that the store handles
-/// well, and at most this many bytes, which take a millisecond or two.
+/// About how much of a checkpoint is encoded between two waits: this many values of the store's preferred length, but
+/// at most this many bytes, which take a millisecond or two.
 const STEP_VALUES: usize = 16;
 const MOST_STEP_BYTES: usize = 1 << 20;
 
-/// Appends all changes that are not in the store to its log. Once this has succeeded they are kept as the store keeps
-/// what is appended. A future that is dropped before its end has failed: it is not known what the store has taken.
+/// Appends all changes that are not yet in the store to its log. On success they are as durable as an append to that
+/// store. A future dropped before it completes has failed: it is unknown what reached the store.
 ///
 /// # Errors
-/// [`Error::Busy`] beside another commit. The error of the store: the index then takes no changes any more.
+/// [`Error::Busy`] during another commit. The error of the store; the index then accepts no more changes.
 pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let taken = host.with(|index| index.journal_mut().map_or(Ok(None), |journal| journal.take()))?;
     let Some((key, mut bytes)) = taken else { return Ok(()) };
@@ -35,23 +35,23 @@ struct Appending<'a, H: Host> {
 impl<H: Host> Drop for Appending<'_, H> {
     fn drop(&mut self) {
         if !self.is_known {
-            // Nobody is there to hear of it: the next change or commit is refused with this error.
+            // Nobody can receive this error here: the next change or commit is refused with it.
             let _ = self.host.tell(Err(StoreError::failed("a commit was given up before it had ended")));
         }
     }
 }
 
-/// Writes what has changed since the last checkpoint. The index may be used, and changed, while this waits for the
-/// store. A future that is dropped before its end has failed, and the next call begins anew.
+/// Writes what has changed since the last checkpoint. The index may be used and changed while this waits for the store.
+/// A future dropped before it completes has failed; the next call starts over.
 ///
 /// # Errors
-/// The error of the store, or [`Error::OutOfMemory`]: the last checkpoint and its logs count as before. [`Error::Busy`]
-/// when another checkpoint has begun meanwhile.
+/// The error of the store, or [`Error::OutOfMemory`]: the last checkpoint and its logs stay valid. [`Error::Busy`] if
+/// another checkpoint began meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     // Blocks that are mostly dead are rewritten together with new records.
     let worn = host.with(|index| Ok(index.worn_blocks(u32::MAX)?))?;
     if !worn.is_empty() {
-        // A failure is ignored: the checkpoint does not depend on it, what was done is consistent, and the next
+        // Ignore a failure: the checkpoint does not depend on this, what was done is consistent, and the next
         // checkpoint tries again.
         let _ = with_records(store, host, |index| index.decompress(&worn)).await;
     }
@@ -60,7 +60,7 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
 
 /// Writes what has changed since the last checkpoint, without rewriting any block.
 pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    // A checkpoint needs the whole graph. Other threads may have the index between two records.
+    // A checkpoint needs the whole graph. Other threads may use the index between two records.
     while host.with(Index::link_step)? {
         host.give_way();
     }
@@ -68,7 +68,7 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
         let names = store.list("").await?;
         host.with(|index| index.take_stock(&names))?;
     }
-    // If there is no memory for the choice, blocks are compressed as before.
+    // Without memory for the choice, the compression stays as it is.
     let _ = choose_compression(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     let generation = host.with(|index| index.checkpoint_begin())?;

@@ -1,6 +1,6 @@
-//! Little-endian words from the front of bytes that have not been verified.
+//! Reads little-endian words from the front of untrusted bytes.
 
-/// The bytes left to read. A read beyond their end returns none.
+/// The bytes left to read. A read beyond their end returns `None`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a>(&'a [u8]);
 

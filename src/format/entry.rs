@@ -1,4 +1,4 @@
-//! What the log says that happened: one entry for each record put or deleted.
+//! The entries of the log: one for each record put or deleted.
 //!
 //! | tag | entry  | then                                                                               |
 //! |-----|--------|------------------------------------------------------------------------------------|
@@ -7,8 +7,8 @@
 //! | 3   | clear  | nothing                                                                            |
 //! | 4   | put    | when it expires, `f64` milliseconds since 1970; the rest as with tag 1             |
 //!
-//! Entries follow each other without padding. The same rule says what is written and what is read, so that no log is
-//! ever written that cannot be read again.
+//! Entries follow each other without padding. Writer and reader check the same rules, so no log is ever written that
+//! cannot be read again.
 
 use super::cursor::Cursor;
 use super::words::RecordHeader;
@@ -25,11 +25,11 @@ const TEXT: u8 = 1;
 /// One change of an index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Entry<'a> {
-    /// The record is there from now on, in place of the one of that id that there may have been.
+    /// The record is put, replacing any record with the same id.
     Put(Put<'a>),
-    /// The record is gone.
+    /// The record with this id is deleted.
     Delete(IdRef<'a>),
-    /// All records are gone.
+    /// All records are deleted.
     Clear,
 }
 
@@ -63,7 +63,7 @@ impl<'a> From<&'a [f32]> for Floats<'a> {
 }
 
 impl Floats<'_> {
-    /// Fills `into`. False, and nothing changes, when there are more values or fewer.
+    /// Fills `into`. Returns false and changes nothing if the number of values differs.
     #[must_use]
     pub(crate) fn copy_to(self, into: &mut [f32]) -> bool {
         let into = bytemuck::cast_slice_mut::<f32, u8>(into);
@@ -169,7 +169,7 @@ impl<'a> Put<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// True for what a log of vectors of so many dimensions may hold.
+    /// Whether a log of vectors with so many dimensions may hold this.
     pub(super) fn is_valid(&self, dimensions: usize) -> bool {
         match self {
             Self::Put(put) => put.is_valid(dimensions),
@@ -178,8 +178,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Gives out the bytes of a valid entry, part by part. Run once to count them and once to write them, it needs no
-    /// second description of how long an entry is.
+    /// Passes the bytes of a valid entry to `put`, part by part. It is run once to count them and once to write them,
+    /// so the length of an entry is described only once.
     pub(super) fn each_part(&self, put: &mut dyn FnMut(&[u8])) {
         match self {
             Self::Put(record) => record.each_part(put),
@@ -191,7 +191,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The next entry; none when the bytes do not begin with a valid one.
+    /// Reads the next entry; `None` if the bytes do not begin with a valid one.
     pub(super) fn read(from: &mut Cursor<'a>, dimensions: usize) -> Option<Self> {
         let entry = match from.u8()? {
             PUT => Self::Put(Put::read(from, dimensions, None)?),

@@ -1,4 +1,4 @@
-//! What can be wrong with bytes that claim to be an index.
+//! Why bytes that claim to be an index could not be read, or bytes could not be written.
 
 use crate::types::OutOfMemory;
 use core::fmt::Display;
@@ -6,13 +6,13 @@ use core::fmt::Display;
 /// Why bytes could not be read, or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FormatError {
-    /// A later version of this package wrote them, or they come from the future for another reason.
+    /// They name a later version of the format.
     UnsupportedVersion { found: u32 },
     /// They are not what was written, or are not of this format at all.
     Corrupt { what: String },
     /// The allocator refused.
     OutOfMemory,
-    /// The place that holds them failed to give or to take them.
+    /// Reading them from their place, or writing them to it, failed.
     Io { why: String },
 }
 

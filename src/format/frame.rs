@@ -1,4 +1,4 @@
-//! The unit of the log: entries that happened together, under one checksum. A frame is read whole or not at all.
+//! The unit of the log: the entries of one change, under one checksum. A frame is read as a whole or not at all.
 //!
 //! ```text
 //! 0     length of the entries in bytes, u32        8     sequence number, u64
@@ -13,10 +13,10 @@ use xxhash_rust::xxh64::Xxh64;
 pub(super) const HEADER_BYTES: usize = 24;
 /// The header up to its checksum.
 const SEALED_BYTES: usize = 16;
-/// Frames begin at multiples of it.
+/// Frames begin at multiples of this.
 pub(super) const ALIGNMENT: usize = 8;
 
-/// A frame as it lies in the log: its whole length is there, and nothing else is known of it.
+/// A frame as it lies in the log. It is complete, but nothing else has been checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawFrame<'a> {
     pub(super) entries: u32,
@@ -35,7 +35,7 @@ fn checksum(sealed: &[u8], padded: &[u8]) -> u64 {
 }
 
 impl<'a> RawFrame<'a> {
-    /// The frame that begins where `bytes` do; none when it reaches beyond their end.
+    /// The frame at the start of `bytes`; `None` if it reaches beyond their end.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
         let mut words = Cursor::new(header);
@@ -61,7 +61,7 @@ impl<'a> RawFrame<'a> {
         HEADER_BYTES + self.padded.len()
     }
 
-    /// The frame, unless anything in it is not what a log of vectors of so many dimensions may hold.
+    /// Decodes the frame; `None` if a log of vectors of `dimensions` may not hold all of it.
     pub(super) fn decode(&self, dimensions: usize) -> Option<Frame<'a>> {
         let mut body = Cursor::new(self.body);
         for _ in 0..self.entries {
@@ -71,7 +71,7 @@ impl<'a> RawFrame<'a> {
     }
 }
 
-/// Entries that happened together, every one of them valid.
+/// The entries of one change, all of them valid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     dimensions: usize,
@@ -82,12 +82,12 @@ impl<'a> Frame<'a> {
     /// The entries, in order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let (mut body, dimensions) = (Cursor::new(self.body), self.dimensions);
-        // The end of the body, and no other entry, ends it: all were read once when the frame was.
+        // All entries were read once when the frame was decoded, so only the end of the body ends this.
         core::iter::from_fn(move || Entry::read(&mut body, dimensions))
     }
 }
 
-/// Writes the header of a frame whose entries, `len` bytes, and zeros behind them follow it in `frame`.
+/// Writes the header of a frame, which is followed in `frame` by its entries, `len` bytes, and padding.
 pub(super) fn seal(frame: &mut [u8], len: usize, entries: u32, sequence: u64) {
     let Some((header, padded)) = frame.split_first_chunk_mut::<HEADER_BYTES>() else { return };
     let word = (len as u64) | u64::from(entries) << 32;

@@ -1,4 +1,4 @@
-//! Where bytes are read from and written to.
+//! Sources and sinks of bytes.
 //!
 //! Both are random access, so that an index of any size is read and written a piece at a time and is never held twice:
 //! a JavaScript array outside the WebAssembly heap is as good a place as a native buffer.
@@ -7,31 +7,31 @@ use super::FormatError;
 use crate::types::OutOfMemory;
 use crate::wipe::wipe;
 
-/// Bytes that can be read anywhere.
+/// Bytes that can be read at any offset.
 pub(crate) trait ByteSource {
-    /// How many there are.
+    /// Number of bytes.
     fn len(&self) -> u64;
 
-    /// Fills `into` with the bytes from `offset` on. Says whether all of them were there.
+    /// Fills `into` with the bytes from `offset` on. Returns whether all of them exist.
     fn read(&self, offset: u64, into: &mut [u8]) -> bool;
 }
 
-/// A place for a known number of bytes, all zero at first, that can be written anywhere.
+/// A place for a known number of bytes, all zero at first, that can be written at any offset.
 pub(crate) trait ByteSink {
-    /// Puts `bytes` at `offset`. Says whether there was room for all of them.
+    /// Writes `bytes` at `offset`. Returns whether there was room for all of them.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> bool;
 }
 
-/// A place that can be made, and looked at again.
+/// A place that can be allocated, and read again.
 pub(crate) trait ByteRoom: ByteSink + Sized {
-    /// Makes a place of `len` bytes, all zero.
+    /// Allocates a place of `len` bytes, all zero.
     fn of_zeros(len: usize) -> Result<Self, OutOfMemory>;
 
-    /// Overwrites the contents before the place is given up: they may be of a record that has been deleted meanwhile.
-    /// Does nothing where the memory is not ours to free.
+    /// Overwrites the contents before the place is dropped: they may be of a record deleted in the meantime. Does
+    /// nothing if freeing the memory is not up to us.
     fn wipe(&mut self) {}
 
-    /// Shows `len` bytes from `start` on, a part at a time. Says whether they are there.
+    /// Passes `len` bytes from `start` on to `to`, a part at a time. Returns whether they exist.
     fn show(&self, start: u64, len: u64, to: &mut dyn FnMut(&[u8])) -> bool;
 }
 
@@ -74,7 +74,7 @@ impl ByteSink for Vec<u8> {
     }
 }
 
-/// `len` zeros to read into.
+/// A buffer of `len` zeros.
 pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>, OutOfMemory> {
     let mut zeros = Vec::new();
     zeros.try_reserve_exact(len)?;
@@ -82,7 +82,7 @@ pub(crate) fn zeros<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>,
     Ok(zeros)
 }
 
-/// Reads as [`ByteSource::read`] does; bytes that end too early are corrupt.
+/// Reads as [`ByteSource::read`] does. Bytes that end too early are corrupt.
 pub(super) fn read_all<S: ByteSource + ?Sized>(source: &S, offset: u64, into: &mut [u8]) -> Result<(), FormatError> {
     if source.read(offset, into) {
         Ok(())

@@ -1,4 +1,4 @@
-//! What the values of a stored index are called.
+//! The keys of the values of a stored index.
 //!
 //! | key                                | value                                                             |
 //! |------------------------------------|-------------------------------------------------------------------|
@@ -7,19 +7,19 @@
 //! | `s/KIND/INDEX.GENERATION.PIECE`    | a piece of a segment, as it was written in that generation        |
 //! | `b/NUMBER.PIECE`                   | a piece of a block of records                                     |
 //!
-//! Numbers are decimal, and as long as the largest one, so that keys sort as their numbers do.
+//! Numbers are decimal and padded to the length of the largest one, so that keys sort as their numbers do.
 
 use super::sections::Kind;
 use crate::types::OutOfMemory;
 use core::fmt;
 
-/// What the keys of each sort begin with.
+/// The prefixes of each sort of key.
 pub(crate) const MANIFESTS: &str = "m/";
 pub(crate) const LOGS: &str = "log/";
 pub(super) const SEGMENTS: &str = "s/";
 pub(super) const BLOCKS: &str = "b/";
 
-/// Generations and logs count up to here, so that counting on from one that was read does not overflow.
+/// The largest generation and log number that is read, so that counting on from one does not overflow.
 pub(super) const MOST: u64 = 1 << 63;
 /// The longest key: a segment's.
 const LONGEST: usize = SEGMENTS.len() + 2 + SHORT + 1 + LONG + 1 + SHORT;
@@ -28,7 +28,7 @@ const LONGEST: usize = SEGMENTS.len() + 2 + SHORT + 1 + LONG + 1 + SHORT;
 const SHORT: usize = 10;
 const LONG: usize = 20;
 
-/// What a value of a stored index is, which its key says.
+/// The value of a stored index that a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     Manifest { generation: u64 },
@@ -61,7 +61,7 @@ impl Key {
         Ok(text)
     }
 
-    /// The value that a key names; none for any other text.
+    /// Parses a key; `None` for any other text.
     pub(crate) fn parse(key: &str) -> Option<Self> {
         let rest = &mut key.as_bytes();
         let key = if skip(rest, MANIFESTS) {
@@ -81,7 +81,7 @@ impl Key {
     }
 }
 
-/// Adds a beginning, and numbers between dots.
+/// Adds a prefix, and numbers separated by dots.
 fn add(text: &mut String, start: &str, numbers: &[(u64, usize)]) {
     let mut before = start;
     for &(number, digits) in numbers {
@@ -91,8 +91,7 @@ fn add(text: &mut String, start: &str, numbers: &[(u64, usize)]) {
     }
 }
 
-/// Adds the last `digits` decimal digits of a number, zeros in front. The standard formatting of numbers is larger
-/// code.
+/// Adds the last `digits` decimal digits of a number, with leading zeros, without the standard formatting (size).
 pub(crate) fn push_digits(to: &mut String, number: u64, digits: usize) {
     let mut place = 10_u64.pow(digits as u32 - 1);
     while place > 0 {
@@ -101,13 +100,12 @@ pub(crate) fn push_digits(to: &mut String, number: u64, digits: usize) {
     }
 }
 
-/// How many pieces a value of `bytes` bytes is stored in; none when a u32 cannot count them, or when pieces have no
-/// length.
+/// How many pieces a value of `bytes` bytes is stored in; `None` if that exceeds a `u32`, or if `piece_bytes` is 0.
 pub(crate) fn piece_count(bytes: u64, piece_bytes: u32) -> Option<u32> {
     (piece_bytes > 0).then(|| bytes.div_ceil(u64::from(piece_bytes)))?.try_into().ok()
 }
 
-/// A kind that is stored behind another is under that one's letter.
+/// The letter of the value that holds this kind.
 const fn letter(kind: Kind) -> &'static str {
     match kind {
         Kind::Codes | Kind::LowerCodes | Kind::Scales => "c",
@@ -117,7 +115,7 @@ const fn letter(kind: Kind) -> &'static str {
     }
 }
 
-/// Passes over `start`, if what is left begins with it.
+/// Skips `start` and returns true, if `rest` begins with it.
 fn skip(rest: &mut &[u8], start: &str) -> bool {
     let behind = rest.strip_prefix(start.as_bytes());
     *rest = behind.unwrap_or(rest);
@@ -136,7 +134,7 @@ fn short(rest: &mut &[u8]) -> Option<u32> {
     number(rest, SHORT)?.try_into().ok()
 }
 
-/// One number has one key, so its digits are exactly so many, and nothing else that a parser of numbers would take.
+/// Reads exactly `len` digits and accepts nothing else, so that each number has only one key.
 fn number(rest: &mut &[u8], len: usize) -> Option<u64> {
     let (digits, behind) = rest.split_at_checked(len)?;
     *rest = behind;

@@ -1,8 +1,8 @@
-//! What happened since the last checkpoint: frames, appended to a value one after the other.
+//! The changes since the last checkpoint: frames, appended to a value one after another.
 //!
-//! A kill can cut the last append off anywhere, and what was cut off was never acknowledged. So a log may end in the
-//! middle of a frame, and ends there for its reader; nothing is appended behind such an end, which would be lost.
-//! Frames count from 1, whichever logs they are in, so a reader knows what it has already and what is missing.
+//! A kill can cut off the last append anywhere, and what is cut off was never acknowledged. So a log may end in the
+//! middle of a frame. Its reader stops there, so nothing is appended after such an end: it would be lost.
+//! Frames are numbered from 1 on across all logs, so that a reader knows which it already has and which are missing.
 
 use super::FormatError;
 use super::entry::Entry;
@@ -10,14 +10,14 @@ use super::frame::{ALIGNMENT, Frame, HEADER_BYTES, RawFrame, seal};
 use crate::types::OutOfMemory;
 use crate::wipe;
 
-/// The longest a frame's entries may be together. Any single one is shorter.
+/// Most bytes of a frame's entries together. Any single entry is shorter.
 const MOST_BODY_BYTES: usize = (1 << 31) - 1;
 
-/// Frames that are to be appended: those that are sealed, and one that is still open.
+/// Frames to append: the sealed ones, and one that is still open.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     dimensions: usize,
-    /// The sealed frames; then, once it has entries, the open one: room for its header, and its entries.
+    /// The sealed frames, followed by the open one once it has entries: room for its header, and the entries.
     buffer: Vec<u8>,
     sealed_bytes: usize,
     entries: u32,
@@ -31,7 +31,7 @@ impl Drop for LogWriter {
     }
 }
 
-/// A place in the open frame to go back to.
+/// A position in the open frame to rewind to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     sequence: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Mark {
 }
 
 impl LogWriter {
-    /// Frames of vectors of so many dimensions; the first gets the number `next_sequence`.
+    /// A writer for vectors of `dimensions`, whose first frame gets the number `next_sequence`.
     pub(crate) const fn new(dimensions: usize, next_sequence: u64) -> Self {
         Self { dimensions, buffer: Vec::new(), sealed_bytes: 0, entries: 0, next_sequence }
     }
@@ -50,7 +50,7 @@ impl LogWriter {
         self.next_sequence
     }
 
-    /// How many bytes [`LogWriter::take`] would give.
+    /// How many bytes [`LogWriter::take`] would return.
     pub(crate) const fn sealed_bytes(&self) -> usize {
         self.sealed_bytes
     }
@@ -59,8 +59,8 @@ impl LogWriter {
         self.buffer.len() - self.sealed_bytes
     }
 
-    /// Adds to the open frame. On an error nothing has changed; a frame that has become too long counts as memory that
-    /// there is none of, and an entry that no reader would take is corrupt.
+    /// Adds an entry to the open frame. On an error nothing has changed: [`FormatError::OutOfMemory`], also if the
+    /// frame would become too long, and [`FormatError::Corrupt`] for an entry that no reader would accept.
     pub(crate) fn push(&mut self, entry: &Entry<'_>) -> Result<(), FormatError> {
         if !entry.is_valid(self.dimensions) {
             return Err(FormatError::corrupt("an entry that no log may hold"));
@@ -85,8 +85,8 @@ impl LogWriter {
         Mark { sequence: self.next_sequence, open_bytes: self.open_bytes(), entries: self.entries }
     }
 
-    /// Takes back what was pushed since the mark was made, for an operation that did not happen after all. False, and
-    /// nothing changes, when that frame has been sealed or is shorter than it was.
+    /// Removes what was pushed since the mark was made, because the operation did not happen after all. Returns false
+    /// and changes nothing if that frame has been sealed or is shorter than it was.
     pub(crate) fn rewind(&mut self, mark: Mark) -> bool {
         let possible = mark.sequence == self.next_sequence && mark.open_bytes <= self.open_bytes();
         if possible {
@@ -98,7 +98,7 @@ impl LogWriter {
         possible
     }
 
-    /// Closes the open frame and gives its number; none when it has no entries. The next entry opens another.
+    /// Seals the open frame and returns its number; `None` if it has no entries. The next entry opens another.
     pub(crate) fn seal(&mut self) -> Option<u64> {
         let len = self.open_bytes().checked_sub(HEADER_BYTES)?;
         self.buffer.resize(self.buffer.len().next_multiple_of(ALIGNMENT), 0);
@@ -106,7 +106,7 @@ impl LogWriter {
         seal(self.buffer.get_mut(self.sealed_bytes..).unwrap_or_default(), len, self.entries, sequence);
         self.sealed_bytes = self.buffer.len();
         self.entries = 0;
-        // A manifest whose number is not far below this end is refused when it is read.
+        // Never saturates: a manifest that counts beyond 2^63 is refused when it is read.
         self.next_sequence = sequence.saturating_add(1);
         Some(sequence)
     }
@@ -119,7 +119,7 @@ impl LogWriter {
         Ok(copy)
     }
 
-    /// Drops sealed frames, the first `bytes` bytes: a store has them.
+    /// Drops the first `bytes` bytes of the sealed frames, which a store has.
     pub(crate) fn forget(&mut self, bytes: usize) {
         let bytes = bytes.min(self.sealed_bytes);
         self.buffer.copy_within(bytes.., 0);
@@ -129,8 +129,7 @@ impl LogWriter {
         self.sealed_bytes -= bytes;
     }
 
-    /// The sealed frames, to be appended to a log in one piece, and again, whole, to the next log when that failed. The
-    /// open frame stays.
+    /// Takes the sealed frames, to be appended to a log in one piece. The open frame stays.
     pub(crate) fn take(&mut self) -> Result<Vec<u8>, OutOfMemory> {
         let open = self.buffer.get(self.sealed_bytes..).unwrap_or_default();
         let mut rest = Vec::new();
@@ -154,15 +153,15 @@ pub(crate) struct LogReader<'a> {
 }
 
 impl<'a> LogReader<'a> {
-    /// Reads vectors of so many dimensions; frames before `next_sequence` are known already.
+    /// A reader for vectors of `dimensions`. Frames before `next_sequence` are skipped.
     pub(crate) const fn new(bytes: &'a [u8], dimensions: usize, next_sequence: u64) -> Self {
         Self { bytes, dimensions, next_sequence, at: 0 }
     }
 
-    /// The next frame that is not known yet; none at the end, which may be a torn one.
+    /// Returns the next frame that was not skipped; `None` at the end, which may be torn.
     ///
-    /// Corrupt is what no kill can leave: a frame that does not match its checksum before one that does, one that is
-    /// missing, and one that holds what no frame may.
+    /// The error is [`FormatError::Corrupt`] for what no kill can leave: a frame that does not match its checksum
+    /// before one that does, a missing frame, and a frame with invalid contents.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame<'a>>, FormatError> {
         while self.at < self.bytes.len() {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -190,30 +189,30 @@ impl<'a> LogReader<'a> {
         Ok(None)
     }
 
-    /// The number of the frame that would be next: what the reader of the next log begins with.
+    /// The number of the next frame, with which the reader of the next log begins.
     pub(crate) const fn next_sequence(&self) -> u64 {
         self.next_sequence
     }
 
-    /// Where the last frame that was read, or passed over, ends.
+    /// Where the last frame that was read or skipped ends.
     #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
-    /// After the last frame: true when something that is no frame follows. Nothing may be appended to such a log.
+    /// Whether something that is no frame follows the last frame. Nothing may be appended to such a log.
     #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) const fn is_torn(&self) -> bool {
         self.at < self.bytes.len()
     }
 }
 
-/// True when a whole frame that is not known yet follows somewhere behind the first byte, so that the end of the log is
-/// not torn but damaged, and to stop before it would lose what was acknowledged.
+/// Whether a whole frame that would not be skipped follows somewhere after the first byte. The end of the log is then
+/// not torn but damaged, and stopping before it would lose what was acknowledged.
 fn has_a_frame(bytes: &[u8], next_sequence: u64) -> bool {
-    // Bytes that look like headers everywhere must not make this quadratic. Such bytes cannot be told to be torn.
+    // Bytes that look like headers everywhere must not make this quadratic. They count as damage.
     let mut budget = bytes.len().saturating_mul(8);
-    // At any byte: where a log is values of its own, one that was cut short leaves what follows it anywhere.
+    // At any byte: where each frame is a value of its own, one that was cut short shifts those after it by any amount.
     for at in 1..bytes.len() {
         let frame = bytes.get(at..).and_then(RawFrame::read).filter(|frame| {
             let ahead = frame.sequence.checked_sub(next_sequence);

@@ -1,4 +1,4 @@
-//! What makes up an index at a checkpoint: the one value that says which others count.
+//! The manifest of a checkpoint: names all other values that make up the index.
 //!
 //! ```text
 //! 0     magic, version, zeros, length of the whole, checksum of everything else       32 bytes
@@ -8,8 +8,8 @@
 //! ...   the blocks of records, ascending by number                                     48 bytes each
 //! ```
 //!
-//! The same rules are checked before it is written and after it was read, so that no manifest is ever written that
-//! cannot be read again.
+//! The same rules are checked before writing and after reading, so no manifest is ever written that cannot be read
+//! again.
 
 use super::FormatError;
 use super::checksum::xxh64;
@@ -21,16 +21,16 @@ use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 use xxhash_rust::xxh64::Xxh64;
 
-/// The version that is written. Readers refuse later ones.
+/// The version that is written. Readers refuse higher ones.
 pub(crate) const MANIFEST_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"\x93thmani\n";
-/// Everything before the checksum, and the whole header. Both are the same in every version there will be.
+/// Everything before the checksum, and the whole header. Both are the same in every future version.
 const SEALED_BYTES: usize = 24;
 const HEADER_BYTES: usize = 32;
 const FIXED_BYTES: u64 = 80;
 const SEGMENT_BYTES: u64 = 32;
 const BLOCK_BYTES: u64 = 48;
-/// The codec of a block that is stored as it is.
+/// The codec of an uncompressed block.
 pub(crate) const AS_IT_IS: u32 = 0;
 
 /// An index at a checkpoint.
@@ -38,16 +38,16 @@ pub(crate) const AS_IT_IS: u32 = 0;
 pub(crate) struct Manifest {
     /// Grows by one with each checkpoint.
     pub(crate) generation: u64,
-    /// The log that follows the checkpoint. Later ones count up from it, without gaps.
+    /// The first log after the checkpoint. Later ones are numbered from it on, without gaps.
     pub(crate) log: u64,
     /// The number of the first frame that the checkpoint does not contain.
     pub(crate) next_sequence: u64,
     /// Segments and blocks are cut into values of this length.
     pub(crate) piece_bytes: u32,
-    /// A number that no block ever had. The manifest before this one may still name blocks that this one does not, so
-    /// numbers are not used twice.
+    /// A number that no block has ever had. Numbers are not reused, because the previous manifest may still name blocks
+    /// that this one does not.
     pub(crate) next_block: u32,
-    /// How new blocks are compressed; 0 while nothing has been chosen. The codecs define the other values.
+    /// How new blocks are compressed; 0 while nothing has been chosen. The arena defines the other values.
     pub(crate) compression: u32,
     pub(crate) meta: Meta,
     /// Ascending by kind and index.
@@ -62,18 +62,18 @@ pub(crate) struct StoredSegment {
     pub(crate) kind: Kind,
     /// Its first slot is this number times the slots of a segment.
     pub(crate) index: u32,
-    /// When it was last written.
+    /// The generation that last wrote it.
     pub(crate) generation: u64,
     pub(crate) bytes: u64,
     /// XXH64 of its bytes.
     pub(crate) checksum: u64,
 }
 
-/// Records that are stored, and perhaps compressed, together.
+/// Records that are stored together, and perhaps compressed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct StoredBlock {
     pub(crate) number: u32,
-    /// How it was compressed: [`AS_IT_IS`], or a number that the codecs define. They refuse numbers they do not know.
+    /// How it is compressed: [`AS_IT_IS`], or a number that the codecs define. They refuse unknown numbers.
     pub(crate) codec: u32,
     pub(crate) stored_bytes: u64,
     pub(crate) raw_bytes: u64,
@@ -125,7 +125,7 @@ impl Manifest {
         let (Some(magic), Some(version), Some(_), Some(total), Some(checksum)) = header else {
             return Err(FormatError::corrupt("a manifest is longer"));
         };
-        // A flipped bit must not pass for a later version, so the checksum comes before it.
+        // A flipped bit must not pass for a later version, so the checksum is verified first.
         if magic != MAGIC || total != bytes.len() as u64 || checksum != checksum_of_the_rest(bytes) {
             return Err(FormatError::corrupt("the manifest does not match its checksum"));
         }
@@ -138,7 +138,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads what follows the header; none when that is not exactly what it says it is.
+    /// Reads what follows the header; `None` if it is malformed.
     fn read(from: &mut Cursor<'_>, total: u64) -> Result<Option<Self>, FormatError> {
         let longs = (from.u64(), from.u64(), from.u64());
         let (Some(generation), Some(log), Some(next_sequence)) = longs else { return Ok(None) };
@@ -147,7 +147,7 @@ impl Manifest {
         else {
             return Ok(None);
         };
-        // From here on, what the counts say is there.
+        // From here on, all the bytes that the counts imply are there.
         if total_bytes(meta, segments, blocks) != total {
             return Ok(None);
         }
@@ -159,7 +159,7 @@ impl Manifest {
         Ok(Some(Self { generation, log, next_sequence, piece_bytes, next_block, compression, meta, segments, blocks }))
     }
 
-    /// What a decoder promises beyond the meta's own fields, which are the index's to check.
+    /// Checks everything except the meta's own fields, which the index checks.
     fn check(&self) -> Result<(), FormatError> {
         let slots = self.meta.slots as usize;
         let numbers = [self.generation, self.log, self.next_sequence];
@@ -167,7 +167,7 @@ impl Manifest {
         if slots > Slot::MOST || has_zero || numbers.iter().any(|number| *number > MOST) {
             return Err(FormatError::corrupt("the manifest counts what cannot be"));
         }
-        // Ascending, and so none of them twice.
+        // Strictly ascending, so that none occurs twice.
         let segments_ascend = self.segments.is_sorted_by(|a, b| (a.kind, a.index) < (b.kind, b.index));
         if !segments_ascend || !self.segments.iter().all(|segment| self.may_have(segment)) {
             return Err(FormatError::corrupt("the manifest names segments that cannot be"));
@@ -226,12 +226,12 @@ impl StoredBlock {
     }
 }
 
-/// Zeros behind a meta of so many bytes.
+/// Number of zeros after a meta of `meta` bytes.
 const fn padding(meta: u32) -> usize {
     (meta as usize).wrapping_neg() % 8
 }
 
-/// None of the terms is longer than a few words of 32 bits can say, so their sum is far from the end of 64.
+/// The sum cannot overflow: each term is at most a 32-bit count times a small length.
 fn total_bytes(meta: u32, segments: u32, blocks: u32) -> u64 {
     let meta = u64::from(meta) + padding(meta) as u64;
     FIXED_BYTES + meta + u64::from(segments) * SEGMENT_BYTES + u64::from(blocks) * BLOCK_BYTES
@@ -244,7 +244,7 @@ fn checksum_of_the_rest(bytes: &[u8]) -> u64 {
     checksum.digest()
 }
 
-/// `count` rows, whose bytes are known to be there; none when one of them cannot be read.
+/// Reads `count` rows, whose bytes are known to be there; `None` if one of them is malformed.
 fn collect<T>(count: u32, mut read: impl FnMut() -> Option<T>) -> Result<Option<Vec<T>>, OutOfMemory> {
     let mut rows = Vec::new();
     rows.try_reserve_exact(count as usize)?;

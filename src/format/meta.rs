@@ -23,12 +23,12 @@ pub(crate) struct Meta {
     pub(crate) slots: u32,
     /// The entry point, or `u32::MAX`.
     pub(crate) entry: u32,
-    /// The growth of distances over a doubling of rank, beyond 1: a sum, and of how many.
+    /// Growth of distances over a doubling of rank, beyond 1: the sum and the number of the measurements.
     pub(crate) growth_sum: f64,
     pub(crate) growth_count: u64,
 }
 
-/// Far more than a [`Meta`] takes; a decoder that would read beyond it stops.
+/// Far more bytes than a [`Meta`] takes. A decoder stops before it reads beyond this.
 const LIMIT: usize = 1024;
 
 const fn config() -> Configuration<LittleEndian, Fixint, Limit<LIMIT>> {
@@ -36,10 +36,10 @@ const fn config() -> Configuration<LittleEndian, Fixint, Limit<LIMIT>> {
 }
 
 impl Meta {
-    /// Far more than it takes, for a buffer on the stack.
+    /// Far more bytes than a [`Meta`] takes, for a buffer on the stack.
     pub(crate) const MOST_BYTES: usize = LIMIT;
 
-    /// Its bytes, at the start of `buffer`.
+    /// Encodes it at the start of `buffer`.
     pub(crate) fn to_bytes(self, buffer: &mut [u8; LIMIT]) -> Result<&[u8], FormatError> {
         bincode::encode_into_slice(self, buffer, config())
             .ok()
@@ -51,7 +51,7 @@ impl Meta {
         match bincode::decode_from_slice(bytes, config()) {
             Ok((meta, used)) if used == bytes.len() => Ok(meta),
             Ok((_, used)) => Err(FormatError::corrupt(format_args!("meta takes {used} bytes, not {}", bytes.len()))),
-            // The decoder's own words would bring its whole error formatting into the package.
+            // Not the decoder's own message, which would bring in its whole error formatting (size).
             Err(_) => Err(FormatError::corrupt("the meta section does not decode")),
         }
     }

@@ -2,18 +2,18 @@
 //!
 //! | file       | what                                                                                |
 //! |------------|-------------------------------------------------------------------------------------|
-//! | `error`    | what can be wrong with bytes                                                        |
-//! | `io`       | where bytes are read from and written to: random access, no streams, no files       |
+//! | `error`    | why bytes could not be read or written                                              |
+//! | `io`       | sources and sinks of bytes: random access, no streams, no files                     |
 //! | `sections` | the kinds of section, the header and the table, checksums; writing and opening them |
 //! | `meta`     | the small fixed part, in bincode                                                    |
 //! | `words`    | levels, ids and record headers as words                                             |
 //! | `checksum` | XXH64                                                                               |
 //! | `cursor`   | reading words from the front of untrusted bytes                                     |
 //! | `entry`    | the log: a record put or deleted                                                    |
-//! | `frame`    | the log: entries that happened together, under one checksum                         |
+//! | `frame`    | the log: entries of one change, under one checksum                                  |
 //! | `log`      | the log: writing frames, and reading them up to an end that may be torn             |
 //! | `manifest` | a checkpoint: which values make up the index                                        |
-//! | `keys`     | what those values are called                                                        |
+//! | `keys`     | the keys of those values                                                            |
 #![warn(clippy::indexing_slicing)]
 
 mod checksum;

@@ -3,8 +3,8 @@
 //! ```text
 //! 0     magic, version, number of sections, length of the whole, checksums of table and header    64 bytes
 //! 64    table: kind, offset, length and checksum of each section                                   32 bytes each
-//!       of a section that is missing, the last, zeros
-//! ...   the sections in order of kind, each from a multiple of 64 bytes on, zeros between
+//!       zeros for a missing section, which can only be the last
+//! ...   the sections in order of kind, each aligned to 64 bytes, with zeros between
 //! ```
 //!
 //! Every byte is under a checksum, padding included, so any flipped bit is found before anything is decoded.
@@ -15,15 +15,15 @@ use super::io::{ByteRoom, ByteSink, ByteSource, read_all, zeros};
 use crate::types::OutOfMemory;
 use xxhash_rust::xxh64::Xxh64;
 
-/// The version that is written. Readers refuse later ones.
+/// The version that is written. Readers refuse higher ones.
 pub(crate) const VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"\x93thermo\n";
 const HEADER_BYTES: u64 = 64;
-/// The header up to its own checksum. This much of the layout is the same in every version there will be.
+/// The header up to its own checksum. This much of the layout is the same in every future version.
 const SEALED_BYTES: usize = 56;
 const ENTRY_BYTES: u64 = 32;
 const ALIGNMENT: u64 = 64;
-/// How much is read at a time while checksums are verified.
+/// Bytes read at a time while checksums are verified.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// What a section holds. The order is the order in the file.
@@ -41,9 +41,9 @@ pub(crate) enum Kind {
     IdTexts,
     RecordOffsets,
     Records,
-    /// Where records are stored. Of a checkpoint only: an export has the records themselves.
+    /// Where records are stored. Only in a checkpoint: an export has the records themselves.
     Places,
-    /// When records expire. Where none does it is of no bytes, and an export has no such section.
+    /// When records expire. Empty if none does, and an export then has no such section.
     Expiries,
 }
 
@@ -51,7 +51,7 @@ impl Kind {
     /// The arrays of the codes, in order.
     pub(crate) const CODES: [Self; 3] = [Self::Codes, Self::LowerCodes, Self::Scales];
 
-    /// What a checkpoint stores for each segment of slots, each perhaps with other arrays behind it, in order.
+    /// The values of a checkpoint for each segment of slots. Some also hold other arrays after this one.
     pub(crate) const STORED: [Self; 4] = [Self::Codes, Self::BaseLinks, Self::Ids, Self::Places];
 
     /// Every section of an export, in order. The last may be missing.
@@ -70,7 +70,7 @@ impl Kind {
         Self::Expiries,
     ];
 
-    /// Which section of an export holds this.
+    /// Index of the section of an export that holds this.
     pub(crate) fn section(self) -> Option<usize> {
         Self::ALL.iter().position(|kind| *kind == self)
     }
@@ -96,13 +96,13 @@ impl Layout {
         Self { sections, total: next }
     }
 
-    /// How many sections there are: the last is left out when it is empty.
+    /// Number of sections. The last is left out when it is empty.
     fn count(&self) -> usize {
         let is_missing = self.sections.last().is_none_or(|section| section.1 == 0);
         self.sections.len() - usize::from(is_missing)
     }
 
-    /// Where the first section lies: right behind the table.
+    /// Where the first section begins: right after the table.
     fn first(&self) -> u64 {
         self.sections.first().map_or(0, |section| section.0)
     }
@@ -134,7 +134,7 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
         Self { sink, layout, section: 0, at, checksum: Xxh64::new(0), checksums: [0; Kind::ALL.len()] }
     }
 
-    /// Appends to the section under way.
+    /// Appends to the current section.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
         if !self.sink.write(self.at, bytes) {
             return Err(FormatError::Io { why: format!("no room for {} bytes at {}", bytes.len(), self.at) });
@@ -144,7 +144,7 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
         Ok(())
     }
 
-    /// Ends the section under way, which must be `kind` and as long as the layout says, and begins the next.
+    /// Ends the current section, which must be `kind` and as long as the layout says, and begins the next.
     pub(crate) fn end(&mut self, kind: Kind) -> Result<(), FormatError> {
         let (start, len) = self.layout.sections.get(self.section).copied().unwrap_or_default();
         if Kind::ALL.get(self.section) != Some(&kind) || self.at != start + len {
@@ -188,7 +188,7 @@ impl<'a, S: ByteSink + ?Sized> SectionWriter<'a, S> {
 }
 
 impl<S: ByteRoom> SectionWriter<'_, S> {
-    /// Goes over so many bytes of the section under way, which are in the sink already.
+    /// Passes over `len` bytes of the current section that are already in the sink, and adds them to the checksum.
     pub(crate) fn adopt(&mut self, len: u64) -> Result<(), FormatError> {
         if !self.sink.show(self.at, len, &mut |bytes| self.checksum.update(bytes)) {
             return Err(FormatError::Io { why: format!("{len} bytes at {} are not there", self.at) });
@@ -293,7 +293,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
         }
     }
 
-    /// Where a section lies; nowhere where there is none.
+    /// The range of a section; empty if there is none.
     #[cfg(feature = "mmap")]
     pub(crate) fn range(&self, kind: Kind) -> core::ops::Range<u64> {
         let (start, len) = kind.section().and_then(|at| self.layout.sections.get(at)).copied().unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::types::Id;
 /// The stored level of a slot without a node.
 pub(crate) const NO_NODE: u8 = u8::MAX;
 
-/// The id of a slot as one word: a number as it is, a string as where it lies among the texts, and all ones for a slot
+/// The id of a slot as one word: a number as it is, a string as its position among the texts, and all ones for a slot
 /// without an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdWord {
@@ -48,7 +48,7 @@ impl IdWord {
     }
 }
 
-/// The word before a record: the length of its payload, and of what kind it is.
+/// The word before a record: the length and the kind of its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordHeader {
     /// 0: no payload, 1: JSON text, 2: raw bytes.

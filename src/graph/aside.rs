@@ -1,5 +1,5 @@
-//! A copy of a neighbour list, for changing lists while looking at one. It lies on the stack, so that what must not stop
-//! half-way needs no memory.
+//! A copy of a neighbour list, for changing lists while reading one. It lies on the stack, so that changes that must
+//! not stop half-way cannot run out of memory.
 
 use super::MOST_LINKS;
 use core::ops::{Deref, DerefMut};
@@ -16,7 +16,7 @@ impl Aside {
         Self { items: [0; MOST_LINKS], len: 0 }
     }
 
-    /// Adds one; no list is longer than there is room.
+    /// Adds an item. No list is longer than the room here.
     pub(super) fn push(&mut self, item: u32) {
         if let Some(place) = self.items.get_mut(self.len) {
             *place = item;

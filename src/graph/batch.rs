@@ -1,13 +1,13 @@
 //! Linking many new nodes: the slow part only reads the graph, so it can be done for a whole batch at once.
 //!
 //! 1. All nodes of the batch are put into their slots, without links ([`Graph::place`]).
-//! 2. For each, in any order and on any thread, a plan is made ([`Graph::plan_beside`]): a walk through the graph, which is
-//!    as it was before the batch, and beside it the distance of every node that comes before it in the batch. No walk meets
-//!    those, and they are the nearest often enough.
+//! 2. A plan is made for each, in any order and on any thread ([`Graph::plan_beside`]): a walk through the graph as it
+//!    was before the batch, plus the distances to all nodes that precede it in the batch. No walk meets those, yet they
+//!    are often the nearest.
 //! 3. In the order of the batch, the plans are carried out ([`Graph::link_planned`]). Every node that a plan names has
 //!    its links by then.
 //!
-//! So the resulting graph depends on the batch, and not on how many threads have planned it.
+//! So the resulting graph depends on the batch, not on how many threads plan it.
 
 use super::build::{Mates, NewNode, Plan};
 use super::links::Graph;
@@ -53,7 +53,7 @@ impl Graph {
         self.plan(space, node, live, &Earlier(earlier), scratch, plan)
     }
 
-    /// Gives a node the links that were planned for it, once all before it in its batch have theirs.
+    /// Gives a node its planned links, once all nodes before it in its batch have theirs.
     pub(crate) fn link_planned(&mut self, space: &dyn Space, node: NewNode, plan: &mut Plan, scratch: &mut Scratch) {
         self.carry_out(space, node, plan, scratch);
     }

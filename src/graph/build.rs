@@ -2,8 +2,8 @@
 //!
 //! 1. From the entry point, descend to the node's level.
 //! 2. On each level from there down, search with `efConstruction` and choose up to M of the live nodes found. So far
-//!    the graph is only read, and all that can fail (memory) has been tried.
-//! 3. Put the node in its slot, with its links, and link back from each chosen node. A list that is full is chosen anew
+//! 2. On each level from there down, search with a width derived from `efConstruction` and choose up to M of the live
+//!    nodes found. Up to here the graph is only read, and everything that can fail (allocation) is done.
 //!    by the same heuristic, so that adding costs M distances most of the time.
 //! 4. On level 0, one link is made the node's tree link.
 
@@ -24,12 +24,12 @@ use crate::types::{Distance, Level, OutOfMemory, Slot};
 pub(crate) struct Plan {
     /// The candidates of the level at hand.
     candidates: Vec<Neighbour>,
-    /// The chosen of all levels, and how many each has, highest level first.
+    /// The chosen neighbours of all levels, and how many each level has, highest level first.
     chosen: Vec<Neighbour>,
     counts: Vec<(Level, usize)>,
     /// A neighbour's list while it is chosen anew.
     pub(super) list: Vec<Neighbour>,
-    /// What the distances to the candidates say of how these grow.
+    /// The growth of distances observed among the candidates.
     growth: Growth,
 }
 
@@ -41,12 +41,12 @@ impl Plan {
     }
 }
 
-/// Nodes that get their links right before a new one: no link leads to them yet, so no walk meets them.
+/// Nodes that get their links right before a new one. No link leads to them yet, so no walk meets them.
 pub(super) trait Mates {
     /// Whether there can be any.
     const ANY: bool;
 
-    /// The highest level that one of them is on.
+    /// The highest level of any of them.
     fn top(&self) -> Level;
 
     /// Adds to the pool those on `level` that are near enough.
@@ -77,8 +77,8 @@ pub(crate) struct NewNode {
 
 /// The width of a search for neighbours: three quarters of `ef_construction`. That saves a sixth of the building time;
 /// among 100,000 records, queries then measure 2 % more distances at recall .99, and 1 % more at .95
-/// (docs/BENCHMARKS.md). Ending these searches by the growth of distances, as queries do, costs more recall for as much
-/// time: among near neighbours it ends before any farther ones are found.
+/// (docs/EXPERIMENTS.md). Ending these searches by the growth of distances, as queries do, costs more recall for the
+/// same saving: among near neighbours it ends before any farther ones are found.
 fn width(ef_construction: usize) -> usize {
     (ef_construction - ef_construction / 4).max(ef_construction.min(FEWEST))
 }
@@ -89,7 +89,7 @@ pub(crate) const fn pool_limit(ef: usize) -> usize {
 }
 
 impl Graph {
-    /// Links a new node into the graph, to nodes of `live`. Its code is already in `space`; its slot is not in `live` yet.
+    /// Links a new node to nodes of `live`. Its code is already in `space`; its slot is not in `live` yet.
     ///
     /// On an error nothing has changed. Expected cost: O(efConstruction log n) distances.
     pub(crate) fn insert(
@@ -200,14 +200,14 @@ impl Graph {
             for neighbour in chosen {
                 self.link_back(space, *neighbour, slot, level, &mut plan.list, [&mut *query, &mut *buffer]);
             }
-            // Every chosen node holds as many tree links as it should: the tree link leads further away.
+            // Every chosen node already holds as many tree links as it should, so the tree link leads further away.
             if let Some(other) = attached {
                 tree::join(self, space, slot, other, buffer);
             }
         }
     }
 
-    /// Adds the link from `neighbour` back to `slot`, choosing its list anew when that is full.
+    /// Adds the link from `neighbour` back to `slot`. If the neighbour's list is full, it is chosen anew.
     #[inline(never)]
     fn link_back(
         &mut self,
@@ -235,10 +235,10 @@ impl Graph {
     }
 }
 
-/// How many of a list are scored together.
+/// How many links of a list are scored together.
 const TOGETHER: usize = 32;
 
-/// Gives `put` the distance from one node to each node of a list, with the link, in order.
+/// Passes to `put` the distance from one node to each node of a list, with the link, in order.
 #[inline(never)]
 pub(super) fn score_list(scorer: Scorer<'_>, list: &[u32], mut put: impl FnMut(Distance, u32)) {
     for links in used(list).chunks(TOGETHER) {
@@ -253,5 +253,5 @@ pub(super) fn score_list(scorer: Scorer<'_>, list: &[u32], mut put: impl FnMut(D
     }
 }
 
-// A link must be able to hold any slot there can be, and its mark.
+// A link must be able to hold any slot and its mark.
 const _: () = assert!(Slot::MOST < TREE as usize);

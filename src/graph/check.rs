@@ -1,6 +1,6 @@
 //! The structural proof: what must hold of a graph after any operation, checked from the arrays alone.
 //!
-//! It is also the gate for stored bytes: nothing read is followed before it has been seen to be in range.
+//! It is also the gate for stored bytes: nothing read is followed before it is known to be in range.
 
 use super::links::{END, Graph, TREE, target, used};
 use super::visited::Visited;
@@ -33,15 +33,15 @@ impl Shape {
 /// The stages of an inspection, in order. Each rests on what those before it have checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The lists above level 0 are those of nodes.
+    /// Whether the lists above level 0 belong to nodes.
     Upper,
-    /// Each list, by itself and with those that it leads to.
+    /// Each list, by itself and against the lists that it leads to.
     Lists,
     /// Where searches begin.
     Entry,
     /// The tree of the entry point.
     Tree,
-    /// Whether that tree has every live node. It mostly has, and then no other link need be followed.
+    /// Whether that tree holds every live node. It usually does, and then no other link need be followed.
     Members,
     /// The other trees: a tree has no cycle.
     Trees,
@@ -52,7 +52,7 @@ enum Stage {
     Done,
 }
 
-/// An inspection of a whole graph, some of it at a time. Linear in the number of links.
+/// An inspection of a whole graph, a part at a time. Linear in the number of links.
 ///
 /// Between two steps records may be deleted; the lists stay as they are.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(crate) struct Inspection {
     stage: Stage,
     /// The slot that comes next in this stage.
     at: u32,
-    /// By slot, the last list that leads there.
+    /// For each slot, the number of the last list that leads there.
     last: Vec<u32>,
     lists: u32,
     uppers: usize,
@@ -92,7 +92,7 @@ impl Inspection {
         })
     }
 
-    /// Looks at about `slots` slots more. True while some are left.
+    /// Inspects about `slots` more slots. Returns true while some are left.
     pub(crate) fn step(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool, slots: usize) -> bool {
         let mut left = slots;
         while left > 0 && self.stage != Stage::Done {
@@ -122,7 +122,7 @@ impl Inspection {
         self.shape
     }
 
-    /// Follows the links of one node of a walk. False at its end.
+    /// Follows the links of one node of a walk. Returns false at the end of the walk.
     fn walk_on(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) -> bool {
         let is_of_trees = self.stage != Stage::Reach;
         let met = self.walk.step(graph, |link| !is_of_trees || link & TREE != 0);
@@ -134,7 +134,7 @@ impl Inspection {
         met.is_some()
     }
 
-    /// Does what a stage has to check of one slot. False when the stage looks at no slots.
+    /// Checks one slot as the current stage requires. Returns false if the stage checks no slots.
     fn look_at(&mut self, slot: Slot, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) -> bool {
         match self.stage {
             Stage::Upper => self.upper_lists(slot, graph),
@@ -150,7 +150,7 @@ impl Inspection {
         true
     }
 
-    /// From one stage to the next.
+    /// Moves on to the next stage.
     fn next(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) {
         self.at = 0;
         self.stage = match self.stage {
@@ -164,7 +164,7 @@ impl Inspection {
             Stage::Lists => Stage::Entry,
             Stage::Entry => {
                 entry_point(graph, &mut self.shape, is_live);
-                // Only now is every link known to lead somewhere.
+                // Only after these stages is every link known to lead somewhere.
                 if self.shape.problems.is_empty() {
                     self.trees += usize::from(self.walk.start(graph));
                     Stage::Tree
@@ -204,8 +204,8 @@ impl Inspection {
         }
     }
 
-    /// Lists within bounds; no link to a free slot, to itself, twice, or to a node that does not reach so high; tree links
-    /// held by both ends.
+    /// Checks that lists are within bounds, that no link leads to a free slot, to its own node, to the same node twice,
+    /// or to a node that does not reach so high, and that tree links are held by both ends.
     fn lists_of(&mut self, slot: Slot, graph: &Graph) {
         let Self { shape, last, lists, .. } = self;
         let Some(top) = graph.level(slot) else {
@@ -237,7 +237,7 @@ impl Inspection {
         }
     }
 
-    /// The tree links make no cycle: as many as nodes, less one for each tree.
+    /// Counts nodes, ends of tree links and trees. Without a cycle, tree links are as many as nodes, less one per tree.
     fn tree_of(&mut self, slot: Slot, graph: &Graph) {
         if graph.level(slot).is_none() {
             return;
@@ -286,14 +286,14 @@ impl Walk {
         Ok(Self { seen, queue })
     }
 
-    /// Begins anew at the entry point. False when there is none.
+    /// Starts again at the entry point. Returns false if there is none.
     fn start(&mut self, graph: &Graph) -> bool {
         // There is room: the walk before reserved it.
         let is_ready = self.seen.begin(graph.len()).is_ok();
         is_ready && graph.entry().is_some_and(|entry| self.add(entry))
     }
 
-    /// Goes on at a node too, unless it has been met.
+    /// Adds a node to the walk, unless it has been met. Returns whether it was added.
     fn add(&mut self, slot: Slot) -> bool {
         let is_new = self.seen.insert(slot);
         if is_new {
@@ -302,7 +302,7 @@ impl Walk {
         is_new
     }
 
-    /// Follows the links of the node that comes next, and says which it was.
+    /// Follows the links of the next node, and returns that node.
     fn step(&mut self, graph: &Graph, follows: impl Fn(u32) -> bool) -> Option<Slot> {
         let slot = self.queue.pop()?;
         for &link in graph.links(slot, Level(0)).iter().filter(|&&link| follows(link)) {

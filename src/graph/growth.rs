@@ -1,23 +1,22 @@
-//! How distances grow with rank, and when a search may end for it.
+//! How distances grow with rank, and when a search may end because of it.
 //!
-//! In data of intrinsic dimension `D`, the distance of the `n`-th nearest grows like a power of `n`, so it grows by about
-//! the same factor whenever the rank doubles. That factor is measured while building, from the neighbours that the search
-//! for each new node has found, in order (at least 32 of them). A search of width `ef` for `k` then need not follow a
-//! candidate that lies farther beyond the `k`-th best than the `ef`-th nearest usually does. A query with many near
-//! neighbours follows as many as `ef` allows, and one with few ends early (arXiv 2505.15636 has what ending by a distance
-//! guarantees).
+//! In data of intrinsic dimension `D`, the distance of the `n`-th nearest grows like a power of `n`, so it grows by
+//! about the same factor whenever the rank doubles. That factor is measured while building, from the neighbours that
+//! the search for each new node has found, in order (at least 32 of them). A search of width `ef` for `k` then need not
+//! follow a candidate that lies farther beyond the `k`-th best than the `ef`-th nearest usually does. A query with many
+//! near neighbours follows as many as `ef` allows, and one with few ends early (arXiv 2505.15636 analyses what ending
+//! by a distance guarantees).
 
 use crate::quantize::Scorer;
 use crate::types::{Distance, Slot};
 
-/// Ranks that are compared differ by this factor, which is four doublings.
+/// The ratio of the two ranks that are compared: four doublings.
 const RANKS: usize = 16;
 /// Fewer neighbours than this tell nothing.
 pub(super) const FEWEST: usize = 2 * RANKS;
 
-/// The usual distance is taken a little too narrowly, by this factor, and fewer than `k` candidates have to be right
-/// ([`RIGHT`]): 7 % fewer distances at recall .99, 4 % at .95, and recall lower by .003 at the same `ef`
-/// (docs/BENCHMARKS.md).
+/// Narrows the usual distance a little, and fewer than `k` candidates have to be right ([`RIGHT`]). This saves 7 % of
+/// the distances at recall .99 and 4 % at .95, and lowers recall by .003 at the same `ef` (docs/EXPERIMENTS.md).
 const CAUTION: f32 = 0.85;
 const RIGHT: (usize, usize) = (4, 5);
 
@@ -27,20 +26,20 @@ const ERRORS: f32 = 2.0;
 /// The mean growth of distances over a doubling of rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Growth {
-    /// The sum over all that were observed, of what the factor has beyond 1.
+    /// The sum over all observations of how far the factor exceeds 1.
     pub(crate) sum: f64,
     pub(crate) count: u64,
 }
 
 impl Growth {
-    /// With the `len` neighbours of one more node, whose distances are `nth(0)` to `nth(len - 1)` in order. Square roots and
-    /// sums only, so that every platform gets the same.
+    /// Adds an observation of one more node, from its `len` neighbours with distances `nth(0)` to `nth(len - 1)` in
+    /// order. Uses only square roots and sums, so that every platform gets the same result.
     pub(super) fn and(self, nth: impl Fn(usize) -> Distance, len: usize) -> Self {
         if len < FEWEST {
             return self;
         }
         let (near, far) = (f64::from(nth(len / RANKS - 1)), f64::from(nth(len - 1)));
-        // Made-up codes can make distances of any kind, and the sum is stored.
+        // Crafted codes can produce any distances, and the sum is stored.
         if near > 0.0 && far.is_finite() {
             Self { sum: self.sum + ((far / near).sqrt().sqrt() - 1.0), count: self.count.saturating_add(1) }
         } else {
@@ -48,17 +47,17 @@ impl Growth {
         }
     }
 
-    /// The observations of both.
+    /// The observations of both together.
     pub(super) const fn plus(self, other: Self) -> Self {
         Self { sum: self.sum + other.sum, count: self.count.saturating_add(other.count) }
     }
 
-    /// Whether a sum and a count read from stored bytes can have come of observations.
+    /// Returns whether a sum and a count read from stored bytes can be the result of observations.
     pub(crate) fn is_possible(self) -> bool {
         self.sum.is_finite() && self.sum >= 0.0 && (self.count > 0 || self.sum == 0.0)
     }
 
-    /// When a search of width `ef` for `k` ends that starts at `start`.
+    /// When a search of width `ef` for `k` hits that starts at `start` may end.
     pub(crate) fn ending(&self, k: usize, ef: usize, scorer: Scorer<'_>, start: Slot) -> Ending {
         if !scorer.has_zero() {
             return Ending::NEVER;
@@ -76,7 +75,7 @@ impl Growth {
     }
 }
 
-/// The binary logarithm of a number of at least 1, to within a tenth: between powers of two in a straight line.
+/// The binary logarithm of a number of at least 1, to within a tenth: linear between powers of two.
 fn doublings(ratio: f32) -> f32 {
     let bits = ratio.max(1.0).to_bits();
     (bits >> 23) as f32 - 127.0 + (bits & 0x7F_FFFF) as f32 / (1 << 23) as f32
@@ -92,10 +91,10 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Never: all that is kept is followed.
+    /// Never ends early: every kept candidate is followed.
     pub(super) const NEVER: Self = Self { k: usize::MAX, slack: 0.0, least: Distance::INFINITY };
 
-    /// True when a candidate at `next` need not be followed, with the `k`-th best at `kth`.
+    /// Returns true when a candidate at distance `next` need not be followed, given the `k`-th best at `kth`.
     #[inline]
     pub(super) fn has_come(self, next: Distance, kth: Distance) -> bool {
         next > kth + (self.slack * kth).max(self.least)
@@ -128,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_search_ends_where_the_last_of_its_width_usually_is() {
-        // k, ef, least difference, distance of the next in hundredths of the k-th, whether the search has come to its end.
+        // k, ef, least difference, distance of the next in hundredths of the k-th, whether the search ends.
         let cases = [
             (10, 10, 0.0, 102, false),
             (10, 10, 0.0, 103, true),

@@ -1,8 +1,8 @@
 //! The arrays of the graph: which slots hold a node, a neighbour list and its tree marks for each, and the entry point.
 //!
 //! A list on level 0 is `2M` words: links in use first, then [`END`]. The top bit of a link marks a tree link. Lists of
-//! higher levels are `M` words and lie apart ([`Upper`]). A node's level is not stored: it is the highest on which the
-//! node has a list.
+//! higher levels are `M` words and kept separately ([`Upper`]). A node's level is not stored: it is the highest on
+//! which the node has a list.
 
 use super::growth::Growth;
 use super::upper::Upper;
@@ -30,12 +30,12 @@ pub(super) const fn target(link: u32) -> Slot {
     Slot(link & !TREE)
 }
 
-/// Whether all links lead to slots below `slots`. Without branches, so that it takes no longer than reading them.
+/// Returns whether all links lead to slots below `slots`. Branch-free, so that it takes no longer than reading them.
 fn below(links: &[u32], mark: u32, slots: usize) -> bool {
     links.iter().fold(true, |all, &link| all & (link == END || ((link & !mark) as usize) < slots))
 }
 
-/// The links of a list in use.
+/// The links of a list that are in use.
 #[inline]
 pub(super) fn used(list: &[u32]) -> &[u32] {
     &list[..list.iter().position(|&link| link == END).unwrap_or(list.len())]
@@ -53,7 +53,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// An empty graph of at most `m` links a node above level 0 and `2m` on it.
+    /// An empty graph with at most `m` links per node above level 0 and `2m` on level 0.
     pub(crate) const fn new(m: usize) -> Self {
         Self {
             m,
@@ -74,12 +74,12 @@ impl Graph {
         if level.0 == 0 { 2 * self.m } else { self.m }
     }
 
-    /// Where searches start: a node of the highest level, or none in an empty graph.
+    /// Where searches start: a node of the highest level. `None` in an empty graph.
     pub(crate) fn entry(&self) -> Option<Slot> {
         self.entry.is_some().then_some(self.entry)
     }
 
-    /// How distances grow with rank, as far as has been seen.
+    /// How distances grow with rank, as observed so far.
     pub(crate) const fn growth(&self) -> Growth {
         self.growth
     }
@@ -97,24 +97,24 @@ impl Graph {
         self.base.len()
     }
 
-    /// The level of the node in `slot`; none when the slot is free or out of range.
+    /// The level of the node in `slot`; `None` if the slot is free or out of range.
     #[inline]
     pub(crate) fn level(&self, slot: Slot) -> Option<Level> {
         self.nodes.contains(slot).then(|| self.upper.top(slot))
     }
 
-    /// Whether `slot` holds a node. One load.
+    /// Returns whether `slot` holds a node. One load.
     pub(crate) fn has_node(&self, slot: Slot) -> bool {
         self.nodes.contains(slot)
     }
 
-    /// Which of the slots from 64 `at` on hold nodes, a bit each.
+    /// Which of the 64 slots from `64 * at` on hold nodes, one bit each.
     #[cfg(feature = "mmap")]
     pub(crate) fn node_word(&self, at: usize) -> u64 {
         self.nodes.word(at)
     }
 
-    /// Whether `slot` holds a node that is on `level`. One load on level 0.
+    /// Returns whether `slot` holds a node that is on `level`. One load on level 0.
     pub(super) fn reaches(&self, slot: Slot, level: Level) -> bool {
         self.nodes.contains(slot) && (level.0 == 0 || !self.upper.list(slot, level).is_empty())
     }
@@ -141,7 +141,7 @@ impl Graph {
         self.upper.add(slot, level);
     }
 
-    /// Empties a slot. The caller has seen to it that no link leads here.
+    /// Empties a slot. The caller ensures that no link leads to it.
     #[inline(never)]
     pub(crate) fn free(&mut self, slot: Slot) {
         self.nodes.remove(slot);
@@ -169,7 +169,7 @@ impl Graph {
         used(self.list(slot, level))
     }
 
-    /// The slots that a node links to on level 0; none of a free slot.
+    /// The slots that a node links to on level 0. A free slot has none.
     pub(crate) fn neighbours(&self, slot: Slot) -> impl Iterator<Item = Slot> + '_ {
         let links = if self.nodes.contains(slot) { self.links(slot, Level(0)) } else { &[] };
         links.iter().map(|&link| target(link))
@@ -181,7 +181,7 @@ impl Graph {
         if level.0 == 0 { self.base.row_mut(slot) } else { self.upper.list_mut(slot, level) }
     }
 
-    /// Replaces the list of a node; what does not fit is left out.
+    /// Replaces the list of a node. Links that do not fit are left out.
     pub(super) fn set_links(&mut self, slot: Slot, level: Level, links: impl IntoIterator<Item = u32>) {
         let list = self.list_mut(slot, level);
         let mut filled = 0;
@@ -192,7 +192,7 @@ impl Graph {
         list[filled..].fill(END);
     }
 
-    /// Appends a link if the list has room; says whether it had.
+    /// Appends a link if the list has room, and returns whether it had.
     pub(super) fn append(&mut self, slot: Slot, level: Level, link: u32) -> bool {
         let list = self.list_mut(slot, level);
         match list.iter().position(|&link| link == END) {
@@ -225,7 +225,7 @@ impl Graph {
         self.base.segment(segment)
     }
 
-    /// The lists above it in order of slot and then of level, of one segment, as they are stored.
+    /// The lists above level 0 of one segment, ordered by slot and then by level, as they are stored.
     pub(crate) fn upper_lists(&self, segment: usize) -> &[u32] {
         self.upper.lists(segment)
     }
@@ -235,8 +235,8 @@ impl Graph {
         self.base.changes_mut()
     }
 
-    /// Adds a segment behind the last, whose lists are to be filled from stored bytes: of nodes of these levels, where a slot
-    /// with one beyond [`MAX_LEVEL`] is free. Returns which slots are nodes, a bit each.
+    /// Appends a segment whose lists will be filled from stored bytes. A slot with a level beyond [`MAX_LEVEL`] is
+    /// free. Returns which slots hold nodes, one bit each.
     pub(crate) fn extend(&mut self, levels: &[u8]) -> Result<NodeBits, OutOfMemory> {
         let first = self.len();
         self.reserve(first + levels.len())?;
@@ -257,8 +257,9 @@ impl Graph {
         bits
     }
 
-    /// The graph of slots with these levels, whose lists are borrowed until they change. None unless the lists are as
-    /// long as the levels demand, and all links above level 0 lead to existing slots. Links on level 0 are not checked.
+    /// Fills an empty graph with nodes of these levels, whose lists are borrowed until they change. Returns `None`
+    /// unless the lists are as long as the levels require and all links above level 0 lead to existing slots. Links on
+    /// level 0 are not checked.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(
         &mut self,
@@ -283,8 +284,8 @@ impl Graph {
         Ok(is_whole.then_some(()))
     }
 
-    /// Whether each link in the lists of a segment leads to a slot below `slots`. That is enough for searching; the
-    /// other invariants are for an inspection to check.
+    /// Returns whether each link in the lists of a segment leads to a slot below `slots`. Searching requires no more
+    /// than that; an inspection checks the other invariants.
     pub(crate) fn leads_below(&self, segment: usize, slots: usize) -> bool {
         below(self.base.segment(segment), TREE, slots) && below(self.upper.lists(segment), 0, slots)
     }

@@ -21,8 +21,8 @@
 //! | `visited` | the epoch-stamped set of nodes a search has met                         |
 //! | `pool`    | the sorted candidates of a search                                       |
 //! | `search`  | descent and best-first search of one level                              |
-//! | `growth`  | how distances grow with rank, and when a search may end for it          |
-//! | `scan`    | the exact alternative, for nodes that are few, or not linked yet        |
+//! | `growth`  | how distances grow with rank, and when a search may end because of it   |
+//! | `scan`    | the exact alternative, for few nodes or for nodes not linked yet        |
 //! | `select`  | the neighbour selection heuristic (Algorithm 4)                         |
 //! | `twins`   | nodes of equal codes: one in a list, a few in a pool at first           |
 //! | `build`   | linking a new node (Algorithm 1)                                        |
@@ -64,7 +64,7 @@ pub(crate) use search::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, desc
 pub(crate) use tree::{cut_out, detach};
 pub(crate) use twins::Twins;
 
-/// The longest list there can be, on level 0 at the largest M.
+/// The longest possible list: on level 0, at the largest M.
 pub(crate) const MOST_LINKS: usize = 128;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -1,9 +1,9 @@
 //! The candidates of a search: one array, sorted by distance, with linear insertion.
 //!
-//! Two heaps would do less moving and more missing: at the widths that searches use, one sorted array that is compared
-//! by a single integer is faster. A candidate that may not be returned (deleted, or refused by the caller's filter)
-//! stays in the array, because the way to those behind it may lead through it, but does not count towards `ef`.
-//! Twins beyond the first few ([`Twins`]) are put aside.
+//! Two heaps would move less but miss the cache more: at the widths that searches use, one array sorted by a single
+//! integer is faster. A candidate that may not be returned (deleted, or refused by the caller's filter) stays in the
+//! array, because the path to others may lead through it, but does not count towards `ef`. Twins beyond the first few
+//! ([`Twins`]) are put aside.
 
 use super::twins::{FEW, Twins};
 use crate::order::sort_numbers;
@@ -13,13 +13,13 @@ use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry(u64);
 
-/// The largest `k` for which [`Pool::kth`] counts the accepted candidates, when others are among them.
+/// The largest `k` for which [`Pool::kth`] counts accepted candidates when rejected ones are among them.
 const MOST_COUNTED: usize = 64;
-/// How many entries before an equally distant one are looked at for its twins. In data of few distances there may be
-/// many that are none.
+/// How many entries before an equally distant one are checked for its twins. In data with few distinct distances, many
+/// of them may not be twins.
 const FAR: usize = 32;
-/// How many twins a search for links walks over: without a limit, inserting into few large sets would take time in
-/// proportion to these.
+/// The most twins that a search for links walks over. Without a limit, an insert into one of a few large sets of twins
+/// would take time proportional to the set.
 const MOST_WALKED: usize = 64;
 const EXPANDED: u64 = 1;
 const ACCEPTED: u64 = 2;
@@ -47,10 +47,10 @@ impl Entry {
     }
 }
 
-/// The bits of a float, turned so that they order as the floats do.
+/// The bits of a float, mapped so that they order as the floats do.
 #[inline]
 const fn ordered(distance: Distance) -> u32 {
-    // NaN, which only made-up codes give, may have either sign, depending on the platform: it counts as farthest.
+    // NaN, which only crafted codes produce, may have either sign, depending on the platform: it counts as farthest.
     let bits = if distance.is_nan() { Distance::INFINITY.to_bits() } else { distance.to_bits() };
     bits ^ (((bits.cast_signed() >> 31).cast_unsigned()) | 1 << 31)
 }
@@ -69,10 +69,10 @@ pub(crate) struct Pool {
     /// The distance of the bound.
     farthest: Distance,
     twins: Twins,
-    /// How many twins are kept before the next are put aside.
+    /// How many twins are kept before further ones are put aside.
     most_twins: usize,
-    /// Twins that wait for [`Pool::take_back`] or [`Pool::walk_over`]: as many as there may be entries, or at least the
-    /// nearest half of these. There may be many deleted ones, and the way to the others leads through them.
+    /// Twins that wait for [`Pool::take_back`] or [`Pool::walk_over`]. When there are as many as the pool may have
+    /// entries, only the nearest half is kept. Many may be deleted, and the path to the others leads through them.
     aside: Vec<u64>,
     /// How many were walked over ([`Pool::walk_over`]).
     walked: usize,
@@ -98,26 +98,26 @@ impl Pool {
         Ok(())
     }
 
-    /// True when there is no room for another rejected entry: the search should give way to an exact scan.
+    /// Returns true when there is no room for another rejected entry: the search should give way to an exact scan.
     #[inline]
     pub(super) const fn is_overflowing(&self) -> bool {
         self.entries.len() >= self.limit && self.accepted < self.ef
     }
 
-    /// True when something was left out that would be nearer than the farthest, by a search that has put twins aside: it
-    /// should give way likewise. Twins that come back find a pool that is full of accepted entries, and may be too many
-    /// for it if they are rejected.
+    /// Returns true when a search that puts twins aside has left out an entry nearer than the farthest: it should give
+    /// way to a scan too. Twins that are taken back find a pool full of accepted entries, and rejected ones may be too
+    /// many for it.
     pub(super) fn has_lost(&self) -> bool {
         self.twins == Twins::FewFirst && self.lost < self.bound
     }
 
-    /// False when a candidate at `distance` would not be kept. For NaN, [`Pool::insert`] decides.
+    /// Returns false when a candidate at `distance` would not be kept. For NaN, [`Pool::insert`] decides.
     #[inline]
     pub(super) const fn admits(&self, distance: Distance) -> bool {
         distance <= self.farthest || distance.is_nan()
     }
 
-    /// Adds a candidate, unless it lies beyond the bound. It is put aside if it has too many twins here already.
+    /// Adds a candidate, unless it lies beyond the bound. It is put aside if too many of its twins are here.
     #[inline]
     pub(super) fn insert(
         &mut self,
@@ -130,13 +130,13 @@ impl Pool {
         if entry.0 >= self.bound {
             return;
         }
-        // Either the pool overflows, and the result of the search is not used, or it has lost the candidate.
+        // Either the pool overflows and the result of the search is not used, or the candidate counts as lost.
         if self.entries.len() + usize::from(!accepted) > self.limit {
             self.lose(entry.0);
             return;
         }
         let at = self.place(entry);
-        // Distances that are not of twins are seldom equal.
+        // Nodes that are not twins seldom have equal distances.
         if at >= self.most_twins
             && self.entries[at - 1].distance_bits() == entry.distance_bits()
             && self.has_put_aside(at, are_twins)
@@ -152,15 +152,15 @@ impl Pool {
         }
     }
 
-    /// Adds a candidate, unless it lies beyond the bound, however many twins it has. A call, where [`Pool::insert`] is
-    /// code in its caller.
+    /// Adds a candidate, however many twins it has, unless it lies beyond the bound. A call, unlike [`Pool::insert`],
+    /// which is inlined.
     #[inline(never)]
     pub(super) fn add(&mut self, distance: Distance, slot: Slot, accepted: bool) {
         self.insert(distance, slot, accepted, &|_, _| false);
     }
 
-    /// Puts an entry aside if it has enough twins among those before it that may be returned, or not, as it may. Says
-    /// whether it has.
+    /// Puts the entry aside when enough twins precede it. Only twins that are accepted, or rejected, as the entry is
+    /// count. Returns whether it was put aside.
     #[cold]
     fn has_put_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
         let entry = self.entries[at];
@@ -194,20 +194,20 @@ impl Pool {
         self.lost = self.lost.min(entry);
     }
 
-    /// Adds the twins that were put aside, and from then on puts none aside: in a search of [`Twins::FewFirst`]. Says
+    /// Adds the twins that were put aside in a search of [`Twins::FewFirst`]; from then on none is put aside. Returns
     /// whether there is anything new to follow.
     pub(super) fn take_back(&mut self) -> bool {
         if self.twins != Twins::FewFirst {
             return false;
         }
         if self.most_twins < usize::MAX && self.aside.is_empty() {
-            // What found no room was not left out for twins.
+            // No twin was put aside, so no entry was left out because of twins.
             self.lost = u64::MAX;
         }
         self.most_twins = usize::MAX;
         let mut is_new = false;
         let mut aside = core::mem::take(&mut self.aside);
-        // In this order, none has to move for the next.
+        // In this order, no entry has to move for the next.
         sort_numbers(&mut aside);
         for entry in aside.drain(..).map(Entry) {
             is_new |= entry.0 < self.bound;
@@ -217,8 +217,8 @@ impl Pool {
         is_new
     }
 
-    /// A twin that was put aside, to be followed but not kept, in a search for links that has found fewer than `ef`.
-    /// Others may be linked to that twin only.
+    /// Returns a twin that was put aside, to be followed but not kept, while a search for links has found fewer than
+    /// `ef`. Other nodes may be linked to that twin only.
     #[cold]
     pub(super) fn walk_over(&mut self) -> Option<Candidate> {
         if self.twins != Twins::Few || self.accepted >= self.ef || self.walked == MOST_WALKED {
@@ -229,8 +229,8 @@ impl Pool {
         Some(Candidate { distance: entry.distance(), slot: entry.slot() })
     }
 
-    /// Puts an entry into its place, and returns the place. It is searched for from the end, moving the entries behind
-    /// it on the way: a binary search and one move of all of them would call a function of the engine's in WebAssembly.
+    /// Inserts an entry in order and returns its position. Searches from the end, moving entries on the way: a binary
+    /// search and one move of all entries behind it would call into the engine in WebAssembly.
     #[inline(always)]
     fn place(&mut self, entry: Entry) -> usize {
         let mut at = self.entries.len();
@@ -252,7 +252,7 @@ impl Pool {
         at
     }
 
-    /// Keeps the first `ef` accepted entries and what lies before them.
+    /// Keeps the first `ef` accepted entries and all entries before them.
     #[inline]
     fn trim(&mut self) {
         while let Some(&last) = self.entries.last() {
@@ -287,8 +287,8 @@ impl Pool {
         rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
     }
 
-    /// The distance of the `k`-th candidate that may be returned. None where there are fewer, and where counting them
-    /// would take long: `k` is beyond [`MOST_COUNTED`], and the pool has candidates that may not be returned.
+    /// The distance of the `k`-th candidate that may be returned. `None` if there are fewer, or if counting them would
+    /// take long: `k` is beyond [`MOST_COUNTED`], and the pool has candidates that may not be returned.
     #[inline]
     pub(super) fn kth(&self, k: usize) -> Option<Distance> {
         if self.accepted < k {
@@ -349,8 +349,8 @@ mod tests {
             prop_assert_eq!(found, expected);
         }
 
-        /// A candidate that is not admitted would not be kept: also among equal distances, zeros of both signs and NaN;
-        /// also when the pool is used again.
+        /// A candidate that is not admitted would not have been kept, even among equal distances, zeros of both signs
+        /// and NaN, and even when the pool is reused.
         #[test]
         fn what_is_kept_is_admitted(
             searches in prop::collection::vec((1usize..5, prop::collection::vec((0usize..9, any::<bool>()), 0..40)), 1..4),
@@ -369,8 +369,7 @@ mod tests {
             }
         }
 
-        /// With twins put aside and taken back, the nearest are the same; until then no more of them than a few are
-        /// kept that come one after the other.
+        /// Putting twins aside and taking them back does not change the nearest. Until then few of each set are kept.
         #[test]
         fn twins_wait_and_come_back(
             ef in 1usize..12, offers in prop::collection::vec((0i32..9, 0u32..3, any::<bool>()), 0..300),
@@ -443,7 +442,7 @@ mod tests {
         }
     }
 
-    /// The search gives way to a scan for what twins took the room of, and only for that.
+    /// The search gives way to a scan when twins took the room of other entries, and only then.
     #[test]
     fn what_twins_leave_no_room_for_is_not_forgotten() {
         for (with_twins, has_lost) in [(true, true), (false, false)] {

@@ -1,10 +1,10 @@
-//! In-place repair: the neighbours of deleted nodes get new links, so that the deleted can be freed.
+//! In-place repair: the neighbours of deleted nodes get new links, so that the deleted nodes can be freed.
 //!
 //! As in FreshDiskANN's consolidation (arXiv 2105.09613), the candidates for a gap are the nodes that the deleted
-//! neighbour led to. Unlike it, the links that are still good are kept and only the gaps are filled: choosing whole
-//! lists anew was measured to lose recall. Each deleted neighbour gives the nearest few of those it led to: deleted
-//! neighbours lay in different directions, and so do candidates that stand for one of them each. The heuristic chooses
-//! among these, and places that it leaves empty go to the nearest it refused.
+//! neighbour led to. Unlike there, links that are still good are kept and only the gaps are filled: choosing whole
+//! lists anew was measured to lose recall. Each deleted neighbour contributes the nearest few of its own neighbours:
+//! deleted neighbours lay in different directions, so candidates from each of them do too. The heuristic chooses among
+//! these, and the nearest it refused take the places that it leaves empty.
 
 use super::aside::Aside;
 use super::build::score_list;
@@ -18,19 +18,19 @@ use crate::metric::Kernels;
 use crate::quantize::Space;
 use crate::types::{Level, OutOfMemory, Slot};
 
-/// How many deleted nodes are walked through in search of live ones, where deletes lie together.
+/// The most leaving nodes that are walked through in search of live ones, where deletes cluster.
 const REACH: usize = 64;
 
-/// Marks the first of the candidates that a deleted node gives.
+/// Marks the first of the candidates that a deleted node contributes.
 const FIRST: u32 = TREE;
 
-/// How many candidates each deleted node gives.
+/// How many candidates each deleted node contributes.
 const EACH: usize = 2;
 
 /// How many of the nearest candidates the heuristic looks at: where much has been deleted, there may be more.
 const MOST_CANDIDATES: usize = 24;
 
-/// Who may be linked to, and who must not be linked to any more.
+/// Which nodes may be linked to, and which must not be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fates<G, L> {
     /// True for a node that is about to be freed.
@@ -40,7 +40,7 @@ pub(crate) struct Fates<G, L> {
 }
 
 impl Graph {
-    /// Replaces the links of `slot` that lead to leaving nodes, on every level it reaches. Says whether there were any.
+    /// Replaces the links of `slot` that lead to leaving nodes, on all of its levels. Returns whether there were any.
     ///
     /// On an error the lists of the levels not yet repaired are as they were.
     pub(crate) fn relink(
@@ -105,9 +105,9 @@ impl Graph {
             list.truncate(most);
         }
         let few = self.m() / 2;
-        // A node that has many twins has few links, and does with fewer: a search for each such node takes long.
+        // A node with many twins has few links and needs fewer: a search for each such node would take long.
         if list.len() < few.min(wanted.div_ceil(2)) {
-            // Everything around is leaving too: look for company from the entry point.
+            // Everything around is leaving too: search for neighbours from the entry point.
             if let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) {
                 let ef = 2 * self.m();
                 let is_known = |other| list.iter().any(|found| found.slot == other);
@@ -123,7 +123,7 @@ impl Graph {
         }
         sort(list);
         drop_twins(space, list);
-        // A quarter of the gaps is left to links back from nodes that fill theirs, which are about as many.
+        // A quarter of the gaps is left for links back from nodes that fill their own, which are about as many.
         let gaps = wanted - kept;
         let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));
         let count = select(space, list, wanted, true, buffer);
@@ -142,9 +142,9 @@ impl Graph {
         Ok(())
     }
 
-    /// Finds the links of `slot` that are kept, and behind them the live nodes that its leaving neighbours lead to, and
-    /// where those are few, their leaving neighbours in turn. The first node from each leaving one is marked as [`FIRST`].
-    /// Returns how many links are kept.
+    /// Collects the links of `slot` that are kept, followed by the live nodes that its leaving neighbours lead to.
+    /// Where those are few, leaving nodes further away are walked through too. The first node from each leaving one is
+    /// marked with [`FIRST`]. Returns how many links are kept.
     fn candidates(
         &self,
         kernels: Kernels,
@@ -210,7 +210,7 @@ impl Graph {
         for level in (0..=top.0).map(Level) {
             let links: Aside = self.links(from, level).iter().copied().collect();
             self.set_links(to, level, links.iter().copied());
-            // The first link of the original is where it has gone.
+            // The first link of the original leads to the copy.
             let list = self.list_mut(from, level);
             list.rotate_right(1);
             if let Some(first) = list.first_mut() {
@@ -223,7 +223,7 @@ impl Graph {
         }
     }
 
-    /// Drops every link of `slot`, which no tree link leads to. What still leads to it finds a dead end.
+    /// Removes every link of `slot`, which must have no tree links. Links that still lead to it reach a dead end.
     pub(crate) fn isolate(&mut self, slot: Slot) {
         let Some(top) = self.level(slot) else { return };
         for level in (0..=top.0).map(Level) {
@@ -231,7 +231,7 @@ impl Graph {
         }
     }
 
-    /// Points the links of `slot` that lead to a node that has been relocated to where it has gone.
+    /// Points the links of `slot` that lead to relocated nodes to where those have moved.
     pub(crate) fn redirect(&mut self, slot: Slot, has_moved: impl Fn(Slot) -> bool) {
         let Some(top) = self.level(slot) else { return };
         for level in (0..=top.0).map(Level) {

@@ -7,11 +7,11 @@ use crate::quantize::Scorer;
 use crate::slot_set::SlotSet;
 use crate::types::{Candidate, OutOfMemory, Slot};
 
-/// How many standard deviations of a score's error a code may be nearer than its score.
+/// By how many standard deviations of its error a score may exceed the distance by whole codes.
 const DEVIATIONS: f32 = 4.0;
 
-/// Leaves in `pool` the `ef` nearest by whole codes of the live slots that may be returned. Linear in their number. For
-/// searching and for building, so that the two are one piece of code in the shipped wasm.
+/// Leaves in `pool` the `ef` nearest, by whole codes, of the live slots that may be returned. Linear in the number of
+/// live slots. Searching and building share one compiled copy (size).
 #[inline(never)]
 pub(crate) fn scan(
     scorer: Scorer<'_>,
@@ -36,7 +36,7 @@ pub(crate) fn scan(
     Ok(())
 }
 
-/// Adds to what a walk has left in the pool those of `slots` that are near enough, by the distances that walks compare.
+/// Adds those of `slots` that are near enough to the pool that a walk has left, by the distances that walks compare.
 #[inline(never)]
 pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space: &mut SearchSpace<'_>) -> Outcome {
     let SearchSpace { visited, pool, .. } = space;
@@ -52,7 +52,7 @@ pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space:
 /// How many slots are scored together.
 const TOGETHER: usize = 32;
 
-/// Distances to each slot.
+/// Passes the distance to each slot to `put`.
 #[inline]
 pub(super) fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slot>, mut put: impl FnMut(Candidate)) {
     let (mut group, mut distances) = ([Slot::NONE; TOGETHER], [0.0; TOGETHER]);

@@ -69,8 +69,8 @@ impl Scratch {
     }
 }
 
-/// Which nodes a search may return. An enum, so that a search is compiled once for all of them: it is asked only about
-/// candidates near enough to be kept, and code is bytes to download.
+/// Which nodes a search may return. An enum, so that a search is compiled once for all of them (size): it is asked only
+/// about candidates near enough to be kept.
 pub(crate) enum Accept<'a> {
     /// Every node: nothing is deleted, and no slot is free.
     All,
@@ -96,12 +96,12 @@ impl Accept<'_> {
 pub(crate) enum Outcome {
     /// Nothing nearer is left to follow.
     Complete,
-    /// So many candidates were refused that an exact scan of those that qualify is the cheaper way.
+    /// So many candidates were refused that an exact scan of those that qualify is cheaper.
     Overflow,
 }
 
 /// The nearest node found by following the nearest link from level to level, from the entry point down to the level
-/// above `until`. None in an empty graph. A node that has been measured once is not measured again, on whatever level it is met.
+/// above `until`. `None` in an empty graph. No node is measured twice, on whatever levels it is met.
 pub(crate) fn descend(
     graph: &Graph,
     scorer: Scorer<'_>,
@@ -172,8 +172,8 @@ impl LevelSearch<'_> {
                 }
                 return Ok(if pool.has_lost() { Outcome::Overflow } else { Outcome::Complete });
             };
-            // Two candidates at a time: their neighbours' codes travel together, and at the end nearly all of the pool
-            // has been followed anyway. The list of the second is asked for before the first's is waited for.
+            // Two candidates at a time: their neighbours' codes are loaded together, and by the end nearly all of the
+            // pool has been followed anyway. The list of the second is requested before the first's is waited for.
             let second = pool.pop();
             if let Some(candidate) = second {
                 kernels.touch(bytemuck::cast_slice(graph.list(candidate.slot, level)));
@@ -209,18 +209,18 @@ impl LevelSearch<'_> {
     }
 }
 
-/// The parts of [`Scratch`] that a search of a level writes to; the fixed point it measures from is borrowed apart.
+/// The parts of [`Scratch`] that a search of a level writes to. Its fixed point is borrowed separately.
 #[derive(Debug)]
 pub(crate) struct SearchSpace<'a> {
     pub(super) visited: &'a mut Visited,
     pub(crate) pool: &'a mut Pool,
     batch: &'a mut Batch,
-    /// What a repair has found to choose from, as links.
+    /// The links that a repair has found to choose from.
     pub(super) found: &'a mut Vec<u32>,
 }
 
 impl Scratch {
-    /// The scratch in three parts that are borrowed apart: for searching, for the query, for comparisons.
+    /// Splits the scratch into three parts to borrow separately: for searching, for the query, for comparisons.
     pub(crate) const fn split(&mut self) -> (SearchSpace<'_>, &mut Point, &mut Point) {
         let Self { visited, pool, query, point, batch, found, .. } = self;
         (SearchSpace { visited, pool, batch, found }, query, point)

@@ -42,10 +42,11 @@ pub(super) fn sort(candidates: &mut [Neighbour]) {
     sort_by_distance(candidates, |candidate| (candidate.distance, candidate.slot));
 }
 
-/// Moves the chosen of the sorted `candidates` to the front, in order of distance, and returns how many there are, at
-/// most `most`. With `fill`, places that the heuristic leaves empty go to the nearest of those it refused.
+/// Moves the chosen of the sorted `candidates` to the front, in order of distance, and returns how many there are: at
+/// most `most`, unless more must be kept. With `fill`, the nearest refused ones take the places that the heuristic
+/// leaves empty.
 ///
-/// Computes at most candidates times `most` distances; fewer, because a refused candidate is not looked at again.
+/// Computes at most `candidates.len() * most` distances, usually fewer: a refused candidate is not looked at again.
 pub(super) fn select(
     space: &dyn Space,
     candidates: &mut [Neighbour],
@@ -54,8 +55,8 @@ pub(super) fn select(
     buffer: &mut Point,
 ) -> usize {
     let mut owed = candidates.iter().filter(|candidate| candidate.kept).count();
-    // Making a fixed point costs as much as several distances, so the smaller group are the fixed points: the chosen,
-    // or, where only a few places of a list are to be filled again, the candidates for them.
+    // Making a fixed point costs as much as several distances, so the smaller group provides them: the chosen, or, when
+    // only a few places of a list are refilled, the candidates for those.
     let is_refill = 2 * owed > most;
     if !is_refill {
         // The candidates most likely to become fixed points are touched together: one after the other, each would be
@@ -89,14 +90,14 @@ pub(super) fn select(
     chosen
 }
 
-/// True when no chosen neighbour is nearer to the candidate than the node is, as far as coarse codes tell. They have been
-/// read already, and a repair that compares a few candidates more by them keeps its recall in less time.
+/// Returns true when no chosen neighbour is nearer to the candidate than the node is, by coarse codes. Those have been
+/// read already, and a repair that compares a few more candidates by them keeps its recall in less time.
 fn is_apart(space: &dyn Space, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut Point) -> bool {
     if chosen.is_empty() {
         return true;
     }
     let scorer = space.around_coarse(candidate.slot, buffer);
-    // Most are refused by one of the first.
+    // Most candidates are refused by one of the first chosen.
     chosen.chunks(4).all(|chosen| {
         let (mut slots, mut distances) = ([Slot::NONE; 4], [0.0; 4]);
         for (slot, neighbour) in slots.iter_mut().zip(chosen) {

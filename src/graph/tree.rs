@@ -19,11 +19,11 @@ fn degree(graph: &Graph, slot: Slot) -> usize {
     graph.links(slot, BASE).iter().filter(|&&link| link & TREE != 0).count()
 }
 
-/// The node that a new one should share its tree link with: the nearest of `chosen` that holds fewer than M of them,
+/// The node that a new one should share its tree link with: the nearest of `chosen` that holds fewer than M tree links,
 /// or else one not far from it in the tree. Half of each list is thus left to the heuristic.
 ///
-/// If the nearest is a twin of the new node, one of that twin's own twins comes before all others, if the path finds
-/// one. Few links lead to a twin but its tree link, so that is how a walk that follows twins meets the rest of them.
+/// If the nearest is a twin of the new node, a twin found on a path from it takes precedence over all others. Few links
+/// other than its tree link lead to a twin, so that is how a walk that follows twins meets the rest of them.
 pub(super) fn place_to_attach(
     graph: &Graph,
     new: Slot,
@@ -38,11 +38,11 @@ pub(super) fn place_to_attach(
         .or_else(|| near_in_tree(graph, nearest, most, new, &|_| true))
 }
 
-/// A node with fewer than `most` tree links, of which a leaf has one: `start`, or else the first found on a path from it
-/// that looks at all neighbours of a node before it goes on to one of them. A path that never turns back ends at a leaf,
-/// because the tree is finite; and it needs no memory, where a search in all directions would need a queue. The number
-/// of the node that the place is `meant` for says where the path turns, so that one after the other fill the tree evenly
-/// and paths remain short. Only nodes that pass are looked at beside `start`.
+/// Returns a node with fewer than `most` tree links: `start`, or else the first found on a path from it that checks all
+/// tree neighbours of a node before it moves on to one of them. A path that never turns back ends at a leaf, which has
+/// one tree link, because the tree is finite. It needs no memory, whereas a search in all directions would need a
+/// queue. The slot that the place is `meant` for decides where the path turns, so that successive nodes fill the tree
+/// evenly and paths stay short. Apart from `start`, only nodes that pass are considered.
 #[inline(never)]
 fn near_in_tree(graph: &Graph, start: Slot, most: usize, meant: Slot, passes: &dyn Fn(Slot) -> bool) -> Option<Slot> {
     let mut turn = meant.index();
@@ -62,8 +62,8 @@ fn near_in_tree(graph: &Graph, start: Slot, most: usize, meant: Slot, passes: &d
     }
 }
 
-/// Makes a tree link between two nodes. Each holds fewer tree links than a list is long; where the list is full, the
-/// farthest link that is not a tree link gives way.
+/// Makes a tree link between two nodes. Each must hold fewer tree links than a list has places. If the list is full,
+/// the farthest link that is not a tree link gives way.
 #[inline(never)]
 pub(super) fn join(graph: &mut Graph, space: &dyn Space, a: Slot, b: Slot, buffer: &mut Point) {
     for (here, there) in [(a, b), (b, a)] {
@@ -86,8 +86,8 @@ pub(super) fn join(graph: &mut Graph, space: &dyn Space, a: Slot, b: Slot, buffe
 }
 
 /// Takes a node out of the tree: its tree links become ordinary ones, and the nodes that it held together are joined
-/// directly, each to the nearest of those before it. Expected cost: a few distances, for a node of a tree has two tree
-/// links on average.
+/// directly, each to the nearest of those before it. Expected cost: a few distances, because a node of a tree has two
+/// tree links on average.
 #[inline(never)]
 pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: &mut Point) {
     let parts = parted(graph, slot);
@@ -97,7 +97,7 @@ pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: 
         let nearest = {
             let point = space.around(part, buffer);
             let with_room = parts().take(at).filter(|&other| degree(graph, other) < full);
-            // Of twins the one with the fewest: otherwise one would get them all.
+            // Among twins, the one with the fewest tree links: otherwise one of them would get them all.
             with_room.min_by(|&a, &b| {
                 let order = point.score(a).total_cmp(&point.score(b));
                 order.then_with(|| degree(graph, a).cmp(&degree(graph, b)))
@@ -111,12 +111,12 @@ pub(crate) fn cut_out(graph: &mut Graph, space: &dyn Space, slot: Slot, buffer: 
     }
 }
 
-/// Takes a node out of the tree and does not join the parts that it held together: for parts that are no longer needed.
+/// Takes a node out of the tree without joining the parts that it held together, for when they are not needed.
 pub(crate) fn detach(graph: &mut Graph, slot: Slot) {
     parted(graph, slot);
 }
 
-/// Makes the tree links of a node ordinary ones, in its list and at their other ends, which it returns.
+/// Turns the tree links of a node into ordinary ones, in its list and at their other ends, and returns those ends.
 fn parted(graph: &mut Graph, slot: Slot) -> Aside {
     let parts: Aside = tree_neighbours(graph, slot).map(|part| part.0).collect();
     for link in graph.list_mut(slot, BASE) {

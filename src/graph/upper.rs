@@ -1,18 +1,18 @@
 //! The lists above level 0, for the few nodes that have any.
 //!
-//! One node in M reaches level 1, so nothing is held here for a slot as such. Each segment of slots has a sorted row of
-//! keys (a slot's place in the segment, and a level), and the lists of `M` words in the same order:
+//! Only one node in M reaches level 1, so nothing is stored per slot. Each segment of slots has a sorted row of keys (a
+//! slot's place in the segment, and a level), and the lists of `M` words in the same order:
 //!
 //! ```text
-//! keys     (3, 1)  (20, 1)  (20, 2)  (77, 1)      two bytes each, found by halving
+//! keys     (3, 1)  (20, 1)  (20, 2)  (77, 1)      two bytes each, found by binary search
 //! lists    ......  .......  .......  .......      4 M bytes each
 //! ```
 //!
-//! Taking a node in or out pushes the lists behind it aside: a few kilobytes, whatever M, because a segment has about
-//! 1024 / M lists. In return no list needs a number of its own, there are no free rows to keep, and the lists lie in
+//! Adding or removing a node moves the lists behind it: a few kilobytes, whatever M is, because a segment has about
+//! 1024 / M lists. In return no list needs a number of its own, there are no free rows to track, and the lists lie in
 //! memory in the order in which they are stored: by slot, then by level.
 //!
-//! A search looks here a few dozen times, so nothing is inlined: each copy would be bytes to download.
+//! A search looks here only a few dozen times, so nothing is inlined (size).
 
 use super::links::{END, MAX_LEVEL};
 #[cfg(feature = "mmap")]
@@ -20,7 +20,7 @@ use crate::segments::Mapped;
 use crate::segments::{Run, SEGMENT_SLOTS};
 use crate::types::{Level, OutOfMemory, Slot};
 
-/// Room grows by this many lists, or by a thirty-second where there are far more than draws of levels ever give.
+/// Room grows by this many lists, or by a thirty-second where there are far more than level draws ever produce.
 const STEP: usize = 4;
 const LEVEL_BITS: u32 = 4;
 
@@ -50,7 +50,7 @@ const fn key(slot: Slot, level: Level) -> u16 {
 }
 
 impl Segment {
-    /// Where the lists of `slot` begin, or would.
+    /// Where the lists of `slot` begin, or would begin.
     #[inline(always)]
     fn start(&self, slot: Slot) -> usize {
         self.keys.partition_point(|&held| held < key(slot, Level(0)))
@@ -61,7 +61,7 @@ impl Segment {
         self.keys[start..].iter().take_while(|&&held| held <= key(slot, MAX_LEVEL)).count()
     }
 
-    /// Not inlined: in sums of such numbers the compiler would use vectors, which are fast and long.
+    /// Not inlined: the compiler would vectorize sums of such numbers, which is fast but long (size).
     #[inline(never)]
     fn resident_bytes(&self) -> usize {
         self.keys.capacity() * size_of::<u16>() + self.lists.resident_bytes()
@@ -128,8 +128,8 @@ impl Upper {
         Ok(())
     }
 
-    /// Adds the keys of a segment that has none yet, and room for its lists, to be filled from stored bytes: slots have a list
-    /// for each level up to theirs, and none where that is beyond [`MAX_LEVEL`].
+    /// Adds the keys of a segment that has none yet, and room for its lists, which will be filled from stored bytes. A
+    /// slot has a list for each level from 1 to its own, and none if its level is beyond [`MAX_LEVEL`].
     pub(super) fn extend(&mut self, at: usize, levels: &[u8]) -> Result<(), OutOfMemory> {
         let mut lists = Vec::new();
         let words = lists_of(levels) * self.m;
@@ -153,7 +153,7 @@ impl Upper {
         keys.try_reserve_exact(count)?;
         let missing = (at + 1).saturating_sub(self.segments.len());
         self.segments.try_reserve(missing)?;
-        // One in M has any.
+        // Only one slot in M has lists.
         for (slot, &level) in levels.iter().enumerate().filter(|&(_, &level)| (1..=MAX_LEVEL.0).contains(&level)) {
             keys.extend((1..=level).map(|level| key(Slot(slot as u32), Level(level))));
         }
@@ -191,7 +191,7 @@ impl Upper {
         remove(segment.lists.to_mut(), at * self.m, count * self.m);
     }
 
-    /// Gives back all room but that of the lists there are. Slots from `len` on must have none.
+    /// Gives back all room that no list needs. Slots from `len` on must have no lists.
     #[inline(never)]
     pub(super) fn truncate(&mut self, len: usize) {
         self.segments.truncate(len.div_ceil(SEGMENT_SLOTS));
@@ -231,11 +231,11 @@ impl Upper {
 
 /// How many lists slots of these levels have.
 pub(super) fn lists_of(levels: &[u8]) -> usize {
-    // A segment has few enough for 32 bits, and this is without branches.
+    // The sum of a segment fits 32 bits, and this form has no branches.
     levels.iter().map(|&level| if level <= MAX_LEVEL.0 { u32::from(level) } else { 0 }).sum::<u32>() as usize
 }
 
-/// Puts `count` times `value` in at `at`, into reserved room.
+/// Inserts `value` `count` times at `at`, into reserved room.
 fn insert<T: Copy>(items: &mut Vec<T>, at: usize, count: usize, value: T) {
     let len = items.len();
     debug_assert!(len + count <= items.capacity(), "{count} were not reserved");
@@ -244,7 +244,7 @@ fn insert<T: Copy>(items: &mut Vec<T>, at: usize, count: usize, value: T) {
     items[at..at + count].fill(value);
 }
 
-/// Takes `count` items out at `at`.
+/// Removes `count` items at `at`.
 fn remove<T: Copy>(items: &mut Vec<T>, at: usize, count: usize) {
     items.copy_within(at + count.., at);
     items.truncate(items.len() - count);

@@ -26,8 +26,8 @@ impl Visited {
         Ok(())
     }
 
-    /// Adds a slot; true when it was not in the set. A slot beyond the reserved length counts as met: a link of a
-    /// mapped file, which is not checked before it is followed, may lead to one.
+    /// Adds a slot and returns whether it was new. A slot beyond the reserved length counts as met: a link of a mapped
+    /// file, which is not checked before it is followed, may lead to one.
     #[inline]
     pub(super) fn insert(&mut self, slot: Slot) -> bool {
         let Some(stamp) = self.stamps.get_mut(slot.index()) else { return false };
@@ -36,7 +36,7 @@ impl Visited {
         fresh
     }
 
-    /// True when a slot, which may be any, is in the set.
+    /// Returns whether a slot, which may be out of range, is in the set.
     pub(super) fn contains(&self, slot: Slot) -> bool {
         self.stamps.get(slot.index()) == Some(&self.epoch)
     }

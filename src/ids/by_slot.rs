@@ -1,7 +1,7 @@
-//! The id in each slot, eight bytes a slot.
+//! The id in each slot, in eight bytes per slot.
 //!
-//! A number is its word. A string's word says where among the texts it lies, because a string beside its slot would make
-//! every slot as wide as one, in an index of numbers too.
+//! A number is stored as its word. A string's word gives its place among the texts: a string stored in its slot would
+//! make every slot as wide as one, even in an index of numbers.
 
 use std::borrow::Cow;
 
@@ -19,10 +19,10 @@ const TEXT: u64 = 1 << 63;
 /// The ids by slot.
 #[derive(Debug)]
 pub(super) struct BySlot {
-    /// Words in halves, the lower first: each further type of row adds its code to the shipped wasm.
+    /// Words in halves, the lower first: another type of row would add its code to the shipped wasm (size).
     words: Rows<u32>,
     texts: Texts,
-    /// The texts of a mapped file, where words that came with them say that they are.
+    /// The texts of a mapped file, which the words of that file point to.
     #[cfg(feature = "mmap")]
     mapped: bytes::Bytes,
 }
@@ -37,8 +37,9 @@ impl BySlot {
         }
     }
 
-    /// The ids that an export has, which are borrowed until they change: a word of eight bytes for each slot, and the texts.
-    /// Those of texts say how long they are, which no place among [`Texts`] does. None unless there are `len` words.
+    /// Borrows the ids of an exported file until they change: a word of eight bytes for each slot, and the texts. Words
+    /// of mapped texts include a length, unlike those of places in [`Texts`]. Returns `None` unless there are `len`
+    /// words.
     #[cfg(feature = "mmap")]
     pub(super) fn map(&mut self, len: usize, words: &bytes::Bytes, texts: bytes::Bytes) -> Option<()> {
         self.words = self.words.map(len, words)?;
@@ -46,7 +47,7 @@ impl BySlot {
         Some(())
     }
 
-    /// A text of the mapped file; none when the word is of no such text, or where it leads is no text.
+    /// A text of the mapped file; `None` if the word is not of such a text, or does not lead to valid UTF-8.
     #[cfg(feature = "mmap")]
     fn mapped(&self, word: u64) -> Option<Id> {
         let Ok(IdWord::Text { start, len }) = IdWord::from_word(word) else { return None };
@@ -61,7 +62,7 @@ impl BySlot {
         None
     }
 
-    /// Slots there are, with and without ids.
+    /// The number of slots, with and without ids.
     #[inline]
     pub(super) const fn len(&self) -> usize {
         self.words.len()
@@ -85,12 +86,12 @@ impl BySlot {
         self.texts.reserve()
     }
 
-    /// Adds a slot without an id behind the last. Needs a [`BySlot::reserve`] before it.
+    /// Appends a slot without an id. Needs a [`BySlot::reserve`] before it.
     pub(super) fn push(&mut self) {
         self.words.resize(self.len() + 1, u32::MAX);
     }
 
-    /// The id in `slot`; none when it has none or is out of range.
+    /// The id in `slot`; `None` if it has none or is out of range.
     pub(super) fn get(&self, slot: Slot) -> Option<Cow<'_, Id>> {
         match self.word(slot) {
             UNBOUND => None,
@@ -109,14 +110,14 @@ impl BySlot {
         self.put(slot, word);
     }
 
-    /// The text that moves when `slot`'s is removed: the last one, which may be its own. None when it has no string.
+    /// The text that moves when `slot`'s is removed: the last one, perhaps its own. `None` if it has none in [`Texts`].
     pub(super) fn moving_with(&self, slot: Slot) -> Option<&Id> {
         let word = self.word(slot);
         if word == UNBOUND || word & TEXT == 0 || is_mapped(word) { None } else { self.texts.last() }
     }
 
-    /// Takes the id from `slot`, which has one. When it is a string, the last text moves to its place, and `last` must be
-    /// the slot that has that one: perhaps `slot` itself.
+    /// Removes the id of `slot`, which must have one. If it is a string, the last text moves to its place, and `last`
+    /// must be the slot of that text: perhaps `slot` itself.
     pub(super) fn remove(&mut self, slot: Slot, last: Slot) {
         let word = self.word(slot);
         if word & TEXT != 0 && !is_mapped(word) {
@@ -161,12 +162,12 @@ impl BySlot {
     }
 }
 
-/// Whether a text's word says how long it is, and so that it lies in a mapped file.
+/// Returns whether a text's word includes a length, which means that the text lies in a mapped file.
 const fn is_mapped(word: u64) -> bool {
     cfg!(feature = "mmap") && word >> 48 & 0x7FFF != 0
 }
 
-/// Where among the texts a word says.
+/// The place among the texts that a word gives.
 const fn place(word: u64) -> usize {
     (word & !TEXT) as usize
 }

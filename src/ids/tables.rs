@@ -1,7 +1,7 @@
-//! Which slot has an id: hash tables that hold nothing but slots, and compare through the ids of those.
+//! Which slot has an id: hash tables that hold only slots, and compare the ids of those.
 //!
-//! There are [`Tables::COUNT`] of them, chosen by the id's hash, because a hash table grows by copying itself; with many
-//! small ones no insert ever waits for more than one of them, and the memory held twice meanwhile is a part of the whole.
+//! There are [`Tables::COUNT`] of them, chosen by the id's hash, because a hash table grows by copying itself: with
+//! many small ones an insert waits for the copy of one at most, and only a part of the whole is held twice meanwhile.
 
 use hashbrown::HashTable;
 
@@ -10,12 +10,12 @@ use crate::format::xxh64;
 use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
 
-/// Why the slot of an id cannot be told.
+/// Why the slot of an id cannot be looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LookupError {
     /// There is no memory for the tables.
     OutOfMemory,
-    /// This slot, of an index that was stored, has the id of another.
+    /// This slot of a stored index has the same id as another.
     Twice(Slot),
 }
 
@@ -33,7 +33,7 @@ impl Tables {
     /// How many tables there are.
     pub(super) const COUNT: usize = 64;
 
-    /// Without slots, and with room for `count` of them.
+    /// Makes empty tables with room for `count` slots.
     pub(super) fn new(by_slot: &BySlot, count: usize) -> Result<Self, OutOfMemory> {
         let mut tables = Self([const { HashTable::new() }; Self::COUNT]);
         tables.reserve(by_slot, Self::share(count) * Self::COUNT)?;
@@ -47,8 +47,8 @@ impl Tables {
         share + 4 * share.isqrt()
     }
 
-    /// Bytes that [`Tables::new`] allocates: an eighth of each table stays free, their lengths are powers of two, and a
-    /// slot has a byte beside it.
+    /// Bytes that [`Tables::new`] allocates: an eighth of each table stays free, table lengths are powers of two, and
+    /// each slot has a byte of metadata.
     pub(super) const fn bytes_for(count: usize) -> usize {
         let share = Self::share(count);
         let slots = if share < 4 { 4 } else { (share + share / 7 + 1).next_power_of_two() };
@@ -88,36 +88,37 @@ impl Tables {
         self.0[part_of(hash)].find(hash, is_it).copied().map(Slot)
     }
 
-    /// Adds a slot by the id that it has, and no other. Needs a [`Tables::reserve`] before it.
+    /// Adds a slot under its id, which no other slot may have. Needs a [`Tables::reserve`] before it.
     pub(super) fn insert(&mut self, by_slot: &BySlot, slot: Slot) {
         let hash = hash_at(by_slot, slot.0);
         self.0[part_of(hash)].insert_unique(hash, slot.0, |&slot| hash_at(by_slot, slot));
     }
 
-    /// Takes out a slot, which still has its id. False when it is in no table.
+    /// Removes a slot, which must still have its id. Returns false if it is in no table.
     pub(super) fn remove(&mut self, by_slot: &BySlot, slot: Slot) -> bool {
         let hash = hash_at(by_slot, slot.0);
         let entry = self.0[part_of(hash)].find_entry(hash, |&held| held == slot.0);
         entry.map(|entry| entry.remove()).is_ok()
     }
 
-    /// Exchanges two slots, which still have their own ids.
+    /// Exchanges two slots, which must still have their own ids.
     pub(super) fn swap(&mut self, by_slot: &BySlot, a: Slot, b: Slot) {
         let [hash_of_a, hash_of_b] = [a, b].map(|slot| hash_at(by_slot, slot.0));
-        // By way of a slot that no entry has: two ids may share a hash, and then an entry is known by its slot alone.
+        // Goes through a slot that no entry has: if two ids share a hash, only the slot tells their entries apart.
         self.repoint(hash_of_a, a, Slot::NONE);
         self.repoint(hash_of_b, b, a);
         self.repoint(hash_of_a, Slot::NONE, b);
     }
 
-    /// Lets the entry of this hash and slot, if there is one, lead to another slot.
+    /// Points the entry of this hash and slot, if there is one, to another slot.
     fn repoint(&mut self, hash: u64, from: Slot, to: Slot) {
         if let Some(slot) = self.0[part_of(hash)].find_mut(hash, |&slot| slot == from.0) {
             *slot = to.0;
         }
     }
 
-    /// Gives back the spare room of one table by rewriting it. When there is no memory for the smaller one, the larger stays.
+    /// Gives back the spare room of one table, if it is at most half full, by rewriting it. If there is no memory for
+    /// the smaller table, the larger one stays.
     pub(super) fn shrink(&mut self, by_slot: &BySlot, part: usize) {
         let hash = |&slot: &u32| hash_at(by_slot, slot);
         let Some(table) = self.0.get_mut(part) else { return };
@@ -145,13 +146,13 @@ impl Tables {
     }
 }
 
-/// Not inlined: in sums of such numbers the compiler would use vectors, which are fast and long.
+/// Not inlined: the compiler would vectorize sums of such numbers, which is fast but long (size).
 #[inline(never)]
 fn bytes_of(table: &HashTable<u32>) -> usize {
     table.allocation_size()
 }
 
-/// The hash of the id in a slot. A slot without an id gets one too, and no table holds it.
+/// The hash of the id in a slot. A slot without an id hashes to 0, and no table holds it.
 fn hash_at(by_slot: &BySlot, slot: u32) -> u64 {
     by_slot.get(Slot(slot)).map_or(0, |id| hash_of(&id))
 }
@@ -164,8 +165,8 @@ fn hash_of(id: &Id) -> u64 {
     }
 }
 
-/// Which table an id is in. Of the hash, bits that a table itself does not look at: it takes the lowest for the place
-/// and the highest seven of a machine word (24 to 31, or 57 to 63) for the tag.
+/// Which table an id is in. Uses bits of the hash that a table itself does not: it takes the lowest for the place and
+/// the highest seven of a machine word (25 to 31, or 57 to 63) for the tag.
 const fn part_of(hash: u64) -> usize {
     (hash >> 48) as usize % Tables::COUNT
 }

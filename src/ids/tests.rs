@@ -3,7 +3,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What `IdMap` promises, said with collections that cannot be wrong.
+/// What `IdMap` promises, modelled with standard collections.
 #[derive(Default)]
 struct Model {
     len: u32,
@@ -84,7 +84,7 @@ fn bind(map: &mut IdMap, model: &mut Model, slot: u32, id: &Id) -> bool {
     wanted
 }
 
-/// The map that is made of what an index stores.
+/// The map as it is read back from what an index stores.
 fn reread(map: &IdMap) -> IdMap {
     let mut read = IdMap::new();
     read.extend(map.len()).unwrap();

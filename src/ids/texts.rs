@@ -1,5 +1,5 @@
-//! The string ids, without gaps: the last one takes the place of the one that goes, so that their room follows their
-//! number, and neither a list of free places nor a collection is needed.
+//! The string ids, without gaps: the last one takes the place of one that is removed, so that their room follows their
+//! number, and neither a list of free places nor a compaction is needed.
 
 use crate::types::{Id, OutOfMemory};
 use crate::wipe::wipe;
@@ -10,7 +10,7 @@ const CHUNK_TEXTS: usize = 1024;
 /// than one of those.
 #[derive(Debug)]
 pub(super) struct Texts {
-    /// All are full but the last, behind which there may be one without texts, as room for the next.
+    /// All but the last are full. An empty one may follow it, as room for the next text.
     chunks: Vec<Vec<Id>>,
     count: usize,
     bytes: usize,
@@ -39,7 +39,7 @@ impl Texts {
         Ok(self.chunks[at].try_reserve(1)?)
     }
 
-    /// Puts a string behind the last, and returns its place. Needs a [`Texts::reserve`] before it.
+    /// Appends a string and returns its place. Needs a [`Texts::reserve`] before it.
     pub(super) fn push(&mut self, id: Id) -> usize {
         if let Id::Text(text) = &id {
             self.bytes += text.len();
@@ -50,7 +50,7 @@ impl Texts {
         at
     }
 
-    /// Frees the string at `at`, and lets the last one have its place.
+    /// Frees the string at `at`, and moves the last one to its place.
     pub(super) fn swap_remove(&mut self, at: usize) {
         self.count -= 1;
         let Some(mut gone) = self.chunks[self.count / CHUNK_TEXTS].pop() else { return };
@@ -61,7 +61,7 @@ impl Texts {
             self.bytes -= text.len();
             wipe(&mut text.into_boxed_bytes());
         }
-        // The chunk where the next one goes stays, so what was reserved still is.
+        // The chunk that the next text goes into stays, so reserved room stays reserved.
         self.chunks.truncate(self.count / CHUNK_TEXTS + 1);
     }
 
@@ -90,7 +90,7 @@ impl Texts {
     }
 }
 
-/// Not inlined: in sums of such numbers the compiler would use vectors, which are fast and long.
+/// Not inlined: the compiler would vectorize sums of such numbers, which is fast but long (size).
 #[inline(never)]
 const fn bytes_of(chunk: &Vec<Id>) -> usize {
     chunk.capacity() * size_of::<Id>()

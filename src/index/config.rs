@@ -21,7 +21,7 @@ pub struct Config {
     pub dimensions: usize,
     /// What "near" means. Fixed for the life of the index.
     pub metric: Metric,
-    /// How the codes that search walks over are stored. Fixed for the life of the index.
+    /// How the codes that searches compare are stored. Fixed for the life of the index.
     pub quantization: Quantization,
     /// Links of a node above level 0, 4 to 64; twice as many on level 0. Fixed for the life of the index.
     pub m: usize,
@@ -34,14 +34,14 @@ pub struct Config {
     /// Share of tombstones above which [`Index::needs_compaction`](crate::Index::needs_compaction) is true. Clamped
     /// to 0.01 to 0.99.
     pub compaction_threshold: f64,
-    /// Memory that the index may take, in bytes; none: as much as it needs. A stored index keeps records beyond this
-    /// limit in the store only, and reads them when they are needed. An insert that still does not fit is
-    /// [`Error::OutOfMemory`]. The limit is not stored: each opening sets it anew.
+    /// Memory that the index may take, in bytes; `None`: as much as it needs. A stored index keeps records beyond this
+    /// limit in the store only, and reads them when they are needed. An insert that still does not fit fails with
+    /// [`Error::OutOfMemory`]. The limit is not stored: each opening sets it.
     ///
     /// As long as codes, links and ids leave room, a stored index holds no more than this after each call
     /// ([`ResidentBytes::total`](crate::ResidentBytes::total)), with one exception: records that are not stored yet
-    /// cannot be given up, and when they exceed the limit a checkpoint is due. Some memory comes on top while a call
-    /// lasts, and training product codes takes 2.6 MB for each 384 dimensions or part of them.
+    /// cannot be evicted. When they exceed the limit, a checkpoint is due. Some memory comes on top during a
+    /// call, and training product codes takes 2.6 MB for each 384 dimensions or part of them.
     pub max_bytes: Option<usize>,
 }
 

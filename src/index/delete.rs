@@ -5,15 +5,14 @@ use crate::format::Entry;
 use crate::types::{Id, Slot};
 
 impl Index {
-    /// Deletes a record, and says whether there was one. Constant time, but for the first call by id after opening or
-    /// mapping an index: it makes the table of ids, in time linear in their number.
+    /// Deletes a record, and returns whether there was one. Constant time, but for the first call by id after opening
+    /// or mapping an index: it makes the table of ids, in time linear in their number.
     ///
-    /// The id may be inserted again at once. The record's bytes come back at the next compaction.
+    /// The id can be inserted again at once. The record's bytes are reclaimed by the next compaction.
     ///
     /// # Errors
     /// [`Error::InvalidId`]; [`Error::OutOfMemory`]; [`Error::ReadOnly`]. Of a stored index also the error with which
-    /// its store has failed, and [`Error::Corrupt`] when two of its records have the same id: it is not known which one
-    /// is meant.
+    /// its store has failed, and [`Error::Corrupt`] when two of its records have the same id, which is then ambiguous.
     pub fn delete(&mut self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
         self.check_writable()?;
@@ -35,8 +34,8 @@ impl Index {
         self.parts.expiries.remove(slot);
     }
 
-    /// Deletes every record and gives their memory back at once. Ends a compaction under way. Numbers that were ids are
-    /// still not given again by [`Index::insert`].
+    /// Deletes every record and gives the memory back at once. Ends a compaction under way. [`Index::insert`] still
+    /// gives no number again that was an id.
     ///
     /// # Errors
     /// [`Error::ReadOnly`]; of a stored index [`Error::OutOfMemory`] and the error with which its store has failed.

@@ -10,8 +10,8 @@ use core::fmt;
 /// The text of [`Error::OutOfMemory`].
 pub(crate) const OUT_OF_MEMORY: &str = "out of memory";
 
-/// Why a call was refused. The index is as it was before the call, unless the documentation of the call says otherwise.
-/// A call that takes the index by value drops it.
+/// Why a call was refused. The index is unchanged, unless the documentation of the call says otherwise. A call that
+/// takes the index by value drops it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -47,7 +47,7 @@ pub enum Error {
         /// What was received.
         received: String,
     },
-    /// Bytes are not an index, are cut short, or are not as they were written.
+    /// Bytes are not an index, are cut short, or differ from what was written.
     Corrupt {
         /// Which part is wrong, and how.
         what: String,
@@ -70,7 +70,7 @@ pub enum Error {
     QuotaExceeded,
     /// The index is open for reading only.
     ReadOnly,
-    /// The store is open for writing elsewhere, or a file that is to be mapped is locked.
+    /// The store is open for writing elsewhere, or a file to be mapped is locked.
     Locked {
         /// The other owner, as far as it is known.
         by: String,
@@ -80,7 +80,7 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
-    /// An index is to be put into a store that has one.
+    /// The store to put an index into already has one.
     // In JavaScript the name of the place is an option like any other.
     #[cfg(not(target_arch = "wasm32"))]
     AlreadyExists,
@@ -110,8 +110,7 @@ pub enum Error {
         error: Box<Error>,
     },
     /// One record of a call with many records is refused. [`Error::code`] gives the code of the inner error.
-    // Not in WebAssembly: there the code that reads the rows names the refused row, and these words would add to the
-    // download of every page.
+    // Not in WebAssembly: there the code that reads the rows names the refused row (size).
     #[cfg(not(target_arch = "wasm32"))]
     InRecord {
         /// The position of the record in the call, from 0.
@@ -122,8 +121,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable code, as in the JavaScript interface. `COLD` and `UNLINKED` are Rust's alone: in JavaScript each call
-    /// reads the records that it needs, and links.
+    /// The stable code, as in the JavaScript interface. `COLD` and `UNLINKED` exist only in Rust: in JavaScript each
+    /// call reads the records that it needs, and links.
     pub fn code(&self) -> &'static str {
         match self {
             Self::DimensionMismatch { .. } => "DIMENSION_MISMATCH",

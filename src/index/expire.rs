@@ -3,7 +3,7 @@
 use super::{Error, Index};
 
 impl Index {
-    /// Deletes all records that expire at `now_ms` or before, and returns how many these were. Each costs at most about
+    /// Deletes all records that expire at `now_ms` or earlier, and returns their number. Each costs at most about
     /// as much as a deletion; when none has expired, the call is one comparison.
     ///
     /// The index has no clock of its own. A program that uses an index directly calls this with the time, in
@@ -22,13 +22,13 @@ impl Index {
         expired
     }
 
-    /// When the next record expires, in milliseconds since 1970; none when no record expires.
+    /// When the next record expires, in milliseconds since 1970; `None` when no record expires.
     pub fn next_expiry_ms(&self) -> Option<f64> {
         self.parts.expiries.next().map(|(at_ms, _)| at_ms)
     }
 }
 
-/// Refuses a moment that is not a finite number.
+/// Refuses an expiry that is not a finite number.
 pub(super) fn check_expiry(expires_ms: Option<f64>) -> Result<(), Error> {
     match expires_ms {
         Some(at_ms) if !at_ms.is_finite() => Err(Error::InvalidOption {

@@ -12,7 +12,7 @@ pub struct Record<'a> {
     pub vector: &'a [f32],
     /// The payload as it was given.
     pub payload: Option<Payload<'a>>,
-    /// When the record expires, in milliseconds since 1970; none: never.
+    /// When the record expires, in milliseconds since 1970; `None`: never.
     pub expires_ms: Option<f64>,
 }
 
@@ -22,7 +22,7 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::InvalidId`]; [`Error::OutOfMemory`]. [`Error::Cold`] when the record is only in the store;
-    /// [`Error::Corrupt`] when the store no longer has it as it was written.
+    /// [`Error::Corrupt`] when the store's copy is damaged.
     pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
         Self::check_id(id)?;
         let Some(slot) = self.parts.ids.slot_of(id)? else { return Ok(None) };
@@ -46,7 +46,7 @@ impl Index {
 
     /// The live records that are in memory, in no particular order. These are all live records, unless the index is
     /// stored and was opened with a budget, or lazily, or has lost some with a damaged block: such records are left out
-    /// without a word, and [`Index::ids`] has their ids.
+    /// silently, and [`Index::ids`] has their ids.
     ///
     /// Each string id is copied by an allocation that ends the program when it is refused; [`Index::get`] returns an
     /// error instead.
@@ -58,14 +58,14 @@ impl Index {
         })
     }
 
-    /// The ids of all live records, in no particular order, also of those that are only in the store.
+    /// The ids of all live records, including those that are only in the store, in no particular order.
     ///
     /// Each string id is copied by an allocation that ends the program when it is refused.
     pub fn ids(&self) -> impl Iterator<Item = Id> {
         self.parts.ids.iter().map(|(_, id)| id.into_owned())
     }
 
-    /// The vector and the payload of the record in a live slot; none when it is not in memory.
+    /// The vector and the payload of the record in a live slot; `None` when it is not in memory.
     pub(crate) fn contents(&self, slot: Slot) -> Option<(&[f32], Option<Payload<'_>>)> {
         let record = self.parts.records.record(slot)?;
         let vector = self.parts.codes.vector(slot).unwrap_or(record.vector);
@@ -73,7 +73,7 @@ impl Index {
     }
 }
 
-/// The error for a live record that is not in memory although nothing remains to be read: its block is damaged.
+/// The error for a live record that is not in memory although nothing is left to read: its block is damaged.
 pub(crate) fn lost() -> Error {
     Error::Corrupt { what: "a record is lost: its block is not as it was written".to_owned() }
 }

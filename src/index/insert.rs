@@ -22,8 +22,7 @@ impl From<AppendError> for Error {
     }
 }
 
-/// Links a node, whose code is in place, to nodes of `live`. Not inlined, so that inserts and `pending.rs` share one
-/// copy in the shipped wasm.
+/// Links a node, whose code is in place, to nodes of `live`. Not inlined: inserts and `pending.rs` share it (size).
 #[inline(never)]
 pub(super) fn link(
     graph: &mut Graph,
@@ -49,7 +48,7 @@ impl Index {
     }
 
     /// Inserts a record as [`Index::insert`] does, with a moment at which it expires: `expires_ms`, in milliseconds
-    /// since 1970; none: never. From that moment on it is deleted by the next [`Index::expire`].
+    /// since 1970; `None`: never. From that moment on it is deleted by the next [`Index::expire`].
     ///
     /// # Errors
     /// As [`Index::insert`]; [`Error::InvalidOption`] for a moment that is not finite.
@@ -104,7 +103,7 @@ impl Index {
     }
 
     /// Inserts or replaces a record as [`Index::upsert`] does, with a moment at which it expires, as
-    /// [`Index::insert_expiring`]. The moment of the record that it replaces no longer counts.
+    /// [`Index::insert_expiring`]. The expiry of the replaced record no longer applies.
     ///
     /// # Errors
     /// As [`Index::insert_expiring`] and [`Index::upsert`].
@@ -169,12 +168,12 @@ impl Index {
         expires_ms: Option<f64>,
     ) -> Result<(), Error> {
         let put = self.put_record(id, vector, payload, expires_ms);
-        // The new record takes memory that others may no longer use, and a refused one may have grown arrays.
+        // The new record takes memory from other uses, and even a refused one may have grown arrays.
         self.make_room();
         put
     }
 
-    /// Does what [`Index::put`] says. Every step that can fail comes first.
+    /// The body of [`Index::put`]. Every step that can fail comes first.
     fn put_record(
         &mut self,
         id: Id,
@@ -250,7 +249,7 @@ impl Index {
         let linked = link(graph, codes, node, tombstones.live_slots(), scratch);
         if linked.is_err() {
             self.parts.release(slot);
-            // The graph has no row for a slot behind its last node, so such a slot is dropped.
+            // The graph has no row for a slot beyond its last node, so such a slot is dropped.
             if slot.index() >= self.parts.graph.len() {
                 self.parts.shrink();
             }

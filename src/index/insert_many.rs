@@ -1,7 +1,7 @@
-//! insert_many: inserts many records, a batch at a time, and plans the links of a batch, which takes longest, on all
+//! insert_many: inserts many records, a batch at a time. Planning the links of a batch, which takes longest, uses all
 //! cores.
 //!
-//! 1. Every record is checked, and the log is told of all. From here on only an allocation can fail.
+//! 1. Every record is checked, and all are logged. From here on only an allocation can fail.
 //! 2. Batch by batch, each record gets its slot, code, id and bytes, and a node without links.
 //! 3. The links of the whole batch are planned ([`crate::graph`], `batch.rs`), by as many threads as there are.
 //! 4. In the order of the batch, one after another, the nodes are linked and the records become live.
@@ -21,13 +21,13 @@ use core::ops::Range;
 /// A record for [`Index::insert_many`]. Start from [`NewRecord::new`] and change fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRecord<'a> {
-    /// The record's id; none: the next number that was never an id in the index.
+    /// The record's id; `None`: the next number that was never an id in the index.
     pub id: Option<Id>,
     /// The vector.
     pub vector: &'a [f32],
     /// The payload, if any.
     pub payload: Option<Payload<'a>>,
-    /// When the record expires, in milliseconds since 1970; none: never.
+    /// When the record expires, in milliseconds since 1970; `None`: never.
     pub expires_ms: Option<f64>,
 }
 
@@ -56,13 +56,13 @@ struct BatchBuffers {
     plans: Vec<Plan>,
 }
 
-/// Adds the position of the record that an error is about.
+/// Adds the position of the record that the error concerns.
 #[cfg(not(target_arch = "wasm32"))]
 fn in_record(at: usize, error: Error) -> Error {
     Error::InRecord { at, error: Box::new(error) }
 }
 
-/// Returns the error as it is: in WebAssembly the caller knows which record it is about.
+/// Returns the error unchanged: in WebAssembly the caller knows which record it concerns.
 #[cfg(target_arch = "wasm32")]
 fn in_record(_: usize, error: Error) -> Error {
     error
@@ -76,12 +76,12 @@ impl Index {
     /// work on it, or, if it is called from within a rayon pool, the threads of that pool. The resulting index is the
     /// same, byte for byte, without the feature and with any number of threads.
     ///
-    /// A thread that waits for others of its pool takes up other tasks meanwhile. If the caller holds a lock on the index
-    /// and such a task wants it, both wait for ever: `SharedIndex` is made for this.
+    /// While a thread waits for others of its pool, it takes up other tasks. If the caller holds a lock on the index
+    /// and such a task wants it, both wait forever; `SharedIndex` avoids this.
     ///
-    /// It is not quite the index that [`Index::insert`] of one record after the other gives: links are chosen for up to
-    /// 128 records at a time. Recall is the same to within .001 at `ef` 24 and more (docs/BENCHMARKS.md). In a stored
-    /// index all records are one change: after a crash, all are there or none.
+    /// It differs slightly from the index that [`Index::insert`] of one record after another gives: links are chosen
+    /// for up to 128 records at a time. Recall is the same to within .001 at `ef` 24 and more (docs/EXPERIMENTS.md,
+    /// "Batches of `insert_many`"). In a stored index all records are one change: after a crash, all are there or none.
     ///
     /// ```
     /// use thermocline::{Config, Index, NewRecord, Payload};
@@ -117,7 +117,7 @@ impl Index {
         for (id, _) in &named {
             ids.push(id.try_clone()?);
         }
-        // Records that wait are linked as if they had been linked at once, so they come before these.
+        // Waiting records are linked as if they had been linked at once, so they come before these.
         self.link_all()?;
         self.check_linked()?;
         self.reserve(records.len())?;
@@ -159,7 +159,7 @@ impl Index {
         let mut payload_bytes = 0;
         for (at, record) in records.iter().enumerate() {
             let (id, inverse_norm) = self.check_one(record, next_number).map_err(|error| match error {
-                // This error is about no particular record.
+                // This error concerns no particular record.
                 Error::OutOfMemory => error,
                 _ => in_record(at, error),
             })?;
@@ -215,7 +215,7 @@ impl Index {
         }
         let mut scratch = self.scratch.take();
         if put.is_ok() {
-            // These buffers may be new ones, and linking must not fail half-way.
+            // These buffers may be new, and linking must not fail half-way.
             let mut points = scratch.points_mut().into_iter();
             put = points.try_for_each(|point| self.parts.codes.prepare(point)).map_err(Error::from);
         }

@@ -5,8 +5,7 @@ use super::{Error, Index};
 use crate::arena::EvacuationError;
 use crate::compact::{Choice, CompactionReport, Job, Measure, Progress, choose};
 
-/// How long one [`Index::link_step`] takes, which links a record or looks at links, in microseconds: rather too high
-/// than too low.
+/// Microseconds that one [`Index::link_step`] takes, linking a record or proving links: rather an overestimate.
 const LINK_UNITS: usize = 300;
 
 /// A compaction under way, and how its slices went so far.
@@ -15,7 +14,7 @@ pub(crate) struct Running {
     job: Job,
     /// Whether this compaction also puts the index in graph order.
     packs: bool,
-    /// Units of the proving and linking that come before the job: how many are done, and how many there are.
+    /// Units of proving and linking that precede the job: how many are done, and how many there are.
     linked: usize,
     to_link: usize,
     slices: usize,
@@ -42,7 +41,7 @@ impl Running {
         self.job.moved()
     }
 
-    /// How many units of work fit between the next two looks at the clock, as the last slice left it.
+    /// How many units of work fit between two readings of the clock, as the last slice left it.
     pub(crate) const fn units(&self) -> f64 {
         self.units
     }
@@ -67,9 +66,9 @@ impl Running {
 
 impl Index {
     /// Whether compaction would pay: the share of tombstones is above [`Index::compaction_threshold`], or more than
-    /// half of the records' memory, and at least 1 MiB, is stale. Where hot and warm bytes take more than three
-    /// quarters of [`Config::max_bytes`](crate::Config::max_bytes), less is enough: the nearer they are to the limit
-    /// the less, down to a quarter of each amount at the limit.
+    /// half of the records' memory, and at least 1 MiB, is stale. When hot and warm bytes take more than three quarters
+    /// of [`Config::max_bytes`](crate::Config::max_bytes), both thresholds fall as the limit nears, down to a quarter
+    /// of each at the limit.
     pub fn needs_compaction(&self) -> bool {
         self.choice() != Choice::Nothing
     }
@@ -130,8 +129,8 @@ impl Index {
         self.start(true)
     }
 
-    /// Begins a compaction, or joins the one under way; `packs` says whether a new one also puts the index in graph
-    /// order. Not inlined, so that it is in the shipped wasm once.
+    /// Begins a compaction, or joins the one under way; `packs` tells whether a new one also puts the index in graph
+    /// order. Not inlined (size).
     #[inline(never)]
     pub(crate) fn start(&mut self, packs: bool) -> Result<(), Error> {
         self.check_writable()?;
@@ -155,9 +154,9 @@ impl Index {
         Ok(())
     }
 
-    /// Does about `units` microseconds of work of the compaction under way, and only one kind of work: the next kind
-    /// may take another time for the same units. Returns true while work remains, and false when the compaction has
-    /// ended or there is none. Every call is legal between two steps.
+    /// Does about `units` microseconds of work of the compaction under way, all of one kind: another kind may take
+    /// another time for the same units. Returns true while work remains, and false when the compaction has ended or
+    /// there is none. Every call is legal between two steps.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty, or as [`Index::link_step`]. After either the
@@ -200,16 +199,16 @@ impl Index {
         Ok(())
     }
 
-    /// A number for the kind of work that the compaction under way does next; none when there is no compaction. The
-    /// measured speed of one kind says little about another's.
+    /// Identifies the kind of work that the compaction under way does next; `None` without a compaction. The measured
+    /// speed of one kind says little about another's.
     pub(crate) fn compact_stage(&self) -> Option<u8> {
         let running = self.job.as_ref()?;
         Some(if self.is_unsettled() { u8::MAX } else { running.job.stage() })
     }
 
-    /// Ends the compaction under way and returns its report; none when there is none. To be called when
-    /// [`Index::compact_step`] has returned false. An earlier call ends the compaction where it is, as
-    /// [`Index::compact_abort`], and reports what it has done.
+    /// Ends the compaction under way and returns its report; `None` if there is none. Call this when
+    /// [`Index::compact_step`] has returned false. An earlier call stops the compaction, as [`Index::compact_abort`]
+    /// does, and reports what it has done.
     pub fn compact_finish(&mut self) -> Option<CompactionReport> {
         let running = self.job.take()?;
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();
@@ -238,8 +237,7 @@ impl Index {
         self.scratch.forget();
     }
 
-    /// How many compactions have ended so far. A caller that joined one can tell by this that it ended and was not
-    /// dropped.
+    /// How many compactions have ended so far. A caller that joined one can tell by this that it was not dropped.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) const fn compactions(&self) -> u64 {
         self.compacted.ended

@@ -21,7 +21,7 @@
 //! | `verify`      | check(): the structural proof                               |
 //! | `bytes/`      | export, import, and the arrays that both share              |
 //! | `stored/`     | an index that a store keeps                                 |
-//! | `memory/`     | budgets, and buffers that are used again                    |
+//! | `memory/`     | budgets, and reusable buffers                               |
 
 mod bytes;
 mod config;
@@ -85,7 +85,7 @@ pub struct Index {
     draws: u64,
     pending: Pending,
     scratch: ScratchPool,
-    /// What gives up memory under a budget; none in an index that is not stored.
+    /// Frees memory under a budget; `None` in an index that is not stored.
     fit: Option<memory::room::Fit>,
     pub(crate) job: Option<maintain::Running>,
     compacted: maintain::Past,
@@ -98,13 +98,13 @@ impl Index {
         &self.config
     }
 
-    /// Changes the options. Those that are fixed for the life of an index must be given as they are. The seed of a
-    /// stored index stays as it is, because replaying its log must draw the same levels. A stored index writes the
-    /// others with its next checkpoint.
+    /// Changes the options. Those that are fixed for the life of an index must keep their values. The seed of a stored
+    /// index does not change, because replaying its log must draw the same levels. A stored index writes the other
+    /// options with its next checkpoint.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] names the option that is out of range, or fixed and another; so does
-    /// [`Error::DimensionMismatch`]. No option has changed then.
+    /// [`Error::InvalidOption`] names an option that is out of range, or fixed and given another value;
+    /// [`Error::DimensionMismatch`] for other `dimensions`. No option has changed then.
     pub fn set_options(&mut self, options: Config) -> Result<(), Error> {
         self.config.check_fixed(&options)?;
         let options = options.validated()?;
@@ -116,7 +116,7 @@ impl Index {
         Ok(())
     }
 
-    /// Applies the options that an opening asks for, unless they contradict what is fixed.
+    /// Applies the options given for an opening, unless they contradict what is fixed.
     pub(crate) fn reopened_with(mut self, asked: Config) -> Result<Self, Error> {
         self.set_options(asked)?;
         Ok(self)
@@ -127,7 +127,7 @@ impl Index {
         self.parts.tombstones.live()
     }
 
-    /// True when no record is live.
+    /// Whether no record is live.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }

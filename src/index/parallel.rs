@@ -4,7 +4,7 @@
 use super::memory::scratch::ScratchPool;
 use crate::graph::Scratch;
 
-/// Work on the item at a position, with buffers that no other thread uses meanwhile.
+/// Work on the item at a position, with buffers that no other thread uses in the meantime.
 pub(super) trait Work<T, E>: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync {}
 
 impl<T, E, W: Fn(usize, &mut T, &mut Scratch) -> Result<(), E> + Sync> Work<T, E> for W {}
@@ -32,8 +32,8 @@ pub(super) fn each<T: Send, E: Send>(items: &mut [T], idle: &ScratchPool, work: 
 }
 
 /// Does `work`, for which the caller holds a lock on the index. A rayon thread that waits for others takes up other
-/// tasks of its pool meanwhile, and if such a task wants the lock too, both wait for ever. So this work is done by
-/// threads that have no other tasks, or, on a thread of a pool, by that thread alone.
+/// tasks of its pool, and if such a task wants the lock too, both wait forever. So this work is done by threads that
+/// have no other tasks, or, if the caller is a thread of a pool, by the caller alone.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn with_own_threads<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(feature = "rayon")]
@@ -44,16 +44,16 @@ pub(crate) fn with_own_threads<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Which threads do the work of a thread.
+/// Which threads do the work that a thread starts.
 #[cfg(feature = "rayon")]
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "there is one pool, and nobody holds a lock"))]
 pub(super) enum Threads {
-    /// Those of the pool that it belongs to, or of rayon's own.
+    /// The threads of its own pool, or of rayon's global one.
     Any,
-    /// Those that do nothing else.
+    /// Threads that do nothing else.
     Own,
-    /// It alone.
+    /// The thread alone.
     Caller,
 }
 
@@ -64,7 +64,7 @@ pub(super) mod threads {
     use rayon::prelude::*;
     use std::sync::OnceLock;
 
-    /// For fewer items it does not pay to wake threads.
+    /// With fewer items, waking threads does not pay.
     pub(super) const LEAST: usize = 8;
 
     #[cfg(target_arch = "wasm32")]
@@ -74,7 +74,7 @@ pub(super) mod threads {
 
     #[cfg(not(target_arch = "wasm32"))]
     thread_local! {
-        /// What this thread wants.
+        /// The threads that this one has asked for.
         static WANTED: core::cell::Cell<Threads> = const { core::cell::Cell::new(Threads::Any) };
     }
 
@@ -83,7 +83,7 @@ pub(super) mod threads {
         WANTED.get()
     }
 
-    /// Restores what a thread wanted before, when it is dropped.
+    /// Restores the previous choice of a thread when it is dropped.
     #[cfg(not(target_arch = "wasm32"))]
     pub(in crate::index) struct Restored(Threads);
 
@@ -101,7 +101,7 @@ pub(super) mod threads {
         }
     }
 
-    /// Threads that do nothing else, started when they are first wanted; none when the system refuses them.
+    /// Threads that do nothing else, started when first needed; `None` if the system refuses them.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn own() -> Option<&'static rayon::ThreadPool> {
         static OWN: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
@@ -109,14 +109,14 @@ pub(super) mod threads {
         OWN.get_or_init(|| rayon::ThreadPoolBuilder::new().thread_name(name).build().ok()).as_ref()
     }
 
-    /// Whether there are threads to work on. Rayon panics when it cannot start its own, unless they have been asked for
-    /// explicitly, as here.
+    /// Whether there are threads to work on. Starts rayon's global pool explicitly: starting it implicitly panics when
+    /// the system refuses threads.
     pub(super) fn are_there() -> bool {
         static STARTED: OnceLock<bool> = OnceLock::new();
         let start = || match rayon::ThreadPoolBuilder::new().build_global() {
             Ok(()) => true,
-            // Without a source the error says that the pool was started before; with one, that the system refused
-            // threads.
+            // An error without a source means that the pool was already started; one with a source, that the system
+            // refused threads.
             Err(error) => error.source().is_none(),
         };
         rayon::current_thread_index().is_some() || *STARTED.get_or_init(start)

@@ -3,10 +3,10 @@
 use super::Error;
 use crate::arena::PayloadKind;
 
-/// Data that a record carries besides its vector. It is kept as bytes and returned as given.
+/// Data that a record carries besides its vector. It is stored as bytes and returned as given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
-    /// JSON text. It is not parsed, and returned as given.
+    /// JSON text. It is not parsed, and is returned as given.
     Json(&'a str),
     /// Raw bytes.
     Bytes(&'a [u8]),

@@ -8,9 +8,9 @@
 //!
 //! Which links a node gets depends on which other nodes are live at that moment. So deletions wait in the same queue,
 //! and a node is linked as if the deletions behind it had not happened yet. The result is, byte for byte, the graph of
-//! an index that was never closed, with two exceptions. The log does not tell many records that were inserted in one call
-//! (`insert_many.rs`) from one insert after the other. And what it holds is linked with the `ef_construction` of the
-//! checkpoint, though [`Index::set_options`] may have changed that since.
+//! an index that was never closed, with two exceptions. The log does not distinguish records inserted in one call
+//! (`insert_many.rs`) from single inserts. And replayed records are linked with the `ef_construction` of the
+//! checkpoint, though [`Index::set_options`] may have changed it since.
 //!
 //! Records also wait while the links that were read from a checkpoint are not proven (`verify.rs`): no link may be
 //! built on unproven ones. The proof takes as long as all the rest of opening, and no search needs it.
@@ -31,9 +31,9 @@ use crate::slot_set::SlotSet;
 use crate::tombstone::Tombstones;
 use crate::types::{OutOfMemory, Slot};
 
-/// How many slots a step of a proof looks at: some tenths of a millisecond, about as long as linking a record takes.
+/// Slots per step of a proof: some tenths of a millisecond, about as long as linking a record takes.
 const PROOF_SLOTS: usize = 256;
-/// How many slots an insert looks at, which takes a millisecond or two: until the proof is done, each insert waits.
+/// Slots that each insert looks at until the proof is done. They take a millisecond or two, for which the insert waits.
 const PROOF_SLOTS_AN_INSERT: usize = 4096;
 /// How often a proof looks at each slot: once to find its id, five times in the stages of the graph's inspection, and
 /// once to compare the other arrays.
@@ -46,7 +46,7 @@ const LINKS_AN_INSERT: usize = 2;
 enum Change {
     /// Link a node. Its level and links do not depend on when this happens.
     Link(NewNode),
-    /// Choose this slot for no more links.
+    /// Do not link to this slot from here on.
     Bury(Slot),
 }
 
@@ -127,7 +127,7 @@ impl Pending {
     }
 
     /// Makes room for `changes` changes to slots below `slots`, should they have to wait. When the queue is empty, also
-    /// takes down which slots are live, so this must come before the first change.
+    /// records which slots are live, so this must come before the first change.
     pub(super) fn reserve(&mut self, changes: usize, slots: usize, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
         if self.defers() {
             self.waiting.reserve(slots)?;
@@ -175,23 +175,22 @@ impl Index {
         self.pending.nodes
     }
 
-    /// Links the record that has waited longest. Before the first, while the links that opening has read are not
-    /// proven, the call proves some of them instead, and while product codes are to be trained, it trains them a
-    /// little. Returns true while something is left to do. Every call is legal between two steps, and a read-only index
-    /// may be linked as well.
+    /// Links the record that has waited longest. While the links that opening has read are not proven, the call proves
+    /// some of them instead, and while product codes are being trained, it trains them a little. Returns true while
+    /// something is left to do. Every call is legal between two steps, and a read-only index may be linked as well.
     ///
     /// Expected cost: that of an insert.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]: the record goes on waiting. [`Error::Corrupt`] when the links are not as they must be:
-    /// the index can then be searched, but takes no new records.
+    /// [`Error::OutOfMemory`]: the record keeps waiting. [`Error::Corrupt`] when the links are not sound: the index can
+    /// then be searched, but takes no new records.
     pub fn link_step(&mut self) -> Result<bool, Error> {
         let linked = self.link_next();
         self.make_room();
         linked
     }
 
-    /// Does what [`Index::link_step`] says.
+    /// The body of [`Index::link_step`].
     #[inline(never)]
     fn link_next(&mut self) -> Result<bool, Error> {
         self.owe_training();
@@ -221,8 +220,8 @@ impl Index {
         Ok(false)
     }
 
-    /// Links all records that wait ([`Index::pending`]), as [`Index::link_step`] does one after the other. What needs
-    /// the whole graph, such as an export or a compaction, is then possible.
+    /// Links all records that wait ([`Index::pending`]), one after another as [`Index::link_step`] does. Calls that
+    /// need the whole graph, such as an export or a compaction, are then possible.
     ///
     /// # Errors
     /// As [`Index::link_step`]; what was linked stays linked.
@@ -232,7 +231,7 @@ impl Index {
     }
 
     /// Makes room for `changes` changes, should they have to wait, and for the expiry of every record that can expire:
-    /// an expiry must not fail for want of memory.
+    /// an expiry must not fail for lack of memory.
     pub(super) fn reserve_pending(&mut self, changes: usize) -> Result<(), OutOfMemory> {
         let slots = self.parts.slots() + 1;
         self.pending.reserve(changes + self.parts.expiries.len(), slots, &self.parts.tombstones)
@@ -252,7 +251,7 @@ impl Index {
         Ok(())
     }
 
-    /// Whether records wait, or the graph is to be proven, or codes are to be trained.
+    /// Whether records wait, the graph is not proven, or codes are being trained.
     pub(super) const fn is_unsettled(&self) -> bool {
         !self.is_proven() || self.pending.trains || !self.pending.is_empty()
     }
@@ -272,15 +271,15 @@ impl Index {
         if self.pending.trains || is_writing || !self.parts.codes.is_untrained() || self.len() < TRAINING_VECTORS {
             return;
         }
-        // Set first, so that `reserve_pending` takes down which slots are live.
+        // Set first, so that `reserve_pending` records which slots are live.
         self.pending.trains = true;
         self.pending.trains = self.reserve_pending(0).is_ok();
-        // The sample is taken at once, since most records may be deleted before the next step. If there is no room for
-        // it, the next step says so, and tries again.
+        // The sample is taken at once, since most records may be deleted before the next step. If there is no memory
+        // for it, the next step reports that and tries again.
         drop(self.train_step());
     }
 
-    /// Makes room for `count` deletions, should they have to wait because training begins meanwhile.
+    /// Makes room for `count` deletions, should they have to wait because training begins in the meantime.
     #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(super) fn reserve_burials(&mut self, count: usize) -> Result<(), OutOfMemory> {
         if self.parts.codes.is_untrained() {

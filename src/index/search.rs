@@ -14,7 +14,7 @@ use crate::types::{Candidate, Distance, Id, Level, Slot};
 pub struct SearchOptions<'f> {
     /// How many hits, 1 to [`Config::MAX_EF`]. Fewer come back only when fewer records qualify. Default 10.
     pub k: usize,
-    /// Width of the search, 1 to [`Config::MAX_EF`]; raised to `k` when smaller. None: [`Config::ef`].
+    /// Width of the search, 1 to [`Config::MAX_EF`]; raised to `k` when smaller. `None`: [`Config::ef`].
     pub ef: Option<usize>,
     /// Whether to order the hits by full-precision distances. Default true. Has no effect where the codes are the
     /// vectors.
@@ -52,7 +52,7 @@ impl SearchOptions<'_> {
 }
 
 impl SearchOptions<'_> {
-    /// A copy of the options that borrows the filter, for a search that may have to be repeated.
+    /// Copies the options and borrows the filter, for a search that may have to be repeated.
     pub(crate) fn again(&mut self) -> SearchOptions<'_> {
         let filter = self.filter.as_mut().map(|filter| &mut **filter as &mut dyn FnMut(&Id) -> bool);
         SearchOptions { k: self.k, ef: self.ef, rerank: self.rerank, filter }
@@ -85,7 +85,7 @@ impl core::fmt::Debug for SearchOptions<'_> {
     }
 }
 
-/// One record that a search has found.
+/// One record found by a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     /// The record's id; [`Index::get`] returns the rest.
@@ -94,7 +94,7 @@ pub struct Hit {
     pub distance: Distance,
 }
 
-/// True when scoring each of `live` records costs less than walking past the tombstones of `slots` to `ef` live ones.
+/// Whether scoring each of `live` records costs less than walking past the tombstones of `slots` to `ef` live ones.
 ///
 /// A walk meets about `8 ef` nodes when all are live, and proportionally more when few are.
 const fn prefers_scan(live: usize, slots: usize, ef: usize) -> bool {
@@ -170,7 +170,7 @@ impl Index {
     ) -> Result<(), Error> {
         let live = self.len();
         let k = options.k.min(live);
-        // There cannot be more candidates than live records.
+        // There are no more candidates than live records.
         let ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
         if k == 0 {
             return Ok(());
@@ -178,8 +178,7 @@ impl Index {
         let (mut space, buffer, _) = scratch.split();
         let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
         self.gather(scorer, ef, k, options.filter, &mut space)?;
-        // Beside the first `k` candidates, those that could be nearer than these, by the error of their codes, are
-        // kept.
+        // Besides the first `k` candidates, keep those that could be nearer, given the error of their codes.
         let width = rerank::doubtful(space.pool.accepted(), k, |slot| scorer.error(slot));
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(width));
@@ -211,8 +210,8 @@ impl Index {
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
         let start = if walks { descend(graph, scorer, Level(0), space)? } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
-        // Every node may be accepted unseen only if no slot is deleted or free: that no link leads to a free slot is
-        // known only once the graph is proven.
+        // Accept every node unseen only if no slot is deleted or free: only a proven graph is known to have no links to
+        // free slots.
         let is_full = tombstones.deleted() == 0 && tombstones.live() >= graph.len();
         let accept = &mut match &mut filter {
             Some(passes) => Accept::If(passes),

@@ -9,35 +9,35 @@ use crate::index::Hit;
 #[cfg(target_arch = "wasm32")]
 use crate::types::Candidate;
 
-/// How many queries are searched for before others may have the index.
+/// Number of queries answered before other calls may use the index.
 #[cfg(not(target_arch = "wasm32"))]
 const TOGETHER: usize = 64;
 
-/// Most blocks that are read together for many queries, unless one query alone needs more: they are in memory beside the
-/// budget until these queries are answered.
+/// Most blocks read together for several queries; a single query may need more. Beside the budget, they stay in memory
+/// until these queries are answered.
 #[cfg(not(target_arch = "wasm32"))]
 const MOST_BLOCKS: usize = 64;
 
-/// The answers to many queries, as far as they are known.
+/// The answers to many queries, as far as there are any.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
 pub(crate) struct Answers(Vec<Answer>);
 
-/// What is known of one query of many.
+/// The state of one query.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
-    /// None while the query is not answered.
+    /// The hits; `None` while the query is not answered.
     hits: Option<Vec<Hit>>,
-    /// What had to be read for it when it was searched for; none while it has not been.
+    /// What its last search was missing; `None` if it has not been searched for.
     missing: Option<ReadPlan>,
-    /// That is in the plan that was returned last, so it is searched for next.
+    /// Whether the last returned plan covers `missing`, so that this query is answered next.
     is_planned: bool,
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 impl Answers {
-    /// The answers to `count` queries, none of which has been searched for.
+    /// Empty answers to `count` queries.
     pub(crate) fn new(count: usize) -> Result<Self, Error> {
         let mut answers = Vec::new();
         answers.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
@@ -45,12 +45,12 @@ impl Answers {
         Ok(Self(answers))
     }
 
-    /// The queries that are searched for together, with their answers.
+    /// The groups of queries that are answered together, with their answers.
     pub(crate) fn together<'a, Q>(&'a mut self, queries: &'a [Q]) -> impl Iterator<Item = (&'a [Q], &'a mut [Answer])> {
         queries.chunks(TOGETHER).zip(self.0.chunks_mut(TOGETHER))
     }
 
-    /// The hits of each query, all of which are answered.
+    /// The hits of each query. All must be answered.
     pub(crate) fn into_hits(self) -> Result<Vec<Vec<Hit>>, Error> {
         let mut hits = Vec::new();
         hits.try_reserve_exact(self.0.len()).map_err(|_| Error::OutOfMemory)?;
@@ -62,11 +62,11 @@ impl Answers {
 #[cfg(not(target_arch = "wasm32"))]
 impl Index {
     /// Searches for many queries in one call, and returns the hits of each in the same order: those that
-    /// [`Index::search`] returns. With the feature `rayon` all cores work on it, or, if it is called from within a rayon
+    /// [`Index::search`] returns. With the feature `rayon` all cores work on it, or, if called from within a rayon
     /// pool, the threads of that pool. With a filter, which is one function, the calling thread does all of it.
     ///
-    /// A thread that waits for others of its pool takes up other tasks meanwhile. If the caller holds a lock on the index
-    /// and such a task wants it, both wait for ever: `SharedIndex` is made for this.
+    /// While a thread waits for others of its pool, it takes up other tasks. If the caller holds a lock on the index
+    /// and such a task wants it, both wait forever; `SharedIndex` avoids this.
     ///
     /// ```
     /// use thermocline::{Config, Index, SearchOptions};
@@ -98,7 +98,7 @@ impl Index {
         answers.into_hits()
     }
 
-    /// Checks all queries, and the options.
+    /// Checks all queries and the options.
     ///
     /// # Errors
     /// As [`Index::search_many`].
@@ -113,9 +113,9 @@ impl Index {
         })
     }
 
-    /// Answers the queries, or some of them, after which the rest is left for another call. When records are missing,
-    /// [`Error::Cold`] has those of some queries, and the next call, with these records, answers these queries only: so
-    /// what was read for them may then be given up, and nothing is searched for that is still missing records.
+    /// Answers the queries, or some of them and leaves the rest to another call. When records are missing,
+    /// [`Error::Cold`] has a plan for some of the queries, and the next call, with their records in memory, answers
+    /// only these. The blocks read for them can then be evicted, and no search is repeated in vain.
     ///
     /// # Errors
     /// As [`Index::search`].
@@ -140,8 +140,8 @@ impl Index {
                 })
             })?;
         }
-        // The plan was of an earlier moment, so it may have lacked something. What it lacked is read first, while the
-        // rest of it is there.
+        // The index may have changed since the plan was made. What it lacked is read first, while its other blocks are
+        // still in memory.
         let falls_short = answers.iter().any(|answer| answer.is_planned);
         if had_plan && !falls_short {
             return Ok(());
@@ -150,13 +150,13 @@ impl Index {
         if plan.is_empty() { Ok(()) } else { Err(Error::Cold(plan)) }
     }
 
-    /// What has to be read for the first of these queries that are not answered.
+    /// Plans the reads for the first of these queries that are not answered.
     fn plan_reads<'a>(&self, answers: impl Iterator<Item = &'a mut Answer>) -> Result<ReadPlan, Error> {
         let mut plan = ReadPlan::default();
         for answer in answers.filter(|answer| answer.is_open()) {
             answer.is_planned = plan.len() < MOST_BLOCKS;
             if let (true, Some(missing)) = (answer.is_planned, &answer.missing) {
-                // Some may have been read for others since.
+                // Some blocks may have been read for other queries since.
                 let mut blocks = missing.blocks().iter().filter(|&&block| self.parts.records.cold.is_unread(block));
                 blocks.try_for_each(|&block| plan.add(block))?;
             }
@@ -167,13 +167,13 @@ impl Index {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl Answer {
-    /// Whether the query is not answered yet.
+    /// Whether the query is unanswered.
     pub(crate) const fn is_open(&self) -> bool {
         self.hits.is_none()
     }
 
-    /// Takes what a search for the query returns, unless it is answered, or records are missing for it that nobody has
-    /// read since.
+    /// Runs `search` for the query and takes its result. Does nothing if the query is answered, or if it misses records
+    /// that have not been read since.
     fn take(&mut self, search: impl FnOnce() -> Result<Vec<Hit>, Error>) -> Result<(), Error> {
         if self.hits.is_some() || (self.missing.is_some() && !self.is_planned) {
             return Ok(());
@@ -189,8 +189,8 @@ impl Answer {
 
 #[cfg(target_arch = "wasm32")]
 impl Index {
-    /// Searches as [`Index::search_slots`] does, for each of the queries, which lie one after the other, and puts the
-    /// hits of each into its item of `found`. The options' filter is ignored.
+    /// Searches as [`Index::search_slots`] does for each of the queries, which follow one another, and puts the hits of
+    /// each into its item of `found`. The options' filter is ignored.
     pub(crate) fn search_slots_of_many(
         &self,
         queries: &[f32],

@@ -9,7 +9,7 @@ use crate::quantize::Quantization;
 pub struct ResidentBytes {
     /// Quantized vectors, with the scales and codebooks that go with them.
     pub codes: usize,
-    /// Levels, neighbour lists, the states of slots, and the queue of records that wait to be linked.
+    /// Levels, links, the states of slots, and the queue of records that wait to be linked.
     pub graph: usize,
     /// Ids, the tables that find them, and when records expire.
     pub ids: usize,
@@ -35,7 +35,7 @@ pub struct StoredBytes {
     pub segments: u64,
     /// The blocks of records that the last checkpoint names, compressed.
     pub cold: u64,
-    /// Bytes of these blocks before they were compressed. The store does not hold them, so they are not part of the total.
+    /// Uncompressed bytes of these blocks. The store does not hold them, so they are not part of the total.
     pub cold_raw: u64,
     /// The logs since the last checkpoint.
     pub log: u64,
@@ -48,13 +48,12 @@ impl StoredBytes {
     }
 }
 
-/// Reads of records that are only in the store. Of the reads that one call makes in one block, only the first can be a
-/// miss.
+/// Reads of records that are only in the store. Of one call's reads in one block, only the first can be a miss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
     /// Reads that found their block in memory.
     pub hits: u64,
-    /// Reads for which a block had to be read from the store, one for each block.
+    /// Reads for which a block had to be read from the store: one for each block.
     pub misses: u64,
 }
 
@@ -83,14 +82,14 @@ pub struct Stats {
     pub stored: StoredBytes,
     /// Hits and misses of reads of cold records.
     pub cache: CacheCounts,
-    /// What compaction would free at least: the rows and lists of tombstones, and stale records. Spare capacity that is
+    /// Bytes that a compaction would free at least: the rows and lists of tombstones, and stale bytes. Spare capacity
     /// freed with them comes on top.
     pub reclaimable_bytes: usize,
-    /// Bytes of codes, graph and ids for each live record: what search needs at hand. Full vectors and payloads are in
+    /// Bytes of codes, graph and ids for each live record, which searches always need. Full vectors and payloads are in
     /// `bytes.warm`. 0 when there are no records.
     pub bytes_per_vector: f64,
-    /// How new blocks of records are compressed: "none", "lz4", "deflate" or "deflate-more". The index tries all of them on
-    /// real blocks to choose, before blocks are first written and after each compaction.
+    /// How new blocks of records are compressed: "none", "lz4", "deflate" or "deflate-more". The index chooses by
+    /// trying all of them on real blocks, before blocks are first written and after each compaction.
     pub codec: &'static str,
     /// The instruction set that distances are computed with: "scalar", "simd128", "avx2" or "avx512".
     pub simd: &'static str,

@@ -1,4 +1,4 @@
-//! What can only be brought about from the inside of an index.
+//! Tests that need access to the inside of an index.
 
 #![allow(clippy::unwrap_used)]
 
@@ -41,7 +41,7 @@ fn index(metric: Metric, quantization: Quantization, random: &mut Random) -> Ind
             index.insert(&random.vector(), None).unwrap();
         }
         let ids: Vec<Id> = index.iter().map(|record| record.id).collect();
-        // Or none at all.
+        // One in five, or none.
         let one_in = [5, u64::MAX][random.below(2) as usize];
         for id in ids.into_iter().filter(|_| random.below(one_in) == 0) {
             assert!(index.delete(&id).unwrap());
@@ -66,13 +66,13 @@ fn index(metric: Metric, quantization: Quantization, random: &mut Random) -> Ind
     index
 }
 
-/// Writes links over all lists that lead to any slot there is, or nowhere, with marks on some, and lets searches start anywhere.
+/// Fills all lists with links to any slot that exists, or nowhere, some marked, and sets any entry point or none.
 fn make_up_links(index: &mut Index, random: &mut Random) {
     let graph = &mut index.parts.graph;
     let slots = graph.len() as u64;
     let (ends, near) = (1 + random.below(12), 1 + random.below(slots));
     let link = |random: &mut Random| {
-        // Most lists lead to the same few.
+        // Most links lead to the same few slots.
         let below = if random.below(3) == 0 { slots } else { near };
         let mark = (random.next() as u32) & (1 << 31);
         if ends > 1 && random.below(ends) == 0 { u32::MAX } else { random.below(below) as u32 | mark }
@@ -85,7 +85,7 @@ fn make_up_links(index: &mut Index, random: &mut Random) {
     graph.set_entry(Some(entry).filter(|_| random.below(9) > 0));
 }
 
-/// An export of what inserting many gives, on the threads of a pool or as without the feature.
+/// An export of the index that `insert_many` gives, with a pool of threads or as without the feature.
 #[cfg(feature = "rayon")]
 fn many(threads: Option<usize>, metric: Metric, quantization: Quantization) -> Vec<u8> {
     use super::NewRecord;
@@ -178,8 +178,8 @@ fn packing_puts_neighbours_side_by_side_and_changes_nothing_else() {
     }
 }
 
-/// Records and moments reach only to the last slot that has some, in an index that was read from bytes and where few expire: what moved
-/// behind it was lost, or a panic.
+/// In an index that was imported and where few records expire, the arrays of records and moments end at the last slot
+/// that has one. What packing moves beyond that must not be lost or cause a panic.
 #[test]
 fn packing_moves_records_behind_the_last_one() {
     let random = &mut Random(8);
@@ -199,7 +199,7 @@ fn packing_moves_records_behind_the_last_one() {
     let before = records(&index);
     assert_eq!(before.len(), 1500);
     for mut index in [index, imported] {
-        // With the tombstones still there, and then with none but those that the job makes.
+        // First with the tombstones, then with none but those that the job makes.
         for _ in 0..2 {
             index.pack_start().unwrap();
             while index.compact_step(1).unwrap() {}
@@ -236,7 +236,7 @@ fn packing_a_few_records_takes_a_few_steps_and_no_room() {
     }
 }
 
-/// One that would have to hold more than it may is refused before it begins.
+/// A compaction that needs more memory than the budget leaves is refused before it begins.
 #[test]
 fn packing_stays_within_the_budget() {
     let random = &mut Random(5);
@@ -277,7 +277,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Stored links are followed before they are proven. Whatever they are, a search ends, and returns as many live
-    /// records as there are, up to `k`, and each once.
+    /// records as there are, up to `k`, each once.
     #[test]
     fn made_up_links_lead_a_search_nowhere_but_to_live_records(seed in any::<u64>(), metric in 0..3usize, full in any::<bool>()) {
         let random = &mut Random(seed);

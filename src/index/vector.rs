@@ -5,7 +5,7 @@ use crate::metric::Metric;
 
 /// The longest vector: squared distances, and the product of two lengths, must stay finite in single precision.
 const MOST_LENGTH: f64 = 1e17;
-/// Lengths a vector may have under cosine, where the product of two lengths must not vanish either.
+/// The range of a vector's length under cosine, where the product of two lengths must not vanish either.
 const COSINE_LENGTHS: core::ops::RangeInclusive<f64> = 1e-18..=MOST_LENGTH;
 
 impl Index {
@@ -26,8 +26,8 @@ impl Index {
 }
 
 impl Config {
-    /// The reciprocal of the vector's length under cosine, 1 under the other metrics. An error when the vector may not
-    /// be indexed.
+    /// The reciprocal of the vector's length under cosine, 1 under the other metrics. Fails if the vector may not be
+    /// indexed.
     pub(super) fn inverse_norm(&self, vector: &[f32]) -> Result<f64, Error> {
         let expected = self.dimensions;
         if vector.len() != expected {

@@ -13,11 +13,11 @@ const MOST_PROBLEMS: usize = 32;
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
-    /// True when there are no problems.
+    /// Whether there are no problems.
     pub ok: bool,
     /// Live records.
     pub live: usize,
-    /// Live records that a walk over level 0 from the entry point meets: all of them, when `ok`.
+    /// Live records that are reachable on level 0 from the entry point: all of them, when `ok`.
     pub reachable: usize,
     /// What is wrong, in words.
     pub problems: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Verification {
     /// The next slot whose arrays are compared.
     at: u32,
     problems: Vec<String>,
-    /// Records that the store no longer has as they were written. That is no defect of the structure.
+    /// Records that are lost in the store. This is no defect of the structure.
     lost: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ fn note(problems: &mut Vec<String>, problem: Arguments<'_>) {
     }
 }
 
-/// Whether the links of an index are known to be sound, which they must be before any is changed. Searches need less:
+/// Whether the links of an index are known to be sound, which is required before any is changed. Searches only require
 /// that each link leads to a slot that exists, which is checked when links are read.
 #[derive(Debug, Default)]
 pub(crate) enum Proof {
@@ -183,7 +183,7 @@ impl Index {
         self.pending.proof = Proof::Owed;
     }
 
-    /// Looks at about `slots` slots, if the proof is not done. Returns true while some are left.
+    /// Looks at about `slots` slots, unless the proof is done. Returns true while some are left.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when something is wrong. The index can then only be searched.

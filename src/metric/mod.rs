@@ -14,7 +14,7 @@ pub(crate) use kernel::{BURST, Gathered, LINE_BYTES, Line, Subvector, coded, dot
 
 use crate::types::UnknownName;
 
-/// How the distance between two vectors is taken. Under every metric a smaller distance is closer.
+/// How the distance between two vectors is computed. Under every metric a smaller distance is closer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// `1 - cos(a, b)`, in `0..=2`. The length of a vector does not matter, but it must not be zero.
@@ -27,7 +27,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All there are.
+    /// All metrics.
     pub const ALL: [Self; 3] = [Self::Cosine, Self::L2, Self::Dot];
 
     /// The name used in options and in error messages.

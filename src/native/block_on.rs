@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-/// Runs `future` to its end on this thread, which is parked while the future waits, and returns its output.
+/// Runs `future` to completion on this thread, parking the thread while the future waits, and returns its output.
 ///
-/// A store whose calls need a runtime of their own is to be driven by the `block_on` of that runtime.
+/// A store whose calls need a specific runtime must be driven by that runtime's `block_on`.
 ///
 /// ```
 /// let sum = thermocline::block_on(async { core::future::ready(3).await + 4 });
@@ -16,7 +16,7 @@ use std::thread::{self, Thread};
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    // The stores of this crate answer without waiting. Such a call needs no waker, and no memory for one.
+    // The stores of this crate never wait. Such a call needs neither a waker nor memory for one.
     if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         return output;
     }

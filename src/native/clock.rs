@@ -4,8 +4,8 @@ use crate::driver::Clock;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-/// The operating system's monotonic clock, in milliseconds since the program first looked at it. It is one clock, however
-/// many values of this type there are.
+/// The operating system's monotonic clock, in milliseconds since the program first read it. All values of this type are
+/// the same clock.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -23,7 +23,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    /// `OpenOptions::clock` is a function, which has nothing but what it makes itself.
+    /// `OpenOptions::clock` is a plain function, which can capture nothing and makes a new value for each call.
     #[test]
     fn a_clock_goes_on_where_another_was() {
         let clock: fn() -> f64 = || SystemClock::default().now_ms();

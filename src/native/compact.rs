@@ -4,7 +4,7 @@ use super::SystemClock;
 use crate::compact::CompactionReport;
 use crate::index::{Error, Index};
 
-/// How long a slice is when a compaction runs to its end.
+/// The length of a slice when a compaction runs to its end.
 const SLICE_MS: f64 = 50.0;
 
 impl Index {

@@ -2,11 +2,11 @@
 //!
 //! | file      | what                                                                        |
 //! |-----------|-----------------------------------------------------------------------------|
-//! | `names`   | keys as names of files                                                      |
+//! | `names`   | file names of keys                                                          |
 //! | `folder`  | the operations on files, and their errors                                   |
-//! | `journal` | the changes that a commit is about to make, as text                         |
-//! | `commit`  | how several files change together, and how that is finished after a crash   |
-//! | `watch`   | where tests watch operations, and stop them                                 |
+//! | `journal` | the changes still to be made by a commit, as text                           |
+//! | `commit`  | how several files change together, and recovery after a crash               |
+//! | `watch`   | lets tests watch operations and stop at one                                 |
 //!
 //! Files are read and written while the caller waits, so every future is ready when it is first polled.
 
@@ -31,15 +31,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Values up to this length are read and written in one go without blocking the caller for long.
 const VALUE_BYTES: usize = 4 << 20;
 
-/// How often a reader beside a busy writer tries to read without a commit beginning or ending meanwhile.
+/// How often a reader beside a busy writer retries until no commit begins or ends during a read.
 const TRIES: usize = 100;
 
 /// A store in a directory.
 ///
 /// Open for writing, the directory has one owner at a time, in this process or another. The lock file of an owner that
-/// was killed does not keep later openings out. Open for reading only, the store changes nothing and may be beside a
-/// writer: each value that it reads was whole at some moment of the call, but values of two calls may be from different
-/// moments.
+/// was killed does not block later openings. Open for reading only, the store changes nothing and may coexist with a
+/// writer: each value that it reads was whole at some moment of the call, but two calls may see different moments.
 #[derive(Debug)]
 pub struct DirectoryStore {
     folder: Folder,
@@ -51,7 +50,7 @@ pub struct DirectoryStore {
 enum State {
     Reads,
     Writes(Lock),
-    /// A commit failed after its moment: it counts, and nothing more may be written, for this reason.
+    /// A commit failed after its commit point: it counts, and nothing more may be written, for this reason.
     Stuck {
         why: StoreError,
         _lock: Lock,
@@ -60,12 +59,12 @@ enum State {
 }
 
 impl DirectoryStore {
-    /// Opens the directory at `path`. For writing, the directory is made when there is none, and a commit that was cut
-    /// off is completed or undone.
+    /// Opens the directory at `path`. For writing, creates the directory if it does not exist, and completes or undoes
+    /// a commit that was cut off.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when the directory has an owner; [`StoreError::Failed`] when it is to be read only and
-    /// does not exist, or a journal in it is not understood; errors of the operating system.
+    /// [`StoreError::Locked`] if the directory has an owner; [`StoreError::Failed`] if it is opened for reading only
+    /// and does not exist, or contains a journal that is not understood; errors of the operating system.
     pub fn open(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
         Self::open_folder(Folder::new(path.as_ref()), options)
     }
@@ -86,19 +85,19 @@ impl DirectoryStore {
         Ok(Self { folder, options, state: Mutex::new(state) })
     }
 
-    /// Removes the index at `path`, and the directory if nothing else is in it. Other files are left alone, also those
-    /// whose names are keys that no index uses. When this is cut off, a part of the index is left: call it again.
+    /// Removes the index at `path`, and the directory if nothing else is in it. Other files are left alone, even if
+    /// their names are keys, unless an index uses them. If this is cut off, a part of the index is left: call it again.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when the directory has an owner; [`StoreError::Failed`] when it has a file `commit` that
-    /// is not understood; errors of the operating system. A directory that does not exist is no error.
+    /// [`StoreError::Locked`] if the directory has an owner; [`StoreError::Failed`] if it contains a file `commit` that
+    /// is not understood; errors of the operating system. It is not an error if the directory does not exist.
     pub fn destroy(path: impl AsRef<Path>) -> Result<(), StoreError> {
         let folder = Folder::new(path.as_ref());
         if !folder.exists()? {
             return Ok(());
         }
         let lock = lock::claim(&folder)?;
-        // Completed first, so that no journal is left that names removed files.
+        // Complete the commit first, so that no journal remains that names removed files.
         commit::recover(&folder)?;
         for name in folder.names()?.iter().filter(|name| is_of_index(name)) {
             folder.remove(name)?;
@@ -128,8 +127,8 @@ impl DirectoryStore {
         }
     }
 
-    /// Refuses all later writes, because a commit failed after its moment: it counts, and only opening the directory
-    /// again shows its outcome.
+    /// Refuses all later writes, because a commit failed after its commit point: it counts, and only opening the
+    /// directory again shows its outcome.
     fn get_stuck(&self, why: &StoreError) {
         let mut state = self.state();
         if let State::Writes(lock) = std::mem::replace(&mut *state, State::Closed) {
@@ -137,9 +136,9 @@ impl DirectoryStore {
         }
     }
 
-    /// Reads as if the commit under way were done. Its writer may be in the middle of it, may have been killed in it,
-    /// or may be this store itself after a failed commit. The result counts only if no commit began or ended meanwhile,
-    /// because another commit may have staged other values under the same names.
+    /// Reads as if the pending commit were complete. Its writer may be in the middle of it, may have been killed, or
+    /// may be this store after a failed commit. The result counts only if no commit began or ended meanwhile, because
+    /// another commit may have staged different values under the same names.
     fn read_through<T>(&self, read: impl Fn(Option<&CommitJournal>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.expect_open()?;
         for _ in 0..TRIES {

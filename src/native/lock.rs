@@ -1,15 +1,15 @@
 //! One writer at a time, by lock files.
 //!
-//! A lock file's name tells its owner: `lock.<host>.<pid>.<start>.<random>`. A process that wants to own the directory
-//! makes its file *first* and lists the others *then*. Of two processes that do so at once, the second to make its file
-//! sees the file of the first, so at most one finds itself alone. A process that sees a live process's file with a name
-//! before its own gives up. The process with the first name looks again for a while, until the others have given up;
-//! the file of an owner stays. No lock is ever taken over: any process that meets the file of a process of this machine
-//! that has ended removes it, and any other file means that the directory has an owner.
+//! A lock file's name identifies its owner: `lock.<host>.<pid>.<start>.<random>`. A process that wants to own the
+//! directory creates its file *first* and lists the others *afterwards*. If two processes do so at once, the later one
+//! sees the file of the earlier one, so at most one finds itself alone. A process that sees a live process's file with
+//! a name that sorts before its own gives up. The process with the first name looks again for a while, until the others
+//! have given up; the file of an owner stays. A lock is never taken over: a file left by a process of this machine that
+//! has ended is removed by any process that finds it, and any other file means that the directory has an owner.
 //!
-//! Containers may share a host name without seeing each other's processes. So an owner also holds the system's lock on
-//! its file while it lives, and a process removes a lock file only if it can take that lock itself. JavaScript in Node
-//! cannot lock files; of an owner there only the name is known.
+//! Containers may share a host name without seeing each other's processes. So an owner also holds a system lock on its
+//! file while it lives, and a process removes a lock file only if it can take that lock itself. JavaScript in Node
+//! cannot lock files; an owner there is known only by name.
 
 use super::directory::{Folder, LOCK};
 use super::process;
@@ -21,26 +21,26 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-/// How often, and with which pause, the process with the first name looks whether the others have given up.
+/// How many times, and at what interval, the process with the first name checks whether the others have given up.
 const LOOKS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The right to change a directory, held until it is dropped.
+/// The right to change a directory, held until dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    /// Open as long as the right is held, and locked where the file system can do that.
+    /// Open while the right is held, and locked where the file system supports locks.
     file: File,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The error is ignored: a file that cannot be removed goes stale when this process ends.
+        // Ignore the error: a file that cannot be removed becomes stale when this process ends.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Becomes the owner of the directory, unless it has another.
+/// Becomes the owner of the directory, unless it has another owner.
 pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     let (own, lock) = make(folder)?;
     for look in 1.. {
@@ -53,14 +53,14 @@ pub(super) fn claim(folder: &Folder) -> Result<Lock, StoreError> {
     Ok(lock)
 }
 
-/// Makes a lock file for this process. Returns its name and the file, locked.
+/// Creates a lock file for this process. Returns its name and the locked file.
 fn make(folder: &Folder) -> Result<(String, Lock), StoreError> {
     for _ in 0..LOOKS {
         let own = own_name();
         let file = folder.create(&own)?;
         let lock = Lock { path: folder.path().join(&own), file };
-        // Another process may take this one for ended, and remove the file before it is locked. Then another name is
-        // tried.
+        // Another process may believe that this one has ended and remove the file before it is locked. Then try another
+        // name.
         if !is_held(&lock.file) && folder.is_still(&own, Some(&lock.file))? {
             return Ok((own, lock));
         }
@@ -68,21 +68,21 @@ fn make(folder: &Folder) -> Result<(String, Lock), StoreError> {
     Err(StoreError::failed(format!("somebody removes every lock that is made in {}", folder.path().display())))
 }
 
-/// True when the system's lock on this file is taken. If false, this process has the lock from here on, where the file
-/// system has locks.
+/// Returns whether another holder has the system lock on this file. If not, this process has it from here on, where the
+/// file system supports locks.
 fn is_held(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Of the other lock files, returns the one whose name comes first, and whether it is likely to stay. Files that ended
-/// owners have left are removed. A file whose process seems to have ended may still be locked, by its owner or by a
-/// process that is removing it: that one is not likely to stay.
+/// Returns the other lock file whose name sorts first, and whether it is likely to stay. Removes files left by owners
+/// that have ended. A file whose process seems to have ended may still be locked, by its owner or by a process that is
+/// removing it; such a file is not likely to stay.
 fn first_other(folder: &Folder, own: &str) -> Result<Option<(String, bool)>, StoreError> {
     let mut first: Option<(String, bool)> = None;
     for name in folder.names()?.into_iter().filter(|name| name.starts_with(LOCK) && name != own) {
         let stays = !is_stale(&name, &process::host());
         if !stays {
-            // If the file is gone, another process has removed it. If it can be locked here, the lock is kept until the
+            // If the file is gone, another process has removed it. If it can be locked here, keep the lock until the
             // file is removed, because its owner may be about to lock it.
             let Some(file) = folder.open_to_lock(&name)? else { continue };
             if !is_held(&file) {
@@ -103,8 +103,8 @@ fn own_name() -> String {
     format!("{LOCK}{}.{pid}.{}.{random:08x}", process::host(), process::start_of(pid))
 }
 
-/// The fields of an owner's name: host, process, which may be a thread of one (Node's on Linux), and its start. None for a
-/// name that was not made here.
+/// The fields of an owner's name: host, process (for Node on Linux possibly a thread) and start time. `None` for a name
+/// that is not of this form.
 fn fields(name: &str) -> Option<(&str, u32, u64)> {
     let mut fields = name.strip_prefix(LOCK)?.split('.');
     let (host, pid, start) = (fields.next()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
@@ -112,7 +112,7 @@ fn fields(name: &str) -> Option<(&str, u32, u64)> {
     fields.next().is_none().then_some((host, pid, start))
 }
 
-/// True when the owner has ended. Processes of other machines cannot be seen, so their files never go stale.
+/// Returns whether the owner has ended. Processes of other machines cannot be seen, so their files never become stale.
 fn is_stale(name: &str, host: &str) -> bool {
     fields(name).is_some_and(|(its_host, pid, start)| its_host == host && !process::is_alive(pid, start))
 }
@@ -155,7 +155,7 @@ mod tests {
             assert!(is_stale(&format!("lock.{host}.999999999.1.0badcafe"), &host));
         }
     }
-    /// One of several openers must get the directory, even while another opener is removing the file of an ended owner.
+    /// One of several openers must get the directory, even while another opener removes the file of an ended owner.
     #[test]
     fn what_an_ended_owner_has_left_is_in_nobodys_way() {
         let path = std::env::temp_dir().join(format!("thermocline-lock-{}", std::process::id()));

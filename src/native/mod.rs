@@ -1,4 +1,4 @@
-//! What only a native program has.
+//! What exists only in native programs.
 //!
 //! | file        | what                                                          |
 //! |-------------|---------------------------------------------------------------|
@@ -8,7 +8,7 @@
 //! | `directory` | a store in a directory                                        |
 //! | `lock`      | one writer at a time, by lock files                           |
 //! | `mmap`      | an index in a mapped file                                     |
-//! | `process`   | names this process, and tells whether another one still runs  |
+//! | `process`   | identifies this process, checks if another one still runs     |
 //! | `shared`    | one index for many threads                                    |
 //! | `upkeep`    | a thread that compacts when that would pay                    |
 

@@ -1,5 +1,5 @@
-//! Names this process, and tells whether another one still runs. On Linux a thread has a number of the same kind, and is
-//! asked for in the same way: locks of Node's worker threads have it.
+//! Identifies this process, and checks whether another one still runs. On Linux, thread ids share the number space of
+//! process ids and are checked in the same way: the locks of Node's worker threads use them.
 
 use std::fs;
 use std::path::Path;
@@ -17,29 +17,29 @@ fn plain(name: &str) -> String {
     name.to_lowercase().chars().filter(legal).collect()
 }
 
-/// When a process or a thread began, in the kernel's own ticks; 0 where that is not known. Process ids are reused, and this tells
-/// the second process with an id from the first.
+/// Returns when a process or thread started, in kernel ticks, or 0 if unknown. Process ids are reused; the start time
+/// distinguishes the processes that had the same id.
 pub(super) fn start_of(pid: u32) -> u64 {
     stat(pid).map_or(0, |stat| stat.start)
 }
 
-/// Whether the process, or thread, with this id that began at this time still runs. True when in doubt.
+/// Returns whether the process or thread with this id and start time still runs. Returns true when in doubt.
 pub(super) fn is_alive(pid: u32, start: u64) -> bool {
     match stat(pid) {
         Some(stat) => !stat.has_ended && (start == 0 || stat.start == start),
-        // Where /proc shows process 1, it shows the processes of other users too.
+        // A /proc that shows process 1 also shows the processes of other users.
         None if is_ours() && Path::new("/proc/1").exists() => Path::new(&format!("/proc/{pid}")).exists(),
         None => is_found(pid),
     }
 }
 
 struct Stat {
-    /// True for a process that has ended but whose parent has not asked for its exit status: it holds nothing any more.
+    /// Whether the process has ended but not yet been reaped by its parent. It then holds nothing any more.
     has_ended: bool,
     start: u64,
 }
 
-/// Whether /proc is of the processes that this one sees. In a /proc of others, this one's number may be a stranger's.
+/// Returns whether /proc shows the processes that this one sees. In another /proc, this one's id may be a stranger's.
 fn is_ours() -> bool {
     fs::read_link("/proc/self").is_ok_and(|link| link.to_str() == Some(std::process::id().to_string().as_str()))
 }
@@ -51,19 +51,19 @@ fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Parses /proc/<pid>/stat. The second field is the program's name in parentheses, which may contain blanks and
+/// Parses /proc/<pid>/stat. The second field is the program's name in parentheses, which may itself contain blanks and
 /// parentheses.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
-    // The state is field 3, and the start is field 22.
+    // The state is field 3, the start is field 22.
     let start = fields.nth(18)?.parse().ok()?;
     Some(Stat { has_ended: matches!(state, "Z" | "X"), start })
 }
 
-/// Asks the `kill` command, because asking the system itself would take `unsafe`. That the command fails does not mean
-/// that there is no such process: it may belong to another user.
+/// Asks the `kill` command, because a system call would require `unsafe`. A failure does not mean that there is no such
+/// process: it may belong to another user.
 #[cfg(unix)]
 fn is_found(pid: u32) -> bool {
     let asked = std::process::Command::new("kill").args(["-0", &pid.to_string()]).env("LC_ALL", "C").output();
@@ -121,7 +121,7 @@ mod tests {
         assert!(!is_alive(number, start + 1));
         drop(end);
         thread.join().unwrap();
-        // The kernel may need a moment more than the join.
+        // The kernel may need a moment after the join.
         while is_alive(number, start) {
             std::thread::yield_now();
         }

@@ -12,14 +12,15 @@ use crate::types::Id;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// An index that any number of threads search at once, and one thread at a time changes. A clone is the same index.
+/// An index that any number of threads can search at once, and one thread at a time can change. A clone is the same
+/// index.
 ///
-/// Nothing keeps readers waiting for long: a change holds the index while it lasts, a compaction holds it for one slice
-/// at a time, and no thread holds it while waiting for a store.
+/// Readers never wait for long: a change holds the index while it lasts, a compaction holds it for one slice at a time,
+/// and no thread holds it while waiting for a store.
 ///
-/// From within a closure or a filter that is given to one of these calls, no call of the same index may be made: the
-/// thread would wait for itself. Nor may a closure or a filter wait for tasks of a rayon pool, which may want the same
-/// index (`install`, or a parallel iterator within it). What the index itself does in parallel waits for no such tasks.
+/// A closure or filter passed to one of these calls must not call the same index: the thread would wait for itself. Nor
+/// may it wait for tasks of a rayon pool (`install`, or a parallel iterator within it), because they may want the same
+/// index. What the index itself does in parallel does not wait for such tasks.
 ///
 /// ```
 /// use thermocline::{Config, Index, SearchOptions, SharedIndex};
@@ -40,20 +41,20 @@ pub struct SharedIndex<S = ()> {
 struct Shared<S> {
     index: RwLock<Index>,
     identity: Identity,
-    /// Locked by each writing call while it lasts, so that commits and checkpoints come one after the other.
+    /// Locked by each writing call for its duration, so that commits and checkpoints come one after the other.
     store: Mutex<StoreState<S>>,
-    /// From then on callers change nothing any more. Set while the index is locked for a change.
+    /// Set while the index is locked for a change. Once it is set, callers can change nothing any more.
     is_closed: AtomicBool,
     now_ms: WallClock,
     clock: Option<fn() -> f64>,
 }
 
-/// What has become of the store that an index is kept in.
+/// The state of the store that keeps the index.
 #[derive(Debug)]
 enum StoreState<S> {
     Open(S),
     Closed {
-        /// How the last commit ended: that of all changes that there have been.
+        /// The outcome of the last commit, which covered all changes.
         committed: Result<(), Error>,
     },
 }
@@ -65,7 +66,7 @@ impl<S> Clone for SharedIndex<S> {
 }
 
 impl<S> Shared<S> {
-    // A panic in a caller's closure poisons the lock, but does not interrupt an operation of the index, so poison is
+    // A panic in a caller's closure poisons the lock but does not interrupt an operation of the index, so poison is
     // ignored.
     fn read(&self) -> RwLockReadGuard<'_, Index> {
         loop {
@@ -85,7 +86,7 @@ impl<S> Shared<S> {
         index
     }
 
-    /// Refuses what changes the index once it is closed.
+    /// Refuses changes once the index is closed.
     fn check_open(&self) -> Result<(), Error> {
         if self.is_closed.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
     }
@@ -99,7 +100,7 @@ impl<S> Host for Shared<S> {
     }
 
     fn give_way(&self) {
-        // A thread that takes a lock again at once gets it before the threads that wait for it.
+        // A thread that takes the lock again at once would get it before the threads that wait for it.
         std::thread::yield_now();
     }
 
@@ -109,7 +110,7 @@ impl<S> Host for Shared<S> {
 }
 
 impl SharedIndex {
-    /// Shares an index that is in memory only.
+    /// Shares an index that is only in memory.
     pub fn new(index: Index) -> Self {
         Self::around(index, (), system_time_ms, None)
     }
@@ -123,7 +124,7 @@ impl<S> SharedIndex<S> {
         Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, clock }) }
     }
 
-    /// Refuses once the index is closed.
+    /// Refuses if the index is closed.
     pub(super) fn check_open(&self) -> Result<(), Error> {
         self.shared.check_open()
     }
@@ -134,7 +135,7 @@ impl<S> SharedIndex<S> {
         with_own_threads(|| read(&index))
     }
 
-    /// Searches as [`Index::search`] does, together with other readers.
+    /// Searches like [`Index::search`], together with other readers.
     ///
     /// # Errors
     /// As [`Index::search`].
@@ -142,9 +143,9 @@ impl<S> SharedIndex<S> {
         self.read(|index| index.search(query, options))
     }
 
-    /// Searches for many queries as [`Index::search_many`] does, some at a time, together with other readers. Changes by
-    /// other threads come in between: for the hits of one moment, [`SharedIndex::read`] with [`Index::search_many`].
-    /// A thread of a rayon pool does all of it alone.
+    /// Searches for many queries like [`Index::search_many`], a few at a time, together with other readers. Other
+    /// threads may change the index in between: to get the hits of a single moment, use [`SharedIndex::read`] with
+    /// [`Index::search_many`]. On a thread of a rayon pool, that thread does all the work alone.
     ///
     /// # Errors
     /// As [`Index::search_many`].
@@ -156,7 +157,7 @@ impl<S> SharedIndex<S> {
         self.answers_by(queries, options, |call| self.read(call))
     }
 
-    /// Searches for many queries, with a call for some at a time that `with` makes with the index.
+    /// Searches for many queries: `with` calls the given closure with the index, for a few queries at a time.
     fn answers_by<Q: AsRef<[f32]> + Sync>(
         &self,
         queries: &[Q],
@@ -173,7 +174,7 @@ impl<S> SharedIndex<S> {
         answers.into_hits()
     }
 
-    /// Calls `read` with the live record of this id, and returns its result; none when there is no record.
+    /// Calls `read` with the live record of this id and returns the result, or `None` if there is no such record.
     ///
     /// # Errors
     /// As [`Index::get`].
@@ -181,7 +182,7 @@ impl<S> SharedIndex<S> {
         self.read(|index| Ok(index.get(id)?.map(read)))
     }
 
-    /// Whether there is a live record with this id.
+    /// Returns whether there is a live record with this id.
     ///
     /// # Errors
     /// As [`Index::contains`].
@@ -189,27 +190,27 @@ impl<S> SharedIndex<S> {
         self.shared.read().contains(id)
     }
 
-    /// The ids of all records that are live at this moment, as [`Index::ids`].
+    /// Returns the ids of all records that are live at this moment, like [`Index::ids`].
     pub fn ids(&self) -> Vec<Id> {
         self.shared.read().ids().collect()
     }
 
-    /// Number of live records at this moment.
+    /// Returns the number of live records at this moment.
     pub fn len(&self) -> usize {
         self.shared.read().len()
     }
 
-    /// Counts and bytes at this moment, as [`Index::stats`].
+    /// Returns counts and bytes at this moment, like [`Index::stats`].
     pub fn stats(&self) -> Stats {
         self.shared.read().stats()
     }
 
-    /// True when no record is live at this moment.
+    /// Returns true when no record is live at this moment.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Calls `change` with the index, while no other thread has it. The shorter it takes, the less other threads wait.
+    /// Calls `change` with exclusive access to the index. Keep it short: other threads wait.
     ///
     /// # Errors
     /// The error of `change`. [`Error::StoreFailed`] as [`StoredIndex::change`](crate::StoredIndex::change);
@@ -221,7 +222,7 @@ impl<S> SharedIndex<S> {
         })
     }
 
-    /// Inserts a record as [`Index::insert`] does.
+    /// Inserts a record like [`Index::insert`].
     ///
     /// # Errors
     /// As [`Index::insert`] and [`SharedIndex::change`].
@@ -229,7 +230,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert(vector, payload))
     }
 
-    /// Inserts a record that expires, as [`Index::insert_expiring`] does.
+    /// Inserts a record that expires, like [`Index::insert_expiring`].
     ///
     /// # Errors
     /// As [`Index::insert_expiring`] and [`SharedIndex::change`].
@@ -242,7 +243,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert_expiring(vector, payload, expires_ms))
     }
 
-    /// Inserts a record under exactly this id, as [`Index::insert_with_id`] does.
+    /// Inserts a record under exactly this id, like [`Index::insert_with_id`].
     ///
     /// # Errors
     /// As [`Index::insert_with_id`] and [`SharedIndex::change`].
@@ -250,7 +251,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert_with_id(id, vector, payload))
     }
 
-    /// Inserts a record that expires under exactly this id, as [`Index::insert_with_id_expiring`] does.
+    /// Inserts a record that expires under exactly this id, like [`Index::insert_with_id_expiring`].
     ///
     /// # Errors
     /// As [`Index::insert_with_id_expiring`] and [`SharedIndex::change`].
@@ -264,7 +265,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert_with_id_expiring(id, vector, payload, expires_ms))
     }
 
-    /// Inserts a record or replaces the one with its id, as [`Index::upsert`] does.
+    /// Inserts a record or replaces the one with its id, like [`Index::upsert`].
     ///
     /// # Errors
     /// As [`Index::upsert`] and [`SharedIndex::change`].
@@ -272,7 +273,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.upsert(id, vector, payload))
     }
 
-    /// Inserts or replaces a record with one that expires, as [`Index::upsert_expiring`] does.
+    /// Inserts or replaces a record with one that expires, like [`Index::upsert_expiring`].
     ///
     /// # Errors
     /// As [`Index::upsert_expiring`] and [`SharedIndex::change`].
@@ -286,8 +287,8 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.upsert_expiring(id, vector, payload, expires_ms))
     }
 
-    /// Inserts many records, all or none, as [`Index::insert_many`] does. Other threads wait until it has ended, so a
-    /// caller who has very many passes some at a time. A thread of a rayon pool does all of it alone.
+    /// Inserts many records, all or none, like [`Index::insert_many`]. Other threads wait until it is done, so pass
+    /// very many records in several calls. On a thread of a rayon pool, that thread does all the work alone.
     ///
     /// # Errors
     /// As [`Index::insert_many`] and [`SharedIndex::change`].
@@ -295,7 +296,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.insert_many(records))
     }
 
-    /// Deletes a record as [`Index::delete`] does.
+    /// Deletes a record like [`Index::delete`].
     ///
     /// # Errors
     /// As [`Index::delete`] and [`SharedIndex::change`].
@@ -303,7 +304,7 @@ impl<S> SharedIndex<S> {
         self.change(|index| index.delete(id))
     }
 
-    /// Deletes every record as [`Index::clear`] does.
+    /// Deletes every record like [`Index::clear`].
     ///
     /// # Errors
     /// As [`Index::clear`] and [`SharedIndex::change`].
@@ -311,31 +312,30 @@ impl<S> SharedIndex<S> {
         self.change(Index::clear)
     }
 
-    /// Links all records that wait to be linked ([`Index::pending`]), one after the other; in between other threads
-    /// have the index.
+    /// Links all pending records ([`Index::pending`]) one after the other; in between, other threads can use the index.
     ///
     /// # Errors
     /// As [`Index::link_step`] and [`SharedIndex::change`].
     pub fn link(&self) -> Result<(), Error> {
         while self.change(Index::link_step)? {
-            // The lock goes to a waiting thread only if that thread gets to run.
+            // A waiting thread gets the lock only if it gets to run.
             std::thread::yield_now();
         }
         Ok(())
     }
 
-    /// Compacts to the end, in slices of about `slice_ms` milliseconds, between which other threads have the index.
-    /// Threads that compact at once work on one compaction, and each returns its report. If it is dropped meanwhile, by
-    /// [`Index::compact_abort`] or because it failed in another thread, it is begun anew.
+    /// Compacts to the end, in slices of about `slice_ms` milliseconds, between which other threads can use the index.
+    /// Threads that compact at the same time share one compaction, and each returns its report. If the compaction is
+    /// dropped meanwhile, by [`Index::compact_abort`] or because it failed in another thread, it starts over.
     ///
     /// # Errors
-    /// As [`Index::compact_step`] and [`SharedIndex::change`]; [`Error::InvalidOption`] when `slice_ms` is not a number
+    /// As [`Index::compact_step`] and [`SharedIndex::change`]; [`Error::InvalidOption`] if `slice_ms` is not a number
     /// above 0.
     pub fn compact(&self, slice_ms: f64) -> Result<CompactionReport, Error> {
         self.compact_until(slice_ms, || false).map(Option::unwrap_or_default)
     }
 
-    /// Compacts as [`SharedIndex::compact`] does, but stops when `is_over` returns true, which gives no report.
+    /// Compacts like [`SharedIndex::compact`], but stops without a report when `is_over` returns true.
     pub(super) fn compact_until(
         &self,
         slice_ms: f64,
@@ -356,7 +356,7 @@ impl<S> SharedIndex<S> {
             if ended.is_some() {
                 return Ok(ended);
             }
-            // The lock goes to a waiting thread only if that thread gets to run.
+            // A waiting thread gets the lock only if it gets to run.
             std::thread::yield_now();
         }
         Ok(None)

@@ -9,12 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How an [`Upkeep`] thread looks after an index.
+/// How an [`Upkeep`] thread maintains an index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UpkeepOptions {
-    /// The time between two checks, and at least the time between two compactions. The default is a second.
+    /// The time between two checks, and the minimum time between two compactions. The default is a second.
     pub interval: Duration,
-    /// About how long a compaction keeps other threads waiting at once, in milliseconds. The default is 4.
+    /// About how long a compaction makes other threads wait at a time, in milliseconds. The default is 4.
     pub slice_ms: f64,
 }
 
@@ -34,14 +34,13 @@ impl UpkeepOptions {
     }
 }
 
-/// A thread that looks after an index, of which it holds a clone. Dropping this ends the thread: after its current
-/// slice, or after what it is writing to a store or reporting to `on_report`. The drop waits for that, so the dropping
-/// thread must hold nothing that the upkeep thread needs: not the index (within [`SharedIndex::read`] or
-/// [`SharedIndex::change`]), and nothing that `on_report` waits for. A compaction that is cut off by this stays where
-/// it is, and the next upkeep goes on with it.
+/// A thread that maintains an index, of which it holds a clone. Dropping this value ends the thread after its current
+/// slice, store write or `on_report` call. The drop waits for that, so the dropping thread must hold nothing that the
+/// upkeep thread needs: not the index (within [`SharedIndex::read`] or [`SharedIndex::change`]), nor anything that
+/// `on_report` waits for. An unfinished compaction stays where it is, and the next upkeep continues it.
 ///
-/// A panic in `on_report` ends the thread. If `on_report` itself drops this, the thread ends when `on_report` has
-/// returned.
+/// A panic in `on_report` ends the thread. If `on_report` itself drops this value, the thread ends when `on_report`
+/// returns.
 #[derive(Debug)]
 #[must_use = "dropping it ends the upkeep"]
 pub struct Upkeep {
@@ -49,7 +48,7 @@ pub struct Upkeep {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Tells the thread that it is to end.
+/// Tells the thread to end.
 #[derive(Debug, Default)]
 struct Ending {
     has_come: Mutex<bool>,
@@ -66,7 +65,7 @@ impl Ending {
         self.changed.notify_all();
     }
 
-    /// Waits for the end, at most for `time`. True when it has come.
+    /// Waits for the end, at most for `time`. Returns whether it has come.
     fn within(&self, time: Duration) -> bool {
         let has_come = self.has_come.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(has_come, time, |has_come| !*has_come);
@@ -75,8 +74,8 @@ impl Ending {
 }
 
 impl Upkeep {
-    /// Starts a thread that calls `look` at once and then after each interval, and passes what it returns to
-    /// `on_report`. Of equal failures in a row only the first is reported. [`Error::Closed`] ends the thread.
+    /// Starts a thread that calls `look` at once and then after each interval, and passes the results to `on_report`.
+    /// Reports only the first of several equal failures in a row. [`Error::Closed`] ends the thread.
     fn start(
         options: UpkeepOptions,
         mut look: impl FnMut(&Ending) -> Result<Option<CompactionReport>, Error> + Send + 'static,
@@ -89,12 +88,12 @@ impl Upkeep {
             let mut failed = None;
             loop {
                 let looked = look(&theirs);
-                // A closed index is never opened again, and somebody has closed it on purpose.
+                // A closed index is never opened again, and it was closed on purpose.
                 if matches!(looked, Err(Error::Closed)) {
                     return;
                 }
                 let fails = looked.as_ref().err().cloned();
-                // The same failure as at the last look has been reported already.
+                // Skip a failure equal to the previous one: it has been reported already.
                 if let Some(report) = looked.transpose().filter(|_| fails.is_none() || fails != failed) {
                     on_report(report);
                 }
@@ -104,7 +103,7 @@ impl Upkeep {
                 }
             }
         };
-        // The system refuses a thread when it has no memory for the stack, or too many threads.
+        // The system refuses a thread if there is no memory for its stack or there are too many threads.
         let thread =
             Builder::new().name("thermocline upkeep".to_owned()).spawn(work).map_err(|_| Error::OutOfMemory)?;
         Ok(Self { ending, thread: Some(thread) })
@@ -115,7 +114,7 @@ impl Drop for Upkeep {
     fn drop(&mut self) {
         self.ending.come();
         let Some(thread) = self.thread.take() else { return };
-        // `on_report` runs in the upkeep thread: if it drops this, joining would make the thread wait for itself.
+        // `on_report` runs in the upkeep thread: if it drops this value, a join would make the thread wait for itself.
         if thread.thread().id() != std::thread::current().id() {
             // The panic hook has already reported a panic of `on_report`.
             drop(thread.join());
@@ -124,8 +123,8 @@ impl Drop for Upkeep {
 }
 
 impl<S> SharedIndex<S> {
-    /// Compacts if that would pay, or continues a compaction that was begun. None if neither is so, or if the end has
-    /// come first.
+    /// Compacts if that would pay, or continues a compaction already begun. Returns `None` if there was nothing to do,
+    /// or if the end came first.
     fn compact_if_needed(&self, slice_ms: f64, ending: &Ending) -> Result<Option<CompactionReport>, Error> {
         let is_needed = |index: &Index| index.needs_compaction() || index.compact_progress().is_some();
         if ending.has_come() || !self.read(is_needed) {
@@ -136,14 +135,14 @@ impl<S> SharedIndex<S> {
 }
 
 impl SharedIndex {
-    /// Compacts whenever that would pay ([`Index::needs_compaction`]), in a thread of its own: at once, and then after
-    /// each interval, until the returned [`Upkeep`] is dropped. Each compaction that ended is passed to `on_report`. A
-    /// failure is passed to it once, and again only if it changes or something succeeded in between. A failure loses
-    /// nothing: each interval tries again.
+    /// Compacts whenever that would pay ([`Index::needs_compaction`]) in a thread of its own: at once, and then after
+    /// each interval, until the returned [`Upkeep`] is dropped. Each finished compaction is passed to `on_report`. A
+    /// failure is passed once, and again only if it changes or something succeeded in between. A failure loses nothing:
+    /// each interval tries again.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for an interval of zero, or slices that are not above 0 ms; [`Error::OutOfMemory`] when
-    /// the system starts no thread.
+    /// [`Error::InvalidOption`] for an interval of zero or slices that are not above 0 ms; [`Error::OutOfMemory`] if
+    /// the system cannot start a thread.
     pub fn compact_when_needed(
         &self,
         options: UpkeepOptions,
@@ -156,17 +155,17 @@ impl SharedIndex {
 }
 
 impl<S: Store + Send + 'static> SharedIndex<S> {
-    /// Compacts as [`SharedIndex::compact_when_needed`] does, completes each compaction in the store, and writes the
+    /// Compacts like [`SharedIndex::compact_when_needed`], completes each compaction in the store, and writes the
     /// checkpoints that are due ([`StoredIndex::checkpoint_due`](crate::StoredIndex::checkpoint_due)). A checkpoint is
-    /// passed to `on_report` only when it fails. As long as the store does not let a compaction be completed, no other
-    /// is begun. While the thread writes to the store, other calls that need the store wait: commits, and searches for
-    /// records that are not in memory.
+    /// passed to `on_report` only if it fails. While the store cannot complete a compaction, no other is begun. While
+    /// the thread writes to the store, other calls that need the store wait: commits, and searches for records that are
+    /// not in memory.
     ///
-    /// [`SharedIndex::close`] ends the thread too, at the end of the interval at the latest, unless it is at work. A
-    /// compaction that is not completed in the store by then is not reported.
+    /// [`SharedIndex::close`] ends the thread too, at the latest at the end of the interval unless the thread is at
+    /// work. A compaction that is not completed in the store by then is not reported.
     ///
     /// # Errors
-    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; [`Error::Closed`]; the error with which the store has
+    /// As [`SharedIndex::compact_when_needed`]; [`Error::ReadOnly`]; [`Error::Closed`]; the error with which the store
     /// failed.
     pub fn maintain_when_needed(
         &self,
@@ -175,14 +174,14 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
     ) -> Result<Upkeep, Error> {
         self.check_writable()?;
         let index = self.clone();
-        // The report of a compaction that is done in memory, but not in the store yet.
+        // The report of a compaction that is done in memory but not yet in the store.
         let mut unfinished = None;
         let look = move |ending: &Ending| {
             index.check_open()?;
-            // One that the store could not complete comes first: its report has no place beside that of another.
+            // Complete a pending one in the store first: its report has no room beside that of another.
             let mut compacted = Ok(None);
             if unfinished.is_none() {
-                // Compacting in memory takes longest, and no commit has to wait for it.
+                // Compacting in memory takes longest, and makes no commit wait.
                 compacted = index.compact_if_needed(options.slice_ms, ending);
             }
             if let Ok(Some(report)) = compacted {
@@ -196,7 +195,7 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
                 unfinished = None;
                 return Ok(Some(report));
             }
-            // This also follows a compaction that failed for want of memory, because a checkpoint frees some.
+            // Also after a compaction that failed for lack of memory: a checkpoint frees some.
             if index.read(Index::checkpoint_due) {
                 index.checkpoint()?;
             }

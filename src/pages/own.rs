@@ -1,4 +1,4 @@
-//! Values in a row, as a vector has them: in memory of the allocator's while they are short, and then in a mapping.
+//! Contiguous values, as in a vector: in the allocator's memory while they are short, then in a mapping.
 
 use super::Held;
 #[cfg(target_os = "linux")]
@@ -9,22 +9,22 @@ use bytemuck::Pod;
 use core::ops::{Deref, DerefMut};
 use memmap2::MmapMut;
 
-/// What is at least this long has a mapping. Shorter pieces would take more calls of the system than they give back.
+/// Values of at least this many bytes get a mapping. For shorter ones, the system calls would cost more than they gain.
 const LEAST_BYTES: usize = 256 << 10;
 
-/// An anonymous mapping, of which pages that were never written to take no memory.
+/// An anonymous mapping. Pages of it that were never written take no memory.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     map: MmapMut,
     len: usize,
-    /// As many values as there is room for. The mapping may be longer: what is beyond was never written to, or was given back.
+    /// How many values there is room for. The mapping may be longer: the rest was never written, or was given back.
     capacity: usize,
 }
 
 impl Mapping {
     #[inline(always)]
     fn all<T: Pod>(&self) -> &[T] {
-        // A mapping begins where a page does, and is as long as its values.
+        // A mapping begins at the start of a page, and is as long as its values.
         bytemuck::try_cast_slice(&self.map).unwrap_or_default()
     }
 
@@ -34,7 +34,7 @@ impl Mapping {
     }
 }
 
-/// Values in a row, held as the module says. The methods are those of [`Vec`] of the same names.
+/// Contiguous values, held as the module documentation describes. The methods are those of [`Vec`] of the same names.
 #[derive(Debug)]
 pub(crate) enum Pages<T> {
     Heap(Vec<T>),
@@ -61,13 +61,13 @@ impl<T> Pages<T> {
 }
 
 impl<T: Pod> Pages<T> {
-    /// Makes room for so many values more, and leaves no copy of those that there are where they were.
+    /// Makes room for `additional` more values, leaving no copy of the present ones where they were.
     pub(crate) fn try_reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         self.reserve(additional, anonymous)
     }
 
-    /// Makes room for `additional` values more and leaves no copy of the present ones where they were. Where a new
-    /// mapping is needed, `map` makes it, of at least the given number of bytes.
+    /// Makes room for `additional` more values, leaving no copy of the present ones where they were. If a new mapping
+    /// is needed, `map` makes it, of at least the given number of bytes.
     pub(super) fn reserve(
         &mut self,
         additional: usize,
@@ -98,7 +98,7 @@ impl<T: Pod> Pages<T> {
         }
     }
 
-    /// Appends values, for which room was made before.
+    /// Appends values. Room must have been made for them.
     pub(crate) fn extend_from_slice(&mut self, more: &[T]) {
         let len = self.len();
         debug_assert!(len + more.len() <= self.capacity());
@@ -113,7 +113,7 @@ impl<T: Pod> Pages<T> {
         }
     }
 
-    /// Sets how many values there are, with room for new ones made before.
+    /// Sets the number of values. Room must have been made for new ones.
     pub(crate) fn resize(&mut self, len: usize, value: T) {
         debug_assert!(len <= self.capacity());
         match self {
@@ -128,7 +128,7 @@ impl<T: Pod> Pages<T> {
         }
     }
 
-    /// Forgets the values from `len` on.
+    /// Drops the values from `len` on.
     pub(crate) fn truncate(&mut self, len: usize) {
         match self {
             Self::Heap(values) => values.truncate(len),
@@ -136,7 +136,7 @@ impl<T: Pod> Pages<T> {
         }
     }
 
-    /// Gives back spare room: that of a mapping where it lies, if the system takes the end of one back, and else by copying.
+    /// Gives back spare room: in place for a mapping whose end the system takes back, otherwise by copying.
     pub(crate) fn shrink_to_fit(&mut self) {
         if let Self::Heap(values) = self {
             return values.shrink_to_fit();
@@ -202,16 +202,15 @@ impl<T: Pod> Held<T> for Pages<T> {
     fn slice(&self, at: usize, len: usize) -> &[T] {
         match self {
             Self::Heap(values) => &values[at..at + len],
-            // This is on the path of every distance, so only the mapping's end is checked, not the last value, and
-            // there is no other outcome than its values: a mapping begins where a page does and is whole pages, so the
-            // cast is always right.
+            // On the path of every distance, so only the mapping's end is checked, not the last value, and the cast has
+            // no fallback: a mapping begins at the start of a page and is whole pages, so the cast always succeeds.
             Self::Mapped(mapping) => &bytemuck::cast_slice(&mapping.map)[at..at + len],
         }
     }
 }
 
-/// Gives back the spare room of a piece of rows. A vector not by `shrink_to_fit`: what is aligned beyond the allocator's own
-/// alignment is copied to be shrunk, and a refusal would be the end of the program.
+/// Gives back the spare room of a piece of rows. Not by `shrink_to_fit` for a vector: values aligned beyond the
+/// allocator's own alignment are copied to be shrunk, and a failed allocation would abort the program.
 pub(crate) fn shrink<T: Pod>(values: &mut Pages<T>) {
     match values {
         Pages::Heap(values) => super::shrink_vector(values),
@@ -223,7 +222,7 @@ pub(super) fn anonymous(bytes: usize) -> Result<MmapMut, OutOfMemory> {
     MmapMut::map_anon(bytes).map_err(|_| OutOfMemory)
 }
 
-/// As [`Pages::try_reserve_exact`]; a vector has it by itself.
+/// [`Pages::try_reserve_exact`] as a function, like that of `wipe` for vectors.
 #[inline]
 pub(crate) fn reserve_exact<T: Pod>(values: &mut Pages<T>, additional: usize) -> Result<(), OutOfMemory> {
     values.try_reserve_exact(additional)
@@ -237,7 +236,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Short or long, they are the values of a vector to which the same is done.
+        /// Short or long, the values are those of a vector after the same operations.
         #[test]
         fn they_are_what_a_vector_is(changes in prop::collection::vec((0usize..6, 0usize..90_000), 1..30)) {
             let (mut pages, mut vector) = (Pages::<u32>::new(), Vec::new());
@@ -284,7 +283,7 @@ mod tests {
         }
     }
 
-    /// As where the system does not take the end of a mapping back.
+    /// What happens where the system does not take back the end of a mapping.
     #[test]
     fn shortened_by_copying_it_holds_no_more_than_its_values() {
         let mut pages = Pages::<u32>::new();

@@ -1,4 +1,4 @@
-//! A piece of rows on Linux: many segments in one mapping, in huge pages where the system leaves that to programs.
+//! A piece of rows on Linux: many segments in one mapping, in huge pages where the system lets programs ask for them.
 
 use super::Pages;
 use super::own::anonymous;
@@ -6,20 +6,20 @@ use crate::types::OutOfMemory;
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
-/// What a huge page holds, on every processor that is built for with SIMD.
+/// The size of a huge page, on every supported processor with SIMD.
 pub(crate) const HUGE_BYTES: usize = 2 << 20;
 
-/// Makes room in a piece of rows for so many values more, of which there will be `whole` at most. The mapping is as long as
-/// all of them where the system grants it, because what is not written to takes no memory, and nothing has to be copied again. The
-/// system is asked for huge pages, but not for the start of the first piece: a small index would take a whole one for each of its
-/// arrays.
+/// Makes room in a piece of rows for `additional` more values. There will be at most `whole` in all: the mapping is
+/// that long if the system grants it, because pages that are not written take no memory, and then nothing has to be
+/// copied again. Huge pages are requested, but not for the start of the first piece: a small index would take a whole
+/// one for each of its arrays.
 pub(crate) fn reserve_within<T: Pod>(
     values: &mut Pages<T>,
     additional: usize,
     whole: Option<usize>,
     is_first: bool,
 ) -> Result<(), OutOfMemory> {
-    // Where Linux puts a mapping of whole huge pages is where one begins.
+    // Linux aligns a mapping of whole huge pages to a huge page.
     let whole_bytes = whole.and_then(|whole| whole.checked_mul(size_of::<T>())).ok_or(OutOfMemory)?;
     let whole_bytes = whole_bytes.checked_next_multiple_of(HUGE_BYTES).ok_or(OutOfMemory)?;
     values.reserve(additional, |bytes| {
@@ -29,7 +29,7 @@ pub(crate) fn reserve_within<T: Pod>(
     })
 }
 
-/// Asks for huge pages from `start` on. A system that has none goes on as it would.
+/// Requests huge pages from `start` on. A system without them ignores the request.
 fn advise_huge(map: &MmapMut, start: usize) {
     let _ = map.advise_range(memmap2::Advice::HugePage, start, map.len().saturating_sub(start));
 }

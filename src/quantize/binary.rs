@@ -1,10 +1,10 @@
-//! One bit a dimension (RaBitQ, arXiv 2405.12497): the signs of the rotated vector, in whole cache lines, and nothing is
-//! trained.
+//! One bit per dimension (RaBitQ, arXiv 2405.12497): the signs of the rotated vector, in whole cache lines. No
+//! training.
 //!
 //! A code of 384 dimensions is one line of 64 bytes, so a search waits for a sixth of the memory that int8 codes take.
-//! A distance is off by some 4 % of the two lengths at 384 dimensions, and by less the more dimensions there are: a
-//! search needs a wider pool, and full vectors to choose from it. Without them (`rerank: false`) recall is poor. Suits
-//! embeddings of 256 dimensions or more whose components are around zero.
+//! A distance is off by some 4 % of the product of the two lengths at 384 dimensions, and by less the more dimensions
+//! there are: a search needs a wider pool, and full vectors to choose from it. Without them (`rerank: false`) recall is
+//! poor. Suits embeddings of 256 dimensions or more whose components are around zero.
 
 use super::int8::quantize;
 use super::sketch::{self, Facts, Sketch};
@@ -24,14 +24,14 @@ pub(crate) struct BinaryCodes {
     rows: Rows<Line>,
 }
 
-/// What a distance is made of beside the estimate of an inner product.
+/// The terms of a distance, other than the estimated inner product.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BinaryTerms {
     base: f32,
     by_length: f32,
     by_product: f32,
     length: f32,
-    /// Distances are from a code.
+    /// Whether distances are measured from a code, and not from a query.
     is_code: bool,
 }
 

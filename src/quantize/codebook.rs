@@ -1,9 +1,9 @@
-//! The centroids of product quantization (Jégou, Douze, Schmid, "Product quantization for nearest neighbor search", 2011): a
-//! vector is cut into subvectors, and of each the nearest of 256 centroids is written down, a byte.
+//! The centroids of product quantization (Jégou, Douze, Schmid, "Product quantization for nearest neighbor search",
+//! 2011): a vector is cut into subvectors, and each is stored as one byte, the number of the nearest of 256 centroids.
 //!
-//! There are 64 subspaces for each 384 dimensions begun, so that a code is whole cache lines, and a subvector is six components at
-//! most. Centroids are whole numbers times one scale, in eight places of which the last are zeros: a distance between two codes is
-//! an exact sum in whatever order, and the same bytes come of the same vectors on every platform.
+//! There are 64 subspaces for each 384 dimensions begun, so that a code is whole cache lines and a subvector has at
+//! most six components. Centroids are integers times one scale, in eight places of which the last are zeros: a distance
+//! between two codes is an exact sum in any order, and the same vectors give the same bytes on every platform.
 //!
 //! ```text
 //! 0     scale, f32; residual, f32; zeros                  64 bytes
@@ -15,28 +15,29 @@ use crate::types::OutOfMemory;
 
 /// Centroids of a subspace.
 pub(super) const CENTROIDS: usize = 256;
-/// So many dimensions fill a line.
+/// The most dimensions whose code is one line.
 const LINE_DIMENSIONS: usize = 384;
-/// Subvectors' places before the first centroid.
+/// The length of the header, in subvectors.
 const HEADER: usize = LINE_BYTES / size_of::<Subvector>();
-/// The length that the longest vector of a sample has in whole numbers, but for those that are far longer than most.
+/// The length, in integers, of the longest vector of a sample, not counting the few that are far longer than most.
 const LENGTH: f32 = 4096.0;
-/// No component is beyond, so that a squared distance of two subvectors of six is below 2^31.
+/// The largest component. It keeps the squared distance of two subvectors of six components below 2^31.
 const LIMIT: i16 = 8191;
-/// A sum over the subspaces, of the longest centroid of each, beyond which distances of two codes might not fit 32 bits.
+/// The largest sum of squared lengths, of the longest centroid of each subspace, for which distances of two codes
+/// surely fit 32 bits.
 const MOST_SQUARES: i64 = i32::MAX as i64 / 4;
 
-/// Lines of a code of so many dimensions.
+/// Lines of a code of `dimensions` dimensions.
 pub(super) const fn lines(dimensions: usize) -> usize {
     dimensions.div_ceil(LINE_DIMENSIONS)
 }
 
-/// Subspaces of so many dimensions.
+/// Subspaces of `dimensions` dimensions.
 pub(super) const fn subspaces(dimensions: usize) -> usize {
     LINE_BYTES * lines(dimensions)
 }
 
-/// Bytes of a codebook of so many dimensions.
+/// Bytes of a codebook of `dimensions` dimensions.
 pub(super) const fn bytes(dimensions: usize) -> usize {
     (HEADER + CENTROIDS * subspaces(dimensions)) * size_of::<Subvector>()
 }
@@ -50,7 +51,7 @@ pub(super) struct Codebook {
 }
 
 impl Codebook {
-    /// One of zeros, to be filled.
+    /// A codebook of zeros, to be filled.
     pub(super) fn new(dimensions: usize) -> Result<Self, OutOfMemory> {
         let mut places = Vec::new();
         let count = HEADER + CENTROIDS * subspaces(dimensions);
@@ -85,12 +86,12 @@ impl Codebook {
         [0, 1].map(|at| words.get(at).map_or(0.0, |&word| f32::from_le_bytes(word)))
     }
 
-    /// What a whole number stands for.
+    /// The value of the integer 1.
     pub(super) fn scale(&self) -> f32 {
         self.facts()[0]
     }
 
-    /// How far the vectors of the sample, in whole numbers, are from what their codes say, as a root mean square.
+    /// The root mean square distance of the sample's vectors, rounded to integers, from their decoded codes.
     pub(super) fn residual(&self) -> f32 {
         self.facts()[1]
     }
@@ -101,7 +102,7 @@ impl Codebook {
         }
     }
 
-    /// Whether sums of what is in it fit where they are made.
+    /// Returns whether the codebook is valid, so that sums over it fit the integers they are computed in.
     pub(super) fn is_possible(&self) -> bool {
         let is_small = |place: &Subvector| place.iter().all(|x| (-LIMIT..=LIMIT).contains(x));
         let [scale, residual] = self.facts();
@@ -119,7 +120,7 @@ impl Codebook {
         self.centroids().iter().map(longest).sum()
     }
 
-    /// Makes numbers smaller, and the scale larger, until sums of them fit.
+    /// Halves the integers and doubles the scale until sums of them fit.
     pub(super) fn fit(&mut self) {
         while self.most_squares() > MOST_SQUARES {
             self.centroids_mut().iter_mut().flatten().flatten().for_each(|x| *x >>= 1);
@@ -127,12 +128,12 @@ impl Codebook {
         }
     }
 
-    /// What a whole number should stand for where the longest vector has this length. Its reciprocal is finite.
+    /// The scale for a sample whose longest vector has this length. Its reciprocal is finite.
     pub(super) fn scale_for(length: f32) -> f32 {
         if length > 0.0 && length.is_finite() { (length / LENGTH).max(f32::MIN_POSITIVE) } else { 1.0 }
     }
 
-    /// One of the subvectors of `factor` times a vector, in whole numbers.
+    /// Subvector `at` of `factor` times a vector, in integers.
     #[inline(never)]
     pub(super) fn cut(&self, at: usize, vector: &[f32], factor: f32) -> Subvector {
         let (dimensions, count) = (self.dimensions, subspaces(self.dimensions));
@@ -152,8 +153,8 @@ impl Codebook {
         }
     }
 
-    /// Writes what each centroid adds to the distance of `factor` times a vector: `by_product` times the inner product, and
-    /// `by_square` times the centroid's squared length.
+    /// Writes what each centroid adds to the distance of `factor` times a vector: `by_product` times the inner product,
+    /// and `by_square` times the centroid's squared length.
     pub(super) fn tabulate(
         &self,
         vector: &[f32],
@@ -161,7 +162,7 @@ impl Codebook {
         [by_product, by_square]: [f32; 2],
         table: &mut [[f32; CENTROIDS]],
     ) {
-        // The longest component in as many steps as there are, whatever the length of the query.
+        // The longest component takes all the steps there are, whatever the length of the query.
         let longest = vector.iter().fold(0.0f32, |most, x| most.max((x * factor).abs()));
         let step = (longest / f32::from(LIMIT)).max(f32::MIN_POSITIVE);
         let (product_unit, square_unit) = (by_product * step * self.scale(), by_square * self.scale() * self.scale());
@@ -190,7 +191,7 @@ fn square(place: &Subvector) -> i64 {
 pub(super) fn nearest(part: &Subvector, centroids: &[Subvector; CENTROIDS]) -> (u8, i32) {
     let mut sums = [0; CENTROIDS];
     squares(part, centroids, &mut sums);
-    // Both in one number, so that the least of it is found without a branch.
+    // Distance and number in one integer, so that the least is found without a branch.
     let least = sums.iter().zip(0u64..).map(|(&sum, at)| u64::from(sum.cast_unsigned()) << 8 | at).min().unwrap_or(0);
     (least as u8, (least >> 8) as i32)
 }

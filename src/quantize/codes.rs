@@ -13,27 +13,28 @@ const TRAINED: u8 = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantization {
-    /// f32: 4 bytes a dimension and 4 a vector. Needs no rerank.
+    /// f32: 4 bytes per dimension and 4 per vector. Needs no rerank.
     None,
-    /// 1 byte a dimension, in two halves of whole cache lines, and 4 or 8 a vector; reranked from the full vectors. No
-    /// training. Suits embeddings of any metric whose components are around zero.
+    /// 1 byte per dimension, in two halves of whole cache lines, and 4 or 8 per vector; reranked from the full vectors.
+    /// No training. Suits embeddings of any metric whose components are around zero.
     #[default]
     Int8,
-    /// 1 bit a dimension and 16 bytes a vector, in whole cache lines: 64 bytes at 384 dimensions. No training. Needs
-    /// full vectors, and a wider search, for the recall of int8. Suits embeddings of 256 dimensions or more whose
+    /// 1 bit per dimension and 16 bytes per vector, in whole cache lines: 64 bytes at 384 dimensions. No training.
+    /// Needs full vectors, and a wider search, for the recall of int8. Suits embeddings of 256 dimensions or more whose
     /// components are around zero.
     Binary,
-    /// A byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. The bytes
-    /// name centroids, which are chosen from the first 1,024 records ([`Error::Untrained`](crate::Error::Untrained)
-    /// until there are so many; [`Index::link_step`](crate::Index::link_step) does the choosing). Needs full vectors
-    /// for its recall, as `Binary` does, but not as wide a search. Suits vectors of any kind, if later ones are like
-    /// the first; the codebook holds averages of some of these. An index that is emptied and compacted begins anew. The
-    /// links of the first records are made by f32 distances, so equal input gives equal bytes on one platform only.
+    /// 1 byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. Each byte
+    /// names a centroid. The centroids are chosen from the first 1,024 records
+    /// ([`Error::Untrained`](crate::Error::Untrained) until there are so many;
+    /// [`Index::link_step`](crate::Index::link_step) chooses them). Needs full vectors for good recall, as `Binary`
+    /// does, but not as wide a search. Suits vectors of any kind, if later ones are like the first; the codebook holds
+    /// averages of some of these. An index that is emptied and compacted is trained again. Links of the first records
+    /// are made by f32 distances, so equal input gives equal bytes on one platform only.
     Product,
 }
 
 impl Quantization {
-    /// All there are.
+    /// All quantizations.
     pub const ALL: [Self; 4] = [Self::None, Self::Int8, Self::Binary, Self::Product];
 
     /// The name used in options and in error messages.
@@ -73,7 +74,7 @@ pub(crate) enum Codes {
 }
 
 impl Codes {
-    /// How many arrays are stored; of some there is nothing.
+    /// The most arrays that are stored; some quantizations have fewer.
     pub(crate) const ARRAYS: usize = 3;
 
     pub(crate) fn new(quantization: Quantization, dimensions: usize, metric: Metric) -> Self {
@@ -95,7 +96,7 @@ impl Codes {
         }
     }
 
-    /// What the graph sees of them.
+    /// The codes as the graph sees them.
     pub(crate) fn space(&self) -> &dyn Space {
         match self {
             Self::None(codes) => codes,
@@ -149,8 +150,8 @@ impl Codes {
         }
     }
 
-    /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1. The `buffer` is one
-    /// that [`Codes::prepare`] has made ready.
+    /// Writes the code of `vector`; `inverse_norm` is the reciprocal of its length under cosine, else 1.
+    /// [`Codes::prepare`] must have made `buffer` ready.
     pub(crate) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, buffer: &mut Point) {
         match self {
             Self::None(codes) => codes.encode(slot, vector, inverse_norm),
@@ -180,7 +181,7 @@ impl Codes {
         }
     }
 
-    /// The full vector, where the code is the vector.
+    /// The full vector, if the code is the vector.
     pub(crate) fn vector(&self, slot: Slot) -> Option<&[f32]> {
         if let Self::None(codes) = self { Some(codes.vector(slot)) } else { None }
     }
@@ -200,8 +201,8 @@ impl Codes {
         self.arrays().map(|array| array.map_or(0, Array::row_bytes))
     }
 
-    /// Bytes of each of the stored arrays for `slots` slots, from the first of a segment on. The first segment also has
-    /// the part that belongs to no slot.
+    /// Bytes of each of the stored arrays for `slots` slots, from the first of a segment on. Those of the first segment
+    /// include the part that belongs to no slot.
     pub(crate) fn array_bytes(&self, segment: usize, slots: usize) -> [usize; Self::ARRAYS] {
         let mut bytes = self.row_bytes().map(|row| row * slots);
         if let (Self::Product(codes), 0, 1..) = (self, segment, slots) {
@@ -210,8 +211,8 @@ impl Codes {
         bytes
     }
 
-    /// The codes as a number, as it is stored: that of the quantization, or the one behind the last for product codes that are
-    /// trained. Where there is no slot nothing is stored of a codebook.
+    /// The number that the kind of codes is stored as: that of the quantization, or [`TRAINED`] for trained product
+    /// codes. Without slots no codebook is stored, so these count as untrained.
     pub(crate) fn stored_number(&self) -> u8 {
         match self {
             Self::Product(codes) if codes.is_trained() && codes.rows().len() > 0 => TRAINED,
@@ -227,32 +228,32 @@ impl Codes {
             .or((number == TRAINED).then_some((Quantization::Product, true)))
     }
 
-    /// Makes room for the codebook of trained codes, which is to be filled from stored bytes.
+    /// Makes room for the codebook of trained codes, which will be filled from stored bytes.
     pub(crate) fn expect_codebook(&mut self) -> Result<(), OutOfMemory> {
         if let Self::Product(codes) = self { codes.expect_codebook() } else { Ok(()) }
     }
 
-    /// Whether the codebook, the only part that belongs to no slot, is valid.
+    /// Returns whether the codebook, the only part that belongs to no slot, is valid.
     pub(crate) fn is_possible(&self) -> bool {
         if let Self::Product(codes) = self { codes.is_possible() } else { true }
     }
 
-    /// Whether the codes still have to be trained, from the vectors.
+    /// Returns whether the codes still have to be trained, from the vectors.
     pub(crate) const fn is_untrained(&self) -> bool {
         if let Self::Product(codes) = self { !codes.is_trained() } else { false }
     }
 
-    /// Does one step of the training, from the vectors of `live` slots. True while there is more to do.
+    /// Does one step of the training, from the vectors of `live` slots. Returns true while there is more to do.
     pub(crate) fn train_step(&mut self, live: &SlotSet) -> Result<bool, OutOfMemory> {
         if let Self::Product(codes) = self { codes.train_step(live) } else { Ok(false) }
     }
 
-    /// How many more calls of [`Codes::train_step`] the training takes, about.
+    /// About how many more calls of [`Codes::train_step`] the training takes.
     pub(crate) fn training_steps(&self) -> usize {
         if let Self::Product(codes) = self { codes.training_steps() } else { 0 }
     }
 
-    /// Bytes that a slot has in all of them.
+    /// Bytes of a slot in all stored arrays together.
     pub(crate) fn slot_bytes(&self) -> usize {
         self.row_bytes().iter().sum()
     }
@@ -287,7 +288,8 @@ impl Codes {
         }
     }
 
-    /// The stored arrays of `len` slots, which are borrowed until they change. None unless each is as long as it has to be.
+    /// Borrows the stored arrays of `len` slots until they change. Returns `None` unless each has the right length and
+    /// the codebook is valid.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(&mut self, len: usize, arrays: [&bytes::Bytes; Self::ARRAYS]) -> Option<()> {
         let lengths = self.array_bytes(0, len);

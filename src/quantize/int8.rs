@@ -1,14 +1,14 @@
-//! One byte a dimension, in two halves: each vector has its own scale, and nothing is trained.
+//! One byte per dimension, in two halves. Each vector has its own scale; there is no training.
 //!
-//! A component is stored as `q` in `-127..=127` with `x ~ scale * q`. The upper four bits of all components lie apart from
-//! the lower four, because a search waits for memory most of the time: it walks by the upper halves alone, half the
-//! cache lines, and looks at both for the few candidates that it ends with. An inner product is an exact integer times
-//! two floats, combined in one fixed order, so equal input gives equal graphs, byte for byte, natively and in
-//! WebAssembly.
+//! A component is stored as `q` in `-127..=127` with `x ~ scale * q`. The upper four bits of all components lie apart
+//! from the lower four, because a search waits for memory most of the time: it walks by the upper halves alone, which
+//! are half the cache lines, and reads both for the few candidates that it ends with. An inner product is an exact
+//! integer times two floats, combined in one fixed order, so equal input gives equal graphs, byte for byte, natively
+//! and in WebAssembly.
 //!
-//! Each half is nibbles in whole cache lines (`nibbles.rs`). Beside the halves a slot has its scale and, unless the metric
-//! is cosine, the squared length of the decoded vector. Recall by these codes alone ends near 0.993 on 384-dimensional
-//! sentence embeddings; the exact rerank lifts it.
+//! Each half is nibbles in whole cache lines (`nibbles.rs`). Beside the halves a slot has its scale and, unless the
+//! metric is cosine, the squared length of the decoded vector. Recall by these codes alone ends near 0.993 on
+//! 384-dimensional sentence embeddings; the exact rerank lifts it.
 
 use super::nibbles::{Sums, join, join_upper, split, spread};
 use super::space::are_equal;
@@ -17,12 +17,12 @@ use crate::metric::{BURST, Gathered, Kernels, LINE_BYTES, Line, Metric};
 use crate::segments::Rows;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
-/// How far off a component is without its lower half, in scales: by up to 8 either way, as a standard deviation.
+/// The standard deviation of the error of a component without its lower half (up to 8 either way), in scales.
 const UPPER_ERROR: f32 = 4.62;
-/// How far off a whole component is by rounding, in scales: by up to a half either way, as a standard deviation.
+/// The standard deviation of the rounding error of a whole component (up to a half either way), in scales.
 const HALF_ERROR: f32 = 0.29;
-/// Codes of up to so many dimensions are compared whole: one line more is little, and of few dimensions the upper halves
-/// tell too little.
+/// Codes of up to this many dimensions are compared whole: one more line costs little, and the upper halves of few
+/// dimensions tell too little.
 const SHORT: usize = 128;
 
 /// The int8 codes of an index.
@@ -85,7 +85,7 @@ impl Int8Codes {
         Ok(())
     }
 
-    /// Makes ready the point whose components are in its `plain`.
+    /// Completes a point whose components are in its `plain`.
     #[inline(never)]
     fn finish(&self, scale: f32, squared_length: f32, point: &mut Point) {
         let Sums { all, last } = spread(&point.plain, &mut point.wide);
@@ -112,20 +112,20 @@ impl Int8Codes {
         if self.metric == Metric::Cosine { 1.0 } else { squared_length.sqrt() }
     }
 
-    /// Whether a search walks by whole codes.
+    /// Returns whether a search walks by whole codes.
     #[inline]
     const fn is_short(&self) -> bool {
         self.padded <= SHORT
     }
 
-    /// The scale of a slot and its squared length. Where that is not stored, nothing depends on it.
+    /// The scale of a slot and its squared length, which is 0 if it is not stored: nothing depends on it then.
     #[inline(always)]
     fn scale(&self, slot: Slot) -> [f32; 2] {
         pair(self.scales.row(slot))
     }
 
-    /// Distances to up to [`BURST`] codes, by their upper halves and the inner products with the lower ones, or by the upper halves
-    /// alone where there are no such products.
+    /// Distances to up to [`BURST`] codes, by their upper halves and `lower`, the inner products with the lower ones,
+    /// or by the upper halves alone if `lower` is empty.
     #[inline(never)]
     fn score_burst(&self, point: &Point, slots: &[Slot], lower: &[i32], distances: &mut [Distance]) {
         let terms = point.terms;
@@ -173,12 +173,12 @@ const fn pair(stored: &[f32]) -> [f32; 2] {
     }
 }
 
-/// Adding this to a float below 2^22 leaves the nearest integer, ties to even, in the bits of the sum above this one's own, in plain
-/// arithmetic that a compiler turns into vector instructions everywhere; it does not for a conversion.
+/// Adding this to a float of magnitude below 2^22 rounds it to the nearest integer (ties to even): the integer is the
+/// sum's bits minus this constant's bits. Unlike a float-to-int conversion, it vectorizes on every target.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// Quantizes `vector * inverse_norm` into `plain`, which is as long as a padded row; returns the scale. Plain passes, each
-/// of which becomes vector code.
+/// Quantizes `vector * inverse_norm` into `plain`, which is as long as a padded row; returns the scale. Simple passes,
+/// each of which becomes vector code.
 #[inline(never)]
 pub(super) fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> f32 {
     let mut most = [0f32; 8];
@@ -188,12 +188,12 @@ pub(super) fn quantize(vector: &[f32], inverse_norm: f64, plain: &mut [i16]) -> 
         }
     }
     let most = f64::from(most.into_iter().fold(0.0, f32::max));
-    // At least 127 / `f32::MAX`, also for the shortest vectors there are: an infinite factor would make NaN of zeros.
+    // At least 127 / `f32::MAX`, even for the shortest vectors: an infinite factor would turn zeros into NaN.
     let longest = most.max(127.0 / f64::from(f32::MAX));
     let (scale, factor) =
         if most > 0.0 { ((longest * inverse_norm / 127.0) as f32, (127.0 / longest) as f32) } else { (0.0, 0.0) };
     for (q, &x) in plain.iter_mut().zip(vector) {
-        // Within the range of a code but for rounding, so the sum's last bits are the integer.
+        // Within the range of a code up to rounding, so the sum's last bits are the integer.
         let rounded = (x * factor + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits()).cast_signed();
         *q = rounded.clamp(-127, 127) as i16;
     }
@@ -289,7 +289,7 @@ impl Space for Int8Codes {
     }
 }
 
-/// What a fixed point's distances are made of, beside its integers.
+/// The terms of a fixed point's distances, other than its integers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Int8Terms {
     base: f32,
@@ -318,7 +318,7 @@ mod tests {
         }
     }
 
-    /// Up to 128 dimensions scores read whole codes, beyond that those of a walk read upper halves.
+    /// Up to 128 dimensions scores read whole codes; beyond that, the scores of a walk read upper halves.
     #[test]
     fn twins_are_equal_in_all_that_scores_read() {
         for (dimensions, are_twins) in [(SHORT, false), (SHORT + 1, true)] {

@@ -5,12 +5,12 @@
 //! |-----------|-----------------------------------------------------------------------------|
 //! | `space`   | the trait through which the graph asks for distances, never seeing a vector  |
 //! | `none`    | the code is the vector itself, in f32                                        |
-//! | `int8`    | one byte a dimension, in two halves, and a scale for each vector             |
+//! | `int8`    | one byte per dimension, in two halves, and a scale for each vector           |
 //! | `nibbles` | the halves as they are stored and multiplied                                 |
-//! | `binary`  | one bit a dimension                                                          |
+//! | `binary`  | one bit per dimension                                                        |
 //! | `sketch`  | the signs of a rotated vector, and what they tell of an inner product        |
-//! | `rotate`  | the rotation, in whole numbers                                               |
-//! | `product` | a byte for each few dimensions, and a codebook                               |
+//! | `rotate`  | the rotation, in integers                                                    |
+//! | `product` | one byte per few dimensions, and a codebook                                  |
 //! | `codebook`| the centroids that the bytes name                                            |
 //! | `train`   | choosing them                                                                |
 //! | `codes`   | all of them behind one enum                                                  |

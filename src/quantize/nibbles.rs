@@ -1,24 +1,25 @@
 //! Bytes in two halves, as [`Kernels::dot_nibbles`](crate::metric::Kernels::dot_nibbles) multiplies them.
 //!
-//! The upper four bits of all components lie apart from the lower four. Either half is nibbles in blocks of 64 components,
-//! 32 bytes, sixteen little-endian words: word `j` holds components `j`, `j + 16`, `j + 32` and `j + 48` from its lowest
-//! bits to its highest. An upper half `q >> 4` is stored as `(q >> 4) + 8`, and the highest bit of every word is turned. So
-//! a word shifted right by 12 bits, with its sign, is its last nibble less 8, and what a word is after shifts by 0, 4, 8
-//! and 12 bits differs by one nibble each. For numbers `p` and nibbles `u`, both in four groups as above,
+//! The upper four bits of all components lie apart from the lower four. Either half is nibbles in blocks of 64
+//! components: 32 bytes, or sixteen little-endian words. Word `j` holds components `j`, `j + 16`, `j + 32` and `j + 48`
+//! from its lowest bits to its highest. An upper half `q >> 4` is stored as `(q >> 4) + 8`, and the highest bit of
+//! every word is flipped. So an arithmetic shift of a word right by 12 bits gives its last nibble minus 8, and the
+//! words shifted by 0, 4, 8 and 12 bits differ by one nibble each. For numbers `p` and nibbles `u`, both in four groups
+//! as above,
 //!
 //! ```text
 //! sum of p u  =  p0 w + (p1 - 16 p0) (w >> 4) + (p2 - 16 p1) (w >> 8) + (p3 - 16 p2) (w >> 12) + 8 p3
 //! ```
 //!
-//! which takes no instruction to mask a nibble, and none to widen a byte.
+//! which takes no instructions to mask nibbles or to widen bytes.
 
 /// Components in a block.
 pub(super) const BLOCK: usize = 64;
 /// Words of a block of either half.
 const WORDS: usize = BLOCK / 4;
-/// So many blocks can be summed up, place by place, in sixteen bits: four numbers of up to 127 in each.
+/// The most blocks whose numbers can be summed, place by place, in sixteen bits: four numbers of up to 127 from each.
 const MOST_BLOCKS: usize = 64;
-/// Turns the highest bit of a word.
+/// Flips the highest bit of a word.
 const TURN: u16 = 1 << 15;
 
 /// Writes whole blocks of components, -127 to 127, as two halves.
@@ -39,7 +40,7 @@ pub(super) fn split(components: &[i16], upper: &mut [u8], lower: &mut [u8]) {
     }
 }
 
-/// The components of two halves.
+/// Writes the components of two halves.
 pub(super) fn join(upper: &[u8], lower: &[u8], components: &mut [i16]) {
     let blocks = components.as_chunks_mut::<BLOCK>().0;
     for (block, (upper, lower)) in blocks.iter_mut().zip(words(upper).zip(words(lower))) {
@@ -53,7 +54,7 @@ pub(super) fn join(upper: &[u8], lower: &[u8], components: &mut [i16]) {
     }
 }
 
-/// What an upper half alone says of the components: the middle of where each may lie.
+/// Writes the components as far as an upper half alone gives them: the middle of the range that each lies in.
 pub(super) fn join_upper(upper: &[u8], components: &mut [i16]) {
     let blocks = components.as_chunks_mut::<BLOCK>().0;
     for (block, upper) in blocks.iter_mut().zip(words(upper)) {
@@ -69,7 +70,7 @@ pub(super) fn join_upper(upper: &[u8], components: &mut [i16]) {
     }
 }
 
-/// What has to be added to a product with nibbles.
+/// Sums that are needed to correct a product with nibbles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sums {
     /// The sum of all numbers.
@@ -82,7 +83,7 @@ pub(super) struct Sums {
 pub(super) fn spread(numbers: &[i16], factors: &mut [i16]) -> Sums {
     let mut sums = Sums { all: 0, last: 0 };
     for (numbers, factors) in numbers.chunks(MOST_BLOCKS * BLOCK).zip(factors.chunks_mut(MOST_BLOCKS * BLOCK)) {
-        // Sums of places, added up at the end: within a block, that would take as long as everything else.
+        // Sum place by place, and add up at the end: within a block, that would take as long as everything else.
         let (mut all, mut last) = ([0i16; WORDS], [0i16; WORDS]);
         for (p, factors) in numbers.as_chunks::<BLOCK>().0.iter().zip(factors.as_chunks_mut::<BLOCK>().0) {
             for j in 0..WORDS {

@@ -1,9 +1,9 @@
-//! A byte for each few dimensions, which names one of 256 centroids ([`Codebook`]). These are chosen from the first vectors.
+//! One byte per few dimensions, naming one of 256 centroids ([`Codebook`]), which are chosen from the first vectors.
 //!
-//! Until there are enough of them, and until the choosing is done, codes are the vectors themselves, in f32: the graph is built on
-//! exact distances then, which is as good as it gets, and nothing has to be built again. A query is measured by tables of what each
-//! centroid adds to its distance (asymmetric distances, section 3.1 of the paper), and a code by the centroids that it names
-//! (symmetric ones).
+//! Until there are enough vectors and the choice is made, the codes are the vectors themselves, in f32: the graph is
+//! built on exact distances meanwhile, so nothing has to be built again. Distances from a query are looked up in tables
+//! of what each centroid adds (asymmetric distances, section 3.1 of the paper), and distances from a code are computed
+//! from the centroids that it names (symmetric ones).
 
 use super::codebook::{CENTROIDS, Codebook, bytes, lines, subspaces};
 use super::space::{are_equal, score_rows};
@@ -14,12 +14,12 @@ use crate::segments::{Array, Rows};
 use crate::slot_set::SlotSet;
 use crate::types::{Distance, OutOfMemory, Slot};
 
-/// Vectors that are given a code in one step.
+/// Vectors that are encoded in one step.
 const ENCODED_A_STEP: usize = 16;
 /// The standard deviation of a distance, as a multiple of what it would be if residuals pointed in random directions:
 /// measured.
 const RESIDUAL_ERROR: f32 = 1.25;
-/// The standard deviation of what rounding to a whole number takes off: the root of a twelfth.
+/// The standard deviation of the error of rounding to an integer: the square root of 1/12.
 const ROUNDING: f32 = 0.288_675_13;
 
 /// The state before there is a codebook.
@@ -28,9 +28,9 @@ struct Untrained {
     /// The codes until then: the vectors themselves.
     staged: F32Codes,
     training: Option<Training>,
-    /// What has come of the training.
+    /// The result of the training.
     codebook: Codebook,
-    /// How many slots have codes by it, in [`ProductCodes::rows`].
+    /// How many slots have been encoded with it, in [`ProductCodes::rows`].
     coded: usize,
 }
 
@@ -45,12 +45,12 @@ pub(crate) struct ProductCodes {
     rows: Rows<Line>,
 }
 
-/// What a distance is made of beside the sum over the subspaces.
+/// The terms of a distance, other than the sum over the subspaces.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ProductTerms {
     is_query: bool,
     base: f32,
-    /// What a unit of a sum of whole numbers is, from a code.
+    /// What 1 in a sum of integers is worth, in distances from a code.
     unit: f32,
     length: f32,
 }
@@ -71,7 +71,7 @@ impl ProductCodes {
         self.untrained.as_ref().map_or(self, |untrained| &untrained.staged)
     }
 
-    /// The codes, or before there is a codebook the vectors in their place.
+    /// The codes, or the vectors in their place while there is no codebook.
     pub(super) fn rows(&self) -> &dyn Array {
         self.untrained.as_ref().map_or(&self.rows, |untrained| untrained.staged.rows())
     }
@@ -101,7 +101,7 @@ impl ProductCodes {
         }
     }
 
-    /// Notes that the vector of a slot has changed: this slot, and those behind it, are to be given their codes again.
+    /// Notes that the vector of a slot has changed: this slot and those behind it have to be encoded again.
     pub(super) fn note(&mut self, slot: Slot) {
         if let Some(untrained) = &mut self.untrained {
             untrained.coded = slot.index().min(untrained.coded);
@@ -116,7 +116,7 @@ impl ProductCodes {
         }
     }
 
-    /// Makes room in `point`, so that nothing that uses it can fail, but for that of a query.
+    /// Makes room in `point`, so that nothing that uses it can fail, except making it a query.
     pub(super) fn prepare(&self, point: &mut Point) -> Result<(), OutOfMemory> {
         if let Some(untrained) = &self.untrained {
             untrained.staged.prepare(point)?;
@@ -127,7 +127,7 @@ impl ProductCodes {
         Ok(())
     }
 
-    /// Bytes held beside the array that is stored.
+    /// Bytes held besides the array that is stored.
     pub(super) fn bytes_beside(&self) -> usize {
         let codebook = self.codebook.resident_bytes();
         self.untrained.as_ref().map_or(codebook, |untrained| {
@@ -136,7 +136,7 @@ impl ProductCodes {
         })
     }
 
-    /// Makes room for a codebook that is to be filled from stored bytes, while there is no code.
+    /// Makes room for a codebook that will be filled from stored bytes, while there is no code.
     pub(super) fn expect_codebook(&mut self) -> Result<(), OutOfMemory> {
         self.codebook = Codebook::new(self.dimensions)?;
         self.untrained = None;
@@ -147,7 +147,8 @@ impl ProductCodes {
         self.codebook.is_possible()
     }
 
-    /// Does one step of the training, or of what follows it: giving each slot its code. True while there is more to do.
+    /// Does one step of the training, or of encoding all slots, which follows it. Returns true while there is more to
+    /// do.
     pub(super) fn train_step(&mut self, live: &SlotSet) -> Result<bool, OutOfMemory> {
         let Some(untrained) = &mut self.untrained else { return Ok(false) };
         let Untrained { staged, training, codebook, coded } = &mut **untrained;
@@ -166,7 +167,7 @@ impl ProductCodes {
                 return Ok(false);
             }
             let vector = |at: usize| staged.scaled(slots[at], normalizes);
-            // Long vectors are what searches find under dot.
+            // Under dot, searches find long vectors, so fewer of these may be cut off.
             let part = if self.metric == Metric::Dot { 256 } else { 16 };
             *training = Some(Training::begin(self.dimensions, slots.len(), part, &vector)?);
             return Ok(true);
@@ -188,7 +189,7 @@ impl ProductCodes {
         Ok(false)
     }
 
-    /// How many more calls of [`ProductCodes::train_step`] it takes until every slot has its code, about.
+    /// About how many more calls of [`ProductCodes::train_step`] it takes until every slot has its code.
     pub(super) fn training_steps(&self) -> usize {
         self.untrained.as_ref().map_or(0, |untrained| {
             let rows = untrained.staged.rows().len().saturating_sub(untrained.coded);
@@ -262,7 +263,7 @@ impl Space for ProductCodes {
 
     fn error(&self, point: &Point, _: Slot) -> Distance {
         let by_product = if self.metric == Metric::L2 { 2.0 } else { 1.0 };
-        // In a component: of the whole numbers, and at most what making them whole numbers loses.
+        // Per component: the residual of the integers, and at most what rounding to integers loses.
         let residual = self.codebook.residual() / (self.dimensions as f32).sqrt() + ROUNDING * self.codebook.scale();
         by_product * RESIDUAL_ERROR * point.product.length * residual
     }

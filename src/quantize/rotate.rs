@@ -1,18 +1,18 @@
-//! A rotation that looks random, in whole numbers: the same on every platform, bit for bit.
+//! A rotation that looks random, in integers: the same on every platform, bit for bit.
 //!
-//! Two rounds of seeded sign flips and Walsh-Hadamard transforms of 64 components, with a transposition between them, after
-//! which each component depends on all that share a block with any of its own (all there are, up to 4,096). Lengths and angles
-//! stay as they are but for rounding. This stands in for the random rotation of RaBitQ (arXiv 2405.12497, section 3.1.2), and
-//! takes O(n) additions where a matrix would take O(n^2).
+//! Two rounds of seeded sign flips and Walsh-Hadamard transforms of 64 components, with a transposition between them,
+//! after which each component depends on all that share a block with any of its own (all there are, up to 4,096).
+//! Lengths and angles are preserved up to rounding. This stands in for the random rotation of RaBitQ (arXiv 2405.12497,
+//! section 3.1.2), and takes O(n) additions where a matrix would take O(n^2).
 
-/// Components that a transform takes; the number of components is a multiple of it.
+/// Components per transform. The number of components is a multiple of it.
 pub(super) const BLOCK: usize = 64;
 /// A transform of 64 makes vectors longer by a factor of 8.
 const NORM_SHIFT: u32 = 3;
-/// What the sign flips are drawn from. Part of the stored form of codes, so it never changes.
+/// The seed of the sign flips. Part of the stored form of codes, so it never changes.
 const SEED: u64 = 0x7468_6572_6D6F_636C;
 
-/// Rotates `components`, whole blocks of values up to 127 either way. `spare` is as long, and overwritten.
+/// Rotates `components`, whole blocks of values up to 127 either way. `spare` has the same length and is overwritten.
 #[inline(never)]
 pub(super) fn rotate(components: &mut [i32], spare: &mut [i32]) {
     let mut signs = SEED;
@@ -38,8 +38,9 @@ fn round(components: &mut [i32], signs: &mut u64) {
     }
 }
 
-/// The Walsh-Hadamard transform, in place, divided by its growth. Every step pairs neighbours and puts sums before differences
-/// (Pease, "An adaptation of the fast Fourier transform for parallel processing", 1968), so that all are the same few instructions.
+/// The Walsh-Hadamard transform, in place, divided by its growth. Every step pairs neighbours and puts sums before
+/// differences (Pease, "An adaptation of the fast Fourier transform for parallel processing", 1968), so that all steps
+/// are the same few instructions.
 fn transform(block: &mut [i32; BLOCK]) {
     for _ in 0..BLOCK.ilog2() {
         let mut next = [0; BLOCK];
@@ -100,7 +101,7 @@ mod tests {
         }
     }
 
-    /// Stored codes are compared with queries that are rotated anew, so a rotation never changes.
+    /// Stored codes are compared with queries that are rotated later, so the rotation must never change.
     #[test]
     fn the_rotation_is_the_one_that_codes_were_stored_by() {
         for (len, expected) in

@@ -1,41 +1,42 @@
 //! One bit a dimension: the signs of a rotated vector (RaBitQ, arXiv 2405.12497), and how far a query is from them.
 //!
-//! A vector `o` is rotated, and `s` are the signs of what comes out. The inner product with a query `q`, rotated alike, is
+//! A vector `o` is rotated, and `s` are the signs of the result. The inner product with a query `q`, rotated alike, is
 //! estimated without bias by
 //!
 //! ```text
 //! <o, q>  ~  |o|^2 / sum |o_i|  *  sum s_i q_i
 //! ```
 //!
-//! whose error has a standard deviation of about `0.75 / sqrt(n)` of the two lengths. The first factor is stored with
-//! the signs. Of two stored codes only signs are left: their inner product is estimated from the angle that the share
-//! of differing signs implies. A query's components are rounded to 16 steps and laid out in four planes of bits, so
-//! that the sum is 24 bit counts for 384 dimensions; the error of this rounding is far smaller than that of the signs.
+//! whose error has a standard deviation of about `0.75 / sqrt(n)` times the product of the two lengths. The first
+//! factor is stored with the signs. Of two stored codes only signs are left: their inner product is estimated from the
+//! angle that the share of differing signs implies. A query's components are rounded to 16 steps and laid out in four
+//! planes of bits, so that the sum is 24 bit counts for 384 dimensions; the error of this rounding is far smaller than
+//! that of the signs.
 //!
-//! A sketch fills whole cache lines: at 384 dimensions one, of which 48 bytes are signs. All of it is made from whole numbers, in
-//! one order, so that equal input gives equal bytes on every platform.
+//! A sketch fills whole cache lines: at 384 dimensions one, of which 48 bytes are signs. It is computed from integers
+//! in a fixed order, so that equal input gives equal bytes on every platform.
 
 use super::rotate::{BLOCK, rotate};
 use crate::metric::{LINE_BYTES, Line};
 
 /// Floats behind the signs: see [`Facts`].
 const FLOATS: usize = 4;
-/// The standard deviation of an estimate, of both lengths, times the root of the number of dimensions.
+/// The standard deviation of an estimate, relative to both lengths, times the square root of the dimensions.
 const SIGN_ERROR: f32 = 0.76;
-/// Steps that a query's components are rounded to, less one.
+/// The number of steps that a query's components are rounded to, less one.
 const STEPS: f32 = 15.0;
 
-/// Words of signs for so many dimensions.
+/// Words of signs for `dimensions` dimensions.
 pub(super) const fn words(dimensions: usize) -> usize {
     dimensions.div_ceil(BLOCK)
 }
 
-/// Lines of a sketch of so many dimensions.
+/// Lines of a sketch of `dimensions` dimensions.
 pub(super) const fn lines(dimensions: usize) -> usize {
     (8 * words(dimensions) + 4 * FLOATS).div_ceil(LINE_BYTES)
 }
 
-/// What stands behind the signs.
+/// The numbers stored behind the signs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Facts {
     /// The first factor of the estimate.
@@ -96,7 +97,7 @@ pub(super) fn write(plain: &[i16], scale: f32, scratch: &mut Scratch, row: &mut 
     }
 }
 
-/// Where vectors are rotated.
+/// Buffers that vectors are rotated in.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     turned: Vec<i32>,
@@ -104,7 +105,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes room for so many components, a whole number of blocks.
+    /// Makes room for `padded` components, a whole number of blocks.
     pub(super) fn prepare(&mut self, padded: usize) -> Result<(), crate::types::OutOfMemory> {
         for numbers in [&mut self.turned, &mut self.spare] {
             numbers.try_reserve(padded.saturating_sub(numbers.len()))?;
@@ -125,7 +126,7 @@ impl Scratch {
     }
 }
 
-/// A query as sketches are compared with it: four planes of bits, and what their sum stands for.
+/// A query in the form that sketches are compared with: four planes of bits, and how to interpret their sum.
 #[derive(Debug, Default)]
 pub(super) struct Planes {
     /// Bit `j` of every component, for each word of signs.
@@ -137,14 +138,14 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// Makes room for so many words of signs.
+    /// Makes room for `words` words of signs.
     pub(super) fn prepare(&mut self, words: usize) -> Result<(), crate::types::OutOfMemory> {
         self.bits.try_reserve(words.saturating_sub(self.bits.len()))?;
         self.bits.resize(words, [0; 4]);
         Ok(())
     }
 
-    /// The query `scale * plain`.
+    /// Sets the query `scale * plain`.
     #[inline(never)]
     pub(super) fn set(&mut self, plain: &[i16], scale: f32, scratch: &mut Scratch) {
         scratch.turn(plain);
@@ -153,7 +154,7 @@ impl Planes {
         for &x in turned {
             (least, most) = (least.min(x), most.max(x));
         }
-        // Whole numbers far below 2^24: only the quotient and the products are rounded, and the same on every platform.
+        // Integers far below 2^24: only the quotient and the products are rounded, in the same way on every platform.
         let range = (most - least).max(1) as f32;
         let inverse = STEPS / range;
         let mut sum = 0;
@@ -168,27 +169,27 @@ impl Planes {
             }
             *planes = bits;
         }
-        // With components x = least + step * u and signs of 1 and -1: twice what has the sign, less all of it.
+        // With components x = least + step * u and signs of 1 and -1: twice the positive part, less the whole.
         let step = range / STEPS;
         self.by_sum = scale * (2.0 * step);
         self.by_ones = scale * (2.0 * least as f32);
         self.constant = -scale * (least as f32 * turned.len() as f32 + step * sum as f32);
     }
 
-    /// The signs of a sketch: all that is left of a vector.
+    /// Sets the signs of a sketch, which are all that is left of its vector.
     pub(super) fn set_signs(&mut self, signs: &[u64], facts: Facts) {
         for (planes, &word) in self.bits.iter_mut().zip(signs) {
             *planes = [word, 0, 0, 0];
         }
-        // As below: twice what has both signs positive, and what has neither.
+        // Signs agree where both are positive or neither is. The agreement is twice the share of such places, less one.
         let share = 1.0 / (BLOCK * signs.len()) as f32;
         self.by_sum = 4.0 * share;
         self.by_ones = -2.0 * share;
         self.constant = 1.0 - 2.0 * share * facts.ones;
     }
 
-    /// The inner product with a vector whose signs are those of [`Planes::set_signs`], for vectors of these lengths.
-    /// Two directions at an angle agree in a share of all signs: the share that the angle leaves of a half turn.
+    /// The inner product with the vector of [`Planes::set_signs`]; `lengths` is the product of both lengths. Two
+    /// directions agree in a share of all signs, which falls from 1 to 0 in proportion to the angle between them.
     #[inline]
     pub(super) fn between_codes(&self, sum: u32, facts: Facts, lengths: f32) -> f32 {
         let agreement = self.by_sum * sum as f32 + (self.by_ones * facts.ones + self.constant);
@@ -202,7 +203,7 @@ impl Planes {
     }
 }
 
-/// The sine of so much of a quarter turn, -1 to 1, to some .0002: in a fixed order of operations, which no library's is.
+/// The sine of `part` quarter turns, -1 to 1, to some .0002, in a fixed order of operations, unlike any library's.
 #[inline]
 fn sine_of_quarters(part: f32) -> f32 {
     let x = core::f32::consts::FRAC_PI_2 * part;
@@ -210,7 +211,7 @@ fn sine_of_quarters(part: f32) -> f32 {
     x * (1.0 - square * (1.0 / 6.0 - square * (1.0 / 120.0 - square * (1.0 / 5040.0))))
 }
 
-/// The standard deviation of what an estimate is off by, for vectors of these lengths.
+/// The standard deviation of the error of an estimate; `lengths` is the product of both lengths.
 pub(super) fn error(dimensions: usize, lengths: f32) -> f32 {
     SIGN_ERROR / (dimensions as f32).sqrt() * lengths
 }
@@ -236,7 +237,7 @@ mod tests {
         a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
     }
 
-    /// What an estimate of the inner product of two vectors is off by, of both lengths.
+    /// The error of an estimate of the inner product of two vectors, relative to the product of both lengths.
     fn off_by(a: &[f32], b: &[f32], is_query: bool) -> f64 {
         let words = words(a.len());
         let padded = words * BLOCK;
@@ -293,8 +294,8 @@ mod tests {
         }
     }
 
-    /// A stored code has only signs left, so its error is larger than a query's, but no more than twice, and not
-    /// biased, however near the two are; it is zero where they are the same.
+    /// A stored code has only signs left, so its error is larger than a query's, but at most twice as large, and
+    /// unbiased, however near the two are. It is zero where they are the same.
     #[test]
     fn codes_are_compared_with_one_another() {
         for nearness in [0.0, 0.5, 0.7, 0.9] {

@@ -11,10 +11,10 @@ use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
 /// A set of codes, one per slot, and the distances of one fixed point to any of them. Smaller is closer.
 ///
-/// Distances are asked for many at a time. A search waits for memory most of the time, and its loads should travel
-/// together: where an answer takes few instructions a code, the processor looks far enough ahead to ask for all codes
-/// at once. It also means one compiled graph for every kind of code, because a call through a table costs little beside
-/// the distances of a node's neighbours.
+/// Distances are computed many at a time. A search waits for memory most of the time, and its loads should overlap: if
+/// each code takes few instructions, the processor looks far enough ahead to request all codes at once. It also means
+/// one compiled graph for every kind of code, because a call through a table costs little compared with the distances
+/// of a node's neighbours.
 pub(crate) trait Space {
     /// Makes `point` the code of `slot`. There is room in it already ([`super::Codes::prepare`]).
     fn fix(&self, slot: Slot, point: &mut Point);
@@ -28,26 +28,26 @@ pub(crate) trait Space {
     /// Makes `point` a vector that is not stored. `inverse_norm` scales it first under cosine.
     fn fix_query(&self, vector: &[f32], inverse_norm: f64, point: &mut Point) -> Result<(), OutOfMemory>;
 
-    /// Starts bringing what [`Space::fix`] reads, and a score does not, into the cache.
+    /// Starts bringing into the cache what [`Space::fix`] reads and a score does not.
     fn touch_point(&self, _: Slot) {}
 
-    /// Distances from `point` to the codes of `slots`, each to its place. A code's distance has the same bits in whatever
-    /// company it is asked for.
+    /// Writes the distances from `point` to the codes of `slots`, in order. A code's distance has the same bits
+    /// whichever others are computed with it.
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]);
 
     /// The standard deviation of the error of a score, for a code like that of `near`.
     fn error(&self, point: &Point, near: Slot) -> Distance;
 
-    /// Whether no distance is below zero, so that the ratio of two of them means something.
+    /// Returns whether no distance is below zero, so that the ratio of two of them means something.
     fn has_zero(&self) -> bool;
 
-    /// Replaces distances by those of the whole codes, where scores are made of a part of them. Returns the standard
-    /// deviation of what they are still off by.
+    /// Replaces distances by those of the whole codes, if scores use only a part of them. Returns the standard
+    /// deviation of the remaining error.
     fn refine(&self, _: &Point, _: &mut [Candidate]) -> Distance {
         0.0
     }
 
-    /// Whether no score tells two slots apart: their codes are equal in all that scores read.
+    /// Returns whether no score tells two slots apart: their codes are equal in all that scores read.
     fn are_twins(&self, a: Slot, b: Slot) -> bool;
 
     /// The kernels chosen for this machine.
@@ -79,13 +79,13 @@ impl dyn Space + '_ {
     }
 }
 
-/// Whether two rows are equal. Not generic: the shipped wasm has it once.
+/// Returns whether two rows are equal. Not generic (size).
 #[inline(never)]
 pub(super) fn are_equal(rows: &dyn Array, a: Slot, b: Slot) -> bool {
     rows.row(a) == rows.row(b)
 }
 
-/// Makes a distance of the row of each slot, once all rows of a burst are on their way.
+/// Computes a distance from the row of each slot, after requesting all rows of a burst.
 #[inline(always)]
 pub(super) fn score_rows(
     rows: &Rows<Line>,
@@ -103,8 +103,8 @@ pub(super) fn score_rows(
     }
 }
 
-/// What distances are taken from: a code or a query, made ready by the [`Space`] that it belongs to. Reused from one to the
-/// next, so that a search allocates nothing.
+/// What distances are measured from: a code or a query, made ready by the [`Space`] that it belongs to. Reused, so that
+/// a search allocates nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Point {
     pub(super) plain: Vec<i16>,

@@ -1,6 +1,6 @@
-//! Choosing the centroids of a codebook: k-means (Lloyd's algorithm) in each subspace, in whole numbers, a round at a time.
+//! Choosing the centroids of a codebook: k-means (Lloyd's algorithm) in each subspace, in integers, a round at a time.
 //!
-//! The sample is of vectors that are in the index, the first centroids are some of them at equal distances, and nothing is drawn at
+//! The sample consists of vectors of the index, the initial centroids are evenly spaced in the sample, and nothing is
 //! random: the same records in the same slots give the same codebook on every platform.
 
 use super::codebook::{CENTROIDS, Codebook, nearest, subspaces};
@@ -8,18 +8,18 @@ use crate::metric::Subvector;
 use crate::types::OutOfMemory;
 use crate::wipe::wipe;
 
-/// Vectors that there must be before it can begin: four for a centroid. On 100,000 sentence embeddings sixteen times as many
-/// leave a residual smaller by a twelfth.
+/// The vectors needed before training can begin: four per centroid. On 100,000 sentence embeddings, sixteen times as
+/// many make the residual smaller by a twelfth.
 pub(crate) const TRAINING_VECTORS: usize = 1024;
-/// The most vectors that the sample has.
+/// The most vectors in the sample.
 const MOST_VECTORS: usize = 2048;
 /// Rounds in each subspace.
 const ROUNDS: usize = 8;
-/// A vector is far longer than most when few are longer than one part in this many of it.
+/// A vector is far longer than most if few vectors are longer than its length divided by this.
 const FAR_LONGER: f32 = 8.0;
-/// Below this length the squares of components may vanish, …
+/// Below this length the squares of components may underflow, …
 const SHORT: f32 = 1e-15;
-/// …so the vector is measured at so many times its length.
+/// …so the vector is multiplied by this before it is measured.
 const LONGER: f32 = 1e25;
 
 /// A codebook being made.
@@ -31,13 +31,13 @@ pub(super) struct Training {
     vectors: usize,
     subspace: usize,
     round: usize,
-    /// Squared distances of the sample to its centroids, in whole numbers.
+    /// The sum of squared distances of the sample to its centroids, in integers.
     error: u64,
 }
 
 impl Training {
     /// Begins with some of `count` vectors, each of which `vector` gives with a factor to multiply it by. Up to one in
-    /// `part` may be cut off where whole numbers end, because they are far longer than the others.
+    /// `part` may be cut off at the limits of the integers, because they are far longer than the others.
     pub(super) fn begin<'a>(
         dimensions: usize,
         count: usize,
@@ -64,7 +64,7 @@ impl Training {
         Ok(Self { codebook, sample, vectors, subspace: 0, round: 0, error: 0 })
     }
 
-    /// One round in one subspace: about a millisecond. The codebook once it is made.
+    /// Does one round in one subspace, which takes about a millisecond. Returns the codebook once it is made.
     pub(super) fn step(&mut self) -> Option<Codebook> {
         let Self { codebook, sample, vectors, .. } = self;
         let Some(centroids) = codebook.centroids_mut().get_mut(self.subspace) else {
@@ -132,9 +132,9 @@ fn length((vector, factor): (&[f32], f32)) -> f32 {
     }
 }
 
-/// The length of the longest vector, but for those that are far longer than most: fewer than one in `part`, zeros aside.
-/// It says what a whole number stands for: by one vector a thousand times longer than the others, all their components
-/// would be zeros. Lengths that are not finite, which only made-up vectors have, count as longer.
+/// The length of the longest vector, not counting those that are far longer than most: fewer than one in `part`, zeros
+/// aside. It determines the scale: if one vector were a thousand times longer than the others, all their components
+/// would round to zero. Lengths that are not finite, which only crafted vectors have, count as longer.
 fn longest_usual(lengths: &[f32], part: usize) -> f32 {
     let mut most = f32::MAX;
     loop {
@@ -172,9 +172,9 @@ mod tests {
         // Each a little longer than the one before, to any length.
         let spread: Vec<f32> = (0..100).map(|at| 1.1f32.powi(at)).collect();
         assert_eq!(longest_usual(&spread, 16), spread[99]);
-        // Those are many.
+        // These are too many to ignore.
         assert_eq!(longest_usual(&[short.clone(), long.repeat(2)].concat(), 16), 1000.0);
-        // Two kinds of them.
+        // Two kinds of far longer ones.
         assert_eq!(longest_usual(&[short, vec![100.0; 3], vec![1e9; 2]].concat(), 16), 1.0);
         assert_eq!(longest_usual(&[vec![0.0; 95], long].concat(), 16), 1000.0, "zeros say nothing of the others");
         assert_eq!(longest_usual(&[0.0; 3], 16), 0.0);

@@ -1,4 +1,4 @@
-//! Rows of whatever values, for what is done to all arrays alike: an index has several, and code is bytes to download.
+//! Rows of any value type behind one trait, so that code for all arrays is compiled once (size).
 
 use super::{Changes, Rows};
 use crate::types::{OutOfMemory, Slot};
@@ -16,11 +16,11 @@ pub(crate) trait Array {
     fn resize(&mut self, len: usize);
     fn row(&self, slot: Slot) -> &[u8];
     fn row_mut(&mut self, slot: Slot) -> &mut [u8];
-    /// One segment as bytes. Host order is little-endian on every platform that is built for.
+    /// One segment as bytes. Host order is little-endian on every supported platform.
     fn segment_bytes(&self, at: usize) -> &[u8];
     /// One segment as bytes, to be filled from stored bytes.
     fn segment_bytes_mut(&mut self, at: usize) -> &mut [u8];
-    /// Borrows `len` rows of `bytes`. None unless they are as many.
+    /// Borrows `len` rows of `bytes`. Returns `None` unless these are exactly `len` rows, suitably aligned.
     #[cfg(feature = "mmap")]
     fn borrow(&mut self, len: usize, bytes: &Bytes) -> Option<()>;
     fn changes_mut(&mut self) -> &mut Changes;

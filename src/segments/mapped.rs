@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 use core::marker::PhantomData;
 
-/// Bytes that are borrowed, shared and never change, as values.
+/// Borrowed, shared bytes that never change, viewed as values.
 #[cfg(feature = "mmap")]
 #[derive(Clone, Debug)]
 pub(crate) struct Mapped<T> {
@@ -13,7 +13,7 @@ pub(crate) struct Mapped<T> {
 
 #[cfg(feature = "mmap")]
 impl<T: Pod> Mapped<T> {
-    /// None unless the bytes are a whole number of values, aligned as such values must be.
+    /// Returns `None` unless the bytes are a whole number of values, suitably aligned.
     pub(crate) fn new(bytes: bytes::Bytes) -> Option<Self> {
         bytemuck::try_cast_slice::<u8, T>(&bytes).ok()?;
         Some(Self { bytes, values: PhantomData })

@@ -1,10 +1,10 @@
-//! Values in a row: a vector or pages of their own, or what is mapped until the first of them changes.
+//! Contiguous values: owned, in a vector or in pages, or mapped until the first of them changes.
 
 use super::mapped::Mapped;
 use crate::pages::Held;
 use bytemuck::Pod;
 
-/// Values of one kind, one after the other, that are held as `O` has them.
+/// Contiguous values of one type. `O` holds them when they are owned.
 #[derive(Debug)]
 pub(crate) enum Run<T, O = Vec<T>> {
     Owned(O),
@@ -27,7 +27,7 @@ impl<T: Pod, O: Held<T>> Run<T, O> {
         }
     }
 
-    /// So many values from `at` on, all of which must be there.
+    /// `len` values from `at` on, all of which must exist.
     #[cfg_attr(target_arch = "wasm32", inline)]
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn slice(&self, at: usize, len: usize) -> &[T] {
@@ -37,9 +37,8 @@ impl<T: Pod, O: Held<T>> Run<T, O> {
         }
     }
 
-    /// The values, to be changed. Mapped values are copied first, by an allocation that ends the program when it is
-    /// refused: otherwise every change of a mapped index would have to reserve, beforehand, each segment that it is
-    /// going to touch.
+    /// The values, for writing. Mapped values are copied first, by an allocation that aborts the program if it fails:
+    /// otherwise every change of a mapped index would have to reserve each segment that it may touch in advance.
     #[inline]
     pub(crate) fn to_mut(&mut self) -> &mut O {
         if let Self::Mapped(mapped) = self {
@@ -53,8 +52,8 @@ impl<T: Pod, O: Held<T>> Run<T, O> {
         }
     }
 
-    /// Bytes of memory held, spare room included. What is mapped is the system's. Not inlined: in sums of such numbers the
-    /// compiler would use vectors, which are fast and long.
+    /// Bytes of memory held, spare room included. Mapped values belong to the system and do not count. Not inlined: the
+    /// compiler would vectorize sums of such numbers, which is fast but long (size).
     #[inline(never)]
     pub(crate) fn resident_bytes(&self) -> usize {
         match self {

@@ -1,9 +1,9 @@
 //! The contract of [`Store`], as one test for all implementations.
 //!
-//! A map is kept beside the store as a model. Each check makes changes to both and then compares everything: which keys
-//! there are, and each value to the last byte. Each check has a reason in how media are known to differ: a file system
-//! has folders, forbids some names and renames one file at a time; a database stores long values apart from short ones;
-//! an append may be a rewrite, or a separate row that a commit must not forget.
+//! A map is kept beside the store as a model. Each check changes both and then compares everything: the set of keys,
+//! and each value to the last byte. Each check targets a known difference between media: a file system has folders,
+//! forbids some names and renames one file at a time; a database stores long values apart from short ones; an append
+//! may be a rewrite, or a separate row that a commit must not forget.
 
 use super::{Batch, Mode, Store, StoreError};
 use core::future::poll_fn;
@@ -11,8 +11,8 @@ use core::pin::pin;
 use core::task::Poll;
 use std::collections::BTreeMap;
 
-/// Checks that a store does what [`Store`] says. Each call of `open` opens the same place, which must be empty at first
-/// and is left empty.
+/// Checks that a store fulfils the contract of [`Store`]. Each call of `open` opens the same place, which must be empty
+/// at first and is left empty.
 ///
 /// # Errors
 /// A description of what the store did instead.
@@ -38,13 +38,13 @@ pub async fn prove_store<S: Store>(open: impl AsyncFn() -> Result<S, StoreError>
 const LENGTHS: [usize; 15] =
     [0, 1, 2, 7, 8, 511, 4095, 4096, 4097, 65_535, 65_536, 65_537, 1 << 20, (1 << 20) + 1, (5 << 20) + 3];
 
-/// Values of [`Store::value_bytes`] are tried only up to this length.
+/// The longest value of [`Store::value_bytes`] that is tried.
 const LONGEST: usize = 8 << 20;
 
-/// How many keys one check has in a commit: more than that of a large index.
+/// How many keys one check puts into a commit: more than a large index does.
 const MANY: usize = 2000;
 
-/// How many keys of a wrong list an error names.
+/// How many keys of a wrong list an error shows.
 const SHOWN: usize = 5;
 
 struct StoreProof<S, F> {
@@ -55,7 +55,7 @@ struct StoreProof<S, F> {
 }
 
 impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
-    /// No index would be written to a place that says that it is for reading only.
+    /// An index would never be written to a place that claims to be for reading only.
     fn takes_changes(&self) -> Result<(), String> {
         match self.store.mode() {
             Mode::ReadWrite => Ok(()),
@@ -110,7 +110,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
         self.reopen().await
     }
 
-    /// What was appended to a key must not come back once the key was put or deleted.
+    /// What was appended to a key must not reappear after the key was put or deleted.
     async fn replaces_what_was_appended(&mut self) -> Result<(), String> {
         self.begin("commits of keys that were appended to").await?;
         for key in ["put-alone", "put", "deleted", "kept"] {
@@ -181,7 +181,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
         self.reopen().await
     }
 
-    /// Begins a check, in an emptied place.
+    /// Begins a check in an emptied place.
     async fn begin(&mut self, check: &'static str) -> Result<(), String> {
         let keys: Vec<String> = self.model.keys().cloned().collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -218,7 +218,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
         Ok(())
     }
 
-    /// Closes the place and opens it again. What it holds must not have been in the memory of this store only.
+    /// Closes the place and opens it again, so that nothing can be in the memory of this store only.
     async fn reopen(&mut self) -> Result<(), String> {
         self.store.close().await.map_err(|error| self.wrong(error))?;
         self.store = (self.open)().await.map_err(|error| self.wrong(format!("opening again: {error}")))?;
@@ -240,7 +240,7 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
         if same == keys.len() && same == expected.len() {
             return Ok(());
         }
-        // The first few keys tell enough, and there may be thousands.
+        // The first few differing keys are enough; there may be thousands.
         let (of, instead_of) = (keys.len(), expected.len());
         keys.drain(..same);
         keys.truncate(SHOWN);
@@ -277,7 +277,7 @@ fn owned(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-/// Bytes with no period that a page, a block or a chunk has.
+/// Bytes whose pattern does not repeat with the length of a page, a block or a chunk.
 fn pattern(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(31) ^ (at >> 8).wrapping_mul(17) ^ seed) as u8).collect()
 }

@@ -8,16 +8,16 @@ use std::collections::TryReserveError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no room left for what was to be written.
+    /// There is no room left for what should be written.
     QuotaExceeded,
     /// The place is open for writing elsewhere.
     Locked {
-        /// The other owner, as far as it is known.
+        /// The other owner, as far as known.
         by: String,
     },
     /// The place is open for reading only.
     ReadOnly,
-    /// There was no memory for what was to be read or written.
+    /// There is not enough memory for what should be read or written.
     OutOfMemory,
     /// Anything else, in the platform's words.
     Failed {

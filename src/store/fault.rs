@@ -1,7 +1,7 @@
 //! A store that fails at a chosen call.
 //!
 //! A simulation runs once without a plan and reads [`FaultStore::calls`]. Then it runs again for each of these calls
-//! and each fault that the call can have, opens the place that is left, and checks what it holds.
+//! and each fault possible there, opens the place that is left, and checks what it holds.
 
 use super::{Batch, Mode, Store, StoreError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub enum Call {
     Commit,
     /// [`Store::append`].
     Append {
-        /// The number of bytes, which tells in how many ways the append can be torn.
+        /// The number of bytes, which determines in how many ways the append can be torn.
         bytes: usize,
     },
     /// [`Store::list`].
@@ -24,10 +24,10 @@ pub enum Call {
     Close,
 }
 
-/// How far the call that fails gets.
+/// How far the failing call gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The call does nothing, and fails.
+    /// The call does nothing and fails.
     Before,
     /// The call does everything, but the caller is told that it failed.
     After,
@@ -51,7 +51,7 @@ pub struct FaultPlan {
     pub is_dead_after: bool,
 }
 
-/// A store that counts calls, and fails as planned.
+/// A store that counts calls and fails as planned.
 #[derive(Debug)]
 pub struct FaultStore<S> {
     inner: S,
@@ -66,12 +66,12 @@ enum Turn {
 }
 
 impl<S: Store> FaultStore<S> {
-    /// Passes every call on to `inner`, except as the plan says.
+    /// Passes every call on to `inner`, except where the plan says otherwise.
     pub fn new(inner: S, plan: Option<FaultPlan>) -> Self {
         Self { inner, plan, calls: Mutex::default() }
     }
 
-    /// All calls that were made, in order, including those that failed.
+    /// Returns all calls made so far, in order, including those that failed.
     pub fn calls(&self) -> Vec<Call> {
         self.made().clone()
     }
@@ -93,7 +93,7 @@ impl<S: Store> FaultStore<S> {
         }
     }
 
-    /// Makes the call, unless the plan says that it fails.
+    /// Makes the call, unless the plan makes it fail.
     async fn pass<T>(&self, call: Call, run: impl AsyncFnOnce(&S) -> Result<T, StoreError>) -> Result<T, StoreError> {
         match self.turn(call) {
             Turn::Works => run(&self.inner).await,

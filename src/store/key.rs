@@ -3,7 +3,7 @@
 /// The longest key.
 const LONGEST: usize = 64;
 
-/// True when `key` is one, as [`Store`](super::Store) defines it.
+/// Returns whether `key` is a key as defined by [`Store`](super::Store).
 pub(crate) fn is_key(key: &str) -> bool {
     let reserved = key == "commit" || key.starts_with("lock.");
     !reserved && key.len() <= LONGEST && key.split('/').all(is_part)

@@ -1,6 +1,6 @@
 //! A store in memory: a map, the simplest store.
 //!
-//! It is stricter than a store must be, because other code is tested on it: it refuses strings that are no keys, and a
+//! It is stricter than a store must be, because other code is tested on it: it refuses strings that are not keys, and a
 //! batch that names a key twice.
 
 use super::{Batch, Store, StoreError, is_key};
@@ -24,14 +24,13 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// Makes a new place, whose [`Store::value_bytes`] is `value_bytes`. A small number makes a small index of many
-    /// values.
+    /// Makes a new place with this [`Store::value_bytes`]. With a small number, even a small index has many values.
     pub fn with_value_bytes(value_bytes: usize) -> Self {
         Self { values: Arc::default(), value_bytes }
     }
 
-    /// The values. A panic of another thread that held the lock has not left them half changed: each change is one
-    /// step.
+    /// Locks the values. Each change is one step, so a thread that panicked while holding the lock left nothing half
+    /// changed.
     fn values(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,13 @@
 //! How a place is opened.
 
-/// What a successful write survives. Both choices survive the end of the process, and both keep a commit whole whatever
-/// happens.
+/// What a successful write survives. In both modes it survives the end of the process, and a commit is never applied in
+/// part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// A loss of power may lose the latest appends: the operating system writes them when it sees fit.
+    /// A power failure may lose the latest appends: the operating system writes them when it sees fit.
     #[default]
     Relaxed,
-    /// A loss of power loses nothing: an append has succeeded only once it is on the medium.
+    /// A power failure loses nothing: an append succeeds only once it is on the medium.
     Strict,
 }
 
@@ -17,7 +17,7 @@ pub enum Mode {
     /// Reading and writing, by one owner at a time.
     #[default]
     ReadWrite,
-    /// Reading only, by any number of readers, also beside a writer. Nothing is changed, not even repaired.
+    /// Reading only, by any number of readers, even beside a writer. Nothing is changed or repaired.
     ReadOnly,
 }
 

@@ -5,29 +5,29 @@ use crate::wipe::wipe;
 use core::ops::Range;
 use std::borrow::Cow;
 
-/// Values that were read together. The next reading replaces them.
+/// Values that were read together. The next read replaces them.
 ///
-/// A store may put them into memory that stays from one reading to the next: new memory costs as much again as reading
-/// does, because the system provides it page by page.
+/// A store may put them into memory that is kept between reads: fresh memory costs as much again as the read itself,
+/// because the system provides it page by page.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// How many bytes of memory may stay.
+    /// How many bytes of memory may be kept between reads.
     #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "native stores give values by themselves"))]
     stays: usize,
     bytes: Vec<u8>,
-    /// For each value, its place in `bytes`; empty for a value of its own, in `values`.
+    /// For each value, its range in `bytes`, or an empty range if it has memory of its own in `values`.
     places: Vec<Range<usize>>,
     values: Vec<Option<Vec<u8>>>,
 }
 
 impl Room {
-    /// Makes a room for several readings, which keeps its memory between them. `bytes` is their total length.
+    /// Makes a room for several reads that keeps its memory between them. `bytes` is their total length.
     pub const fn that_stays(bytes: u64) -> Self {
         let stays = if bytes < MOST_BYTES as u64 { bytes as usize } else { MOST_BYTES };
         Self { stays, bytes: Vec::new(), places: Vec::new(), values: Vec::new() }
     }
 
-    /// Takes over values that each have memory of their own, in place of the values that were there.
+    /// Takes ownership of values that each have their own memory, replacing the previous values.
     pub fn own(&mut self, values: Vec<Option<Vec<u8>>>) {
         self.wipe();
         self.places.clear();
@@ -41,7 +41,7 @@ impl Room {
         }
     }
 
-    /// Returns the values, which must all have memory of their own.
+    /// Returns the values, each of which must have its own memory.
     pub(crate) fn into_values(mut self) -> Vec<Option<Vec<u8>>> {
         core::mem::take(&mut self.values)
     }
@@ -51,13 +51,13 @@ impl Room {
         self.values.len()
     }
 
-    /// Whether the value at this position was found.
+    /// Returns whether the value at this position was found.
     pub(crate) fn has(&self, at: usize) -> bool {
         self.values.get(at).is_some_and(Option::is_some)
     }
 
-    /// Joins these values, all of which must have been found. Values that lie one behind the other in memory are
-    /// borrowed, not copied.
+    /// Joins these values, all of which must have been found. Values that are adjacent in memory are borrowed, not
+    /// copied.
     pub(crate) fn joined(&self, pieces: Range<usize>) -> Result<Cow<'_, [u8]>, OutOfMemory> {
         let places = self.places.get(pieces.clone()).unwrap_or_default();
         let mut end = places.first().map_or(0, |first| first.start);
@@ -71,7 +71,7 @@ impl Room {
         if pieces.len() == 1 {
             return Ok(Cow::Borrowed(self.piece(pieces.start)));
         }
-        // All memory at once: a vector that grows moves, and leaves a copy where it was.
+        // Reserve all memory at once: a growing vector moves and leaves a copy behind.
         let mut joined = Vec::new();
         joined.try_reserve_exact(pieces.clone().map(|at| self.piece(at).len()).sum())?;
         for at in pieces {
@@ -87,8 +87,8 @@ impl Room {
         }
     }
 
-    /// Forgets all values and makes room for `count` others. Returns the memory that stays if it `is_used`, else
-    /// nothing; also nothing when none may stay or none can be allocated.
+    /// Drops all values and makes room for `count` others. Returns the kept memory if `is_used`, otherwise an empty
+    /// slice; also an empty slice if no memory may be kept or none can be allocated.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn cleared(&mut self, count: usize, is_used: bool) -> Result<&mut [u8], OutOfMemory> {
         self.values.clear();
@@ -101,20 +101,20 @@ impl Room {
         Ok(if is_used { &mut self.bytes } else { &mut [] })
     }
 
-    /// The memory that stays, whether or not [`Room::cleared`] returned it.
+    /// Returns the kept memory, whether or not [`Room::cleared`] returned it.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn memory(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// Adds a value at a place in that memory. An empty place means a value that [`Room::without_place`] is to set.
+    /// Adds a value at a range of the kept memory. An empty range means that [`Room::without_place`] sets the value.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn push(&mut self, place: Range<usize>) {
         self.values.push((!place.is_empty()).then(Vec::new));
         self.places.push(place);
     }
 
-    /// The value at this position, if it has no place in that memory.
+    /// Returns the value at this position, if it has no range in the kept memory.
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn without_place(&mut self, at: usize) -> Option<&mut Option<Vec<u8>>> {
         if self.places.get(at)?.is_empty() { self.values.get_mut(at) } else { None }
@@ -127,7 +127,7 @@ impl Drop for Room {
     }
 }
 
-/// Most bytes of memory that may stay: as much as is read at once, and some more for values that exceed that.
+/// The most bytes of memory that may be kept: as much as is read at once, with a margin for larger values.
 const MOST_BYTES: usize = 5 << 20;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -141,7 +141,7 @@ mod tests {
         Room { stays: 10, bytes: b"abcdefghij".to_vec(), places, values }
     }
 
-    /// Each piece comes from its place, and pieces that lie together are borrowed.
+    /// Each piece comes from its place, and adjacent pieces are borrowed.
     #[test]
     fn pieces_are_joined_wherever_they_are() {
         let room = room();

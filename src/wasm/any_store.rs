@@ -1,8 +1,8 @@
-//! The stores of this platform as one type. They differ in how they are asked; what is asked of them, and how their
-//! answers are read, is the same and is here.
+//! The stores of this platform as one type. They differ in how they are called; what is asked of them and how their
+//! answers are read is the same, and is here.
 //!
-//! Each call builds its question, awaits one promise, and reads the answer. What happens before and after is ordinary
-//! functions: code that lives across an await is large, and every byte of it is downloaded.
+//! Each call builds its question, awaits one promise, and reads the answer. Everything before and after is in ordinary
+//! functions, because code that lives across an await is large (size).
 
 use super::asked::Asked;
 use super::bytes::{buffer, copy_out, join, lay};
@@ -21,24 +21,24 @@ enum Medium {
     Js(JsStore),
 }
 
-/// One of the stores of this platform: the browser's IndexedDB, or an object of the caller's.
+/// One of the stores of this platform: the browser's IndexedDB, or an object of the caller.
 ///
-/// IndexedDB cannot append; an object can if it has a method for it. Otherwise what is appended is written as a value
-/// under a name of its own (`pieces.rs`). Which keys have such pieces is learned by listing: before a key is read,
-/// written or appended to, the names that begin as it does must have been listed, which `driver` does anyway. Pieces
-/// are also found when the object has gained the method since: a value that has pieces goes on to grow by them.
+/// IndexedDB cannot append; an object can if it has a method for it. Without one, what is appended is written as a
+/// value under a name of its own (`pieces.rs`). Which keys have such pieces is learned by listing: before a key is
+/// read, written or appended to, the names with its prefix must have been listed, which `driver` does anyway. Pieces
+/// are found even if the object has gained the method since: a value that has pieces keeps growing by pieces.
 #[derive(Debug)]
 pub struct AnyStore {
     medium: Medium,
     pieces: Pieces,
     value_bytes: usize,
-    /// A question that was asked ahead of the call that will wait for it, and the first of its keys, which no other
-    /// question at that time begins with.
+    /// A question asked ahead of the call that will await it, and its first key, which identifies it: no other question
+    /// at that time begins with the same key.
     expected: RefCell<Option<(String, Asked)>>,
 }
 
 impl AnyStore {
-    /// The database of the index `name`. None if it is to be read only and is not there.
+    /// Opens the database of the index `name`. Returns `None` if it is opened for reading only and does not exist.
     pub async fn indexed_db(name: &str, mode: Mode, durability: Durability) -> Result<Option<Self>, StoreError> {
         match IndexedDb::open(name, mode, durability).await? {
             None => Ok(None),
@@ -46,14 +46,14 @@ impl AnyStore {
         }
     }
 
-    /// Deletes the database of the index `name`, if there is one. This package's own connections close when they are
-    /// told. If another connection stays open, the database is deleted as soon as that closes, and the answer is
-    /// `Locked`.
+    /// Deletes the database of the index `name`, if it exists. This package's own connections close on request. If
+    /// another connection stays open, the answer is `Locked`, and the database is deleted as soon as that connection
+    /// closes.
     pub async fn destroy_indexed_db(name: &str) -> Result<(), StoreError> {
         IndexedDb::destroy(name).await
     }
 
-    /// An object with the methods of the package's interface `Store`.
+    /// Wraps an object with the methods of the package's interface `Store`.
     pub fn js(object: JsValue) -> Result<Self, StoreError> {
         let store = JsStore { object };
         let value_bytes = store.value_bytes()?;
@@ -64,12 +64,12 @@ impl AnyStore {
         Self { medium, pieces: Pieces::default(), value_bytes, expected: RefCell::default() }
     }
 
-    /// Adds what finds the pieces of a key.
+    /// Adds the queries that find the pieces of a key.
     fn find_pieces(&self, key: &str, queries: &Array) -> Result<(), StoreError> {
         let count = self.pieces.count(key)?;
         match &self.medium {
-            // A second query doubles the cost, so it is made only for keys that have pieces, as far as this connection
-            // knows: it does not see what another connection appends.
+            // A second query doubles the cost, so it is made only for keys that have pieces as far as this connection
+            // knows. It does not see what another connection appends.
             Medium::IndexedDb(database) => {
                 if count > 0 || database.mode == Mode::ReadOnly {
                     queries.push(&IndexedDb::pieces(key)?);
@@ -84,8 +84,8 @@ impl AnyStore {
         Ok(())
     }
 
-    /// Asks for values and, where `ends` is given, for their pieces as well: the answer to each key ends where `ends`
-    /// says. An object that offers to reads into `memory`.
+    /// Asks for values and, if `ends` is given, for their pieces too: `ends` receives the end of each key's answer. An
+    /// object that offers to do so reads into `memory`.
     fn ask_values(&self, keys: &[String], ends: Option<&mut Vec<u32>>, memory: &mut [u8]) -> Result<Asked, StoreError> {
         let queries = Array::new();
         let mut ends = ends;
@@ -102,19 +102,19 @@ impl AnyStore {
         }
     }
 
-    /// Whether values are copied to memory that stays.
+    /// Returns whether values are copied into the kept memory of a [`Room`].
     const fn copies(&self) -> bool {
         matches!(self.medium, Medium::IndexedDb(_))
     }
 
-    /// Whether that memory is lent to the store for them.
+    /// Returns whether the kept memory is lent to the store for the values.
     fn lends(&self) -> bool {
         if let Medium::Js(store) = &self.medium { store.takes_room() } else { false }
     }
 
-    /// Asks for whole values, or takes the question for them that was asked ahead.
+    /// Asks for whole values, or takes the question that was asked ahead for them.
     fn ask_whole(&self, keys: &[String], memory: &mut [u8]) -> Result<Asked, StoreError> {
-        // Otherwise the call that expected it has been given up.
+        // A mismatch means that the call that expected it was abandoned.
         if let Some((first, asked)) = self.expected.take()
             && keys.first() == Some(&first)
         {
@@ -123,7 +123,7 @@ impl AnyStore {
         self.ask_values(keys, None, memory)
     }
 
-    /// The parts of an answer, of which there must be so many.
+    /// Returns the parts of an answer, of which there must be `count`.
     fn parts(&self, answer: &JsValue, count: usize) -> Result<Array, StoreError> {
         let found = items(answer)?;
         if found.length() as usize == count {
@@ -133,14 +133,14 @@ impl AnyStore {
         }
     }
 
-    /// The answer to the query at this position.
+    /// Returns the answer to the query at this position.
     #[inline(never)]
     fn found(&self, parts: &Array, at: u32) -> Result<JsValue, StoreError> {
         let part = parts.get(at);
         if let Medium::Js(_) = self.medium { Ok(part) } else { get(&part, "result") }
     }
 
-    /// Values from an answer, with their pieces.
+    /// Reads values from an answer, with their pieces.
     fn values(&self, answer: &JsValue, ends: &[u32]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let parts = self.parts(answer, ends.last().map_or(0, |&end| end as usize))?;
         let mut at = 0;
@@ -162,8 +162,8 @@ impl AnyStore {
         Ok(values)
     }
 
-    /// Reads whole values from an answer. False when the memory `lent` for them has moved, and the values that were
-    /// read into it are gone.
+    /// Reads whole values from an answer. Returns false if the memory `lent` for them has moved, so that the values
+    /// read into it are lost.
     fn lay(&self, answer: &JsValue, count: usize, room: &mut Room, lent: Option<&JsValue>) -> Result<bool, StoreError> {
         let parts = self.parts(answer, count)?;
         let mut used = self.copies().then_some(0);
@@ -171,7 +171,7 @@ impl AnyStore {
             let place = lay(&self.found(&parts, at)?, room.memory(), &mut used)?;
             room.push(place);
         }
-        // Code that ran during the wait may have made the memory grow. Copies made from here on may do so too, but have
+        // Code that ran during the wait may have grown the memory. Copies made from here on may grow it too, but have
         // buffers of their own.
         if let Some(lent) = lent
             && *lent != buffer()?
@@ -193,7 +193,7 @@ impl AnyStore {
         }
     }
 
-    /// Asks the store to commit a batch, and notes the keys whose pieces go with it.
+    /// Asks the store to commit a batch, and notes the keys whose pieces are deleted with it.
     fn ask_commit(&self, batch: Batch, replaced: &mut Vec<String>) -> Result<Asked, StoreError> {
         let (puts, deletes) = (Array::new(), Array::new());
         for key in &batch.deletes {
@@ -205,7 +205,7 @@ impl AnyStore {
                 replaced.push(key.clone());
             }
         }
-        // Each value is given back as soon as it is copied.
+        // Free each value as soon as it is copied.
         for (key, value) in batch.puts {
             puts.push(&pair(&key, &copy_out(&value)?));
         }
@@ -221,7 +221,7 @@ impl AnyStore {
             return store.call("append", &pair(key, &copy_out(bytes)?));
         }
         let puts = Array::new();
-        // At least one, so that a key that nothing is appended to has a value.
+        // At least one, so that a key to which nothing is appended has a value.
         for number in count.. {
             let (piece, rest) = bytes.split_at(bytes.len().min(self.value_bytes));
             puts.push(&pair(&pieces::name(key, number), &copy_out(piece)?));
@@ -241,7 +241,7 @@ impl AnyStore {
         }
     }
 
-    /// Keys from an answer.
+    /// Reads keys from an answer.
     fn keys(&self, prefix: &str, answer: &JsValue) -> Result<Vec<String>, StoreError> {
         let answer = match self.medium {
             Medium::IndexedDb(_) => get(&get(answer, "0")?, "result")?,
@@ -286,13 +286,13 @@ impl Store for AnyStore {
             if self.lay(&answer, keys.len(), room, lent.as_ref())? {
                 return Ok(());
             }
-            // Once more, into memory of the store's own.
+            // Read once more, into memory of the store's own.
             lends = false;
         }
     }
 
     fn expect(&self, keys: &[String]) {
-        // Others read while they are asked.
+        // Objects read as soon as they are asked, so only IndexedDB is asked ahead.
         if let (Medium::IndexedDb(_), Some(first)) = (&self.medium, keys.first())
             && let Ok(asked) = self.ask_values(keys, None, &mut [])
         {

@@ -1,4 +1,4 @@
-//! A question to a place for bytes, under way.
+//! A pending question to a store.
 
 use super::error::forget_thrown;
 use crate::store::StoreError;
@@ -6,8 +6,8 @@ use js_sys::futures::JsFuture;
 use js_sys::{Array, Promise};
 use wasm_bindgen::JsValue;
 
-/// The promise that is waited for, and where the answer is once it is fulfilled. A handler takes its failure from the
-/// start, so that it is no unhandled rejection when the call that asked is given up.
+/// The awaited promise, and where the answer is once it is fulfilled. A handler catches its rejection from the start,
+/// so that it is not an unhandled rejection when the call that asked is abandoned.
 #[derive(Debug)]
 pub(super) struct Asked {
     promise: JsFuture,

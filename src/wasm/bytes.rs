@@ -1,5 +1,5 @@
 //! Typed arrays as places for an index's bytes. They lie outside the WebAssembly heap, so an index is written and read
-//! without being held twice. And arrays as stores take and give them.
+//! without being held twice. Also the arrays that stores take and return.
 
 use super::object::{get, unexpected};
 use crate::format::{ByteRoom, ByteSink, ByteSource};
@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The byte array, by a constructor whose refusal comes back instead of unwinding through the caller.
+    /// The byte array, with a constructor whose refusal is returned instead of unwinding through the caller.
     #[wasm_bindgen(js_name = Uint8Array)]
     type NewBytes;
 
@@ -21,12 +21,12 @@ extern "C" {
     fn of_length(len: f64) -> Result<NewBytes, JsValue>;
 }
 
-/// A byte array, or the platform's refusal as a typed error.
+/// Makes a byte array, or returns the platform's refusal as a typed error.
 pub(super) fn new_bytes(len: usize) -> Result<Uint8Array, Error> {
     NewBytes::of_length(len as f64).map(JsCast::unchecked_into).map_err(|_| Error::OutOfMemory)
 }
 
-/// The part of `array` that a piece of `len` bytes at `offset` takes.
+/// Returns the part of `array` for a piece of `len` bytes at `offset`.
 fn piece(array: &Uint8Array, offset: u64, len: usize) -> Option<Uint8Array> {
     let start = u32::try_from(offset).ok()?;
     let end = start.checked_add(u32::try_from(len).ok()?)?;
@@ -70,7 +70,7 @@ impl ByteRoom for Uint8Array {
     }
 }
 
-/// A copy with a buffer of its own. Of a view, a store would keep the whole heap, or see it change.
+/// Makes a copy with a buffer of its own. With a view, a store would keep the whole heap, or see it change.
 pub(super) fn copy_out(bytes: &[u8]) -> Result<JsValue, StoreError> {
     let array = new_bytes(bytes.len()).map_err(|_| StoreError::OutOfMemory)?;
     array.copy_from(bytes);
@@ -82,14 +82,14 @@ pub(super) fn buffer() -> Result<JsValue, StoreError> {
     get(&wasm_bindgen::memory(), "buffer")
 }
 
-/// Bytes of this program's as an array that others may write to. It is good until the memory grows.
+/// Returns this program's bytes as an array that others may write to. It is valid until the memory grows.
 pub(super) fn own_memory(bytes: &mut [u8]) -> Result<JsValue, StoreError> {
     let start = bytes.as_mut_ptr() as usize;
     Ok(Uint8Array::new_with_byte_offset_and_length(&buffer()?, start as u32, bytes.len() as u32).into())
 }
 
-/// Where in `memory` what a store has found is: the store may have put it there, or it is copied behind what is `used`, if that
-/// is told. Nowhere when there is no room, or it is not bytes.
+/// Returns where in `memory` a found value is: either the store put it there, or, if `used` is given, it is copied to
+/// the end of the used part. Returns an empty range if there is no room or the value is not bytes.
 pub(super) fn lay(found: &JsValue, memory: &mut [u8], used: &mut Option<usize>) -> Result<Range<usize>, StoreError> {
     if memory.is_empty() || !is_bytes(found) {
         return Ok(0..0);
@@ -112,12 +112,12 @@ pub(super) fn lay(found: &JsValue, memory: &mut [u8], used: &mut Option<usize>) 
     Ok(place)
 }
 
-/// An array from another realm (a frame, a test runner's sandbox) is none of this realm's class.
+/// `instanceof` fails for arrays from another realm, such as an iframe or a test sandbox.
 fn is_bytes(found: &JsValue) -> bool {
     ArrayBuffer::is_view(found) && Reflect::get(found, &Symbol::to_string_tag()).is_ok_and(|name| name == "Uint8Array")
 }
 
-/// Adds what a store has found to a value: the bytes of a `Uint8Array`, or nothing.
+/// Appends what a store has found to a value: the bytes of a `Uint8Array`, or nothing.
 pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), StoreError> {
     if found.is_undefined() {
         return Ok(());
@@ -127,13 +127,13 @@ pub(super) fn join(found: &JsValue, value: &mut Option<Vec<u8>>) -> Result<(), S
     }
     let (array, value): (&Uint8Array, _) = (found.unchecked_ref(), value.get_or_insert_default());
     let (start, len) = (value.len(), array.length() as usize);
-    // An array whose buffer was transferred away has no length and nothing to copy, and copying would throw.
+    // An array whose buffer was transferred has no length and nothing to copy, and copying would throw.
     if len == 0 {
         return Ok(());
     }
     value.try_reserve(len).map_err(|_| StoreError::OutOfMemory)?;
     if start == 0 {
-        // Straight into memory that nobody has filled before, for which there is room: it is given back, and taken again.
+        // Copy into memory that was never filled. There is room for it: it is freed here and allocated again.
         *value = Vec::new();
         *value = array.to_vec();
         return Ok(());

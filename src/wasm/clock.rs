@@ -5,7 +5,7 @@ use js_sys::Reflect;
 use wasm_bindgen::JsCast;
 use web_sys::Performance;
 
-/// The platform's monotonic clock; the date where there is none.
+/// The platform's monotonic clock, or the date where there is none.
 #[derive(Debug)]
 pub(super) struct JsClock {
     performance: Option<Performance>,
@@ -13,7 +13,7 @@ pub(super) struct JsClock {
 
 impl Default for JsClock {
     fn default() -> Self {
-        // Pages, workers and Node all have it on the global object, which is of another class in each.
+        // Pages, workers and Node all have it on the global object, whose class differs in each.
         let found = Reflect::get(&js_sys::global(), &"performance".into()).ok();
         Self { performance: found.filter(wasm_bindgen::JsValue::is_object).map(JsCast::unchecked_into) }
     }

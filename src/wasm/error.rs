@@ -1,4 +1,4 @@
-//! `Error` -> a JavaScript error with a code; what JavaScript throws -> `StoreError`.
+//! Converts `Error` to a JavaScript error with a code, and what JavaScript throws to `StoreError`.
 
 use super::object::failed;
 use super::values::describe;
@@ -9,24 +9,25 @@ use js_sys::{Reflect, Uint32Array};
 use wasm_bindgen::JsValue;
 
 thread_local! {
-    /// What the store has thrown that the call under way ends with: see [`caused`].
+    /// What the store threw to end the current call: see [`caused`].
     static THROWN: Cell<Option<JsValue>> = const { Cell::new(None) };
 }
 
-/// An error of a call that waits, with what the store has thrown as its cause.
+/// Returns the error of a call that waits, with what the store threw as its cause.
 ///
-/// A store's failure ends the call in the same turn in which it arrives: nothing else runs between the conversion below and
-/// this one, so the cause is this call's, whatever fails beside it. A call that waits once more on its way out does this before.
+/// A store's failure ends the call in the same turn in which it arrives: nothing else runs between the conversion below
+/// and this function, so the cause belongs to this call, whatever else fails. A call that waits once more on its way
+/// out calls this first.
 #[inline(never)]
 pub(super) fn caused(error: JsValue) -> JsValue {
     if let Some(thrown) = THROWN.take() {
-        // Setting a property of an object just made does not fail.
+        // Setting a property of a new object cannot fail.
         let _ = Reflect::set(&error, &"cause".into(), &thrown);
     }
     error
 }
 
-/// Forgets what the store has thrown: it has answered since, or its failure ends no call.
+/// Forgets what the store threw: it has answered since, or its failure ends no call.
 pub(super) fn forget_thrown() {
     THROWN.take();
 }
@@ -34,24 +35,25 @@ pub(super) fn forget_thrown() {
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
         let thrown: Self = match &error {
-            // Only the facade sees it: it reads the blocks and calls again.
+            // Only the facade sees this error: it reads the blocks and calls again.
             Error::Cold(plan) => {
                 let thrown = js_sys::Object::new().into();
                 let _ = Reflect::set(&thrown, &"blocks".into(), &Uint32Array::from(plan.blocks()).into());
                 return thrown;
             }
-            // There may be no memory for a copy of its words.
+            // There may be no memory for a copy of the message.
             Error::OutOfMemory => js_sys::Error::new(crate::index::OUT_OF_MEMORY),
             _ => js_sys::Error::new(&error.to_string()),
         }
         .into();
-        // Setting a property of an object just made does not fail.
+        // Setting a property of a new object cannot fail.
         let _ = Reflect::set(&thrown, &"code".into(), &error.code().into());
         thrown
     }
 }
 
-/// What the platform or a caller's store threw, or rejected a promise with: an error of the package's by its code, a full
+/// Converts what the platform or a caller's store threw or rejected with: an error of the package by its code, a full
+/// medium by the platform's name for it, and anything else by its message. For an event, uses its target's error.
 /// medium by the name that the platform has for it, and anything else by its words. Of an event, its target's error.
 impl From<JsValue> for StoreError {
     #[cold]
@@ -77,7 +79,7 @@ impl From<JsValue> for StoreError {
     }
 }
 
-/// Of what is no object, undefined.
+/// Returns undefined if the value is not an object.
 #[inline(never)]
 fn property(of: &JsValue, name: &str) -> JsValue {
     Reflect::get(of, &name.into()).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! IndexedDB as a place for named bytes: a database for each index, and in it one object store.
+//! IndexedDB as a place for named bytes: one database per index, with one object store.
 //!
-//! A call is one transaction. It gets all its requests at once and only its end is awaited, because a transaction that
-//! has nothing to do while the program waits for something else ends by itself.
+//! A call is one transaction. All its requests are made at once and only its end is awaited, because a transaction that
+//! has no pending request while the program waits for something else ends by itself.
 
 use super::asked::Asked;
 use super::object::{failed, get, says, set};
@@ -18,21 +18,21 @@ const VALUES: &str = "values";
 /// The mode of transactions that write.
 const WRITING: &str = "readwrite";
 
-/// The layout: a value or a piece of one under each name, in the one object store.
+/// The version of the layout: a value or a piece of one under each name, in the one object store.
 const LAYOUT_VERSION: u32 = 1;
 
-/// Above 60 KB Chromium keeps a value in a file of its own, at thrice the cost.
+/// Above 60 KB Chromium keeps a value in a file of its own, at three times the cost.
 pub(super) const VALUE_BYTES: usize = 57_344;
 
 #[wasm_bindgen]
 extern "C" {
-    /// A database whose transactions take options: those are not among web-sys's stable declarations.
+    /// A database whose transactions take options, which web-sys's stable declarations lack.
     type WithOptions;
 
     #[wasm_bindgen(method, catch, js_name = transaction)]
     fn begin(this: &WithOptions, values: &str, mode: &str, options: &JsValue) -> Result<IdbTransaction, JsValue>;
 
-    /// A transaction that is told that no more requests come. Older browsers cannot be told.
+    /// A transaction that can be told that no more requests come. Older browsers lack this.
     type Complete;
 
     #[wasm_bindgen(method, catch)]
@@ -48,16 +48,16 @@ pub(super) struct IndexedDb {
 }
 
 impl IndexedDb {
-    /// Opens the database of the index `name`. None if it is to be read only and is not there.
+    /// Opens the database of the index `name`. Returns `None` if it is opened for reading only and does not exist.
     pub(super) async fn open(name: &str, mode: Mode, durability: Durability) -> Result<Option<Self>, StoreError> {
         let request = factory()?.open_with_u32(&database_name(name), LAYOUT_VERSION)?;
         let event = JsFuture::from(outcome(&request)).await?;
         let is_new = says(&event, "type", "upgradeneeded");
         if is_new {
-            // The transaction of this event lasts until all callbacks of its promise have run: this code is one.
+            // The transaction of this event lasts until all callbacks of its promise have run, including this code.
             let is_made = mode == Mode::ReadWrite && opened(&request)?.create_object_store(VALUES).is_ok();
             if !is_made {
-                // Otherwise an empty database would stay.
+                // Otherwise an empty database would remain.
                 request.transaction().map_or(Ok(()), |transaction| transaction.abort())?;
             }
             if let Err(error) = JsFuture::from(outcome(&request)).await {
@@ -65,7 +65,7 @@ impl IndexedDb {
             }
         }
         let database = opened(&request)?;
-        // Deleting the database waits for all connections to close, so this one closes when it is told.
+        // Deleting the database waits for all connections to close, so this one closes on request.
         let close: Function = get(&database, "close")?.unchecked_into();
         database.set_onversionchange(Some(&close.bind0(&database)));
         let options = Object::new();
@@ -77,9 +77,9 @@ impl IndexedDb {
         Ok(Some(Self { database, mode, options }))
     }
 
-    /// Deletes the database of the index `name`, if there is one. This package's own connections close when they are
-    /// told. If another connection stays open, the database is deleted as soon as that closes, and the answer is
-    /// `Locked`.
+    /// Deletes the database of the index `name`, if it exists. This package's own connections close on request. If
+    /// another connection stays open, the answer is `Locked`, and the database is deleted as soon as that connection
+    /// closes.
     pub(super) async fn destroy(name: &str) -> Result<(), StoreError> {
         let request = factory()?.delete_database(&database_name(name))?;
         JsFuture::from(outcome(&request)).await.map(drop).map_err(|event| {
@@ -90,14 +90,14 @@ impl IndexedDb {
         })
     }
 
-    /// All pieces of a key, as a query for [`IndexedDb::read`] or something to delete.
+    /// Returns the range of all pieces of a key, as a query for [`IndexedDb::read`] or something to delete.
     pub(super) fn pieces(key: &str) -> Result<JsValue, JsValue> {
-        // A mark comes after every digit.
+        // The mark sorts after every digit.
         let (from, to) = ([key, MARK].concat(), [key, MARK, MARK].concat());
         Ok(IdbKeyRange::bound(&from.into(), &to.into())?.into())
     }
 
-    /// Asks for what is found by each query: a value by a name, an array of values by a range.
+    /// Asks for the results of each query: a value for a name, an array of values for a range.
     pub(super) fn read(&self, queries: &Array) -> Result<Asked, StoreError> {
         self.transact("readonly", &mut |values, requests| {
             for query in queries.iter() {
@@ -119,7 +119,7 @@ impl IndexedDb {
         })
     }
 
-    /// Deletes by names and ranges, and puts values by names.
+    /// Deletes names and ranges, and puts values under names.
     pub(super) fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
         if self.mode == Mode::ReadOnly {
             return Err(StoreError::ReadOnly);
@@ -144,7 +144,7 @@ impl IndexedDb {
     ) -> Result<Asked, StoreError> {
         let begun = self.database.unchecked_ref::<WithOptions>().begin(VALUES, mode, &self.options);
         let transaction = begun.map_err(|error| {
-            // The one state in which a database begins no transaction.
+            // Only in this state does a database refuse to begin a transaction.
             if says(&error, "name", "InvalidStateError") {
                 return failed(&[
                     "the database is closed: it was deleted elsewhere, or the browser cleared or closed it",
@@ -154,13 +154,13 @@ impl IndexedDb {
         })?;
         let requests = Array::new();
         if let Err(error) = transaction.object_store(VALUES).and_then(|values| ask(&values, &requests)) {
-            // It may have been aborted already, by what made the request fail.
+            // It may already have been aborted by whatever made the request fail.
             let _ = transaction.abort();
             return Err(error.into());
         }
         if mode == WRITING {
-            // Otherwise it ends in a turn of the page after its last request. A page that the browser has frozen has no
-            // turns, and whoever else reads this database would wait for it.
+            // Otherwise it would end in a turn of the page after its last request. A page that the browser has frozen
+            // has no turns, and other readers of this database would wait for it.
             let _ = transaction.unchecked_ref::<Complete>().commit();
         }
         Ok(Asked::for_results(outcome(&transaction), requests))
@@ -171,17 +171,17 @@ impl IndexedDb {
     }
 }
 
-/// A store that is merely dropped, as when opening an index fails, does not hold its database.
+/// A store that is merely dropped, for example when opening an index fails, must not hold its database.
 impl Drop for IndexedDb {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-/// The first event of a request or a transaction: fulfilled when it has succeeded, rejected when it has failed.
+/// Returns a promise for the first event of a request or transaction: fulfilled on success, rejected on failure.
 ///
-/// The handlers are the functions that settle the promise, which belong to JavaScript: no Rust closure has to be kept
-/// until the event, or dropped after it.
+/// The handlers are the functions that settle the promise and belong to JavaScript: no Rust closure has to be kept
+/// alive until the event or dropped after it.
 fn outcome(target: &JsValue) -> Promise {
     Promise::new(&mut |resolve, reject| {
         let handlers = [
@@ -193,13 +193,13 @@ fn outcome(target: &JsValue) -> Promise {
             ("onabort", &reject),
         ];
         for (name, handler) in handlers {
-            // These objects are the platform's own, and take any property.
+            // These objects are the platform's own and accept any property.
             let _ = set(target, name, handler);
         }
     })
 }
 
-/// The platform's IndexedDB. Pages and workers both have it on the global object; Node has none.
+/// Returns the platform's IndexedDB. Pages and workers both have it on the global object; Node has none.
 fn factory() -> Result<IdbFactory, StoreError> {
     let found = get(&js_sys::global(), "indexedDB")?;
     if !found.is_object() {

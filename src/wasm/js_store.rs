@@ -1,5 +1,5 @@
 //! A caller's JavaScript object as a place for named bytes. It has the methods `read`, `commit`, `list` and `close` of
-//! the package's interface `Store`, and perhaps `append`. What it throws is as good as a rejected promise.
+//! the package's interface `Store`, and possibly `append`. An exception counts as a rejected promise.
 
 use super::asked::Asked;
 use super::bytes::own_memory;
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// The longest value, in bytes, that an object is taken to handle well when it has no property `valueBytes`.
+/// The longest value, in bytes, that an object without the property `valueBytes` is assumed to handle well.
 const VALUE_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -31,13 +31,13 @@ impl JsStore {
         get(&self.object, "append").is_ok_and(|method| !method.is_undefined())
     }
 
-    /// Whether the object reads into memory that it is lent.
+    /// Returns whether the object reads into memory lent to it.
     pub(super) fn takes_room(&self) -> bool {
         get(&self.object, "takesRoom").is_ok_and(|takes| takes.is_truthy())
     }
 
-    /// Asks for values. One of the package's own stores puts them into `memory` as far as there is room. Other code
-    /// runs before it has ended and may make the memory grow; the values that were put into it are then gone.
+    /// Asks for values. The package's own stores put them into `memory` as far as there is room. Other code runs before
+    /// the read ends and may grow the memory; the values put into it are then lost.
     pub(super) fn read(&self, queries: &Array, memory: &mut [u8]) -> Result<Asked, StoreError> {
         let arguments = Array::of1(queries);
         if !memory.is_empty() {

@@ -1,28 +1,28 @@
-//! The binding to JavaScript: conversions and nothing else, and the stores of this platform. The package's TypeScript
-//! facade is its only user.
+//! The binding to JavaScript: nothing but conversions and the stores of this platform. The package's TypeScript facade
+//! is its only user.
 //!
 //! | file          | what                                                                   |
 //! |---------------|------------------------------------------------------------------------|
 //! | `raw_index`   | the exported class: making, inserting, reading, deleting               |
 //! | `raw_search`  | its search, and reading hits                                           |
-//! | `raw_many`    | the same for many in one call, on several threads                      |
+//! | `raw_many`    | many records or queries in one call, on several threads                |
 //! | `threads`     | the threads of a shared memory                                         |
 //! | `raw_store`   | its store: opening, committing, checkpoints                            |
 //! | `raw_maintain`| its compaction, statistics, check and bytes                            |
 //! | `options`     | options objects -> `Config`, every value checked                       |
 //! | `values`      | ids, vectors, payloads                                                 |
 //! | `error`       | `Error` -> a JavaScript error; what JavaScript throws -> `StoreError`  |
-//! | `bytes`       | typed arrays as places for an index's bytes, and for a store's         |
+//! | `bytes`       | typed arrays for the bytes of an index and of a store                  |
 //! | `clock`       | `performance.now`                                                      |
 //! | `reports`     | reports -> plain objects                                               |
 //! | `any_store`   | the stores of this platform as one type                                |
-//! | `indexed_db`  | what is asked of IndexedDB                                             |
-//! | `js_store`    | what is asked of an object of the caller's                             |
-//! | `asked`       | waiting for either                                                     |
-//! | `object`      | properties of objects, and what a store answers, checked               |
+//! | `indexed_db`  | calls to IndexedDB                                                     |
+//! | `js_store`    | calls to a store object of the caller                                  |
+//! | `asked`       | awaiting the answer of either                                          |
+//! | `object`      | checked access to properties of objects and to a store's answers       |
 //! | `pieces`      | values that grow where nothing can be appended                         |
 //!
-//! Where the memory is shared by threads (the target feature `atomics`) there are no stores: browsers take no bytes from such a memory.
+//! Where threads share the memory (the target feature `atomics`) there are no stores: browsers take no bytes from it.
 #![allow(unsafe_code, reason = "the code that wasm-bindgen generates; a test sees to it that none is written here")]
 
 #[cfg(not(target_feature = "atomics"))]

@@ -1,5 +1,5 @@
-//! Properties of JavaScript's objects and arrays. One function for each access, because at each place where it is written
-//! out it takes more bytes of the shipped file than a call.
+//! Properties of JavaScript objects and arrays. One function for each access: a call is smaller than the inlined code
+//! (size).
 
 use super::values::describe;
 use crate::store::StoreError;
@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
 extern "C" {
-    /// An array of this realm's that holds the same. Copying another's may throw.
+    /// Copies an array into one of this realm. Copying from another realm's array may throw.
     #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
     fn copied(array: &JsValue) -> Result<Array, JsValue>;
 }
@@ -24,7 +24,7 @@ pub(super) fn set(object: &JsValue, name: &str, value: &JsValue) -> Result<(), S
     Ok(Reflect::set(object, &name.into(), value).map(drop)?)
 }
 
-/// True if the object has this text there.
+/// Returns whether the object has this text in this property.
 #[inline(never)]
 pub(super) fn says(object: &JsValue, name: &str, text: &str) -> bool {
     get(object, name).is_ok_and(|found| found == text)
@@ -35,19 +35,19 @@ pub(super) fn pair(first: &str, second: &JsValue) -> Array {
     Array::of2(&first.into(), second)
 }
 
-/// What an array of a store's holds.
+/// Returns the items of a store's array.
 pub(super) fn items(found: &JsValue) -> Result<Array, StoreError> {
     if Array::is_array(found) { Ok(copied(found)?) } else { Err(unexpected("an array", found)) }
 }
 
-/// A store has answered something else.
+/// Returns the error for a store that answered something else.
 #[cold]
 #[inline(never)]
 pub(super) fn unexpected(expected: &str, found: &JsValue) -> StoreError {
     failed(&["a store's answer: expected ", expected, ", received ", &describe(found)])
 }
 
-/// A failure, in words.
+/// Makes an error with this message.
 #[cold]
 #[inline(never)]
 pub(super) fn failed(words: &[&str]) -> StoreError {

@@ -1,4 +1,4 @@
-//! Options objects -> `Config`. Absent and undefined mean the default; anything else is checked.
+//! Converts options objects to `Config`. Absent and undefined mean the default; anything else is checked.
 
 use super::values::{describe, whole};
 use crate::index::{Config, Error};
@@ -20,7 +20,7 @@ pub(super) fn invalid(option: &'static str, expected: &str, received: &JsValue) 
     Error::InvalidOption { option, expected: expected.to_owned(), received: describe(received) }
 }
 
-/// A whole number small enough for any option; the range of each is checked where the option is used.
+/// Reads a whole number small enough for any option; the range of each is checked where the option is used.
 pub(super) fn count(option: &'static str, value: &JsValue) -> Result<usize, Error> {
     whole(value)
         .and_then(|number| usize::try_from(number).ok())
@@ -45,12 +45,12 @@ fn quantization(value: &JsValue) -> Result<Quantization, Error> {
         .ok_or_else(|| invalid("quantization", "\"none\", \"int8\", \"binary\" or \"product\"", value))
 }
 
-/// Whether the options say how long vectors are, so that an index can be made of them.
+/// Returns whether the options give the number of dimensions, so that an index can be made from them.
 pub(super) fn has_dimensions(options: &JsValue) -> Result<bool, Error> {
     Ok(options.is_object() && get(options, "dimensions")?.is_some())
 }
 
-/// The config of a new index.
+/// Returns the config of a new index.
 pub(super) fn config(options: &JsValue) -> Result<Config, Error> {
     if !options.is_object() {
         return Err(invalid("options", "an object", options));
@@ -92,8 +92,8 @@ fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
     Ok(())
 }
 
-/// The config of an index just read, with the options that are asked for. Setting them refuses others than the index has
-/// where they are fixed for its life.
+/// Returns the config of an index just read, changed by the given options. Options that are fixed for the life of the
+/// index are refused later if they differ.
 pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
     if options.is_undefined() {
         return Ok(read);

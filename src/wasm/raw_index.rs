@@ -13,7 +13,7 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// An index, and the buffers that values are copied into on their way to it.
+/// An index, and the buffers through which values are copied to it.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) index: Index,
@@ -29,8 +29,8 @@ pub(super) struct Inner {
     pub(super) store: Option<Rc<AnyStore>>,
 }
 
-/// The index as the facade sees it. Methods take `&self` and borrow for their own length only, so a call from within
-/// a call (a filter that searches) is a typed error. What waits for a store meanwhile has a clone.
+/// The index as the facade sees it. Methods take `&self` and borrow only for their own duration, so a call from within
+/// a call (a filter that searches) is a typed error. A call that waits for a store holds a clone.
 #[wasm_bindgen]
 #[derive(Clone, Debug)]
 pub struct RawIndex {
@@ -39,7 +39,7 @@ pub struct RawIndex {
 
 impl RawIndex {
     pub(super) fn around(index: Index) -> Result<Self, JsValue> {
-        // Moved to the heap with counters beside it, and what the glue puts there.
+        // The value moves to the heap, with counters and the glue's own data beside it.
         values::room(size_of::<Inner>() + 128)?;
         let (vector, payload, found, hits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let inner = Inner {
@@ -79,7 +79,7 @@ impl RawIndex {
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// An empty index.
+    /// Makes an empty index.
     pub fn create(options: &JsValue) -> Result<RawIndex, JsValue> {
         #[cfg(debug_assertions)]
         console_error_panic_hook::set_once();
@@ -106,7 +106,7 @@ impl RawIndex {
         Ok(self.borrow()?.index.deleted() as u32)
     }
 
-    /// The number that the next `insert` gets.
+    /// Returns the number that the next `insert` gets.
     #[wasm_bindgen(getter, js_name = nextId)]
     pub fn next_id(&self) -> Result<f64, JsValue> {
         Ok(self.borrow()?.index.parts.ids.numbers_used() as f64)
@@ -176,14 +176,14 @@ impl RawIndex {
         })?)
     }
 
-    /// Deletes what has expired by `now`. Says when the next record expires; infinity when none does.
+    /// Deletes the records that have expired by `now`. Returns when the next record expires, infinity if none does.
     pub fn expire(&self, now: f64) -> Result<f64, JsValue> {
         let index = &mut self.borrow()?.index;
         index.expire(now);
         Ok(index.next_expiry_ms().unwrap_or(f64::INFINITY))
     }
 
-    /// The slot of a live record, or -1.
+    /// Returns the slot of a live record, or -1.
     pub fn locate(&self, id: &JsValue) -> Result<f64, JsValue> {
         let slot = self.borrow()?.index.parts.ids.slot_of(&values::id(id)?).map_err(Error::from)?;
         Ok(slot.map_or(-1.0, |slot| f64::from(slot.0)))

@@ -31,13 +31,13 @@ impl RawIndex {
         Ok(self.borrow()?.index.compact_progress().is_some())
     }
 
-    /// Begins a compaction, which `packs` or does not.
+    /// Begins a compaction, which packs if `packs` is true.
     #[wasm_bindgen(js_name = compactStart)]
     pub fn compact_start(&self, packs: bool) -> Result<(), JsValue> {
         Ok(self.borrow()?.index.start(packs)?)
     }
 
-    /// Works for one slice. True while work remains; when it ends, the report is ready.
+    /// Works for one slice. Returns true while work remains; when it ends, the report is ready.
     #[wasm_bindgen(js_name = compactStep)]
     pub fn compact_step(&self, budget_ms: f64) -> Result<bool, JsValue> {
         let mut inner = self.borrow()?;
@@ -49,9 +49,8 @@ impl RawIndex {
         Ok(more)
     }
 
-    /// Links waiting records into the graph, for about `budget_ms`: those read from logs, and those that came while
-    /// product codes were being trained. A training under way is brought to its end first. True while there is more to
-    /// do.
+    /// Links pending records into the graph for about `budget_ms`: those read from logs, and those inserted while
+    /// product codes were being trained. Finishes any training under way first. Returns true while work remains.
     #[wasm_bindgen(js_name = linkSlice)]
     pub fn link_slice(&self, budget_ms: f64) -> Result<bool, JsValue> {
         let mut inner = self.borrow()?;
@@ -86,8 +85,8 @@ impl RawIndex {
         to_object(&CheckObject::from(&self.borrow()?.index.check()?))
     }
 
-    /// The index as bytes, in an array outside the WebAssembly heap. Records that wait to be linked are linked first,
-    /// which holds the thread.
+    /// Returns the index as bytes, in an array outside the WebAssembly heap. Links pending records first, blocking the
+    /// thread.
     pub fn export(&self) -> Result<Uint8Array, JsValue> {
         let mut inner = self.borrow()?;
         inner.index.link_all()?;
@@ -98,7 +97,7 @@ impl RawIndex {
         Ok(array)
     }
 
-    /// The index that these bytes hold. Options that are given and fixed for an index's life must agree with it.
+    /// Makes an index from these bytes. Given options that are fixed for an index's life must agree with it.
     pub fn import(bytes: &JsValue, options: &JsValue) -> Result<RawIndex, JsValue> {
         use wasm_bindgen::JsCast;
         let Some(array) = bytes.dyn_ref::<Uint8Array>() else {

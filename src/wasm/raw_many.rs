@@ -1,4 +1,4 @@
-//! The exported class: many records, or the hits of many queries, in one call, by all threads.
+//! The exported class: inserting many records or searching for many queries in one call, on all threads.
 
 use super::raw_index::{Inner, RawIndex};
 use super::raw_search::{add_hits, asked};
@@ -10,7 +10,7 @@ use js_sys::{Array, Float32Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// The longest buffer of payloads that is kept for the next call.
+/// The longest payload buffer that is kept for the next call.
 const KEPT_BYTES: usize = 1 << 24;
 
 /// The records gathered for such a call, and the hits found by one.
@@ -22,7 +22,7 @@ pub(super) struct Many {
     found: Vec<Vec<Candidate>>,
 }
 
-/// A record to be inserted, and where the rest of it is.
+/// A record to be inserted, and where its vector and payload are.
 #[derive(Debug)]
 struct Row {
     id: Option<Id>,
@@ -31,7 +31,7 @@ struct Row {
     expires_ms: Option<f64>,
 }
 
-/// Makes a buffer longer by so much, and says where that is.
+/// Makes a buffer longer by `len` and returns the range of the new part.
 fn room<T: Copy + Default>(buffer: &mut Vec<T>, len: u32) -> Result<Range<usize>, Error> {
     let start = buffer.len();
     buffer.try_reserve(len as usize).map_err(|_| Error::OutOfMemory)?;
@@ -53,7 +53,7 @@ impl Many {
         Ok(records)
     }
 
-    /// Gives back large buffers: memory that is kept here serves nothing else.
+    /// Frees large buffers: memory kept here is of no use to anything else.
     fn forget_rows(&mut self) {
         self.rows.clear();
         self.vectors.clear();
@@ -66,14 +66,14 @@ impl Many {
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// How many records one call of `insertGathered` should get. It depends on the index alone, so that the resulting
-    /// graph does.
+    /// Returns how many records one call of `insertGathered` should get. It depends only on the index, so that the
+    /// resulting graph does too.
     #[wasm_bindgen(getter, js_name = batchLength)]
     pub fn batch_length(&self) -> Result<u32, JsValue> {
         Ok(batch_len(self.borrow()?.index.len()) as u32)
     }
 
-    /// Adds a record to those for `insertGathered`. Without an id it is to get the next number.
+    /// Adds a record for `insertGathered`. Without an id it gets the next number.
     pub fn gather(
         &self,
         id: &JsValue,
@@ -99,7 +99,7 @@ impl RawIndex {
         Ok(())
     }
 
-    /// Inserts what was gathered, all or none, and returns the ids. Nothing is gathered after it.
+    /// Inserts what was gathered, all or none, and returns the ids. Afterwards nothing is gathered.
     #[wasm_bindgen(js_name = insertGathered)]
     pub fn insert_gathered(&self) -> Result<Array, JsValue> {
         let mut inner = self.borrow()?;
@@ -109,15 +109,15 @@ impl RawIndex {
         Ok(ids?.iter().map(values::id_to_js).collect())
     }
 
-    /// Gives up what was gathered, when one of it was refused.
+    /// Discards what was gathered, after one of the records was refused.
     #[wasm_bindgen(js_name = forgetGathered)]
     pub fn forget_gathered(&self) -> Result<(), JsValue> {
         self.borrow()?.many.forget_rows();
         Ok(())
     }
 
-    /// The address at which `count` queries of the next `searchMany` are to be written, one after the other, as
-    /// `queryAt` is for one.
+    /// Returns the address at which to write `count` queries for the next `searchMany`, one after the other, like
+    /// `queryAt` does for one.
     #[wasm_bindgen(js_name = queriesAt)]
     pub fn queries_at(&self, count: usize) -> Result<u32, JsValue> {
         let mut inner = self.borrow()?;
@@ -126,7 +126,7 @@ impl RawIndex {
         Ok(vector.as_ptr().addr() as u32)
     }
 
-    /// The address of the hits of each of them, as those of `search`, one after the other.
+    /// Returns the address of the hits of each query, one after the other, each in the form that `search` uses.
     #[wasm_bindgen(js_name = searchMany)]
     pub fn search_many(&self, k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -> Result<u32, JsValue> {
         let asked = asked(k, ef, rerank)?;

@@ -9,7 +9,7 @@ use js_sys::{Function, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What is asked for, without a filter.
+/// Returns the search options, without a filter.
 #[inline(always)]
 pub(super) fn asked<'f>(k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -> Result<SearchOptions<'f>, Error> {
     let mut asked = SearchOptions::default();
@@ -23,7 +23,7 @@ pub(super) fn asked<'f>(k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -
     Ok(asked)
 }
 
-/// Adds how many hits there are, and for each its slot, its id (NaN for a string) and its distance.
+/// Adds the number of hits, and for each hit its slot, its id (NaN for a string) and its distance.
 #[inline(always)]
 pub(super) fn add_hits(index: &Index, found: &[Candidate], hits: &mut Vec<f64>) -> Result<(), Error> {
     hits.try_reserve(1 + 3 * found.len()).map_err(|_| Error::OutOfMemory)?;
@@ -40,9 +40,9 @@ pub(super) fn add_hits(index: &Index, found: &[Candidate], hits: &mut Vec<f64>) 
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// The address at which the query of the next search is to be written, in as many `f32` as there are dimensions. It is good
-    /// until the next call. A query and its hits go through memory, because a typed array for each would cost a collector more
-    /// than a tenth of the search.
+    /// Returns the address at which to write the query of the next search, one `f32` per dimension. It is valid until
+    /// the next call. Queries and hits go through memory, because a typed array for each would make garbage collection
+    /// cost more than a tenth of the search.
     #[wasm_bindgen(js_name = queryAt)]
     pub fn query_at(&self) -> Result<u32, JsValue> {
         let mut inner = self.borrow()?;
@@ -51,8 +51,8 @@ impl RawIndex {
         Ok(vector.as_ptr().addr() as u32)
     }
 
-    /// The address of the hits, in `f64`, good until the next call: how many, and for each its slot, its id (NaN for a string) and
-    /// its distance. Slots are valid until the index changes.
+    /// Returns the address of the hits in `f64`, valid until the next call: their number, and for each hit its slot,
+    /// its id (NaN for a string) and its distance. Slots are valid until the index changes.
     pub fn search(
         &self,
         k: Option<f64>,
@@ -78,7 +78,8 @@ impl RawIndex {
                 index.search_slots(vector, asked.with_filter(&mut passes), found)
             }
         };
-        // Before what the search says: it may need records, and be made again with a filter that has thrown.
+        // Report the filter's exception first. The search may have failed with `Cold`, and a retry would call the
+        // broken filter.
         if let Some(error) = thrown {
             return Err(error);
         }
@@ -88,8 +89,8 @@ impl RawIndex {
         Ok(hits.as_ptr().addr() as u32)
     }
 
-    /// The payloads in several slots in one copy: for each a little-endian word, its kind in the top two bits and its
-    /// length below, then its bytes.
+    /// Returns the payloads in several slots as one copy: for each a little-endian word with its kind in the top two
+    /// bits and its length in the rest, then its bytes.
     #[wasm_bindgen(js_name = payloadsAt)]
     pub fn payloads_at(&self, slots: &js_sys::Uint32Array) -> Result<Uint8Array, JsValue> {
         let mut inner = self.borrow()?;

@@ -1,6 +1,6 @@
 //! The exported class: its store.
 //!
-//! A call that waits holds no borrow meanwhile. The facade makes those that write one after the other.
+//! A call that waits holds no borrow meanwhile. The facade runs calls that write one after the other.
 
 use super::any_store::AnyStore;
 use super::clock::JsClock;
@@ -40,11 +40,11 @@ fn not_found() -> Error {
     Error::NotFound { what: "there is no index of this name".to_owned() }
 }
 
-/// Where an index is kept.
+/// Where an index is stored.
 enum StorePlace {
-    /// The browser's database of this name.
+    /// The browser database with this name.
     IndexedDb(String, Durability),
-    /// A store of JavaScript's.
+    /// A store object of the caller.
     Object(JsValue),
 }
 
@@ -59,14 +59,14 @@ impl StorePlace {
     }
 }
 
-/// The answer to a call that waits. Its future is boxed here, so that all calls are waited for by the same code: what
-/// the glue makes of an async function is kilobytes for each.
+/// Makes the promise of a call that waits. Its future is boxed here, so that all calls share the code that awaits them:
+/// the glue would generate kilobytes for each async function (size).
 fn promise(call: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
     let call: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(call);
     future_to_promise(async move { call.await.map_err(caused) })
 }
 
-/// Closes a store whose use has failed, and returns the first failure, which is the one to report.
+/// Closes a store whose use failed, and returns the first failure, which is the one to report.
 async fn give_up(store: &AnyStore, error: JsValue) -> JsValue {
     let error = caused(error);
     let _ = store.close().await;
@@ -75,7 +75,7 @@ async fn give_up(store: &AnyStore, error: JsValue) -> JsValue {
 }
 
 impl RawIndex {
-    /// What is in the store, or a new index in it.
+    /// Opens the index in the store, or creates one there.
     async fn open(store: &AnyStore, options: &JsValue, mode: Mode) -> Result<Self, JsValue> {
         let found = driver::open(store, mode).await?;
         match found {
@@ -106,7 +106,7 @@ impl RawIndex {
         })
     }
 
-    /// Stores an index that was in memory only.
+    /// Stores an index that was only in memory.
     fn attach_to(&self, place: StorePlace) -> Promise {
         let raw = self.clone();
         promise(async move {
@@ -130,14 +130,14 @@ impl RawIndex {
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// Opens or makes the index `name` in the browser's database. For an existing index, `options` may lack the
+    /// Opens or creates the index `name` in the browser's database. For an existing index, `options` may lack the
     /// dimensions.
     #[wasm_bindgen(js_name = openIndexedDb)]
     pub fn open_indexed_db(name: String, options: JsValue, strict: bool, read_only: bool) -> Promise {
         Self::open_at(StorePlace::IndexedDb(name, durability(strict)), options, mode(read_only))
     }
 
-    /// Opens or makes the index in a store of JavaScript's.
+    /// Opens or creates the index in a store object of the caller.
     #[wasm_bindgen(js_name = openStore)]
     pub fn open_store(store: JsValue, options: JsValue, read_only: bool) -> Promise {
         Self::open_at(StorePlace::Object(store), options, mode(read_only))
@@ -151,7 +151,7 @@ impl RawIndex {
         })
     }
 
-    /// Stores an index that was imported, in a place that must be empty.
+    /// Stores an imported index in a place that must be empty.
     #[wasm_bindgen(js_name = attachIndexedDb)]
     pub fn attach_indexed_db(&self, name: String, strict: bool) -> Promise {
         self.attach_to(StorePlace::IndexedDb(name, durability(strict)))
@@ -172,7 +172,7 @@ impl RawIndex {
         Ok(self.borrow()?.index.is_read_only())
     }
 
-    /// Whether there are changes that are not in the log yet.
+    /// Returns whether there are changes that are not in the log yet.
     #[wasm_bindgen(getter, js_name = hasUncommitted)]
     pub fn has_uncommitted(&self) -> Result<bool, JsValue> {
         Ok(self.borrow()?.index.journal().is_some_and(|journal| journal.has_uncommitted()))
@@ -183,14 +183,14 @@ impl RawIndex {
         Ok(self.borrow()?.index.checkpoint_due())
     }
 
-    /// Whether more records are in memory than may be, so that a checkpoint should not wait.
+    /// Returns whether more records are in memory than the budget allows, so that a checkpoint should not wait.
     #[wasm_bindgen(getter, js_name = overBudget)]
     pub fn over_budget(&self) -> Result<bool, JsValue> {
         Ok(self.borrow()?.index.is_over_budget())
     }
 
-    /// Reads blocks that a call has asked for. It is made again by `again`, before others can make room for
-    /// theirs, which says whether it needs still more.
+    /// Reads blocks that a call needs. `again` then repeats the call before others can evict the blocks, and returns
+    /// whether it needs still more.
     pub fn fetch(&self, blocks: &Uint32Array, again: Function) -> Promise {
         let raw = self.clone();
         let plan = ReadPlan::of(blocks.to_vec().into_iter());
@@ -205,16 +205,16 @@ impl RawIndex {
         })
     }
 
-    /// Reads some of the records that no call has asked for. Says whether there may be more.
+    /// Reads some of the records that no call has asked for. Resolves to whether there may be more.
     #[wasm_bindgen(js_name = readAhead)]
     pub fn read_ahead(&self) -> Promise {
         let raw = self.clone();
         promise(async move { Ok(driver::read_some(&*raw.store()?, &raw).await?.into()) })
     }
 
-    /// The index as bytes, in an array outside the WebAssembly heap. Records that are only in the store are read a part
-    /// at a time and given up again. After each part `check` is called, and ends the call by throwing. Fails with
-    /// LOCKED when the index has changed during every attempt.
+    /// Returns the index as bytes, in an array outside the WebAssembly heap. Records that are only in the store are
+    /// read in parts and released again. `check` is called after each part and ends the call by throwing. Fails with
+    /// LOCKED if the index changed during every attempt.
     #[wasm_bindgen(js_name = exportStored)]
     pub fn export_stored(&self, check: Function) -> Promise {
         let raw = self.clone();
@@ -230,8 +230,8 @@ impl RawIndex {
         })
     }
 
-    /// Makes all changes from `hold(true)` to `hold(false)` one change to the store. In between, nothing that comes
-    /// after it may be committed, and no checkpoint may be made.
+    /// Makes all changes from `hold(true)` to `hold(false)` one change to the store. In between, later changes must not
+    /// be committed, and no checkpoint may be made.
     pub fn hold(&self, holds: bool) -> Result<(), JsValue> {
         if let Some(journal) = self.borrow()?.index.journal_mut() {
             journal.hold(holds);
@@ -255,8 +255,8 @@ impl RawIndex {
         })
     }
 
-    /// Brings a compaction to its end in the store: by how many bytes its blocks have become shorter. When it `erases`, every
-    /// block that holds a deleted record is written anew.
+    /// Completes a compaction in the store, and resolves to the number of bytes freed there. If `erases` is true, every
+    /// block that holds a deleted record is rewritten.
     #[wasm_bindgen(js_name = compactStore)]
     pub fn compact_store(&self, erases: bool) -> Promise {
         let raw = self.clone();

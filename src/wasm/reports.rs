@@ -1,4 +1,4 @@
-//! Reports -> plain objects, as the public types name their fields.
+//! Converts reports to plain objects with the field names of the public types.
 
 use crate::compact::{CompactionReport, Progress};
 use crate::index::{CheckReport, Stats};
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 
-/// A plain object with numbers that are numbers.
+/// Makes a plain object whose numbers are JavaScript numbers.
 pub(super) fn to_object(value: &impl Serialize) -> Result<JsValue, JsValue> {
     Ok(value.serialize(&Serializer::new())?)
 }
@@ -90,7 +90,7 @@ struct BytesObject {
     total: f64,
 }
 
-/// What is in a store. An index in memory has none, so all is zero.
+/// The contents of a store. All fields are zero for an index in memory.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredObject {

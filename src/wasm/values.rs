@@ -5,10 +5,10 @@ use crate::types::Id;
 use js_sys::{Float32Array, JsString, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// A value in an error message: numbers and strings as they are, anything else by its type.
+/// Describes a value for an error message: numbers and strings as they are, anything else by its type.
 pub(super) fn describe(value: &JsValue) -> String {
     if let Some(number) = value.as_f64() {
-        // JavaScript's own words for a number; Rust's would add twenty kilobytes to the package.
+        // JavaScript formats the number; Rust's formatting would add twenty kilobytes to the package (size).
         return js_sys::Number::from(number)
             .to_string_with_radix(10)
             .map_or_else(|_| "a number".to_owned(), String::from);
@@ -33,13 +33,14 @@ pub(super) fn id(value: &JsValue) -> Result<Id, Error> {
     if let Some(number) = whole(value) {
         return Ok(Id::Number(number));
     }
-    // A lone surrogate would turn into a replacement character, and two ids into one.
+    // A lone surrogate would turn into a replacement character, which could merge two ids into one.
     match value.dyn_ref::<JsString>() {
         Some(text) if (1..=Id::MAX_TEXT_BYTES as u32).contains(&text.length()) && text.is_valid_utf16() => {
-            // The glue allocates while it copies: up to thrice the length, beside a first try of the length itself.
+            // The glue allocates while copying: up to three times the length, in addition to a first attempt of the
+            // length itself.
             room(4 * text.length() as usize)?;
             let id = Id::Text(String::from(text).into());
-            // Counted in UTF-16 units so far; what fits in those may be too long in UTF-8.
+            // Lengths were checked in UTF-16 units so far; the id may be too long in UTF-8.
             Index::check_id(&id)?;
             Ok(id)
         }
@@ -54,12 +55,12 @@ pub(super) fn id_to_js(id: &Id) -> JsValue {
     }
 }
 
-/// Refuses unless that many bytes could be had just now, for what allocates by itself and knows no refusal. They are
-/// given back, and nothing else runs in between.
+/// Fails unless this many bytes can be allocated now, for code that allocates by itself and cannot report a failure.
+/// The bytes are freed again, and nothing else runs in between.
 pub(super) fn room(bytes: usize) -> Result<(), Error> {
     let mut room = Vec::<u8>::new();
     room.try_reserve_exact(bytes).map_err(|_| Error::OutOfMemory)?;
-    // Or the compiler leaves out an allocation that nothing uses.
+    // Otherwise the compiler would remove the unused allocation.
     core::hint::black_box(&mut room);
     Ok(())
 }
@@ -79,7 +80,7 @@ pub(super) fn vector(array: &Float32Array, into: &mut Vec<f32>) -> Result<(), Er
     Ok(())
 }
 
-/// What kind of payload the facade says these bytes are.
+/// The kinds of payload, as numbered by the facade.
 pub(super) mod kind {
     pub(in crate::wasm) const JSON: u8 = 1;
     pub(in crate::wasm) const BYTES: u8 = 2;
@@ -97,7 +98,7 @@ pub(super) fn payload<'a>(
     payload_of(payload_kind, into).map(Some)
 }
 
-/// The payload that these bytes are.
+/// Makes a payload of this kind from these bytes.
 #[inline(always)]
 pub(super) fn payload_of(payload_kind: u8, bytes: &[u8]) -> Result<Payload<'_>, Error> {
     let invalid = |received: &str| Error::InvalidOption {
@@ -112,7 +113,7 @@ pub(super) fn payload_of(payload_kind: u8, bytes: &[u8]) -> Result<Payload<'_>, 
     }
 }
 
-/// The kind and the bytes of a payload.
+/// Returns the kind and the bytes of a payload.
 pub(super) const fn payload_parts(payload: Payload<'_>) -> (u8, &[u8]) {
     match payload {
         Payload::Json(text) => (kind::JSON, text.as_bytes()),

@@ -1,4 +1,4 @@
-//! Memory that is given back to the allocator: nothing of a deleted record is left in it.
+//! Memory returned to the allocator contains nothing of a deleted record.
 
 use crate::refusing::{freed_with, undisturbed};
 use crate::stored::Calm;
@@ -9,7 +9,7 @@ use thermocline::{
 
 const SECRET: &[u8] = b"what nobody is to find";
 
-/// In turns: whose payload, whose string id, or whose vector is the secret.
+/// The secret is in turn the payload, the string id, or the vector of a record.
 fn put(stored: &StoredIndex<Calm>, number: usize, is_secret: bool) -> Id {
     let text = String::from_utf8(SECRET.to_vec()).unwrap();
     let id = if is_secret && number.is_multiple_of(2) { format!("{text} {number}") } else { format!("plain {number}") };
@@ -53,7 +53,7 @@ fn no_freed_memory_has_a_deleted_record_in_it() {
         };
         let ((), freed) = freed_with(SECRET, run);
         assert_eq!(freed, 0, "lazy {lazy}, {max_bytes:?}");
-        // Nor has what is left, when it is given back.
+        // Nor does the remaining memory when it is freed.
         let ((), freed) = freed_with(SECRET, || block_on(stored.close()).unwrap());
         assert_eq!(freed, 0);
     }
@@ -67,7 +67,7 @@ fn an_index_that_is_given_up_leaves_no_record() {
     let fill = || {
         for number in 0..300 {
             undisturbed(|| drop(put(&stored, number, false)));
-            // Whoever gives a payload has it in memory of his own.
+            // A caller who passes a payload has it in memory of their own.
             let own = undisturbed(|| Id::from(&*format!("with a payload {number}")));
             stored.change(|index| index.insert_with_id(own, &vector(number), Some(Payload::Bytes(SECRET)))).unwrap();
             block_on(stored.commit()).unwrap();
@@ -98,7 +98,7 @@ fn no_freed_memory_has_a_deleted_vector_in_it() {
     assert_eq!(freed, 0, "while it grows");
     let delete = |number: usize| assert_eq!(stored.change(|index| index.delete(&ids[number])), Ok(true), "{number}");
     let run = || {
-        // While it lives its row is copied, when the array is made shorter.
+        // The row of a live record is copied when the array is shortened.
         (0..400).step_by(3).for_each(delete);
         block_on(stored.compact(&SystemClock::default())).unwrap();
         delete(7);

@@ -1,4 +1,4 @@
-//! An index that has gone has left nothing: each byte that it took is given back.
+//! A dropped index leaves nothing behind: every byte that it allocated is freed.
 
 use crate::refusing::held;
 use crate::{config, filled, id, vector};
@@ -30,7 +30,7 @@ fn live(store: impl Store) {
     block_on(stored.close()).unwrap();
 }
 
-/// Holds that the last of `ROUNDS` rounds leaves as much as the first.
+/// Asserts that the last of `ROUNDS` rounds leaves as much as the first.
 fn leaves_nothing(mut round: impl FnMut(usize)) {
     round(0);
     let after_first = held();

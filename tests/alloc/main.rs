@@ -1,6 +1,6 @@
-//! What happens when memory is refused: each operation is run with its first allocation refused, then with its second, and
-//! so on until it needs no more. It must fail with [`Error::OutOfMemory`] and leave the index as it was. An allocation that
-//! knows no refusal ends the whole test program, so passing also proves that there is none.
+//! What happens when memory is refused. Each operation runs with its first allocation refused, then with its second,
+//! and so on until it needs no more. It must fail with [`Error::OutOfMemory`] and leave the index as it was. An
+//! infallible allocation that is refused ends the whole test program, so passing also proves that there is none.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -18,7 +18,7 @@ fn config(quantization: Quantization) -> Config {
     Config { quantization, m: 4, ef_construction: 20, ef: 10, ..Config::new(DIMENSIONS) }
 }
 
-/// Repeatable, and of many directions.
+/// Repeatable, in many directions.
 fn vector(seed: usize) -> Vec<f32> {
     let mix = |at: usize| (seed * 31 + at * 17 + 7).wrapping_mul(2_654_435_761) % 1009;
     (0..DIMENSIONS).map(|at| mix(at) as f32 / 1009.0 - 0.4).collect()
@@ -47,7 +47,7 @@ fn thinned(quantization: Quantization, count: usize) -> Index {
     index
 }
 
-/// With slots that are free: its compaction stopped before it closed the gaps.
+/// With free slots: its compaction stopped before closing the gaps.
 fn with_gaps(quantization: Quantization, count: usize) -> Index {
     let mut index = thinned(quantization, count);
     index.compact_start().unwrap();
@@ -81,17 +81,17 @@ fn seen(index: &Index) -> Seen {
     }
 }
 
-/// What a refused call must leave: everything, or what it had done so far with all records as they were.
+/// What a refused call must leave: everything as it was, or partial progress with all records as they were.
 #[derive(Clone, Copy, PartialEq)]
 enum Leaves {
     Everything,
     Records,
 }
 
-/// Refuses each allocation of `run` in turn, on an index that has just been read and so has no room to spare anywhere.
-/// Returns how many there are.
+/// Refuses each allocation of `run` in turn, on an index that has just been read and so has no spare capacity anywhere.
+/// Returns the number of allocations.
 ///
-/// `run` gets a copy of `id` to keep, because an index takes a caller's own allocation.
+/// `run` gets its own copy of `id`, because an index keeps a caller's allocation.
 fn each_refusal<T>(bytes: &[u8], leaves: Leaves, id: &Id, run: impl Fn(&mut Index, Id) -> Result<T, Error>) -> usize {
     let fresh = || Index::import(bytes).unwrap();
     let before = seen(&fresh());
@@ -111,11 +111,11 @@ fn each_refusal<T>(bytes: &[u8], leaves: Leaves, id: &Id, run: impl Fn(&mut Inde
                     if leaves == Leaves::Everything {
                         assert!(index.export().unwrap() == bytes, "{:?} changed the index", mode(nth));
                     }
-                    // And the next try is a try.
+                    // A second attempt must succeed.
                     run(&mut index, id.clone()).unwrap_or_else(|error| panic!("after {:?}: {error}", mode(nth)));
                 }
                 Err(error) => panic!("{:?}: {error}", mode(nth)),
-                // Some memory only makes later calls faster, and they do without.
+                // Some memory only makes later calls faster; they work without it.
                 Ok(()) => {}
             }
             assert_eq!(seen(&index), after, "{:?}", mode(nth));
@@ -139,7 +139,7 @@ const NUMBER: Id = Id::Number(7000);
 fn insert() {
     let text = Id::from("a document that is not there yet");
     for quantization in ALL {
-        // Nothing, one record, about a word of a set of slots, and sizes at which nodes of several levels come.
+        // No record, one, about a word of a set of slots, and sizes at which nodes on several levels appear.
         for count in [0, 1, 63, 64].into_iter().chain(120..128) {
             let bytes = filled(quantization, count).export().unwrap();
             let new = vector(5000 + count);
@@ -169,7 +169,7 @@ fn insert_many_at_once() {
     let vectors: Vec<_> = (0..9).map(|at| vector(5000 + at)).collect();
     let records = many(&vectors);
     for quantization in ALL {
-        // Batches of one, and of several; into free slots, too.
+        // Batches of one and of several records, also into free slots.
         let shrunk = with_gaps(quantization, 150);
         for index in [filled(quantization, 0), filled(quantization, 63), filled(quantization, 130), shrunk] {
             let bytes = index.export().unwrap();
@@ -183,7 +183,7 @@ fn insert_many_at_once() {
 fn insert_many_where_a_segment_ends() {
     let vectors: Vec<_> = (0..6).map(|at| vector(5000 + at)).collect();
     let records = many(&vectors);
-    // Few enough are live for batches that no other thread is woken for.
+    // Few enough are live that batches wake no other thread.
     let mut index = filled(Quantization::Int8, 1021);
     (100..1021).for_each(|number| assert!(index.delete(&id(number)).unwrap()));
     let bytes = index.export().unwrap();
@@ -195,7 +195,7 @@ fn insert_what_expires() {
     for count in [0, 1, 64, 127] {
         let mut index = filled(Quantization::Int8, count);
         let new = vector(5000);
-        // The first one that expires, and one more.
+        // The first record that expires, and one more.
         for number in 0..2 {
             let bytes = index.export().unwrap();
             let insert = |index: &mut Index, id| index.insert_with_id_expiring(id, &new, None, Some(4e12));
@@ -236,7 +236,7 @@ fn insert_into_a_free_slot_and_upsert() {
         let full = thinned(quantization, 150).export().unwrap();
         for bytes in [&gaps, &full] {
             each_refusal(bytes, Leaves::Everything, &NUMBER, insert);
-            // New, a number that is live, and a string that is.
+            // A new id, a live number, and a live string.
             for id in [&NUMBER, &id(7), &id(12)] {
                 each_refusal(bytes, Leaves::Everything, id, upsert);
             }
@@ -247,7 +247,7 @@ fn insert_into_a_free_slot_and_upsert() {
 #[test]
 fn many_inserts_one_after_the_other() {
     let bytes = filled(Quantization::Int8, 60).export().unwrap();
-    // Whatever some of them are refused, those that were not stay, and the index is whole.
+    // Whatever is refused to some of them, the inserted ones stay and the index is sound.
     for nth in (1..200).step_by(7) {
         let mut index = Index::import(&bytes).unwrap();
         let vectors: Vec<_> = (0..100).map(|number| vector(4000 + number)).collect();
@@ -297,7 +297,7 @@ fn search_and_get() {
             };
             each_refusal(&bytes, Leaves::Everything, &NUMBER, filtered);
         }
-        // As few as no other thread is woken for: what is refused is refused to this one.
+        // Few enough that no other thread is woken: what is refused is refused to this one.
         let queries = [vector(77), vector(78), vector(79)];
         let many = |index: &mut Index, _| {
             let hits = index.search_many(&queries, SearchOptions::top(10))?;
@@ -338,7 +338,7 @@ fn compaction() {
     }
 }
 
-/// Stale records are left behind by the records' own index only, so this one is not read from bytes.
+/// Only the index that made stale records knows of them, so this one is not read from bytes.
 #[test]
 fn compaction_of_records() {
     let payload = vec![1; 20 << 10];

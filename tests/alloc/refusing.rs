@@ -1,4 +1,4 @@
-//! An allocator that refuses when it is told to, and knows how much each thread holds.
+//! An allocator that refuses on demand and knows how much memory each thread holds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -6,11 +6,11 @@ use std::cell::Cell;
 /// Which allocations of this thread are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// One, so that what comes after it shows whether the refusal was noticed.
+    /// A single one, so that what follows shows whether the refusal was noticed.
     Only(usize),
-    /// This one and all that follow, as when memory is full: not even a way out may need any.
+    /// This one and all later ones, as when memory is full: error handling may not need any either.
     From(usize),
-    /// All of more bytes than this.
+    /// All that ask for more bytes than this.
     Above(usize),
 }
 
@@ -25,9 +25,9 @@ struct State {
 const CALM: State = State { refused: None, seen: 0, hit: false };
 
 thread_local! {
-    // Each test has a thread of its own, and the others go on undisturbed.
+    // Each test has a thread of its own; the others continue undisturbed.
     static STATE: Cell<State> = const { Cell::new(CALM) };
-    // Below zero where a thread gives back what another has taken.
+    // Negative where a thread frees what another has allocated.
     static HELD: Cell<i64> = const { Cell::new(0) };
     static MOST: Cell<i64> = const { Cell::new(0) };
     static SOUGHT: Cell<Option<&'static [u8]>> = const { Cell::new(None) };
@@ -39,7 +39,7 @@ struct Refusing;
 #[global_allocator]
 static ALLOCATOR: Refusing = Refusing;
 
-/// Runs `work`, refusing allocations of this thread meanwhile. Says whether one was refused.
+/// Runs `work` while refusing allocations of this thread. Returns whether one was refused.
 pub(crate) fn refusing<T>(refused: Refused, work: impl FnOnce() -> T) -> (T, bool) {
     STATE.set(State { refused: Some(refused), ..CALM });
     let outcome = work();
@@ -57,12 +57,12 @@ pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Bytes that this thread has taken and not given back.
+/// Bytes that this thread has allocated and not freed.
 pub(crate) fn held() -> i64 {
     HELD.get()
 }
 
-/// Runs `work`, and says by how much more than before this thread held at most meanwhile.
+/// Runs `work`, and returns how far the memory held by this thread rose above its initial amount.
 pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, i64) {
     let before = HELD.get();
     MOST.set(before);
@@ -70,8 +70,8 @@ pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, i64) {
     (outcome, MOST.get() - before)
 }
 
-/// Runs `work`, and says how many pieces of memory that this thread gave back meanwhile, other than [`undisturbed`], had these
-/// bytes in them.
+/// Runs `work`, and returns how many pieces of memory that this thread freed meanwhile, outside [`undisturbed`],
+/// contained these bytes.
 pub(crate) fn freed_with<T>(sought: &'static [u8], work: impl FnOnce() -> T) -> (T, usize) {
     SOUGHT.set(Some(sought));
     FREED.set(0);
@@ -80,12 +80,12 @@ pub(crate) fn freed_with<T>(sought: &'static [u8], work: impl FnOnce() -> T) -> 
     (outcome, FREED.get())
 }
 
-/// Looks at what is about to be given back.
+/// Inspects memory that is about to be freed.
 fn is_sought(bytes: &[u8]) -> bool {
     SOUGHT.get().is_some_and(|sought| bytes.windows(sought.len()).any(|window| window == sought))
 }
 
-/// Passes on what an allocator has returned, and counts it if it is something.
+/// Passes on what an allocator has returned, and counts it if it is not null.
 fn taken(pointer: *mut u8, bytes: usize) -> *mut u8 {
     if !pointer.is_null() {
         HELD.set(HELD.get() + bytes as i64);
@@ -108,15 +108,15 @@ fn is_refused(bytes: usize) -> bool {
     is_refused
 }
 
-// SAFETY: every method either returns null, which says that there is no memory, or does what the system's allocator does
-// with the same arguments.
+// SAFETY: every method either returns null, which means that there is no memory, or does what the system's allocator
+// does with the same arguments.
 unsafe impl GlobalAlloc for Refusing {
-    // SAFETY: the caller's promise is the one that the system's allocator asks for.
+    // SAFETY: the caller guarantees what the system's allocator requires.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_refused(layout.size()) {
             return core::ptr::null_mut();
         }
-        // Zeros, so that whoever looks at a piece sees only what its holder has put there.
+        // Zeroed, so that an inspected piece contains only what its holder wrote.
         // SAFETY: as above.
         taken(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
@@ -130,20 +130,20 @@ unsafe impl GlobalAlloc for Refusing {
         taken(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
-    // Giving room back is never refused: an allocator that has nothing better leaves a piece as large as it is.
+    // Shrinking is never refused: at worst, an allocator leaves a piece as large as it is.
     // SAFETY: as above.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let refused = size > layout.size() && is_refused(size);
         if refused {
             return core::ptr::null_mut();
         }
-        // SAFETY: the piece is the caller's, and so many bytes long.
+        // SAFETY: the piece belongs to the caller and is `layout.size()` bytes long.
         let had = is_sought(unsafe { core::slice::from_raw_parts(pointer, layout.size()) });
         // SAFETY: as above.
         let moved = taken(unsafe { System.realloc(pointer, layout, size) }, size);
         if !moved.is_null() {
             let more = size.saturating_sub(layout.size());
-            // SAFETY: the piece is `size` bytes long now, of which the last `more` have come with this call.
+            // SAFETY: the piece is now `size` bytes long, the last `more` of which this call added.
             unsafe { moved.add(size - more).write_bytes(0, more) };
             FREED.set(FREED.get() + usize::from(had && moved != pointer));
             HELD.set(HELD.get() - layout.size() as i64);
@@ -154,7 +154,7 @@ unsafe impl GlobalAlloc for Refusing {
     // SAFETY: as above.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.set(HELD.get() - layout.size() as i64);
-        // SAFETY: the piece is the caller's, and so many bytes long.
+        // SAFETY: the piece belongs to the caller and is `layout.size()` bytes long.
         let had = is_sought(unsafe { core::slice::from_raw_parts(pointer, layout.size()) });
         FREED.set(FREED.get() + usize::from(had));
         // SAFETY: as above.

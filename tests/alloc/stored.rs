@@ -1,4 +1,5 @@
-//! The same for an index in a store: committing, writing a checkpoint, opening. The store itself is never refused anything.
+//! The same for an index in a store: committing, writing a checkpoint, opening. The store itself is never refused
+//! memory.
 
 use crate::refusing::{Refused, held, peak, refusing, undisturbed};
 use crate::{config, id, many, seen, vector};
@@ -8,7 +9,7 @@ use thermocline::{
 };
 use xxhash_rust::xxh64::Xxh64;
 
-/// A place whose own memory does not count.
+/// A place whose own memory is not counted.
 #[derive(Clone)]
 pub(crate) struct Calm(pub(crate) MemoryStore);
 
@@ -43,7 +44,7 @@ fn open(place: &Calm) -> Result<StoredIndex<Calm>, Error> {
     block_on(StoredIndex::open(place.clone(), options))
 }
 
-/// What the logs tell of is not linked yet.
+/// Records from the logs are not linked yet.
 fn open_lazily(place: &Calm) -> StoredIndex<Calm> {
     let stored = block_on(StoredIndex::open(place.clone(), OpenOptions { lazy: true, ..Default::default() })).unwrap();
     block_on(stored.read_ahead()).unwrap();
@@ -51,7 +52,7 @@ fn open_lazily(place: &Calm) -> StoredIndex<Calm> {
     stored
 }
 
-/// Records in a checkpoint, in two logs since, and what a checkpoint that was cut off has left.
+/// Records in a checkpoint and in two later logs, and the remains of a checkpoint that was cut off.
 fn place() -> Calm {
     let place = Calm(MemoryStore::with_value_bytes(700));
     let stored = open(&place).unwrap();
@@ -82,8 +83,8 @@ fn copied(place: &Calm) -> Calm {
     copy
 }
 
-/// Refuses each allocation of `run` in turn, and runs it again when it has failed. The index, and what is found by opening
-/// the place again, must be as after a run without refusals. Returns how many allocations there are.
+/// Refuses each allocation of `run` in turn, and repeats `run` after a failure. The index, and what a new opening of
+/// the place finds, must be as after a run without refusals. Returns the number of allocations.
 fn each_refusal(
     make: impl Fn(&Calm) -> StoredIndex<Calm>,
     run: impl Fn(&StoredIndex<Calm>) -> Result<(), Error>,
@@ -147,7 +148,7 @@ fn insert_many_that_are_logged() {
 #[test]
 fn while_some_wait_to_be_linked() {
     assert!(each_refusal(open_lazily, |stored| insert(stored, 500)) > 10);
-    // It takes the place of one that waits.
+    // It replaces a pending record.
     assert!(each_refusal(open_lazily, |stored| insert(stored, 5)) > 10);
     let gone = id(12);
     assert!(each_refusal(open_lazily, |stored| stored.change(|index| index.delete(&gone).map(drop))) > 0);
@@ -218,7 +219,7 @@ fn opening() {
     }
 }
 
-/// Whatever a manifest says under a right checksum, room is made only for what is there.
+/// Whatever a manifest with a valid checksum claims, memory is allocated only for what is there.
 #[test]
 fn a_hostile_manifest_is_not_believed() {
     let original = place();
@@ -245,7 +246,7 @@ fn a_hostile_manifest_is_not_believed() {
     assert!(refused > 100, "{refused} were refused");
 }
 
-/// Records of four kilobytes, which do not compress, all in the store.
+/// Records of four kilobytes that do not compress, all in the store.
 fn long_records(count: usize, max_bytes: usize) -> StoredIndex<Calm> {
     let place = Calm(MemoryStore::default());
     let config = Config { max_bytes: Some(max_bytes), ..config(Quantization::Int8) };
@@ -281,7 +282,7 @@ fn an_export_holds_itself_and_a_part_of_the_records() {
     let after = stored.index().unwrap().stats();
     let held = |stats: &thermocline::Stats| (stats.bytes.warm, stats.bytes.cold_cache, stats.cache);
     assert_eq!(held(&after), held(&before), "nothing that was in memory has given way");
-    // It is what an export of records in memory is.
+    // It equals an export of records in memory.
     let all = Index::import(&exported).unwrap();
     assert!(all.check().unwrap().ok && all.export().unwrap() == exported);
     for number in (0..3000).step_by(37) {
@@ -328,7 +329,7 @@ fn reading_cold_records_again_and_again_keeps_nothing() {
     assert!(last <= first + 2000, "{first} bytes beside the blocks, and later {last}");
 }
 
-/// Who opens an index and is refused memory from there on loses what has expired, and nothing else.
+/// If all memory is refused after the opening, records still expire, and no others are lost.
 #[test]
 fn expiry_needs_no_memory_after_opening() {
     let place = place();

@@ -1,5 +1,5 @@
-//! Every error a caller can cause natively: its variant, a message that says what was expected and what came, and an
-//! index that is byte for byte what it was.
+//! Every error a caller can cause natively: its variant, a message that names what was expected and what was received,
+//! and an index that is unchanged byte for byte.
 
 use thermocline::{Config, Error, Id, Index, Metric, Payload, Quantization, SearchOptions};
 
@@ -18,7 +18,7 @@ fn populated(metric: Metric, quantization: Quantization) -> Index {
     index
 }
 
-/// Runs every call that takes a vector, and says what each said.
+/// Runs every call that takes a vector, and returns the outcome of each.
 fn with_vector(index: &mut Index, vector: &[f32]) -> Vec<Result<(), Error>> {
     vec![
         index.check_vector(vector),
@@ -30,7 +30,7 @@ fn with_vector(index: &mut Index, vector: &[f32]) -> Vec<Result<(), Error>> {
     ]
 }
 
-/// Asserts that the call fails as it should, says so in these words, and changes nothing.
+/// Asserts that the call fails with this error and message, and changes nothing.
 #[track_caller]
 fn refused<T: core::fmt::Debug>(
     index: &mut Index,
@@ -109,7 +109,7 @@ fn vectors_without_direction_or_too_long() {
     }
 }
 
-/// At the edge of what is allowed, distances stay numbers.
+/// At the limits of the allowed range, distances are still numbers.
 #[test]
 fn the_longest_and_the_shortest_that_are_allowed() {
     for quantization in QUANTIZATIONS {
@@ -185,7 +185,7 @@ fn ids_that_are_taken() {
         refused(&mut index, "DUPLICATE_ID", &words, |index| index.insert_with_id(id.clone(), &[1.0; 5], None));
         refused(&mut index, "DUPLICATE_ID", &words, |index| index.check_new_id(&id));
         assert_eq!(index.check_new_id(&id), Err(Error::DuplicateId { id: id.clone() }));
-        // Number and text are two ids.
+        // A number and its text are two different ids.
         index.check_new_id(&Id::from(format!("{id} ").as_str())).unwrap();
     }
     index.insert_with_id("3", &[1.0; 5], None).unwrap();
@@ -303,7 +303,7 @@ fn names_are_read_as_they_are_written() {
 #[test]
 fn payloads_that_are_too_long() {
     let mut index = populated(Metric::L2, Quantization::Int8);
-    // Zeros that nobody touches: the operating system gives no memory for them.
+    // Untouched zeros: the operating system provides no memory for them.
     let payload = vec![0; 1 << 30];
     let words = ["payload: expected at most 1073741823 bytes", "received 1073741824 bytes"];
     let vector = [1.0; DIMENSIONS];
@@ -328,7 +328,7 @@ fn search_options_out_of_range() {
         let words = ["ef: expected a whole number from 1 to 10000", "received", &ef.to_string()];
         refused(&mut index, "INVALID_OPTION", &words, |index| index.search(&query, SearchOptions::top(1).with_ef(ef)));
     }
-    // The same of an index that holds nothing.
+    // The same for an empty index.
     let empty = Index::new(Config::new(DIMENSIONS)).unwrap();
     assert!(empty.search(&query, SearchOptions::top(0)).is_err());
     assert!(empty.search(&query, SearchOptions::top(1).with_ef(0)).is_err());

@@ -1,4 +1,4 @@
-//! Recall and reachability through deletes, inserts and compactions, and the corners of deletion.
+//! Recall and reachability through deletes, inserts and compactions, and edge cases of deletion.
 
 use thermocline::{Config, Id, Index, Metric, Quantization, SearchOptions};
 
@@ -11,7 +11,8 @@ fn config() -> Config {
     Config { ef_construction: 100, ..Config::new(DIMENSIONS) }
 }
 
-/// Ten cycles of deleting a fifth and inserting as many, each against an index built afresh from the same records.
+/// Ten cycles of deleting a fifth and inserting as many, each compared with an index built afresh from the same
+/// records.
 #[test]
 fn recall_stays_that_of_a_fresh_index() {
     let mut clusters = Clusters::new(2024, 60, DIMENSIONS);
@@ -67,8 +68,8 @@ fn two_hundred_cycles_from_empty() {
     }
 }
 
-/// The record that a search of width one starts from cannot be asked for, but the highest node is the entry point, and
-/// whichever that is, it is deleted in time when records go one by one in the order of their hits.
+/// The record where a search of width one starts cannot be queried, but the highest node is the entry point. Whichever
+/// it is, it gets deleted eventually when records are deleted one by one in the order of their hits.
 #[test]
 fn whatever_is_nearest_goes_first_until_nothing_is_left() {
     let mut index = build(Config { m: 4, ef_construction: 24, ..Config::new(6) }, &Clusters::new(4, 6, 6).vectors(400));
@@ -88,7 +89,7 @@ fn whatever_is_nearest_goes_first_until_nothing_is_left() {
     }
 }
 
-/// Of each two records that are inserted, one is deleted: the entry point. Compaction then finds another.
+/// Of every two inserted records, one is deleted: the entry point. Compaction then finds another.
 #[test]
 fn the_entry_point_goes_every_time() {
     let mut rng = Rng(23);
@@ -146,7 +147,7 @@ fn delete_all_then_insert() {
     }
 }
 
-/// So many tombstones around that an insert gives up walking over them and looks at the few live ones instead.
+/// With this many tombstones around, an insert stops walking over them and looks at the few live records instead.
 #[test]
 fn inserts_among_thousands_of_tombstones() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
@@ -175,7 +176,7 @@ fn inserts_among_thousands_of_tombstones() {
     }
 }
 
-/// Neighbours that die together leave holes that repair must reach across.
+/// Neighbours deleted together leave holes that repair must bridge.
 #[test]
 fn whole_clusters_die() {
     let mut clusters = Clusters::new(77, 20, DIMENSIONS);
@@ -257,7 +258,7 @@ fn collinear_points() {
     }
 }
 
-/// Corners of a simplex: every distance is the same, so the heuristic has nothing to choose by.
+/// Corners of a simplex: all distances are equal, so the heuristic has nothing to choose by.
 #[test]
 fn all_distances_equal() {
     const N: usize = 128;

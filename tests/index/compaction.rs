@@ -1,4 +1,4 @@
-//! The sixteen cases that anyone expects of compaction, each under its own name.
+//! The sixteen cases to be expected of compaction, each under its own name.
 
 use thermocline::{CompactionReport, Config, Error, Id, Index, Payload, SearchOptions};
 
@@ -40,7 +40,7 @@ fn content_preserved() {
     assert_eq!(model.records.len(), 400);
     index.compact().unwrap();
     model.verify(&index);
-    // What was deleted stays away.
+    // Deleted records stay deleted.
     assert!(!index.contains(&Id::from(0)).unwrap());
     assert_eq!(index.get(&Id::from("row 3")).unwrap(), None);
 }
@@ -220,7 +220,7 @@ fn several_times_over() {
         let report = index.compact().unwrap();
         assert_eq!((report.tombstones_removed, report.new_size), (deleted, model.records.len()), "round {round}");
         model.verify(&index);
-        // Again at once, there is nothing to do.
+        // A second compaction right away has nothing to do.
         let report = index.compact().unwrap();
         assert_eq!((report.tombstones_removed, report.reclaimed_bytes.total()), (0, 0), "round {round}");
     }

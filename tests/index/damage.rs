@@ -1,10 +1,10 @@
-//! Every cut and every flipped bit is refused, as `Corrupt` and as nothing else.
+//! Every cut and every flipped bit is refused as `Corrupt`, and as nothing else.
 
 use thermocline::{Config, Error, Index, Quantization};
 
 use crate::support::{OwnPayload, QUANTIZATIONS, Rng};
 
-/// Few records, so that each bit can have its turn.
+/// Few records, so that each bit can be tried.
 fn small(quantization: Quantization) -> Vec<u8> {
     let mut index = Index::new(Config { quantization, m: 4, ef_construction: 8, ..Config::new(3) }).unwrap();
     let mut rng = Rng(31);
@@ -71,7 +71,7 @@ fn other_bytes_are_refused() {
     });
 }
 
-/// Runs of bytes from elsewhere, as a disk that mixes up its sectors would leave them.
+/// Runs of bytes from elsewhere, as left by a disk that mixes up its sectors.
 #[test]
 fn misplaced_sectors_are_refused() {
     let bytes = small(Quantization::Int8);

@@ -1,4 +1,4 @@
-//! Records that expire: when they go, and what that leaves.
+//! Records that expire: when they are deleted, and what that leaves.
 
 use thermocline::{Config, Error, Id, Index, Payload, Quantization, SearchOptions};
 
@@ -22,7 +22,7 @@ fn a_record_goes_at_its_moment_and_not_before() {
     assert_eq!(index.iter().count(), 2);
     let hits = index.search(&[1.0, 0.1, 0.1], SearchOptions::default()).unwrap();
     assert!(hits.len() == 2 && hits.iter().all(|hit| hit.id != id));
-    // Its id is free at once, and its number counts as used.
+    // Its id is free at once, but its number stays used.
     index.insert_with_id(id.clone(), &[1.0, 1.0, 0.0], None).unwrap();
     assert_eq!(index.insert(&[1.0, 1.0, 1.0], None), Ok(Id::Number(1)));
     assert_eq!((index.expire(f64::INFINITY), index.next_expiry_ms(), index.len()), (1, None, 3));
@@ -73,7 +73,7 @@ fn a_moment_that_is_none_is_refused_and_changes_nothing() {
     assert!(index.export().unwrap() == before);
 }
 
-/// Moved by compaction, written out and read again, each record keeps its own moment.
+/// Each record keeps its own expiry when it is moved by compaction, written out and read again.
 #[test]
 fn moments_go_with_their_records() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {

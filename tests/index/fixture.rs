@@ -62,7 +62,7 @@ fn the_frozen_index_of_records_that_expire_is_what_it_was() {
     let expiries = Forge::of(EXPIRING).section(kind::EXPIRIES).to_vec();
     let moments: Vec<f64> = expiries.chunks(8).map(|word| f64::from_le_bytes(word.try_into().unwrap())).collect();
     let expected: Vec<f64> = frozen::expiring_rows().filter_map(frozen::expires_ms).collect();
-    // In order of slot: the first two are in the slots that were free.
+    // In order of slot: the first two are in slots that were free.
     let mut found: Vec<f64> = moments.iter().copied().filter(|moment| moment.is_finite()).collect();
     found.sort_by(f64::total_cmp);
     let mut sorted = expected;
@@ -102,7 +102,7 @@ fn the_frozen_index_is_what_it_was() {
         let (json, bytes) = frozen::payload(row);
         let expected = json.as_deref().map(Payload::Json).or(bytes.as_deref().map(Payload::Bytes));
         assert_eq!(record.payload, expected, "row {row}");
-        // Its own nearest, whatever the width.
+        // A record is its own nearest, whatever the width.
         let hits = index.search(record.vector, SearchOptions::top(3)).unwrap();
         assert_eq!((&hits[0].id, hits.len()), (&record.id, 3));
         assert!(f64::from(hits[0].distance) < 1e-6);

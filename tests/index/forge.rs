@@ -1,11 +1,11 @@
-//! Takes exported bytes apart and seals them again with valid checksums, so that contents can be made up.
+//! Takes exported bytes apart and seals them again with valid checksums, so that contents can be forged.
 //!
-//! The layout is written here a second time, from docs/FORMAT.md and not from the crate: a change of one without the
-//! other fails.
+//! The layout is written here a second time, following docs/FORMAT.md and not the crate: changing one without the other
+//! fails.
 
 use xxhash_rust::xxh64::xxh64;
 
-/// Places of the sections in the file.
+/// Positions of the sections in the file.
 pub(crate) mod kind {
     pub(crate) const META: usize = 0;
     pub(crate) const CODES: usize = 1;
@@ -18,11 +18,11 @@ pub(crate) mod kind {
     pub(crate) const ID_TEXTS: usize = 8;
     pub(crate) const RECORD_OFFSETS: usize = 9;
     pub(crate) const RECORDS: usize = 10;
-    /// Missing where no record expires.
+    /// Absent if no record expires.
     pub(crate) const EXPIRIES: usize = 11;
 }
 
-/// Where each field of the meta section begins.
+/// The offset of each field of the meta section.
 pub(crate) mod meta {
     pub(crate) const DIMENSIONS: usize = 0;
     pub(crate) const METRIC: usize = 4;
@@ -41,7 +41,7 @@ pub(crate) mod meta {
 
 const HEADER: usize = 64;
 const ENTRY: usize = 32;
-/// Where no record expires.
+/// The number of sections if no record expires.
 pub(crate) const SECTIONS: usize = 11;
 const MOST_SECTIONS: usize = 12;
 const ALIGNMENT: usize = 64;
@@ -60,12 +60,12 @@ pub(crate) struct Forge {
     pub(crate) magic: [u8; 8],
     pub(crate) version: u32,
     sections: Vec<Vec<u8>>,
-    /// What the table says instead of the truth: section, field (0 kind, 1 offset, 2 length, 3 checksum), value.
+    /// Forged values of the table: section, field (0 kind, 1 offset, 2 length, 3 checksum), value.
     pub(crate) lies: Vec<(usize, usize, u64)>,
-    /// What the header says of the number of sections and of the whole length, instead of the truth.
+    /// Forged header values for the number of sections and the total length.
     pub(crate) count: Option<u32>,
     pub(crate) total: Option<u64>,
-    /// The value of all bytes that only fill.
+    /// The value of all padding bytes.
     pub(crate) padding: u8,
 }
 
@@ -97,7 +97,7 @@ impl Forge {
         &mut self.sections[kind]
     }
 
-    /// A section as words.
+    /// Returns a section as words.
     pub(crate) fn words(&self, kind: usize) -> Vec<u32> {
         self.sections[kind].chunks_exact(4).map(|word| word32(word, 0)).collect()
     }
@@ -114,7 +114,7 @@ impl Forge {
         self.sections[kind][8 * at..8 * at + 8].copy_from_slice(&word.to_le_bytes());
     }
 
-    /// Adds a section behind the last.
+    /// Adds a section after the last one.
     pub(crate) fn push_section(&mut self, bytes: Vec<u8>) {
         self.sections.push(bytes);
     }
@@ -124,7 +124,7 @@ impl Forge {
         self.sections[kind::META][at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// The whole, with checksums that fit whatever it has become.
+    /// Returns all of it, with checksums that match the contents.
     pub(crate) fn seal(&self) -> Vec<u8> {
         let first = (HEADER + MOST_SECTIONS * ENTRY).next_multiple_of(ALIGNMENT);
         let (mut table, mut body) = (Vec::new(), Vec::new());

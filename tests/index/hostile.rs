@@ -23,7 +23,7 @@ fn honest(quantization: Quantization) -> Forge {
     Forge::of(&index.export().unwrap())
 }
 
-/// Any answer but a panic; and what is accepted must be sound and must bear being lived in.
+/// Anything but a panic is a valid answer; whatever is accepted must be sound and must withstand further use.
 fn survives(bytes: &[u8]) -> Result<(), Error> {
     let mut index = Index::import(bytes)?;
     sound(&index);
@@ -45,7 +45,7 @@ fn survives(bytes: &[u8]) -> Result<(), Error> {
     }
     index.compact().unwrap();
     sound(&index);
-    // What was made up must not have got into what is written.
+    // Forged contents must not get into what is written.
     let again = Index::import(&index.export().unwrap()).unwrap();
     assert_eq!(again.len(), index.len());
     Ok(())
@@ -68,7 +68,7 @@ fn slots(forge: &Forge) -> usize {
     forge.section(kind::LEVELS).len()
 }
 
-/// The first slot that reaches level 1 at least: the first upper list is its own.
+/// Returns the first slot that reaches at least level 1: the first upper list belongs to it.
 fn tall(forge: &Forge) -> usize {
     forge.section(kind::LEVELS).iter().position(|level| (1..16).contains(level)).unwrap()
 }
@@ -106,7 +106,7 @@ fn tables_that_lie() {
                         0 => value == section as u64 + 1,
                         _ => field == 2 && value == len,
                     };
-                    // A value that happens to be true is no lie.
+                    // If the value happens to be the true one, forge another.
                     forge.lies.push((section, field, if is_true { value ^ 2 } else { value }));
                 });
             }
@@ -164,7 +164,7 @@ fn meta_that_lies() {
     }
 }
 
-/// The counter of numbers may say anything: at worst no number is left to give.
+/// The counter of numbers may have any value: at worst there is no number left to assign.
 #[test]
 fn a_counter_at_its_end() {
     for value in [Id::MAX_NUMBER, Id::MAX_NUMBER + 1, u64::MAX - 1, u64::MAX] {
@@ -256,7 +256,7 @@ fn levels_and_upper_lists_that_lie() {
         levels[slot] -= 1;
         levels[low] += 1;
     });
-    // As many lists as there are levels, but of a height that no node has.
+    // As many lists as there are levels, but with a height that no node has.
     for level in [16, 100, 254] {
         refused(&format!("level {level}, with lists for it"), |forge| {
             let slot = tall(forge);
@@ -275,13 +275,13 @@ fn levels_and_upper_lists_that_lie() {
         let len = forge.section(kind::UPPER_LINKS).len();
         forge.section_mut(kind::UPPER_LINKS).truncate(len - 4 * M);
     });
-    // Every level there can be, and the lists of none: nothing may be allocated by what the levels say.
+    // Every possible level, but no lists: the levels alone must not cause any allocation.
     refused("levels without lists", |forge| {
         forge.section_mut(kind::LEVELS).fill(15);
         forge.section_mut(kind::UPPER_LINKS).clear();
     });
     let mut forge = honest(Quantization::Int8);
-    // Empty lists on the levels above make a node no less sound.
+    // A node with empty lists on the upper levels is still sound.
     let slot = tall(&forge);
     let levels = usize::from(forge.section(kind::LEVELS)[slot]);
     forge.section_mut(kind::LEVELS)[slot] = 15;
@@ -315,7 +315,7 @@ fn records_that_lie() {
     for offset in [1, 4, 1 << 20, 1 << 40, u64::MAX] {
         for at in [0, 1, 30, 60] {
             refused("an offset", |forge| {
-                // What happens to be true is no lie.
+                // A value that happens to be true is not forged.
                 let is_true = word64(forge.section(kind::RECORD_OFFSETS), 8 * at) == offset;
                 forge.set_long(kind::RECORD_OFFSETS, at, if is_true { offset + 8 } else { offset });
             });
@@ -333,7 +333,7 @@ fn records_that_lie() {
     });
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {
         refused(&format!("a vector with {value}"), |forge| {
-            // Where the code is the vector, the record holds none.
+            // Where the code is the vector, the record has none.
             let kind = if forge.section(kind::CODES).len() == 60 * 16 { kind::CODES } else { kind::RECORDS };
             forge.set_word(kind, 1, value.to_bits());
         });
@@ -345,7 +345,7 @@ fn records_that_lie() {
     });
 }
 
-/// Codes are only a hint of where to look: any bits there must be borne.
+/// Codes only hint where to look: any bits must be tolerated there.
 #[test]
 fn scales_of_nonsense_are_borne() {
     for value in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.0, f32::from_bits(1)] {
@@ -378,7 +378,7 @@ fn codes_of_nonsense_are_borne_or_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever words are put wherever: an error, or an index that holds what it promises.
+    /// Whatever words are put anywhere: the result is an error, or an index that keeps its guarantees.
     #[test]
     fn any_change_is_borne_or_refused(
         quantized in any::<bool>(),

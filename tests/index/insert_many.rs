@@ -11,7 +11,7 @@ fn records(vectors: &[Vec<f32>]) -> Vec<NewRecord<'_>> {
     vectors.iter().map(|vector| NewRecord::new(vector)).collect()
 }
 
-/// With tombstones, and with slots that are free: its compaction stopped before it closed the gaps.
+/// An index with tombstones and free slots: its compaction stopped before closing the gaps.
 fn worn(config: Config, vectors: &[Vec<f32>]) -> Index {
     let mut index = build(config, vectors);
     let thin = |index: &mut Index, part: u64| {
@@ -83,7 +83,7 @@ fn recall_is_that_of_single_inserts() {
         let mut clusters = Clusters::new(9, 60, dimensions);
         let mut drawn: Vec<_> = (0..2500).map(|_| clusters.draw()).collect();
         if is_sorted {
-            // Those of a batch are nearest to each other then.
+            // The records of a batch are then nearest to each other.
             drawn.sort_by_key(|(centre, _)| *centre);
         }
         let vectors: Vec<_> = drawn.into_iter().map(|(_, vector)| vector).collect();
@@ -102,7 +102,7 @@ fn equal_vectors_and_new_levels_in_one_batch() {
     for m in [4, 16] {
         let config = Config { m, ef_construction: 16, ..Config::new(2) };
         let mut index = build(config, &vec![vec![1.0, 0.5]; 300]);
-        // Larger than the index again and again, so that a batch has several nodes that are higher than all before.
+        // Repeatedly larger than the index, so that a batch has several nodes higher than all earlier ones.
         for _ in 0..2 {
             let more = vec![vec![1.0, 0.5]; index.len() * 2];
             index.insert_many(&records(&more)).unwrap();
@@ -174,7 +174,7 @@ fn one_bad_record_and_none_is_in() {
         (with_id(u64::MAX.into()), "INVALID_ID"),
         (with_id(5.into()), "DUPLICATE_ID"),
         (with_id("twice".into()), "DUPLICATE_ID"),
-        // What another gets that comes without one.
+        // The number that a record without an id gets.
         (with_id(300.into()), "DUPLICATE_ID"),
         (NewRecord { expires_ms: Some(f64::INFINITY), ..fine() }, "INVALID_OPTION"),
     ];

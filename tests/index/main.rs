@@ -1,11 +1,11 @@
-//! The index from outside: what a Rust program can see of it, held against naive models and exact answers.
+//! The index from outside: what a Rust program can see of it, compared with naive models and exact answers.
 //!
 //! | file | what is proved |
 //! |---|---|
-//! | `model.rs` | any sequence of calls, beside a hash map and brute force |
-//! | `churn.rs` | recall and reachability through deletes, inserts and compactions, and the corners of deletion |
-//! | `compaction.rs` | the cases that anyone expects of compaction, each under its own name |
-//! | `slices.rs` | compaction a step at a time: everything legal between steps, abort at any |
+//! | `model.rs` | any sequence of calls, compared with a hash map and brute force |
+//! | `churn.rs` | recall and reachability through deletes, inserts and compactions, and edge cases of deletion |
+//! | `compaction.rs` | the cases to be expected of compaction, each under its own name |
+//! | `slices.rs` | compaction step by step: everything is allowed between steps, and it can be aborted at any |
 //! | `memory.rs` | bytes reported are bytes freed; the overhead of a compaction is bounded |
 //! | `round_trip.rs` | export and import: the same bytes, the same future |
 //! | `damage.rs` | every cut and every flipped bit is refused |
@@ -13,7 +13,7 @@
 //! | `fixture.rs` | the frozen file of format 1: its contents, and that it is still written byte for byte |
 //! | `insert_many.rs` | many records in one call: on any number of threads, all or none |
 //! | `search_many.rs` | many queries in one call: the hits of single searches, on any number of threads |
-//! | `product.rs` | product codes: untrained, trained, stored |
+//! | `product.rs` | product codes: before, during and after training |
 //! | `bad_input.rs` | every error: its variant, its message, and that nothing has changed |
 //! | `twins.rs` | equal vectors: recall beside and among them |
 //! | `search.rs` | real embeddings: recall, filters, tombstones, determinism, threads |

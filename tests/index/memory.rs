@@ -1,4 +1,4 @@
-//! Bytes: what a report says was freed was freed, and a compaction needs little room of its own.
+//! Bytes: what a report claims was freed was freed, and a compaction needs little memory of its own.
 
 use thermocline::{Config, Id, Index, Payload, Quantization, ResidentBytes};
 
@@ -29,8 +29,8 @@ fn bytes_reclaimed_are_bytes_freed() {
             let report = index.compact().unwrap();
             let after = index.stats();
             let (old, new, reclaimed) = (before.bytes, after.bytes, report.reclaimed_bytes);
-            // The states of slots and the table of positions are held with the graph and the records, and are not
-            // reported: an eighth of a byte and four bytes a slot.
+            // The states of slots and the table of positions are held with the graph and the records but not reported:
+            // an eighth of a byte and four bytes per slot.
             let close = |freed: usize, said: usize, slack: usize| freed >= said && freed - said <= slack;
             let slots = before.size + before.deleted;
             assert_eq!(old.codes - new.codes, reclaimed.codes, "{share} per cent");
@@ -49,7 +49,7 @@ fn bytes_reclaimed_are_bytes_freed() {
     }
 }
 
-/// After compaction, an index holds about what one holds that never knew the deleted records.
+/// After compaction, an index holds about as much as one that never had the deleted records.
 #[test]
 fn nothing_of_the_deleted_stays_behind() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
@@ -85,7 +85,7 @@ fn a_compaction_needs_little_room_of_its_own() {
     }
 }
 
-/// Payloads replaced over and over leave stale bytes: a compaction gives them back even without a tombstone's share.
+/// Replacing payloads repeatedly leaves stale bytes: a compaction frees them even if few records are tombstones.
 #[test]
 fn replaced_payloads_are_reclaimed() {
     let mut index = Index::new(Config { ef_construction: 16, ..Config::new(4) }).unwrap();

@@ -1,4 +1,4 @@
-//! Any sequence of calls, beside a hash map and brute force.
+//! Any sequence of calls, compared with a hash map and brute force.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,16 @@ use crate::support::{METRICS, Model, OwnPayload, QUANTIZATIONS, Rng};
 enum Op {
     Insert(u64),
     InsertEach(u64, usize),
-    /// In one call; every third has an id of its own, and the last one that of another, or not.
+    /// In one call. Every third record has its own id; the last may have that of another.
     InsertMany(u64, usize, bool),
     InsertWithId(Id, u64),
     Upsert(Id, u64),
-    /// Expires after so long, in place of what had the id.
+    /// Expires after this time, and replaces the record with the id.
     UpsertExpiring(Id, u64, u32),
-    /// So long passes.
+    /// This much time passes.
     Pass(u32),
     Delete(Id),
-    /// Deletes about one in so many of the live records.
+    /// Deletes about one in this many live records.
     DeleteMany(u64, usize),
     Search {
         seed: u64,
@@ -30,7 +30,7 @@ enum Op {
     },
     Reserve(usize),
     Compact,
-    /// Of a compaction that packs, or not.
+    /// Starts a compaction, which packs or not.
     Start(bool),
     Steps {
         units: usize,
@@ -52,7 +52,7 @@ fn any_id() -> impl Strategy<Value = Id> {
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
-    // Seeds from a small range, so that vectors repeat.
+    // From a small range, so that vectors repeat.
     let seed = || 0u64..90;
     prop_oneof![
         6 => seed().prop_map(Op::Insert),
@@ -93,14 +93,14 @@ fn any_config() -> impl Strategy<Value = Config> {
     )
 }
 
-/// The tombstones that there may be: exact, but for those that a job under way has yet to remove.
+/// The possible number of tombstones: exact, except for those that a job under way has yet to remove.
 #[derive(Default)]
 struct Tombstones {
-    /// Deleted since the job began; all of them, when there is none.
+    /// Deleted since the job began, or all of them if there is no job.
     settled: usize,
-    /// Deleted before it began: each may be gone. None when there is no job.
+    /// Deleted before the job began: each may be gone. `None` without a job.
     leaving: Option<usize>,
-    /// Nothing was alive at some moment of the job: it may have removed everything there was.
+    /// Whether at some moment of the job nothing was live: it may then have removed everything.
     emptied: bool,
 }
 
@@ -108,11 +108,11 @@ struct Run {
     index: Index,
     model: Model,
     next_number: u64,
-    /// When the records that expire do, and what time it is.
+    /// When records expire.
     expiries: HashMap<Id, f64>,
     now_ms: f64,
     tombstones: Tombstones,
-    /// Recall of the searches wide enough to be held to it: sum and count.
+    /// Recall of the searches wide enough to be judged: sum and count.
     recall: (f64, usize),
 }
 
@@ -204,7 +204,7 @@ impl Run {
         self.tombstones.settled += usize::from(was_live);
     }
 
-    /// What has had its time is deleted, in no order that means anything.
+    /// Deletes expired records, in no particular order.
     fn pass(&mut self, ms: f64) {
         self.now_ms += ms;
         let (gone, left) = self.expiries.drain().partition(|(_, at_ms)| *at_ms <= self.now_ms);
@@ -215,7 +215,7 @@ impl Run {
         self.tombstones.settled += gone.len();
     }
 
-    /// The job is gone. What it has removed is its own affair, but it invents no tombstones beyond what moved.
+    /// The job is gone. How much it removed is unknown, but it adds no tombstones beyond those it moved.
     fn job_dropped(&mut self) {
         if self.tombstones.leaving.take().is_some() {
             assert!(self.tombstones.emptied || self.index.deleted() >= self.tombstones.settled);
@@ -307,7 +307,7 @@ impl Run {
                     }
                 }
             }
-            // Ending a job before its end is the same as dropping it.
+            // Ending a job early is the same as dropping it.
             Op::Finish => {
                 assert_eq!(self.index.compact_finish().is_some(), self.tombstones.leaving.is_some());
                 self.job_dropped();
@@ -349,7 +349,7 @@ impl Run {
         if ef >= self.model.records.len() && config.quantization == Quantization::None {
             assert_eq!(recall, 1.0, "a search as wide as the index misses nothing");
         }
-        // In fewer dimensions, a heap of identical vectors fills a search of any width.
+        // In fewer dimensions, a cluster of identical vectors fills a search of any width.
         if ef >= 60 && config.dimensions == 17 {
             self.recall = (self.recall.0 + recall, self.recall.1 + 1);
         }

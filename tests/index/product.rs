@@ -1,12 +1,12 @@
-//! Product codes: what comes before they are trained, how they are, and that nothing is lost over it.
+//! Product codes: before, during and after training, with nothing lost on the way.
 
 use crate::forge::{Forge, kind, meta};
 use crate::support::{Clusters, Model, mean_recall, sound};
 use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Payload, Quantization, SearchOptions};
 
-/// As many as the documentation names.
+/// The number that the documentation names.
 const ENOUGH: usize = 1024;
-/// A codebook of up to 384 dimensions.
+/// The size of a codebook of up to 384 dimensions.
 const CODEBOOK_BYTES: usize = 64 + 64 * 256 * 16;
 
 fn config(dimensions: usize, metric: Metric) -> Config {
@@ -17,7 +17,7 @@ fn settle(index: &mut Index) {
     index.link_all().unwrap();
 }
 
-/// Rows under their numbers.
+/// Inserts rows under their numbers.
 fn insert(index: &mut Index, vectors: &[Vec<f32>], rows: core::ops::Range<usize>) {
     for row in rows {
         let payload = (row % 3 == 0).then_some(Payload::Json("{}"));
@@ -45,7 +45,7 @@ fn it_is_untrained_until_there_are_enough() {
     let untrained = index.search(&vectors[0], SearchOptions::default()).unwrap_err();
     assert_eq!((&untrained, untrained.code()), (&Error::Untrained { records: ENOUGH - 1 }, "UNTRAINED"));
     assert!(untrained.to_string().contains("1024") && untrained.to_string().contains("1023"), "{untrained}");
-    // What is wrong with a query is said first.
+    // An error in the query is reported first.
     assert_eq!(index.search(&[1.0], SearchOptions::default()).unwrap_err().code(), "DIMENSION_MISMATCH");
     assert_eq!(index.get(&Id::from(7)).unwrap().unwrap().vector, vectors[7]);
     assert_eq!(index.pending(), 0);
@@ -61,7 +61,7 @@ fn it_is_untrained_until_there_are_enough() {
     }
 }
 
-/// Distances are exact, and recall is what a code of a byte for each component or so should give.
+/// Distances are exact, and recall is what codes of about a byte per component should give.
 #[test]
 fn it_finds_what_is_near_under_every_metric() {
     for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
@@ -88,7 +88,7 @@ fn a_code_is_whole_lines_of_memory_and_the_vectors_before_are_given_up() {
     }
 }
 
-/// Training waits for nobody: a little of it is done by each insert, and what came meanwhile is linked after it.
+/// Training blocks nobody: each insert does a little of it, and records inserted meanwhile are linked afterwards.
 #[test]
 fn inserts_alone_bring_it_to_its_end_and_to_the_same_bytes() {
     let (mut alone, vectors) = filled(8, Metric::Cosine, 2600);
@@ -101,7 +101,7 @@ fn inserts_alone_bring_it_to_its_end_and_to_the_same_bytes() {
     assert!(alone.export().unwrap() == settled.export().unwrap());
 }
 
-/// A call that brings enough records trains on the way.
+/// A call with enough records trains by itself.
 #[test]
 fn many_at_once_are_trained_at_once() {
     let vectors = Clusters::new(5, 40, 16).vectors(1600);
@@ -115,7 +115,7 @@ fn many_at_once_are_trained_at_once() {
     }
 }
 
-/// The codebook is for good, so it must not be made from the few that a deletion of nearly all has left.
+/// The codebook is permanent, so it must not be trained on the few records left by a large deletion.
 #[test]
 fn it_is_trained_on_those_that_made_it_enough() {
     let (mut index, vectors) = filled(16, Metric::Cosine, ENOUGH);
@@ -175,7 +175,7 @@ fn an_export_brings_its_codebook_along() {
     assert!(mean_recall(&again, &vectors[..40], 10, 100) > 0.95);
 }
 
-/// Where nothing is left there is nothing that a codebook could be stored with.
+/// Without records there is nothing to store a codebook with.
 #[test]
 fn of_an_empty_index_no_codebook_is_stored() {
     let (mut index, vectors) = filled(5, Metric::Dot, 1100);
@@ -200,7 +200,7 @@ fn of_an_empty_index_no_codebook_is_stored() {
     assert_eq!(index.search(&vectors[0], SearchOptions::default()).unwrap_err().code(), "UNTRAINED");
 }
 
-/// What expires between the record that makes enough of them and the next insert is the first that waits.
+/// A record that expires after enough have come to train, but before the next insert, is the first pending one.
 #[test]
 fn a_record_may_expire_when_training_has_just_come_due() {
     let vectors = Clusters::new(5, 40, 6).vectors(1300);
@@ -215,7 +215,7 @@ fn a_record_may_expire_when_training_has_just_come_due() {
     assert!(mean_recall(&index, &vectors[..40], 10, 100) > 0.95);
 }
 
-/// Rows that are a thousand times longer than the others, among those that it is trained on.
+/// Rows a thousand times longer than the others, among those that the codebook is trained on.
 fn with_long_rows(metric: Metric, long: &[usize]) -> (Index, Vec<Vec<f32>>) {
     let mut vectors = Clusters::new(5, 40, 24).vectors(2050);
     for &row in long {
@@ -229,8 +229,8 @@ fn with_long_rows(metric: Metric, long: &[usize]) -> (Index, Vec<Vec<f32>>) {
     (index, queries)
 }
 
-/// One scale is for all components. By the longest vector it made zeros of all others, and the error that it said of
-/// them was none.
+/// All components share one scale. If the longest vector set it, all others would become zeros, with an estimated error
+/// of zero.
 #[test]
 fn vectors_far_longer_than_most_do_not_make_the_others_alike() {
     for metric in [Metric::L2, Metric::Dot] {
@@ -245,7 +245,7 @@ fn vectors_far_longer_than_most_do_not_make_the_others_alike() {
     }
 }
 
-/// Squares of such components are zeros in single precision.
+/// The squares of such components are zeros in single precision.
 #[test]
 fn components_next_to_nothing_are_told_apart() {
     let mut vectors = Clusters::new(5, 40, 24).vectors(1150);
@@ -255,8 +255,7 @@ fn components_next_to_nothing_are_told_apart() {
     insert(&mut index, &vectors, 0..1100);
     settle(&mut index);
     sound(&index);
-    // As many as there are, so that all of them are looked at: distances of two such vectors, by which they are linked,
-    // are zeros.
+    // As wide as the index, so that all records are compared: the distances by which they were linked are zeros.
     let mut found = 0;
     for query in &queries {
         let mut exact: Vec<usize> = (0..1100).collect();
@@ -269,7 +268,7 @@ fn components_next_to_nothing_are_told_apart() {
     assert!(found > 450, "{found} of 500");
 }
 
-/// Vectors that are all alike, and one that is far longer than those that it was trained on.
+/// Identical vectors, and one far longer than those that the codebook was trained on.
 #[test]
 fn vectors_without_variety_do_no_harm() {
     let mut index = Index::new(config(6, Metric::L2)).unwrap();
@@ -280,7 +279,7 @@ fn vectors_without_variety_do_no_harm() {
     let far = [1e9, -1e9, 0.0, 1.0, 2.0, 3.0];
     index.insert_with_id("far", &far, None).unwrap();
     sound(&index);
-    // Its code is that of the others, which is as near as there is.
+    // Its code is that of the others, the nearest there is.
     assert_eq!(index.search(&far, SearchOptions::top(1101)).unwrap()[0].id, Id::from("far"));
     assert_eq!(index.search(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], SearchOptions::top(9)).unwrap()[8].distance, 0.0);
 

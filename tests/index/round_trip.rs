@@ -10,7 +10,7 @@ fn id(i: u64) -> Id {
     if i.is_multiple_of(3) { Id::from(format!("ключ {i}").as_str()) } else { Id::from(i) }
 }
 
-/// Records of every kind, tombstones, and, from a compaction cut off after `steps`, free slots.
+/// Records of every kind, tombstones, and free slots from a compaction cut off after `steps`.
 fn populated(metric: Metric, quantization: Quantization, steps: usize) -> Index {
     let config = Config { metric, quantization, m: 5, ef_construction: 30, seed: 99, ..Config::new(DIMENSIONS) };
     let mut index = Index::new(config).unwrap();
@@ -47,14 +47,14 @@ fn what_is_imported_is_what_was_exported() {
                 let options = || SearchOptions::top(5).with_ef(ef);
                 let found = again.search(&query, options());
                 assert_eq!(found, index.search(&query, options()));
-                // Codes that are not trained yet are the one reason to refuse.
+                // Untrained codes are the only reason to refuse.
                 assert!(found.is_ok() || quantization == Quantization::Product, "{quantization:?}: {found:?}");
             }
         }
     }
 }
 
-/// Inserts, deletes and compactions, the same whenever it is called.
+/// Inserts, deletes and compactions, the same on every call.
 fn live_on(index: &mut Index) {
     let mut clusters = Clusters::new(7, 9, DIMENSIONS);
     for i in 0..150u64 {
@@ -113,7 +113,7 @@ fn numbers_that_were_ids_are_not_given_again_after_import() {
     assert_eq!(again.insert(&[1.0; DIMENSIONS], None).unwrap(), Id::from(10));
 }
 
-/// Deleted vectors and payloads are nobody's business.
+/// Deleted vectors and payloads must not be disclosed.
 #[test]
 fn deleted_contents_are_not_exported() {
     let mut index = Index::new(Config::new(3)).unwrap();

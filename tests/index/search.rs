@@ -1,4 +1,4 @@
-//! Real embeddings, as the repository ships them: recall, filters, tombstones, determinism, threads.
+//! Real embeddings, as shipped in the repository: recall, filters, tombstones, determinism, threads.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ const EF: usize = 64;
 struct Data {
     base: Vec<Vec<f32>>,
     queries: Vec<Vec<f32>>,
-    /// For each query, all rows by exact distance.
+    /// For each query, all rows ordered by exact distance.
     truth: Vec<Vec<(f64, u64)>>,
 }
 
@@ -43,7 +43,7 @@ fn read_f16(name: &str, rows: usize) -> Vec<Vec<f32>> {
     bytes[start..].chunks_exact(768).map(|row| row.chunks_exact(2).map(half).collect()).collect()
 }
 
-/// IEEE 754 half precision; there are no infinities in the data.
+/// IEEE 754 half precision. The data contains no infinities.
 fn from_half(bits: u16) -> f32 {
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
     assert!(exponent < 31, "not a number");
@@ -63,7 +63,7 @@ fn halves_are_read_right() {
     }
 }
 
-/// Mean recall among the rows that pass, with a filter that passes them.
+/// Mean recall among the rows that pass the filter.
 fn filtered_recall(index: &Index, passes: impl Fn(u64) -> bool) -> f64 {
     let mut sum = 0.0;
     for (query, truth) in DATA.queries.iter().zip(&DATA.truth) {
@@ -74,7 +74,7 @@ fn filtered_recall(index: &Index, passes: impl Fn(u64) -> bool) -> f64 {
     sum / DATA.queries.len() as f64
 }
 
-/// Asserts that there are as many hits as can be, all of them passing, and says how many are among the nearest.
+/// Asserts that there are as many hits as possible, all passing. Returns the share that is among the nearest.
 fn share(hits: &[Hit], truth: &[(f64, u64)], passes: impl Fn(u64) -> bool) -> f64 {
     let nearest: Vec<Id> =
         truth.iter().filter(|(_, row)| passes(*row)).take(K).map(|(_, row)| Id::from(*row)).collect();
@@ -108,7 +108,7 @@ fn recall_without_quantization() {
     assert!(index.check().unwrap().ok);
     let (at_64, wide) = (plain_recall(&index, EF, true), plain_recall(&index, 300, true));
     assert!(at_64 >= 0.95 && wide >= 0.99, "recall@10 {at_64} at ef 64, {wide} at 300");
-    // Without codes there is nothing to put right.
+    // Without codes there is nothing to correct.
     let hits = |rerank| index.search(&DATA.queries[0], SearchOptions::top(K).with_rerank(rerank)).unwrap();
     assert_eq!(hits(true), hits(false));
 }
@@ -161,10 +161,10 @@ fn live_hits_whatever_the_tombstones() {
         };
         let found = DATA.queries.iter().zip(&DATA.truth).map(unfiltered).sum::<f64>() / DATA.queries.len() as f64;
         assert!(found >= 0.95, "{share_deleted} per cent deleted: recall {found}");
-        // A filter on top of the tombstones.
+        // A filter in addition to the tombstones.
         let found = filtered_recall(&index, |row| row % 3 == 0 && is_live(row));
         assert!(found >= 0.95, "{share_deleted} per cent deleted, filtered: recall {found}");
-        // Narrow, too, there are as many as asked for.
+        // A narrow search, too, returns as many hits as asked for.
         for query in &DATA.queries {
             assert_eq!(index.search(query, SearchOptions::top(3).with_ef(1)).unwrap().len(), 3);
         }
@@ -200,7 +200,7 @@ fn threads_search_at_once() {
     });
 }
 
-/// Where upper halves of int8 codes tell little apart, answers are as good as without codes all the same.
+/// Where upper halves of int8 codes distinguish little, answers must still be as good as without codes.
 #[test]
 fn few_dimensions_and_one_sided_components() {
     for (dimensions, far) in [(2, 0.0), (3, 0.0), (8, 0.0), (8, 5.0), (16, 0.0), (64, 2.0), (200, 0.0), (200, 2.0)] {
@@ -215,7 +215,7 @@ fn few_dimensions_and_one_sided_components() {
                     mean_recall(&index, &queries, 10, 64)
                 });
                 let what = format!("{dimensions} dimensions {far} off, {metric:?}, {n} records");
-                // Components of one sign leave half of the codes unused.
+                // Components of a single sign leave half of the codes unused.
                 let allowed = if far > 0.0 { 0.06 } else { 0.03 };
                 assert!(int8 >= none - allowed, "{what}: {int8}, and {none} without codes");
             }
@@ -223,7 +223,7 @@ fn few_dimensions_and_one_sided_components() {
     }
 }
 
-/// A scan is by whole codes: here all components but one are so much smaller that their upper halves are equal.
+/// A scan uses whole codes: here all components except one are so small that their upper halves are equal.
 #[test]
 fn a_scan_tells_apart_what_upper_halves_do_not() {
     for dimensions in [8, 200] {

@@ -1,5 +1,5 @@
-//! Many queries in one call: the hits of single searches, on any number of threads, and nothing is searched for when one
-//! query is refused.
+//! Many queries in one call: the hits of single searches, on any number of threads, and no search at all if one query
+//! is refused.
 
 use std::error::Error as _;
 use thermocline::{Config, Error, Id, Index, Quantization, SearchOptions};
@@ -24,7 +24,7 @@ fn the_hits_are_those_of_single_searches() {
         for number in (0..1500).step_by(7) {
             assert!(index.delete(&Id::Number(number)).unwrap());
         }
-        // Product codes are trained.
+        // Trains the product codes.
         index.link_all().unwrap();
         let queries = clusters.vectors(150);
         for (k, ef, rerank) in [(1, None, true), (10, Some(64), true), (5, Some(12), false), (2000, None, true)] {
@@ -38,7 +38,7 @@ fn the_hits_are_those_of_single_searches() {
                 assert_eq!(on_threads(threads, || index.search_many(&queries, options())).unwrap(), single);
             }
         }
-        // As many as no thread is woken for, and none.
+        // No query, few enough to wake no other thread, and more.
         for count in [0, 1, 7, 8] {
             let hits = index.search_many(&queries[..count], SearchOptions::top(3)).unwrap();
             let single = queries[..count].iter().map(|query| index.search(query, SearchOptions::top(3)).unwrap());

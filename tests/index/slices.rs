@@ -1,4 +1,4 @@
-//! Compaction a step at a time: everything is legal between two steps, and a job may be dropped after any.
+//! Compaction step by step: everything is allowed between two steps, and a job can be dropped after any of them.
 
 use thermocline::{Clock, Config, Id, Index, Payload, Quantization, SearchOptions};
 
@@ -22,7 +22,7 @@ fn with_tombstones(config: Config, n: usize, share: usize) -> Index {
     index
 }
 
-/// Runs the job to its end in the smallest steps, with `between` after each. Says how many steps there were.
+/// Runs the job to its end in the smallest steps, with `between` after each. Returns the number of steps.
 fn step_through(index: &mut Index, mut between: impl FnMut(&mut Index, usize)) -> usize {
     let mut done = 0;
     let total = index.compact_progress().unwrap().total;
@@ -48,7 +48,7 @@ fn start(index: &mut Index, packs: bool) {
 
 #[test]
 fn anything_goes_between_the_smallest_steps() {
-    // Packing goes by windows of 1,024 slots here, so of that there are some.
+    // Packing works in windows of 1,024 slots here, so use several windows.
     for (metric, quantization, packs, count) in [
         (0, Quantization::Int8, false, 900),
         (1, Quantization::None, false, 900),
@@ -115,7 +115,7 @@ fn a_job_may_be_dropped_after_any_step() {
         (Quantization::None, false),
         (Quantization::Int8, true),
     ] {
-        // Packing goes through more than one window, and there are tombstones behind the last record that an import knows of.
+        // Packing works on several windows, and there are tombstones behind the last record that an import has.
         let mut index =
             with_tombstones(config(1, quantization), if packs { 2100 } else { 150 }, if packs { 10 } else { 50 });
         for number in 2070..2100 {
@@ -126,7 +126,7 @@ fn a_job_may_be_dropped_after_any_step() {
         start(&mut probe, packs);
         let steps = step_through(&mut probe, |_, _| {});
         let mut clusters = Clusters::new(1, 3, DIMENSIONS);
-        // Of packing there are many steps, and each is like those beside it.
+        // Packing takes many steps, each similar to its neighbours, so only some are tried.
         for stop in (0..=steps).step_by(if packs { 97 } else { 1 }) {
             let mut index = Index::import(&bytes).unwrap();
             let mut model = model.clone();
@@ -137,7 +137,7 @@ fn a_job_may_be_dropped_after_any_step() {
             index.compact_abort();
             assert_eq!((index.compact_progress(), index.compact_finish()), (None, None));
             model.verify(&index);
-            // It can be saved as it is, lived in, and compacted after all.
+            // The index can be saved as it is, used further, and compacted after all.
             let again = Index::import(&index.export().unwrap()).unwrap();
             model.verify(&again);
             assert_eq!(again.deleted(), index.deleted());
@@ -210,7 +210,7 @@ fn clearing_ends_the_job() {
     }
 }
 
-/// Everything is deleted while the job is under way.
+/// Everything is deleted during the job.
 #[test]
 fn the_last_records_may_go_during_a_job() {
     for steps in [0, 1, 40, 150, 400, 700, 1000, 1500] {
@@ -238,7 +238,7 @@ fn the_last_records_may_go_during_a_job() {
     }
 }
 
-/// A clock that advances by a millisecond at each look.
+/// A clock that advances by a millisecond on each reading.
 struct Ticks(core::cell::Cell<f64>);
 
 impl Clock for Ticks {
@@ -270,7 +270,7 @@ fn slices_are_counted_and_timed_by_the_given_clock() {
     assert_eq!(report.duration_ms, clock.0.get() - from - 1.0);
 }
 
-/// Where a step always takes too long, each is one node: an engine may run code that it has not optimized many times slower.
+/// If a step always takes too long, each step is one node: an engine may run unoptimized code many times slower.
 #[test]
 fn a_slow_machine_does_one_node_at_a_time() {
     let mut index = with_tombstones(config(0, Quantization::Int8), 400, 30);
@@ -287,7 +287,7 @@ fn a_slow_machine_does_one_node_at_a_time() {
     sound(&index);
 }
 
-/// What is known of the speed of one kind of work says little of another's, so a step never goes on into the next.
+/// The speed of one kind of work says little about another's, so a step never continues into the next kind.
 #[test]
 fn a_step_is_of_one_kind_of_work() {
     let mut index = with_tombstones(config(0, Quantization::Int8), 400, 30);

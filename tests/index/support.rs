@@ -1,4 +1,4 @@
-//! Vectors from a seed, exact answers in double precision, and the naive model that an index is compared with.
+//! Vectors from a seed, exact answers in double precision, and the naive model for comparison with an index.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ pub(crate) const QUANTIZATIONS: [Quantization; 4] =
     [Quantization::None, Quantization::Int8, Quantization::Binary, Quantization::Product];
 
 impl Rng {
-    /// Roughly normal, with a standard deviation of about one.
+    /// Returns a roughly normal number with a standard deviation of about one.
     pub(crate) fn normal(&mut self) -> f32 {
         (0..3).map(|_| self.unit()).sum()
     }
@@ -20,7 +20,7 @@ impl Rng {
     }
 }
 
-/// Points around random centres, as embeddings lie: centre number, vector.
+/// Points around random centres, distributed like embeddings: centre number, vector.
 pub(crate) struct Clusters {
     rng: Rng,
     centres: Vec<Vec<f32>>,
@@ -64,7 +64,7 @@ pub(crate) fn tolerance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     1e-5 * scale + 1e-6
 }
 
-/// All exact distances from `query`, ascending.
+/// Returns all exact distances from `query`, ascending.
 pub(crate) fn exact<'a, K: Clone + Ord + 'a>(
     metric: Metric,
     query: &[f32],
@@ -75,7 +75,7 @@ pub(crate) fn exact<'a, K: Clone + Ord + 'a>(
     all
 }
 
-/// The share of the `k` nearest that `hits` holds. A hit as near as the k-th counts, so ties are no loss.
+/// Returns the share of the `k` nearest among `hits`. A hit as near as the k-th counts, so ties lose nothing.
 pub(crate) fn recall(hits: &[Hit], truth: &[(f64, Id)], k: usize) -> f64 {
     let k = k.min(truth.len());
     if k == 0 {
@@ -126,14 +126,14 @@ impl OwnPayload {
     }
 }
 
-/// What the records should be.
+/// The records that an index should hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) records: HashMap<Id, (Vec<f32>, OwnPayload)>,
 }
 
 impl Model {
-    /// Takes the index as it is for what it should stay.
+    /// Takes the present contents of the index as expected.
     pub(crate) fn of(index: &Index) -> Self {
         let own = |payload| match payload {
             None => OwnPayload::Nothing,
@@ -144,7 +144,7 @@ impl Model {
         Self { records }
     }
 
-    /// Asserts that the index passes its own proof and holds exactly these records, bit for bit.
+    /// Asserts that the index passes its own check and holds exactly these records, bit for bit.
     #[track_caller]
     pub(crate) fn verify(&self, index: &Index) {
         sound(index);
@@ -164,7 +164,7 @@ impl Model {
         assert_eq!((stats.size, stats.deleted), (index.len(), index.deleted()));
     }
 
-    /// Asserts what must hold of any search's hits, and returns their recall.
+    /// Asserts what must hold for the hits of any search, and returns their recall.
     #[track_caller]
     pub(crate) fn verify_hits(
         &self,
@@ -193,7 +193,7 @@ impl Model {
     }
 }
 
-/// Asserts that the index passes its own proof.
+/// Asserts that the index passes its own check.
 #[track_caller]
 pub(crate) fn sound(index: &Index) {
     let report = index.check().unwrap();
@@ -201,7 +201,7 @@ pub(crate) fn sound(index: &Index) {
     assert_eq!((report.live, report.reachable), (index.len(), index.len()));
 }
 
-/// An index of these vectors, under numbers from 0 on.
+/// Builds an index of these vectors, numbered from 0.
 pub(crate) fn build(config: Config, vectors: &[Vec<f32>]) -> Index {
     let mut index = Index::new(config).unwrap();
     for vector in vectors {

@@ -1,5 +1,5 @@
-//! Equal vectors: texts that come again, zeros for what could not be embedded. They must not fill each other's lists and
-//! pools: a thousand zeros that go in first would take nine tenths of all recall, at any width.
+//! Equal vectors: repeated texts, or zeros for what could not be embedded. They must not fill each other's lists and
+//! pools: a thousand zeros inserted first would cost nine tenths of all recall, at any width.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ const DIMENSIONS: usize = 48;
 const K: usize = 10;
 const EF: usize = 64;
 
-/// 2,000 vectors around 50 centres, to which a zero is nearer than they are to each other, and 60 queries.
+/// 2,000 vectors around 50 centres, closer to a zero vector than to each other, and 60 queries.
 fn clustered() -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
     let mut clusters = Clusters::new(5, 50, DIMENSIONS);
     (clusters.vectors(2000), clusters.vectors(60))
@@ -62,7 +62,7 @@ fn as_many_twins_are_found_as_are_asked_for() {
         assert_eq!((ids.len(), hits.len()), (k, k));
         assert!(hits.iter().all(|hit| hit.distance == 0.0), "{k} at {ef}");
     }
-    // Deleted twins take no place from live ones.
+    // Deleted twins do not displace live ones.
     let mut index = index;
     let dead: Vec<u64> = (0..vectors.len() as u64).filter(|at| at % 4 == 0 && *at < 1900).collect();
     dead.iter().for_each(|&at| assert!(index.delete(&Id::Number(at)).unwrap()));
@@ -70,8 +70,8 @@ fn as_many_twins_are_found_as_are_asked_for() {
     assert!(hits.len() == 20 && hits.iter().all(|hit| hit.distance == 0.0), "{hits:?}");
 }
 
-/// Each must be linked beneath its own twins: then a walk that follows those of a set meets all. And where there are
-/// thousands, those that may not be returned fill the pool before those that may.
+/// Each twin must be linked beneath its own twins, so that a walk that follows those of a set meets all. With thousands
+/// of them, those that must not be returned fill the pool before those that may.
 #[test]
 fn the_few_twins_that_may_be_returned_are_found_among_many_that_may_not() {
     let (others, _) = clustered();
@@ -109,7 +109,7 @@ fn the_few_twins_that_may_be_returned_are_found_among_many_that_may_not() {
 fn recall_survives_when_the_first_of_the_twins_go() {
     let (others, queries) = clustered();
     let (before, after) = others.split_at(1000);
-    // Those that all others link to lie first, and are compacted away; then more records come.
+    // The twins that all others link to come first and are compacted away; then more records come.
     let mut vectors = vec![vec![0.0; DIMENSIONS]; 250];
     vectors.extend_from_slice(before);
     vectors.extend(vec![vec![0.0; DIMENSIONS]; 250]);
@@ -123,7 +123,7 @@ fn recall_survives_when_the_first_of_the_twins_go() {
     assert!(index.check().unwrap().ok);
 }
 
-/// What comes later must find its way to one another through the twins that are left, wherever it is linked to these.
+/// Later records must find each other through the remaining twins, wherever they are linked to them.
 #[test]
 fn others_that_come_when_only_twins_are_left_are_found() {
     let (others, queries) = clustered();

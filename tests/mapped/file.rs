@@ -1,11 +1,11 @@
-//! A file in its place.
+//! A mapped file.
 
 use crate::support::{DIMENSIONS, index};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use thermocline::{Error, Index, Metric, Quantization, SearchOptions};
 
-/// A file with an export, removed at the end.
+/// A file with an export, removed when dropped.
 struct Kept(PathBuf);
 
 impl Kept {

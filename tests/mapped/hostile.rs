@@ -1,9 +1,10 @@
-//! Bytes that are not as they were written. Checksums of sections are not looked at, so anything may come.
+//! Bytes that were changed after they were written. Mapping does not verify the checksums of sections, so any bytes may
+//! come.
 
 use crate::support::{Aligned, Rng, index, mapped};
 use thermocline::{Error, Index, Metric, Quantization, SearchOptions};
 
-/// Whatever the bytes are: a refusal, or an index whose every call ends with an answer or an error.
+/// Whatever the bytes, the result is a refusal, or an index whose every call ends with an answer or an error.
 fn holds(bytes: &[u8], rng: &mut Rng) -> bool {
     let mut index = match Index::map(Aligned::new(bytes)) {
         Ok(index) => index,
@@ -74,7 +75,7 @@ fn files_that_are_cut_or_out_of_place_are_refused() {
         let refused = Index::map(Aligned::new(&forged));
         assert!(matches!(refused, Err(Error::Corrupt { .. } | Error::UnsupportedVersion { .. })), "byte {at}");
     }
-    // One byte further, lines of codes would not lie where a machine wants them.
+    // With an offset of one byte, lines of codes would be misaligned.
     let mut shifted = vec![0; bytes.len() + 65];
     let start = shifted.as_ptr().align_offset(64) + 1;
     shifted[start..start + bytes.len()].copy_from_slice(&bytes);

@@ -1,12 +1,12 @@
-//! Exports that are read where they lie: the same index as one that was decoded, whatever is done to it, and no byte that
-//! makes it panic or loop.
+//! Exports that are read in place: the same index as a decoded one, whatever is done to it, and no bytes make it panic
+//! or loop.
 //!
 //! | file | what is proved |
 //! |---|---|
-//! | `same.rs` | every call, and sequences of calls, beside an import of the same bytes |
-//! | `file.rs` | a file in its place: not written to, locked, opened without being read |
-//! | `hostile.rs` | bytes that are not as they were written |
-//! | `support.rs` | indexes to export, and bytes where they may lie |
+//! | `same.rs` | every call, and sequences of calls, compared with an import of the same bytes |
+//! | `file.rs` | a mapped file: not written to, locked, opened without being read |
+//! | `hostile.rs` | bytes that were changed after they were written |
+//! | `support.rs` | indexes to export, and aligned memory for their bytes |
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Beside an import of the same bytes.
+//! Compared with an import of the same bytes.
 
 use crate::support::{DIMENSIONS, LATER_MS, Rng, index, mapped};
 use thermocline::{
@@ -15,7 +15,7 @@ fn compact(index: &mut Index) {
     index.compact_finish().unwrap();
 }
 
-/// All that can be asked of both.
+/// Asks both indexes everything there is to ask.
 fn is_the_same(mapped: &Index, imported: &Index, rng: &mut Rng) {
     assert_eq!((mapped.len(), mapped.deleted()), (imported.len(), imported.deleted()));
     assert_eq!(mapped.next_expiry_ms(), imported.next_expiry_ms());
@@ -46,7 +46,7 @@ fn every_answer_is_that_of_an_import() {
                 let bytes = index(metric, quantization, records).export().unwrap();
                 let [mut mapped, imported] = [mapped(&bytes), Index::import(&bytes).unwrap()];
                 is_the_same(&mapped, &imported, &mut Rng(3));
-                // Nobody is to be handed links that nobody has looked at.
+                // Links that were never checked must not be handed out.
                 assert_eq!(mapped.export(), Err(Error::Unlinked));
                 settle(&mut mapped);
                 assert_eq!(mapped.export().unwrap(), bytes, "{metric:?} {quantization:?} {records}");
@@ -64,7 +64,7 @@ fn an_empty_index_is_mapped_and_filled() {
     assert!(index.check().unwrap().ok);
 }
 
-/// Changes are made to both, in the same order. Each comes to the same bytes in the end.
+/// The same changes are made to both in the same order. In the end both give the same bytes.
 #[test]
 fn changes_come_to_the_same_bytes() {
     for (quantization, seed) in

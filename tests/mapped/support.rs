@@ -1,10 +1,10 @@
-//! Indexes to export, and bytes where they may lie.
+//! Indexes to export, and aligned memory for their bytes.
 
 pub(crate) use crate::random::Rng;
 use thermocline::{Config, Id, Index, Metric, Payload, Quantization};
 
 pub(crate) const DIMENSIONS: usize = 12;
-/// Long after any test runs.
+/// Long after any run of the tests.
 pub(crate) const LATER_MS: f64 = 1e14;
 
 impl Rng {
@@ -19,7 +19,7 @@ impl Rng {
     }
 }
 
-/// Bytes that begin at a multiple of 64, as a mapped file's do.
+/// Bytes that begin at a multiple of 64, like those of a mapped file.
 pub(crate) struct Aligned {
     room: Vec<u8>,
     start: usize,
@@ -67,7 +67,7 @@ pub(crate) fn index(metric: Metric, quantization: Quantization, records: usize) 
     };
     some(&mut index, &mut rng);
     index.compact_start().unwrap();
-    // Dropped midway: some slots are free by then.
+    // Dropped midway, when some slots are already free.
     for _ in 0..40 {
         index.compact_step(200).unwrap();
     }

@@ -1,7 +1,7 @@
-//! What the system says of the process: memory that an index gives up goes back to it, whatever else the program has
-//! allocated, and memory that it refuses is an error.
+//! The memory of the process as the system sees it: memory that an index frees is returned to the system, whatever else
+//! the program has allocated, and memory that the system refuses is an error.
 //!
-//! Each test that measures runs in a process of its own, because others beside it would count too.
+//! Each test that measures runs in a process of its own, because others in the same process would count too.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -15,16 +15,16 @@ use thermocline::{
 const RECORDS: usize = 10_000;
 const DIMENSIONS: usize = 16;
 const PAYLOAD_BYTES: usize = 3000;
-/// Of those payloads, where nine records in ten are given up, or all.
+/// The least part of those payloads that must go when nine in ten records, or all, are freed.
 const LEAST_GONE_BYTES: usize = RECORDS * PAYLOAD_BYTES * 3 / 4;
 
-/// Runs a test of this program in a process of its own, which may have so many kilobytes of addresses.
+/// Runs a test of this program in a process of its own, limited to this many kilobytes of address space.
 fn alone(test: &str, kilobytes: &str) {
     let most = Command::new("sh").args(["-c", "ulimit -H -v"]).output().unwrap().stdout;
     let most = String::from_utf8(most).unwrap();
     if kilobytes == "unlimited" && most.trim() != kilobytes {
-        // It takes privileges to lift it, and how many addresses the measuring needs depends on the allocator. Written to where the
-        // test's output is not held back.
+        // Raising the limit takes privileges, and how much address space the measurement needs depends on the
+        // allocator. Written directly to standard error, where the test's output is not captured.
         let why = format!("{test} is skipped: this process may have {} kilobytes of addresses\n", most.trim());
         return std::io::stderr().write_all(why.as_bytes()).unwrap();
     }
@@ -39,7 +39,7 @@ fn alone(test: &str, kilobytes: &str) {
     );
 }
 
-/// Bytes of the process that are in memory.
+/// Returns how many bytes of the process are in memory.
 fn resident_bytes() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -59,7 +59,7 @@ fn empty() -> Index {
     Index::new(Config { m: 4, ef_construction: 10, ..Config::new(DIMENSIONS) }).unwrap()
 }
 
-/// After it has got back a long piece, glibc keeps all shorter ones.
+/// glibc keeps shorter pieces once it has got back a long one.
 fn filled() -> Index {
     drop(std::hint::black_box(vec![1_u8; 30 << 20]));
     let mut index = empty();
@@ -67,14 +67,14 @@ fn filled() -> Index {
     index
 }
 
-/// Most of what an index gives up, by its own numbers, has to be gone by the system's.
+/// Most of what an index frees by its own numbers must be gone by the system's.
 fn assert_gone(before: (usize, usize), after: (usize, usize), least: usize) {
     let (by_stats, by_system) = (before.0 - after.0, before.1.saturating_sub(after.1));
     assert!(by_stats > least, "{by_stats} by the index's numbers");
     assert!(by_system > by_stats / 8 * 7, "{by_system} of {by_stats}");
 }
 
-/// Nine of ten records are deleted and compacted away, of which at least so many bytes have to go.
+/// Deletes and compacts away nine in ten records, which must free at least this many bytes.
 fn assert_compacted(mut index: Index, least: usize) {
     let held = |index: &Index| (index.stats().bytes.total(), resident_bytes());
     let before = held(&index);
@@ -91,8 +91,8 @@ fn compacted() {
     assert_compacted(filled(), LEAST_GONE_BYTES);
 }
 
-/// Without payloads a quarter of an index is codes and links. What is left of each is the start of one long piece, whose end has
-/// to go back.
+/// Without payloads a quarter of an index is codes and links. Of each, only the start of one long piece is left, and
+/// its end must be returned.
 #[test]
 #[ignore = "another test runs it, in a process of its own"]
 fn compacted_codes() {
@@ -115,13 +115,13 @@ fn demoted() {
     let mut index = filled();
     let bytes = index.stats().bytes;
     let before = (bytes.total(), resident_bytes());
-    // Room for what is always held, for each record's place, and for a few blocks.
+    // Enough for what is always held, for each record's place, and for a few blocks.
     let budget = bytes.codes + bytes.graph + bytes.ids + 8 * RECORDS + (2 << 20);
     let config = Config { max_bytes: Some(budget), ..*index.config() };
     index.set_options(config).unwrap();
     let stored = block_on(StoredIndex::create(store, index)).unwrap();
     assert_gone(before, (stored.index().unwrap().stats().bytes.total(), resident_bytes()), LEAST_GONE_BYTES);
-    // Blocks that are read and given up again leave nothing behind either.
+    // Blocks that are read and dropped again leave nothing behind either.
     for number in 0..RECORDS as u64 {
         let first = |record: thermocline::Record<'_>| match record.payload {
             Some(Payload::Bytes(bytes)) => bytes.first().copied(),
@@ -137,7 +137,7 @@ fn demoted() {
 #[test]
 #[ignore = "another test runs it, in a process of its own"]
 fn refused() {
-    // For what the test does afterwards.
+    // Freed for what the test does afterwards.
     let ballast = std::hint::black_box(vec![0_u8; 8 << 20]);
     let mut index = empty();
     let count = (0..).find(|&number| match insert(&mut index, number) {

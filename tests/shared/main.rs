@@ -1,4 +1,4 @@
-//! One index in many threads: readers beside compactions and writers, and nobody waits for ever.
+//! One index in many threads: readers beside compactions and writers, and nobody waits forever.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -17,7 +17,7 @@ use thermocline::{Config, Id, Index, MemoryStore, OpenOptions, Payload, SearchOp
 const DIMENSIONS: usize = 8;
 const READERS: usize = 100;
 
-/// A vector that is told from others by its number: splitmix64, a component at a time.
+/// A vector that identifies its number: splitmix64, one component at a time.
 fn vector(number: u64) -> [f32; DIMENSIONS] {
     core::array::from_fn(|at| {
         let mut z = (number * DIMENSIONS as u64 + at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -35,7 +35,7 @@ fn filled(count: u64) -> Index {
     index
 }
 
-/// The record itself is what is nearest to its vector.
+/// Returns whether the record itself is nearest to its vector.
 fn finds(index: &SharedIndex, number: u64) -> bool {
     let hits = index.search(&vector(number), SearchOptions::top(1).with_ef(64)).unwrap();
     hits.first().is_some_and(|hit| hit.id == Id::Number(number))
@@ -59,12 +59,13 @@ fn a_hundred_readers_find_what_lives_while_it_is_compacted() {
                     assert_eq!(hits.len(), 10, "as many live hits as were asked for");
                     assert!(hits.iter().all(|hit| !matches!(hit.id, Id::Number(id) if id % 3 == 0)), "none is deleted");
                     searches.fetch_add(1, Ordering::Relaxed);
-                    // Two cores for a hundred: as in a server, most of them wait for something else most of the time.
+                    // Two cores for a hundred threads: as in a server, most of them wait for something else most of the
+                    // time.
                     thread::sleep(Duration::from_millis(1));
                 }
             });
         }
-        // Two threads compact: it is one compaction.
+        // Two threads compact, but it is a single compaction.
         let compactors: Vec<_> =
             (0..2).map(|_| index.clone()).map(|index| scope.spawn(move || index.compact(0.2).unwrap())).collect();
         let reports: Vec<_> = compactors.into_iter().map(|thread| thread.join().unwrap()).collect();
@@ -85,7 +86,7 @@ fn writers_compactions_and_readers_in_turns() {
         for writer in 0..4u64 {
             let index = index.clone();
             scope.spawn(move || {
-                // Each has ids of its own: what it inserts and does not delete must be there at the end.
+                // Each writer has its own ids: whatever it inserts and does not delete must be there at the end.
                 for number in (0..200).map(|at| 10_000 * (writer + 1) + at) {
                     index.change(|index| index.insert_with_id(number, &vector(number), None)).unwrap();
                     if number % 2 == 0 {
@@ -109,10 +110,10 @@ fn writers_compactions_and_readers_in_turns() {
     assert!(index.read(|index| index.check().unwrap().ok));
 }
 
-/// Whoever asked for it wants it done, and the report of what was done: not that of the one before.
+/// Whoever asks for a compaction gets a finished one and its own report, not that of the previous one.
 #[test]
 fn a_compaction_that_another_thread_aborts_is_begun_anew() {
-    // The thread that compacts may be done before this one comes to abort it.
+    // The compacting thread may finish before this one gets to abort it.
     let mut aborted = 0;
     for _ in 0..20 {
         let index = SharedIndex::new(filled(1500));
@@ -127,7 +128,7 @@ fn a_compaction_that_another_thread_aborts_is_begun_anew() {
             while !compacting.is_finished() && !is_aborted {
                 is_aborted = index
                     .change(|index| {
-                        // Before it has removed anything.
+                        // Before anything was removed.
                         let is_early = index.compact_progress().is_some_and(|progress| progress.phase == "graph");
                         let is_early = is_early && index.deleted() == 999;
                         is_early.then(|| index.compact_abort());
@@ -169,7 +170,7 @@ fn what_threads_commit_together_is_there_again() {
     assert!(again.read(|index| index.check().unwrap().ok));
 }
 
-/// All of it is in the log: nothing is linked when it is opened, and all of it is found throughout.
+/// Everything is in the log: nothing is linked at the opening, yet all of it is found throughout.
 #[test]
 fn readers_find_what_is_being_linked() {
     let store = MemoryStore::default();
@@ -183,7 +184,7 @@ fn readers_find_what_is_being_linked() {
     let index = SharedIndex::open(store, OpenOptions { lazy: true, ..OpenOptions::default() }).unwrap();
     assert_eq!(index.read(Index::pending), 2000);
     thread::scope(|scope| {
-        // Two threads link at once, and the order of the queue is that of neither.
+        // Two threads link at once, and neither follows the order of the queue.
         for _ in 0..2 {
             let index = index.clone();
             scope.spawn(move || index.link().unwrap());
@@ -221,7 +222,7 @@ fn a_reader_that_panics_stops_nobody() {
 fn what_has_expired_is_there_for_nobody() {
     let index = SharedIndex::new(filled(10));
     let now_ms = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1000.0;
-    // By the time that it is in, its moment has come.
+    // It has expired by the time it is inserted.
     index.change(|index| index.insert_with_id_expiring("brief", &vector(99), None, Some(now_ms()))).unwrap();
     index.change(|index| index.insert_with_id_expiring("later", &vector(98), None, Some(now_ms() + 1e9))).unwrap();
     assert_eq!(index.read(|index| (index.len(), index.contains(&"brief".into()))), (11, Ok(false)));
@@ -232,14 +233,14 @@ fn what_has_expired_is_there_for_nobody() {
     assert_eq!(index.compact(1.0).unwrap().tombstones_removed, 3);
 }
 
-/// Whether some value of a store has these bytes in it.
+/// Returns whether some value of a store contains these bytes.
 fn holds(store: &MemoryStore, bytes: &[u8]) -> bool {
     let keys = block_on(store.list("")).unwrap();
     let values = block_on(store.read(&keys)).unwrap();
     values.into_iter().flatten().any(|value| value.windows(bytes.len()).any(|window| window == bytes))
 }
 
-/// Whoever compacts at the same time may end a compaction that began before the deletion, and checkpoints write what there was.
+/// A concurrent compaction may end one that began before the deletion, and checkpoints may write the old state.
 #[test]
 fn erasing_beside_compactions_leaves_nothing() {
     let store = MemoryStore::with_value_bytes(2000);
@@ -297,7 +298,7 @@ fn slow_clock() -> f64 {
     LOOKS.fetch_add(1, Ordering::Relaxed) as f64 * 50.0
 }
 
-/// Without one, equal calls write equal bytes.
+/// Without a clock, equal calls write equal bytes.
 #[test]
 fn how_records_are_compressed_depends_on_the_clock_that_was_given() {
     let codec = |clock: Option<fn() -> f64>| {
@@ -315,7 +316,7 @@ fn how_records_are_compressed_depends_on_the_clock_that_was_given() {
     assert_ne!(codec(None), "none");
 }
 
-/// Once to know which records it needs, and once with them: each time takes as long as a search.
+/// Once to find out which records it needs, and once with them: each attempt takes as long as a search.
 #[test]
 fn a_search_that_reads_records_is_made_twice() {
     let store = MemoryStore::with_value_bytes(2000);
@@ -341,7 +342,7 @@ fn a_search_that_reads_records_is_made_twice() {
     assert_eq!(index.get_stored(&Id::Number(3), same), Ok(Some(true)));
 }
 
-/// A slice that is no number was the whole compaction.
+/// A slice that is not a number would be the whole compaction.
 #[test]
 fn a_slice_is_a_number_of_milliseconds() {
     let shared = SharedIndex::new(Index::new(Config::new(3)).unwrap());

@@ -1,4 +1,4 @@
-//! Many queries, and many records, in one call, beside others.
+//! Many queries or many records in one call, beside other threads.
 
 use super::{filled, vector};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 use thermocline::{Error, Id, Index, MemoryStore, NewRecord, OpenOptions, SearchOptions, SharedIndex};
 
-/// Longer than anything here takes, on any machine.
+/// Longer than anything here takes on any machine.
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
@@ -38,8 +38,8 @@ fn the_hits_are_those_of_single_searches() {
     }
 }
 
-/// Many records and many queries, from a thread and from the tasks of a pool. A rayon thread that waits takes up another
-/// task; it must not be one that wants the index that it has locked.
+/// Many records and many queries, from a thread and from the tasks of a pool. A rayon thread that waits picks up
+/// another task, which must not be one that wants the index it has locked.
 fn call_from_everywhere(spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
     let index = SharedIndex::new(filled(4000));
     let other = Arc::new(filled(500));
@@ -50,7 +50,7 @@ fn call_from_everywhere(spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
         assert_eq!(index.insert_many(&records).map(|ids| ids.len()), Ok(100));
         assert_eq!(index.search_many(&vectors, SearchOptions::top(3)).map(|hits| hits.len()), Ok(100));
         assert_eq!(index.search(&vectors[0], SearchOptions::top(3)).map(|hits| hits.len()), Ok(3));
-        // Another index is searched, in parallel, while this one is locked.
+        // Another index is searched in parallel while this one is locked.
         let beside = || other.search_many(&vectors, SearchOptions::top(1)).unwrap().len() == 100;
         let mut passes = |id: &Id| *id != Id::Number(0) || beside();
         let options = SearchOptions::top(3).with_filter(&mut passes);

@@ -1,4 +1,4 @@
-//! A shared index that is kept in a store: made, exported and closed.
+//! A shared index in a store: created, exported and closed.
 
 use super::watched::{Asked, Watched};
 use super::{DIMENSIONS, filled, vector};
@@ -91,7 +91,7 @@ fn an_export_of_what_is_in_memory_waits_for_no_reader() {
     assert!(bytes.unwrap().unwrap() == filled(50).export().unwrap());
 }
 
-/// Whatever was changed before it is kept, and whatever comes after it is refused: nothing in between.
+/// Every change made before closing is kept, and every later one is refused: there is nothing in between.
 #[test]
 fn a_change_is_kept_or_refused_by_closing() {
     for _ in 0..20 {
@@ -109,7 +109,7 @@ fn a_change_is_kept_or_refused_by_closing() {
                             }
                             Ok(()) => true,
                         };
-                        // Far apart: a thread that is not let in to close it lets many in.
+                        // Far apart: many inserts happen while the closing thread waits for the lock.
                         (1_000_000_000 * writer..).take_while(insert).collect::<Vec<_>>()
                     })
                 })
@@ -156,7 +156,7 @@ fn a_closed_index_is_searched_and_its_store_left_alone() {
     assert!(clone.contains(&Id::Number(1)).unwrap());
 }
 
-/// The commit of closing has taken it along.
+/// The commit made by closing included it.
 #[test]
 fn a_change_is_committed_though_closing_comes_before_its_commit() {
     let place = MemoryStore::default();
@@ -167,7 +167,7 @@ fn a_change_is_committed_though_closing_comes_before_its_commit() {
     assert_eq!(numbers(&SharedIndex::open(place, OpenOptions::default()).unwrap()), [0, 2]);
 }
 
-/// Of an index that is put in the place of another, nothing is kept, and nobody may take it for kept.
+/// Nothing is kept of an index that replaced another, and no caller may believe otherwise.
 #[test]
 fn an_index_that_was_replaced_is_closed_all_the_same() {
     let index = SharedIndex::create(MemoryStore::default(), filled(3)).unwrap();
@@ -183,7 +183,7 @@ fn an_index_that_was_replaced_is_closed_all_the_same() {
     assert_eq!(index.close(), Ok(()));
 }
 
-/// A store that is closed lets go of its place, and that of a clone that is kept would not.
+/// A closed store releases its place even if a clone of the index is kept.
 #[test]
 fn a_store_is_dropped_when_it_is_closed_though_the_commit_fails() {
     let held = Arc::new(());

@@ -1,4 +1,4 @@
-//! A thread that compacts without being asked to.
+//! A thread that compacts unasked.
 
 use super::watched::{Asked, Watched};
 use super::{DIMENSIONS, filled, finds, vector};
@@ -13,7 +13,7 @@ use thermocline::{
     UpkeepOptions,
 };
 
-/// Longer than anything here takes, on any machine.
+/// Longer than anything here takes on any machine.
 const LONG: Duration = Duration::from_secs(60);
 
 fn often() -> UpkeepOptions {
@@ -32,16 +32,16 @@ fn it_compacts_when_that_would_pay_and_only_then() {
     delete(&index, 0..300);
     let (told, reports) = channel();
     let upkeep = index.compact_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
-    // Three in ten are not more than three in ten.
+    // Exactly three in ten is not more than three in ten.
     assert_eq!(reports.recv_timeout(Duration::from_millis(100)).unwrap_err(), RecvTimeoutError::Timeout);
     delete(&index, 300..400);
     let report: CompactionReport = reports.recv_timeout(LONG).unwrap().unwrap();
-    // It may have begun before the last of them was deleted.
+    // The compaction may have begun before the last of them was deleted.
     assert!((301..=400).contains(&report.tombstones_removed), "{report:?}");
     assert_eq!(index.read(Index::deleted), 400 - report.tombstones_removed);
     assert!((400..1000).all(|number| finds(&index, number)));
     drop(upkeep);
-    // Not a moment later: the drop has waited for the thread.
+    // At once: the drop waited for the thread.
     assert_eq!(reports.try_recv().unwrap_err(), TryRecvError::Disconnected);
     delete(&index, 400..900);
     assert!(index.read(Index::needs_compaction));
@@ -77,7 +77,7 @@ fn two_compactions_are_an_interval_apart() {
     assert!(second - first >= options.interval);
 }
 
-/// Dropped where a report is told, which is in the thread itself.
+/// Dropped inside `on_report`, that is, in the upkeep thread itself.
 #[test]
 fn a_report_may_end_it() {
     let index = SharedIndex::new(filled(100));
@@ -114,13 +114,13 @@ fn readers_and_writers_go_on_meanwhile() {
     });
     assert_eq!(index.read(Index::len), 1000);
     assert!(index.read(|index| index.check().unwrap().ok));
-    // 1,200 were deleted of a thousand that stay, so it was needed.
+    // 1,200 records were deleted and a thousand remain, so compaction was needed.
     assert!(reports.recv_timeout(LONG).unwrap().is_ok());
     drop(upkeep);
     assert!(reports.try_iter().all(|report| report.is_ok()));
 }
 
-/// One that had been begun, and was left where it was.
+/// A compaction that was begun and then left unfinished.
 #[test]
 fn what_was_cut_off_is_gone_on_with() {
     let index = SharedIndex::new(filled(1000));
@@ -175,7 +175,7 @@ fn what_it_compacts_is_compacted_in_the_store() {
     assert!((400..500).all(|number| again.read(|index| index.contains(&Id::Number(number)).unwrap())));
 }
 
-/// Without a compaction: its log has grown.
+/// Without a compaction: the log has grown.
 #[test]
 fn a_checkpoint_that_is_due_is_written() {
     let index = stored(MemoryStore::default());
@@ -194,7 +194,7 @@ fn a_checkpoint_that_is_due_is_written() {
     }
 }
 
-/// From the first call that comes after the opening.
+/// From the first call after the opening on.
 #[test]
 fn a_store_that_fails_is_told_of() {
     let place = MemoryStore::with_value_bytes(2000);
@@ -219,7 +219,7 @@ fn a_store_that_fails_is_told_of() {
 fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
     let (place, fails) = (MemoryStore::with_value_bytes(2000), Arc::new(AtomicBool::new(false)));
     let is_told_so = fails.clone();
-    // It takes no commits as long as it is told so. What is appended it takes all the same.
+    // It refuses commits while told to, but accepts appends.
     let index = stored(Watched::new(place.clone(), move |asked| match asked {
         Asked::Commit(_) if is_told_so.load(Ordering::Relaxed) => {
             Err(StoreError::Failed { why: "unplugged".to_owned() })
@@ -237,9 +237,9 @@ fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
     };
     let failed = reports.recv_timeout(LONG).unwrap();
     assert!(is_failure(&failed), "{failed:?}");
-    // Many intervals in which it is tried again, and fails as before.
+    // Long enough for many retries that fail in the same way.
     assert_eq!(reports.recv_timeout(Duration::from_millis(200)).unwrap_err(), RecvTimeoutError::Timeout);
-    // Acknowledged meanwhile.
+    // Acknowledged in the meantime.
     index.change(|index| index.insert_with_id(1000, &vector(1000), None)).unwrap();
     delete(&index, 400..401);
     index.commit().unwrap();
@@ -248,7 +248,7 @@ fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
     assert_eq!(report.tombstones_removed, 400);
     assert!(report.reclaimed_bytes.cold > 0, "{report:?}");
 
-    // The same again is another failure.
+    // The same error after a success counts as another failure.
     fail(true);
     delete(&index, 401..480);
     index.commit().unwrap();
@@ -261,7 +261,7 @@ fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
     assert!(again.read(|index| index.check().unwrap().ok));
 }
 
-/// Another compaction that came due meanwhile took the place of the one that the store had not let be completed.
+/// Otherwise a second compaction that came due would replace the one that the store could not complete.
 #[test]
 fn each_compaction_is_reported_when_the_store_works_again() {
     let (place, fails) = (MemoryStore::with_value_bytes(2000), Arc::new(AtomicBool::new(false)));
@@ -287,13 +287,13 @@ fn each_compaction_is_reported_when_the_store_works_again() {
     }
 }
 
-/// It needs nobody to drop the upkeep for that, and has nothing to say of it.
+/// This happens without dropping the upkeep, and nothing is reported.
 #[test]
 fn closing_ends_it_and_it_lets_go_of_the_index() {
     let index = stored(MemoryStore::default());
     let (told, reports) = channel();
     let _upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();
-    // Due, if it were not closed.
+    // Compaction would be due if the index were not closed.
     delete(&index, 0..400);
     index.close().unwrap();
     let mut report = reports.recv_timeout(LONG);

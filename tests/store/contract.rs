@@ -1,4 +1,4 @@
-//! Every store that a native program has, and the one contract.
+//! The one contract, checked for every store that a native program has.
 
 use thermocline::bench_support::{FaultStore, prove_store};
 use thermocline::{Batch, MemoryStore, Mode, Store, StoreError, block_on};
@@ -31,7 +31,7 @@ fn a_strict_directory() {
     assert!(place.names().is_empty(), "{:?}", place.names());
 }
 
-/// One way of not keeping the contract.
+/// One way of breaking the contract.
 #[derive(Clone, Copy, Debug)]
 enum Defect {
     ForgetsOnClose,
@@ -48,7 +48,7 @@ enum Defect {
     SaysItIsReadOnly,
 }
 
-/// Each, and the check that finds it.
+/// Each defect, and the check that finds it.
 const DEFECTS: [(Defect, &str); 12] = [
     (Defect::ForgetsOnClose, "commits: "),
     (Defect::ReadsOutOfOrder, "reads: "),
@@ -149,7 +149,7 @@ impl Store for Defective {
     }
 }
 
-/// A suite that nothing fails proves nothing.
+/// A suite that nothing can fail proves nothing.
 #[test]
 fn every_defect_is_found_and_said() {
     for (defect, check) in DEFECTS {

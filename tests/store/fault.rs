@@ -1,4 +1,4 @@
-//! The store that fails as planned does exactly that.
+//! The fault store does exactly what is planned.
 
 use thermocline::bench_support::{Call, Fault, FaultPlan, FaultStore};
 use thermocline::{MemoryStore, Store, StoreError, block_on};
@@ -8,7 +8,7 @@ use crate::support::{batch, content};
 const CALLS: [Call; 6] =
     [Call::Append { bytes: 4 }, Call::Commit, Call::Read, Call::List, Call::Append { bytes: 4 }, Call::Close];
 
-/// Makes the calls of [`CALLS`] in turn, and says which succeeded.
+/// Makes the calls of [`CALLS`] in turn. Returns which succeeded.
 fn run(store: &FaultStore<MemoryStore>) -> Vec<Result<(), StoreError>> {
     vec![
         block_on(store.append("log", b"1234")),
@@ -20,7 +20,7 @@ fn run(store: &FaultStore<MemoryStore>) -> Vec<Result<(), StoreError>> {
     ]
 }
 
-/// What is left of a whole run in which the call `failed` did `part` of its work.
+/// Returns what a whole run leaves in which the call `failed` did `part` of its work.
 fn left(failed: usize, part: Fault, is_dead_after: bool) -> Vec<(String, Vec<u8>)> {
     let works = |call| call < failed || call > failed && !is_dead_after || call == failed && part == Fault::After;
     let mut log = Vec::new();

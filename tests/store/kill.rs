@@ -1,4 +1,4 @@
-//! A process that is killed in the middle of its work, at whatever moment that is.
+//! A process that is killed at any moment of its work.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Elsewhere, Place, RELAXED, batch, content, given_place};
 
 const KEYS: [&str; 5] = ["a", "b/1", "b/2", "c", "d"];
 
-/// Each generation replaces all values but one, which it deletes, and notes that in a log before and after.
+/// Each generation replaces all values except one, which it deletes, and notes that in a log before and after.
 #[test]
 #[ignore = "another test runs it, in a process of its own"]
 fn writer() {
@@ -31,7 +31,7 @@ fn number(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes.try_into().unwrap())
 }
 
-/// The last number that was noted as a whole.
+/// Returns the last number that was noted completely.
 fn last(log: Option<&Vec<u8>>) -> Option<u64> {
     log.and_then(|log| log.chunks_exact(8).next_back().map(number))
 }

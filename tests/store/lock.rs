@@ -1,4 +1,4 @@
-//! One writer at a time, and none that is not there any more.
+//! One writer at a time, and none that no longer exists.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use thermocline::{Config, DirectoryStore, Error, Index, OpenOptions, Store, Stor
 
 use crate::support::{Elsewhere, Place, READ_ONLY, RELAXED, batch, content, given_place};
 
-/// A key that an index has: others are not removed with one.
+/// A key that an index uses: other keys are not removed with it.
 const LOG: &str = "log/00000000000000000001";
 
 fn locked_by(opened: Result<DirectoryStore, StoreError>) -> String {
@@ -59,7 +59,7 @@ fn a_reader_is_beside_a_writer() {
     assert!(content(&readers[0]).contains_key("log"));
 }
 
-/// Whatever moment a reader hits upon, a value is whole: long ones would show it if a staged file could be read.
+/// Whenever a reader looks, a value is whole. Long values would show it if a staged file could be read.
 #[test]
 fn a_reader_beside_a_busy_writer_sees_whole_values() {
     let place = Place::new();
@@ -114,7 +114,7 @@ fn of_many_who_want_it_at_once_one_at_most_gets_it() {
     assert!(ever > 0, "nobody ever got it");
 }
 
-/// Owns the place until it is killed. Run by the tests below, in a process of its own.
+/// Owns the place until it is killed. The tests below run this in a process of its own.
 #[test]
 #[ignore = "another test runs it, in a process of its own"]
 fn owner() {
@@ -148,7 +148,7 @@ fn a_live_owner_is_respected_and_a_killed_one_is_not() {
         assert_eq!(locks(&place).len(), 1, "and now there is another's");
         assert_eq!(content(&store)[LOG], b"written before the end".repeat(round));
     }
-    // Nobody has asked yet how this one ended, so the system still keeps its number.
+    // Nobody has asked for this process's exit status yet, so the system still keeps its id.
     let mut last = start_owner(&place);
     last.0.kill().unwrap();
     let is_gone = (0..500).any(|_| {
@@ -172,7 +172,7 @@ fn the_file_of_somebody_unknown_is_respected_until_it_is_removed() {
     }
 }
 
-/// As in another container of the same machine name: its process is not to be seen from here, and two wrote at once.
+/// As in another container with the same host name: the owner's process cannot be seen from here, but it lives.
 #[test]
 fn an_owner_whose_process_cannot_be_seen_is_respected_while_it_lives() {
     let place = Place::new();
@@ -194,7 +194,7 @@ fn an_owner_whose_process_cannot_be_seen_is_respected_while_it_lives() {
     drop(store);
 }
 
-/// It took changes, in memory, and the first commit failed for good.
+/// Otherwise it would accept changes in memory, and the first commit would fail permanently.
 #[test]
 fn an_index_in_a_place_that_is_read_only_takes_no_changes() {
     let place = Place::new();
@@ -214,7 +214,7 @@ fn an_index_in_a_place_that_is_read_only_takes_no_changes() {
     assert!(reader.index().unwrap().is_read_only() && reader.index().unwrap().contains(&"a".into()).unwrap());
     assert_eq!(reader.change(|index| index.insert(&[1.0; 3], None)), Err(Error::ReadOnly));
     assert_eq!(block_on(reader.commit()), Ok(()), "there is nothing to commit");
-    // Two openings for writing would be one too many.
+    // The place admits only one opening for writing.
     let writer = open(RELAXED, None).unwrap();
     assert!(!writer.index().unwrap().is_read_only());
     assert_eq!(content(&place.open(READ_ONLY).unwrap()), before);
@@ -225,7 +225,7 @@ fn an_index_in_a_place_that_is_read_only_takes_no_changes() {
     assert_eq!(block_on(StoredIndex::create(fresh.open(READ_ONLY).unwrap(), index)).err(), Some(Error::ReadOnly));
 }
 
-/// Where nothing can be seen something may be: that is not to have destroyed it.
+/// If nothing can be seen, something may still be there: do not report it as destroyed.
 #[test]
 fn a_place_that_cannot_be_looked_at_is_not_destroyed() {
     let place = Place::new();

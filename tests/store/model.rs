@@ -1,4 +1,4 @@
-//! Any sequence of calls against a plain map.
+//! Any sequence of calls, compared with a plain map.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use thermocline::{Batch, MemoryStore, Store, StoreError, block_on};
 
 use crate::support::{Place, READ_ONLY, RELAXED, STRICT, content};
 
-/// Few enough that they meet often; some begin like others.
+/// Few enough to repeat often; some are prefixes of others.
 const KEYS: [&str; 7] = ["a", "a/b", "a-b", "ab", "log/1", "log/2", "manifest"];
 
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ proptest! {
 }
 
 proptest! {
-    // Every commit waits for the medium.
+    // Few cases, because every commit waits for the medium.
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn a_directory_follows_a_map(ops in prop::collection::vec(op(), 1..30), strict in any::<bool>()) {

@@ -1,4 +1,4 @@
-//! Places, and the plain words for opening and reading them.
+//! Places, and helpers for opening and reading them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ pub(crate) const RELAXED: StoreOptions = StoreOptions { durability: Durability::
 pub(crate) const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode: Mode::ReadWrite };
 pub(crate) const READ_ONLY: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadOnly };
 
-/// A directory of its own that does not exist yet, removed in the end.
+/// A directory path of its own. Nothing exists there at first; it is removed when dropped.
 pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
@@ -26,7 +26,7 @@ impl Place {
         DirectoryStore::open(&self.0, options)
     }
 
-    /// The names of all files, sorted.
+    /// Returns the names of all files, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
         let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -41,7 +41,7 @@ impl Drop for Place {
     }
 }
 
-/// Everything that the store holds.
+/// Returns everything that the store holds.
 pub(crate) fn content(store: &impl Store) -> BTreeMap<String, Vec<u8>> {
     let keys = block_on(store.list("")).unwrap();
     let values = block_on(store.read(&keys)).unwrap();
@@ -53,14 +53,14 @@ pub(crate) fn batch(puts: &[(&str, &[u8])], deletes: &[&str]) -> Batch {
     Batch { puts, deletes: deletes.iter().map(|key| (*key).to_owned()).collect() }
 }
 
-/// Names the place to a test that runs in a process of its own.
+/// Passes the place to a test that runs in a process of its own.
 const PLACE: &str = "THERMOCLINE_TEST_PLACE";
 
-/// Another process, which ends with whoever started it.
+/// Another process, which ends with the one that started it.
 pub(crate) struct Elsewhere(pub(crate) Child);
 
 impl Elsewhere {
-    /// Runs one test of this program in another process, which finds the place by [`given_place`].
+    /// Runs one test of this program in another process, which gets the place from [`given_place`].
     pub(crate) fn run(test: &str, place: &Place) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--ignored", "--nocapture"])
@@ -70,7 +70,7 @@ impl Elsewhere {
         Self(child.unwrap())
     }
 
-    /// Kills it, and waits until it has ended.
+    /// Kills the process and waits until it has ended.
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -84,7 +84,7 @@ impl Drop for Elsewhere {
     }
 }
 
-/// The place that another process gave this one; none when the test was not started by another.
+/// Returns the place passed by another process, or `None` if no other process started the test.
 pub(crate) fn given_place() -> Option<PathBuf> {
     std::env::var_os(PLACE).map(PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! Memory under a budget: after each call no more is held than the budget says, as long as what is always held leaves room.
+//! Memory under a budget: after each call the index holds no more than the budget, if what is always held leaves room.
 
 use thermocline::{
     Config, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex,
@@ -10,14 +10,14 @@ fn lazily(config: Config) -> OpenOptions {
     OpenOptions { config: Some(config), lazy: true, ..Default::default() }
 }
 
-/// Whether no more is held than the budget says. None when codes, links and ids alone take most of it.
+/// Returns whether the index stays within the budget, or `None` if codes, links and ids alone take most of it.
 fn fits(index: &Index, budget: usize) -> Option<bool> {
     let bytes = index.stats().bytes;
     let always = bytes.codes + bytes.graph + bytes.ids;
     (always < budget / 10 * 7).then_some(bytes.total() <= budget)
 }
 
-/// A call of a random kind. Returns its name, and what it costs to make the change durable is left to the caller.
+/// Makes a call of a random kind. Returns its name. Making the change durable is left to the caller.
 fn call(stored: &StoredIndex<MemoryStore>, rng: &mut Rng, dimensions: usize, longest: usize) -> &'static str {
     let (vector, number) = (rng.vector(dimensions), rng.below(1500) as u64);
     let (id, bytes) = (Id::Number(number), vec![number as u8; rng.below(longest)]);
@@ -82,7 +82,7 @@ fn after_each_call_no_more_is_held_than_the_budget_says() {
             rng.pick(&[Quantization::Int8, Quantization::None, Quantization::Binary, Quantization::Product]);
         let dimensions = rng.pick(&[16, 100]);
         let base = Config { m: 8, ef_construction: 40, quantization, ..Config::new(dimensions) };
-        // Product codes are the vectors themselves until they are trained.
+        // Product codes are the vectors themselves until training.
         let codes = if quantization == Quantization::Product { 3_000_000 } else { 1100 * dimensions };
         let budget = 500_000 + codes + rng.below(300_000);
         let config = Config { max_bytes: Some(budget), ..base };
@@ -94,7 +94,7 @@ fn after_each_call_no_more_is_held_than_the_budget_says() {
             let fits = |call: &str| {
                 let index = stored.index().unwrap();
                 let fits = fits(&index, budget)?;
-                // What a change has added may be too much until it is stored, and then a checkpoint is due.
+                // A change may exceed the budget until it is stored, but then a checkpoint is due.
                 let waits = call != "checkpoint" && stored.checkpoint_due().unwrap();
                 let bytes = index.stats().bytes;
                 assert!(
@@ -129,7 +129,7 @@ fn after_each_call_no_more_is_held_than_the_budget_says() {
     );
 }
 
-/// Buffers are as long as vectors, or longer, and there are two of each kind.
+/// Buffers are at least as long as vectors, and there are two of each kind.
 #[test]
 fn buffers_are_counted_and_go_when_there_is_no_room() {
     const DIMENSIONS: usize = 8192;

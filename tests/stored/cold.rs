@@ -1,4 +1,4 @@
-//! Records that are in the store only: found, read at once, given up and written anew, in any order of events.
+//! Records that are only in the store: found, read at once, evicted and rewritten, in any order of events.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::watched::{Asked, Watched};
 
 const DIMENSIONS: usize = 16;
 
-/// The calls that read, counted, and which blocks they read.
+/// Counts the calls that read, and notes which blocks they read.
 #[derive(Debug, Default)]
 struct Reads {
     calls: Cell<usize>,
@@ -35,7 +35,7 @@ impl Reads {
         })
     }
 
-    /// Calls and blocks since the last time.
+    /// Returns calls and blocks since the last call.
     fn since(&self) -> (usize, Vec<String>) {
         (self.calls.take(), self.blocks.take())
     }
@@ -49,7 +49,7 @@ fn lazily(config: Config) -> OpenOptions {
     OpenOptions { config: Some(config), lazy: true, ..Default::default() }
 }
 
-/// So many records, in clusters, each with a payload that names it.
+/// This many records, in clusters, each with a payload that names it.
 fn filled<S: Store>(store: S, count: usize) -> StoredIndex<S> {
     let stored = now(StoredIndex::open(store, lazily(config()))).unwrap();
     let mut rng = Rng(11);
@@ -64,7 +64,7 @@ fn filled<S: Store>(store: S, count: usize) -> StoredIndex<S> {
     stored
 }
 
-/// Iteration leaves out what is not in memory; the ids are all there.
+/// Iteration skips what is not in memory, but all ids are there.
 #[test]
 fn the_ids_of_records_that_are_in_the_store_only() {
     let place = MemoryStore::with_value_bytes(4000);
@@ -113,7 +113,7 @@ fn opened_lazily_it_reads_no_record_and_a_search_reads_all_that_it_needs_at_once
     let stats = cold.index().unwrap().stats();
     assert!(stats.cache.hits > 0 && stats.cache.misses > 0 && stats.cache.hit_rate() < 1.0, "{:?}", stats.cache);
     assert!(stats.bytes.cold_cache > 0 && stats.bytes.warm < warm.index().unwrap().stats().bytes.warm / 2);
-    // What an answer needs beside distances comes from the same blocks.
+    // Whatever an answer needs besides distances comes from the same blocks.
     let hits = now(cold.search(&[1.0; DIMENSIONS], SearchOptions::default())).unwrap();
     reads.since();
     for hit in hits {
@@ -140,11 +140,11 @@ fn neighbours_are_stored_together() {
         touched += reads.since().1.len();
     }
     drop(cold);
-    // At random, ten hits would be in almost ten blocks.
+    // If records were placed at random, ten hits would be in almost ten blocks.
     assert!(blocks > 40 && touched < 2 * rounds, "{touched} blocks of {blocks} for {rounds} answers");
 }
 
-/// Whatever the budget and the order of events, an index answers as one that never was stored.
+/// Whatever the budget and the order of events, an index answers like one that was never stored.
 #[test]
 fn with_little_memory_it_is_the_same_index() {
     let mut times_demoted = 0;
@@ -236,7 +236,7 @@ fn memory_stays_within_the_budget_and_what_cannot_be_held_is_refused() {
     assert!(before as u64 * 460 > 600_000 && held.stored.cold_raw > 600_000, "{before} records");
     assert_eq!(stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)), Err(Error::OutOfMemory));
     assert_eq!((stored.index().unwrap().len(), stored.index().unwrap().check().unwrap().ok), (before, true));
-    // What is deleted and compacted away makes room again.
+    // Deleting and compacting frees memory again.
     for number in 0..before as u64 / 2 {
         assert!(stored.change(|index| index.delete(&number.into())).unwrap());
     }
@@ -270,7 +270,7 @@ fn mostly_dead_blocks_are_written_anew_and_their_bytes_come_back() {
     assert!(index.check().unwrap().ok);
 }
 
-/// Each block that is read for a call is one miss, by whatever way the call is made, and each other cold record a hit.
+/// Each block read for a call is one miss, however the call is made, and each other cold record is a hit.
 #[test]
 fn hits_and_misses_are_counted_once() {
     let place = MemoryStore::with_value_bytes(4000);
@@ -291,21 +291,21 @@ fn hits_and_misses_are_counted_once() {
         read += reads.since().1.len() as u64;
         let cache = alone.index().unwrap().stats().cache;
         assert_eq!(cache.misses, read);
-        // At least the answer's own records were looked at, and the one that was asked for.
+        // At least the records of the answer and the requested one were looked at.
         assert!(cache.hits + cache.misses > before + 8, "{cache:?} after {before}");
         before = cache.hits + cache.misses;
         assert_eq!(shared.read(|index| index.stats().cache), cache, "round {round}");
     }
     assert!(read > 20, "{read} blocks");
-    // What nobody's call has asked for counts as neither, nor does it hide what the next call reads.
+    // Reads that no call asked for count as neither, and do not hide what the next call reads.
     now(alone.export()).unwrap();
     now(alone.search(&[0.5; DIMENSIONS], SearchOptions::top(8))).unwrap();
     let cache = alone.index().unwrap().stats().cache;
     assert!(cache.misses == read && cache.hits + cache.misses >= before + 8, "{cache:?}");
 }
 
-/// A long record that does not fit leaves its block to shorter ones: blocks that are half empty would be read and written anew
-/// by each checkpoint.
+/// A long record that does not fit leaves its block to shorter ones: half-empty blocks would be read and rewritten by
+/// each checkpoint.
 #[test]
 fn blocks_are_filled_whatever_the_lengths_of_records() {
     for (long, every) in [(5000, 3), (4500, 2), (3000, 2), (7500, 4)] {
@@ -314,7 +314,7 @@ fn blocks_are_filled_whatever_the_lengths_of_records() {
         let mut rng = Rng(17);
         for number in 0..600 {
             let len = if number % every == 0 { long } else { 100 + rng.below(100) };
-            // They do not compress.
+            // Incompressible.
             let bytes: Vec<u8> = (0..len).map(|_| rng.below(256) as u8).collect();
             let vector = rng.vector(DIMENSIONS);
             stored.change(|index| index.insert(&vector, Some(Payload::Bytes(&bytes)))).unwrap();
@@ -333,8 +333,8 @@ fn blocks_are_filled_whatever_the_lengths_of_records() {
     }
 }
 
-/// A compaction writes all blocks anew while an export reads them. Whenever it does so, each record is read twice, and few of them
-/// once more.
+/// A compaction rewrites all blocks while an export reads them. At whatever point it does so, each record is read
+/// twice, and few of them once more.
 #[test]
 fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
     const COUNT: usize = 2500;
@@ -350,7 +350,7 @@ fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
         stored.change(|index| index.insert(&vector, Some(Payload::Bytes(&bytes)))).unwrap();
     }
     now(stored.checkpoint()).unwrap();
-    // Of each block some, so that erasing writes it anew.
+    // Some of each block, so that erasing rewrites it.
     for id in (0..COUNT as u64).step_by(20).map(Id::Number) {
         assert!(never.delete(&id).unwrap() && stored.change(|index| index.delete(&id)).unwrap());
     }
@@ -358,10 +358,10 @@ fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
     never.compact().unwrap();
     let expected = never.export().unwrap();
 
-    // Twice in parts of a megabyte, the last of them shorter.
+    // Every record is read twice, in parts of a megabyte, the last of them shorter.
     let parts = 2 * (COUNT * PAYLOAD_BYTES).div_ceil(1 << 20);
     let budget = Config { max_bytes: Some(1_500_000), ..small };
-    // From which part on it goes on, and how many steps it does at each, as long as its store takes for half a call or a whole one.
+    // The part from which erasing continues, and its steps at each: one step is half a store call or a whole one.
     for (from, pace) in [(1, 4), (1, 20), (5, usize::MAX), (parts - 3, usize::MAX)] {
         let store = Shared::new(&copied(&place), None);
         let reads = || store.calls().iter().filter(|call| **call == Call::Read).count();
@@ -369,7 +369,7 @@ fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
         let clock = SystemClock::default();
         let (mut erasing, mut context) = (pin!(stored.erase(&clock)), Context::from_waker(Waker::noop()));
         store.set_waits(true);
-        // What is in memory is compacted, which an export would have to begin anew for, and the store is waited for.
+        // The compaction in memory, which would make an export start over, is done; only the store is awaited.
         assert!(erasing.as_mut().poll(&mut context).is_pending());
         let (before, mut part, mut reads_of_erasing, mut ended_at) = (reads(), 0, 0, None);
         let exported = drive(stored.export(), || {

@@ -1,4 +1,4 @@
-//! Blocks that are compressed: chosen by trying, read as what they were, and damaged no more than others.
+//! Compressed blocks: chosen by measuring, read back unchanged, and no more vulnerable to damage than others.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ const COUNT: usize = 600;
 
 thread_local! {
     static NOW_MS: Cell<f64> = const { Cell::new(0.0) };
-    /// What one look at the clock after another is apart.
+    /// The difference between two readings of the clock.
     static TICK_MS: Cell<f64> = const { Cell::new(0.0) };
 }
 
@@ -44,7 +44,7 @@ fn fill(stored: &StoredIndex<MemoryStore>, numbers: std::ops::Range<usize>) -> B
     put
 }
 
-/// The codecs of the blocks that the newest manifest names.
+/// Returns the codecs of the blocks that the newest manifest names.
 fn codecs(place: &MemoryStore) -> Vec<u32> {
     manifests(&content(place))[0].1.codecs.clone()
 }
@@ -62,7 +62,7 @@ fn blocks_are_compressed_and_the_numbers_are_true() {
     assert_eq!(stats.stored.cold_raw, records as u64);
     let blocks = content(&place).into_iter().filter(|(key, _)| key.starts_with("b/"));
     assert_eq!(stats.stored.cold, blocks.map(|(_, value)| value.len() as u64).sum::<u64>());
-    // A last one of a few records may not get shorter.
+    // A last block of a few records may not get shorter.
     let codecs = codecs(&place);
     let compressed = codecs.iter().filter(|&&codec| codec > 0).count();
     assert!(
@@ -70,7 +70,7 @@ fn blocks_are_compressed_and_the_numbers_are_true() {
         "{codecs:?} {:?}",
         manifests(&content(&place))[0].1.blocks
     );
-    // What is read is held decompressed, and counted as that.
+    // Blocks are held decompressed once read, and counted as such.
     let again = now(StoredIndex::open(place, options(None))).unwrap();
     assert_eq!(again.index().unwrap().stats().codec, stats.codec);
     for (number, vector) in &vectors {
@@ -91,7 +91,7 @@ fn a_slow_machine_compresses_nothing_and_a_compaction_has_it_tried_again() {
     fill(&stored, 0..COUNT);
     assert_eq!(stored.index().unwrap().stats().codec, "none");
     assert!(codecs(&place).iter().all(|&codec| codec == 0));
-    // It was chosen: a machine that is faster later makes no difference, and neither does opening again.
+    // The choice is made: neither a machine that becomes faster nor a new opening changes it.
     TICK_MS.set(0.0);
     fill(&stored, COUNT..COUNT + 300);
     let stored = now(StoredIndex::open(place.clone(), options(Some(clock)))).unwrap();
@@ -105,7 +105,7 @@ fn a_slow_machine_compresses_nothing_and_a_compaction_has_it_tried_again() {
     assert!(now(StoredIndex::open(place, options(None))).unwrap().index().unwrap().check().unwrap().ok);
 }
 
-/// What can be had of each record: its text as it was, or that its block is lost.
+/// Checks what can be had of each record: its unchanged text, or an error that its block is lost.
 fn sound(place: &MemoryStore) -> usize {
     let options = OpenOptions { mode: Mode::ReadOnly, ..options(None) };
     let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
@@ -122,7 +122,7 @@ fn sound(place: &MemoryStore) -> usize {
     (0..COUNT).filter(is_sound).count()
 }
 
-/// Damaged under a right checksum, or with another codec or length in its entry, a block loses its own records and no others.
+/// Damaged under a valid checksum, or with a wrong codec or length in its entry, a block loses only its own records.
 #[test]
 fn a_compressed_block_that_is_not_what_it_should_be_is_lost_alone() {
     let place = MemoryStore::with_value_bytes(6000);

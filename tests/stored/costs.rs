@@ -1,4 +1,4 @@
-//! What is written for a change, by counting bytes, and that nothing is left behind.
+//! What is written for a change, counted in bytes, and that nothing is left behind.
 
 use std::cell::{Cell, RefCell};
 
@@ -11,7 +11,7 @@ use crate::watched::{Asked, Watched};
 const DIMENSIONS: usize = 32;
 const COUNT: usize = 10_000;
 
-/// What is written, counted, and where.
+/// Counts the bytes written and notes their keys.
 #[derive(Debug, Default)]
 struct Written {
     bytes: Cell<usize>,
@@ -35,7 +35,7 @@ impl Written {
         self.keys.borrow_mut().push(key.to_owned());
     }
 
-    /// Bytes and keys since the last time.
+    /// Returns bytes and keys since the last call.
     fn since(&self) -> (usize, Vec<String>) {
         (self.bytes.take(), self.keys.take())
     }
@@ -88,7 +88,7 @@ fn a_save_costs_what_changed() {
     );
 }
 
-/// New records lie in slots of their own segment; what they change elsewhere is links.
+/// New records lie in slots of their own segment; elsewhere they change only links.
 #[test]
 fn a_checkpoint_after_a_few_inserts_leaves_most_as_it_is() {
     let (place, written) = (MemoryStore::default(), Written::default());
@@ -140,7 +140,7 @@ fn the_store_holds_what_the_index_needs() {
     let held = holds(2);
     assert!(held < 500 * (4 * DIMENSIONS + 2 * 128 + 64 + 100) + 20_000, "{held} bytes for 500 records");
 
-    // As from a checkpoint that was cut off.
+    // As if left by a checkpoint that was cut off.
     for piece in 0..3 {
         put(&place, &format!("s/c/0000000000.00000000000000000077.000000000{piece}"), vec![1; 5000]);
     }

@@ -1,4 +1,4 @@
-//! Each stored value in turn missing, cut or changed, after two checkpoints and with two logs since.
+//! Each stored value in turn missing, cut or changed, after two checkpoints and two later logs.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const DIMENSIONS: usize = 4;
 pub(crate) struct Scene {
     pub(crate) place: MemoryStore,
     pub(crate) model: Model,
-    /// The first log that the newest checkpoint needs, and the last.
+    /// The first log that the newest checkpoint needs, and the last log.
     logs: [String; 2],
 }
 
@@ -25,7 +25,7 @@ fn options() -> OpenOptions {
     OpenOptions { config: Some(config), mode: Mode::ReadWrite, ..Default::default() }
 }
 
-/// Two segments of slots. Between the checkpoints and after them only a few records changed.
+/// Two segments of slots. Only a few records changed between the checkpoints and after them.
 pub(crate) fn scene() -> Scene {
     let place = MemoryStore::with_value_bytes(8000);
     let mut model = Model::new();
@@ -57,7 +57,7 @@ pub(crate) fn scene() -> Scene {
     let found = content(&place);
     let log = manifests(&found)[0].1.log;
     let logs = found.keys().filter(|key| **key >= format!("log/{log:020}") && key.starts_with("log/"));
-    // Before them lies what the newest checkpoint has and no commit had taken: only the older needs it.
+    // An earlier log has changes that are in the newest checkpoint but were not committed: only the older one needs it.
     let [_, first, last] = logs.cloned().collect::<Vec<_>>().try_into().unwrap();
     let logs = [first, last];
     Scene { place, model, logs }
@@ -108,10 +108,10 @@ fn each_damaged_value_is_got_around_or_named() {
                 continue;
             }
             if *key == logs[1] {
-                // The only value whose end nobody else knows.
+                // The only value whose end is recorded nowhere else.
                 continue;
             }
-            // An empty log, or one with something torn behind it, is what a kill may leave.
+            // A kill may leave an empty log, or one with a torn end.
             let is_needed = shared.contains(key) || *key == logs[0];
             let is_longer = value.as_ref().is_some_and(|value| value.len() > found[key].len());
             if is_needed && !(key.starts_with("log/") && is_longer) {
@@ -127,7 +127,7 @@ fn each_damaged_value_is_got_around_or_named() {
     }
 }
 
-/// What is in a damaged block is named when it is asked for, and everything else is as it was.
+/// Asking for something in a damaged block names the block, and everything else is unchanged.
 fn loses_records_and_nothing_else(stored: &StoredIndex<MemoryStore>, model: &Model) {
     let report = stored.index().unwrap().check().unwrap();
     let is_loss = |problem: &String| problem.contains("is lost: its block");
@@ -152,7 +152,7 @@ fn loses_records_and_nothing_else(stored: &StoredIndex<MemoryStore>, model: &Mod
     now(stored.checkpoint()).unwrap();
 }
 
-/// The place goes on after the detour, and what was damaged is gone.
+/// The place continues after falling back, and what was damaged is gone.
 #[test]
 fn opened_by_the_older_checkpoint_it_goes_on() {
     let Scene { place, model, .. } = scene();
@@ -185,7 +185,7 @@ fn a_torn_log_gives_what_was_whole() {
         lengths.insert(opened.index().unwrap().len());
     }
     assert_eq!(lengths.len(), 5, "four frames, and none of them");
-    // A bit in its last frame is a torn end; one before it is damage to what was acknowledged.
+    // A flipped bit in the last frame is a torn end; an earlier one is damage to what was acknowledged.
     for bit in 0..8 * log.len() {
         let mut flipped = log.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -210,7 +210,7 @@ fn without_a_manifest_nothing_is_made_up() {
     }
 }
 
-/// Sets the checksum of a manifest right.
+/// Corrects the checksum of a manifest.
 pub(crate) fn seal(manifest: &mut [u8]) {
     let mut checksum = Xxh64::new(0);
     checksum.update(&manifest[..24]);
@@ -229,8 +229,8 @@ fn a_later_version_is_said() {
     assert_eq!(opened.err(), Some(Error::UnsupportedVersion { found: 2, supported: 1 }));
 }
 
-/// Each word of a manifest in turn says something else, under the right checksum. Whatever it is, it is an index that proves
-/// itself, or it is refused.
+/// Each word of a manifest in turn has another value, under a valid checksum. The result is an index that passes its
+/// own check, or a refusal.
 #[test]
 fn hostile_manifests_are_refused() {
     let Scene { place, .. } = scene();
@@ -243,7 +243,7 @@ fn hostile_manifests_are_refused() {
         match open(&with(&place, &known[0].0, Some(bytes)), Mode::ReadWrite) {
             Ok(stored) => {
                 let problems = stored.index().unwrap().check().unwrap().problems;
-                // What it says of a block is held against the block.
+                // A forged entry of a block is compared with the block itself.
                 assert!(problems.iter().all(|problem| problem.contains("is lost: its block")), "{problems:?}");
             }
             Err(error) => {
@@ -260,13 +260,13 @@ fn hostile_manifests_are_refused() {
             let end = (at + 4).min(forged.len());
             forged[at..end].copy_from_slice(&word.to_le_bytes()[..end - at]);
             seal(&mut forged);
-            // Two words would differ in the middle of a longer number as well; every fourth place is enough for most.
+            // Beyond the first 240 bytes the entries repeat, so every fourth offset is enough.
             if at < 240 || at % 8 == 0 {
                 attempt(forged);
             }
         }
     }
-    // No bytes anywhere, and as many segments as there are slots for.
+    // No bytes anywhere, and as many segments as there can be slots for.
     let count = Manifest::read(&manifest).segments.len();
     let mut empty = manifest.clone();
     (0..count).for_each(|number| empty[160 + 32 * number + 16..][..8].fill(0));
@@ -275,8 +275,8 @@ fn hostile_manifests_are_refused() {
     assert!(refused > 500, "{refused}");
 }
 
-/// What a manifest may say of a segment is what its slots can have. Here they have all of it but for the levels, and one byte more is
-/// refused before anything is read.
+/// A manifest may claim for a segment only what its slots can hold. Here they hold all of it except for the levels, and
+/// one byte more is refused before anything is read.
 #[test]
 fn segments_may_be_as_long_as_their_slots_allow() {
     const RECORDS: usize = 20;
@@ -300,11 +300,11 @@ fn segments_may_be_as_long_as_their_slots_allow() {
             let most = match kind {
                 8 => (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64,
                 12 => RECORDS as u64 * (4 + 8),
-                // A level; twice `m` links on the lowest, and `m` on each of fifteen above it.
+                // A level; twice `m` links on the lowest level, and `m` on each of the fifteen above it.
                 6 => (RECORDS * (1 + 4 * (2 + 15) * config.m)) as u64,
                 _ => bytes,
             };
-            // No node is on that many levels.
+            // No node reaches that many levels.
             assert!(if kind == 6 { bytes < most } else { bytes == most }, "kind {kind}: {bytes}, {most}");
             let refused = |claimed: u64| {
                 let mut forged = content(&place)[name].clone();
@@ -315,18 +315,18 @@ fn segments_may_be_as_long_as_their_slots_allow() {
             let (at_most, over) = (refused(most), refused(most + 1));
             let is_too_long = |why: &String| why.contains("segments that are too long");
             assert!(over.as_ref().is_some_and(is_too_long), "kind {kind}: {over:?}");
-            // What is claimed is believed, and looked for.
+            // The claim is accepted, and the values are looked for.
             let is_sought = |why: &String| why.contains("s/l/") && why.contains("is missing");
             assert!(if kind == 6 { at_most.as_ref().is_some_and(is_sought) } else { at_most.is_none() }, "{at_most:?}");
         }
     }
 }
 
-/// However short a store says that its values should be, pieces are not so many that opening would not believe it. Where a manifest
-/// says that they are shorter, it is refused before anything is read.
+/// However short the values that a store asks for, there are never so many pieces that an opening would refuse them. A
+/// manifest that claims shorter pieces is refused before anything is read.
 #[test]
 fn pieces_are_never_so_short_that_they_are_too_many() {
-    /// As many as a segment has.
+    /// The number of records in a segment.
     const RECORDS: usize = 1024;
     let place = MemoryStore::with_value_bytes(1);
     let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
@@ -340,7 +340,7 @@ fn pieces_are_never_so_short_that_they_are_too_many() {
     let (name, newest) = &known[0];
     let longest = newest.segments.iter().map(|&(.., bytes)| bytes).max().unwrap();
     assert_eq!(longest, (RECORDS * (8 + Id::MAX_TEXT_BYTES)) as u64);
-    // What no record can be more than 2^20 of, which is more than what no segment can be more than 2^16 of.
+    // The least for records, with at most 2^20 pieces. It exceeds the least for segments, with at most 2^16.
     assert_eq!(newest.piece_bytes, 1025);
     let least = longest.div_ceil(1 << 16);
     assert_eq!(open(&place, Mode::ReadOnly).unwrap().index().unwrap().len(), RECORDS);
@@ -355,7 +355,7 @@ fn pieces_are_never_so_short_that_they_are_too_many() {
     }
 }
 
-/// Also where nothing is in pieces yet: the next checkpoint would cut values into pieces of nothing.
+/// Even if nothing is in pieces yet: the next checkpoint would cut values into pieces of length zero.
 #[test]
 fn pieces_of_no_length_are_refused() {
     let place = MemoryStore::default();
@@ -370,7 +370,7 @@ fn pieces_of_no_length_are_refused() {
     assert!(matches!(refused, Some(Error::Corrupt { .. })), "{refused:?}");
 }
 
-/// The same of records: a long one in a place of short values is there again.
+/// The same for records: a long record in a place of short values can be read again.
 #[test]
 fn records_are_never_in_too_many_pieces_either() {
     const PAYLOAD_BYTES: usize = 69 << 20;

@@ -1,4 +1,4 @@
-//! Compaction that goes to its end in the store: what it has freed there, and that erasing leaves nothing of the deleted.
+//! Compaction completed in the store: how much it frees there, and that erasing leaves nothing of deleted records.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +22,7 @@ fn lazily(config: Config) -> OpenOptions {
     OpenOptions { config: Some(config), lazy: true, ..Default::default() }
 }
 
-/// What must not be found of a record.
+/// The parts of a record that must not be found.
 struct Secret {
     id: Id,
     vector: Vec<f32>,
@@ -36,8 +36,8 @@ impl Secret {
         Self { id, vector: rng.vector(DIMENSIONS), payload }
     }
 
-    /// The id and the payload as text, the vector as it is, and the first words of its code: the second section of an export
-    /// of an index in which it is alone.
+    /// The id and the payload as text, the vector as it is, and the first words of its code, taken from the second
+    /// section of an export of an index that holds only this record.
     fn traces(&self, config: Config) -> Vec<Vec<u8>> {
         let mut alone = Index::new(config).unwrap();
         alone.insert(&self.vector, None).unwrap();
@@ -82,7 +82,7 @@ fn erased<S: Store>(store: S, config: Config, values: impl Fn() -> BTreeMap<Stri
     for secret in &secrets[1..9] {
         assert_eq!(stored.change(|index| index.delete(&secret.id)), Ok(true));
     }
-    // Of those that are left, one is replaced and one expires.
+    // One of the remaining records is replaced and one expires.
     let other = vec![0.25; DIMENSIONS];
     stored.change(|index| index.upsert(secrets[0].id.clone(), &other, None)).unwrap();
     stored.change(|index| index.upsert_expiring(secrets[9].id.clone(), &secrets[9].vector, None, Some(1.0))).unwrap();
@@ -129,8 +129,8 @@ fn no_byte_of_a_deleted_record_is_left_in_a_directory() {
     fs::remove_dir_all(&path).unwrap();
 }
 
-/// A checkpoint wrote ids in many pieces, most records were deleted, and it wrote them again in few. When it failed then, the
-/// other pieces belonged to nobody, and erasing left them.
+/// A checkpoint writes ids in many pieces, most records are deleted, and the next one writes them in few. If that one
+/// fails, the other pieces belong to no checkpoint, but erasing must remove them too.
 #[test]
 fn what_a_failed_checkpoint_has_written_twice_is_erased() {
     let id = |number: usize| format!("<{number:078}>");
@@ -172,7 +172,7 @@ fn what_a_failed_checkpoint_has_written_twice_is_erased() {
     assert!(twice > 0, "no checkpoint failed after most had been deleted");
 }
 
-/// The bytes of the blocks that a store holds, by its own list.
+/// Returns the bytes of the blocks that a store holds, by its own list.
 fn block_bytes(place: &MemoryStore) -> u64 {
     let blocks = content(place).into_iter().filter(|(key, _)| key.starts_with("b/"));
     blocks.map(|(_, value)| value.len() as u64).sum()
@@ -208,7 +208,7 @@ fn what_compaction_says_that_it_has_freed_is_what_the_store_has_less() {
         let again = now(StoredIndex::open(place.clone(), options)).unwrap();
         assert_eq!(again.index().unwrap().stats().stored.cold, block_bytes(&place));
         assert_eq!(again.index().unwrap().len(), (0..1500).filter(|number| number % share == 0).count());
-        // Nothing to do is nothing freed, and nothing written.
+        // If there is nothing to do, nothing is freed and nothing written.
         let held = content(&place);
         let nothing = now(again.compact(&clock)).unwrap();
         assert_eq!((nothing.tombstones_removed, nothing.reclaimed_bytes.total()), (0, 0));
@@ -237,7 +237,7 @@ fn a_damaged_block_that_may_hold_deleted_records_is_said() {
     assert_eq!(stored.index().unwrap().len(), 100);
 }
 
-/// Packing leaves no tombstones for the compaction's end in the store to see, and is written all the same.
+/// Packing leaves no tombstones for the completion in the store to notice, but is written nevertheless.
 #[test]
 fn what_has_been_packed_is_in_the_store() {
     let store = MemoryStore::default();

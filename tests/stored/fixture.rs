@@ -1,5 +1,5 @@
-//! The frozen place of format 1: a directory with a checkpoint and a log, as it was written once. The package's tests open it
-//! in Node. And another one, of records that expire.
+//! The frozen place of format 1: a directory with a checkpoint and a log, as it was once written. The package's tests
+//! open it in Node. There is also one with records that expire.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use thermocline::{Config, DirectoryStore, Index, OpenOptions, Payload, Record, S
 use crate::frozen;
 use crate::support::now;
 
-/// Rows that were inserted after the checkpoint, and one that was deleted: only the log has them.
+/// Rows inserted after the checkpoint, and one deleted: only the log has these changes.
 const LOGGED: core::ops::Range<u32> = 50..53;
 const DELETED: u32 = 0;
 
@@ -24,7 +24,7 @@ fn fresh(name: &str) -> PathBuf {
     path
 }
 
-/// The files of a place by name.
+/// Returns the files of a place by name.
 fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let entry = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry.unwrap();
@@ -45,7 +45,7 @@ fn write(path: &Path, index: Index) {
     now(stored.close()).unwrap();
 }
 
-/// Rows of which all but the first expire, half of them in the checkpoint and half in the log.
+/// All rows except the first expire; half of them are in the checkpoint and half in the log.
 fn write_expiring(path: &Path) {
     let config = Config { m: 4, ef_construction: 32, seed: 2026, ..Config::new(frozen::DIMENSIONS) };
     let options = OpenOptions { config: Some(config), now_ms: || 0.0, ..Default::default() };
@@ -101,7 +101,8 @@ fn the_frozen_place_is_what_it_was() {
     fs::remove_dir_all(path).unwrap();
 }
 
-/// A manifest without what depends on the order of records in blocks: the checksums of blocks, of segments of places, and its own.
+/// A manifest without what depends on the order of records in blocks: the checksums of blocks, of place segments, and
+/// its own.
 fn without_order(manifest: &[u8]) -> Vec<u8> {
     const PLACES: u16 = 12;
     let (head, segment, block, checksum) = (160, 32, 48, 24);
@@ -129,8 +130,8 @@ fn the_same_again_gives_the_same_files() {
         let (written, kept) = (files(&path), files(&place(name)));
         assert_eq!(written.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
         for (name, bytes) in written {
-            // In which order the records of a block lie is the writer's choice, which it may make otherwise than it did: that is seen
-            // in the block, the places, and the manifest with the checksums of both.
+            // A writer may choose the order of the records in a block anew. It affects the block, the places, and the
+            // manifest with the checksums of both.
             let has_order = ["b_", "s_p_", "m_"].iter().any(|kind| name.starts_with(kind));
             let sorted = |bytes: &[u8]| {
                 let mut bytes = bytes.to_vec();
@@ -156,7 +157,7 @@ fn of_the_frozen_place_of_records_that_expire_those_are_gone_that_have() {
     for (name, bytes) in files(&place("expiring")) {
         fs::write(path.join(name), bytes).unwrap();
     }
-    // The moments of the checkpoint lie behind the places, a word of each slot after the other.
+    // The expiries of the checkpoint follow the places, one word per slot.
     let is_places = |name: &str| name.starts_with("s_p_");
     let values = files(&path).into_iter().filter(|(name, _)| is_places(name)).map(|(_, value)| value);
     let moments = |value: Vec<u8>| {

@@ -1,6 +1,6 @@
-//! One index that goes from hand to hand: written here, changed in Node, changed in a browser, and read here again. Each
-//! knows by a rule which records there must be. The rule is written once more in `pkg/test/handed-on/rows.mjs`, where the
-//! others' part is too; `cargo xtask test` calls all of them in turn.
+//! One index that is handed on: written here, changed in Node, changed in a browser, and read here again. Each side
+//! knows by a rule which records must exist. The rule is written a second time in `pkg/test/handed-on/rows.mjs`, beside
+//! the other sides' part; `cargo xtask test` runs all of them in turn.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use thermocline::{
 };
 
 const DIMENSIONS: usize = 24;
-/// Rows up to here are written by each in turn, and those whose numbers end with the digit, of all rows so far, deleted.
+/// Each side in turn writes rows up to this number, and deletes all rows so far whose number ends with this digit.
 const HANDS: [(&str, usize, usize); 3] = [("native", 300, 9), ("Node", 400, 8), ("browser", 500, 7)];
 
 fn folder() -> PathBuf {
@@ -26,7 +26,7 @@ fn id(row: usize) -> Id {
     if row.is_multiple_of(3) { Id::from(&*format!("row {row} é")) } else { Id::Number(row as u64) }
 }
 
-/// What kind of payload, and its bytes.
+/// Returns the kind of payload and its bytes.
 fn payload(row: usize) -> Option<(bool, Vec<u8>)> {
     let by = HANDS.iter().find(|(_, up_to, _)| row < *up_to).unwrap().0;
     match row % 4 {
@@ -41,7 +41,7 @@ fn is_live(row: usize, hands: usize) -> bool {
         && !HANDS[..hands].iter().any(|(_, up_to, digit)| row < *up_to && row % 10 == *digit)
 }
 
-/// Holds that the index has what it must have once so many have had it.
+/// Asserts that the index holds what it must after this many sides.
 fn verify(index: &Index, hands: usize) {
     let report = index.check().unwrap();
     assert!(report.ok, "{:?}", report.problems);
@@ -75,7 +75,7 @@ fn begins() {
     let stored = block_on(StoredIndex::open(open("native"), options)).unwrap();
     let (_, rows, digit) = HANDS[0];
     for row in 0..rows {
-        // Half of it comes by a checkpoint and half by the log.
+        // Half of it is in a checkpoint and half in the log.
         if row == rows / 2 {
             block_on(stored.commit()).unwrap();
             block_on(stored.checkpoint()).unwrap();

@@ -1,4 +1,4 @@
-//! A process that is killed at random moments: what it was told is kept is kept, and of the rest a beginning.
+//! A process killed at random moments: acknowledged changes are kept, and of the rest the first few.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -12,12 +12,12 @@ use crate::model::{Model, fingerprint};
 use crate::support::{Rng, now};
 
 const PLACE: &str = "THERMOCLINE_TEST_STORED_PLACE";
-/// The number of the next change.
+/// Passes the number of the next change.
 const NEXT: &str = "THERMOCLINE_TEST_STORED_NEXT";
 const PLACES: usize = 4;
 const KILLS: usize = 52;
 const DIMENSIONS: usize = 4;
-/// More changes than there are between two that are acknowledged.
+/// More changes than there are between two acknowledgements.
 const AHEAD: usize = 60;
 
 fn open(place: &PathBuf) -> StoredIndex<DirectoryStore> {
@@ -26,7 +26,7 @@ fn open(place: &PathBuf) -> StoredIndex<DirectoryStore> {
     now(StoredIndex::open(store, OpenOptions { config: Some(config), ..Default::default() })).unwrap()
 }
 
-/// Change number `n`, which is the same whoever makes it: an id, and a vector unless the id is to be deleted.
+/// Change number `n`, always the same: an id, and a vector unless the id is to be deleted.
 fn change(n: usize) -> (Id, Option<Vec<f32>>) {
     let mut rng = Rng(n as u64);
     let number = rng.below(400);
@@ -88,8 +88,8 @@ fn writer() {
     }
 }
 
-/// Runs the writer from change `next` on, and kills it some time after it has been told so many times that its changes are
-/// kept. Returns how many changes were acknowledged.
+/// Runs the writer from change `next` on, and kills it some time after its changes were acknowledged this many times.
+/// Returns how many changes were acknowledged.
 fn run_and_kill(place: &PathBuf, next: usize, times: usize, after: Duration) -> usize {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["kill::writer", "--exact", "--ignored", "--nocapture"])
@@ -121,7 +121,7 @@ fn what_was_acknowledged_outlives_every_kill() {
             model.acknowledge(model.changes());
             acknowledged += upto - next;
             let stored = open(&place);
-            // How far the writer came beyond what it was told.
+            // How far the writer got beyond the acknowledged changes.
             let mut ahead = model.clone();
             let states: Vec<Model> = (upto..upto + AHEAD)
                 .map(|n| {

@@ -1,4 +1,4 @@
-//! A second reader of manifests and keys, after docs/FORMAT.md.
+//! A second reader of manifests and keys, following docs/FORMAT.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use thermocline::MemoryStore;
 
 use crate::support::content;
 
-/// What a manifest says.
+/// The contents of a manifest.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) log: u64,
@@ -15,9 +15,9 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<(u16, u32, u64, u64)>,
     /// Number, length.
     pub(crate) blocks: Vec<(u32, u64)>,
-    /// Records in them that are not there any more.
+    /// Records in the blocks that no longer exist.
     pub(crate) dead: u64,
-    /// How each of them was compressed.
+    /// How each block was compressed.
     pub(crate) codecs: Vec<u32>,
 }
 
@@ -40,7 +40,7 @@ impl Manifest {
         Self { dead, log: long(40), piece_bytes: u64::from(word(56)), segments, blocks, codecs }
     }
 
-    /// The values that it names.
+    /// Returns the values that it names.
     pub(crate) fn keys(&self) -> BTreeSet<String> {
         let mut keys = BTreeSet::new();
         for &(kind, index, generation, bytes) in &self.segments {
@@ -72,13 +72,13 @@ impl Manifest {
     }
 }
 
-/// The manifests of a place, the newest first.
+/// Returns the manifests of a place, newest first.
 pub(crate) fn manifests(content: &BTreeMap<String, Vec<u8>>) -> Vec<(String, Manifest)> {
     let found = content.iter().rev().filter(|(key, _)| key.starts_with("m/"));
     found.map(|(key, bytes)| (key.clone(), Manifest::read(bytes))).collect()
 }
 
-/// What a place holds that neither of its two newest manifests needs.
+/// Returns what a place holds that neither of its two newest manifests needs.
 pub(crate) fn orphans(place: &MemoryStore) -> Vec<String> {
     let content = content(place);
     let manifests = manifests(&content);

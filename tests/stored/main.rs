@@ -1,24 +1,24 @@
-//! Indexes that are kept in a store, from outside: what is acknowledged is kept, whatever fails, and what is damaged is said.
+//! Stored indexes from outside: what is acknowledged is kept, whatever fails, and damage is reported.
 //!
 //! | file | what is proved |
 //! |---|---|
 //! | `simulation.rs` | sequences of calls from a seed, each with every call of the store failing in every way |
 //! | `run.rs`, `model.rs` | one such sequence, and what the index must hold after it |
-//! | `kill.rs` | a process that is killed at random moments loses nothing that it was told is kept |
-//! | `damage.rs` | each stored value in turn missing, cut or changed; manifests with impossible contents under right checksums |
-//! | `product.rs` | product codes before, while and after they are trained |
-//! | `proof.rs` | links that are wrong under right checksums: searched, and never built upon |
-//! | `budget.rs` | under a budget no more is held than it says, after each call |
-//! | `cold.rs` | records in the store only: found, read at once, given up, written anew |
-//! | `erase.rs` | no byte of a deleted record is left in a store; what compaction says that it has freed there |
-//! | `compression.rs` | blocks compressed as pays best, and read as what they were |
+//! | `kill.rs` | a process killed at random moments loses nothing acknowledged |
+//! | `damage.rs` | each stored value in turn missing, cut or changed; impossible manifests under valid checksums |
+//! | `product.rs` | product codes before, during and after training |
+//! | `proof.rs` | wrong links under valid checksums: searched, but never built upon |
+//! | `budget.rs` | after each call, no more memory is held than the budget |
+//! | `cold.rs` | records only in the store: found, read at once, evicted, rewritten |
+//! | `erase.rs` | no byte of a deleted record is left in a store; the bytes that compaction reports as freed there |
+//! | `compression.rs` | compressed blocks: the choice of codec, and that they are read back unchanged |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
-//! | `modes.rs` | options of an index that is there; reading only; every kind of record |
-//! | `pending.rs` | records that were found in logs and are not linked yet: searched, changed, linked in any order of events |
-//! | `many.rs` | many records in one call: found again whole or not at all |
-//! | `regressions.rs` | each defect that was found, by itself |
-//! | `same_bytes.rs` | an index that was opened again at any moments is the one that never was |
-//! | `handed_on.rs` | one index that is changed natively, in Node and in a browser in turn; `cargo xtask test` calls them |
+//! | `modes.rs` | options for an existing index; reading only; every kind of record |
+//! | `pending.rs` | records from logs that are not linked yet: searched, changed, linked in any order |
+//! | `many.rs` | many records in one call: all found again, or none |
+//! | `regressions.rs` | a test for each defect found |
+//! | `same_bytes.rs` | an index reopened at any moments equals one that never was |
+//! | `handed_on.rs` | one index changed natively, in Node and in a browser in turn, by `cargo xtask test` |
 //! | `fixture.rs` | the frozen place of format 1, and that it is still written byte for byte |
 //! | `layout.rs` | a second reader of manifests and keys, from docs/FORMAT.md |
 //! | `support.rs` | vectors from a seed, stores that wait and count |

@@ -1,4 +1,4 @@
-//! Many records in one call, of an index that is stored: one change, whatever happens.
+//! Many records in one call to a stored index: a single change, whatever happens.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ fn open(place: &MemoryStore, lazy: bool) -> StoredIndex<MemoryStore> {
     now(StoredIndex::open(place.clone(), OpenOptions { config, lazy, ..Default::default() })).unwrap()
 }
 
-/// Every record, to its last bit.
+/// Returns every record, to the last bit.
 fn held(stored: &StoredIndex<MemoryStore>) -> Vec<(Id, u64)> {
     now(stored.read_ahead()).unwrap();
     let index = stored.index().unwrap();
@@ -30,7 +30,7 @@ fn held(stored: &StoredIndex<MemoryStore>) -> Vec<(Id, u64)> {
     held
 }
 
-/// Adds so many in one call, among them ids of every kind, payloads, and records that expire, though not yet.
+/// Adds this many in one call, among them ids of every kind, payloads, and records that expire later.
 fn insert(stored: &StoredIndex<MemoryStore>, seed: u64, count: usize) -> Result<Vec<Id>, Error> {
     let mut rng = Rng(seed);
     let vectors: Vec<_> = (0..count).map(|_| rng.vector(DIMENSIONS)).collect();
@@ -54,14 +54,14 @@ fn it_is_found_again_whole_or_not_at_all() {
     now(stored.commit()).unwrap();
     let expected = held(&stored);
     assert!(ids.iter().all(|id| expected.iter().any(|(other, _)| other == id)));
-    // In memory only.
+    // Only in memory.
     insert(&stored, 3, 200).unwrap();
     drop(stored);
     for lazy in [false, true] {
         let again = open(&copied(&place), lazy);
         assert_eq!(again.index().unwrap().pending(), if lazy { 500 } else { 0 });
         assert_eq!(held(&again), expected);
-        // What waits is linked first.
+        // Pending records are linked first.
         insert(&again, 4, 100).unwrap();
         assert_eq!((again.index().unwrap().pending(), again.index().unwrap().len()), (0, 900));
         let expected = held(&again);
@@ -127,7 +127,7 @@ fn lazily(max_bytes: Option<usize>) -> OpenOptions {
     OpenOptions { config, lazy: true, ..Default::default() }
 }
 
-/// How many blocks are among the keys that are to be read.
+/// Returns how many of the keys to be read are blocks.
 fn blocks(keys: &[String]) -> usize {
     keys.iter().filter(|key| key.starts_with("b/")).collect::<BTreeSet<_>>().len()
 }
@@ -165,10 +165,10 @@ fn the_records_of_many_queries_are_read_together() {
     }
 }
 
-/// Looks at the index each time that something is read for it.
+/// Inspects the index each time something is read for it.
 type Look = Rc<RefCell<Option<Box<dyn Fn() -> usize>>>>;
 
-/// Under a budget that leaves no room, what was read for some queries is given up before anything is read for others.
+/// Under a budget that leaves no room, blocks read for some queries are dropped before any are read for others.
 #[test]
 fn what_is_read_for_many_queries_does_not_pile_up() {
     let place = MemoryStore::with_value_bytes(1000);
@@ -195,7 +195,7 @@ fn what_is_read_for_many_queries_does_not_pile_up() {
     assert_eq!(stored.index().unwrap().stats().bytes.cold_cache, 0);
 }
 
-/// Twice for each query, however many times something is read: to know what it needs, and with that.
+/// Twice for each query, however often something is read: once to find out what it needs, and once with it.
 #[test]
 fn no_query_is_searched_for_as_long_as_its_records_are_missing() {
     let place = MemoryStore::with_value_bytes(1000);
@@ -209,7 +209,7 @@ fn no_query_is_searched_for_as_long_as_its_records_are_missing() {
         });
         let stored = now(StoredIndex::open(watched, lazily(max_bytes))).unwrap();
         reads.take();
-        // So wide that each search looks at every record, once.
+        // So wide that each search looks at every record once.
         let mut searches = 0;
         let mut passes = |id: &Id| {
             searches += usize::from(*id == Id::Number(7));

@@ -1,25 +1,25 @@
-//! What a stored index must hold: one of the states since the last one that was acknowledged.
+//! What a stored index must hold: one of the states since the last acknowledged one.
 
 use std::collections::BTreeMap;
 
 use thermocline::{Id, Index, Payload};
 
-/// The records by their fingerprints, and the fingerprint of every state since one that is certain.
+/// The records by their fingerprints, and the fingerprint of every state since the last one known for certain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) records: BTreeMap<Id, u64>,
     whole: u64,
-    /// After how many changes each state was: the first is after none.
+    /// The fingerprint after each number of changes: the first is after none.
     states: Vec<u64>,
-    /// So many of the changes are acknowledged.
+    /// How many of the changes are acknowledged.
     acknowledged: usize,
-    /// Records that expire, each in which of the states.
+    /// Records that expire, each with the states it is in.
     expiring: Vec<Life>,
-    /// Up to here they have.
+    /// The current time, up to which records have expired.
     pub(crate) now_ms: f64,
 }
 
-/// A record that expires, in the states from `born` on to before `died`.
+/// A record that expires, in the states from `born` up to but not including `died`.
 #[derive(Clone, Debug)]
 struct Life {
     id: Id,
@@ -38,7 +38,7 @@ fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(mix(hash, bytes.len() as u64), |hash, byte| mix(hash, u64::from(*byte)))
 }
 
-/// The fingerprint of a record, to the last bit of it.
+/// Returns the fingerprint of a record, which covers every bit.
 pub(crate) fn fingerprint(id: &Id, vector: &[f32], payload: Option<Payload<'_>>) -> u64 {
     let hash = match id {
         Id::Number(number) => mix(1, *number),
@@ -62,8 +62,8 @@ impl Model {
         self.expiring.push(Life { id, record, expires_ms, born: self.states.len() - 1, died: None });
     }
 
-    /// So late it is now. What has expired is in none of the states any more: nobody is told when it goes, and whoever opens
-    /// the index finds out for himself.
+    /// Sets the current time. Removes expired records from every candidate state: expiry is not logged, so each opening
+    /// finds out by itself what has expired.
     pub(crate) fn pass(&mut self, now_ms: f64) {
         self.now_ms = now_ms;
         let Self { records, whole, states, expiring, .. } = self;
@@ -83,7 +83,7 @@ impl Model {
         });
     }
 
-    /// The next state is without this record.
+    /// Ends the record's life: the next state is without it.
     fn end(&mut self, is_it: impl Fn(&Id) -> bool) {
         let next = self.states.len();
         for life in self.expiring.iter_mut().filter(|life| life.died.is_none() && is_it(&life.id)) {
@@ -114,12 +114,12 @@ impl Model {
         self.states.push(whole);
     }
 
-    /// How many changes there have been.
+    /// Returns how many changes there have been.
     pub(crate) fn changes(&self) -> usize {
         self.states.len() - 1
     }
 
-    /// So many changes are kept, whatever happens.
+    /// This many changes must be kept, whatever happens.
     pub(crate) fn acknowledge(&mut self, changes: usize) {
         self.acknowledged = self.acknowledged.max(changes);
     }
@@ -132,8 +132,8 @@ impl Model {
         assert_eq!(index.len(), self.records.len());
     }
 
-    /// Asserts that an index that was opened holds every acknowledged change, and of the others the first so many, in
-    /// order. What it holds is what it must hold from now on.
+    /// Asserts that an opened index holds every acknowledged change, and of the others some number of the first ones.
+    /// What it holds is from now on what it must hold.
     #[track_caller]
     pub(crate) fn settle(&mut self, index: &Index) {
         let (records, whole) = held(index);
@@ -155,7 +155,7 @@ impl Model {
     }
 }
 
-/// The records of an index that proves itself, by their fingerprints.
+/// Returns the records of an index by their fingerprints, after the index has passed its own check.
 #[track_caller]
 fn held(index: &Index) -> (BTreeMap<Id, u64>, u64) {
     let report = index.check().unwrap();

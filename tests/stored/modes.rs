@@ -1,4 +1,4 @@
-//! Options of an index that is there, reading only, and every kind of record.
+//! Options for an existing index, reading only, and every kind of record.
 
 use thermocline::{
     Batch, Config, Error, Id, Index, MemoryStore, Metric, Mode, OpenOptions, Payload, Quantization, Store, StoreError,
@@ -51,7 +51,7 @@ fn what_is_fixed_is_compared_and_the_rest_is_taken_over() {
     assert_eq!(*open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config(), expected);
 }
 
-/// By the options that it is given, as if it had been opened with them.
+/// With given options, as if the index had been opened with them.
 #[test]
 fn an_index_is_put_into_a_store_with_options() {
     let config = Config::new(4);
@@ -81,7 +81,7 @@ fn an_index_is_put_into_a_store_with_options() {
     assert_eq!(other, Some(Error::DimensionMismatch { expected: 4, received: 5 }));
 }
 
-/// A store that was opened for reading only, and is asked for nothing.
+/// A store opened for reading only that must not be called.
 struct Reading;
 
 impl Store for Reading {
@@ -114,7 +114,7 @@ impl Store for Reading {
     }
 }
 
-/// Whatever the options say.
+/// Whatever the options.
 #[test]
 fn an_index_is_not_put_into_a_store_that_is_for_reading_only() {
     let index = Index::new(Config::new(4)).unwrap();
@@ -156,7 +156,7 @@ fn reading_only_changes_nothing() {
     assert_eq!(content(&place), before);
 }
 
-/// Whatever a writer drops while a reader is on its way, the reader finds another checkpoint.
+/// Whatever a writer deletes while a reader opens, the reader finds another checkpoint.
 #[test]
 fn a_reader_opens_beside_a_writer_that_writes_checkpoints() {
     for after in 0..12 {
@@ -208,7 +208,7 @@ fn every_kind_of_record_comes_back() {
                     assert_eq!((record.vector, record.payload), (&vector(at)[..], payload));
                 }
             };
-            // From the log; from a checkpoint; from both.
+            // From the log, from a checkpoint, and from both.
             now(stored.commit()).unwrap();
             drop(stored);
             let stored = open(&place, None, Mode::ReadWrite).unwrap();

@@ -1,5 +1,5 @@
-//! Records that were found in logs and are not linked yet: they are found like all others, and whatever happens before they
-//! are linked, and when, the graph becomes the one of an index that was never closed.
+//! Records found in logs that are not linked yet: they are found like all others, and whatever happens before they are
+//! linked, and whenever they are, the graph becomes that of an index that was never closed.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use crate::support::{Rng, content, now};
 
 type Stored = StoredIndex<MemoryStore>;
 
-/// Nothing is linked yet, and all records are in memory.
+/// Opens it with nothing linked yet and all records in memory.
 fn open(place: &MemoryStore, config: Config, mode: Mode) -> Stored {
     let options = OpenOptions { config: Some(config), lazy: true, mode, ..Default::default() };
     let stored = now(StoredIndex::open(place.clone(), options)).unwrap();
@@ -31,7 +31,7 @@ fn config(rng: &mut Rng, dimensions: usize) -> Config {
     }
 }
 
-/// A change, which is the same for the same state of `rng`.
+/// Makes a change, the same for the same state of `rng`.
 fn change(index: &mut Index, rng: &mut Rng) -> Result<(), Error> {
     let vector = rng.vector(index.config().dimensions);
     let number = rng.below(300) as u64;
@@ -47,8 +47,8 @@ fn change(index: &mut Index, rng: &mut Rng) -> Result<(), Error> {
     }
 }
 
-/// An index that is never closed, and one that is opened again and again. Compacting both is followed by a checkpoint, or
-/// opening again would bring back what the log does not tell of.
+/// An index that is never closed, and one that is opened repeatedly. After compacting both, a checkpoint follows:
+/// compaction is not in the log, so a new opening would undo it.
 struct Twins {
     place: MemoryStore,
     config: Config,
@@ -85,7 +85,7 @@ impl Twins {
         }
     }
 
-    /// In steps, with changes between them.
+    /// Compacts in steps, verifying after each.
     fn compact(&mut self) {
         self.stored.change(Index::compact_start).unwrap();
         let before = self.stored.index().unwrap().compact_progress().unwrap();
@@ -115,7 +115,8 @@ impl Twins {
         assert!(stored.pending() <= stored.len() + stored.deleted());
         let passes = |id: &Id| matches!(id, Id::Number(number) if number % one_in == 0);
         let width = self.never.len().max(1);
-        // A compaction moves records, and of two at the same distance the one in the lower slot comes first.
+        // Order equal distances by id: a compaction moves records, and of two hits at the same distance the lower slot
+        // comes first.
         let found = |index: &Index, k| {
             let (mut passes, options) = (passes, SearchOptions::top(k).with_ef(width));
             let options = if one_in == 1 { options } else { options.with_filter(&mut passes) };
@@ -162,7 +163,7 @@ fn in_any_order_of_events_it_becomes_the_index_that_was_never_closed() {
     assert!(most > 60, "at most {most} were waiting");
 }
 
-/// A place with so many records in its checkpoint and so many in its log. Some of both were deleted since.
+/// A place with this many records in its checkpoint and in its log. Some of both are deleted.
 fn place(config: Config, linked: usize, waiting: usize) -> MemoryStore {
     let place = MemoryStore::default();
     let stored = open(&place, config, Mode::ReadWrite);
@@ -183,7 +184,7 @@ fn place(config: Config, linked: usize, waiting: usize) -> MemoryStore {
     place
 }
 
-/// Where the graph is walked, those that wait are all compared as well: of the nearest there are, none of them is missing.
+/// Where the graph is walked, pending records are all compared too: no pending record among the nearest is missed.
 #[test]
 fn beside_a_walk_each_that_waits_is_compared() {
     let (linked, waiting, k) = (2000, 300, 10);
@@ -202,7 +203,7 @@ fn beside_a_walk_each_that_waits_is_compared() {
                 let width = index.len();
                 let search = |ef| {
                     let (mut passes, options) = (passes, SearchOptions::top(k).with_ef(ef));
-                    // Half of them pass, or there is no filter.
+                    // With a filter that half of them pass, or without one.
                     let options = if at % 2 == 0 { options } else { options.with_filter(&mut passes) };
                     index.search(&query, options).unwrap()
                 };
@@ -260,7 +261,7 @@ fn each_insert_links_two_and_what_needs_the_graph_links_all() {
     let stored = now(StoredIndex::open(place.clone(), OpenOptions::default())).unwrap();
     assert_eq!(pending(&stored), 0, "opened to the end");
 
-    // Reading only is no reason not to link, in memory.
+    // A reader links too, in memory.
     let reader = open(&place, config, Mode::ReadOnly);
     for left in (0..40).rev() {
         assert_eq!(reader.change(Index::link_step), Ok(left > 0));
@@ -271,7 +272,7 @@ fn each_insert_links_two_and_what_needs_the_graph_links_all() {
     assert_eq!(content(&place), before);
 }
 
-/// Each look at it is a millisecond later.
+/// A clock that advances by a millisecond on each reading.
 struct Ticking(Cell<f64>);
 
 impl Clock for Ticking {
@@ -296,14 +297,14 @@ fn a_slice_ends_when_its_time_is_over() {
     assert!(!stored.change(|index| index.link_slice(&clock, 1000.0)).unwrap());
 }
 
-/// Links are as the options were when the record came, and not as they are when it is linked.
+/// Links follow the options in force when the record was inserted, not when it is linked.
 #[test]
 fn options_of_an_opening_are_not_those_of_before() {
     let config = Config { m: 4, ef_construction: 10, ..Config::new(5) };
     let place = place(config, 200, 100);
     let opened =
         |ef_construction| now(open(&place, Config { ef_construction, ..config }, Mode::ReadOnly).export()).unwrap();
-    // The meta says what the options are: at the offset of efConstruction in it.
+    // The meta section holds the options: clear efConstruction at its offset there.
     let [mut a, mut b] = [opened(10), opened(300)];
     for bytes in [&mut a, &mut b] {
         bytes[448 + 10..448 + 14].fill(0);

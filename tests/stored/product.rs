@@ -1,10 +1,10 @@
-//! Product codes in a store: before, while and after they are trained.
+//! Product codes in a store: before, during and after training.
 
 use thermocline::{Config, Error, Id, Index, MemoryStore, OpenOptions, Quantization, SearchOptions, StoredIndex};
 
 use crate::support::{Rng, Shared, drive, now};
 
-/// As many as training takes.
+/// The number of records that training needs.
 const ENOUGH: u64 = 1024;
 
 fn config() -> Config {
@@ -24,7 +24,8 @@ fn hits(index: &Index, row: u64) -> Result<Vec<Id>, Error> {
     Ok(hits.into_iter().map(|hit| hit.id).collect())
 }
 
-/// Opened again after every so many records, with a checkpoint or from the log alone, it is the index that was never closed.
+/// Reopened after every so many records, with a checkpoint or from the log alone, it equals the index that was never
+/// closed.
 #[test]
 fn it_is_opened_again_at_any_stage() {
     for lazy in [false, true] {
@@ -55,7 +56,8 @@ fn it_is_opened_again_at_any_stage() {
     }
 }
 
-/// Enough records come while a checkpoint is being written: it ends as one of an index without a queue, and they are trained on after it.
+/// Enough records come while a checkpoint is being written: it completes as for an index without a queue, and training
+/// follows.
 #[test]
 fn training_comes_due_while_a_checkpoint_is_written() {
     let place = MemoryStore::default();

@@ -1,4 +1,4 @@
-//! Links that lead to slots there are, under right checksums, and are wrong all the same: what an index may do with them.
+//! Links that lead to existing slots, under valid checksums, but are wrong: what an index may do with them.
 
 use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, SearchOptions, StoredIndex};
 use xxhash_rust::xxh64::xxh64;
@@ -9,7 +9,7 @@ use crate::support::{Rng, content, copied, delete, now, put};
 
 const DIMENSIONS: usize = 4;
 const RECORDS: usize = 1500;
-/// Words of a list on level 0.
+/// The number of words of a list on level 0.
 const LIST: usize = 8;
 const SEGMENT_SLOTS: usize = 1024;
 const END: u32 = u32::MAX;
@@ -45,12 +45,12 @@ fn rewritten(place: &MemoryStore, rewrite: impl FnOnce(&mut [u32])) -> MemorySto
     })
 }
 
-/// The same place, with another value of the first segment under a right checksum.
+/// The same place, with another value in the first segment under a valid checksum.
 fn forged(place: &MemoryStore, (kind, letter): (u16, char), forge: impl FnOnce(&mut [u8])) -> MemoryStore {
     let place = copied(place);
     let known = manifests(&content(&place));
     let (key, manifest) = &known[0];
-    // The older one would lead around it.
+    // The older checkpoint would be a way around it.
     known[1..].iter().for_each(|(older, _)| delete(&place, older));
     let number = manifest.segments.iter().position(|&(of, index, ..)| (of, index) == (kind, 0)).unwrap();
     let generation = manifest.segments[number].2;
@@ -65,12 +65,12 @@ fn forged(place: &MemoryStore, (kind, letter): (u16, char), forge: impl FnOnce(&
     place
 }
 
-/// Opens it without a look at more than a search needs.
+/// Opens the place, checking no more than a search needs.
 fn open(place: &MemoryStore, mode: Mode) -> Result<StoredIndex<MemoryStore>, Error> {
     now(StoredIndex::open(place.clone(), OpenOptions { lazy: true, mode, ..Default::default() }))
 }
 
-/// A search must end, and find live records only, each once.
+/// A search must end, and find only live records, each once.
 fn search_is_sound(stored: &StoredIndex<MemoryStore>, rng: &mut Rng) {
     for (k, ef) in [(1, 4), (10, 16), (10, 200)] {
         let query = rng.vector(DIMENSIONS);
@@ -86,7 +86,7 @@ fn search_is_sound(stored: &StoredIndex<MemoryStore>, rng: &mut Rng) {
     }
 }
 
-/// The proof refuses it: nothing is changed by links any more, and what was there before is still found.
+/// The proof refuses it: nothing that needs links can be changed any more, and existing records are still found.
 fn is_refuted(place: &MemoryStore, rng: &mut Rng) {
     for stored in [open_eagerly(place, Mode::ReadWrite).unwrap(), open(place, Mode::ReadWrite).unwrap()] {
         takes_no_links(&stored, rng);
@@ -108,10 +108,10 @@ fn takes_no_links(stored: &StoredIndex<MemoryStore>, rng: &mut Rng) {
         assert!(matches!(inserted, Err(Error::Corrupt { .. })), "{inserted:?}");
     }
     assert_eq!(stored.index().unwrap().len(), live);
-    // No link is needed for a deletion.
+    // A deletion needs no links.
     assert!(stored.change(|index| index.delete(&1_u64.into())).unwrap());
     search_is_sound(stored, rng);
-    // Nothing of the links is left.
+    // Clearing removes all links.
     stored.change(thermocline::Index::clear).unwrap();
     stored.change(|index| index.insert(&[1.0; DIMENSIONS], None)).unwrap();
     assert!(stored.index().unwrap().check().unwrap().ok);
@@ -131,7 +131,7 @@ fn links_as_they_were_written_are_proven_before_the_first_is_changed() {
 fn wrong_links_are_good_for_searching_only() {
     let place = place();
     let mut rng = Rng(17);
-    // A tree link that one end does not hold; a link twice; one to itself; a hole; a tree that has lost a branch.
+    // A tree link missing at one end; a duplicate link; a link to itself; a hole; a tree that has lost a branch.
     let ways: [fn(&mut [u32]); 5] = [
         |words| words[words.iter().position(|&word| word < TREE).unwrap()] |= TREE,
         |words| words[1] = words[0],
@@ -176,7 +176,7 @@ fn a_link_that_leads_nowhere_is_refused_at_once() {
     }
 }
 
-/// Which of two records of one id is meant nobody can tell, so no call that names an id has an answer. Searches name none.
+/// If two records have one id, a call that names it has no correct answer. Searches name no id.
 #[test]
 fn two_records_of_one_id_are_corrupt_for_whoever_names_one() {
     let twice = forged(&place(), (8, 'i'), |value| value.copy_within(8..16, 16));

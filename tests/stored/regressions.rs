@@ -1,4 +1,4 @@
-//! Each defect that was found, by itself.
+//! A test for each defect found.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -27,7 +27,7 @@ fn ids(place: &MemoryStore) -> Vec<String> {
     ids
 }
 
-/// A backup put in the place of a stored index was committed without an error, and kept nowhere.
+/// Otherwise a backup assigned over a stored index would be committed without an error and kept nowhere.
 #[test]
 fn an_index_in_the_place_of_the_stored_one_is_no_index_of_the_store() {
     let place = MemoryStore::default();
@@ -49,7 +49,7 @@ fn an_index_in_the_place_of_the_stored_one_is_no_index_of_the_store() {
     assert_eq!(ids(&place), ["kept"]);
 }
 
-/// Two that change places would each tell the other's store.
+/// Two swapped indexes would each write to the other's store.
 #[test]
 fn stored_indexes_do_not_change_places() {
     let places = [MemoryStore::default(), MemoryStore::default()];
@@ -68,7 +68,8 @@ fn stored_indexes_do_not_change_places() {
     assert!(places.iter().all(|place| ids(place).is_empty()));
 }
 
-/// The options of an index that is open in a store can be changed, but for the seed, by which its log draws levels.
+/// The options of an open stored index can be changed, except for the seed, which determines the levels drawn from the
+/// log.
 #[test]
 fn options_of_a_stored_index_change_while_it_is_open() {
     let place = MemoryStore::default();
@@ -82,7 +83,7 @@ fn options_of_a_stored_index_change_while_it_is_open() {
     assert_eq!((again.index().unwrap().config().ef, again.index().unwrap().config().seed), (7, seed));
 }
 
-/// The store took the checkpoint and said that it did not. What is committed then goes where the checkpoint looks.
+/// The store kept the checkpoint but reported a failure. What is committed next must go where that checkpoint looks.
 #[test]
 fn a_change_after_a_checkpoint_that_only_seemed_to_fail_is_kept() {
     let place = MemoryStore::default();
@@ -102,7 +103,7 @@ fn a_change_after_a_checkpoint_that_only_seemed_to_fail_is_kept() {
     assert_eq!(ids(&place), ["after", "before"]);
 }
 
-/// Changes that no commit had taken are in the new checkpoint. The one before must find them too.
+/// Uncommitted changes are in the new checkpoint. The previous one must find them too.
 #[test]
 fn what_was_not_committed_is_a_log_beside_the_checkpoint() {
     let place = MemoryStore::default();
@@ -151,7 +152,8 @@ fn a_commit_that_was_given_up_has_failed() {
     assert_eq!(ids(&place), Vec::<String>::new());
 }
 
-/// The append has ended, and somebody still reads the index: it heard of that never, and committed nothing any more.
+/// The append ended while somebody was reading the index: the index must still learn of it, or it could commit nothing
+/// more.
 #[test]
 fn a_commit_that_ends_while_the_index_is_borrowed_has_ended() {
     for fails in [false, true] {
@@ -186,7 +188,7 @@ fn a_commit_that_ends_while_the_index_is_borrowed_has_ended() {
     }
 }
 
-/// So it is of one that is given up meanwhile.
+/// The same for an append that is abandoned meanwhile.
 #[test]
 fn a_commit_that_is_given_up_while_the_index_is_borrowed_has_failed() {
     let place = MemoryStore::default();
@@ -206,7 +208,7 @@ fn a_commit_that_is_given_up_while_the_index_is_borrowed_has_failed() {
     assert!(ids(&place).is_empty());
 }
 
-/// Two commits at once would be two appends at once, and a checkpoint must know which changes have gone.
+/// Two commits at once would be two appends at once, and a checkpoint must know which changes have been written.
 #[test]
 fn a_commit_beside_another_is_busy() {
     let place = MemoryStore::default();
@@ -229,7 +231,7 @@ fn a_commit_beside_another_is_busy() {
     assert_eq!(ids(&place), ["a", "b0", "b2"]);
 }
 
-/// A commit while a checkpoint waits for its last step is in the log that both checkpoints lead to.
+/// A commit made while a checkpoint waits for its last step is in the log that both checkpoints lead to.
 #[test]
 fn a_commit_beside_the_last_step_of_a_checkpoint_is_kept() {
     let place = MemoryStore::default();
@@ -251,7 +253,7 @@ fn a_commit_beside_the_last_step_of_a_checkpoint_is_kept() {
     assert_eq!(ids(&place), ["a", "b1", "b2"]);
 }
 
-/// Values without a manifest are left over from a first checkpoint that was cut off; the place is free.
+/// Values without a manifest are the remains of a first checkpoint that was cut off; the place is free.
 #[test]
 fn a_place_is_free_after_a_first_checkpoint_that_was_cut_off() {
     let place = MemoryStore::default();
@@ -263,7 +265,7 @@ fn a_place_is_free_after_a_first_checkpoint_that_was_cut_off() {
     assert_eq!(ids(&place), ["a"]);
 }
 
-/// The outcome of closing is that of the commit, and the place is given back in any case.
+/// Closing returns the outcome of its commit, and releases the place in any case.
 #[test]
 fn closing_says_what_was_not_kept() {
     let place = MemoryStore::default();
@@ -294,8 +296,8 @@ fn a_compaction_that_ends_while_a_checkpoint_waits_is_due_again() {
     assert!(stored.checkpoint_due().unwrap());
 }
 
-/// The last segments, which came in as tombstones only, had no record by which they would have been noted, so they were not written, and
-/// the index could not be opened again.
+/// The last segments consist only of imported tombstones, so no record marks them as changed. They must be written all
+/// the same, or the index cannot be opened again.
 #[test]
 fn a_segment_without_a_record_is_stored() {
     let mut index = Index::new(Config { ef_construction: 8, ..Config::new(3) }).unwrap();
@@ -317,7 +319,7 @@ fn a_segment_without_a_record_is_stored() {
     }
 }
 
-/// A refused insert had made room for a place, and the next checkpoint wrote one place more than there are slots.
+/// A refused insert has already reserved a place, which the next checkpoint must not write: there is no slot for it.
 #[test]
 fn a_checkpoint_after_a_refused_insert_can_be_read() {
     let place = MemoryStore::default();

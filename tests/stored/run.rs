@@ -8,31 +8,31 @@ use crate::layout;
 use crate::model::{Model, fingerprint};
 use crate::support::{Rng, Shared, content, copied, drive, now, now_ms, put, set_now_ms};
 
-/// What is done to an index and its store.
+/// An operation on an index and its store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
-    /// So many changes of any kind.
+    /// This many changes of any kind.
     Change(usize),
-    /// So many inserts.
+    /// This many inserts.
     Fill(usize),
     Commit,
-    /// Changes happen while the store is waited for.
+    /// Changes happen while the store is awaited.
     BusyCommit,
     Checkpoint,
     BusyCheckpoint,
     Compact,
-    /// So many steps of a compaction, which is left under way.
+    /// This many steps of a compaction, which is left unfinished.
     CompactSteps(usize),
-    /// So many records that wait to be linked are.
+    /// Links this many pending records.
     Link(usize),
     Clear,
-    /// So long passes.
+    /// This much time passes.
     Pass(usize),
-    /// To the end, in the store as well.
+    /// To the end, including the store.
     CompactStored,
-    /// The same, and nothing that was deleted is left.
+    /// The same, leaving nothing of deleted records.
     Erase,
-    /// Closed, or else just dropped; and opened again.
+    /// Closed or merely dropped, then opened again.
     Reopen {
         closes: bool,
     },
@@ -42,7 +42,7 @@ pub(crate) enum Op {
 pub(crate) struct Script {
     pub(crate) config: Config,
     pub(crate) value_bytes: usize,
-    /// What opening finds in logs is left to be linked later.
+    /// Whether records from logs are linked later than at the opening.
     pub(crate) lazy: bool,
     /// Done once, without faults.
     pub(crate) before: Vec<Op>,
@@ -77,7 +77,7 @@ impl Script {
     }
 
     fn op(rng: &mut Rng, is_large: bool) -> Op {
-        // Relinking thousands of nodes takes longer than all else.
+        // Relinking thousands of nodes would take longer than everything else.
         let op = rng.below(if is_large { 42 } else { 49 });
         match op {
             0..=11 => Op::Change(1 + rng.below(8)),
@@ -108,7 +108,7 @@ pub(crate) struct Run {
     rng: Rng,
     pub(crate) model: Model,
     stored: Option<StoredIndex<Shared>>,
-    /// How many calls of the store have failed, and whether one that fails is the last that does anything.
+    /// How many calls of the store have failed, and whether every call fails after the first failure.
     failures: usize,
     is_dead_after: bool,
 }
@@ -133,7 +133,7 @@ impl Run {
         self.stored.as_ref().unwrap()
     }
 
-    /// A call has failed, as was planned; it may be the only one.
+    /// A call failed as planned; no other may fail.
     fn failed(&mut self, error: &Error) -> Result<(), Dead> {
         assert_eq!(*error, Error::StoreFailed { why: "as planned".to_owned() }, "failure {}", self.failures);
         self.failures += 1;
@@ -237,14 +237,14 @@ impl Run {
             Err(error) => {
                 self.sticks(&error);
                 self.failed(&error)?;
-                // What it has, it has in memory only.
+                // What has not reached the store is only in memory.
                 return self.open();
             }
         }
         Ok(())
     }
 
-    /// After a commit that failed nothing is changed any more, and everything can still be read.
+    /// After a failed commit nothing can be changed any more, but everything can still be read.
     fn sticks(&self, error: &Error) {
         let stored = self.stored();
         let vector = vec![0.5; self.config.dimensions];
@@ -264,7 +264,7 @@ impl Run {
         assert_eq!(index.search(&vector, Default::default()).unwrap().is_empty(), index.is_empty());
     }
 
-    /// A failure is one of a commit, after which nothing is changed any more, or of a checkpoint.
+    /// A failure comes from a commit, after which nothing can be changed any more, or from a checkpoint.
     fn compact(&mut self, erases: bool) -> Result<(), Dead> {
         let changes = self.model.changes();
         let stored = self.stored.as_ref().unwrap();
@@ -283,7 +283,7 @@ impl Run {
         Ok(())
     }
 
-    /// Every block in the store is full of live records, and both checkpoints name the same.
+    /// Every block in the store is full of live records, and both checkpoints name the same blocks.
     fn holds_no_dead(&self) {
         let found = layout::manifests(&content(&self.place));
         let stored = self.stored().index().unwrap().stats().stored;
@@ -312,7 +312,7 @@ impl Run {
         if let Err(error) = outcome {
             self.failed(&error)?;
             self.model.verify(&self.stored().index().unwrap());
-            // A change after it is found whichever checkpoint the store has.
+            // A later change is found whichever checkpoint the store has.
             if self.rng.one_in(2) {
                 insert(self.stored.as_ref().unwrap(), &mut self.model, &mut self.rng);
                 let changes = self.model.changes();
@@ -324,14 +324,14 @@ impl Run {
                 1 => return Ok(()),
                 _ => now(self.stored().checkpoint()).unwrap(),
             }
-            // What there was of the one that failed is gone, so it is in nobody's way.
+            // The remains of the failed checkpoint are gone, so they cannot interfere.
             self.reads_by_the_older();
         }
         self.model.acknowledge(changes);
         Ok(())
     }
 
-    /// Opens what is left without faults, goes on, opens again, and leaves nothing behind.
+    /// Opens what is left without faults, continues, opens it again, and leaves nothing behind.
     pub(crate) fn end(mut self) {
         self.store = Shared::new(&self.place, None);
         self.is_dead_after = false;
@@ -356,13 +356,13 @@ impl Run {
         self.model.verify(&self.stored().index().unwrap());
     }
 
-    /// Where there are two checkpoints, the older leads to the same state as the newer.
+    /// If there are two checkpoints, the older leads to the same state as the newer.
     fn reads_by_the_older(&self) {
         let found = content(&self.place);
         let mut manifests = found.keys().rev().filter(|key| key.starts_with("m/"));
         if let (Some(newest), Some(_)) = (manifests.next(), manifests.next()) {
             let place = copied(&self.place);
-            // Damaged and not missing: only the two newest names are looked at.
+            // Damaged, not missing: only the two newest names are looked at.
             put(&place, newest, b"damaged".to_vec());
             let options = OpenOptions { mode: Mode::ReadOnly, now_ms, ..Default::default() };
             let stored = now(StoredIndex::open(place, options)).unwrap();

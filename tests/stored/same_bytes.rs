@@ -1,6 +1,6 @@
-//! An index that was opened again at any moments is, byte for byte, the one that never was: the log holds the changes in
-//! their order, and links, draws of levels and slots follow from that order and from what a checkpoint holds. Compaction is
-//! no change that the log tells of, so this holds when a checkpoint follows it.
+//! An index that was reopened at any moments equals, byte for byte, one that never was: the log holds the changes in
+//! order, and links, draws of levels and slots follow from that order and from a checkpoint's contents. Compaction is
+//! not in the log, so this holds if a checkpoint follows it.
 
 use thermocline::{Config, Error, Index, MemoryStore, Metric, OpenOptions, Payload, Quantization, StoredIndex};
 

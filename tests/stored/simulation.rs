@@ -1,6 +1,6 @@
-//! Sequences of calls from a seed, each with every call of the store failing in every way that it can.
+//! Sequences of calls from a seed, each with every call of the store failing in every possible way.
 //!
-//! `THERMOCLINE_SIMULATION_SEED=n cargo test --test stored simulation` runs one sequence only.
+//! `THERMOCLINE_SIMULATION_SEED=n cargo test --test stored simulation` runs a single sequence.
 
 use std::env;
 
@@ -17,7 +17,7 @@ const LARGE: u64 = 10;
 /// Seeds of large sequences begin here.
 const LARGE_FROM: u64 = 1 << 32;
 
-/// Says how to come back to where it failed.
+/// Prints how to reproduce a failure.
 struct Place(u64, Option<FaultPlan>);
 
 impl Drop for Place {
@@ -28,7 +28,7 @@ impl Drop for Place {
     }
 }
 
-/// The ways in which a call can fail.
+/// Returns the ways in which a call can fail.
 fn faults(call: Call, is_large: bool) -> Vec<Fault> {
     match call {
         Call::Append { bytes } => {
@@ -41,7 +41,7 @@ fn faults(call: Call, is_large: bool) -> Vec<Fault> {
     }
 }
 
-/// What a sequence begins with.
+/// Returns what a sequence begins with.
 fn start(script: &Script) -> (MemoryStore, Model) {
     let place = MemoryStore::with_value_bytes(script.value_bytes);
     if script.before.is_empty() {
@@ -52,7 +52,7 @@ fn start(script: &Script) -> (MemoryStore, Model) {
     (place, run.model)
 }
 
-/// Runs a sequence without a fault and then with each. Returns how many times.
+/// Runs a sequence without a fault and then with each. Returns the number of runs.
 fn sequence(seed: u64) -> usize {
     let is_large = seed >= LARGE_FROM;
     let script = Script::new(seed, is_large);

@@ -1,4 +1,4 @@
-//! Vectors from a seed, stores that wait and count, and the plain words for driving them.
+//! Vectors from a seed, stores that wait and count, and helpers for driving them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ thread_local! {
     static NOW_MS: Cell<f64> = const { Cell::new(0.0) };
 }
 
-/// The time that tests let pass.
+/// The time that tests can advance.
 pub(crate) fn now_ms() -> f64 {
     NOW_MS.get()
 }
@@ -33,7 +33,7 @@ impl Rng {
         from[self.below(from.len())]
     }
 
-    /// Of a length that every metric takes.
+    /// A vector whose length every metric accepts.
     pub(crate) fn vector(&mut self, dimensions: usize) -> Vec<f32> {
         let mut vector: Vec<f32> = (0..dimensions).map(|_| self.unit()).collect();
         vector[0] += 0.01;
@@ -102,7 +102,7 @@ impl Store for Shared {
     }
 }
 
-/// Drives a future to its end, and does something whenever it waits.
+/// Drives a future to its end, and calls `meanwhile` whenever it waits.
 pub(crate) fn drive<T>(future: impl Future<Output = T>, mut meanwhile: impl FnMut()) -> T {
     let mut future = pin!(future);
     loop {
@@ -113,19 +113,19 @@ pub(crate) fn drive<T>(future: impl Future<Output = T>, mut meanwhile: impl FnMu
     }
 }
 
-/// What a future comes to that does not wait.
+/// Returns the output of a future that does not wait.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     drive(future, || panic!("it waits"))
 }
 
-/// Everything that a store holds.
+/// Returns everything that a store holds.
 pub(crate) fn content(store: &impl Store) -> BTreeMap<String, Vec<u8>> {
     let keys = now(store.list("")).unwrap();
     let values = now(store.read(&keys)).unwrap();
     keys.into_iter().zip(values.into_iter().map(Option::unwrap)).collect()
 }
 
-/// A place of its own with the same content.
+/// Returns a separate place with the same content.
 pub(crate) fn copied(place: &MemoryStore) -> MemoryStore {
     place_of(content(place), place.value_bytes())
 }

@@ -1,13 +1,13 @@
-//! Which names may appear where. A row forbids a path or a word everywhere in `src/` but in its places.
+//! Which names may appear where. A row forbids a path or a word everywhere in `src/` except in its places.
 
 use super::lexer::tokens;
 use super::paths::{module_of, paths};
 use super::project::{File, Violation, expect_lines, expect_none, files};
 
 struct Confined {
-    /// Beginnings of paths, such as `std::time`.
+    /// Prefixes of paths, such as `std::time`.
     paths: &'static [&'static [&'static str]],
-    /// Words, wherever they stand.
+    /// Words, wherever they occur.
     words: &'static [&'static str],
     /// The places below `src/` that may name them.
     places: &'static [&'static str],

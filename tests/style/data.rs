@@ -1,10 +1,10 @@
-//! Files of bytes stand where data does: what a test or a build leaves behind is not committed.
+//! Binary files exist only where data belongs: remains of a test or a build are not committed.
 
 use super::project::{File, Violation, expect_none, files};
 
 const PLACES: [&str; 2] = ["data/", "tests/fixtures/"];
 
-/// A text holds no zero byte, and a file of bytes nearly always does.
+/// A text contains no zero byte, and a binary file nearly always does.
 fn strays(files: &[File]) -> Vec<Violation> {
     let is_stray = |file: &&File| file.text.contains('\0') && !file.is_in(&PLACES);
     let violation = |file| Violation::new(file, 1, "a file of bytes outside of the places for data");

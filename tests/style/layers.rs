@@ -1,12 +1,12 @@
-//! Imports go down only. A module of the crate's root that is not in the table breaks the rule, so that every new one is
-//! given its place.
+//! Imports only go down. A module of the crate's root that is not in the table breaks the rule, so that every new one
+//! must be given a place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::paths::{module_of, paths};
 use super::project::{File, Violation, expect_lines, expect_none, files};
 
-/// The layers from the lowest up, and the modules of the crate's root in each.
+/// The layers from the lowest up, each with its modules of the crate's root.
 const LAYERS: [&[&str]; 8] = [
     &["types"],
     &["metric", "format", "store", "order", "pages", "segments", "slot_set", "wipe"],
@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 8] = [
     &["wasm", "native"],
 ];
 
-/// Modules that nobody imports, not even their own layer. Only `lib.rs` names them.
+/// Modules that nobody imports, not even their own layer; only `lib.rs` names them.
 const LEAVES: [&str; 2] = ["wasm", "native"];
 
 fn layer_of(module: &str) -> Option<usize> {
@@ -40,7 +40,7 @@ fn check(files: &[File]) -> Vec<Violation> {
                 continue;
             };
             let what = match layer_of(other) {
-                // A name that lib.rs exports hides where it comes from.
+                // A name exported by lib.rs hides where it comes from.
                 None => {
                     format!("`crate::{other}`: name the module it is in, so that its layer shows")
                 }

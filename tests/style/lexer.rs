@@ -1,5 +1,5 @@
 //! Rust source to tokens: words, and signs of one character except `::`. Comments, strings, characters and lifetimes
-//! are left out, so that a rule about code is not confused by what is only said.
+//! are left out, so that a rule about code is not confused by text.
 
 /// One token and the line it is on, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) struct Token {
     pub(crate) line: usize,
 }
 
-/// The tokens of a source, in order.
+/// Returns the tokens of a source, in order.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let mut lexer = Lexer { rest: source, line: 1, tokens: Vec::new() };
     while lexer.step() {}
@@ -22,7 +22,7 @@ struct Lexer<'a> {
 }
 
 impl Lexer<'_> {
-    /// Takes one thing off the front; false at the end.
+    /// Consumes one item from the front. Returns false at the end.
     fn step(&mut self) -> bool {
         let Some(first) = self.rest.chars().next() else {
             return false;
@@ -62,7 +62,7 @@ impl Lexer<'_> {
     }
 }
 
-/// The length of a block comment, which may hold others.
+/// Returns the length of a block comment, which may contain others.
 fn block_comment(text: &str) -> usize {
     let (mut at, mut depth) = (0, 0);
     while at < text.len() {
@@ -81,7 +81,7 @@ fn block_comment(text: &str) -> usize {
     text.len()
 }
 
-/// The length of `r"..."`, `br#"..."#` and their kin, when the text begins with one.
+/// Returns the length of `r"..."`, `br#"..."#` and the like, if the text begins with one.
 fn raw_string(text: &str) -> Option<usize> {
     let marked = ["r", "br", "cr"].iter().find_map(|mark| text.strip_prefix(mark))?;
     let hashes = marked.bytes().take_while(|&byte| byte == b'#').count();
@@ -91,7 +91,7 @@ fn raw_string(text: &str) -> Option<usize> {
     Some(text.len() - body.len() + length)
 }
 
-/// The length of `"..."`, `b"..."` or `c"..."`, when the text begins with one.
+/// Returns the length of `"..."`, `b"..."` or `c"..."`, if the text begins with one.
 fn quoted(text: &str) -> Option<usize> {
     let body = ["\"", "b\"", "c\""].iter().find_map(|mark| text.strip_prefix(mark))?;
     let mut escaped = false;
@@ -106,7 +106,8 @@ fn quoted(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// The length of `'a'`, `'\n'` or `'lifetime`; the text begins with the quote.
+/// Returns the length of `'a'`, `'
+/// '` or `'lifetime`; the text begins with the quote.
 fn character_or_lifetime(text: &str) -> usize {
     let body = &text[1..];
     let Some(first) = body.chars().next() else {

@@ -3,7 +3,7 @@
 use super::lexer::tokens;
 use super::project::{File, Violation, expect_lines, expect_none, files};
 
-/// The modules that `mod.rs` files of `src/` declare, but those of tests, and that no line of their table names.
+/// Returns the modules that `mod.rs` files of `src/` declare, except tests, and that no line of their table names.
 fn unnamed(files: &[File]) -> Vec<Violation> {
     let is_map =
         |file: &&File| file.is_in(&["src/"]) && file.path.ends_with("/mod.rs") && !file.path.contains("/tests/");
@@ -20,7 +20,7 @@ fn unnamed(files: &[File]) -> Vec<Violation> {
     violations
 }
 
-/// A row is `//! | names | what |`, where each name of a file stands in backticks, with or without `.rs`, or of a folder with `/`.
+/// A row is `//! | names | what |`, with each name in backticks: a file with or without `.rs`, a folder with `/`.
 fn is_row_of(line: &str, name: &str) -> bool {
     let cell = line.strip_prefix("//! |").and_then(|row| row.split('|').next()).unwrap_or("");
     let mut named = cell.split('`').skip(1).step_by(2);

@@ -1,9 +1,9 @@
-//! The paths that a source names, such as `crate::graph::Links`: in `use` trees, in expressions and in types.
-//! `self` and `super` are resolved, so that no way of writing a path escapes a rule.
+//! The paths that a source names, such as `crate::graph::Links`: in `use` trees, expressions and types. `self` and
+//! `super` are resolved, so that no spelling of a path escapes a rule.
 
 use super::lexer::{Token, tokens};
 
-/// A path as a list of names. It begins with `crate` when it leads into this crate by an absolute or relative path.
+/// A path as a list of names. It begins with `crate` if it leads into this crate by an absolute or relative path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedPath {
     pub(crate) names: Vec<String>,
@@ -11,13 +11,13 @@ pub(crate) struct NamedPath {
 }
 
 impl NamedPath {
-    /// True when the path begins with these names.
+    /// Returns whether the path begins with these names.
     pub(crate) fn starts_with(&self, names: &[&str]) -> bool {
         self.names.len() >= names.len() && self.names.iter().zip(names).all(|(own, wanted)| own == wanted)
     }
 }
 
-/// The module that a file below `src/` is: `src/graph/search.rs` is `graph`, `search`.
+/// Returns the module of a file below `src/`: `src/graph/search.rs` is `graph`, `search`.
 pub(crate) fn module_of(path: &str) -> Vec<String> {
     let inner = path.strip_prefix("src/").unwrap_or(path);
     let inner = inner.strip_suffix(".rs").unwrap_or(inner);
@@ -38,7 +38,7 @@ pub(crate) fn paths(source: &str, module: &[String]) -> Vec<NamedPath> {
 struct Reader {
     tokens: Vec<Token>,
     module: Vec<String>,
-    /// The depth of braces outside each inline module that is open, and one entry of `module` for each.
+    /// For each open inline module, the depth of braces outside it; each has an entry in `module`.
     inline: Vec<usize>,
     found: Vec<NamedPath>,
 }
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// Reads a path or a tree of paths after `prefix`; returns where reading goes on.
+    /// Reads a path or a tree of paths after `prefix`. Returns where to continue reading.
     fn tree(&mut self, mut at: usize, prefix: &[String]) -> usize {
         let mut names = prefix.to_vec();
         if self.word(at) == "::" {
@@ -107,7 +107,7 @@ impl Reader {
         at + 1
     }
 
-    /// Keeps a path, and steps over a new name for it.
+    /// Keeps a path, and skips a new name given to it.
     fn end(&mut self, at: usize, names: Vec<String>, line: usize) -> usize {
         if let Some(names) = self.resolve(names) {
             self.found.push(NamedPath { names, line });

@@ -1,11 +1,11 @@
-//! The files of the repository, and how a rule says what is wrong with them.
+//! The files of the repository, and how a rule reports what is wrong with them.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 
-/// One file: its path below the root with forward slashes, and its text. Bytes that are no UTF-8 are replaced.
+/// One file: its path below the root with forward slashes, and its text. Invalid UTF-8 is replaced.
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) text: String,
@@ -17,7 +17,7 @@ impl File {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
-    /// True when the file is below one of these folders, or is one of these files.
+    /// Returns whether the file is below one of these folders, or is one of these files.
     pub(crate) fn is_in(&self, places: &[&str]) -> bool {
         places.iter().any(|place| match self.path.strip_prefix(place) {
             Some(rest) => rest.is_empty() || rest.starts_with('/') || place.ends_with('/'),
@@ -25,7 +25,7 @@ impl File {
         })
     }
 
-    /// True for a Rust source.
+    /// Returns whether this is a Rust source.
     pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
@@ -50,14 +50,14 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Folders that hold what was generated or fetched, wherever they are.
+/// Folders of generated or fetched files, wherever they are.
 const IGNORED: [&str; 6] = [".git", "target", "node_modules", "dist", ".peers", "pkg/wasm"];
 
-/// Every file that is, or would be, committed.
+/// Returns every file that is, or would be, committed.
 pub(crate) fn files() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let paths = listed(root).unwrap_or_else(|| walked(root));
-    // A file that is removed and not yet committed as removed is still listed.
+    // A file whose removal is not committed yet is still listed.
     let read = |path: String| {
         let bytes = std::fs::read(root.join(&path)).ok()?;
         Some(File { text: String::from_utf8_lossy(&bytes).into_owned(), path })
@@ -65,7 +65,7 @@ pub(crate) fn files() -> Vec<File> {
     paths.into_iter().filter_map(read).collect()
 }
 
-/// What git tracks, or would track; none where git is missing or refuses the folder.
+/// Returns what git tracks or would track, or `None` if git is missing or refuses the folder.
 fn listed(root: &Path) -> Option<BTreeSet<String>> {
     let listing = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -77,7 +77,7 @@ fn listed(root: &Path) -> Option<BTreeSet<String>> {
     Some(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
-/// Every file but those in ignored folders.
+/// Returns every file except those in ignored folders.
 fn walked(root: &Path) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     let mut open = vec![root.to_path_buf()];
@@ -99,7 +99,7 @@ fn walked(root: &Path) -> BTreeSet<String> {
     paths
 }
 
-/// Fails with a list of everything that is wrong.
+/// Fails with a list of all violations.
 pub(crate) fn expect_none(rule: &str, violations: &[Violation]) {
     let mut list = String::new();
     for violation in violations {
@@ -108,7 +108,7 @@ pub(crate) fn expect_none(rule: &str, violations: &[Violation]) {
     assert!(violations.is_empty(), "{rule}\n{list}");
 }
 
-/// Fails unless the rule finds exactly these lines of its example to be wrong.
+/// Fails unless the rule reports exactly these lines of its example.
 pub(crate) fn expect_lines(violations: &[Violation], lines: &[usize]) {
     let found: Vec<usize> = violations.iter().map(|violation| violation.line).collect();
     let shown: Vec<String> = violations.iter().map(ToString::to_string).collect();

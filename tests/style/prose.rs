@@ -1,5 +1,5 @@
-//! What no file of the project says: that something is still to be done, how far the work is, or a place outside the
-//! repository. The words are put together from halves here, so that this file does not say them either.
+//! What no file of the project may say: that something is still to be done, how far the work is, or a place outside the
+//! repository. The words are assembled from halves here, so that this file does not contain them either.
 
 use super::project::{File, Violation, expect_lines, expect_none, files};
 
@@ -23,7 +23,7 @@ fn status(files: &[File]) -> Vec<Violation> {
     find(sources, &STATUS, "is status, which belongs in the issue or the changelog")
 }
 
-/// The name of the folder beside the repository is also a good name inside it, so a relative path is followed first.
+/// The name of the folder beside the repository is also a valid name inside it, so relative paths are resolved first.
 fn outside(files: &[File]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for file in files {
@@ -36,8 +36,8 @@ fn outside(files: &[File]) -> Vec<Violation> {
     violations
 }
 
-/// True when every mention of the place on the line, taken as relative to the file's folder, is a folder or a file of
-/// the repository.
+/// Returns whether every mention of the place on the line, taken as relative to the file's folder, is a folder or a
+/// file of the repository.
 fn leads_inside(files: &[File], file: &File, line: &str, place: &str) -> bool {
     let folder: Vec<&str> = file.path.split('/').rev().skip(1).collect();
     line.match_indices(place).all(|(at, _)| {
@@ -62,7 +62,7 @@ fn find<'a>(files: impl Iterator<Item = &'a File>, phrases: &[&str], what: &str)
     violations
 }
 
-/// True when the line has the phrase, and not merely as a part of a longer word.
+/// Returns whether the line contains the phrase, and not merely as a part of a longer word.
 fn says(line: &str, phrase: &str) -> bool {
     let joins = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(phrase).any(|(at, _)| {
@@ -73,7 +73,7 @@ fn says(line: &str, phrase: &str) -> bool {
     })
 }
 
-/// A lock file that names where packages were fetched from works only where it was made.
+/// A lock file that names where packages were fetched from only works where it was made.
 fn addresses(files: &[File]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for file in files.iter().filter(|file| file.path.ends_with("package-lock.json")) {

@@ -1,4 +1,4 @@
-//! Files stay small enough to be read in one go, and a folder's `mod.rs` stays its map.
+//! Files stay short enough to be read in one go, and a folder's `mod.rs` stays a map of it.
 
 use super::lexer::{Token, tokens};
 use super::project::{File, Violation, expect_lines, expect_none, files};
@@ -31,7 +31,7 @@ fn median_of_src(files: &[File]) -> usize {
     lengths.get(lengths.len() / 2).copied().unwrap_or(0)
 }
 
-/// The one `mod.rs` that does work: it chooses among the kernels, so that there is one place that does.
+/// The one `mod.rs` that does work: it selects a kernel, so that this happens in one place.
 const DISPATCHER: &str = "src/metric/kernel/mod.rs";
 
 fn is_map(file: &File) -> bool {
@@ -39,7 +39,7 @@ fn is_map(file: &File) -> bool {
     file.is_in(&["src/"]) && file.path.ends_with("/mod.rs") && !in_tests && file.path != DISPATCHER
 }
 
-/// A map declares: modules, exports, types and traits, and functions of a few lines. It has no loops.
+/// A map consists of declarations: modules, exports, types and traits, and functions of a few lines. It has no loops.
 fn maps(files: &[File]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for file in files.iter().filter(|file| is_map(file)) {
@@ -67,13 +67,13 @@ fn logic(file: &File, token: &Token, what: &str) -> Violation {
     Violation::new(file, token.line, format!("a map of its folder {what}: give the logic a file of its own"))
 }
 
-/// Tells `for x in` from `impl A for B` and `for<'a>`: a loop says `in` before its brace.
+/// Distinguishes `for x in` from `impl A for B` and `for<'a>`: a loop has `in` before its brace.
 fn is_loop(tokens: &[Token]) -> bool {
     let head = tokens.iter().take_while(|token| !matches!(token.text.as_str(), "{" | ";" | ")"));
     head.skip(1).any(|token| token.text == "in") || tokens.get(1).is_some_and(|token| token.text == "(")
 }
 
-/// Lines from the brace that opens a function to the one that closes it; 0 for a declaration.
+/// Counts the lines from the brace that opens a function to the one that closes it; 0 for a declaration.
 fn body_lines(tokens: &[Token]) -> usize {
     let Some(open) = tokens.iter().position(|token| matches!(token.text.as_str(), "{" | ";")) else {
         return 0;
@@ -85,7 +85,7 @@ fn body_lines(tokens: &[Token]) -> usize {
     tokens.get(close).map_or(0, |end| end.line - tokens[open].line)
 }
 
-/// The position of the brace that closes the one at `open`.
+/// Returns the position of the brace that closes the one at `open`.
 fn block_end(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -99,7 +99,7 @@ fn block_end(tokens: &[Token], open: usize) -> usize {
     tokens.len()
 }
 
-/// Leaves out `mod tests { ... }`.
+/// Removes `mod tests { ... }`.
 fn without_tests(mut tokens: Vec<Token>) -> Vec<Token> {
     let word = |tokens: &[Token], at: usize| tokens.get(at).map(|token| token.text.clone()).unwrap_or_default();
     let begins = (0..tokens.len())

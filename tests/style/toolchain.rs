@@ -1,8 +1,8 @@
-//! The tools are one version everywhere, and the crates that only wasm needs are dependencies of wasm only.
+//! Each tool has one version everywhere, and crates that only wasm needs are dependencies of wasm only.
 
 use super::project::{File, Violation, expect_lines, expect_none, files};
 
-/// What the tasks install, read by the very code that installs it.
+/// What the tasks install, read by the code that installs it.
 #[allow(dead_code, reason = "the tasks use all of it, this test a part")]
 #[path = "../../xtask/src/pins.rs"]
 mod pins;
@@ -18,7 +18,7 @@ const WASM_ONLY: [&str; 7] = [
 ];
 const WASM_TABLE: &str = "[target.'cfg(target_arch = \"wasm32\")'.";
 
-/// The wasm-only crates stand in wasm's tables, and none of them among everyone's dependencies.
+/// Crates that only wasm needs are in wasm's tables, and not among the general dependencies.
 fn wasm_only(cargo_toml: &File) -> Vec<Violation> {
     let mut table = "";
     let mut violations = Vec::new();
@@ -38,19 +38,19 @@ fn wasm_only(cargo_toml: &File) -> Vec<Violation> {
     violations
 }
 
-/// The version that a lock file holds of a package.
+/// Returns the version of a package in a lock file.
 fn locked<'a>(cargo_lock: &'a str, package: &str) -> Option<&'a str> {
     let entry = cargo_lock.split_once(&format!("name = \"{package}\"\n"))?.1;
     entry.lines().next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
-/// What is in quotes after `key =` in a file of settings.
+/// Returns the quoted text after `key =` in a settings file.
 fn setting<'a>(toml: &'a str, key: &str) -> Option<&'a str> {
     let line = toml.lines().find(|line| line.split('=').next().map(str::trim) == Some(key))?;
     line.split('"').nth(1)
 }
 
-/// True when the toolchain is the oldest one that the crate says it supports: what is tested is what is promised.
+/// Returns whether the toolchain is the oldest that the crate claims to support: what is tested is what is promised.
 fn is_one_rust(rust_toolchain: &str, cargo_toml: &str) -> bool {
     let (Some(channel), Some(oldest)) = (setting(rust_toolchain, "channel"), setting(cargo_toml, "rust-version"))
     else {

@@ -1,9 +1,9 @@
-//! `unsafe` is confined, and each use carries the argument for it.
+//! `unsafe` is confined, and each use carries an argument for its soundness.
 
 use super::lexer::{Token, tokens};
 use super::project::{File, Violation, expect_lines, expect_none, files};
 
-/// The only places where the keyword may stand: of what ships, the first three; the last is the allocator of a test.
+/// The only places where the keyword may occur: the first three ship; the last is the allocator of a test.
 const PLACES: [&str; 4] =
     ["src/metric/kernel", "src/native/mmap.rs", "src/pages/give_back.rs", "tests/alloc/refusing.rs"];
 
@@ -34,8 +34,8 @@ fn is_pointer_type(tokens: &[Token], at: usize) -> bool {
     word(at + 1) == Some("fn") && word(at + 2) == Some("(")
 }
 
-/// True when the line itself, or the comments and attributes directly above the statement or item that it is in, say
-/// `SAFETY:`; for the declaration of an unsafe function a `# Safety` section says it too.
+/// Returns whether the line itself, or the comments and attributes directly above its statement or item, contain
+/// `SAFETY:`; for the declaration of an unsafe function, a `# Safety` section also counts.
 fn is_argued(lines: &[&str], line: usize) -> bool {
     let says = |text: &str| text.contains("SAFETY:") || text.contains("# Safety");
     if lines.get(line - 1).is_some_and(|text| says(text)) {

@@ -1,16 +1,16 @@
 //! The frozen index of format 1: how it is built, and what it must hold.
 //!
 //! Shared by the native tests and those inside WebAssembly: both build it and must get the bytes of
-//! `tests/fixtures/v1/index.thermo`. Vectors come from integers divided by a power of two, so that they are the same
-//! bits everywhere, without any mathematical library.
+//! `tests/fixtures/v1/index.thermo`. Vectors are integers divided by a power of two, so they are bitwise the same
+//! everywhere, without a mathematical library.
 
 use thermocline::{Config, Error, Id, Index, Payload, Quantization};
 
 /// Components of a vector.
 pub(crate) const DIMENSIONS: usize = 20;
-/// Records inserted in all.
+/// Number of records inserted in total.
 const ROWS: u32 = 43;
-/// Records deleted and compacted away before the rest was inserted.
+/// Records deleted and compacted away before the rest are inserted.
 const GONE: core::ops::Range<u32> = 4..9;
 
 /// The vector of a row: multiples of 1/512 between -1 and 1, with a few rows close together.
@@ -49,7 +49,7 @@ pub(crate) fn payload(row: u32) -> (Option<String>, Option<Vec<u8>>) {
     }
 }
 
-/// True for a row that is live at the end.
+/// Returns whether a row is live at the end.
 pub(crate) fn is_live(row: u32) -> bool {
     !GONE.contains(&row) && row % 7 != 3
 }
@@ -59,23 +59,23 @@ pub(crate) fn rows() -> core::ops::Range<u32> {
     0..ROWS
 }
 
-/// How many tombstones are left.
+/// Returns how many tombstones remain.
 pub(crate) fn deleted() -> usize {
     rows().filter(|row| !GONE.contains(row) && !is_live(*row)).count()
 }
 
-/// The rows that expire, beside those of [`build`].
+/// The rows that expire, in addition to those of [`build`].
 pub(crate) fn expiring_rows() -> core::ops::Range<u32> {
     60..66
 }
 
-/// When a row expires: every other one has long since, and the rest will in a hundred years.
+/// Returns when a row expires: every other one expired long ago, and the rest will in a hundred years.
 pub(crate) fn expires_ms(row: u32) -> Option<f64> {
     let at_ms = if row.is_multiple_of(2) { 1e12 } else { 5e12 };
     expiring_rows().contains(&row).then_some(at_ms + f64::from(row) + 0.5)
 }
 
-/// The same with records that expire.
+/// The same, with records that expire.
 pub(crate) fn build_expiring() -> Result<Index, Error> {
     let mut index = build()?;
     for row in expiring_rows() {
@@ -95,10 +95,10 @@ pub(crate) fn build() -> Result<Index, Error> {
     build_of(Quantization::Int8)
 }
 
-/// How many records training takes.
+/// How many records training needs.
 const TRAINING: u32 = 1024;
 
-/// Product codes, trained on rows of which most are deleted and compacted away afterwards.
+/// Product codes, trained on rows most of which are deleted and compacted away afterwards.
 pub(crate) fn build_product() -> Result<Index, Error> {
     let config = Config { quantization: Quantization::Product, m: 4, ef_construction: 16, ..Config::new(DIMENSIONS) };
     let mut index = Index::new(config)?;
@@ -116,7 +116,7 @@ pub(crate) fn build_product() -> Result<Index, Error> {
     Ok(index)
 }
 
-/// The same with codes of another kind.
+/// The same with another kind of codes.
 pub(crate) fn build_of(quantization: Quantization) -> Result<Index, Error> {
     let sizes = Config { m: 4, ef_construction: 32, ef: 24, ..Config::new(DIMENSIONS) };
     let config = Config { quantization, seed: 2026, compaction_threshold: 0.25, ..sizes };

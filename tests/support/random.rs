@@ -1,4 +1,4 @@
-//! Repeatable randomness, for all who test from a seed.
+//! Repeatable randomness for tests that start from a seed.
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ impl Rng {
         (self.next() % n as u64) as usize
     }
 
-    /// Uniform in -1 to 1.
+    /// Returns a number uniform in -1 to 1.
     pub(crate) fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }

@@ -1,15 +1,15 @@
-//! A store that somebody looks over the shoulder of.
+//! A store whose calls can be watched.
 
 use thermocline::{Batch, Store, StoreError};
 
-/// What a store is asked, before it is.
+/// What a store is about to be asked.
 pub(crate) enum Asked<'a> {
     Read(&'a [String]),
     Commit(&'a Batch),
     Append(&'a str, &'a [u8]),
 }
 
-/// Passes every call on, once `before` has seen it and said nothing against it.
+/// Passes every call on, unless `before` returns an error for it.
 #[derive(Clone)]
 pub(crate) struct Watched<S, F> {
     inner: S,
@@ -22,7 +22,7 @@ impl<S: Store, F: Fn(Asked<'_>) -> Result<(), StoreError>> Watched<S, F> {
         Self { value_bytes: inner.value_bytes(), inner, before }
     }
 
-    /// With values of so many bytes, whatever `inner` says.
+    /// Sets the value length, whatever `inner` says.
     pub(crate) fn with_value_bytes(self, value_bytes: usize) -> Self {
         Self { value_bytes, ..self }
     }

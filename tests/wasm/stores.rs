@@ -1,5 +1,5 @@
-//! The stores of this platform: what every store promises, on each of them, and what is special to each.
-//! IndexedDB is tested where there is one; where there is none, opening it says so.
+//! The stores of this platform: what every store guarantees, tested on each, and what is special to each. IndexedDB is
+//! tested where it exists; elsewhere, opening it must say that it does not.
 
 use js_sys::{Function, Promise, Reflect};
 use thermocline::bench_support::AnyStore;
@@ -20,7 +20,7 @@ fn has_indexed_db() -> bool {
     js("", "return typeof indexedDB === 'object';").is_truthy()
 }
 
-/// An object over a map, as small as the interface allows, with this code in it besides.
+/// Makes an object over a map, as small as the interface allows, with this additional code in it.
 fn object(members: &str) -> JsValue {
     let body = "const values = new Map();
         const joined = (key, bytes) => new Uint8Array([...(values.get(key) ?? []), ...bytes]);
@@ -60,7 +60,7 @@ fn bytes(len: usize, seed: u8) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8 ^ seed).collect()
 }
 
-/// What a store promises. `open` opens the same place each time, which is empty at first.
+/// The guarantees of every store. `open` opens the same place each time, which is empty at first.
 async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     let store = open().await;
     assert_eq!(store.read(&[]).await, Ok(vec![]));
@@ -69,17 +69,17 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     store.commit(Batch::default()).await.unwrap();
     store.commit(batch([], ["none"])).await.unwrap();
 
-    // Values in the order of the keys asked for, also twice, also empty ones.
+    // Values come in the order of the keys asked for, including repeated keys and empty values.
     store.commit(batch([("b", &[2]), ("a/x", &[1, 1]), ("empty", &[])], [])).await.unwrap();
     let asked = keys(["empty", "b", "none", "a/x", "b"]);
     let found = store.read(&asked).await.unwrap();
     assert_eq!(found, [Some(vec![]), Some(vec![2]), None, Some(vec![1, 1]), Some(vec![2])]);
 
-    // Puts and deletes together; the put value is in place of the old one.
+    // Puts and deletes together; a put value replaces the old one.
     store.commit(batch([("b", &[3, 3, 3]), ("c", &[4])], ["a/x", "none"])).await.unwrap();
     assert_eq!(store.read(&keys(["b", "c", "a/x"])).await.unwrap(), [Some(vec![3, 3, 3]), Some(vec![4]), None]);
 
-    // Appending to nothing, to what was put, to what was appended.
+    // Append to nothing, to what was put, and to what was appended.
     for (key, before) in [("log/1", vec![]), ("b", vec![3, 3, 3]), ("empty", vec![])] {
         store.append(key, &[7]).await.unwrap();
         store.append(key, &[]).await.unwrap();
@@ -93,14 +93,14 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     assert_eq!(listed(&store, "log/1").await, keys(["log/1"]));
     assert_eq!(listed(&store, "x").await, keys([]));
 
-    // Two appends, opened again, appended again.
+    // Append twice, reopen, and append again.
     store.close().await.unwrap();
     let store = open().await;
     store.append("log/1", &[10]).await.unwrap();
     let found = store.read(&keys(["log/1", "b", "log/2"])).await.unwrap();
     assert_eq!(found, [Some(vec![7, 8, 9, 10]), Some(vec![3, 3, 3, 7, 8, 9]), Some(vec![])]);
 
-    // A value that has grown is replaced and deleted as a whole, and may grow again.
+    // A value that has grown is replaced or deleted as a whole, and may grow again.
     store.commit(batch([("b", &[5])], ["log/1"])).await.unwrap();
     assert_eq!(store.read(&keys(["b", "log/1"])).await.unwrap(), [Some(vec![5]), None]);
     assert_eq!(listed(&store, "").await, keys(["b", "c", "empty", "log/2"]));
@@ -110,7 +110,7 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     let store = open().await;
     assert_eq!(store.read(&keys(["b", "log/1"])).await.unwrap(), [Some(vec![5, 6]), Some(vec![11])]);
 
-    // Long values, put and appended; beside them the longest that the store handles well.
+    // Long values, put and appended, and the longest value that the store handles well.
     let (long, longer, fitting) = (bytes(3 << 20, 1), bytes(5 << 20, 2), bytes(store.value_bytes(), 3));
     store.commit(batch([("long", &long), ("fitting", &fitting)], [])).await.unwrap();
     store.append("long", &longer).await.unwrap();
@@ -118,7 +118,7 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     assert!(read(&store, "long").await == Some([long, longer, vec![1]].concat()), "the long value differs");
     assert!(read(&store, "fitting").await == Some(fitting), "the fitting value differs");
 
-    // Every character of keys, the longest key, and endings like those that a store may have names of its own for.
+    // Every legal character, the longest key, and endings that a store might use in names of its own.
     let longest = ["x/"; 31].concat() + "yz";
     let odd =
         ["abcdefghijklmnopqrstuvwxyz-0123456789./a", &longest, "a.p0", "a.pp0", "a", "0", "-", "a.p", "p0", "a.p0.p1"];
@@ -136,7 +136,7 @@ async fn contract<S: Store>(open: impl AsyncFn() -> S) {
     assert_eq!(listed(&store, "").await, sorted);
     store.commit(Batch { deletes: sorted, ..Batch::default() }).await.unwrap();
 
-    // Many at once, and all of them gone at once.
+    // Many at once, then all deleted at once.
     let many: Vec<(String, Vec<u8>)> = (0..2000u32).map(|at| (format!("many/{at}"), at.to_string().into())).collect();
     let names: Vec<String> = many.iter().map(|(key, _)| key.clone()).collect();
     store.commit(Batch { puts: many.clone(), deletes: vec![] }).await.unwrap();
@@ -154,7 +154,7 @@ async fn indexed_db(name: &str) -> AnyStore {
     all_listed(AnyStore::indexed_db(name, Mode::ReadWrite, Durability::Relaxed).await.unwrap().unwrap()).await
 }
 
-/// A store that knows which of its keys have pieces.
+/// Lists everything, so that the store knows which of its keys have pieces.
 async fn all_listed(store: AnyStore) -> AnyStore {
     store.list("").await.unwrap();
     store
@@ -244,7 +244,7 @@ async fn deleting_closes_our_connections_and_waits_for_no_other() {
     AnyStore::destroy_indexed_db("deleted").await.unwrap();
 }
 
-/// A database of the right name that is not of this layout: another version, or without its object store.
+/// A database of the right name that does not have this layout: another version, or no object store.
 #[wasm_bindgen_test]
 async fn a_strange_database_is_an_error() {
     if !has_indexed_db() {
@@ -265,7 +265,7 @@ async fn a_strange_database_is_an_error() {
     AnyStore::destroy_indexed_db("strange").await.unwrap();
 }
 
-/// Each with a part of what the store says of it.
+/// Each with a part of the store's message.
 #[wasm_bindgen_test]
 async fn an_object_that_answers_nonsense_is_an_error() {
     for (members, why) in [
@@ -296,7 +296,7 @@ async fn an_object_that_answers_nonsense_is_an_error() {
     ] {
         let store = AnyStore::js(object(members)).unwrap();
         failed(store.list("").await, why);
-        // Which values have pieces must be known before one of them is read or written.
+        // It must be known which values have pieces before one of them is read or written.
         failed(store.read(&keys(["a"])).await, "not listed");
         failed(store.append("a", &[1]).await, "not listed");
         failed(store.commit(batch([], ["a"])).await, "not listed");
@@ -335,7 +335,7 @@ async fn errors_of_an_object_are_known_by_their_codes() {
     }
 }
 
-/// An object gets bytes that it may keep, and gives some from another realm.
+/// An object gets bytes that it may keep, and returns some from another realm.
 #[wasm_bindgen_test]
 async fn bytes_are_copied_both_ways() {
     let object = object("");
@@ -353,7 +353,7 @@ async fn bytes_are_copied_both_ways() {
     assert_eq!(read(&store, "a").await, Some(vec![3, 4, 5]));
 }
 
-/// Bytes that somebody has given away come as none, and nothing throws that nobody catches.
+/// Bytes whose buffer was transferred arrive as no bytes, and nothing throws uncaught.
 #[wasm_bindgen_test]
 async fn an_object_may_give_bytes_that_are_gone() {
     let gone = "read: async () => { const bytes = Uint8Array.of(1, 2); structuredClone(bytes, { transfer: [bytes.buffer] }); return [bytes]; }";
@@ -361,11 +361,12 @@ async fn an_object_may_give_bytes_that_are_gone() {
     assert_eq!(read(&store, "a").await, Some(vec![]));
 }
 
-/// Memory that grows while values are read into it takes away what was read: directories could not be opened any more, and an exception that
-/// nobody caught ended the process. It grows when others run meanwhile, or to hold the values that found no place in it.
+/// Memory that grows while values are read into it loses what was read: otherwise directories could not be opened, and
+/// an uncaught exception would end the process. It grows when other code runs meanwhile, or to hold values that did not
+/// fit.
 #[wasm_bindgen_test]
 async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
-    // Reads every second value into the memory that it is lent.
+    // Reads every second value into the memory lent to it.
     let object = object(
         "takesRoom: true,
         lent: 0,
@@ -400,7 +401,7 @@ async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
     drop(index);
     let set = |name: &str, value: &JsValue| Reflect::set(&object, &name.into(), value).unwrap();
     let get = |name: &str| Reflect::get(&object, &name.into()).unwrap();
-    // No memory can grow once another test of the same program has filled it, and the order of tests is the linker's.
+    // No memory can grow once another test of this program has filled it, and the linker decides the order of tests.
     let grows = "return memory.buffer.byteLength < 2 ** 32 - 2 ** 24 ? () => memory.grow(1) + 1 : null";
     let grows = Function::new_with_args("memory", grows).call1(&JsValue::NULL, &wasm_bindgen::memory()).unwrap();
     let is_full = grows.is_null();
@@ -415,7 +416,7 @@ async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
         again.change(|index| index.link_step()).unwrap();
         assert!(again.index().unwrap().check().unwrap().ok);
         assert!(get("lent").as_f64() > Some(0.0), "no memory was lent");
-        // What has its place is read once.
+        // Values that have a place in the memory are read only once.
         assert_eq!(
             get("again"),
             if grows.is_undefined() { 0 } else { get("lent").as_f64().unwrap() as u32 },
@@ -426,7 +427,7 @@ async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
     assert!(is_full || get("grown").as_f64() > Some(0.0), "it never grew");
 }
 
-/// A value whose pieces were written without `append` goes on to grow by pieces when the object has one.
+/// A value whose pieces were written without `append` keeps growing by pieces after the object has gained it.
 #[wasm_bindgen_test]
 async fn an_object_may_get_append_later() {
     let object = object("");

@@ -3,8 +3,8 @@
 //! | file | what it does |
 //! |---|---|
 //! | `repo.rs` | where things are: the root, the build folder, programs on the search path |
-//! | `output.rs` | where what a task says goes, so that stages can run side by side |
-//! | `run.rs` | runs a program, shows what it prints, counts the tests it reports |
+//! | `output.rs` | where a task's output goes, so that stages can run side by side |
+//! | `run.rs` | runs a program, forwards its output, counts the tests it reports |
 //! | `pins.rs` | the versions of the tools, read from the files that own them |
 //! | `report.rs` | stages, their times and outcomes, the closing line |
 //! | `setup/` | one file per thing that a machine may lack |
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            // Stages have said what failed already, and their closing line is the last one of the run.
+            // Stages have already printed their failures, and their closing line must be the last one of the run.
             if !message.is_empty() {
                 eprintln!("xtask: {message}");
             }

@@ -1,5 +1,5 @@
-//! Where what a task says goes: straight to the terminal, or, while stages run side by side, into a file for each of them,
-//! which is printed whole when its stage has ended.
+//! Where the output of a task goes: straight to the terminal or, while stages run side by side, into one file per
+//! stage, which is printed whole when the stage ends.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -9,36 +9,36 @@ use std::path::Path;
 use std::process::Stdio;
 
 thread_local! {
-    /// The file of the stage that this thread runs. None: the terminal.
+    /// The file of the stage that this thread runs, or `None` for the terminal.
     static FILE: RefCell<Option<File>> = const { RefCell::new(None) };
 }
 
-/// Says one line.
+/// Prints one line.
 pub(crate) fn line(text: impl Display) {
     write(&format!("{text}\n"));
 }
 
-/// Says a text that brings its own ends of lines.
+/// Prints a text with its own line ends.
 pub(crate) fn write(text: &str) {
     FILE.with_borrow_mut(|file| {
-        // What cannot be kept is shown, out of its turn.
+        // Print out of turn what cannot be kept.
         if file.as_mut().is_none_or(|file| file.write_all(text.as_bytes()).is_err()) {
             print!("{text}");
         }
     });
 }
 
-/// For a program that may say what it likes: its standard output or its standard error.
+/// Returns where a program's standard output or standard error should go.
 pub(crate) fn stdio() -> Stdio {
     FILE.with_borrow(|file| {
         file.as_ref().and_then(|file| file.try_clone().ok()).map_or_else(Stdio::inherit, Stdio::from)
     })
 }
 
-/// What the work returns, and what was said meanwhile by it and by the programs that it started: kept in this file, where it
-/// can be looked at before the work ends.
+/// Returns the result of the work, and what it and the programs that it started printed meanwhile. That output is kept
+/// in this file, where it can be read before the work ends.
 pub(crate) fn kept<T>(at: &Path, work: impl FnOnce() -> T) -> (T, String) {
-    // Both ends of every program append, so that their lines stand in the order in which they were said.
+    // Every program appends, so that lines stay in the order in which they were printed.
     let file = at.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
         File::create(at)?;
         File::options().append(true).open(at)

@@ -1,19 +1,19 @@
 //! The versions of the tools, each read from the one file that owns it.
 //!
-//! The style tests include this very file, so that what they check is what the tasks install.
+//! The style tests include this file, so that they check what the tasks actually install.
 
-/// The wasm-pack that runs `tests/wasm.rs`. No file of Rust's own tools can hold this pin, so it lives here.
+/// The version of wasm-pack, which runs `tests/wasm.rs`. No file of Rust's own tools can hold this pin.
 pub(crate) const WASM_PACK: &str = "0.15.1";
 
-/// Firefox's driver, for the same tests. Unlike Chromium's it is not a package of Debian's.
+/// The version of Firefox's driver, for the same tests. Unlike Chromium's it is not a Debian package.
 pub(crate) const GECKODRIVER: &str = "0.37.1";
 
-/// The toolchain that compiles the crate for a memory that threads share: the standard library must be compiled for that too, which
-/// stable toolchains do not do.
+/// The toolchain that compiles the crate for a shared memory: the standard library must be compiled for it too, which
+/// stable toolchains do not support.
 pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
 
-/// The version that `Cargo.toml` pins wasm-bindgen to. The generated glue and the crate must be one version, so the
-/// pin must be exact (`"=X.Y.Z"`); anything else is an error that says so.
+/// Returns the version that `Cargo.toml` pins wasm-bindgen to. The generated glue and the crate must have the same
+/// version, so the pin must be exact (`"=X.Y.Z"`); anything else is an error that explains this.
 pub(crate) fn wasm_bindgen(cargo_toml: &str) -> Result<String, String> {
     let line = cargo_toml
         .lines()
@@ -27,7 +27,7 @@ pub(crate) fn wasm_bindgen(cargo_toml: &str) -> Result<String, String> {
     if is_version(version) { Ok(version.to_owned()) } else { Err(format!("\"{wanted}\" in Cargo.toml is no version")) }
 }
 
-/// The version in what `tool --version` prints, such as `wasm-bindgen 0.2.1 (abc)`; none when there is none.
+/// Returns the version in the output of `tool --version`, such as `wasm-bindgen 0.2.1 (abc)`, if there is one.
 pub(crate) fn printed_version(output: &str) -> Option<&str> {
     output.split_whitespace().map(|word| word.trim_start_matches('v')).find(|word| is_version(word))
 }

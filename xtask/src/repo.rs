@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The repository and the search path that every program started by a task gets.
+/// The repository, and the search path of every program that a task starts.
 pub(crate) struct Repo {
     root: PathBuf,
     target: PathBuf,
@@ -12,10 +12,10 @@ pub(crate) struct Repo {
 }
 
 impl Repo {
-    /// Finds the root by the folder of this package, and the build folder by asking cargo.
+    /// Finds the root from the folder of this package, and the build folder by asking cargo.
     pub(crate) fn find() -> Result<Self, String> {
-        // What cargo says as it runs this program comes before what was compiled into it: two clones may share one
-        // build folder, and with it one program.
+        // The environment that cargo sets at run time takes precedence over the compiled-in value: two clones may share
+        // one build folder, and with it one program.
         let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&package)
             .parent()
@@ -28,43 +28,43 @@ impl Repo {
         Ok(Self { root, target, path })
     }
 
-    /// A repository on a machine whose search path is this one folder.
+    /// A repository on a machine whose search path is only this folder.
     #[cfg(test)]
     pub(crate) fn with_path(folder: &Path) -> Self {
         Self { root: folder.to_path_buf(), target: folder.to_path_buf(), path: folder.as_os_str().to_owned() }
     }
 
-    /// The repository's root.
+    /// Returns the repository's root.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A path below the root.
+    /// Returns a path below the root.
     pub(crate) fn at(&self, below: &str) -> PathBuf {
         self.root.join(below)
     }
 
-    /// The folder that cargo builds into.
+    /// Returns the folder that cargo builds into.
     pub(crate) fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Where a tool goes when another version of it is installed for the user, which is left as it is.
+    /// Returns where a tool goes if the user has another version of it installed, which is left alone.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")
     }
 
-    /// The text of a file below the root.
+    /// Returns the text of a file below the root.
     pub(crate) fn read(&self, below: &str) -> Result<String, String> {
         std::fs::read_to_string(self.at(below)).map_err(|error| format!("cannot read {below}: {error}"))
     }
 
-    /// The first program of this name on the search path.
+    /// Returns the first program of this name on the search path.
     pub(crate) fn which(&self, program: &str) -> Option<PathBuf> {
         find_program(&self.path, program)
     }
 
-    /// A command for this program with the tasks' search path, started in the root.
+    /// Returns a command for this program with the tasks' search path, to be started in the root.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let program = program.as_ref();
         let found = program.to_str().and_then(|name| self.which(name));
@@ -73,7 +73,7 @@ impl Repo {
         command
     }
 
-    /// A command for the cargo that runs this task.
+    /// Returns a command for the cargo that runs this task.
     pub(crate) fn cargo(&self) -> Command {
         self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
     }
@@ -94,8 +94,8 @@ fn target_dir(root: &Path) -> Result<PathBuf, String> {
         .ok_or_else(|| "cargo metadata names no target_directory".to_owned())
 }
 
-/// The value of a text field, by name, in JSON whose writer puts no space around the colon. Cargo escapes only
-/// backslashes in a path.
+/// Returns the value of a text field by name, in JSON written without space around the colon. In a path, cargo escapes
+/// only backslashes.
 fn json_text_field(json: &str, name: &str) -> Option<String> {
     let key = format!("\"{name}\":\"");
     let value = json.split_once(&key)?.1.split_once('"')?.0;
@@ -108,7 +108,7 @@ fn cargo_bin() -> Option<PathBuf> {
     home.map(|home| home.join("bin"))
 }
 
-/// The project's own tools first, then what was inherited, then the folder that `cargo install` fills.
+/// The project's own tools first, then the inherited path, then the folder that `cargo install` fills.
 fn search_path(target: &Path, inherited: &OsStr, cargo_bin: Option<&Path>) -> Result<OsString, String> {
     let folders = std::iter::once(target.join("tools").join("bin"))
         .chain(std::env::split_paths(inherited))

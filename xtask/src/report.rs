@@ -1,4 +1,4 @@
-//! Stages of a task: each is announced, timed, and remembered for the summary at the end.
+//! Stages of a task: each is announced, timed, and recorded for the summary at the end.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::run::Tally;
 enum End {
     Passed(Option<Tally>),
     Failed(String),
-    /// What it needs cannot be had here.
+    /// Something it needs is not available here.
     Absent(String),
 }
 
@@ -22,40 +22,40 @@ struct Stage {
     end: End,
 }
 
-/// The stages of one task so far. A stage that fails does not stop the next one, so that one run shows everything
-/// that is wrong.
+/// The stages of one task so far. A failed stage does not stop the next one, so that one run shows everything that is
+/// wrong.
 #[derive(Default)]
 pub(crate) struct Report {
     stages: Mutex<Vec<Stage>>,
-    /// Where stages that run side by side keep what they say until they end. None: each is alone, and shows it at once.
+    /// Where stages that run side by side keep their output until they end. `None`: stages run alone and print at once.
     outputs: Option<PathBuf>,
 }
 
 impl Report {
-    /// The same for stages that run side by side from now on, on threads of their own: what each of them says is kept in a
-    /// file of this folder, and printed whole at its end.
+    /// Returns the same report for stages that run side by side from now on, on threads of their own: the output of
+    /// each is kept in a file of this folder and printed whole at its end.
     pub(crate) fn side_by_side(self, outputs: PathBuf) -> Self {
         Self { outputs: Some(outputs), ..self }
     }
 
-    /// Runs a stage that either works or does not. True when it worked.
+    /// Runs a stage that either succeeds or fails. Returns whether it succeeded.
     pub(crate) fn stage(&self, name: &'static str, work: impl FnOnce() -> Result<(), String>) -> bool {
         self.record(name, || work().map(|()| None))
     }
 
-    /// Runs a stage that counts tests. True when all of them passed.
+    /// Runs a stage that counts tests. Returns whether all of them passed.
     pub(crate) fn tests(&self, name: &'static str, work: impl FnOnce() -> Result<Tally, String>) -> bool {
         self.record(name, || work().map(Some))
     }
 
-    /// Marks a stage as skipped that this machine has not got what it takes for, and says so.
+    /// Marks a stage as skipped because this machine lacks a prerequisite, and prints the reason.
     pub(crate) fn absent(&self, name: &'static str, why: &str) {
         let mut stages = self.stages();
         println!("\n== {name}: NOT RUN: {why}");
         stages.push(Stage { name, took: Duration::ZERO, end: End::Absent(why.to_owned()) });
     }
 
-    /// Marks a stage as failed that could not even begin.
+    /// Marks a stage as failed because it could not even begin.
     pub(crate) fn blocked(&self, name: &'static str, why: &str) {
         self.record(name, || Err(format!("not run: {why}")));
     }
@@ -68,7 +68,7 @@ impl Report {
         };
         let ((outcome, took), mut stages) = if let Some(folder) = &self.outputs {
             let file = folder.join(name.replace(|sign: char| !sign.is_ascii_alphanumeric(), "-"));
-            // Whoever prints holds the stages, so that nothing is printed in between.
+            // Hold the stages while printing, so that nothing else is printed in between.
             let stages = self.stages();
             println!("-- {name}: begins; until it ends, what it says is in {}", file.display());
             drop(stages);
@@ -92,8 +92,8 @@ impl Report {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Prints the summary, whose last line counts stages: `N passed, N failed`, and `, N skipped` if there are any. An error
-    /// when one failed.
+    /// Prints the summary, whose last line counts stages: `N passed, N failed`, and `, N skipped` if there are any.
+    /// Returns an error if one failed.
     pub(crate) fn finish(self) -> Result<(), String> {
         println!("{}", self.summary());
         if self.failed() == 0 { Ok(()) } else { Err(String::new()) }

@@ -1,4 +1,4 @@
-//! Runs a program, shows what it prints as it prints it, and counts the tests it reports.
+//! Runs a program, forwards its output as it comes, and counts the tests it reports.
 
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::Path;
@@ -49,7 +49,7 @@ fn strip_colour(line: &str) -> String {
     plain + rest
 }
 
-/// Runs a command to its end with its output going where ours goes.
+/// Runs a command to its end, with its output going where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     announce(command);
     command.stdout(output::stdio()).stderr(output::stdio());
@@ -57,8 +57,8 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", shown(command))) }
 }
 
-/// Runs a command whose standard output reports tests, forwards that output and counts them. A run that reports
-/// no test at all has proved nothing, and is a failure.
+/// Runs a command whose standard output reports tests, forwards that output and counts them. A run that reports no test
+/// proves nothing and is a failure.
 pub(crate) fn run_tests(command: &mut Command) -> Result<Tally, String> {
     announce(command);
     if std::io::stdout().is_terminal() {
@@ -96,7 +96,7 @@ fn forward(output: impl std::io::Read, tally: &mut Tally) -> std::io::Result<()>
     Ok(())
 }
 
-/// What a command prints, or nothing when it cannot be started or fails.
+/// Returns the output of a command, or `None` if it cannot be started or fails.
 pub(crate) fn capture(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
@@ -110,7 +110,7 @@ fn cannot_start(command: &Command, error: &std::io::Error) -> String {
     format!("`{}` could not be started: {error}", shown(command))
 }
 
-/// The command as a person would type it: the program's name, not its path.
+/// Returns the command as a person would type it: the program's name instead of its path.
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_else(|| command.get_program());
     let mut text = program.to_string_lossy().into_owned();
@@ -121,8 +121,8 @@ fn shown(command: &Command) -> String {
     text
 }
 
-/// Held by a test that writes a script or starts a program. Between a fork and its exec the child of one test holds
-/// what another is writing, and a script that is open for writing cannot be started.
+/// Held by a test that writes a script or starts a program. Between fork and exec, the child of one test holds the file
+/// that another is writing, and a script that is open for writing cannot be started.
 #[cfg(test)]
 pub(crate) fn one_at_a_time() -> std::sync::MutexGuard<'static, ()> {
     static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -1,27 +1,30 @@
-// Who takes part. A contender is a command that speaks the protocol of workers/serve.mjs, and what it can do:
+// The contenders. Each is a command that speaks the protocol of workers/serve.mjs, with its capabilities:
 //   ours         it is thermocline; `place` says where: wasm (in Node), chromium or native
 //   needs        the group of requirements.txt that must be installed
-//   modes        how queries can be given to it; the fastest is its figure
-//   stores       it can save, and reopen what it saved
+//   modes        how queries can be passed to it; the fastest mode is its figure
+//   stores       it can save and reopen its index
 //   queries      how many queries a timed pass runs (a slow peer needs fewer for a steady median)
-//   deletes      it can delete; a number where it takes so long that it deletes no more than that
+//   deletes      it can delete; a number limits the deletes of one that is very slow
 //   packs        it can put its index in graph order once it is built
-//   compacts     it has a compaction; "slow" where that takes minutes and runs with --slow only
-//   quantized    it keeps vectors in fewer bits, natively: thermocline is held against the fastest of these
-//   optional     it takes part when --with names it
+//   compacts     it has a compaction; "slow" if that takes minutes and runs only with --slow
+//   quantized    a native library that stores vectors in fewer bits; thermocline is compared with the fastest of these
+//   optional     it takes part only if --with names it
 import { join } from "node:path";
 import { HARNESS, PYTHON } from "./paths.mjs";
 
 const node = (file) => ["node", join(HARNESS, "workers", file)];
 const python = (file, ...args) => [PYTHON, join(HARNESS, "workers", file), ...args];
 
-/** The one that the others are compared with. */
+/** The contender that the others are compared with. */
 export const REFERENCE = "hnswlib";
 
-/** Quantizations that thermocline is measured with, beside the one that is its main. */
+/** Quantizations that thermocline is measured with besides its main one. */
 const OTHERS = ["int8", "binary", "product"];
 
-/** Contenders in the order of the tables. `native` is the path of thermocline's native binary, `quantization` the main one. */
+/**
+ * Returns the contenders in the order of the tables. `native` is the path of thermocline's native binary,
+ * `quantization` its main quantization.
+ */
 export function contenders({ native, quantization = "int8" }) {
   const can = { ours: true, modes: ["one"], deletes: true, compacts: true, packs: true };
   const wasm = { ...can, modes: ["one", "batch"], place: "wasm", command: node("thermocline.mjs"), stores: true };

@@ -1,5 +1,5 @@
-// What a run needs beside the package: the wasm peers (npm), the native peers (PyPI, one built from its source here) and the
-// native side of thermocline (cargo). What is there already is left alone.
+// Installs what a run needs besides the package: the wasm peers (npm), the native peers (PyPI, one built from source
+// here) and the native side of thermocline (cargo). Anything already installed is left alone.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,16 +7,16 @@ import { HARNESS, PEERS, PYTHON, ROOT } from "./paths.mjs";
 
 const run = (command, args, options = {}) => execFileSync(command, args, { stdio: ["ignore", 2, 2], ...options });
 
-/** The wasm peers, at the versions of package-lock.json. */
+/** Installs the wasm peers, at the versions of package-lock.json. */
 export function installWasmPeers() {
   if (existsSync(join(HARNESS, "node_modules/.package-lock.json"))) return;
   run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: HARNESS });
 }
 
-/** Longer than this no peer is waited for. */
+/** Time limit for installing one peer. */
 const INSTALL_MS = 300_000;
 
-/** The groups of requirements.txt: name to lines. */
+/** Returns the groups of requirements.txt, from name to lines. */
 export function groupsOf(text) {
   const groups = new Map();
   let lines;
@@ -28,14 +28,14 @@ export function groupsOf(text) {
   return groups;
 }
 
-/** Installs these groups into a virtual environment. The answer names those that cannot be had, with the reason. */
+/** Installs these groups into a virtual environment. Returns those that cannot be installed, with the reason. */
 export function installNativePeers(wanted) {
   const groups = groupsOf(readFileSync(join(HARNESS, "requirements.txt"), "utf8"));
   const failed = new Map();
   try {
     mkdirSync(PEERS, { recursive: true });
     if (!existsSync(PYTHON)) run("python3", ["-m", "venv", join(PEERS, "venv")]);
-    // The tools come first, since what is built here is not built in isolation: that is how they stay pinned.
+    // The tools come first: builds here are not isolated, so that their tools stay pinned.
     installGroup("tools", groups.get("tools"));
   } catch (error) {
     for (const name of wanted) failed.set(name, `native peers need python3 with venv, and PyPI: ${firstLine(error)}`);
@@ -55,7 +55,7 @@ function installGroup(name, lines) {
   const stamp = join(PEERS, "venv", `${name}.installed`);
   const wanted = lines.join("\n");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  // Only what is listed, so that no version is left to chance. hnswlib is compiled for this machine.
+  // Only the listed packages, so that no version is left to chance. hnswlib is compiled for this machine.
   const how = ["--no-deps", ...(name === "hnswlib" ? ["--no-build-isolation", "--no-binary", "hnswlib"] : [])];
   run(PYTHON, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...how, ...lines], { timeout: INSTALL_MS });
   writeFileSync(stamp, wanted);
@@ -63,7 +63,7 @@ function installGroup(name, lines) {
 
 const firstLine = (error) => error.message.split("\n")[0];
 
-/** The path of the native binary, built optimized. */
+/** Builds the optimized native binary and returns its path. */
 export function buildNative() {
   const out = execFileSync("cargo", ["bench", "--no-run", "--bench", "native", "--features", "mmap", "--message-format=json"], {
     cwd: ROOT,

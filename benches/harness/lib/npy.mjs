@@ -1,7 +1,7 @@
-// NumPy's .npy files, as far as the data sets use them: little-endian float16, float32 and int32 in C order.
+// Reads the NumPy .npy files that the data sets use: little-endian float16, float32 and int32 in C order.
 import { readFileSync } from "node:fs";
 
-/** `{ shape, data }`; float16 comes back as a Float32Array. */
+/** Returns `{ shape, data }`; float16 becomes a Float32Array. */
 export function readNpy(path) {
   const bytes = readFileSync(path);
   if (bytes.length < 12 || bytes.toString("latin1", 0, 6) !== "\x93NUMPY") throw new Error(`${path} is not a .npy file`);

@@ -1,10 +1,10 @@
-// Medians, quantiles and the reading of a curve.
+// Medians, quantiles, and reading values off a curve.
 
 export function median(values) {
   return quantile(values, 0.5);
 }
 
-/** Linear between the two nearest ranks; NaN of nothing. */
+/** Interpolates linearly between the two nearest ranks; NaN for no values. */
 export function quantile(values, q) {
   if (values.length === 0) return NaN;
   const sorted = [...values].sort((a, b) => a - b);
@@ -14,9 +14,9 @@ export function quantile(values, q) {
 }
 
 /**
- * `key` of a curve's points at a given recall: between the two points around it, linear in recall and logarithmic in the
- * value. When even the narrowest search has that recall, its value is a lower bound of what could be had, and is given;
- * when none has it, undefined.
+ * Returns `key` of a curve at a given recall, interpolated between the two points around it, linear in recall and
+ * logarithmic in the value. If even the narrowest search has that recall, returns its value, which is a lower bound; if
+ * none has it, undefined.
  */
 export function atRecall(points, recall, key) {
   const sorted = [...points].sort((a, b) => a.ef - b.ef);

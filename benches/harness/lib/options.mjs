@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 const PARTS = ["curve", "outside", "deletes", "maintenance", "stored", "sizes"];
-/** Takes an hour or more and is asked for by name. */
+/** Takes an hour or more and runs only if named. */
 const ASKED_FOR = ["scale"];
 const WIDTHS = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256, 400];
 const QUICK_WIDTHS = [10, 12, 16, 24, 32, 48, 64, 96, 128, 200];
@@ -73,14 +73,14 @@ export function readOptions(argv) {
     rows: count("rows", values.quick ? 25_000 : 100_000),
     rounds: count("rounds", values.quick ? 3 : 5),
     builds: count("builds", values.quick ? 1 : 2),
-    // Queries in a timed pass: a set of fewer goes around several times.
+    // Queries in a timed pass; a smaller set is repeated.
     pass: values.quick ? 1000 : 2000,
     widths: counts("widths", values.quick ? QUICK_WIDTHS : WIDTHS),
     scale: { rows: counts("scale-rows", [10_000, 31_600, 100_000]), dimensions: counts("scale-dims", [128, 384, 768, 1536]) },
     only: list(values.only),
     with: list(values.with) ?? [],
     parts,
-    // What is kept with the project is a run of everything; anything less is somebody's experiment.
+    // Only a complete run is kept with the project; anything less is an experiment.
     whole: !values.only && !values.parts && !values.widths,
     m: 16,
     efConstruction: 200,

@@ -1,11 +1,11 @@
-// Where things are.
+// The paths of the harness.
 import { fileURLToPath } from "node:url";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const ROOT = at("../../../");
 export const HARNESS = at("../");
-/** Everything that is installed or made here and not committed. */
+/** Everything installed or generated here that is not committed. */
 export const PEERS = at("../../.peers/");
 export const PYTHON = at("../../.peers/venv/bin/python");
 export const DATA = at("../../.peers/data/");
@@ -14,7 +14,7 @@ export const EXPERIMENTS = at("../../.peers/records/");
 export const RECORDS = at("../../records/");
 export const SAMPLE = at("../../../data/wordnet/");
 export const DOCUMENT = at("../../../docs/BENCHMARKS.md");
-/** What docs/BENCHMARKS.md shows. */
+/** The plots shown in docs/BENCHMARKS.md. */
 export const PLOTS = at("../../../docs/plots/");
 export const DIST = at("../../../pkg/dist/");
 export const PACKAGE = at("../../../pkg/");

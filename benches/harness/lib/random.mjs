@@ -16,17 +16,17 @@ export class Random {
     return (z ^ (z >>> 16)) >>> 0;
   }
 
-  /** In [0, 1). */
+  /** A number in [0, 1). */
   uniform() {
     return this.word() / 2 ** 32;
   }
 
-  /** In [0, n). */
+  /** An integer in [0, n). */
   below(n) {
     return Math.floor(this.uniform() * n);
   }
 
-  /** Normal, mean 0 and variance 1, made in pairs. */
+  /** A normally distributed number with mean 0 and variance 1; they are generated in pairs. */
   normal() {
     if (this.spare !== undefined) {
       const value = this.spare;
@@ -39,7 +39,7 @@ export class Random {
     return radius * Math.cos(angle);
   }
 
-  /** The array's own elements in a random order, in place. */
+  /** Shuffles the array in place. */
   shuffle(array) {
     for (let i = array.length - 1; i > 0; i--) {
       const j = this.below(i + 1);

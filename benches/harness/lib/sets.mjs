@@ -1,20 +1,20 @@
 // The data sets of a run, as raw files that every contender can read: base.f32 and queries.f32 (little-endian rows) and
-// gt.i32 (the true neighbours of each query, nearest first). What is made here is kept under benches/.peers/data.
+// gt.i32 (the true neighbours of each query, nearest first). Generated files are kept under benches/.peers/data.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readNpy } from "./npy.mjs";
 import { Random } from "./random.mjs";
 import { synthesize, synthesizer } from "./synthetic.mjs";
 
-/** How many true neighbours are kept for a query: enough that plenty are left after rows are deleted. */
+/** Number of true neighbours kept for each query, so that plenty are left after rows are deleted. */
 export const DEPTH = 100;
 
-/** How many queries unlike the rows are made for a set. */
+/** Number of out-of-distribution queries made for a set. */
 const OUTSIDE = 1000;
 
 /**
- * Sets are `{ name, metric, rows, dimensions, queries, basePath, queriesPath, truthPath, outside }`; `exact` makes true neighbours where
- * nobody did. `outside` has queries unlike the rows, and theirs.
+ * Sets are `{ name, metric, rows, dimensions, queries, basePath, queriesPath, truthPath, outside }`; `exact` computes
+ * missing true neighbours. `outside` has out-of-distribution queries and their true neighbours.
  */
 export async function prepareSets({ from, rows, cache, sample, exact }) {
   const wanted = from
@@ -31,10 +31,10 @@ export async function prepareSets({ from, rows, cache, sample, exact }) {
   return sets;
 }
 
-/** Rows of a synthetic set that are made at a time. */
+/** Number of rows of a synthetic set generated at a time. */
 const PIECE = 10_000;
 
-/** A synthetic set of another shape, with true neighbours so deep as is asked for. */
+/** Prepares a synthetic set of another shape, with true neighbours to the given depth. */
 export function prepareSynthetic({ cache, exact, depth, ...shape }) {
   const load = () => {
     const { pieces, queries } = synthesizer(shape, PIECE);
@@ -85,8 +85,8 @@ async function prepareOutside(set, exact) {
 }
 
 /**
- * Queries out of distribution: each is half way between two of the set's queries that have nothing to do with each other, and from there half
- * as far as they are long into a random direction, where no row goes. Of unit length under cosine.
+ * Returns out-of-distribution queries: each is the midpoint of two unrelated queries of the set, moved by half their
+ * length in a random direction, away from all rows. Of unit length under cosine.
  */
 export function outside(inside, { dimensions, metric }, random, count = OUTSIDE) {
   const rows = inside.length / dimensions;
@@ -109,7 +109,7 @@ const paths = (folder) => ({
 
 const nameOf = (folder) => folder.replace(/\/+$/, "").split("/").at(-1) || "data";
 
-/** A folder of base.f16.npy and queries.f16.npy; gt.i32.npy beside them is believed only for the whole base. */
+/** Loads a folder of base.f16.npy and queries.f16.npy. gt.i32.npy beside them is used only for the whole base. */
 function loadFolder(folder, limit = Infinity) {
   const all = readNpy(join(folder, "base.f16.npy"));
   const asked = readNpy(join(folder, "queries.f16.npy"));
@@ -121,12 +121,12 @@ function loadFolder(folder, limit = Infinity) {
     dimensions,
     base: normalized(all.data.subarray(0, rows * dimensions), dimensions),
     queries: normalized(asked.data, dimensions),
-    // Deeper lists than DEPTH would be read wrongly later; a shallower one is made anew.
+    // Lists deeper than DEPTH would be misread later, and shallower ones are too short: both are computed anew.
     truth: known?.shape[1] === DEPTH ? known.data : undefined,
   };
 }
 
-/** The rows at unit length: float16 rounds it away. */
+/** Returns the rows at unit length, which float16 rounding has changed slightly. */
 function normalized(flat, dimensions) {
   const out = Float32Array.from(flat);
   for (let at = 0; at < out.length; at += dimensions) {

@@ -1,21 +1,22 @@
-// Clustered vectors of low intrinsic dimension, compared by l2. A vector is its cluster's centre, plus a step inside the
-// cluster along a few axes of decaying length, plus a little noise in every dimension:
+// Clustered vectors of low intrinsic dimension, compared by l2. A vector is its cluster's centre, plus an offset along
+// a few axes of decaying length, plus a little noise in every dimension:
 //
 //     x = centre + sum over j of (g_j * j^-1/2 * scale) * axis_j + noise
 //
-// Centres share a 64-dimensional space, so clusters overlap and have neighbours of their own; their sizes follow a power
-// law, so some regions are dense and some sparse. Queries come from the same mixture by a stream of their own.
+// Centres share a 64-dimensional space, so clusters overlap and have neighbours of their own; their sizes follow a
+// power law, so some regions are dense and some sparse. Queries come from the same mixture, from a separate random
+// stream.
 import { Random } from "./random.mjs";
 
 const SHAPE = { clusters: 400, axes: 24, hub: 64, noise: 0.68, between: 1, spread: 1, sizes: 0.7 };
 
-/** `{ base, queries, dimensions }`, flat and row-major; the same for the same arguments. */
+/** Returns `{ base, queries, dimensions }`, flat and row-major; the same for the same arguments. */
 export function synthesize(shape) {
   const { pieces, queries } = synthesizer(shape, shape.rows);
   return { dimensions: shape.dimensions, base: pieces().next().value, queries };
 }
 
-/** The same with the base in pieces of so many rows, since all of it may be more than fits into one array. */
+/** The same with the base in pieces of `pieceRows` rows, since the whole base may not fit into one array. */
 export function synthesizer({ rows, queries, dimensions, seed }, pieceRows) {
   const mixture = makeMixture(dimensions, seed);
   return {
@@ -47,7 +48,7 @@ function makeMixture(dimensions, seed) {
   });
 }
 
-/** Random directions of unit length: in hundreds of dimensions these are as good as orthogonal. */
+/** Returns random unit vectors, which are almost orthogonal in hundreds of dimensions. */
 function directions(random, count, dimensions) {
   return Array.from({ length: count }, () => {
     const axis = Float32Array.from({ length: dimensions }, () => random.normal());

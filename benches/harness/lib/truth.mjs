@@ -14,7 +14,10 @@ export class Truth {
     this.depth = ids.length / queries;
   }
 
-  /** The first k of a query's neighbours among the rows that `alive` keeps, or an error when the list is not deep enough. */
+  /**
+   * Returns the first k of a query's neighbours among the rows for which `alive` is true. Throws if the list is not
+   * deep enough.
+   */
   nearest(query, k, alive) {
     const found = [];
     for (let i = query * this.depth; i < (query + 1) * this.depth && found.length < k; i++) {
@@ -24,7 +27,9 @@ export class Truth {
     return found;
   }
 
-  /** Mean share of the k true neighbours that were found. `ids` holds k row numbers for every query, -1 for none. */
+  /**
+   * Returns the mean share of the k true neighbours that were found. `ids` holds k row numbers per query, -1 for none.
+   */
   recall(ids, k, alive) {
     const queries = ids.length / k;
     let hits = 0;

@@ -1,4 +1,4 @@
-// Contenders take turns, and one that fails is left behind: the run goes on without it and the report says why.
+// Contenders take turns. If one fails, the run continues without it and the report says why.
 
 /** Does `work` for each runner that has not failed, one after the other. */
 export async function each(runners, work) {
@@ -12,7 +12,7 @@ export async function each(runners, work) {
   }
 }
 
-/** What a contender that failed says, in one line. */
+/** Marks a contender as failed, with its error in one line. */
 export async function leave(runner, error) {
   runner.failed = true;
   const reason = error.message.split("\n")[0];

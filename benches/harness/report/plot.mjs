@@ -1,5 +1,5 @@
-// Line and point charts as SVG, for light and dark pages alike: axes and words take the colour of the page's text by a media query,
-// and each series has a colour that stands out on both, and a mark of its own, so that colour is not all that tells them apart.
+// Line and point charts as SVG, for light and dark pages: a media query sets the colour of axes and text, and each
+// series has a colour that stands out on both and its own mark, so that series differ by more than colour.
 const WIDTH = 900;
 const HEIGHT = 460;
 const AREA = { left: 70, right: 630, top: 46, bottom: 400 };
@@ -10,10 +10,10 @@ const STYLE = `
     @media (prefers-color-scheme: dark) { .ink { fill: #d1d7e0 } .grid { stroke: #3d444d } .axis { stroke: #9198a1 } }`;
 
 /**
- * `{ title, x, y, series }`: an axis is `{ label, log, min, max, ticks, name }` (the ends are those of the data where they are not given, the marked
- * values are round ones), a series
- * `{ name, points: [[x, y], …], line, hollow, colour }`. Points that are no numbers, or not above zero on a logarithmic axis, are left out. `colour`
- * is a number by which series share a colour and a mark.
+ * Draws `{ title, x, y, series }`. An axis is `{ label, log, min, max, ticks, name }`; missing ends are those of the
+ * data, and ticks are at round values. A series is `{ name, points: [[x, y], …], line, hollow, colour }`. Points that
+ * are not numbers, or not above zero on a logarithmic axis, are left out. Series with the same number `colour` share a
+ * colour and a mark.
  */
 export function plot({ title, x, y, series }) {
   const drawn = series.map((one) => ({ ...one, points: one.points.filter(([a, b]) => fits(a, x) && fits(b, y)) })).filter((one) => one.points.length);
@@ -46,12 +46,12 @@ ${body.map((element) => `  ${element}`).join("\n")}
 
 const fits = (value, { log }) => Number.isFinite(value) && (!log || value > 0);
 
-/** From values to places between two ends, with the values that are marked. */
+/** Returns the mapping from values to positions between two ends, and the values of the ticks. */
 function scale({ log, min, max, ticks: given, name }, values, from, to) {
   const forth = log ? Math.log10 : (value) => value;
   let [low, high] = [min ?? Math.min(...values), max ?? Math.max(...values)].map(forth);
   if (!Number.isFinite(low) || !Number.isFinite(high)) [low, high] = [0, 1];
-  // A little room, so that no mark lies on an axis, and some width where all values are one.
+  // A margin, so that no mark lies on an axis, and some width if all values are equal.
   const room = (high - low || Math.abs(high) || 1) * 0.05;
   if (min === undefined) low -= room;
   if (max === undefined) high += room;
@@ -59,7 +59,7 @@ function scale({ log, min, max, ticks: given, name }, values, from, to) {
   return { ticks, at: (value) => round(from + ((forth(value) - low) / (high - low)) * (to - from)), name: name ?? shortName };
 }
 
-/** 1, 2 and 5 times the powers of ten; whole powers alone where that would be too many. */
+/** Returns 1, 2 and 5 times the powers of ten; only the powers if that would be too many. */
 export function logTicks(low, high) {
   const factors = high - low > 3 ? [1] : [1, 2, 5];
   const ticks = [];
@@ -67,7 +67,7 @@ export function logTicks(low, high) {
   return ticks;
 }
 
-/** Five to ten round steps. */
+/** Returns round values for about five to ten steps. */
 export function linearTicks(low, high) {
   const rough = (high - low) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -76,7 +76,7 @@ export function linearTicks(low, high) {
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** 20000 as 20k. */
+/** Formats 20000 as 20k. */
 function shortName(value) {
   if (value >= 1e6) return `${value / 1e6}M`;
   return value >= 1e4 ? `${value / 1000}k` : String(value);
@@ -99,7 +99,7 @@ function mark(x, y, colour, hollow) {
   const look = `fill="${hollow ? "none" : paint(colour)}" stroke="${paint(colour)}" stroke-width="1.6"`;
   const r = 3.6;
   const outline = (...corners) => `<polygon points="${corners.map(([dx, dy]) => `${round(x + dx * r)},${round(y + dy * r)}`).join(" ")}" ${look}/>`;
-  // The palette and the marks have no common length, so that two series which share a colour have other marks.
+  // The mark shifts by one each time the palette is used up, so that series that share a colour differ by their mark.
   switch (MARKS[(colour + Math.floor(colour / COLOURS.length)) % MARKS.length]) {
     case "square": return outline([-1, -1], [1, -1], [1, 1], [-1, 1]);
     case "triangle": return outline([0, -1.2], [1.1, 0.9], [-1.1, 0.9]);

@@ -2,7 +2,7 @@
 import { plot } from "./plot.mjs";
 
 const LEVEL = 0.95;
-/** Recall from here to there is drawn; beyond, a curve is known by a handful of misses. */
+/** The range of recall that is drawn. Beyond it, a curve is determined by a handful of misses. */
 const [FROM, TO] = [0.85, 0.9995];
 const MARKED = [0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999];
 
@@ -20,7 +20,7 @@ export function plotsOf(set) {
 
 const QPS = { label: "queries per second, one thread", log: true };
 
-/** Recall is spread out towards 1, where the differences are. */
+/** Stretches recall towards 1, where the differences are. */
 const spread = (recall) => 1 / (1 - recall);
 
 function recallPlot(title, measured) {
@@ -32,7 +32,7 @@ function recallPlot(title, measured) {
   return plot({ title, x, y: QPS, series });
 }
 
-/** Filled marks are all that is resident; hollow ones codes, links and ids, as with full vectors cold. */
+/** Filled marks show all resident bytes; hollow ones only codes, links and ids, as with cold full vectors. */
 function bytesPlot(title, set, measured) {
   const reaching = measured.filter(({ at }) => at[LEVEL]?.qpsWall);
   const series = reaching.map(({ name, colour, memory, at }) => ({ name, colour, points: [[memory.residentBytes / set.rows, at[LEVEL].qpsWall]] }));

@@ -1,9 +1,9 @@
-// The scale part as tables: what each shape costs, and how cost grows with rows.
+// The scale part as tables: the cost of each shape, and how cost grows with the number of rows.
 import { exponent, exponentOf } from "../lib/fits.mjs";
 import { table, whole } from "./markdown.mjs";
 
 const LEVELS = [0.95, 0.99];
-/** What growth is read from: a search of one width, and one of each recall. */
+/** The searches whose growth is shown: one at a fixed width, and one at each recall. */
 const QUERIES = ["fixed", ...LEVELS];
 
 export function scaled(entries) {
@@ -32,7 +32,7 @@ function shapes(entries) {
       whole(memory?.residentBytes / entry.rows),
       whole(memory?.bytesPerVector),
       whole(store?.reopenMs),
-      // More than that wasm32 cannot address.
+      // wasm32 cannot address more.
       place === "wasm" ? thousands(2 ** 32 / (memory?.residentBytes / entry.rows)) : "",
       place === "wasm" ? thousands(2 ** 32 / memory?.bytesPerVector) : "",
     ]),
@@ -45,10 +45,10 @@ function qps(at) {
   return at.qpsWall ? (at.bound ? ">= " : "") + whole(at.qpsWall) : "never";
 }
 
-/** Down to whole thousands. */
+/** Rounds down to whole thousands. */
 const thousands = (value) => whole(Math.floor(value / 1000) * 1000);
 
-/** A row for each contender and number of dimensions that was measured at two sizes at least. */
+/** Returns a row for each contender and number of dimensions measured at two or more sizes. */
 function growth(entries) {
   const rows = [];
   for (const dimensions of new Set(entries.map((entry) => entry.dimensions))) {

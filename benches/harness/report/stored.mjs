@@ -1,7 +1,7 @@
-// Indexes that are kept: what was to be reached, and what else was measured.
+// Stored indexes: the targets, and the other measurements.
 import { median } from "../lib/numbers.mjs";
 
-/** What a release must reach; of times in milliseconds, of sizes in bytes. */
+/** The limits for a release; times in milliseconds, sizes in bytes. */
 const LIMITS = {
   nodeReopenMs: 150, browserReopenMs: 700, saveBytes: 8192, checkpointShare: 1 / 3, coldOverWarm: 1.3, tripsOfSearch: 1,
   coldReadMs: 1, blocksOfPayloads: 4, warmCompactionMs: 20, pauseMs: 8,
@@ -12,7 +12,10 @@ const cpuOf = (rounds) => median(rounds.map(({ cpuMs }) => cpuMs));
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const most = (values) => Math.max(...values);
 
-/** Rows for the table of targets, in the form of report/targets. `limit` makes one of a value that must not be more. */
+/**
+ * Returns rows for the table of targets, in the form of report/targets. `limit` makes a row for a value with an upper
+ * limit.
+ */
 export function judgeStored(stored, limit) {
   const { node, browser, saves, checkpoint, coldSearches, coldReads, trips, warmCompaction } = stored;
   limit("stored, Node: reopen to the first answer, ms", wallOf(node.reopen), LIMITS.nodeReopenMs, 0);
@@ -31,7 +34,7 @@ export function judgeStored(stored, limit) {
   limit("longest slice of that compaction at sliceMs 4, ms", median(usual.runs.map(({ report }) => report.longestSliceMs)), LIMITS.pauseMs, 2);
 }
 
-/** `[what, measured]` of everything, for a table. */
+/** Returns `[what, measured]` for everything, for a table. */
 export function storedRows(stored) {
   const { build, node, native, browser, coldSearches, coldReads, trips, checkpoint } = stored;
   const ms = (value) => `${value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3)} ms`;

@@ -1,4 +1,4 @@
-// A run's record as Markdown, which is also what the terminal shows.
+// A run's record as Markdown, also for the terminal.
 import { LEVELS } from "../steps/curve.mjs";
 import { table, whole } from "./markdown.mjs";
 import { plotsOf } from "./plots.mjs";
@@ -68,7 +68,7 @@ function overview(set) {
 
 const titleOf = (one) => one.name + (one.version ? ` ${one.version}` : one.quantization ? ` (${one.quantization})` : "");
 
-/** Each way of counting resident bytes, and whose it is. */
+/** Returns each way of counting resident bytes, and the contenders that use it. */
 function residency(measured) {
   const ways = new Map();
   for (const { name, memory } of measured) if (memory) ways.set(memory.how, [...(ways.get(memory.how) ?? []), name]);
@@ -96,7 +96,7 @@ function qps(one, level) {
 }
 
 function latency({ latencies, latency: old }, level) {
-  // Records of before latencies were taken at each recall have those at .95.
+  // Older records have latencies only at recall .95.
   const one = latencies?.[level] ?? (level === 0.95 ? old : undefined);
   return one ? `${whole(one.p50us)}/${whole(one.p99us)}` : "";
 }

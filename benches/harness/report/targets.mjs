@@ -1,29 +1,33 @@
-// What was to be reached, and whether it was: one row a target. Contenders are compared round by round, since a round's
-// measurements lie close together in time, and the median of the rounds' ratios is taken: once by wall time, once by CPU
-// time. The lower one counts, so that neither a busy machine nor a helper thread can flatter us. What is needed for a row and
-// did not run makes it "not run": neither reached nor missed.
+// The targets and whether they were reached, one row per target. Contenders are compared round by round, since the
+// measurements of a round are close together in time. The median of the rounds' ratios is taken, once by wall time and
+// once by CPU time; the lower one counts, so that neither a busy machine nor a helper thread can flatter us. A row
+// whose measurements did not run is "not run": neither reached nor missed.
 import { REFERENCE } from "../lib/contenders.mjs";
 import { median } from "../lib/numbers.mjs";
 import { LEVELS } from "../steps/curve.mjs";
 import { judgeStored } from "./stored.mjs";
 
-/** Ratios to the reference that a release must reach, by where it runs. */
+/** Ratios to the reference that a release must reach, by place. */
 const RATIOS = {
   wasm: { 0.9: 2.7, 0.95: 3.0, 0.99: 3.0, build: 4 },
   native: { 0.9: 4, 0.95: 4, 0.99: 4, build: 6 },
   chromium: {},
 };
 const PLACES = Object.keys(RATIOS);
-/** Limits of shares, bytes and milliseconds. Recall losses are at ef 64; `repair` is the share of a rebuild's time. */
+/**
+ * Limits on shares, bytes and milliseconds. Recall losses are at ef 64; `repair` is a share of the time of a rebuild.
+ */
 const LIMITS = {
   coldBytes: 0.15, warmBytes: 0.6, bytesPerVector: 600, outside: 0.005, repair: 0.06, repairLoss: 0.003, cyclesLoss: 0.002, sliceMs: 8,
   searchDuring: 1.2, memoryOverhead: 0.1, wasmGzip: 110_000, scriptGzip: 12_200,
 };
-/** Against the fastest native quantized peer, and on the largest of the scale part's sets. */
+/** The ratios to the fastest native quantized peer, and on the largest set of the scale part. */
 const OVER_QUANTIZED = 1;
 const MILLION = { rows: 1_000_000, dimensions: 384, ratio: 2.5 };
 
-/** Rows `{ set, what, target, measured, pass }`; `pass` is undefined where nothing was promised or nothing was measured. */
+/**
+ * Returns rows `{ set, what, target, measured, pass }`; `pass` is undefined if there is no target or no measurement.
+ */
 export function judge(record) {
   return [...record.sets.flatMap((set) => judgeSet(set)), ...judgeScale(record.scale), ...judgeSizes(record.sizes)];
 }
@@ -43,7 +47,7 @@ function judgeSet(set) {
   return rows;
 }
 
-/** Records of before there were several places and quantizations name both by the contender's name. */
+/** Older records give place and quantization only in the contender's name. */
 const placeOf = ({ place, name }) => place ?? (name.includes("native") ? "native" : "wasm");
 const isMain = ({ main, place, quantization }) => main ?? (place === undefined && quantization === "int8");
 const nameOf = (place) => `thermocline-${place}`;
@@ -64,7 +68,7 @@ function judgeSpeed(add, set, place, ours) {
   add(ratioRow(`${nameOf(place)}: QPS per CPU-second at recall 0.95 / ${fastest?.name ?? "the fastest native quantized peer"}`, ratio, OVER_QUANTIZED));
 }
 
-/** Of those that reach the recall at all. */
+/** Considers only those that reach the recall. */
 function fastestQuantized(set) {
   const reaching = set.contenders.filter((one) => one.quantized && one.at?.[0.95].qpsCpu);
   return reaching.sort((a, b) => b.at[0.95].qpsCpu - a.at[0.95].qpsCpu)[0];
@@ -72,7 +76,7 @@ function fastestQuantized(set) {
 
 function judgeBytes(add, set) {
   const { memory, store } = find(set, REFERENCE) ?? {};
-  // Of a small set a process holds more than the index: what the index is as a file is then nearer to the truth.
+  // With a small set a process holds much besides the index, so the size of the index as a file is more accurate.
   const reference = Math.min(memory?.residentBytes ?? NaN, store?.bytes ?? Infinity) / set.rows;
   const share = (one) => (one?.memory && Number.isFinite(reference) ? one.memory.bytesPerVector / reference : NOT_RUN);
   const wasm = (wanted) => set.contenders.find((one) => one.ours && placeOf(one) === "wasm" && wanted(one));
@@ -117,7 +121,7 @@ function judgeMaintenance(add, name, maintenance) {
   add(limitRow(`${name}: bytes held over what they were, during compaction`, over("totalBytes"), LIMITS.memoryOverhead, 3));
 }
 
-/** One row whatever was run: a run without the large set says that it is without. */
+/** Always returns a row: a run without the large set must say so. */
 function judgeScale(scale) {
   const { rows, dimensions, ratio } = MILLION;
   const large = scale?.find((one) => one.rows === rows && one.dimensions === dimensions);
@@ -135,14 +139,14 @@ function judgeSizes(sizes) {
   ].map((row) => ({ set: "package", ...row }));
 }
 
-/** Instead of a value: what it takes did not run. */
+/** Stands for a value whose measurement did not run. */
 const NOT_RUN = Symbol("not run");
 
 function medianRatio(ours, theirs, key) {
   return median(ours[key].map((value, round) => value / theirs[key][round]));
 }
 
-/** The lower of two medians of ratios; undefined when one of the two never got there. */
+/** Returns the lower of two medians of ratios; undefined if one of the contenders never reached the recall. */
 function lower(ours, theirs) {
   const ratios = ["wall", "cpu"].map((key) => medianRatio(ours, theirs, key));
   return ratios.every(Number.isFinite) ? Math.min(...ratios) : undefined;

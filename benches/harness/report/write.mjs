@@ -1,4 +1,4 @@
-// Where a run is kept: its record as a file of its own, its plots, and its tables between the markers of docs/BENCHMARKS.md.
+// Saves a run: its record as a separate file, its plots, and its tables between the markers of docs/BENCHMARKS.md.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DOCUMENT, EXPERIMENTS, PLOTS, RECORDS } from "../lib/paths.mjs";
@@ -7,7 +7,10 @@ import { plotsOf } from "./plots.mjs";
 const BEGIN = "<!-- bench:begin (cargo xtask bench --write regenerates what is between these marks) -->";
 const END = "<!-- bench:end -->";
 
-/** The path of the file written. A run with local changes is marked, so that nobody takes it for the commit's. */
+/**
+ * Writes the record and returns its path. A run with local changes is marked, so that it is not mistaken for the
+ * commit's.
+ */
 export function writeRecord(record, { whole }) {
   const folder = whole ? RECORDS : EXPERIMENTS;
   mkdirSync(folder, { recursive: true });
@@ -17,10 +20,10 @@ export function writeRecord(record, { whole }) {
   return path;
 }
 
-/** Six significant digits are more than any of these measurements has. */
+/** Rounds to six significant digits, more than any of these measurements has. */
 const rounded = (_key, value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value);
 
-/** The plots that the tables show, as files. */
+/** Writes the plots that the tables refer to. */
 export function writePlots(record) {
   mkdirSync(PLOTS, { recursive: true });
   for (const { file, svg } of record.sets.flatMap(plotsOf)) writeFileSync(join(PLOTS, file), svg());

@@ -1,16 +1,19 @@
-// Build rate. All contenders build at once in turns of a tenth of the rows, so that a slow minute of the machine falls on all.
+// Build rate. All contenders build concurrently in turns of a tenth of the rows, so that a slow minute of the machine
+// affects all of them.
 import { REFERENCE } from "../lib/contenders.mjs";
 import { median } from "../lib/numbers.mjs";
 import { each } from "../lib/turns.mjs";
 
 const TURNS = 10;
-/** And never more rows than this in a turn: they are copied to where they are inserted. */
+/** Most rows in a turn: they are copied to where they are inserted. */
 const MOST = 10_000;
-/** Nobody waits for a turn while it packs. */
+/** Slice length for packing, which nothing else waits for. */
 const PACKING_MS = 50;
 
-/** Builds in every contender, and leaves the last index in place, packed where that is offered: it is part of building. Only thermocline and the peer that
- * it is compared with build more than once, `builds` times. */
+/**
+ * Builds in every contender, and leaves the last index in place, packed if the contender supports it, which counts as
+ * part of building. Only thermocline and the peer it is compared with build more than once, `builds` times.
+ */
 export async function buildAll(runners, set, { builds }, log) {
   const turns = Math.max(TURNS, Math.ceil(set.rows / MOST));
   const runs = new Map(runners.map((runner) => [runner, []]));

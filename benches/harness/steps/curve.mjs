@@ -1,14 +1,14 @@
-// Recall against queries a second, over the search width. Contenders take turns at every width of every round.
+// Recall against queries per second, over the search width. Contenders take turns at every width of every round.
 import { join } from "node:path";
 import { SCRATCH } from "../lib/paths.mjs";
 import { atRecall, median, quantile } from "../lib/numbers.mjs";
 import { readIds } from "../lib/truth.mjs";
 import { each } from "../lib/turns.mjs";
 
-/** Enough queries to know a recall to about .001. */
+/** Enough queries to determine a recall to about .001. */
 const FEWER = 1000;
 export const LEVELS = [0.9, 0.95, 0.99];
-/** Widths beyond the first with this recall decide nothing: they are timed in the first round only. */
+/** Widths beyond the first with this recall decide nothing, so they are timed only in the first round. */
 const ENOUGH = 0.995;
 
 export async function measureCurves(runners, set, truth, options, log) {
@@ -35,7 +35,10 @@ export async function measureCurves(runners, set, truth, options, log) {
   for (const { failed, result } of runners) if (failed) delete result.curve;
 }
 
-/** Every query once, at every width; fewer where time is short. This also warms everything up; its times are not used. */
+/**
+ * Runs every query once at every width, or fewer queries if time is short. This also warms everything up; its times are
+ * not used.
+ */
 async function countRecalls(runners, set, truth, { k, widths, quick }) {
   await each(runners, async (runner) => {
     const ids = join(SCRATCH, `${runner.name}.ids`);
@@ -53,7 +56,9 @@ function lastThatMatters(curve = []) {
   return at < 0 ? curve.length : at;
 }
 
-/** One timed pass at one width: in each of a contender's modes as long as it is not known which is the faster. That is its figure. */
+/**
+ * Runs one timed pass at one width, in each of a contender's modes until the fastest is known, which gives its figure.
+ */
 async function pass(runner, point, { k, pass: queries }) {
   let [wall, cpu] = [0, 0];
   for (const mode of runner.mode ? [runner.mode] : runner.modes) {
@@ -70,7 +75,7 @@ function fasterMode({ modes, spent = {} }) {
   return [...modes].sort((a, b) => spent[a] - spent[b])[0];
 }
 
-/** QPS at a recall: of the curve of medians, and of each round's own curve, by which contenders are compared. */
+/** Returns QPS at a recall, of the curve of medians and of each round's own curve, by which contenders are compared. */
 function readAt(curve, level, rounds) {
   const ofRound = (key, round) => atRecall(curve.map((point) => ({ ...point, qps: point.rounds[key][round] })), level, "qps");
   const all = Array.from({ length: rounds }, (_, round) => round);
@@ -81,7 +86,7 @@ function readAt(curve, level, rounds) {
   };
 }
 
-/** p50 and p99 of single queries at the narrowest width of each recall. */
+/** Measures p50 and p99 of single queries at the narrowest width of each recall. */
 async function measureLatencies(runners, { k, rounds, quick, pass: queries }) {
   const samples = new Map(runners.map((runner) => [runner, {}]));
   for (let round = 0; round < (quick ? 1 : Math.min(rounds, 3)); round++) {

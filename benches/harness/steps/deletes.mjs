@@ -1,4 +1,4 @@
-// 30 % deleted, for everybody who can: how fast, what searches find afterwards, and compaction where there is one.
+// Deletes 30 % in every contender that can delete: the speed, the recall afterwards, and compaction if there is one.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SCRATCH } from "../lib/paths.mjs";
@@ -34,7 +34,7 @@ export async function measureDeletes(runners, set, truth, { k, slow }, log) {
     if (runner.compacts === true || (runner.compacts && slow)) {
       const { wallMs, cpuMs } = await runner.process.ask("compact", { sliceMs: 1000 });
       result.compaction = { wallMs, cpuMs };
-      // One that numbers its records anew cannot be asked what it finds.
+      // A contender that renumbers its records cannot be searched meaningfully.
       result.after = await search(runner.ours);
     } else if (runner.compacts) {
       result.compaction = { notRun: "takes minutes; --slow runs it" };

@@ -1,4 +1,5 @@
-// Deletes and what follows them, for thermocline: compaction in slices while it is searched, repair against a rebuild, churn.
+// Deletes and their consequences, for thermocline: compaction in slices during searches, repair compared with a
+// rebuild, churn.
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { SCRATCH } from "../lib/paths.mjs";
@@ -9,7 +10,7 @@ import { readIds } from "../lib/truth.mjs";
 const EF = 64;
 const CYCLES = 10;
 
-/** `start()` gives a fresh process with the set open and nothing built. */
+/** `start()` returns a fresh process with the set open and nothing built. */
 export async function measureMaintenance(runner, start, set, truth, { k }, log) {
   const bench = { name: runner.name, set, truth, k, log };
   const result = {};
@@ -31,8 +32,8 @@ async function inProcess(start, work) {
 }
 
 /**
- * Compaction at sliceMs 4 with a search after every slice. The index was built in this process, so that no memory that an
- * import left free hides what the compaction takes.
+ * Compaction at sliceMs 4 with a search after every slice. The index was built in this process, so that no free memory
+ * left by an import hides what the compaction takes.
  */
 async function slices(process, bench) {
   const { set, k, log } = bench;
@@ -42,8 +43,8 @@ async function slices(process, bench) {
   await process.ask("delete", { rows: file(bench, "dead", dead) });
   await process.ask("calm", { k, ef: EF, count: 500 });
   const calm = await process.ask("calm", { k, ef: EF, count: 2000 });
-  // How long a caller waits is measured as callers have it: an engine compiles and collects on threads of its own, which on one
-  // core would take the caller's time.
+  // Waiting times are measured as callers experience them: an engine compiles and collects garbage on its own threads,
+  // which on one core would take the caller's time.
   process.unpin();
   const during = await process.ask("compactWhileSearching", { k, ef: EF, sliceMs: 4 });
   const after = await process.ask("calm", { k, ef: EF, count: 2000 });
@@ -52,7 +53,8 @@ async function slices(process, bench) {
   return {
     report: during.report,
     wallMs: during.wallMs,
-    // As the index reports it, and as a caller sees it: the longest time the event loop was held between two searches.
+    // As the index reports it, and as a caller sees it: the longest time for which the event loop was held between two
+    // searches.
     longestSliceMs: during.report.longestSliceMs,
     longestGapMs: Math.max(...during.gapsMs),
     gapsOver8Ms: during.gapsMs.filter((gap) => gap > 8).length,
@@ -66,7 +68,7 @@ async function slices(process, bench) {
   };
 }
 
-/** Repair of 30 % random deletes against building the survivors anew: time, and recall at ef 64 of both. */
+/** Compares the repair of 30 % random deletes with rebuilding the survivors: time, and recall at ef 64 of both. */
 async function repair(process, bench) {
   const { set, k, log } = bench;
   const { alive, dead, live } = split(set.rows, 0.3, 7);
@@ -107,7 +109,10 @@ async function repair(process, bench) {
   return result;
 }
 
-/** Ten times: delete a fifth of the live rows, compact, insert as many others. Then an index of what lives, built fresh. */
+/**
+ * Ten times: deletes a fifth of the live rows, compacts, inserts as many others. Then builds a fresh index of the live
+ * rows.
+ */
 async function churn(process, bench) {
   const { set, k, log } = bench;
   const random = new Random(23);

@@ -1,10 +1,10 @@
-// Queries unlike the rows: what is found of their true neighbours, width by width.
+// Out-of-distribution queries: the recall at each width.
 import { join } from "node:path";
 import { SCRATCH } from "../lib/paths.mjs";
 import { Truth, readIds } from "../lib/truth.mjs";
 import { each } from "../lib/turns.mjs";
 
-/** Leaves the contenders with the set's own queries again. Slow peers are not asked: nothing is held against them here. */
+/** Restores the set's own queries afterwards. Slow peers are skipped: they are not compared here. */
 export async function measureOutside(runners, set, { k, widths }, log) {
   const { queriesPath, truthPath, queries } = set.outside;
   const truth = new Truth(readIds(truthPath), queries);

@@ -1,4 +1,4 @@
-// The cost of size: the same measurements over rows and dimensions, on synthetic sets that are made for it.
+// The cost of size: the same measurements over rows and dimensions, on synthetic sets.
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { atRecall, median } from "../lib/numbers.mjs";
@@ -9,18 +9,18 @@ import { each } from "../lib/turns.mjs";
 import { buildAll } from "./build.mjs";
 import { measureStores } from "./store.mjs";
 
-/** Who is measured where nobody is named. */
+/** The contenders measured by default. */
 export const USUAL = ["thermocline-wasm", "thermocline-native", "hnswlib"];
 export const LEVELS = [0.95, 0.99];
-/** Beside those: the cost of a search of one width, which does not depend on how hard the data is. */
+/** The width of an additional search, whose cost does not depend on how hard the data is. */
 export const WIDTH = 64;
 const QUERIES = 500;
 const WIDTHS = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448, 640, 900];
 const PASSES = 3;
-/** Sets of more bytes than this are made again when they are needed again, rather than kept. */
+/** Sets larger than this are generated again when needed, rather than kept. */
 const KEPT_BYTES = 1e9;
 
-/** `start(one, set)` gives a process of a contender with a set open. One entry for each shape. */
+/** Returns one entry for each shape. `start(one, set)` returns a process of a contender with a set open. */
 export async function measureScale(chosen, start, { exact, cache, options, log }) {
   const entries = [];
   for (const dimensions of options.scale.dimensions) {
@@ -51,7 +51,7 @@ async function measureShape(chosen, start, set, options, log) {
   return { rows, dimensions, metric, contenders: runners.map(({ result }) => result) };
 }
 
-/** Widths grow until one has the highest recall; timed are those around each. */
+/** Increases the width until the highest recall is reached, and times the widths around each recall. */
 async function speeds({ name, modes, process }, truth, { k }) {
   const ids = join(SCRATCH, `${name}.ids`);
   const points = [];
@@ -72,7 +72,7 @@ async function speeds({ name, modes, process }, truth, { k }) {
     Object.assign(point, { qpsWall: best("wallMs"), qpsCpu: best("cpuMs") });
   }
   const at = (level, key) => atRecall(near, level, key);
-  // Where the narrowest width has the recall already, a narrower one would be faster.
+  // If even the narrowest width has the recall, a narrower one would be faster.
   const bound = (level) => points[0].recall >= level;
   const levels = Object.fromEntries(LEVELS.map((level) => [level, { qpsWall: at(level, "qpsWall"), qpsCpu: at(level, "qpsCpu"), bound: bound(level) }]));
   return { ...levels, fixed };

@@ -11,7 +11,7 @@ export function measureSizes() {
   const peer = join(HARNESS, "node_modules/edgevec/edgevec_bg.wasm");
   return {
     files: sizes,
-    // An index in memory needs no other.
+    // An index in memory needs only this wasm file.
     wasmGzip: sizes["thermocline.wasm"]?.gzip,
     scriptGzip: sizes["index.browser.js"]?.gzip,
     edgevecWasm: existsSync(peer) ? size(peer) : undefined,

@@ -1,4 +1,4 @@
-// Saving the index to a file, and from the file to the first answer.
+// Saving the index to a file, and the time from the file to the first answer.
 import { join } from "node:path";
 import { rmSync } from "node:fs";
 import { SCRATCH } from "../lib/paths.mjs";

@@ -1,12 +1,12 @@
-// An index that is kept, in headless Chromium: from a page that has only loaded the package to the first answer. The browser
-// is started anew each time, on a profile that is kept, so the index is on the disk and nothing of it in the browser.
+// A stored index in headless Chromium: the time from a page that has only loaded the package to the first answer. The
+// browser is restarted each time on the same profile, so the index is on the disk and not in the browser's memory.
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PACKAGE, SCRATCH } from "../lib/paths.mjs";
 
 const STORES = ["indexeddb", "opfs"];
 
-/** Times by store; undefined, with the reason on standard error, where there is no Chromium. */
+/** Returns the times by store; undefined, with the reason on standard error, if there is no Chromium. */
 export async function measureBrowser({ file, queries, dimensions, rounds, log }) {
   const profile = mkdtempSync(join(SCRATCH, "profile-"));
   const folder = mkdtempSync(join(SCRATCH, "pages-"));

@@ -1,5 +1,5 @@
-// An index that is kept: what opening it, saving a change and reading cold records cost, in Node and natively; and what
-// compacting warm records does. In a browser: steps/stored-browser.
+// A stored index: the cost of opening it, saving a change and reading cold records, in Node and natively, and of
+// compacting warm records. For browsers see steps/stored-browser.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { quantile } from "../lib/numbers.mjs";
@@ -10,7 +10,7 @@ import { measureBrowser } from "./stored-browser.mjs";
 const OPENINGS = 7;
 const QUICK_OPENINGS = 3;
 const SAVES = 20;
-/** A checkpoint is measured after so many inserts, and a log of so many bytes is the long one. */
+/** Number of inserts before the measured checkpoint, and size in bytes of the long log. */
 const INSERTS = 1000;
 const LONG_LOG = 1_000_000;
 const ROUNDS = 5;
@@ -26,7 +26,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
   const fields = { base, queries, rows, dimensions, metric, m, efConstruction, quantization };
   const path = join(SCRATCH, "stored.directory");
   const file = join(SCRATCH, "stored.export");
-  /** A process that begins anew, with every core, as programs have it: an engine compiles on threads of its own. */
+  /** Starts a fresh process with every core, as for real programs: an engine compiles on its own threads. */
   const anew = async (name, command, verb, words) => {
     const child = new Contender(name, command);
     child.unpin();
@@ -40,7 +40,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
   const node = (verb, words) => anew("stored", ["node", join(HARNESS, "workers/stored.mjs")], verb, words);
   const opened = async (open) => {
     const all = [];
-    // The first brings what is read into the page cache.
+    // The first opening brings the files into the page cache.
     for (let i = 0; i <= openings; i++) all.push(await open());
     return all.slice(1);
   };
@@ -56,7 +56,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
 
   await node("export", { path, to: file });
   result.coldSearches = await node("coldSearches", { path, file, rounds: ROUNDS });
-  // Codes and links, which are always in memory, and as much again.
+  // Codes and links, which are always in memory, and as much again for records.
   const maxBytes = 2 * build.bytesPerVector * rows;
   const { missedMs } = await node("coldReads", { path, count: READS, maxBytes });
   result.coldReads = { maxBytes, missed: missedMs.length, p50Ms: quantile(missedMs, 0.5), p99Ms: quantile(missedMs, 0.99) };
@@ -81,7 +81,7 @@ export async function measureStored(set, { native, m, efConstruction, quantizati
   return result;
 }
 
-/** Milliseconds of the slices that moved warm records. */
+/** Returns the milliseconds of the slices that moved warm records. */
 function warmOf(slices) {
   return slices.filter(({ phase }) => phase === "warm").reduce((sum, { ms }) => sum + ms, 0);
 }

@@ -19,7 +19,7 @@ const stored = () => ({
     { sliceMs: 4, runs: [{ report: { longestSliceMs: 7.9 }, warmMs: 1 }] },
   ],
 });
-// The row of a million rows is always there.
+// The row for a million rows is always present.
 const judged = (given) => judge({ sets: [{ name: "s", dimensions: 384, contenders: [], stored: given }] }).filter(({ set }) => set === "s");
 
 test("what is stored is judged: medians of times and of ratios, the worst of counts and bytes, the mean of blocks", () => {

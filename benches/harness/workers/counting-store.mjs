@@ -1,9 +1,9 @@
-// A caller's own store, in a map that outlives it: counts what is read.
+// A caller's own store, in a map that outlives it. Counts reads.
 export class CountingStore {
   #values = new Map();
   reads = { calls: 0, keys: 0 };
 
-  /** Counts from here on. */
+  /** Resets the counts. */
   forget() {
     this.reads = { calls: 0, keys: 0 };
   }

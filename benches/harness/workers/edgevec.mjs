@@ -1,9 +1,9 @@
-// edgevec 0.9.0. What it needs to be measured at its best:
-// - unit vectors under l2: its cosine and dot rank the least similar first (on unit vectors l2 has the order of cosine);
+// edgevec 0.9.0. For its best results it needs:
+// - unit vectors under l2: its cosine and dot rank the least similar first (on unit vectors, l2 orders like cosine);
 // - `initSync` with the bytes of its wasm: its `init()` fetches, which fails in Node on a file URL;
-// - its search width is fixed when an index is made. Building one index per width would take hours, and asking for `ef`
-//   results would charge it for making them, so the width is written to the place in its memory that holds it.
-// It cannot read its own snapshot, so neither saving nor reopening is measured.
+// - a search width written into its memory, since the width is fixed when an index is created: building one index per
+//   width would take hours, and requesting `ef` results would include the cost of producing them. It cannot read its
+//   own snapshot, so neither saving nor reopening is measured.
 import { readFileSync } from "node:fs";
 import { runQueries } from "./queries.mjs";
 import { FileRows, keepIds, numbersIn, rowsIn, serve, timed } from "./serve.mjs";
@@ -11,7 +11,7 @@ import { FileRows, keepIds, numbersIn, rowsIn, serve, timed } from "./serve.mjs"
 const home = new URL("../node_modules/edgevec/", import.meta.url);
 const { initSync, EdgeVec, EdgeVecConfig } = await import(new URL("edgevec.js", home).href);
 
-/** A width that nobody asks for, by which the configuration is found in memory. */
+/** An unusual width by which the configuration is found in memory. */
 const MARK = 61_237;
 
 let memory, base, queries, set, index, width;
@@ -75,7 +75,7 @@ await serve({
     const numbers = numbersIn(rows);
     return timed(() => numbers.forEach((row) => index.softDelete(row + 1)));
   },
-  // It numbers every record anew, so nothing that is found afterwards can be compared.
+  // It renumbers every record, so later results cannot be compared.
   compact() {
     return timed(() => index.compact());
   },

@@ -1,6 +1,6 @@
-"""faiss's HNSW by its own Python binding, one thread: over full vectors (`flat`) or over bytes (`sq8`).
+"""faiss's HNSW through its own Python binding, one thread: over full vectors (`flat`) or bytes (`sq8`).
 
-The bytes' ranges are trained on the rows of the first insert. It has no way to delete from this index.
+The ranges of the bytes are trained on the rows of the first insert. This index does not support deleting.
 """
 import sys
 
@@ -14,7 +14,7 @@ KIND = sys.argv[1]
 class Faiss(Peer):
     def make(self):
         faiss.omp_set_num_threads(1)
-        # Unit vectors in the inner-product space: the order of cosine.
+        # Unit vectors in the inner-product space order like cosine.
         metric = faiss.METRIC_L2 if self.given["metric"] == "l2" else faiss.METRIC_INNER_PRODUCT
         m = int(self.given["m"])
         if KIND == "flat":
@@ -27,7 +27,7 @@ class Faiss(Peer):
     def add(self, vectors, _rows):
         if not self.index.is_trained:
             self.index.train(vectors)
-        # Its labels count up from 0, as the rows do.
+        # Its labels count up from 0, like the rows.
         self.index.add(vectors)
 
     def widen(self, ef):

@@ -1,4 +1,4 @@
-"""hnswlib, the native library, by its own Python binding, one thread."""
+"""hnswlib, the native library, through its own Python binding, one thread."""
 from peer import Peer, serve
 
 import hnswlib
@@ -6,7 +6,7 @@ import hnswlib
 
 class Hnswlib(Peer):
     def space(self):
-        # Unit vectors in the inner-product space: the order of cosine, without normalizing anything again.
+        # Unit vectors in the inner-product space order like cosine, without normalizing again.
         return hnswlib.Index("l2" if self.given["metric"] == "l2" else "ip", self.d)
 
     def make(self):

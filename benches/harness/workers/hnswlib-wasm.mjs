@@ -1,6 +1,6 @@
-// hnswlib-wasm 0.8.2. Its file is built for browsers only and looks for a window, but asks for nothing that Node lacks until
-// something is saved (that needs IndexedDB, so saving is not measured here). Unit vectors are given to its inner-product space: the same order as
-// cosine, without normalizing anything again.
+// hnswlib-wasm 0.8.2. It is built only for browsers and looks for a window, but needs nothing that Node lacks except
+// for saving (that needs IndexedDB, so saving is not measured here). Unit vectors in its inner-product space order like
+// cosine, without normalizing again.
 import { runQueries } from "./queries.mjs";
 import { FileRows, keepIds, numbersIn, rowsIn, serve, timed } from "./serve.mjs";
 

@@ -1,4 +1,4 @@
-// The package as Node gets it for `import "thermocline"`, by the package's own exports.
+// The package as Node resolves `import "thermocline"`, by the package's own exports.
 import { readFileSync } from "node:fs";
 
 const home = new URL("../../../pkg/", import.meta.url);

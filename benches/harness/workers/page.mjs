@@ -1,4 +1,4 @@
-// The page's side of workers/thermocline-chromium: commands come in by `globalThis.command`.
+// The page's side of workers/thermocline-chromium: commands arrive through `globalThis.command`.
 import { VectorIndex } from "/dist/index.browser.js";
 import { Rows } from "./queries.mjs";
 import { Subject } from "./subject.mjs";

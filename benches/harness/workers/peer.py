@@ -1,7 +1,7 @@
-"""What the native peers share: the lines of serve.mjs, and the times and sizes that every contender reports.
+"""Shared by the native peers: the protocol of serve.mjs, and the times and sizes that every contender reports.
 
-A verb and key=value fields separated by tabs come in, a line of JSON goes out. A search is run in one of two modes, one
-query a call or all queries in one call; the harness takes the faster for a peer's figure.
+A request is a verb and key=value fields separated by tabs; the answer is a line of JSON. A search runs in one of two
+modes, one query per call or all queries in one call; the faster mode gives a peer's figure.
 """
 import json
 import os
@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-# Set before a peer's library is loaded, which reads them only then: one thread each.
+# One thread each. Set before a peer's library is loaded, since it reads them only then.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
@@ -17,7 +17,7 @@ import numpy as np
 
 
 def resident_bytes():
-    """Without what is mapped from files: the vectors that are read to be inserted are."""
+    """Excludes memory mapped from files, such as the vectors to be inserted."""
     with open("/proc/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("RssAnon:"):
@@ -32,14 +32,14 @@ def timed(work):
 
 
 def bytes_of(path):
-    """Of a file, or of everything in a folder."""
+    """Returns the bytes of a file, or of everything in a folder."""
     if not os.path.isdir(path):
         return os.path.getsize(path)
     return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
 
 
 class Peer:
-    """What a peer must say is below: `make`, `add`, `widen`, `find`, and where it can `remove`, `write` and `read`."""
+    """A peer implements `make`, `add`, `widen` and `find`, and optionally `remove`, `write` and `read`."""
 
     def open(self, given):
         self.given = given
@@ -116,7 +116,7 @@ class Peer:
 
 
 def serve(peer):
-    # What a library prints goes to standard error: standard output carries answers only.
+    # A library's output goes to standard error: standard output carries only answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
@@ -125,6 +125,6 @@ def serve(peer):
             if verb not in ("open", "use", "create", "insert", "search", "memory", "delete", "save", "reopen"):
                 raise ValueError(f"no such command: {verb}")
             answer = getattr(peer, verb)(dict(field.split("=", 1) for field in fields)) or {}
-        except Exception as error:  # The harness reports it and goes on without this contender.
+        except Exception as error:  # The harness reports it and continues without this contender.
             answer = {"error": repr(error)}
         print(json.dumps(answer), file=answers, flush=True)

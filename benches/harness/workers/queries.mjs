@@ -1,6 +1,6 @@
-// Running queries one at a time: what every contender in JavaScript does, in Node and in a page.
+// Runs queries one at a time, for every contender in JavaScript, in Node and in a page.
 
-/** Rows of an array of f32, one behind the other. */
+/** Consecutive rows of an array of f32. */
 export class Rows {
   constructor(flat, dimensions) {
     this.flat = flat;
@@ -16,7 +16,7 @@ export class Rows {
     return this.flat.subarray(from * this.dimensions, to * this.dimensions);
   }
 
-  /** The rows of these numbers, side by side in a fresh array. */
+  /** Returns the rows of these numbers, one after the other in a new array. */
   gather(numbers) {
     const out = new Float32Array(numbers.length * this.dimensions);
     numbers.forEach((number, at) => out.set(this.row(number), at * this.dimensions));
@@ -25,8 +25,9 @@ export class Rows {
 }
 
 /**
- * `{ wallMs, cpuMs, count, ids }` of `count` queries, all of them once by default, around and around if that is more.
- * `one(query, out, at)` writes the k row numbers it found to `out[at..at + k]`; `latencies` adds every query's time.
+ * Runs `count` queries, by default all of them once, repeating them if there are fewer. Returns `{ wallMs, cpuMs,
+ * count, ids }`. `one(query, out, at)` writes the k row numbers it found to `out[at..at + k]`; `latencies` adds every
+ * query's time.
  */
 export async function runQueries(queries, { count = queries.count, k, latencies }, timed, one) {
   const ids = new Int32Array(count * k).fill(-1);

@@ -1,14 +1,14 @@
-// A contender's side of the harness: one process, one command at a time. A request is a line of fields separated by tabs
-// (the verb, then key=value); the answer is one line of JSON. While a process waits for its next command it uses no CPU, so
-// contenders can take turns as finely as the harness likes.
+// A contender's side of the harness: one process, one command at a time. A request is a line of fields separated by
+// tabs (the verb, then key=value); the answer is one line of JSON. A process that waits for its next command uses no
+// CPU, so contenders can take turns at any granularity.
 import { createInterface } from "node:readline";
 import { openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { Rows } from "./queries.mjs";
 
-// Standard output carries answers only. Peers that chat are heard on standard error.
+// Standard output carries only answers. Other output of peers goes to standard error.
 console.log = console.info = console.debug = (...words) => console.error(...words);
 
-/** Answers commands by the handlers of the same names until the input ends. */
+/** Answers commands with the handlers of the same names until the input ends. */
 export async function serve(handlers) {
   for await (const line of createInterface({ input: process.stdin })) {
     const [verb, ...fields] = line.split("\t");
@@ -24,13 +24,13 @@ export async function serve(handlers) {
   process.exit(0);
 }
 
-/** A number where the value is one. */
+/** Parses a field; numeric values become numbers. */
 function field(text) {
   const [key, value] = text.split(/=(.*)/s, 2);
   return [key, /^\d+(\.\d+)?$/.test(value) ? Number(value) : value];
 }
 
-/** Wall and CPU time of what `work` does. CPU time is the whole process's: its garbage collector counts. */
+/** Returns the wall and CPU time of `work`. CPU time is that of the whole process, including the garbage collector. */
 export async function timed(work) {
   const cpu = process.cpuUsage();
   const start = performance.now();
@@ -40,13 +40,13 @@ export async function timed(work) {
   return { wallMs, cpuMs: (used.user + used.system) / 1000 };
 }
 
-/** The rows of a raw little-endian f32 file, all of them in memory. */
+/** Reads all rows of a raw little-endian f32 file into memory. */
 export function rowsIn(path, dimensions) {
   const bytes = readFileSync(path);
   return new Rows(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), dimensions);
 }
 
-/** The rows of such a file that stay in it until they are asked for: a million long ones are more than Node reads at once. */
+/** The rows of such a file, read only on request: a million long ones are more than Node can read at once. */
 export class FileRows {
   constructor(path, dimensions) {
     this.file = openSync(path);
@@ -76,13 +76,13 @@ export class FileRows {
   }
 }
 
-/** The row numbers in a raw i32 file. */
+/** Reads the row numbers in a raw i32 file. */
 export function numbersIn(path) {
   const bytes = readFileSync(path);
   return [...new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)];
 }
 
-/** An answer without its row numbers, which go to the file of this name, if there is one. */
+/** Returns an answer without its row numbers, which are written to `path`, if given. */
 export function keepIds(path, { ids, ...answer }) {
   if (path) writeFileSync(path, new Uint8Array(ids.buffer));
   return answer;

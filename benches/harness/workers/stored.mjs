@@ -1,5 +1,5 @@
-// thermocline with an index that is kept, through its public npm package: what opening, saving and cold records cost. A process
-// each time for what begins anew, so nothing that an earlier measurement compiled or read is there.
+// thermocline with a stored index, through its public npm package: the cost of opening, saving and cold records.
+// Measurements that need a fresh start each get their own process, so that nothing is compiled or read in advance.
 import { readFileSync, writeFileSync } from "node:fs";
 import { PerformanceObserver } from "node:perf_hooks";
 import { VectorIndex } from "./package.mjs";
@@ -9,17 +9,17 @@ import { rowsIn, serve, timed } from "./serve.mjs";
 
 const K = 10;
 const EF = 64;
-/** Rows are handed in by so many, each with its payload. */
+/** Number of rows inserted at a time, each with its payload. */
 const ROWS = 10_000;
 const TEXT = "A thermocline is the layer in a lake where warm water meets cold; ".repeat(16);
 
 let set, queries;
 
-/** About 100 bytes, as a title and a link may be. */
+/** About 100 bytes, like a title and a link. */
 const payloadOf = (row) => ({ row, text: TEXT.slice(row % 60, (row % 60) + 80) });
 const turn = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Bytes that this process has handed to the operating system to write; NaN where that cannot be had. */
+/** Returns the bytes that this process passed to the operating system for writing; NaN if unavailable. */
 function written() {
   try {
     return Number(/^wchar: (\d+)/m.exec(readFileSync("/proc/self/io", "utf8"))[1]);
@@ -37,11 +37,11 @@ async function using(path, options, use) {
   }
 }
 
-/** Queries stand in for records that are new. */
+/** Queries serve as new records. */
 const fresh = (number) => ({ id: set.rows + number, vector: queries.row(number % queries.count), payload: payloadOf(number) });
 const searchOf = (number, options) => [queries.row(number % queries.count), { k: K, ef: EF, ...options }];
 
-/** All that may be in memory of what is stored is there. */
+/** Resolves when all stored records that may be in memory are there. */
 async function settled(index) {
   const cached = async () => (await index.stats()).bytes.coldCache;
   for (let before = -1, now = await cached(); now !== before; now = await cached()) {
@@ -57,7 +57,7 @@ await serve({
     queries = rowsIn(given.queries, dimensions);
   },
 
-  /** A new directory with all rows, each with a payload, and no log to speak of. */
+  /** Creates a directory with all rows, each with a payload, and almost no log. */
   async build({ path }) {
     const base = rowsIn(set.base, set.dimensions);
     const { dimensions, metric, m, efConstruction } = set;
@@ -67,7 +67,7 @@ await serve({
           const ids = Array.from({ length: Math.min(ROWS, base.count - from) }, (_, i) => from + i);
           await index.insertMany({ vectors: base.range(from, from + ids.length), ids, payloads: ids.map(payloadOf) });
         }
-        // It ends with a checkpoint of everything.
+        // Makes a checkpoint of everything.
         await index.reload();
       });
       const { storedBytes, bytesPerVector, bytes } = await index.stats();
@@ -75,7 +75,10 @@ await serve({
     });
   },
 
-  /** From a process that has only loaded the package to the first answer. It is left as a killed process leaves it. */
+  /**
+   * Measures from a process that has only loaded the package to the first answer. The index is left as by a killed
+   * process.
+   */
   async reopen({ path }) {
     let index;
     const times = await timed(async () => {
@@ -85,7 +88,7 @@ await serve({
     return { ...times, logBytes: (await index.stats()).storedBytes.log };
   },
 
-  /** Bytes written by each of `count` inserts that are saved one by one. */
+  /** Measures the bytes written by each of `count` inserts that are saved one by one. */
   saves: ({ path, from, count }) =>
     using(path, {}, async (index) => {
       const bytes = [];
@@ -98,19 +101,21 @@ await serve({
       return { bytes };
     }),
 
-  /** Bytes written by a checkpoint after `count` inserts, beside those that are stored. */
+  /** Measures the bytes written by a checkpoint after `count` inserts, and the bytes stored. */
   checkpoint: ({ path, from, count }) =>
     using(path, {}, async (index) => {
       const { storedBytes } = await index.stats();
       await index.insertMany(Array.from({ length: Number(count) }, (_, i) => fresh(Number(from) + i)));
       await index.flush();
       const before = written();
-      // It begins with a checkpoint, and writes nothing else.
+      // `reload` begins with a checkpoint and writes nothing else.
       const times = await timed(() => index.reload());
       return { ...times, bytes: written() - before, storedBytes: storedBytes.total };
     }),
 
-  /** Adds records until the log is so long, and leaves it to the next who opens: no close, which might clear it. */
+  /**
+   * Adds records until the log has `bytes` bytes, and leaves it for the next opening: no close, which might clear it.
+   */
   async grow({ path, from, bytes }) {
     const index = await VectorIndex.open(path);
     let records = 0;
@@ -127,7 +132,10 @@ await serve({
       return { bytes: bytes.length };
     }),
 
-  /** Searches of the directory whose records are all in blocks, and all blocks in memory, beside an index with all records warm. */
+  /**
+   * Compares searches of the directory, with all records in blocks and all blocks in memory, with those of an index
+   * with all records warm.
+   */
   coldSearches: ({ path, file, rounds }) =>
     using(path, { mode: "readonly" }, async (cold) => {
       await settled(cold);
@@ -148,14 +156,16 @@ await serve({
         const warmMs = await latencies(warm, { payload: false });
         const coldMs = await latencies(cold, { payload: false });
         const withPayloadMs = await latencies(cold, { payload: true });
-        // The first compiles.
+        // The first round includes compilation.
         if (round > 0) measured.push({ warmMs, coldMs, withPayloadMs });
       }
       await warm.close();
       return { rounds: measured, misses: (await cold.stats()).cache.misses - misses, bytes };
     }),
 
-  /** Records by id that are in the directory only: how long one takes to come, when most of what may be in memory is others. */
+  /**
+   * Measures how long reading a record by id takes if it is only in the directory and memory is mostly used for others.
+   */
   coldReads: ({ path, count, maxBytes }) =>
     using(path, { mode: "readonly", maxBytes: Number(maxBytes) }, async (index) => {
       await settled(index);
@@ -172,7 +182,7 @@ await serve({
       return { missedMs: missed };
     }),
 
-  /** What a search asks of its store, each in an index that was opened just before: nothing of its records is in memory. */
+  /** Counts the reads of each search in a newly opened index, with no records in memory. */
   async trips({ file, count }) {
     const store = new CountingStore();
     await (await VectorIndex.import(readFileSync(file), { name: "counted", store })).close();
@@ -187,16 +197,19 @@ await serve({
     const searches = [];
     const payloads = [];
     for (let i = 0; i < Number(count); i++) {
-      // From all over the queries: those that follow one another may be alike.
+      // Spread over all queries, since consecutive ones may be alike.
       const number = Math.floor((i * queries.count) / Number(count));
       searches.push(await asked(number));
-      // Without the comparison by full vectors only the answer's own records are read.
+      // Without reranking, only the records of the answer are read.
       payloads.push(await asked(number, { rerank: false }));
     }
     return { searches, payloads };
   },
 
-  /** Compaction of `count` live records of about 1 KB, with as many deleted ones among them, `runs` times: slices, by what was at work. */
+  /**
+   * Compacts `count` live records of about 1 KB mixed with as many deleted ones, `runs` times. Returns the slices by
+   * phase.
+   */
   async warmCompaction({ count, sliceMs, runs }) {
     const dimensions = 16;
     const live = Number(count);
@@ -204,7 +217,7 @@ await serve({
     const ids = Array.from({ length: 2 * live }, (_, i) => i);
     const payloads = ids.map((row) => ({ row, text: TEXT.slice(0, 930) }));
     const deleted = new Random(3).shuffle([...ids]).slice(0, live);
-    // The package gives each slice as a user timing.
+    // The package reports each slice as a user timing.
     let timings = [];
     const observer = new PerformanceObserver((list) => void timings.push(...list.getEntries()));
     observer.observe({ entryTypes: ["measure"] });

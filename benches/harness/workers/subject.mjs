@@ -1,8 +1,8 @@
-// thermocline as a contender, through the public interface of its package and nothing else; the same in Node and in a page.
-// What is read from files and written to them is the caller's: workers/thermocline and workers/thermocline-chromium.
+// thermocline as a contender, only through the public interface of its package; the same in Node and in a page. Files
+// are read and written by the callers, workers/thermocline and workers/thermocline-chromium.
 import { runQueries } from "./queries.mjs";
 
-/** `timed` runs work and says what it took; `turn` waits for one turn of the event loop. */
+/** `timed` runs work and returns its times; `turn` waits for one turn of the event loop. */
 export class Subject {
   #index;
 
@@ -10,7 +10,7 @@ export class Subject {
     Object.assign(this, { VectorIndex, timed, turn });
   }
 
-  /** `base` and `queries` are Rows, or what is like them. */
+  /** `base` and `queries` are Rows or similar. */
   open(set, base, queries) {
     Object.assign(this, { set, base, queries });
   }
@@ -23,7 +23,7 @@ export class Subject {
     });
   }
 
-  /** Rows from..to, or those of these numbers; a row's number is its id. */
+  /** Inserts rows from..to, or the rows of these numbers; a row's number is its id. */
   insert({ from, to, rows }) {
     const ids = rows ?? Array.from({ length: to - from }, (_, i) => from + i);
     const vectors = rows ? this.base.gather(rows) : this.base.range(from, to);
@@ -38,7 +38,7 @@ export class Subject {
     });
   }
 
-  /** All in one call. */
+  /** Answers all queries in one call. */
   async #searchMany({ k, ef, count = this.queries.count }) {
     const queries = this.queries.gather(Array.from({ length: count }, (_, i) => i % this.queries.count));
     const ids = new Int32Array(count * k).fill(-1);
@@ -70,14 +70,14 @@ export class Subject {
     return this.#index.check();
   }
 
-  /** `keep` takes the exported bytes to where they are kept. */
+  /** `keep` stores the exported bytes. */
   async save(keep) {
     let bytes;
     const times = await this.timed(async () => keep((bytes = await this.#index.export())));
     return { ...times, bytes: bytes.length };
   }
 
-  /** `take` gives the bytes that were kept. */
+  /** `take` returns the stored bytes. */
   async reopen(take) {
     await this.#index?.close();
     return this.timed(async () => {
@@ -86,7 +86,10 @@ export class Subject {
     });
   }
 
-  /** Searches that leave the event loop a turn between them, as an application's do: latencies, nothing else going on. */
+  /**
+   * Measures latencies of searches with a turn of the event loop between them, as in an application, with nothing else
+   * running.
+   */
   async calm({ k, ef, count }) {
     const latenciesMs = [];
     for (let i = 0; i < count; i++) {
@@ -98,7 +101,7 @@ export class Subject {
     return { latenciesMs };
   }
 
-  /** A compaction in slices, one search after every slice, and what is resident sampled as it goes. */
+  /** Compacts in slices, with one search after every slice, and samples the resident bytes. */
   async compactWhileSearching({ k, ef, sliceMs }) {
     const before = await this.#resident();
     const latenciesMs = [];

@@ -1,8 +1,8 @@
-"""SVS (scalable-vs) by its own Python binding, one thread: its static Vamana graph over `f32`, or over LVQ codes (`4x8`, `8x0`:
-bits of the first code and of the residual).
+"""SVS (scalable-vs) through its own Python binding, one thread: its static Vamana graph over `f32` or LVQ codes (`4x8`,
+`8x0`: bits of the first code and of the residual).
 
-A static graph is built in one go, which is its fastest way, so that is done when the last row is asked for. Degree 2M and the
-window efConstruction are what M and efConstruction mean for it. Vectors of unit length are compared by l2, which has the order of cosine.
+A static graph is built in one go, which is fastest, so it is built when the last row is inserted. M and efConstruction
+correspond to degree 2M and window efConstruction. Unit vectors are compared by l2, which orders like cosine.
 """
 import os
 import sys
@@ -31,7 +31,7 @@ class Svs(Peer):
         if KIND == "f32":
             self.index = build(self.base)
             return
-        # LVQ is made from a file only.
+        # LVQ can only be built from a file.
         with tempfile.TemporaryDirectory(dir=os.path.dirname(given["base"])) as folder:
             path = os.path.join(folder, "base.fvecs")
             svs.write_vecs(self.base, path)

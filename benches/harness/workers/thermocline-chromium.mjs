@@ -1,6 +1,6 @@
-// thermocline in a page of headless Chromium. This process passes commands on to the page, where workers/subject answers them as in
-// Node, and reads and writes the files. The browser's processes are its children, so they are pinned as it is, and its CPU time is
-// theirs: that of every thread, as Linux counts it.
+// thermocline in a page of headless Chromium. This process passes commands on to the page, where workers/subject
+// answers them as in Node, and reads and writes the files. The browser's processes are its children, so they are pinned
+// as it is. The CPU time is that of all their threads, as counted by Linux.
 import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, basename } from "node:path";
@@ -8,7 +8,7 @@ import { HARNESS, PACKAGE } from "../lib/paths.mjs";
 import { keepIds, numbersIn, serve } from "./serve.mjs";
 
 const PAGE = '<!doctype html><title>bench</title><script type="module" src="/workers/page.mjs"></script>';
-/** With these a page's clock ticks every 5 us instead of every 100. */
+/** With these headers a page's clock ticks every 5 us instead of every 100. */
 const ISOLATED = { "content-type": "text/html", "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
 const folder = mkdtempSync(join(tmpdir(), "thermocline-bench-"));
@@ -31,19 +31,19 @@ async function start(given) {
   await page.waitForFunction(() => globalThis.command);
 }
 
-/** Passes a command on to the page, and adds the CPU time that the browser took for it where there is a wall time. */
+/** Passes a command on to the page. If the answer has a wall time, adds the CPU time of the browser. */
 async function ask(verb, given = {}) {
   const before = cpuOfChildren();
   const answer = await page.evaluate(([verb, given]) => globalThis.command(verb, given), [verb, given]);
   return answer && "wallMs" in answer ? { ...answer, cpuMs: cpuOfChildren() - before } : answer;
 }
 
-/** Milliseconds on a CPU of all processes below this one. Threads that have ended are not in it. */
+/** Returns the CPU milliseconds of all processes below this one, without threads that have ended. */
 function cpuOfChildren() {
   const parents = new Map();
   for (const id of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     const stat = read(`/proc/${id}/stat`);
-    // The name is in brackets and may hold anything; the parent is the second word behind it.
+    // The name is in parentheses and may contain anything; the parent is the second word after it.
     if (stat) parents.set(id, stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   }
   const ours = (id) => id !== undefined && (id === String(process.pid) || ours(parents.get(id)));

@@ -1,6 +1,6 @@
-"""usearch by its own Python binding, one thread: vectors kept as `f32` or as `i8`, which it does not rerank.
+"""usearch through its own Python binding, one thread: vectors stored as `f32` or as `i8`, which it does not rerank.
 
-It has no compaction; what is removed makes room for what is added next.
+It has no compaction; added vectors reuse the space of removed ones.
 """
 import sys
 
@@ -16,7 +16,7 @@ class Usearch(Peer):
     def make(self):
         return Index(
             ndim=self.d,
-            # Unit vectors in the inner-product space: the order of cosine.
+            # Unit vectors in the inner-product space order like cosine.
             metric="l2sq" if self.given["metric"] == "l2" else "ip",
             dtype=KIND,
             connectivity=int(self.given["m"]),

@@ -1,4 +1,4 @@
-//! The ways to compress a block, and which of them pays best: a pure function of what was measured.
+//! The compressions of a block, and which of them pays best: a pure function of measurements.
 
 use super::matches::Effort;
 
@@ -7,15 +7,15 @@ use super::matches::Effort;
 pub(crate) enum Compression {
     /// New blocks are not compressed.
     AsItIs,
-    /// LZ4: little smaller, and decompressed at the speed of memory.
+    /// LZ4: saves little, and is decompressed at the speed of memory.
     Lz4,
-    /// Deflate, with little effort.
+    /// Deflate with little effort.
     Deflate,
-    /// Deflate, with more effort, for the smallest result.
+    /// Deflate with more effort, for the smallest result.
     DeflateMore,
 }
 
-/// What a compression did to real blocks, for each of their bytes.
+/// Figures of one compression on real blocks, per uncompressed byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) compression: Compression,
@@ -25,21 +25,21 @@ pub(crate) struct Measured {
     pub(crate) decompress_ns: f64,
 }
 
-/// The cost of a byte in the store: writing it once, reading it now and then, and the room it takes of what a user has
+/// The cost of a byte in the store: writing it once, reading it now and then, and using up the quota that a user has
 /// granted to a page. Stores write a byte in some 7 ns and read it in as many.
 const STORED_BYTE_NS: f64 = 50.0;
-/// Compression counts by this share of its time: no caller waits for it, and it is done once. Decompressing counts in full.
+/// The weight of compression time: no caller waits for it, and it happens once. Decompression counts in full.
 const COMPRESSION_SHARE: f64 = 0.25;
-/// The longest that a caller may wait for one block to be decompressed.
+/// The longest time that a caller may wait for one block to be decompressed.
 const MOST_DECOMPRESS_NS: f64 = 500_000.0;
-/// A compression must save at least this much of what another costs, or it is not worth its trouble.
+/// A compression must save at least this share of the cost of a simpler one.
 const LEAST_GAIN: f64 = 0.03;
 
 impl Compression {
     /// All compressions, the least effort first.
     pub(crate) const ALL: [Self; 4] = [Self::AsItIs, Self::Lz4, Self::Deflate, Self::DeflateMore];
 
-    /// The number by which a block says how it was compressed, which is all that decompressing it needs.
+    /// The codec number in a block's entry, which is all that decompressing it needs.
     pub(crate) const fn codec(self) -> u32 {
         match self {
             Self::AsItIs => 0,
@@ -57,17 +57,17 @@ impl Compression {
         }
     }
 
-    /// The word by which a manifest says what was chosen; 0 while nothing has been.
+    /// The word that a manifest stores for a choice; 0 while nothing has been chosen.
     pub(crate) fn to_word(chosen: Option<Self>) -> u32 {
         chosen.map_or(0, |chosen| chosen as u32 + 1)
     }
 
-    /// The compression of a word from a manifest; none for 0, and for a number that only a later version knows.
+    /// The compression of a manifest's word; `None` for 0, and for a number that only a later version knows.
     pub(crate) fn from_word(word: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|&compression| Self::to_word(Some(compression)) == word)
     }
 
-    /// How much trouble deflate takes; none for what is not deflate.
+    /// The effort of deflate; `None` for other compressions.
     pub(super) const fn effort(self) -> Option<Effort> {
         match self {
             Self::AsItIs | Self::Lz4 => None,
@@ -86,7 +86,7 @@ impl Compression {
         }
     }
 
-    /// The one that pays best for blocks of `block_bytes`, the least trouble of those that pay alike. Without any, none.
+    /// The compression that pays best for blocks of `block_bytes`, the simplest of equals; `AsItIs` without any.
     pub(crate) fn choose(measured: &[Measured], block_bytes: usize) -> Self {
         let is_admitted = |tried: &&Measured| tried.decompress_ns * block_bytes as f64 <= MOST_DECOMPRESS_NS;
         let best = measured.iter().filter(is_admitted).fold(Measured::UNCOMPRESSED, |best, &tried| {
@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_table_of_choices() {
-        // For LZ4, deflate and deflate at more effort: compressed bytes, and nanoseconds to compress and decompress, for each byte.
+        // For LZ4, deflate and deflate with more effort: compressed bytes, and nanoseconds to compress and decompress,
+        // per byte.
         let cases = [
             ("noise", [(1.0, 0.5, 0.0), (1.0, 4.0, 0.0), (1.0, 9.0, 0.0)], Compression::AsItIs),
             ("embeddings, natively", [(0.87, 2.4, 0.5), (0.71, 10.8, 3.5), (0.70, 60.0, 3.7)], Compression::Deflate),

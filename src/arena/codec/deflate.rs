@@ -1,25 +1,25 @@
-//! Bytes -> the compressed form of RFC 1951, in blocks with codes of their own.
+//! Writes the compressed format of RFC 1951, in blocks with codes of their own.
 
 use super::huffman::{MOST_BITS, code_lengths, codes};
 use super::matches::{Effort, Matches, Token};
 use crate::types::OutOfMemory;
 
-/// Symbols for literals, for the end, and for lengths; for distances; for the lengths of codes.
+/// Number of symbols: for literals, the end and lengths; for distances; for the lengths of codes.
 pub(super) const LITERALS: usize = 286;
 pub(super) const DISTANCES: usize = 30;
 pub(super) const CODE_LENGTHS: usize = 19;
 /// The symbol at the end of a block.
 pub(super) const END: usize = 256;
-/// The order in which the lengths of the codes for lengths of codes are written.
+/// The order in which the code lengths of the code length alphabet are written.
 pub(super) const ORDER: [usize; CODE_LENGTHS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// The longest of these codes.
+/// The longest code of that alphabet.
 const MOST_SHORT_BITS: usize = 7;
-/// So many tokens share their codes.
+/// Number of tokens that share their codes.
 const BLOCK_TOKENS: usize = 1 << 14;
-/// What codes of their own are written in, as the two bits that say so.
+/// The two bits that announce a block with its own codes.
 const OWN_CODES: u32 = 2;
 
-/// Writes what is compressed. Its memory is used again.
+/// Compresses bytes, reusing its memory.
 #[derive(Debug, Default)]
 pub(super) struct Deflate {
     pub(super) matches: Matches,
@@ -27,8 +27,8 @@ pub(super) struct Deflate {
 }
 
 impl Deflate {
-    /// Writes the compressed form of `data` to the beginning of `to`, and gives its length; none when it would leave fewer than
-    /// [`SPARE_BYTES`] of it.
+    /// Writes the compressed form of `data` to the beginning of `to`, and returns its length; `None` if it would leave
+    /// fewer than [`SPARE_BYTES`] of `to`.
     pub(super) fn compress(
         &mut self,
         data: &[u8],
@@ -54,10 +54,10 @@ impl Deflate {
     }
 }
 
-/// So much room is needed behind what is written, since whole words are.
+/// Room needed behind what is written, because whole words are written.
 pub(super) const SPARE_BYTES: usize = 8;
 
-/// A length's symbol, how many extra bits it has, and those.
+/// A length's symbol, the number of its extra bits, and those bits.
 fn length_symbol(len: u16) -> (usize, u32, u32) {
     let above = u32::from(len) - 3;
     match above {
@@ -70,7 +70,7 @@ fn length_symbol(len: u16) -> (usize, u32, u32) {
     }
 }
 
-/// A distance's symbol, how many extra bits it has, and those.
+/// A distance's symbol, the number of its extra bits, and those bits.
 fn distance_symbol(distance: u16) -> (usize, u32, u32) {
     let above = u32::from(distance) - 1;
     if above < 4 {
@@ -80,7 +80,7 @@ fn distance_symbol(distance: u16) -> (usize, u32, u32) {
     ((2 * extra + (above >> extra)) as usize, extra, above & ((1 << extra) - 1))
 }
 
-/// A writer of bits, the first lowest. Bits that find no room are dropped.
+/// Writes bits, the first one lowest. Bits that find no room are dropped.
 struct Bits<'a> {
     to: &'a mut [u8],
     at: usize,
@@ -102,13 +102,13 @@ impl Bits<'_> {
         self.count %= 8;
     }
 
-    /// Adds up to 48 bits, where speed does not matter: not inlined, so that the code is there once.
+    /// Adds up to 48 bits where speed does not matter: not inlined (size).
     #[inline(never)]
     fn put_few(&mut self, bits: u32, count: u32) {
         self.put(bits.into(), count);
     }
 
-    /// Writes a block of tokens, with the codes that are best for them.
+    /// Writes a block of tokens, with the best codes for them.
     fn block(&mut self, tokens: &[Token], is_last: bool) {
         let (mut literals, mut distances) = ([0; LITERALS], [0; DISTANCES]);
         literals[END] = 1;
@@ -121,7 +121,7 @@ impl Bits<'_> {
                 }
             }
         }
-        // The lengths of both kinds of codes are written as one row.
+        // The code lengths of both alphabets are written as one sequence.
         let mut lengths = [0; LITERALS + DISTANCES];
         let (of_literals, of_distances) = lengths.split_at_mut(LITERALS);
         code_lengths(&literals, MOST_BITS, of_literals);
@@ -153,10 +153,10 @@ impl Bits<'_> {
         self.put_few(literal_codes[END].into(), of_literals[END].into());
     }
 
-    /// Writes the lengths of a block's codes: runs of one length compressed, and coded in turn.
+    /// Writes the lengths of a block's codes, run-length encoded and then coded in turn.
     #[inline(never)]
     fn lengths(&mut self, lengths: &[u8; LITERALS + DISTANCES]) {
-        // Each a symbol, how many extra bits it has, and those.
+        // Each is a symbol, the number of its extra bits, and those bits.
         let mut runs = [(0_u8, 0_u32, 0_u32); LITERALS + DISTANCES];
         let (mut count, mut at) = (0, 0);
         while at < lengths.len() {
@@ -181,7 +181,7 @@ impl Bits<'_> {
         let (mut short, mut short_codes) = ([0; CODE_LENGTHS], [0; CODE_LENGTHS]);
         code_lengths(&frequencies, MOST_SHORT_BITS, &mut short);
         codes(&short, &mut short_codes);
-        // How many there are of each kind, less the least there can be.
+        // The size of each alphabet, less its minimum.
         self.put_few(LITERALS as u32 - 257, 5);
         self.put_few(DISTANCES as u32 - 1, 5);
         self.put_few(CODE_LENGTHS as u32 - 4, 4);

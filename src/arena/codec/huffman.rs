@@ -1,19 +1,20 @@
-//! Codes of few bits for frequent symbols.
+//! Huffman codes: short codes for frequent symbols.
 
-/// The most symbols of an alphabet: literals, the end, and lengths.
+/// Size of the largest alphabet: literals, the end, and lengths.
 pub(super) const MOST_SYMBOLS: usize = 288;
 /// The longest code that deflate has.
 pub(super) const MOST_BITS: usize = 15;
 
-/// How many bits each symbol's code has, at most `most_bits`; 0 for a symbol that does not occur. The codes fill their space,
-/// for which the first symbols get one when fewer than two occur. There are at most as many symbols as codes of that length.
+/// Sets the number of bits of each symbol's code, at most `most_bits`; 0 for a symbol that does not occur. The codes
+/// fill their space: if fewer than two symbols occur, the first ones get a code too. There must be no more symbols than
+/// codes of `most_bits`.
 ///
-/// The two least are joined again and again (Huffman, 1952). They are looked for where they lie: there are few of them, and
-/// keeping them sorted takes kilobytes of the shipped WebAssembly. Where a code comes out too long, the frequencies are made
-/// more alike, until none does.
+/// The two lightest are joined again and again (Huffman, 1952). They are found by scanning: they are few, and keeping
+/// them sorted would take kilobytes of WebAssembly. If a code comes out too long, the frequencies are made more alike
+/// until none is.
 pub(super) fn code_lengths(frequencies: &[u32], most_bits: usize, lengths: &mut [u8]) {
     let count = frequencies.len();
-    // Symbols, and behind them what has been joined, each with the place of what it was joined to; 0 for what was not.
+    // Symbols, followed by the joined pairs. `joined` has the place of the pair that each is part of; 0 for none.
     let mut weights = [0_u32; 2 * MOST_SYMBOLS];
     let mut joined = [0_u16; 2 * MOST_SYMBOLS];
     let mut alike = 0;
@@ -34,7 +35,7 @@ pub(super) fn code_lengths(frequencies: &[u32], most_bits: usize, lengths: &mut 
             }
             end += 1;
         }
-        // What was joined to something is a bit longer than that, from the last on down.
+        // A code is one bit longer than that of the pair it is part of: from the last pair down.
         let mut bits = [0_u8; 2 * MOST_SYMBOLS];
         for at in (0..end).rev().filter(|&at| joined[at] > 0) {
             bits[at] = bits[usize::from(joined[at])] + 1;
@@ -49,7 +50,7 @@ pub(super) fn code_lengths(frequencies: &[u32], most_bits: usize, lengths: &mut 
     }
 }
 
-/// Where the two least are of those that are not 0; none when there is one or none.
+/// Places of the two least weights that are not 0; `None` if there are fewer than two.
 fn least_two(weights: &[u32]) -> Option<[usize; 2]> {
     let (mut least, mut next) = ((u32::MAX, 0), (u32::MAX, 0));
     for (at, &weight) in weights.iter().enumerate() {
@@ -65,7 +66,7 @@ fn least_two(weights: &[u32]) -> Option<[usize; 2]> {
     (next.0 < u32::MAX).then_some([least.1, next.1])
 }
 
-/// Where the codes of each length begin, by number of bits, and how many there are of each.
+/// By number of bits, the first code of each length and the number of codes.
 pub(super) fn first_codes(lengths: &[u8]) -> ([u32; MOST_BITS + 1], [u32; MOST_BITS + 1]) {
     let (mut counts, mut firsts) = ([0; MOST_BITS + 1], [0; MOST_BITS + 1]);
     for &bits in lengths.iter().filter(|&&bits| bits > 0) {
@@ -79,7 +80,7 @@ pub(super) fn first_codes(lengths: &[u8]) -> ([u32; MOST_BITS + 1], [u32; MOST_B
     (firsts, counts)
 }
 
-/// The code of each symbol, as it is written: the first bit lowest.
+/// Sets the code of each symbol as it is written: the first bit lowest.
 pub(super) fn codes(lengths: &[u8], codes: &mut [u16]) {
     let (mut next, _) = first_codes(lengths);
     for (code, &bits) in codes.iter_mut().zip(lengths) {

@@ -1,15 +1,15 @@
-//! The compressed form of RFC 1951 -> bytes. Nothing of it is believed: it fills exactly the room that it is given, or is refused.
+//! Reads the compressed format of RFC 1951. The input is untrusted: it fills its room exactly, or is refused.
 
 use super::deflate::{CODE_LENGTHS, DISTANCES, END, LITERALS, ORDER};
 use super::huffman::{MOST_BITS, MOST_SYMBOLS, first_codes};
 use super::lz4::copy_match;
 
-/// Codes up to this length are looked up at once.
+/// Codes up to this length are found by one table lookup.
 const TABLE_BITS: usize = 10;
-/// The number of fixed codes of distances, with the two that fill the codes' space and stand for nothing.
+/// Number of fixed distance codes, with the two that complete the code space and have no meaning.
 const FIXED_DISTANCES: usize = 32;
 
-/// Decompresss `compressed`, to its last byte, into all of `to`. None when it is not the compressed form of that many bytes.
+/// Decompresses all of `compressed` into all of `to`; `None` unless it is the compressed form of `to.len()` bytes.
 pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
     let mut from = Bits { compressed, at: 0, word: 0, count: 0 };
     let mut at = 0;
@@ -28,13 +28,13 @@ pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
             _ => return None,
         }
         if is_last {
-            // The rest of the last byte means nothing.
+            // The remaining bits of the last byte have no meaning.
             return (at == to.len() && from.is_at_end()).then_some(());
         }
     }
 }
 
-/// A reader of bits, the first lowest.
+/// Reads bits, the first one lowest.
 struct Bits<'a> {
     compressed: &'a [u8],
     at: usize,
@@ -43,7 +43,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// Has at least 48 bits at hand, or all there are.
+    /// Makes at least 48 bits available, or all that are left.
     #[inline(never)]
     fn fill(&mut self) {
         let next = self.compressed.get(self.at..).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Bits<'_> {
         }
     }
 
-    /// Up to 16 bits.
+    /// Reads up to 16 bits.
     #[inline(never)]
     fn take(&mut self, count: u32) -> Option<u32> {
         if self.count < count {
@@ -83,7 +83,7 @@ impl Bits<'_> {
         Some(())
     }
 
-    /// Passes over what is left of the byte, and gives where the next one is.
+    /// Skips the rest of the current byte, and returns the position of the next one.
     fn align(&mut self) -> usize {
         let at = self.at - (self.count / 8) as usize;
         (self.word, self.count) = (0, 0);
@@ -95,7 +95,7 @@ impl Bits<'_> {
     }
 }
 
-/// Reads a block of decompressed bytes.
+/// Reads an uncompressed block.
 #[inline(never)]
 fn stored(from: &mut Bits<'_>, to: &mut [u8], at: usize) -> Option<usize> {
     let start = from.align();
@@ -109,7 +109,7 @@ fn stored(from: &mut Bits<'_>, to: &mut [u8], at: usize) -> Option<usize> {
     Some(at + len)
 }
 
-/// The lengths of the fixed codes, which a block does not write out.
+/// The lengths of the fixed codes, which are not written in a block.
 fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; FIXED_DISTANCES]) {
     let mut literals = [8; MOST_SYMBOLS];
     literals[144..END].fill(9);
@@ -117,7 +117,7 @@ fn fixed_lengths() -> ([u8; MOST_SYMBOLS], [u8; FIXED_DISTANCES]) {
     (literals, [5; FIXED_DISTANCES])
 }
 
-/// Reads the codes of a block that writes its own.
+/// Reads the codes of a block that has its own.
 #[inline(never)]
 fn own_codes(from: &mut Bits<'_>) -> Option<(HuffmanCodes, HuffmanCodes)> {
     let literals = from.take(5)? as usize + 257;
@@ -149,19 +149,19 @@ fn own_codes(from: &mut Bits<'_>) -> Option<(HuffmanCodes, HuffmanCodes)> {
     Some((HuffmanCodes::new(of_literals)?, HuffmanCodes::new(of_distances)?))
 }
 
-/// Which symbol a code stands for.
+/// The symbol of each code.
 pub(super) struct HuffmanCodes {
-    /// By the next bits, a symbol · 16 + the bits of its code; 0 where it is longer, or there is none.
+    /// By the next bits, symbol · 16 + length of its code; 0 if the code is longer or does not exist.
     table: [u16; 1 << TABLE_BITS],
     firsts: [u32; MOST_BITS + 1],
     counts: [u32; MOST_BITS + 1],
-    /// All that have a code, in order of code.
+    /// The symbols that have a code, in order of code.
     symbols: [u16; MOST_SYMBOLS],
 }
 
 impl HuffmanCodes {
-    /// From the length of each symbol's code. None when the codes do not fill their space exactly: too many, or too
-    /// few. Two exceptions are read: a single code of one bit, and no codes at all.
+    /// The codes of these lengths. `None` if they do not fill the code space exactly. There are two exceptions: a
+    /// single code of one bit, and no codes at all.
     pub(super) fn new(lengths: &[u8]) -> Option<Self> {
         let (firsts, counts) = first_codes(lengths);
         let mut codes = Self { table: [0; 1 << TABLE_BITS], firsts, counts, symbols: [0; MOST_SYMBOLS] };
@@ -207,7 +207,7 @@ impl HuffmanCodes {
         self.long(from)
     }
 
-    /// The next symbol, by a code that is longer than the table's: bit by bit.
+    /// The next symbol, whose code is longer than the table's: bit by bit.
     #[cold]
     fn long(&self, from: &mut Bits<'_>) -> Option<usize> {
         let (mut code, mut rank) = (0, 0);

@@ -1,18 +1,18 @@
-//! LZ4's blocks, written and read: runs of literals and matches, with no codes at all.
+//! Writes and reads LZ4 blocks: runs of literals and matches, without entropy coding.
 
 use super::matches::{Effort, Matches, Token};
 use crate::types::OutOfMemory;
 
-/// Matches are at least so long, and their lengths are counted from there.
+/// The shortest match. Lengths of matches are counted from here.
 const LEAST_MATCH: usize = 4;
-/// Half a byte says a length up to here, and bytes that follow say the rest.
+/// The largest value of half a byte. A length from here on continues in the following bytes.
 const MOST_SHORT: usize = 15;
-/// A reader may rely on this: no match begins in the last so many bytes of a block…
+/// Readers may rely on this: no match begins in the last this many bytes of a block…
 const LAST_MATCH: usize = 12;
-/// …and that so many of the last are literals.
+/// …and this many of the last are literals.
 const LAST_LITERALS: usize = 5;
 
-/// Writes the compressed form of `data` to the beginning of `to`, and gives its length; none when there is no room for it.
+/// Writes the compressed form of `data` to the beginning of `to`, and returns its length; `None` if it does not fit.
 pub(super) fn compress(matches: &mut Matches, data: &[u8], to: &mut [u8]) -> Result<Option<usize>, OutOfMemory> {
     matches.begin(Effort::Little)?;
     let mut out = Out { to, at: Some(0) };
@@ -39,12 +39,12 @@ pub(super) fn compress(matches: &mut Matches, data: &[u8], to: &mut [u8]) -> Res
 
 struct Out<'a> {
     to: &'a mut [u8],
-    /// None when there was no room for something.
+    /// The end of what has been written; `None` once something did not fit.
     at: Option<usize>,
 }
 
 impl Out<'_> {
-    /// Adds literals, and the match behind them.
+    /// Adds literals and the match after them.
     fn run(&mut self, literals: &[u8], then: Option<(usize, u16)>) {
         let match_len = then.map_or(0, |(len, _)| len - LEAST_MATCH);
         let halves = literals.len().min(MOST_SHORT) << 4 | match_len.min(MOST_SHORT);
@@ -57,7 +57,7 @@ impl Out<'_> {
         }
     }
 
-    /// Adds the part of a length that half a byte cannot say.
+    /// Adds the part of a length that does not fit in half a byte.
     fn rest(&mut self, len: usize) {
         if let Some(mut rest) = len.checked_sub(MOST_SHORT) {
             while rest >= 255 {
@@ -78,7 +78,7 @@ impl Out<'_> {
     }
 }
 
-/// Decompresss `compressed`, to its last byte, into all of `to`. None when it is not the compressed form of that many bytes.
+/// Decompresses all of `compressed` into all of `to`; `None` unless it is the compressed form of `to.len()` bytes.
 pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
     let (mut from, mut at) = (compressed, 0_usize);
     loop {
@@ -98,8 +98,8 @@ pub(super) fn decompress(compressed: &[u8], to: &mut [u8]) -> Option<()> {
     }
 }
 
-/// Repeats the `len` bytes from `distance` before `at` on, which may reach into what is being written. None when there is no
-/// such place, or no room.
+/// Copies `len` bytes from `distance` before `at` to `at`. The source may overlap the copy. `None` if it begins before
+/// `to`, or there is no room.
 #[inline]
 pub(super) fn copy_match(to: &mut [u8], at: usize, distance: usize, len: usize) -> Option<()> {
     let start = at.checked_sub(distance).filter(|_| distance > 0)?;
@@ -120,7 +120,7 @@ fn byte(from: &mut &[u8]) -> Option<u8> {
     Some(first)
 }
 
-/// A length of which half a byte has been read.
+/// Reads the rest of a length whose first half byte has been read.
 fn length(half: usize, from: &mut &[u8]) -> Option<usize> {
     let (mut len, mut goes_on) = (half, half == MOST_SHORT);
     while goes_on {

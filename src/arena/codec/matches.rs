@@ -1,48 +1,48 @@
-//! Finding what occurred before: pieces of at least four bytes, at most a window back.
+//! Finding earlier occurrences: matches of at least four bytes, at most a window back.
 
 use crate::types::OutOfMemory;
 
 /// The farthest back that a match of deflate can refer.
 const WINDOW: usize = 1 << 15;
-/// The lengths of a match. Deflate has matches of three bytes, which seldom are less than what they replace.
+/// The lengths of a match. Deflate allows three bytes, but such a match seldom saves anything.
 const LEAST: usize = 4;
 const MOST: usize = 258;
 const HASH_BITS: u32 = 14;
-/// How many earlier places are looked at, with [`Effort::Much`].
+/// How many earlier places are tried with [`Effort::Much`].
 const MOST_TRIED: usize = 24;
-/// A match of this length is good enough: no longer one is looked for.
+/// A match of this length is good enough: no longer one is searched for.
 const LONG: usize = 64;
-/// After this many places without a match, one more place is passed over each time, up to [`MOST_PASSED`].
+/// After each run of this many places without a match, one more place is skipped at a time, up to [`MOST_PASSED`].
 const MISSES: usize = 64;
 const MOST_PASSED: usize = 16;
 
-/// A literal byte, or a match: how long it is, and how far back.
+/// A literal byte, or a match with its length and its distance back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Literal(u8),
     Match { len: u16, distance: u16 },
 }
 
-/// How much trouble to take.
+/// How hard to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effort {
-    /// The last place that began alike; where nothing is found for long, only some places are looked at.
+    /// Tries only the last place with the same beginning, and skips places after a long time without a match.
     Little,
-    /// Some earlier ones too, and whether a match that begins a byte later is longer.
+    /// Tries earlier places too, and whether a match that begins a byte later is longer.
     Much,
 }
 
-/// Where bytes occurred before. Its memory is used again.
+/// Where bytes occurred earlier. Its memory is reused.
 #[derive(Debug, Default)]
 pub(super) struct Matches {
-    /// By hash, one more than the last place that began so; 0 for none.
+    /// By hash, one more than the last place with that hash; 0 for none.
     heads: Vec<u32>,
-    /// By place in the window, one more than the place before that began alike.
+    /// By place in the window, one more than the previous place with the same hash.
     before: Vec<u32>,
 }
 
 impl Matches {
-    /// Makes room, and forgets everything.
+    /// Makes room and forgets all places.
     pub(super) fn begin(&mut self, effort: Effort) -> Result<(), OutOfMemory> {
         let window = if effort == Effort::Much { WINDOW } else { 0 };
         for (table, len) in [(&mut self.heads, 1 << HASH_BITS), (&mut self.before, window)] {
@@ -53,11 +53,11 @@ impl Matches {
         Ok(())
     }
 
-    /// Gives `data` as tokens, in order, and says which is the last; that is none when there is nothing. Ends early when `take`
-    /// says so.
+    /// Passes the tokens of `data` to `take` in order, each with whether it is the last; the only call for empty data
+    /// has `None`. Stops early when `take` returns false.
     pub(super) fn tokens(&mut self, data: &[u8], effort: Effort, mut take: impl FnMut(Option<Token>, bool) -> bool) {
         let (mut at, mut misses, mut passed) = (0, 0, 0);
-        // The match that begins at the next place, if it was looked for already.
+        // The match at the next place, if it has been searched for already.
         let mut ahead = None;
         let mut goes_on = true;
         while goes_on && at < data.len() {
@@ -84,7 +84,7 @@ impl Matches {
                 }
                 Some((len, distance)) => {
                     (misses, passed) = (0, 0);
-                    // A place whose match has been looked for is noted already.
+                    // A place whose match has been searched for is noted already.
                     let (noted, step) = match effort {
                         Effort::Little => (1, 4),
                         Effort::Much if len < LONG => (2, 1),
@@ -104,7 +104,7 @@ impl Matches {
         }
     }
 
-    /// Notes a place, and gives the last one that had the same hash.
+    /// Notes a place, and returns the last one with the same hash.
     #[inline]
     fn note(&mut self, data: &[u8], at: usize, effort: Effort) -> Option<usize> {
         let first: [u8; LEAST] = data.get(at..at + LEAST)?.try_into().ok()?;
@@ -118,7 +118,7 @@ impl Matches {
         (last as usize).checked_sub(1)
     }
 
-    /// Notes a place, and gives the longest match that begins there, and how far back it is.
+    /// Notes a place, and returns the length and the distance of the longest match that begins there.
     #[inline(never)]
     fn find(&mut self, data: &[u8], at: usize, effort: Effort) -> Option<(usize, usize)> {
         let mut from = self.note(data, at, effort);
@@ -134,14 +134,14 @@ impl Matches {
             if len >= LONG || effort == Effort::Little {
                 break;
             }
-            // What is there has been overwritten when it is not further back.
+            // An entry that does not point further back has been overwritten.
             from = (self.before[place % WINDOW] as usize).checked_sub(1).filter(|&next| next < place);
         }
         best
     }
 }
 
-/// How many bytes from `at` on are as those from `before` on.
+/// How many bytes from `at` on equal those from `before` on.
 #[inline]
 fn common_bytes(data: &[u8], before: usize, at: usize) -> usize {
     let most = MOST.min(data.len() - at);

@@ -1,18 +1,18 @@
-//! How blocks are compressed: real blocks are tried with each way there is, and what pays best is kept to.
+//! How blocks are compressed: each compression is tried on real blocks, and the one that pays best is used.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `compression.rs` | the ways to compress, their names and numbers, and which of them pays best |
-//! | `sample.rs` | trying them on real blocks, with a clock of the caller's |
-//! | `parts.rs` | a block taken apart, so that what is alike lies together, each part compressed by itself |
-//! | `deflate.rs` | the compressed form of RFC 1951, written |
-//! | `inflate.rs` | the same, read |
-//! | `lz4.rs` | LZ4's blocks, written and read |
-//! | `matches.rs` | what occurred before, found |
-//! | `huffman.rs` | how long the code of each symbol is, and what it is |
+//! | `compression.rs` | the compressions, their names and numbers, and which of them pays best |
+//! | `sample.rs` | trying them on real blocks, with the caller's clock |
+//! | `parts.rs` | splitting a block into parts of similar bytes, each compressed by itself |
+//! | `deflate.rs` | writing the compressed format of RFC 1951 |
+//! | `inflate.rs` | reading it |
+//! | `lz4.rs` | writing and reading LZ4 blocks |
+//! | `matches.rs` | finding earlier occurrences of the same bytes |
+//! | `huffman.rs` | the length of each symbol's code, and the code |
 //!
-//! The libraries that there are for LZ4 and deflate would be 18 kilobytes of the shipped WebAssembly, where these files are
-//! eight, and take their memory without asking. They are what these files are tested against.
+//! Libraries for LZ4 and deflate would take 18 kilobytes of the shipped WebAssembly instead of the eight of these
+//! files, and cannot report refused memory. The tests compare these files with them.
 
 mod compression;
 mod deflate;

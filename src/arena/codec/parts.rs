@@ -1,14 +1,15 @@
-//! A block taken apart, so that what is alike lies together.
+//! A block split into parts, so that similar bytes lie together.
 //!
-//! A vector's numbers hardly compress as they lie: the upper byte of each, its sign and most of its exponent, is one of few, and
-//! stands between others that are noise. So a block becomes five parts, each compressed by itself or left as it is:
+//! A vector's numbers hardly compress as they lie: the highest byte of each, its sign and most of its exponent, takes
+//! few values, but stands between bytes that are noise. So a block becomes five parts, each compressed or not:
 //!
-//! | part | holds, of all records in their order |
+//! | part | holds, for all records in order |
 //! |---|---|
 //! | 0 to 3 | the lowest, second, third and highest byte of each number of the vectors |
-//! | 4 | the words of payload length and kind; then the payloads, each padded to whole words |
+//! | 4 | the words with payload length and kind; then the payloads, each padded to whole words |
 //!
-//! Five words say how long each part is compressed: as long as it is not, when it lies there as it is.
+//! Five words give each part's compressed length. A length equal to the uncompressed one means that the part is stored
+//! uncompressed.
 
 use super::super::place::MOST_RECORDS;
 use super::compression::Compression;
@@ -21,18 +22,18 @@ use crate::types::OutOfMemory;
 use crate::wipe::wipe;
 
 const WORD: usize = size_of::<u32>();
-/// A number of a vector is so many bytes, and so many parts.
+/// Parts for the bytes of the vectors' numbers: one for each byte of a number.
 const PLANES: usize = WORD;
-/// The words in front.
+/// Bytes of the table of lengths in front.
 const TABLE_BYTES: usize = WORD * (PLANES + 1);
-/// No compressed byte stands for more: deflate's longest match in its shortest codes.
+/// A compressed byte stands for at most this many bytes: deflate's longest match in its shortest codes.
 const MOST_EXPANSION: usize = 1032;
-/// Of what is compressed, at least this part must be saved, or it stays as it is.
+/// Compression must save at least one part in this many, or the part is stored uncompressed.
 const LEAST_SAVED: usize = 32;
-/// The share of pairs of bytes that are equal is at least this much more than chance in what is worth compression.
+/// A part is worth compressing if equal pairs of bytes are this many times as frequent as in noise.
 const LEAST_ALIKE: f64 = 1.25;
 
-/// Compresss blocks. Its memory is used again.
+/// Compresses blocks, reusing its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Compressor {
     deflate: Deflate,
@@ -41,7 +42,7 @@ pub(crate) struct Compressor {
 }
 
 impl Compressor {
-    /// The compressed form of a block; none when it would not be shorter. The records are those of vectors of `dimensions`.
+    /// Compresses a block of records with vectors of `dimensions`; `None` if it would not be shorter.
     pub(crate) fn compress(
         &mut self,
         compression: Compression,
@@ -60,7 +61,7 @@ impl Compressor {
             let part = part.get(..len).unwrap_or_default();
             let most = len - len / LEAST_SAVED;
             let to = compressed.get_mut(end..).unwrap_or_default();
-            // The numbers of vectors seldom repeat: there is nothing to be found by looking harder.
+            // The numbers of vectors seldom repeat: more effort would find nothing.
             let effort = compression.effort().map(|effort| if plane == PLANES { effort } else { Effort::Little });
             let room = to.len().min(most + SPARE_BYTES);
             let compressed_to = to.get_mut(..room).unwrap_or_default();
@@ -69,7 +70,7 @@ impl Compressor {
                 Some(effort) => deflate.compress(part, effort, compressed_to)?,
                 None => lz4::compress(&mut deflate.matches, part, compressed_to)?,
             };
-            // As long as it is not compressed means that it is not.
+            // Equal lengths mark an uncompressed part, so a compressed one must be shorter.
             let shorter = shorter.filter(|&shorter| shorter < most);
             let taken = shorter.unwrap_or(len);
             if shorter.is_none() {
@@ -86,7 +87,7 @@ impl Compressor {
     }
 }
 
-/// The first `len` bytes of a buffer, which is made as long as that.
+/// The first `len` bytes of a buffer, which is lengthened if necessary.
 #[inline(never)]
 fn room(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8], OutOfMemory> {
     if let Some(more) = len.checked_sub(buffer.len()) {
@@ -96,7 +97,7 @@ fn room(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8], OutOfMemory> {
     Ok(buffer.get_mut(..len).unwrap_or_default())
 }
 
-/// The records of a block: of each the header, the vector and the padded payload.
+/// Iterates over the records of a block: header, vector and padded payload of each.
 #[derive(Clone)]
 struct Records<'a> {
     left: &'a [u8],
@@ -104,7 +105,7 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// None when they are not the whole of the block.
+    /// The records of `block`; `None` if they do not fill it exactly.
     fn of(block: &'a [u8], dimensions: usize) -> Option<Self> {
         let all = Self { left: block, dimensions };
         let mut records = all.clone();
@@ -112,7 +113,7 @@ impl<'a> Records<'a> {
         records.left.is_empty().then_some(all)
     }
 
-    /// Writes one part of the block to the beginning of `to`, which is as long as the block, and gives its length.
+    /// Writes one part of the block to the beginning of `to`, which is as long as the block, and returns its length.
     fn gather(self, plane: usize, to: &mut [u8]) -> usize {
         let all = to.len();
         let mut to = to;
@@ -160,9 +161,9 @@ fn is_uneven(part: &[u8]) -> bool {
     pairs * counts.len() as f64 >= LEAST_ALIKE * len * (len - 1.0)
 }
 
-/// Decompresss a block of so many records and bytes into words. Nothing of it is believed.
+/// Decompresses a block of the given record and byte counts into words. The input is untrusted.
 ///
-/// No more memory is asked for than [`MOST_EXPANSION`] times what there is.
+/// Each of its two buffers has at most about [`MOST_EXPANSION`] times the compressed length.
 pub(in super::super) fn decompress(
     codec: u32,
     compressed: &[u8],
@@ -206,7 +207,7 @@ pub(in super::super) fn decompress(
     Ok(words)
 }
 
-/// Whether such a compressed form is a block of so many records, whole and without a byte changed. Memory that cannot be had says no.
+/// Whether `compressed` decompresses to exactly `block`. Returns false if memory cannot be allocated.
 pub(crate) fn decompresses_to(
     block: &[u8],
     compression: Compression,
@@ -226,8 +227,8 @@ pub(crate) fn decompresses_to(
     differ == 0
 }
 
-/// Puts the headers and the payloads where they belong, and says where the vectors do. None when they are not as long as the
-/// block says.
+/// Puts the headers and the payloads in their places, and returns where the vectors begin; `None` if the lengths do not
+/// add up to the block's.
 fn place_rest(rest: &[u8], words: &mut [u32], records: usize, dimensions: usize) -> Option<[u32; MOST_RECORDS]> {
     let mut starts = [0; MOST_RECORDS];
     let (headers, mut payloads) = rest.split_at_checked(WORD * records)?;
@@ -252,7 +253,7 @@ fn decompress_part(codec: u32, compressed: &[u8], to: &mut [u8]) -> Result<(), F
         to.copy_from_slice(compressed);
         return Ok(());
     }
-    // What does not get shorter is not compressed, and decompressing takes as long as what is compressed.
+    // A part that compression does not shorten is stored uncompressed, so no compressed part is longer.
     if compressed.len() > to.len() {
         return Err(not_whole());
     }

@@ -1,11 +1,11 @@
-//! Trying the ways to compress on real blocks.
+//! Tries compressions on real blocks.
 
 use super::compression::{Compression, Measured};
 use super::parts::{Compressor, decompress};
 use crate::format::FormatError;
 
-/// Each block is compressed and decompressed so many times, and the shortest time counts: an engine runs code slowly that it has not
-/// optimized yet.
+/// Number of times each block is compressed and decompressed. The shortest time counts, because an engine runs code
+/// slowly before it has optimized it.
 const PASSES: usize = 2;
 const NS_PER_MS: f64 = 1e6;
 
@@ -18,8 +18,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// What compression the sample in one way comes to. `now_ms` is a clock; where there is none, what it typically takes is
-    /// believed.
+    /// Measures one compression on the sample. `now_ms` is a clock; without one, typical times are assumed.
     pub(crate) fn measure(
         &self,
         compression: Compression,

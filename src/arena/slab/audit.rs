@@ -1,10 +1,10 @@
-//! What only tests ask of the slabs.
+//! Checks and figures of the slabs for tests.
 
 use super::{Pages, SlabName, Slabs, WORD_BYTES};
 
 impl<const BITS: u32> Slabs<BITS> {
     /// Asserts that every total equals the sum of its parts, that a vacant index holds no memory, and that walking each
-    /// slab by `record`, which says a position's length and whether it is live, counts exactly what the slab counts.
+    /// slab with `record`, which gives a position's length and whether it is live, counts exactly what the slab counts.
     pub(in crate::arena) fn audit(&self, record: impl Fn(SlabName, usize) -> (usize, bool)) {
         let mut totals = (0, 0, self.oversize.capacity() + self.spares.iter().map(Pages::capacity).sum::<usize>());
         for (index, slab) in self.slabs.iter().enumerate() {

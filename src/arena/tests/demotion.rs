@@ -1,4 +1,4 @@
-//! Which warm copies are given up, and in which order.
+//! Which warm copies are dropped, and in which order.
 
 use super::super::slab::SLAB_BITS;
 use super::super::{Place, Records};
@@ -17,7 +17,7 @@ struct Tiers {
 }
 
 impl Tiers {
-    /// So many records that are warm and stored.
+    /// `count` records that are warm and stored.
     fn new(count: usize) -> Self {
         let mut tiers = Self { records: Records::new(2), blocks: 0, given: Vec::new() };
         tiers.records.store(0).unwrap();
@@ -59,7 +59,7 @@ impl Tiers {
         assert!(self.records.warm.slab_bytes() <= slabs * SLAB_BYTES);
     }
 
-    /// The warm ones, each of which is as it was given.
+    /// The warm slots, each of whose records is as given.
     fn warm(&self) -> Vec<u32> {
         let slots = 0..self.given.len() as u32;
         let warm: Vec<u32> = slots.filter(|&slot| self.records.warm.contains(Slot(slot))).collect();
@@ -95,7 +95,7 @@ fn what_is_read_stays_warm_while_anything_else_can_go() {
         assert!(hot.iter().all(|slot| warm.contains(slot)), "round {round}: {warm:?}");
         tiers.add(20);
     }
-    // These are not read any more. They go as all others do, after those that were there before them.
+    // These are not read again, so they go like all others, after those that were there earlier.
     tiers.demote(2);
     tiers.add(30);
     tiers.demote(2);
@@ -150,7 +150,7 @@ fn equal_calls_give_up_equal_records() {
     assert_eq!(run(), run());
 }
 
-/// One record that the store does not keep yet would hold a whole slab.
+/// A single record that the store does not keep yet would hold a whole slab.
 #[test]
 fn what_is_not_kept_yet_moves_out_of_the_way() {
     let mut tiers = Tiers::new(45);
@@ -160,7 +160,7 @@ fn what_is_not_kept_yet_moves_out_of_the_way() {
     tiers.records.demote(SLAB_BYTES / 4).unwrap();
     assert_eq!(tiers.warm(), [45]);
     assert!(tiers.records.warm.slab_bytes() < SLAB_BYTES / 4, "{}", tiers.records.warm.slab_bytes());
-    // There is nothing left to give up, until the store keeps more.
+    // Nothing is left to drop until the store keeps more.
     tiers.records.demote(0).unwrap();
     assert_eq!(tiers.warm(), [45]);
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::arena::Evacuation;
 use proptest::prelude::*;
 
-/// Records of the given payload lengths in slots from 0 on, and those of `removed` removed again.
+/// Records of the given payload lengths in slots from 0 on, with those of `removed` removed again.
 fn filled(lengths: &[usize], removed: impl Fn(u32) -> bool) -> (Arena, Model) {
     let (mut arena, mut model) = (Arena::new(DIMENSIONS), Model::new());
     for (slot, &length) in lengths.iter().enumerate() {
@@ -15,7 +15,7 @@ fn filled(lengths: &[usize], removed: impl Fn(u32) -> bool) -> (Arena, Model) {
     (arena, model)
 }
 
-/// Spare room in the table of slabs, and the locator: counted as resident, and not the evacuation's matter.
+/// Bytes of the tables, which are counted as resident but not managed by an evacuation.
 fn tables(arena: &Arena) -> usize {
     arena.resident_bytes() - arena.slabs.slab_bytes()
 }
@@ -23,7 +23,8 @@ fn tables(arena: &Arena) -> usize {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Dropped after any number of steps, of any size: the records are whole and the counts true; the next one ends it.
+    /// An evacuation is dropped after any number of steps of any size. The records stay whole and the counts right, and
+    /// the next evacuation completes the work.
     #[test]
     fn may_be_dropped_at_any_step(
         lengths in prop::collection::vec(prop_oneof![4 => 0usize..46, 1 => 46usize..300], 1..120),
@@ -38,7 +39,7 @@ proptest! {
         for _ in 0..steps {
             let more = dropped.step(&mut arena, budget).unwrap();
             compare(&arena, &model, slots);
-            // One slab, and the tails that records of up to a quarter of it leave: less than another.
+            // One slab, and less than another for the tails left by records of up to a quarter of a slab.
             prop_assert!(arena.slabs.slab_bytes() < held + 2 * SLAB_BYTES);
             if !more {
                 break;
@@ -53,7 +54,7 @@ proptest! {
         prop_assert_eq!(last.done_bytes(), last.total_bytes());
     }
 
-    /// Records of one length: never more than one slab over what was held, and at the end within one of what is live.
+    /// With records of one length, never more than one slab is added, and at the end less than one is spare.
     #[test]
     fn needs_one_slab_more_and_leaves_less_than_one(
         length in 0usize..12,
@@ -161,7 +162,7 @@ fn a_step_is_bounded_by_its_budget() {
     loop {
         let done = evacuation.done_bytes();
         let more = evacuation.step(&mut arena, 64).unwrap();
-        // 64 bytes are two records or three; a dropped slab ends the step and leaves nothing behind it undone.
+        // 64 bytes are two or three records. Dropping a slab ends the step.
         assert!(evacuation.done_bytes() - done <= 4 * 28);
         steps += 1;
         if !more {
@@ -177,7 +178,7 @@ fn a_job_of_another_arena_harms_nothing() {
     let (mut old, _) = filled(&[8; 60], |slot| slot % 2 == 0);
     let mut job = Evacuation::plan(&old, 0).unwrap();
     assert!(job.step(&mut old, 1).unwrap());
-    // Records of other lengths, so that the job's place in its slab is no record's beginning here.
+    // Records of other lengths, so that the job's offset in its slab is not where a record begins.
     let (mut arena, model) = filled(&[0, 20, 3, 41, 300, 16, 1, 7, 30, 12], |slot| slot % 3 == 0);
     while job.step(&mut arena, 1).unwrap() {
         compare(&arena, &model, 10);

@@ -15,7 +15,7 @@ pub(super) const DIMENSIONS: usize = 2;
 pub(super) const SLAB_BYTES: usize = 64 * 4;
 pub(super) type Arena = WarmArena<6>;
 
-/// One record as the caller gave it.
+/// One record as given by the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Given {
     pub(super) inv_norm: f32,
@@ -25,7 +25,7 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// A record whose every byte says which one it is.
+    /// A record whose every byte depends on its number.
     pub(super) fn new(number: u32, payload_bytes: usize) -> Self {
         let kinds = [PayloadKind::Json, PayloadKind::Bytes];
         Self {
@@ -48,7 +48,7 @@ pub(super) fn append(arena: &mut Arena, model: &mut Model, slot: u32, given: Giv
     model.insert(slot, given);
 }
 
-/// Asserts that the arena holds exactly the model's records, and that every count is the truth.
+/// Asserts that the arena holds exactly the model's records, and that all its counts are right.
 pub(super) fn compare(arena: &Arena, model: &Model, slots: u32) {
     for slot in 0..slots {
         let given = model.get(&slot);

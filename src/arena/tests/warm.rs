@@ -221,7 +221,7 @@ fn a_sealed_slab_keeps_no_long_tail() {
     compare(&arena, &model, 400);
 }
 
-/// Beside the records there are the tails of slabs, the room in the open one, and the table of them.
+/// The overhead is the tails of slabs, the room in the open one, and their table.
 #[test]
 fn slabs_take_less_than_a_hundredth_beyond_their_records() {
     let mut arena = WarmArena::<18>::new(0);

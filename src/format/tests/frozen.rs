@@ -1,5 +1,5 @@
 //! The frozen log and manifest of version 1, which `tests/fixtures/v1/stored.py` wrote from docs/FORMAT.md: they are
-//! read as what they are, and writing the same gives the same bytes.
+//! read correctly, and writing the same contents gives the same bytes.
 
 use super::super::manifest::{AS_IT_IS, StoredBlock};
 use super::super::{Kind, Manifest, StoredSegment};

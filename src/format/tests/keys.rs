@@ -1,4 +1,4 @@
-//! Keys: one for each thing, in order, and no other is read.
+//! Keys: one for each value, in order, and nothing else is parsed.
 
 use super::super::keys::{BLOCKS, LOGS, MANIFESTS, MOST, SEGMENTS};
 use super::super::{Key, Kind, piece_count};

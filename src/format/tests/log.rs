@@ -33,7 +33,7 @@ fn frames(dimensions: usize) -> impl Strategy<Value = Vec<Vec<Said>>> {
     prop::collection::vec(prop::collection::vec(entries(dimensions), 1..5), 0..5)
 }
 
-/// A frame made here, byte for byte, whatever it holds.
+/// A frame assembled byte for byte, with any contents.
 fn forged(sequence: u64, count: u32, body: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::new();
     sealed.extend_from_slice(&(body.len() as u32).to_le_bytes());
@@ -81,8 +81,8 @@ fn a_cut_end_may_be_filled_with_anything() {
     }
 }
 
-/// Where nothing can be appended, each frame is a value of its own, and one that was cut short by any number of bytes moves all that
-/// follows it. Looked for at multiples of eight only, what followed was not seen, and the log was taken for one that ended there.
+/// In a store that cannot append, each frame is a value of its own, and one that was cut short by any number of bytes
+/// shifts all that follow. A search only at multiples of eight would miss them, and the log would seem to end there.
 #[test]
 fn a_frame_cut_short_before_another_is_corrupt() {
     let ends = ends(&frozen::log(), DIMENSIONS);
@@ -92,7 +92,7 @@ fn a_frame_cut_short_before_another_is_corrupt() {
     }
 }
 
-/// In the last frame a flipped bit cannot be told from a torn end. Before it, it is no end that a kill leaves.
+/// In the last frame, a flipped bit cannot be told from a torn end. In an earlier one, no kill can have caused it.
 #[test]
 fn a_flipped_bit_is_corrupt_or_the_end() {
     let ends = ends(&frozen::log(), DIMENSIONS);
@@ -238,7 +238,8 @@ fn an_entry_can_be_taken_back_until_its_frame_is_sealed() {
 
 #[test]
 fn a_frame_that_looks_like_many_is_looked_through_in_time() {
-    // Every eighth byte could begin a frame to the very end. Bounded, it is refused within the blink that reading takes.
+    // Every eighth byte could begin a frame that reaches to the end. The search is bounded: the log is refused as
+    // quickly as it is read.
     let mut bytes = Vec::new();
     for left in (0..200_000_u64).rev().step_by(2) {
         bytes.extend_from_slice(&(1 << 32 | (left * 8).saturating_sub(1_000)).to_le_bytes());
@@ -256,7 +257,7 @@ proptest! {
         prop_assert_eq!(read(&bytes, DIMENSIONS, first), Ok(expected));
     }
 
-    /// Taken in pieces, with a frame open meanwhile, from a writer whose frames are all the same in the end.
+    /// Frames taken in pieces, with a frame open in between, are the same as those of a writer that takes them at once.
     #[test]
     fn what_is_taken_piece_by_piece_is_the_whole(frames in frames(2), every in 1_usize..4) {
         let (mut log, mut taken) = (LogWriter::new(2, 1), Vec::new());
@@ -285,7 +286,7 @@ proptest! {
         }
     }
 
-    /// So that they get beyond the checksum. What is read from them is written back as it was.
+    /// Correct checksums let the changed bytes through. What is read from them is written back identically.
     #[test]
     fn arbitrary_entries_are_read_or_refused(
         body in prop::collection::vec(prop_oneof![3 => 0_u8..6, 1 => any::<u8>()], 0..60),

@@ -1,4 +1,4 @@
-//! Manifests: there and back, cut, flipped, and impossible under a right checksum.
+//! Manifests: there and back, cut, flipped, and with impossible contents under a correct checksum.
 
 use super::super::manifest::{MANIFEST_VERSION, StoredBlock};
 use super::super::{FormatError, Kind, Manifest, Meta, StoredSegment};
@@ -12,14 +12,14 @@ const FIXED: usize = 32;
 const SEGMENTS: usize = 160;
 const BLOCKS: usize = 256;
 
-/// Puts a right checksum on changed bytes.
+/// Puts a correct checksum on changed bytes.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = xxh64(&[&bytes[..24], &bytes[32..]].concat(), 0);
     bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
     bytes
 }
 
-/// The frozen manifest with other bytes at one place.
+/// The frozen manifest with other bytes at one position.
 fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut changed = MANIFEST.to_vec();
     changed[at..at + bytes.len()].copy_from_slice(bytes);
@@ -182,7 +182,7 @@ proptest! {
         prop_assert!(corrupt(&Manifest::decode(&bytes)));
     }
 
-    /// Bytes of the frozen manifest replaced under a right checksum. What is read can be written, and read again.
+    /// Replaces bytes of the frozen manifest, under a correct checksum. Whatever is read can be written and read again.
     #[test]
     fn arbitrary_contents_are_read_or_refused(
         changes in prop::collection::vec((32..MANIFEST.len(), prop_oneof![0_u8..4, any::<u8>()]), 1..6),

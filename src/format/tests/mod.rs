@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::{Entry, FormatError, LogReader, LogWriter, Meta, Put};
 use crate::types::Id;
 
-/// An entry that owns what it says.
+/// An entry that owns its data.
 #[derive(Clone, Debug, PartialEq)]
 enum Said {
     Put { id: Id, expires_ms: Option<f64>, vector: Vec<f32>, kind: u8, payload: Vec<u8> },
@@ -63,7 +63,7 @@ fn written(dimensions: usize, first: u64, frames: &[Vec<Said>]) -> Vec<u8> {
     log.take().unwrap()
 }
 
-/// What a reader got before it stopped, and how it stopped: where, and whether something follows.
+/// What a reader returned before it stopped, and how it stopped: where, and whether something follows.
 #[derive(Debug, PartialEq)]
 struct Reading {
     frames: Vec<(u64, Vec<Said>)>,

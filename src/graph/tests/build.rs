@@ -29,7 +29,7 @@ fn only_a_higher_node_becomes_the_entry_point() {
 
 #[test]
 fn neighbours_lie_in_different_directions() {
-    // From 0, five points lie close together on one side and one, farther than they, on the other.
+    // From 0, five points lie close together on one side and one, farther away, on the other.
     let mut world = World::empty(Plane::line(&[1.0, 1.1, 1.2, 1.3, 1.4, -3.0, 0.0]), 4);
     (0..7).for_each(|slot| world.insert(slot, BASE));
     let neighbours: Vec<u32> = world.links(6).into_iter().map(|(slot, _)| slot).collect();
@@ -72,7 +72,8 @@ fn no_new_node_links_to_a_tombstone() {
 }
 
 proptest! {
-    /// Sound after each insert, every node in one tree, no list beyond its bound, no tree beyond M of a list.
+    /// The graph is sound after each insert. In the end every node is in one tree, no list is longer than its bound,
+    /// and none has more than M + 1 tree links.
     #[test]
     fn every_insert_keeps_the_promises(m in 4usize..9, n in 1usize..120, seed in any::<u64>(), spread in 0u8..8) {
         let mut plane = Plane::scattered(n, seed);

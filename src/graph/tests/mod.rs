@@ -1,4 +1,4 @@
-//! The graph alone, over points of a plane, where distances can be seen.
+//! The graph alone, over points of a plane, where distances are easy to see.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 

@@ -1,4 +1,4 @@
-//! Relinking around what leaves, and moving nodes.
+//! Relinking around leaving nodes, and moving nodes.
 
 use super::super::links::target;
 use super::super::repair::Fates;
@@ -66,7 +66,7 @@ fn good_links_stay_as_they_are() {
 
 #[test]
 fn a_node_whose_whole_surroundings_leave_finds_company() {
-    // Two heaps far apart; of the first, one node stays.
+    // Two clusters far apart; of the first, one node stays.
     let mut plane = Plane::scattered(60, 5);
     plane.points[..30].iter_mut().for_each(|point| point[0] -= 10_000.0);
     let mut world = World::grown(plane, 4);
@@ -128,7 +128,7 @@ proptest! {
         }
     }
 
-    /// After moving and redirecting, the graph is the one it was, under other names.
+    /// Moving and redirecting rename nodes and leave the graph otherwise unchanged.
     #[test]
     fn moving_renames_and_changes_nothing_else(n in 3usize..70, seed in any::<u64>(), chains in any::<bool>()) {
         let mut world = World::grown(Plane::scattered(n, seed), 4);
@@ -139,7 +139,7 @@ proptest! {
         let before = picture(&world, |slot| slot.0);
         let mut moved: Vec<Slot> = Vec::new();
         for (at, to) in (0..leaving.len() as u32).map(Slot).enumerate() {
-            // Either from the end, or one that has moved already, a place at a time.
+            // Move either a node from the end, or the one that has just moved, by one place.
             let from = if chains && at > 0 { Slot(to.0 - 1) } else { Slot((n - 1 - at) as u32) };
             if from <= to && !chains {
                 break;

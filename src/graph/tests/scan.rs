@@ -1,4 +1,4 @@
-//! The exact scan, beside sorting all there is.
+//! The exact scan, compared with sorting everything.
 
 use super::super::pool::Pool;
 use super::super::{Accept, scan};
@@ -29,7 +29,7 @@ impl Space for Rough {
         }
     }
 
-    /// A fourth of it, since four standard deviations are allowed for.
+    /// A quarter of `OFF`, since the scan allows for four standard deviations.
     fn error(&self, _: &Point, _: Slot) -> Distance {
         OFF / 4.0
     }

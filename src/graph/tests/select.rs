@@ -1,4 +1,4 @@
-//! The heuristic beside the plainest form of it.
+//! The heuristic, compared with its plainest form.
 
 use super::super::links::TREE;
 use super::super::select::{Neighbour, select, sort};

@@ -98,7 +98,7 @@ fn cutting_out_a_leaf_or_a_loner_touches_no_other() {
 }
 
 proptest! {
-    /// Whatever goes, in whatever order, the rest stays one tree.
+    /// Whichever nodes are cut out, in whatever order, the rest stays one tree.
     #[test]
     fn what_is_left_is_one_tree(m in 4usize..7, n in 2usize..80, seed in any::<u64>(), order in any::<u64>()) {
         let mut world = World::grown(Plane::scattered(n, seed), m);

@@ -1,4 +1,4 @@
-//! The lists above level 0, beside a plain map of them.
+//! The lists above level 0, compared with a plain map of them.
 
 use super::super::links::END;
 use super::super::upper::Upper;
@@ -36,7 +36,7 @@ fn level_in(model: &Model, slot: u32) -> u8 {
     model.range((slot, 0)..=(slot, 15)).next_back().map_or(0, |(key, _)| key.1)
 }
 
-/// Whatever differs, and the bytes that the lists and their keys need.
+/// Asserts that both hold the same lists. Returns the bytes that the lists and their keys need.
 fn compare(upper: &Upper, model: &Model, m: usize) -> usize {
     assert_eq!(upper.len(), model.len());
     for slot in (0..4100).chain([u32::MAX - 1]) {

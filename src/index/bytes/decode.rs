@@ -13,10 +13,10 @@ use crate::types::{Id, OutOfMemory, Slot};
 use core::fmt::Display;
 use core::ops::Range;
 
-/// Stored arrays, each read from its beginning on. Used as a trait object, so that the decoding is in the shipped wasm
-/// once.
+/// Stored arrays, each read from its beginning on. Used as a trait object, so that the decoding is compiled once
+/// (size).
 pub(in crate::index) trait Arrays {
-    /// How many bytes of an array are left to be taken.
+    /// Number of bytes of an array that have not been taken.
     fn left(&self, kind: Kind) -> u64;
 
     /// Fills `into` with the next bytes of an array.
@@ -111,7 +111,7 @@ impl Filling {
         self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
         parts.ids.raise_next_number(next_number);
-        // Only now: a slot released earlier would have been the next one that `ids` takes into use.
+        // Only now: `ids` would have reused a slot released earlier as the next one.
         for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
             parts.ids.release(slot);
         }
@@ -142,8 +142,8 @@ impl Filling {
         Ok(())
     }
 
-    /// Takes nodes and their lists of links. The levels tell how many upper lists there are, and no more are allocated
-    /// than the arrays hold.
+    /// Takes nodes and their lists of links. The levels give the number of upper lists, which must not exceed what the
+    /// arrays hold: only then are they allocated.
     fn links(&mut self, segment: usize, slots: Range<usize>, from: &mut dyn Arrays) -> Result<NodeBits, FormatError> {
         let graph = &mut self.index.parts.graph;
         let mut levels = [0; SEGMENT_SLOTS];
@@ -259,7 +259,7 @@ impl Filling {
         Ok(())
     }
 
-    /// Takes the moments at which records expire, if any of these do.
+    /// Takes the expiries of these slots, if the arrays have any.
     fn expiries(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
         if from.left(Kind::Expiries) == 0 {
             return Ok(());
@@ -295,8 +295,8 @@ impl Filling {
 }
 
 impl Index {
-    /// Takes the stored moment at which the record of a slot below `slots` expires; infinity: never. The states of the
-    /// slots have been taken.
+    /// Takes the stored expiry of a slot below `slots`; infinity means never. The states of the slots must have been
+    /// taken.
     pub(in crate::index) fn take_moment(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
         let at_ms = f64::from_le_bytes(word);
         if at_ms == f64::INFINITY {
@@ -310,7 +310,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes the entry point and the numbers that end searches early. Nodes and states have been taken.
+    /// Takes the entry point and the growth that ends searches early. Nodes and states must have been taken.
     pub(in crate::index) fn take_entry(&mut self, meta: &Meta) -> Result<(), FormatError> {
         let crate::index::Parts { graph, tombstones, .. } = &mut self.parts;
         let growth = Growth { sum: meta.growth_sum, count: meta.growth_count };
@@ -331,7 +331,7 @@ impl Index {
     }
 }
 
-/// Takes the next `len` bytes of the records. The caller has checked that there are as many.
+/// Takes the next `len` bytes of the records. The caller has checked that they exist.
 fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), FormatError> {
     let len = usize::try_from(len).map_err(|_| OutOfMemory)?;
     into.clear();

@@ -1,4 +1,4 @@
-//! A segment of slots -> its stored arrays. `export` writes each array of all segments, a checkpoint all arrays of one.
+//! Encodes a segment of slots. `export` writes each array of all segments, a checkpoint all arrays of one segment.
 
 use crate::arena::{put_record, stored_record_bytes};
 use crate::format::{FormatError, IdWord, Meta, NO_NODE};
@@ -7,7 +7,7 @@ use crate::segments::SEGMENT_SLOTS;
 use crate::types::{Id, Slot};
 use core::ops::Range;
 
-/// Receives the encoded bytes. A trait object, so that the encoding is in the shipped wasm once.
+/// Receives the encoded bytes. A trait object, so that the encoding is compiled once (size).
 pub(in crate::index) type Put<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
 
 impl Index {
@@ -30,7 +30,7 @@ impl Index {
         to(bytemuck::cast_slice(self.parts.graph.upper_lists(segment)))
     }
 
-    /// Writes the words of ids. The texts of string ids begin at `start`, which is moved behind the last one.
+    /// Writes the words of ids. The texts of string ids begin at `start`, which is moved past the last one.
     pub(in crate::index) fn put_ids(
         &self,
         segment: usize,
@@ -61,9 +61,8 @@ impl Index {
         Ok(())
     }
 
-    /// Writes where the record of each slot ends. The records before the segment end at `end`, which is moved to the
-    /// end of its last one; `bytes` gives the length of each. A reader can tell where each record begins without
-    /// reading the records.
+    /// Writes where the record of each slot ends, so that a reader can find records without reading them. The records
+    /// before the segment end at `end`, which is moved to the end of its last one; `bytes` gives the length of each.
     pub(in crate::index) fn put_record_ends(
         &self,
         segment: usize,
@@ -93,7 +92,7 @@ impl Index {
         !expiries.is_empty() && self.slots_in(segment).any(|slot| expiries.get(Slot(slot as u32)).is_some())
     }
 
-    /// Writes when the record of each slot expires; infinity: never.
+    /// Writes when the record of each slot expires; infinity means never.
     pub(in crate::index) fn put_expiries(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
         put_words(self.slots_in(segment), |slot| self.parts.expiries.get(slot).unwrap_or(f64::INFINITY), to)
     }

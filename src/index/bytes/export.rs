@@ -38,7 +38,7 @@ impl Index {
     }
 
     /// Writes the index with records that `records` writes and whose lengths `bytes` gives. Not inlined, and not
-    /// generic over the two functions: it is long, and is in the shipped wasm once.
+    /// generic over the two functions (size).
     #[inline(never)]
     pub(in crate::index) fn export_with<S: ByteSink + ?Sized>(
         &self,

@@ -1,4 +1,4 @@
-//! An export of an index whose records are in the store. Some of them are read at a time, and given up again.
+//! Exports an index whose records are in the store. Some of them are read at a time, and evicted again.
 //!
 //! 1. Find the length of each record: of those in memory at once, of the others as their blocks are read.
 //! 2. Allocate the whole export, and write each record to its place, in whatever order the blocks come.
@@ -6,7 +6,7 @@
 //!
 //! Each block is read twice, because the place of a record is known only when the lengths of all are. Records are
 //! visited in the order of their blocks, so that each part continues where the last one ended. The index may be used in
-//! between. When it has changed, the export begins anew.
+//! between. When it has changed, the export begins again.
 
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
 use crate::format::{ByteRoom, FormatError, Kind, Mark, zeros};
@@ -51,7 +51,7 @@ pub(crate) struct Exporting<B: ByteRoom> {
     passed: usize,
     /// For each slot, first the length of its record, later the end of its record among all records.
     ends: Vec<u64>,
-    /// The bytes of the export; none while lengths are looked at.
+    /// The bytes of the export; `None` during the pass that finds the lengths.
     pub(crate) bytes: Option<B>,
     /// Where records begin in `bytes`.
     start: u64,
@@ -84,7 +84,7 @@ impl Index {
         self.link_all()?;
         let (live, ends) = (self.parts.tombstones.live_slots(), zeros(self.parts.slots())?);
         let mut order = zeros(live.count())?;
-        // Not the set's iterator: that would be compiled here once more, and so be downloaded once more.
+        // Not the set's iterator, which would be compiled here once more (size).
         let mut next = Slot(0);
         for word in &mut order {
             let Some(slot) = live.next_from(next) else { break };
@@ -94,8 +94,8 @@ impl Index {
         Ok(Exporting { moment, order, next_block, passed: 0, ends, bytes: None, start: 0, attempts: ATTEMPTS })
     }
 
-    /// Continues with what is in memory, and returns what must be read next; an empty plan at the end. Begins anew when
-    /// the index has changed.
+    /// Continues with what is in memory, and returns what must be read next; an empty plan at the end. Begins again
+    /// when the index has changed.
     ///
     /// # Errors
     /// [`Error::Busy`] when the index has changed too often; [`Error::Corrupt`] when a record is lost; as
@@ -135,7 +135,7 @@ impl Index {
             exporting.start = layout.start(Kind::Records);
             let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
             exporting.bytes = Some(B::of_zeros(total)?);
-            // All slots are visited again, in a new order: records that came into new blocks meanwhile have other
+            // All slots are visited again, in a new order: records written to new blocks in the meantime have other
             // places.
             (exporting.passed, exporting.next_block) = (0, u32::MAX);
         }
@@ -183,7 +183,7 @@ impl Index {
         Ok(plan)
     }
 
-    /// Takes in what was read for [`Index::export_step`], continues, and gives up what was read.
+    /// Takes in what was read for [`Index::export_step`], continues, and evicts it again.
     ///
     /// # Errors
     /// As [`Index::export_step`] and [`Index::admit`].
@@ -253,8 +253,8 @@ mod tests {
         assert_eq!(index.parts.records.warm.live_bytes(), 0);
     }
 
-    /// Exports, and calls `before` each time before the values that were asked for are taken. Returns how often that
-    /// was, and how many records were visited.
+    /// Exports, and calls `before` each time before the requested values are taken. Returns how often that was, and how
+    /// many records were visited.
     fn export(
         index: &mut Index,
         place: &mut BTreeMap<String, Vec<u8>>,

@@ -35,7 +35,7 @@ impl Index {
     }
 }
 
-/// Checks that each section is exactly as long as the meta section says, before anything is allocated by it.
+/// Checks that each section is exactly as long as the meta section implies, before anything is allocated.
 fn expect_lengths(index: &Index, sections: &dyn Arrays, meta: &Meta) -> Result<(), FormatError> {
     let slots = u64::from(meta.slots);
     let [codes, lower, scales] = index.parts.codes.array_bytes(0, meta.slots as usize);

@@ -17,9 +17,9 @@ impl Index {
     /// segment of an array at a time; full vectors with payloads are copied all at once, when a compaction begins or
     /// the index is put into a store.
     ///
-    /// Checksums are not verified, and links, codes and records are not checked: bytes that are not as they were
-    /// written give wrong answers, and nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies
-    /// everything, and copies. Before the first link is changed, the links are proven as for an index from a store:
+    /// Checksums are not verified, and links, codes and records are not checked: damaged bytes give wrong answers, and
+    /// nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies everything, and copies. Before
+    /// the first link is changed, the links are proven as for an index from a store:
     /// [`Index::link_step`].
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Index {
         Ok(live)
     }
 
-    /// Takes the moments at which records expire, if any does.
+    /// Takes the expiries of the records, if there are any.
     fn moments(&mut self, slots: usize, words: &[u8]) -> Result<(), Error> {
         if words.is_empty() {
             return Ok(());

@@ -3,41 +3,41 @@
 /// What an index holds and may hold, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::index) struct Holding {
-    /// The budget; none: no limit.
+    /// The budget; `None`: no limit.
     pub(in crate::index) max: Option<usize>,
     /// Codes, links, ids and tables, which are always held.
     pub(in crate::index) hot: usize,
     /// Warm records. Cached blocks are not among them.
     pub(in crate::index) warm: usize,
-    /// Buffers of searches and inserts, those included that there was no room to keep.
+    /// Buffers of searches and inserts, including those that there was no room to keep.
     pub(in crate::index) scratch: usize,
-    /// Whether the index is stored, so that warm records can be given up.
+    /// Whether the index is stored, so that warm records can be evicted.
     pub(in crate::index) is_stored: bool,
 }
 
-/// When hot and warm bytes exceed this share of the budget, more records are given up at once.
+/// When hot and warm bytes exceed this share of the budget, more records are evicted at a time.
 const PRESSED: f64 = 0.9;
 
 /// How many bytes of records may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::index) struct Shares {
-    /// What there is for warm records and cached blocks together.
+    /// Bytes available for warm records and cached blocks together.
     pub(in crate::index) left: usize,
-    /// Warm records are given up when they take more than this.
+    /// Warm records are evicted when they take more than this.
     pub(in crate::index) most_warm: usize,
-    /// How much the warm records take afterwards: less than `most_warm`, so that not every insert gives some up.
+    /// Bytes of warm records after an eviction: less than `most_warm`, so that not every insert evicts some.
     pub(in crate::index) warm: usize,
-    /// Cached blocks.
+    /// Bytes available for cached blocks.
     pub(in crate::index) cache: usize,
 }
 
 impl Holding {
-    /// Divides what the budget leaves beside the hot bytes and the buffers. Buffers that would take more than half of it
-    /// are not kept while there are records to hold: each call makes its own.
+    /// Divides what the budget leaves after the hot bytes and the buffers. Buffers that would take more than half of
+    /// that are not kept while there are records to hold: each call allocates its own.
     ///
-    /// Warm records may take three quarters, and are brought down to a half; or to a quarter, when hot and warm bytes
-    /// together nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get what warm
-    /// records do not take.
+    /// Warm records may take three quarters, and are brought down to a half, or to a quarter when hot and warm bytes
+    /// nearly reach the budget, so that the next insert does not exceed it again. Cached blocks get what warm records
+    /// do not take.
     #[inline(never)]
     pub(in crate::index) fn shares(self) -> Shares {
         let Some(max) = self.max else {

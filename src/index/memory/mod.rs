@@ -3,7 +3,7 @@
 //! | file      | what                                                             |
 //! |-----------|------------------------------------------------------------------|
 //! | `budget`  | how a memory budget is divided                                   |
-//! | `room`    | what an index holds, and what it gives up under a budget         |
+//! | `room`    | what an index holds, and what it frees under a budget            |
 //! | `scratch` | buffers of searches and inserts                                  |
 
 pub(super) mod budget;

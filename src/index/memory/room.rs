@@ -1,4 +1,4 @@
-//! What an index holds, and what it gives up when that exceeds its budget.
+//! What an index holds, and what it frees when that exceeds its budget.
 
 use super::budget::Holding;
 use crate::compact::window;
@@ -6,19 +6,19 @@ use crate::index::Index;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::OutOfMemory;
 
-/// Gives up what exceeds a budget of so many bytes.
+/// Frees what exceeds a budget of so many bytes.
 ///
-/// Only a stored index can give up anything, so opening and attaching set a pointer to this code. That keeps it out of
-/// the part of the shipped wasm that an index in memory needs, though each insert ends with a call of it.
+/// Only a stored index can free anything, so opening and attaching set a pointer to this code. Every insert ends with
+/// a call of it, and the pointer keeps it out of the part of the shipped wasm that an index in memory needs (size).
 pub(in crate::index) type Fit = fn(&mut Index, usize);
 
 impl Index {
-    /// Makes the index give up what exceeds its budget, from here on.
+    /// Makes the index enforce its budget from here on.
     pub(in crate::index) fn begin_fitting(&mut self) {
         self.fit = Some(Self::fit);
     }
 
-    /// Takes that back.
+    /// Stops enforcing the budget, undoing [`Index::begin_fitting`].
     pub(in crate::index) fn end_fitting(&mut self) {
         self.fit = None;
         self.scratch.set_room(usize::MAX);
@@ -64,7 +64,7 @@ impl Index {
         }
     }
 
-    /// Whether the window of codes and links that packing needs fits besides.
+    /// Whether the window of codes and links that packing needs still fits.
     pub(in crate::index) fn has_room_to_pack(&self) -> bool {
         self.config.max_bytes.is_none() || {
             let crate::index::Parts { graph, codes, .. } = &self.parts;
@@ -72,9 +72,9 @@ impl Index {
         }
     }
 
-    /// Whether `records` more records fit, with payloads of `payload_bytes` in all. Rows that are allocated ahead are
-    /// not counted. A stored index could give up all but the record at hand, but only once the records are stored, so
-    /// all of them count.
+    /// Whether `records` more records fit, with payloads of `payload_bytes` in all. Rows allocated ahead do not count.
+    /// A stored index could evict all but the record at hand, but only once the records are stored, so all of them
+    /// count.
     #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
     pub(in crate::index) fn has_room_for(&self, records: usize, payload_bytes: usize) -> bool {
         self.config.max_bytes.is_none() || {
@@ -84,21 +84,21 @@ impl Index {
         }
     }
 
-    /// How many of `bytes` bytes of records are made warm at a time, to be written anew: part of what the budget leaves.
+    /// How many of `bytes` bytes of records to make warm at a time to write them again: part of what the budget leaves.
     #[inline(never)]
     pub(in crate::index) fn part_bytes(&self, bytes: u64) -> u64 {
         if self.config.max_bytes.is_none() { bytes } else { bytes.min(self.holding().shares().left as u64 / 4) }
     }
 
-    /// Ends the retry that [`Index::expect_retry`] began, and gives up what exceeds the budget.
+    /// Ends the retry that [`Index::expect_retry`] began, and frees what exceeds the budget.
     #[inline(never)]
     pub(crate) fn trim(&mut self) {
         self.parts.records.cold.end_retry();
         self.make_room();
     }
 
-    /// Gives up what exceeds the budget, unless a call is about to be made again: what was read for it has to stay, or
-    /// the call might never have all that it needs at once. Each call that may make the index hold more ends with this.
+    /// Frees what exceeds the budget, unless a call is about to be repeated: what was read for it must stay, or the
+    /// call might never have all that it needs at once. Every call that may increase the memory held ends with this.
     pub(in crate::index) fn make_room(&mut self) {
         if let (Some(max), Some(fit)) = (self.config.max_bytes, self.fit)
             && !self.parts.records.cold.is_awaited()
@@ -107,8 +107,8 @@ impl Index {
         }
     }
 
-    /// Gives up blocks that were read; then idle buffers but those of one call; then warm copies of records that the
-    /// store keeps, and the room ahead of the others; and at last the buffers that are left.
+    /// Evicts blocks; then drops idle buffers but those of one call; then warm copies of records that the store keeps,
+    /// and the room ahead of the others; and at last the remaining buffers.
     fn fit(&mut self, max: usize) {
         let mut holding = self.holding();
         self.parts.records.cold.trim(holding.shares().cache);

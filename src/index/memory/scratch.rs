@@ -3,18 +3,18 @@
 use crate::graph::Scratch;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A stack of buffers: a search takes one, or makes one when all are in use, and puts it back.
+/// A stack of buffers: a search takes one, or creates one when all are in use, and puts it back.
 #[derive(Debug)]
 pub(in crate::index) struct ScratchPool {
     idle: Mutex<Idle>,
-    /// How many bytes of idle buffers the budget has room for.
+    /// Bytes of idle buffers that the budget has room for.
     room: usize,
 }
 
 #[derive(Debug, Default)]
 struct Idle {
     buffers: Vec<Scratch>,
-    /// Bytes of the largest buffers for which there was no room, until there is.
+    /// Bytes of the largest buffers that did not fit, until some do.
     refused: usize,
 }
 
@@ -33,13 +33,13 @@ impl ScratchPool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes idle buffers, or new ones when there are none.
+    /// Takes idle buffers, or new ones if there are none.
     pub(in crate::index) fn take(&self) -> Scratch {
         self.lock().buffers.pop().unwrap_or_default()
     }
 
-    /// Puts buffers back. They are dropped when the budget has no room for them, or the stack no memory to keep them: the
-    /// call that used them has succeeded.
+    /// Puts buffers back. They are dropped if the budget has no room for them or the stack cannot grow: the call that
+    /// used them must still succeed.
     pub(in crate::index) fn put(&self, scratch: Scratch) {
         let mut idle = self.lock();
         if self.room < usize::MAX {
@@ -60,8 +60,8 @@ impl ScratchPool {
         *self.lock() = Idle::default();
     }
 
-    /// Lets idle buffers have at most so many bytes. If they have more, all are dropped, and those of one call go on
-    /// asking for room.
+    /// Limits idle buffers to `bytes` bytes. If they have more, all are dropped, and those of one call still count as
+    /// wanted.
     #[inline(never)]
     pub(in crate::index) fn set_room(&mut self, bytes: usize) {
         self.room = bytes;
@@ -72,7 +72,7 @@ impl ScratchPool {
         }
     }
 
-    /// Bytes of the idle buffers, and of the largest that there was no room for.
+    /// Bytes of the idle buffers, and of the largest that did not fit.
     pub(in crate::index) fn wanted_bytes(&self) -> usize {
         let idle = self.lock();
         idle.resident_bytes() + idle.refused

@@ -61,8 +61,8 @@ impl Index {
         }
     }
 
-    /// Marks what was logged since the last call as done. All of it is one change: after a crash all of it is there or
-    /// none.
+    /// Marks what was logged since the last call as done. It is one change: after a crash all of it is there, or
+    /// nothing.
     pub(in crate::index) fn logged(&mut self) {
         if let Backing::Journal(journal) = &mut self.backing {
             journal.seal();

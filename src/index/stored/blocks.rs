@@ -1,4 +1,4 @@
-//! Records -> blocks. Neighbours come together, the nearest first of all, so that the records of one answer are in few blocks.
+//! Groups records into blocks, nearest neighbours first, so that the records of one result are in few blocks.
 
 use super::checkpoint::Writing;
 use super::cold::block_keys;
@@ -14,43 +14,43 @@ use crate::store::Batch;
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
 
-/// The most bytes of records in a block that several share: so much is read and held for one of them.
+/// Most bytes of records in a block of several records. Reading one of them reads and holds the whole block.
 const MOST_BLOCK_BYTES: u32 = 128 << 10;
 
-/// What choosing a record for a block costs beside its bytes.
+/// Cost of choosing a record for a block, on top of its own bytes: as many bytes could be encoded in the same time.
 const MEMBER_COST_BYTES: u64 = 1024;
-/// A block that has all but this part of what it may hold is full…
+/// A block is full when less than one part in this many of its capacity is left…
 const SPARE_PART: usize = 8;
-/// …and of one that has less, no more than so many records are passed over because they are too long for the rest.
+/// …or when this many records have been passed over because they are too long for the room left.
 const MOST_PASSED: usize = 32;
-/// A record draws another one by the inverse of their distance, to this power.
+/// The pull between two records is the inverse of their distance, raised to this power.
 const PULL_POWER: i32 = 3;
-/// Nearer than this part of a usual distance is as near as can be.
+/// Smaller distances, as a fraction of the usual distance, are rounded up to this.
 const LEAST_DISTANCE: f32 = 0.001;
-/// The pull of what does not go into the block under way.
+/// The pull of a record that has been passed over for the block being filled.
 const PASSED: f32 = -1.0;
-/// What compression costs: as many bytes are encoded in so much time.
+/// Time to encode one byte. It converts the time of compression to a cost in bytes.
 const ENCODED_BYTE_NS: f64 = 4.0;
 
-/// The ways to compress are tried on so many pieces of what is to be written, of about so many bytes each…
+/// Compressions are tried on this many sample blocks of about this many bytes each…
 const SAMPLES: usize = 2;
 const SAMPLE_BYTES: usize = 16 << 10;
-/// …and not before there are as many in all.
+/// …and only if the samples have at least this many bytes in all.
 const LEAST_SAMPLE_BYTES: usize = 8 << 10;
 
-/// The slots whose records are to be written, and how far that is.
+/// The records still to be written, and the progress so far.
 #[derive(Debug)]
 pub(in crate::index) struct Gathering {
     pending: SlotSet,
-    /// Before it nothing is pending.
+    /// No slot below this one is pending.
     cursor: Slot,
-    /// With which the next block begins.
+    /// The slot that the next block begins with, if one was chosen.
     start: Option<Slot>,
-    /// Neighbours of what is in the block under way, in the order in which they were met, each once, and what was passed over.
+    /// Pending neighbours of the block's records, each once, in the order found, and the slots passed over.
     met: Vec<Slot>,
-    /// By slot, how much the block under way draws it: 0 unless it was met.
+    /// By slot, the pull of the block being filled: 0 for a slot not in `met`.
     pulls: Vec<f32>,
-    /// Any of the distances between neighbours, by which others are measured; 0 before the first.
+    /// The first positive distance, as the unit of all others; 0 until there is one.
     usual: f32,
     buffer: Point,
 }
@@ -67,12 +67,12 @@ impl Gathering {
 }
 
 impl Index {
-    /// What a block may hold.
+    /// Most bytes of records in a block of several records.
     pub(crate) fn block_bytes(&self) -> usize {
         self.piece_bytes().min(MOST_BLOCK_BYTES) as usize
     }
 
-    /// Notes every slot whose record is not stored.
+    /// Marks every slot whose record is not stored as pending.
     pub(in crate::index) fn collect_unstored(&mut self, gathering: &mut Gathering) -> Result<(), OutOfMemory> {
         let slots = self.parts.slots();
         self.parts.records.note_reads(slots)?;
@@ -82,7 +82,7 @@ impl Index {
         gathering.pulls.resize(slots, 0.0);
         self.parts.codes.prepare(&mut gathering.buffer)?;
         for segment in 0..segments_of(slots) {
-            // A record that is not stored has no place, and the segment of places has changed since it had.
+            // Appending a record marks its segment of places as changed: an unchanged one has only stored records.
             if !self.parts.records.changes_mut().has(segment) {
                 continue;
             }
@@ -107,7 +107,8 @@ impl Index {
         records.map(|record| stored_record_bytes(&record) as u64).sum()
     }
 
-    /// Encodes one block of what is pending, and returns what that cost, in the time of as many bytes; 0 when nothing is.
+    /// Encodes one block of pending records. Returns the cost, as a number of bytes encoded in the same time; 0 when
+    /// nothing is pending.
     pub(in crate::index) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
         let (members, mut raw) = self.fill_block(&mut writing.gathering, self.block_bytes())?;
         if members.is_empty() {
@@ -122,8 +123,8 @@ impl Index {
         let earliest_expiry_ms = moments.fold(f64::INFINITY, f64::min);
         let compression = self.journal().and_then(|journal| journal.compression).unwrap_or(Compression::AsItIs);
         let (count, dimensions) = (members.len() as u32, self.parts.records.dimensions());
-        // Without the memory for it, a block is stored as it is; and when it would not come back as it was, because what is lost
-        // here is lost for ever.
+        // Without memory to compress it, a block is stored uncompressed, and also if decompressing does not give the
+        // same bytes: what is lost here is lost for good.
         let compressed = writing.compressor.compress(compression, &raw, dimensions).ok().flatten();
         let compressed =
             compressed.filter(|compressed| decompresses_to(&raw, compression, compressed, count, dimensions));
@@ -158,7 +159,7 @@ impl Index {
         Ok(cost)
     }
 
-    /// Some blocks as they would be written, to try the ways to compress on; none while that is not due, or little is to be written.
+    /// Returns sample blocks to try compressions on; `None` if no choice is due or too little is to be written.
     pub(crate) fn compression_sample(&mut self) -> Result<Option<Sample>, Error> {
         if !self.journal().is_some_and(|journal| journal.is_compression_due) {
             return Ok(None);
@@ -171,7 +172,7 @@ impl Index {
         for part in 0..SAMPLES {
             gathering.start = gathering.pending.next_from(Slot((slots * part / SAMPLES) as u32));
             let len = |slot| self.parts.records.unstored(slot).map_or(0, |record| stored_record_bytes(&record));
-            // A record of a length that would be felt is no sample of anything.
+            // Skip very long records: compressing one would cause a noticeable pause, and they are not representative.
             if gathering.start.is_some_and(|slot| len(slot) <= MOST_BLOCK_BYTES as usize) {
                 let (members, bytes) = self.fill_block(&mut gathering, SAMPLE_BYTES)?;
                 sample.blocks.push((members.len() as u32, bytes));
@@ -181,7 +182,7 @@ impl Index {
         Ok((bytes >= LEAST_SAMPLE_BYTES).then_some(sample))
     }
 
-    /// From here on blocks are compressed as it pays best by what was measured.
+    /// Chooses the compression of later blocks: the one that pays best by what was measured.
     pub(crate) fn settle_compression(&mut self, measured: &[Measured]) {
         let compression = Compression::choose(measured, self.block_bytes());
         if let Some(journal) = self.journal_mut() {
@@ -189,8 +190,8 @@ impl Index {
         }
     }
 
-    /// The records of one block: one that is pending, then always the one that those in the block draw most, until it is full or
-    /// nothing is pending. What is too long for the room that is left is passed over.
+    /// Fills one block: a pending record, then always the one that the block pulls most, until the block is full or
+    /// nothing is pending. Records too long for the room left are passed over. Returns the slots and the encoded bytes.
     fn fill_block(&self, gathering: &mut Gathering, most_bytes: usize) -> Result<(Vec<Slot>, Vec<u8>), Error> {
         let (mut members, mut bytes) = (Vec::new(), Vec::new());
         members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
@@ -198,7 +199,7 @@ impl Index {
         while members.len() < MOST_RECORDS
             && let Some(slot) = gathering.next()
         {
-            // What was deleted meanwhile, or written, is not to be.
+            // Skip records that were deleted or written in the meantime.
             let Some(record) = self.parts.records.unstored(slot) else {
                 gathering.pending.remove(slot);
                 continue;
@@ -227,7 +228,7 @@ impl Index {
 }
 
 impl Gathering {
-    /// The pending slot that is drawn most, the one met first of several; any when none is.
+    /// The pending slot with the strongest pull, the first found of equals; without any pull, `start` or the next slot.
     fn next(&mut self) -> Option<Slot> {
         let Self { pending, cursor, start, met, pulls, .. } = self;
         let pull = |slot: Slot| pulls.get(slot.index()).copied().unwrap_or(0.0);
@@ -249,7 +250,7 @@ impl Gathering {
         })
     }
 
-    /// A record has come into the block, and draws its neighbours.
+    /// Adds the pull of a record that joined the block to its pending neighbours.
     fn meet(
         &mut self,
         codes: &dyn Space,
@@ -272,7 +273,7 @@ impl Gathering {
         Ok(())
     }
 
-    /// A record is too long for the block under way.
+    /// Passes over a record that is too long for the block being filled.
     fn pass_over(&mut self, slot: Slot) -> Result<(), OutOfMemory> {
         let Some(pull) = self.pulls.get_mut(slot.index()) else { return Ok(()) };
         if *pull == 0.0 {
@@ -283,7 +284,7 @@ impl Gathering {
         Ok(())
     }
 
-    /// Forgets what was met. The next block begins with what was passed over first, or with what this one draws most.
+    /// Ends the block. The next one begins with the first slot passed over, or with the one that this block pulls most.
     fn leave(&mut self) {
         let passed = |slot: &Slot| self.pulls.get(slot.index()) == Some(&PASSED) && self.pending.contains(*slot);
         let passed = self.met.iter().copied().find(passed);
@@ -298,7 +299,7 @@ impl Gathering {
     }
 }
 
-/// How much records at this distance draw one another: more than nothing, and no more than can be added up.
+/// The pull between records at this distance: positive, and small enough that sums stay finite.
 fn strength(distance: f32, usual: &mut f32) -> f32 {
     if *usual <= 0.0 && distance.is_finite() {
         *usual = distance;

@@ -1,14 +1,14 @@
-//! Writing what has changed since the last checkpoint, some of it at a time, while the index goes on changing.
+//! Writing what has changed since the last checkpoint, in steps, while the index keeps changing.
 //!
-//! 1. Records that are not stored are encoded in blocks (`blocks.rs`), and written under numbers that no block had.
-//! 2. Each segment of each array that has changed is encoded and written under a name of the new generation, which nothing
-//!    refers to yet. What changes again meanwhile is written again.
-//! 3. When little is left, all of it is encoded at once, together with the manifest: the state of that moment. One commit
-//!    writes them, and drops what only the checkpoint before the last one named.
+//! 1. Records that are not stored are encoded in blocks (`blocks.rs`), and written under numbers that no block has had.
+//! 2. Each changed segment of each array is encoded and written under a name of the new generation, which nothing
+//!    refers to yet. Segments that change again in the meantime are written again.
+//! 3. When little is left, the rest is encoded at once, together with the manifest. The checkpoint represents the index
+//!    at that moment. One commit writes these values, and deletes those that only the checkpoint before the last named.
 //!
-//! From the moment of 3 on, changes go to a new log, which both checkpoints lead to: should the store not say whether it has
-//! taken the new one, either may count. A checkpoint that fails or is given up leaves the last one as it was; what there is
-//! of it goes with the next, or is found by the next opening.
+//! From step 3 on, changes go to a new log that follows both checkpoints: if the store cannot tell whether it has taken
+//! the new one, either may be in effect. A checkpoint that fails or is abandoned leaves the last one intact. Whatever
+//! it wrote is deleted by the next one, or found after the next opening (`stock.rs`).
 
 use super::blocks::Gathering;
 use super::cold::block_keys;
@@ -22,8 +22,8 @@ use crate::store::Batch;
 use crate::types::OutOfMemory;
 use crate::wipe::wipe;
 
-/// The arrays that are stored as one value, by the kind of the value. An array of its own each would be more values than
-/// a store opens quickly.
+/// Which arrays share a stored value, by the kind of the value. One value per array would be more values than a store
+/// opens quickly.
 pub(in crate::index) const VALUES: [(Kind, &[Kind]); 4] = [
     (Kind::Codes, &Kind::CODES),
     (Kind::BaseLinks, &[Kind::Levels, Kind::BaseLinks, Kind::UpperLinks]),
@@ -31,7 +31,7 @@ pub(in crate::index) const VALUES: [(Kind, &[Kind]); 4] = [
     (Kind::Places, &[Kind::Places, Kind::Expiries]),
 ];
 
-/// After so many rounds over all segments the rest is written at once, however much it is.
+/// After this many rounds over all segments the rest is written at once, however much it is.
 const MOST_ROUNDS: usize = 3;
 
 /// A checkpoint under way.
@@ -43,19 +43,19 @@ pub(crate) struct Writing {
     rounds: usize,
     /// What has been written of this generation, ascending by kind and index.
     written: Vec<StoredSegment>,
-    /// The segments of `written`, each as it was when it took most pieces. The store may hold any of these pieces.
+    /// The segments of `written`, each in its longest version. The store may hold any of their pieces.
     longest: Vec<StoredSegment>,
-    /// The first block of this checkpoint has this number or none.
+    /// Blocks of this checkpoint are numbered from here on.
     first_block: u32,
     pub(in crate::index) blocks: Vec<StoredBlock>,
     pub(in crate::index) gathering: Gathering,
     pub(in crate::index) compressor: Compressor,
-    /// What its last step will make true.
+    /// What takes effect once its last step has been written.
     last: Option<Last>,
 }
 
 impl Writing {
-    /// The segments that count after this checkpoint, in each array the first `count`.
+    /// The segments of the new checkpoint: the first `count` of each array.
     fn segments_after(&self, before: &Manifest, count: usize) -> Result<Vec<StoredSegment>, OutOfMemory> {
         let mut segments = Vec::new();
         for &segment in before.segments.iter().chain(&self.written) {
@@ -66,8 +66,8 @@ impl Writing {
         Ok(segments)
     }
 
-    /// The values that do not count after this checkpoint, of which these are the segments and blocks: those of before
-    /// that give way, and those that it wrote in an earlier step, of slots and records that are no more.
+    /// The values that a new checkpoint of these segments and blocks does not name: those of the previous one that it
+    /// replaces, its logs included, and those that it wrote in an earlier step for slots and records that are gone.
     fn retired(
         &self,
         before: &Manifest,
@@ -91,33 +91,33 @@ impl Writing {
     }
 }
 
-/// What becomes of the journal when the last step has been written.
+/// What changes in the journal once the last step has been written.
 #[derive(Debug)]
 struct Last {
     manifest: Manifest,
     retired: Vec<Key>,
-    /// Of the journal, before that step.
+    /// The journal's `log_bytes` before that step.
     log_bytes: u64,
-    /// Bytes of the frames that are written with it, and when.
+    /// Bytes of the [`Turn`]'s frames, which are written with it, and its `taken`.
     frames: usize,
     taken: u64,
     was_reshaped: bool,
 }
 
-/// What a step of a checkpoint asks of the store.
+/// What to do after a step of a checkpoint.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// To write this, and to come back.
+    /// Write this batch, then take the next step.
     More(Batch),
-    /// To write this, which ends the checkpoint.
+    /// Write this batch, which ends the checkpoint.
     Last(Batch),
 }
 
 impl Index {
-    /// Begins a checkpoint, in place of one that was not ended, and gives its generation.
+    /// Begins a checkpoint and returns its generation. A checkpoint that was not ended is abandoned.
     ///
     /// # Errors
-    /// [`Error::Unlinked`]; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; what the store has failed with.
+    /// [`Error::Unlinked`]; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed.
     pub(crate) fn checkpoint_begin(&mut self) -> Result<u64, Error> {
         self.check_writable()?;
         self.check_linked()?;
@@ -145,11 +145,11 @@ impl Index {
         Ok(generation)
     }
 
-    /// Encodes about `bytes` bytes of what has changed. The steps of a checkpoint follow one another, each after the last
-    /// one's batch has been written; changes between them are legal. After an error, [`Index::checkpoint_failed`].
+    /// Encodes about `bytes` bytes of what has changed. Take each step only after the previous batch has been written.
+    /// The index may change between steps. After an error, call [`Index::checkpoint_failed`].
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::Busy`] when another one has begun.
+    /// [`Error::OutOfMemory`]; [`Error::Busy`] when another checkpoint has begun; at the last step, during a commit.
     pub(crate) fn checkpoint_step(&mut self, generation: u64, bytes: usize) -> Result<Step, Error> {
         self.check_writable()?;
         let mut writing = self.take_writing(generation).ok_or(Error::Busy)?;
@@ -161,7 +161,7 @@ impl Index {
         stepped
     }
 
-    /// The last step has been written: from here on its manifest counts.
+    /// Notes that the last step has been written: its manifest is now the current one.
     pub(crate) fn checkpoint_ended(&mut self, generation: u64) {
         let last = self.take_writing(generation).and_then(|writing| writing.last);
         if let Some(last) = &last {
@@ -176,8 +176,8 @@ impl Index {
         }
     }
 
-    /// A step was not written, as far as is known: what it and those before it hold is to be written again, and what there
-    /// is of it goes with the next checkpoint.
+    /// Call when a step failed or its outcome is unknown. Everything this checkpoint wrote is marked changed again, and
+    /// values that did reach the store are deleted by the next checkpoint.
     pub(crate) fn checkpoint_failed(&mut self, generation: u64) {
         let Some(Writing { longest, blocks, first_block, last, .. }) = self.take_writing(generation) else { return };
         self.parts.records.withdraw(first_block);
@@ -188,7 +188,7 @@ impl Index {
         journal.is_reshaped |= last.as_ref().is_some_and(|last| last.was_reshaped);
         let manifest = last.map(|_| Key::Manifest { generation });
         let piece_bytes = journal.manifest.piece_bytes;
-        // The manifest first: without memory for all of them, the rest is left for the next opening to find.
+        // The manifest first: if memory runs out, the remaining values are found after the next opening.
         let keys = manifest.into_iter().chain(longest.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
         for key in keys {
@@ -215,13 +215,13 @@ impl Index {
         if rest > bytes && writing.rounds < MOST_ROUNDS {
             return Ok(Step::More(batch));
         }
-        // The moment that this checkpoint is of.
+        // The checkpoint represents the index at this moment.
         self.write_changes(writing, None, &mut batch)?;
         self.last(writing, batch)
     }
 
-    /// Encodes the records that are gathered and then the values that have changed, until about `budget_bytes` are in the batch.
-    /// True when none is left of this round; without a budget always.
+    /// Encodes the gathered records and then the changed values, until about `budget_bytes` are in the batch. Returns
+    /// true when nothing is left of this round, as is always the case without a budget.
     fn write_changes(
         &mut self,
         writing: &mut Writing,
@@ -239,7 +239,7 @@ impl Index {
             if left == 0 {
                 return Ok(false);
             }
-            // Places wait for those of records that came meanwhile, as long as there is another round.
+            // While another round follows, places wait until the segment's new records are stored.
             let waits = budget_bytes.is_some() && kind == Kind::Places && self.unstored_in(segment) > 0;
             if self.changes(kind).has(segment) && !waits {
                 left = left.saturating_sub(self.write(writing, kind, segment, batch)?);
@@ -255,7 +255,7 @@ impl Index {
         (segment < segments_of(self.parts.slots())).then_some((segment, kind))
     }
 
-    /// About how many bytes have changed and are not written.
+    /// Approximate number of bytes that have changed and are not written.
     fn unwritten(&mut self) -> u64 {
         let mut bytes = self.unstored_bytes();
         let mut at = 0;
@@ -268,7 +268,7 @@ impl Index {
         bytes
     }
 
-    /// About how long a value will be.
+    /// Approximate length of a value in bytes.
     fn value_bytes(&self, kind: Kind, segment: usize) -> u64 {
         let slots = self.slots_in(segment).len() as u64;
         let row = match kind {
@@ -294,7 +294,7 @@ impl Index {
         let stored = StoredSegment { kind, index, generation, bytes: len, checksum: xxh64(&bytes, 0) };
         let piece_bytes = self.journal().map(|journal| journal.manifest.piece_bytes).ok_or_else(not_stored)?;
         let key = |piece| Key::Segment { kind, index, generation, piece }.to_text();
-        // Writing it a second time may take fewer pieces.
+        // A rewritten value may have fewer pieces: the others are deleted.
         let before = find(&writing.written, &stored).map_or(0, |at| pieces(&writing.written[at], piece_bytes));
         let now = pieces(&stored, piece_bytes);
         batch.deletes.try_reserve(before.saturating_sub(now) as usize).map_err(|_| OutOfMemory)?;
@@ -331,7 +331,7 @@ impl Index {
                 self.put_texts(segment, put)
             }
             _ => {
-                // An insert that was refused may have left room for the slot it did not take.
+                // A refused insert may have left room for a slot that it did not take.
                 let places = self.parts.records.stored_places(segment);
                 put(bytemuck::cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))?;
                 if self.expires_in(segment) { self.put_expiries(segment, put) } else { Ok(()) }
@@ -339,7 +339,7 @@ impl Index {
         }
     }
 
-    /// The manifest of this moment, and what goes with it.
+    /// Completes the last batch: adds the manifest of the index at this moment, and deletes the retired values.
     fn last(&mut self, writing: &mut Writing, mut batch: Batch) -> Result<Step, Error> {
         let meta = self.meta();
         let count = segments_of(self.parts.slots());
@@ -384,7 +384,7 @@ impl Index {
         }
     }
 
-    /// All that there is, is as it is stored.
+    /// Marks every segment as unchanged since it was stored.
     pub(in crate::index) fn forget_changes(&mut self) {
         let mut at = 0;
         while let Some((segment, kind)) = self.value_at(at) {
@@ -394,7 +394,7 @@ impl Index {
     }
 }
 
-/// Where in an ascending list a segment of the same kind and index is.
+/// Position of the segment of the same kind and index in an ascending list.
 fn find(list: &[StoredSegment], segment: &StoredSegment) -> Option<usize> {
     place(list, segment).ok()
 }
@@ -403,7 +403,7 @@ fn place(list: &[StoredSegment], segment: &StoredSegment) -> Result<usize, usize
     list.binary_search_by_key(&(segment.kind, segment.index), |held| (held.kind, held.index))
 }
 
-/// Puts a segment into an ascending list, in place of an earlier one of the same kind and index.
+/// Puts a segment into an ascending list, replacing one of the same kind and index.
 fn put_in(list: &mut Vec<StoredSegment>, segment: StoredSegment) -> Result<(), OutOfMemory> {
     match place(list, &segment) {
         Ok(at) => list[at] = segment,
@@ -422,7 +422,7 @@ fn copy(part: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
     Ok(copy)
 }
 
-/// What a caller hears who asks for what only a stored index has.
+/// The error of what only a stored index can do.
 fn not_stored() -> Error {
     Error::NotFound { what: "the index is in no store".to_owned() }
 }
@@ -431,7 +431,7 @@ fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
     piece_count(segment.bytes, piece_bytes).unwrap_or(0)
 }
 
-/// The values of a segment.
+/// The keys of a segment's pieces.
 pub(in crate::index) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
     let StoredSegment { kind, index, generation, .. } = *segment;
     (0..pieces(segment, piece_bytes)).map(move |piece| Key::Segment { kind, index, generation, piece })

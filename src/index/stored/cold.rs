@@ -1,4 +1,4 @@
-//! Records that are only in the store: which must be read for a call, and taking in what was read.
+//! Records that are only in the store: which blocks a call must read, and taking in what was read.
 
 use super::open::join;
 use crate::arena::{MOST_RECORDS, ReadPlan};
@@ -20,7 +20,7 @@ impl Index {
         refuse(self.parts.records.plan(slots)?)
     }
 
-    /// The next blocks to read ahead, about `bytes` bytes of them; none when every record is in memory, or when there
+    /// The next blocks to read ahead, about `bytes` bytes of them; empty when every record is in memory, or when there
     /// is a budget.
     pub(crate) fn unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
         // Under a budget, blocks that no call has asked for would push out blocks that a call has asked for.
@@ -65,7 +65,8 @@ impl Index {
     }
 
     /// Takes in the blocks that were read for a plan. `keys` are the keys that its blocks had when they were read, and
-    /// `values` what the store has for them. A block that is not as it was written is lost, and its records with it.
+    /// `values` what the store has for them. A block that differs from what was written is lost, and its records with
+    /// it.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]. [`Error::StoreFailed`] when a writer has removed a block that a read-only index still
@@ -85,7 +86,7 @@ impl Index {
                 pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
                 pieces.push(value);
             }
-            // A block that was rewritten meanwhile is no longer needed.
+            // A block that has been rewritten since is not needed.
             let Some(stored) = stored else { continue };
             let gone = pieces.iter().any(Option::is_none);
             if gone && self.is_read_only() {
@@ -100,7 +101,7 @@ impl Index {
             };
             let Self { parts, config, .. } = self;
             let mut inverse_norm = |vector: &[f32]| {
-                // The codes are the vectors here, so their records have none.
+                // Where the codes are the vectors, records have none.
                 if vector.is_empty() { Some(0.0) } else { Some(config.inverse_norm(vector).ok()? as f32) }
             };
             let admitted = parts.records.admit(number, bytes.as_deref(), &mut inverse_norm);

@@ -1,9 +1,9 @@
-//! What an index knows of its store: which values there are, and what is to be added to them.
+//! What an index knows about its store: which values exist, and the changes still to be appended.
 //!
 //! Changes go to the log first ([`Journal::take`]), frame by frame. A checkpoint (`checkpoint.rs`) then writes the
-//! segments that have changed, and a manifest that names what counts from there on. The two newest manifests stay, with
-//! everything that they name, so that a damaged value of the newest leaves another way to the same state: the older
-//! checkpoint, and the logs since.
+//! segments that have changed, and a manifest that names everything the new checkpoint consists of. The two newest
+//! manifests stay, with all the values they name. If a value of the newest is damaged, the older checkpoint and the
+//! logs since lead to the same state.
 
 use super::checkpoint::Writing;
 use super::stock::Stock;
@@ -14,80 +14,80 @@ use crate::store::StoreError;
 use crate::types::OutOfMemory;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A log shorter than this is read again in no time.
+/// Replaying a log shorter than this takes negligible time.
 const LEAST_LOG_BYTES: u64 = 1 << 20;
-/// What a log tells of is linked after opening, and until then each search compares all of it: a longer one would be noticed.
+/// Replayed records are linked only after opening. Until then each search scans all of them, so a longer log is felt.
 const MOST_LOG_BYTES: u64 = 4 << 20;
-/// Between the two a log may grow to this part of what a checkpoint has written in all.
+/// Between the two limits, a log may grow to one part in this many of the bytes of all segments and blocks.
 const LOG_SHARE: u64 = 16;
 
-/// What follows a checkpoint in a store.
+/// The logs that follow a checkpoint in a store.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Logs that follow it, ascending.
+    /// Their numbers, ascending.
     pub(crate) logs: Vec<u64>,
     /// Bytes in them.
     pub(crate) log_bytes: u64,
-    /// The number of the frame that comes next.
+    /// Sequence number of the next frame.
     pub(crate) next_sequence: u64,
 }
 
-/// The beginning of new logs.
+/// A switch to new logs.
 #[derive(Debug)]
 pub(in crate::index) struct Turn {
-    /// The first of them.
+    /// Number of the first new log.
     pub(in crate::index) first: u64,
-    /// What it is to hold; when that is nothing, changes are appended to it.
+    /// The frames to write as that log. If there are none, later changes are appended to it.
     pub(in crate::index) frames: Vec<u8>,
-    /// For [`Journal::turned`].
+    /// The journal's `taken` at that moment, for [`Journal::turned`].
     pub(in crate::index) taken: u64,
 }
 
-/// How many journals there have been.
+/// Number of journals created by this process.
 static JOURNALS: AtomicU64 = AtomicU64::new(0);
 
-/// The store's side of an index that is written.
+/// The store's side of a writable index.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    /// No other has had it in this program.
+    /// Unique among all journals of this process.
     serial: u64,
     log: LogWriter,
-    /// Up to here the changes have happened.
+    /// The end of the completed changes in `log`.
     pub(in crate::index) sealed: Mark,
-    /// The open frame goes on from change to change.
+    /// Whether several changes share one open frame.
     holds: bool,
-    /// How many bytes are being appended, from [`Journal::take`] to [`Journal::committed`].
+    /// Number of bytes being appended, between [`Journal::take`] and [`Journal::committed`].
     appending: Option<usize>,
-    /// How often changes have been taken to be appended.
+    /// How many times [`Journal::take`] has returned bytes.
     taken: u64,
-    /// The checkpoint that counts.
+    /// The manifest of the current checkpoint.
     pub(in crate::index) manifest: Manifest,
-    /// Logs since that checkpoint, the one that is written to last; any may not exist.
+    /// Numbers of the logs since that checkpoint. The last is the one to append to. Any of them may not exist.
     pub(in crate::index) logs: Vec<u64>,
     /// Bytes in them.
     pub(in crate::index) log_bytes: u64,
-    /// What the next three say is known. Nobody asks before the first checkpoint.
+    /// Whether the next three fields are filled in. They are needed only from the first checkpoint on.
     has_stock: bool,
-    /// Values that only the checkpoint before names, or none. They go with the next one.
+    /// Values named only by the previous checkpoint, or by none. The next checkpoint deletes them.
     pub(in crate::index) retired: Vec<Key>,
-    /// A generation of which there is no value.
+    /// A generation that no value has.
     next_generation: u64,
-    /// A number that no block ever had.
+    /// A number that no block has ever had.
     next_block: u32,
     /// The checkpoint under way.
     pub(in crate::index) writing: Option<Writing>,
-    /// How new blocks are compressed; none while nobody has chosen.
+    /// How new blocks are compressed; `None` until it has been chosen.
     pub(in crate::index) compression: Option<Compression>,
-    /// That is to be chosen anew.
+    /// Whether `compression` should be chosen, for the first time or again.
     pub(in crate::index) is_compression_due: bool,
-    /// A compaction has changed what no log tells.
+    /// Whether a compaction has made changes that no log records.
     pub(in crate::index) is_reshaped: bool,
-    /// What the store said when it did not take a change. From then on nothing is changed any more.
+    /// The error with which the store refused a change. From then on the index refuses all changes.
     failed: Option<StoreError>,
 }
 
 impl Journal {
-    /// What follows `manifest`: the next change goes to a new log, because an old one may end in the middle of a frame.
+    /// The journal of an index opened from `manifest`. Changes go to a new log, as the last may end in mid-frame.
     pub(crate) fn new(manifest: Manifest, found: Found) -> Result<Self, OutOfMemory> {
         let Found { mut logs, log_bytes, next_sequence } = found;
         logs.try_reserve_exact(1)?;
@@ -116,17 +116,17 @@ impl Journal {
         })
     }
 
-    /// Which of all journals it is.
+    /// Identifies this journal among all of this process.
     pub(crate) const fn serial(&self) -> u64 {
         self.serial
     }
 
-    /// Whether it is not known yet which values there are.
+    /// Whether [`Journal::stock`] has not been called yet.
     pub(in crate::index) const fn lacks_stock(&self) -> bool {
         !self.has_stock
     }
 
-    /// Which values there are.
+    /// Fills in what depends on the names of all values.
     pub(in crate::index) fn stock(&mut self, stock: Stock) {
         self.has_stock = true;
         self.retired = stock.retired;
@@ -134,13 +134,13 @@ impl Journal {
         self.next_block = self.next_block.max(stock.next_block);
     }
 
-    /// A generation for a checkpoint that begins. No value has it, not even of one that was dropped: those are deleted later.
+    /// Returns a generation for a new checkpoint. No value has it, not even one left by an abandoned checkpoint.
     pub(in crate::index) const fn new_generation(&mut self) -> u64 {
         self.next_generation += 1;
         self.next_generation - 1
     }
 
-    /// A number that no block ever had; none when all below `most` have been used.
+    /// Returns a number that no block has ever had; `None` when all below `most` are used.
     pub(in crate::index) fn new_block(&mut self, most: u32) -> Option<u32> {
         let number = self.next_block;
         if number >= most {
@@ -154,7 +154,7 @@ impl Journal {
         self.next_block
     }
 
-    /// Refuses once the store has failed.
+    /// Returns the error with which the store has failed, if it has.
     pub(in crate::index) fn check(&self) -> Result<(), Error> {
         self.failed.clone().map_or(Ok(()), |error| Err(error.into()))
     }
@@ -178,15 +178,15 @@ impl Journal {
         self.sealed = self.log.mark();
     }
 
-    /// From here to `hold(false)` changes are one frame, of which a reader of the log takes all or nothing. Until then they are in no
-    /// commit, and no checkpoint may come to its end.
+    /// Puts all changes until `hold(false)` into one frame, which a reader of the log applies as a whole or not at all.
+    /// Until then they are in no commit, and no checkpoint can end.
     #[cfg(any(target_arch = "wasm32", test))]
     pub(crate) fn hold(&mut self, holds: bool) {
         self.holds = holds;
         self.seal();
     }
 
-    /// The number of the first frame that is not sealed yet: what a checkpoint of this moment does not contain.
+    /// Number of the first unsealed frame, which is the first that a checkpoint of this moment does not contain.
     pub(in crate::index) const fn next_sequence(&self) -> u64 {
         self.log.next_sequence()
     }
@@ -196,11 +196,11 @@ impl Journal {
         self.log.sealed_bytes() > 0
     }
 
-    /// What is to be appended to the store, and to which value; none when all is there. [`Journal::committed`] must be told
-    /// how that ended.
+    /// Takes the bytes to append to the store, with the key of their value; `None` when the store has everything. The
+    /// outcome must be passed to [`Journal::committed`].
     ///
     /// # Errors
-    /// [`Error::Busy`] while that has not happened.
+    /// [`Error::Busy`] while the outcome of the last call is outstanding; the error with which the store has failed.
     pub(crate) fn take(&mut self) -> Result<Option<(String, Vec<u8>)>, Error> {
         self.check()?;
         if self.appending.is_some() {
@@ -217,8 +217,8 @@ impl Journal {
         Ok(Some((key, bytes)))
     }
 
-    /// How appending has ended. After a failure the store may hold any part of it, and what comes later must not follow:
-    /// the index takes no changes any more. Opening it again finds what the store has.
+    /// Takes the outcome of appending. After a failure the store may hold any part of the bytes, and nothing may follow
+    /// them, so the index refuses all further changes. Opening it again shows what the store has.
     pub(crate) fn committed(&mut self, outcome: Result<(), StoreError>) -> Result<(), Error> {
         self.log_bytes += self.appending.take().unwrap_or(0) as u64;
         if let Err(error) = outcome {
@@ -231,15 +231,15 @@ impl Journal {
         self.logs.last().copied().unwrap_or(self.manifest.log)
     }
 
-    /// From here on changes go to a new log. A checkpoint that ends here says that only it and later ones follow; the
-    /// checkpoint before says that they follow its own logs. So neither misses a change, whichever will count: also when
-    /// the store has failed to say whether it took the new one.
+    /// Directs later changes to a new log. A checkpoint that ends here is followed only by this and later logs; the
+    /// previous checkpoint is followed by its own logs and by these. So neither misses a change, whichever one is in
+    /// effect, even if the store could not tell whether it has taken the new one.
     ///
-    /// What has not been committed is in the new checkpoint and in no log, so the one before would miss it. It is to be
-    /// written together with the new one, as a log of its own.
+    /// Changes not yet committed are in the new checkpoint and in no log, so the previous one would miss them. They
+    /// must be written together with the new checkpoint, as a log of their own.
     ///
     /// # Errors
-    /// [`Error::Busy`] beside a commit, and while a frame is held open: half of it would be in the checkpoint.
+    /// [`Error::Busy`] during a commit, and while a frame is held open: half of it would be in the checkpoint.
     pub(in crate::index) fn turn_log(&mut self) -> Result<Turn, Error> {
         if self.appending.is_some() || self.holds {
             return Err(Error::Busy);
@@ -254,8 +254,8 @@ impl Journal {
         Ok(Turn { first, frames, taken: self.taken })
     }
 
-    /// The frames of a turn are in the store. Those that were appended once more meanwhile are there twice, and are read
-    /// once.
+    /// Notes that the frames of a [`Turn`] are in the store. If a commit has appended them in the meantime too, the
+    /// store has them twice, and a reader applies them once.
     pub(in crate::index) fn turned(&mut self, frames: usize, taken: u64) {
         self.log_bytes += frames as u64;
         if self.taken == taken {
@@ -263,30 +263,30 @@ impl Journal {
         }
     }
 
-    /// Whether a checkpoint would pay: the logs have grown, or a compaction has moved what they do not tell of.
+    /// Whether a checkpoint would pay: the logs have grown, or a compaction has made changes that they do not record.
     pub(in crate::index) fn checkpoint_due(&self) -> bool {
         let stored = self.segment_bytes().saturating_add(self.block_bytes());
         self.failed.is_none()
             && (self.is_reshaped || self.log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))
     }
 
-    /// Bytes of the segments that count.
+    /// Bytes of the current checkpoint's segments.
     pub(crate) fn segment_bytes(&self) -> u64 {
         self.manifest.segments.iter().fold(0, |all, segment| segment.bytes.saturating_add(all))
     }
 
-    /// Bytes of the blocks that count.
+    /// Bytes of the current checkpoint's blocks.
     pub(crate) fn block_bytes(&self) -> u64 {
         self.manifest.blocks.iter().fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
-    /// Bytes of the blocks that count and have the number `first` or a later one.
+    /// Bytes of the current checkpoint's blocks numbered `first` or higher.
     pub(crate) fn block_bytes_from(&self, first: u32) -> u64 {
         let blocks = self.manifest.blocks.iter().filter(|block| block.number >= first);
         blocks.fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
-    /// Bytes of the blocks that count, before they were compressed.
+    /// Uncompressed bytes of the current checkpoint's blocks.
     pub(crate) fn raw_block_bytes(&self) -> u64 {
         self.manifest.blocks.iter().fold(0, |all, block| block.raw_bytes.saturating_add(all))
     }

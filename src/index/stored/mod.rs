@@ -1,13 +1,13 @@
-//! An index that a store keeps: what it knows of the store, and what it has read and written.
+//! Indexes kept in a store: opening them, logging changes, writing checkpoints, reading cold records.
 //!
 //! | file         | what                                                |
 //! |--------------|-----------------------------------------------------|
 //! | `backing`    | the store behind an index, if any                   |
-//! | `journal`    | what an index knows of its store                    |
+//! | `journal`    | what an index knows about its store                 |
 //! | `open`       | stored values -> index                              |
-//! | `checkpoint` | writing what has changed, in parts                  |
+//! | `checkpoint` | writing what has changed, in steps                  |
 //! | `blocks`     | records -> blocks, neighbours together              |
-//! | `cold`       | records that are only in the store: reading them    |
+//! | `cold`       | reading records that are only in the store          |
 //! | `stock`      | which values a store holds                          |
 
 pub(super) mod backing;

@@ -69,7 +69,7 @@ impl Inventory {
         self.logs.get(first..).unwrap_or_default()
     }
 
-    /// What the journal of an opened index has to know of its logs.
+    /// What the journal of an opened index needs to know about its logs.
     fn found(&self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Result<Found, OutOfMemory> {
         let mut logs = Vec::new();
         logs.try_reserve_exact(self.logs_since(manifest).len() + 1)?;
@@ -127,7 +127,7 @@ impl Opening {
         &self.manifest
     }
 
-    /// The length of all values that are to be read.
+    /// Bytes of all values to read.
     pub(crate) fn bytes(&self) -> u64 {
         self.manifest.segments.iter().fold(0, |all, segment| segment.bytes.saturating_add(all))
     }
@@ -139,7 +139,7 @@ impl Opening {
         (0..VALUES.len()).filter_map(move |value| self.manifest.segments.get(value * count + segment))
     }
 
-    /// The keys to read next; none at the end. More keys may be asked for before the values of the first are taken.
+    /// The keys to read next; empty at the end. More keys may be asked for before the values of the first are taken.
     pub(crate) fn wanted(&mut self) -> Result<Vec<String>, OutOfMemory> {
         let piece_bytes = self.manifest.piece_bytes;
         let enough = (READ_VALUES * u64::from(piece_bytes)).min(MOST_READ_BYTES);
@@ -158,7 +158,7 @@ impl Opening {
         Ok(keys)
     }
 
-    /// Takes the values of the first keys that [`Opening::wanted`] has asked for and that have not been taken.
+    /// Takes the values of the first keys that [`Opening::wanted`] has returned and that have not been taken.
     pub(crate) fn take(&mut self, room: &Room) -> Result<(), Error> {
         let mut at = 0;
         while at < room.len() && self.next < self.filling.segments() {
@@ -210,8 +210,8 @@ fn named(key: Key, error: Error) -> Error {
     }
 }
 
-/// Joins the pieces of a segment's value, the first of which is at position `at`, and checks that the value is as it
-/// was written. Moves `at` behind the last piece.
+/// Joins the pieces of a segment's value, the first of which is at position `at`, and verifies its length and checksum.
+/// Moves `at` past the last piece.
 fn whole<'a>(stored: &StoredSegment, piece_bytes: u32, room: &'a Room, at: &mut usize) -> Result<Cow<'a, [u8]>, Error> {
     let first = *at;
     for key in keys_of(stored, piece_bytes) {
@@ -261,7 +261,7 @@ pub(in crate::index) fn join(
 /// The arrays of one segment of slots, in the values that hold them.
 struct Values<'a> {
     values: [Cow<'a, [u8]>; VALUES.len()],
-    /// What is left of each array, by kind: its beginning and its end in its value.
+    /// The untaken range of each array in its value, by kind: start and end.
     left: [(usize, usize); Kind::Expiries as usize],
 }
 
@@ -325,7 +325,7 @@ impl Arrays for Values<'_> {
     }
 }
 
-/// An index that replays its logs. The graph is not changed meanwhile: all links wait.
+/// An index that is replaying its logs. The graph does not change in the meantime: all links wait.
 #[derive(Debug)]
 pub(crate) struct Replay {
     index: Index,
@@ -368,7 +368,7 @@ impl Replay {
                 }
             }
         };
-        // This change was accepted when it was logged, so the log is not as it was written.
+        // The change was accepted when it was logged, so the log must be damaged.
         done.map_err(|error| match error {
             Error::OutOfMemory => Error::OutOfMemory,
             error => corrupt(format_args!("a log says what cannot be: {error}")).into(),

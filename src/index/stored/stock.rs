@@ -10,7 +10,7 @@ use crate::format::{Key, Manifest, piece_count};
 use crate::index::{Error, Index};
 use crate::types::OutOfMemory;
 
-/// What writing a checkpoint has to know of its store.
+/// What writing a checkpoint needs to know about its store.
 #[derive(Debug)]
 pub(in crate::index) struct Stock {
     /// Values that the current checkpoint does not name.
@@ -65,7 +65,7 @@ fn is_named(key: Key, manifest: &Manifest) -> bool {
 }
 
 impl Index {
-    /// Whether [`Index::take_stock`] is to be called before a checkpoint begins.
+    /// Whether [`Index::take_stock`] must be called before a checkpoint begins.
     ///
     /// # Errors
     /// When no checkpoint can be written: [`Error::ReadOnly`]; the error with which the store has failed.

@@ -6,8 +6,8 @@ pub(super) fn count_planes(planes: &[[u64; 4]], row: &[u64]) -> u32 {
     let mut counts = [0; 4];
     for (planes, word) in planes.iter().zip(row) {
         for (count, plane) in counts.iter_mut().zip(planes) {
-            // SAFETY: a reference is valid to read. Volatile, because compilers would make vectors of the words, take them apart
-            // to count, and put the counts together again, which takes three times as long.
+            // SAFETY: a reference is valid to read. Volatile, because compilers would vectorize the words, split them
+            // to count their bits, and combine the counts again, which takes three times as long.
             let plane = unsafe { core::ptr::read_volatile(plane) };
             *count = u32::wrapping_add(*count, (word & plane).count_ones());
         }

@@ -13,8 +13,8 @@ pub(crate) const BURST: usize = 64;
 
 /// Up to [`BURST`] rows of equally many values.
 ///
-/// The first `count` places hold where such rows begin, each of which has at least `len` values and is borrowed for `'a`. `count` is
-/// at most [`BURST`].
+/// The first `count` places, at most [`BURST`], hold the starts of rows that have at least `len` values each and are
+/// borrowed for `'a`.
 pub(crate) struct Gathered<'a, T> {
     firsts: [MaybeUninit<*const T>; BURST],
     count: usize,
@@ -23,17 +23,17 @@ pub(crate) struct Gathered<'a, T> {
 }
 
 impl<'a, T: Pod> Gathered<'a, T> {
-    /// Room for rows of so many values.
+    /// Room for rows of `len` values.
     #[inline(always)]
     pub(crate) const fn new(len: usize) -> Self {
         Self { firsts: [const { MaybeUninit::uninit() }; BURST], count: 0, len, rows: PhantomData }
     }
 
-    /// Holds these rows instead, the first [`BURST`] of them. `len` becomes the shortest row's if that is less. Fills
-    /// this value in place: returning one would copy a whole array.
+    /// Replaces the held rows by the first [`BURST`] of `rows`. If the shortest is shorter than `len`, its length
+    /// becomes `len`. Fills this value in place: returning one would copy a whole array.
     #[inline(always)]
     pub(crate) fn gather(&mut self, rows: impl Iterator<Item = &'a [T]>) {
-        // The iterator may panic: until the last row is in its place, none counts.
+        // The iterator may panic, so no row counts until the last one is in its place.
         self.count = 0;
         let (mut count, mut len) = (0, self.len);
         for (row, first) in rows.zip(&mut self.firsts) {
@@ -44,11 +44,11 @@ impl<'a, T: Pod> Gathered<'a, T> {
         (self.count, self.len) = (count, len);
     }
 
-    /// Starts bringing in every line of every row, and as far as the platform allows waits for none (see
+    /// Starts bringing in every line of every row, without waiting where the platform allows it (see
     /// [`super::Kernels::touch`]).
     #[inline(always)]
     pub(crate) fn touch(&self) {
-        // Codes of 384 dimensions are used most. For them, a loop within the loop would take twice the instructions.
+        // Codes of 384 dimensions are the most common. For them, a nested loop would take twice the instructions.
         if self.len * size_of::<T>() == 3 * LINE_BYTES {
             for at in 0..self.count {
                 self.touch_lines_of(at, [0, 1, 2]);
@@ -68,13 +68,14 @@ impl<'a, T: Pod> Gathered<'a, T> {
         }
     }
 
-    /// Touches lines of row `at`, which there must be.
+    /// Touches lines of row `at`, which must exist.
     #[inline(always)]
     fn touch_lines_of<const N: usize>(&self, at: usize, lines: [usize; N]) {
         debug_assert!(at < self.count && lines.iter().all(|line| line * LINE_BYTES < self.len * size_of::<T>()));
         for line in lines {
-            // SAFETY: every caller counts `at` up to `count`, so the place holds where a row of at least `len` values begins, and lines
-            // up to the last that they begin in. A byte of them may be read: `T` is `Pod`, so each has been written.
+            // SAFETY: every caller keeps `at` below `count`, so the place holds the start of a row of at least `len`
+            // values, and passes only lines that begin within those. Their first byte may be read: `T` is `Pod`, so
+            // each has been written.
             touch_line(unsafe {
                 let first = self.firsts.get_unchecked(at).assume_init().cast::<u8>();
                 core::slice::from_raw_parts(first.add(line * LINE_BYTES), 1)
@@ -82,25 +83,25 @@ impl<'a, T: Pod> Gathered<'a, T> {
         }
     }
 
-    /// A row; empty where there is none.
+    /// A row; empty if it does not exist.
     #[inline(always)]
     pub(crate) fn row(&self, at: usize) -> &'a [T] {
         if at < self.count { self.row_of(at) } else { &[] }
     }
 
-    /// Four rows from `at` on. Beyond the last it is the last again, so that four can be read at a time to the end.
+    /// Four rows from `at` on. Beyond the last row, it is repeated, so that four can be read at a time to the end.
     #[inline(always)]
     pub(crate) fn four(&self, at: usize) -> [&'a [T]; 4] {
         let Some(last) = self.count.checked_sub(1) else { return [&[]; 4] };
         [0, 1, 2, 3].map(|i| self.row_of((at + i).min(last)))
     }
 
-    /// Row `at`, which there must be.
+    /// Row `at`, which must exist.
     #[inline(always)]
     fn row_of(&self, at: usize) -> &'a [T] {
         debug_assert!(at < self.count);
-        // SAFETY: both callers ask for a place below `count`, which holds where a row of at least `len` values begins that is
-        // borrowed for `'a`.
+        // SAFETY: both callers pass a place below `count`, which holds the start of a row of at least `len` values that
+        // is borrowed for `'a`.
         unsafe { core::slice::from_raw_parts(self.firsts.get_unchecked(at).assume_init(), self.len) }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | file       | what                                                                                |
 //! |------------|-------------------------------------------------------------------------------------|
-//! | `mod`      | the dispatcher, which all other modules call, and nothing below it                  |
+//! | `mod`      | the dispatcher; other modules call it, and nothing below it                         |
 //! | `scalar`   | the reference, in plain Rust                                                        |
 //! | `wasm32`   | WebAssembly simd128                                                                 |
 //! | `x86_64`   | AVX2, FMA and POPCNT, taken when the processor has them                             |
@@ -21,7 +21,7 @@
 //!   other by that much; on one machine a four-row kernel gives the bits that the one-row kernel gives.
 //! - An int8 sum is the exact integer for codes in `-128..=127`, as long as it fits an i32: up to
 //!   [`Kernels::MAX_DOT_LEN`] components for an inner product, [`Kernels::MAX_L2_LEN`] for a squared distance. Beyond
-//!   that, or with a query outside the range of an i8, the result means nothing, and is still not a panic.
+//!   that, or with a query outside the range of an i8, the result is meaningless, but there is still no panic.
 
 #![allow(unsafe_code, reason = "vector loads take pointers; each one carries the argument for its bounds")]
 
@@ -104,9 +104,9 @@ kernels! {
     fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
     /// The squared Euclidean distances of one int8 code to four. Loads of the query are shared.
     fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
-    /// The inner product of numbers with nibbles, in whole blocks: 32 bytes of the row are sixteen little-endian `i16`, and
-    /// 64 numbers of the query belong to them: sixteen for these words as they are, sixteen for the words shifted right
-    /// by 4 bits, sixteen by 8 and sixteen by 12. Sums wrap. O(n).
+    /// The inner product of numbers with nibbles, in whole blocks: 32 bytes of the row are sixteen little-endian `i16`,
+    /// and 64 numbers of the query belong to them: sixteen for these words as they are, sixteen for the words shifted
+    /// right by 4 bits, sixteen by 8 and sixteen by 12. Sums wrap. O(n).
     fn dot_nibbles(query: &[i16], row: &[u8]) -> i32;
     /// The inner products of numbers with four rows of nibbles, as [`Kernels::dot_nibbles`]. Loads of the query are
     /// shared.
@@ -153,7 +153,7 @@ impl Kernels {
         only::SIMD
     }
 
-    /// Whether [`Kernels::touch`] is a prefetch. A load that may turn out to be in vain is not worth its wait.
+    /// Whether [`Kernels::touch`] is a prefetch. A load is not worth waiting for if the row may not be needed.
     pub(crate) const PREFETCHES: bool = cfg!(target_arch = "x86_64");
 
     /// Starts bringing a row into the cache and does not wait for it: on x86-64 a prefetch of its lines, elsewhere,
@@ -192,8 +192,8 @@ fn touch_line(bytes: &[u8]) {
     x86_64::prefetch(bytes);
     #[cfg(not(target_arch = "x86_64"))]
     if let Some(first) = bytes.first() {
-        // SAFETY: a reference is valid to read. Volatile, because the value is not used: it is the load that is wanted,
-        // and the compiler would drop an ordinary one.
+        // SAFETY: a reference is valid to read. Volatile, because only the load is wanted, not the value: the compiler
+        // would drop an ordinary one.
         let _ = unsafe { core::ptr::read_volatile(first) };
     }
 }

@@ -1,7 +1,7 @@
-//! Subvectors of product quantization: eight whole numbers, a vector register. Written once, over a few operations that
-//! every x86-64 and WebAssembly SIMD have; elsewhere plain code stands in for them.
+//! Subvectors of product quantization: eight integers, a vector register. Written once, over a few operations that
+//! x86-64 and WebAssembly SIMD both have; plain code stands in for them elsewhere.
 
-/// A few components in whole numbers, and zeros.
+/// A few components as integers, padded with zeros.
 pub(crate) type Subvector = [i16; 8];
 
 #[cfg(target_arch = "x86_64")]
@@ -96,7 +96,7 @@ mod eight {
 
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 mod eight {
-    //! Plain code. Sums are of pairs as elsewhere, in the places of the first of each.
+    //! Plain code. Products are not summed in pairs as they are elsewhere: `fold` sums all eight.
     use super::Subvector;
 
     #[derive(Clone, Copy)]
@@ -150,7 +150,7 @@ pub(crate) fn squares(part: &Subvector, others: &[Subvector; 256], sums: &mut [i
     }
 }
 
-/// The inner product, or the squared distance, of subvectors with those of others that a code names, one for each. Sums wrap.
+/// The inner product, or squared distance, of subvectors with those a code names, one from each of `others`. Sums wrap.
 #[inline(always)]
 pub(crate) fn coded<const SQUARED: bool>(parts: &[Subvector], others: &[[Subvector; 256]], code: &[u8]) -> i32 {
     // Two sums, so that an addition need not wait for the one before.
@@ -163,7 +163,7 @@ pub(crate) fn coded<const SQUARED: bool>(parts: &[Subvector], others: &[[Subvect
     fold([sums[0], sums[1], zero(), zero()]).into_iter().fold(0, i32::wrapping_add)
 }
 
-/// The sum of what a code names in each table, in one order.
+/// The sum of the entries that a code names, one in each table, in a fixed order.
 #[inline(always)]
 pub(crate) fn looked_up(tables: &[[f32; 256]], code: &[u8]) -> f32 {
     let mut sums = [0.0f32; 4];

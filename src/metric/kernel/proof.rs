@@ -1,7 +1,7 @@
-//! The runner that every implementation passes: one body of checks against sums taken in f64 and i64.
+//! The runner that every implementation passes: one body of checks against sums computed in f64 and i64.
 //!
-//! It draws its own numbers, so that it needs nothing but the kernels and runs as it is inside wasm. Nothing in the
-//! product calls it, and the linker leaves it out of the shipped file.
+//! It draws its own numbers, so that it needs only the kernels and runs unchanged inside wasm. Nothing in the product
+//! calls it, and the linker leaves it out of the shipped file.
 
 use super::Kernels;
 
@@ -29,7 +29,7 @@ pub fn prove(kernels: Kernels) -> Result<(), String> {
                 let rows: [Vec<u8>; 4] =
                     core::array::from_fn(|_| (0..start + len).map(|i| fill(&mut random, i).cast_unsigned()).collect());
                 check_i8(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
-                // As far as what it is multiplied with reaches in a code.
+                // As large as the factors that a code is multiplied by.
                 let factors: Vec<i16> = query.iter().map(|&q| 17 * q).collect();
                 check_nibbles(kernels, &factors[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
                 check_planes(kernels, &rows)?;
@@ -89,7 +89,7 @@ pub(super) fn check_i8(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Res
     Ok(())
 }
 
-/// Compares the counts of bits with those of one bit after the other.
+/// Compares the bit counts with counts taken one bit at a time.
 fn check_planes(kernels: Kernels, bytes: &[Vec<u8>; 4]) -> Result<(), String> {
     let words = |bytes: &Vec<u8>| bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
     let [row, rest @ ..]: [Vec<u64>; 4] = bytes.each_ref().map(words);
@@ -111,7 +111,7 @@ fn check_planes(kernels: Kernels, bytes: &[Vec<u8>; 4]) -> Result<(), String> {
     Ok(())
 }
 
-/// Compares the kernels of nibbles with what they are said to compute, in i64 and then cut to 32 bits.
+/// Compares the kernels of nibbles with their definition, computed in i64 and truncated to 32 bits.
 pub(super) fn check_nibbles(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Result<(), String> {
     let four = kernels.dot_nibbles_x4(query, rows);
     for (i, row) in rows.into_iter().enumerate() {
@@ -132,7 +132,7 @@ pub(super) fn check_nibbles(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -
     Ok(())
 }
 
-/// The shortest argument decides the length, whichever it is, and what lies beyond it in the others is not read in.
+/// Checks that the shortest argument, whichever it is, decides the length, and that nothing beyond it counts.
 fn check_unequal(kernels: Kernels, random: &mut Random) -> Result<(), String> {
     for shortest in [0, 1, 7, 16, 33, 64, 100] {
         for place in 0..5 {
@@ -177,7 +177,8 @@ fn check_one_row(kernels: Kernels, query: &[i16], row: &[u8]) -> Result<(), Stri
     }
 }
 
-/// Beyond the range of f32 a sum of positive summands is infinite, never NaN; and the longest int8 codes still fit.
+/// Checks that positive f32 sums out of range are infinite, never NaN, and that sums of the longest int8 codes still
+/// fit.
 fn check_overflow(kernels: Kernels) -> Result<(), String> {
     for len in 1..=LAST_LEN {
         let (high, low) = (vec![f32::MAX; len], vec![f32::MIN; len]);

@@ -1,7 +1,7 @@
 //! The reference: plain Rust that says what the other implementations compute, and what runs where none of them can.
 //!
-//! The f32 sums are kept in sixteen lanes, as simd128 keeps them in four registers, and folded in the same order. So the
-//! two agree bit for bit, the compiler can vectorize this file too, and an error grows with `len / 16`, not with `len`.
+//! The f32 sums are kept in sixteen lanes, as simd128 keeps them in four registers, and folded in the same order. So
+//! the two agree bit for bit, the compiler can vectorize this file too, and errors grow with `len / 16`, not `len`.
 
 pub(super) use super::bits::count_planes;
 

@@ -1,4 +1,4 @@
-//! WebAssembly simd128. Functions that are called from many places are not inlined: the call costs little beside their work.
+//! WebAssembly simd128. Functions called from many places are not inlined: a call costs little beside their work.
 //!
 //! An eight-component step of the int8 kernels is a load that widens (`i16x8.load8x8_s`), `i32x4.dot_i16x8_s` and an
 //! addition. On x86 each of them is one instruction (`vpmovsxbw`, `vpmaddwd`, `vpaddd`) and the load is part of the
@@ -231,7 +231,8 @@ pub(super) fn fold_four([s0, s1, s2, s3]: [v128; 4]) -> [i32; 4] {
     ]
 }
 
-/// The sums of `query` with `ROWS` rows, over all whole eights; how many components that were; how many there are.
+/// Returns the sums of `query` with `ROWS` rows over all whole groups of eight components, how many components these
+/// cover, and how many there are.
 #[inline(always)]
 fn rows_i8<const SUMMAND: u8, const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> ([v128; ROWS], usize, usize) {
     let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));

@@ -1,6 +1,6 @@
-//! AVX2, with FMA for f32 and POPCNT for bits. [`table`] hands the kernels out only to a processor that has all of them.
+//! AVX2, with FMA for f32 and POPCNT for bits. [`table`] hands the kernels out only to processors that have all three.
 //!
-//! Every function with a `#[target_feature]` may run only there; that is the one thing for which their callers answer.
+//! Functions with a `#[target_feature]` may run only there; that is the only obligation of their callers.
 
 use core::arch::x86_64::{
     __m128i, __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32,
@@ -36,7 +36,7 @@ pub(super) const AVX2: Table = Table {
 
 static TABLE: Table = AVX2;
 
-/// The kernels, or nothing when this processor cannot run them all. Nothing else in this file is reachable from outside.
+/// The kernels, or `None` if this processor cannot run them all. Nothing else in this file is reachable from outside.
 pub(super) fn table() -> Option<&'static Table> {
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("popcnt"))
         .then_some(&TABLE)
@@ -272,7 +272,8 @@ fn rows_nibbles<const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> [__m25
     sums
 }
 
-/// The sums of `query` with `ROWS` rows, over all whole sixteens; how many components that were; how many there are.
+/// Returns the sums of `query` with `ROWS` rows over all whole groups of sixteen components, how many components these
+/// cover, and how many there are.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn rows_i8<const SUMMAND: u8, const ROWS: usize>(

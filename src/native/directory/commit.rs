@@ -1,15 +1,15 @@
-//! How several files change together, or none.
+//! How several files change together or not at all.
 //!
 //! 1. Each new value is written beside the old one, as `<name>~`, and synced. Nothing has changed yet.
-//! 2. The journal of all changes is written to `commit~` and synced, and then the directory, for the names of these
-//!    files.
-//! 3. `commit~` is renamed to `commit`. *This is the moment of the commit.* If the process ends from now on, the next
-//!    opening for writing goes on from here, and a reader reads as if all of it were done.
-//! 4. The staged files get their names; the files to be deleted are removed; the directory is synced.
-//! 5. `commit` is removed, and the directory is synced once more: a journal that came back could find files that a
-//!    later commit has staged, and take them for its own.
+//! 2. The journal of all changes is written to `commit~` and synced, then the directory is synced for the names of
+//!    these files.
+//! 3. `commit~` is renamed to `commit`. *This is the commit point.* If the process ends after it, the next opening for
+//!    writing continues from here, and a reader reads as if the commit were complete.
+//! 4. The staged files get their names; files to be deleted are removed; the directory is synced.
+//! 5. `commit` is removed and the directory is synced again: a journal that reappeared could find files staged by a
+//!    later commit and take them for its own.
 //!
-//! A commit of one value and nothing else needs no journal: its rename is the moment.
+//! A commit of one value and nothing else needs no journal: its rename is the commit point.
 
 use super::folder::Folder;
 use super::journal::{Change, CommitJournal};
@@ -17,15 +17,15 @@ use super::names::{JOURNAL, is_staged, name_of, staged};
 use crate::store::{Batch, StoreError};
 use std::fs::File;
 
-/// A batch whose values are staged, with its journal, if it needs one.
+/// A batch whose values are staged, with its journal if it needs one.
 pub(super) struct Staged {
     journal: Option<CommitJournal>,
-    /// The name whose rename is the moment of the commit.
+    /// The name whose rename is the commit point.
     last: String,
 }
 
-/// Does steps 1 and 2. On an error nothing has changed, and the files that they wrote are removed as far as possible:
-/// the space that these take may be why they failed.
+/// Does steps 1 and 2. On an error nothing has changed, and the files written so far are removed as far as possible:
+/// the space they take may be why the step failed.
 pub(super) fn stage(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError> {
     for key in batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes) {
         name_of(key)?;
@@ -34,7 +34,7 @@ pub(super) fn stage(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError
     if done.is_err() {
         let names = batch.puts.iter().filter_map(|(key, _)| name_of(key).ok());
         for name in names.chain([JOURNAL.to_owned()]) {
-            // The first error is the one that is returned.
+            // Return the first error rather than this one.
             let _ = folder.remove(&staged(&name));
         }
     }
@@ -54,7 +54,7 @@ fn write_all(folder: &Folder, batch: &Batch) -> Result<Staged, StoreError> {
     Ok(Staged { journal: Some(journal), last: JOURNAL.to_owned() })
 }
 
-/// Does steps 3 to 5. On an error it is not known what a loss of power would leave, so nothing more may be written.
+/// Does steps 3 to 5. After an error it is unknown what a power failure would leave, so nothing more may be written.
 pub(super) fn apply(folder: &Folder, batch: &Staged) -> Result<(), StoreError> {
     if !folder.rename(&staged(&batch.last), &batch.last)? {
         return Err(StoreError::failed(format!(
@@ -66,7 +66,7 @@ pub(super) fn apply(folder: &Folder, batch: &Staged) -> Result<(), StoreError> {
     batch.journal.as_ref().map_or(Ok(()), |journal| finish(folder, journal))
 }
 
-/// Does steps 4 and 5, also from the middle: a staged file that is gone already has its name.
+/// Does steps 4 and 5, even when resumed in the middle: a staged file that is missing already has its final name.
 fn finish(folder: &Folder, journal: &CommitJournal) -> Result<(), StoreError> {
     for change in journal.changes() {
         match change {
@@ -83,8 +83,8 @@ fn drop_journal(folder: &Folder) -> Result<(), StoreError> {
     folder.sync()
 }
 
-/// Recovers a directory from a commit that was cut off: completes a whole journal, removes one that is not whole, and
-/// removes all files that were staged for a commit that did not happen. For the owner of the directory only.
+/// Recovers a directory from a commit that was cut off: completes a whole journal, removes an incomplete one, and
+/// removes all files staged for a commit that did not happen. Only for the owner of the directory.
 pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
     if let Some(file) = folder.open(JOURNAL)? {
         match read(folder, &file)? {
@@ -95,11 +95,11 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
     for name in folder.names()?.iter().filter(|name| is_staged(name)) {
         folder.remove(name)?;
     }
-    // Puts on the medium what the owner before may not have waited for.
+    // Syncs what the previous owner may not have waited for.
     folder.sync()
 }
 
-/// Reads the journal from its open file; none when it is not whole.
+/// Reads the journal from its open file. Returns `None` if it is incomplete.
 pub(super) fn read(folder: &Folder, file: &File) -> Result<Option<CommitJournal>, StoreError> {
     let path = folder.path().join(JOURNAL);
     let unknown = |what| StoreError::failed(format!("{} cannot be followed: {what}", path.display()));

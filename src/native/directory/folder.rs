@@ -1,7 +1,7 @@
-//! The operations on the files of one directory. Their errors say what was done, and to which file.
+//! The operations on the files of one directory. Their errors name the operation and the file.
 //!
 //! Everything that a [`DirectoryStore`](super::DirectoryStore) does to its directory goes through here, so that a test
-//! can stop it between any two operations and see their order.
+//! can stop it between any two operations and observe their order.
 
 use super::watch::Watch;
 use crate::store::StoreError;
@@ -25,19 +25,19 @@ impl Folder {
         &self.path
     }
 
-    /// Makes the directory and its parents, where they do not exist. Their own entries are synced too, because commits
+    /// Creates the directory and its parents if they do not exist. Their own entries are synced too, because commits
     /// rely on them.
     pub(super) fn make(&self) -> Result<(), StoreError> {
         self.watch.step("make", "")?;
         make(&self.path).map_err(|error| failed("making", &self.path, &error))
     }
 
-    /// Whether there is anything at its path.
+    /// Returns whether anything exists at its path.
     pub(super) fn exists(&self) -> Result<bool, StoreError> {
         self.path.try_exists().map_err(|error| failed("looking at", &self.path, &error))
     }
 
-    /// The names of all files. Names that are not UTF-8 are left out: they are not names of an index.
+    /// Returns the names of all files, except names that are not UTF-8: an index uses none of those.
     pub(in crate::native) fn names(&self) -> Result<Vec<String>, StoreError> {
         let error = |error| failed("listing", &self.path, &error);
         let mut names = Vec::new();
@@ -53,12 +53,12 @@ impl Folder {
         Ok(names)
     }
 
-    /// Reads a file; none when there is no such file.
+    /// Reads a file. Returns `None` if it does not exist.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.open(name)?.map(|file| self.read_open(name, &file)).transpose()
     }
 
-    /// Opens a file for reading; none when there is no such file.
+    /// Opens a file for reading. Returns `None` if it does not exist.
     pub(super) fn open(&self, name: &str) -> Result<Option<File>, StoreError> {
         let path = self.path.join(name);
         match File::open(&path) {
@@ -67,7 +67,7 @@ impl Folder {
         }
     }
 
-    /// Opens a file to lock it; none when there is no such file. It is opened for writing where that is allowed,
+    /// Opens a file to lock it. Returns `None` if it does not exist. Opens it for writing where that is allowed,
     /// because some file systems lock no other files.
     pub(in crate::native) fn open_to_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
         match OpenOptions::new().write(true).open(self.path.join(name)) {
@@ -76,7 +76,7 @@ impl Folder {
         }
     }
 
-    /// Reads an open file, as far as its present length: it may grow meanwhile.
+    /// Reads an open file up to its present length: it may grow meanwhile.
     pub(super) fn read_open(&self, name: &str, file: &File) -> Result<Vec<u8>, StoreError> {
         let path = self.path.join(name);
         let error = |error| failed("reading", &path, &error);
@@ -87,8 +87,8 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// True while the name means this very file or, without one, still nothing. As long as a file is open, no other
-    /// file can be taken for it.
+    /// Returns whether the name still refers to this very file or, without one, still does not exist. While a file is
+    /// open, no other file can be mistaken for it.
     pub(in crate::native) fn is_still(&self, name: &str, file: Option<&File>) -> Result<bool, StoreError> {
         let path = self.path.join(name);
         let error = |error| failed("looking at", &path, &error);
@@ -103,8 +103,8 @@ impl Folder {
         }
     }
 
-    /// Makes a file of exactly these bytes, and waits until they are on the medium. That its name is on the medium
-    /// needs [`Folder::sync`].
+    /// Creates a file with exactly these bytes and waits until they are on the medium. To get its name onto the medium,
+    /// call [`Folder::sync`].
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.watch.step("write", name)?;
         let path = self.path.join(name);
@@ -117,8 +117,8 @@ impl Folder {
         file.sync_all().map_err(error)
     }
 
-    /// Adds bytes to the end of a file, which is made when there is none. With `lasting`, waits until they are on the
-    /// medium, and the name of a new file too.
+    /// Adds bytes to the end of a file, creating it if needed. With `lasting`, waits until they are on the medium,
+    /// along with the name of a new file.
     pub(super) fn append(&self, name: &str, bytes: &[u8], lasting: bool) -> Result<(), StoreError> {
         self.watch.step("append", name)?;
         let path = self.path.join(name);
@@ -135,21 +135,21 @@ impl Folder {
         if is_new { self.sync() } else { Ok(()) }
     }
 
-    /// Makes an empty file; an error when there is a file of that name.
+    /// Creates an empty file. Fails if a file of that name exists.
     pub(in crate::native) fn create(&self, name: &str) -> Result<File, StoreError> {
         let path = self.path.join(name);
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
         made.map_err(|error| failed("making", &path, &error))
     }
 
-    /// Renames a file, and replaces the file that had the new name, in one step. False when there is no file to rename.
+    /// Renames a file, atomically replacing any file with the new name. Returns false if there is no file to rename.
     pub(super) fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError> {
         self.watch.step("rename", from)?;
         let (from, to) = (self.path.join(from), self.path.join(to));
         found(fs::rename(&from, &to)).map_err(|error| failed("renaming", &from, &error))
     }
 
-    /// Removes a file. False when there is none.
+    /// Removes a file. Returns false if it does not exist.
     pub(in crate::native) fn remove(&self, name: &str) -> Result<bool, StoreError> {
         self.watch.step("remove", name)?;
         let path = self.path.join(name);
@@ -166,14 +166,14 @@ impl Folder {
         }
     }
 
-    /// Waits until every name that was made, changed or removed is on the medium.
+    /// Waits until every name created, changed or removed is on the medium.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.watch.step("sync", ".")?;
         sync(&self.path).map_err(|error| failed("syncing", &self.path, &error))
     }
 }
 
-/// Turns an error of the operating system into what it means to a caller.
+/// Converts an error of the operating system into its meaning for a caller.
 pub(super) fn failed(doing: &str, path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::QuotaExceeded,
@@ -213,7 +213,7 @@ fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs a directory, which not every system can do. Elsewhere its changes are left to the system.
+/// Syncs a directory, where the system supports that. Elsewhere its changes are left to the system.
 #[cfg(unix)]
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -1,4 +1,4 @@
-//! The journal of a commit: the changes that are still to be made, as text.
+//! The journal of a commit: the changes still to be made, as text.
 //!
 //! ```text
 //! thermocline commit 1
@@ -7,7 +7,7 @@
 //! end <number of the lines between>
 //! ```
 //!
-//! The journal gets its name only once it is on the medium. So it is whole if the medium does what it says; the count
+//! The journal gets its name only once it is on the medium, so it is whole if the medium keeps its promises. The count
 //! in the last line is for media that do not.
 
 use super::names::{is_name, to_name};
@@ -24,14 +24,14 @@ pub(super) enum Change<'a> {
     Delete(&'a str),
 }
 
-/// A whole journal. It is kept as text, so that reading its changes needs no more memory.
+/// A whole journal, kept as text so that reading its changes needs no more memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CommitJournal {
     text: String,
 }
 
 impl CommitJournal {
-    /// The journal of a batch.
+    /// Returns the journal of a batch.
     pub(super) fn of(batch: &Batch) -> Result<Self, StoreError> {
         let puts = batch.puts.iter().map(|(key, _)| ("put ", key));
         let deletes = batch.deletes.iter().map(|key| ("delete ", key));
@@ -53,14 +53,14 @@ impl CommitJournal {
         Ok(Self { text })
     }
 
-    /// Reads a journal; none when it is not whole.
+    /// Parses a journal. Returns `None` if it is incomplete.
     ///
     /// # Errors
-    /// A description, when it says something that is not understood. The file may come from a later version, or not
-    /// belong to an index at all, so it must be neither followed nor removed.
+    /// A description of what is not understood. The file may come from a later version, or not belong to an index at
+    /// all, so it must be neither followed nor removed.
     pub(super) fn parse(bytes: Vec<u8>) -> Result<Option<Self>, String> {
         let unlike = || Err(format!("it does not begin with \"{FIRST}\""));
-        // A medium may have made room for the file and written nothing into it: zeros are not an error.
+        // A medium may have allocated the file without writing into it, so zeros are not an error.
         if !bytes.iter().zip(FIRST.bytes().chain([b'\n'])).all(|(&byte, first)| byte == first || byte == 0) {
             return unlike();
         }
@@ -87,24 +87,24 @@ impl CommitJournal {
         self.text.as_bytes()
     }
 
-    /// The changes, in the order in which they are made.
+    /// Returns the changes, in the order in which they are made.
     pub(super) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.lines().filter_map(change)
     }
 
-    /// The change to the file of this name; none when the journal does not name it.
+    /// Returns the change to the file of this name, or `None` if the journal does not name it.
     pub(super) fn of_name(&self, name: &str) -> Option<Change<'_>> {
         self.changes().find(|change| matches!(change, Change::Put(other) | Change::Delete(other) if *other == name))
     }
 
-    /// The lines between the first and the last.
+    /// Returns the lines between the first and the last.
     fn lines(&self) -> impl Iterator<Item = &str> {
         let lines = self.text.lines().count();
         self.text.lines().take(lines - 1).skip(1)
     }
 }
 
-/// Parses a line. The name is checked because it becomes a path: a journal must not lead out of its directory.
+/// Parses a line. Checks the name because it becomes a path: a journal must not lead out of its directory.
 fn change(line: &str) -> Option<Change<'_>> {
     let (verb, name) = line.split_once(' ')?;
     match verb {

@@ -1,16 +1,16 @@
 //! Keys as names of files.
 //!
-//! The file of a key has the key as its name, with `_` in place of `/`. No key contains `_`, so each key has one name,
-//! and there are no folders.
+//! The file of a key is named like the key, with `_` in place of `/`. No key contains `_`, so each key has its own
+//! name, and there are no folders.
 
 use crate::format::Key;
 use crate::store::{StoreError, is_key};
 
 /// The name of a commit's journal.
 pub(super) const JOURNAL: &str = "commit";
-/// How the names of lock files begin. No key begins so.
+/// The prefix of lock file names. No key has it.
 pub(in crate::native) const LOCK: &str = "lock.";
-/// How the name of a staged file ends, which is no value yet.
+/// The last character of the name of a staged file, which is not a value yet.
 const STAGED: char = '~';
 
 /// The name of a key's file.
@@ -26,19 +26,19 @@ pub(super) fn to_name(character: char) -> char {
     if character == '/' { '_' } else { character }
 }
 
-/// The key of a file; none when the name is not that of a value.
+/// Returns the key of a file, or `None` if it is not the file of a value.
 pub(super) fn key_of(name: &str) -> Option<String> {
     let key = name.replace('_', "/");
     (is_key(&key) && !name.contains('/')).then_some(key)
 }
 
-/// True for the name of a value's file.
+/// Returns whether this is the name of a value's file.
 pub(super) fn is_name(name: &str) -> bool {
     key_of(name).is_some()
 }
 
-/// True for the name of an index's value, which may be removed without asking. The directory may hold other files too,
-/// and `photo-1.jpg` could be a key.
+/// Returns whether this is the name of an index's value, which may be removed without asking. The directory may hold
+/// other files too, and `photo-1.jpg` could be a key.
 pub(super) fn is_of_index(name: &str) -> bool {
     key_of(name).is_some_and(|key| Key::parse(&key).is_some())
 }
@@ -48,7 +48,7 @@ pub(super) fn staged(name: &str) -> String {
     format!("{name}{STAGED}")
 }
 
-/// True for a file that was staged for a journal or a value of an index.
+/// Returns whether this file was staged for a journal or a value of an index.
 pub(super) fn is_staged(name: &str) -> bool {
     name.strip_suffix(STAGED).is_some_and(|name| name == JOURNAL || is_of_index(name))
 }

@@ -1,5 +1,5 @@
-//! Lets a test record the operations of a folder, and stop at one of them as a kill would. Outside of tests all of this
-//! does nothing.
+//! Lets a test record the operations of a folder and stop at one of them like a kill would. Outside of tests all of
+//! this does nothing.
 
 use crate::store::StoreError;
 
@@ -16,12 +16,12 @@ mod nobody {
     pub(in super::super) struct Watch {}
 
     impl Watch {
-        /// Called before an operation. On an error the operation is not made.
+        /// Called before an operation. If it returns an error, the operation is not performed.
         pub(in super::super) fn step(&self, _: &str, _: &str) -> Result<(), StoreError> {
             Ok(())
         }
 
-        /// Called before bytes are written. Returns the bytes to write, and whether the operation goes on after that.
+        /// Called before bytes are written. Returns the bytes to write, and whether the operation continues afterwards.
         pub(in super::super) fn cut<'a>(&self, _: &str, bytes: &'a [u8]) -> (&'a [u8], Result<(), StoreError>) {
             (bytes, Ok(()))
         }
@@ -40,17 +40,17 @@ mod somebody {
     #[derive(Debug, Default)]
     struct Record {
         steps: Vec<String>,
-        /// How many more steps may be made; none: no limit.
+        /// How many more steps may be made; `None` for no limit.
         left: Option<usize>,
     }
 
     impl Watch {
-        /// Lets `steps` more steps be made, then none.
+        /// Allows `steps` more steps, then none.
         pub(in super::super) fn stop_after(&self, steps: usize) {
             self.0.lock().unwrap().left = Some(steps);
         }
 
-        /// The steps since this was last asked.
+        /// Returns the steps since the last call.
         pub(in super::super) fn take(&self) -> Vec<String> {
             std::mem::take(&mut self.0.lock().unwrap().steps)
         }
@@ -66,7 +66,7 @@ mod somebody {
             Ok(())
         }
 
-        /// Stopped here, half of the bytes are written.
+        /// If it stops here, half of the bytes are written.
         pub(in super::super) fn cut<'a>(&self, name: &str, bytes: &'a [u8]) -> (&'a [u8], Result<(), StoreError>) {
             match self.step("fill", name) {
                 Ok(()) => (bytes, Ok(())),

@@ -1,4 +1,4 @@
-//! What a shared index has that is kept in a store.
+//! The part of a shared index that uses a store.
 
 use super::{SharedIndex, StoreState, check_slice};
 use crate::compact::CompactionReport;
@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError, TryLockError};
 
 impl<S: Store> SharedIndex<S> {
-    /// Opens the index in a store, or makes a new one in it.
+    /// Opens the index in the store, or creates one there.
     ///
     /// # Errors
     /// As [`StoredIndex::open`].
@@ -22,7 +22,7 @@ impl<S: Store> SharedIndex<S> {
         Ok(Self::around(index, store, now_ms, clock))
     }
 
-    /// Puts an index that is in memory, or was imported, into a store that has no index.
+    /// Puts an index from memory or from an import into a store that has no index.
     ///
     /// # Errors
     /// As [`StoredIndex::create`].
@@ -30,8 +30,7 @@ impl<S: Store> SharedIndex<S> {
         Self::create_with(store, index, OpenOptions::default())
     }
 
-    /// Puts an index into a store as [`SharedIndex::create`] does, with options as [`StoredIndex::create_with`] takes
-    /// them.
+    /// Puts an index into a store like [`SharedIndex::create`], with options like [`StoredIndex::create_with`].
     ///
     /// # Errors
     /// As [`StoredIndex::create_with`].
@@ -40,20 +39,20 @@ impl<S: Store> SharedIndex<S> {
         Ok(Self::around(index, store, now_ms, clock))
     }
 
-    /// Searches as [`SharedIndex::search`] does, and reads the records that it needs from the store. One such search at
-    /// a time reads from the store.
+    /// Searches like [`SharedIndex::search`], and reads the records that it needs from the store. Only one such search
+    /// at a time reads from the store.
     ///
     /// # Errors
-    /// As [`StoredIndex::search`]; [`Error::Closed`] when the store is closed and records are missing.
+    /// As [`StoredIndex::search`]; [`Error::Closed`] if the store is closed and records are missing.
     pub fn search_stored(&self, query: &[f32], mut options: SearchOptions<'_>) -> Result<Vec<Hit>, Error> {
         self.with_records(|index| index.search(query, options.again()))
     }
 
-    /// Searches as [`SharedIndex::search_many`] does, and reads the records that it needs from the store: those of
-    /// several queries together.
+    /// Searches like [`SharedIndex::search_many`], and reads the records that it needs from the store, for several
+    /// queries together.
     ///
     /// # Errors
-    /// As [`StoredIndex::search_many`]; [`Error::Closed`] when the store is closed and records are missing.
+    /// As [`StoredIndex::search_many`]; [`Error::Closed`] if the store is closed and records are missing.
     pub fn search_many_stored<Q: AsRef<[f32]> + Sync>(
         &self,
         queries: &[Q],
@@ -62,17 +61,17 @@ impl<S: Store> SharedIndex<S> {
         self.answers_by(queries, options, |call| self.with_records(call))
     }
 
-    /// Calls `read` with the record of this id, which is read from the store if necessary, and returns its result; none
-    /// when there is no record.
+    /// Calls `read` with the record of this id, reading it from the store if necessary, and returns the result, or
+    /// `None` if there is no such record.
     ///
     /// # Errors
-    /// As [`StoredIndex::get`]; [`Error::Closed`] when the store is closed and the record is missing.
+    /// As [`StoredIndex::get`]; [`Error::Closed`] if the store is closed and the record is missing.
     pub fn get_stored<T>(&self, id: &Id, mut read: impl FnMut(Record<'_>) -> T) -> Result<Option<T>, Error> {
         self.with_records(|index| Ok(index.get(id)?.map(&mut read)))
     }
 
-    /// Makes a call together with other readers. When records are missing for it, reads them from the store and makes
-    /// the call again, while no other thread has the index.
+    /// Makes a call together with other readers. If records are missing, reads them from the store and repeats the call
+    /// with exclusive access to the index.
     fn with_records<T>(&self, mut call: impl FnMut(&Index) -> Result<T, Error>) -> Result<T, Error> {
         let mut outcome = self.read(&mut call);
         if !matches!(outcome, Err(Error::Cold(_))) {
@@ -83,14 +82,14 @@ impl<S: Store> SharedIndex<S> {
             Err(TryLockError::Poisoned(state)) => state.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 let state = self.store();
-                // The thread that had the store may have read the same records.
+                // The thread that held the store may have read the same records.
                 outcome = self.read(&mut call);
                 state
             }
         };
         match &*state {
             StoreState::Open(store) => block_on(after(outcome, store, &*self.shared, |index| call(index))),
-            // What is missing may have been read since, before it was closed.
+            // The missing records may have been read before the store was closed.
             StoreState::Closed { .. } if matches!(outcome, Err(Error::Cold(_))) => match self.read(&mut call) {
                 Err(Error::Cold(_)) => Err(Error::Closed),
                 outcome => outcome,
@@ -99,7 +98,7 @@ impl<S: Store> SharedIndex<S> {
         }
     }
 
-    /// Calls `work` with the store, while no other thread has it.
+    /// Calls `work` with exclusive access to the store.
     fn with_store<T>(&self, work: impl FnOnce(&S) -> Result<T, Error>) -> Result<T, Error> {
         match &*self.store() {
             StoreState::Open(store) => work(store),
@@ -107,18 +106,18 @@ impl<S: Store> SharedIndex<S> {
         }
     }
 
-    /// What has become of the store, once no other thread has it.
+    /// Locks the state of the store.
     fn store(&self) -> MutexGuard<'_, StoreState<S>> {
         self.shared.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses changes of an index that is read only or closed, or whose store has failed, before they begin.
+    /// Refuses changes before they begin if the index is read only or closed, or its store has failed.
     pub(in crate::native) fn check_writable(&self) -> Result<(), Error> {
         self.check_open()?;
         self.read(Index::check_writable)
     }
 
-    /// Reads the records that are only in the store, as [`StoredIndex::read_ahead`].
+    /// Reads the records that are only in the store, like [`StoredIndex::read_ahead`].
     ///
     /// # Errors
     /// As [`StoredIndex::read_ahead`]; [`Error::Closed`].
@@ -126,14 +125,14 @@ impl<S: Store> SharedIndex<S> {
         self.with_store(|store| block_on(read_ahead(store, &*self.shared)))
     }
 
-    /// Links all records and exports the index, with the records that are only in the store, as
-    /// [`StoredIndex::export`]. When nothing has to be read for it, other threads search meanwhile, and a change waits for
-    /// its end. Otherwise other threads use the index between two reads, but what needs the store waits: commits, and
-    /// searches and [`SharedIndex::get_stored`] that lack records.
+    /// Links all records and exports the index, including the records that are only in the store, like
+    /// [`StoredIndex::export`]. If nothing has to be read, other threads can search meanwhile, and a change waits for
+    /// the end. Otherwise other threads can use the index between two reads, but whatever needs the store waits:
+    /// commits, searches and [`SharedIndex::get_stored`] calls that lack records.
     ///
     /// # Errors
-    /// As [`StoredIndex::export`]: [`Error::Busy`] when other threads have changed the index each time that the export
-    /// was begun; [`Error::Closed`] when the index is closed, and something has to be linked or read for it.
+    /// As [`StoredIndex::export`]: [`Error::Busy`] if other threads changed the index during every attempt;
+    /// [`Error::Closed`] if the index is closed and something has to be linked or read.
     pub fn export_stored(&self) -> Result<Vec<u8>, Error> {
         let mut exported = self.read(Index::export);
         if matches!(exported, Err(Error::Unlinked)) {
@@ -148,9 +147,9 @@ impl<S: Store> SharedIndex<S> {
         }
     }
 
-    /// Makes all changes so far durable, those of other threads included: a thread that has waited for another thread's
-    /// commit finds little or nothing left to do. After [`SharedIndex::close`] it returns how the commit of that ended,
-    /// which was of all changes.
+    /// Makes all changes so far durable, including those of other threads: a thread that waited for another thread's
+    /// commit finds little or nothing left to do. After [`SharedIndex::close`], returns the outcome of the commit made
+    /// there, which covered all changes.
     ///
     /// # Errors
     /// As [`StoredIndex::commit`].
@@ -161,7 +160,7 @@ impl<S: Store> SharedIndex<S> {
         }
     }
 
-    /// Compacts as [`SharedIndex::compact`] does, and then completes the compaction in the store.
+    /// Compacts like [`SharedIndex::compact`], and then completes the compaction in the store.
     ///
     /// # Errors
     /// As [`StoredIndex::compact`] and [`SharedIndex::compact`].
@@ -169,8 +168,8 @@ impl<S: Store> SharedIndex<S> {
         self.compact_both(slice_ms, Rewrite::Worn)
     }
 
-    /// Compacts as [`SharedIndex::compact_stored`] does, and erases what is left of records that were deleted before,
-    /// as [`StoredIndex::erase`].
+    /// Compacts like [`SharedIndex::compact_stored`], and erases all remains of records deleted before, like
+    /// [`StoredIndex::erase`].
     ///
     /// # Errors
     /// As [`StoredIndex::erase`] and [`SharedIndex::compact`].
@@ -178,7 +177,7 @@ impl<S: Store> SharedIndex<S> {
         self.compact_both(slice_ms, Rewrite::AnyDead)
     }
 
-    /// Completes in the store what was compacted in memory. Returns how many bytes that freed in the store.
+    /// Completes in the store what was compacted in memory. Returns how many bytes this freed in the store.
     pub(in crate::native) fn complete(&self) -> Result<u64, Error> {
         self.with_store(|store| block_on(complete(store, &*self.shared, Rewrite::Worn)))
     }
@@ -188,7 +187,8 @@ impl<S: Store> SharedIndex<S> {
         self.with_store(|store| block_on(compact(store, &*self.shared, &SystemClock::default(), slice_ms, rewrite)))
     }
 
-    /// Writes the segments that have changed, as [`StoredIndex::checkpoint`]; other threads use the index meanwhile.
+    /// Writes the segments that have changed, like [`StoredIndex::checkpoint`]; other threads can use the index
+    /// meanwhile.
     ///
     /// # Errors
     /// As [`StoredIndex::checkpoint`]; [`Error::Closed`].
@@ -196,21 +196,21 @@ impl<S: Store> SharedIndex<S> {
         self.with_store(|store| block_on(checkpoint(store, &*self.shared)))
     }
 
-    /// Whether [`SharedIndex::checkpoint`] would pay, as [`StoredIndex::checkpoint_due`].
+    /// Returns whether [`SharedIndex::checkpoint`] would pay, like [`StoredIndex::checkpoint_due`].
     pub fn checkpoint_due(&self) -> bool {
         self.read(Index::checkpoint_due)
     }
 
-    /// Commits, and closes the store, for all clones: from then on the index is changed no more, and what is in memory
-    /// is still found. Waits for what other threads do with the store, and ends the threads of
+    /// Commits and closes the store, for all clones: from then on the index cannot be changed, but what is in memory is
+    /// still found. Waits for other threads to finish using the store, and ends the threads of
     /// [`SharedIndex::maintain_when_needed`]. Closing again does nothing.
     ///
     /// # Errors
-    /// As [`StoredIndex::commit`]; the error of the store. It is closed all the same.
+    /// As [`StoredIndex::commit`]; the error of the store, which is closed nevertheless.
     pub fn close(&self) -> Result<(), Error> {
         let mut state = self.store();
         let StoreState::Open(store) = &*state else { return Ok(()) };
-        // Before the commit: a change after it would be lost.
+        // Set this before the commit: a change after it would be lost.
         let index = self.shared.write();
         self.shared.is_closed.store(true, Ordering::Relaxed);
         drop(index);

@@ -11,7 +11,7 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stab
 const DRIVER: &str = "chromedriver";
 const MAC_BROWSER: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 
-/// A browser and the driver that steers it.
+/// A browser and its driver.
 pub(crate) struct Browser {
     /// Chromium or Chrome.
     pub(crate) chrome: PathBuf,
@@ -20,13 +20,13 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// The two names that the tests and the package's scripts look for.
+    /// The two variables that the tests and the package's scripts read.
     pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
         [("CHROME", &self.chrome), ("CHROMEDRIVER", &self.driver)]
     }
 }
 
-/// What the caller's environment names, in place of what is on the search path.
+/// What the caller's environment names, instead of what is on the search path.
 #[derive(Default)]
 pub(super) struct Named {
     pub(super) chrome: Option<PathBuf>,
@@ -62,7 +62,7 @@ fn find(repo: &Repo, named: &Named) -> Option<Browser> {
     Some(Browser { chrome, driver })
 }
 
-/// A driver refuses a browser of another major version, with a message that is easily overlooked.
+/// A driver refuses a browser of another major version, but its message is easily overlooked.
 fn same_major(chrome: Option<&str>, driver: Option<&str>) -> Result<(), String> {
     let major = |printed: Option<&str>| {
         pins::printed_version(printed?).and_then(|version| version.split('.').next()).map(str::to_owned)
@@ -75,7 +75,7 @@ fn same_major(chrome: Option<&str>, driver: Option<&str>) -> Result<(), String> 
     }
 }
 
-/// What a variable names, which must be there: falling back to another browser would hide a typing error.
+/// What a variable names must exist: falling back to another browser would hide a typing error.
 pub(super) fn named(variable: &str, value: Option<PathBuf>) -> Result<Option<PathBuf>, String> {
     match value {
         None => Ok(None),
@@ -96,8 +96,8 @@ fn advice(why: &str) -> String {
     )
 }
 
-/// The capabilities for the driver: those of `webdriver.json`, with the browser that was found written into them.
-/// None when the file has no place for it.
+/// The capabilities for the driver: those of `webdriver.json`, with the path of the found browser inserted. Returns
+/// `None` if the file has no place for it.
 pub(crate) fn capabilities(webdriver_json: &str, chrome: &Path) -> Option<String> {
     let key = "\"goog:chromeOptions\": {";
     let (before, after) = webdriver_json.split_once(key)?;

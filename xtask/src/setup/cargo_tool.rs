@@ -5,8 +5,8 @@ use crate::pins;
 use crate::repo::Repo;
 use crate::run;
 
-/// wasm-bindgen's command line, at the version that `Cargo.toml` pins the crate to: the two refuse to work together
-/// otherwise.
+/// wasm-bindgen's command line, at the version that `Cargo.toml` pins the crate to: the two refuse to work together if
+/// their versions differ.
 pub(crate) fn ensure_wasm_bindgen(repo: &Repo) -> Result<(), String> {
     let version = pins::wasm_bindgen(&repo.read("Cargo.toml")?)?;
     ensure(repo, &Tool { program: "wasm-bindgen", package: "wasm-bindgen-cli", version: &version, works: true })
@@ -26,19 +26,19 @@ struct Tool<'a> {
     program: &'a str,
     package: &'a str,
     version: &'a str,
-    /// It works hard itself, so that it is worth to be optimized. What only starts others and hands messages on is not:
-    /// compiling it takes half the time without.
+    /// Whether the tool does heavy work and should be optimized. For tools that mostly start other programs, an
+    /// unoptimized build takes half as long.
     works: bool,
 }
 
 /// What to do about a tool.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// The right version is there.
+    /// The right version is present.
     Use,
-    /// There is none: it goes where `cargo install` puts things, and is there for the next clone too.
+    /// The tool is missing: it is installed where `cargo install` puts things, where the next clone finds it too.
     Install,
-    /// The user has another version, which stays: ours goes to the project's own folder of tools.
+    /// The user has another version, which is left alone: ours goes into the project's own folder of tools.
     InstallBeside,
 }
 
@@ -70,7 +70,7 @@ fn ensure(repo: &Repo, tool: &Tool<'_>) -> Result<(), String> {
             command.arg("--root").arg(repo.tools());
         }
     }
-    // A tool is compiled for the host and keeps its own settings: the project's flags for wasm do not reach it.
+    // A tool is compiled for the host with its own settings: the project's flags for wasm must not reach it.
     run::run(command.current_dir(std::env::temp_dir())).map_err(|error| {
         let Tool { package, version, .. } = tool;
         format!("{error}\nInstall it by hand: cargo install {package} --version {version}")

@@ -1,10 +1,10 @@
-//! Debian's packages, where there is `apt-get` and the right to use it.
+//! Debian's packages, where `apt-get` exists and may be used.
 
 use crate::output;
 use crate::repo::Repo;
 use crate::run;
 
-/// Installs packages, or says why that is not possible here.
+/// Installs packages, or returns why that is not possible here.
 pub(super) fn install(repo: &Repo, packages: &[&str]) -> Result<(), String> {
     if repo.which("apt-get").is_none() {
         return Err("there is no apt-get here".to_owned());
@@ -18,7 +18,7 @@ pub(super) fn install(repo: &Repo, packages: &[&str]) -> Result<(), String> {
         command.args(if root { &[][..] } else { &["-n", "env"] });
         run::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(step))
     };
-    // One source of packages that cannot be reached fails the update, and need not be the one that is wanted.
+    // A package source that cannot be reached fails the update, but may not be the one that is needed.
     if let Err(error) = apt_get(&["update"]) {
         output::line(format_args!("  {error}; going on with the lists that are there"));
     }

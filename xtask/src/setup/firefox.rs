@@ -9,10 +9,10 @@ use crate::run;
 
 const BROWSERS: [&str; 2] = ["firefox-esr", "firefox"];
 const DRIVER: &str = "geckodriver";
-/// Below this the tests take about twenty times as long (seen in 140), and those with limits of time fail.
+/// In older versions the tests take about twenty times as long (seen in 140), and those with time limits fail.
 const OLDEST: u32 = 150;
 
-/// A browser and the driver that steers it.
+/// A browser and its driver.
 pub(crate) struct Firefox {
     /// Firefox.
     firefox: PathBuf,
@@ -21,12 +21,12 @@ pub(crate) struct Firefox {
 }
 
 impl Firefox {
-    /// The two names that the package's scripts look for.
+    /// The two variables that the package's scripts read.
     pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
         [("FIREFOX", &self.firefox), ("GECKODRIVER", &self.driver)]
     }
 
-    /// The capabilities for the driver. None when the browser's path is no text.
+    /// Returns the capabilities for the driver, or `None` if the browser's path is not UTF-8.
     pub(crate) fn capabilities(&self) -> Option<String> {
         let firefox = self.firefox.to_str()?.replace('\\', "\\\\").replace('"', "\\\"");
         Some(format!("{{ \"moz:firefoxOptions\": {{ \"binary\": \"{firefox}\", \"args\": [] }} }}\n"))
@@ -41,15 +41,15 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// An error for one that names what is not there: somebody wanted the tests to run, so it is no reason to leave them out.
+    /// Fails if a variable names something that does not exist: the tests were asked for, so they must not be skipped.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<Self, String> {
         let read = |name| named(name, variable(name));
         Ok(Self { firefox: read("FIREFOX")?, driver: read("GECKODRIVER")? })
     }
 }
 
-/// The browser and its driver as they are named or as they are found on the search path, or installs them: the browser from
-/// Debian, the driver by cargo, which takes minutes.
+/// Finds the browser and its driver by the variables or on the search path, or installs them: the browser from Debian,
+/// the driver with cargo, which takes minutes.
 pub(crate) fn ensure(repo: &Repo, named: Named) -> Result<Firefox, String> {
     let firefox = match named.firefox {
         Some(firefox) => firefox,
@@ -80,7 +80,7 @@ fn browser(repo: &Repo) -> Result<PathBuf, String> {
     find().ok_or_else(|| advice(&format!("after apt-get has installed it, {lacks} on the search path")))
 }
 
-/// The first number of a version, as in "Mozilla Firefox 153.8.0esr".
+/// Returns the first number of a version, as in "Mozilla Firefox 153.8.0esr".
 fn major(says: &str) -> Option<u32> {
     says.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
 }

@@ -1,4 +1,4 @@
-//! The set-up of the browser on pretended machines: a folder of small scripts is all of the search path.
+//! The set-up of the browser on simulated machines, whose search path is a single folder of small scripts.
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::fs::PermissionsExt;

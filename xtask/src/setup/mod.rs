@@ -1,4 +1,4 @@
-//! What a machine may lack, one file per thing. Every function looks first, and installs only what is missing.
+//! What a machine may lack, one file per thing. Every function checks first, and installs only what is missing.
 //!
 //! | file | for |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `npm.rs` | Node itself, and the dependencies of a folder with a `package.json` |
 //! | `browser.rs` | Chromium and its driver |
 //! | `firefox.rs` | Firefox and its driver |
-//! | `debian.rs` | Debian's packages, for the two |
-//! | `python.rs` | what the tests read the package's OpenMetrics text with |
+//! | `debian.rs` | Debian's packages, for both browsers |
+//! | `python.rs` | Python, and the packages that read the package's OpenMetrics text |
 
 pub(crate) mod browser;
 pub(crate) mod cargo_tool;
@@ -25,7 +25,7 @@ pub(crate) mod rust;
 use crate::output;
 use crate::repo::Repo;
 
-/// What `build` needs, and with it every task that runs the package.
+/// Installs what `build` needs, which every task that runs the package needs too.
 pub(crate) fn for_build(repo: &Repo) -> Result<(), String> {
     npm::ensure_node(repo)?;
     rust::ensure_wasm_target(repo)?;
@@ -33,12 +33,12 @@ pub(crate) fn for_build(repo: &Repo) -> Result<(), String> {
     npm::ensure_dependencies(repo, "pkg")
 }
 
-/// One line about a thing that is there already, so that a run's log tells what it ran with.
+/// Prints one line about something already present, so that the log shows what a run used.
 fn found(what: &str, detail: &str) {
     output::line(format_args!("  found {what}: {}", detail.trim()));
 }
 
-/// One line about a thing that is about to be installed, and why.
+/// Prints one line about something about to be installed, and why.
 fn installing(what: &str, why: &str) {
     output::line(format_args!("  installing {what} ({why})"));
 }

@@ -1,4 +1,5 @@
-//! The toolchain for `thermocline/threads`. Nothing else is built with it, and where it cannot be had that entry is left out.
+//! The toolchain for `thermocline/threads`. Nothing else is built with it; if it is unavailable, that entry is left
+//! out.
 
 use std::path::Path;
 

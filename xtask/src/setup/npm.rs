@@ -11,7 +11,7 @@ use crate::run;
 /// The oldest Node that the package supports.
 const OLDEST_NODE: u32 = 20;
 
-/// Node and npm, which cannot be installed from here: they are one of the two things a machine must bring.
+/// Node and npm, which cannot be installed from here: they are one of the two prerequisites of a machine.
 pub(crate) fn ensure_node(repo: &Repo) -> Result<(), String> {
     let printed = run::capture(repo.command("node").arg("--version"));
     let major = printed.as_deref().and_then(pins::printed_version).and_then(major);
@@ -32,7 +32,7 @@ fn major(version: &str) -> Option<u32> {
     version.split('.').next()?.parse().ok()
 }
 
-/// The dependencies of one folder, exactly as its lock file has them. A folder without a `package.json` needs none.
+/// Installs the dependencies of one folder exactly as in its lock file. A folder without a `package.json` needs none.
 pub(crate) fn ensure_dependencies(repo: &Repo, folder: &str) -> Result<(), String> {
     let at = repo.at(folder);
     if !at.join("package.json").is_file() {
@@ -53,7 +53,8 @@ pub(crate) fn ensure_dependencies(repo: &Repo, folder: &str) -> Result<(), Strin
         .map_err(|error| format!("{error}\nRun it by hand: cd {folder} && npm {verb}"))
 }
 
-/// True when what is installed is at least as new as the lock file. npm writes its own copy of the lock file last.
+/// Returns whether what is installed is at least as new as the lock file. npm writes its own copy of the lock file
+/// last.
 fn is_current(lock: Option<SystemTime>, installed: Option<SystemTime>) -> bool {
     match (lock, installed) {
         (Some(lock), Some(installed)) => installed >= lock,
@@ -66,7 +67,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|data| data.modified()).ok()
 }
 
-/// True when the folder's `package.json` has a script of this name.
+/// Returns whether the folder's `package.json` has a script of this name.
 pub(crate) fn has_script(repo: &Repo, folder: &str, script: &str) -> bool {
     repo.read(&format!("{folder}/package.json")).is_ok_and(|json| names_script(&json, script))
 }

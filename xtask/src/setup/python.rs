@@ -1,4 +1,4 @@
-//! Python, and the packages that tests of the package read its output with.
+//! Python, and the packages with which tests of the package read its output.
 
 use super::{found, installing};
 use crate::repo::Repo;
@@ -7,10 +7,11 @@ use crate::run;
 const REQUIREMENTS: &str = "pkg/test/requirements.txt";
 const INSTALLED: &str = "pkg/python_modules";
 
-/// The packages that the requirements name, each as it was when its checksum was noted, in a folder of the project's own.
+/// Installs the packages in the requirements, each exactly as when its checksum was noted, in a folder of the project's
+/// own.
 pub(crate) fn ensure_packages(repo: &Repo) -> Result<(), String> {
     let wanted = repo.read(REQUIREMENTS)?;
-    // A copy of the requirements says what the folder was made from.
+    // A copy of the requirements records what the folder was made from.
     let copy = format!("{INSTALLED}/requirements.txt");
     let installed = repo.read(&copy).ok();
     if installed.as_deref() == Some(wanted.as_str()) {

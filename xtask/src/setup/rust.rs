@@ -1,4 +1,4 @@
-//! The parts of the Rust toolchain that rustup may have left out.
+//! Parts of the Rust toolchain that rustup may have omitted.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::run;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The standard library for wasm. A toolchain without rustup may bring it too, so the compiler is asked, not rustup.
+/// The standard library for wasm. A toolchain without rustup may include it too, so ask the compiler, not rustup.
 pub(crate) fn ensure_wasm_target(repo: &Repo) -> Result<(), String> {
     if has_wasm_target(repo) {
         found("target", TARGET);
@@ -28,13 +28,13 @@ fn has_wasm_target(repo: &Repo) -> bool {
         .is_some_and(|folder| holds_std(Path::new(folder.trim())))
 }
 
-/// The folder may exist and be empty after a target was removed, so its library is looked for.
+/// After a target is removed, its folder may remain and be empty, so look for the library itself.
 fn holds_std(folder: &Path) -> bool {
     std::fs::read_dir(folder)
         .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
-/// rustfmt and clippy, which a minimal toolchain does not bring.
+/// rustfmt and clippy, which a minimal toolchain lacks.
 pub(crate) fn ensure_lints(repo: &Repo) -> Result<(), String> {
     for component in ["fmt", "clippy"] {
         if let Some(version) = run::capture(repo.cargo().args([component, "--version"])) {

@@ -1,7 +1,7 @@
 //! `build`: the wasm and the package.
 //!
 //! 1. cargo compiles the crate to wasm, optimized.
-//! 2. Where there is the toolchain for it, the same for a memory that threads share.
+//! 2. If the toolchain for it is available, the same for a shared memory.
 //! 3. `pkg/build.mjs` makes the glue, shrinks the wasm and compiles the facade.
 //! 4. The sizes are printed.
 
@@ -11,8 +11,8 @@ use crate::pins::NIGHTLY;
 use crate::repo::Repo;
 use crate::{output, run, setup};
 
-/// What rustc gets for a memory that threads share, instead of what `.cargo/config.toml` says. The linker's arguments are not implied
-/// by the first; the exports are what wasm-bindgen starts a thread by.
+/// The flags of rustc for a shared memory, in place of those in `.cargo/config.toml`. The first does not imply the
+/// linker's arguments; wasm-bindgen needs the exports to start a thread.
 const SHARED: [&str; 9] = [
     "-Ctarget-feature=+simd128,+atomics,+bulk-memory",
     "-Cllvm-args=-inline-threshold=40",
@@ -25,7 +25,7 @@ const SHARED: [&str; 9] = [
     "-Clink-arg=--export=__tls_base",
 ];
 
-/// Installs what is missing and builds.
+/// Installs what is missing, and builds.
 pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     setup::for_build(repo)?;
     let threads = setup::nightly::ensure(repo);
@@ -35,7 +35,7 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     compile(repo, threads.is_ok())
 }
 
-/// Builds on a machine that is set up, with `thermocline/threads` or without it.
+/// Builds on a machine that is set up, with or without `thermocline/threads`.
 pub(crate) fn compile(repo: &Repo, with_threads: bool) -> Result<(), String> {
     run::run(repo.cargo().args(["build", "--release", "--target", "wasm32-unknown-unknown", "--lib"]))?;
     let wasm = repo.target().join("wasm32-unknown-unknown/release/thermocline.wasm");
@@ -50,13 +50,13 @@ pub(crate) fn compile(repo: &Repo, with_threads: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Compiles crate and standard library for a memory that threads share, in a folder of their own.
+/// Compiles the crate and the standard library for a shared memory, in a folder of their own.
 fn compile_shared(repo: &Repo) -> Result<PathBuf, String> {
     let target = repo.target().join("threads");
     let mut cargo = repo.command("rustup");
     cargo.args(["run", NIGHTLY, "cargo", "build", "--release", "--target", "wasm32-unknown-unknown", "--lib"]);
     cargo.args(["--features", "rayon", "-Z", "build-std=std,panic_abort", "--target-dir"]).arg(&target);
-    // The cargo that runs this task has named its own compiler.
+    // The cargo that runs this task has set its own compiler.
     run::run(cargo.env_remove("RUSTC").env("CARGO_ENCODED_RUSTFLAGS", SHARED.join("\u{1f}")))?;
     Ok(target.join("wasm32-unknown-unknown/release/thermocline.wasm"))
 }
@@ -78,7 +78,7 @@ fn print_size(file: &Path, name: &str) {
     }
 }
 
-/// The files that a program loads, in order of name; declarations and maps are left out.
+/// Returns the files that a program loads, sorted by name, without declarations and maps.
 fn shipped_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();

@@ -7,10 +7,10 @@ use crate::run;
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
-/// Every source is as rustfmt leaves it.
+/// Checks that every source is formatted by rustfmt.
 pub(crate) fn format(repo: &Repo, report: &Report) {
     report.stage("format", || {
-        // The fuzz targets are a workspace of their own.
+        // The fuzz targets are a separate workspace.
         for workspace in ["Cargo.toml", "fuzz/Cargo.toml"] {
             run::run(repo.cargo().args(["fmt", "--all", "--check", "--manifest-path", workspace]))
                 .map_err(|error| format!("{error}; `cargo fmt --all --manifest-path {workspace}` puts it right"))?;
@@ -19,10 +19,10 @@ pub(crate) fn format(repo: &Repo, report: &Report) {
     });
 }
 
-/// The crate is what most programs use without any feature, and may be used with each of them alone.
+/// Most programs use the crate without features, and each feature must also work alone.
 const FEATURES: [&str; 3] = ["", "mmap", "rayon"];
 
-/// No warning of the compiler or of clippy, on the host and on wasm.
+/// Checks that the compiler and clippy give no warning, on the host and on wasm.
 pub(crate) fn clippy(repo: &Repo, report: &Report) {
     report.stage("clippy, native", || {
         run::run(repo.cargo().args(["clippy", "--workspace", "--all-targets", "--all-features"]).args(DENY_WARNINGS))?;
@@ -35,7 +35,7 @@ pub(crate) fn clippy(repo: &Repo, report: &Report) {
     });
 }
 
-/// The documentation builds without a warning, which is how a broken link shows. The wasm half of the crate exists
+/// Checks that the documentation builds without a warning; a broken link gives one. The wasm half of the crate exists
 /// only on that target, so it is documented there.
 pub(crate) fn documentation(repo: &Repo, report: &Report) {
     report.stage("documentation", || {

@@ -1,11 +1,11 @@
-//! `lint`: what can be said about the sources without running the product.
+//! `lint`: what can be checked in the sources without running the product.
 
 use super::checks;
 use crate::repo::Repo;
 use crate::report::Report;
 use crate::{run, setup};
 
-/// Formats, lints, style rules, documentation and the dependencies' licences.
+/// Checks formatting, lints, style rules, documentation and the licences of dependencies.
 pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     let report = Report::default();
     report.stage("set-up", || {
@@ -20,8 +20,8 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
     report.finish()
 }
 
-/// cargo-deny takes long to compile and its list of advisories is fetched from a public repository, so it is used
-/// where it is installed and is not installed from here.
+/// cargo-deny takes long to compile and fetches its list of advisories from a public repository, so it is used only
+/// where it is already installed.
 fn deny(repo: &Repo, report: &Report) {
     if repo.which("cargo-deny").is_none() {
         println!("\n== dependencies: not checked, cargo-deny is not installed (cargo install cargo-deny)");

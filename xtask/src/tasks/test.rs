@@ -1,5 +1,5 @@
-//! `test`: everything CI runs, as stages. A stage that fails does not stop the others, except those that need what
-//! it makes: without the set-up nothing runs, and without the package nothing that uses it.
+//! `test`: everything CI runs, as stages. A failed stage does not stop the others, except those that need its result:
+//! without the set-up nothing runs, and without the package nothing that uses it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::setup::browser::{self, Browser};
 use crate::setup::firefox::{self, Firefox};
 use crate::setup::{self, cargo_tool, npm, python, rust};
 
-/// The package's own tests: the stage's name, the script in `pkg/package.json`, whether it needs a browser.
+/// The package's own tests: the name of the stage, the script in `pkg/package.json`, and whether it needs a browser.
 const PACKAGE: [(&str, &str, bool); 5] = [
     ("package, Node", "test:api", false),
     ("package, stores", "test:store", false),
@@ -20,15 +20,15 @@ const PACKAGE: [(&str, &str, bool); 5] = [
     ("package, worker", "test:worker", true),
     ("package, installed", "test:packaging", true),
 ];
-/// `thermocline/threads`, where the toolchain for it can be had.
+/// `thermocline/threads`, if the toolchain for it is available.
 const THREADS: (&str, &str) = ("package, threads", "test:threads");
 /// The crate's tests, compiled to wasm.
 const WASM_IN_NODE: &str = "tests, wasm in Node";
 const WASM_IN_CHROMIUM: &str = "tests, wasm in Chromium";
-/// In a second browser, where it can be had: the stage's name, and the script for the package.
+/// In a second browser, if available: the name of the stage, and the script for the package.
 const WASM_IN_FIREFOX: &str = "tests, wasm in Firefox";
 const PACKAGE_IN_FIREFOX: (&str, &str) = ("package, Firefox", "test:firefox");
-/// One index that goes through all of them: the stage's name, and the script for the middle of the way.
+/// One index that passes through all of them: the name of the stage, and the script for the middle part.
 const HANDED_ON: (&str, &str) = ("handed on: native, Node, browser", "test:handed-on");
 const DEMONSTRATION: &str = "demonstration";
 const PAGE: &str = "page, Chromium";
@@ -46,8 +46,8 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
         Ok(())
     });
     let browser = browser.as_ref();
-    // Two lanes of stages, since much of the time a stage keeps one core busy, or none: a linker, a test that waits, a page.
-    // Neither lane uses what the other makes, and most of the time they compile into different folders.
+    // Two lanes of stages, since a stage often keeps only one core busy, or none: a linker, a test that waits, a page.
+    // Neither lane uses the other's results, and mostly they compile into different folders.
     let report = report.side_by_side(repo.target().join("stages"));
     std::thread::scope(|lanes| {
         lanes.spawn(|| native(repo, &report));
@@ -62,13 +62,13 @@ fn set_up(repo: &Repo) -> Result<(), String> {
     npm::ensure_dependencies(repo, "www")
 }
 
-/// The sources, and the crate where it is compiled for this machine.
+/// The sources, and the crate compiled for this machine.
 fn native(repo: &Repo, report: &Report) {
     checks::format(repo, report);
     checks::clippy(repo, report);
     checks::documentation(repo, report);
     report.tests("tests, native", || run::run_tests(repo.cargo().args(["test", "--workspace", "--all-features"])));
-    // Without features memory comes from the allocator alone, where tests can refuse it, and look at what is given back.
+    // Without features all memory comes from the allocator, where tests can refuse it and inspect what is freed.
     report.tests("tests, native without features", || {
         run::run_tests(repo.cargo().args(["test", "--lib", "--test", "alloc"]))
     });
@@ -76,7 +76,7 @@ fn native(repo: &Repo, report: &Report) {
     report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
 }
 
-/// The package, and the crate's tests in what it is compiled to wasm for.
+/// The package, and the crate's tests on wasm.
 fn wasm(repo: &Repo, browser: Option<&Browser>, report: &Report) {
     let threads = setup::nightly::ensure(repo);
     let built = report.stage("build", || build::compile(repo, threads.is_ok()));
@@ -129,7 +129,7 @@ fn wasm(repo: &Repo, browser: Option<&Browser>, report: &Report) {
     }
 }
 
-/// The bodies of the fuzz targets over seeded inputs, on the stable toolchain.
+/// Runs the bodies of the fuzz targets over seeded inputs, on the stable toolchain.
 fn seeded_fuzz(repo: &Repo) -> Command {
     let mut cargo = repo.cargo();
     cargo.args(["test", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--target-dir"]);
@@ -141,11 +141,11 @@ fn needed(browser: Option<&Browser>) -> Result<&Browser, String> {
     browser.ok_or_else(|| "not run: there is no browser".to_owned())
 }
 
-/// wasm-pack in the mode that only uses what the set-up installed, and never downloads.
+/// wasm-pack in the mode that only uses what the set-up installed and never downloads.
 fn wasm_pack(repo: &Repo) -> Command {
     let mut command = repo.command("wasm-pack");
     command.args(["test", "--mode", "no-install"]);
-    // The runner's own limits, 20 and 5 seconds, are short for a machine that does other work meanwhile.
+    // The runner's own limits, 20 and 5 seconds, are too short for a machine that is busy with other work.
     for (limit, seconds) in [("WASM_BINDGEN_TEST_TIMEOUT", "300"), ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60")] {
         if std::env::var_os(limit).is_none() {
             command.env(limit, seconds);
@@ -162,7 +162,7 @@ fn wasm_in_browser(repo: &Repo, browser: &Browser) -> Result<Tally, String> {
     in_browser(repo, &mut command, &json)
 }
 
-/// A stage in Firefox. Without one it is skipped, and the summary says why.
+/// Runs a stage in Firefox. Without Firefox it is skipped, and the summary gives the reason.
 fn second_browser(
     firefox: &Result<Firefox, String>,
     stage: &'static str,
@@ -184,12 +184,12 @@ fn wasm_in_firefox(repo: &Repo, firefox: &Firefox) -> Result<Tally, String> {
     in_browser(repo, &mut command, &json)
 }
 
-/// The tests of the crate in a browser that is started with these capabilities.
+/// Runs the tests of the crate in a browser started with these capabilities.
 fn in_browser(repo: &Repo, wasm_pack: &mut Command, capabilities: &str) -> Result<Tally, String> {
     let file = repo.target().join("webdriver.json");
     std::fs::write(&file, capabilities).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     wasm_pack.args(["--", "--test", "wasm"]).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &file);
-    // The file of tests says nothing about where it runs, so that it runs in Node too; this says it for one run.
+    // The test file does not fix where it runs, so that it also runs in Node; this selects the browser for one run.
     wasm_pack.env("WASM_BINDGEN_USE_BROWSER", "1");
     run::run_tests(wasm_pack)
 }
@@ -205,7 +205,7 @@ fn package(repo: &Repo, browser: Option<&Browser>, report: &Report) {
     }
 }
 
-/// One index that is begun natively, changed in Node and in a browser, and read natively again.
+/// One index that is created natively, changed in Node and in a browser, and read natively again.
 fn handed_on(repo: &Repo, browser: &Browser, script: &str) -> Result<Tally, String> {
     let folder = repo.target().join("handed-on");
     if folder.exists() {
@@ -214,7 +214,7 @@ fn handed_on(repo: &Repo, browser: &Browser, script: &str) -> Result<Tally, Stri
     let mut all = Tally::default();
     let native = |test: &str| {
         let mut cargo = repo.cargo();
-        // All features, as the native tests have been compiled.
+        // With all features, as the native tests were compiled.
         cargo.args(["test", "--all-features", "--test", "stored", test, "--", "--ignored", "--exact"]);
         cargo
     };
@@ -228,7 +228,7 @@ fn handed_on(repo: &Repo, browser: &Browser, script: &str) -> Result<Tally, Stri
     Ok(all)
 }
 
-/// The demonstration's first part, run to its end, and the page's own test where it has one.
+/// The first part of the demonstration, run to its end, and the page's own test if there is one.
 fn demonstration(repo: &Repo, browser: Option<&Browser>, report: &Report) {
     report.stage(DEMONSTRATION, || run::run(repo.command("node").args(["www/demo.mjs", "--once"])));
     if npm::has_script(repo, "www", "test") {

@@ -1,4 +1,4 @@
-//! Deflate, read by the other reader, and the other writer's, read.
+//! Deflate: each of this and another implementation reads what the other writes.
 
 use super::super::deflate::{Deflate, SPARE_BYTES};
 use super::super::huffman::{code_lengths, first_codes};
@@ -54,7 +54,7 @@ fn what_is_not_shorter_is_given_up() {
         let (noise, text) = (sample(0, 50_000, 1), sample(1, 50_000, 1));
         let mut deflate = Deflate::default();
         assert_eq!(deflate.compress(&noise, effort, &mut vec![0; noise.len()]), Ok(None));
-        // Its memory is used again, and remembers nothing.
+        // The memory is reused, without anything left over from the last call.
         let len = compressed(&text, effort).len();
         for short in [0, 1, 7, 8, 9, 100, len + SPARE_BYTES - 1] {
             assert_eq!(deflate.compress(&text, effort, &mut vec![0; short]), Ok(None), "{short} bytes");
@@ -67,7 +67,7 @@ fn what_is_not_shorter_is_given_up() {
 
 #[test]
 fn every_kind_of_block_is_read() {
-    // As it is, then with codes that need not be said, which the other uses for what is short.
+    // An uncompressed block, then one with fixed codes, which the other writer uses for short data.
     let stored = [0, 3, 0, 0xFC, 0xFF, 1, 2, 3];
     let short = compress_to_vec(b"ab", 9);
     assert_eq!(short[0] >> 1 & 3, 1);
@@ -80,7 +80,7 @@ fn every_kind_of_block_is_read() {
     assert_eq!((decompressed(&both, 4), decompressed(&both, 6)), (None, None));
 }
 
-/// Damage to the lengths of codes that no symbol used left a block readable whose codes did not fill their space.
+/// Damaged code lengths of unused symbols must not leave a readable block whose codes do not fill their space.
 #[test]
 fn codes_that_leave_space_are_refused() {
     let bytes = compressed(&sample(0, 548, 675_300_437_945_605_380), Effort::Little);
@@ -88,7 +88,7 @@ fn codes_that_leave_space_are_refused() {
     damaged[76] = 249;
     assert_eq!((decompressed(&bytes, 548).is_some(), decompressed(&damaged, 548)), (true, None));
     assert!(decompress_to_vec(&damaged).is_err());
-    // Other writers give a single distance, when there are no more, a code of one bit.
+    // Other writers give a block's only distance a code of one bit.
     assert!(
         HuffmanCodes::new(&[0, 0, 1]).is_some()
             && HuffmanCodes::new(&[0; 5]).is_some()
@@ -101,7 +101,7 @@ fn codes_that_leave_space_are_refused() {
     );
 }
 
-/// Pieces of 32 KiB of noise again and again: as far back as a match may be.
+/// 32 KiB of noise twice: the match is as far back as possible.
 #[test]
 fn the_farthest_match_is_found() {
     let noise = sample(0, 1 << 15, 3);
@@ -150,7 +150,7 @@ proptest! {
         }
     }
 
-    /// Where the two readers do not agree, it is that this one asks for the end.
+    /// The two readers differ only in that this one requires the data to end.
     #[test]
     fn what_is_damaged_is_refused_or_read_alike(
         kind in 0_usize..5, len in 0_usize..3000, seed: u64,

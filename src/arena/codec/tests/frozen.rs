@@ -1,4 +1,5 @@
-//! The frozen block, and the same compressed in both ways, which `tests/fixtures/v1/compressed.py` wrote from docs/FORMAT.md.
+//! The frozen block, uncompressed and in both formats, as `tests/fixtures/v1/compressed.py` wrote it from
+//! docs/FORMAT.md.
 
 use super::super::compression::Compression;
 use super::super::parts::{Compressor, decompress};
@@ -16,7 +17,7 @@ fn the_frozen_blocks_are_what_they_were() {
     {
         let words = decompress(compression.codec(), compressed, BLOCK.len() as u64, RECORDS, DIMENSIONS).unwrap();
         assert_eq!(bytemuck::cast_slice::<u32, u8>(&words), BLOCK, "{compression:?}");
-        // What is written today may be shorter, and is read as the same.
+        // What is written today may be shorter, and decompresses to the same.
         let mut compressor = Compressor::default();
         let today = compressor.compress(compression, BLOCK, DIMENSIONS).unwrap().unwrap();
         assert_eq!(decompress(compression.codec(), today, BLOCK.len() as u64, RECORDS, DIMENSIONS).unwrap(), words);

@@ -1,4 +1,4 @@
-//! LZ4, read by the other reader, and the other writer's, read.
+//! LZ4: each of this and another implementation reads what the other writes.
 
 use super::super::lz4;
 use super::super::matches::Matches;
@@ -37,7 +37,7 @@ fn it_compresses_about_as_well_as_the_other() {
     for kind in 0..5 {
         let data = sample(kind, 60_000, 5);
         let (ours, others) = (compressed(&data).len(), compress(&data).len());
-        // A match of deflate's, which these are, is not longer than 258 bytes.
+        // Matches are limited to deflate's 258 bytes.
         assert!(ours <= others + others / 8 + 60_000 / 258 * 4, "kind {kind}: {ours} bytes, not {others}");
     }
 }

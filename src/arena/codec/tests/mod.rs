@@ -1,4 +1,4 @@
-//! Compression there and back, against another writer and reader of each form, and reading bytes that no writer makes.
+//! Round trips of compression, checked against another writer and reader of each format, and reading invalid bytes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ mod frozen;
 mod lz4;
 mod parts;
 
-/// Bytes of some kind: noise, text that repeats itself, few values, one value.
+/// Bytes of one kind: noise, text with repetitions, few values, one value, runs of changing values.
 pub(super) fn sample(kind: usize, len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {

@@ -1,4 +1,4 @@
-//! Blocks compressed and decompressed, and compressed blocks that are not what their entry says.
+//! Blocks compressed and decompressed, and compressed blocks that do not match their entry.
 
 use super::super::compression::{Compression, Measured};
 use super::super::parts::{Compressor, decompress, decompresses_to};
@@ -7,7 +7,7 @@ use super::sample;
 use crate::format::FormatError;
 use proptest::prelude::*;
 
-/// A block of so many records, its vectors such as embeddings are.
+/// A block of `records` records, with vectors that resemble embeddings.
 fn block(records: usize, dimensions: usize, payload: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let noise = sample(0, 4 * records * dimensions, 77);
@@ -92,7 +92,7 @@ fn a_sample_is_measured() {
     let mut measure = |compression, clock: &mut dyn FnMut() -> Option<f64>| {
         sample.measure(compression, &mut compressor, clock).unwrap()
     };
-    // The clock is looked at before compression, after it, and after decompressing: a millisecond to compress, and three to decompress.
+    // The clock is read before compression, after it, and after decompression, which take one and three milliseconds.
     let mut times = [0.0, 1.0, 4.0].into_iter().cycle();
     let measured = measure(Compression::Deflate, &mut || times.next());
     let a_block = all as f64 / 3.0;
@@ -105,7 +105,7 @@ fn a_sample_is_measured() {
     assert_eq!(measure(Compression::AsItIs, &mut || None), Measured::UNCOMPRESSED);
 }
 
-/// What a block's entry says is a claim: other bytes, counts and lengths are refused, or read as what they are.
+/// A block's entry is not trusted: with other bytes, counts or lengths the block is refused, or read consistently.
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut compressor = Compressor::default();
@@ -137,7 +137,7 @@ fn what_does_not_fit_is_refused() {
         for bit in (0..compressed.len() * 8).step_by(7) {
             let mut flipped = compressed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            // Without its checksum something else may come of it, and never more or less than there is room for.
+            // Without the checksum the contents may differ, but never their length.
             let words = read(&flipped, raw, count, dimensions);
             assert!(words.as_ref().is_ok_and(|words| words.len() as u64 * 4 == raw) || refused(words.clone()));
             let is_same = words.is_ok_and(|words| bytes_of(&words) == block);
@@ -146,7 +146,7 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
-/// A few bytes do not make anybody ask for more memory than they can stand for.
+/// Decompressing a few bytes allocates no more than they can expand to.
 #[test]
 fn what_a_little_can_stand_for_is_little() {
     let compressed = [0; 100];
@@ -161,13 +161,13 @@ fn what_a_little_can_stand_for_is_little() {
     }
 }
 
-/// Under lengths that agree with one another there may still be more than the records take.
+/// Even if all lengths are consistent, there may be more bytes than the records take.
 #[test]
 fn what_is_longer_than_its_records_is_refused() {
     let rest = [&(4u32 | 2 << 30).to_le_bytes()[..], b"four"].concat();
     let compressed = |rest: &[u8], plane: &[u8]| {
         let len = |part: &[u8]| (part.len() as u32).to_le_bytes();
-        // Parts that are as long as they are decompressed lie there as they are.
+        // Parts with their uncompressed length are stored uncompressed.
         [&[len(plane); 4].concat()[..], &len(rest), &plane.repeat(4), rest].concat()
     };
     for codec in [Compression::Lz4.codec(), Compression::Deflate.codec()] {
@@ -185,8 +185,8 @@ fn what_is_longer_than_its_records_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// A part that deflate made no shorter, but as long, was read as one that is not compressed: numbers of few short vectors beside long
-    /// payloads came back as others, or the block as damaged.
+    /// A part that deflate turns into the same number of bytes must not be taken for an uncompressed one. Numbers of a
+    /// few short vectors beside long payloads are such parts.
     #[test]
     fn the_shortest_parts_go_there_and_back(
         records in prop::collection::vec((prop_oneof![0_usize..40, 0_usize..3000], prop::collection::vec(0_u8..6, 8)), 1..8),

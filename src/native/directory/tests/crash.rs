@@ -1,4 +1,4 @@
-//! A process that ends between any two operations on files, or in the middle of a write.
+//! A process that ends between any two file operations, or in the middle of a write.
 
 use super::{Content, Directory, READ_ONLY, RELAXED, batch, content, map};
 use crate::native::DirectoryStore;
@@ -17,7 +17,7 @@ const LAST: &str = "s/l/0000000000.00000000000000000001.0000000000";
 const NEVER: &str = "s/i/0000000000.00000000000000000001.0000000000";
 const OLD: [(&str, &str); 4] = [(MANIFEST, "1"), (ONE, "one"), (TWO, "two"), (LOG, "entries")];
 
-/// Batches of each kind, and what they make of [`OLD`].
+/// Batches of each kind, and what they turn [`OLD`] into.
 fn batches() -> Vec<(Batch, Content)> {
     let changes = |puts: &[(&str, &str)], deletes: &[&str]| {
         let mut content = map(&OLD);
@@ -33,7 +33,7 @@ fn batches() -> Vec<(Batch, Content)> {
     ]
 }
 
-/// No trace is left of anything but values.
+/// Nothing but values may remain.
 fn expect_clean(place: &Directory, content: &Content) {
     let names: Vec<String> = content.keys().map(|key| key.replace('/', "_")).collect();
     assert!(place.files().keys().eq(names.iter()), "{:?}", place.files().keys());
@@ -65,7 +65,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
             let result = block_on(store.commit(batch.clone()));
             let left = place.files();
 
-            // The store that failed, a reader beside it, and a reader and a writer after it must all see the same.
+            // The failed store, a reader beside it, and a later reader and writer must all see the same.
             let found = content(&store);
             assert!(found == map(&OLD) || found == new, "after {steps} steps: {found:?}");
             assert!(!counted || found == new, "undone after {steps} steps");
@@ -87,7 +87,7 @@ fn a_commit_that_is_cut_off_has_changed_everything_or_nothing() {
     }
 }
 
-/// A recovery may be cut off too, again and again.
+/// A recovery may itself be cut off, repeatedly.
 #[test]
 fn a_recovery_that_is_cut_off_is_gone_on_with() {
     for (batch, _) in batches() {
@@ -98,7 +98,7 @@ fn a_recovery_that_is_cut_off_is_gone_on_with() {
             let done = block_on(store.commit(batch.clone())).is_ok();
             let found = content(&store);
             drop(store);
-            // Each opening gets at least one step further, because the one before it left less to do.
+            // Each opening gets at least one step further, because the previous one left less to do.
             for again in 0.. {
                 let opened = place.open_until(again);
                 assert_eq!(place.content(), found, "after {steps} steps, then {again}");
@@ -142,7 +142,8 @@ fn an_append_that_is_cut_off_has_added_its_first_bytes() {
     }
 }
 
-/// After its moment a commit counts although it failed, and only opening again makes the directory fit for another.
+/// After its commit point a commit counts although it failed, and only a new opening makes the directory usable for
+/// another.
 #[test]
 fn nothing_is_written_after_a_commit_that_failed_late() {
     let (batch, new) = batches().pop().unwrap();

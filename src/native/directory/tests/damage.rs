@@ -1,4 +1,4 @@
-//! Directories that no commit leaves: journals that are cut or not understood, and files of others.
+//! Directories that no commit leaves: journals that are cut off or not understood, and files of others.
 
 use super::{Directory, READ_ONLY, RELAXED, batch, map};
 use crate::native::DirectoryStore;
@@ -72,7 +72,7 @@ fn files_of_others_are_left_alone() {
     assert!(place.files().into_keys().eq(others.map(String::from)));
 }
 
-/// A file of a name that journals have, in a directory that no index is in.
+/// A file named like a journal, in a directory without an index.
 #[test]
 fn a_file_that_is_no_journal_is_left_alone() {
     let place = Directory::with(&[]);
@@ -110,7 +110,7 @@ fn a_medium_says_what_is_wrong() {
     assert!(why.starts_with("writing place/a: "), "{why}");
 }
 
-/// A device that is full stands in for a full disk.
+/// A full device stands in for a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_medium_is_no_room_and_no_harm() {
@@ -124,13 +124,13 @@ fn a_full_medium_is_no_room_and_no_harm() {
     let both = batch(&[("a", "new"), ("b", "new")], &[]);
     assert_eq!(block_on(store.commit(both.clone())), Err(StoreError::QuotaExceeded));
     assert_eq!(place.content(), map(&[("a", "old")]));
-    // The failed commit removed its staged files, and with them the link to the full device.
+    // The failed commit removed its staged files, including the link to the full device.
     block_on(store.commit(both)).unwrap();
     block_on(store.close()).unwrap();
     assert_eq!(place.files(), map(&[("a", "new"), ("b", "new")]));
 }
 
-/// Of openers that come at once, one must get the directory: if all gave up, it would have no owner.
+/// One of several simultaneous openers must get the directory: if all gave up, it would have no owner.
 #[test]
 fn of_many_who_come_together_one_owns() {
     let place = Directory::with(&[("a", "old")]);

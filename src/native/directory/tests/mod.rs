@@ -16,7 +16,7 @@ const READ_ONLY: StoreOptions = StoreOptions { durability: Durability::Relaxed, 
 const RELAXED: StoreOptions = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadWrite };
 const STRICT: StoreOptions = StoreOptions { durability: Durability::Strict, mode: Mode::ReadWrite };
 
-/// What a place holds.
+/// The content of a place.
 type Content = BTreeMap<String, Vec<u8>>;
 
 /// A temporary directory, removed when this is dropped.
@@ -29,7 +29,7 @@ impl Directory {
         Self(std::env::temp_dir().join(format!("thermocline-unit-{}-{number}", std::process::id())))
     }
 
-    /// A place with this content.
+    /// Creates a place with this content.
     fn with(content: &[(&str, &str)]) -> Self {
         let place = Self::new();
         let store = place.open(RELAXED);
@@ -44,19 +44,19 @@ impl Directory {
         DirectoryStore::open(&self.0, options).unwrap()
     }
 
-    /// Opens the place so that the opening is stopped after so many steps.
+    /// Opens the place, stopping the opening after this many steps.
     fn open_until(&self, steps: usize) -> Result<DirectoryStore, StoreError> {
         let folder = Folder::new(&self.0);
         folder.watch.stop_after(steps);
         DirectoryStore::open_folder(folder, STRICT)
     }
 
-    /// What a reader finds.
+    /// Returns what a reader finds.
     fn content(&self) -> Content {
         content(&self.open(READ_ONLY))
     }
 
-    /// Every file and its bytes.
+    /// Returns every file and its bytes.
     fn files(&self) -> Content {
         let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
         entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()

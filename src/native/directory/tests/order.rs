@@ -1,4 +1,4 @@
-//! The order of the operations. It decides what a loss of power leaves, which no test can try.
+//! The order of the operations. It decides what a power failure leaves, which no test can try.
 
 use super::{Directory, RELAXED, STRICT, batch};
 use crate::native::DirectoryStore;
