@@ -1,9 +1,9 @@
-// Reads a WebAssembly file: its numbers, its names, its sections.
+// Reads a WebAssembly file: numbers, names and sections.
 
 const HEADER_BYTES = 8;
 const CUSTOM = 0;
 
-/** Reads a file from its `offset` on, and moves the offset. */
+/** Reads a file from `offset` on and advances the offset. */
 export class Cursor {
   constructor(bytes, offset = 0) {
     this.bytes = bytes;
@@ -14,7 +14,7 @@ export class Cursor {
     return this.bytes[this.offset++];
   }
 
-  /** Reads an unsigned LEB128, WebAssembly's encoding of numbers. */
+  /** Reads an unsigned LEB128, WebAssembly's encoding of integers. */
   number() {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
@@ -30,15 +30,15 @@ export class Cursor {
     return Buffer.from(this.bytes.subarray(this.offset - length, this.offset)).toString();
   }
 
-  /** Reads a list: its length, and then each element by `read`. */
+  /** Reads a list: its length, then each element with `read`. */
   list(read) {
     return Array.from({ length: this.number() }, () => read());
   }
 }
 
 /**
- * Returns the sections in their order. `start` is the offset of a section with its id, `content` that of its content
- * (after the name of a custom section), `end` that of the next one.
+ * Returns the sections in order. `start` is the offset of a section's id, `content` that of its content (after the name
+ * of a custom section), `end` that of the next section.
  */
 export function sectionsOf(wasm) {
   const cursor = new Cursor(wasm, HEADER_BYTES);
@@ -54,7 +54,7 @@ export function sectionsOf(wasm) {
   return sections;
 }
 
-/** Finds the section of this id, or the custom section of this name. */
+/** Finds the section with this id, or the custom section with this name. */
 export function sectionOf(wasm, wanted) {
   const found = sectionsOf(wasm).find(({ id, name }) => (name ?? id) === wanted);
   if (!found) throw new Error(`the wasm file has no section ${wanted}`);

@@ -1,10 +1,9 @@
-// wasm-bindgen's output is a module with one instance in it. This turns it into a function that makes a fresh instance
-// at each call, by cutting off the loader and wrapping the rest. The instance is one of the first wasm file and, if the
-// second one (split.mjs) is given, one of that too, which imports the exports of the first besides the functions of the
-// glue.
+// wasm-bindgen's output is a module with a single instance. This turns it into a function that creates a fresh instance
+// at each call, by cutting off the loader and wrapping the rest. It instantiates the first wasm file and, if given, the
+// second one (split.mjs), which imports the exports of the first besides the functions of the glue.
 //
-// Each assumption about the text is checked first: output of an unexpected form stops the build, instead of shipping
-// something wrong.
+// Each assumption about the text is checked first, so that output of an unexpected form stops the build instead of
+// shipping something wrong.
 
 /** The module name under which the second wasm file imports the exports of the first. */
 export const FIRST = "m";
@@ -13,11 +12,11 @@ const EXPORTED_CLASS = "export class RawIndex {";
 const LOADER = "let wasmModule, wasmInstance, wasm;\nfunction __wbg_finalize_init(instance, module) {\n";
 const IMPORTS = "function __wbg_get_imports() {";
 const LAST_LINE = "export { initSync, __wbg_init as default };\n";
-/** The only step of the loader that is kept. The others store the instance and drop views of the one before. */
+/** The only step of the loader that is kept. The others store the instance and drop the views of the previous one. */
 const START = "    wasm.__wbindgen_start();\n";
 
 /**
- * The differences in wasm-bindgen's output when threads share the memory: it takes a memory, and a stack for each
+ * The differences in wasm-bindgen's output when threads share the memory: it takes a memory and a stack size for each
  * thread.
  */
 const SHARED_LOADER = LOADER.replace("module)", "module, thread_stack_size)");
@@ -27,8 +26,8 @@ const SHARED_MEMORY = /memory: memory \|\| new WebAssembly\.Memory\(\{initial:(\
 const STACK_CHECK = /^ {4}if \(typeof thread_stack_size [^\n]*\n {8}throw new Error\('invalid stack size'\);\n {4}\}\n/m;
 
 /**
- * Makes the text of the factory for the module whose memory threads share. The factory makes the instance of the first
- * thread, in a memory that `memoryOf(initial, most)` makes, with those numbers of pages.
+ * Returns the text of the factory for the module with shared memory. The factory creates the instance of the first
+ * thread, in a memory of `initial` to `most` pages created by `memoryOf(initial, most)`.
  */
 export function sharedFactoryFrom(generated) {
   const replacements = [
@@ -48,7 +47,7 @@ export function sharedFactoryFrom(generated) {
     .replace(/^if \(storeModule\).*\n/m, "");
 }
 
-/** Makes the text of the factory from the text that `wasm-bindgen --target web` has written. */
+/** Returns the text of the factory, made from the output of `wasm-bindgen --target web`. */
 export function factoryFrom(generated) {
   const text = generated.replace(/^\/\* @ts-self-types=.*\*\/\n/, "");
   const [body, loader, ...more] = text.split(LOADER);

@@ -1,14 +1,12 @@
-// wasm-bindgen names each imported function by what it does and a hash. These names are of no use in a shipped file,
-// and they do not compress. This gives the functions short names, in the wasm file and in the glue.
+// wasm-bindgen names each imported function by its purpose and a hash. These names are useless in a shipped file and do
+// not compress. This gives the functions short names, in the wasm file and in the glue.
 import { leb, sectionOf } from "./bytes.mjs";
 
 const IMPORTS = 2;
 const FUNCTION = 0;
 const MEMORY = 2;
 
-/**
- * Returns both files with short names. `glue` is the text that `wasm-bindgen --target web` has written beside `wasm`.
- */
+/** Returns both files with short names. `glue` is the text that `wasm-bindgen --target web` wrote along with `wasm`. */
 export function withShortImports(wasm, glue) {
   const { start, end, cursor } = sectionOf(wasm, IMPORTS);
   let text = glue;

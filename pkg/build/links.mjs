@@ -1,10 +1,10 @@
-// The references inside the crate's wasm file, as the linker reports them when it is asked to (--emit-relocs, in
-// .cargo/config.toml): which functions a function mentions, which of them as a value, and which pieces of data; and
-// which other pieces and functions a piece of data holds the addresses of. The format is WebAssembly's
+// The references inside the crate's wasm file, as the linker reports them with --emit-relocs (in .cargo/config.toml):
+// which functions and pieces of data a function refers to, which of those functions it uses as a value, and which
+// functions and other pieces a piece of data holds the addresses of. The format is WebAssembly's
 // tool-conventions/Linking.md.
 //
-// A function as a value is a slot of the table. In a finished file a slot is only a number, in code and in vtables, and
-// cannot be told from any other number: only the linker knows.
+// A function used as a value is a slot of the table. In a finished file a slot is just a number, in code and in
+// vtables, and cannot be distinguished from any other number; only the linker can.
 import { sectionOf } from "./bytes.mjs";
 
 const SECTION = { imports: 2, exports: 7, elements: 9, code: 10, data: 11 };
@@ -16,8 +16,7 @@ const EXPLICIT_NAME = 0x40;
 const I32_CONST = 0x41;
 
 /**
- * Kinds of references, by what they refer to. Those to types, globals and tables are ignored: both files keep all of
- * these.
+ * Kinds of references, by target. References to types, globals and tables are ignored: both files keep all of these.
  */
 const TO_FUNCTION = [0, 26];
 const TO_SLOT = [1, 2];
@@ -25,7 +24,7 @@ const TO_DATA = [3, 4, 5];
 const TO_OTHERS = [6, 7, 13, 20];
 
 export class Links {
-  /** Indices of the exported functions, by their names. */
+  /** Indices of the exported functions, by name. */
   exports = new Map();
   /** Names of the functions in the table's slots. */
   slotNames = new Map();
@@ -53,14 +52,14 @@ export class Links {
     const pieces = piecesOf(wasm, symbols);
     for (const { id, address, size } of pieces) this.#data.set(`data ${id}`, { address, size });
     for (const { offset, to } of referencesOf(wasm, "reloc.DATA", symbols)) {
-      // Pieces may overlap. A reference belongs to all pieces that it lies in.
+      // Pieces may overlap. A reference belongs to every piece that contains it.
       const owners = pieces.filter(({ start, size }) => start <= offset && offset < start + size);
       if (owners.length === 0) throw new Error(`a reference in no piece of data, at ${offset}`);
       for (const { id } of owners) this.#add(`data ${id}`, to);
     }
   }
 
-  /** Returns the slots and the pieces of data that these functions reach, directly or not. */
+  /** Returns the slots and the pieces of data that these functions reach, directly or indirectly. */
   reachedFrom(functions) {
     const reached = new Set([...functions].map((index) => `function ${index}`));
     for (const node of reached) for (const next of this.#edges.get(node) ?? []) reached.add(next);
@@ -116,7 +115,7 @@ function symbol(cursor) {
   return { kind, index, name: !isSection && (isDefined || flags & EXPLICIT_NAME) ? cursor.name() : undefined };
 }
 
-/** Returns the references from the code or the data: the offset of each in its section, and what it refers to. */
+/** Returns the references from the code or the data: the offset of each in its section, and its target. */
 function referencesOf(wasm, name, symbols) {
   const { cursor } = sectionOf(wasm, name);
   cursor.number();
@@ -127,7 +126,7 @@ function referencesOf(wasm, name, symbols) {
     if (TO_SLOT.includes(kind)) return { offset, to: `slot of ${found.index}` };
     if (TO_OTHERS.includes(kind)) return undefined;
     if (!TO_DATA.includes(kind)) throw new Error(`a reference of a kind that is not known, ${kind}`);
-    // Skips the distance from the start of the piece, a number of 32 bits.
+    // Skips the 32-bit offset from the start of the piece.
     cursor.number();
     return { offset, to: `data ${index}` };
   }).filter(Boolean);
@@ -162,7 +161,7 @@ function ownerOf(bodies, offset) {
   return bodies[low];
 }
 
-/** Returns the pieces of data: the number of the symbol, the address in memory, and the offset in the section. */
+/** Returns the pieces of data: the symbol's number, the address in memory, and the offset in the section. */
 function piecesOf(wasm, symbols) {
   const { cursor, content } = sectionOf(wasm, SECTION.data);
   const segments = cursor.list(() => {
@@ -179,7 +178,7 @@ function piecesOf(wasm, symbols) {
   });
 }
 
-/** Reads an expression that is one constant, with its end. */
+/** Reads an expression consisting of one constant and the end opcode. */
 function constant(cursor) {
   if (cursor.byte() !== I32_CONST) throw new Error("expected a constant");
   const value = cursor.number();

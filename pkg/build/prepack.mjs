@@ -1,9 +1,9 @@
-// What `npm pack` and `npm publish` run first: no tarball is made whose entries lead to files that are not there.
+// Run first by `npm pack` and `npm publish`: refuses to build a tarball whose entries point to missing files.
 import { existsSync, readFileSync } from "node:fs";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
-/** The files that one entry of `exports` leads to. */
+/** Returns the files that one entry of `exports` points to. */
 function filesOf(entry) {
   return typeof entry === "string" ? [entry] : Object.values(entry).flatMap(filesOf);
 }
@@ -12,7 +12,7 @@ const missing = Object.entries(manifest.exports)
   .flatMap(([name, entry]) => filesOf(entry).map((file) => ({ name, file })))
   .filter(({ file }) => !existsSync(new URL(`../${file}`, import.meta.url)));
 
-// Threads need a nightly toolchain. A package without them is whole but for that entry, and not for others to install.
+// Threads need a nightly toolchain. A package without them lacks only that entry, but must not be published.
 const isPublished = process.env.npm_command === "publish";
 const needed = missing.filter(({ name }) => isPublished || !name.includes("threads"));
 for (const { name, file } of missing) console.error(`thermocline: ${name} leads to ${file}, which is not there`);

@@ -4,11 +4,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /**
- * The most bytes of each file, gzipped as a server sends it. A page loads one script and the first wasm file. A page
- * with an index in a store also loads a second script and the second wasm file, and one more script each for OPFS, for
- * metrics and for filter objects. A service worker loads one script with all of that. A page with threads loads a
- * script and a wasm file of their own. A CommonJS script has a higher limit than the same ES module because of the code
- * that esbuild adds.
+ * Most bytes of each file, gzipped as a server sends it. A page loads one script and the first wasm file. A page with
+ * an index in a store also loads a second script and the second wasm file. OPFS, metrics and filter objects take one
+ * more script each. A service worker loads one script with all of that. A page with threads loads its own script and
+ * wasm file. A CommonJS script has a higher limit than the same ES module because of the code that esbuild adds.
  */
 export const LIMITS = {
   script: 13_000, commonJs: 13_200, wasm: 110_000, storeWasm: 72_700, workerHost: 27_000, whole: 24_200,

@@ -1,16 +1,16 @@
-// Cuts the wasm file in two: the first has what an index in memory needs, and the second what only a stored index
+// Cuts the wasm file in two: the first contains what an index in memory needs, the second what only a stored index
 // needs. The second is instantiated on top of the first, and imports its memory, tables and functions. Each function is
-// in only one of the two, so a page that stores nothing downloads and compiles nothing of storing.
+// in only one of the two, so a page that stores nothing downloads and compiles no code for storing.
 //
-// What belongs to the second file is not listed but found, from the few exports that only a stored index has (STORE):
+// The content of the second file is not listed but derived from the few exports that only a stored index has (STORE):
 //
-//  - A function does, unless it can be reached from the other exports or from a slot of the table that belongs to the
-//    first.
-//  - A slot of the table does, unless code or data that the other exports reach has it as a value. So nothing in the
-//    first file can have the number of such a slot: it is in no instruction and no vtable of the first, and values that
-//    the second makes do not exist before the second does. A call of such a slot would be a trap all the same, since it
-//    is empty.
-//  - A piece of data does, unless that code and data refer to it.
+//  - A function belongs to it unless it can be reached from the other exports or from a slot of the table that belongs
+//    to the first file.
+//  - A slot of the table belongs to it unless code or data that the other exports reach uses the slot as a value. So
+//    nothing in the first file can contain the number of such a slot: it is in no instruction and no vtable of the
+//    first, and values that the second creates do not exist before the second does. Calling such a slot would trap
+//    anyway, since it is empty.
+//  - A piece of data belongs to it unless that code and data refer to it.
 //
 // The last two are known from the linker (links.mjs), the first from the calls in the file.
 import { createHash } from "node:crypto";
@@ -37,9 +37,9 @@ const STACK = "__stack_pointer";
 /** The table of JavaScript values. */
 const OBJECTS = "__wbindgen_externrefs";
 const MEMORY = "0";
-/** Longest gap of unwanted data that costs less in the first file than another segment. */
+/** Longest gap of unwanted data that costs less in the first file than an additional segment. */
 const SEGMENT_BYTES = 12;
-/** Bytes at the beginning of the memory that `--low-memory-unused` (../build.mjs) takes to be unused. */
+/** Bytes at the beginning of the memory that `--low-memory-unused` (../build.mjs) assumes to be unused. */
 const LOW_BYTES = 1024;
 const { Features } = binaryen;
 /** The features that WASM_OPT in ../build.mjs lists. */
@@ -48,7 +48,7 @@ const FEATURES =
   Features.NontrappingFPToInt | Features.MutableGlobals | Features.Multivalue | Features.CallIndirectOverlong;
 
 /**
- * Returns the two files, not optimized yet. `linked` is the crate's file, `generated` wasm-bindgen's output, with
+ * Returns the two files, not optimized yet. `linked` is the crate's file, `generated` is wasm-bindgen's output, with
  * names.
  */
 export function split(linked, generated) {
@@ -60,7 +60,7 @@ export function split(linked, generated) {
   const first = read(generated);
   const second = read(generated);
   const table = binaryen.getElementSegmentInfo(first.getElementSegmentByIndex(0)).table;
-  // Named by a hash, so that files of different versions do not link. Their short names alone would.
+  // Named by a hash, so that files of different versions do not link. With the short names alone they would.
   const version = createHash("sha256").update(linked).update(generated).digest("base64url").slice(0, 8);
 
   for (const { name } of exportsOf(first)) if (isStores(name)) first.removeExport(name);
@@ -80,7 +80,7 @@ export function split(linked, generated) {
     second.addFunctionImport(name, FIRST, name, params, results);
   }
   fillSlots(second, (slot) => !firsts.slots.has(slot));
-  // Without gaps: data in a gap would overwrite what the first file's code has written there since.
+  // Without gaps: data in a gap would overwrite what the first file's code has written there in the meantime.
   setData(second, isSeconds, 0);
   second.addMemoryImport(MEMORY, FIRST, "memory");
   second.runPasses(["remove-unused-module-elements"]);
@@ -92,7 +92,7 @@ export function split(linked, generated) {
   });
   return [first, second].map((module) => {
     if (!module.validate()) throw new Error("one of the two wasm files is not valid");
-    // With names, by which wasm-opt orders the functions. It strips them afterwards.
+    // With names: wasm-opt orders the functions by them and strips them afterwards.
     binaryen.setDebugInfo(true);
     return module.emitBinary();
   });
@@ -100,7 +100,7 @@ export function split(linked, generated) {
 
 /**
  * Returns the crate's functions behind the exports of the first file. The code that wasm-bindgen adds calls only its
- * intrinsics, which are exported too.
+ * own intrinsics, which are exported too.
  */
 export function rootsOf(links, generated) {
   const exported = WebAssembly.Module.exports(new WebAssembly.Module(generated)).map(({ name }) => name);
@@ -115,7 +115,7 @@ export function rootsOf(links, generated) {
 
 /**
  * Checks that wasm-bindgen has not moved any slot of the table: wherever both files name a slot's function with a hash,
- * the hash must be the same.
+ * the hashes must be equal.
  */
 function checkSlots(links, generated) {
   const names = namesOf(generated);
@@ -129,7 +129,7 @@ function checkSlots(links, generated) {
   }
 }
 
-/** Returns the names of the functions, by their indices. */
+/** Returns the names of the functions, by index. */
 function namesOf(wasm) {
   const FUNCTIONS = 1;
   const { cursor, end } = sectionOf(wasm, "name");
@@ -160,19 +160,19 @@ function functionsOf(module) {
   return listed(module.getNumFunctions(), module.getFunctionByIndex, binaryen.getFunctionInfo);
 }
 
-/** Removes the slots of the table that are not wanted. The others stay where they are. */
+/** Removes the unwanted slots of the table. The others keep their positions. */
 function fillSlots(module, isWanted) {
   if (module.getNumElementSegments() !== 1) throw new Error("expected one run of slots");
   const { name, table, data } = binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(0));
   module.removeElementSegment(name);
-  // The linker leaves slot 0 empty, so that no function is null.
+  // The linker leaves slot 0 empty, so that no function pointer is null.
   const slots = data.map((_, i) => i + 1);
   for (const run of runs(slots, isWanted, 0)) {
     module.addActiveElementSegment(table, `slots ${run[0]}`, run.map((slot) => data[slot - 1]), module.i32.const(run[0]));
   }
 }
 
-/** Returns a function that tells whether an address is in one of these pieces of data and in none of those. */
+/** Returns a function that returns whether an address is in one of `these` pieces of data and in none of `those`. */
 function onlyIn(these, those) {
   const marks = new Map();
   for (const [pieces, mark] of [[these, true], [those, false]]) {
@@ -181,7 +181,7 @@ function onlyIn(these, those) {
   return (address) => marks.get(address) === true;
 }
 
-/** Removes the initial bytes of the memory that are not wanted. The others stay where they are. */
+/** Removes the unwanted initial bytes of the memory. The others keep their positions. */
 function setData(module, isWanted, longestGap) {
   const segments = listed(module.getNumDataSegments(), module.getDataSegmentByIndex, module.getDataSegmentInfo);
   const pieces = segments.flatMap(({ offset, data }) => {
@@ -197,7 +197,9 @@ function setData(module, isWanted, longestGap) {
   module.setMemory(initial, -1, null, pieces, false, false, MEMORY);
 }
 
-/** Splits the wanted numbers of an ascending row into runs. Gaps of up to `longestGap` numbers are part of a run. */
+/**
+ * Splits the wanted numbers of an ascending sequence into runs. A run may include gaps of up to `longestGap` numbers.
+ */
 function runs(row, isWanted, longestGap) {
   const found = [];
   for (const number of row.filter(isWanted)) {

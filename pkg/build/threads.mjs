@@ -1,11 +1,11 @@
-// The scripts of "thermocline/threads" are made of the files of "thermocline", except those that src/threads has under
-// the same name.
+// The scripts of "thermocline/threads" are built from the files of "thermocline", except those that src/threads
+// replaces by a file of the same name.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
- * An esbuild plugin: an import in a file of `src` is resolved to the file of that name in `folder`, if there is one.
- * Files in `folder` itself import what they name.
+ * Returns an esbuild plugin that resolves imports in files of `src` to the file of the same name in `folder`, if there
+ * is one. Imports in `folder` itself are not changed.
  */
 export function insteadOf(src, folder) {
   return {

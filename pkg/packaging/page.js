@@ -1,4 +1,4 @@
-// What the page of every throw-away project runs, with or without a bundler; it is copied into each.
+// Run by the page of every throw-away project, with or without a bundler; copied into each.
 import * as thermocline from "thermocline";
 import * as worker from "thermocline/worker";
 import { scenario } from "./scenario.mjs";

@@ -1,4 +1,5 @@
-// What every throw-away project does with both entries of the package; it is copied into each. Returns what it saw.
+// The scenario that every throw-away project runs with both entries of the package; copied into each. Returns what it
+// observed.
 export async function scenario({ VectorIndex, ThermoclineError }, worker) {
   const index = await VectorIndex.memory({ dimensions: 4 });
   await index.insertWithId("north", [0, 1, 0, 0], { title: "north" });
@@ -23,7 +24,7 @@ export async function scenario({ VectorIndex, ThermoclineError }, worker) {
   };
   await index.close();
   await copy.close();
-  // In a browser IndexedDB, in Node a directory of the project.
+  // IndexedDB in a browser, a directory of the project in Node.
   const kept = await VectorIndex.import(bytes, { name: "kept" });
   await kept.close();
   const reopened = await VectorIndex.open("kept");
@@ -34,7 +35,7 @@ export async function scenario({ VectorIndex, ThermoclineError }, worker) {
   return seen;
 }
 
-/** What it must see, wherever it runs. */
+/** The result expected everywhere. */
 export const EXPECTED = {
   number: 0,
   nearest: ["east", 0],
@@ -48,7 +49,7 @@ export const EXPECTED = {
   worker: { ids: ["north", "east", 0], filtered: [0], nearest: "east", metrics: true, error: [true, "ThermoclineError", "INVALID_FILTER"], kept: 3 },
 };
 
-/** The same of "thermocline/worker", with all the scripts and files that it may load. */
+/** The same with "thermocline/worker", and all the scripts and files that it may load. */
 async function inWorker({ VectorIndex }, ThermoclineError) {
   const index = await VectorIndex.open("kept in a worker", { dimensions: 4 });
   const ids = await index.insertMany([{ id: "north", vector: [0, 1, 0, 0] }, { id: "east", vector: [1, 0, 0, 0] }, { vector: [0, 0, 1, 0], payload: { title: "up" } }]);

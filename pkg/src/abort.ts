@@ -1,7 +1,9 @@
-// Ends the wait for work that may never end.
+// Stops waiting for work that may never end.
 import { checkAborted } from "./guard.js";
 
-/** Settles as `work` does, or with ABORTED `afterMs` milliseconds after the signal has fired, whichever is first. */
+/**
+ * Settles as `work` does, or rejects with ABORTED `afterMs` milliseconds after the signal fires, whichever comes first.
+ */
 export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>, afterMs = 0): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
@@ -18,7 +20,7 @@ export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<
       else giveUp();
     };
     signal.addEventListener("abort", fired);
-    // It may have fired since the caller checked it.
+    // The signal may have fired since the caller checked it.
     if (signal.aborted) fired();
     work.then(resolve, reject).finally(() => {
       clearTimeout(timer);

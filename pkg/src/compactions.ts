@@ -3,8 +3,8 @@ import type { CompactionReport } from "./types.js";
 
 export class Compactions {
   /**
-   * A histogram of durations: for each bound in seconds, the number of compactions that took up to the bound and longer
-   * than the one before. Those above the last bound are only in `count`.
+   * A histogram of durations: for each bound in seconds, the number of compactions that took at most that long and
+   * longer than the previous bound. Those above the last bound are only in `count`.
    */
   readonly durations: [seconds: number, count: number][] = [0.001, 0.01, 0.1, 1, 10, 100].map((seconds) => [seconds, 0]);
   count = 0;
@@ -17,7 +17,7 @@ export class Compactions {
   /** When the last one ended, in milliseconds since 1970. */
   lastMs: number | undefined;
 
-  /** Counts a compaction that has ended. */
+  /** Counts a completed compaction. */
   ended(report: CompactionReport): void {
     this.last = report;
     const { durationMs, reclaimedBytes } = report;
@@ -30,7 +30,7 @@ export class Compactions {
     this.lastMs = Date.now();
   }
 
-  /** Adds bytes that a compaction has freed in the store, also to its report. */
+  /** Adds bytes that a compaction has freed in the store, to its report as well. */
   freed({ reclaimedBytes }: CompactionReport, bytes: number): void {
     reclaimedBytes.cold += bytes;
     reclaimedBytes.total += bytes;

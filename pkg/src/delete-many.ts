@@ -5,7 +5,7 @@ import type { Keeper } from "./stored/keeper.js";
 import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { Id } from "./types.js";
 
-/** Deletes the records that have these ids, and waits until that is stored. Returns how many there were. */
+/** Deletes the records with these ids, and waits until that is stored. Returns the number of records deleted. */
 export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids: Iterable<Id>): Promise<number> {
   handle.checkOpen();
   if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);

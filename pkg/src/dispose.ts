@@ -1,5 +1,5 @@
 /**
- * The name of the method that `await using` calls. Where the platform does not know it yet, compilers of `await using`
- * look for the symbol that is registered under its name.
+ * The name of the method that `await using` calls. On platforms without it, compilers of `await using` look up the
+ * symbol registered under its name.
  */
 export const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");

@@ -6,8 +6,8 @@ export type ErrorCode =
 
 /**
  * The only error class of this package. `code` is for programs; `message` says what was expected and what was passed.
- * The ESM and the CommonJS build each have a class of their own: where both may be loaded, compare `name` or `code`
- * instead of using `instanceof`.
+ * The ESM and the CommonJS build each have their own class: where both may be loaded, compare `name` or `code` instead
+ * of using `instanceof`.
  */
 export class ThermoclineError extends Error {
   readonly code: ErrorCode;
@@ -18,8 +18,8 @@ export class ThermoclineError extends Error {
   }
 
   static {
-    // The prototype gets the name before any error exists, because V8 writes it into the stack when an error is made.
-    // The class gets it too, because the minifier shortens the name of the class.
+    // The prototype gets the name before any error exists, because V8 writes it into the stack when an error is
+    // created. The class gets it too, because the minifier shortens class names.
     for (const named of [this, this.prototype]) Object.defineProperty(named, "name", { value: "ThermoclineError" });
   }
 }

@@ -1,7 +1,7 @@
-// What build/glue.mjs makes of wasm-bindgen's output.
+// The modules that build/glue.mjs generates from wasm-bindgen's output.
 
 declare module "thermocline-glue" {
-  /** Makes a fresh WebAssembly instance; with the second module, of an index that can be stored. */
+  /** Creates a fresh WebAssembly instance; with the second module, its index can be stored. */
   export default function instantiate(
     module: WebAssembly.Module, storeModule?: WebAssembly.Module,
   ): Promise<import("./raw.js").RawInstance>;
@@ -9,7 +9,7 @@ declare module "thermocline-glue" {
 
 declare module "thermocline-shared-glue" {
   /**
-   * Makes a fresh instance of the module whose memory is shared. `memoryOf` makes its memory, of `initial` to `most`
+   * Creates a fresh instance of the module with shared memory. `memoryOf` creates the memory, with `initial` to `most`
    * pages.
    */
   export default function instantiate(

@@ -1,12 +1,12 @@
 // Checks of arguments: each returns a usable value, or throws a ThermoclineError that says what was passed.
 import { ThermoclineError, type ErrorCode } from "./errors.js";
 
-/** Throws a ThermoclineError. It is an expression, so that a check fits on one line. */
+/** Throws a ThermoclineError. A function, so that a check fits on one line. */
 export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new ThermoclineError(code, message, cause === undefined ? undefined : { cause });
 }
 
-/** A short text of any value, for "got …" in a message. */
+/** Describes any value in a few words, for "got …" in a message. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? value.slice(0, 40) + "…" : value);
   if (typeof value === "function") return "a function";
@@ -15,14 +15,14 @@ export function shown(value: unknown): string {
 }
 
 /**
- * The name of the class of a typed array; undefined for any other value. Unlike `instanceof` it knows arrays of other
- * realms too (a frame, a test runner's sandbox).
+ * Returns the class name of a typed array; undefined for any other value. Unlike `instanceof`, it also recognizes
+ * arrays from other realms (an iframe, a test runner's sandbox).
  */
 export function typedArrayName(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
 }
 
-/** True for a value that gives others one at a time, as they come. */
+/** Returns true for an async iterable. */
 export function isAsync<T>(value: object): value is AsyncIterable<T> {
   return typeof (value as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === "function";
 }
@@ -65,9 +65,7 @@ export function msOf(name: string, value: number | undefined): number | undefine
   return value;
 }
 
-/**
- * Checks that an option is an AbortSignal, or an object that behaves like one, or undefined. ABORTED when it has fired.
- */
+/** Checks that an option is an AbortSignal, an object that behaves like one, or undefined. ABORTED if it has fired. */
 export function signalOf(value: AbortSignal | undefined): AbortSignal | undefined {
   if (value !== undefined) {
     const methods = [value?.addEventListener, value?.removeEventListener];
@@ -88,8 +86,8 @@ export function checkAborted(signal: AbortSignal | undefined): void {
 const MAX_ID_BYTES = 4096;
 
 /**
- * Throws INVALID_ID for a string with more units than an id may have bytes: UTF-8 has at least one byte for each unit,
- * so it is refused without copying it into the core.
+ * Throws INVALID_ID for a string with more UTF-16 units than an id may have bytes. UTF-8 takes at least one byte per
+ * unit, so such a string is refused without copying it into the core.
  */
 export function checkIdLength(id: unknown): void {
   if (typeof id === "string" && id.length > MAX_ID_BYTES) {

@@ -1,6 +1,6 @@
 // The core's index and its state: open, closed, or failed. Every call into the core goes through a handle.
 //
-// "Closed" means closed to callers. The keeper of a stored index (stored/keeper.ts) still works with a closed index, until it
+// "Closed" means closed to callers. The keeper of a stored index (stored/keeper.ts) works with a closed index until it
 // frees it.
 import { ThermoclineError } from "./errors.js";
 import type { Answers } from "./filter/filter.js";
@@ -16,14 +16,15 @@ export class CallerFault {
   constructor(readonly error: unknown) {}
 }
 
-/** Something that the core has thrown. It may be any value. */
+/** Something that the core threw; it can be any value. */
 type CoreError = Partial<ThermoclineError>;
 
 /**
- * An error of the core as a caller sees it. Undefined for an error without a code: a trap or a fault inside the core.
+ * Converts an error of the core into the one that callers see. Undefined for an error without a code: a trap or a fault
+ * inside the core.
  */
 export function codedError(error: unknown): ThermoclineError | undefined {
-  // The error of a store that has caused it says more.
+  // If a store's error caused it, that error says more.
   const told = ownErrorIn((error as CoreError).cause) ?? (error as CoreError);
   if (told instanceof ThermoclineError) return told;
   const { code, message, cause } = told;
@@ -56,9 +57,12 @@ export class Handle {
   #closed = false;
   #failure: unknown;
   #inFilter = false;
-  /** While the index moves into another instance: what runs after the move, in order. Undefined otherwise. */
+  /**
+   * While the index is moving into another instance: the functions to run after the move, in order. Otherwise
+   * undefined.
+   */
   #waiting: (() => void)[] | undefined;
-  /** The error of the commit that has failed. Since then the index takes no changes. */
+  /** The error of a failed commit, after which the index accepts no changes. */
   refusal: ThermoclineError | undefined;
   /** False while no record can have a payload, so that a search need not ask for payloads. */
   mayHavePayloads = true;
@@ -66,7 +70,7 @@ export class Handle {
   #nextExpiry = -Infinity;
   /** Called when records may have expired. */
   onExpired = (): void => {};
-  /** What filter objects have answered for records, by the JSON of the filter; see filter/filter.ts. */
+  /** Cached answers of filter objects, by the filter's JSON; see filter/filter.ts. */
   readonly said = new Map<string, Answers>();
   /** Called when the index closes, so that a call that waits for its caller's data can end. */
   readonly onClose = new Set<() => void>();
@@ -76,27 +80,27 @@ export class Handle {
     this.#memory = memory;
   }
 
-  /** The memory of the WebAssembly instance that the index is in. Undefined once the index is freed. */
+  /** The memory of the index's WebAssembly instance. Undefined once the index is freed. */
   get memory(): WebAssembly.Memory | undefined {
     return this.#memory;
   }
 
-  /** The memory as 64-bit floats. Valid until the next call into the core, which may make the memory larger. */
+  /** The memory as 64-bit floats. Valid until the next call into the core, which may grow the memory. */
   get doubles(): Float64Array {
     return this.#doubles.length ? this.#doubles : (this.#doubles = new Float64Array(this.#memory!.buffer));
   }
 
-  /** The memory as 32-bit floats. Valid until the next call into the core, which may make the memory larger. */
+  /** The memory as 32-bit floats. Valid until the next call into the core, which may grow the memory. */
   get floats(): Float32Array {
     return this.#floats.length ? this.#floats : (this.#floats = new Float32Array(this.#memory!.buffer));
   }
 
   /**
-   * Searches, from within a call into the core. Returns the position in `doubles` of the number of hits. Behind it are
-   * the slot, the id and the distance of each hit.
+   * Searches, within a call into the core. Returns the position in `doubles` of the number of hits, which is followed
+   * by the slot, the id and the distance of each hit.
    */
   search(raw: RawIndex, query: Float32Array, dimensions: number, ...options: Parameters<RawIndex["search"]>): number {
-    // `queryAt` may make the memory larger, so the memory is viewed after it.
+    // `queryAt` may grow the memory, so the view is taken after it.
     const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
     // The caller may have transferred or resized the buffer since the query was checked.
     checkLength(query, dimensions);
@@ -105,8 +109,8 @@ export class Handle {
   }
 
   /**
-   * Answers the queries from number `from` on, one or more, within a call into the core, and adds their hits to
-   * `answers`. Returns the number of queries that it has answered.
+   * Answers one or more queries, starting with number `from`, within a call into the core, and adds their hits to
+   * `answers`. Returns the number of queries answered.
    */
   searchSome(
     raw: RawIndex, queries: readonly Float32Array[], from: number, dimensions: number,
@@ -131,7 +135,7 @@ export class Handle {
     return !this.#closed && !this.hasFailed;
   }
 
-  /** Calls into the core, after expired records have been deleted. CLOSED after `close`, CORRUPT after a trap. */
+  /** Calls into the core after deleting expired records. CLOSED after `close`, CORRUPT after a trap. */
   call<T>(use: (raw: RawIndex) => T): T {
     const raw = this.checkOpen();
     try {
@@ -143,8 +147,8 @@ export class Handle {
   }
 
   /**
-   * Calls into the core to change records. Throws once a commit has failed: more changes would only make memory and log
-   * differ further. Do not call it while the index is moving: the change would not move with it.
+   * Calls into the core to change records. Throws once a commit has failed: further changes would only make memory and
+   * log diverge more. Do not call it while the index is moving: the change would be lost.
    */
   change<T>(use: (raw: RawIndex) => T): T {
     this.checkOpen();
@@ -153,7 +157,7 @@ export class Handle {
   }
 
   /**
-   * Calls into the core to change records: at once, or after the move while the index is moving, in the order of the
+   * Calls into the core to change records: at once, or, while the index is moving, after the move in the order of the
    * calls.
    */
   changeLater<T>(use: (raw: RawIndex) => T): T | Promise<T> {
@@ -170,14 +174,14 @@ export class Handle {
     });
   }
 
-  /** To be called after inserting a record that expires at `moment`, in milliseconds since 1970. */
+  /** Call this after inserting a record that expires at `moment`, in milliseconds since 1970. */
   expiresAt(moment: number): void {
     this.#nextExpiry = Math.min(this.#nextExpiry, moment);
   }
 
   /**
-   * Forgets what filters have answered for this id, or for all ids. To be called before a record gets an id that
-   * another record may have had.
+   * Forgets the answers of filters for this id, or for all ids. Call it before a record gets an id that another record
+   * may have had.
    */
   forget(id?: Id): void {
     for (const { of } of this.said.values()) {
@@ -203,12 +207,12 @@ export class Handle {
     return new Promise((resolve) => (this.#waiting ? void this.#waiting.push(resolve) : resolve()));
   }
 
-  /** Makes changes wait, from here to `resume`. */
+  /** Holds back changes until `resume`. */
   pause(): void {
     this.#waiting ??= [];
   }
 
-  /** Makes the changes that wait, in the order of their calls. */
+  /** Runs the waiting changes, in the order of their calls. */
   resume(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
@@ -216,8 +220,8 @@ export class Handle {
   }
 
   /**
-   * Goes on with another of the core's indexes, which has the same content. Returns the old one, and the number of
-   * bytes by which its memory was larger.
+   * Switches to another of the core's indexes with the same content. Returns the old one, and the number of bytes by
+   * which its memory was larger.
    */
   replace(raw: RawIndex, memory: WebAssembly.Memory): { old: RawIndex; returnedBytes: number } {
     const old = this.checkOpen();
@@ -230,7 +234,7 @@ export class Handle {
     return { old, returnedBytes };
   }
 
-  /** Throws when the index takes no changes, because a commit has failed. */
+  /** Throws if the index accepts no changes because a commit has failed. */
   checkWritable(): void {
     if (!this.refusal) return;
     const { code, message, cause } = this.refusal;
@@ -238,7 +242,7 @@ export class Handle {
     throw new ThermoclineError(code, told, { cause });
   }
 
-  /** Calls into the core for the keeper of a stored index, also when the index is closed to callers. */
+  /** Calls into the core for the keeper of a stored index, even if the index is closed to callers. */
   async callInternally<T>(use: (raw: RawIndex) => T | Promise<T>): Promise<T> {
     if (this.hasFailed) throw trapped(this.#failure);
     if (!this.#raw) fail("CLOSED", "the index is closed");
@@ -268,8 +272,8 @@ export class Handle {
 
   /**
    * Wraps a caller's predicate for the core. The wrapper returns only booleans, and an error of the predicate reaches
-   * the caller unchanged. The core finishes its walk before it passes the error on: until then nothing matches, and the
-   * predicate is not called again.
+   * the caller unchanged. The core finishes its search before it passes the error on: until then nothing matches, and
+   * the predicate is not called again.
    */
   guardFilter<A>(filter: (argument: A) => unknown): (argument: A) => boolean {
     let failed = false;
@@ -297,7 +301,7 @@ export class Handle {
     this.resume();
   }
 
-  /** Ends a closed index. From here on the garbage collector may take the instance and its memory. */
+  /** Frees a closed index. The garbage collector may then take the instance and its memory. */
   free(): void {
     const raw = this.#raw;
     this.#raw = this.#memory = undefined;
@@ -312,8 +316,8 @@ export class Handle {
   }
 
   /**
-   * Turns an error of the core into the one that the caller gets. An error without a code may have left the core's
-   * memory half changed, so the index counts as failed from then on rather than give wrong answers.
+   * Converts an error of the core into the one that the caller gets. After an error without a code the core's memory
+   * may be inconsistent, so the index counts as failed from then on rather than give wrong answers.
    */
   #explain(error: unknown): unknown {
     if (error instanceof CallerFault) return error.error;

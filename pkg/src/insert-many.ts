@@ -1,8 +1,8 @@
-// insertMany, in slices. Rows that are all given are all checked before the first goes in, so that a wrong one changes
-// nothing. Rows of an async iterable are checked one by one as they come, and those before a wrong one stay.
+// insertMany, in slices. Synchronous rows are all checked before the first is inserted, so that a wrong one changes
+// nothing. Rows of an async iterable are checked one by one as they arrive, and those before a wrong one stay.
 //
-// In "thermocline/threads", threads/insert-many.ts takes the place of this file for the other files of src
-// (build/threads.mjs). So those import no other value from here than `insertMany`.
+// In "thermocline/threads", threads/insert-many.ts replaces this file for the other files of src (build/threads.mjs).
+// So they import no value from here but `insertMany`.
 import { leave, nextOf } from "./async-source.js";
 import { ThermoclineError } from "./errors.js";
 import {
@@ -15,7 +15,7 @@ import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
 
-/** A row that has been read and encoded for the core, which may still refuse its values. */
+/** A row, read and encoded for the core, which may still refuse its values. */
 export interface Ready {
   readonly id: Id | undefined;
   readonly vector: Float32Array;
@@ -23,7 +23,7 @@ export interface Ready {
   readonly ttlMs: number | undefined;
 }
 
-/** Rows that are all given. */
+/** Synchronous rows. */
 export interface Batch {
   readonly length: number;
   row(i: number): unknown;
@@ -50,13 +50,13 @@ async function insertStream(
   const slice = new Slice(BULK_SLICE_MS);
   const put = putterOf(handle, ids, checked);
   const turn = turnsOf(handle, ids, checked, slice);
-  /** The commit of the slice before. */
+  /** The commit of the previous slice. */
   let previous: Promise<void> | undefined;
   for await (const row of untilStopped(rows, handle, signal)) {
     while (handle.isMoving) await handle.moveEnded();
     put(naming(ids.length, () => ready(row, dimensions)));
     if (!slice.over) continue;
-    // One slice goes in while the slice before it is committed.
+    // One slice is inserted while the previous one is committed.
     await previous;
     previous = keeper?.committed();
     previous?.catch(() => {});
@@ -98,7 +98,7 @@ async function insertBatch(
   return ids;
 }
 
-/** Reads the options. INVALID_OPTION when one has the wrong type. */
+/** Reads the options. INVALID_OPTION if one has the wrong type. */
 export function checkedOptions(options: InsertManyOptions | undefined) {
   const given = optionsOf(options);
   return {
@@ -125,7 +125,10 @@ function putterOf(handle: Handle, ids: Id[], { upsert }: InsertManyOptions) {
   });
 }
 
-/** Returns a function that gives up the thread if the slice is over. It returns undefined when there is nothing to wait for. */
+/**
+ * Returns a function that gives up the thread if the slice is over. The function returns undefined if there is nothing
+ * to wait for.
+ */
 export function turnsOf(
   handle: Handle, ids: readonly Id[], { onProgress, signal }: InsertManyOptions, slice = new Slice(BULK_SLICE_MS),
 ) {
@@ -140,7 +143,8 @@ export function turnsOf(
 }
 
 /**
- * Yields the rows one at a time. Stops waiting for the caller's next row when the call is aborted or the index closed.
+ * Yields the rows one at a time. Stops waiting for the caller's next row when the call is aborted or the index is
+ * closed.
  */
 async function* untilStopped(
   rows: AsyncIterable<Row>, handle: Handle, signal: AbortSignal | undefined,
@@ -158,7 +162,7 @@ async function* untilStopped(
   let isOver = false;
   try {
     for (;;) {
-      // Also before the wait: `stop` does nothing yet when the call is stopped while a row goes in.
+      // Checked before the wait too: `stop` has no effect if the call is stopped while a row is being inserted.
       checkGoing();
       const next = await new Promise<IteratorResult<Row>>((resolve, reject) => {
         stop = () => resolve({ done: true, value: undefined });
@@ -180,8 +184,8 @@ async function* untilStopped(
 }
 
 /**
- * The rows as a batch. INVALID_OPTION or DIMENSION_MISMATCH when they are neither an iterable nor flat rows that fit
- * together.
+ * Returns the rows as a batch. INVALID_OPTION or DIMENSION_MISMATCH if they are neither an iterable nor flat rows of
+ * matching lengths.
  */
 export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
@@ -205,7 +209,7 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
   return {
     length,
     row: (i) => ({
-      // A missing id in a list of ids is a mistake, not a wish for the next number. The core refuses null as an id.
+      // A missing id in a list of ids is a mistake, not a request for the next number. The core refuses null as an id.
       id: ids && (ids[i] ?? null),
       vector: vectors.subarray(i * dimensions, (i + 1) * dimensions),
       payload: payloads?.[i],
@@ -213,20 +217,20 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
   };
 }
 
-/** A row whose vector is a copy: what makes rows one after the other may fill one array again for each. */
+/** Returns the row with a copy of its vector, since an iterable may reuse one array for every row. */
 function withOwnVector(row: Row): unknown {
   const vector = row?.vector?.slice?.();
-  // Not `...row`: the members may be a class's.
+  // Not `...row`: the members may be getters of a class.
   return vector ? { id: row.id, vector, payload: row.payload, ttlMs: row.ttlMs } : row;
 }
 
-/** Returns a function that reads and encodes a row of the batch, by its number. */
+/** Returns a function that reads and encodes the row of this number. */
 export function readerOf(batch: Batch, dimensions: number): (i: number) => Ready {
   return (i) => naming(i, () => ready(batch.row(i), dimensions));
 }
 
 /**
- * Returns a function that checks one row after the other, given with its number: each as if those before it were in the
+ * Returns a function that checks the rows one after the other, by number, each as if the rows before it were in the
  * index. Changes nothing.
  */
 export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready) => void {
@@ -254,8 +258,8 @@ export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready
 }
 
 /**
- * Reads and encodes a row. It does not run inside a call into the core: an error of the caller's own object must not
- * pass through the core.
+ * Reads and encodes a row. Call it outside of calls into the core: an error of the caller's own object must not pass
+ * through the core.
  */
 function ready(row: unknown, dimensions: number): Ready {
   if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
@@ -264,7 +268,7 @@ function ready(row: unknown, dimensions: number): Ready {
   return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
 }
 
-/** Runs `use`, and puts the number of the row in front of the message of its error. */
+/** Runs `use`, and prefixes the message of its error with the number of the row. */
 export function naming<T>(i: number, use: () => T): T {
   try {
     return use();

@@ -1,16 +1,16 @@
-// Loads the wasm files in browsers and workers. They are in the folder of this script. Bundlers find them only by URLs
-// in this form, each with a literal.
+// Loads the wasm files in browsers and workers. They are in the folder of this script. Bundlers find them only if each
+// URL is written in this form, with a literal.
 import { fail } from "./guard.js";
 import { compile, type WasmFile } from "./module.js";
 
 /**
- * The folder where the dev server of Vite 5 to 7 keeps the scripts of dependencies that it has bundled. It does not
- * copy the other files of a package: those stay in the package's own folder, which it serves too.
+ * The folder where the dev server of Vite 5 to 7 keeps bundled dependencies. It does not copy the other files of a
+ * package: those stay in the package's own folder, which it also serves.
  */
 const MOVED = "/.vite/deps/";
 const HOME = "/thermocline/dist/";
 
-/** Fetches and compiles a wasm file; while it streams in, when the server gives the right MIME type. */
+/** Fetches and compiles a wasm file, while it streams in if the server sends the right MIME type. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
   const { href } =
     file === "thermocline.wasm"
@@ -19,7 +19,7 @@ export async function load(file: WasmFile, from?: string): Promise<WebAssembly.M
   return fetched(from ?? href, file);
 }
 
-/** Fetches and compiles a file from `href`, or from the package's own folder when a dev server has moved the script. */
+/** Fetches and compiles a file from `href`, or from the package's own folder if a dev server has moved the script. */
 export async function fetched(href: string, file: WasmFile): Promise<WebAssembly.Module> {
   return fetchModule(href, file).catch((error: unknown) => {
     if (!href.includes(MOVED)) throw error;

@@ -1,5 +1,5 @@
-// Loads the wasm files in Node, as CommonJS, which has no import.meta. Tools that gather a program's files find them
-// only by paths in this form, each with a literal.
+// Loads the wasm files in Node, as CommonJS, which has no import.meta. Tools that collect a program's files find them
+// only if each path is written in this form, with a literal.
 import { join } from "node:path";
 import type { WasmFile } from "./module.js";
 import { read } from "./read.node.js";

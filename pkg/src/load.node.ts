@@ -1,5 +1,5 @@
-// Loads the wasm files in Node, as ES modules. Tools that gather a program's files find them only by URLs in this form,
-// each with a literal.
+// Loads the wasm files in Node, as ES modules. Tools that collect a program's files find them only if each URL is
+// written in this form, with a literal.
 import type { WasmFile } from "./module.js";
 import { read } from "./read.node.js";
 

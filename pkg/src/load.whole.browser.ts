@@ -1,11 +1,15 @@
-// Loads the wasm files in service workers. What such a worker fetches does not go through its own `fetch` event, so it
-// would not find offline what it keeps for its pages. Bundlers find the files only by URLs in this form.
+// Loads the wasm files in service workers. A service worker's own requests do not trigger its `fetch` event, so offline
+// they would miss the responses that it caches for its pages. Bundlers find the files only if each URL is written in
+// this form.
 import { fetched } from "./load.browser.js";
 import { compile, type WasmFile } from "./module.js";
 
-/** What the origin's caches have under this address: the newest first, since older ones may be of another version. */
+/**
+ * Returns the response that the origin's caches hold for this address, from the newest cache that has one: older caches
+ * may belong to another version.
+ */
 async function keptOf(href: string): Promise<Response | undefined> {
-  // There are no caches where there is no HTTPS, and a browser may refuse them.
+  // Caches do not exist without HTTPS, and a browser may refuse access to them.
   try {
     for (const cacheName of (await caches.keys()).reverse()) {
       const kept = await caches.match(href, { cacheName });
@@ -15,7 +19,7 @@ async function keptOf(href: string): Promise<Response | undefined> {
   return undefined;
 }
 
-/** Compiles a wasm file: what the origin's caches have under its address, or else what comes from there. */
+/** Compiles a wasm file: the cached response for its address, or else the one fetched from there. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
   const own =
     file === "thermocline.wasm"
@@ -26,7 +30,7 @@ export async function load(file: WasmFile, from?: string): Promise<WebAssembly.M
   try {
     if (kept) return await compile(new Uint8Array(await kept.arrayBuffer()), file, href);
   } catch {
-    // What is kept is no wasm file.
+    // The cached response is not a wasm file.
   }
   return fetched(href, file);
 }

@@ -1,4 +1,4 @@
-// Runs compactions: one job at a time, driven by compact(), by idle time, by a caller's own loop, or by all of them.
+// Runs compactions, one job at a time, driven by compact(), idle time, a caller's own loop, or several of these.
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, fail, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
@@ -6,22 +6,22 @@ import type { Keeper } from "./stored/keeper.js";
 import { IDLE_SLICE_MS, later, nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 
-/** One compaction under way. */
+/** One running compaction. */
 interface Job {
   readonly packs: boolean;
-  /** Number of calls of `compact` that wait for it. */
+  /** Number of calls of `compact` waiting for it. */
   callers: number;
   /** Set by the caller that runs the last slice, for all callers. */
   report: CompactionReport | undefined;
   /**
-   * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report true.
+   * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report final.
    */
   stored: Promise<void> | undefined;
 }
 
 /** Least time between two compactions in idle time, in milliseconds. */
 const INTERVAL_MS = 1000;
-/** The name of a slice in a performance panel. */
+/** The name of a slice in the browser's performance panel. */
 const SLICE_LABEL = "thermocline: compaction slice";
 const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
 
@@ -32,9 +32,7 @@ export class Maintenance {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
   readonly #renew: () => Promise<void>;
-  /**
-   * For each `whenIdle` that is on: the function that wakes it, and the one that cancels the idle turn it waits for.
-   */
+  /** For each active `whenIdle`: the function that wakes it, and the one that cancels the idle turn it waits for. */
   readonly #hooks = new Map<() => void, () => void>();
 
   /** `renew` moves the index into a fresh instance, and overwrites the memory of the old one. */
@@ -45,7 +43,7 @@ export class Maintenance {
     handle.onExpired = () => this.touched();
   }
 
-  /** Compacts in slices, or joins the job under way. A job is dropped when the last call that waits for it gives up. */
+  /** Compacts in slices, or joins the running job. A job is dropped when the last call waiting for it gives up. */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     this.#checkOpen();
     const given = optionsOf(options);
@@ -76,7 +74,7 @@ export class Maintenance {
         if (job.callers === 0 && this.#job === job) this.#drop();
       }
     };
-    // A job that is under way does not erase what was deleted since it began, and may not be one that packs.
+    // A running job does not erase what was deleted since it began, and it may not pack.
     if (erases && this.#job) await finish();
     while (packs && this.#job && !this.#job.packs) await finish();
     const report = await finish();
@@ -90,7 +88,7 @@ export class Maintenance {
     return report;
   }
 
-  /** Runs one slice for a caller's own loop, if a compaction is needed or under way. True while work remains. */
+  /** Runs one slice for a caller's own loop, if a compaction is needed or running. Returns true while work remains. */
   maintain(deadline: { timeRemaining(): number }): boolean {
     this.#checkOpen();
     if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
@@ -103,13 +101,13 @@ export class Maintenance {
     return job.report === undefined;
   }
 
-  /** Compacts in idle time whenever it is needed, at most once a second. It sleeps otherwise: `touched` wakes it. */
+  /** Compacts in idle time whenever needed, at most once a second. Otherwise sleeps until `touched` wakes it. */
   whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
     this.#checkOpen();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
-    /** Cancels the turn that is planned. */
+    /** Cancels the planned turn. */
     let awaited: (() => void) | undefined;
     /** No compaction begins before this time. */
     let earliest = 0;
@@ -125,10 +123,10 @@ export class Maintenance {
           this.#step(job, left);
           const { report } = job;
           if (report) earliest = performance.now() + INTERVAL_MS;
-          // In a microtask of its own, so that an error of the callback is an ordinary uncaught error and stops nothing
+          // In a separate microtask, so that an error of the callback is an ordinary uncaught error and stops nothing
           // here.
           if (report && onReport) void Promise.resolve(job.stored).then(() => queueMicrotask(() => onReport(report)));
-          // A job that found nothing will find nothing again until something changes.
+          // A job that found nothing to do will find nothing again until something changes.
           if (report && report.tombstonesRemoved + report.reclaimedBytes.total === 0) return;
         }
         wake();
@@ -138,7 +136,7 @@ export class Maintenance {
       }
     };
     const wake = (): void => {
-      // `#wanted` may find that records have expired, which calls `wake` again: so `awaited` is read after it.
+      // `#wanted` may find expired records, which calls `wake` again, so `awaited` is read after it.
       if (!this.#wanted() || awaited) return;
       const rest = this.#job ? 0 : earliest - performance.now();
       awaited = rest > 0 ? later(again, rest) : whenIdle(turn);
@@ -155,14 +153,14 @@ export class Maintenance {
     };
   }
 
-  /** To be called after anything that may have made a compaction needed. */
+  /** Call this after anything that may have made a compaction necessary. */
   touched(): void {
     for (const wake of this.#hooks.keys()) wake();
   }
 
   /**
    * Ends compacting in idle time and forgets the job. Calls that drive a job are CLOSED at their next slice, although
-   * the index may still be open to other calls under way.
+   * the index may still be open to other running calls.
    */
   close(): void {
     this.#closed = true;
@@ -185,8 +183,8 @@ export class Maintenance {
   }
 
   /**
-   * Runs one slice. A job that something else has ended, such as `clear` or a move, starts again. Does nothing while
-   * the index is moving, because the work would not move with it.
+   * Runs one slice. A job that something else ended, such as `clear` or a move, starts over. Does nothing while the
+   * index is moving, because the work would be lost.
    */
   #step(job: Job, budgetMs: number): Progress {
     if (this.#handle.isMoving) return NOTHING_TO_DO;
@@ -211,7 +209,7 @@ export class Maintenance {
       throw error;
     } finally {
       performance.measure?.(SLICE_LABEL, { start });
-      // Observers have it by now. It would otherwise be kept for the life of the page.
+      // Observers have received the entry by now. It would otherwise be kept for the lifetime of the page.
       performance.clearMeasures?.(SLICE_LABEL);
     }
   }

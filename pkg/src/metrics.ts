@@ -1,8 +1,8 @@
-// The numbers of an index as OpenMetrics text. A script of its own, loaded when it is first needed; see build.mjs.
+// The numbers of an index as OpenMetrics text. A separate script, loaded when first needed; see build.mjs.
 import type { Compactions } from "./compactions.js";
 import type { Stats } from "./types.js";
 
-/** A sample: the ending that its name adds to the family's, its labels, and its value. */
+/** A sample: the suffix that its name adds to the family's, its labels, and its value. */
 type Sample = readonly [suffix: string, labels: string, value: number];
 
 /** All families with their types, units and help texts, and the end mark that the format requires. */
@@ -57,7 +57,7 @@ function gauge(name: string, unit: string, help: string, value: number): string 
   return family(name, "gauge", unit, help, [["", "", value]]);
 }
 
-/** A counter. The names of its samples end in `_total`, and the name of the family does not. */
+/** A counter. The names of its samples end in `_total`; the name of the family does not. */
 function counter(name: string, unit: string, help: string, samples: readonly Sample[]): string {
   return family(name, "counter", unit, help, samples.map(([, labels, value]) => ["_total", labels, value] as const));
 }

@@ -1,12 +1,12 @@
-// The compiled modules. Each is loaded once, by the loader that the entry file of the platform gives, and shared by all
+// The compiled modules. Each is loaded once, by the loader that the platform's entry file sets, and shared by all
 // instances.
 import { ThermoclineError } from "./errors.js";
 import { fail, typedArrayName, wrong } from "./guard.js";
 import type { WasmLocator } from "./locate-wasm.js";
 
 /**
- * The wasm files, which are in the folder of the scripts: the first is all that an index in memory needs, an index in a
- * store needs the second too, and an index with threads needs only the third.
+ * The wasm files, in the folder of the scripts. An index in memory needs only the first, an index in a store the first
+ * two, and an index with threads only the third.
  */
 export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-threads.wasm";
 
@@ -23,13 +23,13 @@ export function loadWith(loader: Load): void {
   load = loader;
 }
 
-/** Has files loaded from where the caller says. INVALID_OPTION when one has been loaded already. */
+/** Sets the caller's function that says where files are. INVALID_OPTION if one has been loaded already. */
 export function loadFrom(locator: WasmLocator | undefined): void {
   if (compiled.size) fail("INVALID_OPTION", "locateWasm: too late, a file has been loaded already");
   locate = locator;
 }
 
-/** What `locator` says of a file. INVALID_OPTION when that is nothing to load a file from. */
+/** Returns the answer of `locator` for a file. INVALID_OPTION if no file can be loaded from it. */
 export function sourceOf(
   file: WasmFile, locator: WasmLocator | undefined,
 ): string | Uint8Array | WebAssembly.Module | undefined {
@@ -41,9 +41,7 @@ export function sourceOf(
   return isSource ? (source as string) : wrong(file, "an address, bytes or a module", source);
 }
 
-/**
- * Loads and compiles a wasm file once. After a failure the next call tries again. NOT_FOUND when it cannot be loaded.
- */
+/** Loads and compiles a wasm file once. After a failure the next call tries again. NOT_FOUND if it cannot be loaded. */
 export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known) return known;
@@ -67,7 +65,7 @@ export async function loaded<T>(what: string, loading: () => Promise<T>): Promis
   }
 }
 
-/** Compiles a wasm file. CORRUPT, naming where the bytes came from, when they do not begin like WebAssembly. */
+/** Compiles a wasm file. CORRUPT, naming the source of the bytes, if they do not begin like WebAssembly. */
 export function compile(bytes: Uint8Array, file: WasmFile, from: string): Promise<WebAssembly.Module> {
   if (bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
     fail("CORRUPT", `${from}: expected WebAssembly, got ${bytes.length} bytes of something else; is ${file} served there?`);

@@ -7,7 +7,7 @@ export class Moves {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
   #moving: Promise<Moved> | undefined;
-  /** Settles when the memories of all instances that the index has left are overwritten. Never rejects. */
+  /** Settles when the memories of all former instances are overwritten. Never rejects. */
   #overwriting: Promise<void> = Promise.resolve();
 
   constructor(handle: Handle, keeper: Keeper | undefined) {
@@ -15,17 +15,15 @@ export class Moves {
     this.#keeper = keeper;
   }
 
-  /** Moves into a fresh instance, or joins the move under way. */
+  /** Moves into a fresh instance, or joins the running move. */
   async reload(): Promise<{ returnedBytes: number }> {
     return (await (this.#moving ?? this.#move())).report;
   }
 
-  /**
-   * Moves into a fresh instance, and waits until the memories of all instances that the index has left are overwritten.
-   */
+  /** Moves into a fresh instance, and waits until the memories of all former instances are overwritten. */
   async renew(): Promise<void> {
-    // A move that began before this call may bring along what was to stay behind. Several calls may wait for the same
-    // one: each looks again whether another has begun the next.
+    // A move that began before this call may carry along data that is to be erased. Several calls may wait for the same
+    // move, so each checks again whether another call has started the next one.
     while (this.#moving) await this.#moving.catch(() => {});
     await (await this.#move()).overwritten;
     await this.#overwriting;

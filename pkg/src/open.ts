@@ -1,4 +1,4 @@
-// Makes indexes in memory and from bytes. For indexes in a store it loads a script of its own (stored/).
+// Creates indexes in memory and from bytes. For indexes in a store it loads a separate script (stored/).
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
 import type { Keeper, Relocation } from "./stored/keeper.js";
@@ -8,7 +8,7 @@ import type { Given, Lent } from "./stored/stored.js";
 import { overwrite } from "./turn.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
-/** The options that the core reads. It also checks their values. */
+/** The options that the core reads and checks. */
 const CORE_OPTIONS = [
   "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes",
 ] as const;
@@ -20,7 +20,7 @@ export interface Opened {
   readonly keeper: Keeper | undefined;
 }
 
-/** Makes an empty index in memory. */
+/** Creates an empty index in memory. */
 export async function inMemory(options: IndexOptions): Promise<Opened> {
   const core = coreOptions(options);
   notStored(options, "name", "store", "durability", "mode", "maxBytes");
@@ -29,14 +29,14 @@ export async function inMemory(options: IndexOptions): Promise<Opened> {
   return made;
 }
 
-/** Opens the index of this name in a store, or makes it there. */
+/** Opens the index of this name in a store, or creates it there. */
 export async function opened(name: string, options: OpenOptions | undefined): Promise<Opened> {
   const given = checked(options);
   const lent = started();
   return (await stored()).opened(lent, name, given);
 }
 
-/** Makes an index from bytes: in memory, or in a store if there is a name. */
+/** Creates an index from bytes: in memory, or in a store if there is a name. */
 export async function imported(bytes: Uint8Array, options: (OpenOptions & { name?: string }) | undefined): Promise<Opened> {
   const given = checked(options);
   const name = options?.name;
@@ -61,8 +61,8 @@ export interface Moved {
   /** The result of `reload`: the number of bytes by which the new memory is smaller. */
   readonly report: { returnedBytes: number };
   /**
-   * Settles when the old memory is filled with zeros. It is garbage from then on, collected at some later time, and
-   * holds nothing of the index.
+   * Settles when the old memory is filled with zeros. It is collected at some later time, but holds nothing of the
+   * index.
    */
   readonly overwritten: Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function moved(handle: Handle, keeper: Keeper | undefined): Promise
   const { memory } = handle;
   const { returnedBytes, released } = keeper ? await keeper.move(instance) : copied(handle, instance);
   const overwritten = released.then(() => overwrite(memory!));
-  // A failure is no unhandled rejection: only some callers wait for this promise.
+  // Prevents an unhandled rejection: only some callers wait for this promise.
   overwritten.catch(() => {});
   return { report: { returnedBytes }, overwritten };
 }
@@ -91,10 +91,11 @@ function stored(): Promise<typeof import("./stored/stored.js")> {
   return loaded("the script of indexes in a store", () => import("./stored/stored.js"));
 }
 
-/** Starts making an instance while the script is loaded. */
+/** Starts creating an instance while the script is loaded. */
 function started(): Lent {
   const instance = freshInstance(true);
-  // The caller of `instance` gets the error. There is none when the options are wrong or the script cannot be loaded.
+  // The caller of `instance` gets the error. `instance` is never called if the options are wrong or the script cannot
+  // be loaded.
   instance.catch(() => {});
   return { Handle, instance: () => instance };
 }
@@ -106,14 +107,14 @@ function checked(options: OpenOptions | undefined): Given {
   return { options: { store, durability, mode, maxBytes }, core: coreOptions(given), signal: signalOf(signal) };
 }
 
-/** Makes an index in memory. Calls `ready` once there is an instance. */
+/** Creates an index in memory. Calls `ready` once there is an instance. */
 async function make(build: (Raw: RawIndexClass) => RawIndex, ready: () => void): Promise<Opened> {
   const { RawIndex, memory } = await freshInstance(false);
   ready();
   return { handle: new Handle(withCodedErrors(() => build(RawIndex)), memory), keeper: undefined };
 }
 
-/** Calls into an instance that has no handle yet, and turns its errors into those that callers get. */
+/** Calls into an instance that has no handle yet, and converts its errors into those that callers get. */
 function withCodedErrors<T>(use: () => T): T {
   try {
     return use();
@@ -128,7 +129,7 @@ function coreOptions(options: Partial<IndexOptions>): object {
   return Object.fromEntries(CORE_OPTIONS.map((name) => [name, given[name]]));
 }
 
-/** Throws INVALID_OPTION when an option of a store is given for an index in memory. */
+/** Throws INVALID_OPTION if an option of a store is given for an index in memory. */
 function notStored(options: object, ...names: string[]): void {
   for (const name of names) {
     const value = (options as Record<string, unknown>)[name];

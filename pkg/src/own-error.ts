@@ -1,8 +1,8 @@
 import type { ThermoclineError } from "./errors.js";
 
 /**
- * What was thrown if it is an error of this package, of either build or of another realm. A caller's store may throw
- * anything, even a revoked proxy, on which each access throws.
+ * Returns the thrown value if it is an error of this package, from either build or another realm. A caller's store may
+ * throw anything, even a revoked proxy, which throws on each access.
  */
 export function ownErrorIn(thrown: unknown): Partial<ThermoclineError> | undefined {
   try {

@@ -1,4 +1,4 @@
-// Payloads go into the core as bytes with a kind: 0 none, 1 JSON text in UTF-8, 2 the caller's own bytes.
+// Payloads are passed to the core as bytes with a kind: 0 no payload, 1 JSON text in UTF-8, 2 the caller's own bytes.
 import { fail, shown, typedArrayName } from "./guard.js";
 import type { Payload } from "./types.js";
 
@@ -14,14 +14,14 @@ const MAX_BYTES = 2 ** 30 - 1;
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
 
-/** Encodes a payload for the core. INVALID_OPTION when it would not come back as it was given. */
+/** Encodes a payload for the core. INVALID_OPTION if it could not be returned as it was given. */
 export function encodePayload(payload: unknown): Encoded {
   if (payload === undefined) return NONE;
   if (typedArrayName(payload) === "Uint8Array") return checked(2, payload as Uint8Array);
   return checked(1, encoder.encode(textOf(payload)));
 }
 
-/** The JSON text of a payload that is not bytes. INVALID_OPTION when JSON would lose some of it. */
+/** Returns the JSON text of a payload that is not bytes. INVALID_OPTION if JSON would lose some of it. */
 export function textOf(payload: unknown): string {
   let text: string | undefined;
   try {
@@ -30,14 +30,14 @@ export function textOf(payload: unknown): string {
     fail("INVALID_OPTION", `payload: JSON cannot carry it: ${(error as Error)?.message ?? error}`, error);
   }
   if (text === undefined) fail("INVALID_OPTION", "payload: its toJSON gives nothing");
-  // UTF-8 has at least one byte for each unit of the text, so this is refused without making a buffer of that size.
+  // UTF-8 takes at least one byte per UTF-16 unit, so the text is refused without allocating a buffer of that size.
   if (text.length > MAX_BYTES) tooLong(text.length);
   return text;
 }
 
 /**
- * The replacer of JSON.stringify: throws at values that JSON silently drops or changes. As in JSON, members that are
- * undefined are left out, and an object with a toJSON method, such as a Date, is stored as what that returns.
+ * The replacer of JSON.stringify: throws on values that JSON silently drops or changes. As in JSON, undefined members
+ * are left out, and an object with a toJSON method, such as a Date, is stored as what that returns.
  */
 function faithful(this: unknown, _key: string, value: unknown): unknown {
   const lost =
@@ -76,7 +76,7 @@ export function decodePayloads(packed: Uint8Array, count: number): (Payload | un
   return payloads;
 }
 
-/** Parses the JSON of a payload. CORRUPT when it is not JSON: a native program may have stored any text. */
+/** Parses the JSON of a payload. CORRUPT if it is not JSON, since a native program may have stored any text. */
 function parsed(bytes: Uint8Array): Payload {
   try {
     return JSON.parse(decoder.decode(bytes)) as Payload;

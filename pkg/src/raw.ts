@@ -1,4 +1,5 @@
-// The interface of the core, and its WebAssembly instances. Only this file imports generated code.
+// The interface of the core and its WebAssembly instances. Of src, only this file and threads/raw.ts import generated
+// code.
 import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
 import { compiledModule } from "./module.js";
@@ -7,8 +8,8 @@ import { awake } from "./turn.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
 
 /**
- * A record as the core takes it. Payloads are bytes with a kind, see payload.ts. `expires` is the time from which on
- * the record counts as deleted, in milliseconds since 1970; undefined means never.
+ * A record as the core takes it. Payloads are bytes with a kind, see payload.ts. `expires` is the time from which the
+ * record counts as deleted, in milliseconds since 1970; undefined means never.
  */
 export type RawRecord = [
   vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined,
@@ -19,8 +20,8 @@ export type RawRecord = [
  * valid only until the next call that changes the index.
  *
  * In a stored index, changes are made in memory at once, and stay uncommitted until `commit` writes them to the log.
- * Commits and checkpoints are made one after the other, and `free` is legal only when none is under way; see keeper.ts.
- * A call that reads records throws `Cold` (handle.ts) when they are only in the store.
+ * Commits and checkpoints must not overlap, and `free` may only be called while none is running; see keeper.ts. A call
+ * that reads records throws `Cold` (handle.ts) if they are only in the store.
  */
 export interface RawIndex {
   readonly dimensions: number;
@@ -37,15 +38,10 @@ export interface RawIndex {
   insert(...record: RawRecord): number;
   insertWithId(id: unknown, ...record: RawRecord): void;
   upsert(id: unknown, ...record: RawRecord): void;
-  /**
-   * Deletes the records that have expired by `now`. Returns the time at which the next one expires, Infinity if none
-   * does.
-   */
+  /** Deletes the records that have expired by `now`. Returns the time at which the next one expires, or Infinity. */
   expire(now: number): number;
   reserve(count: number): void;
-  /**
-   * The address in memory where the query of the next search is to be written, as Float32. Valid until the next call.
-   */
+  /** The address in memory at which to write the query of the next search, as Float32. Valid until the next call. */
   queryAt(): number;
   /**
    * Searches for the query at `queryAt`. Returns the address in memory of the hits, as Float64, valid until the next
@@ -57,21 +53,21 @@ export interface RawIndex {
   idAt(slot: number): Id;
   vectorAt(slot: number): Float32Array;
   payloadsAt(slots: Uint32Array): Uint8Array;
-  /** The slot of the live record that has this id; negative when there is none. */
+  /** The slot of the live record with this id; negative if there is none. */
   locate(id: unknown): number;
   delete(id: unknown): boolean;
   clear(): void;
-  /** Starts a compaction. One that `packs` also puts the index in graph order. */
+  /** Starts a compaction. With `packs` it also puts the index in graph order. */
   compactStart(packs: boolean): void;
-  /** Runs one slice of the compaction. True while work remains. */
+  /** Runs one slice of the compaction. Returns true while work remains. */
   compactStep(budgetMs: number): boolean;
-  /** Progress of the compaction under way. */
+  /** Progress of the running compaction. */
   compactProgress(): Progress | undefined;
-  /** Report of the compaction that ended last. */
+  /** Report of the last compaction. */
   compactReport(): CompactionReport | undefined;
   compactAbort(): void;
   /**
-   * Trains product codes, and links some of the records that wait for that or that opening has found in logs. True
+   * Trains product codes, and links some of the records that wait for that or that opening found in logs. Returns true
    * while work remains.
    */
   linkSlice(budgetMs: number): boolean;
@@ -79,34 +75,38 @@ export interface RawIndex {
   check(): CheckReport;
   export(): Uint8Array;
   // From here to `closeStore`: only for an index in a store. An instance for an index in memory lacks these members.
-  /** True when more records are in memory than the budget allows. A checkpoint, which drops them, should not wait. */
+  /**
+   * True when more records are in memory than the budget allows. A checkpoint, which evicts them, should then be made
+   * soon.
+   */
   readonly overBudget: boolean;
   /**
-   * Reads the blocks that a call has thrown as `Cold`. When they are in memory, calls `retry`, which makes that call
-   * again, before another call's blocks take their room. True from `retry` means that it needs still more blocks.
+   * Reads the blocks that a call threw as `Cold`. Once they are in memory, calls `retry`, which repeats that call
+   * before the blocks of another call replace them. `retry` returns true if it needs still more blocks.
    */
   fetch(blocks: Uint32Array, retry: () => boolean): Promise<void>;
   /**
-   * Exports the index. Records that are only in the store are read a part at a time, and each part is dropped again.
-   * After each part it calls `check`, and rejects with the error that `check` throws. LOCKED when the index has changed
-   * during each try.
+   * Exports the index. Records that are only in the store are read one part at a time, and each part is dropped after
+   * use. Calls `check` after each part, and rejects with the error that `check` throws. LOCKED if the index changed
+   * during every attempt.
    */
   exportStored(check: () => unknown): Promise<Uint8Array>;
-  /** Reads some of the records that no call has needed yet, while there is room. True while there is more to read. */
-  readAhead(): Promise<boolean>;
-  /** True when the index is open for reading only: every change is READ_ONLY. */
-  readonly readOnly: boolean;
   /**
-   * Stores a newly imported index in IndexedDB from now on. INVALID_OPTION when there is an index of that name already.
+   * Reads some of the records that no call has needed yet, while there is room. Returns true while there are more to
+   * read.
    */
+  readAhead(): Promise<boolean>;
+  /** True if the index is open for reading only: every change is READ_ONLY. */
+  readonly readOnly: boolean;
+  /** Stores a newly imported index in IndexedDB from now on. INVALID_OPTION if an index of that name exists already. */
   attachIndexedDb(name: string, strict: boolean): Promise<void>;
-  /** Stores a newly imported index in `store` from now on. INVALID_OPTION when there is an index in it already. */
+  /** Stores a newly imported index in `store` from now on. INVALID_OPTION if there is an index in it already. */
   attachStore(store: Store): Promise<void>;
   /** True when the log lacks some of the changes. Always false for an index in memory. */
   readonly hasUncommitted: boolean;
   /**
-   * Opens a frame of the log (true) or ends it (false). All changes in a frame are one change to the store. While a
-   * frame is open, do not commit what comes after it, and do not make a checkpoint.
+   * Opens a frame of the log (true) or ends it (false). All changes in a frame are one change to the store. Do not
+   * commit or make a checkpoint while a frame is open.
    */
   hold(holds: boolean): void;
   /** Writes all changes to the log. */
@@ -114,21 +114,21 @@ export interface RawIndex {
   /** True when the log has grown enough for a checkpoint. */
   readonly checkpointDue: boolean;
   /**
-   * Writes what has changed, in slices between which all synchronous calls are legal. Links all records that wait for
-   * that before the first slice.
+   * Writes everything that has changed, in slices between which all synchronous calls are allowed. Links all pending
+   * records before the first slice.
    */
   checkpoint(): Promise<void>;
   /**
-   * Completes a compaction in the store, and returns the number of bytes by which its blocks have become shorter. When
-   * it `erases`, nothing that was deleted, committed and compacted away before is left in the store.
+   * Completes a compaction in the store, and returns the number of bytes by which its blocks shrank. With `erases`, no
+   * data that was deleted, committed and compacted away earlier is left in the store.
    */
   compactStore(erases: boolean): Promise<number>;
-  /** Ends the use of the store. After it only `free` is legal. */
+  /** Ends the use of the store. Afterwards only `free` may be called. */
   closeStore(): Promise<void>;
   free(): void;
 }
 
-/** Makes indexes. `options` may lack `dimensions` where there is an index already. */
+/** Creates indexes. `options` may lack `dimensions` if there is an index already. */
 export interface RawIndexClass {
   create(options: object): RawIndex;
   import(bytes: Uint8Array, options: object): RawIndex;
@@ -144,9 +144,9 @@ export interface RawInstance {
 }
 
 /**
- * Makes a fresh instance of the module, which is compiled once. `stored` says whether its index will be in a store,
- * which takes a second module. OUT_OF_MEMORY when the platform has no room for its memory. CORRUPT when the two modules
- * are of different versions.
+ * Creates a fresh instance of the module, which is compiled once. `stored` says whether its index will be in a store,
+ * which takes a second module. OUT_OF_MEMORY if the platform cannot provide its memory. CORRUPT if the two modules have
+ * different versions.
  */
 export async function freshInstance(stored: boolean): Promise<RawInstance> {
   const [module, storeModule] = await awake(() => Promise.all([

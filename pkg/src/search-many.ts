@@ -9,8 +9,7 @@ import type { Hit, Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from
 import { vectorOf } from "./vector.js";
 
 /**
- * Calls into the core. When the call needs records that are only in the store, they are read and the call is made
- * again.
+ * Calls into the core. If the call needs records that are only in the store, they are read and the call is repeated.
  */
 export type Reading = <T>(use: (raw: RawIndex) => T, signal?: AbortSignal) => T | Promise<T>;
 
@@ -29,11 +28,11 @@ export async function searchMany(
   let done = 0;
   const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, answers);
   const stored = filter === undefined ? keeper?.queries(total, slice, answer) : undefined;
-  /** The hits of each query, with a filter. */
+  /** The hits of each query, if there is a filter. */
   const passing: Hit[][] = [];
   /**
-   * Answers as many queries as fit into the slice, at least one, by a search for each: what a filter object says of
-   * records is asked of the store and remembered there. Returns the number of queries answered so far.
+   * Answers as many queries as fit into the slice, at least one, by a separate search for each, since that is where
+   * filter objects are evaluated and their answers cached. Returns the number of queries answered so far.
    */
   const filterSome = async (): Promise<number> => {
     do passing.push(await searches.search(vectors[passing.length]!, checked));
@@ -62,7 +61,7 @@ export async function searchMany(
   return stored ? stored.inOrder(hits) : hits;
 }
 
-/** Joins the hits of each query. */
+/** Joins the lists of hits into one result. */
 function joined(lists: readonly Hit[][]): ManyHits {
   let end = 0;
   const offsets = Uint32Array.from([[], ...lists], ({ length }) => (end += length));
@@ -71,8 +70,8 @@ function joined(lists: readonly Hit[][]): ManyHits {
 }
 
 /**
- * Collects the answers, one after the other, in the arrays that the caller gets. Arrays for each query, joined at the
- * end, would take a fifth of the time of a search among few records.
+ * Collects the answers directly in the arrays that the caller gets. Separate arrays for each query, joined at the end,
+ * would take a fifth of the time of a search among few records.
  */
 export class Answers {
   readonly #ids: Id[] = [];
@@ -82,8 +81,8 @@ export class Answers {
   #end = 0;
 
   /**
-   * Adds the hits that a search has written into `doubles` at position `at`. Returns the position behind them. When it
-   * throws, it has added nothing.
+   * Adds the hits that a search wrote into `doubles` at position `at`. Returns the position after them. Adds nothing if
+   * it throws.
    */
   add(raw: RawIndex, doubles: Float64Array, at: number): number {
     const ids = this.#ids;
@@ -104,7 +103,7 @@ export class Answers {
       ids[to] = id;
       distances[to] = doubles[at + 2]!;
     }
-    // After the loop: `idAt` may make the memory larger, which detaches `doubles`.
+    // After the loop: `idAt` may grow the memory, which detaches `doubles`.
     for (let i = 0; i < stringIds.length; i += 2) ids[stringIds[i]!] = raw.idAt(stringIds[i + 1]!);
     this.#offsets.push((this.#end = end));
     return at;
@@ -118,10 +117,10 @@ export class Answers {
   }
 }
 
-/** Reads the options. INVALID_OPTION when one has the wrong type. */
+/** Reads the options. INVALID_OPTION if one has the wrong type. */
 export function checkedOptions(options: SearchManyOptions | undefined) {
   const given = optionsOf(options) as SearchManyOptions & SearchOptions;
-  // Only `search` has it. To ignore it would silently give other answers than the caller asked for.
+  // Only `search` has it. Ignoring it would silently return something other than the caller asked for.
   if (given.include !== undefined) wrong("include", "nothing", given.include);
   return {
     filter: given.filter,
@@ -133,7 +132,7 @@ export function checkedOptions(options: SearchManyOptions | undefined) {
   };
 }
 
-/** Splits or converts the queries into vectors. DIMENSION_MISMATCH when one has another length than `dimensions`. */
+/** Splits or converts the queries into vectors. DIMENSION_MISMATCH if the length of one is not `dimensions`. */
 export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
   if (typedArrayName(queries) === "Float32Array") {
     const flat = queries as Float32Array;

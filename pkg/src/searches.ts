@@ -1,4 +1,4 @@
-// Searches of one query, and what all calls share that may need records from the store or codes to be trained first.
+// Searches for one query, and what all calls share that may first need records from the store or trained codes.
 import { booleanOf, numberOf, optionsOf, signalOf } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
@@ -10,7 +10,7 @@ import type { Hit, Id, SearchOptions, Vector } from "./types.js";
 import type { UnderWay } from "./under-way.js";
 import { vectorOf } from "./vector.js";
 
-/** The script of filters once it is loaded: in browsers, importing it again takes a turn of the event loop. */
+/** The script of filters, once loaded: in browsers, importing it again takes a turn of the event loop. */
 let filters: typeof import("./filter/filter.js") | undefined;
 
 type Passes = (id: Id) => boolean;
@@ -45,7 +45,7 @@ export class Searches {
     this.#dimensions = dimensions;
   }
 
-  /** Finds the nearest records that pass the filter: at once, unless something has to be loaded, read or trained. */
+  /** Finds the nearest records that pass the filter. Synchronous unless something has to be loaded, read or trained. */
   search(query: Vector, options: Options): Hit[] | Promise<Hit[]> {
     const { filter, signal } = options;
     let vector = vectorOf(query, this.#dimensions);
@@ -63,8 +63,7 @@ export class Searches {
   }
 
   /**
-   * Calls into the core. When the call needs records that are only in the store, they are read and the call is made
-   * again.
+   * Calls into the core. If the call needs records that are only in the store, they are read and the call is repeated.
    */
   reading<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
     if (!this.#keeper) return this.#handle.call(use);
@@ -73,7 +72,7 @@ export class Searches {
   }
 
   /**
-   * As `reading`, for searches: when product codes have to be trained first, trains them in slices and calls again.
+   * As `reading`, for searches: if product codes have to be trained first, trains them in slices and repeats the call.
    */
   searching<T>(use: (raw: RawIndex) => T, signal: AbortSignal | undefined): T | Promise<T> {
     try {
@@ -102,7 +101,7 @@ export class Searches {
       // The core writes NaN for an id that is a string.
       hasStringIds ||= Number.isNaN(id);
     }
-    // Payloads are read first, because that tells in one go which records are only in the store.
+    // Payloads are read first, because one call then reports all records that are only in the store.
     const payloads = wantsPayloads || withVector ? decodePayloads(raw.payloadsAt(Uint32Array.from(slots)), count) : [];
     for (let i = 0; i < count && (hasStringIds || withVector || payloads.length); i++) {
       const hit = hits[i]!;

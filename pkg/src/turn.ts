@@ -10,21 +10,21 @@ declare const scheduler:
  * slices, short enough for a page to draw.
  */
 export const BULK_SLICE_MS = 8;
-/** Length of a slice of a compaction, unless the caller gives one, and of linking in idle time, in milliseconds. */
+/** Default length of a slice of a compaction, and length of a slice of linking in idle time, in milliseconds. */
 export const IDLE_SLICE_MS = 4;
 /**
- * A call with this many rows or ids, or fewer, goes on without a pause, so that the caller's next call finds all of it
- * done.
+ * A call with at most this many rows or ids runs without a pause, so that the caller's next call sees all of its
+ * changes.
  */
 export const FEW = 25;
-/** The longest delay that `setTimeout` takes, in milliseconds. */
+/** The longest delay that `setTimeout` accepts, in milliseconds. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
-/** Number of bytes that are overwritten between two looks at the clock. */
+/** Number of bytes overwritten between two checks of the clock. */
 const OVERWRITTEN_BYTES = 1 << 22;
 
 /**
- * Resolves after the tasks that wait in the event loop have run. It uses no timer, because browsers stretch timers to
- * 4 ms and more. The channel is closed at once, because an open one keeps a Node process alive.
+ * Resolves after the tasks waiting in the event loop have run. It uses no timer, because browsers stretch timers to 4
+ * ms and more. The channel is closed at once, because an open one keeps a Node process alive.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
@@ -44,8 +44,7 @@ export function nextTurn(): Promise<void> {
 /**
  * Runs work that the engine does on background threads, such as compiling and instantiating WebAssembly. A timer keeps
  * the event loop busy meanwhile. With an empty event loop, Node blocks the main thread until the background threads are
- * done, while one of those may be waiting for the main thread to collect garbage, and neither ever ends
- * (nodejs/node#54918).
+ * done, while one of them may be waiting for the main thread to collect garbage: a deadlock (nodejs/node#54918).
  */
 export async function awake<T>(run: () => Promise<T>): Promise<T> {
   const timer = setInterval(() => {}, 1000);
@@ -56,7 +55,7 @@ export async function awake<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Tells a long call when to give up the thread: about every `sliceMs` milliseconds. */
+/** Determines when a long call gives up the thread: about every `sliceMs` milliseconds. */
 export class Slice {
   #end: number;
 
@@ -96,9 +95,9 @@ export function later(run: () => void, ms: number): () => void {
 
 /**
  * Runs `run` once when the platform is idle, with a function that returns the milliseconds left. In a page that is
- * always busy it runs after `latestMs`, if that is given. Returns a function that cancels it.
+ * always busy it runs after `latestMs`, if given. Returns a function that cancels it.
  *
- * Never keeps a Node process alive: the timer there is unreferenced. Unlike an unreferenced immediate it does fire
+ * Never keeps a Node process alive: its timer is unreferenced. Unlike an unreferenced immediate, the timer fires even
  * while the event loop waits.
  */
 export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 0): () => void {

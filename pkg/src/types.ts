@@ -2,27 +2,29 @@
 import type { Durability, Mode, Store } from "./store.js";
 
 /**
- * A caller's key: a non-negative safe integer, or a string of 1 to 4096 bytes of UTF-8. No operation ever changes it.
+ * The caller's key of a record: a non-negative safe integer, or a string of 1 to 4096 bytes in UTF-8. No operation
+ * changes it.
  */
 export type Id = number | string;
 
 /**
- * One vector: exactly `dimensions` finite numbers, stored as 32-bit floats. It is copied: the caller keeps its array.
+ * One vector: exactly `dimensions` finite numbers, stored as 32-bit floats. The index copies it, so the caller may
+ * reuse the array.
  *
- * Another length is DIMENSION_MISMATCH. A value that is not finite is INVALID_VECTOR. So is a vector of zeros under
- * cosine, because it has no direction.
+ * A vector of another length is DIMENSION_MISMATCH. A value that is not finite is INVALID_VECTOR, and so is an all-zero
+ * vector under cosine, because it has no direction.
  */
 export type Vector = Float32Array | readonly number[];
 
 /**
- * What a record carries beside its vector: a value that JSON can carry, or raw bytes. It comes back as it was given.
+ * The data a record carries besides its vector: a JSON value or raw bytes. It is returned as it was given.
  *
  * A value that JSON would lose is INVALID_OPTION: functions, symbols, bigints, cycles, NaN, infinities, maps, regular
- * expressions, errors, typed arrays inside an object, and objects with a tag of their own (`Symbol.toStringTag`).
+ * expressions, errors, typed arrays inside an object, and objects with their own tag (`Symbol.toStringTag`).
  *
- * JSON's rules apply to the rest. Members that are undefined are left out, and -0 becomes 0. An object with a `toJSON`
- * method, such as a Date, becomes what that method returns. An instance of your own class becomes a plain object with
- * the same members.
+ * JSON's rules apply to the rest. Undefined members are left out, and -0 becomes 0. An object with a `toJSON` method,
+ * such as a Date, becomes what that method returns. An instance of your own class becomes a plain object with the same
+ * members.
  */
 export type Payload = Uint8Array | { readonly [key: string]: unknown } | readonly unknown[] | string | number | boolean | null;
 
@@ -36,12 +38,12 @@ export type Payload = Uint8Array | { readonly [key: string]: unknown } | readonl
 export type Metric = "cosine" | "l2" | "dot";
 
 /**
- * How vectors are encoded for the walk over the graph. Codes are always in memory.
+ * How vectors are encoded for the graph search. The codes are always in memory.
  *
  * - `none`: 4 bytes for each dimension.
  * - `int8`: 1 byte for each dimension.
- * - `binary`: 1/8 byte for each dimension, and 16 bytes. Needs a larger `ef` for the same recall.
- * - `product`: 64 bytes for each 384 dimensions or part of them. Needs a larger `ef` for the same recall. A search is
+ * - `binary`: 1/8 byte for each dimension, plus 16 bytes. Needs a larger `ef` for the same recall.
+ * - `product`: 64 bytes for each started group of 384 dimensions. Needs a larger `ef` for the same recall. A search is
  *   UNTRAINED until the index has 1,024 records.
  */
 export type Quantization = "none" | "int8" | "binary" | "product";
@@ -61,60 +63,61 @@ export interface IndexOptions {
    * searches better. Default 200.
    */
   efConstruction?: number;
-  /** Search width of searches that do not give their own, 1 to 10,000. Default 64. */
+  /** Search width of searches that do not give one, 1 to 10,000. Default 64. */
   ef?: number;
   /**
-   * Seed of the random levels, 0 to 2^53 - 1. The same records, inserted in the same order with the same seed, make the
-   * same index.
+   * Seed of the random levels, 0 to 2^53 - 1. Inserting the same records in the same order with the same seed builds
+   * the same index.
    */
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true. Clamped to [0.01, 0.99]. Default 0.3. */
   compactionThreshold?: number;
   /**
    * Memory that an index in a store may use, in bytes. Full vectors and payloads beyond it stay in the store and are
-   * read when a call needs them. Codes, links and ids are always in memory: an insert for which they would not fit is
-   * OUT_OF_MEMORY.
+   * read when a call needs them. Codes, links and ids are always in memory: an insert is OUT_OF_MEMORY if they would
+   * not fit.
    *
-   * The value is not stored, so give it at each opening. INVALID_OPTION for an index in memory. Default: no limit.
+   * The value is not stored, so pass it each time the index is opened. INVALID_OPTION for an index in memory. Default:
+   * no limit.
    */
   maxBytes?: number;
 }
 
 /**
- * Options of `open`, and of `import` with a name. `dimensions` is required to make a new index. For an existing index
+ * Options of `open`, and of `import` with a name. `dimensions` is required to create an index. For an existing index,
  * `dimensions`, `metric`, `quantization` and `m` may be repeated but not changed.
  */
 export interface OpenOptions extends Partial<IndexOptions> {
   /**
-   * Where the index is stored. Browsers have "indexeddb" (the default) and "opfs", the origin private file system. Node
-   * has "fs": a directory whose path is the name of the index.
+   * Where the index is stored. Browsers support "indexeddb" (the default) and "opfs", the origin private file system.
+   * Node supports "fs": a directory whose path is the name of the index.
    *
-   * It may also be a Store of your own. Nothing else should use that Store, and it is closed with the index.
+   * You can also pass your own Store. Nothing else should use it, and it is closed with the index.
    */
   store?: "indexeddb" | "opfs" | "fs" | Store;
   /**
    * What a change waits for before its promise resolves.
    *
-   * - "relaxed", the default: the platform has the change, which outlives the process.
-   * - "strict": the change is on the medium and outlives a loss of power. INVALID_OPTION with "opfs", which has no way
-   *   to wait for the medium.
+   * - "relaxed", the default: the change has been handed to the platform and outlives the process.
+   * - "strict": the change is on the medium and outlives a power failure. INVALID_OPTION with "opfs", which cannot wait
+   *   for the medium.
    *
-   * A Store of your own decides for itself.
+   * With your own Store, this is up to the Store.
    */
   durability?: Durability;
   /**
-   * "readwrite", the default, is for one index at a time: opening another is LOCKED. "readonly" sees what was stored
-   * when it was opened.
+   * "readwrite", the default, allows one index at a time: opening another is LOCKED. "readonly" sees the index as it
+   * was stored when it was opened.
    */
   mode?: Mode;
   /**
-   * Ends the opening with ABORTED at its next step, and releases what it had locked. When the store does not answer,
-   * the call ends a quarter of a second after the signal, and the lock is released once the store does answer.
+   * Ends the opening with ABORTED at its next step and releases its lock. If the store does not answer, the call ends a
+   * quarter of a second after the signal, and the lock is released once the store answers.
    */
   signal?: AbortSignal;
 }
 
-/** One record for `insertMany`. Without an `id` it gets the next number that was never used. */
+/** One record for `insertMany`. Without an `id`, it gets the next number that was never used. */
 export interface Row {
   id?: Id;
   vector: Vector;
@@ -123,11 +126,11 @@ export interface Row {
   ttlMs?: number;
 }
 
-/** Many records for `insertMany`, without an object for each. */
+/** Many records for `insertMany`, without an object for each record. */
 export interface FlatRows {
   /** The vectors one after the other: `count * dimensions` values. */
   vectors: Float32Array;
-  /** One id for each vector. Without it each record gets the next number that was never used. */
+  /** One id for each vector. Without ids, each record gets the next number that was never used. */
   ids?: readonly Id[];
   /** One payload for each vector; `undefined` for a record without a payload. */
   payloads?: readonly (Payload | undefined)[];
@@ -137,7 +140,7 @@ export interface FlatRows {
 export interface InsertOptions {
   /**
    * Milliseconds after which the record expires: a finite number above 0. An expired record counts as deleted, and no
-   * call returns it. The time also passes while the index is closed. Default: the record never expires.
+   * call returns it. Time also passes while the index is closed. Default: the record never expires.
    */
   ttlMs?: number;
 }
@@ -149,29 +152,33 @@ export interface InsertOptions {
 export interface Progress {
   done: number;
   total: number;
-  /** What the call is at: "insert", "search", or of a compaction "graph", "move" (of what is left to the front), "warm". */
+  /**
+   * The current phase: "insert" or "search"; in a compaction "graph", "move" (moving the remaining records to the
+   * front) or "warm".
+   */
   phase: string;
 }
 
-/** Options that every long call has. */
+/** Options of every long call. */
 export interface LongOptions {
-  /** Ends the call with ABORTED after the slice that is running. The index stays consistent. */
+  /** Ends the call with ABORTED after the current slice. The index stays consistent. */
   signal?: AbortSignal;
-  /** Called between slices, and at the end. An error that it throws rejects the call. The index stays consistent. */
+  /**
+   * Called between slices and at the end. If it throws, the call rejects with that error and the index stays
+   * consistent.
+   */
   onProgress?: (progress: Progress) => void;
 }
 
 /** Options of `insertMany`. */
 export interface InsertManyOptions extends LongOptions {
-  /**
-   * Replaces the record that has the id of a row. Without it, a row whose id is live is DUPLICATE_ID. Default false.
-   */
+  /** If true, a row replaces the live record with its id. If false, such a row is DUPLICATE_ID. Default false. */
   upsert?: boolean;
 }
 
 /** Options of `search`. */
 export interface SearchOptions {
-  /** Number of hits, 1 to 10,000. Fewer come back only when fewer live records match. Default 10. */
+  /** Number of hits, 1 to 10,000. Fewer are returned only if fewer live records match. Default 10. */
   k?: number;
   /**
    * Search width, 1 to 10,000. A larger value is slower and finds more of the true neighbours. Raised to `k` when it is
@@ -179,22 +186,22 @@ export interface SearchOptions {
    */
   ef?: number;
   /**
-   * Which records may be hits. A function is given an id and returns true or false; it must be synchronous and must not
-   * use the index. An object is matched against payloads (see `Filter`); do not change it before the search has ended.
+   * Which records may be hits. A function gets an id and returns true or false. It must be synchronous and must not use
+   * the index. An object is matched against payloads (see `Filter`). Do not change it until the search has ended.
    */
   filter?: Filter | ((id: Id) => boolean);
   /** Orders the hits by full-precision distance. Default true, unless the quantization is "none". */
   rerank?: boolean;
-  /** What a hit has besides its id and distance. Default `{ payload: true, vector: false }`. */
+  /** What a hit contains besides its id and distance. Default `{ payload: true, vector: false }`. */
   include?: { payload?: boolean; vector?: boolean };
   /**
-   * Ends the search with ABORTED: before it begins, while it waits for the store, or while it looks at payloads for a
+   * Ends the search with ABORTED before it begins, while it waits for the store, or while it reads payloads for a
    * filter.
    */
   signal?: AbortSignal;
 }
 
-/** One answer of a search. `vector` is a copy. */
+/** One result of a search. `vector` is a copy. */
 export interface Hit {
   id: Id;
   distance: number;
@@ -202,9 +209,12 @@ export interface Hit {
   vector?: Float32Array;
 }
 
-/** Options of `searchMany`. `filter` and `include` are INVALID_OPTION here: only `search` has them. */
+/**
+ * Options of `searchMany`: those of `search` except `include`, which is INVALID_OPTION. `filter` applies to every
+ * query.
+ */
 export interface SearchManyOptions extends LongOptions {
-  /** Number of hits for each query, 1 to 10,000. Fewer come back only when fewer live records match. Default 10. */
+  /** Number of hits for each query, 1 to 10,000. Fewer are returned only if fewer live records match. Default 10. */
   k?: number;
   /**
    * Search width, 1 to 10,000. A larger value is slower and finds more of the true neighbours. Raised to `k` when it is
@@ -214,18 +224,18 @@ export interface SearchManyOptions extends LongOptions {
   /** Orders the hits by full-precision distance. Default true, unless the quantization is "none". */
   rerank?: boolean;
   /**
-   * As in `search`: a function that gets an id and returns true to keep it, or conditions on payloads. It holds for all
+   * As in `search`: a function that gets an id and returns true to keep it, or conditions on payloads. Applies to all
    * queries.
    */
   filter?: Filter | ((id: Id) => boolean);
 }
 
 /**
- * The answers to many queries. The hits of query `i` are at the positions `offsets[i]` up to but not including
- * `offsets[i + 1]` of `ids` and `distances`, nearest first.
+ * The results of many queries. The hits of query `i`, nearest first, are at positions `offsets[i]` (inclusive) to
+ * `offsets[i + 1]` (exclusive) in `ids` and `distances`.
  */
 export interface ManyHits {
-  /** One number more than there are queries. */
+  /** One more entry than there are queries. */
   offsets: Uint32Array;
   ids: Id[];
   distances: Float32Array;
@@ -239,110 +249,110 @@ export interface StoredRecord {
 }
 
 /**
- * Conditions on payload fields, all of which must hold, as in MongoDB's queries:
+ * Conditions on payload fields, as in MongoDB's queries. All of them must hold:
  * `{ lang: "en", year: { $gte: 1990 }, "author.name": { $in: names } }`.
  *
- * A field is a path whose parts are joined by dots. A condition is a JSON value or an object of operators.
+ * A field is a path with its parts joined by dots. A condition is a JSON value or an object of operators.
  *
- * - A JSON value matches an equal value, whatever the order of an object's members. A field that holds an array matches
- *   when the array or one of its elements does. null also matches a field that is missing.
+ * - A JSON value matches an equal value; the order of an object's members does not matter. A field with an array
+ *   matches if the array or one of its elements does. null also matches a missing field.
  * - Operators of a field: $eq, $ne, $gt, $gte, $lt, $lte (numbers or strings), $in, $nin, $all, $exists, $size,
- *   $elemMatch, $not, and $regex with $options. Take a $regex only from a source that you trust: it may run for ever.
- * - In the place of a field: $and, $or, $nor.
+ *   $elemMatch, $not, and $regex with $options. Use a $regex only from a trusted source: it may run forever.
+ * - In place of a field: $and, $or, $nor.
  *
  * Anything else is INVALID_FILTER, and the message says where it is. A payload that is not an object has no fields.
- * `{}` matches every record. A record whose block in the store is damaged matches no other filter.
+ * `{}` matches every record. No other filter matches a record whose block in the store is damaged.
  *
- * Payloads are not indexed. A search looks at a record's payload when it first comes across the record, and reads it if
- * it is only in the store. Looking takes some microseconds a record, in slices of 8 ms. The answer is remembered until
- * the record changes, for the last 8 filters, so that the same question costs little the next time. Two filters are the
- * same when their JSON is. Remembering takes some 40 bytes for each record that was looked at, or some 90 where ids are
- * strings.
+ * Payloads are not indexed. A search checks the payload of each record it comes across, reading it if it is only in the
+ * store. A check takes a few microseconds per record, in slices of 8 ms. The results for the last 8 filters are cached
+ * until the record changes, so repeating a filter costs little. Filters with the same JSON share their cache. It takes
+ * about 40 bytes per checked record, or about 90 if ids are strings.
  */
 export type Filter = { readonly [field: string]: unknown };
 
 /** Options of `compact`. */
 export interface CompactOptions extends LongOptions {
-  /** Longest time that the call holds the thread at once, in milliseconds; above 0. Default 4. */
+  /** Longest time for which the call holds the thread at once, in milliseconds; above 0. Default 4. */
   sliceMs?: number;
   /**
    * Erases every record that was deleted or replaced before this call: afterwards no byte of its vector, code, payload
-   * and id is left in the index's memory or in its store. It takes as long, and as much memory, as
-   * a compaction, writing all changes to the store and a `reload` together.
+   * or id is left in the index's memory or in its store. Takes as much time and memory as a compaction, writing all
+   * changes to the store, and a `reload` together.
    *
-   * A call that fails has erased some of it, or nothing. It cannot reach copies outside the index: what the medium or
-   * the system keeps of removed files, a browser's database of removed values, and a JavaScript engine of objects that
-   * are no longer used.
+   * A call that fails may have erased some of this data or none. Copies outside the index are out of reach: remains of
+   * removed files on the medium or in the system, of removed values in a browser's database, and of unused objects in
+   * the JavaScript engine.
    */
   erase?: boolean;
   /**
-   * Also puts the index in graph order: records that are near each other come to lie side by side in memory, so that
-   * searches wait less for memory. They take a twentieth less time among 100,000 records, and a third less among a
-   * million. Use it once after an index has been built.
+   * Also puts the index in graph order: records near each other in the graph are placed side by side in memory, so that
+   * searches wait less for memory. They take a twentieth less time with 100,000 records and a third less with a
+   * million. Use it once after building an index.
    *
-   * It takes about a fifteenth of the time that building took, in slices like the rest of a compaction. Meanwhile codes
-   * and links take up to an eighth more memory, or that of 1,024 records more: OUT_OF_MEMORY where `maxBytes` leaves no
-   * room for it. Searches find the same records as before, but equally distant ones may come in another order. In a
-   * store, the next checkpoint writes the codes and links of every record.
+   * Takes about a fifteenth of the time of building the index, in slices like the rest of a compaction. Meanwhile codes
+   * and links take up to an eighth more memory, or that of 1,024 more records: OUT_OF_MEMORY if `maxBytes` leaves no
+   * room. Searches find the same records, but equally distant ones may change their order. In a store, the next
+   * checkpoint writes the codes and links of every record.
    */
   pack?: boolean;
 }
 
-/** What a compaction did. All numbers of removed and reclaimed things are 0 when there was nothing to do. */
+/** What a compaction did. The counts of removed tombstones and reclaimed bytes are 0 if there was nothing to do. */
 export interface CompactionReport {
   tombstonesRemoved: number;
   /** Number of live records afterwards. */
   newSize: number;
-  /** Bytes that were freed, or that are free for reuse, by part. */
+  /** Bytes freed or made available for reuse, by part. */
   reclaimedBytes: { graph: number; codes: number; warm: number; cold: number; total: number };
   slices: number;
-  /** The longest time that a slice has held the thread. */
+  /** The longest time for which a slice held the thread. */
   longestSliceMs: number;
-  /** From the start of the compaction to its end, what ran between its slices included. */
+  /** From the start of the compaction to its end, including whatever ran between its slices. */
   durationMs: number;
 }
 
-/** Counts and bytes of an index, as they really are. Bytes are what is really held. */
+/** Actual counts and sizes of an index, not estimates. */
 export interface Stats {
   size: number;
   deletedCount: number;
   /**
-   * Records that are not linked into the graph yet: opening has read them from the log, or they came while others
-   * waited or while "product" codes were being trained. Searches score them one by one.
+   * Records that are not linked into the graph yet, because opening read them from the log, or because they were
+   * inserted while others were waiting or while "product" codes were being trained. Searches score them one by one.
    */
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */
   tombstoneRatio: number;
-  /** Bytes in memory, by part. Buffers of searches are in `graph`. */
+  /** Bytes in memory, by part. `graph` includes the buffers of searches. */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
   /**
-   * Bytes in the store, by part; zeros for an index in memory. `coldRaw` is the size of `cold` when it is decompressed,
-   * and is not part of the total.
+   * Bytes in the store, by part; zeros for an index in memory. `coldRaw` is the uncompressed size of `cold` and not
+   * part of the total.
    */
   storedBytes: { segments: number; cold: number; coldRaw: number; log: number; total: number };
   /** Bytes that a compaction could reclaim. */
   reclaimableBytes: number;
-  /** Bytes of codes, links and ids for each live record. Full vectors and payloads are not in it. */
+  /** Bytes of codes, links and ids per live record, without full vectors and payloads. */
   bytesPerVector: number;
   /**
-   * Reads of records that are only in the store: those that found their block in memory, those that had to ask the
-   * store, and the share of the first, 0 to 1.
+   * Reads of records that are only in the store: `hits` found their block in memory, `misses` had to read it from the
+   * store. `hitRate` is the share of hits, 0 to 1.
    */
   cache: { hits: number; misses: number; hitRate: number };
   /**
-   * Size of the index's WebAssembly memory. It grows and never shrinks, until `reload` or `compact` with `erase` moves
-   * the index into another memory.
+   * Size of the index's WebAssembly memory. It never shrinks, except when `reload` or `compact` with `erase` moves the
+   * index into another memory.
    */
   wasmMemoryBytes: number;
-  /** How new blocks of records are compressed in the store: the best of the codecs when all were tried on a sample. */
+  /** How new blocks of records are compressed in the store: the codec that did best on a sample. */
   codec: "none" | "lz4" | "deflate" | "deflate-more";
   simd: "scalar" | "simd128" | "relaxed-simd";
   lastCompaction?: CompactionReport;
 }
 
 /**
- * The result of checking the structure of an index: every live record can be reached, links are within their bounds and
- * never lead to a free slot, and ids are one to one. A record that is `pending` counts as reachable.
+ * The result of checking the structure of an index: every live record is reachable from the entry point, links are
+ * within bounds and never lead to a free slot, and ids and records correspond one to one. A record that is `pending`
+ * counts as reachable.
  */
 export interface CheckReport {
   ok: boolean;

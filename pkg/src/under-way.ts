@@ -1,11 +1,11 @@
-// The calls under way that closing an index waits for.
+// The running calls that closing an index waits for.
 import { MAX_TIMER_MS } from "./turn.js";
 
 export class UnderWay {
   readonly #calls = new Set<Promise<void>>();
 
   /**
-   * Makes a call, and counts it until it settles. It counts while `call` itself runs, too, since that may run the
+   * Makes a call and counts it until it settles. It also counts while `call` itself runs, since that may run the
    * caller's code, which may close the index.
    */
   run<T>(call: () => Promise<T>): Promise<T> {
@@ -27,7 +27,9 @@ export class UnderWay {
     }
   }
 
-  /** Resolves when all calls so far have settled, after `latestMs` at the latest. Undefined when there are none. */
+  /**
+   * Resolves when all calls so far have settled, after `latestMs` at the latest. Returns undefined if there are none.
+   */
   settled(latestMs: number): Promise<void> | undefined {
     if (!this.#calls.size) return undefined;
     return new Promise((resolve) => {

@@ -26,25 +26,24 @@ import { vectorOf } from "./vector.js";
 const made = /* @__PURE__ */ new WeakSet<Opened>();
 
 /**
- * A vector index in a WebAssembly instance of its own: records with stable ids, and approximate nearest neighbours by
+ * A vector index in its own WebAssembly instance: records with stable ids, and approximate nearest neighbour search by
  * HNSW.
  *
- * Every failure is a ThermoclineError: a rejection of a call that returns a promise, and thrown by the other calls.
- * After a failure the index is as it was before the call, unless the call says what stays of its changes. An error
- * that your own objects throw while they are read (getters of rows and options, iterators, filters) comes back
- * unchanged. After `close` every call and every property is CLOSED.
+ * Every failure is a ThermoclineError: calls that return a promise reject with it, and the others throw it. A failed
+ * call leaves the index unchanged unless its documentation says otherwise. Errors thrown by your own objects (getters
+ * of rows and options, iterators, filters) are passed on unchanged. After `close`, every call and every property is
+ * CLOSED.
  *
- * In an index with a store, searches see a change at once, and its promise resolves when the change is in the store.
- * From then on it outlives the end of the process. Changes that are made together are stored together. When storing
- * them fails, all callers that wait for it get the store's code (STORE_FAILED, QUOTA_EXCEEDED). Searches go on and see
- * those changes, but every later change is refused with that code until the index is closed and opened again. It then
- * has all changes that were acknowledged, and some or none of the others. With mode "readonly" every change is
- * READ_ONLY.
+ * In an index with a store, searches see a change at once. Its promise resolves when the change is in the store and so
+ * outlives the process. Changes made at the same time are stored together. If storing fails, every caller waiting for
+ * it gets the store's code (STORE_FAILED, QUOTA_EXCEEDED). Searches keep working and see those changes, but every later
+ * change is refused with that code until the index is closed and opened again. The reopened index has all acknowledged
+ * changes, and some or none of the others. With mode "readonly", every change is READ_ONLY.
  */
 export class VectorIndex implements AsyncDisposable {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
-  /** Set from the call of `close` on. */
+  /** Set once `close` has been called. */
   #closing: Promise<void> | undefined;
   readonly #underWay = new UnderWay();
   readonly #maintenance: Maintenance;
@@ -54,7 +53,7 @@ export class VectorIndex implements AsyncDisposable {
   readonly #metric: Metric;
 
   static {
-    // Consoles show the name of the class, which the minifier shortens.
+    // Consoles show the class name, and the minifier shortens it.
     Object.defineProperty(this, "name", { value: "VectorIndex" });
   }
 
@@ -71,35 +70,35 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Makes an empty index that is not stored. INVALID_OPTION when an option is out of its range; OUT_OF_MEMORY when the
-   * platform has no room for it.
+   * Creates an empty index that is not stored. INVALID_OPTION if an option is out of range; OUT_OF_MEMORY if the
+   * platform cannot provide the memory.
    */
   static async memory(options: IndexOptions): Promise<VectorIndex> {
     return VectorIndex.#of(await inMemory(options));
   }
 
   /**
-   * Opens the index of this name in a store. When there is none and `dimensions` is given, it is made. By default the
-   * store is IndexedDB in browsers, and in Node a directory, whose path is the name.
+   * Opens the index of this name in a store, or creates it if there is none and `dimensions` is given. The default
+   * store is IndexedDB in browsers; in Node it is a directory whose path is the name.
    *
-   * NOT_FOUND when there is no index and `dimensions` is not given, or the mode is "readonly". LOCKED while another
-   * writer has it open. DIMENSION_MISMATCH or INVALID_OPTION when an option contradicts the index. CORRUPT when it is
-   * damaged. Also UNSUPPORTED_VERSION, STORE_FAILED, QUOTA_EXCEEDED, OUT_OF_MEMORY and ABORTED. Reads codes and links,
-   * and takes time in proportion to these. Full vectors and payloads are read afterwards in idle time, or with
-   * `maxBytes` when a call needs them.
+   * NOT_FOUND if there is no index and `dimensions` is not given or the mode is "readonly". LOCKED while another writer
+   * has it open. DIMENSION_MISMATCH or INVALID_OPTION if an option contradicts the index. CORRUPT if the index is
+   * damaged. Also UNSUPPORTED_VERSION, STORE_FAILED, QUOTA_EXCEEDED, OUT_OF_MEMORY and ABORTED. Takes time proportional
+   * to the size of the codes and links, which it reads. Full vectors and payloads are read afterwards in idle time or,
+   * with `maxBytes`, when a call needs them.
    */
   static async open(name: string, options?: OpenOptions): Promise<VectorIndex> {
     return VectorIndex.#of(await opened(name, options));
   }
 
   /**
-   * Makes an index from the bytes that `export` returned, on any platform. It is in memory only, or stored from now on
-   * if a `name` is given.
+   * Creates an index from the bytes that `export` returned, on any platform. With a `name` the index is stored; without
+   * one it is in memory only.
    *
-   * CORRUPT when the bytes are not an export, are cut short or are damaged. UNSUPPORTED_VERSION. INVALID_OPTION or
-   * DIMENSION_MISMATCH when an option contradicts the bytes; INVALID_OPTION also for `mode` "readonly", and without a
-   * name for `store`, `durability`, `mode` and `maxBytes`. With a name also the errors of `open`, and INVALID_OPTION
-   * when there is an index of that name already. Takes time in proportion to the bytes.
+   * CORRUPT if the bytes are not an export, are truncated or are damaged. UNSUPPORTED_VERSION. INVALID_OPTION or
+   * DIMENSION_MISMATCH if an option contradicts the bytes. INVALID_OPTION also for `mode` "readonly" and, without a
+   * name, for `store`, `durability`, `mode` and `maxBytes`. With a name also the errors of `open`, and INVALID_OPTION
+   * if an index of that name exists already. Takes time proportional to the number of bytes.
    */
   static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<VectorIndex> {
     if (typedArrayName(bytes) !== "Uint8Array") wrong("bytes", "a Uint8Array", bytes);
@@ -107,9 +106,10 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Removes the index of this name and everything that is stored of it. Does nothing when there is none. LOCKED while a
-   * writer has it open, and in IndexedDB while a reader has: it is then deleted as soon as the reader closes. In Node the directory is removed too if nothing else is in it. A directory that holds other
-   * files and no index is INVALID_OPTION.
+   * Removes the index of this name with everything stored for it. Does nothing if there is none. LOCKED while a writer
+   * has it open. In IndexedDB also LOCKED while a reader has it open; the index is then deleted as soon as the reader
+   * closes. In Node the directory is removed too if nothing else is in it. A directory that holds other files and no
+   * index is INVALID_OPTION.
    */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
     return destroyed(name, options);
@@ -121,20 +121,19 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds a record under the next number that was never used, and returns that number. INVALID_ID when 2^53 - 1 has been
-   * an id. O(log size), and holds the thread meanwhile.
+   * Adds a record under the next number that was never used, and returns that number. INVALID_ID if 2^53 - 1 has been
+   * used as an id. O(log size), and holds the thread meanwhile.
    *
-   * With `ttlMs` the record expires after so many milliseconds by the clock of the device, also while the index is
-   * closed. From then on it counts as deleted. Expired records are removed by the next call of any kind, which takes as
-   * long as deleting them.
+   * With `ttlMs` the record expires after that many milliseconds on the device's clock, even while the index is closed.
+   * It then counts as deleted. The next call of any kind removes expired records, which takes as long as deleting them.
    */
   insert(vector: Vector, payload?: Payload, options?: InsertOptions): Promise<number> {
     return this.#put(undefined, vector, payload, options, (raw, ...record) => raw.insert(...record));
   }
 
   /**
-   * Adds a record under exactly this id. INVALID_ID when the id is not valid. DUPLICATE_ID while a live record has it;
-   * the id of a deleted record may be used again at once.
+   * Adds a record under exactly this id. INVALID_ID if the id is not valid. DUPLICATE_ID if a live record has it; the
+   * id of a deleted record can be reused at once.
    */
   insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     return this.#put(id, vector, payload, options, (raw, ...record) => {
@@ -143,7 +142,7 @@ export class VectorIndex implements AsyncDisposable {
     });
   }
 
-  /** Adds a record under this id. Replaces the record that has the id, and the time at which that one would expire. */
+  /** Adds a record under this id, replacing any live record with the id together with its expiry time. */
   upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     const upsert = (raw: RawIndex, ...record: RawRecord) => {
       raw.upsert(id, ...record);
@@ -153,38 +152,40 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds many records in slices of about 8 ms; other calls are legal between them. Returns the ids in the order of the
-   * rows.
+   * Adds many records in slices of about 8 ms; other calls are allowed between slices. Returns the ids in the order of
+   * the rows.
    *
-   * Rows in an array, another iterable or a flat array are all checked before the first goes in: if one is wrong, the
-   * error names it and nothing was inserted. Do not change an array, its rows or flat rows until the promise settles;
-   * any other iterable may fill one vector again for each row. Async rows go in as they come, and those before a wrong
-   * one stay. After ABORTED the records that were inserted stay.
+   * Rows in an array, another iterable or flat arrays are all checked before the first is inserted: if one is wrong,
+   * the error names it and nothing is inserted. Do not change an array, its rows or flat rows until the promise
+   * settles; any other iterable may reuse one vector array for every row. Async rows are inserted as they arrive, and
+   * those before a wrong one stay. After ABORTED, the records inserted so far stay.
    *
-   * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, are one change: after a crash all
-   * of them are there, or none. More rows are several such changes, in their order. Up to 25 rows (64 KB) go in without
-   * a pause, before the caller's next call. A call with more rows waits while another such call is under way or a
-   * checkpoint is written, and calls after it may come first. When an error ends a change in the middle (ABORTED,
-   * CLOSED, OUT_OF_MEMORY, DUPLICATE_ID where another call has taken an id meanwhile), the rows before it are a change.
+   * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, form one change: after a crash all
+   * of them are there, or none. More rows form several such changes, in order. Up to 25 rows (64 KB) are inserted
+   * without a pause, before the caller's next call. A call with more rows waits while another such call is running or a
+   * checkpoint is being written, and later calls may overtake it. If an error ends a change midway (ABORTED, CLOSED,
+   * OUT_OF_MEMORY, or DUPLICATE_ID because another call took an id in the meantime), the rows before the error form a
+   * change.
    */
   async insertMany(rows: Iterable<Row> | AsyncIterable<Row> | FlatRows, options?: InsertManyOptions): Promise<Id[]> {
     const handle = this.#open;
     const call = () => insertMany(handle, this.#keeper, this.#dimensions, rows, options);
-    // Rows that are still to come may never come.
+    // Closing does not wait for async rows, since they may never arrive.
     return this.#ended(isAsync(rows) ? call() : this.#underWay.run(call));
   }
 
   /**
-   * Finds the nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION
-   * or INVALID_FILTER for the options, UNTRAINED while `product` has too few records, and the store's code when records
-   * cannot be read.
+   * Returns the nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION
+   * or INVALID_FILTER for the options, UNTRAINED while a "product" index has too few records, and the store's code if
+   * records cannot be read.
    *
-   * The search runs at once, within this call, unless its filter is an object (see `Filter`). An error that a filter
-   * function throws comes back unchanged. Records that are only in the store are read, all together, and then the
-   * search runs again, so that a filter function may be asked twice. ABORTED at once when the signal fires meanwhile.
+   * The search runs at once, within this call, unless its filter is an object (see `Filter`). If the search needs
+   * records that are only in the store, they are read together and the search runs again, so a filter function may be
+   * called twice for an id. An error that a filter function throws is passed on unchanged. ABORTED as soon as the
+   * signal fires during such a read.
    *
-   * A hit whose block in the store is damaged comes back without its payload, and `check` reports it. With
-   * `include.vector` such a hit makes the search CORRUPT.
+   * A hit whose block in the store is damaged is returned without its payload, and `check` reports the block. With
+   * `include.vector`, such a hit makes the search CORRUPT.
    */
   async search(query: Vector, options?: SearchOptions): Promise<Hit[]> {
     this.#open.checkOpen();
@@ -192,13 +193,13 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Answers many queries, in slices of about 8 ms between which the index may change. The queries are vectors, or one
-   * array with the vectors one after the other. Returns ids and distances only. Records that are only in the store are
-   * read for many queries together; with a filter, for each query by itself. Do not change the vectors and the filter
-   * until the promise settles.
+   * Answers many queries, in slices of about 8 ms between which the index may change. The queries are an array of
+   * vectors, or one flat array of consecutive vectors. Returns ids and distances only. Records that are only in the
+   * store are read for many queries together, but with a filter for each query separately. Do not change the vectors or
+   * the filter until the promise settles.
    *
-   * DIMENSION_MISMATCH or INVALID_VECTOR for a query, INVALID_OPTION, INVALID_FILTER, ABORTED: after an error there are
-   * no answers at all.
+   * DIMENSION_MISMATCH or INVALID_VECTOR for a query, otherwise the errors of `search`. ABORTED also between slices. An
+   * error discards the results of all queries.
    */
   async searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits> {
     const handle = this.#open;
@@ -206,8 +207,8 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Returns the live record that has this id, or undefined. O(1), and one read if the record is only in the store.
-   * INVALID_ID when the id is not valid. CORRUPT when the store has lost the record.
+   * Returns the live record with this id, or undefined. O(1), plus one read if the record is only in the store.
+   * INVALID_ID if the id is not valid. CORRUPT if the store has lost the record.
    */
   async get(id: Id): Promise<StoredRecord | undefined> {
     checkIdLength(id);
@@ -222,15 +223,15 @@ export class VectorIndex implements AsyncDisposable {
     });
   }
 
-  /** True when a live record has this id. O(1). INVALID_ID when the id is not valid. */
+  /** Returns true if a live record has this id. O(1). INVALID_ID if the id is not valid. */
   async has(id: Id): Promise<boolean> {
     checkIdLength(id);
     return this.#open.call((raw) => raw.locate(id) >= 0);
   }
 
   /**
-   * Deletes the record that has this id. False when there was none. O(1): a compaction gives its space back. INVALID_ID
-   * when the id is not valid.
+   * Deletes the record with this id. Returns false if there is none. O(1): its space is reclaimed by a compaction.
+   * INVALID_ID if the id is not valid.
    */
   delete(id: Id): Promise<boolean> {
     const remove = () => {
@@ -241,16 +242,16 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Deletes the records that have these ids, in slices, and returns how many there were. INVALID_ID when one of the ids
-   * is not valid, and then nothing is deleted. In a store, up to 500 ids are one change: after a crash all of them are
-   * deleted, or none. When an error ends the call in the middle, what was deleted before it stays deleted.
+   * Deletes the records with these ids, in slices, and returns the number of records deleted. INVALID_ID if any id is
+   * not valid; then nothing is deleted. In a store, up to 500 ids form one change: after a crash all of them are
+   * deleted, or none. If an error ends the call midway, records deleted before it stay deleted.
    */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
     const handle = this.#open;
     return this.#ended(this.#underWay.run(() => deleteMany(handle, this.#keeper, ids)));
   }
 
-  /** Deletes all records. Numbers that the index has given out as ids are not given out again. */
+  /** Deletes all records. Numbers that the index has assigned as ids are not assigned again. */
   clear(): Promise<void> {
     const removeAll = () => this.#open.changeLater((raw) => {
       this.#handle.forget();
@@ -282,16 +283,16 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * True when a compaction would pay: the share of tombstones is above `compactionThreshold`, or more than half of the
-   * memory of records, and at least 1 MiB, is of replaced ones. With `maxBytes`, less is enough once three quarters of
-   * the budget are used, down to a quarter of each amount.
+   * True when a compaction is worthwhile: the share of tombstones is above `compactionThreshold`, or more than half of
+   * the memory of records, and at least 1 MiB, belongs to replaced ones. With `maxBytes`, these limits fall once three
+   * quarters of the budget are used, down to a quarter of each.
    */
   get needsCompaction(): boolean {
     return this.#open.call((raw) => raw.needsCompaction);
   }
 
   /**
-   * Share of tombstones above which a compaction is needed. A value that is set is clamped to [0.01, 0.99]; one that
+   * Share of tombstones above which a compaction is needed. Setting it clamps the value to [0.01, 0.99]; a value that
    * is not a number is INVALID_OPTION.
    */
   get compactionThreshold(): number {
@@ -306,13 +307,13 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Removes all tombstones and reclaims their space, in slices; searches, inserts and deletes are legal between them.
-   * Ids and payloads stay as they are. A second call while one runs joins it. After ABORTED the index is consistent and
-   * partly compacted.
+   * Removes all tombstones and reclaims their space, in slices; searches, inserts and deletes are allowed between
+   * slices. Ids and payloads do not change. A second call joins a compaction that is running. After ABORTED the index
+   * is consistent and partly compacted.
    *
    * In a store, blocks with too large a share of deleted records are then rewritten, and values that only earlier
-   * checkpoints needed are removed: `reclaimedBytes.cold`. When the store refuses that, the number is 0 and `flush`
-   * rejects with the reason; with the option `erase` the call itself rejects.
+   * checkpoints needed are removed; `reclaimedBytes.cold` counts these bytes. If the store fails to do so, that number
+   * is 0 and `flush` rejects with the reason; with the option `erase` the call itself rejects.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     return this.#maintenance.compact(options);
@@ -321,25 +322,25 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * Compacts in idle time whenever `needsCompaction` is true, at most once a second, until the returned function is
    * called or the index is closed. Costs nothing while there is nothing to do, and does not keep a Node process alive.
-   * `sliceMs` is 4 unless given.
+   * `sliceMs` defaults to 4.
    */
   compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
     return this.#maintenance.whenIdle(options);
   }
 
   /**
-   * Does one slice of compaction, of at most `deadline.timeRemaining()` milliseconds, if a compaction is needed or
-   * under way. True while work remains.
+   * Runs one slice of compaction, of at most `deadline.timeRemaining()` milliseconds, if a compaction is needed or
+   * running. Returns true while work remains.
    */
   maintain(deadline: { timeRemaining(): number }): boolean {
     return this.#maintenance.maintain(deadline);
   }
 
-  /** Counts and bytes of the index, as they really are. */
+  /** Returns the actual counts and sizes of the index. */
   async stats(): Promise<Stats> {
     return this.#open.call((raw) => {
       const stats: Stats = { ...raw.stats(), wasmMemoryBytes: this.#handle.memoryBytes };
-      // The core in the new instance does not know it after a move.
+      // After a move, the core in the new instance does not know the last compaction.
       const { last } = this.#maintenance.compactions;
       if (last) stats.lastCompaction = { ...last, reclaimedBytes: { ...last.reclaimedBytes } };
       return stats;
@@ -347,8 +348,8 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Most numbers of `stats`, and those of the compactions since the index was opened, as OpenMetrics text for a
-   * monitoring system. A text is about one index: to tell several apart, give each target a label.
+   * Returns most numbers of `stats`, and totals of the compactions since the index was opened, as OpenMetrics text for
+   * a monitoring system. The text covers one index: to tell several apart, label each target.
    */
   async metrics(): Promise<string> {
     const stats = await this.stats();
@@ -362,8 +363,9 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Resolves when all changes so far are in the store; at once for an index in memory. It also rejects with the error
-   * of a checkpoint that has failed in idle time since. Then nothing is lost, and the checkpoint is tried again later.
+   * Resolves when all changes so far are in the store; at once for an index in memory. Also rejects with the error of a
+   * checkpoint that failed in idle time, if it has not been reported yet. In that case nothing is lost, and the
+   * checkpoint is retried later.
    */
   async flush(): Promise<void> {
     this.#open.checkOpen();
@@ -372,8 +374,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Returns the whole index in the portable byte format, for `import` on this or another platform. O(size), and holds
-   * the thread meanwhile, except while it waits for records that are only in the store. It has about a megabyte of
-   * those in memory at a time. When the index has changed during each of three tries, it reads all of them into memory.
+   * the thread meanwhile, except while it waits for records that are only in the store. It holds about a megabyte of
+   * those in memory at a time. If the index changes during each of three attempts, it reads all of them into memory.
    */
   async export(): Promise<Uint8Array> {
     const handle = this.#open;
@@ -382,15 +384,15 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Moves the index into a fresh WebAssembly instance, and returns the number of bytes by which its memory is smaller.
-   * WebAssembly memory never shrinks: after a peak, such as many deletes and a compaction, this gives back what is no
-   * longer needed. Both instances exist during the move. Otherwise nothing changes; a compaction under way starts
-   * again. A second call while one runs joins it.
+   * Moves the index into a fresh WebAssembly instance, and returns the number of bytes by which its memory became
+   * smaller. WebAssembly memory never shrinks, so after many deletes and a compaction, for example, this is how to give
+   * back unneeded memory. Both instances exist during the move. Nothing else changes, except that a running compaction
+   * starts over. A second call joins a move that is running.
    *
-   * An index in memory holds the thread for a time in proportion to its size. An index in a store is stored first and
-   * then read from there; searches go on meanwhile, and changes wait. An index that is open for reading only then has
-   * what others have stored since it was opened. After a failure (an error of `open`, or OUT_OF_MEMORY) the index is
-   * where it was.
+   * For an index in memory, this holds the thread for a time proportional to its size. An index in a store is stored
+   * first and then read from there; meanwhile searches continue and changes wait. A read-only index picks up what
+   * others have stored since it was opened. After a failure (an error of `open`, or OUT_OF_MEMORY) the index stays in
+   * its old instance.
    */
   async reload(): Promise<{ returnedBytes: number }> {
     this.#open.checkOpen();
@@ -398,14 +400,14 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Ends the index and releases its memory. From this call on every other is CLOSED. Inserts, deletions, searches,
-   * reads and exports that are under way end first, as far as half of `timeoutMs` goes. What has not ended by then, a
-   * compaction, a `reload`, and rows of an async iterable that are not in yet end with CLOSED. All changes are brought
-   * into the store, which is then closed; calls that it does not answer in time end with STORE_FAILED.
+   * Closes the index and releases its memory. Every later call is CLOSED. Running inserts, deletes, searches, reads and
+   * exports may take up to half of `timeoutMs` to finish. Those that do not, as well as a compaction, a `reload` and an
+   * insert of async rows, end with CLOSED. All changes are written to the store, which is then closed; calls that it
+   * does not answer in time end with STORE_FAILED.
    *
-   * Takes at most `timeoutMs`, by default 5000. When there are changes that could not be stored, in that time or at
-   * all, and no caller has been told so, it rejects with STORE_FAILED or the store's code; the index is closed all the
-   * same. A store that is still at work by then gets no new call, and keeps its lock until its last call has ended.
+   * Takes at most `timeoutMs`, by default 5000. If changes could not be stored, in that time or at all, and no caller
+   * has been told, it rejects with STORE_FAILED or the store's code; the index is closed all the same. A store that is
+   * still busy by then gets no new calls, and keeps its lock until its last call has ended.
    */
   async close(options?: { timeoutMs?: number }): Promise<void> {
     this.#open.checkClosable();
@@ -423,49 +425,46 @@ export class VectorIndex implements AsyncDisposable {
     return this.#keeper ? this.#keeper.close(timeoutMs, began) : this.#handle.free();
   }
 
-  /** Closes the index, for `await using`. When it is being closed already, waits for that. */
+  /** Closes the index, for `await using`. If it is already being closed, waits for that. */
   async [asyncDispose](): Promise<void> {
     if (!this.#closing) return this.close();
     // A failure is reported to the caller of `close`.
     await this.#closing.catch(() => {});
   }
 
-  /** The handle, for a call that begins. CLOSED from the call of `close` on; calls under way use `#handle`. */
+  /** The handle for a new call. CLOSED once `close` has been called; running calls use `#handle`. */
   get #open(): Handle {
     if (this.#closing) fail("CLOSED", "the index is closed");
     return this.#handle;
   }
 
   /**
-   * Makes a change, and waits until it is in the store. A change that leaves a tombstone `mayNeedCompaction`. It is
-   * async so that an error of `make` becomes a rejection.
+   * Makes a change and waits until it is in the store. Pass `mayNeedCompaction` for a change that can leave a
+   * tombstone. Async so that an error thrown by `make` becomes a rejection.
    */
   async #stored<T>(make: () => T | Promise<T>, mayNeedCompaction?: boolean): Promise<T> {
     const made = make();
-    // Does not wait for a change that is made already: a `close` that is called right after this call must find it.
+    // A change that has already been made is not awaited: a `close` called right after this call must find it.
     const result = made instanceof Promise ? await this.#underWay.run(() => made) : made;
     if (mayNeedCompaction) this.#maintenance.touched();
     if (this.#keeper) await this.#keeper.committed();
     return result;
   }
 
-  /**
-   * Waits for a call that makes many changes. When it fails, the changes before the failure stay, and are stored as
-   * well.
-   */
+  /** Waits for a call that makes many changes. If it fails, the changes before the failure stay and are stored too. */
   async #ended<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
     } finally {
       if (this.#handle.isOpen) {
         this.#maintenance.touched();
-        // Not awaited: the call has waited for its own commit.
+        // Not awaited: a successful call has already waited for its own commit.
         void this.#keeper?.committed().catch(() => {});
       }
     }
   }
 
-  /** Checks and encodes a record, has `insert` put it into the core, and waits until it is in the store. */
+  /** Checks and encodes a record, puts it into the core with `insert`, and waits until it is in the store. */
   #put<T>(
     id: Id | undefined,
     vector: Vector,
@@ -482,7 +481,7 @@ export class VectorIndex implements AsyncDisposable {
       const ready = vectorOf(vector, this.#dimensions);
       const { kind, bytes } = encodePayload(payload);
       if (kind) this.#handle.mayHavePayloads = true;
-      // A change that waits for a move keeps copies, since the caller may change its arrays.
+      // A change that waits for a move needs copies, since the caller may change its arrays.
       const [own, ownBytes] = this.#handle.isMoving ? [ready.slice(), bytes?.slice()] : [ready, bytes];
       return this.#handle.changeLater((raw) => {
         if (id !== undefined) this.#handle.forget(id);

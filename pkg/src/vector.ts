@@ -2,7 +2,7 @@
 // them anyway.
 import { fail, shown, typedArrayName } from "./guard.js";
 
-/** Returns the vector as the core takes it: the caller's own Float32Array, or a copy of its array of numbers. */
+/** Returns the vector for the core: the caller's own Float32Array, or a copy of its array of numbers. */
 export function vectorOf(value: unknown, dimensions: number): Float32Array {
   if (typedArrayName(value) === "Float32Array") return checkLength(value as Float32Array, dimensions);
   if (Array.isArray(value)) {
@@ -15,7 +15,7 @@ export function vectorOf(value: unknown, dimensions: number): Float32Array {
   fail("INVALID_VECTOR", `vector: expected a Float32Array or an array of numbers, got ${shown(value)}`);
 }
 
-/** Throws DIMENSION_MISMATCH when a vector has another length. */
+/** Throws DIMENSION_MISMATCH if a vector has another length. */
 export function checkLength<T extends ArrayLike<number>>(vector: T, dimensions: number): T {
   if (vector.length !== dimensions) {
     fail("DIMENSION_MISMATCH", `vector: expected ${dimensions} dimensions, got ${vector.length}`);

@@ -1,4 +1,4 @@
-// The interface's tests, through the tarball, in headless Chromium; and what only a browser has.
+// The interface's tests in headless Chromium, against the tarball, and tests of what only a browser has.
 import assert from "node:assert/strict";
 import { cp, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ const tidy = [];
 let browser;
 let folder;
 let url;
-/** The same without the files of those that store something. */
+/** The same without the files needed only for storing. */
 let urlWithout;
 
 before(async () => {
@@ -56,7 +56,7 @@ for (const file of files) {
   });
 }
 
-/** Runs `body`, which sees the package as `thermocline`, in a page of its own. */
+/** Runs `body`, which sees the package as `thermocline`, in a new page. */
 async function inPage(body) {
   const page = await browser.newPage();
   try {
@@ -67,7 +67,7 @@ async function inPage(body) {
   }
 }
 
-/** What may be said of wasm files that are not beside the scripts. */
+/** Possible answers for wasm files that are not beside the scripts. */
 const SAID = {
   "an address, as the page means it": '(file) => "elsewhere/" + file',
   "a URL": '(file) => new URL("/elsewhere/" + file, location.href)',
@@ -131,7 +131,7 @@ for (const [file, says] of Object.entries(STORE_FILES)) {
       `);
       assert.equal(count("thermocline.wasm"), 1);
       for (const name of Object.keys(STORE_FILES)) assert.equal(count(name), 0, name);
-      // The route stays: a request that is under way while the last one is taken away is never told of.
+      // The route stays: a request in flight while the last route is removed would never be reported.
       let aborted = false;
       await page.route(`**/${file}`, (route) => (aborted ? route.continue() : ((aborted = true), route.abort())));
       const [isOurs, code, message] = await called(`
@@ -221,7 +221,7 @@ test("a content security policy need not allow more than the README says", async
   assert.deepEqual(await policed(browser, folder, "index.browser.js", policy), { n: 3 });
 });
 
-// A transaction ended in a turn of the page after its last request, and a page that the browser had frozen has none.
+// A transaction that ended only in a turn after its last request would never end in a page that the browser has frozen.
 test("a page that stands still in the middle of a write holds up no other", async () => {
   const context = await browser.newContext();
   const [writer, reader] = [await context.newPage(), await context.newPage()];
@@ -243,7 +243,7 @@ test("a page that stands still in the middle of a write holds up no other", asyn
         const end = performance.now() + 5000;
         while (performance.now() < end);
       };
-      // Once all requests are made, and before any of them is answered.
+      // After all requests are made and before any of them is answered.
       Promise.resolve().then(standStill);
       return put.apply(this, args);
     };
@@ -330,7 +330,8 @@ for (const store of ["indexeddb", "opfs"]) {
       })();
     `;
     const second = `return open().then(() => "opened", (error) => error.code);`;
-    // The lock is given back when the browser has seen that the page is gone, which may be after it says that it is closed.
+    // The browser releases the lock when it notices that the page is gone, which may be after it reports the page as
+    // closed.
     const reading = `
       const end = performance.now() + 20_000;
       const opening = () => open().catch((error) => {

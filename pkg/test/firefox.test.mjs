@@ -1,5 +1,5 @@
-// In headless Firefox: the interface's tests, through the tarball, with indexes in IndexedDB and the private file system; and the
-// store in the private file system by itself.
+// In headless Firefox: the interface's tests, against the tarball, with indexes in IndexedDB and the private file
+// system, and the tests of the private file system's store alone.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
@@ -42,7 +42,7 @@ after(async () => {
   for (const step of tidy.reverse()) await step();
 });
 
-/** Each outcome as a test of its own. */
+/** Reports each outcome as a separate test. */
 async function report(t, outcomes, atLeast) {
   assert.ok(outcomes.length >= atLeast, `${outcomes.length} tests ran: ${JSON.stringify(outcomes)}`);
   for (const { name, error, skipped } of outcomes) {

@@ -1,5 +1,6 @@
-// One index that goes from hand to hand: what a native program has left in a directory is changed in Node, handed to a page,
-// changed there in IndexedDB, and handed back. tests/stored/handed_on.rs begins and ends it; `cargo xtask test` calls them in turn.
+// One index passed between platforms: a directory written by a native program is changed in Node, passed to a page,
+// changed there in IndexedDB, and passed back. tests/stored/handed_on.rs runs the first and last step; `cargo xtask
+// test` calls them in turn.
 import assert from "node:assert/strict";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// What others make of metrics(): the parser of Prometheus' own client, and the dashboard for Grafana.
+// Third-party consumers of metrics(): the parser of Prometheus' own client, and the Grafana dashboard.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -17,7 +17,7 @@ print(json.dumps([{ "name": f.name, "type": f.type, "unit": f.unit, "help": f.do
     "samples": [[s.name, s.labels, s.value] for s in f.samples] } for f in families(sys.stdin.read())]))
 `;
 
-/** The families in a text, as the parser reads them; what it refuses is an error. */
+/** Returns the families that the parser reads from a text. Fails if the parser rejects it. */
 async function parsed(text) {
   assert.ok(existsSync(MODULES), "the parser is missing: python3 -m pip install --no-deps --require-hashes --target pkg/python_modules -r pkg/test/requirements.txt");
   const child = spawn("python3", ["-c", PARSE], { env: { ...process.env, PYTHONPATH: MODULES } });

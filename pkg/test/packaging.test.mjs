@@ -1,4 +1,4 @@
-// The tarball, installed in throw-away projects of every kind that we promise, and run there.
+// Installs and runs the tarball in throw-away projects of every supported kind.
 import assert from "node:assert/strict";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { launch, resultOf } from "./support/chromium.mjs";
 import { PKG, pack, project, remove, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
-/** What esbuild does not find by itself, as pkg/README.md says. */
+/** The files that esbuild does not find by itself, as pkg/README.md says. */
 const BESIDE = ["thermocline.wasm", "thermocline-store.wasm", "worker-host.browser.js"];
 const tidy = [];
 let tarball;
@@ -37,7 +37,7 @@ async function made(name, type) {
   return folder;
 }
 
-/** What the page of a folder sees. */
+/** Returns the result of the page of a folder. */
 async function seenIn(folder, types) {
   const server = await serve(folder, types);
   try {
@@ -80,7 +80,7 @@ test("the README's examples run and print what they say", async () => {
 test("the examples of the package's README run", async (t) => {
   const readme = await readFile(join(PKG, "README.md"), "utf8");
   const blocks = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, block]) => block.replaceAll("\n  ", "\n"));
-  /** The example that has this text in it. */
+  /** Returns the example that contains this text. */
   const example = (text) => blocks.find((block) => block.includes(text)) ?? assert.fail(`no example has ${text}`);
   const cwd = await made("node-esm");
   const printed = async (text, ending) => {
@@ -148,7 +148,7 @@ test("webpack's build, without a configuration", async () => {
   const stats = await promisify(webpack)({ context, entry: "./page.js", mode: "production", output: { path: join(context, "built") } });
   const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
   assert.deepEqual(errors, []);
-  // By default it warns of any file that is larger than 244 KiB before it is compressed.
+  // By default it warns about any file over 244 KiB before compression.
   for (const { message } of warnings) assert.match(message, /^asset size limit: .*\n.*\nAssets: \n {2}\w+\.wasm .*$/);
   const built = await readdir(join(context, "built"));
   assert.equal(built.filter((file) => file.endsWith(".wasm")).length, 2, `the wasm files in ${built}`);
@@ -201,7 +201,7 @@ test("a page whose wasm file is missing, or is a page itself, says so", async ()
   const server = await serve(folder);
   try {
     await cp(join(folder, "index.html"), wasm);
-    // Served as wasm, so that the engine itself refuses it while streaming.
+    // Served as wasm, so that the engine itself rejects it while streaming.
     assert.match(await resultOf(browser, server.url), /ThermoclineError: .*thermocline\.wasm could not be loaded/);
     await remove(wasm);
     assert.match(await resultOf(browser, server.url), /ThermoclineError: .*got HTTP status 404/);
@@ -233,7 +233,7 @@ test("scripts that a dev server moved into its cache without the wasm file, as V
   const folder = await made("plain");
   const modules = join(folder, "node_modules");
   for (const name of ["shared.browser.js", "index.browser.js", "stored.browser.js", "filter.browser.js", "worker.browser.js"]) await cp(join(modules, "thermocline/dist", name), join(modules, ".vite/deps", name));
-  // Such a server answers with a page where there is no file.
+  // Such a server answers with a page if a file is missing.
   for (const name of ["thermocline.wasm", "thermocline-store.wasm"]) await cp(join(folder, "index.html"), join(modules, ".vite/deps", name));
   await writeFile(join(folder, "index.html"), (await readFile(join(folder, "index.html"), "utf8")).replaceAll("thermocline/dist/", ".vite/deps/"));
   const server = await serve(folder, { ".wasm": undefined });

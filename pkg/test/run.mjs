@@ -1,21 +1,29 @@
 // Runs the package's tests against the packed tarball. Needs a built dist/ (npm run build).
 //
-//     node test/run.mjs [api] [store] [browser] [worker] [firefox] [threads] [packaging]        all but firefox and threads when none is named
+//     node test/run.mjs [api] [store] [browser] [worker] [firefox] [threads] [packaging]
 //
-// api: the interface, in Node, from a throw-away project. store: the stores of Node, and OPFS in a folder in memory, from their sources. browser: the
-// interface's files in headless Chromium, what only a browser has, its stores, and "thermocline/whole" in a service worker. worker: the interface's files against
-// "thermocline/worker" in Node, what it has of its own there, and both in headless Chromium. firefox: the interface's files in headless Firefox, which needs geckodriver. threads: "thermocline/threads" in Node and in headless Chromium,
-// where the build has made it, and the interface's files that store nothing with it. packaging: what the tarball holds and weighs, what others
-// read of its metrics, and the tarball in projects of every kind.
+// Without names, runs all but firefox and threads.
+//
+// - api: the interface's tests, in Node, in a throw-away project.
+// - store: the stores of Node, and OPFS on a folder in memory, from their sources.
+// - browser: the interface's tests in headless Chromium, tests of what only a browser has, its stores, and
+//   "thermocline/whole" in a service worker.
+// - worker: the interface's tests against "thermocline/worker" in Node, tests of its additional features there, and
+//   both in headless Chromium.
+// - firefox: the interface's tests in headless Firefox, which needs geckodriver.
+// - threads: "thermocline/threads" in Node and in headless Chromium, if it has been built, and the interface's tests
+//   that store nothing with it.
+// - packaging: the content and size of the tarball, its metrics as read by others, and the tarball in projects of every
+//   kind.
 import { spawn } from "node:child_process";
 import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { onWorker } from "./support/on-worker.mjs";
 import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
 
-/** For one file of tests, which takes seconds: one that hangs must say so. */
+/** For one test file, which normally takes seconds: a hanging one must be reported. */
 const TIMEOUT_MS = 240_000;
-/** For all of the interface's files in one. */
+/** For all of the interface's files together. */
 const FIREFOX_TIMEOUT_MS = 900_000;
 const SUITES = ["api", "store", "browser", "worker", "firefox", "threads", "packaging"];
 const chosen = process.argv.slice(2);
@@ -36,7 +44,7 @@ if (wanted.includes("threads")) failed = !(await threads()) || failed;
 if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
 
-/** What `run` gives of a project with the interface's tests that knows nothing but the tarball. */
+/** Returns the result of `run` in a project with the interface's tests and only the tarball. */
 async function inProject(run) {
   const { tarball, folder } = await pack();
   const at = await project(join(PKG, "test/api"), tarball);
@@ -48,20 +56,23 @@ async function inProject(run) {
   }
 }
 
-/** The interface's tests, and what only Node has. */
+/** The interface's tests, and those of what only Node has. */
 function api() {
   return inProject(async (at) => {
     for (const name of await readdir(join(PKG, "test/node"))) await cp(join(PKG, "test/node", name), join(at, name));
     const files = (await readdir(at)).filter((name) => /\.test\.[cm]js$/.test(name));
     const storing = await filesThatStore(at, files);
     const stored = await nodeTest(at, storing);
-    // Whatever stores nothing must do without the files of those that do.
+    // Tests that store nothing must work without the files needed only for storing.
     await withoutStores(at);
     return (await nodeTest(at, files.filter((name) => !storing.includes(name)))) && stored;
   });
 }
 
-/** "thermocline/threads" by itself, and the interface's tests of indexes in memory, for which "thermocline" is that entry. */
+/**
+ * The tests of "thermocline/threads", and the interface's tests of indexes in memory with that entry in place of
+ * "thermocline".
+ */
 async function threads() {
   const own = await nodeTest(PKG, ["test/threads.test.mjs", "test/threads-life.test.mjs"]);
   return inProject(async (at) => {
@@ -74,7 +85,7 @@ async function threads() {
   });
 }
 
-/** The same against "thermocline/worker", with the tests of what that has of its own. */
+/** The same against "thermocline/worker", with the tests of its additional features. */
 function apiOnWorker() {
   return inProject(async (at) => {
     await onWorker(at);

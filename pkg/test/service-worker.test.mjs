@@ -1,4 +1,4 @@
-// "thermocline/whole", through the tarball, in a service worker of headless Chromium.
+// "thermocline/whole", from the tarball, in a service worker of headless Chromium.
 import assert from "node:assert/strict";
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,12 +9,12 @@ import { PKG, pack, project, remove } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 import { SEEN } from "./service-worker/seen.mjs";
 
-/** Files whose addresses the script names. */
+/** Files whose addresses are in the script. */
 const WASM = ["thermocline.wasm", "thermocline-store.wasm"];
 const tidy = [];
 let folder;
 let url;
-/** Workers and what they keep belong to a context, so all tests have the same one. */
+/** Workers and their stored data belong to a context, so all tests share one. */
 let context;
 
 before(async () => {
@@ -34,7 +34,7 @@ after(async () => {
   for (const step of tidy.reverse()) await step();
 });
 
-/** What a worker answers that a page registers as its address says. */
+/** Returns the answer of a worker that a page registers according to its address. */
 async function answerOf(address) {
   const page = await context.newPage();
   try {

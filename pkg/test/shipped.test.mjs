@@ -1,4 +1,4 @@
-// What the tarball holds and weighs.
+// The content and size of the tarball.
 import assert from "node:assert/strict";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { PKG, manifest, pack, remove, run, temporary } from "./support/project.m
 
 const DIST = join(PKG, "dist");
 const SHIPPED = shipped(DIST);
-/** Built only where there is a nightly toolchain. */
+/** Built only with a nightly toolchain. */
 const HAS_THREADS = SHIPPED.includes("thermocline-threads.wasm");
 
 test("the tarball holds what ships and nothing else", async () => {

@@ -1,5 +1,5 @@
-// The first shipped wasm file is disassembled, and the functions that searching and inserting spend their time in must compute
-// with vector instructions: found by what calls what, because names are stripped.
+// Disassembles the first shipped wasm file and checks that the hot functions of searching and inserting use vector
+// instructions. The functions are found by the call graph, because names are stripped.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,20 +8,23 @@ import { test } from "node:test";
 import { assemble, disassemble, moduleOf, reachable } from "./support/wasm.mjs";
 import { PKG } from "./support/project.mjs";
 
-/** Each verb that computes distances, and how much of each kernel it must reach. */
+/** The exports that compute distances, each of which must reach the kernels. */
 const VERBS = ["rawindex_search", "rawindex_insert", "rawindex_insertWithId", "rawindex_upsert"];
 
-/** The instructions of a kernel's loop. Codes go four at a time, so there is a loop of these at least. */
+/** The instructions of a kernel's loop. Codes are compared four at a time, so there is at least one such loop. */
 const INT8 = ["i32x4.dot_i16x8_s", "i16x8.shr_s"];
 const FLOAT32 = ["f32x4.mul", "f32x4.add"];
 
-/** What an int8 kernel without vectors would be made of: bytes or words extended one by one, multiplied and added in a loop. */
+/**
+ * Returns true for what an int8 kernel without vectors would look like: bytes or words extended one by one, multiplied
+ * and added in a loop.
+ */
 function isScalarKernel({ instructions, hasLoop }) {
   const count = (name) => instructions.get(name) ?? 0;
   return hasLoop && count("i32.load8_s") + count("i32.load16_s") >= 4 && count("i32.mul") >= 4 && !count("i32x4.dot_i16x8_s");
 }
 
-/** Says what is wrong with a module; nothing when its hot functions compute with vectors. */
+/** Returns what is wrong with a module; nothing if its hot functions use vector instructions. */
 function complaints(module) {
   const found = [];
   for (const verb of VERBS) {
@@ -69,7 +72,7 @@ test("the check finds fault with a module that computes without them", async () 
       (loop $next ${component.repeat(4)}
         (br_if $next (local.tee $a (i32.sub (local.get $a) (i32.const 1)))))
       (local.get $sum))`;
-    // Vectors in a function that no verb calls do not count.
+    // Vector instructions in a function that no export calls do not count.
     const idle = `(func $idle (export "idle") (param $v v128) (result v128) (loop $l (br_if $l (i32.const 0)))
       (i32x4.dot_i16x8_s (local.get $v) (i16x8.shr_s (local.get $v) (i32.const 4))))`;
     const verbs = VERBS.map((verb) => `(func (export "${verb}") (result i32) (call $kernel (i32.const 1) (i32.const 2)))`);

@@ -1,4 +1,4 @@
-// The two wasm files: what is in which, and that they fit together.
+// The two wasm files: what each contains, and that they fit together.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const modules = () => Promise.all(["thermocline.wasm", "thermocline-store.wasm"]
 const importsOf = (module, from) => WebAssembly.Module.imports(module).filter((found) => (found.module === FIRST) === (from === FIRST));
 const exportsOf = (module) => WebAssembly.Module.exports(module).map(({ name }) => name);
 
-/** What the glue gives, as far as instantiating needs it: functions that are never called there. */
+/** Returns the imports that the glue would provide, with functions that are never called while instantiating. */
 function glueOf(module) {
   const given = {};
   for (const { module: from, name } of importsOf(module)) (given[from] ??= {})[name] = () => assert.fail(`${name} was called`);
@@ -84,7 +84,7 @@ test("slots of the table go by what the linker says: a search's own to the first
 test("the cut is refused without the linker's account, and when the table or an export is not what it was", async () => {
   const [linked, generated] = await Promise.all([made("linked.wasm"), made("generated_bg.wasm")]);
   assert.throws(() => split(without(linked, /^reloc\./), generated), /no section reloc/);
-  // Slots from 1 on, each with the function of the next.
+  // Slots from 1 on, each with the function of the next slot.
   const functions = slotsOf(generated).map(([, index]) => index);
   const slots = Buffer.concat([Uint8Array.of(1, 0, 0x41, 1, 0x0b), ...[functions.length, ...functions.slice(1), functions[0]].map(leb)]);
   const { start, end } = sectionOf(generated, ELEMENTS);

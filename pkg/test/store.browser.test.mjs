@@ -34,7 +34,7 @@ test("OPFS and Web Locks in a page", async (t) => {
   }
 });
 
-/** Runs `body`, which sees the stores as `stores` and bytes as `model`, in a page; the page is the caller's to close. */
+/** Runs `body`, which sees the stores as `stores` and the model as `model`, in a page that the caller must close. */
 async function inPage(context, body) {
   const page = await context.newPage();
   await page.goto(`${url}/`);
@@ -44,7 +44,7 @@ async function inPage(context, body) {
 
 test("another tab is LOCKED, and takes over when the first is closed midway, with everything or nothing of each commit", async () => {
   const context = await browser.newContext();
-  // A serial is in each value as words of 32 bits, so that no machine is fast enough to come round to it again.
+  // Each value holds a serial number as 32-bit words, so that no machine is fast enough for it to wrap around.
   const writing = `
     const store = await stores.openOpfs("shared");
     const [mark] = await store.read(["mark/0"]);
@@ -60,7 +60,8 @@ test("another tab is LOCKED, and takes over when the first is closed midway, wit
     (async () => { for (;;) await commit(); })();
     return acknowledged;
   `;
-  // The lock is given back when the browser has seen that the page is gone, which may be after it says that it is closed.
+  // The browser releases the lock when it notices that the page is gone, which may be after it reports the page as
+  // closed.
   const reading = `
     const end = performance.now() + 20_000;
     let code;

@@ -1,5 +1,5 @@
-// The life of the threads of "thermocline/threads": what fails while they start, a fault in one of them, an index that nobody closes;
-// and what their index keeps of memory, and says of rows.
+// The lifetime of the threads of "thermocline/threads": failures while they start, a fault in one of them, an index
+// that nobody closes; also the memory that their index keeps, and its errors about rows.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { assemble, disassemble } from "./support/wasm.mjs";
 
 const made = threadsProject();
 
-/** Node's `Worker`, of which `change` makes other ones; `alive` counts them. */
+/** Wraps Node's `Worker`: `change` can replace its arguments, and `alive` counts the running workers. */
 const WORKERS = `
   import workers from "node:worker_threads";
   import { syncBuiltinESMExports } from "node:module";
@@ -30,7 +30,7 @@ const WORKERS = `
   const codeOf = (promise) => promise.then(() => "none", ({ code }) => code);
 `;
 
-/** The wasm file, but whoever computes a distance with it traps. */
+/** Returns a wasm file that traps when it computes a distance. */
 async function trapping() {
   const text = await disassemble(join(PKG, "dist/thermocline-threads.wasm"));
   const functions = text.split(/\n (?=\(func \$)/).map((body, i) => {

@@ -1,4 +1,5 @@
-// "thermocline/threads", through the tarball: in Node, and in a worker of a page that is cross-origin isolated, in headless Chromium. In Firefox: firefox.test.mjs.
+// "thermocline/threads", from the tarball, in Node and in a worker of a cross-origin isolated page in headless
+// Chromium. For Firefox see firefox.test.mjs.
 import assert from "node:assert/strict";
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +12,7 @@ import { ISOLATED, threadsProject } from "./support/threads.mjs";
 
 const made = threadsProject();
 const { inNode, tidy } = made;
-/** Runs in each place: what is seen with so many threads, of rows with all that a row can have. */
+/** Runs on each platform: returns the results with a given number of threads for rows that use every member. */
 const SCENARIO = `
   const dimensions = 32;
   const vectors = Float32Array.from({ length: 3000 * dimensions }, (_, i) => Math.sin(i * 1.7 + (i % dimensions) ** 2));

@@ -1,4 +1,4 @@
-// "thermocline/worker", through the tarball: programs of Node, and pages in headless Chromium.
+// "thermocline/worker", from the tarball: programs in Node, and pages in headless Chromium.
 import assert from "node:assert/strict";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,10 @@ import { policed } from "./support/policed.mjs";
 import { PKG, pack, project, remove, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
-/** Of the interface's files those in which a browser may differ: messages, the end of a worker, what a worker's global object lacks, places. */
+/**
+ * The interface's files for which a browser may differ: messages, the end of a worker, missing globals in a worker,
+ * places.
+ */
 const FILES = ["close.test.mjs", "closing.test.mjs", "idle.test.mjs", "insert-many.test.mjs", "metrics.test.mjs", "owned.test.mjs", "records.test.mjs", "search-many.test.mjs", "stored.test.mjs"];
 const tidy = [];
 let tarball;
@@ -35,7 +38,7 @@ after(async () => {
   for (const step of tidy.reverse()) await step();
 });
 
-/** What a program of the project prints, as JSON. It has to end by itself. */
+/** Returns what a program of the project prints, parsed as JSON. The program must end by itself. */
 async function inNode(name, text) {
   await writeFile(join(folder, name), text);
   return JSON.parse(await run(process.execPath, [name], { cwd: folder, timeout: 20_000 }));
@@ -129,7 +132,7 @@ test("a worker whose script is missing is NOT_FOUND", async () => {
   }
 });
 
-/** What opening an index in a page fails with. */
+/** Returns the error of opening an index in a page. */
 async function refusedIn(address) {
   const page = await browser.newPage();
   try {

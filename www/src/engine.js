@@ -1,4 +1,4 @@
-// The page's one index, which this browser keeps, and what the page knows about it: which rows are live, and what is
+// The page's only index, which this browser stores, and the page's knowledge of it: which rows are live, and what is
 // going on.
 
 import { exactNearest, recall } from "./common/exact.js";
@@ -15,7 +15,7 @@ export class Engine extends EventTarget {
   index;
   compactions = [];
   #stopIdle;
-  /** Settles when what was left beside the index is removed, so that its name can be used. */
+  /** Settles when leftovers beside the index are removed, so that their name can be used. */
   #tidied;
   #tidy = () => (this.#tidied = removeLeftover());
 
@@ -28,13 +28,12 @@ export class Engine extends EventTarget {
 
   /** Milliseconds from the start of the page to the first answer of the index that is open. */
   firstAnswerMs;
-  /** True when another tab writes: the index is open for reading only. */
+  /** True if another tab writes, so that the index is open for reading only. */
   readOnly = false;
 
   /**
-   * Opens the index that this browser keeps. Returns its number of records and the time that opening took; undefined
-   * when there is no whole index. LOCKED while another tab has it open for writing, unless it is opened for reading
-   * only.
+   * Opens the stored index. Returns its number of records and the time that opening took; undefined if there is no
+   * complete index. LOCKED while another tab has it open for writing, unless it is opened for reading only.
    */
   async open({ readOnly = false } = {}) {
     const started = performance.now();
@@ -44,14 +43,14 @@ export class Engine extends EventTarget {
     const live = await this.#liveOrLetGo(index);
     this.readOnly = readOnly;
     this.#adopt(index, live);
-    // Not before the first answer, which would wait for it.
+    // Only after the first answer, which would otherwise wait for it.
     if (!readOnly) this.addEventListener("first-answer", this.#tidy, { once: true });
     return { records: index.size, openMs };
   }
 
   /**
-   * Makes the index from the whole sample, in place of the one there is, which is gone even if this fails. Returns the
-   * milliseconds it took, storing included.
+   * Builds the index from the whole sample, replacing any existing one, which is gone even if this fails. Returns the
+   * milliseconds it took, including storing.
    */
   async build(onProgress) {
     this.stopCompactingWhenIdle();
@@ -73,11 +72,11 @@ export class Engine extends EventTarget {
     return elapsedMs;
   }
 
-  /** Replaces the index by one read from exported bytes. When it rejects, the index there is stays as it is. */
+  /** Replaces the index by one read from exported bytes. If it rejects, the existing index is unchanged. */
   async import(bytes) {
     this.removeEventListener("first-answer", this.#tidy);
     await this.#tidied;
-    // Otherwise it would be removed while the import uses its name.
+    // Otherwise the leftover would be removed while the import uses its name.
     if (!this.#tidied) await this.#tidy();
     let live;
     const imported = await importKept(bytes, async (index) => {
@@ -99,7 +98,7 @@ export class Engine extends EventTarget {
     this.#changed();
   }
 
-  /** As `#liveIn`, of an index that nobody has yet: when it fails, the index is closed, and its lock given back. */
+  /** As `#liveIn`, for an index not in use yet: on failure it closes the index, which releases the lock. */
   async #liveOrLetGo(index) {
     try {
       return await this.#liveIn(index);
@@ -119,7 +118,7 @@ export class Engine extends EventTarget {
     if (this.index) this.dispatchEvent(new Event("change"));
   }
 
-  /** The hits for a vector and the time of the call. `exceptId` leaves one record out, as "more like this" does. */
+  /** Returns the hits for a vector and the time of the call. `exceptId` leaves one record out, for "more like this". */
   async search(vector, exceptId) {
     const filter = exceptId === undefined ? undefined : (id) => id !== exceptId;
     const started = performance.now();
@@ -132,7 +131,7 @@ export class Engine extends EventTarget {
     return { hits, elapsedMs: ended - started };
   }
 
-  /** Exact search over the same live records, and the share of it that `hits` found. */
+  /** Searches the same live records exactly. Returns the result and the share of it that `hits` found. */
   compareWithExact(vector, hits, exceptId) {
     const started = performance.now();
     const exact = exactNearest(this.base, vector, K, (row) => this.live[row] && this.base.rows[row].id !== exceptId);
@@ -142,7 +141,7 @@ export class Engine extends EventTarget {
     return { recall: recall(hits, exact, this.base), missed, elapsedMs };
   }
 
-  /** Live rows per category: every lexname, and every part of speech. */
+  /** Returns the live rows per category: every lexname, and every part of speech. */
   categories() {
     const counts = { lexname: new Map(), pos: new Map() };
     this.base.rows.forEach((row, number) => {
@@ -187,7 +186,7 @@ export class Engine extends EventTarget {
     this.dispatchEvent(new CustomEvent("compaction", { detail: { report } }));
   }
 
-  /** From here on the index compacts itself in idle time whenever its tombstone ratio is above the threshold. */
+  /** Makes the index compact itself in idle time whenever its tombstone ratio is above the threshold. */
   compactWhenIdle(sliceMs) {
     this.stopCompactingWhenIdle();
     this.#stopIdle = this.index.compactWhenIdle({
@@ -207,7 +206,7 @@ export class Engine extends EventTarget {
   }
 }
 
-/** Closes an index that is to be removed. That some of its changes could not be stored matters no more. */
+/** Closes an index that is about to be removed, so changes that could not be stored do not matter. */
 async function letGo(index) {
   await index?.close().catch(() => {});
 }

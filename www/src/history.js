@@ -1,4 +1,4 @@
-// The last half minute of the index, sampled: what the live picture draws.
+// Samples of the last half minute of the index, for the live picture.
 
 export const WINDOW_MS = 30_000;
 const PERIOD_MS = 125;

@@ -1,21 +1,21 @@
-// The index that this browser keeps: under which name it is, and whether the whole of it is there.
+// The index stored in this browser: its name, and whether it is complete.
 //
-// There are two names, and localStorage says which of them is that of the whole index. An import is stored under the
-// other one before it takes the place of the index that is there. So whenever the tab ends, and whenever the browser has
-// no more room, one of the two is whole. What is left under the other name is removed when the index is opened again.
+// There are two names, and localStorage says which one has the complete index. An import is stored under the other name
+// before it replaces the existing index. So one of the two is complete whenever the tab ends or the browser runs out of
+// space. Leftovers under the other name are removed when the index is opened again.
 
 import { VectorIndex } from "thermocline";
 
 const NAMES = ["wordnet glosses", "wordnet glosses, beside"];
-/** An index is built under this name, and is there without the mark while it is built. */
+/** An index is built under this name; during the build it exists without the mark. */
 const [FIRST] = NAMES;
-/** Key in localStorage of the name of the whole index. */
+/** localStorage key for the name of the complete index. */
 const WHOLE = `thermocline: ${FIRST}`;
-/** After a reload, the lock may be taken until the browser has ended the page that was there before. */
+/** After a reload, the lock may be held until the browser has ended the previous page. */
 const LOCK_TRIES = 6;
 const LOCK_PAUSE_MS = 200;
 
-/** Undefined when no index is whole. A value that is no name, but says when the index was made, means the first. */
+/** Undefined if no index is complete. A value that is not a name but the time of creation stands for the first name. */
 function wholeName() {
   const kept = localStorage.getItem(WHOLE);
   if (kept === null) return undefined;
@@ -27,13 +27,13 @@ function freeName() {
   return NAMES.find((name) => name !== taken);
 }
 
-/** Opens the whole index. Undefined when there is none: one whose making was cut off is made anew. */
+/** Opens the complete index. Undefined if there is none: an index whose build was interrupted is built again. */
 export async function openKept(mode) {
   for (let tries = 1; ; tries++) {
     const whole = wholeName();
     try {
       const index = await VectorIndex.open(whole ?? FIRST, { mode });
-      // Meanwhile another tab may have put one in its place, or a reader reads what another tab builds.
+      // Meanwhile another tab may have replaced it, or a reader may have opened what another tab is building.
       if (mode === "readonly" || (whole && whole === wholeName())) return index;
       await index.close();
     } catch (error) {
@@ -47,22 +47,22 @@ export async function openKept(mode) {
   }
 }
 
-/** Makes the index, which `fill` fills, where there is none. */
+/** Creates the index and fills it with `fill`. */
 export function makeKept(options, fill) {
   return made(FIRST, () => VectorIndex.open(FIRST, options), fill);
 }
 
-/**
- * Stores the index of exported bytes beside the one that is there. Once it has passed `check`, it is the one that is
- * kept.
- */
+/** Stores the index of exported bytes beside the existing one. Once it has passed `check`, it replaces that one. */
 export async function importKept(bytes, check) {
   const name = freeName();
   await VectorIndex.destroy(name);
   return made(name, () => VectorIndex.import(bytes, { name }), check);
 }
 
-/** A failure leaves nothing under the name, neither bytes, which take room, nor the lock, which the next try needs. */
+/**
+ * On failure leaves nothing under the name: neither bytes, which take space, nor the lock, which the next attempt
+ * needs.
+ */
 async function made(name, make, finish) {
   let index;
   try {
@@ -77,13 +77,16 @@ async function made(name, make, finish) {
   }
 }
 
-/** Removes what is kept under either name. The mark goes last: without it, an index that is still there would be lost. */
+/**
+ * Removes what is stored under either name. The mark is removed last: without it, an index that is still there would be
+ * lost.
+ */
 export async function removeKept() {
   for (const name of NAMES) await VectorIndex.destroy(name);
   localStorage.removeItem(WHOLE);
 }
 
-/** Removes what is stored beside the whole index. What cannot be removed now is removed another time. */
+/** Removes leftovers beside the complete index. If that fails, they are removed another time. */
 export async function removeLeftover() {
   await VectorIndex.destroy(freeName()).catch(() => {});
 }

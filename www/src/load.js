@@ -1,4 +1,4 @@
-// Queries in the background, and what the page feels meanwhile.
+// Background queries, and how they affect the page.
 
 import { K } from "./engine.js";
 
@@ -7,15 +7,15 @@ const TICK_MS = 4;
 const KEPT = 400;
 
 /**
- * Runs held-out queries one after another, one a timer tick, and keeps their times. Event: "failed" with `detail`
- * { error } when one fails, which ends the run.
+ * Runs held-out queries one after another, one per timer tick, and keeps their times. Event: "failed" with `detail` {
+ * error } when one fails, which ends the run.
  */
 export class QueryLoop extends EventTarget {
   total = 0;
   #latencies = [];
   #fresh = [];
   #finishedAt = [];
-  /** The run under way; a run ends when it is no longer this one. */
+  /** The current run; a run ends when it is no longer this one. */
   #run;
 
   constructor(engine) {
@@ -35,7 +35,7 @@ export class QueryLoop extends EventTarget {
     this.#latencies = [];
     this.#finishedAt = [];
     this.#ask(run).catch((error) => {
-      // A run that was stopped may have met the end of its index.
+      // A stopped run may fail because its index was closed.
       if (this.#run !== run) return;
       this.stop();
       this.dispatchEvent(new CustomEvent("failed", { detail: { error } }));
@@ -67,7 +67,9 @@ export class QueryLoop extends EventTarget {
     }
   }
 
-  /** Median and 99th percentile of the last few hundred queries, and how many were answered in the last second. */
+  /**
+   * Returns the median and 99th percentile of the last few hundred queries, and the number answered in the last second.
+   */
   summary() {
     const sorted = [...this.#latencies].sort((a, b) => a - b);
     const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
@@ -75,7 +77,7 @@ export class QueryLoop extends EventTarget {
     return { median: at(0.5), p99: at(0.99), perSecond: this.#finishedAt.filter((time) => time > since).length };
   }
 
-  /** Median and slowest of the queries since the last call; undefined when there were none. */
+  /** Returns the median and the slowest of the queries since the last call; undefined if there were none. */
   takeFresh() {
     const fresh = this.#fresh.sort((a, b) => a - b);
     this.#fresh = [];
@@ -83,9 +85,7 @@ export class QueryLoop extends EventTarget {
   }
 }
 
-/**
- * Watches the event loop: how late does a short timer come? Everything that holds the page counts, drawing included.
- */
+/** Measures how late a short timer fires. Everything that holds the page counts, including drawing. */
 export class PauseTicker {
   longestMs = 0;
   #last;
@@ -94,7 +94,7 @@ export class PauseTicker {
     this.reset();
     const tick = () => {
       const at = performance.now();
-      // A hidden page's timers are throttled on purpose; that is no pause.
+      // A hidden page's timers are throttled on purpose, which does not count as a pause.
       if (!document.hidden) this.longestMs = Math.max(this.longestMs, at - this.#last - TICK_MS);
       this.#last = at;
       setTimeout(tick, 0);

@@ -1,5 +1,4 @@
-// The page: loads the data, opens the index that this browser keeps or builds it in slices, and connects the panels to
-// it.
+// The page: loads the data, opens the stored index or builds it in slices, and connects the panels to it.
 
 import { Engine } from "./engine.js";
 import { History } from "./history.js";
@@ -29,8 +28,8 @@ async function fetchBytes(url) {
 }
 
 /**
- * "building", "importing", "locked", "ready" or "failed". Everything that acts on the index is inert while there is
- * none, and while another is about to take its place.
+ * Sets "building", "importing", "locked", "ready" or "failed". All controls of the index are inert while there is none
+ * or while it is being replaced.
  */
 function setState(state) {
   document.body.dataset.state = state;
@@ -55,8 +54,8 @@ async function buildWithProgress(engine) {
 }
 
 /**
- * Opens the kept index, and says so on the page. Builds it when there is none. `began` tells when the wait for the
- * first answer began.
+ * Opens the stored index, and says so on the page. Builds it if there is none. `began` is the start of the wait for the
+ * first answer.
  */
 async function openOrBuild(engine, readOnly, began) {
   byId("build-text").textContent = "Opening the index…";
@@ -75,8 +74,8 @@ async function openOrBuild(engine, readOnly, began) {
 }
 
 /**
- * Resolves once there is an index: the one that is kept, or with `anew` one that is built in its place. While another
- * tab has it open for writing, and after a failure, the user has to choose what to do.
+ * Resolves once there is an index: the stored one, or with `anew` one built in its place. If another tab has it open
+ * for writing, and after a failure, the user has to choose what to do.
  */
 async function obtain(engine, { anew = false } = {}) {
   let readOnly = false;
@@ -95,7 +94,7 @@ async function obtain(engine, { anew = false } = {}) {
   }
 }
 
-/** Says why there is no index, and resolves to what the user wants to be done about it. */
+/** Shows why there is no index, and resolves to the action that the user chose. */
 function chooseWithout(error, what) {
   if (error.code === "LOCKED") {
     setState("locked");
@@ -131,7 +130,7 @@ async function main() {
     try {
       await work();
     } finally {
-      // An import that fails leaves the index that is there.
+      // A failed import leaves the existing index.
       setState("ready");
     }
   });
@@ -151,7 +150,7 @@ async function main() {
   history.start();
 }
 
-// Whatever no panel has an answer to is said all the same.
+// Errors that no panel handles are announced all the same.
 addEventListener("unhandledrejection", ({ reason }) => announce(`That did not work: ${reason?.message ?? reason}`));
 
 main().catch((error) => {

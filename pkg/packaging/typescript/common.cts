@@ -1,4 +1,4 @@
-// The same declarations, as CommonJS sees them.
+// The same declarations, as seen by CommonJS.
 import thermocline = require("thermocline");
 import worker = require("thermocline/worker");
 

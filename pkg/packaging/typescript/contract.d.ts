@@ -1,5 +1,5 @@
-// The interface that the package promises, as it was agreed on before any of it was written. The package may have more,
-// and main.ts asks of the compiler that it has no less.
+// The interface that the package promises. The package may have more; main.ts makes the compiler check that it has no
+// less.
 
 /** A caller's key. A number is a non-negative safe integer; a string is non-empty. Never changed by any operation. */
 export type Id = number | string;

@@ -8,7 +8,7 @@ import { locateWasm as locateWorkerWasm, ThermoclineError as WorkerError, Vector
 import { locateWasm as locateWholeWasm, VectorIndex as WholeIndex } from "thermocline/whole";
 import type * as Contract from "./contract.js";
 
-/** Each entry has what the contract has, but for the constructor: indexes are made by the static methods. */
+/** Each entry has everything in the contract except the constructor: indexes are created by the static methods. */
 type Statics = Omit<typeof Contract.VectorIndex, "prototype">;
 export const entries: readonly Statics[] = [VectorIndex, WorkerIndex, ThreadsIndex, WholeIndex];
 export const codeOf = (code: Contract.ThermoclineError["code"]): ThermoclineError["code"] => code;
@@ -79,10 +79,10 @@ locateWasm(() => new ArrayBuffer(8));
 // @ts-expect-error nor are other numbers
 locateWasm(() => new Float32Array(8));
 
-/** In one script, the index is of the same type. */
+/** The index of the single-script entry has the same type. */
 export const whole = (): Promise<VectorIndex> => WholeIndex.open("notes", { dimensions: 3 });
 
-/** What takes an index in a worker takes any. */
+/** Code that accepts an index in a worker accepts any index. */
 export const either = (index: VectorIndex): WorkerIndex => index;
 export const many = (index: VectorIndex, filter: Filter): Promise<ManyHits>[] => [
   index.searchMany([[1, 2, 3]], { k: 3, filter }), index.searchMany(new Float32Array(6), { filter: (id) => id !== 1 }), either(index).searchMany([], { filter }),

@@ -1,4 +1,4 @@
-// All of the package in one script, for service workers, which may not load scripts by `import()`; see build.mjs.
+// The whole package in one script, for service workers, which cannot use `import()`; see build.mjs.
 import { load } from "../load.whole.browser.js";
 import { loadWith } from "../module.js";
 

@@ -1,4 +1,4 @@
-// The script of the worker in which an index of "thermocline/worker" runs: all of the package in one, see build.mjs.
+// The script of the worker that runs an index of "thermocline/worker": the whole package in one script, see build.mjs.
 import { load } from "../load.browser.js";
 import { locateWasm } from "../locate-wasm.js";
 import { loadWith } from "../module.js";

@@ -1,4 +1,4 @@
-// The script of the worker in which an index of "thermocline/worker" runs.
+// The script of the worker that runs an index of "thermocline/worker".
 import { locateWasm, VectorIndex } from "./main.node.js";
 import { serve } from "../worker/host.js";
 import { page } from "../worker/page.node.js";

@@ -1,10 +1,10 @@
-// Checks a filter object in full before it is used, so that a typing error is an error and not another question.
+// Checks a filter object completely before it is used, so that a typo is an error instead of a different query.
 import { fail, shown } from "../guard.js";
 
 type Check = (operand: unknown, at: string) => void;
 
 /**
- * The check of each operator's operand. The operators that combine filters are not here: they stand in the place of a
+ * The check of each operator's operand. The operators that combine filters are not included: they take the place of a
  * field.
  */
 const OPERANDS: Readonly<Record<string, Check>> = {
@@ -33,8 +33,8 @@ const OPERANDS: Readonly<Record<string, Check>> = {
 export const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
 
 /**
- * Checks a filter. Returns its JSON text, by which filters are compared, and the value of that text. INVALID_FILTER
- * says where the filter is wrong, and what was expected there.
+ * Checks a filter. Returns its JSON text, by which filters are compared, and the parsed text. INVALID_FILTER says where
+ * the filter is wrong and what was expected there.
  */
 export function checkFilter(filter: unknown): { text: string; plain: { readonly [field: string]: unknown } } {
   if (!isObject(filter)) bad("filter", "a function or an object", filter);
@@ -42,11 +42,11 @@ export function checkFilter(filter: unknown): { text: string; plain: { readonly 
     filterAt(filter, "filter");
     const text = jsonOf(filter);
     const plain: unknown = JSON.parse(text);
-    // The copy is checked too: the caller's object may have getters or a toJSON that gave something else this time.
+    // The copy is checked too: the caller's object may have getters or a toJSON that returned something else this time.
     filterAt(plain, "filter");
     return { text, plain: plain as { readonly [field: string]: unknown } };
   } catch (error) {
-    // Too deep a recursion is an InternalError in Firefox.
+    // Firefox reports too deep a recursion as an InternalError.
     if (error instanceof RangeError || (error as Error | undefined)?.name === "InternalError") {
       fail("INVALID_FILTER", "filter: it is nested too deep, or contains itself", error);
     }
@@ -118,12 +118,15 @@ function ordered(operand: unknown, at: string): void {
   if (typeof operand !== "string" && !Number.isFinite(operand)) bad(at, "a finite number or a string", operand);
 }
 
-/** True for an object with a member that is an operator of a field. `operators` checks that all its members are. */
+/** Returns true for an object with a member that is an operator of a field. `operators` checks that all members are. */
 export function isOperators(condition: unknown): condition is object {
   return isObject(condition) && Object.keys(condition).some((key) => key.startsWith("$") && !COMBINING.includes(key));
 }
 
-/** True for a plain object of any realm. An instance of a class may have a toJSON, and be something else as JSON. */
+/**
+ * Returns true for a plain object of any realm. An instance of a class may have a toJSON that turns it into something
+ * else.
+ */
 export function isObject(operand: unknown): operand is object {
   if (typeof operand !== "object" || operand === null) return false;
   const prototype: unknown = Object.getPrototypeOf(operand);

@@ -1,9 +1,9 @@
-// Filters that are objects: conditions on payloads. A script of its own.
+// Filters that are objects: conditions on payloads. A separate script.
 //
-// A search walks the graph without knowing payloads. For each record it asks what the filter says of its id. When that
-// is not known yet, the answer is guessed. After the search the payloads of those records are read, all together where
-// they are only in the store, and the filter's real answers are noted. Then the search runs again, until nothing had to
-// be guessed: its hits are those that it would find if all answers had been known before.
+// A search walks the graph without knowing payloads. For each record it asks for the filter's answer by id. An answer
+// that is not known yet is guessed. After the search, the payloads of those records are read, together if they are only
+// in the store, and the real answers are noted. Then the search runs again, until nothing had to be guessed: its hits
+// are those it would find if all answers had been known in advance.
 import { checkFilter, isObject } from "./check.js";
 import { matcher, type Fields } from "./match.js";
 import { checkAborted, fail, shown } from "../guard.js";
@@ -15,17 +15,17 @@ import { BULK_SLICE_MS, Slice } from "../turn.js";
 import type { Hit, Id } from "../types.js";
 
 /**
- * Most payloads that are read together. Each may be in a block of its own, and more would fill the memory that blocks
+ * Most payloads that are read together. Each may be in a different block, and more would exceed the memory that blocks
  * are read into.
  */
 const MAX_TOGETHER = 64;
-/** Most filters whose answers are kept while no search uses them. */
+/** Most filters whose answers are cached while no search uses them. */
 const MAX_FILTERS = 8;
-/** Most answers that are kept, of all filters together except the one that was used last. */
+/** Most answers that are cached for all filters together, except the one used last. */
 const MAX_ANSWERS = 1 << 20;
 
 /**
- * What one filter has answered, by the ids of records. An answer is valid until another record may have the id: see
+ * The answers of one filter, by record id. An answer is valid until another record may have the id: see
  * `Handle.forget`.
  */
 export interface Answers {
@@ -37,9 +37,9 @@ export interface Answers {
 }
 
 /**
- * Returns the hits of `find`, which searches with the predicate that it is given, among the records whose payloads
- * match `filter`. `find` and `reading` end with the signal by themselves. INVALID_FILTER for the filter; ABORTED when
- * the signal fires, and CLOSED when the index is closed meanwhile.
+ * Returns the hits among the records whose payloads match `filter`. `find` searches with the predicate that it is
+ * given. `find` and `reading` handle the signal themselves. INVALID_FILTER for the filter; ABORTED if the signal fires,
+ * and CLOSED if the index is closed meanwhile.
  */
 export async function filtered(
   handle: Handle,
@@ -53,16 +53,17 @@ export async function filtered(
   if (text === "{}") return find(() => true);
   const answers = answersOf(handle, text, plain);
   const slice = new Slice(BULK_SLICE_MS);
-  // How many records this search has looked at, and how many of them match. Both start at 1, for the first guesses.
+  // Number of records this search has checked, and number of matches among them. Both start at 1, for the first
+  // guesses.
   let asked = 1;
   let passed = 1;
-  /** Errors of matching. Thrown inside a call into the core, they would count as faults of the core. */
+  /** Errors of matching. If thrown inside a call into the core, they would count as faults of the core. */
   const failures: { error: unknown; id: Id }[] = [];
 
   const lookAt = (ids: readonly Id[]) => (raw: RawIndex): void => {
     const there = ids.map((id) => ({ id, slot: raw.locate(id) })).filter(({ slot }) => slot >= 0);
     const payloads = decodePayloads(raw.payloadsAt(Uint32Array.from(there, ({ slot }) => slot)), there.length);
-    // An answer is noted within this call: after it, the id may be another record's.
+    // Answers are noted within this call: later the id may belong to another record.
     for (const [i, { id, slot }] of there.entries()) {
       const payload = payloads[i];
       let match = false;
@@ -80,7 +81,7 @@ export async function filtered(
   };
 
   try {
-    // `share` is the share of guesses that pass. `due` spreads them evenly: a guess passes whenever it reaches 1.
+    // `share` is the share of guesses that pass. `due` spreads them evenly: a guess passes when it reaches 1.
     for (let share = 1; ; ) {
       const guesses = new Map<Id, boolean>();
       let due = 0;
@@ -93,8 +94,8 @@ export async function filtered(
         guesses.set(id, guess);
         return guess;
       });
-      // Awaited only if it is a promise. Without a pause between looking at payloads and searching again, a caller that
-      // changes records all the time cannot delay this search.
+      // Awaited only if it is a promise. Without a pause between checking payloads and searching again, a caller that
+      // constantly changes records cannot delay this search.
       const hits = finding instanceof Promise ? await finding : finding;
       if (!guesses.size) return hits;
       const ids = [...guesses.keys()];
@@ -110,9 +111,9 @@ export async function filtered(
         handle.checkOpen();
         checkAborted(signal);
       }
-      // The next guesses pass as often as the records that were looked at. With too many passes the search ends too
-      // early, with too few it goes too far. The share at least halves each time: otherwise, where the last matches are
-      // hard to find, each run would look at only a few more records.
+      // The next guesses pass as often as the records checked so far. With too many passes the search ends too early,
+      // with too few it goes too far. The share at least halves each time: otherwise, if the last matches are hard to
+      // find, each run would check only a few more records.
       share = Math.min(passed / asked, share / 2);
     }
   } finally {
@@ -122,8 +123,7 @@ export async function filtered(
 }
 
 /**
- * True when a record has no payload because its block in the store is damaged. Whether its payload matched is not
- * known.
+ * Returns true if a record has no payload because its block in the store is damaged. Whether it would match is unknown.
  */
 function isLost(raw: RawIndex, slot: number): boolean {
   try {
@@ -138,15 +138,15 @@ function isLost(raw: RawIndex, slot: number): boolean {
 function answersOf({ said }: Handle, text: string, plain: Fields): Answers {
   const answers = said.get(text) ?? { matches: matcher(plain), of: new Map(), users: 0 };
   answers.users += 1;
-  // Moves it to the end of the map: the order is that of the last use.
+  // Moves it to the end of the map, which is ordered by last use.
   said.delete(text);
   said.set(text, answers);
   return answers;
 }
 
 /**
- * Drops the answers of filters, the least recently used first, until few enough are left. Never drops those of the
- * last.
+ * Drops cached answers, least recently used filters first, until few enough are left. Never drops those of the last
+ * filter.
  */
 function trim(said: Map<string, Answers>): void {
   let kept = 0;

@@ -1,19 +1,19 @@
-// Compiles a filter that has been checked into a function that matches payloads by MongoDB's rules.
+// Compiles a checked filter into a function that matches payloads by MongoDB's rules.
 //
-// A path leads to values. On its way it goes into each object of an array, and by a number into one element. An array
-// at its end stands for its elements and for itself. A condition holds if it holds for one of those values. A condition
-// that negates ($ne, $nin, $not, $nor, $exists: false) holds if the condition that it negates does not.
+// A path leads to values. Within an array, a name leads into each object, and a number into one element. An array at
+// the end of the path stands for its elements and for itself. A condition holds if it holds for one of those values. A
+// negating condition ($ne, $nin, $not, $nor, $exists: false) holds if the condition that it negates does not.
 import { COMBINING, isObject, isOperators } from "./check.js";
 
 /** A payload, or an object in one. */
 export type Fields = { readonly [name: string]: unknown };
 /** A test of one value. `undefined` stands for a missing value. */
 type Test = (value: unknown) => boolean;
-/** The values that a condition is about: true if the test holds for one of them. */
+/** The values that a condition applies to. Returns true if the test holds for one of them. */
 type Values = (test: Test) => boolean;
 type Condition = (values: Values) => boolean;
 
-/** Compiles a filter, which has passed `checkFilter` and comes from JSON. */
+/** Compiles a filter that has passed `checkFilter` and was parsed from JSON. */
 export function matcher(filter: Fields): (payload: Fields) => boolean {
   const parts = Object.entries(filter).map(([field, condition]): ((payload: Fields) => boolean) => {
     if (COMBINING.includes(field)) return combined(field, (condition as Fields[]).map(matcher));
@@ -31,8 +31,8 @@ function combined(operator: string, parts: readonly ((payload: Fields) => boolea
 }
 
 /**
- * True if the test holds for one of the values that the rest of the path leads to from `value`. Inherited members do
- * not count, and a string has no members.
+ * Returns true if the test holds for a value that the rest of the path leads to from `value`. Inherited members do not
+ * count, and a string has no members.
  */
 function reached(value: unknown, path: readonly string[], at: number, test: Test): boolean {
   const name = path[at];
@@ -50,13 +50,13 @@ function reached(value: unknown, path: readonly string[], at: number, test: Test
 
 /** For a value at the end of a path: an array stands for its elements and for itself. */
 const leaf = (test: Test): Test => (value) => (Array.isArray(value) && value.some(test)) || test(value);
-/** For an element that $elemMatch looks at: it stands for itself only. */
+/** For an element that $elemMatch tests: it stands only for itself. */
 const itself = (test: Test): Test => test;
 
 const one = (test: Test): Condition => (values) => values(test);
 const none = (test: Test): Condition => (values) => !values(test);
 
-/** Combines conditions on the same values, all of which must hold. */
+/** Combines conditions on the same values; all of them must hold. */
 function all(operators: Fields, around: (test: Test) => Test): Condition {
   const conditions = Object.entries(operators).map(([operator, operand]) => conditionOf(operator, operand, operators, around));
   return (values) => conditions.every((holds) => holds(values));
@@ -114,7 +114,7 @@ function ordered(operator: string, operand: string | number): Test {
   return (value) => typeof value === kind && holds(value as string | number);
 }
 
-/** The test that $elemMatch makes of an element. For conditions on fields the element must be an object or an array. */
+/** Returns the test that $elemMatch applies to an element. Conditions on fields require an object or an array. */
 function elementOf(operand: Fields): Test {
   if (isOperators(operand)) {
     const holds = all(operand, itself);
@@ -127,7 +127,7 @@ function elementOf(operand: Fields): Test {
   };
 }
 
-/** True for a value that equals one of the operands. Looking it up among strings and numbers is O(1). */
+/** Tests for a value that equals one of the operands. The lookup among strings and numbers is O(1). */
 function among(operands: readonly unknown[]): Test {
   const plain = new Set(operands.filter((operand) => typeof operand !== "object" || operand === null));
   const others = operands.filter((operand) => typeof operand === "object" && operand !== null).map(equalTo);
@@ -140,7 +140,7 @@ function equalTo(operand: unknown): Test {
   return (value) => equal(operand, value);
 }
 
-/** True when two JSON values are equal, whatever the order of members. */
+/** Returns true if two JSON values are equal, regardless of the order of members. */
 function equal(left: unknown, right: unknown): boolean {
   if (typeof left !== "object" || left === null) return left === right;
   if (Array.isArray(left)) {

@@ -3,7 +3,7 @@ import { fail, wrong } from "../guard.js";
 import type { Mode, Store } from "../store.js";
 import { written } from "./written.js";
 
-/** Throws INVALID_OPTION when a store lacks a method. Only `append` is optional. */
+/** Throws INVALID_OPTION if a store lacks a method. Only `append` is optional. */
 export function checkStore(store: Store): void {
   for (const method of ["read", "commit", "list", "close", "append"] as const) {
     const found: unknown = store[method];

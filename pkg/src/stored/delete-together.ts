@@ -12,7 +12,7 @@ export interface Deleting {
   removeSome(ids: readonly Id[]): Promise<void>;
 }
 
-/** Deletes the records of all ids. Resolves when that is in the store. */
+/** Deletes the records of all ids. Resolves when the deletes are in the store. */
 export async function deleteTogether(keeper: Keeper, { ids, remove, removeSome }: Deleting): Promise<void> {
   if (ids.length > FEW) {
     for (let from = 0; from < ids.length; from += MAX_CHANGE_ROWS) {

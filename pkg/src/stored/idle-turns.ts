@@ -1,24 +1,24 @@
-// What a stored index leaves to idle time: checkpoints, reading records ahead, linking what opening has found in the
-// log.
+// The work that a stored index leaves to idle time: checkpoints, reading records ahead, and linking records that
+// opening found in the log.
 import { whenIdle } from "../turn.js";
 
-/** A page that is never idle does the work after this time. */
+/** A page that is never idle does the work after this many milliseconds. */
 const LATEST_MS = 2000;
 
 export type IdleWork = "checkpoint" | "prefetch" | "link";
 
 export class IdleTurns {
   readonly #isBusy: () => boolean;
-  /** Cancels each turn that is planned. */
+  /** The function that cancels each planned turn. */
   readonly #planned = new Map<IdleWork, () => void>();
   #isStopped = false;
 
-  /** Work is put off while `isBusy`, but not longer than a page that is never idle puts it off. */
+  /** Work is postponed while `isBusy`, but no longer than in a page that is never idle. */
   constructor(isBusy: () => boolean) {
     this.#isBusy = isBusy;
   }
 
-  /** Runs in idle time, unless the same work is planned already, or `stop` is called before. */
+  /** Runs `run` in idle time, unless the same work is planned already or `stop` is called first. */
   plan(work: IdleWork, run: (timeRemaining: () => number) => void, planned = performance.now()): void {
     if (this.#isStopped || this.#planned.has(work)) return;
     const turn = (timeRemaining: () => number): void => {
@@ -29,7 +29,7 @@ export class IdleTurns {
     this.#planned.set(work, whenIdle(turn, LATEST_MS));
   }
 
-  /** Cancels what is planned, and plans nothing from now on. */
+  /** Cancels all planned work. From then on nothing more is planned. */
   stop(): void {
     this.#isStopped = true;
     for (const cancel of this.#planned.values()) cancel();

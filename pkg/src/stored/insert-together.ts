@@ -4,22 +4,25 @@ import type { Keeper } from "./keeper.js";
 import { FEW } from "../turn.js";
 import type { Id } from "../types.js";
 
-/** Most rows, or ids of a delete, that are one change. Until the change ends, other callers wait for their commits. */
+/** Most rows, or ids of a delete, in one change. Until the change ends, other callers wait for their commits. */
 export const MAX_CHANGE_ROWS = 500;
-/** Most bytes of vectors and payloads that are one change. */
+/** Most bytes of vectors and payloads in one change. */
 const MAX_CHANGE_BYTES = 1 << 21;
-/** A call of few rows with no more bytes than these goes in at once: it waits for no checkpoint and no other call. */
+/**
+ * A call of few rows with at most this many bytes inserts them at once, without waiting for a checkpoint or another
+ * call.
+ */
 const FEW_BYTES = 1 << 16;
 
 /** The rows of one call. */
 export interface Inserting {
-  /** Ids of the rows that are in. */
+  /** Ids of the rows inserted so far. */
   readonly ids: readonly Id[];
   readonly length: number;
   read(i: number): Ready;
   /** Inserts the next row. */
   put(row: Ready): void;
-  /** Gives up the thread if the slice is over. Throws or rejects when the call has to end. */
+  /** Gives up the thread if the slice is over. Throws or rejects if the call has to end. */
   turn(): Promise<void> | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -29,11 +32,11 @@ function bytesOf({ vector, payload }: Ready): number {
 }
 
 /**
- * Inserts all rows. Resolves when they are in the store. When the core refuses memory in the middle of a change, the
- * change ends there, and the row is tried again once the change is stored.
+ * Inserts all rows. Resolves when they are in the store. If the core runs out of memory during a change, the change
+ * ends there, and the row is tried again once the change is stored.
  */
 export async function insertTogether(keeper: Keeper, { ids, length, read, put, turn, signal }: Inserting): Promise<void> {
-  /** The commit of the change before. */
+  /** The commit of the previous change. */
   let previous: Promise<void> | undefined;
   while (ids.length < length) {
     const from = ids.length;
@@ -48,8 +51,7 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
       }
       return !refused;
     };
-    // Few rows are read before the change begins, because reading a row may run code of the caller that calls the
-    // index.
+    // Few rows are read before the change begins, because reading a row may run code of the caller that uses the index.
     const few = length - from > FEW ? [] : Array.from({ length: length - from }, (_, i) => read(from + i));
     const isFew = few.length > 0 && few.reduce((bytes, row) => bytes + bytesOf(row), 0) <= FEW_BYTES;
     if (isFew) {

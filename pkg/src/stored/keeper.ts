@@ -1,14 +1,13 @@
 // Brings the changes of a stored index into its store. A change is in memory at once. Then:
 //
-//  1. The caller waits for a commit that begins after the change. All callers that wait at that time share it. Rows or
-//     ids of one call are one change, some hundreds at a time: their frame of the log stays open from slice to slice.
+//  1. The caller waits for a commit that begins after the change, together with all callers waiting at that time. Rows
+//     or ids of one call form changes of a few hundred each, whose frame in the log stays open from slice to slice.
 //     Meanwhile no commit begins and no checkpoint is made (the lock).
 //  2. When the log has grown enough, a checkpoint is made in idle time.
-//  3. Commits and checkpoints are made one at a time: they stand in one queue (work-queue.ts).
+//  3. Commits and checkpoints are made one at a time, from one queue (work-queue.ts).
 //  4. Records that are only in the store are read when a call needs them, and without a memory budget also in idle time
 //     (record-reads.ts).
-//  5. Records that opening has found in logs are linked into the graph in idle time, and all of them before a
-//     checkpoint.
+//  5. Records that opening found in logs are linked into the graph in idle time, or at the latest before a checkpoint.
 //  6. A compaction in memory is completed in the store by checkpoints.
 //  7. Moving into another instance commits, makes a checkpoint and opens the store a second time.
 //  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
@@ -44,15 +43,15 @@ export class Keeper {
   readonly #coreOptions: object;
   readonly #queue = new WorkQueue();
   readonly #idle: IdleTurns;
-  /** The commit that is in the queue and has not begun. */
+  /** The commit in the queue that has not begun. */
   #queuedCommit: Promise<void> | undefined;
-  /** True while a commit is written. The core does not count what it has taken as uncommitted any more. */
+  /** True while a commit is being written. The core already counts its changes as committed. */
   #committing = false;
-  /** Held by a change that is made in slices, by a checkpoint, and by a commit until it has taken what it stores. */
+  /** Held by a change in slices, by a checkpoint, and by a commit until it begins to write. */
   readonly #lock = new Lock();
-  /** True while a change is made in slices. The core does not count it as uncommitted yet. */
+  /** True during a change in slices. The core does not count it as uncommitted yet. */
   #frameIsOpen = false;
-  /** Why the last checkpoint failed, until a caller has been told. */
+  /** The error of the last checkpoint, if it failed and no caller has been told. */
   #deferredError: unknown;
   readonly #retries = new Retries();
   #closing = false;
@@ -61,7 +60,7 @@ export class Keeper {
   constructor(handle: Handle, place: Place, coreOptions: object) {
     this.#handle = handle;
     this.#place = place;
-    // The index exists by now. Without dimensions the core cannot make another one in its place.
+    // The index exists by now. Without dimensions the core cannot create another one in its place.
     this.#coreOptions = { ...coreOptions, dimensions: undefined };
     this.records = new RecordReads(handle, this.#queue);
     // Calls that wait for records have the thread and the store to themselves.
@@ -69,14 +68,14 @@ export class Keeper {
     this.#planIdleWork();
   }
 
-  /** Plans what opening has left to idle time. */
+  /** Plans the work that opening left to idle time. */
   #planIdleWork(): void {
     void this.planCheckpoint();
     this.#planPrefetch();
     this.#planLinking();
   }
 
-  /** A failure is left to the call that needs the records. */
+  /** Ignores failures: the call that needs the records will report them. */
   #planPrefetch(): void {
     this.#idle.plan("prefetch", () => {
       if (this.#handle.refusal) return;
@@ -84,7 +83,7 @@ export class Keeper {
     });
   }
 
-  /** A failure is left to the insert or the checkpoint that needs the records linked. */
+  /** Ignores failures: the insert or checkpoint that needs the records linked will report them. */
   #planLinking(): void {
     this.#idle.plan("link", (timeRemaining) => {
       if (this.#handle.isMoving) return;
@@ -94,20 +93,20 @@ export class Keeper {
     });
   }
 
-  /** Links all records that are not in the graph yet, in slices. False when `isStopped` has ended it before. */
+  /** Links all records that are not in the graph yet, in slices. Returns false if `isStopped` ended it early. */
   async #linkAll(isStopped: () => boolean): Promise<boolean> {
     while (!isStopped() && (await this.#handle.callInternally((raw) => raw.linkSlice(IDLE_SLICE_MS)))) await nextTurn();
     return !isStopped();
   }
 
   /**
-   * Runs `change`, which makes changes in slices. With all changes that others make meanwhile they are one change to
-   * the store: after a crash all of them are there, or none. It begins at once unless another such change, or a
-   * checkpoint, is under way. ABORTED when the signal fires before it has begun.
+   * Runs `change`, which makes changes in slices. Together with all changes that others make meanwhile they are one
+   * change to the store: after a crash all of them are there, or none. Begins at once unless another such change or a
+   * checkpoint is running. ABORTED if the signal fires before it begins.
    */
   async changeInSlices(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
     const handle = this.#handle;
-    // A closed index never gives the lock.
+    // The lock of an index that is closing may never become free.
     handle.checkOpen();
     const taken = this.#lock.take();
     if (taken) await this.#waitForLock(taken, signal);
@@ -119,7 +118,7 @@ export class Keeper {
         await change();
       } finally {
         this.#frameIsOpen = false;
-        // The index is still there: moving and closing wait for the lock. After a trap the core must not be called.
+        // The index still exists: moving and closing wait for the lock. After a trap the core must not be called.
         if (!handle.hasFailed) raw.hold(false);
       }
     } finally {
@@ -128,10 +127,9 @@ export class Keeper {
   }
 
   /**
-   * Runs `change`, which makes a few changes, at once and without a pause, so that the caller's next call finds them.
-   * They are one change to the store; while a change in slices is under way they are part of that. While the index is
-   * moving they wait as a single change does, in the order of the calls. ABORTED when the signal fires before they are
-   * made.
+   * Runs `change`, which makes a few changes, at once and without a pause, so that the caller's next call sees them.
+   * They are one change to the store, or part of a change in slices that is running. While the index is moving they
+   * wait like any other change, in the order of the calls. ABORTED if the signal fires before they are made.
    */
   changeAtOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
     const handle = this.#handle;
@@ -147,17 +145,17 @@ export class Keeper {
     return made && unlessAborted(signal, this.#queue.orTimeout(made));
   }
 
-  /** `insertTogether` of insert-together.ts, which is in the script of stored indexes as this file is. */
+  /** `insertTogether` of insert-together.ts, which is in the script of stored indexes like this file. */
   insert(rows: Inserting): Promise<void> {
     return insertTogether(this, rows);
   }
 
-  /** `deleteTogether` of delete-together.ts, which is in the script of stored indexes as this file is. */
+  /** `deleteTogether` of delete-together.ts, which is in the script of stored indexes like this file. */
   delete(ids: Deleting): Promise<void> {
     return deleteTogether(this, ids);
   }
 
-  /** The `Queries` of search-cold.ts, which is in the script of stored indexes as this file is. */
+  /** The `Queries` of search-cold.ts, which is in the script of stored indexes like this file. */
   queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => unknown): Queries {
     return new Queries(total, slice, answer);
   }
@@ -167,7 +165,7 @@ export class Keeper {
     return this.#queue.add(async () => {});
   }
 
-  /** Waits for the lock. When the wait ends without it, passes the lock on as soon as it comes. */
+  /** Waits for the lock. If the wait ends early, passes the lock on as soon as it arrives. */
   async #waitForLock(taken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     try {
       await unlessAborted(signal, this.#queue.orTimeout(taken));
@@ -178,7 +176,7 @@ export class Keeper {
   }
 
   async #withLock<T>(run: () => Promise<T>): Promise<T> {
-    // First in line: commits wait behind it in the queue.
+    // Goes first, since commits wait behind it in the queue.
     await this.#lock.take(true);
     try {
       return await run();
@@ -187,7 +185,7 @@ export class Keeper {
     }
   }
 
-  /** Resolves once every change that was made before this call is in the log. */
+  /** Resolves once every change made before this call is in the log. */
   async committed(): Promise<void> {
     this.#handle.checkWritable();
     const isPending = this.#frameIsOpen || this.#committing;
@@ -196,8 +194,8 @@ export class Keeper {
   }
 
   /**
-   * As `committed`. Rejects with the error of a checkpoint that has failed since, after which the next change may be
-   * followed by a new try.
+   * As `committed`, but also rejects with the unreported error of a failed checkpoint. The checkpoint may then be
+   * retried after the next change.
    */
   async flush(): Promise<void> {
     await this.committed();
@@ -207,8 +205,8 @@ export class Keeper {
   }
 
   /**
-   * Plans a checkpoint for idle time if one is due. To be called after anything that may have made one due. After a
-   * failure that no caller has been told of, none is planned until the time for another try has come.
+   * Plans a checkpoint for idle time if one is due. Call it after anything that may have made one due. After a failure
+   * that no caller has been told of, none is planned until the time for a retry.
    */
   async planCheckpoint(): Promise<void> {
     const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
@@ -216,33 +214,34 @@ export class Keeper {
     if (isDue && !mustWait) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
   }
 
-  /** A checkpoint that has failed before needs no other try, and nobody has to be told. */
+  /** After a successful checkpoint, an earlier failure needs no retry and no report. */
   #checkpointed(): void {
     this.#deferredError = undefined;
     this.#retries.succeeded();
   }
 
-  /** Keeps the error of a checkpoint for the next `flush` or `close`, and plans another try. */
+  /** Keeps the error of a checkpoint for the next `flush` or `close`, and plans a retry. */
   #checkpointFailed(error: unknown): void {
     this.#deferredError = error;
     if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint());
   }
 
   async #linkThenCheckpoint(): Promise<void> {
-    // Linking is not in the queue, where commits would wait for it. If it fails here, it fails in the checkpoint again.
+    // Linking is done outside of the queue, where commits would wait for it. If it fails here, it fails again in the
+    // checkpoint.
     await this.#linkAll(() => this.#closing).catch(() => {});
     if (!this.#closing) void this.#queue.add(() => this.#checkpointIfDue());
   }
 
   /**
-   * Completes a compaction in the store. Returns the number of bytes of records that this has freed there. A failure is
-   * kept for the next `flush` or `close`, like that of a checkpoint.
+   * Completes a compaction in the store. Returns the number of bytes of records freed there. A failure is kept for the
+   * next `flush` or `close`, like that of a checkpoint.
    */
   async compacted(): Promise<number> {
     let freed = 0;
     await this.#linkAll(() => this.#closing).catch(() => {});
     await this.#queue.add(async (acknowledge) => {
-      // The compaction in memory is done: when closing takes too long, the caller gets its report all the same.
+      // The compaction in memory is done: even if closing takes too long, the caller gets its report.
       acknowledge();
       if (this.#handle.refusal || this.#closing) return;
       this.#deferredError = undefined;
@@ -252,14 +251,14 @@ export class Keeper {
       } catch (error) {
         this.#checkpointFailed(error);
       }
-      // Rejects only when closing took too long, which `close` reports.
+      // Rejects only if closing took too long, which `close` reports.
     }).catch(() => {});
     return freed;
   }
 
   /**
-   * Completes a compaction in the store and erases there what was deleted and compacted away before. Returns the number
-   * of bytes of records that this has freed. Rejects when it fails.
+   * Completes a compaction in the store and erases there the data that was deleted and compacted away. Returns the
+   * number of bytes of records freed. Rejects if it fails.
    */
   async erased(): Promise<number> {
     let freed = 0;
@@ -275,9 +274,9 @@ export class Keeper {
   }
 
   /**
-   * Moves the index into another instance, which reads it from the store. Changes wait from the last commit on. Opening
-   * writes nothing: until the two instances change places, a failure leaves the index as it was, with its store open.
-   * The core's old index then ends its use of the store when its last reads have ended, and `released` settles.
+   * Moves the index into another instance, which reads it from the store. From the last commit on, changes wait.
+   * Opening writes nothing, so a failure before the switch leaves the index as it was, with its store open. After the
+   * switch, the core's old index ends its use of the store once its last reads have ended; then `released` settles.
    */
   async move({ RawIndex, memory }: RawInstance): Promise<Relocation> {
     const handle = this.#handle;
@@ -314,9 +313,10 @@ export class Keeper {
   }
 
   /**
-   * Ends the index, which is closed to callers already. Rejects with what no caller has been told yet: changes that
-   * could not be stored, a checkpoint or a closing that failed. `timeoutMs` after `began` (a time of `performance.now()`)
-   * it no longer waits: no new call reaches the store, and the place is released when the last call under way has ended.
+   * Ends the index, which is closed to callers already. Rejects with any failure that no caller has been told of: of
+   * storing changes, of a checkpoint or of closing. Stops waiting `timeoutMs` after `began` (a time of
+   * `performance.now()`): then no new call reaches the store, and the place is released when the last running call has
+   * ended.
    */
   async close(timeoutMs: number, began: number): Promise<void> {
     this.#closing = true;
@@ -333,12 +333,12 @@ export class Keeper {
         resolve(error);
       }, Math.min(Math.max(0, began + timeoutMs - performance.now()), MAX_TIMER_MS));
     });
-    // A later failure of `shutDown` is not an unhandled rejection, since the race has handled it.
+    // A later failure of `shutDown` is not an unhandled rejection, since the race handles it.
     const error = await Promise.race([shutDown, timedOut]).finally(() => clearTimeout(timer));
     if (!error) return;
     this.#place.cut();
     this.#queue.giveUp(error);
-    // Calls that wait for the end of a move, which may never come, find the index closed.
+    // The move may never end, so calls waiting for it are woken and find the index closed.
     this.#handle.resume();
     if (state.failed || this.#committing || this.#queuedCommit) throw error;
   }
@@ -347,7 +347,7 @@ export class Keeper {
     const handle = this.#handle;
     let failure: unknown;
     const note = (error: unknown): void => void (failure ??= error);
-    // After a failed commit the callers that waited have been told, and no changes have been taken since.
+    // After a failed commit, the waiting callers have been told and no more changes have been accepted.
     if (!handle.refusal) await this.committed().catch(note);
     state.failed = failure !== undefined;
     const mayCheckpoint = !this.#queue.timeout && !handle.refusal;
@@ -356,11 +356,11 @@ export class Keeper {
     }
     await this.#queue.drained();
     await this.records.settled();
-    // A change in slices finds the index closed at its next slice, and gives the lock back.
+    // A change in slices finds the index closed at its next slice and releases the lock.
     await this.#lock.take();
     await handle.callInternally((raw) => raw.closeStore()).catch(note);
     await this.#place.release().catch(note);
-    // A trap has been reported to a caller, and is the reason for all other failures.
+    // A trap has been reported to a caller and is the cause of all other failures.
     const told = handle.hasFailed;
     handle.free();
     this.#lock.give();
@@ -369,19 +369,19 @@ export class Keeper {
   }
 
   async #commit(acknowledge = () => {}): Promise<void> {
-    // Waits for a change in slices that is half made, and which callers that have come since it began wait for as well.
-    // First in line, so that it comes before the next such change.
+    // Waits for a running change in slices, which contains the changes that others have made since it began. Goes
+    // first, so that it precedes the next such change.
     await this.#lock.take(true);
     this.#lock.give();
     await this.#writeLog();
     acknowledge();
-    // The next commit waits for this checkpoint, and so do inserts: records must not fill the memory faster than they
-    // are stored.
+    // The next commit waits for this checkpoint, and so do inserts: records must not arrive faster than they can be
+    // moved out of memory.
     if (await this.#handle.callInternally((raw) => raw.overBudget)) await this.#checkpointIfDue();
     void this.planCheckpoint();
   }
 
-  /** Writes all uncommitted changes to the log. After a failure the index takes no more changes. */
+  /** Writes all uncommitted changes to the log. After a failure the index accepts no more changes. */
   async #writeLog(): Promise<void> {
     this.#queuedCommit = undefined;
     // The store gets no new call once closing has taken too long.
@@ -412,7 +412,7 @@ export class Keeper {
   }
 }
 
-/** Ends one of the core's indexes. Failures do not matter: its changes are stored, or it never became the index. */
+/** Ends one of the core's indexes. Failures do not matter: its changes are stored, or it was never used. */
 async function dispose(raw: RawIndex): Promise<void> {
   try {
     await raw.closeStore();

@@ -1,11 +1,11 @@
-// A lock that is given to its takers in the order in which they ask, except for those that go first.
+// A lock that is granted in the order of the requests, except to those that go first.
 
 export class Lock {
   #held = false;
   readonly #waiting: (() => void)[] = [];
 
   /**
-   * Takes the lock: undefined when it is free, or a promise that resolves when it is the caller's. `give` it back
+   * Takes the lock. Returns undefined if it was free, or a promise that resolves once the caller has it. Call `give`
    * afterwards.
    */
   take(goesFirst = false): Promise<void> | undefined {

@@ -1,5 +1,5 @@
-// From the name and the store that a caller gives to a place: where one index is stored, locked for it. The stores of
-// each platform are in places.browser.ts and places.node.ts. A caller's own Store works the same on all platforms.
+// Turns a caller's name and store into a place: where one index is stored, locked for it. The stores of each platform
+// are in places.browser.ts and places.node.ts. A caller's own Store works the same on all platforms.
 import { checkStore, claim } from "./claim.js";
 import { fail, wrong } from "../guard.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "../raw.js";
@@ -10,15 +10,15 @@ import type { OpenOptions } from "../types.js";
 /** Where one index is stored. */
 export interface Place {
   /**
-   * Opens the index. It may be called again while an index is open there: the caller then makes sure that only one of
-   * the two writes.
+   * Opens the index. May be called again while an index is open there; the caller then makes sure that only one of the
+   * two writes.
    */
   open(raw: RawIndexClass, options: object): Promise<RawIndex>;
   /** Stores a newly imported index here from now on. */
   attach(raw: RawIndex): Promise<void>;
-  /** From now on no new call reaches the store, except the one that closes it. */
+  /** From then on no new call reaches the store, except the one that closes it. */
   cut(): void;
-  /** Releases the lock. By then the core has closed the store, or never used it. */
+  /** Releases the lock. Call it only after the core has closed the store, or if the core never used it. */
   release(): Promise<void>;
 }
 
@@ -29,8 +29,8 @@ export interface Places {
   /** Locks the place of this name for one index. LOCKED while another writer has it. */
   acquire(store: string, name: string, options: Required<StoreOptions>): Promise<Place>;
   /**
-   * Removes the place of this name. `instance` makes an instance with a store, for a platform that needs one to do
-   * that.
+   * Removes the place of this name. `instance` creates an instance with a store, for a platform that needs one for
+   * this.
    */
   destroy(store: string, name: string, instance: () => Promise<RawInstance>): Promise<void>;
 }
@@ -42,7 +42,7 @@ export function keepIn(platform: Places): void {
   places = platform;
 }
 
-/** The place that a caller has asked for, checked. It is not locked yet. */
+/** The place that a caller asked for, checked but not locked yet. */
 export interface Wanted {
   readonly name: string;
   readonly store: string | Store;
@@ -51,7 +51,7 @@ export interface Wanted {
 
 /** Checks a name and the options of a place. */
 export function wantedPlace(name: unknown, { store, durability, mode }: Partial<OpenOptions>): Wanted {
-  // A name with a lone surrogate becomes another name when it is stored.
+  // A name with a lone surrogate would become another name when stored.
   if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) wrong("name", "a string that is not empty", name);
   const options = {
     durability: oneOf("durability", durability, "relaxed", "strict") as Durability,
@@ -79,7 +79,7 @@ export async function acquire({ name, store, options }: Wanted): Promise<Place> 
   return step(`opening ${name}`, () => places.acquire(store, name, options));
 }
 
-/** Removes everything that is stored in the place. LOCKED while a writer has it. */
+/** Removes everything stored in the place. LOCKED while a writer has it. */
 export async function destroy({ name, store, options }: Wanted, instance: () => Promise<RawInstance>): Promise<void> {
   if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name, instance));
   const close = claim(store, options.mode);
@@ -92,17 +92,15 @@ export async function destroy({ name, store, options }: Wanted, instance: () => 
   });
 }
 
-/**
- * A store of this package. It can read values into memory of the core, where a caller's store returns bytes of its own.
- */
+/** A store of this package. Unlike a caller's store, it can read values into memory of the core. */
 export interface Reads extends Store {
-  /** Reads values, into `memory` as far as they fit there. */
+  /** Reads values, into `memory` as far as they fit. */
   read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]>;
   /** True when `read` uses `memory`. */
   readonly takesRoom?: boolean;
 }
 
-/** A place that is a Store. It can be cut off, and it is closed once. */
+/** A place backed by a Store. It can be cut off, and it is closed only once. */
 export class StorePlace implements Place {
   readonly #store: Reads;
   readonly #takesRoom: boolean;
@@ -113,7 +111,7 @@ export class StorePlace implements Place {
   /** Number of the core's indexes that use the store: two during a move. The last one closes it. */
   #users = 0;
 
-  /** `close` is given for a caller's store. Such a store never gets memory of the core. */
+  /** `close` is given for a caller's store, which never gets memory of the core. */
   constructor(store: Reads, mode: Mode, close?: () => Promise<void>) {
     this.#store = store;
     this.#takesRoom = !close && store.takesRoom === true;
@@ -137,7 +135,7 @@ export class StorePlace implements Place {
     return (this.#closed ??= step("closing the store", this.#close));
   }
 
-  /** The store as one of the core's indexes uses it. */
+  /** Returns the store for one of the core's indexes. */
   #forCore(): Reads {
     const store = this.#store;
     this.#users += 1;

@@ -5,7 +5,7 @@ import { StorePlace, type Place, type Places } from "./place.js";
 import type { StoreOptions } from "../store.js";
 import { takeWebLock } from "../stores/web-lock.js";
 
-/** Loads the script of OPFS, which is apart from the others; see build.mjs. */
+/** Loads the separate script of OPFS; see build.mjs. */
 const opfs = () => import("../stores/opfs.js");
 const lockOf = (name: string) => `thermocline:${name}`;
 
@@ -43,7 +43,7 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
       try {
         return await raw.openIndexedDb(name, options, strict, readOnly);
       } catch (error) {
-        // Opening has made the database. Where there are locks, no other writer can have used it.
+        // Opening has created the database. With Web Locks, no other writer can have used it since.
         if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") {
           await raw.destroyIndexedDb(name).catch(() => {});
         }

@@ -6,13 +6,13 @@ import { isCold, type Cold, type Handle } from "../handle.js";
 import type { RawIndex } from "../raw.js";
 import type { WorkQueue } from "./work-queue.js";
 
-/** An export that finds the index in another instance starts again this many times. */
+/** An export starts over at most this many times because the index has moved into another instance. */
 const MAX_RESTARTS = 3;
 
 export class RecordReads {
   readonly #handle: Handle;
   readonly #queue: WorkQueue;
-  /** Number of calls that wait for records. */
+  /** Number of calls waiting for records. */
   #waitingCalls = 0;
   /** Settles when all reads so far have ended. Never rejects. */
   #settled: Promise<unknown> = Promise.resolve();
@@ -33,8 +33,8 @@ export class RecordReads {
   }
 
   /**
-   * Calls into the core, at once. When the call needs records that are only in the store, they are read and `use` is
-   * called again. ABORTED once the signal has fired, whether or not the store has answered by then.
+   * Calls into the core, at once. If the call needs records that are only in the store, they are read and `use` is
+   * called again. ABORTED once the signal fires, whether or not the store has answered.
    */
   withRecords<T>(use: (raw: RawIndex) => T, signal?: AbortSignal): T | Promise<T> {
     try {
@@ -56,7 +56,7 @@ export class RecordReads {
       } catch (error) {
         thrown = { error };
       }
-      // True when it needs still more records, which are being read already.
+      // True if it needs still more records, which are already being read.
       return outcome instanceof Promise;
     };
     await this.#forCaller((raw) => raw.fetch(blocks, retry));
@@ -64,7 +64,7 @@ export class RecordReads {
     return outcome!;
   }
 
-  /** The index as bytes. Records that are only in the store are read in parts, and each part is dropped again. */
+  /** Exports the index. Records that are only in the store are read in parts, and each part is dropped after use. */
   async exported(): Promise<Uint8Array> {
     const handle = this.#handle;
     const exportAll = (raw: RawIndex): Uint8Array => raw.export();
@@ -82,25 +82,26 @@ export class RecordReads {
       try {
         return await this.#forCaller((raw) => (from = raw).exportStored(check));
       } catch (error) {
-        // After a move any failure means the same: the old instance has no store any more, or other changes were
-        // written to it.
+        // After a move every failure has the same cause: the old instance has lost its store, or the new one has
+        // changed it.
         if (handle.isOpen && hasMoved()) {
           if (restarts < MAX_RESTARTS) continue;
         } else if ((error as ThermoclineError).code !== "LOCKED") {
           throw error;
         }
-        // The index changes too often to be read in parts. With all records in memory it is exported in one go.
+        // The index changes too often to be read in parts, so all records are read into memory and it is exported at
+        // once.
         return this.withRecords(exportAll);
       }
     }
   }
 
-  /** Reads some of the records that no call has needed yet. True while there is more to read. */
+  /** Reads some of the records that no call has needed yet. Returns true while there are more to read. */
   prefetch(): Promise<boolean> {
     return this.#track(this.#handle.callInternally((raw) => raw.readAhead()));
   }
 
-  /** Reads for a call that waits. */
+  /** Reads for a waiting call. */
   async #forCaller<T>(read: (raw: RawIndex) => Promise<T>): Promise<T> {
     this.#waitingCalls += 1;
     try {
@@ -111,11 +112,11 @@ export class RecordReads {
   }
 
   /**
-   * The store is not closed before the read ends. But when closing takes too long, the caller is told so and waits no
-   * longer.
+   * Keeps the store from being closed before the read ends. If closing takes too long, the caller gets that error and
+   * stops waiting.
    */
   #track<T>(read: Promise<T>): Promise<T> {
-    // The results are dropped, or each promise would keep those before it alive.
+    // The results are dropped: otherwise each promise would keep all earlier ones alive.
     this.#settled = Promise.allSettled([this.#settled, read]).then(() => {});
     return this.#queue.orTimeout(read);
   }

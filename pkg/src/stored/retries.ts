@@ -1,23 +1,23 @@
-// When to try again what has failed: the more often it has failed, the later.
+// Schedules retries after failures, with a growing delay.
 import { later } from "../turn.js";
 
 /**
- * Milliseconds from the first failure to the next try. They double with each try that fails, up to the second number: a
- * full disk or a spent quota may take a while.
+ * Delay of the first retry, and longest delay, in milliseconds. The delay doubles with each failure, since a full disk
+ * or an exhausted quota may last a while.
  */
 const [FIRST_MS, LONGEST_MS] = [5000, 300_000];
 
 export class Retries {
   #ms = FIRST_MS;
-  /** Takes back the next try, while one is planned. */
+  /** Cancels the planned retry, if there is one. */
   #cancel: (() => void) | undefined;
 
-  /** True from a failure until the time for another try has come. */
+  /** True from a failure until the time of the retry. */
   get isPlanned(): boolean {
     return this.#cancel !== undefined;
   }
 
-  /** Calls `retry` when the time for another try has come. A try that is planned already stays as it is. */
+  /** Calls `retry` after the delay. A retry that is already planned stays unchanged. */
   failed(retry: () => void): void {
     if (this.#cancel) return;
     this.#cancel = later(() => {

@@ -1,19 +1,19 @@
-// searchMany of a stored index. Queries whose records are only in the store wait while other queries are answered; the
+// searchMany of a stored index. Queries that need records from the store wait while other queries are answered; the
 // records of many queries are read together.
 import { isCold } from "../handle.js";
 import type { RawIndex } from "../raw.js";
 import type { Slice } from "../turn.js";
 import type { ManyHits } from "../types.js";
 
-/** Most blocks that are read together. More would fill the memory that they are read into. */
+/** Most blocks that are read together. More would exceed the memory that they are read into. */
 const MAX_BLOCKS = 64;
 
 export class Queries {
   readonly #slice: Slice;
   readonly #answer: (raw: RawIndex, query: number) => unknown;
-  /** Queries that are not answered yet. */
+  /** Unanswered queries. */
   #waiting: number[];
-  /** Number of queries, the first of those that wait, whose records have been read. */
+  /** Number of queries at the start of `#waiting` whose records have been read. */
   #lacking = 0;
   /** Queries in the order in which they were answered. */
   readonly #answered: number[] = [];
@@ -26,8 +26,7 @@ export class Queries {
 
   /**
    * Tries as many queries as fit into the slice, at least one. Returns the number of queries answered so far. Throws
-   * `Cold`, with the blocks of all queries that it has tried, when some of them need records that are only in the
-   * store.
+   * `Cold`, with the blocks of all queries tried, if some of them need records that are only in the store.
    */
   answerSome(raw: RawIndex): number {
     const waiting = this.#waiting;

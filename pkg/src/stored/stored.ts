@@ -1,6 +1,6 @@
-// Opens, imports and removes indexes in a store. With the keeper and the places this is a script of its own, which only
-// programs with a stored index load (see build.mjs). A call that fails or is aborted midway releases everything that it
-// had locked.
+// Opens, imports and removes indexes in a store. With the keeper and the places, this is a separate script that only
+// programs with a stored index load (see build.mjs). A call that fails or is aborted midway releases everything it had
+// locked.
 import { unlessAborted } from "../abort.js";
 import { checkAborted, wrong } from "../guard.js";
 import { codedError, trapped, type Handle } from "../handle.js";
@@ -10,10 +10,10 @@ import { acquire, destroy, wantedPlace, type Place } from "./place.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "../raw.js";
 import type { OpenOptions } from "../types.js";
 
-/** Parts of the script that loads this one, so that they need not be in both. */
+/** Parts of the script that loads this one, passed in so that they are not in both. */
 export interface Lent {
   readonly Handle: new (raw: RawIndex, memory: WebAssembly.Memory) => Handle;
-  /** Makes an instance whose index can be stored. */
+  /** Creates an instance whose index can be stored. */
   instance(): Promise<RawInstance>;
 }
 
@@ -25,12 +25,12 @@ export interface Given {
 }
 
 /**
- * Longest time, in milliseconds, that an aborted call waits for the store to be released. A store that does not answer
- * by then is released when it does.
+ * Longest time, in milliseconds, that an aborted call waits for the store to be released. A store that has not answered
+ * by then is released once it does.
  */
 const RELEASE_MS = 250;
 
-/** Opens the index in a place, or makes it there. */
+/** Opens the index in a place, or creates it there. */
 export async function opened(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   // The place is locked while WebAssembly is compiled. `make` handles a failure.
   const acquiring = acquire(wantedPlace(name, options));
@@ -39,7 +39,7 @@ export async function opened(lent: Lent, name: unknown, { options, core, signal 
   return unlessAborted(signal, make(lent, core, signal, open, acquiring), RELEASE_MS);
 }
 
-/** Makes an index from bytes in a place that has none. */
+/** Creates an index from bytes in a place that has none. */
 export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   const wanted = wantedPlace(name, options);
   if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
@@ -61,10 +61,12 @@ export async function destroyed({ instance }: Lent, name: unknown, store: OpenOp
   return destroy(wantedPlace(name, { store }), instance);
 }
 
-/** Builds the core's index. It takes its place by `take`, so that `make` can release the place after a failure. */
+/**
+ * Builds the core's index. It acquires its place through `take`, so that `make` can release the place after a failure.
+ */
 type Build = (Raw: RawIndexClass, take: (acquire: () => Promise<Place>) => Promise<Place>) => Promise<RawIndex>;
 
-/** Makes an index with a keeper. After a failure it releases the place, also one that is still being acquired. */
+/** Creates an index with a keeper. After a failure it releases the place, even one that is still being acquired. */
 async function make(
   { Handle, instance }: Lent,
   core: object,
@@ -87,7 +89,7 @@ async function make(
     return { handle, keeper: new Keeper(handle, place!, core) };
   } catch (error) {
     const shown = codedError(error) ?? trapped(error);
-    // Further failures are not reported: the first one is the reason.
+    // Further failures are not reported: the first one is the cause.
     place ??= await acquiring?.catch(() => undefined);
     await Promise.resolve(place && raw?.closeStore()).catch(() => {});
     await place?.release().catch(() => {});
@@ -96,9 +98,7 @@ async function make(
   }
 }
 
-/**
- * Frees the core's index. After a trap that may trap again; the instance is garbage anyway once it is not referenced.
- */
+/** Frees the core's index. After a trap this may trap again; without it the instance is still garbage collected. */
 function free(raw: RawIndex): void {
   try {
     raw.free();

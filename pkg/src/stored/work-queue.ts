@@ -1,22 +1,22 @@
-// Commits, checkpoints and the rest of what a stored index does in its store, one after the other; and an end to
-// waiting for any of it when closing takes too long.
+// Runs commits, checkpoints and the other work of a stored index in its store one after the other, and ends all waits
+// for them when closing takes too long.
 import type { ThermoclineError } from "../errors.js";
 
 export class WorkQueue {
-  /** Settles when the last work in the queue is done. Never rejects. */
+  /** Settles when all work in the queue is done. Never rejects. */
   #last: Promise<void> = Promise.resolve();
-  /** Ends the wait for each piece of work that is in the queue or under way. */
+  /** The functions that end the wait for each piece of queued or running work. */
   readonly #pending = new Set<(error: unknown) => void>();
   #timeout: ThermoclineError | undefined;
 
-  /** Why nothing is waited for any more: closing took too long. */
+  /** The error that ends all waits, once closing has taken too long. */
   get timeout(): ThermoclineError | undefined {
     return this.#timeout;
   }
 
   /**
-   * Runs after all work that is in the queue. The promise settles as `run` does. When `run` has done what was asked for
-   * and goes on with something else, it calls `acknowledge`: from then on giving up the wait resolves the promise.
+   * Calls `run` after all work in the queue. The promise settles as `run` does. `run` calls `acknowledge` once it has
+   * done what was asked for but still continues with something else: from then on, `giveUp` resolves the promise.
    */
   add(run: (acknowledge: () => void) => Promise<void>): Promise<void> {
     const done = new Promise<void>((resolve, reject) => {
@@ -27,10 +27,10 @@ export class WorkQueue {
         .then(() => run(() => (end = () => resolve())))
         .then(resolve, reject)
         .then(() => void this.#pending.delete(giveUp));
-      // The work before it may be waiting for a store that never answers.
+      // Earlier work may be waiting for a store that never answers.
       if (this.#timeout) giveUp(this.#timeout);
     });
-    // A failure is reported to the callers that wait. Without any, it is not an unhandled rejection.
+    // Failures are reported to waiting callers. If there are none, this prevents an unhandled rejection.
     done.catch(() => {});
     return done;
   }
@@ -40,7 +40,7 @@ export class WorkQueue {
     return this.#last;
   }
 
-  /** What `work` comes to, or the error of `giveUp`, whichever is first. */
+  /** Settles as `work` does, or with the error of `giveUp`, whichever comes first. */
   orTimeout<T>(work: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#pending.add(reject);
@@ -48,7 +48,7 @@ export class WorkQueue {
     });
   }
 
-  /** From now on nothing that is added can be waited for. */
+  /** From then on, waiting for added work fails with this error. */
   timeOut(error: ThermoclineError): void {
     this.#timeout = error;
   }

@@ -1,5 +1,5 @@
-// Which of the callers' own stores are open for writing. All entries of the package share this set, as ES modules and
-// as CommonJS. It knows objects only: two objects for one place are the caller's responsibility.
+// The callers' own stores that are open for writing. All entries of the package share this set, as ES modules and as
+// CommonJS. It compares objects: two objects for one place are the caller's responsibility.
 import type { Store } from "../store.js";
 
 /** The global symbol under which all copies of the package in a program find the set. */
@@ -8,8 +8,8 @@ const KEY = Symbol.for("thermocline.written");
 export const written: WeakSet<Store> = common() ?? new WeakSet();
 
 /**
- * The set that all copies share. Undefined where the global object cannot be extended or has something else under the
- * symbol: then each copy has a set of its own.
+ * Returns the set that all copies share. Undefined if the global object cannot be extended or has something else under
+ * the symbol; then each copy has its own set.
  */
 function common(): WeakSet<Store> | undefined {
   const all = globalThis as { [KEY]?: unknown };

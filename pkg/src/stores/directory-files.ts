@@ -1,4 +1,4 @@
-// The files of one directory, and the names of keys' files.
+// The files of one directory, and the file names of keys.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import * as node from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
@@ -11,12 +11,12 @@ export type FileSystem = Pick<typeof node, "mkdir" | "open" | "readdir" | "renam
   readFile(path: string, room?: Room): Uint8Array;
 };
 
-/** How long files are read before other tasks get a turn of the event loop, in milliseconds. */
+/** Milliseconds of reading files after which other tasks get a turn of the event loop. */
 const TURN_MS = 4;
 
 /**
- * Reads a file on this thread: handing a few hundred kilobytes to another thread and back takes several times as long
- * as reading them.
+ * Reads a file on this thread: passing a few hundred kilobytes through another thread takes several times as long as
+ * reading them.
  */
 function readFile(path: string, room?: Room): Uint8Array {
   const file = openSync(path, "r");
@@ -24,7 +24,7 @@ function readFile(path: string, room?: Room): Uint8Array {
     const { size } = fstatSync(file);
     const bytes = room?.take(size) ?? new Uint8Array(size);
     let end = 0;
-    // A signal can end a read early, and the file can have become shorter.
+    // A signal can end a read early, and the file can have shrunk.
     for (let read = 1; read > 0 && end < size; end += read) read = readSync(file, bytes, end, size - end, end);
     return bytes.subarray(0, end);
   } finally {
@@ -32,13 +32,13 @@ function readFile(path: string, room?: Room): Uint8Array {
   }
 }
 
-/** Memory that files are read into, as far as it reaches. */
+/** Memory that files are read into until it is full. */
 export class Room {
   #used = 0;
 
   constructor(readonly bytes: Uint8Array) {}
 
-  /** Returns the next `size` bytes. Undefined when fewer are left, or when the memory has been detached. */
+  /** Returns the next `size` bytes. Undefined if fewer are left or the memory has been detached. */
   take(size: number): Uint8Array | undefined {
     const start = this.#used;
     if (!this.bytes.length || size > this.bytes.length - start) return undefined;
@@ -77,7 +77,7 @@ export class Files {
     this.#fs = fs;
   }
 
-  /** Makes the directory and its parents, so that they outlive a loss of power. False when it existed already. */
+  /** Creates the directory and its parents durably. Returns false if it existed already. */
   async create(): Promise<boolean> {
     const first = await step(`creating ${this.path}`, () => this.#fs.mkdir(this.path, { recursive: true }));
     if (first === undefined) return false;
@@ -94,14 +94,14 @@ export class Files {
     );
   }
 
-  /** Returns the names of all files; undefined when there is no directory. */
+  /** Returns the names of all files; undefined if there is no directory. */
   names(): Promise<string[] | undefined> {
     return step(`listing ${this.path}`, () => this.#fs.readdir(this.path).catch(unlessAbsent));
   }
 
-  /** Reads a file, into `room` as far as that reaches. Undefined when there is none. */
+  /** Reads a file, into `room` if it fits. Undefined if there is no such file. */
   read(name: string, room?: Room): Uint8Array | undefined {
-    // Not `join`, which takes time for each of hundreds of files: a name has nothing to be resolved.
+    // Not `join`, which would take time for each of hundreds of files: a name needs no resolving.
     const path = this.path + sep + name;
     try {
       return this.#fs.readFile(path, room);
@@ -110,10 +110,7 @@ export class Files {
     }
   }
 
-  /**
-   * Gives up the thread when it is time. To be awaited between two files, so that reading many does not hold the
-   * thread.
-   */
+  /** Gives up the thread when it is time. Await it between two files, so that reading many does not hold the thread. */
   breathe(): Promise<void> | undefined {
     if (performance.now() < this.#turnEnds) return undefined;
     return turn().then(() => { this.#turnEnds = performance.now() + TURN_MS; });
@@ -125,7 +122,7 @@ export class Files {
     return step(`opening ${path}`, () => this.#fs.open(path, flags));
   }
 
-  /** Writes a file, new or in place of another, and waits until it is on the medium. */
+  /** Writes or replaces a file, and waits until it is on the medium. */
   async write(name: string, bytes: Uint8Array | string): Promise<void> {
     const handle = await this.open(name, "w");
     await step(`writing ${join(this.path, name)}`, async () => {
@@ -138,7 +135,7 @@ export class Files {
     });
   }
 
-  /** Renames a file. It replaces the file that has the new name. */
+  /** Renames a file, replacing any file with the new name. */
   rename(from: string, to: string): Promise<void> {
     const path = join(this.path, from);
     return step(`renaming ${path}`, () => this.#fs.rename(path, join(this.path, to)));
@@ -150,7 +147,7 @@ export class Files {
     await step(`removing ${path}`, () => this.#fs.unlink(path).catch(unlessAbsent));
   }
 
-  /** Waits until the names in a directory are on the medium. Windows has no such call, and needs none. */
+  /** Waits until the names in a directory are on the medium. Windows has no such call and does not need it. */
   async sync(path = this.path): Promise<void> {
     if (process.platform === "win32") return;
     await step(`syncing ${path}`, async () => {

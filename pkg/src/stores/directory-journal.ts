@@ -1,6 +1,6 @@
-// The journal of a commit is the file `commit`. The moment of the commit is when the journal gets that name: from then
-// on what it says is done, now or by the next writer that opens the directory. Before that nothing has changed: new
-// values wait under names of their own.
+// The journal of a commit is the file `commit`. The commit happens when the journal gets that name: from then on its
+// changes are carried out, either at once or by the next writer that opens the directory. Until then nothing has
+// changed, and new values wait under temporary names.
 //
 //     thermocline commit 1
 //     put <name>               the new value waits in <name>~; if that does not exist, it is in <name> already
@@ -22,7 +22,7 @@ const FIRST_LINE = "thermocline commit 1";
 /** The name under which the new content of a file waits for its commit. */
 export const waiting = (name: string): string => `${name}~`;
 
-/** Commits the values that wait: writes the journal, and does what it says. */
+/** Commits the waiting values: writes the journal and carries it out. */
 export async function decide(files: Files, journal: Journal): Promise<void> {
   const changes = [...journal.puts.map((name) => `put ${name}`), ...journal.deletes.map((name) => `delete ${name}`)];
   await files.write(waiting(NAME), [FIRST_LINE, ...changes, `end ${changes.length}`, ""].join("\n"));
@@ -32,8 +32,8 @@ export async function decide(files: Files, journal: Journal): Promise<void> {
 }
 
 /**
- * Reads the journal of a commit that may not be finished. Undefined when there is none, or it is cut short.
- * STORE_FAILED when the file of its name is something else.
+ * Reads the journal of a commit that may be unfinished. Undefined if there is none or it is truncated. STORE_FAILED if
+ * the file of its name is something else.
  */
 export async function pending(files: Files): Promise<Journal | undefined> {
   const bytes = files.read(NAME);
@@ -45,8 +45,8 @@ export async function pending(files: Files): Promise<Journal | undefined> {
 }
 
 /**
- * Finishes a commit whose journal is there, and removes the files of one whose journal is not. `found` are the names in
- * the directory. False when there was nothing to do.
+ * Finishes a commit that has a journal, and removes the files of one that has none. `found` are the names in the
+ * directory. Returns false if there was nothing to do.
  */
 export async function recover(files: Files, found?: readonly string[]): Promise<boolean> {
   const journal = await pending(files);
@@ -60,8 +60,8 @@ export async function recover(files: Files, found?: readonly string[]): Promise<
 }
 
 /**
- * Does what the journal says. The journal is removed last, when the rest is on the medium: until then all of it may be
- * done again. It must be gone from the medium before new values wait, which it would take for its own.
+ * Carries out the journal. The journal is removed last, once the changes are on the medium: until then all of them may
+ * be repeated. It must be gone from the medium before new values wait, since it would take them for its own.
  */
 async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
   await each(puts, (name) => files.rename(waiting(name), name));
@@ -72,11 +72,11 @@ async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
 }
 
 /**
- * Parses a journal. Undefined when the text is cut short. Throws when it cannot be understood: the file may come from a
- * later version or another program, so it is neither followed nor removed.
+ * Parses a journal. Undefined if the text is truncated. Throws if it cannot be understood: the file may come from a
+ * later version or another program, so it is neither carried out nor removed.
  */
 function journalOf(text: string): Journal | undefined {
-  // After a loss of power the file may have its length but zeros for its content.
+  // After a power failure the file may have its full length but contain zeros.
   const isOne = [...`${FIRST_LINE}\n`].every((character, i) => i >= text.length || text[i] === character || text[i] === "\0");
   if (!isOne) throw new Error(`it does not begin with "${FIRST_LINE}"`);
   const lines = text.split("\n");

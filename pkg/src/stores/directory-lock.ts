@@ -1,13 +1,14 @@
-// The lock for one writer of a directory. The owner has the only lock file in it: lock.<host>.<pid>.<start>.<random>.
+// The lock for one writer of a directory. The only lock file in it belongs to the owner:
+// lock.<host>.<pid>.<start>.<random>.
 //
-// Each process creates its own file before it looks for others, so of several at the same time at most one becomes the
-// owner. A process that twice sees a name before its own gives up. The process with the first name looks again for a while,
-// until the others have given up; the file of an owner stays. The next writer removes the file of a process on the same
-// host that no longer runs.
+// Each process creates its own file before it looks for others, so at most one of several becomes the owner. A process
+// that twice sees a name that sorts before its own gives up. The process whose name sorts first looks again for a
+// while, until the others have given up; the file of an owner stays. The next writer removes the file of a process on
+// the same host that no longer runs.
 //
-// A worker thread can end without its process, and then cannot remove its file. On Linux each thread has a number of
-// the same kind as a process, and the same questions can be asked of it: so there the file names the thread. By the time
-// a thread is gone, its calls to the system have ended.
+// A worker thread can end without its process, and then cannot remove its file. On Linux a thread has an id of the same
+// kind as a process and can be queried like one, so there the file names the thread. By the time a thread is gone, its
+// system calls have ended.
 import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -19,12 +20,12 @@ import type { Files } from "./directory-files.js";
 
 const PREFIX = "lock.";
 /**
- * How often the process with the first name looks whether the others have given up, and the pause between two looks.
+ * How often the process whose name sorts first checks whether the others have given up, and the pause between checks.
  */
 const LOOKS = 20;
 const PAUSE_MS = 10;
 
-/** A lock that has been taken. */
+/** A lock that is held. */
 export interface Lock {
   release(): Promise<void>;
   /** The names in the directory when the lock was taken. */
@@ -50,7 +51,7 @@ export async function takeLock(files: Files): Promise<Lock> {
       }
       const [other] = others.sort();
       if (other === undefined) return { release, names };
-      // At the first look, the number of a thread that has just ended may still be there.
+      // At the first look, a thread that has just ended may still be listed.
       if ((other < own && looks > 1) || looks === LOOKS) {
         const why = `by the process or thread that the file ${other} in it names: remove that file when it is surely gone`;
         fail("LOCKED", `${files.path} is open for writing elsewhere, ${why}`);
@@ -64,8 +65,8 @@ export async function takeLock(files: Files): Promise<Lock> {
 }
 
 /**
- * True when the process or thread that made this lock file ran on this host and is gone, or another one has its number
- * now.
+ * Returns true if the process or thread that created this lock file ran on this host and is gone, or if its id has been
+ * reused.
  */
 async function isStale(name: string, thisHost: string): Promise<boolean> {
   const [, host, pid, start, random, ...more] = name.split(".");
@@ -78,19 +79,19 @@ async function isStale(name: string, thisHost: string): Promise<boolean> {
   }
   const stat = await statOf(Number(pid));
   const now = startIn(stat);
-  // A process that has ended, but whose parent has not asked how, holds nothing any more.
+  // A zombie process, whose parent has not read its exit status, holds nothing.
   return hasEnded(stat) || (start !== "0" && now !== "0" && start !== now);
 }
 
 /**
- * The number and the start time of this worker thread, with a point between them. Undefined for the main thread, whose
- * are those of the process, and where the platform does not tell, or no one could ask for this thread as for a process.
+ * Returns the id and the start time of this worker thread, separated by a dot. Undefined for the main thread, which has
+ * those of the process, and where the platform does not report them or a thread cannot be queried like a process.
  */
 function thisThread(): string | undefined {
-  // What Node does not promise of others: that what a thread wrote is written when it is gone.
+  // Only Node guarantees that the writes of a thread are done once the thread is gone.
   if (isMainThread || process.versions["bun"] || process.versions["deno"]) return undefined;
   try {
-    // Read by this thread: calls that do not wait run on another one.
+    // Read synchronously: asynchronous calls run on another thread.
     const [pid, thread] = readlinkSync("/proc/thread-self").split("/task/");
     process.kill(Number(thread), 0);
     const start = startIn(readFileSync(`/proc/${thread}/stat`, "latin1"));
@@ -101,7 +102,8 @@ function thisThread(): string | undefined {
 }
 
 /**
- * Whether /proc is of the processes that this one sees. In a /proc of others, this one's number may be a stranger's.
+ * Returns whether /proc lists the processes of this one's namespace. In a /proc of another namespace, the same id may
+ * belong to an unrelated process.
  */
 function isOurs(): boolean {
   try {
@@ -111,17 +113,20 @@ function isOurs(): boolean {
   }
 }
 
-/** What the platform tells of a process or a thread; nothing where it does not. */
+/** Returns the status line that the platform reports for a process or thread, or an empty string. */
 async function statOf(pid: number): Promise<string> {
   return isOurs() ? readFile(`/proc/${pid}/stat`, "latin1").catch(() => "") : "";
 }
 
-/** The fields from the 3rd on. The 2nd is the program's name in brackets, which may contain spaces and brackets. */
+/**
+ * Returns the fields from the 3rd on. The 2nd is the program's name in parentheses, which may itself contain spaces and
+ * parentheses.
+ */
 function fieldsOf(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** The start time, in clock ticks since the machine started, which is the 22nd field; "0" where there is none. */
+/** Returns the start time in clock ticks since the machine started, which is the 22nd field; "0" if there is none. */
 function startIn(stat: string): string {
   return fieldsOf(stat)[19] ?? "0";
 }

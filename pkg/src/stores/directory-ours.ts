@@ -1,20 +1,20 @@
-// Tells the files of an index from others, so that a directory of other files is left alone.
+// Distinguishes the files of an index from others, so that a directory of other files is left alone.
 import { fail } from "../guard.js";
 import type { Files } from "./directory-files.js";
 import { pending, waiting } from "./directory-journal.js";
 
 const MANIFEST = /^m_\d{20}~?$/;
-/** The file names of the keys in docs/FORMAT.md, also while their value waits for a commit. */
+/** The file names of the keys in docs/FORMAT.md, including those of values waiting for a commit. */
 const VALUE = /^(?:(?:m|log)_\d{20}|b_\d{10}\.\d{10}|s_[a-z]_\d{10}\.\d{20}\.\d{10})~?$/;
 
-/** True for the name of a file that holds a value of an index, also one that waits for its commit. */
+/** Returns true for the name of a file that holds a value of an index, including one waiting for its commit. */
 export function isValue(name: string): boolean {
   return VALUE.test(name);
 }
 
 /**
- * Returns the names of all files in a directory that holds an index or may hold one: there is a manifest, or nothing
- * but files that an index leaves behind. Undefined when there is no directory. INVALID_OPTION for any other directory.
+ * Returns the names of all files in a directory that holds an index or may hold one: it has a manifest, or only files
+ * that an index leaves behind. Undefined if there is no directory. INVALID_OPTION for any other directory.
  */
 export async function ownNames(files: Files): Promise<string[] | undefined> {
   const names = await files.names();

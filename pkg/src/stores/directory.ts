@@ -1,7 +1,7 @@
-// A directory of files as a store, in Node. Native programs have the same layout and open the same directory.
+// A directory of files as a store, in Node. Native programs use the same layout and can open the same directory.
 //
-// The value of a key is a file with the name of the key, with `_` for each `/`. A new value is first written to the
-// medium under that name with a `~`. A commit of one value is a rename; a commit of several uses a journal
+// The value of a key is a file named after the key, with `_` for each `/`. A new value is first written to the medium
+// under that name followed by `~`. A commit of one value is a rename; a commit of several uses a journal
 // (directory-journal.ts).
 import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
@@ -19,8 +19,8 @@ import { readOnly, step } from "./failure.js";
 const NOTHING: Journal = { puts: [], deletes: [] };
 
 /**
- * Opens a directory as a store. For writing, the directory is made if it does not exist, and an unfinished commit is
- * finished or dropped; LOCKED while another writer has it. For reading, nothing changes, and a missing directory is an
+ * Opens a directory as a store. For writing, creates the directory if it does not exist, and finishes or drops an
+ * unfinished commit; LOCKED while another writer has it. For reading, changes nothing, and a missing directory is an
  * empty store.
  */
 export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Reads> {
@@ -38,8 +38,8 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
 }
 
 /**
- * Makes the directory if it does not exist, and takes its lock. It tries a few times, since another process may be
- * removing the directory that it had made and not used.
+ * Creates the directory if it does not exist, and takes its lock. Tries a few times, since another process may be
+ * removing a directory that it created and did not use.
  */
 async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }> {
   try {
@@ -51,7 +51,7 @@ async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }>
   }
 }
 
-/** Opens a directory as the store of an index. INVALID_OPTION, for writing, when it holds other files and no index. */
+/** Opens a directory as the store of an index. For writing, INVALID_OPTION if it holds other files and no index. */
 export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Reads> {
   if (options.mode !== "readonly") await ownNames(new Files(resolve(path)));
   return openDirectory(path, options);
@@ -64,7 +64,7 @@ export async function openIndexDirectory(path: string, options: StoreOptions = {
 export async function destroyDirectory(path: string, fs?: FileSystem): Promise<void> {
   const files = new Files(resolve(path), fs);
   const names = await ownNames(files);
-  // An empty directory belongs to the program that has made it, and stays.
+  // An empty directory belongs to the program that created it, and stays.
   if (!names?.length) return;
   const store = await openDirectory(path, {}, fs);
   try {
@@ -76,7 +76,7 @@ export async function destroyDirectory(path: string, fs?: FileSystem): Promise<v
   await files.destroy();
 }
 
-/** Reads values as they are once `journal` is done. */
+/** Reads values as they will be after `journal` is carried out. */
 async function read(
   files: Files, keys: readonly string[], journal: Journal, memory?: Uint8Array,
 ): Promise<(Uint8Array | undefined)[]> {
@@ -109,8 +109,8 @@ function keysOf(names: Iterable<string>, prefix: string): string[] {
 }
 
 /**
- * A store that only reads, and changes nothing. Each call looks for a journal, since a writer may have been killed in a
- * commit since the last call. While a writer is at work, the values that one call returns may be of two commits.
+ * A read-only store. Each call looks for a journal, since a writer may have been killed during a commit since the last
+ * call. While a writer is active, one call may return values of two commits.
  */
 class DirectoryReader implements Reads {
   readonly takesRoom = true;
@@ -155,13 +155,11 @@ class DirectoryStore implements Reads {
   readonly #files: Files;
   readonly #strict: boolean;
   readonly #release: () => Promise<void>;
-  /** True when the directory was made for this store and nothing has been written to it. */
+  /** True if the directory was created for this store and nothing has been written to it. */
   #isIdle: boolean;
-  /**
-   * The value that was appended to last. Its file stays open: to open it each time would be half the cost of an append.
-   */
+  /** The value last appended to. Its file stays open: opening it each time would be half the cost of an append. */
   #log: OpenValue | undefined;
-  /** Throws the reason why the store cannot be used any more. */
+  /** Throws the error that makes the store unusable, if there is one. */
   #end: (() => never) | undefined;
   /** The names in the directory, until the first change. No other process may change them. */
   #names: readonly string[] | undefined;
@@ -201,8 +199,8 @@ class DirectoryStore implements Reads {
         await this.#files.sync();
       }
     } catch (error) {
-      // Completes the commit, or undoes it if it was not decided. If that fails too, only opening the index again can
-      // tell which it is.
+      // Completes the commit, or undoes it if it was not decided. If that fails too, only reopening the index can tell
+      // which of the two happened.
       await recover(this.#files).catch((cause: unknown) => {
         this.#end = () => fail("STORE_FAILED", `${this.#files.path}: a commit has failed midway; open the index again`, cause);
       });
@@ -218,7 +216,7 @@ class DirectoryStore implements Reads {
     const { handle, isNamed } = this.#log?.name === name ? this.#log : await this.#openLog(name);
     await step(`appending to ${name} in ${this.#files.path}`, async () => {
       await handle.appendFile(bytes);
-      // A file that has no name any more is lost when it is closed.
+      // A file whose name was removed is lost when it is closed.
       if (isNamed && !fstatSync(handle.fd).nlink) throw new Error("somebody has removed it");
       if (this.#strict) await handle.datasync();
     });
@@ -230,7 +228,7 @@ class DirectoryStore implements Reads {
       await this.#closeLog();
     } finally {
       await this.#release();
-      // An index that could not be opened leaves no directory behind.
+      // A failed opening leaves no directory behind.
       if (this.#isIdle) await this.#files.destroy();
     }
   }

@@ -1,12 +1,9 @@
-/**
- * Number of calls that are under way together: enough to keep a medium busy, and few enough for the limit on open
- * files.
- */
+/** Number of concurrent calls: enough to keep a medium busy, few enough for the limit on open files. */
 const AT_ONCE = 16;
 
 /**
- * Calls `run` for each item, several at a time. Returns the results in the order of the items. After a failure no other
- * call is started, and it rejects when none is under way any more.
+ * Calls `run` for each item, several at a time. Returns the results in the order of the items. After a failure it
+ * starts no more calls, and rejects once the running ones have ended.
  */
 export async function each<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length);

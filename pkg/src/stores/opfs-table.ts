@@ -1,21 +1,21 @@
 // The names of the files of a place in OPFS, and the content of a table of values. The layout is in opfs.ts.
 
-/** One value, as the valid table has it. */
+/** One value in the valid table. */
 export interface Value {
-  /** The file that a commit has written. */
+  /** The file that a commit wrote. */
   readonly file: string;
-  /** Pieces that earlier openings have appended, as far as they are valid. */
+  /** The valid parts of pieces that earlier openings appended. */
   readonly kept: readonly Part[];
-  /** Number of pieces that the opening of the table has appended. */
+  /** Number of pieces appended by the opening that wrote the table. */
   pieces: number;
-  /** Number of bytes in the last of those pieces; Infinity when nothing more should be appended to it. */
+  /** Number of bytes in the last of those pieces; Infinity if nothing more should be appended to it. */
   filled: number;
 }
 
-/** A file, and the number of its bytes that are valid: all if no number is given. */
+/** A file and the number of its valid bytes; all of them if no number is given. */
 export type Part = readonly [name: string, bytes?: number];
 
-/** The parts of a table's name. A later table has a higher number. `opening` is the opening that has written it. */
+/** The parts of a table's name. A later table has a higher number. `opening` is the opening that wrote it. */
 export interface TableName {
   readonly name: string;
   readonly number: number;
@@ -28,18 +28,18 @@ export function tableName(number: number, opening: string): TableName {
   return { name: `table.${number}.${opening}`, number, opening };
 }
 
-/** Returns the tables among these names, also empty ones, the latest first. */
+/** Returns the tables among these names, including empty ones, latest first. */
 export function tablesIn(names: Iterable<string>): TableName[] {
   const tables = Array.from(names, (name) => TABLE.exec(name)).filter((match) => match !== null);
   return tables.map((match) => tableName(Number(match[1]), match[2]!)).sort((a, b) => b.number - a.number);
 }
 
-/** Makes a name for an opening that no other opening has. */
+/** Returns a unique name for an opening. */
 export function freshOpening(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join("");
 }
 
-/** Makes a value without pieces of the current opening. */
+/** Creates a value without pieces of the current opening. */
 export function valueOf(file: string, kept: readonly Part[] = []): Value {
   return { file, kept, pieces: 0, filled: Infinity };
 }
@@ -53,13 +53,13 @@ export function partsOf({ file, kept, pieces }: Value, opening: string): Part[] 
   return [[file], ...kept, ...Array.from({ length: pieces }, (_, i): Part => [pieceName(file, opening, i + 1)])];
 }
 
-/** Encodes a table. The pieces of its own opening are not in it: they are found by their names. */
+/** Encodes a table, without the pieces of its own opening: they are found by their names. */
 export function bytesOf(values: ReadonlyMap<string, Value>): Uint8Array {
   const table = Object.fromEntries([...values].map(([key, { file, kept }]) => [key, [file, ...kept]]));
   return new TextEncoder().encode(JSON.stringify(table));
 }
 
-/** Decodes a table. Undefined when the text is not a table, such as that of a file that was made and never written. */
+/** Decodes a table. Undefined if the text is not a table, such as that of a file that was created but never written. */
 export function valuesIn(text: string): Map<string, Value> | undefined {
   try {
     const table = JSON.parse(text) as Record<string, unknown> | unknown[] | null;

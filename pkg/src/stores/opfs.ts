@@ -1,22 +1,23 @@
-// OPFS, the browser's origin private file system, as a store. It uses the asynchronous interface, which the main thread
-// has too.
+// OPFS, the browser's origin private file system, as a store. It uses the asynchronous interface, which is available on
+// the main thread too.
 //
-// Not every browser can rename a file, but closing a writable replaces the content of a file at once. So each value is
-// in files with names of their own, which are never used again, and a table says which files are which value. Closing
-// the table's writable is the moment of a commit.
+// Not every browser can rename a file, but closing a writable replaces the content of a file atomically. So each value
+// is in files with unique names, which are never reused, and a table maps keys to files. A commit happens when the
+// table's writable is closed.
 //
 //     table.<number>.<opening>      {"<key>": ["<file>", ["<piece>", <bytes>], …], …}
 //     <opening>.<n>                 a <file>: what a commit has written
 //     <file>.<opening>.<n>          the pieces 1, 2, … that were appended to it
 //
-// Each opening for writing has a name of its own, which is in the names of all files that it writes. The valid table is
-// the readable one with the highest number: a file is made, empty, before it is written. A value is its file, then the
-// pieces in the table, each as far as the table says, then the pieces that are named after the table's opening.
+// Each opening for writing has a unique name, which is part of the names of all files that it writes. The valid table
+// is the readable one with the highest number: the last one may be unreadable, since a file is created empty before it
+// is written. A value is its file, then the pieces in the table, each up to the length in the table, then the pieces
+// named after the table's opening.
 //
-// Calls that a page had made when it died may take effect later, when the next writer has already looked around. So a
-// writer first stores what it has found as a table of its own, with a number above all others, also those of empty
-// tables. From then on late effects are not seen. A late table has a lower number. The file of a late value, or a late
-// piece, is in no valid table. A piece that has grown is longer than the table says. The next writer removes all of
+// Calls that a page made before it died may take effect later, after the next writer has already looked at the files.
+// So a writer first stores the state it found as a new table, with a number above all others, including those of empty
+// tables. From then on late effects are invisible: a late table has a lower number, the file of a late value or a late
+// piece is in no valid table, and a piece that grew is longer than the table says. The next writer removes all of
 // these.
 import { fail } from "../guard.js";
 import type { Batch, Store, StoreOptions } from "../store.js";
@@ -28,18 +29,18 @@ import {
 import { takeWebLock } from "./web-lock.js";
 
 /**
- * About the largest size of a piece. Larger ones cost more to append to, which copies the file; smaller ones make more
+ * Approximate largest size of a piece. Appending copies the file, so larger pieces cost more; smaller ones mean more
  * files.
  */
 const PIECE_BYTES = 64 << 10;
-/** How often looking is tried when files change meanwhile. With the pauses between, that is a third of a second. */
+/** How often a look is tried if files change meanwhile. Including the pauses, this takes a third of a second. */
 const LOOKS = 12;
 const PAUSE_MS = 5;
 
 /**
- * Opens the place of this name. For writing, it is made if it does not exist; LOCKED while another writer has it. For
- * reading, nothing changes, and a missing place is an empty store. OPFS has no way to wait for the medium, so
- * durability is "relaxed". `root` is for tests.
+ * Opens the place of this name. For writing, creates it if it does not exist; LOCKED while another writer has it. For
+ * reading, changes nothing, and a missing place is an empty store. OPFS cannot wait for the medium, so durability is
+ * "relaxed". `root` is for tests.
  */
 export async function openOpfs(name: string, options: Pick<StoreOptions, "mode"> = {}, root = originRoot): Promise<Store> {
   const writes = options.mode !== "readonly";
@@ -73,7 +74,7 @@ export async function destroyOpfs(name: string, root = originRoot): Promise<void
 
 const originRoot = () => navigator.storage.getDirectory();
 
-/** INVALID_OPTION where files cannot be used, or not written: without HTTPS, and in Safari before 26. */
+/** Throws INVALID_OPTION if files are not available (without HTTPS) or cannot be written (Safari before 26). */
 function checkPlatform(writes: boolean): void {
   const canWrite = () => "createWritable" in FileSystemFileHandle.prototype;
   if (!globalThis.navigator?.storage?.getDirectory || (writes && !canWrite())) {
@@ -96,7 +97,7 @@ interface State {
   readonly values: Map<string, Value>;
 }
 
-/** What a look has found: the valid table, and the names of all files. */
+/** The result of a look: the valid table, and the names of all files. */
 interface Look extends State {
   readonly names: ReadonlySet<string>;
 }
@@ -110,7 +111,7 @@ class OpfsStore implements Store {
   #state: State = { table: undefined, values: new Map() };
   #nextTable = 1;
   #nextFile = 1;
-  /** Throws the reason why the store cannot be used any more. */
+  /** Throws the error that makes the store unusable, if there is one. */
   #end: (() => never) | undefined;
 
   constructor(name: string, folder: FileSystemDirectoryHandle | undefined, writes: boolean, release: () => Promise<void>) {
@@ -121,8 +122,8 @@ class OpfsStore implements Store {
   }
 
   /**
-   * The first step of a writer: it stores what it has found as a table of its own. Only then may it remove files, or
-   * acknowledge a change.
+   * The first step of a writer: stores the state it found as a new table. Only then may it remove files or acknowledge
+   * a change.
    */
   async begin(): Promise<void> {
     const { table, values, names } = await step(`opening ${this.#name}`, () => this.#steady(() => this.#look()));
@@ -198,12 +199,12 @@ class OpfsStore implements Store {
     if (!this.#writes) readOnly(this.#name);
   }
 
-  /** Looks once at what is in the folder. CORRUPT when there are values and no readable table. */
+  /** Looks once at the content of the folder. CORRUPT if there are values and no readable table. */
   async #look(): Promise<Look> {
     const names = new Set<string>();
     if (this.#folder) for await (const name of this.#folder.keys()) names.add(name);
     const tables = tablesIn(names);
-    // The first file to be written is a table. Until it is closed, some engines also list a temporary file beside it.
+    // The first file written is a table. Until it is closed, some engines also list a temporary file beside it.
     let written = [...names].some((name) => !name.startsWith("table."));
     for (const table of tables) {
       const text = await (await this.#file(table.name)).text();
@@ -220,7 +221,7 @@ class OpfsStore implements Store {
     return { table: undefined, values: new Map(), names };
   }
 
-  /** Looks once. Fails when files of the table are missing: a writer may have removed them since the table was read. */
+  /** Looks once. Fails if files of the table are missing: a writer may have removed them since the table was read. */
   async #load(): Promise<Look> {
     const look = await this.#look();
     for (const name of namesOf({ ...look, values: look.values.values() })) {
@@ -229,13 +230,13 @@ class OpfsStore implements Store {
     return look;
   }
 
-  /** The current state. A reader looks again at each call, since a writer may have changed it. */
+  /** Returns the current state. A reader looks again at each call, since a writer may have changed it. */
   async #now(): Promise<State> {
     return this.#writes ? this.#state : this.#load();
   }
 
   /**
-   * Tries `look` several times. Files vanish and change while a writer is at work, or when late calls of a dead page
+   * Tries `look` several times. Files vanish and change while a writer is active, or when late calls of a dead page
    * take effect.
    */
   async #steady<T>(look: () => Promise<T>): Promise<T> {
@@ -270,10 +271,7 @@ class OpfsStore implements Store {
     return (await this.#folder!.getFileHandle(name)).getFile();
   }
 
-  /**
-   * Writes a file, behind its first `kept` bytes. Nothing of it can be seen before the writable is closed, and then
-   * all.
-   */
+  /** Writes a file after its first `kept` bytes. The write becomes visible as a whole when the writable is closed. */
   async #write(name: string, bytes: Uint8Array, kept = 0): Promise<void> {
     await step(`writing ${name} of ${this.#name}`, async () => {
       const handle = await this.#folder!.getFileHandle(name, { create: true });
@@ -289,8 +287,8 @@ class OpfsStore implements Store {
   }
 
   /**
-   * Finds out after a failure, from the latest table and the names of the pieces, which changes were made. If they
-   * cannot be read, only opening the index again can tell.
+   * After a failure, finds out from the latest table and the names of the pieces which changes were made. If they
+   * cannot be read, only reopening the index can tell.
    */
   async #recover(): Promise<void> {
     try {
@@ -302,7 +300,7 @@ class OpfsStore implements Store {
     }
   }
 
-  /** Removes the files that belong neither to the valid table nor to its values. */
+  /** Removes all files except the valid table and those of its values. */
   async #removeOthers(names: Iterable<string>): Promise<void> {
     const counts = new Set(namesOf({ ...this.#state, values: this.#state.values.values() }));
     await this.#remove([...names].filter((name) => !counts.has(name)));

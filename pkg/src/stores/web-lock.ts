@@ -1,5 +1,5 @@
 // The lock for one writer of a place among all tabs and workers of a browser: a Web Lock, which the browser releases
-// when a tab ends for whatever reason.
+// when a tab ends for any reason.
 import { fail } from "../guard.js";
 import { takeAskedLock } from "./asked-lock.js";
 import { step } from "./failure.js";

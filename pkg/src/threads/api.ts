@@ -1,4 +1,4 @@
-// The exports of "thermocline/threads" on every platform: those of "thermocline", with an option for the number of
+// The exports of "thermocline/threads" on every platform: those of "thermocline", plus an option for the number of
 // threads.
 import type { IndexOptions, OpenOptions } from "../types.js";
 import { VectorIndex as Plain } from "../vector-index.js";
@@ -11,14 +11,14 @@ export type * from "../types.js";
 /** Additional options of an index with threads. */
 export interface ThreadsOptions {
   /**
-   * Number of threads that share the work of `insertMany` and `searchMany`, including the caller's: 1 to 64. Default:
-   * the number of cores, but at most 8.
+   * Number of threads that share the work of `insertMany` and `searchMany`, including the caller's, 1 to 64. Default:
+   * the number of cores, at most 8.
    */
   readonly threads?: number;
 }
 
 /**
- * The index of "thermocline" with threads of its own, from when it is made until it is closed. All of them work on
+ * The index of "thermocline" with its own threads, from its creation until it is closed. All threads work on
  * `insertMany` and `searchMany`. The results do not depend on the number of threads. The index is in memory only:
  * `open`, `destroy` and a `name` are INVALID_OPTION.
  */
@@ -26,13 +26,13 @@ export type VectorIndex = Plain;
 
 export const VectorIndex = Plain as typeof Plain & {
   /**
-   * Makes an empty index. NO_THREADS where threads are not possible: in a page that is not cross-origin isolated, and
+   * Creates an empty index. NO_THREADS where threads are not possible: in a page that is not cross-origin isolated, and
    * in a browser outside of a worker.
    */
   memory(options: IndexOptions & ThreadsOptions): Promise<VectorIndex>;
   /**
-   * Makes an index from the bytes that `export` returned. NO_THREADS where threads are not possible: in a page that is
-   * not cross-origin isolated, and in a browser outside of a worker.
+   * Creates an index from the bytes that `export` returned. NO_THREADS where threads are not possible: in a page that
+   * is not cross-origin isolated, and in a browser outside of a worker.
    */
   import(bytes: Uint8Array, options?: OpenOptions & ThreadsOptions): Promise<VectorIndex>;
 };

@@ -1,5 +1,5 @@
-// As ../handle.ts, for an index with threads: they end with the index, its memory grows differently, and they answer
-// many queries at once.
+// As ../handle.ts, for an index with threads: the threads end with the index, its memory grows differently, and many
+// queries are answered at once.
 import { Handle as Plain } from "../handle.js";
 import { checkLength } from "../vector.js";
 import type { RawIndex as PlainRaw } from "../raw.js";
@@ -10,13 +10,13 @@ import { Threads } from "./threads.js";
 
 export { CallerFault, codedError, isCold, trapped } from "../handle.js";
 
-/** Most queries in one call into the core: enough for all threads to have some, and few enough for a slice. */
+/** Most queries in one call into the core: enough to occupy all threads, few enough for a slice. */
 const MAX_TOGETHER = 64;
-/** Fewest queries in one call, whatever the number of hits: with fewer, one thread would answer them all. */
+/** Fewest queries in one call, regardless of the number of hits: with fewer, one thread would answer them all. */
 const MIN_TOGETHER = 8;
-/** Most hits of one call. The core keeps the room for the hits of a call. */
+/** Most hits in one call. The core keeps the memory for the hits of a call. */
 const MAX_HITS = 1 << 16;
-/** Ends the threads of an index that is garbage and was not closed. By then the threads sleep. */
+/** Ends the threads of an index that was garbage collected without `close`. By then the threads sleep. */
 const forgotten = new FinalizationRegistry<Threads>((threads) => threads.end());
 
 export class Handle extends Plain {
@@ -29,14 +29,14 @@ export class Handle extends Plain {
     return this.#threads;
   }
 
-  /** Sets the threads of the index's memory, which end with the index. */
+  /** Sets the threads of the index's memory. They end with the index. */
   set threads(threads: Threads) {
     this.#threads = threads;
     forgotten.unregister(this);
     forgotten.register(this, threads, this);
   }
 
-  /** When a shared memory grows, the views of it stay valid but are too short. So they are made anew. */
+  /** When a shared memory grows, its views stay valid but are too short, so a new one is created. */
   override get floats(): Float32Array {
     const { buffer } = this.memory!;
     return this.#floats.buffer === buffer ? this.#floats : (this.#floats = new Float32Array(buffer));
@@ -47,7 +47,7 @@ export class Handle extends Plain {
     return this.#doubles.buffer === buffer ? this.#doubles : (this.#doubles = new Float64Array(buffer));
   }
 
-  /** Answers many queries at once, by all threads. */
+  /** Answers many queries at once, on all threads. */
   override searchSome(
     plain: PlainRaw, queries: readonly Float32Array[], from: number, dimensions: number,
     { k, ef, rerank }: SearchManyOptions, answers: ManyAnswers,
@@ -67,7 +67,7 @@ export class Handle extends Plain {
 
   override free(): void {
     super.free();
-    // After `free`: a thread that is ended while it holds the allocator's lock would never release it.
+    // After `free`: a thread that is terminated while it holds the allocator's lock would never release it.
     this.#threads.end();
     forgotten.unregister(this);
     this.#floats = new Float32Array(0);

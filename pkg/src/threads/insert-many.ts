@@ -1,5 +1,5 @@
 // As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
-// records, go in one after the other as they do there.
+// records, are inserted one after the other as they are there.
 import { booleanOf, isAsync, optionsOf } from "../guard.js";
 import {
   batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, naming, readerOf, turnsOf,
@@ -11,7 +11,8 @@ import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
 
 /**
- * Once the gathered payloads have this many bytes, no more rows are gathered: they are in memory twice during the call.
+ * Once the gathered payloads have this many bytes, no more rows are gathered, since payloads are in memory twice during
+ * the call.
  */
 const MAX_BYTES = 1 << 23;
 
@@ -46,8 +47,8 @@ export async function insertMany(
 }
 
 /**
- * Inserts the rows from number `from` on, as many as the index takes together, all or none. Their number does not
- * depend on time, so that the same rows make the same index.
+ * Inserts as many rows as the index accepts at once, starting with number `from`, all or none. Their number does not
+ * depend on time, so that the same rows build the same index.
  */
 function insertSome(handle: Handle, length: number, from: number, read: (i: number) => Ready): Id[] {
   const count = Math.min(handle.call((raw) => (raw as RawIndex).batchLength), length - from);
@@ -64,7 +65,7 @@ function insertSome(handle: Handle, length: number, from: number, read: (i: numb
   try {
     const ids = handle.change((plain) => {
       const raw = plain as RawIndex;
-      // Rows are left from an earlier call if one of its rows was wrong.
+      // Drops rows left over from an earlier call in which a row was wrong.
       raw.forgetGathered();
       rows.forEach(({ id, vector, payload: { kind, bytes } }, i) => {
         if (id !== undefined) handle.forget(id);
@@ -75,8 +76,8 @@ function insertSome(handle: Handle, length: number, from: number, read: (i: numb
     for (const moment of moments) if (moment) handle.expiresAt(moment);
     return ids;
   } catch (error) {
-    // The core does not say which row is wrong. All were right when they were checked, but other calls may have changed
-    // the index since, and the caller may have changed a row.
+    // The core does not say which row is wrong. All were valid when they were checked, but since then other calls may
+    // have changed the index, or the caller may have changed a row.
     const check = checker(handle, false);
     rows.forEach((row, i) => check(from + i, row));
     return naming(from, () => {

@@ -1,4 +1,4 @@
-// As ../open.ts: indexes in memory, whose threads are started as soon as they are made.
+// As ../open.ts, for indexes in memory whose threads are started when the index is created.
 import { fail, optionsOf } from "../guard.js";
 import * as plain from "../open.js";
 import { overwrite } from "../turn.js";
@@ -32,8 +32,8 @@ export async function destroyed(): Promise<never> {
 }
 
 /**
- * Moves the index into a fresh instance with as many threads. They are started first: when that fails, the index stays
- * where it was, with the threads that it has.
+ * Moves the index into a fresh instance with the same number of threads. They are started first: if that fails, the
+ * index stays in its old instance with its old threads.
  */
 export async function moved(handle: Handle): Promise<plain.Moved> {
   const instance = await freshInstance();
@@ -55,7 +55,7 @@ export async function moved(handle: Handle): Promise<plain.Moved> {
   }
 }
 
-/** Starts the threads of a new index. When that fails, ends the index. */
+/** Starts the threads of a new index. If that fails, closes the index. */
 async function begun(opened: plain.Opened, count: number): Promise<plain.Opened> {
   const handle = opened.handle as Handle;
   const threads = (handle.threads = new Threads(count));

@@ -4,7 +4,7 @@ import { SCRIPT, type Needed, type Platform } from "./threads.js";
 const SOURCE = `onmessage = ({ data }) => (${SCRIPT})(data, () => postMessage(0));`;
 
 export const platform: Platform = {
-  // Some browsers do not tell the number.
+  // Some browsers do not report the number.
   cores: () => navigator.hardwareConcurrency || 1,
   start(needed: Needed) {
     const url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));

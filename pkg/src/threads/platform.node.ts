@@ -9,14 +9,14 @@ const SOURCE =
 export const platform: Platform = {
   cores: availableParallelism,
   start(needed: Needed) {
-    // Without the process's options: they are not meant for a thread that runs no script of the program.
+    // The process's options are not passed on: they are not meant for a thread that runs no script of the program.
     const worker = new Worker(SOURCE, { eval: true, workerData: needed, execArgv: [] });
     const ready = new Promise<void>((resolve, reject) => {
       worker.once("message", resolve);
       worker.on("error", reject);
       worker.once("exit", () => reject(new Error("it has ended")));
     });
-    // Unreferenced only when it is ready: while it starts, nothing else may keep the process alive.
+    // Unreferenced only once it is ready: while it starts, there may be nothing else to keep the process alive.
     return { ready: ready.then(() => worker.unref()), end: () => void worker.terminate() };
   },
 };

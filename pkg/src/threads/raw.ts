@@ -1,4 +1,4 @@
-// As ../raw.ts, for the module whose memory is shared: its additional members, and its instances.
+// As ../raw.ts, for the module with shared memory: its additional members and its instances.
 import instantiate from "thermocline-shared-glue";
 import { fail } from "../guard.js";
 import { compiledModule } from "../module.js";
@@ -8,12 +8,13 @@ import type { Id } from "../types.js";
 
 export type * from "../raw.js";
 
-/** Smallest limit of a memory, in pages of 64 KiB. For an index that may not have these, threads are not worth it. */
+/** Smallest memory limit, in pages of 64 KiB. For a smaller index, threads are not worthwhile. */
 const MIN_PAGES = 4096;
 
 export interface RawIndexClass extends PlainClass {
   /**
-   * Has `insertGathered` and `searchMany` share their work among `count` threads: this one, and others to be started.
+   * Makes `insertGathered` and `searchMany` share their work among `count` threads: this one, and others yet to be
+   * started.
    */
   startThreads(count: number): void;
 }
@@ -24,10 +25,11 @@ export interface RawInstance extends PlainInstance {
 
 export interface RawIndex extends Plain {
   readonly constructor: RawIndexClass;
-  /** Number of records that should be gathered now. It depends only on the index. */
+  /** Number of records to gather now. It depends only on the index. */
   readonly batchLength: number;
   /**
-   * Adds a record to those that `insertGathered` inserts. Without an id it gets the next number that was never used.
+   * Adds a record to those that `insertGathered` will insert. Without an id, it gets the next number that was never
+   * used.
    */
   gather(id: unknown, vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined): void;
   /** Inserts the gathered records, all or none. Returns their ids. */
@@ -35,8 +37,7 @@ export interface RawIndex extends Plain {
   /** Drops the gathered records. */
   forgetGathered(): void;
   /**
-   * The address in memory where `count` queries are to be written one after the other, as Float32. Valid until the next
-   * call.
+   * The address in memory at which to write `count` queries one after the other, as Float32. Valid until the next call.
    */
   queriesAt(count: number): number;
   /**
@@ -46,7 +47,7 @@ export interface RawIndex extends Plain {
   searchMany(k: number | undefined, ef: number | undefined, rerank: boolean | undefined): number;
 }
 
-/** Makes a fresh instance in a memory of its own. OUT_OF_MEMORY when the platform has no room for it. */
+/** Creates a fresh instance in its own memory. OUT_OF_MEMORY if the platform cannot provide the memory. */
 export async function freshInstance(): Promise<RawInstance> {
   const module = await awake(() => compiledModule("thermocline-threads.wasm"));
   try {
@@ -57,7 +58,7 @@ export async function freshInstance(): Promise<RawInstance> {
 }
 
 /**
- * Makes a shared memory. A platform may reserve the whole maximum at once, so when it refuses, a smaller maximum is
+ * Creates a shared memory. A platform may reserve the whole maximum at once, so if it refuses, a smaller maximum is
  * tried.
  */
 function sharedMemory(initial: number, most: number): WebAssembly.Memory {

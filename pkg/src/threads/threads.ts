@@ -1,4 +1,4 @@
-// The threads of an index: workers, each with an instance of the module on the memory of the index.
+// The threads of an index: workers, each with an instance of the module on the index's memory.
 import { fail, numberOf, wrong } from "../guard.js";
 import { compiledModule } from "../module.js";
 import type { RawIndexClass } from "./raw.js";
@@ -9,10 +9,11 @@ const MAX_THREADS = 64;
 const MAX_DEFAULT_THREADS = 8;
 
 /**
- * The script of a worker: a function of what the worker needs, and of a callback that says that it is ready. The
- * platforms wrap it, since they pass messages differently. It is text, because every bundler would have to find a file.
+ * The script of a worker: a function of the data that the worker needs and a callback that reports that it is ready.
+ * The platforms wrap it, since they pass messages differently. It is text, because a file would have to be found by
+ * every bundler.
  *
- * A thread only computes. The functions that the module imports of JavaScript are called while the thread starts, if at
+ * A thread only computes. JavaScript functions that the module imports are called only while the thread starts, if at
  * all.
  */
 export const SCRIPT = `({ module, memory }, ready) => {
@@ -43,9 +44,9 @@ export interface Needed {
   readonly memory: WebAssembly.Memory;
 }
 
-/** A worker. Once it is ready it keeps no process alive. */
+/** A worker. Once it is ready, it does not keep a process alive. */
 export interface Thread {
-  /** Rejects when the worker could not be started. */
+  /** Rejects if the worker could not be started. */
   readonly ready: Promise<void>;
   end(): void;
 }
@@ -76,7 +77,7 @@ export function countOf(threads: number | undefined): number {
     fail("NO_THREADS", message);
   }
   try {
-    // Returns at once, since the value is 0 and not 1. A thread that may not wait throws before the values are
+    // Returns at once, since the value is 0 and not 1. A thread that must not wait throws before the values are
     // compared.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
   } catch (error) {
@@ -92,10 +93,7 @@ export class Threads {
 
   constructor(readonly count: number) {}
 
-  /**
-   * Starts the workers. NO_THREADS when one could not be started: then `end` is to be called, once the memory is no
-   * longer used.
-   */
+  /** Starts the workers. NO_THREADS if one could not be started; then call `end` once the memory is no longer used. */
   async start(Raw: RawIndexClass, memory: WebAssembly.Memory): Promise<void> {
     if (this.count === 1) return;
     const module = await compiledModule("thermocline-threads.wasm");

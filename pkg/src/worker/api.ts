@@ -1,4 +1,4 @@
-// The exports of "thermocline/worker" on every platform: those of "thermocline", for an index in a worker of its own.
+// The exports of "thermocline/worker" on every platform: those of "thermocline", for an index in its own worker.
 import type { WasmLocator } from "../locate-wasm.js";
 import type {
   Filter, Hit, IndexOptions, ManyHits, OpenOptions, SearchManyOptions as PlainSearchManyOptions,
@@ -14,8 +14,8 @@ export type * from "../store.js";
 export type * from "../types.js";
 
 /**
- * Options of `search`, as in "thermocline" except that a filter must be an object. A function is INVALID_FILTER, since
- * it cannot be sent to a worker.
+ * Options of `search`, as in "thermocline" except that a filter must be an object. A function is INVALID_FILTER,
+ * because it cannot be sent to a worker.
  */
 export interface SearchOptions extends Omit<PlainSearchOptions, "filter"> {
   /** Conditions on the payloads of the hits. */
@@ -29,35 +29,35 @@ export interface SearchManyOptions extends Omit<PlainSearchManyOptions, "filter"
 }
 
 /**
- * The index of "thermocline" in a worker of its own, which `close` ends. Whatever the index does, the caller's thread
- * is free. Calls are answered in their order. To TypeScript, an index of "thermocline" has this type too.
+ * The index of "thermocline" in its own worker, which `close` ends. Nothing the index does blocks the caller's thread.
+ * Calls are answered in order. In TypeScript, an index of "thermocline" is assignable to this type.
  *
- * `size`, `deletedCount` and `needsCompaction` are as of the last call that has settled. Vectors, rows and bytes are
- * copied when the call is made. `maintain` asks the worker for a slice, and returns whether work was left as of the
- * last slice that has ended. When the worker is gone (ended from outside, or out of memory), every call and every
- * property is CLOSED or OUT_OF_MEMORY, with a message that says so.
+ * `size`, `deletedCount` and `needsCompaction` are as of the last settled call. Vectors, rows and bytes are copied when
+ * the call is made. `maintain` asks the worker for a slice, and returns whether work was left after the last completed
+ * slice. If the worker is gone (terminated from outside, or out of memory), every call and every property is CLOSED or
+ * OUT_OF_MEMORY, with a message that says so.
  */
 export interface VectorIndex extends Pick<Plain, Exclude<keyof Plain, "search" | "searchMany">> {
   /**
-   * Finds the nearest live records, as in "thermocline". A filter must be an object. A signal that fires ends the call
-   * at once.
+   * Returns the nearest live records, as in "thermocline". A filter must be an object. The call ends as soon as the
+   * signal fires.
    */
   search(query: Vector, options?: SearchOptions): Promise<Hit[]>;
   /** Answers many queries, as in "thermocline". A filter must be an object. */
   searchMany(queries: Float32Array | readonly Vector[], options?: SearchManyOptions): Promise<ManyHits>;
 }
 
-/** Makes indexes. Each call starts a worker; NOT_FOUND when that is not possible. */
+/** Creates indexes. Each call starts a worker; NOT_FOUND if that is not possible. */
 export interface VectorIndexClass extends Function {
   readonly prototype: VectorIndex;
-  /** Makes an empty index that is not stored, as in "thermocline". */
+  /** Creates an empty index that is not stored, as in "thermocline". */
   memory(options: IndexOptions): Promise<VectorIndex>;
   /**
-   * Opens the index of this name, or makes it, as in "thermocline". A Store of your own stays in your thread: the
-   * worker has its methods called there.
+   * Opens or creates the index of this name, as in "thermocline". Your own Store stays in your thread: its methods are
+   * called there on behalf of the worker.
    */
   open(name: string, options?: OpenOptions): Promise<VectorIndex>;
-  /** Makes an index from the bytes that `export` returned, as in "thermocline". */
+  /** Creates an index from the bytes that `export` returned, as in "thermocline". */
   import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<VectorIndex>;
   /** Removes the index of this name, as in "thermocline". */
   destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void>;
@@ -66,8 +66,8 @@ export interface VectorIndexClass extends Function {
 export const VectorIndex: VectorIndexClass = WorkerIndex as unknown as VectorIndexClass;
 
 /**
- * Has `locate` say where the wasm files are, as in "thermocline", for the workers that are started from now on. It is
- * asked for both files when a worker is started. Bytes are copied to the worker; a WebAssembly.Module is not compiled
+ * Sets the function that says where the wasm files are, as in "thermocline", for all workers started from now on. It is
+ * called for both files when a worker is started. Bytes are copied to the worker; a WebAssembly.Module is not compiled
  * again.
  */
 export function locateWasm(locate: WasmLocator): void {

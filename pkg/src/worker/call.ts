@@ -1,22 +1,20 @@
-// One call of the worker that has not been answered yet.
+// One unanswered call to the worker.
 import { ThermoclineError } from "../errors.js";
 import type { LongOptions, Progress } from "../types.js";
 import { errorOf, type ErrorParts } from "./error-parts.js";
 
-/** What belongs to a call besides its arguments. */
+/** Parts of a call besides its arguments. */
 export interface Besides extends LongOptions {
   readonly transfer?: Transferable[];
-  /** The index. The reference keeps it from being collected, and so closed, while the call is waited for. */
+  /** The index. The reference keeps it from being garbage collected, and so closed, while the call is pending. */
   readonly owner?: object;
-  /**
-   * Milliseconds after which the call ends when its signal has fired, whether or not the worker has answered by then.
-   */
+  /** Milliseconds after its signal fires at which the call ends even if the worker has not answered. */
   readonly abortedMs?: number;
-  /** Called when the worker wants more of the rows that the call pulls. */
+  /** Called when the worker wants more rows. */
   readonly onMore?: () => void;
 }
 
-/** An error that a caller's own function has thrown. It may be any value, even undefined. */
+/** An error that a caller's own function threw. It can be any value, even undefined. */
 export interface Thrown {
   readonly error: unknown;
 }
@@ -24,11 +22,9 @@ export interface Thrown {
 export class Call {
   readonly promise: Promise<unknown>;
   readonly besides: Besides;
-  /**
-   * Why the rows that the call pulls have ended early. The call ends with this error once the rows before it are in.
-   */
+  /** The error that ended the rows of the call early. The call ends with it once the rows before it are inserted. */
   broken: Thrown | undefined;
-  /** What the caller's `onProgress` has thrown. */
+  /** The error that the caller's `onProgress` threw. */
   #thrown: Thrown | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #resolve!: (value: unknown) => void;
@@ -53,7 +49,7 @@ export class Call {
     };
   }
 
-  /** Aborts the call when the signal fires, or has fired. To be called once the worker can be told so. */
+  /** Aborts the call when the signal fires or if it already has. Call it once the worker can be told. */
   followSignal(): void {
     const { signal } = this.besides;
     signal?.addEventListener("abort", this.#onAbort);
@@ -87,7 +83,7 @@ export class Call {
     this.#reject(error);
   }
 
-  /** Makes the error here, because the signal's reason has not been sent to the worker. */
+  /** Creates the error here, because the signal's reason is not sent to the worker. */
   #aborted(message: string): ThermoclineError {
     return new ThermoclineError("ABORTED", message, { cause: this.besides.signal?.reason });
   }

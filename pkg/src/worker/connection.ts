@@ -1,4 +1,4 @@
-// The page's side of one worker: its unanswered calls, what is known of its index, and its end.
+// The page's side of one worker: its unanswered calls, the known state of its index, and its end.
 import { ThermoclineError } from "../errors.js";
 import { fail } from "../guard.js";
 import { MAX_TIMER_MS } from "../turn.js";
@@ -11,24 +11,25 @@ import type { Feed } from "./pull.js";
 import type { Answer, StoreServer } from "./store-server.js";
 
 /**
- * Time that a worker gets to close, in milliseconds, on top of that of its index: it may be in the middle of a slice.
+ * Time that a worker gets to close in addition to its index's, in milliseconds, since it may be in the middle of a
+ * slice.
  */
 const GRACE_MS = 1000;
 
 export class Connection {
   #seen: Seen = { size: 0, deletedCount: 0, needsCompaction: false };
-  /** Why the index cannot be used any more although it is open. */
+  /** The error that makes the index unusable although it is open. */
   #failure: Error | undefined;
   readonly #running: Running;
   readonly #store: StoreServer | undefined;
   readonly #calls = new Map<number, Call>();
-  /** The callbacks of compactions in idle time, by the number of the order. */
+  /** The callbacks of idle compaction, by the number of the order. */
   readonly #hooks = new Map<number, (report: CompactionReport) => void>();
-  /** Number of the last order that has one. */
+  /** Number of the last call or order that has one. */
   #count = 0;
   #isReady = false;
   #isClosed = false;
-  /** Why the worker is gone. */
+  /** The reason why the worker is gone. */
   #dead: ThermoclineError | undefined;
 
   constructor(start: Start, store?: StoreServer) {
@@ -55,22 +56,22 @@ export class Connection {
     if (this.#isClosed) fail("CLOSED", "the index is closed");
   }
 
-  /** The properties of the index, as of the last message. Throws when the index cannot be used. */
+  /** The properties of the index, as of the last message. Throws if the index cannot be used. */
   get seen(): Seen {
     this.checkOpen();
     if (this.#failure) throw this.#failure;
     return this.#seen;
   }
 
-  /** Has the worker run a call. Calls are answered in their order. */
+  /** Makes the worker run a call. Calls are answered in order. */
   call<T>(name: string, args: readonly unknown[], besides: Besides = {}): Promise<T> {
     this.checkOpen();
     return this.#ask(name, args, besides).promise as Promise<T>;
   }
 
   /**
-   * Has the worker run a call that pulls rows. `feed` sends it rows; undefined when there are no more, and with
-   * `broken` when they have ended early.
+   * Makes the worker run a call that pulls rows. `feed` sends it rows; undefined means that there are no more, and
+   * `broken` that they ended early.
    */
   feeding<T>(name: string, args: readonly unknown[], besides: Besides): { promise: Promise<T>; feed: Feed } {
     this.checkOpen();
@@ -86,7 +87,7 @@ export class Connection {
     };
   }
 
-  /** Sends an order to the worker. INVALID_OPTION when it cannot be sent. */
+  /** Sends an order to the worker. INVALID_OPTION if it cannot be sent. */
   post(order: Order, transfer?: Transferable[]): void {
     try {
       this.#running.post(order, transfer);
@@ -96,7 +97,7 @@ export class Connection {
     }
   }
 
-  /** Has the worker compact in idle time. Returns a function that ends that. */
+  /** Makes the worker compact in idle time. Returns a function that stops it. */
   idle(sliceMs: number | undefined, onReport: ((report: CompactionReport) => void) | undefined): () => void {
     const idle = ++this.#count;
     this.post({ idle, sliceMs });
@@ -108,8 +109,8 @@ export class Connection {
   }
 
   /**
-   * Closes the index. Ends the worker, whether or not closing succeeds. STORE_FAILED when a stored index has not closed
-   * in time; an index in memory has nothing to lose.
+   * Closes the index. Ends the worker whether or not closing succeeds. STORE_FAILED if a stored index does not close in
+   * time; an index in memory has nothing to lose.
    */
   async close(timeoutMs: number, isStored: boolean): Promise<void> {
     this.#isClosed = true;
@@ -132,7 +133,7 @@ export class Connection {
     }
   }
 
-  /** Ends a worker that has given its last answer. Calls that it has not answered are CLOSED. */
+  /** Ends a worker that has sent its last answer. Unanswered calls are CLOSED. */
   async leave(): Promise<void> {
     this.#isClosed = true;
     if (this.#dead) return;
@@ -140,7 +141,7 @@ export class Connection {
     await this.#running.leave();
   }
 
-  /** Sends a call. The worker keeps a Node process alive while it has calls. */
+  /** Sends a call. The worker keeps a Node process alive while it has unanswered calls. */
   #ask(name: string, args: readonly unknown[], besides: Besides): Call {
     const id = ++this.#count;
     this.post({ call: id, name, args, tells: besides.onProgress !== undefined }, besides.transfer);
@@ -166,8 +167,7 @@ export class Connection {
     else if ("more" in news) this.#calls.get(news.more)?.besides.onMore?.();
     else if ("report" in news) {
       const told = this.#hooks.get(news.report);
-      // In a microtask of its own, so that an error of the callback is an ordinary uncaught error and stops nothing
-      // here.
+      // In a separate microtask, so that an error of the callback is an ordinary uncaught error and stops nothing here.
       if (told) queueMicrotask(() => told(news.value));
     } else if ("ask" in news) {
       void this.#store?.answer(news.asked).then((answer) => this.#answer(news.ask, answer));
@@ -184,7 +184,7 @@ export class Connection {
     }
   }
 
-  /** Called when the worker has ended by itself, or was ended from outside. */
+  /** Called when the worker has ended by itself or was terminated from outside. */
   #ended(why: unknown): void {
     if (this.#dead) return;
     const known: { code?: unknown; message?: unknown } = typeof why === "object" && why !== null ? why : { message: why };

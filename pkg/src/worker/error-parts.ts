@@ -1,5 +1,5 @@
-// Errors as they are sent between page and worker. A ThermoclineError stays one, and keeps its cause as far as that can
-// be sent.
+// Errors as they are sent between page and worker. A ThermoclineError remains one and keeps its cause as far as that
+// can be sent.
 import { ThermoclineError, type ErrorCode } from "../errors.js";
 
 export interface ErrorParts {
@@ -7,19 +7,21 @@ export interface ErrorParts {
   readonly message: string;
   readonly code?: unknown;
   readonly cause?: { readonly error: ErrorParts } | { readonly value: unknown };
-  /** The number of the page's own error that it stands for. */
+  /** The number of the page's own error that this one stands for. */
   readonly origin?: number;
 }
 
 /** Longest chain of causes that is sent. */
 const MAX_CAUSES = 4;
 
-/** Number of errors that the page keeps, the last ones. */
+/** Number of most recent errors that the page keeps. */
 const MAX_KEPT = 256;
-/** On the page: errors that callers' stores have thrown. When one comes back from the worker, it is the same object. */
+/**
+ * On the page: errors that callers' stores threw. One that comes back from the worker becomes the same object again.
+ */
 const kept = /* @__PURE__ */ new Map<number, Error>();
 let count = 0;
-/** In the worker: the number of the page's error that an error stands for. */
+/** In the worker: the number of the page's error that each error stands for. */
 const origins = /* @__PURE__ */ new WeakMap<object, number>();
 
 /** Takes an error of the page apart, and keeps it for when it comes back from the worker. */
@@ -42,7 +44,7 @@ export function partsOf(error: unknown, causes = MAX_CAUSES): ErrorParts {
   };
 }
 
-/** True for an Error. `instanceof` throws on a revoked proxy. */
+/** Returns true for an Error. `instanceof` throws on a revoked proxy. */
 function isError(thrown: unknown): thrown is Error {
   try {
     return thrown instanceof Error;
@@ -51,7 +53,7 @@ function isError(thrown: unknown): thrown is Error {
   }
 }
 
-/** The members of a thrown value, which may be anything: reading them may throw as well. */
+/** Returns the members of a thrown value, which may be anything, so that reading them may throw too. */
 function membersOf(error: unknown): Partial<ThermoclineError> {
   if (typeof error !== "object" || error === null) return {};
   try {
@@ -79,7 +81,7 @@ function causeOf(cause: unknown, causes: number): ErrorParts["cause"] {
   }
 }
 
-/** Makes an error from its parts; on the page, the same object that was taken apart if it is kept. */
+/** Rebuilds an error from its parts; on the page, returns the original object if it is still kept. */
 export function errorOf(parts: ErrorParts): Error {
   const { origin } = parts;
   if (origin === undefined) return made(parts);

@@ -1,4 +1,4 @@
-// Where the workers find the wasm files: the page asks the caller's function for each worker, and tells it the answers.
+// Where the workers find the wasm files: for each worker, the page calls the caller's function and sends the answers.
 import { ThermoclineError } from "../errors.js";
 import { fail, functionOf, typedArrayName } from "../guard.js";
 import type { WasmLocator } from "../locate-wasm.js";
@@ -17,14 +17,14 @@ export function locateWith(locator: WasmLocator): void {
   locate = functionOf("locate", locator);
 }
 
-/** What a new worker is to be told. Undefined without such a function; NOT_FOUND when the function throws. */
+/** Returns the answers for a new worker. Undefined without such a function; NOT_FOUND if the function throws. */
 export function filesForWorker(): Files | undefined {
   if (!locate) return undefined;
   const names = ["thermocline.wasm", "thermocline-store.wasm"] as const;
   return Object.fromEntries(names.map((name) => [name, sourceForWorker(name)]));
 }
 
-/** The buffers to hand over with them. */
+/** Returns the buffers to transfer with the files. */
 export function buffersOf(files: Files): ArrayBuffer[] {
   return Object.values(files).flatMap((file) => (file instanceof Uint8Array ? [file.buffer as ArrayBuffer] : []));
 }
@@ -32,7 +32,8 @@ export function buffersOf(files: Files): ArrayBuffer[] {
 function sourceForWorker(name: WasmFile): Files[string] {
   try {
     const source = sourceOf(name, locate);
-    // A copy: with a view, all of its buffer would be sent, and one that is detached fails here, before there is a worker.
+    // A copy: sending a view would send its whole buffer, and copying a detached one fails here, before there is a
+    // worker.
     if (typedArrayName(source) === "Uint8Array") return new Uint8Array(source as Uint8Array);
     return typeof source === "string" ? addressOf(source) : source;
   } catch (error) {

@@ -1,4 +1,4 @@
-// The calls that a page can make of the index in a worker, by their names.
+// The calls that a page can make to the index in a worker, by name.
 import type { Filter, Id, LongOptions, OpenOptions, SearchOptions } from "../types.js";
 import type { VectorIndex } from "../vector-index.js";
 import { FedRows, rowsOf } from "./host-rows.js";
@@ -7,17 +7,17 @@ import type { Made, SentPayload, SentRows } from "./messages.js";
 import type { SentOptions } from "./options.js";
 import { payloadOf, sentRecord } from "./payloads.js";
 
-/** A call under way. */
+/** A running call. */
 export interface Job {
   readonly long: LongOptions;
   /** Asks the page for more rows. */
   more(): void;
-  /** Takes the rows, if the call pulls some. */
+  /** Receives the rows, if the call pulls any. */
   fed?: FedRows;
 }
 
 export interface Calls {
-  /** The index, once it has been made. */
+  /** The index, once it exists. */
   readonly index: VectorIndex | undefined;
   run(name: string, job: Job, args: readonly unknown[]): Promise<unknown>;
 }

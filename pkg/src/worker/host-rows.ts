@@ -1,4 +1,4 @@
-// Rows that the page has sent.
+// Rows sent by the page.
 import type { FlatRows, Row } from "../types.js";
 import type { SentRows } from "./messages.js";
 import { payloadOf } from "./payloads.js";
@@ -6,7 +6,7 @@ import { payloadOf } from "./payloads.js";
 export function rowsOf(sent: SentRows, dimensions: number): Iterable<Row> | FlatRows {
   const { count, vectors, ids, payloads, ttls } = sent;
   const isDense = !ids || (ids.length === count && !ids.includes(undefined));
-  // Flat rows need no object for each.
+  // Flat rows need no object for each row.
   if (isDense && !payloads && !ttls) return { vectors, ids: ids as FlatRows["ids"] };
   return Array.from({ length: count }, (_, i) => rowOf(sent, dimensions, i));
 }
@@ -15,7 +15,7 @@ function rowOf({ vectors, ids, payloads, ttls }: SentRows, dimensions: number, i
   return {
     id: ids?.[i],
     vector: vectors.subarray(i * dimensions, (i + 1) * dimensions),
-    // Parsed only when it is read: the payloads of many rows as objects would take much memory.
+    // Parsed only when read: the payloads of many rows would take much memory as objects.
     get payload() {
       return payloadOf(payloads?.[i]);
     },
@@ -23,10 +23,10 @@ function rowOf({ vectors, ids, payloads, ttls }: SentRows, dimensions: number, i
   };
 }
 
-/** Thrown in the place of the next row when the rows have ended early on the page, which knows the reason. */
+/** Thrown in place of the next row if the rows ended early on the page, which knows the reason. */
 export class Broken extends Error {}
 
-/** Rows that the page pulls from its caller and sends when they are asked for. */
+/** Rows that the page pulls from its caller and sends on request. */
 export class FedRows implements AsyncIterable<Row> {
   readonly #dimensions: number;
   readonly #more: () => void;
@@ -39,7 +39,7 @@ export class FedRows implements AsyncIterable<Row> {
     this.#more = more;
   }
 
-  /** Takes rows from the page; undefined is the end. */
+  /** Receives rows from the page; undefined is the end. */
   take(rows: SentRows | undefined, isBroken: boolean): void {
     this.#waiting.push(rows);
     this.#isBroken = isBroken;

@@ -1,4 +1,4 @@
-// A caller's own Store, as the index in the worker uses it: each call is sent to the page, which makes it.
+// A caller's own Store for the index in the worker: each call is sent to the page, which makes it.
 import type { Store } from "../store.js";
 import { errorOf, type ErrorParts } from "./error-parts.js";
 import type { Asked } from "./messages.js";
@@ -23,7 +23,7 @@ export class HostStore {
     const store: Store = {
       read: (keys) => this.#call({ method: "read", keys: [...keys] }),
       commit: ({ puts, deletes }) => {
-        // Copies, because each value is a view of the memory of the index, and all of that would be sent.
+        // Copies, because each value is a view of the index's memory, which would be sent as a whole.
         const own = puts.map(([key, bytes]): [string, Uint8Array<ArrayBuffer>] => [key, new Uint8Array(bytes)]);
         return this.#call({ method: "commit", batch: { puts: own, deletes: [...deletes] } }, own.map(([, { buffer }]) => buffer));
       },

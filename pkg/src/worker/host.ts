@@ -1,4 +1,4 @@
-// The worker's side: takes orders from the page, and has an index of the ordinary package carry them out.
+// The worker's side: receives orders from the page and carries them out with an index of the ordinary package.
 import { ThermoclineError } from "../errors.js";
 import type { locateWasm } from "../locate-wasm.js";
 import type { CompactionReport, LongOptions } from "../types.js";
@@ -10,7 +10,7 @@ import { HostStore } from "./host-store.js";
 import type { News, Order } from "./messages.js";
 import type { Page } from "./platform.js";
 
-/** Longest wait for the other calls of a closed index to end, in milliseconds. */
+/** Longest wait for the other calls of a closed index, in milliseconds. */
 const ENDING_MS = 100;
 
 export function serve(page: Page, Index: typeof VectorIndex, locate: typeof locateWasm): void {
@@ -26,7 +26,7 @@ class Host {
   readonly #calls: Calls;
   readonly #jobs = new Map<number, Job & { readonly controller: AbortController }>();
   readonly #running = new Map<number, Promise<void>>();
-  /** For each order to compact in idle time, the function that ends that. */
+  /** The function that stops idle compaction, for each order that started it. */
   readonly #hooks = new Map<number, () => void>();
 
   constructor(page: Page, Index: typeof VectorIndex, locate: typeof locateWasm) {
@@ -51,7 +51,7 @@ class Host {
     this.#hooks.delete(idle);
   }
 
-  /** Carries out orders without an answer. An index that has failed reports it at the next call. */
+  /** Carries out orders without an answer. A failed index reports its failure at the next call. */
   #adjust(order: Extract<Order, { threshold: number } | { idle: number }>): void {
     const index = this.#calls.index;
     try {
@@ -79,19 +79,19 @@ class Host {
     }
     this.#jobs.delete(call);
     this.#running.delete(call);
-    // Calls that the closed index has refused are answered before the call of `close` is.
+    // Calls that the closed index refused are answered before `close` is.
     if (name === "close") await this.#others();
     try {
       this.#tell(news, transfer);
     } catch (error) {
-      // Every value can be sent if there is memory for its copy. Without an answer the caller would wait for ever.
+      // Every value can be sent if there is memory for its copy. Without an answer the caller would wait forever.
       const message = `the answer could not be sent to the page: ${(error as Error)?.message}`;
       this.#tell({ call, error: partsOf(new ThermoclineError("OUT_OF_MEMORY", message)) });
     }
     if (name === "close" || !this.#calls.index) this.#page.leave();
   }
 
-  /** Resolves when all calls under way have ended, or after a while. */
+  /** Resolves when all running calls have ended, or after a while. */
   async #others(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([Promise.all(this.#running.values()), new Promise((resolve) => (timer = setTimeout(resolve, ENDING_MS)))]);
@@ -114,7 +114,7 @@ class Host {
   }
 }
 
-/** The buffers of a result that are sent without a copy: those of an export, a record, hits and many hits. */
+/** Returns the buffers of a result to transfer without a copy: those of an export, a record, hits or many hits. */
 function transferOf(value: unknown): Transferable[] {
   if (typeof value !== "object" || value === null) return [];
   if (ArrayBuffer.isView(value)) return [value.buffer as ArrayBuffer];

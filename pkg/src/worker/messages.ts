@@ -7,7 +7,7 @@ import type { ErrorParts } from "./error-parts.js";
 /** A payload as it is sent: JSON text, or bytes. */
 export type SentPayload = string | Uint8Array | undefined;
 
-/** Rows as they are sent, with their vectors one after the other. A list that no row has a value for is left out. */
+/** Rows as they are sent, with consecutive vectors. Lists without any values are left out. */
 export interface SentRows {
   readonly count: number;
   readonly vectors: Float32Array;
@@ -16,14 +16,14 @@ export interface SentRows {
   readonly ttls?: readonly (number | undefined)[];
 }
 
-/** The properties of an index, as of the message that carries them. */
+/** The properties of an index at the time of the message. */
 export interface Seen {
   readonly size: number;
   readonly deletedCount: number;
   readonly needsCompaction: boolean;
 }
 
-/** The properties of an index that has just been made. */
+/** The properties of a newly created index. */
 export interface Made {
   readonly dimensions: number;
   readonly metric: Metric;
@@ -39,17 +39,17 @@ export type Asked =
   | { readonly method: "list"; readonly prefix: string }
   | { readonly method: "close" };
 
-/** What the caller's function has said of each wasm file: its address, its bytes or its module. */
+/** The answers of the caller's function for each wasm file: its address, its bytes or its module. */
 export type Files = Readonly<Record<string, string | Uint8Array | WebAssembly.Module | undefined>>;
 
-/** A message to the worker. The first member names its kind; its number tells calls, and other orders, apart. */
+/** A message to the worker. The first member names its kind; its number identifies the call or order. */
 export type Order =
-  /** Runs a method. `tells`: the page wants to be told of its progress. */
+  /** Runs a method. `tells`: the page wants progress reports. */
   | { readonly call: number; readonly name: string; readonly args: readonly unknown[]; readonly tells: boolean }
   | { readonly abort: number }
-  /** Rows of a call that pulls them. Without `rows` it is their end; `broken` when they have ended early. */
+  /** Rows of a call that pulls them. Without `rows`, their end; `broken` if they ended early. */
   | { readonly feed: number; readonly rows?: SentRows; readonly broken?: boolean }
-  /** Says where the wasm files are. Comes before any call. */
+  /** Where the wasm files are. Sent before any call. */
   | { readonly files: Files }
   | { readonly threshold: number }
   | { readonly idle: number; readonly sliceMs: number | undefined }
@@ -59,7 +59,7 @@ export type Order =
 /** A message to the page. The member besides `seen` and `failure` names its kind. */
 export type News = { readonly seen?: Seen; readonly failure?: ErrorParts } & (
   | { readonly ready: true }
-  /** The answer of a call. `broken`: it has failed because its rows have ended early. */
+  /** The answer to a call. `broken`: it failed because its rows ended early. */
   | { readonly call: number; readonly value?: unknown; readonly error?: ErrorParts; readonly broken?: boolean }
   | { readonly progress: number; readonly value: Progress }
   /** The call wants more rows. */

@@ -1,5 +1,5 @@
-// A caller's options as they can be sent to the worker. Each member is read once and must be of a type that can be
-// sent. The index in the worker checks the values. Functions and signals stay on the page.
+// Converts a caller's options into a form that can be sent to the worker. Each member is read once and must have a type
+// that can be sent. The index in the worker checks the values. Functions and signals stay on the page.
 import { checkStore } from "../stored/claim.js";
 import { checkFilter } from "../filter/check.js";
 import { booleanOf, fail, functionOf, msOf, numberOf, optionsOf, signalOf, wrong } from "../guard.js";
@@ -98,7 +98,10 @@ export function searchManyOptions(options: SearchManyOptions | undefined) {
   return { sent: { ...sent, filter: sentFilter(filter) }, onProgress, signal };
 }
 
-/** A filter as JSON. It is checked in full here: a copy may be a valid filter where the caller's object is not. */
+/**
+ * Returns a filter as JSON. It is checked completely here: the copy may be a valid filter although the caller's object
+ * is not.
+ */
 function sentFilter(filter: unknown): string | undefined {
   if (filter === undefined) return undefined;
   if (typeof filter === "function") {

@@ -1,14 +1,16 @@
-// A worker in a browser. Its script contains everything that an index needs, since bundlers do not allow parts of a
-// worker's script. The script is named in the only form that bundlers know.
+// A worker in a browser. Its script contains everything that an index needs, since bundlers cannot split a worker's
+// script. The script is named in the only form that bundlers recognize.
 import type { News, Order } from "./messages.js";
 import type { Start } from "./platform.js";
 
-/** The folders where Vite 5 to 7 keeps scripts, and where the other files of a package stay; see ../load.browser.ts. */
+/**
+ * The folders where Vite 5 to 7 keeps bundled scripts, and where a package's other files stay; see ../load.browser.ts.
+ */
 const MOVED = "/.vite/deps/";
 const HOME = "/thermocline/dist/";
 
 export const start: Start = (heard) => {
-  /** Orders to be sent once the script has reported that it runs; undefined from then on. */
+  /** Orders to send once the script has reported that it runs; undefined from then on. */
   let waiting: [Order, Transferable[]][] | undefined = [];
   let worker = new Worker(new URL("./worker-host.browser.js", import.meta.url), { type: "module" });
   const listen = (otherwise: (event: Event) => void): void => {

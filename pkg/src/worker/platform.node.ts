@@ -1,5 +1,5 @@
-// Starts workers in Node, as ES modules. Tools that gather a program's files find the script only by a URL in this
-// form, with a literal.
+// Starts workers in Node, as ES modules. Tools that collect a program's files find the script only if the URL is
+// written in this form, with a literal.
 import type { Start } from "./platform.js";
 import { running } from "./running.node.js";
 

@@ -1,13 +1,13 @@
-// What a platform provides to run the worker of an index.
+// The interface between a platform and the worker of an index.
 import type { News, Order } from "./messages.js";
 
 /** A worker, as its page sees it. */
 export interface Running {
-  /** Sends an order. Throws when it cannot be sent. */
+  /** Sends an order. Throws if it cannot be sent. */
   post(order: Order, transfer?: Transferable[]): void;
-  /** Says whether the worker keeps a Node process alive. At first it does. */
+  /** Sets whether the worker keeps a Node process alive. Initially it does. */
   keepAlive(isKept: boolean): void;
-  /** Lets a worker go that has given its last answer. Settles when it is gone, or after a while. */
+  /** Releases a worker that has sent its last answer. Settles when it is gone, or after a while. */
   leave(): Promise<void>;
   /** Ends the worker at once. Settles when it is gone, or after a while. */
   end(): Promise<void>;
@@ -26,6 +26,6 @@ export type Start = (heard: Heard) => Running;
 export interface Page {
   post(news: News, transfer?: Transferable[]): void;
   onOrder(listener: (order: Order) => void): void;
-  /** To be called when the worker has nothing more to do. */
+  /** Call this when the worker has nothing more to do. */
   leave(): void;
 }

@@ -1,4 +1,4 @@
-// Pulls async rows on the page, as fast as the worker takes them.
+// Pulls async rows on the page, as fast as the worker accepts them.
 import { leave, nextOf } from "../async-source.js";
 import { naming } from "../insert-many.js";
 import { nextTurn } from "../turn.js";
@@ -7,24 +7,22 @@ import type { Thrown } from "./call.js";
 import type { SentRows } from "./messages.js";
 import { Gathered } from "./rows.js";
 
-/**
- * Most rows, and most bytes, that are sent together. Fewer are sent when the source lets the event loop have a turn.
- */
+/** Most rows, and most bytes, that are sent together. Fewer are sent if the source yields to the event loop. */
 const MAX_ROWS = 256;
 const MAX_BYTES = 1 << 20;
-/** Number of such messages that are under way before the source is asked for more rows. */
+/** Most such messages in flight before the source is asked for more rows. */
 const MAX_UNDER_WAY = 2;
 
-/** Sends rows to the worker. Undefined when there are no more, and with `broken` when they have ended early. */
+/** Sends rows to the worker. Undefined means that there are no more, and `broken` that they ended early. */
 export type Feed = (rows: SentRows | undefined, transfer: Transferable[], broken?: Thrown) => void;
 
 export class Pull {
   readonly #dimensions: number;
   #feed: Feed = () => {};
   #gathered: Gathered | undefined;
-  /** Number of rows that have been fed. */
+  /** Number of rows sent. */
   #fed = 0;
-  /** Number of messages that the worker has not taken yet. */
+  /** Number of messages that the worker has not accepted yet. */
   #underWay = 0;
   #isOver = false;
   /** Wakes the loop that waits for the worker, or for a source. */
@@ -34,19 +32,19 @@ export class Pull {
     this.#dimensions = dimensions;
   }
 
-  /** Called when the worker has taken a message of rows. */
+  /** Called when the worker has accepted a message of rows. */
   more(): void {
     this.#underWay -= 1;
     this.#wake();
   }
 
-  /** Ends the pulling: no more rows are wanted. */
+  /** Stops pulling: no more rows are wanted. */
   stop(): void {
     this.#isOver = true;
     this.#wake();
   }
 
-  /** Pulls rows until the source ends or `stop` is called. Never rejects: an error of the source is fed as well. */
+  /** Pulls rows until the source ends or `stop` is called. Never rejects: an error of the source is sent as well. */
   async run(source: AsyncIterator<Row>, feed: Feed): Promise<void> {
     this.#feed = feed;
     /** True when the source has ended or failed by itself. */
@@ -63,7 +61,7 @@ export class Pull {
           });
         });
         if (this.#isOver) return;
-        // Throws when the source gives undefined, as it would without a worker.
+        // Throws if the source returns undefined, as it would without a worker.
         isSourceOver = Boolean(next!.done);
         if (isSourceOver) break;
         this.#add(next!.value);
@@ -85,7 +83,7 @@ export class Pull {
     else if (first) void nextTurn().then(() => this.#gathered === gathered && this.#flush()).catch((error) => this.#fail(error));
   }
 
-  /** Ends the pulling with this error, after the rows before it if they can be sent. */
+  /** Stops pulling with this error, after sending the rows before it if possible. */
   #fail(error: unknown): void {
     try {
       this.#flush();

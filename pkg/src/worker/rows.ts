@@ -13,26 +13,24 @@ export function sentVector(vector: unknown, dimensions: number): Float32Array {
   return ready === vector ? new Float32Array(ready) : ready;
 }
 
-/** Throws INVALID_ID for a value that is not an id by its type or its length. The index checks the rest. */
+/** Throws INVALID_ID for a value whose type or length is not that of an id. The index checks the rest. */
 export function checkId(id: unknown): void {
   if (typeof id !== "string" && typeof id !== "number") fail("INVALID_ID", `id: expected a number or a string, got ${shown(id)}`);
   checkIdLength(id);
 }
 
-/** Reads and copies rows that are all given. */
+/** Reads and copies synchronous rows. */
 export function sentRows(rows: Iterable<Row> | FlatRows, dimensions: number): SentRows {
   const batch = batchOf(rows, dimensions);
   const isFlat = !(Symbol.iterator in rows);
-  // An array whose buffer has been transferred is empty, and copying it would throw.
+  // An array whose buffer was transferred is empty, and copying it would throw.
   const flat = isFlat && batch.length > 0 ? new Float32Array((rows as FlatRows).vectors) : undefined;
   const gathered = new Gathered(dimensions, batch.length, flat);
   for (let i = 0; i < batch.length; i++) naming(i, () => gathered.add(batch.row(i)));
   return gathered.sent();
 }
 
-/**
- * Gathers at most `most` rows. When `vectors` are given, they are those of all rows, and the rows' own are not read.
- */
+/** Gathers at most `most` rows. `vectors`, if given, are those of all rows, and the rows' own vectors are not read. */
 export class Gathered {
   count = 0;
   bytes = 0;

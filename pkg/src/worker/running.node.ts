@@ -3,13 +3,14 @@ import { Worker } from "node:worker_threads";
 import type { Heard, Running } from "./platform.js";
 
 /**
- * Longest wait for the end of a worker that has given its last answer, or is ended, in milliseconds. A worker with a
- * directory ends after its last call to the system.
+ * Longest wait for the end of a worker that has sent its last answer or was terminated, in milliseconds. A worker with
+ * a directory ends after its last system call.
  */
 const LEAVING_MS = 1000;
 
 export function running(script: string | URL, heard: Heard): Running {
-  // Without the process's options and input: they are not meant for a thread that runs no script of the program.
+  // The process's options and input are not passed on: they are not meant for a thread that runs no script of the
+  // program.
   const worker = new Worker(script, { execArgv: [], stdin: false, name: "thermocline" });
   let error: unknown;
   worker.on("message", (news) => heard.news(news));

@@ -1,6 +1,6 @@
-// Makes the calls of a caller's own Store, on the page, for the index in a worker. The store is locked with the first
-// call: by then the worker has checked the other options. It is closed when the worker is gone, once the last call has
-// ended.
+// Makes the calls to a caller's own Store, on the page, for the index in a worker. The store is locked with the first
+// call, since by then the worker has checked the other options. It is closed after the worker is gone and the last call
+// has ended.
 import { claim } from "../stored/claim.js";
 import { typedArrayName } from "../guard.js";
 import type { Mode, Store } from "../store.js";
@@ -42,7 +42,7 @@ export class StoreServer {
     }
   }
 
-  /** Closes the store, to be called when the worker is gone. Never rejects. */
+  /** Closes the store. Call it when the worker is gone. Never rejects. */
   async end(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -69,14 +69,14 @@ export class StoreServer {
       let closed: Promise<void> | undefined;
       this.#close = () => (closed ??= close());
     } catch (error) {
-      // Another index has the store, and closes it.
+      // Another index has the store and will close it.
       this.#refusal = error;
       throw error;
     }
   }
 }
 
-/** Copies bytes, to be transferred. Any other value is returned as it is: the index reports what is wrong with it. */
+/** Copies bytes for a transfer. Any other value is returned unchanged: the index reports what is wrong with it. */
 function copyOf(found: unknown, transfer: Transferable[]): unknown {
   if (typedArrayName(found) !== "Uint8Array") return found;
   const copy = new Uint8Array(found as Uint8Array);

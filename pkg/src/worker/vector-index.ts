@@ -1,5 +1,5 @@
-// The class of "thermocline/worker". Each call checks and copies its arguments, as far as that is possible without the
-// index, and sends them to the worker.
+// The class of "thermocline/worker". Each call checks its arguments as far as possible without the index, copies them,
+// and sends them to the worker.
 import { leave } from "../async-source.js";
 import { asyncDispose } from "../dispose.js";
 import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
@@ -50,13 +50,13 @@ export class WorkerIndex implements VectorIndex {
   #closing: Promise<void> | undefined;
   /** True while the worker runs a slice of `maintain`. */
   #isMaintaining = false;
-  /** True when the last slice of `maintain` has left no work. */
+  /** True when the last slice of `maintain` left no work. */
   #isMaintained = true;
-  /** The error of the last slice of `maintain`, until the next call of it throws it. */
+  /** The error of the last slice of `maintain`, until the next call throws it. */
   #notMaintained: { readonly error: unknown } | undefined;
 
   static {
-    // Consoles show the name of the class, which the minifier shortens.
+    // Consoles show the class name, and the minifier shortens it.
     Object.defineProperty(this, "name", { value: "VectorIndex" });
   }
 
@@ -97,7 +97,7 @@ export class WorkerIndex implements VectorIndex {
       return new WorkerIndex(connection, known);
     } catch (error) {
       const left = connection.leave();
-      // An aborted opening may wait for a store that does not answer, and releases it when it does. This is not
+      // An aborted opening may wait for a store that does not answer, and releases it once it does. This is not
       // awaited.
       if (!options.signal?.aborted) await left;
       throw error;
@@ -130,7 +130,7 @@ export class WorkerIndex implements VectorIndex {
       checkAborted(signal);
       return this.#call("insertMany", [all, sent], { onProgress, signal, transfer: [all.vectors.buffer] });
     }
-    // Before the call is sent: an error of the caller's source is thrown as it is.
+    // Before the call is sent: an error of the caller's source is thrown unchanged.
     const source = (rows as AsyncIterable<Row>)[Symbol.asyncIterator]();
     const pull = new Pull(dimensions);
     const besides = { onProgress, signal, owner: this, onMore: () => pull.more() };
@@ -310,7 +310,7 @@ export class WorkerIndex implements VectorIndex {
     try {
       this.#isMaintained = !(await this.#call<boolean>("maintain", [left]));
     } catch (error) {
-      // Thrown by the next call of `maintain`. After `close` that is CLOSED anyway.
+      // Thrown by the next call of `maintain`, which is CLOSED anyway after `close`.
       this.#notMaintained = { error };
     } finally {
       this.#isMaintaining = false;

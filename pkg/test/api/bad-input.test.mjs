@@ -1,4 +1,4 @@
-// Every kind of bad input has its code, and leaves the index as it was.
+// Every kind of bad input has its code and leaves the index unchanged.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThermoclineError, VectorIndex } from "thermocline";
@@ -13,7 +13,7 @@ const NOT_VECTORS = [
 ];
 const NOT_COUNTS = [0, -1, 1.5, NaN, Infinity, "10", null, {}, 10n, true];
 
-/** Runs each call on one index and holds that it failed with `code` and changed nothing. */
+/** Runs each call on one index and checks that it fails with `code` and changes nothing. */
 async function eachFails(code, index, calls) {
   const before = await state(index);
   for (const call of calls) await fails(code, call);
@@ -157,7 +157,7 @@ test("errors are errors: name, code, message, stack", () => {
   assert.ok(error instanceof Error);
   assert.deepEqual([error.name, error.code, error.message, error.cause], ["ThermoclineError", "LOCKED", "held elsewhere", 5]);
   assert.equal(String(error), "ThermoclineError: held elsewhere");
-  // Where an engine begins a stack with the name.
+  // If the engine begins a stack with the error's name.
   if (new Error("words").stack.startsWith("Error: words")) assert.match(error.stack, /^ThermoclineError: held elsewhere/);
   else assert.ok(error.stack.length > 0);
 });

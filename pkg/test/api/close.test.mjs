@@ -1,4 +1,4 @@
-// The end of an index.
+// Closing an index.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -81,7 +81,8 @@ test("disposing closes, also what is closed", async () => {
   await index[asyncDispose]();
 });
 
-// An engine reserves gigabytes of addresses for each WebAssembly memory, and refuses another one when those are used up.
+// An engine reserves gigabytes of address space for each WebAssembly memory, and refuses another memory when it is used
+// up.
 test("memory comes back: many indexes one after the other", async () => {
   for (let i = 0; i < 150; i++) {
     const { index, vectors } = await filled(5);

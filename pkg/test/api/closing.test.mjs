@@ -1,4 +1,4 @@
-// Checkpoints, and the end of an index that is kept in a store.
+// Checkpoints, and closing an index in a store.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -13,7 +13,7 @@ const payload = new Uint8Array(20_000).fill(7);
 const open = (store, options) => VectorIndex.open("own", { store, dimensions: WIDE, ...options });
 const manifests = ({ values }) => [...values.keys()].filter((key) => key.startsWith("m/")).sort().join();
 
-/** Changes records, all in one commit, until a checkpoint is due by the core's rule; the caller says how it is seen. */
+/** Changes records, all in one commit, until a checkpoint is due by the core's rule, which `isSeen` detects. */
 async function fill(index, isSeen) {
   for (let round = 0; !isSeen(); round++) {
     assert.ok(round < 8, "a checkpoint becomes due");
@@ -63,7 +63,7 @@ test("a checkpoint that fails is told at the next flush, loses nothing, and is t
   await index.close();
 });
 
-/** Keeps back timers of seconds, and runs `body` with them: what each would run, and its milliseconds. */
+/** Intercepts timers of several seconds, and runs `body` with them: the callback and the delay of each. */
 async function withLongTimers(body) {
   const { setTimeout: set, clearTimeout: clear } = globalThis;
   const waiting = [];
@@ -84,7 +84,10 @@ async function withLongTimers(body) {
   }
 }
 
-/** An index whose checkpoint has failed once in idle time. `failed` tells how often, and `mend` ends that. */
+/**
+ * Returns an index whose checkpoint failed once in idle time. `failed` returns how often it failed, and `mend` stops
+ * the failures.
+ */
 async function withFailedCheckpoint() {
   const store = new MapStore();
   const index = await open(store);
@@ -216,7 +219,7 @@ test("closing returns in time from a store that hangs, and closes that once it a
   await again.close();
 });
 
-// An erasing compaction came to its second part only after everybody else had been told, and waited for ever.
+// If the second part of an erasing compaction began after all waits were ended, it would wait forever.
 test("a compaction that erases beside a store that hangs ends with the index", async () => {
   for (const hanging of ["commit", "append"]) {
     const store = new MapStore();
@@ -385,7 +388,7 @@ test("what is still under way after half of the time is CLOSED, and disposing wa
   await closing;
   const [compacting, inserting] = await settled;
   assert.equal(inserting.reason?.code, "CLOSED");
-  // It may have ended before.
+  // The compaction may have ended earlier.
   if (compacting.reason) assert.equal(compacting.reason.code, "CLOSED");
   const again = await open(new MapStore(store.values));
   assert.ok(again.size >= 300 && (await again.check()).ok);

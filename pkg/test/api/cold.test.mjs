@@ -1,4 +1,4 @@
-// Records that are in the store only.
+// Records that are only in the store.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -9,20 +9,20 @@ const DIMENSIONS = 64;
 const COUNT = 1500;
 const vectors = rowsOf(flat(COUNT, DIMENSIONS), DIMENSIONS);
 const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i, text: "payload ".repeat(30) } }));
-/** Codes and links of so many records, and a few of the records themselves. */
+/** Enough memory for the codes and links of all records, and for a few of the records themselves. */
 const BUDGET = 900_000;
 
-/** The same values each time, which take long to make. */
+/** Makes the values once, since it takes long, and returns them each time. */
 function once(make) {
   let made;
   return async () => new Map(await (made ??= make()));
 }
 
-/** The values of a store with all rows in it, in blocks. */
+/** The values of a store with all rows in blocks. */
 const stored = once(async () => {
   const values = new Map();
   const index = await VectorIndex.open("own", { store: new MapStore(values), dimensions: DIMENSIONS });
-  // The log must have grown enough to be cleared.
+  // The log must grow enough to be cleared.
   for (let round = 0; round < 2; round++) await index.insertMany(rows, { upsert: true });
   await index.close();
   assert.ok([...values.keys()].some((key) => key.startsWith("b/")), "there are blocks");
@@ -142,7 +142,7 @@ test("a commit and a read that fail together each have their own cause", async (
     assert.deepEqual([insert.code, get.code], ["STORE_FAILED", "STORE_FAILED"]);
     assert.deepEqual([insert.cause, get.cause], [causes.append, causes.read]);
     assert.match(insert.message, /full of holes/);
-    // Whatever else is refused because of it says the same.
+    // Every later refusal has the same cause.
     store.before = () => {};
     assert.equal((await fails("STORE_FAILED", () => index.insert(vectors[1]), /full of holes/)).cause, causes.append);
     await index.close();
@@ -178,7 +178,7 @@ test("a filter that throws does so also when its search has to read, the first t
     const found = await index.search(query, { k: 20, ef: 60, filter }).catch((error) => error);
     if (found !== why) assert.ok(found.length === 20 && left >= 0, "it was not asked so often");
   }
-  // Runs twice: the first asks as often as there are records in doubt, and the second throws.
+  // Runs twice: the first run calls the filter once for each record in question, and the second throws.
   let asked = 0;
   const counted = () => (asked += 1) > 0;
   const fresh = await VectorIndex.open("own", { store: new MapStore(await stored()), maxBytes: BUDGET });
@@ -216,12 +216,12 @@ test("a search that is aborted while its store does not answer ends at once, and
     answer();
     answer = undefined;
     await pause(5);
-    // What was read comes to nobody any more, and no filter is asked for it.
+    // The records read are discarded, and no filter is called for them.
     assert.equal((await index.search(vectors[3], { k: 3, include: { payload: false }, rerank: false })).length, 3);
     assert.equal(asked, before);
   }
   store.before = () => {};
-  // Also when it fires before anybody waits for the store.
+  // Also if the signal fires before anything waits for the store.
   for (const call of [calls[2], (signal, abort) => index.search(vectors[9], { signal, filter: () => (abort(), true) })]) {
     const controller = new AbortController();
     const abort = () => controller.abort();
@@ -242,7 +242,7 @@ const LARGE = 400;
 const LARGE_BYTES = 30_000;
 const large = Array.from({ length: LARGE }, (_, i) => ({ id: `large ${i}`, vector: vectors[i], payload: new Uint8Array(LARGE_BYTES).fill(i) }));
 
-/** As `stored`, and many records that are longer. */
+/** As `stored`, plus many longer records. */
 const storedLarge = once(async () => {
   const values = await stored();
   const index = await VectorIndex.open("own", { store: new MapStore(values), maxBytes: 3 * BUDGET });
@@ -274,7 +274,7 @@ test("an export of more than the budget holds no more than that beside its own b
 test("an export begins anew when the index changes, ends although it changes each time, and ends when that closes", async () => {
   const store = new MapStore(await storedLarge());
   const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
-  /** One for each time that an export begins, and some for when it is made from memory. */
+  /** One for each start of the export, and some for the export from memory. */
   const changes = 6;
   const inserted = [];
   store.before = (name) => void (name === "read" && inserted.length < changes && inserted.push(index.insert(vectors[inserted.length])));
@@ -302,7 +302,7 @@ test("an export begins anew when the index changes, ends although it changes eac
 
 test("an export goes on in the instance that the index is moved into", async () => {
   const erase = (index) => void (moving = index.compact({ erase: true }));
-  // The read ends only when the index is in another instance: what comes next of the old one is refused.
+  // The read ends only once the index is in another instance: the next call to the old one is refused.
   const reload = (index) => (moving = index.reload());
   let moving;
   for (const move of [erase, reload]) {

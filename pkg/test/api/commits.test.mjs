@@ -1,4 +1,4 @@
-// How changes come into the store: together, one commit after the other; and what happens when that fails.
+// How changes reach the store: together, one commit after the other; and what happens if that fails.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThermoclineError, VectorIndex } from "thermocline";
@@ -7,13 +7,13 @@ import { MapStore } from "./places.mjs";
 
 const vectors = rowsOf(flat(1000, 16), 16);
 
-/** An index in a store of a map; what the store is told to do is up to the test. */
+/** Opens an index in a MapStore, which the test can control. */
 async function stored(options = {}, store = new MapStore()) {
   const index = await VectorIndex.open("own", { store, dimensions: 16, ...options });
   return { index, store, written: () => store.calls.append + store.calls.commit };
 }
 
-/** The index as it is to whoever opens the place next, in a store that works. */
+/** Opens the index again, in a store that works. */
 async function reopened({ values }, use) {
   const index = await VectorIndex.open("own", { store: new MapStore(values) });
   try {
@@ -35,7 +35,7 @@ for (const appends of [true, false]) {
   });
 }
 
-/** What would be there if the process ended now. */
+/** Opens a copy of what would be stored if the process ended now. */
 async function reopenedCopy({ values }, use) {
   return reopened({ values: new Map(values) }, use);
 }
@@ -104,7 +104,7 @@ test("insertMany is at most one commit ahead of the store, and all of it is ther
   const wide = Array.from({ length: 8 }, () => vectors).flat().map((vector) => ({ vector }));
   let resolved = false;
   const inserting = index.insertMany(wide).then(() => (resolved = true));
-  // What is being committed, and what comes next.
+  // The rows being committed, and the next ones.
   await until(() => index.size === 1000 || resolved, "it to wait");
   await pause(50);
   assert.deepEqual([index.size, resolved], [1000, false]);
@@ -114,7 +114,7 @@ test("insertMany is at most one commit ahead of the store, and all of it is ther
   await index.close();
 });
 
-/** The index as it would be had the process been killed when so much of the newest log was written. */
+/** Opens the index as if the process had been killed after writing this many bytes of the newest log. */
 async function cutAfter(values, bytes, use) {
   const log = [...values.keys()].filter((key) => key.startsWith("log/")).sort().at(-1);
   await reopened({ values: new Map(values).set(log, values.get(log).slice(0, bytes)) }, use);
@@ -153,7 +153,7 @@ test("a call of insertMany or deleteMany with up to 500 of them is there whole o
 test("what is changed beside a call of insertMany is stored when it is acknowledged, and what ends that call lets others go on", async () => {
   const { index, store } = await stored();
   const many = Array.from({ length: 32 }, () => vectors).flat().map((vector) => ({ vector }));
-  // So that it is under way for seconds, on any machine: it is at most one change ahead of what is stored.
+  // Makes the call take seconds on any machine: it is at most one change ahead of what is stored.
   store.before = (name) => (name === "append" ? pause(100) : undefined);
   const controller = new AbortController();
   let told = 0;
@@ -172,7 +172,7 @@ test("what is changed beside a call of insertMany is stored when it is acknowled
   store.before = () => {};
   await index.insertMany(many.slice(0, 3));
   await reopenedCopy(store, (copy) => whole(copy, size + 3));
-  // It goes in at once, so whoever closes the index next finds it, and so does whoever deletes it.
+  // Inserted at once, so that a following close or delete finds it.
   const last = [index.insertMany([{ id: "last", vector: vectors[0] }, { id: "gone", vector: vectors[0] }]), index.delete("gone")];
   const closing = index.close();
   assert.deepEqual(await Promise.all(last), [["last", "gone"], true]);
@@ -264,7 +264,7 @@ test("few rows, or the few that are left of many, whose signal has fired meanwhi
   store.before = (call) => {
     if (call === "append") two.abort();
   };
-  // The first of them are stored once the next 500 are in, and ten are left.
+  // The first ones are stored once the next 500 are inserted, and ten are left.
   await fails("ABORTED", () => index.insertMany([...vectors, ...vectors.slice(0, 10)].map((vector) => ({ vector })), { signal: two.signal }));
   await index.flush();
   await whole(index, 1000);
@@ -277,7 +277,7 @@ test("a call that the end of the index overtakes is CLOSED", async () => {
   await index.insertMany(vectors.map((vector) => ({ vector, ttlMs: 20 })));
   await index.insertWithId("last", vectors[0]);
   await pause(40);
-  // What expires meanwhile may use up its slice.
+  // Records expiring meanwhile may use up its slice.
   const calls = [index.deleteMany(["last"]), index.deleteMany(vectors.map((_, i) => `r${i}`)), index.insertMany(vectors.map((vector) => ({ vector })))];
   const ended = Promise.allSettled(calls);
   await index.close();

@@ -1,4 +1,4 @@
-// The cases that the field expects of compaction, each under its own name, and what ours adds to them.
+// The usual test cases for compaction, each under its own name, and those of this package's additional features.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fails, filled, pause, recall, whole } from "./helpers.mjs";
@@ -218,7 +218,7 @@ test("abort at any slice leaves a whole index that can be compacted again", asyn
   const { index, vectors } = await filled(4000);
   let live = 4000;
   for (const after of [1, 2, 4, 7]) {
-    // More than seven slices of work each time, also where a slice is as long as a coarse clock says.
+    // More than seven slices of work each time, even if a coarse clock makes slices longer.
     await index.deleteMany(some(600, 4000 - live));
     live -= 600;
     const controller = new AbortController();
@@ -300,7 +300,7 @@ test("packing begins when a compaction under way has ended, and one of a wrong t
   await index.deleteMany(some(600));
   const [a, b, c] = await Promise.all([index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5, pack: true }), index.compact({ sliceMs: 0.5, pack: false })]);
   assert.deepEqual([a.tombstonesRemoved, b.tombstonesRemoved, c.tombstonesRemoved], [600, 0, 600]);
-  // Another compaction begins as soon as the one before has ended.
+  // Another compaction begins as soon as the previous one has ended.
   let [ends, others] = [false, 0];
   const looping = (async () => {
     while (!ends && others < 50) await index.compact({ sliceMs: 0.1 }).then(() => others++);

@@ -1,5 +1,5 @@
-// After compact({ erase: true }) no byte of a deleted record is left: searched for in the whole memory of every instance there
-// has been, and in every value of the store.
+// After compact({ erase: true }) no byte of a deleted record is left: the tests search the whole memory of every
+// instance so far, and every value of the store.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -10,7 +10,7 @@ const DIMENSIONS = 40;
 const vectors = rowsOf(flat(400, DIMENSIONS), DIMENSIONS);
 const encoder = new TextEncoder();
 
-/** The memories of all instances that are made from here on. */
+/** The memories of all instances created from here on. */
 const memories = new Set();
 const { instantiate, Instance } = WebAssembly;
 const noted = (instance) => {
@@ -24,7 +24,7 @@ WebAssembly.instantiate = async (...given) => {
 };
 WebAssembly.Instance = new Proxy(Instance, { construct: (target, given) => noted(Reflect.construct(target, given)) });
 
-/** Whether `needle` is somewhere in `bytes`. Looked for is a byte of it that is not 0, which most of a memory is. */
+/** Returns whether `bytes` contains `needle`. It looks for a nonzero byte first, since most of a memory is 0. */
 function has(bytes, needle) {
   const anchor = needle.findIndex((byte) => byte !== 0);
   for (let at = bytes.indexOf(needle[anchor], anchor); at >= 0; at = bytes.indexOf(needle[anchor], at + 1)) {
@@ -37,26 +37,27 @@ function has(bytes, needle) {
 
 const bytesOf = (typed) => new Uint8Array(typed.buffer.slice(typed.byteOffset, typed.byteOffset + typed.byteLength));
 
-/** What must not be found of a record: each with its name. */
+/** Returns the traces of a record that must not be found, by name. */
 async function traces({ id, vector, payload }, options) {
-  // Its code, as an index has it in which it is alone: the second section of an export.
+  // Its code in an index that contains only this record: the second section of an export.
   const alone = await VectorIndex.memory({ dimensions: DIMENSIONS, ...options });
   await alone.insert(vector);
   const code = (await alone.export()).slice(576);
   await alone.close();
   const number = typeof id === "number" ? new Uint8Array(new BigUint64Array([BigInt(id)]).buffer) : encoder.encode(id);
-  // Vectors around one centre share few components, but halves of codes may be alike: so its first twenty bytes together.
+  // Vectors around one centre share few components, but halves of their codes may be equal, so the trace is the first
+  // twenty bytes.
   return { vector: bytesOf(vector.subarray(0, 6)), payload: encoder.encode(payload.secret), id: number, code: code.slice(0, 20) };
 }
 
-/** The names of traces that are in one of these arrays. */
+/** Returns the names of the traces found in any of these arrays. */
 const found = (all, arrays) => all.flatMap((one) => Object.entries(one).filter(([, needle]) => arrays.some((bytes) => has(bytes, needle))).map(([name]) => name));
 const inMemory = () => [...memories].map(({ buffer }) => new Uint8Array(buffer));
 
 const next = random(77);
 const word = () => Array.from({ length: 24 }, () => "abcdefghijklmnopqrstuvwxyz"[Math.floor(next() * 26)]).join("");
 
-/** A record with nothing in it that any other has. */
+/** Makes a record that shares no data with any other. */
 const secret = (i) => ({
   id: i % 2 ? `id ${word()}` : 2 ** 52 + Math.floor(next() * 2 ** 51),
   vector: Float32Array.from({ length: DIMENSIONS }, () => next() - 0.5),
@@ -79,7 +80,7 @@ for (const quantization of ["int8", "none"]) {
     assert.ok(found(all, inMemory()).length > 20, "before, they are");
     const report = await index.compact({ erase: true });
     assert.deepEqual([report.tombstonesRemoved, report.newSize], [9, 301]);
-    // The id that was given again is no trace.
+    // The id that was reused is not a trace.
     delete all[0].id;
     assert.deepEqual(found(all, inMemory()), []);
     await whole(index, 301);
@@ -110,7 +111,7 @@ test("what is deleted while a compaction is under way is erased by a call that c
   await index.close();
 });
 
-/** Every value of a place. */
+/** Returns every value of a place. */
 async function valuesOf([name, { store }]) {
   if (store === "fs") {
     const { readdir, readFile } = await import("node:fs/promises");
@@ -210,7 +211,7 @@ test("an erasing that the store refuses says so, and can be made again", async (
 test("erase waits for the memory of an instance that was left before", async () => {
   memories.clear();
   const index = await VectorIndex.memory({ dimensions: DIMENSIONS });
-  // All begin alike, so that one look at the memory, of which there is much, finds any of them.
+  // All secrets begin alike, so that one search of the large memory finds any of them.
   const secret = word();
   const left = () => found([{ secret: encoder.encode(secret) }], inMemory());
   for (let i = 0; i < 600; i++) {
@@ -220,7 +221,7 @@ test("erase waits for the memory of an instance that was left before", async () 
   }
   assert.deepEqual(left(), ["secret"], "before, they are");
   await index.deleteMany(Array.from({ length: 600 }, (_, i) => i));
-  // Its memory goes on being overwritten after this has resolved.
+  // Its memory is still being overwritten after this resolves.
   await index.reload();
   await index.compact({ erase: true });
   assert.deepEqual(left(), []);

@@ -1,4 +1,4 @@
-// Records that expire: never returned, whoever asks, and however long the index was closed.
+// Expired records: never returned by any call, no matter how long the index was closed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -7,10 +7,10 @@ import { KINDS } from "./places.mjs";
 
 const DIMENSIONS = 16;
 const vectors = rowsOf(flat(300, DIMENSIONS), DIMENSIONS);
-/** As long as a test may take, and longer. */
+/** Longer than any test takes. */
 const LONG_MS = 3_600_000;
 
-/** Runs `use` with a clock that goes when it says so, and as far. */
+/** Runs `use` with a clock that advances only when and as far as `use` says. */
 async function withClock(use) {
   const { now } = Date;
   let ahead = 0;
@@ -46,7 +46,7 @@ test("an expired record is returned by nothing, swept or not", async () => {
     }
     assert.equal((await VectorIndex.import(await index.export())).size, 50);
     assert.ok(await index.has("stays"));
-    // The ids are free, and numbers count on.
+    // The ids are free, and numbers continue.
     await index.insertWithId("row", vectors[63]);
     assert.equal(await index.insert(vectors[60]), 1);
     const report = await index.compact();
@@ -104,7 +104,7 @@ test("a ttlMs that is none is refused and changes nothing", async () => {
     await fails("INVALID_OPTION", () => index.insertMany([{ vector: vectors[0] }, { vector: vectors[1], ttlMs }]), /row 1.*ttlMs/);
   }
   assert.deepEqual(await state(index), before);
-  // The longest and the shortest there are.
+  // The longest and the shortest possible times.
   await index.insert(vectors[0], undefined, { ttlMs: Number.MAX_VALUE });
   await index.insert(vectors[1], undefined, { ttlMs: Number.MIN_VALUE });
   await pause(2);

@@ -1,11 +1,14 @@
-// What filter objects match: MongoDB's rules, by examples, and beside filters and payloads by chance.
+// What filter objects match by MongoDB's rules: examples, and random filters and payloads.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { flat, random, rowsOf } from "./helpers.mjs";
 import { matches } from "./mongo-rules.mjs";
 
-/** An index with a record for each payload, whose id is its place, and the ids that match a filter. */
+/**
+ * Creates an index with a record for each payload, whose id is its position. Returns it and a function for the ids that
+ * match a filter.
+ */
 async function of(payloads) {
   const index = await VectorIndex.memory({ dimensions: 4 });
   const vectors = rowsOf(flat(payloads.length, 4), 4);
@@ -41,7 +44,7 @@ test("the operators mean what they mean in MongoDB", async () => {
     [{ year: { $lt: 1985 } }, [3, 4]],
     [{ year: { $lte: 1985 } }, [1, 3, 4]],
     [{ year: { $gte: "1" } }, [2]],
-    // One element may satisfy one condition, and another the other, but for $elemMatch.
+    // Different elements may satisfy different conditions, except with $elemMatch.
     [{ year: { $gt: 1990, $lt: 2000 } }, [0, 3]],
     [{ year: { $elemMatch: { $gt: 1990, $lt: 2000 } } }, []],
     [{ lang: { $in: ["de", "fr"] } }, [1, 2]],
@@ -57,7 +60,7 @@ test("the operators mean what they mean in MongoDB", async () => {
     [{ tags: { $size: 1 } }, [1, 3]],
     [{ tags: { $size: 2 } }, [0]],
     [{ tags: [] }, [2]],
-    // Nothing is inherited, and neither texts nor arrays have members of their own making.
+    // Inherited members do not count, nor do those of strings and arrays.
     [{ "lang.0": "e" }, []],
     [{ "lang.length": { $exists: true } }, []],
     [{ "tags.length": 2 }, []],
@@ -65,7 +68,7 @@ test("the operators mean what they mean in MongoDB", async () => {
     [{ constructor: null }, all],
     [{ "at.toString": { $exists: true } }, []],
     [{ "lang.link": null }, [0, 1, 3, 4]],
-    // The order of members is of no matter, here.
+    // Here the order of members does not matter.
     [{ at: { zip: null, city: "Oslo" } }, [0]],
     [{ at: { city: "Bonn", zip: null } }, []],
     [{ tags: { $size: 0 } }, [2]],

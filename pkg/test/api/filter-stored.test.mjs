@@ -1,4 +1,4 @@
-// Filter objects where payloads are in the store only.
+// Filter objects with payloads that are only in the store.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -9,7 +9,7 @@ const DIMENSIONS = 64;
 const COUNT = 1500;
 const vectors = rowsOf(flat(COUNT, DIMENSIONS), DIMENSIONS);
 const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i, third: i % 3, text: "payload ".repeat(30) } }));
-/** Codes and links of so many records, and a few of the records themselves. */
+/** Enough memory for the codes and links of all records, and for a few of the records themselves. */
 const BUDGET = 900_000;
 const CASES = [
   [{ third: 1 }, (id) => Number(id.slice(1)) % 3 === 1],
@@ -30,7 +30,7 @@ for (const { label, place } of KINDS) {
         assert.deepEqual(await index.search(vectors[query], { ...options, filter }), await index.search(vectors[query], { ...options, filter: says }));
       }
     }
-    // What was remembered does not outlive what it was said of, in any of the ways in which that can go.
+    // A cached answer does not outlive its record, no matter how the record goes away.
     await index.upsert("r4", vectors[4], { third: 7 });
     await index.delete("r5");
     const found = async (filter) => (await index.search(vectors[4], { k: 3, filter })).map(({ id }) => id);
@@ -75,13 +75,13 @@ test("payloads are read together, and not again while the filter is remembered",
     return store.calls.read - before;
   };
   const first = await reads({ third: 2 }, 40);
-  // Some hundred records are asked about.
+  // The filter is asked about some hundred records.
   assert.ok(first > 0 && first <= 12, `${first} reads`);
   assert.ok((await reads({ third: 2 }, 40)) <= 1, "only for the hits themselves");
   const all = await reads({ n: -1 }, 40);
   assert.ok(all <= Math.ceil(COUNT / 64) + 4, `${all} reads for all of them`);
   assert.equal(await reads({ n: -1 }, 80), 0);
-  // Neither is it when other records expire meanwhile, or are deleted.
+  // The same holds if other records expire or are deleted meanwhile.
   const expiring = await index.insert(vectors[80], { n: 0 }, { ttlMs: 1 });
   do await pause(2);
   while (await index.has(expiring));

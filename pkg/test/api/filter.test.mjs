@@ -1,4 +1,4 @@
-// Searching with filter objects: what is found is what a function finds that says the same, beside everything else that may happen.
+// Searching with filter objects finds the same as an equivalent function, whatever else happens meanwhile.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -103,7 +103,7 @@ test("a search ends beside a loop that changes the nearest records and lets nobo
   await index.search(vectors[0], { filter });
   const MOST = 3000;
   let changes = MOST;
-  // One that needs more than a slice, because the machine does something else, has to wait for its turn.
+  // A search that needs more than a slice, because the machine is busy, has to wait for its turn.
   for (let attempt = 0; attempt < 5 && changes === MOST; attempt++) {
     let ended = false;
     const changing = (async () => {
@@ -122,7 +122,7 @@ test("what cannot be asked of a record is that search's error, and the index goe
   await index.insertWithId("long", vectors[0], { text: "ab".repeat(5_000_000) });
   const filter = { text: { $regex: "^(?:a|b)*c" } };
   const outcome = await index.search(vectors[0], { filter }).then((hits) => hits.length, (error) => error);
-  // An engine that has the stack for it answers.
+  // An engine with enough stack may succeed.
   if (outcome !== 0) assert.deepEqual([outcome.name, outcome.code], ["ThermoclineError", "INVALID_FILTER"]);
   assert.equal((await index.search(vectors[0])).length, 10);
   await whole(index, 21);
@@ -157,7 +157,7 @@ test("a long look at payloads leaves turns to others, and ends when told to", as
   setTimeout(() => controller.abort(), 1);
   await fails("ABORTED", () => aborted);
   const searching = index.search(vectors[0], { filter: narrow() });
-  // While it looks, the index may change.
+  // The index may change while the search checks payloads.
   await index.delete("r1");
   assert.deepEqual((await searching).map(({ id }) => id).sort(), ["r0", "r2"]);
   const closed = index.search(vectors[0], { filter: narrow() });
@@ -189,7 +189,7 @@ test("a filter that means nothing is INVALID_FILTER, and says where", async () =
   ];
   for (const [filter, mention] of bad) await fails("INVALID_FILTER", () => index.search(vectors[0], { filter }), mention);
   await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: [] }), /a function or an object/);
-  // What is given with it is looked at as ever.
+  // Other options are checked as usual.
   await fails("DIMENSION_MISMATCH", () => index.search([1], { filter: { n: 1 } }));
   await fails("INVALID_OPTION", () => index.search(vectors[0], { k: 0, filter: { n: 1 } }));
   await fails("ABORTED", () => index.search(vectors[0], { filter: { n: 1 }, signal: AbortSignal.abort() }));

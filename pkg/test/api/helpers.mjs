@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ThermoclineError, VectorIndex } from "thermocline";
 
-/** A repeatable stream of numbers in [0, 1). */
+/** Returns a repeatable stream of numbers in [0, 1). */
 export function random(seed = 1) {
   let state = seed >>> 0;
   return () => {
@@ -13,7 +13,7 @@ export function random(seed = 1) {
   };
 }
 
-/** `count` vectors around a few centres, as embeddings are, row-major. */
+/** Returns `count` row-major vectors around a few centres, like embeddings. */
 export function flat(count, dimensions, seed = 1) {
   const next = random(seed);
   const centres = Float32Array.from({ length: 16 * dimensions }, () => next() - 0.5);
@@ -23,12 +23,12 @@ export function flat(count, dimensions, seed = 1) {
   });
 }
 
-/** The same as one array for each vector. */
+/** Returns the same as one array for each vector. */
 export function rowsOf(vectors, dimensions) {
   return Array.from({ length: vectors.length / dimensions }, (_, i) => vectors.subarray(i * dimensions, (i + 1) * dimensions));
 }
 
-/** An index of `count` records with ids "r0", "r1", … and payload { n: i }, and the vectors in it. */
+/** Returns an index of `count` records with ids "r0", "r1", … and payload { n: i }, and its vectors. */
 export async function filled(count, options = {}) {
   const dimensions = options.dimensions ?? 16;
   const index = await VectorIndex.memory({ dimensions, ...options });
@@ -37,7 +37,7 @@ export async function filled(count, options = {}) {
   return { index, vectors };
 }
 
-/** Fails unless the call rejects (or throws) with a ThermoclineError of this code, whose message has `mention` in it. */
+/** Fails unless the call rejects (or throws) with a ThermoclineError of this code, whose message contains `mention`. */
 export async function fails(code, call, mention) {
   let thrown;
   try {
@@ -54,21 +54,21 @@ export async function fails(code, call, mention) {
   return thrown;
 }
 
-/** Everything about an index that a failed call must leave alone. */
+/** Returns everything about an index that a failed call must not change. */
 export async function state(index) {
   const { lastCompaction: _, ...stats } = await index.stats();
   const { wasmMemoryBytes: __, ...steady } = stats;
   return { ...steady, threshold: index.compactionThreshold, needs: index.needsCompaction };
 }
 
-/** Holds that the structure is whole and has `size` live records. */
+/** Checks that the structure is sound and has `size` live records. */
 export async function whole(index, size) {
   const report = await index.check();
   assert.deepEqual(report, { ok: true, live: size, reachable: size, problems: [] });
   assert.equal(index.size, size);
 }
 
-/** Ids of the exact k nearest under cosine. */
+/** Returns the ids of the exact k nearest under cosine. */
 export function exact(vectors, query, k, live = () => true) {
   const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
   return vectors
@@ -79,7 +79,7 @@ export function exact(vectors, query, k, live = () => true) {
     .map(({ i }) => `r${i}`);
 }
 
-/** Share of the exact neighbours that `search` finds, over `queries`. */
+/** Returns the share of the exact neighbours that `search` finds, over `queries`. */
 export async function recall(index, vectors, queries, live, k = 10) {
   let found = 0;
   let wanted = 0;
@@ -94,7 +94,7 @@ export async function recall(index, vectors, queries, live, k = 10) {
 /** The name of the method that `await using` calls. */
 export const asyncDispose = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
 
-/** Resolves after other tasks had their turn. */
+/** Resolves after other tasks have had their turn. */
 export function pause(ms = 0) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -108,7 +108,10 @@ export async function until(condition, what, limitMs = 5000) {
   }
 }
 
-/** Takes down what is rejected with nobody to hear of it, here in Node and in a browser; returns what ends that and gives the reasons. */
+/**
+ * Records unhandled rejections, in Node and in a browser. Returns a function that stops recording and returns the
+ * reasons.
+ */
 export function unheard() {
   const reasons = [];
   const inNode = typeof process === "object" && process.versions?.node !== undefined;
@@ -116,7 +119,7 @@ export function unheard() {
   if (inNode) process.on("unhandledRejection", note);
   else addEventListener("unhandledrejection", note);
   return async () => {
-    // Both are told of it in a turn of their own.
+    // Both platforms report them in a later turn.
     await pause(20);
     if (inNode) process.off("unhandledRejection", note);
     else removeEventListener("unhandledrejection", note);

@@ -1,4 +1,4 @@
-// Compaction without being asked each time: in idle time, and in a caller's own loop.
+// Automatic compaction: in idle time, and in a caller's own loop.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filled, pause, unheard, until, whole } from "./helpers.mjs";
@@ -117,7 +117,7 @@ test("between two compactions in idle time there is a second at least, and stop 
   stop();
   await pause(1200);
   assert.deepEqual([ended.length, index.deletedCount], [2, 10]);
-  // Whoever asks for it need not wait.
+  // An explicit call need not wait.
   assert.equal((await index.compact()).tombstonesRemoved, 10);
   await index.close();
 });

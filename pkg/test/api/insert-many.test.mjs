@@ -1,4 +1,4 @@
-// insertMany: what goes in, in which form, how far it goes when something stops it.
+// insertMany: which rows it accepts, in which forms, and how far it gets when something stops it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -14,7 +14,7 @@ test("an iterable may fill one vector again for each row", async () => {
     const rows = function* () {
       for (let i = 0; i < 60; i++) {
         one[0] = i;
-        // Members of a class, which are no properties of the row's own.
+        // Getters of a class, which are not the row's own properties.
         yield new (class {
           get id() { return `r${i}`; }
           get vector() { return one; }
@@ -112,7 +112,7 @@ test("flat rows whose parts do not fit together", async () => {
     await fails("INVALID_OPTION", () => index.insertMany({ vectors, ...parts }), /ids|payloads/);
   }
   await fails("INVALID_OPTION", () => index.insertMany({ vectors: [1, 2] }), /vectors/);
-  // Its bytes have been given away, and it has no values.
+  // Its buffer has been transferred, so it is empty.
   structuredClone(vectors, { transfer: [vectors.buffer] });
   assert.deepEqual(await index.insertMany({ vectors }), []);
   await whole(index, 0);
@@ -157,14 +157,14 @@ test("an async source is asked as for await asks it", async () => {
   let given = 0;
   const plain = asked(() => (given < 3 ? { done: false, value: { vector: VECTORS[given++] } } : { done: 1 }));
   assert.equal((await index.insertMany(rows(plain))).length, 3);
-  // One that has failed, or is over, is not told that no more is wanted.
+  // A source that failed or ended is not told that no more rows are wanted.
   const own = new RangeError("the caller's own");
   const failing = asked(() => { throw own; });
   await assert.rejects(index.insertMany(rows(failing)), (error) => error === own);
   const rejecting = asked(async () => { throw own; });
   await assert.rejects(index.insertMany(rows(rejecting)), (error) => error === own);
   assert.deepEqual([plain.returned, failing.returned, rejecting.returned], [0, 0, 0]);
-  // What it throws when it is told so hides nothing.
+  // An error that it throws when told so hides nothing.
   const stubborn = asked(() => ({ done: false, value: { vector: [1] } }));
   stubborn.return = () => { throw own; };
   await fails("DIMENSION_MISMATCH", () => index.insertMany(rows(stubborn)), /row 0/);

@@ -1,10 +1,10 @@
-// metrics(): every number is that of stats(), or what compactions have reported. That it is OpenMetrics is tested in metrics.test.mjs
-// of the folder above, by a parser of others.
+// metrics(): every number equals that of stats() or the compaction reports. The format is tested with a third-party
+// parser, in ../metrics.test.mjs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filled } from "./helpers.mjs";
 
-/** The samples of the text, by name and labels. */
+/** Returns the samples of the text, by name and labels. */
 async function samples(index) {
   const lines = (await index.metrics()).split("\n").filter((line) => line && !line.startsWith("#"));
   return Object.fromEntries(lines.map((line) => line.split(/ (?=[^ ]*$)/)).map(([name, value]) => [name.replace(/^thermocline_/, ""), Number(value)]));

@@ -1,10 +1,10 @@
-// What MongoDB's operators match, as its rules are told, value by value and slowly: what the package compiles is compared with this.
+// A slow and literal implementation of the rules of MongoDB's operators, value by value, to compare the package with.
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const isConditions = (condition) => isObject(condition) && Object.keys(condition).some((key) => key.startsWith("$"));
 const MISSING = Symbol("missing");
 const kind = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** Equal as JSON, whatever the order of members. */
+/** Returns whether two values are equal as JSON, regardless of the order of members. */
 function equal(left, right) {
   if (kind(left) !== kind(right)) return false;
   if (Array.isArray(left)) return left.length === right.length && left.every((element, i) => equal(element, right[i]));
@@ -13,7 +13,7 @@ function equal(left, right) {
   return names.length === Object.keys(right).length && names.every((name) => Object.hasOwn(right, name) && equal(left[name], right[name]));
 }
 
-/** The values that a path leads to. Arrays on the way are gone into, those at the end are as they are. */
+/** Yields the values that a path leads to. It descends into arrays on the way, but not into those at the end. */
 function* reached(payload, [name, ...rest]) {
   const value = Object.hasOwn(payload, name) ? payload[name] : MISSING;
   if (!rest.length) yield value;
@@ -29,7 +29,7 @@ function* reached(payload, [name, ...rest]) {
   }
 }
 
-/** Whether one value satisfies an operator that affirms. */
+/** Returns whether one value satisfies a non-negating operator. */
 function satisfies(operator, operand, value, beside) {
   if (operator === "$eq") return value === MISSING ? operand === null : equal(operand, value);
   if (operator === "$in") return operand.some((each) => satisfies("$eq", each, value));
@@ -38,7 +38,7 @@ function satisfies(operator, operand, value, beside) {
   return { $gt: value > operand, $gte: value >= operand, $lt: value < operand, $lte: value <= operand }[operator];
 }
 
-/** Whether conditions hold for values; `spread` says what an array among them stands for. */
+/** Returns whether conditions hold for values; `spread` returns what an array among them stands for. */
 function hold(conditions, values, spread) {
   const some = (operator, operand) => values.flatMap(spread).some((value) => satisfies(operator, operand, value, conditions));
   const holds = {

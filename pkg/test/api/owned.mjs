@@ -1,7 +1,7 @@
-// Counts what a program leaves waiting with its platform: timers, idle and other callbacks, listeners on signals, workers.
-// What has run, was cleared, or was taken away is not counted any more.
+// Counts what a program leaves pending with its platform: timers, idle and other callbacks, listeners on signals,
+// workers. Those that have run, or were cleared or removed, no longer count.
 
-/** Looks on from here; returns what is waiting, by kind, and a function that ends looking on. */
+/** Starts watching. Returns what is pending, by kind, and a function that stops watching. */
 export function watch() {
   const waiting = new Map();
   const restores = [];
@@ -12,7 +12,7 @@ export function watch() {
     restores.push(() => (object[name] = original));
   };
   const hold = (kind, key) => waiting.set(key, kind);
-  // Of a callback that runs once, and what takes it back.
+  // Functions that register a callback that runs once, and those that cancel it.
   for (const [set, clear] of [["setTimeout", "clearTimeout"], ["setImmediate", "clearImmediate"], ["requestIdleCallback", "cancelIdleCallback"]]) {
     replace(globalThis, set, (original) => (run, ...rest) => {
       const key = original((...given) => {
@@ -57,7 +57,7 @@ export function watch() {
     });
   }
   return {
-    /** The kinds, sorted, each as often as it waits. */
+    /** The kinds, sorted, one entry for each pending item. */
     waiting: () => [...waiting.values()].sort(),
     end: () => restores.forEach((restore) => restore()),
   };

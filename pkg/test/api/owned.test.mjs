@@ -1,4 +1,4 @@
-// Whatever an index leaves with its platform while it works is gone when it is closed.
+// Nothing that an index registers with its platform is left after it is closed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -10,13 +10,16 @@ const DIMENSIONS = 64;
 const vectors = rowsOf(flat(600, DIMENSIONS), DIMENSIONS);
 const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: "payload ".repeat(60) }));
 
-/** Web Locks that are held or asked for; none where there are no Web Locks. */
+/** Returns the Web Locks held or requested; none without Web Locks. */
 async function locks() {
   const { held = [], pending = [] } = (await globalThis.navigator?.locks?.query?.()) ?? {};
   return [...held, ...pending].map(({ name }) => name).sort();
 }
 
-/** Everything at once: idle compaction, a compaction and an insertion with signals, a checkpoint to come, reading ahead. */
+/**
+ * Starts everything at once: idle compaction, a compaction and an insert with signals, a planned checkpoint, reading
+ * ahead.
+ */
 async function begin(index) {
   const { signal } = new AbortController();
   index.compactWhenIdle();
@@ -25,7 +28,7 @@ async function begin(index) {
   const endless = (async function* () {
     for (;;) yield { vector: vectors[0] };
   })();
-  // Of what is refused meanwhile, whoever waits for all of it is told.
+  // Rejections in the meantime are reported to whoever awaits all outcomes.
   const outcomes = Promise.allSettled([index.compact({ sliceMs: 0.5, signal }), index.insertMany(endless, { signal }), index.search(vectors[0])]);
   return { outcomes };
 }
@@ -46,7 +49,7 @@ for (const { label, place } of [{ label: "memory" }, ...KINDS]) {
         await index.close();
         assert.ok(before.includes("listener"), `before: ${before}`);
         assert.ok((await outcomes).some(({ reason }) => reason?.code === "CLOSED"));
-        // What the platform's own promises have begun by then ends by itself, and at once.
+        // Work that the platform's own promises began by then ends by itself, and at once.
         await until(() => !seen.waiting().includes("setImmediate"), "the last turn");
         assert.deepEqual(seen.waiting(), []);
       } finally {

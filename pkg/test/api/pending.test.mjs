@@ -1,4 +1,4 @@
-// Records that opening has found in logs: searched at once, linked later.
+// Records that opening finds in logs: searched at once, linked later.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -42,7 +42,7 @@ for (const { label, place } of KINDS) {
   });
 }
 
-/** Values of a store whose log has all rows. */
+/** Returns the values of a store whose log contains all rows. */
 async function stored() {
   const values = new Map();
   const index = await VectorIndex.open("own", { store: new MapStore(values), dimensions: DIMENSIONS });
@@ -63,7 +63,7 @@ for (const mode of ["readwrite", "readonly"]) {
 test("a checkpoint and a move link what waits before they begin", async () => {
   const values = await stored();
   const index = await VectorIndex.open("own", { store: new MapStore(values) });
-  // Beyond what the log may hold, so that a checkpoint is made when the commit has ended.
+  // Exceeds the limit of the log, so that a checkpoint follows the commit.
   await index.insertWithId("long", vectors[0], new Uint8Array(2 << 20));
   await index.close();
   assert.ok([...values.keys()].some((key) => key.startsWith("b/")), "closing has made a checkpoint, for which all was linked");

@@ -1,4 +1,4 @@
-// Places to keep an index in, for the tests of stored ones: those that the platform has, and a store as a user might write one.
+// Places to store an index in, for tests: those of the platform, and a store as a user might write it.
 const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
 /** The store of Node or those of a browser, by name. */
@@ -6,13 +6,16 @@ export const NAMES = inNode ? ["fs"] : ["indexeddb", "opfs"];
 
 let made = 0;
 
-/** A name that no index has yet. In Node it is a directory in the project of these tests, which goes with it. */
+/** Returns an unused name. In Node it is a directory in the project of these tests, and is removed with it. */
 export function fresh() {
   made += 1;
   return inNode ? `places/${process.pid}-${made}` : `place ${performance.timeOrigin} ${made} é%`;
 }
 
-/** Every kind of place: what it is called, and a function that gives the same place each time: what `open` is called with. */
+/**
+ * Every kind of place: its label, and a function that makes a place. A place is a function that returns the arguments
+ * for `open`.
+ */
 export const KINDS = [
   ...NAMES.map((store) => ({ label: store, place: () => both({ store }) })),
   { label: "a Store", place: () => own(true) },
@@ -24,19 +27,21 @@ function both(options) {
   return () => [name, options];
 }
 
-/** As a program would that opens its store anew each time. */
+/** Like a program that creates a new store object each time. */
 function own(appends) {
   const values = new Map();
   return () => ["own", { store: new MapStore(values, appends) }];
 }
 
-/** A store in a map, which outlives it. Counts its calls, and does what is planned before one: waits, or fails. */
+/**
+ * A store in a map, which outlives the store. Counts its calls, and runs `before` before each, which may wait or fail.
+ */
 export class MapStore {
   calls = { read: 0, commit: 0, append: 0, list: 0, close: 0 };
-  /** Called before each call, with its name; what it throws or rejects with is the call's failure. */
+  /** Called before each call, with the call's name. An error or rejection makes the call fail. */
   before = () => {};
   #under = 0;
-  /** Says what a store must never see: two calls at once, unless they read, or one after the last. */
+  /** Set when the store sees a violation: two calls at once other than reads, or a call after `close`. */
   broken = undefined;
 
   constructor(values = new Map(), appends = true) {

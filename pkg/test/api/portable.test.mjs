@@ -1,4 +1,4 @@
-// export and import: the bytes that travel.
+// export and import: the portable bytes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";

@@ -1,4 +1,4 @@
-// Product codes: untrained, trained in slices, and exact hits then.
+// Product codes: untrained, trained in slices, and then exact hits.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";

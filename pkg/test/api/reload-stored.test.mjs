@@ -17,7 +17,7 @@ const opener = (place) => (options) => {
   return VectorIndex.open(name, { ...at, ...options });
 };
 
-/** A small index in a store of the tests' own, opened. */
+/** Opens a small index in a MapStore. */
 async function small(values = new Map(), options = {}) {
   const store = new MapStore(values);
   const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, ...options });
@@ -25,7 +25,7 @@ async function small(values = new Map(), options = {}) {
   return { index, store };
 }
 
-/** Reloads an index, as far as the first list that it asks its store for, which waits for `open`. */
+/** Starts to reload an index, up to its first `list` call, which waits for `open`. */
 async function reloadingHeld(index, store) {
   let reloading;
   const open = await new Promise((resolve) => {
@@ -153,7 +153,7 @@ test("a store that fails at any of its calls: the index stays where it was, and 
     else assert.deepEqual([outcome.name, outcome.code], ["ThermoclineError", "STORE_FAILED"], `call ${failing}: ${outcome.stack}`);
     assert.equal((await index.search(vectors[4], { k: 1 }))[0].id, "r4");
     if (stored) {
-      // Nothing but the moving failed: it takes changes, and moves at the next try.
+      // Only the move failed: the index accepts changes, and the next attempt succeeds.
       await index.insertWithId("more", vectors[151]);
       await index.reload();
       await whole(index, 152);

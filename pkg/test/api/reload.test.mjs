@@ -1,4 +1,4 @@
-// reload() of an index in memory; of one in a store, see reload-stored.test.mjs.
+// reload() of an index in memory; for an index in a store see reload-stored.test.mjs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -7,7 +7,7 @@ import { fails, filled, flat, rowsOf, state, whole } from "./helpers.mjs";
 const COUNT = 6000;
 const KEPT = 600;
 
-/** An index after a peak: nine of ten records have gone, and their places too. */
+/** Returns an index after a peak: nine of ten records were deleted and compacted away. */
 async function peaked(options) {
   const { index, vectors } = await filled(COUNT, { dimensions: 64, ...options });
   await index.deleteMany(Array.from({ length: COUNT - KEPT }, (_, i) => `r${KEPT + i}`));

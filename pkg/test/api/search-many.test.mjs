@@ -4,12 +4,12 @@ import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { fails, filled, flat, random, rowsOf } from "./helpers.mjs";
 
-/** The answers as lists of [id, distance], one for each query. */
+/** Returns the answers as lists of [id, distance], one for each query. */
 const listed = ({ offsets, ids, distances }) =>
   Array.from({ length: offsets.length - 1 }, (_, i) =>
     ids.slice(offsets[i], offsets[i + 1]).map((id, j) => [id, distances[offsets[i] + j]]));
 
-/** The same by one search after the other. */
+/** Returns the same from one search after the other. */
 const oneByOne = async (index, queries, options) => {
   const lists = [];
   for (const query of queries) lists.push((await index.search(query, options)).map(({ id, distance }) => [id, distance]));
@@ -22,7 +22,7 @@ test("a query that is none, or none any more, is an error and no more", async ()
   delete holes[1];
   await fails("INVALID_VECTOR", () => index.searchMany(holes), /undefined/);
   await fails("INVALID_VECTOR", () => index.searchMany(new Array(3)));
-  // Given away while it is used: a detached array has no length.
+  // Transferred while in use: a detached array has length 0.
   const given = flat(20_000, 16, 3);
   const searching = index.searchMany(given, { ef: 100 });
   structuredClone(given, { transfer: [given.buffer] });
@@ -43,7 +43,7 @@ test("searchMany: the answers of search, from vectors or one flat array", async 
   assert.deepEqual([[...offsets], ids, distances.length], [[0], [], 0]);
 });
 
-/** Filters of every kind and share, from a seed: an object, and the function that says the same. */
+/** Random filters of every kind and share: an object and the equivalent function. */
 const pairs = (seed, size) => {
   const next = random(seed);
   return Array.from({ length: 8 }, () => {

@@ -1,4 +1,4 @@
-// Indexes that are kept in a store: opened, changed, closed, and opened again.
+// Indexes in a store: opened, changed, closed, and opened again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -9,7 +9,7 @@ const DIMENSIONS = 16;
 const vectors = rowsOf(flat(400, DIMENSIONS), DIMENSIONS);
 const rows = (from, to) => vectors.slice(from, to).map((vector, i) => ({ id: `r${from + i}`, vector, payload: { n: from + i } }));
 
-/** Opens the index of a place; options beside those of the place may be given. */
+/** Returns a function that opens the index of a place, with additional options. */
 const opener = (place) => (options) => {
   const [name, at] = place();
   return VectorIndex.open(name, { ...at, ...options });

@@ -1,10 +1,10 @@
-// What must not happen inside WebAssembly, made to happen: the index says so from then on, and no other is harmed.
+// Provoked faults inside WebAssembly: the index reports them from then on, and no other index is affected.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { fails, filled } from "./helpers.mjs";
 
-/** Makes an index while the platform's `WebAssembly.instantiate` is this one. */
+/** Creates an index while `WebAssembly.instantiate` is replaced by this function. */
 async function whileInstantiating(instantiate, make) {
   const real = WebAssembly.instantiate;
   WebAssembly.instantiate = (...given) => instantiate(() => real(...given));
@@ -15,7 +15,7 @@ async function whileInstantiating(instantiate, make) {
   }
 }
 
-/** An index in whose core the call of this name traps once `armed` says so. */
+/** Returns an index whose core traps in the call of this name once `armed` is set. */
 async function trapping(name, error) {
   const state = { armed: false };
   const { index, vectors } = await whileInstantiating(

@@ -1,4 +1,4 @@
-// As much of node:assert/strict as the interface's tests use, for a page.
+// The part of node:assert/strict that the interface's tests use, for a page.
 function hold(condition, message) {
   if (!condition) throw message instanceof Error ? message : new Error(message ?? "an assertion failed");
 }

@@ -1,11 +1,11 @@
-// As much of node:test as the interface's tests use, for a page.
+// The part of node:test that the interface's tests use, for a page.
 const tests = [];
 
 export function test(name, run) {
   tests.push({ name, run });
 }
 
-/** Runs all tests, one after the other. For each its name, how long it took, and what went wrong, if anything. */
+/** Runs all tests, one after the other. Returns for each its name, its duration, and its error, if any. */
 export async function outcomes() {
   const results = [];
   for (const { name, run } of tests) {

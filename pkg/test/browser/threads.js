@@ -1,4 +1,4 @@
-// In a worker: all that an index with threads gives out, and takes in, of a memory that is shared.
+// Runs in a worker: everything that an index with threads returns from, or accepts into, its shared memory.
 import { VectorIndex } from "./node_modules/thermocline/dist/threads.browser.js";
 
 async function seen() {

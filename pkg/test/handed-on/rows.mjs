@@ -1,8 +1,11 @@
-// One index that goes from hand to hand: which records there must be. tests/stored/handed_on.rs has the same rule once more.
-// Used in Node and in a page.
+// One index passed between platforms: the records that it must contain. tests/stored/handed_on.rs repeats the same
+// rules. Used in Node and in a page.
 
 export const DIMENSIONS = 24;
-/** Rows up to here are written by each in turn, and those whose numbers end with the digit, of all rows so far, deleted. */
+/**
+ * Each platform in turn writes rows up to this number, and deletes those of all rows so far whose number ends with the
+ * digit.
+ */
 const HANDS = [["native", 300, 9], ["Node", 400, 8], ["browser", 500, 7]];
 
 export const vectorOf = (row) =>
@@ -21,7 +24,7 @@ const isLive = (row, hands) =>
 
 const plain = (payload) => JSON.stringify(payload instanceof Uint8Array ? [...payload] : payload && Object.entries(payload).sort());
 
-/** Throws unless the index has what it must have once so many have had it. */
+/** Throws unless the index has the right content after this many platforms. */
 export async function verify(index, hands) {
   const hold = (truth, what) => {
     if (!truth) throw new Error(`after ${hands} hands: ${what}`);
@@ -41,7 +44,7 @@ export async function verify(index, hands) {
   }
 }
 
-/** What the hand of this number, from 1, does with it. */
+/** Makes the changes of the platform of this number, counted from 1. */
 export async function change(index, hand) {
   const [, upTo, digit] = HANDS[hand - 1];
   const from = HANDS[hand - 2][1];

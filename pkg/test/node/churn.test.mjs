@@ -1,4 +1,4 @@
-// Records that come and go: memory is used again, so what WebAssembly once had stays near what is needed.
+// Records that come and go: memory is reused, so the WebAssembly memory stays near what is needed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
@@ -8,7 +8,7 @@ const DIMENSIONS = 64;
 const LIVE = 5000;
 const CYCLES = 100;
 const MOVED = LIVE / 20;
-/** So that what an index takes beside its records, some megabytes whatever their number, is little of it. */
+/** Large, so that the few megabytes that an index takes besides its records hardly count. */
 const PAYLOAD = [3000, 6000];
 
 test(`${CYCLES} cycles of deleting, compacting and inserting need no more memory than what is live, and a quarter`, async () => {

@@ -1,4 +1,5 @@
-// What only an index in a directory has: whose files are whose, what is left open, and programs that end without closing.
+// Tests only for an index in a directory: which files belong to it, what is left open, and programs that end without
+// closing.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
@@ -44,7 +45,7 @@ test("destroying leaves what came to lie beside an index", async () => {
 });
 
 test("after closing nothing is left: no file, no timer, no lock", async () => {
-  // The test runner's own work comes and goes.
+  // The test runner's own resources come and go.
   const resources = () => process.getActiveResourcesInfo().filter((name) => !["Immediate", "FSReqPromise", "FSReqCallback"].includes(name)).sort();
   const before = resources();
   const handles = async () => (process.platform === "linux" ? (await readdir("/proc/self/fd")).length : 0);
@@ -69,7 +70,7 @@ test("after closing nothing is left: no file, no timer, no lock", async () => {
   assert.deepEqual(resources(), before);
 });
 
-/** Runs a program of its own; fails unless it ends by itself. */
+/** Runs a separate program. Fails unless it ends by itself. */
 async function ends(program, ...more) {
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program, ...more], { cwd, timeout: 20_000 });
   return stdout.trim();

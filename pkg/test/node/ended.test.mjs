@@ -1,11 +1,12 @@
-// Calls that make many changes and end in the middle, by a fault of the platform's: what only a test that can replace its clock can see.
+// Calls with many changes that end midway because of a fault of the platform, which takes a test that can replace the
+// clock.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { flat, until, whole } from "./helpers.mjs";
 import { MapStore } from "./places.mjs";
 
-/** Runs `call` up to its first pause, with a clock that stands still and breaks when it has been looked at so often. */
+/** Runs `call` up to its first pause, with a clock that stands still and fails after being read this many times. */
 function withClock(looks, call) {
   const { now } = performance;
   let left = looks;

@@ -1,4 +1,4 @@
-// A directory that the native program wrote, opened in Node: tests/fixtures/v1/README.md says what is in it.
+// A directory written by a native program, opened in Node. tests/fixtures/v1/README.md describes its content.
 import assert from "node:assert/strict";
 import { cp, readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ test("an index that a native program has stored is opened, searched, changed and
   const { vector, payload } = await index.get("row 20");
   assert.deepEqual(payload, { row: 20, name: "глосса" });
   assert.equal((await index.search(vector, { k: 1 }))[0].id, "row 20");
-  // Of row 12 the id is a number three times as large.
+  // The id of row 12 is a number three times as large.
   assert.deepEqual((await index.get(36)).payload, { row: 12, name: "глосса" });
   assert.deepEqual([await index.has("row 50"), await index.has(153), await index.has(0)], [true, true, false], "from the log");
   assert.deepEqual((await index.get(4503599627370443)).payload, { row: 52, name: "глосса" });

@@ -1,4 +1,4 @@
-// A process is killed while it writes an index. Whoever opens it next finds everything that was acknowledged.
+// A process is killed while it writes an index. The next to open it finds everything that was acknowledged.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { fresh } from "./places.mjs";
 const WRITER = fileURLToPath(new URL("writing.mjs", import.meta.url));
 const KILLS = 40;
 
-/** Starts a writer; gathers what it says. */
+/** Starts a writer and collects its output. */
 function start(path, round, durability) {
   const child = spawn(process.execPath, [WRITER, path, String(round), durability], { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
@@ -24,7 +24,7 @@ function start(path, round, durability) {
     child.once("exit", () => reject(new Error("the writer ended by itself")));
   });
   const ended = new Promise((resolve) => child.once("close", (_, signal) => resolve(signal)));
-  // The last line may have been cut off, but it was said after the fact.
+  // The last line may be cut off, but it was printed after the fact.
   return { child, opened, ended, lines: () => text.split("\n").filter(Boolean) };
 }
 
@@ -37,7 +37,7 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
   let checkpoints = 0;
   let cut = 0;
   for (let round = 0; round < KILLS; round++) {
-    // Anew now and then: to prove a large index takes long, and its first moments are moments too.
+    // Starts a new index now and then: verifying a large one takes long, and the beginning should be tested too.
     if (round % 8 === 0) {
       path = fresh();
       expected.clear();
@@ -73,7 +73,7 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
     const report = await index.check();
     assert.ok(report.ok, report.problems.join());
     assert.equal(reader.size, index.size);
-    // What was under way when it was killed is there or not, from here on for good.
+    // An operation in progress at the kill is either there or not, from here on permanently.
     for (const id of open) if (await index.has(id)) expected.add(id);
     open.clear();
     const unacknowledged = index.size - expected.size;
@@ -91,7 +91,7 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
 test("a killed process that its parent has not asked about, as in a container without an init, holds nothing", async (t) => {
   if (process.platform !== "linux") return t.skip("only Linux tells");
   const path = fresh();
-  // The shell starts the writer and becomes a program that never asks how it ended.
+  // The shell starts the writer and becomes a program that never reads its exit status.
   const script = `"$0" "$@" & echo $!; exec sleep 60`;
   const parent = spawn("sh", ["-c", script, process.execPath, WRITER, path, "0", "relaxed"], { stdio: ["ignore", "pipe", "inherit"] });
   try {

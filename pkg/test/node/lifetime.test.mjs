@@ -10,7 +10,9 @@ const cwd = new URL(".", import.meta.url);
 const ROUNDS = 100;
 const WARM_UP = 30;
 
-/** Runs `ROUNDS` rounds of `body` in a process of its own, and returns what it held after each from `WARM_UP` on. */
+/**
+ * Runs `ROUNDS` rounds of `body` in a separate process, and returns what it held after each round from `WARM_UP` on.
+ */
 async function held(body) {
   const program = `
     import { readdirSync } from "node:fs";
@@ -70,7 +72,7 @@ for (const [label, body] of Object.entries(KINDS)) {
     const grown = (key) => middle(seen.slice(-20).map((one) => one[key])) - middle(seen.slice(0, 20).map((one) => one[key]));
     const growth = Object.fromEntries(Object.keys(seen[0]).map((key) => [key, grown(key)]));
     const said = JSON.stringify(growth);
-    // Of 50 rounds between the two, each index held more than a megabyte of WebAssembly memory.
+    // In each of the 50 rounds between the two, the index held more than a megabyte of WebAssembly memory.
     assert.ok(growth.outside < 1 << 20, said);
     assert.ok(growth.heapUsed < 1 << 20, said);
     assert.ok(growth.rss < 24 << 20, said);

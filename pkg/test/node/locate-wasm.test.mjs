@@ -1,4 +1,5 @@
-// Wasm files that are elsewhere, or in the program itself: each case in a program of its own, whose package has no wasm files.
+// Wasm files that are elsewhere or in the program itself: each case runs in a separate program, whose package has no
+// wasm files.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
@@ -20,7 +21,7 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** What a program prints for each entry, loaded by `import` or `require`. */
+/** Returns what a program prints for an entry loaded by `import` or `require`. */
 async function printed(entry, body, how = "import") {
   const load = how === "import" ? `await import(${JSON.stringify(entry)})` : `createRequire(import.meta.url)(${JSON.stringify(entry)})`;
   const program = `

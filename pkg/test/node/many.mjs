@@ -1,2 +1,2 @@
-/** How many rows the writer that is killed gives `insertMany` in one call. */
+/** Number of rows that the killed writer passes to one call of `insertMany`. */
 export const MANY = 200;

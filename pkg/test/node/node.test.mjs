@@ -1,4 +1,4 @@
-// What only Node has.
+// Tests only for Node.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
@@ -56,7 +56,7 @@ test("an error reads well on a console", async () => {
   assert.match(inspect(error), /^ThermoclineError: .*\n[^]*code: 'INVALID_OPTION'/);
 });
 
-/** Runs a program of its own; fails unless it ends by itself within a few seconds. */
+/** Runs a separate program. Fails unless it ends by itself within a few seconds. */
 async function ends(program) {
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd, timeout: 8000 });
   return stdout.trim();

@@ -1,4 +1,4 @@
-// When Node reads which file: thermocline-store.wasm and the script beside it are for those only who store something.
+// When Node reads which file: thermocline-store.wasm and its script are only for programs that store something.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, readFile, rename, writeFile } from "node:fs/promises";
@@ -11,7 +11,10 @@ const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 const cwd = new URL(".", import.meta.url);
 
-/** Runs a program of its own, which sees the files that were read as `reads` and can make the next reading of one fail; what it prints. */
+/**
+ * Returns the output of a separate program, which sees the files read so far as `reads` and can make the next read of
+ * one fail.
+ */
 async function printed(program) {
   const watched = `
     import promises from "node:fs/promises";

@@ -1,4 +1,4 @@
-// A thread that ends without closing its index, while its process goes on.
+// A thread that ends without closing its index, while its process continues.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const OPENS = `
   });
 `;
 
-/** A thread that has an index of this entry open. */
+/** Starts a thread that has an index of this entry open. */
 async function opener(place, entry) {
   const worker = new Worker(OPENS, { eval: true, workerData: { place, entry: import.meta.resolve(entry) } });
   worker.on("error", () => {});

@@ -1,9 +1,9 @@
-// A process that lives in an index in a directory until it is killed:
+// A process that changes an index in a directory until it is killed:
 //
 //     node writing.mjs PATH ROUND DURABILITY
 //
-// Says at once, a line each: "open", "+ID" when an insert was acknowledged, "?ID" before a delete, "-ID" when it was acknowledged;
-// "*SERIAL" and ".SERIAL" before and after a call of `insertMany`.
+// Prints unbuffered lines: "open", "+ID" when an insert is acknowledged, "?ID" before a delete, "-ID" when it is
+// acknowledged; "*SERIAL" and ".SERIAL" before and after a call of `insertMany`.
 import { writeSync } from "node:fs";
 import { VectorIndex } from "thermocline";
 import { random } from "./helpers.mjs";

@@ -1,5 +1,5 @@
-// A service worker that has an index in each store of the browser, and then keeps the wasm files. One would do that when
-// it is installed, but then it would never fetch them to use them.
+// A service worker that uses an index in each store of the browser, and then caches the wasm files. A real one would
+// cache them when it is installed, but then it would never fetch them for its own use.
 import { ThermoclineError, VectorIndex } from "./node_modules/thermocline/dist/whole.browser.js";
 
 const WASM = ["thermocline.wasm", "thermocline-store.wasm"].map((name) => `./node_modules/thermocline/dist/${name}`);

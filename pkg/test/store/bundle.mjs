@@ -1,4 +1,4 @@
-// The stores, which the package does not export, as one module for tests.
+// Bundles the stores, which the package does not export, as one module for tests.
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export async function bundle(platform, outfile) {
   await build({ stdin: { contents, resolveDir: PKG, loader: "ts" }, outfile, bundle: true, platform, format: "esm", target: "es2022", logLevel: "warning" });
 }
 
-/** A folder to be served: the pages of tests, what they run, and the stores of a browser. The caller removes it. */
+/** Returns a folder to serve: the test pages, their scripts, and the stores of a browser. The caller removes it. */
 export async function storePages() {
   const folder = await mkdtemp(join(tmpdir(), "thermocline-pages-"));
   for (const source of ["test/browser", "test/store"]) await cp(join(PKG, source), folder, { recursive: true });
@@ -22,7 +22,10 @@ export async function storePages() {
   return folder;
 }
 
-/** A folder for one file of tests, with the stores of Node in it. `folder()` is a new name inside; call `tidy` at the end. */
+/**
+ * Creates a folder for one test file, with the stores of Node. `folder()` returns a new name inside; call `tidy` at the
+ * end.
+ */
 export async function nodeStores() {
   const root = await mkdtemp(join(tmpdir(), "thermocline-store-"));
   const script = join(root, "stores.mjs");

@@ -1,4 +1,4 @@
-// What every store does, whoever wrote it. Runs in Node and in a page.
+// The contract of every store. Runs in Node and in a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { after, bytes, equal, fails, holds, joined, random, randomStep, take } from "./model.mjs";
@@ -6,11 +6,11 @@ import { after, bytes, equal, fails, holds, joined, random, randomStep, take } f
 const put = (...puts) => ({ puts, deletes: [] });
 
 /**
- * Registers the tests. `place()` is a place that nobody has used; `open(place, mode)` opens it. A store that `locks` admits
- * one writer at a time, and can be opened for reading.
+ * Registers the tests. `place()` returns an unused place; `open(place, mode)` opens it. A store that `locks` allows one
+ * writer at a time and can be opened for reading.
  */
 export function contract(name, { place, open, locks = true }) {
-  /** A test of a new, open store; `reopen` closes it and opens it again. */
+  /** Registers a test with a new, open store; `reopen` closes it and opens it again. */
   const check = (what, run) =>
     test(`${name}: ${what}`, async () => {
       const at = place();
@@ -22,7 +22,7 @@ export function contract(name, { place, open, locks = true }) {
       await run(store, reopen, at);
       await store.close();
     });
-  /** Holds that these values are there and no others, now and after opening again. */
+  /** Checks that exactly these values are there, now and after reopening. */
   const keeps = async (store, reopen, values) => {
     const expected = new Map(Object.entries(values));
     await holds(store, expected);

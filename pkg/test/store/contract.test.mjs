@@ -1,4 +1,4 @@
-// The contract, on the directory and on a store of a user's own.
+// The contract, for the directory and for a user's own store.
 import { after } from "node:test";
 import { nodeStores } from "./bundle.mjs";
 import { contract } from "./contract.mjs";

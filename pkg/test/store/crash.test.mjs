@@ -1,4 +1,4 @@
-// The directory store, stopped after each step that it takes on the files, or failing at one.
+// The directory store, stopped after each of its steps on the files, or failing at one.
 import assert from "node:assert/strict";
 import { after as atEnd, test } from "node:test";
 import { nodeStores } from "./bundle.mjs";
@@ -29,7 +29,7 @@ const base = await (async () => {
   return snapshot(path);
 })();
 
-/** Opens BEFORE in a new place, does the change with this plan, and returns the files that are left. */
+/** Opens BEFORE in a new place, makes the change with this plan, and returns the remaining files. */
 async function stopped(change, left, options) {
   const path = folder();
   await materialize(path, base);
@@ -41,7 +41,10 @@ async function stopped(change, left, options) {
   return { acknowledged, files: await snapshot(path) };
 }
 
-/** What a store of these files holds: to a reader, who must not touch them, and then to a writer, who must see the same. */
+/**
+ * Returns the content of a store of these files: for a reader, which must not change them, and then for a writer, which
+ * must see the same.
+ */
 async function reopened(files) {
   const path = folder();
   await materialize(path, files);

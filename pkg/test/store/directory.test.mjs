@@ -1,4 +1,4 @@
-// The directory store: its files, who may write, its errors, and its end.
+// The directory store: its files, its lock, its errors, and closing it.
 import assert from "node:assert/strict";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -15,7 +15,7 @@ const [a, b] = [bytes(1, 10), bytes(2, 20)];
 const HOST = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "") || "unknown";
 const put = (...puts) => ({ puts, deletes: [] });
 
-/** A process that has ended, by number and start. */
+/** Id and start time of a process that has ended. */
 const GONE = `${2 ** 22 - 7}.12345`;
 
 test("a value is a file of the key's name, and an open directory has one lock", async () => {
@@ -38,7 +38,7 @@ test("the steps of a commit, in their order", async () => {
   const store = await openDirectory(folder(), {}, fs);
   await store.commit(put(["b", b]));
   const steps = [];
-  // The content of the journal only, and no name of the directory itself.
+  // Records only the content of the journal, and no name of the directory itself.
   fs.onStep = (kind, name, more) => {
     const shown = kind === "syncdir" ? [] : kind === "write" && name !== "commit~" ? [name] : [name, more ?? []].flat();
     steps.push([kind, ...shown].join(" "));
@@ -128,7 +128,7 @@ test("files of others are left alone and are no keys", async () => {
 
 test("the lock of a process that is gone is removed", async () => {
   const names = [`lock.${HOST}.${GONE}.0123abcd`, `lock.${HOST}.${GONE.split(".")[0]}.0.0123abcd`];
-  // Only Linux says that another process has the number now.
+  // Only Linux can tell that the id has been reused.
   if (process.platform === "linux") names.push(`lock.${HOST}.${process.pid}.1.0123abcd`);
   for (const name of names) {
     const path = folder();
@@ -157,7 +157,7 @@ test("any other lock is LOCKED, which names the file, and ours goes again", asyn
   }
 });
 
-// All gave up once, so that two tabs' worth of programs that began together were told to remove a file that was gone already.
+// If all gave up, the errors would name lock files that are already gone.
 test("of many who come together one owns", async () => {
   for (let round = 0; round < 30; round++) {
     const path = folder();
@@ -193,7 +193,7 @@ test("whoever comes when a directory goes that was made for nothing makes it aga
       assert.deepEqual(await names(), ["a"]);
     } else {
       assert.equal(second.reason.code, "LOCKED", String(second.reason));
-      // The second's lock file may have been there when the first removed the directory. Then it stays, empty.
+      // The second's lock file may have existed when the first removed the directory. The directory then stays, empty.
       assert.ok(["", "ENOENT"].includes(String(await names())), String(await names()));
     }
   }
@@ -269,7 +269,7 @@ test("a directory of somebody else's is left alone, and one that looks like an i
     for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
     await (await openIndexDirectory(path)).close();
     await destroyDirectory(path);
-    // An empty one may be whoever's made it.
+    // An empty directory may belong to whoever created it.
     const left = await readdir(path).catch(({ code }) => code);
     const expected = files["package.json"] ? ["package.json"] : files[manifest] === undefined && !files.commit ? [] : "ENOENT";
     assert.deepEqual(left, expected, JSON.stringify(files));

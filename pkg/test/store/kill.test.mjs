@@ -1,5 +1,5 @@
-// A process is killed while it writes. Whoever comes next finds everything that was acknowledged, and the step that was
-// under way whole or not at all, or in part if it was an append.
+// A process is killed while it writes. The next one finds everything that was acknowledged, and the interrupted step
+// completely or not at all, or in part if it was an append.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { after as atEnd, test } from "node:test";
@@ -13,7 +13,7 @@ atEnd(tidy);
 const WRITER = fileURLToPath(new URL("writer.mjs", import.meta.url));
 const ROUNDS = 36;
 
-/** Starts a writer; counts what it says. */
+/** Starts a writer and counts its output lines. */
 function start(path, seed, durability) {
   const child = spawn(process.execPath, [WRITER, pathToFileURL(script).href, path, String(seed), durability], { stdio: ["ignore", "pipe", "inherit"] });
   const said = { lines: 0 };

@@ -1,25 +1,26 @@
-// A private file system whose pages die: what a page had asked for by then happens later, at any time, in any order, or never.
+// A private file system whose pages die: a dead page's pending requests happen later, at any time, in any order, or
+// never.
 import { random } from "./model.mjs";
 
 const absent = (name) => new DOMException(`${name} is not there`, "NotFoundError");
 const never = () => new Promise(() => {});
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** One folder, for pages that come and go. What comes late is drawn from the seed. */
+/** One folder, for pages that come and go. The seed determines which late requests happen when. */
 export class LateFolder {
   files = new Map();
-  /** What dead pages have asked for: each with the name of the file, and what is done to it. */
+  /** The requests of dead pages: the name of the file, and what is done to it. */
   late = [];
   #next;
   #seldom;
 
-  /** With each step of a page, one thing out of `seldom` that is late happens; none when it is Infinity. */
+  /** With each step of a page, a late request happens with probability 1/`seldom`; never if it is Infinity. */
   constructor(seed = 1, seldom = Infinity) {
     this.#next = random(seed);
     this.#seldom = seldom;
   }
 
-  /** All that is late happens now, of `what` only if it is given. */
+  /** Makes all late requests happen now, or only those matching `what`. */
   land(what = () => true) {
     const landing = this.late.filter(what);
     this.late = this.late.filter((ask) => !landing.includes(ask));
@@ -30,7 +31,7 @@ export class LateFolder {
     return new Page(this);
   }
 
-  /** Before a page's step. */
+  /** Called before each step of a page. */
   drift() {
     if (this.late.length === 0 || this.#next() * this.#seldom >= 1) return;
     const [{ run }] = this.late.splice(Math.floor(this.#next() * this.late.length), 1);
@@ -38,15 +39,21 @@ export class LateFolder {
   }
 }
 
-/** A page's view: `root` is what openOpfs takes. It dies when it has asked for a change of which `diesAt` is true, before that is done. */
+/**
+ * A page's view: `root` is passed to openOpfs. The page dies when it requests a change for which `diesAt` returns true,
+ * before the change is made.
+ */
 class Page {
-  /** Called with the kind of the change ("create", "close" or "remove"), the name of the file, and how many there were before. */
+  /**
+   * Called with the kind of the change ("create", "close" or "remove"), the name of the file, and the number of earlier
+   * changes.
+   */
   diesAt = () => false;
   dead = false;
   #asked = 0;
   #folder;
   #die;
-  /** Resolves at its death. */
+  /** Resolves when the page dies. */
   died = new Promise((resolve) => (this.#die = resolve));
 
   constructor(folder) {
@@ -65,7 +72,7 @@ class Page {
     if (this.diesAt(kind, name, this.#asked++)) this.kill();
     await turn();
     if (this.dead) {
-      // A failure of what comes late is nobody's.
+      // Nobody receives a failure of a late request.
       this.#folder.late.push({ kind, name, run: () => { try { run(); } catch {} } });
       return never();
     }
@@ -73,7 +80,7 @@ class Page {
     return run();
   }
 
-  /** Looking changes nothing, and nobody hears what a dead page sees. */
+  /** Reading changes nothing, and a dead page gets no answer. */
   async #see(run) {
     await turn();
     if (this.dead) return never();
@@ -94,7 +101,7 @@ class Page {
           if (!files.delete(name)) throw absent(name);
         }),
       async *keys() {
-        // The last first: nothing may depend on the order.
+        // Reversed: nothing may depend on the order.
         yield* await page.#see(() => [...files.keys()].reverse());
       },
     };

@@ -1,4 +1,4 @@
-// A store as a user might write one: a map, which is the place, and a store for each time it is opened.
+// A store as a user might write it: the map is the place, and each opening creates a store.
 export class MapStore {
   constructor(map) {
     this.map = map;

@@ -1,7 +1,7 @@
-// What the tests of stores share: bytes, and a map to compare a store with. Runs in Node and in a page.
+// Shared by the tests of stores: bytes, and a map to compare a store with. Runs in Node and in a page.
 import assert from "node:assert/strict";
 
-/** A repeatable stream of numbers in [0, 1). */
+/** Returns a repeatable stream of numbers in [0, 1). */
 export function random(seed) {
   let state = seed >>> 0;
   return () => {
@@ -12,7 +12,7 @@ export function random(seed) {
   };
 }
 
-/** Bytes that another seed does not have. */
+/** Returns bytes that differ for each seed. */
 export function bytes(seed, length) {
   const all = new Uint8Array(length);
   for (let i = 0, state = seed * 2654435761; i < length; i++) all[i] = (state = Math.imul(state ^ (state >>> 13), 1597334677) + i) >>> 24;
@@ -33,14 +33,14 @@ export function equal(a, b) {
   return a === b || (a?.length === b?.length && a.every((byte, i) => byte === b[i]));
 }
 
-/** Everything in a store, by list and read. */
+/** Returns everything in a store, using list and read. */
 export async function contents(store) {
   const keys = (await store.list("")).sort();
   const values = await store.read(keys);
   return new Map(keys.map((key, i) => [key, values[i]]));
 }
 
-/** Why two maps of values differ; undefined when they do not. */
+/** Returns how two maps of values differ; undefined if they are equal. */
 export function difference(actual, expected) {
   for (const key of new Set([...actual.keys(), ...expected.keys()])) {
     const [a, b] = [actual.get(key), expected.get(key)];
@@ -54,7 +54,7 @@ export async function holds(store, expected, when = "") {
   assert.ok(!found, `${when} ${found}`);
 }
 
-/** Fails unless the call rejects with a ThermoclineError of this code; returns it. */
+/** Fails unless the call rejects with a ThermoclineError of this code. Returns the error. */
 export async function fails(code, call) {
   const error = await call().then(() => undefined, (error) => error);
   assert.ok(error, `expected ${code}, but nothing was thrown`);
@@ -65,7 +65,7 @@ export async function fails(code, call) {
 
 const KEYS = ["a", "a/1", "a/2", "b", "log/1", "log/2", "c-3.x"];
 
-/** A step of a random life: a commit or an append. What it is depends on `next` and `serial` only. */
+/** Returns a random step: a commit or an append. It depends only on `next` and `serial`. */
 export function randomStep(next, serial, longest = 3000) {
   const pick = () => KEYS[Math.floor(next() * KEYS.length)];
   const value = (i) => bytes(serial * 31 + i, Math.floor(next() * next() * longest));
@@ -75,12 +75,12 @@ export function randomStep(next, serial, longest = 3000) {
   return { puts: puts.map((key, i) => [key, value(i)]), deletes: changed.filter((key) => !puts.includes(key)) };
 }
 
-/** Does a step to a store. */
+/** Applies a step to a store. */
 export function take(store, step) {
   return step.append ? store.append(step.append, step.bytes) : store.commit(step);
 }
 
-/** The map as it is after a step. */
+/** Returns the map after a step. */
 export function after(map, step) {
   const next = new Map(map);
   if (step.append) return next.set(step.append, joined(next.get(step.append) ?? new Uint8Array(), step.bytes));
@@ -89,7 +89,9 @@ export function after(map, step) {
   return next;
 }
 
-/** True when `actual` is the map before the step or after it; or, for an append, with some of the first of its bytes. */
+/**
+ * Returns true if `actual` is the map before or after the step or, for an append, with a prefix of its bytes appended.
+ */
 export function isBeforeOrAfter(actual, map, step) {
   if (!difference(actual, map) || !difference(actual, after(map, step))) return true;
   if (!step.append) return false;

@@ -1,4 +1,4 @@
-// OPFS and Web Locks, in a page: the contract, a commit that stops after each step, and who may write.
+// OPFS and Web Locks, in a page: the contract, a commit stopped after each step, and the lock.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { contract } from "./contract.mjs";
@@ -11,7 +11,7 @@ const origin = () => navigator.storage.getDirectory();
 
 contract("OPFS", { place, open: (name, mode) => openOpfs(name, { mode }) });
 
-/** The origin's root, on which each change counts as a step; those beyond `steps` fail, as after a kill. */
+/** Returns the origin's root, on which each change counts as a step; those beyond `steps` fail, as after a kill. */
 function stopping(steps) {
   const state = { taken: 0, steps };
   const step = (run) => {

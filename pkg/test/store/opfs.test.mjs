@@ -1,5 +1,5 @@
-// OPFS when pages die and what they had asked for happens later. A folder in memory stands for the browser's; what the browser's
-// own does is tested in opfs.page.mjs.
+// OPFS when pages die and their pending requests happen later. A folder in memory replaces the browser's, which is
+// tested in opfs.page.mjs.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ await bundle("browser", join(scripts, "stores.mjs"));
 const { openOpfs } = await import(pathToFileURL(join(scripts, "stores.mjs")).href);
 
 let named = 0;
-/** Opens for a page. The name is another each time, since the browser has given a dead page's lock back. */
+/** Opens the store for a page. The name differs each time, since a browser would have released a dead page's lock. */
 const open = (page, mode) => openOpfs(`page ${named++}`, { mode }, page.root);
 
 const places = new Map();
@@ -28,7 +28,7 @@ contract("OPFS in memory", {
 
 const [a, b, c] = [bytes(1, 100), bytes(2, 200), bytes(3, 300)];
 
-/** A folder with a value and a log, and a page that has it open. */
+/** Returns a folder with a value and a log, and a page that has it open. */
 async function begun() {
   const folder = new LateFolder();
   const page = folder.page();
@@ -38,17 +38,19 @@ async function begun() {
   return { folder, page, store, before: new Map(Object.entries({ a, log: b })) };
 }
 
-/** The page dies over the change, when it has asked for `count` things of this kind to files of such a name. */
+/**
+ * Makes the page die during the change, when it requests the `count`th operation of this kind on files of such a name.
+ */
 async function diesOver(page, name, change, { kind = "close", count = 1 } = {}) {
   let left = count;
   page.diesAt = (asked, file) => asked === kind && name.test(file) && --left === 0;
   void change();
   await page.died;
-  // What else it has asked for at once.
+  // Waits for its other concurrent requests.
   await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** Holds these values now, when all that is late has happened, and for the next who opens. */
+/** Checks that the store has these values now, after all late requests have happened, and when opened next. */
 async function staysSo(folder, store, values) {
   await holds(store, values, "before:");
   folder.land();
@@ -92,7 +94,7 @@ test("of two openings that die over their tables neither is seen once a third ha
   await diesOver(page, /^table/, () => store.commit(changes));
   const second = folder.page();
   await diesOver(second, /^table/, () => open(second));
-  // Between the looks of the second and of the third, the first one's commit comes true after all.
+  // Between the second's look and the third's, the first one's commit takes effect after all.
   folder.land(({ name }) => name === folder.late[0].name);
   const third = await open(folder.page());
   assert.equal(folder.late.length, 1, "the table of the second is under way");
@@ -185,7 +187,7 @@ for (let seed = 1; seed <= 12; seed++) {
           continue;
         }
         died += 1;
-        // Whoever opens next decides which of the two it is.
+        // The next to open decides which of the two it is.
         const judge = await open(folder.page());
         const found = await contents(judge);
         assert.ok(done ? !difference(found, model) : isBeforeOrAfter(found, model, step), `round ${round}: ${difference(found, model)}`);

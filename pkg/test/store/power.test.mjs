@@ -1,7 +1,7 @@
-// The directory store when the power goes: what was not brought down to the medium may be there or not. Every step is
-// recorded once. Then the medium is made as it may be after each of them: of renames and the like since the directory was
-// synced any may have reached it, also later ones without earlier; a file that was synced has its name; and of what was
-// written to a file and not synced nothing, half or all is there.
+// The directory store at a power failure: unsynced changes may be lost. Every step is recorded once. Then the possible
+// states of the medium after each step are built: any subset of the renames and similar changes since the last sync of
+// the directory may have reached it, even later ones without earlier ones; a synced file has its name; and of an
+// unsynced write none, half or all is there.
 import assert from "node:assert/strict";
 import { after as atEnd, test } from "node:test";
 import { nodeStores } from "./bundle.mjs";
@@ -11,7 +11,7 @@ import { Faulty, materialize } from "./stopping.mjs";
 const { openDirectory, folder, tidy } = await nodeStores();
 atEnd(tidy);
 
-/** A directory as it is, and as it is on the medium. */
+/** A directory in its current state and as it is on the medium. */
 class Medium {
   #live = new Map();
   #kept = new Map();
@@ -47,7 +47,10 @@ class Medium {
     this.#late = this.#late.filter((change) => !which(change));
   }
 
-  /** All that may be left; when too much is late for every combination, those in which few or all but few have arrived. */
+  /**
+   * Yields all possible remains. With too many late changes for every combination, yields those in which few or all but
+   * few have arrived.
+   */
   *remains() {
     const count = this.#late.length;
     for (let chosen = 0; chosen < 2 ** count; chosen++) {

@@ -1,21 +1,21 @@
-// `node:fs/promises` with a fault planned: for tests of what is left when something stops midway. What changes a file or a
-// directory, or brings it down to the medium, counts as a step; and each is told to `onStep` when it is done.
+// `node:fs/promises` with a planned fault, for tests of what is left when something stops midway. Each change or sync
+// of a file or directory counts as a step and is reported to `onStep` when it is done.
 import { readFileSync } from "node:fs";
 import * as real from "node:fs/promises";
 import { basename } from "node:path";
 
 export class Faulty {
   taken = 0;
-  /** How many steps still work. */
+  /** Number of steps that still succeed. */
   left = Infinity;
-  /** After the first that does not work the others do again, and this is what it says; otherwise it is the end. */
+  /** If set, only one step fails, with this error; otherwise all later steps fail too. */
   once = undefined;
-  /** A write that does not work writes the first half all the same. */
+  /** If true, a failing write still writes its first half. */
   torn = false;
   onStep = () => {};
   #open = new Set();
 
-  /** From now on `left` steps work. */
+  /** From then on `left` steps succeed. */
   plan(left, { once, torn = false } = {}) {
     Object.assign(this, { left, once, torn });
   }
@@ -52,7 +52,7 @@ export class Faulty {
     return { fd: handle.fd, writeFile: write, appendFile: write, sync, datasync: sync, close: () => this.#close(handle) };
   };
 
-  /** Closes what a store that is given up has left open, as its end would. */
+  /** Closes what an abandoned store left open, as the end of its process would. */
   async abandon() {
     for (const handle of this.#open) await this.#close(handle);
   }
@@ -63,13 +63,13 @@ export class Faulty {
   }
 }
 
-/** The directory as it is, with all its files; locks left out, since those who held them are said to be gone. */
+/** Returns all files of the directory, without locks, since their owners are considered gone. */
 export async function snapshot(path) {
   const names = (await real.readdir(path)).filter((name) => !name.startsWith("lock."));
   return new Map(await Promise.all(names.sort().map(async (name) => [name, await real.readFile(`${path}/${name}`)])));
 }
 
-/** Makes a directory of these files. */
+/** Creates a directory with these files. */
 export async function materialize(path, files) {
   await real.mkdir(path, { recursive: true });
   await Promise.all([...files].map(([name, bytes]) => real.writeFile(`${path}/${name}`, bytes)));

@@ -1,8 +1,8 @@
-// A process that lives a random life in a directory until it is killed:
+// A process that makes random changes in a directory until it is killed:
 //
 //     node writer.mjs STORES PATH SEED DURABILITY
 //
-// Says "open", and then a line for each step that has succeeded, at once.
+// Prints "open", and then a line for each successful step, unbuffered.
 import { writeSync } from "node:fs";
 import { random, randomStep, take } from "./model.mjs";
 

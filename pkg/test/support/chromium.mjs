@@ -1,4 +1,4 @@
-// A headless Chromium that talks to nobody but this machine.
+// A headless Chromium that connects only to this machine.
 import { chromium } from "playwright-core";
 
 const FLAGS = [
@@ -12,12 +12,12 @@ export function launch() {
   return chromium.launch(options());
 }
 
-/** A browser that keeps what its pages store in a folder: its one context. */
+/** Launches a browser that keeps its pages' data in a folder. Returns its only context. */
 export function launchOn(folder) {
   return chromium.launchPersistentContext(folder, options());
 }
 
-/** Opens the page and waits until it sets `globalThis.result`; an uncaught error in the page is an error here. */
+/** Opens the page and waits until it sets `globalThis.result`. An uncaught error in the page is thrown here. */
 export async function resultOf(browser, url, timeout = 60_000) {
   const page = await browser.newPage();
   const log = [];

@@ -1,10 +1,11 @@
-// A headless Firefox that talks to nobody but this machine, by its driver: the WebDriver protocol, as far as it is needed.
+// A headless Firefox that connects only to this machine, controlled through its driver: the needed part of the
+// WebDriver protocol.
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 
 const START_MS = 30_000;
 
-/** Starts the driver, and the browser by it. */
+/** Starts the driver, and the browser through it. */
 export async function launchFirefox() {
   const port = await freePort();
   const driver = spawn(process.env.GECKODRIVER || "geckodriver", ["--port", String(port), "--log", "fatal"], { stdio: ["ignore", "ignore", "inherit"] });
@@ -19,7 +20,7 @@ export async function launchFirefox() {
   try {
     await Promise.race([listening(ask), failed]);
     const prefs = {
-      // Nothing is asked of anybody else: no updates, no lists of bad sites, no pages for newcomers.
+      // No requests to other hosts: no updates, no lists of malicious sites, no welcome pages.
       "app.update.auto": false, "browser.safebrowsing.malware.enabled": false, "browser.safebrowsing.phishing.enabled": false,
       "datareporting.policy.dataSubmissionEnabled": false, "network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false,
     };

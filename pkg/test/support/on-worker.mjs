@@ -1,9 +1,9 @@
-// The interface's tests, made to run against "thermocline/worker".
+// Adapts the interface's tests to run against "thermocline/worker".
 import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PKG } from "./project.mjs";
 
-/** Changes what the files of tests in a folder import. */
+/** Changes the imports of the test files in a folder. */
 export async function onWorker(folder) {
   await cp(join(PKG, "test/worker"), folder, { recursive: true });
   for (const name of await readdir(join(PKG, "test/api"))) {

@@ -1,7 +1,10 @@
-// What a page may do under a content security policy.
+// Tests pages under a content security policy.
 import { serve } from "./server.mjs";
 
-/** The payload that a search finds in a stored index, through this script of the package, in a page with this policy. */
+/**
+ * Returns the payload that a search finds in a stored index with this script of the package, in a page with this
+ * policy.
+ */
 export async function policed(browser, folder, script, policy) {
   const server = await serve(folder, {}, { "content-security-policy": policy });
   const page = await browser.newPage();

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 export const PKG = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const exec = promisify(execFile);
 
-/** Runs a command; its output, or an error that shows it. */
+/** Runs a command. Returns its output, or throws an error that contains it. */
 export async function run(command, args, options = {}) {
   try {
     const { stdout } = await exec(command, args, { maxBuffer: 1 << 26, timeout: 120_000, ...options });
@@ -19,14 +19,14 @@ export async function run(command, args, options = {}) {
   }
 }
 
-/** Packs the package; the path of the tarball and what is in it. */
+/** Packs the package. Returns the path of the tarball and its content. */
 export async function pack() {
   const folder = await temporary("pack");
   const [packed] = JSON.parse(await run("npm", ["pack", "--json", "--loglevel=error", "--pack-destination", folder], { cwd: PKG }));
   return { tarball: join(folder, packed.filename), files: packed.files.map((file) => file.path), folder };
 }
 
-/** A new project outside of the repository, with `source`'s files in it and the tarball installed; nothing else. */
+/** Creates a project outside of the repository that contains only the files of `source` and the installed tarball. */
 export async function project(source, tarball, type = "module") {
   const folder = await temporary("project");
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "throw-away", private: true, type }));
@@ -35,13 +35,13 @@ export async function project(source, tarball, type = "module") {
   return folder;
 }
 
-/** Of these files of tests in a folder those that keep an index somewhere: they use the tests' places, or the wasm file of stores. */
+/** Returns those of these test files that store an index: they use the tests' places, or the wasm file of stores. */
 export async function filesThatStore(folder, files) {
   const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
   return files.filter((_, i) => /places\.mjs|thermocline-store\.wasm/.test(texts[i]));
 }
 
-/** Takes away what only indexes in a store need of the package in a folder. */
+/** Removes the files that only indexes in a store need from the package in a folder. */
 export async function withoutStores(folder) {
   const dist = join(folder, "node_modules/thermocline/dist");
   const files = (await readdir(dist)).filter((name) => /^(stored|opfs|directory)\.|^thermocline-store\.wasm$/.test(name));
@@ -49,7 +49,7 @@ export async function withoutStores(folder) {
   for (const name of files) await rm(join(dist, name));
 }
 
-/** The package.json of the package. */
+/** Returns the package's package.json. */
 export async function manifest() {
   return JSON.parse(await readFile(join(PKG, "package.json"), "utf8"));
 }
@@ -58,7 +58,7 @@ export function remove(folder) {
   return rm(folder, { recursive: true, force: true });
 }
 
-/** A new folder outside of the repository. */
+/** Creates a folder outside of the repository. */
 export function temporary(kind) {
   return mkdtemp(join(tmpdir(), `thermocline-${kind}-`));
 }

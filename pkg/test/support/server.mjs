@@ -8,7 +8,10 @@ const TYPES = {
   ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json", ".wasm": "application/wasm",
 };
 
-/** `types` overrides content types; `null` sends none; `headers` go with every file. Returns the address and a function that stops the server. */
+/**
+ * `types` overrides content types; `null` sends none. `headers` are sent with every file. Returns the address and a
+ * function that stops the server.
+ */
 export async function serve(folder, types = {}, headers = {}) {
   const server = createServer(async (request, response) => {
     const path = join(folder, normalize(decodeURIComponent(new URL(request.url, "http://local").pathname)));

@@ -1,13 +1,13 @@
-// What the tests of "thermocline/threads" have in common: a project, and scripts in it.
+// Shared by the tests of "thermocline/threads": a project, and scripts in it.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { PKG, pack, project, remove, run } from "./project.mjs";
 
-/** What a page needs to have a memory that threads share. */
+/** The headers that a page needs for shared memory. */
 export const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-/** A project with the tarball for the tests of a file. Steps in `tidy` are done when they have ended, the last first. */
+/** Creates a project with the tarball for the tests of a file. The steps in `tidy` run after the tests, last first. */
 export function threadsProject() {
   const tidy = [];
   const made = { folder: "", tidy };
@@ -23,7 +23,7 @@ export function threadsProject() {
     for (const step of tidy.reverse()) await step();
   });
 
-  /** What a script of the project prints, as JSON. It has to end by itself. */
+  /** Returns what a script of the project prints, parsed as JSON. The script must end by itself. */
   made.inNode = async (name, text, ...flags) => {
     await writeFile(join(made.folder, name), text);
     return JSON.parse(await run(process.execPath, [...flags, name], { cwd: made.folder, timeout: 60_000 }));

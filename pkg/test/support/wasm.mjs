@@ -1,4 +1,4 @@
-// What a wasm file computes with, function by function: reads the text that binaryen prints of it.
+// The instructions of a wasm file, function by function, read from the text that binaryen prints.
 import { run, PKG } from "./project.mjs";
 import { join } from "node:path";
 
@@ -9,15 +9,15 @@ export function disassemble(file) {
   return run(process.execPath, [join(BINARYEN, "wasm-dis"), "--all-features", file]);
 }
 
-/** Makes a wasm file of text. */
+/** Makes a wasm file from text. */
 export function assemble(text, file, features = ["--all-features"]) {
   return run(process.execPath, [join(BINARYEN, "wasm-as"), ...features, text, "-o", file]);
 }
 
 /**
- * The functions in a module's text, by name: how often each instruction occurs, and which functions each calls. A call through
- * the table may be of any function there that has its type. Names of functions are stripped from what ships, so a function is
- * known by the exports that it is reached from.
+ * Returns the functions in a module's text, by name: how often each instruction occurs, and which functions each calls.
+ * A call through the table may call any function there with its type. Names are stripped from shipped files, so a
+ * function is identified by the exports that reach it.
  */
 export function moduleOf(text) {
   const functions = new Map();
@@ -38,7 +38,7 @@ export function moduleOf(text) {
   return { functions, exports };
 }
 
-/** The functions that an export can reach, itself among them. */
+/** Returns the functions that an export can reach, including itself. */
 export function reachable({ functions, exports }, name) {
   const start = exports.get(name);
   if (!start) throw new Error(`there is no function exported as ${name}`);

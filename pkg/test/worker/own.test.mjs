@@ -1,4 +1,4 @@
-// What an index in a worker has of its own; in Node and in a browser.
+// The additional features of an index in a worker, in Node and in a browser.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as thermocline from "thermocline";
@@ -373,7 +373,7 @@ test("whatever a store throws is STORE_FAILED", async () => {
     await fails("STORE_FAILED", () => index.insert([1, 0]));
     await index.close().catch(() => {});
   }
-  // One that is only read, whose close gives no promise or throws.
+  // A read-only store whose `close` returns no promise or throws.
   const values = new Map();
   const writer = await VectorIndex.open("own", { store: new MapStore(values), dimensions: 2 });
   await writer.insert([1, 0]);

@@ -1,4 +1,4 @@
-// Which of the interface's tests cannot apply to an index in a worker, and why.
+// The interface's tests that cannot apply to an index in a worker, with the reason.
 const FILTER = "a filter that is a function is refused";
 const CLOCK = "the clock that it sets is that of its own thread";
 const INSIDE = "it looks into an instance of WebAssembly, or takes its place: that is in the worker";
@@ -8,7 +8,7 @@ const ITS_OWN = "each call comes to the worker by itself";
 const MANY = "it makes hundreds, each of which would start a worker";
 const WAITS = "what waits, waits in the worker";
 
-/** By the file, what a test is called, or begins or ends with. */
+/** By file, the test's name or its beginning or end. */
 export const REASONS = {
   "closing.test.mjs": [
     [/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"],

@@ -1,5 +1,5 @@
-// node:test for the interface's tests when they run against "thermocline/worker": of a file, which is in this module's address, the
-// tests that cannot apply are skipped with the reason.
+// node:test for the interface's tests against "thermocline/worker": skips, with the reason, the tests that cannot
+// apply. The file is named in this module's address.
 import { test as run } from "node:test";
 import { REASONS } from "./reasons.mjs";
 

@@ -1,7 +1,7 @@
-// Sees the workers that are started, in Node and in a browser.
+// Watches which workers are started, in Node and in a browser.
 const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
-/** From here on: the workers that were started, those that run, and what ends looking on. */
+/** Starts watching. Returns the workers started since then, those running, and a function that stops watching. */
 export async function watchWorkers() {
   const started = [];
   const running = new Set();

@@ -1,4 +1,4 @@
-// The 5,000 glosses and 200 held-out queries of data/wordnet, for Node and the page. Each file is named by `new
+// The 5,000 glosses and 200 held-out queries of data/wordnet, for Node and the page. Each file is referred to by `new
 // URL(..., import.meta.url)`: a file: URL in Node, and an asset that Vite ships with the page.
 
 import { decodeNpy, normalizeRows } from "./npy.js";
@@ -28,13 +28,13 @@ export class Dataset {
     return this.vectors.subarray(row * this.dimensions, (row + 1) * this.dimensions);
   }
 
-  /** Everything as `insertMany` takes it: flat vectors, the synset as id, and the readable part as payload. */
+  /** Everything in the form for `insertMany`: flat vectors, the synset as id, and the readable part as payload. */
   toInsert() {
     return { vectors: this.vectors, ids: this.rows.map((row) => row.id), payloads: this.rows.map(payloadOf) };
   }
 }
 
-/** What is stored beside a gloss's vector. */
+/** The payload of a gloss. */
 export function payloadOf({ word, text, lexname, pos }) {
   return { word, text, lexname, pos };
 }

@@ -1,4 +1,4 @@
-// Exact search by brute force, in float64: what the index's answers are measured against.
+// Exact search by brute force, in float64, to compare the index's answers with.
 
 /** 1 - cos of two unit vectors, summed in float64. */
 export function cosineDistance(a, b) {

@@ -1,4 +1,4 @@
-// Figures as people read them, the same on the terminal and on the page.
+// Human-readable figures, the same on the terminal and on the page.
 
 export const count = (value) => Math.round(value).toLocaleString("en-US");
 
@@ -7,7 +7,7 @@ export const percent = (value, digits = 1) => `${(value * 100).toFixed(digits)} 
 export const milliseconds = (value) => `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
 
 /**
- * A time by a page's clock, which browsers round to a tenth of a millisecond or more: no digits that it cannot have.
+ * A time from a page's clock, without the digits that it lacks: browsers round it to a tenth of a millisecond or more.
  */
 export const clockMilliseconds = (value) => (value < 0.1 ? "< 0.1 ms" : `${value.toFixed(value < 100 ? 1 : 0)} ms`);
 

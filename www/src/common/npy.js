@@ -12,7 +12,7 @@ export function halfToFloat(bits) {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-// 65,536 possible inputs: a table answers faster than the arithmetic, and is made only once.
+// With 65,536 possible inputs, a table that is built once is faster than the arithmetic.
 let halves;
 function halfTable() {
   halves ??= Float32Array.from({ length: 65536 }, (_, bits) => halfToFloat(bits));

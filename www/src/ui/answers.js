@@ -1,4 +1,4 @@
-// The ten nearest, with distances, and how they compare with exact search.
+// The ten nearest records, with distances, and a comparison with exact search.
 
 import { K } from "../engine.js";
 import { clockMilliseconds } from "../common/format.js";
@@ -71,7 +71,7 @@ export function mountAnswers(engine, onMore) {
 
   return {
     ask,
-    /** Asks the same again, as after a change of the index. */
+    /** Repeats the question, for example after a change of the index. */
     refresh: () => question && ask(question),
   };
 }

@@ -104,7 +104,7 @@ export function mountAsk(engine, onAsk) {
     refresh: render,
     /** Filters as if `text` had been typed. */
     type,
-    /** Selects a gloss from elsewhere on the page, listing it when the filter hides it. */
+    /** Selects a gloss from elsewhere on the page, listing it if the filter hides it. */
     askGloss(row) {
       document.querySelector("input[name=kind][value=gloss]").checked = true;
       filter.value = engine.base.rows[row].word;

@@ -4,7 +4,7 @@ import { clockMilliseconds, count } from "../common/format.js";
 import { byId } from "./dom.js";
 
 const READOUT_MS = 250;
-/** How long queries go on after a compaction that started them, so that the picture shows the return to calm. */
+/** How long queries continue after a compaction that started them, so that the picture shows the return to calm. */
 const AFTERGLOW_MS = 1500;
 
 /**
@@ -17,7 +17,7 @@ export function mountBackground(loop, ticker, announce) {
   let spans = 0;
   let pauses = 0;
 
-  /** Whatever has just changed, a span that ends during a pause included. */
+  /** Starts or stops the loop after any change, including a span that ends during a pause. */
   function settle() {
     if (pauses === 0 && (wanted.checked || spans > 0)) loop.start();
     else loop.stop();
@@ -43,14 +43,14 @@ export function mountBackground(loop, ticker, announce) {
   }, READOUT_MS);
 
   return {
-    /** From here queries run, whatever the switch says; the longest pause is measured afresh. */
+    /** Starts a span, during which queries run regardless of the switch, and measures the longest pause anew. */
     beginSpan() {
       spans += 1;
       ticker.reset();
       settle();
       return loop.total;
     },
-    /** Ends the span; returns what was felt since it began. */
+    /** Ends the span. Returns what was measured since it began. */
     endSpan(totalBefore) {
       setTimeout(() => {
         spans -= 1;
@@ -58,7 +58,7 @@ export function mountBackground(loop, ticker, announce) {
       }, AFTERGLOW_MS);
       return { queries: loop.total - totalBefore, longestPauseMs: ticker.longestMs };
     },
-    /** Stops queries while an index is being replaced, and goes on afterwards. */
+    /** Stops queries while an index is being replaced, and resumes them afterwards. */
     async paused(work) {
       pauses += 1;
       settle();

@@ -1,4 +1,4 @@
-// The few helpers the page needs to make elements.
+// Helpers for creating elements.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -13,12 +13,12 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** An HTML element; attributes named on... are listeners. Text is always text, never markup. */
+/** Creates an HTML element; attributes named on... are listeners. Text is always text, never markup. */
 export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** An SVG element. */
+/** Creates an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -37,7 +37,7 @@ export function marked(text, part) {
   return pieces;
 }
 
-/** The gloss without the words it defines: "lamp, light: a source" gives "a source". */
+/** Returns the gloss without the words it defines: "lamp, light: a source" gives "a source". */
 export function definition(row) {
   const at = row.text.indexOf(": ");
   return at < 0 ? row.text : row.text.slice(at + 2);

@@ -1,4 +1,4 @@
-// Export to a file, import from one, and destroy what is kept to start anew.
+// Export to a file, import from a file, and destroying the stored index to start anew.
 
 import { bytes, clockMilliseconds, count } from "../common/format.js";
 import { byId, el } from "./dom.js";

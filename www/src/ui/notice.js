@@ -1,4 +1,4 @@
-// What the page says when there is no index, and what can be done about it.
+// The notices for when there is no index, with the possible actions.
 
 import { byId } from "./dom.js";
 
@@ -7,13 +7,13 @@ export function chooseWhenLocked() {
   return choose("notice", ["read", "again"]);
 }
 
-/** Says why there is no index, until the user has chosen "again", to open it, or "anew", to build it. */
+/** Shows why there is no index, until the user has chosen "again", to open it, or "anew", to build it. */
 export function chooseAfterFailure(text) {
   byId("failure-text").textContent = text;
   return choose("failure", ["again", "anew"]);
 }
 
-/** Says why the page could not start. It can only be loaded again. */
+/** Shows why the page could not start. It can only be reloaded. */
 export function sayNoStart(text) {
   byId("failure-text").textContent = text;
   byId("failure-anew").hidden = true;

@@ -5,7 +5,7 @@ import { byId } from "./dom.js";
 import { TimeChart } from "./chart.js";
 
 const PARTS = ["warm", "codes", "graph", "ids"];
-/** The cache of cold blocks has its figure among the tiers. */
+/** The figure for the cache of cold blocks is among the tiers. */
 const AREAS = [...PARTS, "coldCache"];
 
 /** @param {import("../history.js").History} history @param {import("../engine.js").Engine} engine */

@@ -1,4 +1,4 @@
-// Light, dark, or as the system says; the choice is kept when the browser lets the page keep anything.
+// Light, dark, or the system's theme; the choice is stored if the browser allows it.
 
 import { byId } from "./dom.js";
 
@@ -13,7 +13,7 @@ export function mountTheme() {
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // Storage may be forbidden; the choice then lasts as long as the page.
+      // Storage may be forbidden. The choice then lasts as long as the page.
     }
   };
   let stored;

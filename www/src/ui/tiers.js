@@ -1,9 +1,9 @@
-// Where the bytes are, live: hot, warm and the cache of cold blocks in memory, and what is in the store.
+// The live distribution of bytes: hot, warm and the cache of cold blocks in memory, and the store.
 
 import { bytes, count, percent } from "../common/format.js";
 import { byId } from "./dom.js";
 
-/** What each bar is made of, by the ids of its parts, from the index's own figures. */
+/** The parts of each bar, by element id, from the index's own figures. */
 const BARS = {
   memory: {
     hot: ({ bytes: { codes, graph, ids } }) => codes + graph + ids,
@@ -30,7 +30,7 @@ export function mountTiers(history, engine) {
       }
       byId(`bar-${bar}`).setAttribute("aria-label", sizes.map(([part, size]) => `${part} ${bytes(size)}`).join(", "));
     }
-    // An index that is open for reading only does not count what is stored: another writes it.
+    // An index that is open for reading only does not count stored bytes, since another tab writes them.
     byId("tier-total").textContent = engine.readOnly ? "counted by the tab that writes" : bytes(stats.storedBytes.total);
     byId("tier-hit-rate").textContent = hits + misses === 0 ? "no reads" : `${percent(hitRate)} of ${count(hits + misses)}`;
   });

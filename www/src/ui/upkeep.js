@@ -1,4 +1,4 @@
-// Deleting a category, compacting (by hand or when idle), and what comes of it.
+// Deleting a category, compacting (by hand or when idle), and the results.
 
 import { bytes, clockMilliseconds, count } from "../common/format.js";
 import { byId, el } from "./dom.js";
@@ -41,7 +41,7 @@ export function mountUpkeep(engine, background, announce) {
   }
 
   function refresh() {
-    // A compaction may end, because its index was closed, before there is another.
+    // A compaction may end because its index was closed, before there is another index.
     if (!engine.index) return;
     listCategories();
     const { deletedCount, needsCompaction } = engine.index;
@@ -60,7 +60,7 @@ export function mountUpkeep(engine, background, announce) {
       const deleted = await engine.deleteCategory(field, value);
       announce(`Deleted ${count(deleted)} records of ${value} in ${clockMilliseconds(performance.now() - started)}.`);
     } catch (error) {
-      // After a change that could not be stored, an index takes no more of them until it is opened again.
+      // After a change that could not be stored, an index accepts no more changes until it is opened again.
       announce(`${value} could not be deleted: ${error.message}. Load the page again: it opens what is stored.`);
     }
   });
@@ -130,7 +130,7 @@ export function mountUpkeep(engine, background, announce) {
 
   return {
     refresh,
-    /** Brings a fresh index in line with the controls. */
+    /** Applies the settings of the controls to a fresh index. */
     applySettings() {
       if (!engine.readOnly) {
         engine.index.compactionThreshold = Number(byId("threshold").value) / 100;
