@@ -24,7 +24,7 @@ pub(super) use names::LOCK;
 use super::lock::{self, Lock};
 use crate::store::{Batch, Durability, Mode, Store, StoreError, StoreOptions};
 use journal::{Change, CommitJournal};
-use names::{JOURNAL, is_of_index, key_of, name_of, staged};
+use names::{JOURNAL, is_log, is_of_index, key_of, name_of, staged};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -208,7 +208,12 @@ impl Store for DirectoryStore {
 
     async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.expect_writable()?;
-        self.folder.append(&name_of(key)?, bytes, self.options.durability == Durability::Strict)
+        let name = name_of(key)?;
+        if is_log(&name) && !self.folder.has(&name) {
+            // A new log continues the others, which need not be on the medium unless every append is.
+            commit::sync_logs(&self.folder, &self.folder.names()?)?;
+        }
+        self.folder.append(&name, bytes, self.options.durability == Durability::Strict)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -13,7 +13,7 @@
 
 use super::folder::Folder;
 use super::journal::{Change, CommitJournal};
-use super::names::{JOURNAL, is_staged, name_of, staged};
+use super::names::{JOURNAL, is_log, is_staged, name_of, staged};
 use crate::store::{Batch, StoreError};
 use std::fs::File;
 
@@ -92,11 +92,22 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
             None => drop_journal(folder)?,
         }
     }
-    for name in folder.names()?.iter().filter(|name| is_staged(name)) {
+    let names = folder.names()?;
+    for name in names.iter().filter(|name| is_staged(name)) {
         folder.remove(name)?;
     }
-    // Syncs what the previous owner may not have waited for.
+    sync_logs(folder, &names)?;
+    // The previous owner may not have waited for the names of its logs either.
     folder.sync()
+}
+
+/// Waits until every byte of the logs among `names` is on the medium.
+///
+/// Whoever appends to the next log builds on all that these hold, though an owner that was killed, or that is not
+/// strict, may not have waited for it. If the system then lost an older log and kept the next, frames would be missing in
+/// the middle, and nothing after them could be read.
+pub(super) fn sync_logs(folder: &Folder, names: &[String]) -> Result<(), StoreError> {
+    names.iter().filter(|name| is_log(name)).try_for_each(|name| folder.sync_file(name))
 }
 
 /// Reads the journal from its open file. Returns `None` if it is incomplete.

@@ -123,7 +123,7 @@ impl Folder {
         self.watch.step("append", name)?;
         let path = self.path.join(name);
         let error = |error| failed("appending to", &path, &error);
-        let is_new = lasting && !path.exists();
+        let is_new = lasting && !self.has(name);
         let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(error)?;
         let (written, stopped) = self.watch.cut(name, bytes);
         file.write_all(written).map_err(error)?;
@@ -133,6 +133,20 @@ impl Folder {
             file.sync_all().map_err(error)?;
         }
         if is_new { self.sync() } else { Ok(()) }
+    }
+
+    /// Waits until every byte of a file is on the medium, whoever wrote it.
+    pub(super) fn sync_file(&self, name: &str) -> Result<(), StoreError> {
+        self.watch.step("sync", name)?;
+        let path = self.path.join(name);
+        // Windows syncs only files that are open for writing.
+        let synced = OpenOptions::new().write(true).open(&path).and_then(|file| file.sync_all());
+        synced.map_err(|error| failed("syncing", &path, &error))
+    }
+
+    /// True when there is a file of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.path.join(name).exists()
     }
 
     /// Creates an empty file. Fails if a file of that name exists.

@@ -43,6 +43,11 @@ pub(super) fn is_of_index(name: &str) -> bool {
     key_of(name).is_some_and(|key| Key::parse(&key).is_some())
 }
 
+/// True for the name of an index's log, whose appends nobody may have waited for.
+pub(super) fn is_log(name: &str) -> bool {
+    key_of(name).is_some_and(|key| matches!(Key::parse(&key), Some(Key::Log { .. })))
+}
+
 /// The name under which a file is written before it gets `name`.
 pub(super) fn staged(name: &str) -> String {
     format!("{name}{STAGED}")
@@ -74,6 +79,7 @@ mod tests {
     fn what_only_looks_like_a_value_is_somebody_elses() {
         let values = ["m_00000000000000000001", "log_00000000000000000002", "b_0000000003.0000000000"];
         for name in values {
+            assert_eq!(is_log(name), name.starts_with("log"), "{name}");
             assert!(is_of_index(name) && is_staged(&staged(name)) && !is_staged(name), "{name}");
         }
         assert!(is_staged("commit~"));

@@ -138,7 +138,8 @@ fn an_append_that_is_cut_off_has_added_its_first_bytes() {
                 break;
             }
         }
-        assert_eq!(lengths[..3], [0, 5, 10], "before, torn, and not synced");
+        lengths.dedup();
+        assert_eq!(lengths, [0, 5, 10], "before, torn, and whole");
     }
 }
 

@@ -54,3 +54,28 @@ fn only_strict_appends_are_synced() {
     block_on(store.append("new", b"1")).unwrap();
     expect(&store, &["append new", "fill new", "sync new", "sync ."]);
 }
+
+/// Logs continue one another. An owner that was killed between an append and its sync left a log that only the system's
+/// cache held. The next owner read it, continued in a new log, and synced that one alone: after a loss of power the index
+/// had frames missing in its middle, and did not open.
+#[test]
+fn logs_are_synced_before_a_new_one_continues_them() {
+    let (first, second) = ("log_00000000000000000001", "log_00000000000000000002");
+    let place = Directory::new();
+    let store = place.open(RELAXED);
+    block_on(store.append(&first.replace('_', "/"), b"1")).unwrap();
+    block_on(store.close()).unwrap();
+    for options in [RELAXED, STRICT] {
+        let store = place.open(options);
+        let steps = store.folder.watch.take();
+        assert_eq!(steps[steps.len() - 2..], [format!("sync {first}"), "sync .".to_owned()]);
+    }
+    let store = place.open(RELAXED);
+    store.folder.watch.take();
+    for _ in 0..2 {
+        block_on(store.append(&second.replace('_', "/"), b"2")).unwrap();
+    }
+    let [synced, append, fill] =
+        [format!("sync {first}"), format!("append {second}"), format!("fill {second}")].map(String::leak);
+    expect(&store, &[synced, append, fill, append, fill]);
+}
