@@ -270,18 +270,18 @@ impl Cold {
         Ok(())
     }
 
-    /// Takes the bytes of a block that a plan asked for; `None` when the store has none. If they are not what was
-    /// written, the block is lost.
+    /// Takes the bytes of a block that a plan asked for; `None` when the store has none. Returns whether
+    /// the block is lost: it is if these are not what was written.
     pub(crate) fn admit(
         &mut self,
         number: u32,
         bytes: Option<&[u8]>,
         dimensions: usize,
         inverse_norm: &mut InverseNorm<'_>,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<bool, OutOfMemory> {
         // A block that is no longer needed may be gone from the store.
         let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Stored)) else {
-            return Ok(());
+            return Ok(false);
         };
         let sound = bytes.filter(|bytes| held.stored.is_content(bytes));
         held.content = match sound.map(|bytes| Block::read(&held.stored, bytes, dimensions, inverse_norm)) {
@@ -290,9 +290,9 @@ impl Cold {
             Some(Err(_)) | None => Content::Lost,
         };
         held.used.store(true, Relaxed);
-        let bytes = held.resident_bytes();
+        let (bytes, is_lost) = (held.resident_bytes(), matches!(held.content, Content::Lost));
         self.read_bytes += bytes;
-        Ok(())
+        Ok(is_lost)
     }
 
     /// Notes that `blocks` blocks have been read from the store for a call that is repeated next.

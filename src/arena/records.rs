@@ -333,8 +333,7 @@ impl Records {
         inverse_norm: &mut InverseNorm<'_>,
     ) -> Result<(), OutOfMemory> {
         let dimensions = self.dimensions();
-        self.cold.admit(block, bytes, dimensions, inverse_norm)?;
-        if self.cold.lost().any(|lost| lost.number == block) {
+        if self.cold.admit(block, bytes, dimensions, inverse_norm)? {
             // The warm records of the block must be written again.
             for slot in (0..self.cold.places().len() as u32).map(Slot) {
                 let is_there = self.cold.places().get(slot).is_some_and(|place| place.block == block);

@@ -24,7 +24,11 @@ impl Index {
     /// is a budget.
     pub(crate) fn unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
         // Under a budget, blocks that no call has asked for would push out blocks that a call has asked for.
-        if self.config.max_bytes.is_some() { Ok(ReadPlan::default()) } else { self.plan_unread(bytes) }
+        if self.config.max_bytes.is_some() {
+            Ok(ReadPlan::default())
+        } else {
+            part(self.parts.records.cold.unread(), bytes)
+        }
     }
 
     /// Checks that every record is in memory; the error [`Error::Cold`] names some of the blocks to read.
@@ -35,21 +39,7 @@ impl Index {
         if let Some(lost) = self.parts.records.cold.lost().next() {
             return Err(Error::Corrupt { what: format!("the records of block {} are lost", lost.number) });
         }
-        refuse(self.plan_unread(PART_BYTES)?)
-    }
-
-    /// The first blocks that are not in memory, about `bytes` bytes of them and at least one.
-    fn plan_unread(&self, bytes: u64) -> Result<ReadPlan, OutOfMemory> {
-        let mut plan = ReadPlan::default();
-        let mut taken = 0;
-        for block in self.parts.records.cold.unread() {
-            taken = block.raw_bytes.saturating_add(taken);
-            if taken > bytes && !plan.is_empty() {
-                break;
-            }
-            plan.add(block.number)?;
-        }
-        Ok(plan)
+        refuse(part(self.parts.records.cold.unread(), PART_BYTES)?)
     }
 
     /// The keys of the values that hold the blocks of a plan.
