@@ -17,9 +17,18 @@ impl Index {
         }
         let expired = before - self.parts.expiries.len();
         if expired > 0 {
+            if let Some(journal) = self.journal_mut() {
+                journal.has_expired = true;
+            }
             self.make_room();
         }
         expired
+    }
+
+    /// Whether records of a stored index have expired since it was opened. No log tells that: an opening by a clock that
+    /// shows an earlier time finds them live.
+    pub(super) fn has_expired(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.has_expired)
     }
 
     /// When the next record expires, in milliseconds since 1970; `None` when no record expires.
