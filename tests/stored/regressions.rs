@@ -337,3 +337,42 @@ fn a_checkpoint_after_a_refused_insert_can_be_read() {
         assert_eq!(ids(&only), ["a"]);
     }
 }
+
+/// A clock that was ahead let a record expire, and its deletion was taken for one of a record that was not there: nothing
+/// was logged, and by a right clock the record was back.
+#[test]
+fn a_deletion_counts_by_any_clock() {
+    let place = MemoryStore::default();
+    let at = |now_ms: fn() -> f64| OpenOptions { now_ms, ..options() };
+    let (early, late) = (at(|| 0.0), at(|| 2.0));
+    let stored = now(StoredIndex::open(place.clone(), early)).unwrap();
+    for id in ["deleted", "left"] {
+        stored.change(|index| index.insert_with_id_expiring(id, &[1.0, 2.0, 3.0], None, Some(1.0))).unwrap();
+    }
+    now(stored.close()).unwrap();
+    let stored = now(StoredIndex::open(place.clone(), late)).unwrap();
+    assert!(!stored.change(|index| index.delete(&"deleted".into())).unwrap());
+    now(stored.close()).unwrap();
+    let stored = now(StoredIndex::open(place, early)).unwrap();
+    let live: Vec<Id> = stored.index().unwrap().iter().map(|record| record.id).collect();
+    assert_eq!(live, ["left".into()]);
+}
+
+/// An index that was taken out of its store went into another by way of records that only the first one has: all was
+/// written, and nothing could be opened.
+#[test]
+fn an_index_goes_into_one_store() {
+    let place = MemoryStore::default();
+    let stored = now(StoredIndex::open(Shared::new(&place, None), options())).unwrap();
+    insert(&stored, "a");
+    let mut taken = None;
+    let out = stored.change(|index| {
+        taken = Some(std::mem::replace(index, Index::new(Config::new(3))?));
+        Ok(())
+    });
+    assert!(out.is_err());
+    let other = MemoryStore::default();
+    let error = now(StoredIndex::create(other.clone(), taken.unwrap())).unwrap_err();
+    assert_eq!(error.code(), "INVALID_OPTION");
+    assert!(content(&other).is_empty());
+}

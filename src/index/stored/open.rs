@@ -400,7 +400,17 @@ impl Index {
     /// Makes an index in memory a stored one, whose first checkpoint is still to be written. Values that the place
     /// holds are left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where
     /// a segment or a record would be in more pieces than an opening accepts.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for an index that a store has already, whose records may be there; [`Error::OutOfMemory`].
     pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
+        if self.is_stored() {
+            return Err(Error::InvalidOption {
+                option: "index",
+                expected: "one that is in memory only; export and import make such a copy".to_owned(),
+                received: "one that is in another store".to_owned(),
+            });
+        }
         // Before product codes are trained, and again once all records are gone, they take as much as full vectors.
         let vectors = 4 * self.config.dimensions * SEGMENT_SLOTS;
         let longest = most_bytes(&self.parts, 0, SEGMENT_SLOTS).into_iter().fold(vectors, usize::max);
