@@ -13,6 +13,7 @@ use super::FormatError;
 use super::checksum::xxh64;
 use super::io::{ByteRoom, ByteSink, ByteSource, read_all, zeros};
 use crate::types::OutOfMemory;
+use crate::wipe::wipe;
 use xxhash_rust::xxh64::Xxh64;
 
 /// The version that is written. Readers refuse higher ones.
@@ -286,6 +287,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
             checksum.update(piece);
             next += count as u64;
         }
+        wipe(&mut piece);
         if checksum.digest() == expected {
             Ok(())
         } else {

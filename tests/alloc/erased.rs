@@ -4,7 +4,8 @@ use crate::refusing::{freed_with, undisturbed};
 use crate::stored::Calm;
 use crate::{config, vector};
 use thermocline::{
-    Config, Id, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex, SystemClock, block_on,
+    Config, Id, Index, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex, SystemClock,
+    block_on,
 };
 
 const SECRET: &[u8] = b"what nobody is to find";
@@ -106,4 +107,16 @@ fn no_freed_memory_has_a_deleted_vector_in_it() {
     };
     let ((), freed) = freed_with(secret, run);
     assert_eq!(freed, 0, "while it is erased");
+}
+
+#[test]
+fn an_import_leaves_no_record_in_freed_memory() {
+    let mut index = Index::new(config(Quantization::Int8)).unwrap();
+    for number in 0..300 {
+        let payload = SECRET.repeat(1 + number % 7);
+        index.insert_with_id(format!("{number}"), &vector(number), Some(Payload::Bytes(&payload))).unwrap();
+    }
+    let bytes = index.export().unwrap();
+    let (imported, freed) = freed_with(SECRET, || Index::import(&bytes).unwrap());
+    assert_eq!((imported.len(), freed), (300, 0));
 }

@@ -10,6 +10,7 @@ use crate::metric::Metric;
 use crate::quantize::Codes;
 use crate::segments::{SEGMENT_SLOTS, segments_of};
 use crate::types::{Id, OutOfMemory, Slot};
+use crate::wipe::wipe;
 use core::fmt::Display;
 use core::ops::Range;
 
@@ -40,8 +41,8 @@ pub(in crate::index) struct Filling {
     /// Where the next text and the next record must begin, counted from the beginning of the current arrays.
     next_text: u64,
     next_record: u64,
-    vector: Vec<f32>,
-    payload: Vec<u8>,
+    /// The record that was taken last, in words.
+    record: Vec<u32>,
 }
 
 impl Filling {
@@ -52,8 +53,7 @@ impl Filling {
         }
         let mut index = empty_of(&meta)?;
         index.draws = meta.draws;
-        let vector = zeros(index.parts.records.dimensions())?;
-        Ok(Self { index, meta, source, next_text: 0, next_record: 0, vector, payload: Vec::new() })
+        Ok(Self { index, meta, source, next_text: 0, next_record: 0, record: Vec::new() })
     }
 
     pub(in crate::index) const fn index(&self) -> &Index {
@@ -108,6 +108,7 @@ impl Filling {
     /// Ends the filling, once all segments have been taken.
     pub(in crate::index) fn finish(mut self) -> Result<Index, Error> {
         let Meta { slots, next_number, .. } = self.meta;
+        wipe(&mut self.record);
         self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
         parts.ids.raise_next_number(next_number);
@@ -205,10 +206,10 @@ impl Filling {
     }
 
     fn records(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), Error> {
-        for slot in slots.map(|slot| Slot(slot as u32)) {
-            let mut word = [0; 8];
-            from.take(Kind::RecordOffsets, &mut word)?;
-            let end = u64::from_le_bytes(word);
+        let mut ends = [0u64; SEGMENT_SLOTS];
+        let ends = ends.get_mut(..slots.len()).unwrap_or_default();
+        from.take(Kind::RecordOffsets, bytemuck::cast_slice_mut(ends))?;
+        for (&mut end, slot) in ends.iter_mut().zip(slots.map(|slot| Slot(slot as u32))) {
             let len = end.checked_sub(self.next_record).filter(|&len| len <= from.left(Kind::Records));
             let Some(len) = len else {
                 return Err(corrupt(format_args!("the record of slot {} is not in its place", slot.0)).into());
@@ -272,23 +273,28 @@ impl Filling {
         Ok(())
     }
 
+    /// Takes one record, in one piece: where the source is a JavaScript array, each call of it takes longer than copying
+    /// the record does.
     fn record(&mut self, slot: Slot, len: u64, from: &mut dyn Arrays) -> Result<(), Error> {
-        let Self { index, vector, payload, .. } = self;
-        let mut word = [0; 4];
-        from.take(Kind::Records, &mut word)?;
-        let header = RecordHeader::from_word(u32::from_le_bytes(word))?;
+        let Self { index, record, .. } = self;
+        take_words(record, len / 4, from)?;
+        let dimensions = index.parts.records.dimensions();
+        let wrong = || corrupt(format_args!("the record of slot {} has {len} bytes", slot.0));
+        let Some((&header, rest)) = record.split_first() else { return Err(wrong().into()) };
+        let Some((vector, payload)) = rest.split_at_checked(dimensions) else { return Err(wrong().into()) };
+        let header = RecordHeader::from_word(header)?;
         let padded = u64::from(header.payload_bytes).next_multiple_of(4);
-        if len != 4 + 4 * vector.len() as u64 + padded {
-            return Err(corrupt(format_args!("the record of slot {} has {len} bytes", slot.0)).into());
+        if len != 4 + 4 * dimensions as u64 + padded {
+            return Err(wrong().into());
         }
-        from.take(Kind::Records, bytemuck::cast_slice_mut(vector))?;
-        take_vec(payload, padded, from)?;
+        let vector: &[f32] = bytemuck::cast_slice(vector);
         let kind = PayloadKind::from_number(header.kind).ok_or_else(|| corrupt("a payload of no kind"))?;
+        let payload: &[u8] = bytemuck::cast_slice(payload);
         let bytes = payload.get(..header.payload_bytes as usize).unwrap_or_default();
         if kind == PayloadKind::Json && str::from_utf8(bytes).is_err() {
             return Err(corrupt(format_args!("the payload of slot {} is not UTF-8", slot.0)).into());
         }
-        let known = if vector.is_empty() { index.parts.codes.vector(slot).unwrap_or_default() } else { &*vector };
+        let known = if vector.is_empty() { index.parts.codes.vector(slot).unwrap_or_default() } else { vector };
         let inverse_norm = index.inverse_norm(known).map_err(|error| corrupt(error.to_string()))?;
         Ok(index.parts.records.append(slot, inverse_norm as f32, vector, kind, bytes)?)
     }
@@ -331,13 +337,14 @@ impl Index {
     }
 }
 
-/// Takes the next `len` bytes of the records. The caller has checked that they exist.
-fn take_vec(into: &mut Vec<u8>, len: u64, from: &mut dyn Arrays) -> Result<(), FormatError> {
-    let len = usize::try_from(len).map_err(|_| OutOfMemory)?;
+/// Takes the next `words` words of the records. The caller has checked that they exist.
+fn take_words(into: &mut Vec<u32>, words: u64, from: &mut dyn Arrays) -> Result<(), FormatError> {
+    let words = usize::try_from(words).map_err(|_| OutOfMemory)?;
+    wipe(into);
     into.clear();
-    into.try_reserve(len).map_err(|_| OutOfMemory)?;
-    into.resize(len, 0);
-    from.take(Kind::Records, into)
+    into.try_reserve(words).map_err(|_| OutOfMemory)?;
+    into.resize(words, 0);
+    from.take(Kind::Records, bytemuck::cast_slice_mut(into))
 }
 
 pub(in crate::index) fn corrupt(what: impl Display) -> FormatError {
