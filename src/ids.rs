@@ -237,7 +237,7 @@ impl IdMap {
 
     /// The slot that [`IdMap::allocate`] would give; the next search for one begins there. For a caller that takes
     /// slots by [`IdMap::occupy`].
-    pub(crate) fn settle_next(&mut self) -> Slot {
+    pub(crate) fn advance_next(&mut self) -> Slot {
         self.lowest_free = self.next_slot();
         self.lowest_free
     }

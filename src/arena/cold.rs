@@ -89,7 +89,7 @@ pub(crate) struct Cold {
     /// Blocks below this are named by a manifest in the store: their records need no warm copy.
     kept_below: u32,
     /// Whether no record of those blocks has a warm copy.
-    is_spent: bool,
+    is_exhausted: bool,
     hand: usize,
     read_bytes: usize,
     hits: AtomicU64,
@@ -104,7 +104,7 @@ impl Cold {
             places: Places::new(),
             blocks: Vec::new(),
             kept_below,
-            is_spent: false,
+            is_exhausted: false,
             hand: 0,
             read_bytes: 0,
             hits: AtomicU64::new(0),
@@ -143,7 +143,7 @@ impl Cold {
 
     /// Sets or clears the place of a slot. The record at its old place is dead. `was_warm` tells whether that record
     /// had a warm copy.
-    pub(super) fn point(&mut self, slot: Slot, place: Option<Place>, was_warm: bool) {
+    pub(super) fn set_place(&mut self, slot: Slot, place: Option<Place>, was_warm: bool) {
         let Some(before) = self.places.replace(slot, place) else { return };
         let mut freed = 0;
         if let Some(held) = self.find_mut(before.block) {
@@ -158,7 +158,7 @@ impl Cold {
     }
 
     /// Notes that the record of a slot, which the store keeps, has lost its warm copy.
-    pub(super) fn cool(&mut self, slot: Slot) {
+    pub(super) fn note_warm_copy_dropped(&mut self, slot: Slot) {
         if let Some(held) = self.places.get(slot).and_then(|place| self.find_mut(place.block)) {
             held.cold += 1;
         }
@@ -311,7 +311,7 @@ impl Cold {
     }
 
     /// Evicts blocks until those in memory take at most `budget_bytes`.
-    pub(crate) fn trim(&mut self, budget_bytes: usize) {
+    pub(crate) fn evict_to(&mut self, budget_bytes: usize) {
         // Two rounds, because in the first a block may only lose its mark.
         let mut left = 2 * self.blocks.len();
         while self.read_bytes > budget_bytes && left > 0 {
@@ -355,17 +355,17 @@ impl Cold {
     /// Notes that the blocks below this number are in the store, and named by its manifest.
     pub(crate) const fn keep_below(&mut self, number: u32) {
         self.kept_below = number;
-        self.is_spent = false;
+        self.is_exhausted = false;
     }
 
     /// Whether [`Cold::spend`] has noted that no record the store keeps has a warm copy.
-    pub(super) const fn is_spent(&self) -> bool {
-        self.is_spent
+    pub(super) const fn is_exhausted(&self) -> bool {
+        self.is_exhausted
     }
 
     /// Notes that all warm copies of records that the store keeps have been dropped.
-    pub(super) const fn spend(&mut self) {
-        self.is_spent = true;
+    pub(super) const fn mark_exhausted(&mut self) {
+        self.is_exhausted = true;
     }
 
     /// Forgets the blocks from number `from` on, which were not written after all, and the places of their records.

@@ -78,7 +78,7 @@ impl Evacuation {
             }
             spent += self.advance(arena, slab)?;
         }
-        arena.slabs.trim();
+        arena.slabs.release_spares();
         Ok(false)
     }
 

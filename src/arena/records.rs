@@ -92,7 +92,7 @@ impl Records {
         self.reserve(slot, payload.len())?;
         let was_warm = self.warm.contains(slot);
         self.warm.append(slot, inv_norm, vector, kind, payload)?;
-        self.cold.point(slot, None, was_warm);
+        self.cold.set_place(slot, None, was_warm);
         self.unmap(slot);
         Ok(())
     }
@@ -107,12 +107,12 @@ impl Records {
     pub(crate) fn remove(&mut self, slot: Slot) {
         self.unmap(slot);
         let was_warm = self.warm.remove(slot);
-        self.cold.point(slot, None, was_warm);
+        self.cold.set_place(slot, None, was_warm);
     }
 
     /// Makes the records of a mapped file warm. Must precede moving or storing them. Returns the first slot whose
     /// record in the file is malformed, if any.
-    pub(crate) fn thaw(&mut self) -> Result<Option<Slot>, OutOfMemory> {
+    pub(crate) fn copy_mapped(&mut self) -> Result<Option<Slot>, OutOfMemory> {
         let dimensions = self.dimensions();
         let Self { warm, mapped, .. } = self;
         while let Some(slot) = mapped.as_ref().and_then(MappedRecords::first) {
@@ -196,7 +196,7 @@ impl Records {
 
     /// Gives a slot without a record the place of its stored record. Returns false and changes nothing if the place
     /// does not exist or every record of its block is already taken.
-    pub(crate) fn find(&mut self, slot: Slot, place: Place) -> bool {
+    pub(crate) fn adopt_place(&mut self, slot: Slot, place: Place) -> bool {
         self.cold.revive(place) && {
             self.cold.places_mut().replace(slot, Some(place));
             true
@@ -205,7 +205,7 @@ impl Records {
 
     /// Sets the place where a warm record was stored.
     pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
-        self.cold.point(slot, Some(place), true);
+        self.cold.set_place(slot, Some(place), true);
     }
 
     /// The places of a segment of slots, as stored.
@@ -219,7 +219,7 @@ impl Records {
     }
 
     /// Makes the records of these blocks, which must be in memory, warm and unstored, so that they are written again.
-    pub(crate) fn decompress(&mut self, blocks: &[u32]) -> Result<(), OutOfMemory> {
+    pub(crate) fn unstore_blocks(&mut self, blocks: &[u32]) -> Result<(), OutOfMemory> {
         for at in 0..self.cold.places().len() {
             let slot = Slot(at as u32);
             let Some(place) = self.cold.places().get(slot) else { continue };
@@ -237,7 +237,7 @@ impl Records {
                     Err(_) => return Err(OutOfMemory),
                 }
             }
-            self.cold.point(slot, None, was_warm);
+            self.cold.set_place(slot, None, was_warm);
         }
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Records {
     /// nothing else is left.
     #[inline(never)]
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
-        if self.cold.is_spent() {
+        if self.cold.is_exhausted() {
             return Ok(());
         }
         // Moved records go to a new slab, behind all others.
@@ -266,9 +266,9 @@ impl Records {
             }
         }
         if self.warm.slab_bytes() > budget_bytes {
-            self.cold.spend();
+            self.cold.mark_exhausted();
         }
-        self.warm.trim();
+        self.warm.release_spares();
         Ok(())
     }
 
@@ -303,7 +303,7 @@ impl Records {
                 records.warm.refresh(slot, words, position);
             } else {
                 records.warm.remove(slot);
-                records.cold.cool(slot);
+                records.cold.note_warm_copy_dropped(slot);
             }
         });
         self.warm.drop_slab(slab);
@@ -338,7 +338,7 @@ impl Records {
             for slot in (0..self.cold.places().len() as u32).map(Slot) {
                 let is_there = self.cold.places().get(slot).is_some_and(|place| place.block == block);
                 if is_there && self.warm.contains(slot) {
-                    self.cold.point(slot, None, true);
+                    self.cold.set_place(slot, None, true);
                 }
             }
         }
@@ -349,7 +349,7 @@ impl Records {
     pub(crate) fn truncate(&mut self, len: usize) {
         for at in len..self.cold.places().len() {
             let was_warm = self.warm.contains(Slot(at as u32));
-            self.cold.point(Slot(at as u32), None, was_warm);
+            self.cold.set_place(Slot(at as u32), None, was_warm);
         }
         self.warm.truncate(len);
         self.cold.places_mut().truncate(len);

@@ -313,7 +313,7 @@ impl<const BITS: u32> Slabs<BITS> {
 
     /// Gives back the slabs allocated ahead, and the open slab's spare room if that is more than an eighth of all
     /// records: a small arena becomes tiny, a large one keeps the room that it is about to use.
-    pub(super) fn trim(&mut self) {
+    pub(super) fn release_spares(&mut self) {
         self.drop_spares(0);
         if let Some(open) = self.open.and_then(|open| self.slabs.get_mut(open)) {
             let before = open.words.capacity();

@@ -64,17 +64,17 @@ impl<const BITS: u32> WarmArena<BITS> {
         let words = record::record_words(self.dimensions, payload.len());
         let record = Record { inv_norm, vector, kind, payload };
         let position = self.slabs.push(words, |slab| record::write(slab, slot, &record))?;
-        self.point(slot, Some(position));
+        self.set_position(slot, Some(position));
         Ok(())
     }
 
     /// Removes the record of `slot`, whose bytes become stale. Returns false if there was none.
     pub(crate) fn remove(&mut self, slot: Slot) -> bool {
-        self.point(slot, None)
+        self.set_position(slot, None)
     }
 
     /// Makes `slot` point to `position`, and retires the record that it pointed to. Returns true if there was one.
-    fn point(&mut self, slot: Slot, position: Option<u32>) -> bool {
+    fn set_position(&mut self, slot: Slot, position: Option<u32>) -> bool {
         let Some(before) = self.locator.replace(slot, position) else { return false };
         if let Some(header) = self.slabs.get(before).and_then(Header::read) {
             self.slabs.retire(before, header.record_words(self.dimensions));
@@ -171,8 +171,8 @@ impl<const BITS: u32> WarmArena<BITS> {
     }
 
     /// Gives back room that was not reserved, as [`Slabs::trim`].
-    pub(super) fn trim(&mut self) {
-        self.slabs.trim();
+    pub(super) fn release_spares(&mut self) {
+        self.slabs.release_spares();
     }
 
     /// Gives back all room not taken by records.
@@ -222,6 +222,6 @@ impl<const BITS: u32> WarmArena<BITS> {
 
     /// Makes `slot` point to a verified copy of its record; the original becomes stale.
     pub(super) fn repoint(&mut self, slot: Slot, copy: u32) {
-        self.point(slot, Some(copy));
+        self.set_position(slot, Some(copy));
     }
 }

@@ -12,7 +12,7 @@ impl Job {
     /// Does step 5 for one node.
     pub(super) fn move_down(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         // The cursor moves down from the end, while records that are inserted meanwhile fill the free slots from below.
-        let to = parts.ids.settle_next();
+        let to = parts.ids.advance_next();
         let Some(from) = self.cursor.checked_sub(1).map(|at| Slot(at as u32)).filter(|from| to < *from) else {
             self.enter(Phase::Redirect);
             return Ok(0);

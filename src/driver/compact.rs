@@ -93,7 +93,7 @@ pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rew
         if plan.is_empty() {
             break;
         }
-        with_records(store, host, |index| index.decompress(&plan)).await?;
+        with_records(store, host, |index| index.unstore_blocks(&plan)).await?;
         write_checkpoint(store, host).await?;
     }
     write_checkpoint(store, host).await?;

@@ -18,7 +18,7 @@ pub(super) fn choose_compression(host: &impl Host) -> Result<(), Error> {
         *place = sample.measure(compression, &mut compressor, &mut || host.clock_ms())?;
     }
     host.with(|index| {
-        index.settle_compression(&measured);
+        index.set_compression(&measured);
         Ok(())
     })
 }

@@ -30,7 +30,7 @@ pub(crate) use compact::{Rewrite, compact, complete};
 pub(crate) use identity::Identity;
 pub(crate) use open::{create, open};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use records::after;
+pub(crate) use records::retry_cold;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use records::{carry_out, read_some};
 pub(crate) use records::{export, read_ahead, with_records};

@@ -20,7 +20,7 @@ pub(crate) fn with_records<S: Store, T>(
     mut call: impl FnMut(&mut Index) -> Result<T, Error>,
 ) -> impl Future<Output = Result<T, Error>> {
     let outcome = host.with(&mut call);
-    after(outcome, store, host, call)
+    retry_cold(outcome, store, host, call)
 }
 
 /// Continues as [`with_records`] after a first call with this outcome. The plan may be out of date; blocks that no
@@ -28,7 +28,7 @@ pub(crate) fn with_records<S: Store, T>(
 ///
 /// # Errors
 /// As [`with_records`].
-pub(crate) async fn after<S: Store, T>(
+pub(crate) async fn retry_cold<S: Store, T>(
     mut outcome: Result<T, Error>,
     store: &S,
     host: &impl Host,
@@ -44,7 +44,7 @@ pub(crate) async fn after<S: Store, T>(
                 call(index)
             });
             if !matches!(outcome, Err(Error::Cold(_))) {
-                index.trim();
+                index.end_retry();
             }
             outcome
         });
@@ -106,7 +106,7 @@ pub(crate) async fn carry_out<S: Store>(
             index.expect_retry(&plan);
         } else {
             // The call will not be repeated.
-            index.trim();
+            index.end_retry();
         }
         admitted
     })?;
@@ -114,7 +114,7 @@ pub(crate) async fn carry_out<S: Store>(
         return Ok(());
     }
     host.with(|index| {
-        index.trim();
+        index.end_retry();
         Ok(())
     })
 }
@@ -137,7 +137,7 @@ pub(crate) async fn read_some<S: Store>(store: &S, host: &impl Host) -> Result<b
     let (keys, values) = read(store, host, &plan).await?;
     host.with(|index| {
         index.admit(&plan, &keys, values)?;
-        index.trim();
+        index.end_retry();
         Ok(true)
     })
 }

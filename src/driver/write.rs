@@ -53,7 +53,7 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
     if !worn.is_empty() {
         // Ignore a failure: the checkpoint does not depend on this, what was done is consistent, and the next
         // checkpoint tries again.
-        let _ = with_records(store, host, |index| index.decompress(&worn)).await;
+        let _ = with_records(store, host, |index| index.unstore_blocks(&worn)).await;
     }
     write_checkpoint(store, host).await
 }

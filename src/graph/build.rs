@@ -7,7 +7,7 @@
 //!    by the same heuristic, so that adding costs M distances most of the time.
 //! 4. On level 0, one link is made the node's tree link.
 
-use super::growth::{Ending, FEWEST, Growth};
+use super::growth::{FEWEST, Growth, StopRule};
 use super::links::{Graph, TREE, target, used};
 use super::pool::Pool;
 use super::scan::scan;
@@ -103,7 +103,7 @@ impl Graph {
         let mut plan = core::mem::take(&mut scratch.plan);
         let planned = self.plan(space, node, live, &Nobody, scratch, &mut plan);
         if planned.is_ok() {
-            self.place(node.slot, node.level);
+            self.add_node(node.slot, node.level);
             self.carry_out(space, node, &mut plan, scratch);
         }
         scratch.plan = plan;
@@ -157,8 +157,8 @@ impl Graph {
             if M::ANY && level > top {
                 space_of_search.pool.begin(ef, limit, Twins::Few)?;
             } else {
-                let (twins, ending) = (Twins::Few, Ending::NEVER);
-                let search = LevelSearch { graph: self, level, scorer: point, start, ef, limit, twins, ending };
+                let (twins, stop_rule) = (Twins::Few, StopRule::NEVER);
+                let search = LevelSearch { graph: self, level, scorer: point, start, ef, limit, twins, stop_rule };
                 let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
                 if let Some(nearest) = space_of_search.pool.nearest() {
                     start = nearest;

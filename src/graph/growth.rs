@@ -58,20 +58,20 @@ impl Growth {
     }
 
     /// When a search of width `ef` for `k` hits that starts at `start` may end.
-    pub(crate) fn ending(&self, k: usize, ef: usize, scorer: Scorer<'_>, start: Slot) -> Ending {
+    pub(crate) fn stop_rule(&self, k: usize, ef: usize, scorer: Scorer<'_>, start: Slot) -> StopRule {
         if !scorer.has_zero() {
-            return Ending::NEVER;
+            return StopRule::NEVER;
         }
-        self.ending_with(k, ef, ERRORS * scorer.error(start))
+        self.stop_rule_with(k, ef, ERRORS * scorer.error(start))
     }
 
-    fn ending_with(&self, k: usize, ef: usize, least: Distance) -> Ending {
+    fn stop_rule_with(&self, k: usize, ef: usize, least: Distance) -> StopRule {
         if self.count == 0 {
-            return Ending::NEVER;
+            return StopRule::NEVER;
         }
         let mean = (self.sum / self.count as f64) as f32;
         let k = (k * RIGHT.0).div_ceil(RIGHT.1).max(1);
-        Ending { k, slack: CAUTION * mean * doublings(ef as f32 / k as f32), least }
+        StopRule { k, slack: CAUTION * mean * doublings(ef as f32 / k as f32), least }
     }
 }
 
@@ -83,20 +83,20 @@ fn doublings(ratio: f32) -> f32 {
 
 /// When the nearest candidate not followed yet is too far away for any other to matter.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
+pub(crate) struct StopRule {
     /// How many candidates have to be right.
     pub(super) k: usize,
     slack: f32,
     least: Distance,
 }
 
-impl Ending {
+impl StopRule {
     /// Never ends early: every kept candidate is followed.
     pub(super) const NEVER: Self = Self { k: usize::MAX, slack: 0.0, least: Distance::INFINITY };
 
     /// Returns true when a candidate at distance `next` need not be followed, given the `k`-th best at `kth`.
     #[inline]
-    pub(super) fn has_come(self, next: Distance, kth: Distance) -> bool {
+    pub(super) fn applies(self, next: Distance, kth: Distance) -> bool {
         next > kth + (self.slack * kth).max(self.least)
     }
 }
@@ -143,16 +143,16 @@ mod tests {
             (10, 20, f32::INFINITY, 10_000, false),
         ];
         for (k, ef, least, next, expected) in cases {
-            let has_come = seen().ending_with(k, ef, least).has_come(next as f32 / 100.0, 1.0);
-            assert_eq!(has_come, expected, "k {k}, ef {ef}, least {least}, next {next}");
+            let applies = seen().stop_rule_with(k, ef, least).applies(next as f32 / 100.0, 1.0);
+            assert_eq!(applies, expected, "k {k}, ef {ef}, least {least}, next {next}");
         }
     }
 
     #[test]
     fn nothing_ends_before_anything_was_seen() {
-        assert!(!Growth::default().ending_with(10, 10, 0.0).has_come(f32::MAX, 0.0));
-        assert!(!seen().ending_with(10, 10, 0.0).has_come(f32::NAN, 1.0));
-        assert!(!Ending::NEVER.has_come(f32::MAX, 0.0));
+        assert!(!Growth::default().stop_rule_with(10, 10, 0.0).applies(f32::MAX, 0.0));
+        assert!(!seen().stop_rule_with(10, 10, 0.0).applies(f32::NAN, 1.0));
+        assert!(!StopRule::NEVER.applies(f32::MAX, 0.0));
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Graph {
     }
 
     /// Puts a node without links into a free slot, for which room has been reserved.
-    pub(crate) fn place(&mut self, slot: Slot, level: Level) {
+    pub(crate) fn add_node(&mut self, slot: Slot, level: Level) {
         if slot.index() >= self.len() {
             self.base.resize(slot.index() + 1, END);
         }

@@ -135,7 +135,7 @@ impl Pool {
             self.lose(entry.0);
             return;
         }
-        let at = self.place(entry);
+        let at = self.insert_sorted(entry);
         // Nodes that are not twins seldom have equal distances.
         if at >= self.most_twins
             && self.entries[at - 1].distance_bits() == entry.distance_bits()
@@ -147,7 +147,7 @@ impl Pool {
         if accepted {
             self.accepted += 1;
             if self.accepted >= self.ef {
-                self.trim();
+                self.shrink_to_ef();
             }
         }
     }
@@ -232,7 +232,7 @@ impl Pool {
     /// Inserts an entry in order and returns its position. Searches from the end, moving entries on the way: a binary
     /// search and one move of all entries behind it would call into the engine in WebAssembly.
     #[inline(always)]
-    fn place(&mut self, entry: Entry) -> usize {
+    fn insert_sorted(&mut self, entry: Entry) -> usize {
         let mut at = self.entries.len();
         self.entries.push(entry);
         while let Some([first, second, third, fourth, place]) =
@@ -254,7 +254,7 @@ impl Pool {
 
     /// Keeps the first `ef` accepted entries and all entries before them.
     #[inline]
-    fn trim(&mut self) {
+    fn shrink_to_ef(&mut self) {
         while let Some(&last) = self.entries.last() {
             let is_accepted = last.0 & ACCEPTED != 0;
             if is_accepted && self.accepted <= self.ef {

@@ -8,7 +8,7 @@
 
 use super::aside::Aside;
 use super::build::score_list;
-use super::growth::Ending;
+use super::growth::StopRule;
 use super::links::{Graph, TREE, target};
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Neighbour, select, sort};
@@ -114,8 +114,8 @@ impl Graph {
                 let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
                 let accept = &mut Accept::If(&mut passes);
                 let limit = 16 * ef;
-                let (twins, ending) = (Twins::Few, Ending::NEVER);
-                LevelSearch { graph: self, level, scorer: point, start: entry, ef, limit, twins, ending }
+                let (twins, stop_rule) = (Twins::Few, StopRule::NEVER);
+                LevelSearch { graph: self, level, scorer: point, start: entry, ef, limit, twins, stop_rule }
                     .run(&mut search, accept)?;
                 // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
                 list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
@@ -206,7 +206,7 @@ impl Graph {
     /// copy, until [`Graph::redirect`] has passed over every node and it can be freed. Room must have been reserved.
     pub(crate) fn relocate(&mut self, from: Slot, to: Slot) {
         let Some(top) = self.level(from) else { return };
-        self.place(to, top);
+        self.add_node(to, top);
         for level in (0..=top.0).map(Level) {
             let links: Aside = self.links(from, level).iter().copied().collect();
             self.set_links(to, level, links.iter().copied());

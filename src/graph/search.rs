@@ -1,7 +1,7 @@
 //! Descent through the upper levels and best-first search of one level (Algorithms 2 and 5 of the paper).
 
 use super::build::Plan;
-use super::growth::Ending;
+use super::growth::StopRule;
 use super::links::{END, Graph, target, used};
 use super::pool::Pool;
 use super::twins::Twins;
@@ -149,14 +149,14 @@ pub(crate) struct LevelSearch<'a> {
     /// How many entries the pool may hold, those that may not be returned included.
     pub(crate) limit: usize,
     pub(crate) twins: Twins,
-    pub(crate) ending: Ending,
+    pub(crate) stop_rule: StopRule,
 }
 
 impl LevelSearch<'_> {
     /// Leaves in the pool the `ef` nearest nodes that pass. Others are walked over.
     #[inline(never)]
     pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {
-        let Self { graph, level, scorer, start, ending, .. } = *self;
+        let Self { graph, level, scorer, start, stop_rule, .. } = *self;
         let SearchSpace { visited, pool, batch: Batch { slots, distances }, .. } = space;
         let kernels = scorer.kernels();
         visited.begin(graph.len())?;
@@ -165,7 +165,8 @@ impl LevelSearch<'_> {
         pool.add(scorer.score(start), start, accept.passes(start));
         loop {
             let next = pool.pop();
-            let next = next.filter(|next| !pool.kth(ending.k).is_some_and(|kth| ending.has_come(next.distance, kth)));
+            let next =
+                next.filter(|next| !pool.kth(stop_rule.k).is_some_and(|kth| stop_rule.applies(next.distance, kth)));
             let Some(nearest) = next.or_else(|| pool.walk_over()) else {
                 if pool.take_back() {
                     continue;

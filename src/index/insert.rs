@@ -202,7 +202,7 @@ impl Index {
         self.reserve_pending(3)?;
         self.log_put(&id, vector, payload, expires_ms)?;
         let mut scratch = self.scratch.take();
-        let placed = self.place(vector, inverse_norm, &mut scratch);
+        let placed = self.add_vector(vector, inverse_norm, &mut scratch);
         self.scratch.put(scratch);
         let slot = placed.inspect_err(|_| self.unlog())?;
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { vector };
@@ -232,7 +232,7 @@ impl Index {
 
     /// Gives the vector a slot, a code and links; a node that has to wait is queued instead of linked. On an error
     /// nothing has changed.
-    fn place(&mut self, vector: &[f32], inverse_norm: f64, scratch: &mut Scratch) -> Result<Slot, OutOfMemory> {
+    fn add_vector(&mut self, vector: &[f32], inverse_norm: f64, scratch: &mut Scratch) -> Result<Slot, OutOfMemory> {
         for buffer in scratch.points_mut() {
             self.parts.codes.prepare(buffer)?;
         }

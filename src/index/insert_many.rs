@@ -209,7 +209,7 @@ impl Index {
         let BatchBuffers { nodes, plans } = batch;
         nodes.try_reserve(range.len()).map_err(|_| OutOfMemory)?;
         let mut put = (records[range.clone()].iter().zip(&named[range]))
-            .try_for_each(|(record, named)| self.settle(record, named, nodes));
+            .try_for_each(|(record, named)| self.add_unlinked(record, named, nodes));
         if put.is_ok() {
             put = self.plan_links(nodes, plans).map_err(Error::from);
         }
@@ -233,7 +233,7 @@ impl Index {
     }
 
     /// Gives a record everything but its links, and does not make it live. Every step that can fail comes first.
-    fn settle(
+    fn add_unlinked(
         &mut self,
         record: &NewRecord<'_>,
         (id, inverse_norm): &Named,
@@ -259,7 +259,7 @@ impl Index {
         self.parts.allocate();
         self.parts.codes.encode(slot, record.vector, *inverse_norm, point);
         self.scratch.put(scratch);
-        self.parts.graph.place(slot, level);
+        self.parts.graph.add_node(slot, level);
         nodes.push(NewNode { slot, level, ef_construction: self.config.ef_construction });
         self.draws = self.draws.wrapping_add(1);
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { record.vector };

@@ -99,8 +99,8 @@ impl Index {
     }
 
     /// Makes the records of a mapped file warm.
-    pub(super) fn thaw(&mut self) -> Result<(), Error> {
-        match self.parts.records.thaw()? {
+    pub(super) fn copy_mapped(&mut self) -> Result<(), Error> {
+        match self.parts.records.copy_mapped()? {
             None => Ok(()),
             Some(slot) => Err(Error::Corrupt { what: format!("the record of slot {} is none", slot.0) }),
         }
@@ -134,7 +134,7 @@ impl Index {
     #[inline(never)]
     pub(crate) fn start(&mut self, packs: bool) -> Result<(), Error> {
         self.check_writable()?;
-        self.thaw()?;
+        self.copy_mapped()?;
         if self.job.is_none() {
             if packs && !self.has_room_to_pack() {
                 return Err(Error::OutOfMemory);
@@ -162,7 +162,7 @@ impl Index {
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty, or as [`Index::link_step`]. After either the
     /// compaction is dropped, and the index is consistent.
     pub fn compact_step(&mut self, units: usize) -> Result<bool, Error> {
-        if self.job.is_some() && self.is_unsettled() {
+        if self.job.is_some() && self.has_pending_work() {
             return self.link_before(units).inspect_err(|_| self.job = None).map(|()| true);
         }
         let Some(running) = &mut self.job else { return Ok(false) };
@@ -203,7 +203,7 @@ impl Index {
     /// speed of one kind says little about another's.
     pub(crate) fn compact_stage(&self) -> Option<u8> {
         let running = self.job.as_ref()?;
-        Some(if self.is_unsettled() { u8::MAX } else { running.job.stage() })
+        Some(if self.has_pending_work() { u8::MAX } else { running.job.stage() })
     }
 
     /// Ends the compaction under way and returns its report; `None` if there is none. Call this when

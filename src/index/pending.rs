@@ -252,7 +252,7 @@ impl Index {
     }
 
     /// Whether records wait, the graph is not proven, or codes are being trained.
-    pub(super) const fn is_unsettled(&self) -> bool {
+    pub(super) const fn has_pending_work(&self) -> bool {
         !self.is_proven() || self.pending.trains || !self.pending.is_empty()
     }
 
@@ -296,7 +296,7 @@ impl Index {
 
     /// Refuses a call that needs the whole graph while records wait or the graph is not proven.
     pub(super) fn check_linked(&self) -> Result<(), Error> {
-        if self.is_unsettled() { Err(Error::Unlinked) } else { Ok(()) }
+        if self.has_pending_work() { Err(Error::Unlinked) } else { Ok(()) }
     }
 
     fn link(&mut self, node: NewNode) -> Result<(), OutOfMemory> {

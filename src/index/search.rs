@@ -219,9 +219,9 @@ impl Index {
             None => Accept::Live(tombstones.live_slots()),
         };
         if let Some(start) = start {
-            let ending = graph.growth().ending(k, ef, scorer, start);
+            let stop_rule = graph.growth().stop_rule(k, ef, scorer, start);
             let twins = Twins::FewFirst;
-            let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, twins, ending };
+            let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, twins, stop_rule };
             let mut outcome = search.run(space, accept)?;
             // A walk that finds fewer than `k` linked records has missed some, and those that wait do not make up for
             // them.

@@ -44,18 +44,18 @@ impl UpkeepOptions {
 #[derive(Debug)]
 #[must_use = "dropping it ends the upkeep"]
 pub struct Upkeep {
-    ending: Arc<Ending>,
+    shutdown: Arc<Shutdown>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Tells the thread to end.
 #[derive(Debug, Default)]
-struct Ending {
+struct Shutdown {
     has_come: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Ending {
+impl Shutdown {
     fn has_come(&self) -> bool {
         *self.has_come.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,12 +78,12 @@ impl Upkeep {
     /// Reports only the first of several equal failures in a row. [`Error::Closed`] ends the thread.
     fn start(
         options: UpkeepOptions,
-        mut look: impl FnMut(&Ending) -> Result<Option<CompactionReport>, Error> + Send + 'static,
+        mut look: impl FnMut(&Shutdown) -> Result<Option<CompactionReport>, Error> + Send + 'static,
         mut on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Self, Error> {
         options.check()?;
-        let ending = Arc::new(Ending::default());
-        let theirs = Arc::clone(&ending);
+        let shutdown = Arc::new(Shutdown::default());
+        let theirs = Arc::clone(&shutdown);
         let work = move || {
             let mut failed = None;
             loop {
@@ -106,13 +106,13 @@ impl Upkeep {
         // The system refuses a thread if there is no memory for its stack or there are too many threads.
         let thread =
             Builder::new().name("thermocline upkeep".to_owned()).spawn(work).map_err(|_| Error::OutOfMemory)?;
-        Ok(Self { ending, thread: Some(thread) })
+        Ok(Self { shutdown, thread: Some(thread) })
     }
 }
 
 impl Drop for Upkeep {
     fn drop(&mut self) {
-        self.ending.come();
+        self.shutdown.come();
         let Some(thread) = self.thread.take() else { return };
         // `on_report` runs in the upkeep thread: if it drops this value, a join would make the thread wait for itself.
         if thread.thread().id() != std::thread::current().id() {
@@ -125,12 +125,12 @@ impl Drop for Upkeep {
 impl<S> SharedIndex<S> {
     /// Compacts if that would pay, or continues a compaction already begun. Returns `None` if there was nothing to do,
     /// or if the end came first.
-    fn compact_if_needed(&self, slice_ms: f64, ending: &Ending) -> Result<Option<CompactionReport>, Error> {
+    fn compact_if_needed(&self, slice_ms: f64, shutdown: &Shutdown) -> Result<Option<CompactionReport>, Error> {
         let is_needed = |index: &Index| index.needs_compaction() || index.compact_progress().is_some();
-        if ending.has_come() || !self.read(is_needed) {
+        if shutdown.has_come() || !self.read(is_needed) {
             return Ok(None);
         }
-        self.compact_until(slice_ms, || ending.has_come())
+        self.compact_until(slice_ms, || shutdown.has_come())
     }
 }
 
@@ -149,7 +149,7 @@ impl SharedIndex {
         on_report: impl FnMut(Result<CompactionReport, Error>) + Send + 'static,
     ) -> Result<Upkeep, Error> {
         let index = self.clone();
-        let look = move |ending: &Ending| index.compact_if_needed(options.slice_ms, ending);
+        let look = move |shutdown: &Shutdown| index.compact_if_needed(options.slice_ms, shutdown);
         Upkeep::start(options, look, on_report)
     }
 }
@@ -176,18 +176,18 @@ impl<S: Store + Send + 'static> SharedIndex<S> {
         let index = self.clone();
         // The report of a compaction that is done in memory but not yet in the store.
         let mut unfinished = None;
-        let look = move |ending: &Ending| {
+        let look = move |shutdown: &Shutdown| {
             index.check_open()?;
             // Complete a pending one in the store first: its report has no room beside that of another.
             let mut compacted = Ok(None);
             if unfinished.is_none() {
                 // Compacting in memory takes longest, and makes no commit wait.
-                compacted = index.compact_if_needed(options.slice_ms, ending);
+                compacted = index.compact_if_needed(options.slice_ms, shutdown);
             }
             if let Ok(Some(report)) = compacted {
                 unfinished = Some(report);
             }
-            if ending.has_come() {
+            if shutdown.has_come() {
                 return Ok(None);
             }
             if let Some(mut report) = unfinished {

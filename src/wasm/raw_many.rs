@@ -1,7 +1,7 @@
 //! The exported class: inserting many records or searching for many queries in one call, on all threads.
 
 use super::raw_index::{Inner, RawIndex};
-use super::raw_search::{add_hits, asked};
+use super::raw_search::{add_hits, parse_options};
 use super::values;
 use crate::index::{Error, NewRecord, batch_len};
 use crate::types::{Candidate, Id};
@@ -129,13 +129,13 @@ impl RawIndex {
     /// Returns the address of the hits of each query, one after the other, each in the form that `search` uses.
     #[wasm_bindgen(js_name = searchMany)]
     pub fn search_many(&self, k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -> Result<u32, JsValue> {
-        let asked = asked(k, ef, rerank)?;
+        let options = parse_options(k, ef, rerank)?;
         let mut inner = self.borrow()?;
         let Inner { index, vector, hits, many: Many { found, .. }, .. } = &mut *inner;
         let count = vector.len() / index.config().dimensions;
         found.try_reserve(count.saturating_sub(found.len())).map_err(|_| Error::OutOfMemory)?;
         found.resize_with(count, Vec::new);
-        index.search_slots_of_many(vector, &asked, found)?;
+        index.search_slots_of_many(vector, &options, found)?;
         hits.clear();
         found.iter().try_for_each(|found| add_hits(index, found, hits))?;
         Ok(hits.as_ptr().addr() as u32)

@@ -11,16 +11,20 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Returns the search options, without a filter.
 #[inline(always)]
-pub(super) fn asked<'f>(k: Option<f64>, ef: Option<f64>, rerank: Option<bool>) -> Result<SearchOptions<'f>, Error> {
-    let mut asked = SearchOptions::default();
+pub(super) fn parse_options<'f>(
+    k: Option<f64>,
+    ef: Option<f64>,
+    rerank: Option<bool>,
+) -> Result<SearchOptions<'f>, Error> {
+    let mut parsed = SearchOptions::default();
     if let Some(k) = k {
-        asked.k = options::count("k", &k.into())?;
+        parsed.k = options::count("k", &k.into())?;
     }
     if let Some(ef) = ef {
-        asked.ef = Some(options::count("ef", &ef.into())?);
+        parsed.ef = Some(options::count("ef", &ef.into())?);
     }
-    asked.rerank = rerank.unwrap_or(asked.rerank);
-    Ok(asked)
+    parsed.rerank = rerank.unwrap_or(parsed.rerank);
+    Ok(parsed)
 }
 
 /// Adds the number of hits, and for each hit its slot, its id (NaN for a string) and its distance.
@@ -60,7 +64,7 @@ impl RawIndex {
         rerank: Option<bool>,
         filter: Option<Function>,
     ) -> Result<u32, JsValue> {
-        let asked = asked(k, ef, rerank)?;
+        let options = parse_options(k, ef, rerank)?;
         let mut inner = self.borrow()?;
         let Inner { index, vector, found, hits, .. } = &mut *inner;
         let mut thrown = None;
@@ -72,10 +76,10 @@ impl RawIndex {
             }
         };
         let searched = match filter {
-            None => index.search_slots(vector, asked, found),
+            None => index.search_slots(vector, options, found),
             Some(filter) => {
                 let mut passes = |id: &Id| call(&filter, id);
-                index.search_slots(vector, asked.with_filter(&mut passes), found)
+                index.search_slots(vector, options.with_filter(&mut passes), found)
             }
         };
         // Report the filter's exception first. The search may have failed with `Cold`, and a retry would call the

@@ -13,7 +13,7 @@ fn bare(plane: Plane, m: usize) -> World {
     let mut world = World::empty(plane, m);
     for slot in 0..world.plane.points.len() as u32 {
         world.graph.reserve_node(Slot(slot), BASE).unwrap();
-        world.graph.place(Slot(slot), BASE);
+        world.graph.add_node(Slot(slot), BASE);
         world.tombstones.reserve(slot as usize + 1).unwrap();
         world.tombstones.add(Slot(slot));
     }

@@ -130,7 +130,7 @@ fn a_slot_costs_little_beside_its_links() {
         for slot in 0..slots {
             let level = draw_level(0, u64::from(slot), m);
             graph.reserve_node(Slot(slot), level).unwrap();
-            graph.place(Slot(slot), level);
+            graph.add_node(Slot(slot), level);
         }
         let links = slots as usize * graph.row_bytes() + graph.upper_len() * 4 * m;
         let beside = (graph.resident_bytes() - links) as f64 / f64::from(slots);

@@ -253,7 +253,7 @@ impl Filling {
             if place.is_some() != parts.tombstones.is_live(slot) {
                 return Err(corrupt(format_args!("the place of slot {} is not as its state", slot.0)));
             }
-            if place.is_some_and(|place| !parts.records.find(slot, place)) {
+            if place.is_some_and(|place| !parts.records.adopt_place(slot, place)) {
                 return Err(corrupt(format_args!("the place of slot {} is none, or another's", slot.0)));
             }
         }

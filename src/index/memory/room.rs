@@ -92,7 +92,7 @@ impl Index {
 
     /// Ends the retry that [`Index::expect_retry`] began, and frees what exceeds the budget.
     #[inline(never)]
-    pub(crate) fn trim(&mut self) {
+    pub(crate) fn end_retry(&mut self) {
         self.parts.records.cold.end_retry();
         self.make_room();
     }
@@ -111,7 +111,7 @@ impl Index {
     /// and the room ahead of the others; and at last the remaining buffers.
     fn fit(&mut self, max: usize) {
         let mut holding = self.holding();
-        self.parts.records.cold.trim(holding.shares().cache);
+        self.parts.records.cold.evict_to(holding.shares().cache);
         if holding.is_too_warm() {
             self.scratch.set_room(0);
             holding = self.holding();

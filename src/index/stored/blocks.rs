@@ -183,7 +183,7 @@ impl Index {
     }
 
     /// Chooses the compression of later blocks: the one that pays best by what was measured.
-    pub(crate) fn settle_compression(&mut self, measured: &[Measured]) {
+    pub(crate) fn set_compression(&mut self, measured: &[Measured]) {
         let compression = Compression::choose(measured, self.block_bytes());
         if let Some(journal) = self.journal_mut() {
             (journal.compression, journal.is_compression_due) = (Some(compression), false);

@@ -142,14 +142,14 @@ impl Index {
 
     /// Makes the records of these blocks warm and unstored, so that the next checkpoint writes them. The error
     /// [`Error::Cold`] says which of the blocks must be read first.
-    pub(crate) fn decompress(&mut self, plan: &ReadPlan) -> Result<(), Error> {
+    pub(crate) fn unstore_blocks(&mut self, plan: &ReadPlan) -> Result<(), Error> {
         let cold = &self.parts.records.cold;
         let mut unread = ReadPlan::default();
         for block in cold.unread().filter(|block| plan.blocks().contains(&block.number)) {
             unread.add(block.number)?;
         }
         refuse(unread)?;
-        let decompressed = self.parts.records.decompress(plan.blocks());
+        let decompressed = self.parts.records.unstore_blocks(plan.blocks());
         self.make_room();
         Ok(decompressed?)
     }

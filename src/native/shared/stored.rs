@@ -3,7 +3,7 @@
 use super::{SharedIndex, StoreState, check_slice};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    OpenOptions, Rewrite, StoredIndex, after, checkpoint, commit, compact, complete, export, read_ahead,
+    OpenOptions, Rewrite, StoredIndex, checkpoint, commit, compact, complete, export, read_ahead, retry_cold,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::native::{SystemClock, block_on};
@@ -88,7 +88,7 @@ impl<S: Store> SharedIndex<S> {
             }
         };
         match &*state {
-            StoreState::Open(store) => block_on(after(outcome, store, &*self.shared, |index| call(index))),
+            StoreState::Open(store) => block_on(retry_cold(outcome, store, &*self.shared, |index| call(index))),
             // The missing records may have been read before the store was closed.
             StoreState::Closed { .. } if matches!(outcome, Err(Error::Cold(_))) => match self.read(&mut call) {
                 Err(Error::Cold(_)) => Err(Error::Closed),
