@@ -192,11 +192,7 @@ impl Index {
             return Err(Error::OutOfMemory);
         }
         self.link_some()?;
-        self.parts.reserve_slot()?;
-        self.parts.records.reserve(self.parts.ids.next_slot(), bytes.len())?;
-        if expires_ms.is_some() {
-            self.parts.expiries.reserve(self.parts.ids.next_slot().index() + 1)?;
-        }
+        self.reserve_record(bytes.len(), expires_ms.is_some())?;
         // Room for three changes that may have to wait: linking this record, burying the one that it replaces, and
         // burying one more that expires.
         self.reserve_pending(3)?;
@@ -227,6 +223,17 @@ impl Index {
         }
         self.owe_training();
         self.logged();
+        Ok(())
+    }
+
+    /// Makes room for one more record, in all but the graph. It will take the slot that is next.
+    pub(super) fn reserve_record(&mut self, payload_bytes: usize, expires: bool) -> Result<(), Error> {
+        self.parts.reserve_slot()?;
+        let slot = self.parts.ids.next_slot();
+        self.parts.records.reserve(slot, payload_bytes)?;
+        if expires {
+            self.parts.expiries.reserve(slot.index() + 1)?;
+        }
         Ok(())
     }
 

@@ -220,7 +220,7 @@ impl Index {
             put = points.try_for_each(|point| self.parts.codes.prepare(point)).map_err(Error::from);
         }
         if put.is_err() {
-            nodes.drain(..).for_each(|node| self.unsettle(node.slot));
+            nodes.drain(..).for_each(|node| self.remove_unlinked(node.slot));
             return put;
         }
         let Parts { graph, codes, tombstones, .. } = &mut self.parts;
@@ -245,11 +245,7 @@ impl Index {
         }
         let slot = self.parts.ids.next_slot();
         let level = draw_level(self.config.seed, self.draws, self.config.m);
-        self.parts.reserve_slot()?;
-        self.parts.records.reserve(slot, bytes.len())?;
-        if record.expires_ms.is_some() {
-            self.parts.expiries.reserve(slot.index() + 1)?;
-        }
+        self.reserve_record(bytes.len(), record.expires_ms.is_some())?;
         self.parts.graph.reserve_node(slot, level)?;
         let id = id.try_clone()?;
         let mut scratch = self.scratch.take();
@@ -272,8 +268,8 @@ impl Index {
         Ok(())
     }
 
-    /// Undoes [`Index::settle`].
-    fn unsettle(&mut self, slot: Slot) {
+    /// Undoes [`Index::add_unlinked`].
+    fn remove_unlinked(&mut self, slot: Slot) {
         self.parts.expiries.remove(slot);
         self.parts.ids.unbind(slot);
         self.parts.records.remove(slot);

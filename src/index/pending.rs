@@ -74,7 +74,7 @@ impl Pending {
     pub(super) const fn new() -> Self {
         Self {
             holds: false,
-            proof: Proof::Given,
+            proof: Proof::Sound,
             trains: false,
             changes: Vec::new(),
             next: 0,
@@ -96,7 +96,7 @@ impl Pending {
 
     /// Whether a change that comes now has to wait.
     pub(super) const fn defers(&self) -> bool {
-        self.holds || self.trains || !self.proof.is_given() || !self.is_empty()
+        self.holds || self.trains || !self.proof.is_sound() || !self.is_empty()
     }
 
     /// How many nodes wait.
@@ -156,7 +156,8 @@ impl Pending {
     /// Empties the queue, and ends the training. Whether changes are held, and the state of the proof, stay as they
     /// are.
     pub(super) fn clear(&mut self) {
-        *self = Self { holds: self.holds, proof: core::mem::take(&mut self.proof), ..Self::new() };
+        let proof = core::mem::replace(&mut self.proof, Proof::Owed);
+        *self = Self { holds: self.holds, proof, ..Self::new() };
     }
 
     pub(super) fn resident_bytes(&self) -> usize {

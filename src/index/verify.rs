@@ -138,11 +138,10 @@ fn note(problems: &mut Vec<String>, problem: Arguments<'_>) {
 
 /// Whether the links of an index are known to be sound, which is required before any is changed. Searches only require
 /// that each link leads to a slot that exists, which is checked when links are read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) enum Proof {
     /// The links were made here, or have been proven.
-    #[default]
-    Given,
+    Sound,
     /// The links were read from bytes, and nothing has looked at them yet.
     Owed,
     /// The proof is under way.
@@ -152,8 +151,8 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
-    pub(super) const fn is_given(&self) -> bool {
-        matches!(self, Self::Given)
+    pub(super) const fn is_sound(&self) -> bool {
+        matches!(self, Self::Sound)
     }
 
     pub(super) const fn resident_bytes(&self) -> usize {
@@ -175,7 +174,7 @@ impl Index {
 
     /// Whether links may be changed.
     pub(crate) const fn is_proven(&self) -> bool {
-        self.pending.proof.is_given()
+        self.pending.proof.is_sound()
     }
 
     /// Notes that the links of this index were read, and must be proven before any is changed.
@@ -188,11 +187,13 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when something is wrong. The index can then only be searched.
     pub(crate) fn prove_step(&mut self, slots: usize) -> Result<bool, Error> {
-        let mut running = match core::mem::take(&mut self.pending.proof) {
-            Proof::Given => return Ok(false),
+        // Any early return below leaves the proof owed, unless it says otherwise.
+        let mut running = match core::mem::replace(&mut self.pending.proof, Proof::Owed) {
+            Proof::Sound => {
+                self.pending.proof = Proof::Sound;
+                return Ok(false);
+            }
             Proof::Owed => {
-                // An early return leaves the proof owed.
-                self.pending.proof = Proof::Owed;
                 match self.parts.ids.prepare_some(slots) {
                     Ok(true) => return Ok(true),
                     Err(LookupError::OutOfMemory) => return Err(Error::OutOfMemory),
@@ -213,7 +214,7 @@ impl Index {
                 running.lost = Vec::new();
                 let problems = running.report(&self.parts, &self.pending).problems;
                 let Some(what) = problems.into_iter().next() else {
-                    self.pending.proof = Proof::Given;
+                    self.pending.proof = Proof::Sound;
                     return Ok(false);
                 };
                 self.pending.proof = Proof::Refuted(what);
