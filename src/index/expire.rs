@@ -25,8 +25,8 @@ impl Index {
         expired
     }
 
-    /// Whether records of a stored index have expired since it was opened. No log tells that: an opening by a clock that
-    /// shows an earlier time finds them live.
+    /// Whether records of a stored index have expired since it was opened. No log records that: if the next opening's
+    /// clock shows an earlier time, they are live again.
     pub(super) fn has_expired(&self) -> bool {
         self.journal().is_some_and(|journal| journal.has_expired)
     }

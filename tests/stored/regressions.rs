@@ -338,8 +338,8 @@ fn a_checkpoint_after_a_refused_insert_can_be_read() {
     }
 }
 
-/// A clock that was ahead let a record expire, and its deletion was taken for one of a record that was not there: nothing
-/// was logged, and by a right clock the record was back.
+/// A clock that was ahead let a record expire. Deleting it then found nothing and was not logged, so that by a correct
+/// clock the record came back.
 #[test]
 fn a_deletion_counts_by_any_clock() {
     let place = MemoryStore::default();
@@ -358,8 +358,8 @@ fn a_deletion_counts_by_any_clock() {
     assert_eq!(live, ["left".into()]);
 }
 
-/// An index that was taken out of its store went into another by way of records that only the first one has: all was
-/// written, and nothing could be opened.
+/// An index that was taken out of its store could be put into another, although its records were only in the first:
+/// what was written could not be opened.
 #[test]
 fn an_index_goes_into_one_store() {
     let place = MemoryStore::default();

@@ -13,6 +13,18 @@ const STATUS: [&str; 7] = [
     concat!("coming", " soon"),
 ];
 
+/// The width of code, which `rustfmt.toml` names.
+const WIDEST_COMMENT: usize = 120;
+
+/// Sources whose comments are wrapped by hand.
+const FORMATTED: [&str; 5] = [".rs", ".ts", ".mjs", ".js", ".cjs"];
+
+/// A copy of the public contract, which is compared with the declarations as it is.
+const CONTRACT: &str = "pkg/packaging/typescript/contract.d.ts";
+
+/// Where sources and documents are that a comment may name.
+const FOLDERS: [&str; 7] = ["src/", "docs/", "tests/", "benches/", "xtask/", "pkg/src/", "pkg/test/"];
+
 const OUTSIDE: [&str; 2] = [concat!("..", "/shared"), concat!("/work", "/shared")];
 
 const SOURCES: [&str; 12] =
@@ -82,6 +94,75 @@ fn addresses(files: &[File]) -> Vec<Violation> {
         violations.extend(lines.map(|(at, _)| Violation::new(file, at + 1, advice)));
     }
     violations
+}
+
+/// Returns whether a line is a comment and nothing else.
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("//") || line.starts_with("* ")
+}
+
+/// Formatters wrap code and leave comments alone.
+fn wide_comments(files: &[File]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let is_ours = |file: &&File| FORMATTED.iter().any(|ending| file.path.ends_with(ending)) && file.path != CONTRACT;
+    for file in files.iter().filter(is_ours) {
+        let wide = |(_, line): &(usize, &str)| is_comment(line) && line.chars().count() > WIDEST_COMMENT;
+        let lines = file.text.lines().enumerate().filter(wide);
+        violations
+            .extend(lines.map(|(at, _)| Violation::new(file, at + 1, format!("is over {WIDEST_COMMENT} columns"))));
+    }
+    violations
+}
+
+/// A file that is named in a comment or a document can be found there.
+fn missing_files(files: &[File]) -> Vec<Violation> {
+    let exists = |name: &str| files.iter().any(|file| file.path == name);
+    let mut violations = Vec::new();
+    for file in files.iter().filter(|file| !file.path.ends_with("package-lock.json")) {
+        let is_document = file.path.ends_with(".md");
+        for (at, line) in file.text.lines().enumerate().filter(|(_, line)| is_document || is_comment(line)) {
+            let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "_./-".contains(c)));
+            let names = words.map(|word| word.trim_end_matches('.'));
+            let missing = names.filter(|name| is_source_path(name) && !exists(name));
+            violations.extend(missing.map(|name| Violation::new(file, at + 1, format!("`{name}` does not exist"))));
+        }
+    }
+    violations
+}
+
+/// Returns whether a word is the path of a source or a document of this repository, from its top.
+fn is_source_path(word: &str) -> bool {
+    let is_below = FOLDERS.iter().any(|folder| word.starts_with(folder));
+    is_below && [".rs", ".ts", ".mjs", ".md"].iter().any(|ending| word.ends_with(ending))
+}
+
+#[test]
+fn comments_fit() {
+    expect_none("a comment is wider than code may be", &wide_comments(&files()));
+}
+
+#[test]
+fn a_wide_comment_is_found() {
+    let wide = "x".repeat(WIDEST_COMMENT);
+    let text = format!("// {wide}\n/// short\nlet text = \"{wide}\";\n    /// {wide}\n * {wide}\n");
+    expect_lines(&wide_comments(&[File::example("src/a.rs", &text)]), &[1, 4, 5]);
+    expect_lines(&wide_comments(&[File::example("docs/A.md", &text)]), &[]);
+}
+
+#[test]
+fn files_that_are_named_exist() {
+    expect_none("a file is named that does not exist", &missing_files(&files()));
+}
+
+#[test]
+fn a_file_that_does_not_exist_is_found_where_it_is_named() {
+    let named = |path: &str, text: &str| missing_files(&[File::example(path, text)]);
+    expect_lines(
+        &named("src/a.rs", "// See `src/a.rs`.\n// See `src/b.rs`, docs/B.md.\nlet a = \"src/b.rs\";"),
+        &[2, 2],
+    );
+    expect_lines(&named("docs/A.md", "b.rs\nsrc/b.rs\nsrc/b/\n../src/b.rs\n"), &[2]);
 }
 
 #[test]

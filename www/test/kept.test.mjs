@@ -32,7 +32,7 @@ test("at the first visit it builds and stores the index, and shows where its byt
   const parts = (await bytesIn("#bytes-codes")) + (await bytesIn("#bytes-graph")) + (await bytesIn("#bytes-ids"));
   assert.ok(Math.abs(hot - parts) < 0.02 * parts, `hot is codes, graph and ids: ${hot}, ${parts}`);
   assert.equal(warm, await bytesIn("#bytes-warm"));
-  // The records are in blocks, which are stored beside the segments: as they are or packed, whichever pays on this machine.
+  // The records are in blocks, which are stored beside the segments: compressed if that pays on this machine.
   assert.ok(segments > 5000 * 384 && stored > segments + 0.5 * 5000 * 384 * 4, `${segments} bytes of segments, ${stored} stored`);
   const widths = await page.locator("#bar-memory i").evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
   assert.ok(widths[1] > widths[0] && widths[0] > 0, `most of it is warm: ${widths}`);

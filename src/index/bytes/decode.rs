@@ -273,8 +273,8 @@ impl Filling {
         Ok(())
     }
 
-    /// Takes one record, in one piece: where the source is a JavaScript array, each call of it takes longer than copying
-    /// the record does.
+    /// Takes one record, in one piece: where the source is a JavaScript array, each read from it takes longer than
+    /// copying the record does.
     fn record(&mut self, slot: Slot, len: u64, from: &mut dyn Arrays) -> Result<(), Error> {
         let Self { index, record, .. } = self;
         take_words(record, len / 4, from)?;

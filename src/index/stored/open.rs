@@ -402,7 +402,8 @@ impl Index {
     /// a segment or a record would be in more pieces than an opening accepts.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for an index that a store has already, whose records may be there; [`Error::OutOfMemory`].
+    /// [`Error::InvalidOption`] for an index that is in a store already, since its records may be only there;
+    /// [`Error::OutOfMemory`].
     pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
         if self.is_stored() {
             return Err(Error::InvalidOption {

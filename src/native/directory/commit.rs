@@ -103,9 +103,9 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
 
 /// Waits until every byte of the logs among `names` is on the medium.
 ///
-/// Whoever appends to the next log builds on all that these hold, though an owner that was killed, or that is not
-/// strict, may not have waited for it. If the system then lost an older log and kept the next, frames would be missing in
-/// the middle, and nothing after them could be read.
+/// The next log continues them, but an owner that was killed or is not strict may not have waited for all that they
+/// hold. If a loss of power took the end of an older log and left the next one, the frames in between would be missing,
+/// and nothing after them could be read.
 pub(super) fn sync_logs(folder: &Folder, names: &[String]) -> Result<(), StoreError> {
     names.iter().filter(|name| is_log(name)).try_for_each(|name| folder.sync_file(name))
 }

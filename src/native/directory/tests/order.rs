@@ -55,9 +55,9 @@ fn only_strict_appends_are_synced() {
     expect(&store, &["append new", "fill new", "sync new", "sync ."]);
 }
 
-/// Logs continue one another. An owner that was killed between an append and its sync left a log that only the system's
-/// cache held. The next owner read it, continued in a new log, and synced that one alone: after a loss of power the index
-/// had frames missing in its middle, and did not open.
+/// Logs continue one another. An owner that was killed between an append and its sync left a log that only the page
+/// cache held. The next owner read it, continued in a new log, and synced only that one. After a loss of power, frames
+/// were missing between the two logs, and the index did not open.
 #[test]
 fn logs_are_synced_before_a_new_one_continues_them() {
     let (first, second) = ("log_00000000000000000001", "log_00000000000000000002");
