@@ -10,7 +10,7 @@ import {
 } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
-import { encodePayload, type Encoded } from "./payload.js";
+import { encodePayload, ownPayload, type Encoded } from "./payload.js";
 import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { vectorOf } from "./vector.js";
@@ -190,7 +190,7 @@ async function* untilStopped(
 export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
   if (Symbol.iterator in rows) {
-    const all: unknown[] = Array.isArray(rows) ? rows.slice() : Array.from(rows, withOwnVector);
+    const all: unknown[] = Array.isArray(rows) ? rows.slice() : Array.from(rows, ownRow);
     return { length: all.length, row: (i) => all[i] };
   }
   const { vectors, ids, payloads } = rows;
@@ -217,11 +217,12 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
   };
 }
 
-/** Returns the row with a copy of its vector, since an iterable may reuse one array for every row. */
-function withOwnVector(row: Row): unknown {
+/** Returns the row with a copy of its vector and payload, since an iterable may reuse one of each for every row. */
+function ownRow(row: Row, i: number): unknown {
   const vector = row?.vector?.slice?.();
+  if (!vector) return row;
   // Not `...row`: the members may be getters of a class.
-  return vector ? { id: row.id, vector, payload: row.payload, ttlMs: row.ttlMs } : row;
+  return { id: row.id, vector, payload: naming(i, () => ownPayload(row.payload)), ttlMs: row.ttlMs };
 }
 
 /** Returns a function that reads and encodes the row of this number. */

@@ -8,11 +8,23 @@ export interface Encoded {
   readonly bytes: Uint8Array | undefined;
 }
 
+/** JSON text in the place of the payload that it was made of. */
+class JsonText {
+  constructor(readonly text: string) {}
+}
+
 const NONE: Encoded = { kind: 0, bytes: undefined };
 /** The length shares a 32-bit word with the kind. */
 const MAX_BYTES = 2 ** 30 - 1;
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
+
+/** Returns what stands for a payload that its caller may change from now on: JSON text, or a copy of bytes. */
+export function ownPayload(payload: unknown): unknown {
+  if (payload === undefined) return undefined;
+  if (typedArrayName(payload) === "Uint8Array") return new Uint8Array(payload as Uint8Array);
+  return new JsonText(textOf(payload));
+}
 
 /** Encodes a payload for the core. INVALID_OPTION if it could not be returned as it was given. */
 export function encodePayload(payload: unknown): Encoded {
@@ -23,6 +35,7 @@ export function encodePayload(payload: unknown): Encoded {
 
 /** Returns the JSON text of a payload that is not bytes. INVALID_OPTION if JSON would lose some of it. */
 export function textOf(payload: unknown): string {
+  if (payload instanceof JsonText) return payload.text;
   let text: string | undefined;
   try {
     text = JSON.stringify(payload, faithful);

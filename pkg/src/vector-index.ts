@@ -157,8 +157,8 @@ export class VectorIndex implements AsyncDisposable {
    *
    * Rows in an array, another iterable or flat arrays are all checked before the first is inserted: if one is wrong,
    * the error names it and nothing is inserted. Do not change an array, its rows or flat rows until the promise
-   * settles; any other iterable may reuse one vector array for every row. Async rows are inserted as they arrive, and
-   * those before a wrong one stay. After ABORTED, the records inserted so far stay.
+   * settles; any other iterable may reuse one vector and one payload for every row. Async rows are inserted as they
+   * arrive, and those before a wrong one stay. After ABORTED, the records inserted so far stay.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, form one change: after a crash all
    * of them are there, or none. More rows form several such changes, in order. Up to 25 rows (64 KB) are inserted

@@ -33,6 +33,26 @@ test("an iterable may fill one vector again for each row", async () => {
   }
 });
 
+// The vector was copied from row to row and the payload was not, so that all records had the payload of the last row.
+test("an iterable may fill one payload again for each row, an object or bytes", async () => {
+  const index = await empty();
+  const [object, bytes] = [{ n: 0, deep: [0] }, new Uint8Array(1)];
+  const rows = function* (payload, change) {
+    for (let i = 0; i < 60; i++) {
+      change(i);
+      yield { vector: VECTORS[i], payload };
+    }
+  };
+  await index.insertMany(rows(object, (i) => (object.n = object.deep[0] = i)));
+  await index.insertMany(rows(bytes, (i) => (bytes[0] = i)));
+  for (const i of [0, 1, 59]) {
+    assert.deepEqual((await index.get(i)).payload, { n: i, deep: [i] });
+    assert.deepEqual((await index.get(60 + i)).payload, Uint8Array.of(i));
+  }
+  await fails("INVALID_OPTION", () => index.insertMany(new Set([{ vector: VECTORS[0] }, { vector: VECTORS[0], payload: NaN }])), /row 1: payload/);
+  await whole(index, 120);
+});
+
 test("rows from an array, another iterable, an async iterable, and flat: the same index", async () => {
   const rows = VECTORS.slice(0, 50).map((vector, i) => ({ id: i % 2 ? `r${i}` : 1000 + i, vector, payload: i % 3 ? { i } : undefined }));
   const vectors = new Float32Array(50 * DIMENSIONS);
