@@ -481,8 +481,11 @@ export class VectorIndex implements AsyncDisposable {
       const ready = vectorOf(vector, this.#dimensions);
       const { kind, bytes } = encodePayload(payload);
       if (kind) this.#handle.mayHavePayloads = true;
-      // A change that waits for a move needs copies, since the caller may change its arrays.
-      const [own, ownBytes] = this.#handle.isMoving ? [ready.slice(), bytes?.slice()] : [ready, bytes];
+      // A change that waits for a move needs copies, since the caller may change its arrays. `slice` of a Buffer makes
+      // none.
+      const [own, ownBytes] = this.#handle.isMoving
+        ? [new Float32Array(ready), bytes && new Uint8Array(bytes)]
+        : [ready, bytes];
       return this.#handle.changeLater((raw) => {
         if (id !== undefined) this.#handle.forget(id);
         const done = insert(raw, own, kind, ownBytes, expires);

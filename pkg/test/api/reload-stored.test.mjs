@@ -105,6 +105,24 @@ test("changes that come meanwhile wait for it, in their order, and are stored; s
   assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
 });
 
+// Their copy was made by `slice`, which in a Buffer of Node's shares the bytes: the record got what they had become.
+test("bytes of a class whose `slice` shares them are the caller's again while their record waits for it", async () => {
+  class Shared extends Uint8Array {
+    slice(...range) {
+      return this.subarray(...range);
+    }
+  }
+  const { index, store } = await small();
+  const { reloading, open } = await reloadingHeld(index, store);
+  const bytes = Shared.of(1, 2, 3);
+  const inserting = index.insertWithId("kept", vectors[200], bytes);
+  bytes.fill(9);
+  open();
+  await Promise.all([reloading, inserting]);
+  assert.deepEqual((await index.get("kept")).payload, Uint8Array.of(1, 2, 3));
+  await index.close();
+});
+
 test("few rows and ids keep their place among the calls that wait for it", async () => {
   const { index, store } = await small();
   const { reloading, open } = await reloadingHeld(index, store);
