@@ -108,8 +108,8 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * Removes the index of this name with everything stored for it. Does nothing if there is none. LOCKED while a writer
    * has it open. In IndexedDB also LOCKED while a reader has it open; the index is then deleted as soon as the reader
-   * closes. In Node the directory is removed too if nothing else is in it. A directory that holds other files and no
-   * index is INVALID_OPTION.
+   * closes. In Node the directory is removed too if it can be and nothing else is in it. A directory that holds other
+   * files and no index is INVALID_OPTION.
    */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
     return destroyed(name, options);

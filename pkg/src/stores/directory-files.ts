@@ -85,13 +85,12 @@ export class Files {
     return true;
   }
 
-  /** Removes the directory if it is empty. */
+  /**
+   * Removes the directory if that can be done. It stays when it holds other files, is a mount point or is behind a
+   * link, and where the folder above may not be changed. The values are gone, and an empty directory is no harm.
+   */
   async destroy(): Promise<void> {
-    await step(`removing ${this.path}`, () =>
-      this.#fs.rmdir(this.path).catch((error: NodeJS.ErrnoException) => {
-        if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(error.code!)) throw error;
-      }),
-    );
+    await this.#fs.rmdir(this.path).catch(() => {});
   }
 
   /** Returns the names of all files; undefined if there is no directory. */

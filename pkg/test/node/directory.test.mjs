@@ -2,10 +2,11 @@
 // closing.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
 import { ThermoclineError, VectorIndex } from "thermocline";
 import { fails, flat } from "./helpers.mjs";
 import { fresh, MapStore } from "./places.mjs";
@@ -42,6 +43,19 @@ test("destroying leaves what came to lie beside an index", async () => {
   await (await VectorIndex.open(path)).close();
   await VectorIndex.destroy(path);
   assert.deepEqual((await readdir(path)).sort(), ["data", "package.json"]);
+});
+
+// It was STORE_FAILED after everything had been removed. A mount point, and a folder above that may not be changed, are
+// other directories that stay.
+test("destroying succeeds where the directory itself cannot be removed, such as behind a link", async () => {
+  const [path, link] = [fresh(), fresh()];
+  await mkdir(path, { recursive: true });
+  await symlink(resolve(path), link, "junction");
+  await (await VectorIndex.open(link, { dimensions: 2 })).close();
+  await VectorIndex.destroy(link);
+  assert.deepEqual(await readdir(path), []);
+  await fails("NOT_FOUND", () => VectorIndex.open(link));
+  await VectorIndex.destroy(link);
 });
 
 test("after closing nothing is left: no file, no timer, no lock", async () => {
