@@ -194,10 +194,11 @@ export class Keeper {
   }
 
   /**
-   * As `committed`, but also rejects with the unreported error of a failed checkpoint. The checkpoint may then be
-   * retried after the next change.
+   * As `committed`, also for changes that wait for a move. Rejects as well with the unreported error of a failed
+   * checkpoint, which may then be retried after the next change.
    */
   async flush(): Promise<void> {
+    while (this.#handle.isMoving) await this.#handle.moveEnded();
     await this.committed();
     const error = this.#deferredError;
     this.#deferredError = undefined;

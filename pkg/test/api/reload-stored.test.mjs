@@ -123,6 +123,24 @@ test("bytes of a class whose `slice` shares them are the caller's again while th
   await index.close();
 });
 
+// It resolved at once: what waits for a move was not in the index yet, so there was nothing to store.
+test("flush waits for changes that wait for it", async () => {
+  const { index, store } = await small();
+  const { reloading, open } = await reloadingHeld(index, store);
+  const inserting = index.insertWithId("late", vectors[200]);
+  let isFlushed = false;
+  const flushing = index.flush().then(() => (isFlushed = true));
+  await pause(20);
+  assert.equal(isFlushed, false);
+  open();
+  await flushing;
+  const seen = await reopened(store.values);
+  await whole(seen, 101);
+  await seen.close();
+  await Promise.all([reloading, inserting]);
+  await index.close();
+});
+
 test("few rows and ids keep their place among the calls that wait for it", async () => {
   const { index, store } = await small();
   const { reloading, open } = await reloadingHeld(index, store);
