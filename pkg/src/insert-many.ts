@@ -53,17 +53,17 @@ async function insertStream(
   /** The commit of the previous slice. */
   let previous: Promise<void> | undefined;
   for await (const row of untilStopped(rows, handle, signal)) {
-    while (handle.isMoving) await handle.moveEnded();
+    while (handle.isMoving) await keeper?.unlessAborted(signal, handle.moveEnded());
     put(naming(ids.length, () => ready(row, dimensions)));
     if (!slice.over) continue;
     // One slice is inserted while the previous one is committed.
     await previous;
-    previous = keeper?.committed();
+    previous = keeper?.committed(signal);
     previous?.catch(() => {});
     await turn(ids.length);
   }
   await previous;
-  await keeper?.committed();
+  await keeper?.committed(signal);
   onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
   return ids;
 }

@@ -52,13 +52,14 @@ export class Maintenance {
     const packs = booleanOf("pack", given.pack) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
+    const unlessAborted = <T>(work: Promise<T>): Promise<T> => this.#keeper?.unlessAborted(signal, work) ?? work;
 
     const finish = async (): Promise<CompactionReport> => {
       const job = this.#begin(packs);
       job.callers += 1;
       try {
         while (!job.report) {
-          while (this.#handle.isMoving) await this.#handle.moveEnded();
+          while (this.#handle.isMoving) await unlessAborted(this.#handle.moveEnded());
           if (job.report) break;
           const progress = this.#step(job, sliceMs);
           onProgress?.(progress);
@@ -67,7 +68,7 @@ export class Maintenance {
           this.#checkOpen();
           checkAborted(signal);
         }
-        if (job.stored) await job.stored;
+        if (job.stored) await unlessAborted(job.stored);
         return job.report;
       } finally {
         job.callers -= 1;
@@ -81,10 +82,10 @@ export class Maintenance {
     if (!erases) return report;
     this.#checkOpen();
     checkAborted(signal);
-    this.compactions.freed(report, (await this.#keeper?.erased()) ?? 0);
+    if (this.#keeper) this.compactions.freed(report, await unlessAborted(this.#keeper.erased()));
     this.#checkOpen();
     checkAborted(signal);
-    await this.#renew();
+    await unlessAborted(this.#renew());
     return report;
   }
 

@@ -161,7 +161,10 @@ export interface Progress {
 
 /** Options of every long call. */
 export interface LongOptions {
-  /** Ends the call with ABORTED after the current slice. The index stays consistent. */
+  /**
+   * Ends the call with ABORTED after the current slice, or at once while it waits for the store. The index stays
+   * consistent.
+   */
   signal?: AbortSignal;
   /**
    * Called between slices and at the end. If it throws, the call rejects with that error and the index stays

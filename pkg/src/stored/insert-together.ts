@@ -69,13 +69,13 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
       }, signal);
     }
     await previous;
-    previous = keeper.committed();
+    previous = keeper.committed(signal);
     previous.catch(() => {});
     if (refused) {
       await previous;
-      await keeper.queueDrained();
+      await keeper.queueDrained(signal);
     }
   }
   await previous;
-  await keeper.committed();
+  await keeper.committed(signal);
 }

@@ -160,9 +160,14 @@ export class Keeper {
     return new Queries(total, slice, answer);
   }
 
-  /** Resolves once all commits and checkpoints so far have ended. */
-  queueDrained(): Promise<void> {
-    return this.#queue.add(async () => {});
+  /** `unlessAborted` of abort.ts, which is in the script of stored indexes as this file is. */
+  unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+    return unlessAborted(signal, work);
+  }
+
+  /** Resolves once all commits and checkpoints so far have ended. ABORTED when the signal fires first. */
+  queueDrained(signal?: AbortSignal): Promise<void> {
+    return unlessAborted(signal, this.#queue.add(async () => {}));
   }
 
   /** Waits for the lock. If the wait ends early, passes the lock on as soon as it arrives. */
@@ -185,12 +190,13 @@ export class Keeper {
     }
   }
 
-  /** Resolves once every change made before this call is in the log. */
-  async committed(): Promise<void> {
+  /** Resolves once every change made before this call is in the log. ABORTED if the signal fires first. */
+  async committed(signal?: AbortSignal): Promise<void> {
     this.#handle.checkWritable();
     const isPending = this.#frameIsOpen || this.#committing;
     if (!isPending && !(await this.#handle.callInternally((raw) => raw.hasUncommitted))) return;
-    return (this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#commit(acknowledge)));
+    this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#commit(acknowledge));
+    return unlessAborted(signal, this.#queuedCommit);
   }
 
   /**

@@ -272,6 +272,65 @@ test("few rows, or the few that are left of many, whose signal has fired meanwhi
   await index.close();
 });
 
+/** Has one of the store's calls, the one of this number, wait until `go` is called. */
+function hanging(store, number = 0, isCounted = () => true) {
+  const held = { isReached: false };
+  const gate = new Promise((go) => (held.go = go));
+  store.before = (name) => {
+    if (isCounted(name) && number-- === 0) {
+      held.isReached = true;
+      return gate;
+    }
+  };
+  return held;
+}
+
+// The signal was looked at between slices only: a call that waited for a commit went on waiting, if need be for ever.
+test("a signal ends the wait of insertMany for its store, and what is in stays", async () => {
+  const some = (count) => vectors.slice(0, count).map((vector) => ({ vector }));
+  for (const rows of [() => some(10), () => some(600), () => some(1000).values(), async function* () { yield* some(10); }, async function* () { yield* some(1000); }]) {
+    const { index, store } = await stored();
+    const held = hanging(store, 0, (name) => name === "append");
+    const controller = new AbortController();
+    const running = index.insertMany(rows(), { signal: controller.signal });
+    await until(() => held.isReached, "a commit");
+    controller.abort();
+    await fails("ABORTED", () => running);
+    held.go();
+    await index.flush();
+    const { size } = index;
+    assert.ok(size > 0);
+    await reopenedCopy(store, (copy) => whole(copy, size));
+    await index.close();
+  }
+});
+
+test("a signal ends the wait of a compaction that erases for its store, whatever call of it hangs", async () => {
+  let aborted = 0;
+  for (let number = 0, isReached = true; isReached; number++) {
+    const { index, store } = await stored();
+    await index.insertMany(vectors.slice(0, 100).map((vector, i) => ({ id: `r${i}`, vector })));
+    await index.deleteMany(Array.from({ length: 50 }, (_, i) => `r${i}`));
+    const held = hanging(store, number);
+    const controller = new AbortController();
+    const running = index.compact({ erase: true, signal: controller.signal });
+    let isOver = false;
+    const over = () => (isOver = true);
+    running.then(over, over);
+    await until(() => held.isReached || isOver, "a call of the store");
+    ({ isReached } = held);
+    controller.abort();
+    // It does not wait for what is read in idle time.
+    await running.then(() => {}, ({ code }) => (assert.equal(code, "ABORTED"), (aborted += 1)));
+    held.go();
+    assert.equal((await index.compact({ erase: true })).newSize, 50);
+    await whole(index, 50);
+    await index.close();
+    assert.equal(store.broken, undefined);
+  }
+  assert.ok(aborted > 5, `${aborted} calls`);
+});
+
 test("a call that the end of the index overtakes is CLOSED", async () => {
   const { index } = await stored();
   await index.insertMany(vectors.map((vector) => ({ vector, ttlMs: 20 })));

@@ -172,6 +172,24 @@ test("few rows and ids keep their place among the calls that wait for it", async
   await index.close();
 });
 
+// They listened to their signal only once the move had ended.
+test("a signal ends the wait of a compaction, and of rows that stream in, for it", async () => {
+  const { index, store } = await small();
+  await index.deleteMany(["r1", "r2"]);
+  const { reloading, open } = await reloadingHeld(index, store);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const calls = [index.compact({ signal }), index.insertMany((async function* () { yield rows[100]; })(), { signal })];
+  const told = Promise.all(calls.map((call) => fails("ABORTED", () => call)));
+  await pause(5);
+  controller.abort();
+  await told;
+  open();
+  await reloading;
+  await whole(index, 98);
+  await index.close();
+});
+
 test("a store that fails at any of its calls: the index stays where it was, and all that was acknowledged is stored", async () => {
   let succeeded = 0;
   for (let failing = 0; succeeded === 0; failing++) {
