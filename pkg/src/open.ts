@@ -3,6 +3,7 @@ import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
 import type { Keeper, Relocation } from "./stored/keeper.js";
 import { loaded } from "./module.js";
+import { nameNow } from "./names.js";
 import { freshInstance, type RawIndex, type RawIndexClass, type RawInstance } from "./raw.js";
 import type { Given, Lent } from "./stored/stored.js";
 import { overwrite } from "./turn.js";
@@ -32,8 +33,9 @@ export async function inMemory(options: IndexOptions): Promise<Opened> {
 /** Opens the index of this name in a store, or creates it there. */
 export async function opened(name: string, options: OpenOptions | undefined): Promise<Opened> {
   const given = checked(options);
+  const lasting = nameNow(name, given.options.store);
   const lent = started();
-  return (await stored()).opened(lent, name, given);
+  return (await stored()).opened(lent, lasting, given);
 }
 
 /** Creates an index from bytes: in memory, or in a store if there is a name. */
@@ -43,8 +45,9 @@ export async function imported(bytes: Uint8Array, options: (OpenOptions & { name
   // The core accepts only arrays of its own realm.
   const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (name !== undefined) {
+    const lasting = nameNow(name, given.options.store);
     const lent = started();
-    return (await stored()).imported(lent, own, name, given);
+    return (await stored()).imported(lent, own, lasting, given);
   }
   notStored(given.options, "store", "durability", "mode", "maxBytes");
   return make((Raw) => Raw.import(own, given.core), () => checkAborted(given.signal));
@@ -53,7 +56,8 @@ export async function imported(bytes: Uint8Array, options: (OpenOptions & { name
 /** Removes the index of this name from a store. */
 export async function destroyed(name: string, options: Pick<OpenOptions, "store"> | undefined): Promise<void> {
   const { store } = optionsOf(options);
-  return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, name, store);
+  const lasting = nameNow(name, store);
+  return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, lasting, store);
 }
 
 /** The result of moving an index into a fresh instance. */

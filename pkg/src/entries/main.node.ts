@@ -1,6 +1,9 @@
 import { load } from "../load.node.js";
 import { loadWith } from "../module.js";
+import { namesLast } from "../names.js";
+import { absolutePath } from "../path.node.js";
 
 loadWith(load);
+namesLast(absolutePath);
 
 export * from "../api.js";

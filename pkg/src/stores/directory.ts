@@ -53,8 +53,9 @@ async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }>
 
 /** Opens a directory as the store of an index. For writing, INVALID_OPTION if it holds other files and no index. */
 export async function openIndexDirectory(path: string, options: StoreOptions = {}): Promise<Reads> {
-  if (options.mode !== "readonly") await ownNames(new Files(resolve(path)));
-  return openDirectory(path, options);
+  const files = new Files(resolve(path));
+  if (options.mode !== "readonly") await ownNames(files);
+  return openDirectory(files.path, options);
 }
 
 /**
@@ -66,7 +67,7 @@ export async function destroyDirectory(path: string, fs?: FileSystem): Promise<v
   const names = await ownNames(files);
   // An empty directory belongs to the program that created it, and stays.
   if (!names?.length) return;
-  const store = await openDirectory(path, {}, fs);
+  const store = await openDirectory(files.path, {}, fs);
   try {
     const keys = await store.list("");
     await store.commit({ puts: [], deletes: keys.filter((key) => isValue(nameOf(key))) });

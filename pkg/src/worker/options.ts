@@ -4,6 +4,7 @@ import { checkStore } from "../stored/claim.js";
 import { checkFilter } from "../filter/check.js";
 import { booleanOf, fail, functionOf, msOf, numberOf, optionsOf, signalOf, wrong } from "../guard.js";
 import { checkedOptions } from "../search-many.js";
+import { nameNow } from "../names.js";
 import type { Store } from "../store.js";
 import type {
   CompactOptions, IndexOptions, InsertManyOptions, InsertOptions, LongOptions, OpenOptions, SearchManyOptions,
@@ -46,6 +47,7 @@ export function makingOptions(options: (Partial<IndexOptions> & OpenOptions & { 
   const isOwn = typeof store === "object" && store !== null;
   if (isOwn) checkStore(store);
   else if (typeof store === "function" || typeof store === "symbol") wrong("store", "the name of one, or a Store", store);
+  sent.name = nameNow(sent.name, store);
   sent.store = isOwn ? ({ appends: store.append !== undefined } satisfies SentStore) : store;
   return { sent, store: isOwn ? store : undefined, signal: signalOf(signal) };
 }

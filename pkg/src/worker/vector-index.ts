@@ -4,6 +4,7 @@ import { leave } from "../async-source.js";
 import { asyncDispose } from "../dispose.js";
 import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
+import { nameNow } from "../names.js";
 import { vectorsOf } from "../search-many.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
@@ -74,7 +75,8 @@ export class WorkerIndex implements VectorIndex {
   }
 
   static async open(name: string, options?: OpenOptions): Promise<WorkerIndex> {
-    return WorkerIndex.#make("open", [nameOf(name)], makingOptions(options));
+    const making = makingOptions(options);
+    return WorkerIndex.#make("open", [nameOf(name, making)], making);
   }
 
   static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<WorkerIndex> {
@@ -85,7 +87,8 @@ export class WorkerIndex implements VectorIndex {
   }
 
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
-    const { connection, ended } = asked("destroy", [nameOf(name)], makingOptions({ store: optionsOf(options).store }));
+    const making = makingOptions({ store: optionsOf(options).store });
+    const { connection, ended } = asked("destroy", [nameOf(name, making)], making);
     await ended.finally(() => connection.leave());
   }
 
@@ -326,7 +329,7 @@ function asked(name: string, args: unknown[], { sent, store, signal }: MakingOpt
   return { connection, ended: connection.call(name, [...args, sent], { signal, abortedMs: ABORTED_MS, transfer }) };
 }
 
-function nameOf(name: unknown): unknown {
+function nameOf(name: unknown, { store }: MakingOptions): unknown {
   if (typeof name !== "string") wrong("name", "a string that is not empty", name);
-  return name;
+  return nameNow(name, store);
 }

@@ -103,6 +103,41 @@ test("a program that never closes its index ends by itself, and the next one fin
   assert.equal(await ends(program, path), "3000");
 });
 
+// It was resolved once the scripts of stores were loaded, twice for one call: a program that had gone elsewhere by then
+// opened or removed another index of that name.
+test("a relative path is the one it is when the call is made, wherever the program goes then", async () => {
+  const program = `
+    const { createRequire } = await import("node:module");
+    const [entry, ...folders] = process.argv.slice(1);
+    const { VectorIndex } = entry.startsWith("require ") ? createRequire(folders[0] + "/")(entry.slice(8)) : await import(entry);
+    const from = (folder, use) => {
+      process.chdir(folder);
+      const result = use();
+      process.chdir(folders.at(-1));
+      return result;
+    };
+    const open = () => from(folders[0], () => VectorIndex.open("here", { dimensions: 2 }));
+    let index = await open();
+    await index.insert([1, 2]);
+    const bytes = await index.export();
+    await index.close();
+    const copy = await from(folders[0], () => VectorIndex.import(bytes, { name: "copy" }));
+    await copy.close();
+    index = await open();
+    console.log(index.size);
+    await index.close();
+    await from(folders[0], () => VectorIndex.destroy("copy"));
+  `;
+  for (const entry of ["thermocline", "thermocline/worker", "require thermocline", "require thermocline/worker"]) {
+    const folders = [resolve(fresh()), resolve(fresh())];
+    for (const folder of folders) await mkdir(folder, { recursive: true });
+    // What has this name elsewhere stays as it is.
+    await (await VectorIndex.open(join(folders[1], "copy"), { dimensions: 2 })).close();
+    assert.equal(await ends(program, entry, ...folders), "1", entry);
+    assert.deepEqual(await Promise.all(folders.map((folder) => readdir(folder))), [["here"], ["copy"]], entry);
+  }
+});
+
 test("import and require: one is LOCKED while the other writes", async () => {
   const { VectorIndex: Other } = createRequire(import.meta.url)("thermocline");
   const path = fresh();
