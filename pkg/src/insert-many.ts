@@ -240,10 +240,6 @@ export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready
   return (i, { id, vector }) =>
     naming(i, () => handle.call((raw) => {
       raw.checkVector(vector);
-      if (upsert) {
-        if (id !== undefined) raw.checkId(id);
-        return;
-      }
       if (id === undefined) {
         if (next > Number.MAX_SAFE_INTEGER) {
           fail("INVALID_ID", "the largest number has been an id, so each record needs an id of its own");
@@ -251,9 +247,12 @@ export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready
         seen.add(next++);
         return;
       }
-      raw.checkNewId(id);
-      if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
-      seen.add(id);
+      if (upsert) raw.checkId(id);
+      else {
+        raw.checkNewId(id);
+        if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
+        seen.add(id);
+      }
       if (typeof id === "number" && id >= next) next = id + 1;
     }));
 }

@@ -124,6 +124,19 @@ test("upsert: live ids and ids twice are replaced, bad ones are still errors", a
   await whole(index, 7);
 });
 
+// Such rows were not counted when they were checked: the first was in when the second was found to have no number left.
+test("upsert: numbers that are used up in the middle are found before the first row goes in", async () => {
+  const index = await empty();
+  const last = { id: Number.MAX_SAFE_INTEGER, vector: VECTORS[0] };
+  for (const upsert of [true, false]) {
+    await fails("INVALID_ID", () => index.insertMany([last, { vector: VECTORS[1] }], { upsert }), /row 1\b/);
+    assert.equal(index.size, 0);
+  }
+  assert.deepEqual(await index.insertMany([{ vector: VECTORS[1] }, last, last], { upsert: true }), [0, last.id, last.id]);
+  await fails("INVALID_ID", () => index.insertMany([{ id: 5, vector: VECTORS[2] }, { vector: VECTORS[1] }], { upsert: true }), /row 1\b/);
+  await whole(index, 2);
+});
+
 test("flat rows whose parts do not fit together", async () => {
   const index = await empty();
   const vectors = flat(2, DIMENSIONS);
