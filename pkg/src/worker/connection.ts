@@ -56,7 +56,7 @@ export class Connection {
     if (this.#isClosed) fail("CLOSED", "the index is closed");
   }
 
-  /** The properties of the index, as of the last message. Throws if the index cannot be used. */
+  /** The properties of the index, as of the last settled call. Throws if the index cannot be used. */
   get seen(): Seen {
     this.checkOpen();
     if (this.#failure) throw this.#failure;

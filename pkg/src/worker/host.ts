@@ -99,15 +99,17 @@ class Host {
   }
 
   #tell(news: News, transfer?: Transferable[]): void {
-    this.#page.post({ ...news, ...this.#seen() }, transfer);
+    // The properties are those of the last settled call, not of the middle of one that tells of its progress.
+    const isSettled = "call" in news || "report" in news;
+    this.#page.post({ ...news, ...this.#state(isSettled) }, transfer);
   }
 
-  #seen(): Pick<News, "seen" | "failure"> {
+  #state(isSettled: boolean): Pick<News, "seen" | "failure"> {
     const { index } = this.#calls;
     if (!index) return {};
     try {
       const { size, deletedCount, needsCompaction } = index;
-      return { seen: { size, deletedCount, needsCompaction } };
+      return isSettled ? { seen: { size, deletedCount, needsCompaction } } : {};
     } catch (error) {
       return { failure: partsOf(error) };
     }

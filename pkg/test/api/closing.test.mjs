@@ -367,7 +367,7 @@ test("rows that are still to come do not hold up closing", async () => {
     await new Promise(() => {});
   }
   const inserting = fails("CLOSED", () => index.insertMany(endless()));
-  await until(() => index.size === 1, "the first row");
+  await until(() => index.has(0), "the first row");
   await index.close();
   await inserting;
 });

@@ -39,6 +39,32 @@ test("size and the rest are as of the last settled call; the threshold is as it 
   await index.close();
 });
 
+// Every message of the worker brought them along: they moved while nothing that the program had called was settled.
+test("size and the rest stay as they are while a call tells of its progress or asks for more rows", async () => {
+  const { index } = await filled(10);
+  const seen = new Set();
+  const look = () => seen.add(`${index.size} ${index.deletedCount} ${index.needsCompaction}`);
+  await index.insertMany(rows.slice(10), { onProgress: look });
+  assert.deepEqual([...seen.values()], ["10 0 false"]);
+  seen.clear();
+  const source = async function* () {
+    for (const { vector } of rows) {
+      look();
+      yield { vector };
+    }
+  };
+  await index.insertMany(source());
+  assert.deepEqual([[...seen.values()], index.size], [["2000 0 false"], 4000]);
+  // An idle compaction is no call: what it has done is told with its report.
+  await index.deleteMany(rows.slice(0, 1500).map(({ id }) => id));
+  let isReported = false;
+  const stop = index.compactWhenIdle({ onReport: () => (isReported = true) });
+  await until(() => isReported, "a report");
+  assert.deepEqual([index.size, index.deletedCount, index.needsCompaction], [2500, 0, false]);
+  stop();
+  await index.close();
+});
+
 test("it gives what the index of the main entry gives, byte for byte", async () => {
   const both = await Promise.all([VectorIndex, thermocline.VectorIndex].map((from) => from.memory({ dimensions: DIMENSIONS, seed: 5 })));
   const seen = [];
