@@ -38,7 +38,7 @@ export interface Store {
    * key.
    */
   list(prefix: string): Promise<string[]>;
-  /** Ends the use of the place and releases its lock. No call follows. */
+  /** Ends the use of the place and releases its lock. Called when an index is closed. No call follows. */
   close(): Promise<void>;
 }
 

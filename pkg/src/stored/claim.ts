@@ -12,18 +12,23 @@ export function checkStore(store: Store): void {
 }
 
 /**
- * Locks a caller's store for one writer, and returns a function that closes it. LOCKED while another index writes to
- * it.
+ * Ends the use of a caller's store, and closes it if `closes`. A store in which no index was opened stays open: it is
+ * still its caller's, who may try again.
  */
-export function claim(store: Store, mode: Mode): () => Promise<void> {
-  if (mode === "readonly") return async () => store.close();
-  if (written.has(store)) fail("LOCKED", "this store is open for writing already");
-  written.add(store);
-  return async () => {
+export type Release = (closes: boolean) => Promise<void>;
+
+/** Locks a caller's store for one writer. LOCKED while another index writes to it. */
+export function claim(store: Store, mode: Mode): Release {
+  const isWritten = mode !== "readonly";
+  if (isWritten) {
+    if (written.has(store)) fail("LOCKED", "this store is open for writing already");
+    written.add(store);
+  }
+  return async (closes) => {
     try {
-      await store.close();
+      if (closes) await store.close();
     } finally {
-      written.delete(store);
+      if (isWritten) written.delete(store);
     }
   };
 }

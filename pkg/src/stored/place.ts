@@ -1,6 +1,6 @@
 // Turns a caller's name and store into a place: where one index is stored, locked for it. The stores of each platform
 // are in places.browser.ts and places.node.ts. A caller's own Store works the same on all platforms.
-import { checkStore, claim } from "./claim.js";
+import { checkStore, claim, type Release } from "./claim.js";
 import { fail, wrong } from "../guard.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "../raw.js";
 import type { Durability, Mode, Store, StoreOptions } from "../store.js";
@@ -16,6 +16,8 @@ export interface Place {
   open(raw: RawIndexClass, options: object): Promise<RawIndex>;
   /** Stores a newly imported index here from now on. */
   attach(raw: RawIndex): Promise<void>;
+  /** Call once an index is open here: it closes the store. A caller's own Store is not closed without an index. */
+  opened(): void;
   /** From then on no new call reaches the store, except the one that closes it. */
   cut(): void;
   /** Releases the lock. Call it only after the core has closed the store, or if the core never used it. */
@@ -82,12 +84,12 @@ export async function acquire({ name, store, options }: Wanted): Promise<Place> 
 /** Removes everything stored in the place. LOCKED while a writer has it. */
 export async function destroy({ name, store, options }: Wanted, instance: () => Promise<RawInstance>): Promise<void> {
   if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name, instance));
-  const close = claim(store, options.mode);
+  const release = claim(store, options.mode);
   await step(`removing ${name}`, async () => {
     try {
       await store.commit({ puts: [], deletes: await store.list("") });
     } finally {
-      await close();
+      await release(false);
     }
   });
 }
@@ -105,18 +107,19 @@ export class StorePlace implements Place {
   readonly #store: Reads;
   readonly #takesRoom: boolean;
   readonly #mode: Mode;
-  readonly #close: () => Promise<void>;
+  readonly #release: Release;
+  #hasIndex = false;
   #cut = false;
   #closed: Promise<void> | undefined;
   /** Number of the core's indexes that use the store: two during a move. The last one closes it. */
   #users = 0;
 
-  /** `close` is given for a caller's store, which never gets memory of the core. */
-  constructor(store: Reads, mode: Mode, close?: () => Promise<void>) {
+  /** `release` is given for a caller's store, which never gets memory of the core. */
+  constructor(store: Reads, mode: Mode, release?: Release) {
     this.#store = store;
-    this.#takesRoom = !close && store.takesRoom === true;
+    this.#takesRoom = !release && store.takesRoom === true;
     this.#mode = mode;
-    this.#close = close ?? (() => store.close());
+    this.#release = release ?? (() => store.close());
   }
 
   open(raw: RawIndexClass, options: object): Promise<RawIndex> {
@@ -127,12 +130,16 @@ export class StorePlace implements Place {
     return raw.attachStore(this.#forCore());
   }
 
+  opened(): void {
+    this.#hasIndex = true;
+  }
+
   cut(): void {
     this.#cut = true;
   }
 
   release(): Promise<void> {
-    return (this.#closed ??= step("closing the store", this.#close));
+    return (this.#closed ??= step("closing the store", () => this.#release(this.#hasIndex)));
   }
 
   /** Returns the store for one of the core's indexes. */

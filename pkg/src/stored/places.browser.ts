@@ -51,6 +51,7 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
       }
     },
     attach: (raw) => raw.attachIndexedDb(name, strict),
+    opened() {},
     cut() {},
     release,
   };

@@ -86,6 +86,7 @@ async function make(
     });
     checkAborted(signal);
     const handle = new Handle(raw, memory);
+    place!.opened();
     return { handle, keeper: new Keeper(handle, place!, core) };
   } catch (error) {
     const shown = codedError(error) ?? trapped(error);

@@ -87,6 +87,11 @@ export class Connection {
     };
   }
 
+  /** Call once the worker has made an index. */
+  opened(): void {
+    this.#store?.opened();
+  }
+
   /** Sends an order to the worker. INVALID_OPTION if it cannot be sent. */
   post(order: Order, transfer?: Transferable[]): void {
     try {

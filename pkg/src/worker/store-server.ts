@@ -1,7 +1,7 @@
 // Makes the calls to a caller's own Store, on the page, for the index in a worker. The store is locked with the first
-// call, since by then the worker has checked the other options. It is closed after the worker is gone and the last call
-// has ended.
-import { claim } from "../stored/claim.js";
+// call, since by then the worker has checked the other options. It is given back after the worker is gone and the last
+// call has ended, and is closed then if there was an index.
+import { claim, type Release } from "../stored/claim.js";
 import { typedArrayName } from "../guard.js";
 import type { Mode, Store } from "../store.js";
 import { keptPartsOf, type ErrorParts } from "./error-parts.js";
@@ -16,7 +16,8 @@ export interface Answer {
 export class StoreServer {
   readonly #store: Store;
   readonly #mode: Mode;
-  #close: (() => Promise<void>) | undefined;
+  #release: Release | undefined;
+  #hasIndex = false;
   /** Why the store could not be locked. */
   #refusal: unknown;
   #isOver = false;
@@ -42,32 +43,37 @@ export class StoreServer {
     }
   }
 
-  /** Closes the store. Call it when the worker is gone. Never rejects. */
+  /** Call once there is an index: it closes the store. */
+  opened(): void {
+    this.#hasIndex = true;
+  }
+
+  /** Gives the store back. Call it when the worker is gone. Never rejects. */
   async end(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
     await Promise.allSettled(this.#underWay);
-    await this.#close?.().catch(() => {});
+    await this.#release?.(this.#hasIndex).catch(() => {});
   }
 
   async #call(asked: Asked): Promise<unknown> {
     const store = this.#store;
-    if (!this.#close) this.#take();
+    if (!this.#release) this.#take();
     switch (asked.method) {
       case "read": return store.read(asked.keys);
       case "commit": return store.commit(asked.batch);
       case "append": return store.append!(asked.key, asked.bytes);
       case "list": return store.list(asked.prefix);
-      case "close": return this.#close!();
+      case "close": return this.#release!(true);
     }
   }
 
   #take(): void {
     if (this.#refusal) throw this.#refusal;
     try {
-      const close = claim(this.#store, this.#mode);
-      let closed: Promise<void> | undefined;
-      this.#close = () => (closed ??= close());
+      const release = claim(this.#store, this.#mode);
+      let released: Promise<void> | undefined;
+      this.#release = (closes) => (released ??= release(closes));
     } catch (error) {
       // Another index has the store and will close it.
       this.#refusal = error;

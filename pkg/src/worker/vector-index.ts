@@ -96,6 +96,7 @@ export class WorkerIndex implements VectorIndex {
     const { connection, ended } = asked(name, args, options, transfer);
     try {
       const known = (await ended) as Made;
+      connection.opened();
       made.add(known);
       return new WorkerIndex(connection, known);
     } catch (error) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, filled, flat, pause, rowsOf, whole } from "./helpers.mjs";
+import { fails, filled, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
 import { fresh, KINDS, MapStore, NAMES } from "./places.mjs";
 
 const DIMENSIONS = 16;
@@ -181,13 +181,13 @@ test("a Store that hangs while it is opened: an abort is heard, and the place is
     assert.ok(answer, hanging);
     controller.abort();
     await fails("ABORTED", () => opening);
-    assert.equal(store.calls.close, 0);
+    const open = () => VectorIndex.open("own", { dimensions: DIMENSIONS, store });
+    await fails("LOCKED", open);
     answer();
-    for (let i = 0; i < 200 && !store.calls.close; i++) await pause(5);
-    const again = await VectorIndex.open("own", { dimensions: DIMENSIONS, store: new MapStore(store.values) });
+    let again;
+    await until(async () => (again = await open().catch(({ code }) => assert.equal(code, "LOCKED"))), "the place");
     await again.close();
-    assert.equal(store.calls.close, 1);
-    assert.equal(store.broken, undefined);
+    assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
   }
 });
 
@@ -272,7 +272,7 @@ test("options are those of the moment of the call, whatever the caller does to t
 test("a store object that is open for writing is LOCKED, and free after an opening that failed", async () => {
   const store = new MapStore();
   await fails("NOT_FOUND", () => VectorIndex.open("own", { store }));
-  assert.equal(store.calls.close, 1, "closed, since the opening failed");
+  await (await VectorIndex.open("own", { store, dimensions: 2 })).close();
   const values = new Map();
   const first = new MapStore(values);
   const index = await VectorIndex.open("own", { store: first, dimensions: 2 });
@@ -280,6 +280,37 @@ test("a store object that is open for writing is LOCKED, and free after an openi
   await fails("LOCKED", () => VectorIndex.destroy("own", { store: first }));
   await index.close();
   assert.deepEqual([first.calls.close, first.broken], [1, undefined]);
+});
+
+// The store was closed by an opening that failed and by `destroy`, so that the next opening of a store that really
+// closes was STORE_FAILED: a program could not try to open an index and make one if there is none.
+test("a store object is as it was after any call that gives no index, and is closed with the index", async () => {
+  const store = new MapStore();
+  await fails("NOT_FOUND", () => VectorIndex.open("own", { store }));
+  await fails("NOT_FOUND", () => VectorIndex.open("own", { store, mode: "readonly" }));
+  await fails("INVALID_OPTION", () => VectorIndex.open("own", { store, dimensions: DIMENSIONS, m: 3 }));
+  const controller = new AbortController();
+  store.before = () => controller.abort();
+  await fails("ABORTED", () => VectorIndex.open("own", { store, dimensions: DIMENSIONS, signal: controller.signal }));
+  store.before = () => {};
+  await VectorIndex.destroy("own", { store });
+  assert.deepEqual([store.calls.close, store.broken], [0, undefined]);
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS });
+  await index.insertMany(rows(0, 20));
+  const bytes = await index.export();
+  await index.close();
+  assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
+
+  const next = new MapStore(store.values);
+  await fails("DIMENSION_MISMATCH", () => VectorIndex.open("own", { store: next, dimensions: DIMENSIONS + 1 }));
+  await fails("INVALID_OPTION", () => VectorIndex.import(bytes, { name: "own", store: next }));
+  next.before = (name) => { if (name === "read") throw new Error("not now"); };
+  await fails("STORE_FAILED", () => VectorIndex.open("own", { store: next }));
+  next.before = () => {};
+  const reader = await VectorIndex.open("own", { store: next, mode: "readonly" });
+  await whole(reader, 20);
+  await reader.close();
+  assert.deepEqual([next.calls.close, next.broken], [1, undefined]);
 });
 
 test("flush, close and the rest for an index in memory", async () => {
