@@ -89,14 +89,17 @@ export class Maintenance {
     return report;
   }
 
-  /** Runs one slice for a caller's own loop, if a compaction is needed or running. Returns true while work remains. */
+  /**
+   * Runs one slice for a caller's own loop, if a compaction is needed or running and the index is not moving. Returns
+   * true while work remains.
+   */
   maintain(deadline: { timeRemaining(): number }): boolean {
     this.#checkOpen();
     if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
-    if (this.#handle.isMoving || !this.#wanted()) return false;
+    if (!this.#wanted()) return false;
     const left: unknown = deadline.timeRemaining();
     if (typeof left !== "number" || left !== left) wrong("deadline.timeRemaining()", "milliseconds", left);
-    if (left <= 0) return true;
+    if (left <= 0 || this.#handle.isMoving) return true;
     const job = this.#begin();
     this.#step(job, left);
     return job.report === undefined;

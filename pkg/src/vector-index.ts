@@ -330,7 +330,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Runs one slice of compaction, of at most `deadline.timeRemaining()` milliseconds, if a compaction is needed or
-   * running. Returns true while work remains.
+   * running. Returns true while work remains, also if there is no time for it or the index is moving (`reload`): let
+   * the thread go before the next call.
    */
   maintain(deadline: { timeRemaining(): number }): boolean {
     return this.#maintenance.maintain(deadline);

@@ -141,6 +141,26 @@ test("flush waits for changes that wait for it", async () => {
   await index.close();
 });
 
+// It said false, on which a loop of the caller's ends, and the compaction that was needed was never made.
+test("work for maintain remains during it, and is done afterwards", async () => {
+  const { index, store } = await small();
+  await index.deleteMany(rows.slice(0, 60).map(({ id }) => id));
+  const { reloading, open } = await reloadingHeld(index, store);
+  const deadline = { timeRemaining: () => 5 };
+  for (let i = 0; i < 3; i++) {
+    assert.equal(index.maintain(deadline), true);
+    await pause();
+  }
+  assert.equal(index.deletedCount, 60);
+  open();
+  await reloading;
+  while (index.maintain(deadline)) await pause();
+  await index.has("r0");
+  assert.equal(index.deletedCount, 0);
+  await whole(index, 40);
+  await index.close();
+});
+
 test("few rows and ids keep their place among the calls that wait for it", async () => {
   const { index, store } = await small();
   const { reloading, open } = await reloadingHeld(index, store);
