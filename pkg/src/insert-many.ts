@@ -211,7 +211,8 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
     row: (i) => ({
       // A missing id in a list of ids is a mistake, not a request for the next number. The core refuses null as an id.
       id: ids && (ids[i] ?? null),
-      vector: vectors.subarray(i * dimensions, (i + 1) * dimensions),
+      // An array whose buffer has been given away is empty: no vector, which is refused as any of a wrong length.
+      vector: vectors.length ? vectors.subarray(i * dimensions, (i + 1) * dimensions) : vectors,
       payload: payloads?.[i],
     }),
   };

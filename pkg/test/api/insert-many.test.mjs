@@ -137,6 +137,15 @@ test("upsert: numbers that are used up in the middle are found before the first 
   await whole(index, 2);
 });
 
+// The call ended with a TypeError of the platform, which names neither the row nor what is wrong with it.
+test("flat rows whose buffer is given away meanwhile are a mistake that names the row", async () => {
+  const index = await empty();
+  const vectors = flat(3000, DIMENSIONS);
+  const giveAway = () => vectors.length && structuredClone(vectors, { transfer: [vectors.buffer] });
+  await fails("DIMENSION_MISMATCH", () => index.insertMany({ vectors }, { onProgress: giveAway }), /row \d+\b/);
+  await whole(index, index.size);
+});
+
 test("flat rows whose parts do not fit together", async () => {
   const index = await empty();
   const vectors = flat(2, DIMENSIONS);

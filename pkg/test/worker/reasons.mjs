@@ -52,7 +52,10 @@ export const REASONS = {
     [/^maintain: slices for a caller's own loop/, MAINTAIN],
     [/^maintain carries on what an idle hook began/, MAINTAIN],
   ],
-  "insert-many.test.mjs": [[/^abort and close end the wait for a source that never answers$/, "a row is read before it goes in, so one whose reading aborts does not"]],
+  "insert-many.test.mjs": [
+    [/^abort and close end the wait for a source that never answers$/, "a row is read before it goes in, so one whose reading aborts does not"],
+    [/^flat rows whose buffer is given away meanwhile/, "flat rows are copied when the call is made"],
+  ],
   "metrics.test.mjs": [[/^each slice of a compaction can be seen in a performance panel/, "it can be seen in the worker's"]],
   "owned.test.mjs": [[/^a checkpoint and a reading ahead that are planned are taken back/, WAITS]],
   "pending.test.mjs": [[/: what the log tells of is found at once/, "idle time comes at once, and links some before the first call"]],
