@@ -211,7 +211,9 @@ impl Store for DirectoryStore {
         let name = name_of(key)?;
         if is_log(&name) && !self.folder.has(&name) {
             // A new log continues the others, which need not be on the medium unless every append is.
-            commit::sync_logs(&self.folder, &self.folder.names()?)?;
+            if commit::sync_logs(&self.folder, &self.folder.names()?)? {
+                self.folder.sync()?;
+            }
         }
         self.folder.append(&name, bytes, self.options.durability == Durability::Strict)
     }

@@ -134,6 +134,16 @@ export class Files {
     });
   }
 
+  /** Waits until every byte of a file is on the medium, whoever wrote it. Does nothing if there is no such file. */
+  async settle(name: string): Promise<void> {
+    const path = join(this.path, name);
+    await step(`syncing ${path}`, async () => {
+      // Windows only syncs files that are open for writing.
+      const handle = await this.#fs.open(path, "r+").catch(unlessAbsent);
+      await handle?.sync().finally(() => handle.close());
+    });
+  }
+
   /** Renames a file, replacing any file with the new name. */
   rename(from: string, to: string): Promise<void> {
     const path = join(this.path, from);

@@ -4,12 +4,18 @@ import type { Files } from "./directory-files.js";
 import { pending, waiting } from "./directory-journal.js";
 
 const MANIFEST = /^m_\d{20}~?$/;
+const LOG = /^log_\d{20}$/;
 /** The file names of the keys in docs/FORMAT.md, including those of values waiting for a commit. */
 const VALUE = /^(?:(?:m|log)_\d{20}|b_\d{10}\.\d{10}|s_[a-z]_\d{10}\.\d{20}\.\d{10})~?$/;
 
 /** Returns true for the name of a file that holds a value of an index, including one waiting for its commit. */
 export function isValue(name: string): boolean {
   return VALUE.test(name);
+}
+
+/** Returns true for the name of a file that holds a log of an index. */
+export function isLog(name: string): boolean {
+  return LOG.test(name);
 }
 
 /**

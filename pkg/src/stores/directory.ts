@@ -12,7 +12,7 @@ import type { Batch, StoreOptions } from "../store.js";
 import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
 import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
 import { takeLock, type Lock } from "./directory-lock.js";
-import { isValue, ownNames } from "./directory-ours.js";
+import { isLog, isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
 
@@ -30,11 +30,23 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
   let changed: boolean;
   try {
     changed = await recover(files, names);
+    await settleLogs(files, names);
   } catch (error) {
     await release().catch(() => {});
     throw error;
   }
   return new DirectoryStore(files, options.durability === "strict", release, isNew, changed ? undefined : names);
+}
+
+/**
+ * Waits until the logs are on the medium. The next log continues them, but an owner that was killed or is not strict may
+ * not have waited for all that they hold. If a loss of power took the end of an older log and left the next one, nothing
+ * after the gap could be read.
+ */
+async function settleLogs(files: Files, names: readonly string[]): Promise<void> {
+  const logs = names.filter(isLog);
+  await each(logs, (name) => files.settle(name));
+  if (logs.length) await files.sync();
 }
 
 /**
@@ -235,6 +247,8 @@ class DirectoryStore implements Reads {
   }
 
   async #openLog(name: string): Promise<OpenValue> {
+    // A new log continues this one, as in `settleLogs`.
+    if (this.#log && !this.#strict) await settleLogs(this.#files, [this.#log.name]);
     await this.#closeLog();
     const handle = await this.#files.open(name, "a");
     const log = (this.#log = { name, handle, isNamed: fstatSync(handle.fd).nlink > 0 });

@@ -67,6 +67,32 @@ test("appends keep the file open, and come down to the medium with strict durabi
   }
 });
 
+// An owner that was killed between an append and its sync left a log that only the page cache held. The next owner read
+// it, continued in a new log, and synced only that one. After a loss of power, frames were missing between the two logs,
+// and the index did not open.
+test("logs are on the medium before a new one continues them", async () => {
+  const [first, second] = [1, 2].map((number) => `log/${String(number).padStart(20, "0")}`);
+  const [name, next] = [first, second].map((key) => key.replace("/", "_"));
+  const path = folder();
+  const left = await openDirectory(path, {});
+  await left.append(first, a);
+  await left.close();
+  const fs = new Faulty();
+  const steps = [];
+  fs.onStep = (kind, name = "") => {
+    if (kind !== "mkdir" && !name.startsWith("lock.")) steps.push(kind === "syncdir" ? kind : `${kind} ${name}`);
+  };
+  const store = await openDirectory(path, {}, fs);
+  assert.deepEqual(steps.splice(0), [`open ${name}`, `sync ${name}`, "syncdir"]);
+  await store.append(first, b);
+  await store.append(second, b);
+  await store.append(second, b);
+  assert.deepEqual(steps, [
+    `open ${name}`, `write ${name}`, `open ${name}`, `sync ${name}`, "syncdir", `open ${next}`, `write ${next}`, `write ${next}`,
+  ]);
+  await store.close();
+});
+
 test("a journal that is whole is done, one that is not is dropped, and what waits without one is removed", async () => {
   const journal = "thermocline commit 1\nput x\nput y\ndelete z\nend 3\n";
   const files = { "x~": a, y: b, z: a, "stray~": a };

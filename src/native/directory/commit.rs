@@ -106,8 +106,13 @@ pub(super) fn recover(folder: &Folder) -> Result<(), StoreError> {
 /// The next log continues them, but an owner that was killed or is not strict may not have waited for all that they
 /// hold. If a loss of power took the end of an older log and left the next one, the frames in between would be missing,
 /// and nothing after them could be read.
-pub(super) fn sync_logs(folder: &Folder, names: &[String]) -> Result<(), StoreError> {
-    names.iter().filter(|name| is_log(name)).try_for_each(|name| folder.sync_file(name))
+///
+/// Returns whether there are any. Their names then need [`Folder::sync`] too.
+pub(super) fn sync_logs(folder: &Folder, names: &[String]) -> Result<bool, StoreError> {
+    let mut logs = names.iter().filter(|name| is_log(name)).peekable();
+    let has_logs = logs.peek().is_some();
+    logs.try_for_each(|name| folder.sync_file(name))?;
+    Ok(has_logs)
 }
 
 /// Reads the journal from its open file. Returns `None` if it is incomplete.

@@ -77,5 +77,5 @@ fn logs_are_synced_before_a_new_one_continues_them() {
     }
     let [synced, append, fill] =
         [format!("sync {first}"), format!("append {second}"), format!("fill {second}")].map(String::leak);
-    expect(&store, &[synced, append, fill, append, fill]);
+    expect(&store, &[synced, "sync .", append, fill, append, fill]);
 }
