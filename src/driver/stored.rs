@@ -323,8 +323,8 @@ impl<S: Store> StoredIndex<S> {
     /// that exceed the budget from memory. A change made meanwhile is in the checkpoint or in the log.
     ///
     /// # Errors
-    /// The error of the store. Nothing is lost, and the next checkpoint may succeed. [`Error::Busy`] during a commit,
-    /// or if another checkpoint began meanwhile.
+    /// The error of the store; as [`Index::link_step`], since all records are linked first. Nothing is lost, and the
+    /// next checkpoint may succeed. [`Error::Busy`] during a commit, or if another checkpoint began meanwhile.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         checkpoint(&self.store, self).await
     }

@@ -2,7 +2,7 @@
 
 use super::compression::choose_compression;
 use super::{Host, with_records};
-use crate::index::{Error, Index, Step};
+use crate::index::{Error, Step};
 use crate::store::{Store, StoreError};
 use crate::wipe::wipe;
 
@@ -45,8 +45,8 @@ impl<H: Host> Drop for Appending<'_, H> {
 /// A future dropped before it completes has failed; the next call starts over.
 ///
 /// # Errors
-/// The error of the store, or [`Error::OutOfMemory`]: the last checkpoint and its logs stay valid. [`Error::Busy`] if
-/// another checkpoint began meanwhile.
+/// The error of the store, [`Error::OutOfMemory`], or as [`Index::link_step`](crate::index::Index::link_step): the last
+/// checkpoint and its logs stay valid. [`Error::Busy`] if another checkpoint began meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     // Blocks that are mostly dead are rewritten together with new records.
     let worn = host.with(|index| Ok(index.worn_blocks(u32::MAX)?))?;
@@ -60,10 +60,6 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
 
 /// Writes what has changed since the last checkpoint, without rewriting any block.
 pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    // A checkpoint needs the whole graph. Other threads may use the index between two records.
-    while host.with(Index::link_step)? {
-        host.give_way();
-    }
     if host.with(|index| index.lacks_stock())? {
         let names = store.list("").await?;
         host.with(|index| index.take_stock(&names))?;
@@ -71,7 +67,16 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
     // Without memory for the choice, the compression stays as it is.
     let _ = choose_compression(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
-    let generation = host.with(|index| index.checkpoint_begin())?;
+    // A checkpoint needs the whole graph. Other threads may have the index between two records. The call that finds all
+    // of them linked also begins the checkpoint: an insert in between could begin a training, for which records wait.
+    let generation = loop {
+        let begun =
+            host.with(|index| if index.link_step()? { Ok(None) } else { index.checkpoint_begin().map(Some) })?;
+        if let Some(generation) = begun {
+            break generation;
+        }
+        host.give_way();
+    };
     loop {
         let step = host.with(|index| index.checkpoint_step(generation, step_bytes));
         let written = match step {

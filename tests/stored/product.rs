@@ -89,3 +89,29 @@ fn training_comes_due_while_a_checkpoint_is_written() {
     now(stored.checkpoint()).unwrap();
     assert_eq!(hits(&open(&place, true).index().unwrap(), 5).unwrap()[0], Id::from(5));
 }
+
+/// A checkpoint linked all records, and then waited for the list of values. An insert that made training due meanwhile
+/// had it fail with `Unlinked`.
+#[test]
+fn training_comes_due_before_a_checkpoint_has_begun() {
+    let place = MemoryStore::default();
+    let filled = open(&place, false);
+    for row in 0..ENOUGH - 1 {
+        filled.change(|index| index.insert_with_id(row, &vector(row), None)).unwrap();
+    }
+    now(filled.close()).unwrap();
+    let store = Shared::new(&place, None);
+    let stored = now(StoredIndex::open(store.clone(), OpenOptions::default())).unwrap();
+    store.set_waits(true);
+    let mut rows = ENOUGH - 1;
+    drive(stored.checkpoint(), || {
+        stored.change(|index| index.insert_with_id(rows, &vector(rows), None)).unwrap();
+        rows += 1;
+    })
+    .unwrap();
+    store.set_waits(false);
+    now(stored.close()).unwrap();
+    let again = open(&place, false);
+    assert_eq!(again.index().unwrap().len() as u64, rows);
+    assert_eq!(hits(&again.index().unwrap(), ENOUGH - 1).unwrap()[0], Id::from(ENOUGH - 1));
+}
