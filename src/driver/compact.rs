@@ -15,10 +15,10 @@ use crate::compact::CompactionReport;
 use crate::index::{Error, Index};
 use crate::store::Store;
 
-/// Compacts the index in memory to the end, slice by slice, and then the store.
+/// Compacts the index in memory to the end, slice by slice, and then the store. For a host without other threads.
 ///
 /// # Errors
-/// As [`complete`], and as [`Index::compact_step`].
+/// As [`finish`], and as [`Index::compact_step`].
 pub(crate) async fn compact<S: Store>(
     store: &S,
     host: &impl Host,
@@ -26,27 +26,24 @@ pub(crate) async fn compact<S: Store>(
     slice_ms: f64,
     rewrite: Rewrite,
 ) -> Result<CompactionReport, Error> {
-    let run = || loop {
+    let run = || {
         host.with(Index::compact_start)?;
-        loop {
-            // In a single `with`, so that no other thread can end the compaction between its last slice and its report.
-            let (more, report) = host.with(|index| {
-                let more = index.compact_slice(clock, slice_ms)?;
-                Ok((more, if more { None } else { index.compact_finish() }))
-            })?;
-            match report {
-                Some(_) => return Ok::<_, Error>(()),
-                // Another thread has ended or dropped the compaction.
-                None if !more => break,
-                None => host.give_way(),
-            }
-        }
+        while host.with(|index| index.compact_slice(clock, slice_ms))? {}
+        host.with(|index| Ok(index.compact_finish()))
     };
     // A compaction already under way skips records that were deleted after it began.
     if rewrite == Rewrite::AnyDead && host.with(|index| Ok(index.compact_progress().is_some()))? {
         run()?;
     }
     run()?;
+    finish(store, host, rewrite).await
+}
+
+/// Commits, completes in the store what was compacted in memory, and returns the report of that.
+///
+/// # Errors
+/// As [`commit`] and [`complete`].
+pub(crate) async fn finish<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<CompactionReport, Error> {
     commit(store, host).await?;
     complete(store, host, rewrite).await?;
     host.with(|index| {

@@ -25,6 +25,8 @@ mod stored;
 mod time;
 mod write;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use compact::finish;
 pub(crate) use compact::{Rewrite, compact, complete};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use identity::Identity;

@@ -200,3 +200,32 @@ fn a_store_is_dropped_when_it_is_closed_though_the_commit_fails() {
     assert_eq!(index.commit(), Err(Error::QuotaExceeded), "what was deleted is not kept");
     assert_eq!(index.delete(&Id::Number(2)), Err(Error::Closed));
 }
+
+/// A compaction that is completed in the store kept the store to itself from its first slice on.
+#[test]
+fn a_commit_does_not_wait_for_a_compaction_in_memory() {
+    let compactions: [fn(&SharedIndex<MemoryStore>) -> _; 2] =
+        [|index| index.compact_stored(0.001), |index| index.erase(0.001)];
+    for compacts in compactions {
+        // The thread that compacts may be done before this one comes to commit.
+        let mut committed = 0;
+        for _ in 0..20 {
+            let index = SharedIndex::create(MemoryStore::default(), filled(1500)).unwrap();
+            for number in 0..1000 {
+                assert!(index.delete(&Id::Number(number)).unwrap());
+            }
+            thread::scope(|scope| {
+                let compacting = scope.spawn(|| compacts(&index).unwrap());
+                let is_compacting = || index.read(|index| index.compact_progress().is_some());
+                while !compacting.is_finished() && !is_compacting() {
+                    thread::yield_now();
+                }
+                index.commit().unwrap();
+                committed += usize::from(is_compacting());
+                assert_eq!(compacting.join().unwrap().tombstones_removed, 1000);
+            });
+            assert!(index.read(|index| index.check().unwrap().ok));
+        }
+        assert!(committed > 0, "each waited");
+    }
+}

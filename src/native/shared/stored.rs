@@ -1,12 +1,12 @@
 //! The part of a shared index that uses a store.
 
-use super::{SharedIndex, StoreState, check_slice};
+use super::{SharedIndex, StoreState};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    OpenOptions, Rewrite, StoredIndex, checkpoint, commit, compact, complete, export, read_ahead, retry_cold,
+    OpenOptions, Rewrite, StoredIndex, checkpoint, commit, complete, export, finish, read_ahead, retry_cold,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
-use crate::native::{SystemClock, block_on};
+use crate::native::block_on;
 use crate::store::Store;
 use crate::types::Id;
 use std::sync::atomic::Ordering;
@@ -160,7 +160,8 @@ impl<S: Store> SharedIndex<S> {
         }
     }
 
-    /// Compacts like [`SharedIndex::compact`], and then completes the compaction in the store.
+    /// Compacts like [`SharedIndex::compact`], and then completes the compaction in the store. Other calls that need
+    /// the store wait only for the latter.
     ///
     /// # Errors
     /// As [`StoredIndex::compact`] and [`SharedIndex::compact`].
@@ -183,8 +184,13 @@ impl<S: Store> SharedIndex<S> {
     }
 
     fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
-        check_slice(slice_ms)?;
-        self.with_store(|store| block_on(compact(store, &*self.shared, &SystemClock::default(), slice_ms, rewrite)))
+        // A compaction that is under way leaves records that were deleted after it began.
+        if rewrite == Rewrite::AnyDead && self.read(|index| index.compact_progress().is_some()) {
+            self.compact_until(slice_ms, || false)?;
+        }
+        // Compacting in memory takes longest, and nothing that needs the store has to wait for it.
+        self.compact_until(slice_ms, || false)?;
+        self.with_store(|store| block_on(finish(store, &*self.shared, rewrite)))
     }
 
     /// Writes the segments that have changed, like [`StoredIndex::checkpoint`]; other threads can use the index
