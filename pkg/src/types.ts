@@ -326,7 +326,7 @@ export interface Stats {
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */
   tombstoneRatio: number;
-  /** Bytes in memory, by part. `graph` includes the buffers of searches. */
+  /** Bytes in memory, by part. `graph` includes the buffers of searches, and changes that are in no log yet. */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
   /**
    * Bytes in the store, by part; zeros for an index in memory. `coldRaw` is the uncompressed size of `cold` and not

@@ -55,6 +55,11 @@ impl LogWriter {
         self.sealed_bytes
     }
 
+    /// Bytes in memory, spare capacity included.
+    pub(crate) const fn resident_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     const fn open_bytes(&self) -> usize {
         self.buffer.len() - self.sealed_bytes
     }
@@ -127,6 +132,9 @@ impl LogWriter {
         wipe::wipe(self.buffer.get_mut(left..).unwrap_or_default());
         self.buffer.truncate(left);
         self.sealed_bytes -= bytes;
+        if left == 0 {
+            self.buffer = Vec::new();
+        }
     }
 
     /// Takes the sealed frames, to be appended to a log in one piece. The open frame stays.

@@ -17,7 +17,7 @@ pub struct ResidentBytes {
     pub warm: usize,
     /// Full vectors and payloads in blocks that were read from the store.
     pub cold_cache: usize,
-    /// Buffers of searches and inserts.
+    /// Buffers of searches and inserts, and changes that are in no log yet.
     pub scratch: usize,
 }
 
@@ -106,7 +106,7 @@ impl Index {
             ids: ids.resident_bytes() + expiries.resident_bytes(),
             warm: records.resident_bytes(),
             cold_cache: records.read_bytes(),
-            scratch: self.scratch.resident_bytes(),
+            scratch: self.scratch.resident_bytes() + self.unlogged_bytes(),
         };
         let hot = bytes.codes + bytes.graph + bytes.ids;
         let slots = size + deleted;

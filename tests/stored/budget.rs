@@ -152,3 +152,30 @@ fn buffers_are_counted_and_go_when_there_is_no_room() {
         }
     }
 }
+
+/// The frames of a log that nobody commits were in no count, so that nothing made room for them and no checkpoint was due.
+/// A checkpoint takes them along, and left the memory behind.
+#[test]
+fn changes_that_are_not_committed_are_counted() {
+    let config = Config { m: 4, ef_construction: 8, ..Config::new(4) };
+    let stored = now(StoredIndex::open(MemoryStore::default(), lazily(config))).unwrap();
+    let text = "a".repeat(10_000);
+    let insert = |count: usize| {
+        for _ in 0..count {
+            stored.change(|index| index.insert(&[1.0; 4], Some(Payload::Json(&text)))).unwrap();
+        }
+    };
+    let scratch = || stored.index().unwrap().stats().bytes.scratch;
+    insert(100);
+    assert!(scratch() > 1_000_000 && !stored.checkpoint_due().unwrap(), "{}", scratch());
+    insert(20);
+    assert!(stored.checkpoint_due().unwrap());
+    now(stored.checkpoint()).unwrap();
+    assert!(scratch() < 100_000 && !stored.checkpoint_due().unwrap(), "{}", scratch());
+    insert(100);
+    let max_bytes = Some(stored.index().unwrap().stats().bytes.total());
+    stored.change(|index| index.set_options(Config { max_bytes, ..config })).unwrap();
+    assert!(stored.checkpoint_due().unwrap(), "three quarters of what the budget leaves are taken");
+    now(stored.commit()).unwrap();
+    assert!(scratch() < 100_000 && !stored.checkpoint_due().unwrap(), "{}", scratch());
+}

@@ -7,7 +7,7 @@ pub(in crate::index) struct Holding {
     pub(in crate::index) max: Option<usize>,
     /// Codes, links, ids and tables, which are always held.
     pub(in crate::index) hot: usize,
-    /// Warm records. Cached blocks are not among them.
+    /// Warm records, and changes that are in no log yet. Cached blocks are not among them.
     pub(in crate::index) warm: usize,
     /// Buffers of searches and inserts, including those that there was no room to keep.
     pub(in crate::index) scratch: usize,

@@ -36,7 +36,8 @@ impl Index {
         Holding {
             max: self.config.max_bytes,
             hot: hot + lists + ids.unmade_bytes() + records.resident_bytes() - warm,
-            warm,
+            // A checkpoint makes room for both.
+            warm: warm + self.unlogged_bytes(),
             scratch: self.scratch.wanted_bytes(),
             is_stored: self.is_stored(),
         }

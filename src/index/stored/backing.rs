@@ -86,6 +86,11 @@ impl Index {
             .is_some_and(|journal| journal.checkpoint_due() || (!journal.has_failed() && self.is_over_budget()))
     }
 
+    /// Bytes in memory of changes that are in no log yet.
+    pub(in crate::index) fn unlogged_bytes(&self) -> usize {
+        self.journal().map_or(0, Journal::resident_bytes)
+    }
+
     /// The length of the pieces that stored values are cut into.
     pub(in crate::index) const fn piece_bytes(&self) -> u32 {
         match &self.backing {

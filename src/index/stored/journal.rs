@@ -66,6 +66,8 @@ pub(crate) struct Journal {
     pub(in crate::index) logs: Vec<u64>,
     /// Bytes in them.
     pub(in crate::index) log_bytes: u64,
+    /// Bytes of sealed frames that the checkpoint has and only the one before it lacks.
+    known_bytes: u64,
     /// Whether the next three fields are filled in. They are needed only from the first checkpoint on.
     has_stock: bool,
     /// Values named only by the previous checkpoint, or by none. The next checkpoint deletes them.
@@ -110,6 +112,7 @@ impl Journal {
             manifest,
             logs,
             log_bytes,
+            known_bytes: 0,
             writing: None,
             compression,
             is_compression_due: compression.is_none(),
@@ -260,17 +263,25 @@ impl Journal {
     /// Notes that the frames of a [`Turn`] are in the store. If a commit has appended them in the meantime too, the
     /// store has them twice, and a reader applies them once.
     pub(in crate::index) fn turned(&mut self, frames: usize, taken: u64) {
-        self.log_bytes += frames as u64;
+        self.known_bytes = frames as u64;
+        self.log_bytes += self.known_bytes;
         if self.taken == taken {
             self.log.forget(frames);
         }
     }
 
-    /// Whether a checkpoint would pay: the logs have grown, or a compaction has made changes that they do not record.
+    /// Whether a checkpoint would pay: the logs have grown, with what is about to be appended to them, or a compaction
+    /// has made changes that they do not record.
     pub(in crate::index) fn checkpoint_due(&self) -> bool {
         let stored = self.segment_bytes().saturating_add(self.block_bytes());
+        let log_bytes = self.log_bytes - self.known_bytes + self.log.sealed_bytes() as u64;
         self.failed.is_none()
-            && (self.is_reshaped || self.log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))
+            && (self.is_reshaped || log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))
+    }
+
+    /// Bytes of the frames that are to be appended, spare capacity included.
+    pub(in crate::index) const fn resident_bytes(&self) -> usize {
+        self.log.resident_bytes()
     }
 
     /// Bytes of the current checkpoint's segments.
