@@ -41,7 +41,7 @@ pub use stored::{OpenOptions, StoredIndex};
 pub use time::WallClock;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use time::{expire, has_expired, system_time_ms};
-pub(crate) use write::{checkpoint, commit};
+pub(crate) use write::{checkpoint, checkpoint_if_due, commit};
 
 use crate::index::{Error, Index};
 use crate::store::StoreError;

@@ -2,7 +2,10 @@
 
 use super::identity::Identity;
 use super::time::{WallClock, expire, has_expired, system_time_ms};
-use super::{Clock, Host, Rewrite, checkpoint, commit, compact, create, export, open, read_ahead, with_records};
+use super::{
+    Clock, Host, Rewrite, checkpoint, checkpoint_if_due, commit, compact, create, export, open, read_ahead,
+    with_records,
+};
 use crate::compact::CompactionReport;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::index::{Answer, Answers};
@@ -24,8 +27,8 @@ type ClockFunction = fn() -> f64;
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
     /// The options of a new index. For an existing index, the dimensions, metric, quantization and `m` must match, the
-    /// seed is kept, and the other options apply from now on. With `None`, only an existing index is opened, with its
-    /// own options.
+    /// seed is kept, and the other options apply from now on; all but [`Config::max_bytes`] are stored by the next
+    /// checkpoint, which is then due. With `None`, only an existing index is opened, with its own options.
     pub config: Option<Config>,
     /// Whether to defer what the first search does not need.
     ///
@@ -310,8 +313,8 @@ impl<S: Store> StoredIndex<S> {
         commit(&self.store, self).await
     }
 
-    /// Returns whether [`StoredIndex::checkpoint`] would pay: the log has grown long, a compaction has changed much, or
-    /// too many records are in memory.
+    /// Returns whether [`StoredIndex::checkpoint`] would pay: the log has grown long, a compaction has changed much,
+    /// options have changed, or too many records are in memory.
     ///
     /// # Errors
     /// [`Error::Busy`].
@@ -352,14 +355,17 @@ impl<S: Store> StoredIndex<S> {
         compact(&self.store, self, clock, SLICE_MS, Rewrite::AnyDead).await
     }
 
-    /// Commits, and closes the store.
+    /// Commits, writes a checkpoint if one is due ([`StoredIndex::checkpoint_due`]), and closes the store.
     ///
     /// # Errors
-    /// As [`StoredIndex::commit`].
+    /// As [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]; the error of the store. It is closed all the same.
     pub async fn close(self) -> Result<(), Error> {
-        let committed = self.commit().await;
-        // Close the store in any case. A failed commit matters more than a failed close.
+        let mut written = self.commit().await;
+        if written.is_ok() {
+            written = checkpoint_if_due(&self.store, &self).await;
+        }
+        // Close the store in any case. A failed write matters more than a failed close.
         let closed = self.store.close().await;
-        committed.and(closed.map_err(Error::from))
+        written.and(closed.map_err(Error::from))
     }
 }

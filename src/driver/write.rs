@@ -58,6 +58,14 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
     write_checkpoint(store, host).await
 }
 
+/// Writes a checkpoint if one is due.
+///
+/// # Errors
+/// As [`checkpoint`].
+pub(crate) async fn checkpoint_if_due<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
+    if host.with(|index| Ok(index.checkpoint_due()))? { checkpoint(store, host).await } else { Ok(()) }
+}
+
 /// Writes what has changed since the last checkpoint, without rewriting any block.
 pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     if host.with(|index| index.lacks_stock())? {

@@ -89,7 +89,8 @@ impl Index {
         self.config.compaction_threshold
     }
 
-    /// Sets the share of tombstones above which [`Index::needs_compaction`] is true, clamped to 0.01 to 0.99.
+    /// Sets the share of tombstones above which [`Index::needs_compaction`] is true, clamped to 0.01 to 0.99. A stored
+    /// index writes it with its next checkpoint, which is then due.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for NaN.

@@ -100,7 +100,7 @@ impl Index {
 
     /// Changes the options. Those that are fixed for the life of an index must keep their values. The seed of a stored
     /// index does not change, because replaying its log must draw the same levels. A stored index writes the other
-    /// options with its next checkpoint.
+    /// options, except `max_bytes`, with its next checkpoint, which is then due.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] names an option that is out of range, or fixed and given another value;

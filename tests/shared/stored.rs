@@ -34,6 +34,17 @@ fn an_index_is_put_into_a_store_and_found_there() {
     assert_eq!(SharedIndex::create(place, filled(1)).err(), Some(Error::AlreadyExists));
 }
 
+/// Only a checkpoint writes them, and none came due in a small index.
+#[test]
+fn options_that_have_changed_are_kept_by_closing() {
+    let place = MemoryStore::default();
+    SharedIndex::create(place.clone(), filled(50)).unwrap().close().unwrap();
+    let config = Some(Config { ef: 33, ef_construction: 32, ..Config::new(DIMENSIONS) });
+    SharedIndex::open(place.clone(), OpenOptions { config, ..lazy() }).unwrap().close().unwrap();
+    let again = SharedIndex::open(place, OpenOptions::default()).unwrap();
+    assert_eq!((again.read(|index| index.config().ef), again.checkpoint_due()), (33, false));
+}
+
 #[test]
 fn calls_on_records_are_those_of_the_index() {
     let index = SharedIndex::create(MemoryStore::default(), filled(0)).unwrap();

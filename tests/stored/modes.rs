@@ -51,6 +51,38 @@ fn what_is_fixed_is_compared_and_the_rest_is_taken_over() {
     assert_eq!(*open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config(), expected);
 }
 
+/// Options are only in the manifest. In a small index no checkpoint came due to write it, so changed options were lost.
+#[test]
+fn options_that_have_changed_are_kept_by_closing() {
+    let config = Config { max_bytes: Some(1 << 20), ..Config::new(5) };
+    let place = filled(config);
+    let changes: [fn(Config) -> Config; 3] = [
+        |before| Config { ef: 33, ..before },
+        |before| Config { ef_construction: 77, ..before },
+        |before| Config { compaction_threshold: 0.5, ..before },
+    ];
+    let mut asked = config;
+    for change in changes {
+        asked = change(asked);
+        let stored = open(&place, Some(asked), Mode::ReadWrite).unwrap();
+        assert!(stored.checkpoint_due().unwrap());
+        now(stored.close()).unwrap();
+        let again = open(&place, None, Mode::ReadWrite).unwrap();
+        assert_eq!(*again.index().unwrap().config(), Config { max_bytes: None, ..asked });
+        // The budget is that of the process, and stored nowhere.
+        again.change(|index| index.set_options(asked)).unwrap();
+        assert!(!again.checkpoint_due().unwrap());
+    }
+    let stored = open(&place, None, Mode::ReadWrite).unwrap();
+    stored.change(|index| index.set_compaction_threshold(0.25)).unwrap();
+    now(stored.close()).unwrap();
+    let stored = open(&place, None, Mode::ReadWrite).unwrap();
+    assert_eq!(stored.index().unwrap().compaction_threshold(), 0.25);
+    stored.change(|index| index.set_compaction_threshold(0.75)).unwrap();
+    now(stored.checkpoint()).unwrap();
+    assert!(!stored.checkpoint_due().unwrap());
+}
+
 /// With given options, as if the index had been opened with them.
 #[test]
 fn an_index_is_put_into_a_store_with_options() {

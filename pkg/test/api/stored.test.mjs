@@ -80,6 +80,9 @@ for (const { label, place } of KINDS) {
     const index = await open({ dimensions: DIMENSIONS, metric: "dot", quantization: "int8", compactionThreshold: 0.5 });
     assert.ok(Math.abs(index.compactionThreshold - 0.5) < 1e-6);
     await index.close();
+    const again = await open();
+    assert.ok(Math.abs(again.compactionThreshold - 0.5) < 1e-6, "what is left out keeps the value that it had last");
+    await again.close();
   });
 
   test(`${label}: a reader beside the writer sees what was stored, and every change is READ_ONLY`, async () => {

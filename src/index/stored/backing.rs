@@ -79,11 +79,20 @@ impl Index {
         matches!(self.backing, Backing::ReadOnly { .. })
     }
 
-    /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], or because more records are warm
-    /// than the budget allows.
+    /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], because options have changed,
+    /// which nothing else writes, or because more records are warm than the budget allows.
     pub(crate) fn checkpoint_due(&self) -> bool {
-        self.journal()
-            .is_some_and(|journal| journal.checkpoint_due() || (!journal.has_failed() && self.is_over_budget()))
+        self.journal().is_some_and(|journal| {
+            journal.checkpoint_due()
+                || (!journal.has_failed() && (self.has_new_options(journal) || self.is_over_budget()))
+        })
+    }
+
+    /// Whether the checkpoint that counts has other options.
+    fn has_new_options(&self, journal: &Journal) -> bool {
+        let [now, stored] = [&self.meta(), &journal.manifest.meta]
+            .map(|meta| (meta.ef, meta.ef_construction, meta.compaction_threshold));
+        now != stored
     }
 
     /// Bytes in memory of changes that are in no log yet.

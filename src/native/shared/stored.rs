@@ -3,7 +3,8 @@
 use super::{SharedIndex, StoreState};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    OpenOptions, Rewrite, StoredIndex, checkpoint, commit, complete, export, finish, read_ahead, retry_cold,
+    OpenOptions, Rewrite, StoredIndex, checkpoint, checkpoint_if_due, commit, complete, export, finish, read_ahead,
+    retry_cold,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::native::block_on;
@@ -207,12 +208,13 @@ impl<S: Store> SharedIndex<S> {
         self.read(Index::checkpoint_due)
     }
 
-    /// Commits and closes the store, for all clones: from then on the index cannot be changed, but what is in memory is
-    /// still found. Waits for other threads to finish using the store, and ends the threads of
-    /// [`SharedIndex::maintain_when_needed`]. Closing again does nothing.
+    /// Commits, writes a checkpoint if one is due ([`SharedIndex::checkpoint_due`]), and closes the store, for all
+    /// clones: from then on the index cannot be changed, but what is in memory is still found. Waits for other threads
+    /// to finish using the store, and ends the threads of [`SharedIndex::maintain_when_needed`]. Closing again does
+    /// nothing.
     ///
     /// # Errors
-    /// As [`StoredIndex::commit`]; the error of the store, which is closed nevertheless.
+    /// As [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]; the error of the store, which is closed nevertheless.
     pub fn close(&self) -> Result<(), Error> {
         let mut state = self.store();
         let StoreState::Open(store) = &*state else { return Ok(()) };
@@ -221,9 +223,10 @@ impl<S: Store> SharedIndex<S> {
         self.shared.is_closed.store(true, Ordering::Relaxed);
         drop(index);
         let committed = block_on(commit(store, &*self.shared));
+        let written = committed.clone().and_then(|()| block_on(checkpoint_if_due(store, &*self.shared)));
         let closed = block_on(store.close());
-        *state = StoreState::Closed { committed: committed.clone() };
-        // A failed commit matters more than a failed close.
-        committed.and(closed.map_err(Error::from))
+        *state = StoreState::Closed { committed };
+        // What was not written matters more than a failed close.
+        written.and(closed.map_err(Error::from))
     }
 }
