@@ -68,8 +68,8 @@ test("appends keep the file open, and come down to the medium with strict durabi
 });
 
 // An owner that was killed between an append and its sync left a log that only the page cache held. The next owner read
-// it, continued in a new log, and synced only that one. After a loss of power, frames were missing between the two logs,
-// and the index did not open.
+// it, continued in a new log, and synced only that one. After a loss of power, frames were missing between the two
+// logs, and the index did not open.
 test("logs are on the medium before a new one continues them", async () => {
   const [first, second] = [1, 2].map((number) => `log/${String(number).padStart(20, "0")}`);
   const [name, next] = [first, second].map((key) => key.replace("/", "_"));

@@ -214,7 +214,7 @@ impl<S: Store> SharedIndex<S> {
     /// nothing.
     ///
     /// # Errors
-    /// As [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]; the error of the store, which is closed nevertheless.
+    /// As [`StoredIndex::commit`] and [`StoredIndex::checkpoint`]; the error of the store. It is closed nevertheless.
     pub fn close(&self) -> Result<(), Error> {
         let mut state = self.store();
         let StoreState::Open(store) = &*state else { return Ok(()) };
