@@ -358,7 +358,7 @@ impl Cold {
         self.is_exhausted = false;
     }
 
-    /// Whether [`Cold::spend`] has noted that no record the store keeps has a warm copy.
+    /// Whether [`Cold::mark_exhausted`] has noted that no record the store keeps has a warm copy.
     pub(super) const fn is_exhausted(&self) -> bool {
         self.is_exhausted
     }

@@ -248,7 +248,7 @@ impl Records {
     }
 
     /// Drops warm copies of records that the store keeps, until at most `budget_bytes` are warm or none is left to
-    /// drop. The oldest slabs go first. Records read since the last look are spared, as in [`Cold::trim`], until
+    /// drop. The oldest slabs go first. Records read since the last look are spared, as in [`Cold::evict_to`], until
     /// nothing else is left.
     #[inline(never)]
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {

@@ -170,7 +170,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.resident_bytes()
     }
 
-    /// Gives back room that was not reserved, as [`Slabs::trim`].
+    /// Gives back room that was not reserved, as [`Slabs::release_spares`].
     pub(super) fn release_spares(&mut self) {
         self.slabs.release_spares();
     }

@@ -18,7 +18,7 @@ use crate::store::Store;
 /// Compacts the index in memory to the end, slice by slice, and then the store. For a host without other threads.
 ///
 /// # Errors
-/// As [`finish`], and as [`Index::compact_step`].
+/// As [`commit`], [`complete`] and [`Index::compact_step`].
 pub(crate) async fn compact<S: Store>(
     store: &S,
     host: &impl Host,
@@ -35,23 +35,25 @@ pub(crate) async fn compact<S: Store>(
     if rewrite == Rewrite::AnyDead && host.with(|index| Ok(index.compact_progress().is_some()))? {
         run()?;
     }
-    run()?;
-    finish(store, host, rewrite).await
+    let mut report = run()?.unwrap_or_default();
+    report.reclaimed_bytes.cold = finish(store, host, rewrite).await? as usize;
+    Ok(report)
 }
 
-/// Commits, completes in the store what was compacted in memory, and returns the report of that.
+/// Commits, and completes in the store what was compacted in memory. Returns the number of bytes freed there.
 ///
 /// # Errors
 /// As [`commit`] and [`complete`].
-pub(crate) async fn finish<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<CompactionReport, Error> {
+pub(crate) async fn finish<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
     commit(store, host).await?;
-    complete(store, host, rewrite).await?;
-    host.with(|index| {
-        if rewrite == Rewrite::AnyDead {
+    let freed = complete(store, host, rewrite).await?;
+    if rewrite == Rewrite::AnyDead {
+        host.with(|index| {
             index.forget_buffers();
-        }
-        Ok(index.last_compaction().copied().unwrap_or_default())
-    })
+            Ok(())
+        })?;
+    }
+    Ok(freed)
 }
 
 /// Which blocks are rewritten.

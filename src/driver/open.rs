@@ -92,7 +92,8 @@ async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// `Error::AlreadyExists` if the store has an index (in WebAssembly [`Error::InvalidOption`] for its name);
-/// [`Error::OutOfMemory`]; the error of the store. After an error the index belongs to no store, as at first.
+/// [`Error::InvalidOption`] if the index is in a store already; [`Error::OutOfMemory`]; the error of the store. After
+/// an error the index belongs to the same store as before, if any.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let inventory = inventory_of(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {

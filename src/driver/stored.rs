@@ -172,7 +172,8 @@ impl<S: Store> StoredIndex<S> {
     /// Puts an index from memory or from an import into a store that has no index.
     ///
     /// # Errors
-    /// `Error::AlreadyExists` if the store has an index; [`Error::ReadOnly`] if it was opened for reading only;
+    /// `Error::AlreadyExists` if the store has an index; [`Error::InvalidOption`] if the index is in a store already,
+    /// since its records may be only there; [`Error::ReadOnly`] if the store was opened for reading only;
     /// [`Error::OutOfMemory`]; the error of the store. On an error the index is dropped: a caller that still needs it
     /// should export it first.
     pub async fn create(store: S, index: Index) -> Result<Self, Error> {

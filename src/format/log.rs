@@ -127,14 +127,19 @@ impl LogWriter {
     /// Drops the first `bytes` bytes of the sealed frames, which a store has.
     pub(crate) fn forget(&mut self, bytes: usize) {
         let bytes = bytes.min(self.sealed_bytes);
-        self.buffer.copy_within(bytes.., 0);
-        let left = self.buffer.len() - bytes;
-        wipe::wipe(self.buffer.get_mut(left..).unwrap_or_default());
-        self.buffer.truncate(left);
-        self.sealed_bytes -= bytes;
-        if left == 0 {
-            self.buffer = Vec::new();
+        let rest = self.buffer.get(bytes..).unwrap_or_default();
+        let mut kept = Vec::new();
+        if kept.try_reserve_exact(rest.len() + if rest.is_empty() { 0 } else { ALIGNMENT }).is_ok() {
+            kept.extend_from_slice(rest);
+            wipe::wipe(&mut self.buffer);
+            self.buffer = kept;
+        } else {
+            self.buffer.copy_within(bytes.., 0);
+            let left = self.buffer.len() - bytes;
+            wipe::wipe(self.buffer.get_mut(left..).unwrap_or_default());
+            self.buffer.truncate(left);
         }
+        self.sealed_bytes -= bytes;
     }
 
     /// Takes the sealed frames, to be appended to a log in one piece. The open frame stays.

@@ -1,6 +1,6 @@
 //! Linking many new nodes: the slow part only reads the graph, so it can be done for a whole batch at once.
 //!
-//! 1. All nodes of the batch are put into their slots, without links ([`Graph::place`]).
+//! 1. All nodes of the batch are put into their slots, without links ([`Graph::add_node`]).
 //! 2. A plan is made for each, in any order and on any thread ([`Graph::plan_beside`]): a walk through the graph as it
 //!    was before the batch, plus the distances to all nodes that precede it in the batch. No walk meets those, yet they
 //!    are often the nearest.

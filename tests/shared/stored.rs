@@ -240,3 +240,21 @@ fn a_commit_does_not_wait_for_a_compaction_in_memory() {
         assert!(committed > 0, "each waited");
     }
 }
+
+/// Two threads that compacted and then waited for the store both returned the report of the compaction that ended last,
+/// so that what the first one removed was in nobody's report.
+#[test]
+fn each_compaction_in_the_store_returns_its_own_report() {
+    for _ in 0..30 {
+        let index = SharedIndex::create(MemoryStore::default(), filled(600)).unwrap();
+        for number in 0..400 {
+            assert!(index.delete(&Id::Number(number)).unwrap());
+        }
+        let compact = || index.compact_stored(4.0).unwrap();
+        let removed = thread::scope(|scope| {
+            let threads = [scope.spawn(compact), scope.spawn(compact)];
+            threads.map(|thread| thread.join().unwrap().tombstones_removed)
+        });
+        assert!(removed.contains(&400), "{removed:?}");
+    }
+}

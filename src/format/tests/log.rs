@@ -236,6 +236,26 @@ fn an_entry_can_be_taken_back_until_its_frame_is_sealed() {
     assert_eq!(read(&log.take().unwrap(), DIMENSIONS, 1).unwrap().frames, (1..).zip(expected).collect::<Vec<_>>());
 }
 
+/// A checkpoint beside which a single record was inserted gave back nothing of what its frames had taken.
+#[test]
+fn frames_that_a_store_has_leave_no_room_behind() {
+    let mut log = LogWriter::new(DIMENSIONS, 1);
+    for _ in 0..1000 {
+        log.push(&Entry::Delete(IdRef::Text("a frame of its own"))).unwrap();
+        log.seal();
+    }
+    let known = log.sealed_bytes();
+    log.push(&Entry::Delete(IdRef::Number(1))).unwrap();
+    log.seal();
+    log.push(&Entry::Delete(IdRef::Number(2))).unwrap();
+    log.forget(known);
+    assert!(log.sealed_bytes() > 0 && log.resident_bytes() < 200, "{}", log.resident_bytes());
+    log.seal();
+    let expected = [1, 2].map(|number| vec![Said::Delete(Id::Number(number))]);
+    let found = read(&log.take().unwrap(), DIMENSIONS, 1001).unwrap().frames;
+    assert_eq!(found, (1001..).zip(expected).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_frame_that_looks_like_many_is_looked_through_in_time() {
     // Every eighth byte could begin a frame that reaches to the end. The search is bounded: the log is refused as

@@ -7,8 +7,10 @@ pub(in crate::index) struct Holding {
     pub(in crate::index) max: Option<usize>,
     /// Codes, links, ids and tables, which are always held.
     pub(in crate::index) hot: usize,
-    /// Warm records, and changes that are in no log yet. Cached blocks are not among them.
+    /// Warm records. Cached blocks are not among them.
     pub(in crate::index) warm: usize,
+    /// Changes that are in no log yet. Only a commit or a checkpoint frees them: evicting records would not help.
+    pub(in crate::index) unlogged: usize,
     /// Buffers of searches and inserts, including those that there was no room to keep.
     pub(in crate::index) scratch: usize,
     /// Whether the index is stored, so that warm records can be evicted.
@@ -46,12 +48,17 @@ impl Holding {
         let left = max.saturating_sub(self.hot);
         let left = if self.scratch <= left / 2 { left - self.scratch } else { left };
         let warm = if self.pressure() > PRESSED { left / 4 } else { left / 2 };
-        Shares { left, most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm) }
+        Shares { left, most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm + self.unlogged) }
     }
 
     /// Whether the warm records do not fit, even without cached blocks.
     pub(in crate::index) fn is_too_warm(self) -> bool {
         self.warm > self.shares().left
+    }
+
+    /// Whether a checkpoint would free too much to be put off.
+    pub(in crate::index) fn is_over_budget(self) -> bool {
+        self.warm + self.unlogged > self.shares().most_warm
     }
 
     /// Hot and warm bytes as a share of the budget; 0 without a budget.
@@ -73,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_table_of_shares() {
-        let of = |max, hot, warm, scratch| Holding { max, hot, warm, scratch, is_stored: true }.shares();
+        let of = |max, hot, warm, scratch| Holding { max, hot, warm, unlogged: 0, scratch, is_stored: true }.shares();
         let all = usize::MAX;
         assert_eq!(of(None, 50, 10, 9), Shares { left: all, most_warm: all, warm: all, cache: all });
         assert_eq!(of(Some(1000), 200, 0, 0), Shares { left: 800, most_warm: 600, warm: 400, cache: 800 });
@@ -90,7 +97,7 @@ mod tests {
 
     #[test]
     fn warm_records_may_take_what_is_left() {
-        let holding = Holding { max: Some(1000), hot: 600, warm: 300, scratch: 100, is_stored: true };
+        let holding = Holding { max: Some(1000), hot: 600, warm: 300, unlogged: 0, scratch: 100, is_stored: true };
         assert!(!holding.is_too_warm() && Holding { warm: 301, ..holding }.is_too_warm());
         assert!(
             Holding { scratch: 101, ..holding }.is_too_warm() && !Holding { scratch: 201, ..holding }.is_too_warm()
@@ -99,8 +106,16 @@ mod tests {
     }
 
     #[test]
+    fn unlogged_changes_take_room_from_the_cache_and_evict_no_records() {
+        let holding = Holding { max: Some(1000), hot: 200, warm: 300, unlogged: 300, scratch: 0, is_stored: true };
+        assert_eq!(holding.shares().cache, 200);
+        assert!(!holding.is_over_budget() && Holding { unlogged: 301, ..holding }.is_over_budget());
+        assert!(!Holding { unlogged: 9000, ..holding }.is_too_warm());
+    }
+
+    #[test]
     fn pressure_is_a_part_of_the_budget() {
-        let holding = Holding { max: Some(1000), hot: 600, warm: 150, scratch: 40, is_stored: true };
+        let holding = Holding { max: Some(1000), hot: 600, warm: 150, unlogged: 0, scratch: 40, is_stored: true };
         assert_eq!(holding.pressure(), 0.75);
         assert_eq!(Holding { max: None, ..holding }.pressure(), 0.0);
         assert_eq!(Holding { max: Some(0), ..holding }.pressure(), 750.0);
@@ -108,7 +123,7 @@ mod tests {
 
     #[test]
     fn room_is_for_what_is_always_held() {
-        let holding = Holding { max: Some(1000), hot: 900, warm: 50, scratch: 40, is_stored: true };
+        let holding = Holding { max: Some(1000), hot: 900, warm: 50, unlogged: 0, scratch: 40, is_stored: true };
         assert!(holding.has_room(100) && !holding.has_room(101));
         let alone = Holding { is_stored: false, ..holding };
         assert!(alone.has_room(50) && !alone.has_room(51));

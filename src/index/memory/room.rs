@@ -36,8 +36,8 @@ impl Index {
         Holding {
             max: self.config.max_bytes,
             hot: hot + lists + ids.unmade_bytes() + records.resident_bytes() - warm,
-            // A checkpoint makes room for both.
-            warm: warm + self.unlogged_bytes(),
+            warm,
+            unlogged: self.unlogged_bytes(),
             scratch: self.scratch.wanted_bytes(),
             is_stored: self.is_stored(),
         }
@@ -125,16 +125,15 @@ impl Index {
             }
             holding = self.holding();
         }
-        let held = holding.hot + holding.warm + self.parts.records.read_bytes();
+        let held = holding.hot + holding.warm + holding.unlogged + self.parts.records.read_bytes();
         self.scratch.set_room(max.saturating_sub(held));
     }
 
     /// Whether more records are warm than the budget allows.
     pub(crate) fn is_over_budget(&self) -> bool {
         self.config.max_bytes.is_some() && {
-            let holding = self.holding();
             let has_warm = self.parts.records.warm.live_bytes() > 0;
-            has_warm && self.journal().is_some() && holding.warm > holding.shares().most_warm
+            has_warm && self.journal().is_some() && self.holding().is_over_budget()
         }
     }
 

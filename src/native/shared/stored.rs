@@ -187,11 +187,14 @@ impl<S: Store> SharedIndex<S> {
     fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
         // A compaction that is under way leaves records that were deleted after it began.
         if rewrite == Rewrite::AnyDead && self.read(|index| index.compact_progress().is_some()) {
-            self.compact_until(slice_ms, || false)?;
+            self.compact(slice_ms)?;
         }
         // Compacting in memory takes longest, and nothing that needs the store has to wait for it.
-        self.compact_until(slice_ms, || false)?;
-        self.with_store(|store| block_on(finish(store, &*self.shared, rewrite)))
+        let mut report = self.compact(slice_ms)?;
+        // Not the last compaction's report: by now that may be another thread's.
+        let freed = self.with_store(|store| block_on(finish(store, &*self.shared, rewrite)))?;
+        report.reclaimed_bytes.cold = freed as usize;
+        Ok(report)
     }
 
     /// Writes the segments that have changed, like [`StoredIndex::checkpoint`]; other threads can use the index
