@@ -217,8 +217,12 @@ export class Keeper {
    */
   async planCheckpoint(): Promise<void> {
     const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    const mustWait = this.#deferredError && this.#retries.isPlanned;
-    if (isDue && !mustWait) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+    if (isDue && !this.#mustWait) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
+  }
+
+  /** True from a failure that no caller has been told of until the time for a retry. */
+  get #mustWait(): boolean {
+    return Boolean(this.#deferredError) && this.#retries.isPlanned;
   }
 
   /** After a successful checkpoint, an earlier failure needs no retry and no report. */
@@ -237,7 +241,8 @@ export class Keeper {
     // Linking is done outside of the queue, where commits would wait for it. If it fails here, it fails again in the
     // checkpoint.
     await this.#linkAll(() => this.#closing).catch(() => {});
-    if (!this.#closing) void this.#queue.add(() => this.#checkpointIfDue());
+    // One that was planned while an earlier one was still under way must not follow its failure.
+    if (!this.#closing) void this.#queue.add(async () => { if (!this.#mustWait) await this.#checkpointIfDue(); });
   }
 
   /**
