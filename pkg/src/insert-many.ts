@@ -220,7 +220,9 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
 
 /** Returns the row with a copy of its vector and payload, since an iterable may reuse one of each for every row. */
 function ownRow(row: Row, i: number): unknown {
-  const vector = row?.vector?.slice?.();
+  const given = row?.vector;
+  // An array whose buffer has been given away is empty and cannot be copied. It is refused for its length later.
+  const vector = given?.length ? given.slice?.() : given;
   if (!vector) return row;
   // Not `...row`: the members may be getters of a class.
   return { id: row.id, vector, payload: naming(i, () => ownPayload(row.payload)), ttlMs: row.ttlMs };

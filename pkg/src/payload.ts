@@ -22,14 +22,24 @@ const decoder = /* @__PURE__ */ new TextDecoder();
 /** Returns what stands for a payload that its caller may change from now on: JSON text, or a copy of bytes. */
 export function ownPayload(payload: unknown): unknown {
   if (payload === undefined) return undefined;
-  if (typedArrayName(payload) === "Uint8Array") return new Uint8Array(payload as Uint8Array);
+  if (typedArrayName(payload) === "Uint8Array") return new Uint8Array(presentBytes(payload as Uint8Array));
   return new JsonText(textOf(payload));
+}
+
+/** Returns the bytes, or a copy if there are none. INVALID_OPTION if their buffer has been transferred. */
+export function presentBytes(bytes: Uint8Array): Uint8Array {
+  try {
+    // Only what is empty can have lost its buffer, and copying that costs nothing.
+    return bytes.length ? bytes : new Uint8Array(bytes);
+  } catch {
+    fail("INVALID_OPTION", "payload: its buffer has been given away");
+  }
 }
 
 /** Encodes a payload for the core. INVALID_OPTION if it could not be returned as it was given. */
 export function encodePayload(payload: unknown): Encoded {
   if (payload === undefined) return NONE;
-  if (typedArrayName(payload) === "Uint8Array") return checked(2, payload as Uint8Array);
+  if (typedArrayName(payload) === "Uint8Array") return checked(2, presentBytes(payload as Uint8Array));
   return checked(1, encoder.encode(textOf(payload)));
 }
 

@@ -1,14 +1,15 @@
 // Payloads between page and worker, in both directions, as JSON text or bytes. Sent as an object, a deeply nested
 // payload would end the worker, and an instance of a class would arrive as something else.
 import { typedArrayName } from "../guard.js";
-import { textOf } from "../payload.js";
+import { presentBytes, textOf } from "../payload.js";
 import type { Payload } from "../types.js";
 import type { SentPayload } from "./messages.js";
 
 /** Checks a caller's payload and encodes it for sending. Bytes are copied. */
 export function sentPayload(payload: unknown): SentPayload {
   if (payload === undefined) return undefined;
-  return typedArrayName(payload) === "Uint8Array" ? new Uint8Array(payload as Uint8Array) : textOf(payload);
+  if (typedArrayName(payload) !== "Uint8Array") return textOf(payload);
+  return new Uint8Array(presentBytes(payload as Uint8Array));
 }
 
 export function payloadOf(sent: SentPayload): Payload | undefined {

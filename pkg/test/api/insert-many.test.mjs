@@ -138,6 +138,31 @@ test("upsert: numbers that are used up in the middle are found before the first 
 });
 
 // The call ended with a TypeError of the platform, which names neither the row nor what is wrong with it.
+test("payloads and vectors whose buffer has been given away are refused, and the index stays as it was", async () => {
+  const index = await VectorIndex.memory({ dimensions: 2 });
+  const gone = (array) => {
+    structuredClone(array, { transfer: [array.buffer] });
+    return array;
+  };
+  const good = { vector: [1, 2], payload: new Uint8Array() };
+  const payload = gone(new Uint8Array(10));
+  const vector = gone(new Float32Array(2));
+  const generated = function* (row) {
+    yield* [good, row];
+  };
+  await fails("INVALID_OPTION", () => index.insert([1, 2], payload), /given away/);
+  await fails("INVALID_OPTION", () => index.upsert("a", [1, 2], payload), /given away/);
+  await fails("DIMENSION_MISMATCH", () => index.insert(vector));
+  for (const rowsOf of [(row) => [good, row], generated]) {
+    await fails("INVALID_OPTION", () => index.insertMany(rowsOf({ vector: [1, 2], payload })), /row 1: payload.*given away/);
+    await fails("DIMENSION_MISMATCH", () => index.insertMany(rowsOf({ vector })), /row 1/);
+  }
+  assert.equal(index.size, 0);
+  const [id] = await index.insertMany([good]);
+  assert.deepEqual((await index.get(id)).payload, new Uint8Array());
+  await index.close();
+});
+
 test("flat rows whose buffer is given away meanwhile are a mistake that names the row", async () => {
   const index = await empty();
   const vectors = flat(3000, DIMENSIONS);
