@@ -138,8 +138,8 @@ export class Files {
   async settle(name: string): Promise<void> {
     const path = join(this.path, name);
     await step(`syncing ${path}`, async () => {
-      // Windows only syncs files that are open for writing.
-      const handle = await this.#fs.open(path, "r+").catch(unlessAbsent);
+      // Windows only syncs files that are open for writing. Elsewhere this user may be unable to write the file.
+      const handle = await this.#fs.open(path, process.platform === "win32" ? "r+" : "r").catch(unlessAbsent);
       await handle?.sync().finally(() => handle.close());
     });
   }

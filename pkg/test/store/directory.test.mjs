@@ -1,6 +1,6 @@
 // The directory store: its files, its lock, its errors, and closing it.
 import assert from "node:assert/strict";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { after as atEnd, test } from "node:test";
@@ -83,14 +83,38 @@ test("logs are on the medium before a new one continues them", async () => {
     if (kind !== "mkdir" && !name.startsWith("lock.")) steps.push(kind === "syncdir" ? kind : `${kind} ${name}`);
   };
   const store = await openDirectory(path, {}, fs);
-  assert.deepEqual(steps.splice(0), [`open ${name}`, `sync ${name}`, "syncdir"]);
+  assert.deepEqual(steps.splice(0), [`sync ${name}`, "syncdir"]);
   await store.append(first, b);
   await store.append(second, b);
   await store.append(second, b);
   assert.deepEqual(steps, [
-    `open ${name}`, `write ${name}`, `open ${name}`, `sync ${name}`, "syncdir", `open ${next}`, `write ${next}`, `write ${next}`,
+    `open ${name}`, `write ${name}`, `sync ${name}`, "syncdir", `open ${next}`, `write ${next}`, `write ${next}`,
   ]);
   await store.close();
+});
+
+test("a log that this user may not write keeps nobody from opening the directory and destroying it", async () => {
+  const path = folder();
+  const key = `log/${"1".padStart(20, "0")}`;
+  const name = key.replace("/", "_");
+  const left = await openDirectory(path, {});
+  await left.append(key, a);
+  await left.close();
+  await chmod(join(path, name), 0o444);
+  const fs = new Faulty();
+  const { open } = fs;
+  const flags = [];
+  fs.open = (file, how) => {
+    if (file.endsWith(name)) flags.push(how);
+    return open(file, how);
+  };
+  const store = await openDirectory(path, {}, fs);
+  await holds(store, new Map([[key, a]]));
+  await store.close();
+  // Root may write any file, so for root only the flags show it.
+  assert.deepEqual(flags, [process.platform === "win32" ? "r+" : "r"]);
+  await destroyDirectory(path);
+  assert.deepEqual(await readdir(path).catch(() => []), []);
 });
 
 test("a journal that is whole is done, one that is not is dropped, and what waits without one is removed", async () => {

@@ -1,5 +1,6 @@
 // `node:fs/promises` with a planned fault, for tests of what is left when something stops midway. Each change or sync
-// of a file or directory counts as a step and is reported to `onStep` when it is done.
+// of a file or directory counts as a step and is reported to `onStep` when it is done. So does opening a file, unless it
+// is only for reading.
 import { readFileSync } from "node:fs";
 import * as real from "node:fs/promises";
 import { basename } from "node:path";
@@ -48,7 +49,8 @@ export class Faulty {
       const all = Buffer.from(bytes);
       return this.#step(["write", name, all], () => handle.appendFile(all), () => handle.appendFile(all.subarray(0, all.length >> 1)));
     };
-    const sync = () => this.#step([flags === "r" ? "syncdir" : "sync", name], () => handle.sync());
+    const isDirectory = (await handle.stat()).isDirectory();
+    const sync = () => this.#step([isDirectory ? "syncdir" : "sync", name], () => handle.sync());
     return { fd: handle.fd, writeFile: write, appendFile: write, sync, datasync: sync, close: () => this.#close(handle) };
   };
 
