@@ -304,6 +304,7 @@ export class VectorIndex implements AsyncDisposable {
     if (typeof threshold !== "number" || threshold !== threshold) wrong("compactionThreshold", "a number", threshold);
     this.#handle.call((raw) => (raw.compactionThreshold = threshold));
     this.#maintenance.touched();
+    void this.#keeper?.planCheckpoint();
   }
 
   /**
@@ -364,9 +365,9 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Resolves when all changes so far are in the store; at once for an index in memory. Also rejects with the error of a
-   * checkpoint that failed in idle time, if it has not been reported yet. In that case nothing is lost, and the
-   * checkpoint is retried later.
+   * Resolves when all changes so far are in the store; at once for an index in memory. Rows of an `insertMany` that is
+   * still running are stored by that call. Also rejects with the error of a checkpoint that failed in idle time, if it
+   * has not been reported yet. In that case nothing is lost, and the checkpoint is retried later.
    */
   async flush(): Promise<void> {
     this.#open.checkOpen();
