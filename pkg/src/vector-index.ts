@@ -445,22 +445,31 @@ export class VectorIndex implements AsyncDisposable {
    * tombstone. Async so that an error thrown by `make` becomes a rejection.
    */
   async #stored<T>(make: () => T | Promise<T>, mayNeedCompaction?: boolean): Promise<T> {
-    const made = make();
-    // A change that has already been made is not awaited: a `close` called right after this call must find it.
-    const result = made instanceof Promise ? await this.#underWay.run(() => made) : made;
-    if (mayNeedCompaction) this.#maintenance.touched();
-    if (this.#keeper) await this.#keeper.committed();
-    return result;
+    try {
+      const made = make();
+      // A change that has already been made is not awaited: a `close` called right after this call must find it.
+      const result = made instanceof Promise ? await this.#underWay.run(() => made) : made;
+      if (mayNeedCompaction) this.#maintenance.touched();
+      if (this.#keeper) await this.#keeper.committed();
+      return result;
+    } catch (error) {
+      this.#keeper?.told(error);
+      throw error;
+    }
   }
 
   /** Waits for a call that makes many changes. If it fails, the changes before the failure stay and are stored too. */
   async #ended<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
+    } catch (error) {
+      this.#keeper?.told(error);
+      throw error;
     } finally {
       if (this.#handle.isOpen) {
         this.#maintenance.touched();
-        // Not awaited: a successful call has already waited for its own commit.
+        // Not awaited: a successful call has already waited for its own commit. After any other, `close` tells of a
+        // failure that no caller has heard of.
         void this.#keeper?.committed().catch(() => {});
       }
     }

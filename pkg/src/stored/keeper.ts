@@ -53,6 +53,8 @@ export class Keeper {
   #frameIsOpen = false;
   /** The error of the last checkpoint, if it failed and no caller has been told. */
   #deferredError: unknown;
+  /** True once a caller has been told of a failed commit. */
+  #isTold = false;
   readonly #retries = new Retries();
   #closing = false;
 
@@ -199,13 +201,19 @@ export class Keeper {
     return unlessAborted(signal, this.#queuedCommit);
   }
 
+  /** Throws the error. Call it with each error that a caller gets: it may be that of a failed commit. */
+  readonly told = (error: unknown): never => {
+    if (error instanceof ThermoclineError && error.code === this.#handle.refusal?.code) this.#isTold = true;
+    throw error;
+  };
+
   /**
    * As `committed`, also for changes that wait for a move. Rejects as well with the unreported error of a failed
    * checkpoint, which may then be retried after the next change.
    */
   async flush(): Promise<void> {
     while (this.#handle.isMoving) await this.#handle.moveEnded();
-    await this.committed();
+    await this.committed().catch(this.told);
     const error = this.#deferredError;
     this.#deferredError = undefined;
     if (error) throw error;
@@ -281,7 +289,7 @@ export class Keeper {
       await this.#commit();
       freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
       this.#checkpointed();
-    });
+    }).catch(this.told);
     return freed;
   }
 
@@ -313,7 +321,7 @@ export class Keeper {
         outcome = { returnedBytes, released: this.#queue.add(() => dispose(old)).then(() => this.records.settled()) };
       } catch (error) {
         if (moved) await dispose(moved);
-        throw codedError(error) ?? trapped(error);
+        this.told(codedError(error) ?? trapped(error));
       } finally {
         handle.resume();
         // Idle linking stops while the index moves.
@@ -359,8 +367,9 @@ export class Keeper {
     const handle = this.#handle;
     let failure: unknown;
     const note = (error: unknown): void => void (failure ??= error);
-    // After a failed commit, the waiting callers have been told and no more changes have been accepted.
+    // After a failed commit no more changes have been accepted. Every caller that waited for it may have been aborted.
     if (!handle.refusal) await this.committed().catch(note);
+    else if (!this.#isTold) note(handle.refusal);
     state.failed = failure !== undefined;
     const mayCheckpoint = !this.#queue.timeout && !handle.refusal;
     if (mayCheckpoint && (await handle.callInternally((raw) => raw.checkpointDue).catch(() => false))) {

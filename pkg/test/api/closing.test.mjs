@@ -186,6 +186,27 @@ test("closing says what could not be stored, unless all who should know have bee
   await fails("CLOSED", () => index.size);
 });
 
+test("closing says what could not be stored after its call was aborted, unless somebody has been told since", async () => {
+  for (const isTold of [false, true]) {
+    const store = new MapStore();
+    const index = await open(store);
+    let fail;
+    store.before = (name) => (name === "append" ? new Promise((_, reject) => (fail = reject)) : undefined);
+    const controller = new AbortController();
+    const aborted = index.insertMany(rows(0, 2), { signal: controller.signal });
+    await until(() => fail, "the append");
+    controller.abort();
+    await fails("ABORTED", () => aborted);
+    fail(new Error("no more"));
+    await pause(20);
+    if (isTold) {
+      await fails("STORE_FAILED", () => index.insert(vectors[0]), /no more/);
+      await index.close();
+    } else await fails("STORE_FAILED", () => index.close(), /no more/);
+    assert.equal(store.calls.close, 1);
+  }
+});
+
 test("a close that fails is told, with the store's words", async () => {
   const store = new MapStore();
   const index = await open(store);
