@@ -1,6 +1,6 @@
 // `node:fs/promises` with a planned fault, for tests of what is left when something stops midway. Each change or sync
-// of a file or directory counts as a step and is reported to `onStep` when it is done. So does opening a file, unless it
-// is only for reading.
+// of a file or directory counts as a step and is reported to `onStep` when it is done. So does opening a file, unless
+// it is only for reading.
 import { readFileSync } from "node:fs";
 import * as real from "node:fs/promises";
 import { basename } from "node:path";
