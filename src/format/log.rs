@@ -124,15 +124,21 @@ impl LogWriter {
         Ok(copy)
     }
 
+    /// A copy of what the buffer holds from `start` on, with room for the padding of an open frame.
+    fn copy_from(&self, start: usize) -> Result<Vec<u8>, OutOfMemory> {
+        let rest = self.buffer.get(start..).unwrap_or_default();
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(rest.len() + if rest.is_empty() { 0 } else { ALIGNMENT })?;
+        copy.extend_from_slice(rest);
+        Ok(copy)
+    }
+
     /// Drops the first `bytes` bytes of the sealed frames, which a store has.
     pub(crate) fn forget(&mut self, bytes: usize) {
         let bytes = bytes.min(self.sealed_bytes);
-        let rest = self.buffer.get(bytes..).unwrap_or_default();
-        let mut kept = Vec::new();
-        if kept.try_reserve_exact(rest.len() + if rest.is_empty() { 0 } else { ALIGNMENT }).is_ok() {
-            kept.extend_from_slice(rest);
+        if let Ok(rest) = self.copy_from(bytes) {
             wipe::wipe(&mut self.buffer);
-            self.buffer = kept;
+            self.buffer = rest;
         } else {
             self.buffer.copy_within(bytes.., 0);
             let left = self.buffer.len() - bytes;
@@ -144,10 +150,7 @@ impl LogWriter {
 
     /// Takes the sealed frames, to be appended to a log in one piece. The open frame stays.
     pub(crate) fn take(&mut self) -> Result<Vec<u8>, OutOfMemory> {
-        let open = self.buffer.get(self.sealed_bytes..).unwrap_or_default();
-        let mut rest = Vec::new();
-        rest.try_reserve(open.len() + if open.is_empty() { 0 } else { ALIGNMENT })?;
-        rest.extend_from_slice(open);
+        let rest = self.copy_from(self.sealed_bytes)?;
         let mut sealed = core::mem::replace(&mut self.buffer, rest);
         wipe::wipe(sealed.get_mut(self.sealed_bytes..).unwrap_or_default());
         sealed.truncate(self.sealed_bytes);
