@@ -53,7 +53,8 @@ async function insertStream(
   /** The commit of the previous slice. */
   let previous: Promise<void> | undefined;
   for await (const row of untilStopped(rows, handle, signal)) {
-    while (handle.isMoving) await keeper?.unlessAborted(signal, handle.moveEnded());
+    // Only a stored index moves while calls are running, so there is a keeper.
+    while (handle.isMoving) await keeper!.unlessAborted(signal, handle.moveEnded());
     put(naming(ids.length, () => ready(row, dimensions)));
     if (!slice.over) continue;
     // One slice is inserted while the previous one is committed.
