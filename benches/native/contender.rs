@@ -8,7 +8,7 @@ use thermocline::{Config, Id, Index, Metric, NewRecord, Quantization, SearchOpti
 use crate::fields::{Fields, floats, rows, write_rows};
 use crate::stored::first_answer;
 
-/// The units of a step of a compaction that nobody waits for, in microseconds' worth of work.
+/// The length of a step of a compaction that nobody waits for: units are about a microsecond of work.
 const STEP: usize = 1_000_000;
 
 /// One index, and the data it is measured with.

@@ -1,6 +1,14 @@
 //! What happens when memory is refused. Each operation runs with its first allocation refused, then with its second,
 //! and so on until it needs no more. It must fail with [`Error::OutOfMemory`] and leave the index as it was. An
 //! infallible allocation that is refused ends the whole test program, so passing also proves that there is none.
+//!
+//! | file | what is proved |
+//! |---|---|
+//! | `main.rs` | each allocation of each call of an index in memory refused in turn |
+//! | `stored.rs` | the same for an index in a store |
+//! | `lifetime.rs` | a dropped index has freed every byte that it allocated |
+//! | `erased.rs` | freed memory contains nothing of a deleted record |
+//! | `refusing.rs` | the allocator that refuses and counts |
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, missing_docs)]
 

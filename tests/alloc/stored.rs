@@ -1,5 +1,5 @@
-//! The same for an index in a store: committing, writing a checkpoint, opening. The store itself is never refused
-//! memory.
+//! Each allocation refused in turn, as in `main.rs`, for an index in a store: committing, writing a checkpoint, opening.
+//! The store itself is never refused memory.
 
 use crate::refusing::{Refused, held, peak, refusing, undisturbed};
 use crate::{config, id, many, seen, vector};
@@ -146,7 +146,7 @@ fn insert_many_that_are_logged() {
 }
 
 #[test]
-fn while_some_wait_to_be_linked() {
+fn calls_while_records_wait_to_be_linked() {
     assert!(each_refusal(open_lazily, |stored| insert(stored, 500)) > 10);
     // It replaces a pending record.
     assert!(each_refusal(open_lazily, |stored| insert(stored, 5)) > 10);

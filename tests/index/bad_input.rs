@@ -152,7 +152,7 @@ fn the_longest_and_the_shortest_that_are_allowed() {
 }
 
 #[test]
-fn ids_that_are_none() {
+fn invalid_ids_are_refused() {
     let mut index = populated(Metric::Cosine, Quantization::Int8);
     let (long, longer) = ("x".repeat(Id::MAX_TEXT_BYTES + 1), "é".repeat(3000));
     let largest = Id::MAX_NUMBER;
@@ -253,7 +253,7 @@ fn options_at_the_edges_are_taken() {
 }
 
 #[test]
-fn options_that_are_fixed_are_refused_when_they_are_others() {
+fn fixed_options_cannot_be_changed() {
     let mut index = populated(Metric::Dot, Quantization::None);
     let (before, bytes) = (*index.config(), index.export().unwrap());
     let asked = Config { ef_construction: 77, ef: 5, seed: 9, compaction_threshold: 0.5, ..before };
@@ -337,7 +337,7 @@ fn search_options_out_of_range() {
 }
 
 #[test]
-fn thresholds_that_are_no_number() {
+fn a_threshold_that_is_not_a_number_is_refused() {
     let mut index = populated(Metric::Cosine, Quantization::Int8);
     let words = ["compactionThreshold", "expected a number", "received NaN"];
     refused(&mut index, "INVALID_OPTION", &words, |index| index.set_compaction_threshold(f64::NAN));
@@ -345,7 +345,7 @@ fn thresholds_that_are_no_number() {
 }
 
 #[test]
-fn more_room_than_there_is() {
+fn reserving_more_memory_than_there_is_is_an_error() {
     let mut index = populated(Metric::Cosine, Quantization::Int8);
     for count in [1 << 30, 1 << 40, usize::MAX - 100, usize::MAX] {
         refused(&mut index, "OUT_OF_MEMORY", &["out of memory"], |index| index.reserve(count));

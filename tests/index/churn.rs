@@ -68,10 +68,10 @@ fn two_hundred_cycles_from_empty() {
     }
 }
 
-/// The record where a search of width one starts cannot be queried, but the highest node is the entry point. Whichever
-/// it is, it gets deleted eventually when records are deleted one by one in the order of their hits.
+/// A caller cannot ask which record is the entry point. Whichever it is, it is deleted at some moment if all records
+/// are deleted one by one, always the nearest hit.
 #[test]
-fn whatever_is_nearest_goes_first_until_nothing_is_left() {
+fn deleting_the_nearest_each_time_until_nothing_is_left() {
     let mut index = build(Config { m: 4, ef_construction: 24, ..Config::new(6) }, &Clusters::new(4, 6, 6).vectors(400));
     let mut model = Model::of(&index);
     let query = Rng(17).vector(6);
@@ -91,7 +91,7 @@ fn whatever_is_nearest_goes_first_until_nothing_is_left() {
 
 /// Of every two inserted records, one is deleted: the entry point. Compaction then finds another.
 #[test]
-fn the_entry_point_goes_every_time() {
+fn the_entry_point_is_deleted_every_time() {
     let mut rng = Rng(23);
     let mut index = Index::new(Config { m: 4, ef_construction: 16, ..Config::new(4) }).unwrap();
     let mut model = Model::of(&index);
@@ -178,7 +178,7 @@ fn inserts_among_thousands_of_tombstones() {
 
 /// Neighbours deleted together leave holes that repair must bridge.
 #[test]
-fn whole_clusters_die() {
+fn whole_clusters_are_deleted() {
     let mut clusters = Clusters::new(77, 20, DIMENSIONS);
     let mut index = Index::new(config()).unwrap();
     let mut of_cluster: Vec<Vec<Id>> = vec![Vec::new(); 20];

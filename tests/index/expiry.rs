@@ -11,7 +11,7 @@ fn config() -> Config {
 }
 
 #[test]
-fn a_record_goes_at_its_moment_and_not_before() {
+fn a_record_expires_at_its_time_and_not_before() {
     let mut index = Index::new(config()).unwrap();
     let id = index.insert_expiring(&[1.0, 0.0, 0.0], Some(Payload::Json("1")), Some(PAST)).unwrap();
     index.insert_with_id_expiring("later", &[0.0, 1.0, 0.0], None, Some(PAST + 0.5)).unwrap();
@@ -32,7 +32,7 @@ fn a_record_goes_at_its_moment_and_not_before() {
 }
 
 #[test]
-fn who_replaces_or_deletes_a_record_takes_its_moment_away() {
+fn replacing_or_deleting_a_record_removes_its_expiry() {
     let mut index = Index::new(config()).unwrap();
     for id in ["replaced", "prolonged", "deleted"] {
         index.insert_with_id_expiring(id, &[1.0, 2.0, 3.0], None, Some(PAST)).unwrap();
@@ -56,7 +56,7 @@ fn who_replaces_or_deletes_a_record_takes_its_moment_away() {
 }
 
 #[test]
-fn a_moment_that_is_none_is_refused_and_changes_nothing() {
+fn an_expiry_that_is_not_finite_is_refused_and_changes_nothing() {
     let mut index = Index::new(config()).unwrap();
     index.insert_with_id("there", &[1.0, 2.0, 3.0], None).unwrap();
     let before = index.export().unwrap();
@@ -75,7 +75,7 @@ fn a_moment_that_is_none_is_refused_and_changes_nothing() {
 
 /// Each record keeps its own expiry when it is moved by compaction, written out and read again.
 #[test]
-fn moments_go_with_their_records() {
+fn each_record_keeps_its_own_expiry() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let mut index = Index::new(Config { quantization, ..config() }).unwrap();
         let mut rng = Rng(4);

@@ -110,7 +110,7 @@ fn the_frozen_index_is_what_it_was() {
 }
 
 #[test]
-fn its_neighbours_are_the_exact_ones() {
+fn the_frozen_index_finds_the_exact_neighbours() {
     let index = Index::import(BYTES).unwrap();
     let query = frozen::vector(1000);
     let mut expected: Vec<(f64, Id)> = frozen::rows()
@@ -132,7 +132,7 @@ fn the_same_again_gives_the_same_bytes() {
 }
 
 #[test]
-fn it_has_free_slots_and_tombstones_and_upper_levels() {
+fn the_frozen_index_has_free_slots_and_tombstones_and_upper_levels() {
     let forge = Forge::of(BYTES);
     let levels = forge.section(kind::LEVELS);
     assert_eq!(levels.iter().filter(|level| **level == u8::MAX).count(), 2, "free slots: {levels:?}");
@@ -142,7 +142,7 @@ fn it_has_free_slots_and_tombstones_and_upper_levels() {
 }
 
 #[test]
-fn damaged_it_is_refused() {
+fn the_frozen_index_is_refused_when_it_is_damaged() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 7] = [
         ("its first half", |bytes| bytes.truncate(bytes.len() / 2)),
@@ -166,7 +166,7 @@ fn damaged_it_is_refused() {
 }
 
 #[test]
-fn a_later_version_of_it_is_named() {
+fn a_later_version_is_named_in_the_error() {
     let mut forge = Forge::of(BYTES);
     forge.version = 2;
     assert_eq!(Index::import(&forge.seal()).err(), Some(Error::UnsupportedVersion { found: 2, supported: 1 }));

@@ -60,7 +60,7 @@ pub(crate) struct Forge {
     pub(crate) magic: [u8; 8],
     pub(crate) version: u32,
     sections: Vec<Vec<u8>>,
-    /// Forged values of the table: section, field (0 kind, 1 offset, 2 length, 3 checksum), value.
+    /// Forged values of entries in the table: section, field (0 kind, 1 offset, 2 length, 3 checksum), value.
     pub(crate) lies: Vec<(usize, usize, u64)>,
     /// Forged header values for the number of sections and the total length.
     pub(crate) count: Option<u32>,

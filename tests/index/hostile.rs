@@ -74,7 +74,7 @@ fn tall(forge: &Forge) -> usize {
 }
 
 #[test]
-fn the_honest_one_is_accepted() {
+fn bytes_that_are_not_forged_are_accepted() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         assert_eq!(survives(&honest(quantization).seal()), Ok(()));
     }
@@ -205,7 +205,7 @@ fn links_that_lead_nowhere() {
 }
 
 #[test]
-fn trees_that_are_none() {
+fn tree_links_that_form_no_tree_are_refused() {
     refused("all tree links lost on one side", |forge| {
         let mut words = forge.words(kind::BASE_LINKS);
         for word in words.iter_mut().take(2 * M).filter(|word| **word != END) {
@@ -347,7 +347,7 @@ fn records_that_lie() {
 
 /// Codes only hint where to look: any bits must be tolerated there.
 #[test]
-fn scales_of_nonsense_are_borne() {
+fn senseless_scales_are_accepted() {
     for value in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.0, f32::from_bits(1)] {
         for at in [0, 7, 59] {
             let mut forge = honest(Quantization::Int8);
@@ -363,7 +363,7 @@ fn scales_of_nonsense_are_borne() {
 }
 
 #[test]
-fn codes_of_nonsense_are_borne_or_refused() {
+fn senseless_codes_are_accepted_or_refused() {
     for fill in [0x00, 0x7f, 0x80, 0xc0, 0xff] {
         for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
             let mut forge = honest(quantization);
@@ -380,7 +380,7 @@ proptest! {
 
     /// Whatever words are put anywhere: the result is an error, or an index that keeps its guarantees.
     #[test]
-    fn any_change_is_borne_or_refused(
+    fn any_change_is_accepted_or_refused(
         quantized in any::<bool>(),
         changes in prop::collection::vec((0..SECTIONS, any::<prop::sample::Index>(), any_word()), 1..4),
     ) {
@@ -402,7 +402,7 @@ fn any_word() -> impl Strategy<Value = u32> {
 }
 
 #[test]
-fn moments_at_which_nothing_can_expire() {
+fn impossible_expiry_times_are_refused() {
     // Slots 0 and 1 are live, slot 10 is deleted.
     let with = |change: fn(&mut Vec<u8>)| {
         move |forge: &mut Forge| {

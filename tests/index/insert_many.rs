@@ -162,7 +162,7 @@ fn each_gets_its_id_as_if_inserted_alone() {
 }
 
 #[test]
-fn one_bad_record_and_none_is_in() {
+fn one_bad_record_refuses_all() {
     let (good, short, endless) = ([1.0; DIMENSIONS], [1.0; 3], [f32::NAN; DIMENSIONS]);
     let fine = || NewRecord { payload: Some(Payload::Bytes(b"x")), ..NewRecord::new(&good) };
     let with_id = |id: Id| NewRecord { id: Some(id), ..fine() };

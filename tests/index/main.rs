@@ -10,6 +10,7 @@
 //! | `round_trip.rs` | export and import: the same bytes, the same future |
 //! | `damage.rs` | every cut and every flipped bit is refused |
 //! | `hostile.rs` | bytes with valid checksums and impossible contents are refused |
+//! | `expiry.rs` | records that expire: when they are deleted, and what that leaves |
 //! | `fixture.rs` | the frozen file of format 1: its contents, and that it is still written byte for byte |
 //! | `insert_many.rs` | many records in one call: on any number of threads, all or none |
 //! | `search_many.rs` | many queries in one call: the hits of single searches, on any number of threads |

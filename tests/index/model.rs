@@ -215,7 +215,8 @@ impl Run {
         self.tombstones.settled += gone.len();
     }
 
-    /// The job is gone. How much it removed is unknown, but it adds no tombstones beyond those it moved.
+    /// The job is gone. How many of the tombstones it found it has removed is unknown. Those made since it began must
+    /// still be there, unless nothing was live for a moment.
     fn job_dropped(&mut self) {
         if self.tombstones.leaving.take().is_some() {
             assert!(self.tombstones.emptied || self.index.deleted() >= self.tombstones.settled);

@@ -39,7 +39,7 @@ fn compact(index: &mut Index) {
 }
 
 #[test]
-fn it_is_untrained_until_there_are_enough() {
+fn an_index_is_untrained_until_it_has_enough_records() {
     let (mut index, vectors) = filled(12, Metric::Cosine, ENOUGH - 1);
     settle(&mut index);
     let untrained = index.search(&vectors[0], SearchOptions::default()).unwrap_err();
@@ -63,7 +63,7 @@ fn it_is_untrained_until_there_are_enough() {
 
 /// Distances are exact, and recall is what codes of about a byte per component should give.
 #[test]
-fn it_finds_what_is_near_under_every_metric() {
+fn recall_is_good_under_every_metric() {
     for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
         for dimensions in [3, 40, 400] {
             let (mut index, _) = filled(dimensions, metric, 2000);
@@ -78,7 +78,7 @@ fn it_finds_what_is_near_under_every_metric() {
 }
 
 #[test]
-fn a_code_is_whole_lines_of_memory_and_the_vectors_before_are_given_up() {
+fn codes_are_whole_cache_lines_and_the_vectors_before_training_are_freed() {
     for (dimensions, lines) in [(3, 1), (384, 1), (385, 2)] {
         let (mut index, _) = filled(dimensions, Metric::L2, 1100);
         settle(&mut index);
@@ -90,7 +90,7 @@ fn a_code_is_whole_lines_of_memory_and_the_vectors_before_are_given_up() {
 
 /// Training blocks nobody: each insert does a little of it, and records inserted meanwhile are linked afterwards.
 #[test]
-fn inserts_alone_bring_it_to_its_end_and_to_the_same_bytes() {
+fn inserts_alone_complete_the_training_and_give_the_same_bytes() {
     let (mut alone, vectors) = filled(8, Metric::Cosine, 2600);
     let mut settled = Index::new(config(8, Metric::Cosine)).unwrap();
     insert(&mut settled, &vectors, 0..ENOUGH);
@@ -103,7 +103,7 @@ fn inserts_alone_bring_it_to_its_end_and_to_the_same_bytes() {
 
 /// A call with enough records trains by itself.
 #[test]
-fn many_at_once_are_trained_at_once() {
+fn one_call_with_enough_records_trains() {
     let vectors = Clusters::new(5, 40, 16).vectors(1600);
     for count in [ENOUGH, 1600] {
         let mut index = Index::new(config(16, Metric::Cosine)).unwrap();
@@ -117,7 +117,7 @@ fn many_at_once_are_trained_at_once() {
 
 /// The codebook is permanent, so it must not be trained on the few records left by a large deletion.
 #[test]
-fn it_is_trained_on_those_that_made_it_enough() {
+fn training_uses_the_records_that_made_it_due() {
     let (mut index, vectors) = filled(16, Metric::Cosine, ENOUGH);
     (3..ENOUGH).for_each(|id| assert!(index.delete(&Id::from(id as u64)).unwrap()));
     insert(&mut index, &vectors, 3..ENOUGH);
@@ -128,7 +128,7 @@ fn it_is_trained_on_those_that_made_it_enough() {
 }
 
 #[test]
-fn it_may_be_changed_while_it_is_trained() {
+fn an_index_may_be_changed_during_training() {
     let (mut index, vectors) = filled(10, Metric::L2, ENOUGH);
     let later = Clusters::new(8, 40, 10).vectors(ENOUGH + 600);
     for step in 0..600 {
@@ -154,7 +154,7 @@ fn it_may_be_changed_while_it_is_trained() {
 }
 
 #[test]
-fn an_export_brings_its_codebook_along() {
+fn an_export_includes_its_codebook() {
     let (mut index, vectors) = filled(24, Metric::Cosine, 1500);
     settle(&mut index);
     for row in (0..1500).step_by(5) {
@@ -177,7 +177,7 @@ fn an_export_brings_its_codebook_along() {
 
 /// Without records there is nothing to store a codebook with.
 #[test]
-fn of_an_empty_index_no_codebook_is_stored() {
+fn an_empty_index_stores_no_codebook() {
     let (mut index, vectors) = filled(5, Metric::Dot, 1100);
     settle(&mut index);
     for row in 0..1100 {
@@ -232,7 +232,7 @@ fn with_long_rows(metric: Metric, long: &[usize]) -> (Index, Vec<Vec<f32>>) {
 /// All components share one scale. If the longest vector set it, all others would become zeros, with an estimated error
 /// of zero.
 #[test]
-fn vectors_far_longer_than_most_do_not_make_the_others_alike() {
+fn a_few_far_longer_vectors_do_not_make_the_others_alike() {
     for metric in [Metric::L2, Metric::Dot] {
         for long in [&[700][..], &[3, 77, 401, 700, 701, 900, 901, 902, 903, 1000, 1500, 1900]] {
             let (index, queries) = with_long_rows(metric, long);
@@ -247,7 +247,7 @@ fn vectors_far_longer_than_most_do_not_make_the_others_alike() {
 
 /// The squares of such components are zeros in single precision.
 #[test]
-fn components_next_to_nothing_are_told_apart() {
+fn tiny_components_are_told_apart() {
     let mut vectors = Clusters::new(5, 40, 24).vectors(1150);
     let queries = vectors.split_off(1100);
     vectors.iter_mut().flatten().for_each(|x| *x *= 1e-26);
@@ -270,7 +270,7 @@ fn components_next_to_nothing_are_told_apart() {
 
 /// Identical vectors, and one far longer than those that the codebook was trained on.
 #[test]
-fn vectors_without_variety_do_no_harm() {
+fn identical_vectors_can_be_trained_on() {
     let mut index = Index::new(config(6, Metric::L2)).unwrap();
     for _ in 0..1100 {
         index.insert(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], None).unwrap();
@@ -292,7 +292,7 @@ fn vectors_without_variety_do_no_harm() {
 }
 
 #[test]
-fn a_codebook_that_cannot_be_is_refused() {
+fn an_impossible_codebook_is_refused() {
     let (mut index, _) = filled(4, Metric::Cosine, ENOUGH);
     settle(&mut index);
     let forge = Forge::of(&index.export().unwrap());

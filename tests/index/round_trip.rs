@@ -32,7 +32,7 @@ fn populated(metric: Metric, quantization: Quantization, steps: usize) -> Index 
 }
 
 #[test]
-fn what_is_imported_is_what_was_exported() {
+fn an_import_equals_what_was_exported() {
     for (metric, quantization) in METRICS.into_iter().flat_map(|m| QUANTIZATIONS.map(|q| (m, q))) {
         for steps in [0, 100, 450, 600, 800, 1100, 100_000] {
             let index = populated(metric, quantization, steps);
@@ -68,7 +68,7 @@ fn live_on(index: &mut Index) {
 }
 
 #[test]
-fn the_future_is_the_same_as_without() {
+fn later_calls_give_the_same_bytes_after_a_round_trip() {
     for (metric, quantization) in METRICS.into_iter().flat_map(|m| QUANTIZATIONS.map(|q| (m, q))) {
         for steps in [0, 300, 620, 900, 100_000] {
             let mut index = populated(metric, quantization, steps);
@@ -83,7 +83,7 @@ fn the_future_is_the_same_as_without() {
 }
 
 #[test]
-fn an_empty_index_goes_there_and_back() {
+fn an_empty_index_survives_a_round_trip() {
     for prepare in [
         |_: &mut Index| {},
         |index: &mut Index| {

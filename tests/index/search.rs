@@ -114,7 +114,7 @@ fn recall_without_quantization() {
 }
 
 #[test]
-fn reranking_puts_right_what_the_codes_blur() {
+fn reranking_corrects_the_order_by_codes() {
     let (without, with) = (plain_recall(&INT8, EF, false), plain_recall(&INT8, EF, true));
     assert!(without >= 0.93 && with >= without, "recall {without} by the codes alone, {with} reranked");
     let distances = |rerank| -> Vec<f32> {

@@ -48,7 +48,7 @@ fn the_hits_are_those_of_single_searches() {
 }
 
 #[test]
-fn a_filter_is_that_of_every_query() {
+fn one_filter_applies_to_every_query() {
     let mut clusters = Clusters::new(6, 10, DIMENSIONS);
     let index = build(Config::new(DIMENSIONS), &clusters.vectors(500));
     let queries = clusters.vectors(20);
@@ -61,7 +61,7 @@ fn a_filter_is_that_of_every_query() {
 }
 
 #[test]
-fn one_query_that_is_refused_refuses_all_before_any_is_searched_for() {
+fn one_refused_query_refuses_all_before_any_search() {
     let mut clusters = Clusters::new(7, 10, DIMENSIONS);
     let index = build(Config::new(DIMENSIONS), &clusters.vectors(50));
     let mut queries = clusters.vectors(20);
@@ -95,7 +95,7 @@ fn one_query_that_is_refused_refuses_all_before_any_is_searched_for() {
 }
 
 #[test]
-fn product_codes_that_are_not_trained_are_told_of() {
+fn untrained_product_codes_are_an_error() {
     let index = build(
         Config { quantization: Quantization::Product, ..Config::new(DIMENSIONS) },
         &Clusters::new(8, 4, DIMENSIONS).vectors(5),

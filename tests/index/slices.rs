@@ -303,7 +303,7 @@ fn a_step_is_of_one_kind_of_work() {
 }
 
 #[test]
-fn an_index_of_which_nothing_lives_is_emptied_in_small_steps() {
+fn an_index_without_live_records_is_emptied_in_small_steps() {
     for (metric, refills) in [(0, false), (1, true)] {
         let mut index = with_tombstones(config(metric, Quantization::Int8), 6000, 100);
         assert_eq!((index.len(), index.deleted()), (0, 6000));

@@ -1,4 +1,4 @@
-//! A mapped file.
+//! A mapped file: never written to, locked while it is mapped, and not affected when it is replaced.
 
 use crate::support::{DIMENSIONS, index};
 use std::fs::{self, File};
@@ -46,7 +46,7 @@ fn a_file_is_searched_changed_and_never_written_to() {
 }
 
 #[test]
-fn a_file_that_is_replaced_stays_as_it_was_for_whoever_has_it() {
+fn a_mapped_file_stays_as_it_was_when_it_is_replaced() {
     let (bytes, other) = (export(), Index::new(thermocline::Config::new(3)).unwrap().export().unwrap());
     let (kept, next) = (Kept::new("kept", &bytes), Kept::new("next", &other));
     let mut index = Index::map_file(&kept.0).unwrap();
@@ -57,7 +57,7 @@ fn a_file_that_is_replaced_stays_as_it_was_for_whoever_has_it() {
 }
 
 #[test]
-fn what_cannot_be_mapped_is_said() {
+fn a_file_that_cannot_be_mapped_is_an_error() {
     let kept = Kept::new("locked", &export());
     let missing = Index::map_file(kept.0.with_extension("none"));
     assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");

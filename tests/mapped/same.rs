@@ -1,4 +1,4 @@
-//! Compared with an import of the same bytes.
+//! A mapped index compared with an import of the same bytes.
 
 use crate::support::{DIMENSIONS, LATER_MS, Rng, index, mapped};
 use thermocline::{
@@ -39,7 +39,7 @@ fn is_the_same(mapped: &Index, imported: &Index, rng: &mut Rng) {
 }
 
 #[test]
-fn every_answer_is_that_of_an_import() {
+fn every_answer_equals_that_of_an_import() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         for metric in Metric::ALL {
             for records in [1, 60, 1500] {
@@ -66,7 +66,7 @@ fn an_empty_index_is_mapped_and_filled() {
 
 /// The same changes are made to both in the same order. In the end both give the same bytes.
 #[test]
-fn changes_come_to_the_same_bytes() {
+fn the_same_changes_give_the_same_bytes() {
     for (quantization, seed) in
         [(Quantization::Int8, 1), (Quantization::Int8, 2), (Quantization::None, 3), (Quantization::Binary, 4)]
     {
@@ -105,7 +105,7 @@ fn changes_come_to_the_same_bytes() {
 }
 
 #[test]
-fn many_records_come_to_the_same_bytes() {
+fn many_records_in_one_call_give_the_same_bytes() {
     for quantization in [Quantization::Int8, Quantization::Binary, Quantization::None] {
         let bytes = index(Metric::Cosine, quantization, 1500).export().unwrap();
         let mut rng = Rng(3);
@@ -121,7 +121,7 @@ fn many_records_come_to_the_same_bytes() {
 }
 
 #[test]
-fn what_was_mapped_can_be_stored() {
+fn a_mapped_index_can_be_stored() {
     let bytes = index(Metric::Cosine, Quantization::Int8, 1200).export().unwrap();
     let store = MemoryStore::default();
     let stored = block_on(StoredIndex::create(store.clone(), mapped(&bytes))).unwrap();
@@ -133,7 +133,7 @@ fn what_was_mapped_can_be_stored() {
 }
 
 #[test]
-fn what_is_mapped_takes_no_memory_until_it_changes() {
+fn a_mapped_index_takes_no_memory_until_it_changes() {
     let bytes = index(Metric::L2, Quantization::Int8, 6000).export().unwrap();
     let (mut mapped, imported) = (mapped(&bytes), Index::import(&bytes).unwrap());
     let total = |index: &Index| {

@@ -1,4 +1,11 @@
 //! One index in many threads: readers beside compactions and writers, and nobody waits forever.
+//!
+//! | file | what is proved |
+//! |---|---|
+//! | `main.rs` | searches, changes, commits, linking and compactions at the same time |
+//! | `many.rs` | many queries or records in one call, beside other threads |
+//! | `stored.rs` | an index in a store: created, exported, closed |
+//! | `upkeep.rs` | the thread that compacts when that is due |
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -184,7 +191,7 @@ fn readers_find_what_is_being_linked() {
     let index = SharedIndex::open(store, OpenOptions { lazy: true, ..OpenOptions::default() }).unwrap();
     assert_eq!(index.read(Index::pending), 2000);
     thread::scope(|scope| {
-        // Two threads link at once, and neither follows the order of the queue.
+        // Two threads link at once, so each of them links only a part of the queue.
         for _ in 0..2 {
             let index = index.clone();
             scope.spawn(move || index.link().unwrap());
@@ -209,7 +216,7 @@ fn readers_find_what_is_being_linked() {
 }
 
 #[test]
-fn a_reader_that_panics_stops_nobody() {
+fn a_writer_that_panics_stops_nobody() {
     let index = SharedIndex::new(filled(10));
     let writer = index.clone();
     let panicked = thread::spawn(move || writer.change::<()>(|_| panic!("a caller's own"))).join();
@@ -219,7 +226,7 @@ fn a_reader_that_panics_stops_nobody() {
 }
 
 #[test]
-fn what_has_expired_is_there_for_nobody() {
+fn expired_records_are_found_by_no_call() {
     let index = SharedIndex::new(filled(10));
     let now_ms = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1000.0;
     // It has expired by the time it is inserted.

@@ -77,13 +77,13 @@ fn call_from_everywhere(spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
 }
 
 #[test]
-fn threads_wait_for_nobody_for_ever() {
+fn threads_never_wait_forever() {
     call_from_everywhere(|call| drop(thread::spawn(call)));
 }
 
 #[cfg(feature = "rayon")]
 #[test]
-fn tasks_of_a_pool_wait_for_nobody_for_ever() {
+fn tasks_of_a_pool_never_wait_forever() {
     call_from_everywhere(rayon::spawn);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     call_from_everywhere(|call| pool.spawn(call));

@@ -34,7 +34,7 @@ fn an_index_is_put_into_a_store_and_found_there() {
     assert_eq!(SharedIndex::create(place, filled(1)).err(), Some(Error::AlreadyExists));
 }
 
-/// Only a checkpoint writes them, and none came due in a small index.
+/// Only a checkpoint writes them, and a small index may never need one for any other reason.
 #[test]
 fn options_that_have_changed_are_kept_by_closing() {
     let place = MemoryStore::default();
@@ -212,7 +212,7 @@ fn a_store_is_dropped_when_it_is_closed_though_the_commit_fails() {
     assert_eq!(index.delete(&Id::Number(2)), Err(Error::Closed));
 }
 
-/// A compaction that is completed in the store kept the store to itself from its first slice on.
+/// A compaction that will be completed in the store needs the store only then, not during its slices in memory.
 #[test]
 fn a_commit_does_not_wait_for_a_compaction_in_memory() {
     let compactions: [fn(&SharedIndex<MemoryStore>) -> _; 2] =
@@ -241,8 +241,8 @@ fn a_commit_does_not_wait_for_a_compaction_in_memory() {
     }
 }
 
-/// Two threads that compacted and then waited for the store both returned the report of the compaction that ended last,
-/// so that what the first one removed was in nobody's report.
+/// Two threads that have compacted may both wait for the store. If both then returned the report of the compaction that
+/// ended last, what the first one removed would be in no report.
 #[test]
 fn each_compaction_in_the_store_returns_its_own_report() {
     for _ in 0..30 {

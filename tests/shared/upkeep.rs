@@ -79,7 +79,7 @@ fn two_compactions_are_an_interval_apart() {
 
 /// Dropped inside `on_report`, that is, in the upkeep thread itself.
 #[test]
-fn a_report_may_end_it() {
+fn upkeep_may_be_dropped_within_a_report() {
     let index = SharedIndex::new(filled(100));
     delete(&index, 0..50);
     let ((given, take), (told, reports)) = (channel(), channel());
@@ -122,7 +122,7 @@ fn readers_and_writers_go_on_meanwhile() {
 
 /// A compaction that was begun and then left unfinished.
 #[test]
-fn what_was_cut_off_is_gone_on_with() {
+fn an_unfinished_compaction_is_continued() {
     let index = SharedIndex::new(filled(1000));
     delete(&index, 0..200);
     index.change(|index| index.compact_start().and_then(|()| index.compact_step(1))).unwrap();
@@ -133,7 +133,7 @@ fn what_was_cut_off_is_gone_on_with() {
 }
 
 #[test]
-fn options_that_cannot_be_are_refused() {
+fn invalid_options_are_refused() {
     let index = SharedIndex::new(filled(1));
     let no_interval = UpkeepOptions { interval: Duration::ZERO, ..often() };
     let slices = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|slice_ms| UpkeepOptions { slice_ms, ..often() });
@@ -196,7 +196,7 @@ fn a_checkpoint_that_is_due_is_written() {
 
 /// From the first call after the opening on.
 #[test]
-fn a_store_that_fails_is_told_of() {
+fn a_failing_store_is_reported() {
     let place = MemoryStore::with_value_bytes(2000);
     drop(stored(place.clone()));
     let opened = (0..100).find_map(|call| {
@@ -216,7 +216,7 @@ fn a_store_that_fails_is_told_of() {
 }
 
 #[test]
-fn a_failure_is_told_of_once_and_what_it_held_up_is_done_when_it_ends() {
+fn a_failure_is_reported_once_and_pending_work_is_done_afterwards() {
     let (place, fails) = (MemoryStore::with_value_bytes(2000), Arc::new(AtomicBool::new(false)));
     let is_told_so = fails.clone();
     // It refuses commits while told to, but accepts appends.
@@ -289,7 +289,7 @@ fn each_compaction_is_reported_when_the_store_works_again() {
 
 /// This happens without dropping the upkeep, and nothing is reported.
 #[test]
-fn closing_ends_it_and_it_lets_go_of_the_index() {
+fn closing_ends_upkeep_which_releases_the_index() {
     let index = stored(MemoryStore::default());
     let (told, reports) = channel();
     let _upkeep = index.maintain_when_needed(often(), move |report| told.send(report).unwrap()).unwrap();

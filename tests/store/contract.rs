@@ -151,7 +151,7 @@ impl Store for Defective {
 
 /// A suite that nothing can fail proves nothing.
 #[test]
-fn every_defect_is_found_and_said() {
+fn every_defect_is_found_and_named() {
     for (defect, check) in DEFECTS {
         let (inner, appended) = (MemoryStore::default(), MemoryStore::default());
         let open = async || Ok(Defective { inner: inner.clone(), appended: appended.clone(), defect });

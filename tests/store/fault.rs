@@ -73,7 +73,7 @@ fn every_call_fails_in_every_way() {
 }
 
 #[test]
-fn what_is_not_given_keys_says_so() {
+fn invalid_keys_are_refused() {
     let store = MemoryStore::default();
     assert!(block_on(store.append("A", b"x")).is_err());
     assert!(block_on(store.commit(batch(&[("a", b"x"), ("commit", b"x")], &[]))).is_err());

@@ -95,7 +95,7 @@ fn a_reader_beside_a_busy_writer_sees_whole_values() {
 }
 
 #[test]
-fn of_many_who_want_it_at_once_one_at_most_gets_it() {
+fn of_many_simultaneous_openers_at_most_one_gets_the_lock() {
     let place = Place::new();
     let mut ever = 0;
     for _ in 0..20 {
@@ -159,7 +159,7 @@ fn a_live_owner_is_respected_and_a_killed_one_is_not() {
 }
 
 #[test]
-fn the_file_of_somebody_unknown_is_respected_until_it_is_removed() {
+fn a_lock_file_of_an_unknown_owner_is_respected_until_it_is_removed() {
     for name in ["lock.another-machine.1.1.0badcafe", "lock.by-hand", "lock."] {
         let place = Place::new();
         drop(place.open(RELAXED).unwrap());

@@ -153,8 +153,8 @@ fn buffers_are_counted_and_go_when_there_is_no_room() {
     }
 }
 
-/// Frames of the log that had not been committed were not counted, so nothing made room for them and no checkpoint came
-/// due. A checkpoint took them along, but kept their memory.
+/// Otherwise nothing makes room for frames that are not committed yet, and no checkpoint comes due because of them. A
+/// checkpoint writes them too, and must free their memory.
 #[test]
 fn changes_that_are_not_committed_are_counted() {
     let config = Config { m: 4, ef_construction: 8, ..Config::new(4) };

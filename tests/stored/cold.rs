@@ -361,7 +361,8 @@ fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
     // Every record is read twice, in parts of a megabyte, the last of them shorter.
     let parts = 2 * (COUNT * PAYLOAD_BYTES).div_ceil(1 << 20);
     let budget = Config { max_bytes: Some(1_500_000), ..small };
-    // The part from which erasing continues, and its steps at each: one step is half a store call or a whole one.
+    // The part of the export from which on erasing continues, and how many steps it makes at each part. A step ends at
+    // the store's next wait, before or after a call.
     for (from, pace) in [(1, 4), (1, 20), (5, usize::MAX), (parts - 3, usize::MAX)] {
         let store = Shared::new(&copied(&place), None);
         let reads = || store.calls().iter().filter(|call| **call == Call::Read).count();

@@ -105,7 +105,7 @@ fn a_slow_machine_compresses_nothing_and_a_compaction_has_it_tried_again() {
     assert!(now(StoredIndex::open(place, options(None))).unwrap().index().unwrap().check().unwrap().ok);
 }
 
-/// Checks what can be had of each record: its unchanged text, or an error that its block is lost.
+/// Returns how many records have their unchanged text. Each other one must be `Corrupt`.
 fn sound(place: &MemoryStore) -> usize {
     let options = OpenOptions { mode: Mode::ReadOnly, ..options(None) };
     let stored = now(StoredIndex::open(place.clone(), options)).unwrap();

@@ -91,7 +91,7 @@ fn with(place: &MemoryStore, key: &str, value: Option<Vec<u8>>) -> MemoryStore {
 }
 
 #[test]
-fn each_damaged_value_is_got_around_or_named() {
+fn each_damaged_value_is_bypassed_or_named() {
     let Scene { place, model, logs } = scene();
     let found = content(&place);
     let known = manifests(&found);
@@ -154,7 +154,7 @@ fn loses_records_and_nothing_else(stored: &StoredIndex<MemoryStore>, model: &Mod
 
 /// The place continues after falling back, and what was damaged is gone.
 #[test]
-fn opened_by_the_older_checkpoint_it_goes_on() {
+fn an_index_opened_by_the_older_checkpoint_can_be_used_further() {
     let Scene { place, model, .. } = scene();
     let newest = manifests(&content(&place))[0].0.clone();
     for value in [None, Some(b"not a manifest".to_vec())] {
@@ -199,7 +199,7 @@ fn a_torn_log_gives_what_was_whole() {
 }
 
 #[test]
-fn without_a_manifest_nothing_is_made_up() {
+fn without_a_manifest_no_new_index_is_created() {
     let Scene { place, .. } = scene();
     let names: Vec<String> = manifests(&content(&place)).into_iter().map(|(name, _)| name).collect();
     for value in [None, Some(b"no manifest".to_vec())] {
@@ -219,7 +219,7 @@ pub(crate) fn seal(manifest: &mut [u8]) {
 }
 
 #[test]
-fn a_later_version_is_said() {
+fn a_later_version_is_an_error_that_names_it() {
     let Scene { place, .. } = scene();
     let (newest, _) = manifests(&content(&place))[0].clone();
     let mut manifest = content(&place)[&newest].clone();

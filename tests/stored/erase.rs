@@ -129,8 +129,8 @@ fn no_byte_of_a_deleted_record_is_left_in_a_directory() {
     fs::remove_dir_all(&path).unwrap();
 }
 
-/// A checkpoint writes ids in many pieces, most records are deleted, and the next one writes them in few. If that one
-/// fails, the other pieces belong to no checkpoint, but erasing must remove them too.
+/// A checkpoint writes ids in many pieces; then most records are deleted, and the same checkpoint writes the ids again,
+/// in few pieces. If it fails after that, the other pieces belong to no checkpoint, but erasing must remove them too.
 #[test]
 fn what_a_failed_checkpoint_has_written_twice_is_erased() {
     let id = |number: usize| format!("<{number:078}>");
@@ -179,7 +179,7 @@ fn block_bytes(place: &MemoryStore) -> u64 {
 }
 
 #[test]
-fn what_compaction_says_that_it_has_freed_is_what_the_store_has_less() {
+fn the_bytes_that_a_compaction_reports_as_freed_are_gone_from_the_store() {
     for (share, lazy) in [(2, true), (3, true), (9, true), (2, false)] {
         let place = MemoryStore::with_value_bytes(4000);
         let mut rng = Rng(3);
@@ -217,7 +217,7 @@ fn what_compaction_says_that_it_has_freed_is_what_the_store_has_less() {
 }
 
 #[test]
-fn a_damaged_block_that_may_hold_deleted_records_is_said() {
+fn erasing_reports_a_damaged_block_that_may_hold_deleted_records() {
     let place = MemoryStore::with_value_bytes(4000);
     let mut rng = Rng(5);
     let stored = now(StoredIndex::open(place.clone(), lazily(config(Quantization::Int8)))).unwrap();
@@ -239,7 +239,7 @@ fn a_damaged_block_that_may_hold_deleted_records_is_said() {
 
 /// Packing leaves no tombstones for the completion in the store to notice, but is written nevertheless.
 #[test]
-fn what_has_been_packed_is_in_the_store() {
+fn packing_is_written_to_the_store() {
     let store = MemoryStore::default();
     let stored = now(StoredIndex::open(store.clone(), lazily(config(Quantization::Int8)))).unwrap();
     let mut rng = Rng(3);

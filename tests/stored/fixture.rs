@@ -151,7 +151,7 @@ fn the_same_again_gives_the_same_files() {
 }
 
 #[test]
-fn of_the_frozen_place_of_records_that_expire_those_are_gone_that_have() {
+fn expired_records_of_the_frozen_place_are_gone() {
     let path = fresh("expiring");
     fs::create_dir(&path).unwrap();
     for (name, bytes) in files(&place("expiring")) {

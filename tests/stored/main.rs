@@ -15,7 +15,7 @@
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
 //! | `modes.rs` | options for an existing index; reading only; every kind of record |
 //! | `pending.rs` | records from logs that are not linked yet: searched, changed, linked in any order |
-//! | `many.rs` | many records in one call: all found again, or none |
+//! | `many.rs` | many records in one call: all found again, or none; many queries whose records are read together |
 //! | `regressions.rs` | a test for each defect found |
 //! | `same_bytes.rs` | an index reopened at any moments equals one that never was |
 //! | `handed_on.rs` | one index changed natively, in Node and in a browser in turn, by `cargo xtask test` |

@@ -1,4 +1,4 @@
-//! Many records in one call to a stored index: a single change, whatever happens.
+//! Many records in one call to a stored index, which is a single change whatever happens; and many queries in one call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ fn insert(stored: &StoredIndex<MemoryStore>, seed: u64, count: usize) -> Result<
 }
 
 #[test]
-fn it_is_found_again_whole_or_not_at_all() {
+fn a_call_is_found_again_whole_or_not_at_all() {
     let place = MemoryStore::default();
     let stored = open(&place, false);
     insert(&stored, 1, 300).unwrap();
@@ -72,7 +72,7 @@ fn it_is_found_again_whole_or_not_at_all() {
 }
 
 #[test]
-fn any_end_of_the_log_is_before_it_or_behind_it() {
+fn a_log_cut_anywhere_has_the_whole_call_or_nothing_of_it() {
     let place = MemoryStore::default();
     let stored = open(&place, false);
     insert(&stored, 1, 70).unwrap();
@@ -93,7 +93,7 @@ fn any_end_of_the_log_is_before_it_or_behind_it() {
 }
 
 #[test]
-fn refused_it_is_in_no_log() {
+fn a_refused_call_is_in_no_log() {
     let place = MemoryStore::default();
     let stored = open(&place, false);
     insert(&stored, 1, 100).unwrap();
@@ -170,7 +170,7 @@ type Look = Rc<RefCell<Option<Box<dyn Fn() -> usize>>>>;
 
 /// Under a budget that leaves no room, blocks read for some queries are dropped before any are read for others.
 #[test]
-fn what_is_read_for_many_queries_does_not_pile_up() {
+fn blocks_read_for_many_queries_do_not_accumulate() {
     let place = MemoryStore::with_value_bytes(1000);
     now(in_small_blocks(&place, 3000).close()).unwrap();
     let (look, seen) = (Look::default(), Rc::new(RefCell::new(Vec::new())));
@@ -195,9 +195,10 @@ fn what_is_read_for_many_queries_does_not_pile_up() {
     assert_eq!(stored.index().unwrap().stats().bytes.cold_cache, 0);
 }
 
-/// Twice for each query, however often something is read: once to find out what it needs, and once with it.
+/// Each query is searched for twice, however often something is read: once to find out which records it needs, and once
+/// with them.
 #[test]
-fn no_query_is_searched_for_as_long_as_its_records_are_missing() {
+fn each_query_is_searched_for_twice_at_most() {
     let place = MemoryStore::with_value_bytes(1000);
     now(in_small_blocks(&place, 1000).close()).unwrap();
     let queries = queries(100);

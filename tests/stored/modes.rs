@@ -23,7 +23,7 @@ fn filled(config: Config) -> MemoryStore {
 }
 
 #[test]
-fn what_is_fixed_is_compared_and_the_rest_is_taken_over() {
+fn fixed_options_are_compared_and_others_replaced() {
     let config = Config::new(5);
     let place = filled(config);
     let before = content(&place);
@@ -51,7 +51,8 @@ fn what_is_fixed_is_compared_and_the_rest_is_taken_over() {
     assert_eq!(*open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config(), expected);
 }
 
-/// Options are only in the manifest. In a small index no checkpoint came due to write it, so changed options were lost.
+/// Options are only in the manifest. A small index may never need a checkpoint for any other reason, so changed options
+/// must make one due.
 #[test]
 fn options_that_have_changed_are_kept_by_closing() {
     let config = Config { max_bytes: Some(1 << 20), ..Config::new(5) };

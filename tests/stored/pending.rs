@@ -133,7 +133,7 @@ impl Twins {
 }
 
 #[test]
-fn in_any_order_of_events_it_becomes_the_index_that_was_never_closed() {
+fn in_any_order_of_events_a_reopened_index_equals_one_that_was_never_closed() {
     let mut most = 0;
     for seed in 0..60 {
         let mut twins = Twins::new(seed);
@@ -186,7 +186,7 @@ fn place(config: Config, linked: usize, waiting: usize) -> MemoryStore {
 
 /// Where the graph is walked, pending records are all compared too: no pending record among the nearest is missed.
 #[test]
-fn beside_a_walk_each_that_waits_is_compared() {
+fn every_pending_record_is_compared_beside_a_walk() {
     let (linked, waiting, k) = (2000, 300, 10);
     for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
         for quantization in [Quantization::None, Quantization::Int8] {
@@ -299,7 +299,7 @@ fn a_slice_ends_when_its_time_is_over() {
 
 /// Links follow the options in force when the record was inserted, not when it is linked.
 #[test]
-fn options_of_an_opening_are_not_those_of_before() {
+fn records_are_linked_by_the_options_they_were_inserted_under() {
     let config = Config { m: 4, ef_construction: 10, ..Config::new(5) };
     let place = place(config, 200, 100);
     let opened =
@@ -313,7 +313,7 @@ fn options_of_an_opening_are_not_those_of_before() {
 }
 
 #[test]
-fn what_a_log_has_behind_a_clearing_waits_too() {
+fn records_after_a_clear_in_a_log_are_pending_too() {
     let place = MemoryStore::default();
     let mut rng = Rng(41);
     let config = Config { m: 4, ef_construction: 16, ..Config::new(3) };

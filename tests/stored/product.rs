@@ -27,7 +27,7 @@ fn hits(index: &Index, row: u64) -> Result<Vec<Id>, Error> {
 /// Reopened after every so many records, with a checkpoint or from the log alone, it equals the index that was never
 /// closed.
 #[test]
-fn it_is_opened_again_at_any_stage() {
+fn a_store_is_reopened_at_any_stage_of_training() {
     for lazy in [false, true] {
         let place = MemoryStore::default();
         let mut kept = Index::new(config()).unwrap();
@@ -90,8 +90,8 @@ fn training_comes_due_while_a_checkpoint_is_written() {
     assert_eq!(hits(&open(&place, true).index().unwrap(), 5).unwrap()[0], Id::from(5));
 }
 
-/// A checkpoint linked all records, and then waited for the list of values. An insert that made training due meanwhile
-/// had it fail with `Unlinked`.
+/// A checkpoint links all records, and then waits for the list of values. An insert that makes training due meanwhile
+/// must not make it fail with `Unlinked`.
 #[test]
 fn training_comes_due_before_a_checkpoint_has_begun() {
     let place = MemoryStore::default();

@@ -178,7 +178,7 @@ fn a_link_that_leads_nowhere_is_refused_at_once() {
 
 /// If two records have one id, a call that names it has no correct answer. Searches name no id.
 #[test]
-fn two_records_of_one_id_are_corrupt_for_whoever_names_one() {
+fn an_id_that_two_records_have_is_corrupt_for_calls_that_name_ids() {
     let twice = forged(&place(), (8, 'i'), |value| value.copy_within(8..16, 16));
     for lazy in [true, false] {
         let options = OpenOptions { lazy, ..Default::default() };

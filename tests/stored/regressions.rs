@@ -1,4 +1,4 @@
-//! A test for each defect found.
+//! A test for each defect found. A comment in the past tense tells what the program did before.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -29,7 +29,7 @@ fn ids(place: &MemoryStore) -> Vec<String> {
 
 /// Otherwise a backup assigned over a stored index would be committed without an error and kept nowhere.
 #[test]
-fn an_index_in_the_place_of_the_stored_one_is_no_index_of_the_store() {
+fn an_index_assigned_over_a_stored_one_is_not_stored() {
     let place = MemoryStore::default();
     let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
     stored.change(|index| index.insert_with_id("kept", &[1.0, 2.0, 3.0], None)).unwrap();
@@ -51,7 +51,7 @@ fn an_index_in_the_place_of_the_stored_one_is_no_index_of_the_store() {
 
 /// Two swapped indexes would each write to the other's store.
 #[test]
-fn stored_indexes_do_not_change_places() {
+fn swapped_stored_indexes_are_refused() {
     let places = [MemoryStore::default(), MemoryStore::default()];
     let [one, other] = places.each_ref().map(|place| now(StoredIndex::open(place.clone(), options())).unwrap());
     one.change(|index| index.insert_with_id("one", &[1.0, 2.0, 3.0], None)).unwrap();
@@ -267,7 +267,7 @@ fn a_place_is_free_after_a_first_checkpoint_that_was_cut_off() {
 
 /// Closing returns the outcome of its commit, and releases the place in any case.
 #[test]
-fn closing_says_what_was_not_kept() {
+fn closing_returns_the_failure_of_its_commit() {
     let place = MemoryStore::default();
     let error = StoreError::QuotaExceeded;
     let plan = FaultPlan { call: 6, fault: Fault::Before, error, is_dead_after: true };
@@ -341,7 +341,7 @@ fn a_checkpoint_after_a_refused_insert_can_be_read() {
 /// A clock that was ahead let a record expire. Deleting it then found nothing and was not logged, so that by a correct
 /// clock the record came back.
 #[test]
-fn a_deletion_counts_by_any_clock() {
+fn a_deletion_of_an_expired_record_is_logged() {
     let place = MemoryStore::default();
     let at = |now_ms: fn() -> f64| OpenOptions { now_ms, ..options() };
     let (early, late) = (at(|| 0.0), at(|| 2.0));

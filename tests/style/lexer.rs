@@ -106,8 +106,7 @@ fn quoted(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// Returns the length of `'a'`, `'
-/// '` or `'lifetime`; the text begins with the quote.
+/// Returns the length of `'a'`, `'\n'` or `'lifetime`; the text begins with the quote.
 fn character_or_lifetime(text: &str) -> usize {
     let body = &text[1..];
     let Some(first) = body.chars().next() else {

@@ -265,7 +265,7 @@ async fn a_strange_database_is_an_error() {
     AnyStore::destroy_indexed_db("strange").await.unwrap();
 }
 
-/// Each with a part of the store's message.
+/// Each object is given with a part of the message that is expected.
 #[wasm_bindgen_test]
 async fn an_object_that_answers_nonsense_is_an_error() {
     for (members, why) in [
@@ -361,9 +361,9 @@ async fn an_object_may_give_bytes_that_are_gone() {
     assert_eq!(read(&store, "a").await, Some(vec![]));
 }
 
-/// Memory that grows while values are read into it loses what was read: otherwise directories could not be opened, and
-/// an uncaught exception would end the process. It grows when other code runs meanwhile, or to hold values that did not
-/// fit.
+/// When WebAssembly's memory grows while a store reads values into it, they are read again: otherwise directories could
+/// not be opened, and an uncaught exception would end the process. Memory grows when other code runs meanwhile, or to hold
+/// values that did not fit.
 #[wasm_bindgen_test]
 async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
     // Reads every second value into the memory lent to it.

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn what_is_kept_is_what_was_said_by_the_work_and_its_programs_in_order() {
+    fn output_of_the_work_and_its_programs_is_kept_in_order() {
         let at = std::env::temp_dir().join(format!("xtask-output-{}/stage", std::process::id()));
         let (outcome, said) = kept(&at, || {
             line("first");

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_had_is_said_and_fails_nothing() {
+    fn a_skipped_stage_is_reported_and_fails_nothing() {
         let report = Report::default();
         report.stage("format", || Ok(()));
         report.absent("second browser", "there is none\nInstall it");

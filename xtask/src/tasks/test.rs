@@ -25,7 +25,7 @@ const THREADS: (&str, &str) = ("package, threads", "test:threads");
 /// The crate's tests, compiled to wasm.
 const WASM_IN_NODE: &str = "tests, wasm in Node";
 const WASM_IN_CHROMIUM: &str = "tests, wasm in Chromium";
-/// In a second browser, if available: the name of the stage, and the script for the package.
+/// The same in a second browser, if available.
 const WASM_IN_FIREFOX: &str = "tests, wasm in Firefox";
 const PACKAGE_IN_FIREFOX: (&str, &str) = ("package, Firefox", "test:firefox");
 /// One index that passes through all of them: the name of the stage, and the script for the middle part.
