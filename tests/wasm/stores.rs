@@ -362,8 +362,8 @@ async fn an_object_may_give_bytes_that_are_gone() {
 }
 
 /// When WebAssembly's memory grows while a store reads values into it, they are read again: otherwise directories could
-/// not be opened, and an uncaught exception would end the process. Memory grows when other code runs meanwhile, or to hold
-/// values that did not fit.
+/// not be opened, and an uncaught exception would end the process. Memory grows when other code runs meanwhile, or to
+/// hold values that did not fit.
 #[wasm_bindgen_test]
 async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
     // Reads every second value into the memory lent to it.
