@@ -1,5 +1,5 @@
-//! Each allocation refused in turn, as in `main.rs`, for an index in a store: committing, writing a checkpoint, opening.
-//! The store itself is never refused memory.
+//! Each allocation refused in turn, as in `main.rs`, for an index in a store: committing, writing a checkpoint,
+//! opening. The store itself is never refused memory.
 
 use crate::refusing::{Refused, held, peak, refusing, undisturbed};
 use crate::{config, id, many, seen, vector};
