@@ -9,8 +9,8 @@
 //     one of the stores, the text of metrics and filter objects, each loaded when it is needed; the entry
 //     "thermocline/worker", and the script of its workers; "thermocline/whole", which is all of it in one script.
 //  5. tsc checks the sources and emits their declarations, which become one file for each module system.
-//  6. If the crate has also been compiled for a shared memory (cargo xtask build does that), the same is made of it for
-//     "thermocline/threads": one wasm file, one script for each platform, declarations.
+//  6. If the crate has also been compiled for a shared memory (cargo xtask build does that), the files of
+//     "thermocline/threads" are made from it: one wasm file, one script for each platform, declarations.
 //  7. Sizes are printed.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -36,8 +36,8 @@ const WASM_OPT = [
   // Functions that are always called with the same constants take fewer bytes with the constants in them. Functions
   // compress better beside those of their own module.
   "--monomorphize", "--reorder-functions-by-name",
-  // Nothing lies in the first kilobyte: the stack comes first, and ends there. So a constant that is added to an
-  // address can be a part of the load.
+  // No data lies in the first kilobyte: the stack comes first in memory and grows down to 0. So a constant added to an
+  // address can become the offset of the load.
   "--low-memory-unused",
   "--enable-simd", "--enable-bulk-memory", "--enable-bulk-memory-opt", "--enable-reference-types", "--enable-sign-ext",
   "--enable-nontrapping-float-to-int", "--enable-mutable-globals", "--enable-multivalue", "--enable-call-indirect-overlong",
@@ -164,9 +164,9 @@ for (const { name, raw, gzip, within } of sizes(DIST)) {
 }
 
 /**
- * An esbuild plugin that leaves these imports to other scripts with the same ending: what all scripts of a platform
- * must share (so that a program that loads several has one error class to compare with), what is loaded when it is
- * needed, and another entry.
+ * Returns an esbuild plugin that leaves some imports to other scripts with the same ending: what all scripts of a
+ * platform must share (so that a program that loads several has one error class to compare with), what is loaded when
+ * it is needed, and another entry.
  */
 function parts(out, ending) {
   const to = (name) => ({ path: `./${name}.${ending}`, external: true });
@@ -182,7 +182,7 @@ function parts(out, ending) {
   };
 }
 
-/** An esbuild plugin that bundles what would be loaded when it is needed. */
+/** Returns an esbuild plugin that includes what other scripts load only when it is needed. */
 function whole(ending) {
   const platform = ending.split(".")[0];
   return {

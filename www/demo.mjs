@@ -1,6 +1,6 @@
 // The main job of thermocline, end to end, on real data, in Node: build, query, filter, delete, compact while querying,
-// export and import, keep and open again, every claim verified in the run; then the same job on a page. `node demo.mjs
-// --help`.
+// export and import, keep and open again, every claim verified in the run; then the same job on a page. For the options
+// see `node demo.mjs --help`.
 
 import { readFile } from "node:fs/promises";
 import { loadDataset } from "./src/common/dataset.js";

@@ -1,8 +1,8 @@
 // insertMany, in slices. Synchronous rows are all checked before the first is inserted, so that a wrong one changes
 // nothing. Rows of an async iterable are checked one by one as they arrive, and those before a wrong one stay.
 //
-// In "thermocline/threads", threads/insert-many.ts replaces this file for the other files of src (build/threads.mjs).
-// So they import no value from here but `insertMany`.
+// In "thermocline/threads", threads/insert-many.ts replaces this file for the other files directly in src
+// (build/threads.mjs). It has only `insertMany`, so they import no other value from here.
 import { leave, nextOf } from "./async-source.js";
 import { ThermoclineError } from "./errors.js";
 import {
@@ -212,7 +212,7 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
     row: (i) => ({
       // A missing id in a list of ids is a mistake, not a request for the next number. The core refuses null as an id.
       id: ids && (ids[i] ?? null),
-      // An array whose buffer has been given away is empty: no vector, which is refused as any of a wrong length.
+      // A transferred buffer leaves the array empty. The empty array is passed on, and refused for its length.
       vector: vectors.length ? vectors.subarray(i * dimensions, (i + 1) * dimensions) : vectors,
       payload: payloads?.[i],
     }),
@@ -222,7 +222,7 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
 /** Returns the row with a copy of its vector and payload, since an iterable may reuse one of each for every row. */
 function ownRow(row: Row, i: number): unknown {
   const given = row?.vector;
-  // An array whose buffer has been given away is empty and cannot be copied. It is refused for its length later.
+  // A transferred buffer leaves the array empty, and it cannot be copied. It is refused for its length later.
   const vector = given?.length ? given.slice?.() : given;
   if (!vector) return row;
   // Not `...row`: the members may be getters of a class.

@@ -3,12 +3,15 @@
 /** Turns a name into one that means the same later on. */
 let lasting = (name: string): string => name;
 
-/** Called by the entry files of Node. */
+/** Sets how names are made lasting. Called by the entry files of Node. */
 export function namesLast(by: typeof lasting): void {
   lasting = by;
 }
 
-/** What a name means at this moment, to be called before anything is waited for. A caller's own Store needs no name. */
+/**
+ * Returns a name that means the same later on, whatever directory the program changes to. Call it before awaiting
+ * anything. With a caller's own Store a name is no path, and is returned unchanged.
+ */
 export function nameNow<N>(name: N, store: unknown): N | string {
   return typeof name === "string" && typeof store !== "object" ? lasting(name) : name;
 }

@@ -1,12 +1,12 @@
-// What the name of an index is in Node: a path.
+// In Node the name of an index is a path.
 import { resolve } from "node:path";
 
-/** The absolute path, whatever directory the program is in later. */
+/** Returns the absolute path, which stays valid if the program changes its directory. */
 export function absolutePath(path: string): string {
   try {
     return path && resolve(path);
   } catch {
-    // The current directory is gone: opening says so.
+    // The current directory no longer exists. Opening the path reports that.
     return path;
   }
 }

@@ -8,7 +8,7 @@ export interface Encoded {
   readonly bytes: Uint8Array | undefined;
 }
 
-/** JSON text in the place of the payload that it was made of. */
+/** The JSON text of a payload, in place of the payload. */
 class JsonText {
   constructor(readonly text: string) {}
 }
@@ -19,17 +19,17 @@ const MAX_BYTES = 2 ** 30 - 1;
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
 
-/** Returns what stands for a payload that its caller may change from now on: JSON text, or a copy of bytes. */
+/** Returns the payload in a form that later changes by the caller do not affect: JSON text, or a copy of the bytes. */
 export function ownPayload(payload: unknown): unknown {
   if (payload === undefined) return undefined;
   if (typedArrayName(payload) === "Uint8Array") return new Uint8Array(presentBytes(payload as Uint8Array));
   return new JsonText(textOf(payload));
 }
 
-/** Returns the bytes, or a copy if there are none. INVALID_OPTION if their buffer has been transferred. */
+/** Returns the bytes, or an equal array if it is empty. INVALID_OPTION if its buffer has been transferred. */
 export function presentBytes(bytes: Uint8Array): Uint8Array {
   try {
-    // Only what is empty can have lost its buffer, and copying that costs nothing.
+    // An array with a transferred buffer is empty, and copying it throws.
     return bytes.length ? bytes : new Uint8Array(bytes);
   } catch {
     fail("INVALID_OPTION", "payload: its buffer has been given away");

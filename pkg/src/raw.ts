@@ -102,7 +102,7 @@ export interface RawIndex {
   attachIndexedDb(name: string, strict: boolean): Promise<void>;
   /** Stores a newly imported index in `store` from now on. INVALID_OPTION if there is an index in it already. */
   attachStore(store: Store): Promise<void>;
-  /** True when the log lacks some of the changes. Always false for an index in memory. */
+  /** True when the log lacks some of the changes. */
   readonly hasUncommitted: boolean;
   /**
    * Opens a frame of the log (true) or ends it (false). All changes in a frame are one change to the store. Do not

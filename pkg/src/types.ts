@@ -40,9 +40,10 @@ export type Metric = "cosine" | "l2" | "dot";
 /**
  * How vectors are encoded for the graph search. The codes are always in memory.
  *
- * - `none`: 4 bytes for each dimension.
- * - `int8`: 1 byte for each dimension.
- * - `binary`: 1/8 byte for each dimension, plus 16 bytes. Needs a larger `ef` for the same recall.
+ * - `none`: 4 bytes for each dimension, plus 4.
+ * - `int8`: 1 byte for each dimension, rounded up to a multiple of 128, plus at most 8.
+ * - `binary`: 1/8 byte for each dimension plus 16, rounded up to a multiple of 64. Needs a larger `ef` for the same
+ *   recall.
  * - `product`: 64 bytes for each started group of 384 dimensions. Needs a larger `ef` for the same recall. A search is
  *   UNTRAINED until the index has 1,024 records.
  */

@@ -132,8 +132,8 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds a record under exactly this id. INVALID_ID if the id is not valid. DUPLICATE_ID if a live record has it; the
-   * id of a deleted record can be reused at once.
+   * Adds a record under exactly this id, in the same time as `insert`. INVALID_ID if the id is not valid. DUPLICATE_ID
+   * if a live record has it; the id of a deleted record can be reused at once.
    */
   insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     return this.#put(id, vector, payload, options, (raw, ...record) => {
@@ -142,7 +142,10 @@ export class VectorIndex implements AsyncDisposable {
     });
   }
 
-  /** Adds a record under this id, replacing any live record with the id together with its expiry time. */
+  /**
+   * Adds a record under this id, replacing any live record with the id together with its expiry time. Takes as long as
+   * `insert`. INVALID_ID if the id is not valid.
+   */
   upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
     const upsert = (raw: RawIndex, ...record: RawRecord) => {
       raw.upsert(id, ...record);
@@ -175,9 +178,10 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   /**
-   * Returns the nearest live records, nearest first. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION
-   * or INVALID_FILTER for the options, UNTRAINED while a "product" index has too few records, and the store's code if
-   * records cannot be read.
+   * Returns the nearest live records, nearest first. About O(ef log size), plus O(pending) (see `Stats`); more if a
+   * filter excludes most records. DIMENSION_MISMATCH or INVALID_VECTOR for the query, INVALID_OPTION or INVALID_FILTER
+   * for the options, UNTRAINED while a "product" index has too few records, and the store's code if records cannot be
+   * read.
    *
    * The search runs at once, within this call, unless its filter is an object (see `Filter`). If the search needs
    * records that are only in the store, they are read together and the search runs again, so a filter function may be
@@ -468,8 +472,8 @@ export class VectorIndex implements AsyncDisposable {
     } finally {
       if (this.#handle.isOpen) {
         this.#maintenance.touched();
-        // Not awaited: a successful call has already waited for its own commit. After any other, `close` tells of a
-        // failure that no caller has heard of.
+        // Not awaited: a successful call has already waited for its own commit. After any other, `close` reports a
+        // failure that no caller has been told of.
         void this.#keeper?.committed().catch(() => {});
       }
     }

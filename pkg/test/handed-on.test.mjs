@@ -14,7 +14,7 @@ import { serve } from "./support/server.mjs";
 const FOLDER = process.env.THERMOCLINE_HANDED_ON;
 assert.ok(FOLDER, "THERMOCLINE_HANDED_ON names the folder");
 
-test("Node opens what a native program has left, changes it, and hands it on", async () => {
+test("Node opens the index of a native program, changes it, and exports it for the page", async () => {
   const { VectorIndex } = await import(pathToFileURL(join(PKG, "dist/index.node.js")).href);
   const path = join(FOLDER, "native");
   let index = await VectorIndex.open(path);
@@ -28,7 +28,7 @@ test("Node opens what a native program has left, changes it, and hands it on", a
   await index.close();
 });
 
-test("a page keeps it in IndexedDB, changes it, opens it again, and hands it back", async () => {
+test("a page stores the index in IndexedDB, changes it, opens it again, and exports it for the native program", async () => {
   const { tarball, folder: packed } = await pack();
   const folder = await project(join(PKG, "test/browser"), tarball);
   const server = await serve(folder);

@@ -64,7 +64,7 @@ test("the parser refuses what is not OpenMetrics", async () => {
   }
 });
 
-test("the dashboard asks for nothing that the text does not have", async () => {
+test("the dashboard shows every metric in the text, and asks for no other", async () => {
   const dashboard = JSON.parse(await readFile(DASHBOARD, "utf8"));
   const there = new Set((await parsed(compacted)).flatMap(({ samples }) => samples.map(([name]) => name)));
   const asked = new Set();

@@ -85,7 +85,7 @@ async function threads() {
   });
 }
 
-/** The same against "thermocline/worker", with the tests of its additional features. */
+/** The interface's tests against "thermocline/worker", with the tests of its additional features. */
 function apiOnWorker() {
   return inProject(async (at) => {
     await onWorker(at);

@@ -70,7 +70,7 @@ test("the first asks for nothing of the glue that calls back into the second, no
   for (const name of ofStores) assert.ok(asked(second).includes(name), name);
 });
 
-test("slots of the table go by what the linker says: a search's own to the first, those of promises and databases to the second", async () => {
+test("slots of the table are split by the linker's report: a search's own are in the first, those of promises and databases in the second", async () => {
   const links = new Links(await made("linked.wasm"));
   const { slots } = links.reachedFrom(rootsOf(links, await made("generated_bg.wasm")));
   const named = (pattern) => [...links.slotNames].filter(([, name]) => pattern.test(name)).map(([slot]) => slot);
@@ -81,7 +81,7 @@ test("slots of the table go by what the linker says: a search's own to the first
   for (const slot of stores) assert.ok(!slots.has(slot), links.slotNames.get(slot));
 });
 
-test("the cut is refused without the linker's account, and when the table or an export is not what it was", async () => {
+test("the split is refused without the linker's report, and when the table or an export is not as expected", async () => {
   const [linked, generated] = await Promise.all([made("linked.wasm"), made("generated_bg.wasm")]);
   assert.throws(() => split(without(linked, /^reloc\./), generated), /no section reloc/);
   // Slots from 1 on, each with the function of the next slot.

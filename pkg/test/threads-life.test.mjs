@@ -46,7 +46,7 @@ async function trapping() {
   assert.ok(WebAssembly.validate(await readFile(`${name}.wasm`)));
 }
 
-test("a fault in a thread ends the call that waits for it, and its index", async () => {
+test("a fault in a thread makes the call that waits for it CORRUPT, and every later call of its index", async () => {
   await trapping();
   const seen = await made.inNode("fault.mjs", `
     ${WORKERS}
@@ -73,7 +73,7 @@ test("a fault in a thread ends the call that waits for it, and its index", async
   assert.deepEqual(seen, { seen: Array(6).fill("CORRUPT"), ids: [0] });
 });
 
-test("a thread that cannot be started: none is left of an index that is made, and one that reloads stays where it is, with those that it has", async () => {
+test("a thread that cannot be started: a new index leaves no thread, and one that reloads keeps its instance and its threads", async () => {
   const seen = await made.inNode("start.mjs", `
     ${WORKERS}
     const rows = Array.from({ length: 500 }, (_, i) => ({ vector: [1, i] }));
@@ -113,7 +113,7 @@ test("memory that has no room for the stacks of all threads: an error that says 
   assert.deepEqual(seen, ["NO_THREADS", "a thread could not be started: no memory for its stack"]);
 });
 
-test("closed while it reloads: no thread is left", async () => {
+test("an index that is closed while it reloads leaves no thread", async () => {
   const seen = await made.inNode("closed.mjs", `
     ${WORKERS}
     const codes = [];
@@ -147,7 +147,7 @@ test("compactions that erase at the same time move one after the other, and leav
   assert.deepEqual(seen, [296]);
 });
 
-test("the threads of an index that nobody has any more end", async () => {
+test("the threads of an index that was garbage collected end", async () => {
   const seen = await made.inNode("forgotten.mjs", `
     ${WORKERS}
     const kept = await VectorIndex.memory({ dimensions: 2, threads: 2 });

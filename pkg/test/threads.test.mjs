@@ -68,7 +68,7 @@ test("where records are few enough to be linked one at a time, it is the same in
   assert.deepEqual(threaded, plain);
 });
 
-test("threads end when their index closes, and where none is made; a process that closes nothing ends", async () => {
+test("threads end when their index closes, and none starts for an index that is refused; a process that closes nothing ends", async () => {
   const seen = await inNode("ends.mjs", `
     import diagnostics from "node:diagnostics_channel";
     let started = 0;

@@ -44,7 +44,7 @@ async function inNode(name, text) {
   return JSON.parse(await run(process.execPath, [name], { cwd: folder, timeout: 20_000 }));
 }
 
-test("an open index, one that compacts in idle time, and one that has just been told something keep no process alive", async () => {
+test("an open index, one that compacts in idle time, and one whose threshold was just set keep no process alive", async () => {
   const seen = await inNode("open.mjs", `
     import { VectorIndex } from "thermocline/worker";
     const index = await VectorIndex.memory({ dimensions: 2 });
@@ -69,7 +69,7 @@ test("a call that is pending keeps the process alive until it has ended", async 
   assert.deepEqual(seen, [3000, []]);
 });
 
-test("a server that waits for work is compacted meanwhile, and is told", async () => {
+test("the index of an idle server is compacted, and the report arrives", async () => {
   const seen = await inNode("server.mjs", `
     import { createServer } from "node:http";
     import { VectorIndex } from "thermocline/worker";
@@ -82,7 +82,7 @@ test("a server that waits for work is compacted meanwhile, and is told", async (
   assert.equal(seen, 150);
 });
 
-test("what nobody has any more is closed: its worker ends, and its directory can be opened again", async () => {
+test("an index that was garbage collected is closed: its worker ends, and its directory can be opened again", async () => {
   await writeFile(join(folder, "dropped.mjs"), `
     import diagnostics from "node:diagnostics_channel";
     import { VectorIndex } from "thermocline/worker";

@@ -8,8 +8,8 @@ export const K = 10;
 
 /**
  * Events: "change" after anything that alters the index, while there is one; "first-answer" after the first search of
- * one that was opened or made; "compaction" with `detail` { report } when a compaction ended. `startedAt`/`endedAt` of
- * `compactions` are performance.now() values; `endedAt` is Infinity while one runs.
+ * an index that was opened or built; "compaction" with `detail` { report } when a compaction ended. `startedAt` and
+ * `endedAt` of `compactions` are performance.now() values; `endedAt` is Infinity while one runs.
  */
 export class Engine extends EventTarget {
   index;

@@ -7,7 +7,7 @@
 import { VectorIndex } from "thermocline";
 
 const NAMES = ["wordnet glosses", "wordnet glosses, beside"];
-/** An index is built under this name; during the build it exists without the mark. */
+/** An index is built under this name; during the build it exists without the mark in localStorage. */
 const [FIRST] = NAMES;
 /** localStorage key for the name of the complete index. */
 const WHOLE = `thermocline: ${FIRST}`;
@@ -15,7 +15,10 @@ const WHOLE = `thermocline: ${FIRST}`;
 const LOCK_TRIES = 6;
 const LOCK_PAUSE_MS = 200;
 
-/** Undefined if no index is complete. A value that is not a name but the time of creation stands for the first name. */
+/**
+ * Returns the name of the complete index; undefined if there is none. A value that is none of the names is a time of
+ * creation, which the page stored when there was only the first name.
+ */
 function wholeName() {
   const kept = localStorage.getItem(WHOLE);
   if (kept === null) return undefined;

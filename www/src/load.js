@@ -7,8 +7,8 @@ const TICK_MS = 4;
 const KEPT = 400;
 
 /**
- * Runs held-out queries one after another, one per timer tick, and keeps their times. Event: "failed" with `detail` {
- * error } when one fails, which ends the run.
+ * Runs held-out queries one after another, one per timer tick, and keeps their times. A query that fails ends the run,
+ * with the event "failed" and `detail` { error }.
  */
 export class QueryLoop extends EventTarget {
   total = 0;

@@ -12,7 +12,7 @@ const FLAGS = [
 ];
 
 /**
- * Serves www/dist and opens it. `another` opens it in one more tab of the same browser, which keeps the same things.
+ * Serves www/dist and opens it. `another` opens it in one more tab of the same browser, with the same stored data.
  * `problems` collects console errors, uncaught errors, failed requests and requests to any other origin, of all tabs.
  */
 export async function openPage({ width = 1440, height = 900, colorScheme = "light" } = {}) {

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const demo = fileURLToPath(new URL("../demo.mjs", import.meta.url));
 
-/** Where these runs keep their index: what a person's own runs left stays as it is. */
+/** Where these runs keep their index, so that the index of a person's own runs is not touched. */
 const kept = mkdtempSync(join(tmpdir(), "thermocline-demo-"));
 after(() => rmSync(kept, { recursive: true, force: true }));
 

@@ -1,4 +1,4 @@
-// The built page in headless Chromium where something fails: it says so, and goes on with the index there is.
+// The built page in headless Chromium when something fails: it says so, and continues with the existing index.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -26,7 +26,7 @@ const databases = () => page.evaluate(async () => (await indexedDB.databases()).
 const oneDatabase = () => page.waitForFunction(async () => (await indexedDB.databases()).length === 1);
 const remove = (category) => page.selectOption("#category", category).then(() => page.click("#delete"));
 
-/** In the page: the browser stores as many more values as the session's "room" says, and then has no more room. */
+/** Runs in the page: once as many values as sessionStorage's "room" says are stored, the browser has no more room. */
 function limitRoom() {
   const { put } = IDBObjectStore.prototype;
   IDBObjectStore.prototype.put = function (...given) {
@@ -45,7 +45,7 @@ async function exported() {
   return download.path();
 }
 
-/** The page has its index, answers from it, and has it still when it is loaded again. */
+/** Checks that the page has its index and answers from it, also after it is loaded again. */
 async function has(records) {
   await state("ready");
   await shows("stat-live", records);
@@ -130,11 +130,11 @@ test("an import of another kind of index leaves the index there is", { timeout: 
   await has("5,000");
 });
 
-test("one of the two is whole when the tab ends in the middle of an import", { timeout: 90_000 }, async () => {
+test("one of the two indexes is complete when the tab ends in the middle of an import", { timeout: 90_000 }, async () => {
   const file = await exported();
   await remove("lexname:noun.artifact");
   await shows("status", "Deleted");
-  /** Imports until the page says that all is stored, and loads it again. */
+  /** Imports until the page sets `isStored`, and loads it again. */
   const cutOff = async () => {
     await page.setInputFiles("#import-file", file);
     await page.waitForFunction(() => window.isStored);
@@ -144,7 +144,7 @@ test("one of the two is whole when the tab ends in the middle of an import", { t
     await oneDatabase();
   };
 
-  // Before: all is stored, but nothing says so yet.
+  // Before the switch: the import is stored, but localStorage does not name it yet.
   await page.evaluate(() => {
     IDBFactory.prototype.deleteDatabase = new Proxy(IDBFactory.prototype.deleteDatabase, {
       apply: (remove, on, names) => (window.isStored ? {} : Reflect.apply(remove, on, names)),
@@ -157,7 +157,7 @@ test("one of the two is whole when the tab ends in the middle of an import", { t
   await cutOff();
   await has("4,508");
 
-  // After: the other one is not removed yet.
+  // After the switch: the replaced index is not removed yet.
   await page.evaluate(() => {
     const { setItem } = Storage.prototype;
     Storage.prototype.setItem = function (...given) {
@@ -179,7 +179,7 @@ test("a second tab finds an imported index", { timeout: 60_000 }, async () => {
   await second.close();
 });
 
-test("an index is found under the first name when only the time of its making is kept", { timeout: 90_000 }, async () => {
+test("an index is found under the first name when localStorage has only the time of its creation", { timeout: 90_000 }, async () => {
   await page.click("#restart");
   await state("building");
   await ready(page);
@@ -200,7 +200,7 @@ test("what cannot be stored is not deleted, and an export that fails says so", {
   await has("5,000");
 });
 
-test("queries that go on after a compaction wait while the index is replaced", { timeout: 90_000 }, async () => {
+test("background queries wait while the index is replaced", { timeout: 90_000 }, async () => {
   await page.check("#background");
   await remove("lexname:noun.artifact");
   await shows("stat-dead", "492");
@@ -213,7 +213,7 @@ test("queries that go on after a compaction wait while the index is replaced", {
   assert.ok(await page.locator("#background").isChecked());
 });
 
-test("an error that no panel expects is said", async () => {
+test("an error that no panel expects is announced", async () => {
   await page.evaluate(() => void Promise.reject(new Error("nobody has expected this")));
   await shows("status", "That did not work: nobody has expected this");
 });

@@ -1,4 +1,4 @@
-// The built page in headless Chromium, again and again: what it keeps, and who may change it.
+// The built page in headless Chromium, loaded again and in several tabs: what it stores, and who may change it.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -22,11 +22,11 @@ const bytesIn = async (selector) => {
   return parseFloat(text) * { B: 1, KiB: 1024, MiB: 1024 * 1024 }[text.split(" ")[1]];
 };
 
-test("at the first visit it builds and stores the index, and shows where its bytes are", { timeout: 90_000 }, async () => {
+test("at the first visit the page builds and stores the index, and shows where its bytes are", { timeout: 90_000 }, async () => {
   await ready(page);
   assert.match(await origin(), /^Built and stored/);
   await shows(page, "stat-live", "5,000");
-  // In idle time what is in the log becomes segments.
+  // A checkpoint in idle time moves the records of the log into segments.
   await page.waitForFunction(() => /^[\d.]+ (B|KiB)$/.test(document.getElementById("tier-log").textContent), undefined, { timeout: 30_000 });
   const [hot, warm, segments, stored] = [await bytesIn("#tier-hot"), await bytesIn("#tier-warm-tier"), await bytesIn("#tier-segments"), await bytesIn("#tier-total")];
   const parts = (await bytesIn("#bytes-codes")) + (await bytesIn("#bytes-graph")) + (await bytesIn("#bytes-ids"));
@@ -40,7 +40,7 @@ test("at the first visit it builds and stores the index, and shows where its byt
   await shoot(page, "6-built");
 });
 
-test("after a reload it opens what is there, says so, and answers the same", { timeout: 90_000 }, async () => {
+test("after a reload the page opens the stored index, says so, and answers the same", { timeout: 90_000 }, async () => {
   const hits = await hitIds();
   await page.reload();
   await ready(page);
@@ -96,7 +96,7 @@ test("the second tab has it once the first is closed", { timeout: 60_000 }, asyn
   assert.ok(await page.locator("#delete").isEnabled());
 });
 
-test("destroying builds it anew, and a build that is cut off is not taken for an index", { timeout: 120_000 }, async () => {
+test("destroying builds the index anew, and an interrupted build is not taken for an index", { timeout: 120_000 }, async () => {
   await page.click("#restart");
   await page.waitForFunction(() => document.getElementById("build-progress").value > 0.2 && document.body.dataset.state === "building");
   await page.reload();

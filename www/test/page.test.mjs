@@ -18,7 +18,7 @@ const hitIds = () => page.locator("#answers li").evaluateAll((items) => items.ma
 const hitLexnames = () => page.locator("#answers li").evaluateAll((items) => items.map((item) => item.dataset.lexname));
 const question = () => page.locator("#question-word").textContent();
 
-test("it builds the index in slices, with a bar that moves", { timeout: 90_000 }, async () => {
+test("the page builds the index in slices, with a bar that moves", { timeout: 90_000 }, async () => {
   const seen = await page.evaluate(async () => {
     const bar = document.getElementById("build-progress");
     const values = new Set();
@@ -160,7 +160,7 @@ test("an exported index comes back from its file, after starting over", { timeou
   assert.equal(await page.locator("#stat-live").textContent(), live);
 });
 
-test("it can be read in the dark and on a phone", async () => {
+test("the page can be read with a dark theme and on a phone", async () => {
   await page.emulateMedia({ colorScheme: "dark" });
   await shoot(page, "4-dark");
   await page.emulateMedia({ colorScheme: "light" });

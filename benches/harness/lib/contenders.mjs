@@ -3,7 +3,7 @@
 //   needs        the group of requirements.txt that must be installed
 //   modes        how queries can be passed to it; the fastest mode is its figure
 //   stores       it can save and reopen its index
-//   queries      how many queries a timed pass runs (a slow peer needs fewer for a steady median)
+//   queries      how many queries a timed pass of a slow peer runs, fewer than of the others
 //   deletes      it can delete; a number limits the deletes of one that is very slow
 //   packs        it can put its index in graph order once it is built
 //   compacts     it has a compaction; "slow" if that takes minutes and runs only with --slow

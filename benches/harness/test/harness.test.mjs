@@ -9,7 +9,7 @@ import { Random } from "../lib/random.mjs";
 import { outside } from "../lib/sets.mjs";
 import { each } from "../lib/turns.mjs";
 
-test("one that fails is left behind with its reason, and the others go on", async () => {
+test("a contender that fails is left out with its reason, and the others continue", async () => {
   const closed = [];
   const runner = (name) => ({ name, result: {}, process: { close: () => closed.push(name) } });
   const runners = [runner("a"), runner("b"), runner("c")];

@@ -6,7 +6,7 @@ import { render } from "../report/tables.mjs";
 
 const axes = { x: { label: "x (bytes)" }, y: { label: "y", log: true } };
 
-test("a plot has its words, a mark for every point, and no number that is none", () => {
+test("a plot has its texts, a mark for every valid point, and no invalid number", () => {
   const series = [
     { name: "one <1>", line: true, points: [[1, 10], [2, 1000], [3, 0], [NaN, 5], [4, undefined]] },
     { name: "empty", points: [[1, 0]] },
@@ -22,7 +22,7 @@ test("a plot has its words, a mark for every point, and no number that is none",
   assert.match(svg, /prefers-color-scheme: dark/);
 });
 
-test("more is higher up and further right; one point alone, and none, can be drawn", () => {
+test("larger values are higher up and further right; a single point, or none, can be drawn", () => {
   const svg = plot({ title: "t", ...axes, series: [{ name: "s", line: true, points: [[1, 10], [2, 100]] }] });
   const [[x1, y1], [x2, y2]] = svg.match(/<polyline points="([^"]*)"/)[1].split(" ").map((place) => place.split(",").map(Number));
   assert.ok(x2 > x1 && y2 < y1);
@@ -46,7 +46,7 @@ const at = Object.fromEntries([0.9, 0.95, 0.99].map((level) => [level, { qpsWall
 const contender = (name, more) => ({ name, curve, at, memory: { residentBytes: 1000, how: "counted" }, ...more });
 const set = (...contenders) => ({ name: "s", rows: 10, dimensions: 4, metric: "l2", queries: 5, contenders });
 
-test("a set's plots leave out who has no curve, and show bytes twice where full vectors can be cold", () => {
+test("a set's plots leave out contenders without a curve, and show bytes twice where full vectors can be cold", () => {
   const [recall, bytes] = plotsOf(set(contender("a"), { name: "gone", notRun: "ended" }, contender("b", { memory: { residentBytes: 1000, bytesPerVector: 20 } })));
   assert.deepEqual([recall.file, bytes.file], ["s-recall.svg", "s-bytes.svg"]);
   assert.ok(!recall.svg().includes("gone") && recall.svg().includes("recall@10"));

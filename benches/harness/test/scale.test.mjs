@@ -26,7 +26,7 @@ const measured = (rows, buildCost, queryCost) => ({
   at: { fixed: { qpsCpu: 1 / queryCost }, 0.95: { qpsWall: 1 / queryCost, qpsCpu: 1 / queryCost } }, store: { reopenMs: 5 },
 });
 
-test("growth is read over the sizes that were measured, and gaps are told", () => {
+test("growth is fitted over the sizes that were measured, and gaps are listed", () => {
   const entries = [
     entry(1000, [measured(1000, Math.log(1000) / 1e6, Math.log(1000) / 1e4)]),
     entry(10_000, [measured(10_000, Math.log(10_000) / 1e6, Math.log(10_000) / 1e4)]),

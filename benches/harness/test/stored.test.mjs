@@ -22,7 +22,7 @@ const stored = () => ({
 // The row for a million rows is always present.
 const judged = (given) => judge({ sets: [{ name: "s", dimensions: 384, contenders: [], stored: given }] }).filter(({ set }) => set === "s");
 
-test("what is stored is judged: medians of times and of ratios, the worst of counts and bytes, the mean of blocks", () => {
+test("a stored index is judged by medians of times and ratios, the worst of counts and bytes, and the mean of blocks", () => {
   assert.deepEqual(judged(stored()).map(({ measured, pass }) => [measured, pass]), [
     ["149", true], ["701", false], ["8193", false], ["0.323", true], ["1.25", true], ["2", false], ["4.0", true], ["0.40", true], ["21.0", false], ["7.90", true],
   ]);

@@ -34,7 +34,7 @@ test("a recall that was never reached falls short, and what was not promised is 
   assert.equal(find(rows, "chromium: QPS at recall 0.9 ").measured, "5.00");
 });
 
-test("without the one that it is compared with, or without ours, a row says that it was not run", () => {
+test("without the reference, or without ours, a row says that it was not run", () => {
   const alone = judge(record(place("wasm", [30], [30])));
   assert.deepEqual([...new Set(alone.map(({ measured, pass }) => `${measured} ${pass}`))], ["not run undefined"]);
   const gone = judge(record({ ...place("wasm", [30], [30]), curve: undefined, at: undefined, notRun: "it ended" }, reference([10], [10])));
@@ -42,7 +42,7 @@ test("without the one that it is compared with, or without ours, a row says that
   assert.equal(find(gone, "1,000,000").measured, "not run");
 });
 
-test("the fastest native quantized peer that gets there is what CPU time is held against", () => {
+test("CPU time is compared with the fastest native quantized peer that reaches the recall", () => {
   const slow = contender("slow-i8", { quantized: true }, [30], [15]);
   const fast = contender("fast-i8", { quantized: true }, [10], [20]);
   const never = contender("never-i8", { quantized: true }, [99], [99]);

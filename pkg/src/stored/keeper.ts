@@ -162,12 +162,12 @@ export class Keeper {
     return new Queries(total, slice, answer);
   }
 
-  /** `unlessAborted` of abort.ts, which is in the script of stored indexes as this file is. */
+  /** `unlessAborted` of abort.ts, which is in the script of stored indexes like this file. */
   unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
     return unlessAborted(signal, work);
   }
 
-  /** Resolves once all commits and checkpoints so far have ended. ABORTED when the signal fires first. */
+  /** Resolves once all commits and checkpoints so far have ended. ABORTED if the signal fires first. */
   queueDrained(signal?: AbortSignal): Promise<void> {
     return unlessAborted(signal, this.#queue.add(async () => {}));
   }
@@ -249,7 +249,7 @@ export class Keeper {
     // Linking is done outside of the queue, where commits would wait for it. If it fails here, it fails again in the
     // checkpoint.
     await this.#linkAll(() => this.#closing).catch(() => {});
-    // One that was planned while an earlier one was still under way must not follow its failure.
+    // An earlier checkpoint may have failed since this one was planned. Then it waits for the retry.
     if (!this.#closing) void this.#queue.add(async () => { if (!this.#mustWait) await this.#checkpointIfDue(); });
   }
 
@@ -303,7 +303,7 @@ export class Keeper {
     let moved: RawIndex | undefined;
     let outcome: Relocation;
     const writes = !(await handle.callInternally((raw) => raw.readOnly));
-    // Linking is not in the queue, where commits would wait for it.
+    // Linking is done outside of the queue, where commits would wait for it.
     if (writes) await this.#linkAll(() => this.#closing);
     await this.#queue.add(() => this.#withLock(async () => {
       handle.checkOpen();

@@ -1,7 +1,7 @@
 // The store of Node: a directory of files, whose path is the name.
 import { StorePlace, type Places } from "./place.js";
 
-/** Loads the separate script of directories (size); see build.mjs. */
+/** Loads the separate script of directories; see build.mjs. */
 const directories = () => import("../stores/directory.js");
 
 export const places: Places = {

@@ -27,12 +27,13 @@ export class Retries {
     this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
   }
 
+  /** Cancels the planned retry, and resets the delay. */
   succeeded(): void {
     this.stop();
     this.#ms = FIRST_MS;
   }
 
-  /** Takes back the next try. */
+  /** Cancels the planned retry. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;

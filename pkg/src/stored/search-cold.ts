@@ -13,7 +13,7 @@ export class Queries {
   readonly #answer: (raw: RawIndex, query: number) => unknown;
   /** Unanswered queries. */
   #waiting: number[];
-  /** Number of queries at the start of `#waiting` whose records have been read. */
+  /** Number of queries at the start of `#waiting` that lacked records, which are read before the next try. */
   #lacking = 0;
   /** Queries in the order in which they were answered. */
   readonly #answered: number[] = [];

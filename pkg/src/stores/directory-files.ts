@@ -86,8 +86,8 @@ export class Files {
   }
 
   /**
-   * Removes the directory if that can be done. It stays when it holds other files, is a mount point or is behind a
-   * link, and where the folder above may not be changed. The values are gone, and an empty directory is no harm.
+   * Removes the directory if possible. It stays if it holds other files, if it is a mount point or a symbolic link, or
+   * if its parent may not be changed. That does no harm: the values are already removed.
    */
   async destroy(): Promise<void> {
     await this.#fs.rmdir(this.path).catch(() => {});

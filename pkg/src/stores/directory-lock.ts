@@ -2,9 +2,9 @@
 // lock.<host>.<pid>.<start>.<random>.
 //
 // Each process creates its own file before it looks for others, so at most one of several becomes the owner. A process
-// that twice sees a name that sorts before its own gives up. The process whose name sorts first looks again for a
-// while, until the others have given up; the file of an owner stays. The next writer removes the file of a process on
-// the same host that no longer runs.
+// that sees a name that sorts before its own gives up, unless it is its first look. The process whose name sorts first
+// looks again for a while, until the others have given up; the file of an owner stays. The next writer removes the file
+// of a process on the same host that no longer runs.
 //
 // A worker thread can end without its process, and then cannot remove its file. On Linux a thread has an id of the same
 // kind as a process and can be queried like one, so there the file names the thread. By the time a thread is gone, its

@@ -40,8 +40,8 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
 
 /**
  * Waits until the logs are on the medium. The next log continues them, but an owner that was killed or is not strict
- * may not have waited for all that they hold. If a loss of power took the end of an older log and left the next one,
- * nothing after the gap could be read.
+ * may not have waited for everything in them. If a power failure destroyed the end of an older log but not the next
+ * log, nothing after the gap could be read.
  */
 async function settleLogs(files: Files, names: readonly string[]): Promise<void> {
   const logs = names.filter(isLog);

@@ -1,5 +1,5 @@
 // As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
-// records, are inserted one after the other as they are there.
+// records, are inserted one after the other by that file.
 import { booleanOf, isAsync, optionsOf } from "../guard.js";
 import {
   batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, naming, readerOf, turnsOf,

@@ -32,8 +32,8 @@ export async function destroyed(): Promise<never> {
 }
 
 /**
- * Moves the index into a fresh instance with the same number of threads. They are started first: if that fails, the
- * index stays in its old instance with its old threads.
+ * Moves the index into a fresh instance with the same number of threads. The new threads are started first: if that
+ * fails, the index stays in its old instance with its old threads.
  */
 export async function moved(handle: Handle): Promise<plain.Moved> {
   const instance = await freshInstance();

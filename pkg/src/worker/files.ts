@@ -9,6 +9,7 @@ let locate: WasmLocator | undefined;
 /** Turns an address into one that means the same to the worker, whose script may be in another folder. */
 let addressOf = (address: string): string => address;
 
+/** Sets how addresses are made absolute. Called by the entry file of browsers. */
 export function addressesAre(absolute: typeof addressOf): void {
   addressOf = absolute;
 }
@@ -17,7 +18,7 @@ export function locateWith(locator: WasmLocator): void {
   locate = functionOf("locate", locator);
 }
 
-/** Returns the answers for a new worker. Undefined without such a function; NOT_FOUND if the function throws. */
+/** Returns the answers for a new worker; undefined if the caller has set no function. NOT_FOUND if it throws. */
 export function filesForWorker(): Files | undefined {
   if (!locate) return undefined;
   const names = ["thermocline.wasm", "thermocline-store.wasm"] as const;

@@ -19,6 +19,7 @@ export class HostStore {
     this.#ask = ask;
   }
 
+  /** Returns the store for the index. `appends` says whether the caller's store has `append`. */
   ofPage(appends: boolean): Store {
     const store: Store = {
       read: (keys) => this.#call({ method: "read", keys: [...keys] }),

@@ -99,7 +99,7 @@ class Host {
   }
 
   #tell(news: News, transfer?: Transferable[]): void {
-    // The properties are those of the last settled call, not of the middle of one that tells of its progress.
+    // The page shows the properties as of the last settled call, not as of the middle of a call.
     const isSettled = "call" in news || "report" in news;
     this.#page.post({ ...news, ...this.#state(isSettled) }, transfer);
   }

@@ -55,7 +55,7 @@ test("vectors: wrong dimension, not finite, no direction, not vectors", async ()
   await whole(index, 3);
 });
 
-test("an all-zero vector is fine where it means something", async () => {
+test("an all-zero vector is accepted under l2 and dot", async () => {
   for (const metric of ["l2", "dot"]) {
     const index = await VectorIndex.memory({ dimensions: 3, metric });
     await index.insertWithId("zero", [0, 0, 0]);
@@ -63,7 +63,7 @@ test("an all-zero vector is fine where it means something", async () => {
   }
 });
 
-test("ids that are no ids", async () => {
+test("values that are not valid ids", async () => {
   const { index, vectors } = await filled(3);
   for (const id of NOT_IDS) {
     await eachFails("INVALID_ID", index, [
@@ -139,14 +139,14 @@ test("options of the other calls", async () => {
   await whole(index, 3);
 });
 
-test("maintain: a deadline that tells no time", async () => {
+test("maintain: a deadline that returns no number", async () => {
   const { index } = await filled(40);
   await index.deleteMany(Array.from({ length: 30 }, (_, i) => `r${i}`));
   assert.equal(index.needsCompaction, true);
   for (const left of [NaN, "5", undefined]) await fails("INVALID_OPTION", () => index.maintain({ timeRemaining: () => left }));
 });
 
-test("the class cannot be made directly", async () => {
+test("the class cannot be instantiated directly", async () => {
   await fails("INVALID_OPTION", () => new VectorIndex(), /memory/);
   assert.equal(VectorIndex.name, "VectorIndex");
   assert.equal(ThermoclineError.name, "ThermoclineError");

@@ -24,7 +24,7 @@ test("after close every method and property is CLOSED", async () => {
   for (const name of members) assert.ok(name in uses, `${name} is not tested`);
 });
 
-test("what returns a promise rejects, never throws", async () => {
+test("calls that return a promise reject, and never throw", async () => {
   const { index, vectors } = await filled(1);
   await index.close();
   for (const call of [() => index.insert(vectors[0]), () => index.search(null), () => index.compact(null), () => index.close(null), () => VectorIndex.memory(null)]) {
@@ -34,7 +34,7 @@ test("what returns a promise rejects, never throws", async () => {
   }
 });
 
-test("closing waits for calls under way, also for those that close it themselves", async () => {
+test("closing waits for running calls, also for one whose callback closes the index", async () => {
   const { index, vectors } = await filled(1500);
   const many = Array.from({ length: 4 }, () => vectors.map((vector) => ({ vector }))).flat();
   let closing;
@@ -51,7 +51,7 @@ test("closing waits for calls under way, also for those that close it themselves
   assert.equal(await deleting, 700);
 });
 
-test("a compaction under way is CLOSED at once, whatever else closing waits for", async () => {
+test("a running compaction is CLOSED at once, whatever else closing waits for", async () => {
   const { index, vectors } = await filled(1500);
   await index.deleteMany(Array.from({ length: 1000 }, (_, i) => `r${i}`));
   const told = fails("CLOSED", () => index.compact({ sliceMs: 0.1 }));
@@ -62,7 +62,7 @@ test("a compaction under way is CLOSED at once, whatever else closing waits for"
   await closing;
 });
 
-test("what still runs after half of the time that closing may take is CLOSED", async () => {
+test("calls that still run after half of the time that closing may take are CLOSED", async () => {
   const { index, vectors } = await filled(1500);
   await index.deleteMany(Array.from({ length: 700 }, (_, i) => `r${i}`));
   const many = Array.from({ length: 20 }, () => vectors.map((vector) => ({ vector }))).flat();
@@ -74,7 +74,7 @@ test("what still runs after half of the time that closing may take is CLOSED", a
   assert.ok(performance.now() - began < 1000);
 });
 
-test("disposing closes, also what is closed", async () => {
+test("disposing closes an index, and accepts one that is closed already", async () => {
   const { index } = await filled(1);
   await index[asyncDispose]();
   await fails("CLOSED", () => index.size);

@@ -22,7 +22,7 @@ async function fill(index, isSeen) {
   }
 }
 
-test("a checkpoint is made in idle time once the log has grown, and changes go on", async () => {
+test("a checkpoint is made in idle time once the log has grown, and changes are still accepted", async () => {
   const store = new MapStore();
   const index = await open(store);
   const first = manifests(store);
@@ -36,7 +36,7 @@ test("a checkpoint is made in idle time once the log has grown, and changes go o
   assert.equal(store.broken, undefined);
 });
 
-test("a checkpoint that fails is told at the next flush, loses nothing, and is tried again later", async () => {
+test("a failed checkpoint is reported by the next flush, loses nothing, and is retried later", async () => {
   const store = new MapStore();
   const index = await open(store);
   const first = manifests(store);
@@ -136,7 +136,7 @@ test("a closed index tries no checkpoint again", () => withLongTimers(async (wai
   assert.equal(JSON.stringify(store.calls), calls);
 }));
 
-test("closing makes the checkpoint that is due; when that fails it says so, and has closed", async () => {
+test("closing makes the checkpoint that is due; if that fails it rejects, but the index is closed", async () => {
   for (const fail of [false, true]) {
     const store = new MapStore();
     let index = await open(store);
@@ -161,7 +161,7 @@ test("closing makes the checkpoint that is due; when that fails it says so, and 
   }
 });
 
-test("closing stores what nobody has waited for", async () => {
+test("closing stores changes that nobody has waited for", async () => {
   const store = new MapStore();
   const index = await open(store);
   const unawaited = [index.insertWithId("a", vectors[0]), index.insertWithId("b", vectors[1])];
@@ -172,7 +172,7 @@ test("closing stores what nobody has waited for", async () => {
   await again.close();
 });
 
-test("closing says what could not be stored, unless all who should know have been told", async () => {
+test("closing rejects if changes could not be stored and no caller has been told", async () => {
   const store = new MapStore();
   const index = await open(store);
   store.before = (name) => {
@@ -186,7 +186,7 @@ test("closing says what could not be stored, unless all who should know have bee
   await fails("CLOSED", () => index.size);
 });
 
-test("closing says what could not be stored after its call was aborted, unless somebody has been told since", async () => {
+test("closing rejects if changes of an aborted call could not be stored, unless a later call has reported that", async () => {
   for (const isTold of [false, true]) {
     const store = new MapStore();
     const index = await open(store);
@@ -207,7 +207,7 @@ test("closing says what could not be stored after its call was aborted, unless s
   }
 });
 
-test("a close that fails is told, with the store's words", async () => {
+test("closing rejects with the store's message if the store cannot be closed", async () => {
   const store = new MapStore();
   const index = await open(store);
   store.before = (name) => {
@@ -217,7 +217,7 @@ test("a close that fails is told, with the store's words", async () => {
   assert.equal(store.calls.close, 1);
 });
 
-test("closing returns in time from a store that hangs, and closes that once it answers", async () => {
+test("closing returns in time although the store hangs, and closes the store once it answers", async () => {
   const store = new MapStore();
   const index = await open(store);
   await index.insertWithId("stored", vectors[0]);
@@ -240,8 +240,8 @@ test("closing returns in time from a store that hangs, and closes that once it a
   await again.close();
 });
 
-// If the second part of an erasing compaction began after all waits were ended, it would wait forever.
-test("a compaction that erases beside a store that hangs ends with the index", async () => {
+// The second part of an erasing compaction must not begin after all waits have been ended: it would wait forever.
+test("an erasing compaction ends with the index although its store hangs", async () => {
   for (const hanging of ["commit", "append"]) {
     const store = new MapStore();
     const index = await open(store);
@@ -258,7 +258,7 @@ test("a compaction that erases beside a store that hangs ends with the index", a
   }
 });
 
-test("what waits for a move that hangs ends with the index", async () => {
+test("calls that wait for a move that hangs end with the index", async () => {
   const store = new MapStore();
   const index = await open(store);
   await index.insertMany(rows(0, 100));
@@ -274,7 +274,7 @@ test("what waits for a move that hangs ends with the index", async () => {
   for (const code of await Promise.all(told)) assert.match(String(code), /^(CLOSED|STORE_FAILED)$/);
 });
 
-test("a store may throw what cannot be looked at", async () => {
+test("a store may throw a value that cannot be read", async () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   const unreadable = {
@@ -316,7 +316,7 @@ test("a checkpoint that does not end in time is given up; nothing is lost, so cl
   await again.close();
 });
 
-test("what the store fails with after a close that took too long is nobody's: no rejection is unhandled", async () => {
+test("a store that fails after closing took too long causes no unhandled rejection", async () => {
   const values = new Map();
   const filled = await open(new MapStore(values));
   await fill(filled, () => [...values.keys()].some((key) => key.startsWith("b/")));
@@ -344,7 +344,7 @@ test("what the store fails with after a close that took too long is nobody's: no
   }
 });
 
-test("a close that hangs does not hold up anybody", async () => {
+test("a store whose close hangs does not hold up closing", async () => {
   const store = new MapStore();
   const index = await open(store);
   store.before = (name) => (name === "close" ? new Promise(() => {}) : undefined);
@@ -353,7 +353,7 @@ test("a close that hangs does not hold up anybody", async () => {
   assert.ok(performance.now() - began < 1000);
 });
 
-test("calls under way end before the index does, and what they change is stored", async () => {
+test("running calls end before the index does, and their changes are stored", async () => {
   const values = new Map();
   const filled = await open(new MapStore(values));
   await fill(filled, () => [...values.keys()].some((key) => key.startsWith("b/")));
@@ -381,7 +381,7 @@ test("calls under way end before the index does, and what they change is stored"
   await again.close();
 });
 
-test("rows that are still to come do not hold up closing", async () => {
+test("async rows that have not arrived do not hold up closing", async () => {
   const index = await open(new MapStore());
   async function* endless() {
     yield { vector: vectors[0] };

@@ -12,7 +12,7 @@ const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: { n: i,
 /** Enough memory for the codes and links of all records, and for a few of the records themselves. */
 const BUDGET = 900_000;
 
-/** Makes the values once, since it takes long, and returns them each time. */
+/** Returns a function that makes the values once, since it takes long, and returns a copy of them each time. */
 function once(make) {
   let made;
   return async () => new Map(await (made ??= make()));
@@ -88,7 +88,7 @@ test("without a budget all records are in memory soon after opening, and nothing
   await index.close();
 });
 
-test("a block that is damaged is named, and takes nothing else with it", async () => {
+test("a damaged block loses only its own records: get, export and check report it", async () => {
   const values = await stored();
   const damaged = [...values.keys()].find((key) => key.startsWith("b/"));
   values.set(damaged, new Uint8Array(values.get(damaged).length));
@@ -107,7 +107,7 @@ test("a block that is damaged is named, and takes nothing else with it", async (
   await index.close();
 });
 
-test("what cannot be held is OUT_OF_MEMORY, and a search whose read fails says why", async () => {
+test("records whose codes and links exceed maxBytes are OUT_OF_MEMORY, and a failed read has the store's error as its cause", async () => {
   const values = new Map();
   const store = new MapStore(values);
   let index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: 200_000 });
@@ -251,7 +251,7 @@ const storedLarge = once(async () => {
   return values;
 });
 
-test("an export of more than the budget holds no more than that beside its own bytes, and no blocks of it afterwards", async () => {
+test("an export of more than the budget stays near the budget, apart from the exported bytes, and keeps no blocks", async () => {
   const store = new MapStore(await storedLarge());
   const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
   const { wasmMemoryBytes: before } = await index.stats();
@@ -271,7 +271,7 @@ test("an export of more than the budget holds no more than that beside its own b
   await index.close();
 });
 
-test("an export begins anew when the index changes, ends although it changes each time, and ends when that closes", async () => {
+test("an export starts over when the index changes, ends although it changes each time, and ends when the index closes", async () => {
   const store = new MapStore(await storedLarge());
   const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
   /** One for each start of the export, and some for the export from memory. */
@@ -300,7 +300,7 @@ test("an export begins anew when the index changes, ends although it changes eac
   assert.ok(reads < 6, `${reads} reads`);
 });
 
-test("an export goes on in the instance that the index is moved into", async () => {
+test("an export continues in the instance that the index is moved into", async () => {
   const erase = (index) => void (moving = index.compact({ erase: true }));
   // The read ends only once the index is in another instance: the next call to the old one is refused.
   const reload = (index) => (moving = index.reload());
@@ -323,7 +323,7 @@ test("an export goes on in the instance that the index is moved into", async () 
   }
 });
 
-test("a close while a read never ends", async () => {
+test("closing ends a call whose read never ends", async () => {
   const store = new MapStore(await stored());
   const index = await VectorIndex.open("own", { store, maxBytes: 3 * BUDGET });
   store.before = (name) => (name === "read" ? new Promise(() => {}) : undefined);
@@ -332,7 +332,7 @@ test("a close while a read never ends", async () => {
   await reading;
 });
 
-test("searchMany reads for many queries together, and what fails to be read fails the call", async () => {
+test("searchMany reads for many queries together, and a failed read fails the call", async () => {
   const values = await stored();
   let reads = 0;
   let broken = false;

@@ -57,7 +57,7 @@ test("a change resolves after its commit, and is seen by searches before", async
   await index.close();
 });
 
-test("what is changed while a commit runs waits for the next", async () => {
+test("changes made while a commit runs wait for the next one", async () => {
   const { index, store } = await stored();
   const gates = [];
   store.before = (name) => (["append", "commit"].includes(name) ? new Promise((resolve) => gates.push(resolve)) : undefined);
@@ -76,7 +76,7 @@ test("what is changed while a commit runs waits for the next", async () => {
   await index.close();
 });
 
-test("a delete of what is not there waits for the delete that removed it", async () => {
+test("a delete of an absent record waits for the commit of the delete that removed it", async () => {
   const { index, store } = await stored();
   await index.insertWithId("a", vectors[0]);
   let open;
@@ -121,7 +121,7 @@ async function cutAfter(values, bytes, use) {
   return values.get(log).length;
 }
 
-test("a call of insertMany or deleteMany with up to 500 of them is there whole or not at all, wherever a kill cuts its log off", async () => {
+test("up to 500 rows or ids of one call are stored all or none, wherever a kill cuts the log off", async () => {
   const store = new MapStore();
   const { index } = await stored({}, store);
   const some = vectors.slice(0, 500);
@@ -150,7 +150,7 @@ test("a call of insertMany or deleteMany with up to 500 of them is there whole o
   await index.close();
 });
 
-test("what is changed beside a call of insertMany is stored when it is acknowledged, and what ends that call lets others go on", async () => {
+test("other changes during an insertMany are stored when acknowledged, and continue after it is aborted", async () => {
   const { index, store } = await stored();
   const many = Array.from({ length: 32 }, () => vectors).flat().map((vector) => ({ vector }));
   // Makes the call take seconds on any machine: it is at most one change ahead of what is stored.
@@ -180,7 +180,7 @@ test("what is changed beside a call of insertMany is stored when it is acknowled
   await reopened(store, (again) => whole(again, size + 4));
 });
 
-test("one row is acknowledged beside calls of many that follow one another", async () => {
+test("a single insert is acknowledged between large insertMany calls that run one after the other", async () => {
   const { index, store } = await stored();
   let ended = 0;
   const many = Array.from({ length: 6 }, () => index.insertMany(vectors.slice(0, 500).map((vector) => ({ vector }))).then(() => (ended += 1)));
@@ -192,7 +192,7 @@ test("one row is acknowledged beside calls of many that follow one another", asy
   await index.close();
 });
 
-test("rows that wait for a checkpoint that hangs can be aborted, and closing ends their wait", async () => {
+test("an insertMany that waits for a checkpoint that hangs can be aborted, and closing ends its wait", async () => {
   const { index, store } = await stored();
   await index.insertMany(vectors.map((vector) => ({ vector, payload: new Uint8Array(2000) })));
   let hung = false;
@@ -211,7 +211,7 @@ test("rows that wait for a checkpoint that hangs can be aborted, and closing end
   await fails("STORE_FAILED", () => waiting);
 });
 
-test("a few rows, or ids, go in at once while a checkpoint is written, and what is called next finds them", async () => {
+test("a few rows or ids are applied at once while a checkpoint is written, and the next call sees them", async () => {
   const { index, store } = await stored();
   await index.insertMany(vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: new Uint8Array(2000) })));
   let open;
@@ -233,7 +233,7 @@ test("a few rows, or ids, go in at once while a checkpoint is written, and what 
   await index.close();
 });
 
-test("a few rows go in before what is called next, however long it takes to read them", async () => {
+test("a few rows are inserted before the next call, however long it takes to read them", async () => {
   const { index, store } = await stored();
   const slow = {
     id: "a",
@@ -249,7 +249,7 @@ test("a few rows go in before what is called next, however long it takes to read
   await index.close();
 });
 
-test("few rows, or the few that are left of many, whose signal has fired meanwhile end the call", async () => {
+test("a signal that fires while a few rows are read, or before the last few of many, aborts the call", async () => {
   const { index, store } = await stored();
   const one = new AbortController();
   const aborting = {
@@ -272,7 +272,7 @@ test("few rows, or the few that are left of many, whose signal has fired meanwhi
   await index.close();
 });
 
-/** Has one of the store's calls, the one of this number, wait until `go` is called. */
+/** Makes the store's call of this number, of those that are counted, wait until `go` is called. */
 function hanging(store, number = 0, isCounted = () => true) {
   const held = { isReached: false };
   const gate = new Promise((go) => (held.go = go));
@@ -285,8 +285,8 @@ function hanging(store, number = 0, isCounted = () => true) {
   return held;
 }
 
-// The signal was looked at between slices only: a call that waited for a commit went on waiting, if need be for ever.
-test("a signal ends the wait of insertMany for its store, and what is in stays", async () => {
+// A signal must also be heard while a call waits for a commit, not only between slices: a store may never answer.
+test("a signal ends insertMany's wait for its store, and the rows inserted so far stay", async () => {
   const some = (count) => vectors.slice(0, count).map((vector) => ({ vector }));
   for (const rows of [() => some(10), () => some(600), () => some(1000).values(), async function* () { yield* some(10); }, async function* () { yield* some(1000); }]) {
     const { index, store } = await stored();
@@ -305,7 +305,7 @@ test("a signal ends the wait of insertMany for its store, and what is in stays",
   }
 });
 
-test("a signal ends the wait of a compaction that erases for its store, whatever call of it hangs", async () => {
+test("a signal ends an erasing compaction's wait for its store, whichever of the store's calls hangs", async () => {
   let aborted = 0;
   for (let number = 0, isReached = true; isReached; number++) {
     const { index, store } = await stored();
@@ -331,7 +331,7 @@ test("a signal ends the wait of a compaction that erases for its store, whatever
   assert.ok(aborted > 5, `${aborted} calls`);
 });
 
-test("a call that the end of the index overtakes is CLOSED", async () => {
+test("a call that does not end before the index is closed is CLOSED", async () => {
   const { index } = await stored();
   await index.insertMany(vectors.map((vector) => ({ vector, ttlMs: 20 })));
   await index.insertWithId("last", vectors[0]);
@@ -343,7 +343,7 @@ test("a call that the end of the index overtakes is CLOSED", async () => {
   for (const { status, reason } of await ended) assert.ok(status === "fulfilled" || reason.code === "CLOSED", reason?.stack);
 });
 
-test("an export beside rows that are replaced is of one moment", async () => {
+test("an export while rows are being replaced shows the index at one moment", async () => {
   const values = new Map();
   const old = await VectorIndex.open("own", { store: new MapStore(values), dimensions: 16 });
   const text = (of, i) => `${of} ${i} `.repeat(40);
@@ -364,7 +364,7 @@ test("an export beside rows that are replaced is of one moment", async () => {
   await index.close();
 });
 
-test("rows of a call go in while a checkpoint is written, and beside others that change the index", async () => {
+test("insertMany works while a checkpoint is written and other calls change the index", async () => {
   const store = new MapStore();
   const { index } = await stored({}, store);
   await index.insertMany(vectors.map((vector, i) => ({ id: `old${i}`, vector, payload: new Uint8Array(2000) })));
@@ -385,7 +385,7 @@ test("rows of a call go in while a checkpoint is written, and beside others that
   assert.equal(store.broken, undefined);
 });
 
-test("what insertMany put in before it was aborted is stored", async () => {
+test("rows that insertMany inserted before it was aborted are stored", async () => {
   const { index, store } = await stored();
   const controller = new AbortController();
   const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector }));

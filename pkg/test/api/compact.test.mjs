@@ -256,7 +256,7 @@ test("an exception of onProgress is the caller's own, and the index is whole", a
   assert.equal(index.deletedCount, 0);
 });
 
-test("packing changes nothing that is found, and an export carries it", async () => {
+test("packing changes no search results, and an export keeps the packed order", async () => {
   const { index, vectors } = await filled(3000);
   await index.deleteMany(some(300));
   await index.compact();
@@ -277,7 +277,7 @@ test("packing changes nothing that is found, and an export carries it", async ()
   assert.deepEqual(await again.export(), packed);
 });
 
-test("packing beside searches, inserts and deletes", async () => {
+test("packing during searches, inserts and deletes", async () => {
   const { index, vectors } = await filled(2500);
   const live = 2500;
   const packing = index.compact({ pack: true, sliceMs: 0.2 });
@@ -295,7 +295,7 @@ test("packing beside searches, inserts and deletes", async () => {
   await whole(index, live);
 });
 
-test("packing begins when a compaction under way has ended, and one of a wrong type does not", async () => {
+test("packing begins when a running compaction has ended, and a pack that is not a boolean is INVALID_OPTION", async () => {
   const { index } = await filled(1500);
   await index.deleteMany(some(600));
   const [a, b, c] = await Promise.all([index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5, pack: true }), index.compact({ sliceMs: 0.5, pack: false })]);

@@ -94,7 +94,7 @@ for (const quantization of ["int8", "none"]) {
   });
 }
 
-test("what is deleted while a compaction is under way is erased by a call that comes then", async () => {
+test("a record deleted while a compaction runs is erased by a call made after that", async () => {
   memories.clear();
   const one = secret(1);
   const all = [await traces(one, {})];
@@ -160,7 +160,7 @@ for (const { label, place } of KINDS) {
     };
     let index = await open({ dimensions: DIMENSIONS, maxBytes: 900_000 });
     const rows = (from, to) => vectors.slice(from, to).map((vector, i) => ({ id: `r${from + i}`, vector, payload: { n: from + i } }));
-    // In blocks of a checkpoint, among others; and in the log.
+    // Half of the secrets are in blocks of a checkpoint, among other records, and half in the log.
     await index.insertMany([...rows(0, 100), ...secrets.slice(0, 6), ...rows(100, 200)]);
     await index.reload();
     await index.insertMany([...secrets.slice(6), ...rows(200, 300)]);
@@ -188,7 +188,7 @@ for (const { label, place } of KINDS) {
   });
 }
 
-test("an erasing that the store refuses says so, and can be made again", async () => {
+test("an erasing compaction rejects if the store refuses it, and can be repeated", async () => {
   const values = new Map();
   const store = new MapStore(values);
   const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store });

@@ -93,7 +93,7 @@ test("an upsert without ttlMs makes a record stay, and one with it is counted an
   });
 });
 
-test("a ttlMs that is none is refused and changes nothing", async () => {
+test("an invalid ttlMs is refused and changes nothing", async () => {
   const { index } = await filled(5);
   const before = await state(index);
   for (const ttlMs of [0, -1, NaN, Infinity, -Infinity, "5", null, {}, 5n]) {
@@ -153,7 +153,7 @@ for (const { label, place } of KINDS) {
       let index = await open({ dimensions: DIMENSIONS });
       const rows = vectors.slice(0, 200).map((vector, i) => ({ id: `r${i}`, vector, payload: i, ttlMs: i % 4 === 0 ? 10_000 : undefined }));
       await index.insertMany(rows);
-      // Half of it in a checkpoint, half in the log.
+      // The first rows are in a checkpoint, the later ones in the log.
       assert.ok((await index.reload()).returnedBytes >= 0);
       await index.insertMany(vectors.slice(200).map((vector, i) => ({ id: `later ${i}`, vector, ttlMs: i % 4 === 0 ? 20_000 : LONG_MS })));
       await index.upsert("r4", vectors[4]);

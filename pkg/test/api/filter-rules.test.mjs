@@ -68,7 +68,7 @@ test("the operators mean what they mean in MongoDB", async () => {
     [{ constructor: null }, all],
     [{ "at.toString": { $exists: true } }, []],
     [{ "lang.link": null }, [0, 1, 3, 4]],
-    // Here the order of members does not matter.
+    // Unlike in MongoDB, the order of members does not matter.
     [{ at: { zip: null, city: "Oslo" } }, [0]],
     [{ at: { city: "Bonn", zip: null } }, []],
     [{ tags: { $size: 0 } }, [2]],
@@ -98,7 +98,7 @@ test("the operators mean what they mean in MongoDB", async () => {
   for (const [filter, expected] of cases) assert.deepEqual(await matching(filter), expected, JSON.stringify(filter));
 });
 
-test("paths through arrays, as MongoDB goes them", async () => {
+test("paths through arrays lead where they do in MongoDB", async () => {
   const { matching } = await of([
     /* 0 */ { a: [] },
     /* 1 */ { a: [null] },
@@ -131,7 +131,7 @@ test("paths through arrays, as MongoDB goes them", async () => {
   for (const [filter, expected] of cases) assert.deepEqual(await matching(filter), expected, JSON.stringify(filter));
 });
 
-test("a payload that is no object has no fields, and neither has a record without one", async () => {
+test("a payload that is not an object has no fields, and neither has a record without a payload", async () => {
   const { matching } = await of([undefined, null, "text", 5, true, [{ a: 1 }], new Uint8Array([1, 2, 3]), { length: 4, a: 1 }]);
   const others = [0, 1, 2, 3, 4, 5, 6];
   assert.deepEqual(await matching({}), [...others, 7]);

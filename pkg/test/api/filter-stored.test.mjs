@@ -64,7 +64,7 @@ for (const { label, place } of KINDS) {
   });
 }
 
-test("payloads are read together, and not again while the filter is remembered", async () => {
+test("payloads are read together, and not again while the filter's answers are cached", async () => {
   const store = new MapStore();
   const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
   await index.insertMany(rows);
@@ -90,7 +90,7 @@ test("payloads are read together, and not again while the filter is remembered",
   await index.close();
 });
 
-test("an index that is read only and reloaded looks anew at what others have changed", async () => {
+test("a read-only index that is reloaded checks again the records that others have changed", async () => {
   const values = new Map();
   const writer = await VectorIndex.open("own", { dimensions: 2, store: new MapStore(values) });
   await writer.insertWithId("a", [1, 0], { kind: 1 });
@@ -104,7 +104,7 @@ test("an index that is read only and reloaded looks anew at what others have cha
   await Promise.all([reader.close(), writer.close()]);
 });
 
-test("records in damaged blocks match no filter, not even one that denies", async () => {
+test("records in damaged blocks match no filter, not even a negating one", async () => {
   const store = new MapStore();
   let index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
   await index.insertMany(rows);
@@ -121,7 +121,7 @@ test("records in damaged blocks match no filter, not even one that denies", asyn
   await index.close();
 });
 
-test("a store that fails while payloads are read is that search's error, and no more", async () => {
+test("a store that fails while payloads are read fails only that search", async () => {
   const store = new MapStore();
   const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
   await index.insertMany(rows);

@@ -24,7 +24,7 @@ test("the hits are those of a function that says the same, however many match", 
   }
 });
 
-test("what a filter has said of a record holds no longer than the record", async () => {
+test("a filter's cached answer about a record does not outlive the record", async () => {
   const next = random(7);
   const below = (n) => Math.floor(next() * n);
   const dimensions = 8;
@@ -84,7 +84,7 @@ test("what a filter has said of a record holds no longer than the record", async
   await whole(index, model.size);
 });
 
-test("an id that comes again after its record has expired is looked at anew", async () => {
+test("an id that is used again after its record has expired is checked again", async () => {
   const index = await VectorIndex.memory({ dimensions: 2 });
   const found = async () => (await index.search([1, 0], { filter: { kind: 1 } })).map(({ id }) => id);
   for (const put of [(row) => index.insertWithId("a", row.vector, row.payload), (row) => index.insertMany([{ id: "a", ...row }])]) {
@@ -97,7 +97,7 @@ test("an id that comes again after its record has expired is looked at anew", as
   }
 });
 
-test("a search ends beside a loop that changes the nearest records and lets nobody else have a turn", async () => {
+test("a search ends although a loop constantly changes the nearest records", async () => {
   const { index, vectors } = await filled(20);
   const filter = { n: { $gte: 0 } };
   await index.search(vectors[0], { filter });
@@ -117,7 +117,7 @@ test("a search ends beside a loop that changes the nearest records and lets nobo
   assert.ok(changes < MOST, "it has waited for the end of the loop each time");
 });
 
-test("what cannot be asked of a record is that search's error, and the index goes on", async () => {
+test("a filter that fails on a record fails only that search", async () => {
   const { index, vectors } = await filled(20);
   await index.insertWithId("long", vectors[0], { text: "ab".repeat(5_000_000) });
   const filter = { text: { $regex: "^(?:a|b)*c" } };
@@ -128,7 +128,7 @@ test("what cannot be asked of a record is that search's error, and the index goe
   await whole(index, 21);
 });
 
-test("many filters at once, more than are remembered", async () => {
+test("many filters at once, more than are cached", async () => {
   const { index, vectors } = await filled(500);
   const ask = (n) => index.search(vectors[n], { k: 500, filter: { n: { $gte: n } } });
   const all = await Promise.all(Array.from({ length: 40 }, (_, n) => ask(n * 10)));
@@ -144,7 +144,7 @@ test("the query may change once the call is made", async () => {
   assert.deepEqual(await searching, expected);
 });
 
-test("a long look at payloads leaves turns to others, and ends when told to", async () => {
+test("a search that checks many payloads gives up the thread in between, and can be aborted and closed", async () => {
   const { index, vectors } = await filled(30_000, { dimensions: 4, m: 4, efConstruction: 8 });
   const narrow = () => ({ n: { $lt: 3 }, [`other${Math.random()}`]: null });
   let turns = 0;
@@ -165,7 +165,7 @@ test("a long look at payloads leaves turns to others, and ends when told to", as
   await fails("CLOSED", () => closed);
 });
 
-test("a filter that means nothing is INVALID_FILTER, and says where", async () => {
+test("an invalid filter is INVALID_FILTER, and the message says where it is wrong", async () => {
   const { index, vectors } = await filled(30);
   const self = {};
   self.$or = [self];

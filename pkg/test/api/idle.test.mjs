@@ -18,7 +18,7 @@ test("compactWhenIdle compacts what is there, reports, and sleeps", async () => 
   await whole(index, 400);
 });
 
-test("a delete, an upsert and a new threshold wake it", async () => {
+test("deletes, upserts and a new threshold wake compactWhenIdle", async () => {
   const { index, vectors } = await filled(400);
   const reports = [];
   const stop = index.compactWhenIdle({ onReport: (report) => reports.push(report) });
@@ -37,7 +37,7 @@ test("a delete, an upsert and a new threshold wake it", async () => {
   await whole(index, 180);
 });
 
-test("stop stops it", async () => {
+test("stop ends compactWhenIdle", async () => {
   const { index } = await filled(400);
   const reports = [];
   const stop = index.compactWhenIdle({ onReport: (report) => reports.push(report) });
@@ -49,7 +49,7 @@ test("stop stops it", async () => {
   assert.equal(index.deletedCount, 300);
 });
 
-test("it takes turns with compact, and both end", async () => {
+test("compactWhenIdle and compact share a compaction, which ends", async () => {
   const { index } = await filled(1500);
   await index.deleteMany(some(700));
   const stop = index.compactWhenIdle({ sliceMs: 0.5 });
@@ -59,7 +59,7 @@ test("it takes turns with compact, and both end", async () => {
   await whole(index, 800);
 });
 
-test("it ends with the index, without an error", async () => {
+test("compactWhenIdle ends with the index, without an error", async () => {
   const heard = unheard();
   const { index } = await filled(1500);
   await index.deleteMany(some(700));
@@ -103,7 +103,7 @@ test("maintain carries on what an idle hook began, and the reverse", async () =>
   stop();
 });
 
-test("between two compactions in idle time there is a second at least, and stop ends the wait", async () => {
+test("compactions in idle time are at least a second apart, and stop ends the wait", async () => {
   const { index } = await filled(60);
   const ended = [];
   const stop = index.compactWhenIdle({ onReport: () => ended.push(performance.now()) });

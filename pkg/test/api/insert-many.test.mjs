@@ -8,7 +8,7 @@ const DIMENSIONS = 16;
 const VECTORS = rowsOf(flat(3000, DIMENSIONS, 5), DIMENSIONS);
 const empty = () => VectorIndex.memory({ dimensions: DIMENSIONS });
 
-test("an iterable may fill one vector again for each row", async () => {
+test("an iterable may reuse one vector for every row", async () => {
   for (const one of [new Float32Array(3), [0, 0, 0]]) {
     const index = await VectorIndex.memory({ dimensions: 3, metric: "l2" });
     const rows = function* () {
@@ -33,8 +33,8 @@ test("an iterable may fill one vector again for each row", async () => {
   }
 });
 
-// The vector was copied from row to row and the payload was not, so that all records had the payload of the last row.
-test("an iterable may fill one payload again for each row, an object or bytes", async () => {
+// If only vectors were copied from row to row, all records would have the payload of the last row.
+test("an iterable may reuse one payload for every row, an object or bytes", async () => {
   const index = await empty();
   const [object, bytes] = [{ n: 0, deep: [0] }, new Uint8Array(1)];
   const rows = function* (payload, change) {
@@ -84,7 +84,7 @@ test("rows without an id get the next numbers, flat rows too", async () => {
   assert.deepEqual(await index.insertMany({ vectors: new Float32Array(0) }), []);
 });
 
-test("one bad row of an array: the error names it and nothing went in", async () => {
+test("one bad row of an array or iterable: the error names it and nothing is inserted", async () => {
   const { index } = await filled(10);
   const good = VECTORS.slice(0, 5).map((vector) => ({ vector }));
   const cases = [
@@ -101,7 +101,7 @@ test("one bad row of an array: the error names it and nothing went in", async ()
   await whole(index, 10);
 });
 
-test("an id twice in one batch, also one that a row before it was given", async () => {
+test("an id twice in one batch, also a number that an earlier row without an id gets", async () => {
   const index = await empty();
   const [a, b] = VECTORS;
   await fails("DUPLICATE_ID", () => index.insertMany([{ id: "x", vector: a }, { id: "x", vector: b }]), /row 1\b/);
@@ -124,8 +124,8 @@ test("upsert: live ids and ids twice are replaced, bad ones are still errors", a
   await whole(index, 7);
 });
 
-// Such rows were not counted when they were checked: the first was in when the second was found to have no number left.
-test("upsert: numbers that are used up in the middle are found before the first row goes in", async () => {
+// The check before the first insert must count such rows too, or some would be inserted before the numbers run out.
+test("upsert: rows that would use up all numbers are refused before the first is inserted", async () => {
   const index = await empty();
   const last = { id: Number.MAX_SAFE_INTEGER, vector: VECTORS[0] };
   for (const upsert of [true, false]) {
@@ -137,8 +137,8 @@ test("upsert: numbers that are used up in the middle are found before the first 
   await whole(index, 2);
 });
 
-// The call ended with a TypeError of the platform, which names neither the row nor what is wrong with it.
-test("payloads and vectors whose buffer has been given away are refused, and the index stays as it was", async () => {
+// The platform's own TypeError for such an array names neither the row nor what is wrong with it.
+test("payloads and vectors whose buffer was transferred are refused, and the index stays as it was", async () => {
   const index = await VectorIndex.memory({ dimensions: 2 });
   const gone = (array) => {
     structuredClone(array, { transfer: [array.buffer] });
@@ -213,7 +213,7 @@ test("an exception of the source is the caller's own", async () => {
   await whole(index, 1);
 });
 
-test("an async source is asked as for await asks it", async () => {
+test("an async source is called as `for await` would call it", async () => {
   const index = await empty();
   const asked = (next) => {
     const source = { returned: 0, next, return: () => void (source.returned += 1) };
@@ -231,14 +231,14 @@ test("an async source is asked as for await asks it", async () => {
   const rejecting = asked(async () => { throw own; });
   await assert.rejects(index.insertMany(rows(rejecting)), (error) => error === own);
   assert.deepEqual([plain.returned, failing.returned, rejecting.returned], [0, 0, 0]);
-  // An error that it throws when told so hides nothing.
+  // An error of its `return` does not hide the error of the row.
   const stubborn = asked(() => ({ done: false, value: { vector: [1] } }));
   stubborn.return = () => { throw own; };
   await fails("DIMENSION_MISMATCH", () => index.insertMany(rows(stubborn)), /row 0/);
   await index.close();
 });
 
-test("progress goes up to the total, once at least", async () => {
+test("progress is reported at least once, and ends at the total", async () => {
   const index = await empty();
   const seen = [];
   await index.insertMany(VECTORS.map((vector) => ({ vector })), { onProgress: (progress) => seen.push(progress) });

@@ -28,13 +28,13 @@ async function begin(index) {
   const endless = (async function* () {
     for (;;) yield { vector: vectors[0] };
   })();
-  // Rejections in the meantime are reported to whoever awaits all outcomes.
+  // `allSettled` handles calls that reject before their outcomes are awaited.
   const outcomes = Promise.allSettled([index.compact({ sliceMs: 0.5, signal }), index.insertMany(endless, { signal }), index.search(vectors[0])]);
   return { outcomes };
 }
 
 for (const { label, place } of [{ label: "memory" }, ...KINDS]) {
-  test(`${label}: closed in the middle of everything, nothing waits any more`, async () => {
+  test(`${label}: an index closed in the middle of everything leaves nothing pending`, async () => {
     const held = await locks();
     const at = place?.();
     for (const round of [0, 1]) {
@@ -49,7 +49,7 @@ for (const { label, place } of [{ label: "memory" }, ...KINDS]) {
         await index.close();
         assert.ok(before.includes("listener"), `before: ${before}`);
         assert.ok((await outcomes).some(({ reason }) => reason?.code === "CLOSED"));
-        // Work that the platform's own promises began by then ends by itself, and at once.
+        // A turn that was requested just before closing still comes, at once.
         await until(() => !seen.waiting().includes("setImmediate"), "the last turn");
         assert.deepEqual(seen.waiting(), []);
       } finally {

@@ -52,7 +52,7 @@ async function stored() {
 }
 
 for (const mode of ["readwrite", "readonly"]) {
-  test(`${mode}: all is linked in idle time`, async () => {
+  test(`${mode}: all records from the log are linked in idle time`, async () => {
     const index = await VectorIndex.open("own", { store: new MapStore(await stored()), mode });
     await until(async () => (await pending(index)) === 0);
     await whole(index, COUNT);
@@ -60,7 +60,7 @@ for (const mode of ["readwrite", "readonly"]) {
   });
 }
 
-test("a checkpoint and a move link what waits before they begin", async () => {
+test("a checkpoint and a move first link all pending records", async () => {
   const values = await stored();
   const index = await VectorIndex.open("own", { store: new MapStore(values) });
   // Exceeds the limit of the log, so that a checkpoint follows the commit.
@@ -77,7 +77,7 @@ test("a checkpoint and a move link what waits before they begin", async () => {
   await moving.close();
 });
 
-test("a compaction links what waits before it begins, in its own slices", async () => {
+test("a compaction first links all pending records, in its own slices", async () => {
   const index = await VectorIndex.open("own", { store: new MapStore(await stored()) });
   await index.deleteMany(rows.slice(0, 400).map(({ id }) => id));
   const seen = [];
@@ -88,7 +88,7 @@ test("a compaction links what waits before it begins, in its own slices", async 
   await index.close();
 });
 
-test("closing does not wait for what is not linked, unless a checkpoint needs it", async () => {
+test("closing does not link pending records unless a checkpoint is due", async () => {
   const store = new MapStore(await stored());
   const index = await VectorIndex.open("own", { store });
   const before = store.calls.commit;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { fails, filled, flat, random, rowsOf, whole } from "./helpers.mjs";
 
-test("an imported index answers as the exported one, and lives on", async () => {
+test("an imported index gives the answers of the exported one, and accepts changes", async () => {
   for (const options of [{}, { metric: "l2", quantization: "none" }, { metric: "dot" }, { quantization: "binary" }]) {
     const { index, vectors } = await filled(300, options);
     await index.insertWithId(77, vectors[0], new Uint8Array([5, 6]));
@@ -36,7 +36,7 @@ test("the same input, order and seed: the same bytes; and again after import", a
   assert.deepEqual(await (await VectorIndex.import(bytes)).export(), bytes);
 });
 
-test("an empty index travels too", async () => {
+test("an empty index can be exported and imported", async () => {
   const index = await VectorIndex.memory({ dimensions: 5, metric: "dot" });
   const copy = await VectorIndex.import(await index.export());
   assert.deepEqual([copy.size, copy.dimensions, copy.metric], [0, 5, "dot"]);
@@ -56,7 +56,7 @@ test("options of import: what may differ and what must not", async () => {
   await fails("ABORTED", () => VectorIndex.import(bytes, { signal: AbortSignal.abort() }));
 });
 
-test("bytes that are not ours", async () => {
+test("import refuses values and bytes that are not an export", async () => {
   for (const bytes of [undefined, null, "bytes", [1, 2, 3], new ArrayBuffer(9), new Float32Array(9), {}]) {
     await fails("INVALID_OPTION", () => VectorIndex.import(bytes));
   }

@@ -23,7 +23,7 @@ test("a search is UNTRAINED until there are enough records, and trains then", as
   }
 });
 
-test("the hits are those of int8, and a code is a line of memory", async () => {
+test("the hits are those of int8, and a code is one cache line", async () => {
   const [product, int8] = await Promise.all(["product", "int8"].map(async (quantization) => (await filled(2000, { dimensions: DIMENSIONS, quantization })).index));
   for (const query of rowsOf(flat(2000, DIMENSIONS), DIMENSIONS).slice(0, 20)) {
     const [hits, expected] = await Promise.all([product, int8].map((index) => index.search(query, { ef: 300 })));
@@ -33,7 +33,7 @@ test("the hits are those of int8, and a code is a line of memory", async () => {
   assert.ok(codes > 2000 * 64 && codes < 2048 * 64 + 263_000, `${codes} bytes`);
 });
 
-test("an import has the codebook, and the same bytes again", async () => {
+test("an imported index has the codebook, and exports the same bytes", async () => {
   const { index, vectors } = await filled(1500, { dimensions: DIMENSIONS, quantization: "product", metric: "l2" });
   await index.search(vectors[0]);
   await index.deleteMany(["r1", "r2"]);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { fails, filled, flat, recall, rowsOf, whole } from "./helpers.mjs";
 
-test("a new index is empty and says what it is", async () => {
+test("a new index is empty, with the default properties", async () => {
   const index = await VectorIndex.memory({ dimensions: 3 });
   assert.deepEqual([index.size, index.deletedCount, index.dimensions, index.metric, index.needsCompaction], [0, 0, 3, "cosine", false]);
   assert.ok(Math.abs(index.compactionThreshold - 0.3) < 1e-6);
@@ -98,7 +98,7 @@ test("include chooses what a hit carries", async () => {
   assert.deepEqual(await keys({ payload: false, vector: true }), ["distance", "id", "vector"]);
 });
 
-test("search finds the true neighbours, in order, with both quantizations", async () => {
+test("search finds the true neighbours, in order, with the quantizations none and int8", async () => {
   for (const quantization of ["none", "int8"]) {
     const { index, vectors } = await filled(1000, { quantization });
     assert.ok((await recall(index, vectors, vectors.slice(0, 50))) >= 0.98, quantization);
@@ -222,7 +222,7 @@ test("two indexes share nothing", async () => {
   assert.equal((await b.index.search(b.vectors[0], { k: 20 })).length, 20);
 });
 
-test("a binary code is a line of memory, and the hits are exact", async () => {
+test("a binary code of 384 dimensions is one cache line, and the hits are those of int8", async () => {
   const [binary, int8] = await Promise.all(["binary", "int8"].map(async (quantization) => (await filled(600, { dimensions: 384, quantization })).index));
   const { codes } = (await binary.stats()).bytes;
   assert.ok(codes >= 600 * 64 && codes < 1.1 * 600 * 64, `${codes} bytes`);

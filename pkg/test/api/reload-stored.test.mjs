@@ -42,7 +42,7 @@ async function reloadingHeld(index, store) {
 const reopened = (values) => VectorIndex.open("own", { store: new MapStore(values) });
 
 for (const { label, place } of KINDS) {
-  test(`${label}: memory comes back, everything else is as it was, and it is stored on`, async () => {
+  test(`${label}: reload gives memory back and changes nothing else, and later changes are stored`, async () => {
     const open = opener(place());
     let index = await open({ dimensions: DIMENSIONS, ef: 33 });
     await index.insertMany(rows);
@@ -72,7 +72,7 @@ for (const { label, place } of KINDS) {
   });
 }
 
-test("changes that come meanwhile wait for it, in their order, and are stored; searches do not wait", async () => {
+test("changes during a reload wait for it, in their order, and are stored; searches do not wait", async () => {
   const { index, store } = await small();
   const { reloading, open } = await reloadingHeld(index, store);
   const vector = Float32Array.from(vectors[200]);
@@ -105,8 +105,8 @@ test("changes that come meanwhile wait for it, in their order, and are stored; s
   assert.deepEqual([store.calls.close, store.broken], [1, undefined]);
 });
 
-// Their copy was made by `slice`, which in a Buffer of Node's shares the bytes: the record got what they had become.
-test("bytes of a class whose `slice` shares them are the caller's again while their record waits for it", async () => {
+// The `slice` of Node's Buffer shares the bytes, so a copy made by it would change with them.
+test("bytes of a class whose `slice` shares them are copied while their record waits for a reload", async () => {
   class Shared extends Uint8Array {
     slice(...range) {
       return this.subarray(...range);
@@ -123,8 +123,8 @@ test("bytes of a class whose `slice` shares them are the caller's again while th
   await index.close();
 });
 
-// It resolved at once: what waits for a move was not in the index yet, so there was nothing to store.
-test("flush waits for changes that wait for it", async () => {
+// Such changes are not in the index yet, so the index itself has nothing to store.
+test("flush waits for changes that wait for a reload", async () => {
   const { index, store } = await small();
   const { reloading, open } = await reloadingHeld(index, store);
   const inserting = index.insertWithId("late", vectors[200]);
@@ -141,8 +141,8 @@ test("flush waits for changes that wait for it", async () => {
   await index.close();
 });
 
-// It said false, on which a loop of the caller's ends, and the compaction that was needed was never made.
-test("work for maintain remains during it, and is done afterwards", async () => {
+// A caller's loop ends when `maintain` returns false, and the compaction would never be made.
+test("maintain returns true during a reload, and its work is done afterwards", async () => {
   const { index, store } = await small();
   await index.deleteMany(rows.slice(0, 60).map(({ id }) => id));
   const { reloading, open } = await reloadingHeld(index, store);
@@ -161,7 +161,7 @@ test("work for maintain remains during it, and is done afterwards", async () => 
   await index.close();
 });
 
-test("few rows and ids keep their place among the calls that wait for it", async () => {
+test("few rows and ids keep their place among the calls that wait for a reload", async () => {
   const { index, store } = await small();
   const { reloading, open } = await reloadingHeld(index, store);
   const aborting = new AbortController();
@@ -192,8 +192,7 @@ test("few rows and ids keep their place among the calls that wait for it", async
   await index.close();
 });
 
-// They listened to their signal only once the move had ended.
-test("a signal ends the wait of a compaction, and of rows that stream in, for it", async () => {
+test("a signal ends the wait of a compaction, and of async rows, for a reload", async () => {
   const { index, store } = await small();
   await index.deleteMany(["r1", "r2"]);
   const { reloading, open } = await reloadingHeld(index, store);
@@ -210,7 +209,7 @@ test("a signal ends the wait of a compaction, and of rows that stream in, for it
   await index.close();
 });
 
-test("a store that fails at any of its calls: the index stays where it was, and all that was acknowledged is stored", async () => {
+test("a store that fails at any call of a reload: the index stays where it was, and all that was acknowledged is stored", async () => {
   let succeeded = 0;
   for (let failing = 0; succeeded === 0; failing++) {
     const { index, store } = await small();
@@ -259,7 +258,7 @@ test("closing waits for it when changes wait for it; otherwise it is CLOSED", as
   }
 });
 
-test("a store that hangs meanwhile does not hold up closing", async () => {
+test("a store that hangs during a reload does not hold up closing", async () => {
   const { index, store } = await small();
   const reached = new Promise((resolve) => {
     store.before = (call) => (call === "list" ? (resolve(), new Promise(() => {})) : undefined);
@@ -270,7 +269,7 @@ test("a store that hangs meanwhile does not hold up closing", async () => {
   await told;
 });
 
-test("read only it sees what was stored since, and moves as well", async () => {
+test("a reload of a read-only index shows what was stored since it was opened", async () => {
   const values = new Map();
   const { index } = await small(values);
   const reader = await VectorIndex.open("own", { store: new MapStore(values), mode: "readonly" });
@@ -287,7 +286,7 @@ test("read only it sees what was stored since, and moves as well", async () => {
   await index.close();
 });
 
-test("with a budget, and reads under way", async () => {
+test("reload with a memory budget while reads are running", async () => {
   const text = "payload ".repeat(60);
   const large = rows.slice(0, 1500).map((row) => ({ ...row, payload: { text } }));
   const { index, store } = await small(new Map(), { maxBytes: 900_000 });

@@ -17,7 +17,7 @@ async function peaked(options) {
 
 const answers = (index, vectors) => Promise.all(vectors.slice(0, 40).map((vector) => index.search(vector, { k: 5, include: { payload: true, vector: true } })));
 
-test("memory comes back, and everything else is as it was", async () => {
+test("reload gives memory back and changes nothing else", async () => {
   const { index, vectors } = await peaked({ ef: 33, seed: 5, compactionThreshold: 0.4 });
   const number = await index.insert(vectors[KEPT]);
   index.compactionThreshold = 0.25;
@@ -38,7 +38,7 @@ test("memory comes back, and everything else is as it was", async () => {
   await index.close();
 });
 
-test("what has not grown returns nothing, never less", async () => {
+test("returnedBytes is never negative", async () => {
   const { index } = await filled(20);
   for (let i = 0; i < 3; i++) assert.ok((await index.reload()).returnedBytes >= 0);
   await whole(index, 20);
@@ -51,7 +51,7 @@ test("a second call while one runs joins it", async () => {
   assert.ok((await index.reload()).returnedBytes < first.returnedBytes);
 });
 
-test("changes beside it are all there: one by one, many at once, and deletes", async () => {
+test("changes during a reload are all there: one by one, many at once, and deletes", async () => {
   const { index, vectors } = await filled(400);
   const more = rowsOf(flat(1000, 16, 9), 16).map((vector, i) => ({ id: `m${i}`, vector }));
   const calls = [index.insertMany(more), index.reload(), index.insertWithId("one", vectors[0]), index.delete("r3"), index.deleteMany(["r4", "r5"])];
@@ -60,7 +60,7 @@ test("changes beside it are all there: one by one, many at once, and deletes", a
   assert.deepEqual([await index.has("one"), await index.has("r3"), await index.has("m999")], [true, false, true]);
 });
 
-test("a compaction under way begins anew and ends", async () => {
+test("a running compaction starts over and ends", async () => {
   const { index } = await filled(3000);
   await index.deleteMany(Array.from({ length: 1500 }, (_, i) => `r${i}`));
   let reloading;

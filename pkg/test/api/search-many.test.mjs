@@ -97,7 +97,7 @@ test("searchMany: what a filter that is a function does wrong, and how it ends e
   await fails("CLOSED", () => index.searchMany(many, { filter, onProgress: () => void (index.closed ??= index.close({ timeoutMs: 0 })) }));
 });
 
-test("searchMany with a filter object runs in slices, tells of them, and ends when told to", async () => {
+test("searchMany with a filter object runs in slices, reports them, and can be aborted and closed", async () => {
   const { index } = await filled(2000);
   const filter = { n: { $gte: 1000 } };
   const queries = flat(8000, 16, 5);
@@ -119,7 +119,7 @@ test("searchMany: fewer hits than asked for, and none", async () => {
   assert.deepEqual([[...many.offsets], many.ids], [[0, 2, 4], ["a", 5, 5, "a"]]);
 });
 
-test("searchMany runs in slices, tells of them, and stops when told to", async () => {
+test("searchMany runs in slices, reports them, and can be aborted and closed", async () => {
   const { index } = await filled(2000, { dimensions: 64 });
   const queries = flat(4000, 64, 5);
   const seen = [];

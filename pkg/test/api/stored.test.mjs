@@ -16,7 +16,7 @@ const opener = (place) => (options) => {
 };
 
 for (const { label, place } of KINDS) {
-  test(`${label}: every change is there again`, async () => {
+  test(`${label}: every change is there after opening again`, async () => {
     const open = opener(place());
     let index = await open({ dimensions: DIMENSIONS, metric: "l2", quantization: "none" });
     assert.equal(await index.insert(vectors[0], "first"), 0);
@@ -47,7 +47,7 @@ for (const { label, place } of KINDS) {
     await index.close();
   });
 
-  test(`${label}: what was compacted is there again`, async () => {
+  test(`${label}: a compacted index is there after opening again`, async () => {
     const open = opener(place());
     let index = await open({ dimensions: DIMENSIONS });
     await index.insertMany(rows(0, 400));
@@ -62,7 +62,7 @@ for (const { label, place } of KINDS) {
     await index.close();
   });
 
-  test(`${label}: nothing there is NOT_FOUND without dimensions or to a reader, and leaves nothing`, async () => {
+  test(`${label}: a missing index is NOT_FOUND without dimensions or to a reader, and nothing is created`, async () => {
     const open = opener(place());
     for (const options of [undefined, { metric: "l2" }, { mode: "readonly" }, { mode: "readonly", dimensions: 4 }]) await fails("NOT_FOUND", () => open(options));
     const index = await open({ dimensions: DIMENSIONS });
@@ -70,7 +70,7 @@ for (const { label, place } of KINDS) {
     await (await open({ mode: "readonly" })).close();
   });
 
-  test(`${label}: options that contradict what is there, and the place is free afterwards`, async () => {
+  test(`${label}: options that contradict the stored index are refused, and the place is free afterwards`, async () => {
     const open = opener(place());
     await (await open({ dimensions: DIMENSIONS, metric: "dot" })).close();
     await fails("DIMENSION_MISMATCH", () => open({ dimensions: 8 }));
@@ -108,7 +108,7 @@ for (const { label, place } of KINDS) {
     await later.close();
   });
 
-  test(`${label}: destroying removes it, and is nothing where there is nothing`, async () => {
+  test(`${label}: destroying removes the index, and does nothing if there is none`, async () => {
     const at = place();
     const destroy = () => VectorIndex.destroy(...at());
     await destroy();
@@ -125,7 +125,7 @@ for (const { label, place } of KINDS) {
     await destroy();
   });
 
-  test(`${label}: an import into a place is there again, and only into an empty one`, async () => {
+  test(`${label}: an import into a place is stored, and only an empty place accepts one`, async () => {
     const { index: source } = await filled(50);
     const bytes = await source.export();
     const at = place();
@@ -149,7 +149,7 @@ for (const { label, place } of KINDS) {
     await again.close();
   });
 
-  test(`${label}: aborted before or meanwhile, and the place is free`, async () => {
+  test(`${label}: an opening aborted before or while it runs leaves the place free`, async () => {
     const at = place();
     const open = opener(at);
     await fails("ABORTED", () => open({ dimensions: DIMENSIONS, signal: AbortSignal.abort() }));
@@ -208,7 +208,7 @@ for (const store of NAMES) {
     await next.close();
   });
 
-  test(`${store}: names are apart`, async () => {
+  test(`${store}: different names are different indexes`, async () => {
     const [a, b] = [fresh(), fresh()];
     const indexes = await Promise.all([a, b].map((name, i) => VectorIndex.open(name, { dimensions: i + 2, store })));
     assert.deepEqual(indexes.map(({ dimensions }) => dimensions), [2, 3]);
@@ -216,7 +216,7 @@ for (const store of NAMES) {
   });
 }
 
-test("the store that is taken when none is named", async () => {
+test("the default store", async () => {
   const name = fresh();
   await (await VectorIndex.open(name, { dimensions: 2 })).close();
   await (await VectorIndex.open(name, { store: NAMES[0] })).close();
@@ -235,7 +235,7 @@ test("strict durability, where the platform can wait for the medium", async () =
   if (NAMES.includes("opfs")) await fails("INVALID_OPTION", () => VectorIndex.open(fresh(), { dimensions: 2, store: "opfs", durability: "strict" }), /medium/);
 });
 
-test("names, stores and options that are none", async () => {
+test("invalid names, stores and options", async () => {
   const calls = [];
   for (const name of ["", undefined, null, 5, {}, "\ud800"]) calls.push(() => VectorIndex.open(name, { dimensions: 2 }), () => VectorIndex.destroy(name));
   const { index } = await filled(3);
@@ -260,7 +260,7 @@ test("names, stores and options that are none", async () => {
   await fails("NOT_FOUND", () => VectorIndex.open(name, { mode: "readonly" }));
 });
 
-test("options are those of the moment of the call, whatever the caller does to them afterwards", async () => {
+test("options are read when the call is made, whatever the caller does to them afterwards", async () => {
   const store = new MapStore();
   const options = { store, dimensions: 2, ef: 20 };
   const opening = VectorIndex.open("own", options);
@@ -285,9 +285,9 @@ test("a store object that is open for writing is LOCKED, and free after an openi
   assert.deepEqual([first.calls.close, first.broken], [1, undefined]);
 });
 
-// The store was closed by an opening that failed and by `destroy`, so that the next opening of a store that really
-// closes was STORE_FAILED: a program could not try to open an index and make one if there is none.
-test("a store object is as it was after any call that gives no index, and is closed with the index", async () => {
+// A program may try to open an index, and create one if there is none. If the failed opening or `destroy` closed the
+// store, the next opening of a store that really closes would be STORE_FAILED.
+test("a store object stays open after any call that returns no index, and is closed with the index", async () => {
   const store = new MapStore();
   await fails("NOT_FOUND", () => VectorIndex.open("own", { store }));
   await fails("NOT_FOUND", () => VectorIndex.open("own", { store, mode: "readonly" }));
@@ -316,7 +316,7 @@ test("a store object is as it was after any call that gives no index, and is clo
   assert.deepEqual([next.calls.close, next.broken], [1, undefined]);
 });
 
-test("flush, close and the rest for an index in memory", async () => {
+test("an index in memory can be flushed and closed, and refuses the options of stores", async () => {
   const { index } = await filled(3);
   await index.flush();
   await whole(index, 3);

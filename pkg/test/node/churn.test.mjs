@@ -11,7 +11,7 @@ const MOVED = LIVE / 20;
 /** Large, so that the few megabytes that an index takes besides its records hardly count. */
 const PAYLOAD = [3000, 6000];
 
-test(`${CYCLES} cycles of deleting, compacting and inserting need no more memory than what is live, and a quarter`, async () => {
+test(`${CYCLES} cycles of deleting, compacting and inserting need at most a quarter more memory than the live records`, async () => {
   const vectors = rowsOf(flat(LIVE, DIMENSIONS), DIMENSIONS);
   const index = await VectorIndex.memory({ dimensions: DIMENSIONS, m: 8, efConstruction: 16 });
   const pick = random(3);

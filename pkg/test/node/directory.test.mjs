@@ -14,7 +14,7 @@ import { fresh, MapStore } from "./places.mjs";
 const run = promisify(execFile);
 const cwd = new URL(".", import.meta.url);
 
-test("a directory of other things is neither written into nor removed", async () => {
+test("a directory of other files is neither written into nor removed", async () => {
   for (const name of ["package.json", "notes~", "commit", "m_1", "data", "s_q_1.txt"]) {
     const path = fresh();
     await mkdir(path, { recursive: true });
@@ -35,7 +35,7 @@ test("an index that cannot be opened leaves no directory", async () => {
   }
 });
 
-test("destroying leaves what came to lie beside an index", async () => {
+test("destroying leaves other files beside an index", async () => {
   const path = fresh();
   await mkdir(path, { recursive: true });
   await (await VectorIndex.open(path, { dimensions: 2 })).close();
@@ -45,9 +45,9 @@ test("destroying leaves what came to lie beside an index", async () => {
   assert.deepEqual((await readdir(path)).sort(), ["data", "package.json"]);
 });
 
-// It was STORE_FAILED after everything had been removed. A mount point, and a folder above that may not be changed, are
-// other directories that stay.
-test("destroying succeeds where the directory itself cannot be removed, such as behind a link", async () => {
+// By then everything in it has been removed, so this must not be a failure. A mount point, or a directory whose parent
+// may not be changed, stays too.
+test("destroying succeeds where the directory itself cannot be removed, such as a symbolic link", async () => {
   const [path, link] = [fresh(), fresh()];
   await mkdir(path, { recursive: true });
   await symlink(resolve(path), link, "junction");
@@ -103,9 +103,9 @@ test("a program that never closes its index ends by itself, and the next one fin
   assert.equal(await ends(program, path), "3000");
 });
 
-// It was resolved once the scripts of stores were loaded, twice for one call: a program that had gone elsewhere by then
-// opened or removed another index of that name.
-test("a relative path is the one it is when the call is made, wherever the program goes then", async () => {
+// A call first loads the scripts of stores. If it resolved the path only then, a program that has changed its directory
+// meanwhile would open or remove another index of that name.
+test("a relative path is resolved when the call is made, wherever the program changes to afterwards", async () => {
   const program = `
     const { createRequire } = await import("node:module");
     const [entry, ...folders] = process.argv.slice(1);
@@ -131,7 +131,7 @@ test("a relative path is the one it is when the call is made, wherever the progr
   for (const entry of ["thermocline", "thermocline/worker", "require thermocline", "require thermocline/worker"]) {
     const folders = [resolve(fresh()), resolve(fresh())];
     for (const folder of folders) await mkdir(folder, { recursive: true });
-    // What has this name elsewhere stays as it is.
+    // An index of the same name in the other directory must stay as it is.
     await (await VectorIndex.open(join(folders[1], "copy"), { dimensions: 2 })).close();
     assert.equal(await ends(program, entry, ...folders), "1", entry);
     assert.deepEqual(await Promise.all(folders.map((folder) => readdir(folder))), [["here"], ["copy"]], entry);
@@ -173,7 +173,7 @@ test("an error of the other build that a store throws keeps its code, wherever i
   }
 });
 
-test("a global object that takes nothing more, or has something else under the name, is no hindrance", async () => {
+test("a global object that cannot be extended, or has another value under the symbol, does no harm", async () => {
   for (const before of ["Object.preventExtensions(globalThis)", 'globalThis[Symbol.for("thermocline.written")] = 5']) {
     const program = `
       ${before};
@@ -188,7 +188,7 @@ test("a global object that takes nothing more, or has something else under the n
   }
 });
 
-test("directories on the way are made, and a path that is a file is an error that names it", async () => {
+test("missing parent directories are created, and a path that is a file is an error that names it", async () => {
   const path = fresh();
   await (await VectorIndex.open(`${path}/deep/down`, { dimensions: 2 })).close();
   assert.ok((await readdir(`${path}/deep/down`)).length > 0);

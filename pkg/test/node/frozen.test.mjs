@@ -28,7 +28,7 @@ test("an index that a native program has stored is opened, searched, changed and
   await index.close();
 });
 
-test("of an index that a native program has stored what has expired since is not there", async () => {
+test("records that have expired since a native program stored them are gone", async () => {
   const path = fresh();
   await cp(`${process.env.THERMOCLINE_FIXTURES}/expiring`, path, { recursive: true });
   for (const mode of ["readonly", "readwrite"]) {

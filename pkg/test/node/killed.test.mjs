@@ -88,7 +88,7 @@ test(`${KILLS} kills of a process that writes: nothing that was acknowledged is 
   assert.ok(checkpoints > 5, `after ${checkpoints} rounds there had been a checkpoint`);
 });
 
-test("a killed process that its parent has not asked about, as in a container without an init, holds nothing", async (t) => {
+test("a killed process whose parent has not read its exit status, as in a container without an init, holds no lock", async (t) => {
   if (process.platform !== "linux") return t.skip("only Linux tells");
   const path = fresh();
   // The shell starts the writer and becomes a program that never reads its exit status.

@@ -121,7 +121,7 @@ for (const entry of ["thermocline", "thermocline/worker"]) {
   });
 }
 
-test("bytes that are no longer there are refused before there is a worker, and a part of a buffer is sent without the rest", async () => {
+test("detached bytes are refused before a worker is started, and a view is sent without the rest of its buffer", async () => {
   const seen = await printed("thermocline/worker", `
     const gone = new Uint8Array(8);
     structuredClone(gone, { transfer: [gone.buffer] });
@@ -139,7 +139,7 @@ test("bytes that are no longer there are refused before there is a worker, and a
   assert.deepEqual(seen, [[true, "NOT_FOUND"], 1, 1], "the program has ended, too");
 });
 
-test("once a file is loaded it is too late; a worker takes what is said before it starts", async () => {
+test("locateWasm is refused once a file is loaded; for a worker, the function set before it starts counts", async () => {
   for (const [entry, expected] of [["thermocline", [true, "INVALID_OPTION"]], ["thermocline/worker", [true, "NOT_FOUND"]]]) {
     const seen = await printed(entry, `
       locateWasm(at);

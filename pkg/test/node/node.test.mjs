@@ -74,7 +74,7 @@ test("an open index, a finished compaction and an idle hook do not keep a proces
   assert.equal(seen, "end");
 });
 
-test("a server that waits for work is compacted meanwhile", async () => {
+test("the index of an idle server is compacted", async () => {
   const seen = await ends(`
     import { createServer } from "node:http";
     import { VectorIndex } from "thermocline";
@@ -87,7 +87,7 @@ test("a server that waits for work is compacted meanwhile", async () => {
   assert.equal(seen, "150");
 });
 
-test("arrays from another realm are taken", async () => {
+test("arrays from another realm are accepted", async () => {
   const index = await esm.VectorIndex.memory({ dimensions: 3 });
   const { vector, payload, list, query } = runInNewContext("({ vector: Float32Array.of(1, 2, 3), payload: Uint8Array.of(4, 5), list: [3, 2, 1], query: [1, 2, 3] })");
   await index.insertWithId("typed", vector, payload);

@@ -72,7 +72,7 @@ test("a second file that could not be read is NOT_FOUND, and the next call tries
   assert.deepEqual(seen, ["ThermoclineError", "NOT_FOUND", "thermocline-store.wasm could not be loaded: no such luck", 0]);
 });
 
-test("a second file of another version is CORRUPT, and an index in memory is as good as ever", async () => {
+test("a second file of another version is CORRUPT, and an index in memory still works", async () => {
   const folder = "places/other-version";
   await cp(dirname(require.resolve("thermocline/thermocline.wasm")), folder, { recursive: true });
   const path = `${folder}/thermocline-store.wasm`;
@@ -92,7 +92,7 @@ test("a second file of another version is CORRUPT, and an index in memory is as 
   assert.equal(seen[3], 0);
 });
 
-test("without the script of stores an index in memory is as good as ever, a stored one NOT_FOUND, and the next call tries again", async () => {
+test("without the script of stores an index in memory still works, a stored one is NOT_FOUND, and the next call tries again", async () => {
   const folder = "places/without-script";
   await cp(dirname(require.resolve("thermocline/thermocline.wasm")), folder, { recursive: true });
   const scripts = { "index.node.js": "stored.node.js", "index.node.cjs": "stored.node.cjs" };

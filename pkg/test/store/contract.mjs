@@ -106,7 +106,7 @@ export function contract(name, { place, open, locks = true }) {
     for (const [prefix, expected] of Object.entries(wanted)) assert.deepEqual((await store.list(prefix)).sort(), expected.sort());
   });
 
-  check("a value of no bytes is a value", async (store, reopen) => {
+  check("an empty value is a value", async (store, reopen) => {
     const none = new Uint8Array();
     await store.commit(put(["one", none]));
     await store.commit(put(["two", none], ["three", bytes(1, 5)]));
@@ -147,7 +147,7 @@ export function contract(name, { place, open, locks = true }) {
     await keeps(store, reopen, values);
   });
 
-  check("bytes are the caller's again, on both ways, and a view is what it shows", async (store, reopen) => {
+  check("the caller may change bytes that it passed or got, and of a view only its own bytes are stored", async (store, reopen) => {
     const large = bytes(1, 1000);
     const [a, b] = [large.slice(100, 200), large.slice(300, 350)];
     const [viewA, viewB] = [large.subarray(100, 200), large.subarray(300, 350)];
@@ -161,7 +161,7 @@ export function contract(name, { place, open, locks = true }) {
     await keeps(store, reopen, { a, b, c: new Uint8Array(100), log: joined(a, b) });
   });
 
-  check("reads may be under way together", async (store) => {
+  check("reads may overlap", async (store) => {
     const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
     await store.commit(put(...keys.map((key, i) => [key, bytes(i, 1000)])));
     const all = await Promise.all([...keys.map((key) => store.read([key])), store.read(keys)]);
@@ -170,7 +170,7 @@ export function contract(name, { place, open, locks = true }) {
   });
 
   for (const seed of [1, 2, 3]) {
-    check(`a random life is that of a map, ${seed}`, async (store, reopen) => {
+    check(`random changes give the same values as in a map, ${seed}`, async (store, reopen) => {
       const next = random(seed);
       let model = new Map();
       for (let serial = 1; serial <= 120; serial++) {
@@ -213,7 +213,7 @@ export function contract(name, { place, open, locks = true }) {
     await keeps(store, reopen, { a: b, log: joined(a, b) });
   });
 
-  test(`${name}: what was never written is empty to a reader, who makes nothing`, async () => {
+  test(`${name}: a place that was never written is empty to a reader, which creates nothing`, async () => {
     const at = place();
     const reader = await open(at, "readonly");
     await holds(reader, new Map());

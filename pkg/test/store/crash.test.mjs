@@ -79,7 +79,7 @@ for (const [what, change] of Object.entries(CHANGES)) {
   });
 }
 
-test("stopped again after any step while it is finished by the next", async () => {
+test("stopped again after any step of the opening that finishes the commit", async () => {
   const change = CHANGES["several puts and deletes"];
   const wanted = after(BEFORE, change);
   let combinations = 0;
@@ -104,7 +104,7 @@ test("stopped again after any step while it is finished by the next", async () =
   assert.ok(combinations > 60, `${combinations} combinations`);
 });
 
-test("a step that fails once: the error says so, and the store goes on with everything or nothing", async () => {
+test("a step that fails once: the error says so, and the store continues with everything or nothing of the commit", async () => {
   for (const [code, expected] of [["ENOSPC", "QUOTA_EXCEEDED"], ["EDQUOT", "QUOTA_EXCEEDED"], ["EIO", "STORE_FAILED"]]) {
     for (const change of [CHANGES["several puts and deletes"], CHANGES["one put"], CHANGES["the log in a file"]]) {
       for (let left = 0; ; left++) {
@@ -137,7 +137,7 @@ test("a step that fails once: the error says so, and the store goes on with ever
   }
 });
 
-test("a store whose commit failed and could not be undone does nothing any more but close", async () => {
+test("a store whose commit failed and could not be undone can only be closed", async () => {
   const path = folder();
   await materialize(path, base);
   const fs = new Faulty();

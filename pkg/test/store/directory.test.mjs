@@ -54,7 +54,7 @@ test("the steps of a commit, in their order", async () => {
   await store.close();
 });
 
-test("appends keep the file open, and come down to the medium with strict durability only", async () => {
+test("appends keep the file open, and wait for the medium with strict durability only", async () => {
   for (const [durability, expected] of [["relaxed", ["open", "write", "write"]], ["strict", ["open", "syncdir", "write", "sync", "write", "sync"]]]) {
     const fs = new Faulty();
     const store = await openDirectory(folder(), { durability }, fs);
@@ -67,9 +67,9 @@ test("appends keep the file open, and come down to the medium with strict durabi
   }
 });
 
-// An owner that was killed between an append and its sync left a log that only the page cache held. The next owner read
-// it, continued in a new log, and synced only that one. After a loss of power, frames were missing between the two
-// logs, and the index did not open.
+// An owner that is killed between an append and its sync leaves a log that only the page cache holds. If the next owner
+// continued it in a new log and synced only that one, a power failure could lose frames between the two logs, and the
+// index would not open.
 test("logs are on the medium before a new one continues them", async () => {
   const [first, second] = [1, 2].map((number) => `log/${String(number).padStart(20, "0")}`);
   const [name, next] = [first, second].map((key) => key.replace("/", "_"));
@@ -93,7 +93,7 @@ test("logs are on the medium before a new one continues them", async () => {
   await store.close();
 });
 
-test("a log that this user may not write keeps nobody from opening the directory and destroying it", async () => {
+test("a log that this user may not write does not prevent opening and destroying the directory", async () => {
   const path = folder();
   const key = `log/${"1".padStart(20, "0")}`;
   const name = key.replace("/", "_");
@@ -117,7 +117,7 @@ test("a log that this user may not write keeps nobody from opening the directory
   assert.deepEqual(await readdir(path).catch(() => []), []);
 });
 
-test("a journal that is whole is done, one that is not is dropped, and what waits without one is removed", async () => {
+test("a complete journal is carried out, an incomplete one is dropped, and values waiting without one are removed", async () => {
   const journal = "thermocline commit 1\nput x\nput y\ndelete z\nend 3\n";
   const files = { "x~": a, y: b, z: a, "stray~": a };
   const done = new Map([["x", a], ["y", b]]);
@@ -149,7 +149,7 @@ test("a journal that is not understood is neither followed nor removed", async (
   }
 });
 
-test("what is no key is refused, and nothing has changed", async () => {
+test("a text that is not a key is refused, and nothing changes", async () => {
   const path = folder();
   const store = await openDirectory(path);
   await store.commit(put(["a", a]));
@@ -164,7 +164,7 @@ test("what is no key is refused, and nothing has changed", async () => {
   await store.close();
 });
 
-test("files of others are left alone and are no keys", async () => {
+test("other files are left alone and are not listed as keys", async () => {
   const path = folder();
   await mkdir(join(path, "Folder"), { recursive: true });
   for (const name of ["README.md", ".hidden", "a b", "UPPER~", "k".repeat(65)]) await writeFile(join(path, name), "not ours");
@@ -191,7 +191,7 @@ test("the lock of a process that is gone is removed", async () => {
   }
 });
 
-test("any other lock is LOCKED, which names the file, and ours goes again", async () => {
+test("any other lock is LOCKED, which names the file, and our own lock file is removed", async () => {
   const others = [
     `lock.${HOST}x.${GONE}.0123abcd`, `lock.${HOST}.${process.pid}.0.0123abcd`, `lock.${HOST}.1.0.0123abcd`, "lock.something", `lock.${HOST}.x.0.0123abcd`,
     `lock.${HOST}.${GONE}.0123abcd.more`, `lock.${HOST}.0.0.0123abcd`,
@@ -208,7 +208,7 @@ test("any other lock is LOCKED, which names the file, and ours goes again", asyn
 });
 
 // If all gave up, the errors would name lock files that are already gone.
-test("of many who come together one owns", async () => {
+test("of several that open a directory at the same time, one succeeds", async () => {
   for (let round = 0; round < 30; round++) {
     const path = folder();
     if (round % 2) await mkdir(path);
@@ -222,7 +222,7 @@ test("of many who come together one owns", async () => {
   }
 });
 
-test("a directory that was made for nothing goes again, and one that was there stays", async () => {
+test("a directory that was created and not used is removed, and one that existed before stays", async () => {
   const path = folder();
   await (await openDirectory(path)).close();
   await assert.rejects(() => readdir(path), { code: "ENOENT" });
@@ -231,7 +231,7 @@ test("a directory that was made for nothing goes again, and one that was there s
   assert.deepEqual(await readdir(path), []);
 });
 
-test("whoever comes when a directory goes that was made for nothing makes it again", async () => {
+test("an opening while an unused directory is being removed creates it again, or is LOCKED", async () => {
   for (let round = 0; round < 40; round++) {
     const path = folder();
     const first = await openDirectory(path);
@@ -249,7 +249,7 @@ test("whoever comes when a directory goes that was made for nothing makes it aga
   }
 });
 
-test("what is appended to a file that somebody has removed is not stored", { skip: process.platform === "win32" }, async () => {
+test("an append to a file that somebody has removed is refused", { skip: process.platform === "win32" }, async () => {
   const path = folder();
   const store = await openDirectory(path);
   await store.append("log", a);
@@ -268,7 +268,7 @@ test("a path that is no directory is STORE_FAILED, which names it", async () => 
   }
 });
 
-test("an opening that fails midway gives the lock back", async () => {
+test("an opening that fails midway releases the lock", async () => {
   const path = folder();
   await mkdir(path);
   for (const [name, content] of Object.entries({ "x~": "x", commit: "thermocline commit 1\nput x\nend 1\n" })) await writeFile(join(path, name), content);
@@ -297,7 +297,7 @@ test("destroying removes an index and its directory, and nothing while there is 
   await assert.rejects(() => readdir(path), { code: "ENOENT" });
 });
 
-test("a directory of somebody else's is left alone, and one that looks like an index's is not", async () => {
+test("a directory of other files is refused, and one that may hold an index is accepted", async () => {
   const manifest = MANIFEST.replace("/", "_");
   const journal = `thermocline commit 1\nput ${manifest}\nend 1\n`;
   const strangers = [{ "package.json": "{}" }, { "x~": "" }, { commit: "not a journal" }, { m_1: "" }, { [manifest.replace("m", "n")]: "" }];

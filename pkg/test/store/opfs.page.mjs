@@ -71,7 +71,7 @@ test("OPFS: a commit that stops after any step has changed everything or nothing
   assert.ok(outcomes.nothing > 8 && outcomes.everything > 1, JSON.stringify(outcomes));
 });
 
-test("OPFS: after a step that fails once, the store goes on with everything or nothing", async () => {
+test("OPFS: after a step that fails, the store continues without the commit, which can be repeated", async () => {
   const [a, b] = [bytes(1, 100), bytes(2, 200)];
   for (let failing = 0; failing < 8; failing++) {
     const name = place();
@@ -90,7 +90,7 @@ test("OPFS: after a step that fails once, the store goes on with everything or n
   }
 });
 
-test("OPFS: a table that is no table is CORRUPT", async () => {
+test("OPFS: a table that cannot be decoded is CORRUPT", async () => {
   for (const text of ["{", "[1.5]", '{"a":"1"}', "null"]) {
     const name = place();
     await (await openOpfs(name)).close();
@@ -104,7 +104,7 @@ test("OPFS: a table that is no table is CORRUPT", async () => {
   }
 });
 
-test("OPFS: what is being written under the name of a table, or of a value, is nobody's until it is closed", async () => {
+test("OPFS: a table or a value that is being written does not count until it is closed", async () => {
   const name = place();
   const folder = await (await origin()).getDirectoryHandle(`thermocline-${encodeURIComponent(name)}`, { create: true });
   const writing = async (file, text) => {

@@ -64,7 +64,7 @@ async function staysSo(folder, store, values) {
 
 const changes = { puts: [["a", c], ["new", b]], deletes: ["log"] };
 
-test("a table that lands after the next opening is not seen, and takes nothing away", async () => {
+test("a late table that takes effect after the next opening is not seen, and removes nothing", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /^table/, () => store.commit(changes));
   const next = await open(folder.page());
@@ -72,7 +72,7 @@ test("a table that lands after the next opening is not seen, and takes nothing a
   await (await staysSo(folder, next, before)).close();
 });
 
-test("a table that lands after the next commit does not replace it", async () => {
+test("a late table that takes effect after the next commit does not replace it", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /^table/, () => store.commit(changes));
   const next = await open(folder.page());
@@ -82,14 +82,14 @@ test("a table that lands after the next commit does not replace it", async () =>
   await staysSo(folder, next, after(after(before, change), { append: "log", bytes: c }));
 });
 
-test("a table that lands before the next opening has looked is a commit like any other", async () => {
+test("a late table that takes effect before the next opening looks is a commit like any other", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /^table/, () => store.commit(changes));
   folder.land();
   await staysSo(folder, await open(folder.page()), after(before, changes));
 });
 
-test("of two openings that die over their tables neither is seen once a third has begun", async () => {
+test("of the late tables of two dead pages, only one that takes effect before the third page looks is seen", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /^table/, () => store.commit(changes));
   const second = folder.page();
@@ -102,7 +102,7 @@ test("of two openings that die over their tables neither is seen once a third ha
   await staysSo(folder, third, after(after(before, changes), { append: "new", bytes: c }));
 });
 
-test("values that land after the next opening are left over", async () => {
+test("late values that take effect after the next opening are leftovers, which are removed", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /^\w+\.\d+$/, () => store.commit(changes), { count: 2 });
   const next = await open(folder.page());
@@ -113,7 +113,7 @@ test("values that land after the next opening are left over", async () => {
   assert.equal(folder.files.size, 1 + 3 + 1, `a table, three values and what was appended to one: ${[...folder.files.keys()]}`);
 });
 
-test("what an append has asked for lands in no value that the next has seen, in an old piece or a new", async () => {
+test("a late append, to an old piece or a new one, changes no value that the next page has seen", async () => {
   for (const first of [[], [c], [bytes(4, 70_000)]]) {
     const { folder, page, store, before } = await begun();
     for (const piece of first) await store.append("log", piece);
@@ -131,7 +131,7 @@ test("what an append has asked for lands in no value that the next has seen, in 
   }
 });
 
-test("removals that come late take nothing away that counts", async () => {
+test("late removals remove nothing that counts", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /./, () => store.commit(changes), { kind: "remove", count: 3 });
   const next = await open(folder.page());
@@ -140,7 +140,7 @@ test("removals that come late take nothing away that counts", async () => {
   await staysSo(folder, next, after(after(before, changes), { puts: [["log", c]], deletes: [] }));
 });
 
-test("without a whole table a place is empty if nothing was ever written, and else CORRUPT", async () => {
+test("without a readable table a place is empty if nothing was ever written, and otherwise CORRUPT", async () => {
   const folder = new LateFolder();
   const page = folder.page();
   await diesOver(page, /^table/, () => open(page));
@@ -164,7 +164,7 @@ test("without a whole table a place is empty if nothing was ever written, and el
 });
 
 for (let seed = 1; seed <= 12; seed++) {
-  test(`pages die anywhere and their changes come late: before or after each, and so from then on, ${seed}`, async () => {
+  test(`pages die at any change, which may take effect late: each change is there or not, and stays so, ${seed}`, async () => {
     const next = random(seed);
     const folder = new LateFolder(seed, 1 + 40 * next());
     let model = new Map();

@@ -132,13 +132,13 @@ test("with strict durability every call that has succeeded is there, and the nex
   assert.ok(made > 60, `${made} media`);
 });
 
-test("the same of a random life", async () => {
+test("the same with random calls", async () => {
   const next = random(7);
   const steps = Array.from({ length: 25 }, (_, i) => randomStep(next, i + 1, 200));
   assert.ok((await prove(steps, "strict")) > 150);
 });
 
-test("with relaxed durability the same of commits", async () => {
+test("with relaxed durability the same for commits", async () => {
   const next = random(8);
   const steps = Array.from({ length: 40 }, (_, i) => randomStep(next, i + 1, 200)).filter((step) => !step.append);
   assert.ok((await prove(steps, "relaxed")) > 100);

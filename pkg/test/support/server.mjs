@@ -9,7 +9,7 @@ const TYPES = {
 };
 
 /**
- * `types` overrides content types; `null` sends none. `headers` are sent with every file. Returns the address and a
+ * `types` overrides content types; undefined sends none. `headers` are sent with every file. Returns the address and a
  * function that stops the server.
  */
 export async function serve(folder, types = {}, headers = {}) {

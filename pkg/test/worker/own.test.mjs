@@ -22,7 +22,7 @@ test("the class and the error are those of the interface, and the error is that 
   await index.close();
 });
 
-test("size and the rest are as of the last settled call; the threshold is as it was set", async () => {
+test("size and the other properties are as of the last settled call; the threshold is as it was set", async () => {
   const { index } = await filled(100);
   const deleting = index.deleteMany(Array.from({ length: 40 }, (_, i) => `r${i}`));
   assert.deepEqual([index.size, index.deletedCount, index.needsCompaction], [100, 0, false]);
@@ -39,8 +39,8 @@ test("size and the rest are as of the last settled call; the threshold is as it 
   await index.close();
 });
 
-// Every message of the worker brought them along: they moved while nothing that the program had called was settled.
-test("size and the rest stay as they are while a call tells of its progress or asks for more rows", async () => {
+// Messages that do not settle a call must not change them.
+test("size and the other properties do not change while a call reports progress or asks for more rows", async () => {
   const { index } = await filled(10);
   const seen = new Set();
   const look = () => seen.add(`${index.size} ${index.deletedCount} ${index.needsCompaction}`);
@@ -55,7 +55,7 @@ test("size and the rest stay as they are while a call tells of its progress or a
   };
   await index.insertMany(source());
   assert.deepEqual([[...seen.values()], index.size], [["2000 0 false"], 4000]);
-  // An idle compaction is no call: what it has done is told with its report.
+  // An idle compaction is no call: its report brings the new values.
   await index.deleteMany(rows.slice(0, 1500).map(({ id }) => id));
   let isReported = false;
   const stop = index.compactWhenIdle({ onReport: () => (isReported = true) });
@@ -65,7 +65,7 @@ test("size and the rest stay as they are while a call tells of its progress or a
   await index.close();
 });
 
-test("it gives what the index of the main entry gives, byte for byte", async () => {
+test("results and exports equal those of the main entry, byte for byte", async () => {
   const both = await Promise.all([VectorIndex, thermocline.VectorIndex].map((from) => from.memory({ dimensions: DIMENSIONS, seed: 5 })));
   const seen = [];
   for (const index of both) {
@@ -84,7 +84,7 @@ test("it gives what the index of the main entry gives, byte for byte", async () 
   for (const index of [...both, copy]) await index.close();
 });
 
-test("a filter is an object, with the hits of the main entry; a function is refused, and so is what is none", async () => {
+test("a filter is an object, with the hits of the main entry; a function or anything else is refused", async () => {
   const { index } = await filled(400);
   const plain = await thermocline.VectorIndex.import(await index.export());
   for (const filter of [{ n: { $lt: 50 } }, { $or: [{ n: 3 }, { n: { $gte: 390 } }] }, { other: { $exists: true } }]) {
@@ -100,7 +100,7 @@ test("a filter is an object, with the hits of the main entry; a function is refu
   await index.close();
 });
 
-test("what is given is copied when the call is made, and stays its caller's", async () => {
+test("arguments are copied when the call is made, and stay the caller's", async () => {
   const { index } = await filled(50, { metric: "l2" });
   const own = Float32Array.from(vectors[0]);
   const bytes = new Uint8Array([1, 2, 3]);
@@ -139,7 +139,7 @@ test("shared memory is copied too", async (t) => {
   await index.close();
 });
 
-test("progress is told, and what onProgress throws is the caller's own", async () => {
+test("progress is reported, and an error that onProgress throws is passed on unchanged", async () => {
   const index = await empty();
   const seen = [];
   await index.insertMany(rows, { onProgress: (progress) => seen.push(progress) });
@@ -151,7 +151,7 @@ test("progress is told, and what onProgress throws is the caller's own", async (
   await index.close();
 });
 
-test("a signal ends a call in the worker, with its own reason; one that waits for rows too, and the source is told", async () => {
+test("a signal ends a call in the worker, with its own reason, also one that waits for rows, and its source is ended", async () => {
   const { index } = await filled(10);
   const reason = { any: "thing", f: () => 1 };
   for (const use of [
@@ -196,7 +196,7 @@ test("a signal that fires while the source is asked for its iterator ends the ca
   await index.close();
 });
 
-test("rows that stream in are not pulled far ahead of the index", async () => {
+test("async rows are not pulled far ahead of the index", async () => {
   const store = new MapStore();
   const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS });
   let go;
@@ -226,7 +226,7 @@ test("a close ends a wait for rows that never come", async () => {
   await ended;
 });
 
-test("a caller's store is called where it is; what it throws comes back, and the index takes no change any more", async () => {
+test("a caller's store is called in the caller's thread; its errors come back, and the index then refuses changes", async () => {
   for (const appends of [true, false]) {
     for (const own of [new ThermoclineError("QUOTA_EXCEEDED", "no room for it"), new Error("the disk is gone")]) {
       const store = new MapStore(new Map(), appends);
@@ -249,7 +249,7 @@ test("a caller's store is called where it is; what it throws comes back, and the
   }
 });
 
-test("a store that answers what cannot be sent has failed, and the next index can be made", async () => {
+test("a store whose answer cannot be sent is STORE_FAILED, and another index can be opened", async () => {
   const store = new MapStore();
   store.list = async () => [() => 1];
   await fails("STORE_FAILED", () => VectorIndex.open("own", { store, dimensions: DIMENSIONS }));
@@ -258,7 +258,7 @@ test("a store that answers what cannot be sent has failed, and the next index ca
   await index.close();
 });
 
-test("each index has a worker of its own, which is gone when it is closed, and when it could not be made", async () => {
+test("each index has its own worker, which is gone once the index is closed or could not be made", async () => {
   const { started, running, end } = await watchWorkers();
   try {
     const indexes = await Promise.all([empty(), empty()]);
@@ -277,7 +277,7 @@ test("each index has a worker of its own, which is gone when it is closed, and w
   }
 });
 
-test("maintain asks for slices, and says so until there is nothing to do", async () => {
+test("maintain asks for slices, and returns true until there is nothing to do", async () => {
   const { index } = await filled(1500);
   let asked = 0;
   const deadline = { timeRemaining: () => ((asked += 1), 1) };
@@ -319,7 +319,7 @@ test("a worker that is ended from outside: all calls say so, and closing settles
   }
 });
 
-test("closing comes back in time from a worker that is in the middle of something, which is then gone", async () => {
+test("closing returns in time although the worker is busy, and ends the worker", async () => {
   const { running, end } = await watchWorkers();
   try {
     const index = await empty();
@@ -367,7 +367,7 @@ test("an opening that is aborted, early or late, leaves no worker and no lock", 
   }
 });
 
-test("a source that fails in any way is its call's error, and nothing else goes wrong", async () => {
+test("a source that fails in any way fails only its call", async () => {
   const heard = unheard();
   const index = await VectorIndex.memory({ dimensions: 2 });
   const own = new RangeError("the caller's own");
@@ -414,7 +414,7 @@ test("whatever a store throws is STORE_FAILED", async () => {
   assert.deepEqual(await heard(), []);
 });
 
-test("a payload that is nested deep comes back, and ends nothing", async () => {
+test("a deeply nested payload comes back, and does not end the worker", async () => {
   const index = await VectorIndex.memory({ dimensions: 2 });
   let nested = {};
   for (let depth = 0; depth < 1500; depth++) nested = { nested };

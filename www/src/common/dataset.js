@@ -1,5 +1,5 @@
-// The 5,000 glosses and 200 held-out queries of data/wordnet, for Node and the page. Each file is referred to by `new
-// URL(..., import.meta.url)`: a file: URL in Node, and an asset that Vite ships with the page.
+// The 5,000 glosses and 200 held-out queries of data/wordnet, for Node and the page. `new URL(..., import.meta.url)` is
+// a file: URL in Node, and an asset that Vite ships with the page.
 
 import { decodeNpy, normalizeRows } from "./npy.js";
 

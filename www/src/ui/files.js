@@ -7,8 +7,11 @@ const FILE_NAME = "glosses.thermocline";
 
 /**
  * @param {import("../engine.js").Engine} engine
- * @param {{ importing: (work: () => Promise<void>) => Promise<void>, rebuild: () => Promise<void>, announce: (text:
- * string) => void, }} page
+ * @param {{
+ *   importing: (work: () => Promise<void>) => Promise<void>,
+ *   rebuild: () => Promise<void>,
+ *   announce: (text: string) => void,
+ * }} page
  */
 export function mountFiles(engine, { importing, rebuild, announce }) {
   const input = byId("import-file");
