@@ -8,7 +8,7 @@ use crate::types::{Candidate, Distance, Slot};
 /// How many standard deviations of the difference of two distances a candidate may be misjudged by.
 const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
 
-/// How many records are found before the first is read.
+/// How many records are found before the lines of the first are touched.
 const AHEAD: usize = 16;
 
 /// How many of the sorted candidates of a search for `k` hits need a more exact comparison: the first `k`, and those

@@ -2,7 +2,7 @@
 //!
 //! A slot is in one of three states: *free* (holds nothing; may be given to a new record), *live*, or *deleted*: a
 //! tombstone, whose node is still walked through by searches but never returned. Two bit sets hold the states, so that
-//! a scan over the live slots reads whole words and the graph's test for a tombstone is one load.
+//! a scan over the live slots reads whole words, and a search tests with one load whether a slot is live.
 //!
 //! ```text
 //! free --add--> live --delete--> deleted --free--> free
@@ -29,13 +29,13 @@ impl Tombstones {
         self.deleted.reserve(len)
     }
 
-    /// Returns true when `slot` is a tombstone. One load: this is inside the graph's innermost loop.
+    /// Returns true when `slot` is a tombstone. One load.
     #[inline]
     pub(crate) fn contains(&self, slot: Slot) -> bool {
         self.deleted.contains(slot)
     }
 
-    /// Returns true when `slot` holds a live record.
+    /// Returns true when `slot` holds a live record. One load.
     #[inline]
     pub(crate) fn is_live(&self, slot: Slot) -> bool {
         self.live.contains(slot)

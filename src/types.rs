@@ -105,7 +105,7 @@ impl core::error::Error for UnknownName {}
 pub(crate) struct Slot(pub(crate) u32);
 
 impl Slot {
-    /// The most slots an index may hold: stored links and the search's candidates keep two bits beside a slot.
+    /// The most slots an index may hold: a link keeps a bit beside a slot, and a search's candidate two.
     pub(crate) const MOST: usize = 1 << 30;
 
     /// Marks the absence of a slot in stored arrays; never a valid position.
@@ -141,7 +141,7 @@ pub(crate) struct Candidate {
     pub(crate) slot: Slot,
 }
 
-/// The allocator refused. A call that returns this has changed nothing.
+/// The allocator refused. A call that returns this has changed nothing, unless its documentation says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfMemory;
 

@@ -208,7 +208,7 @@ impl Cold {
     /// Counts the cold records of a call that has all of them. Each block read for it counts as a miss of one of them;
     /// the others are hits.
     pub(super) fn count(&self, records: u64) {
-        // Other blocks were read for other waiting calls, or in vain: the end of the retry resets the count.
+        // What remains of `fresh` was read for other waiting calls, or in vain. The end of the retry resets it.
         let missed = self.fresh.load(Relaxed).min(records);
         self.fresh.fetch_sub(missed, Relaxed);
         self.misses.fetch_add(missed, Relaxed);
@@ -270,8 +270,8 @@ impl Cold {
         Ok(())
     }
 
-    /// Takes the bytes of a block that a plan asked for; `None` when the store has none. Returns whether
-    /// the block is lost: it is if these are not what was written.
+    /// Takes the bytes of a block that a plan asked for; `None` when the store has none. Returns whether the block is
+    /// lost: it is if these are not what was written.
     pub(crate) fn admit(
         &mut self,
         number: u32,

@@ -165,12 +165,12 @@ impl<const BITS: u32> WarmArena<BITS> {
         self.slabs.live_bytes()
     }
 
-    /// Bytes of the slabs, spare room included.
+    /// Bytes of the slabs, spare room and the tables of slabs included.
     pub(crate) fn slab_bytes(&self) -> usize {
         self.slabs.resident_bytes()
     }
 
-    /// Gives back room that was not reserved, as [`Slabs::release_spares`].
+    /// As [`Slabs::release_spares`].
     pub(super) fn release_spares(&mut self) {
         self.slabs.release_spares();
     }

@@ -6,7 +6,7 @@
 /// records and nodes that it moved. `cold` counts space in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReclaimedBytes {
-    /// Levels and neighbour lists.
+    /// Nodes and their links.
     pub graph: usize,
     /// Quantized vectors.
     pub codes: usize,

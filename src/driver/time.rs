@@ -2,7 +2,7 @@
 
 use crate::index::Index;
 
-/// Returns the time of day, in milliseconds since 1970. (Work is timed by a [`Clock`](crate::Clock).)
+/// A function that returns the time of day, in milliseconds since 1970. (Work is timed by a [`Clock`](crate::Clock).)
 pub type WallClock = fn() -> f64;
 
 /// Returns the operating system's time. In WebAssembly, which has none, minus infinity, so that nothing expires.

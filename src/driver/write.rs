@@ -75,8 +75,9 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
     // Without memory for the choice, the compression stays as it is.
     let _ = choose_compression(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
-    // A checkpoint needs the whole graph. Other threads may have the index between two records. The call that finds all
-    // of them linked also begins the checkpoint: an insert in between could begin a training, for which records wait.
+    // A checkpoint needs the whole graph. Between two records other threads may have the index, so the call that finds
+    // all records linked also begins the checkpoint: an insert in between could begin a training, and records are not
+    // linked until that has ended.
     let generation = loop {
         let begun =
             host.with(|index| if index.link_step()? { Ok(None) } else { index.checkpoint_begin().map(Some) })?;

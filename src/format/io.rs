@@ -28,7 +28,7 @@ pub(crate) trait ByteRoom: ByteSink + Sized {
     fn of_zeros(len: usize) -> Result<Self, OutOfMemory>;
 
     /// Overwrites the contents before the place is dropped: they may be of a record deleted in the meantime. Does
-    /// nothing if freeing the memory is not up to us.
+    /// nothing for memory that the allocator of this program does not manage, such as a JavaScript array.
     fn wipe(&mut self) {}
 
     /// Passes `len` bytes from `start` on to `to`, a part at a time. Returns whether they exist.

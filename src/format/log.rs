@@ -2,6 +2,7 @@
 //!
 //! A kill can cut off the last append anywhere, and what is cut off was never acknowledged. So a log may end in the
 //! middle of a frame. Its reader stops there, so nothing is appended after such an end: it would be lost.
+//!
 //! Frames are numbered from 1 on across all logs, so that a reader knows which it already has and which are missing.
 
 use super::FormatError;

@@ -1,10 +1,10 @@
 //! Linking a new node (Algorithm 1 of the paper).
 //!
 //! 1. From the entry point, descend to the node's level.
-//! 2. On each level from there down, search with `efConstruction` and choose up to M of the live nodes found. So far
 //! 2. On each level from there down, search with a width derived from `efConstruction` and choose up to M of the live
 //!    nodes found. Up to here the graph is only read, and everything that can fail (allocation) is done.
-//!    by the same heuristic, so that adding costs M distances most of the time.
+//! 3. Put the node in its slot, with its links, and link back from each chosen node. A full list is chosen anew by the
+//!    same heuristic.
 //! 4. On level 0, one link is made the node's tree link.
 
 use super::growth::{FEWEST, Growth, StopRule};
@@ -71,7 +71,7 @@ impl Mates for Nobody {
 pub(crate) struct NewNode {
     pub(crate) slot: Slot,
     pub(crate) level: Level,
-    /// Width of the searches for its neighbours.
+    /// The searches for its neighbours keep about three quarters of this many candidates.
     pub(crate) ef_construction: usize,
 }
 

@@ -119,7 +119,7 @@ impl Graph {
         self.nodes.contains(slot) && (level.0 == 0 || !self.upper.list(slot, level).is_empty())
     }
 
-    /// Makes room for nodes of level 0 in the slots up to `len`.
+    /// Makes room for nodes of level 0 in the slots below `len`.
     pub(crate) fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
         self.nodes.reserve(len)?;
         self.base.reserve(len)

@@ -72,7 +72,8 @@ pub(crate) struct Pool {
     /// How many twins are kept before further ones are put aside.
     most_twins: usize,
     /// Twins that wait for [`Pool::take_back`] or [`Pool::walk_over`]. When there are as many as the pool may have
-    /// entries, only the nearest half is kept. Many may be deleted, and the path to the others leads through them.
+    /// entries, only the nearest half is kept. More than `ef` are kept, because many may be deleted, and the path to
+    /// the others leads through those.
     aside: Vec<u64>,
     /// How many were walked over ([`Pool::walk_over`]).
     walked: usize,
@@ -159,8 +160,8 @@ impl Pool {
         self.insert(distance, slot, accepted, &|_, _| false);
     }
 
-    /// Puts the entry aside when enough twins precede it. Only twins that are accepted, or rejected, as the entry is
-    /// count. Returns whether it was put aside.
+    /// Puts the entry aside when enough twins precede it, and returns whether it did. For an accepted entry only
+    /// accepted twins count, for a rejected one only rejected twins.
     #[cold]
     fn has_put_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
         let entry = self.entries[at];

@@ -25,7 +25,8 @@ pub struct Config {
     pub quantization: Quantization,
     /// Links of a node above level 0, 4 to 64; twice as many on level 0. Fixed for the life of the index.
     pub m: usize,
-    /// Width of the search that finds a new node's neighbours, 8 to 4096.
+    /// The `efConstruction` of the HNSW paper, 8 to 4096. The searches for a new node's neighbours keep about three
+    /// quarters of this many candidates.
     pub ef_construction: usize,
     /// Width of a search whose options have no `ef`, 1 to [`Config::MAX_EF`].
     pub ef: usize,
@@ -40,8 +41,8 @@ pub struct Config {
     ///
     /// As long as codes, links and ids leave room, a stored index holds no more than this after each call
     /// ([`ResidentBytes::total`](crate::ResidentBytes::total)), with one exception: records that are not stored yet
-    /// cannot be evicted. When they exceed the limit, a checkpoint is due. Some memory comes on top during a
-    /// call, and training product codes takes 2.6 MB for each 384 dimensions or part of them.
+    /// cannot be evicted. When they exceed the limit, a checkpoint is due. Some memory comes on top during a call, and
+    /// training product codes takes 2.6 MB for each 384 dimensions or part of them.
     pub max_bytes: Option<usize>,
 }
 

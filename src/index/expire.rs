@@ -3,8 +3,8 @@
 use super::{Error, Index};
 
 impl Index {
-    /// Deletes all records that expire at `now_ms` or earlier, and returns their number. Each costs at most about
-    /// as much as a deletion; when none has expired, the call is one comparison.
+    /// Deletes all records that expire at `now_ms` or earlier, and returns their number. Each costs at most about as
+    /// much as a deletion; when none has expired, the call is one comparison.
     ///
     /// The index has no clock of its own. A program that uses an index directly calls this with the time, in
     /// milliseconds since 1970, before reading or changing it; [`StoredIndex`](crate::StoredIndex) and `SharedIndex` do

@@ -17,12 +17,12 @@ pub struct Record<'a> {
 }
 
 impl Index {
-    /// Returns the live record with this id. Constant time, but for the first call by id after opening or
-    /// mapping an index: it makes the table of ids, in time linear in their number.
+    /// Returns the live record with this id. Constant time, but for the first call by id after opening or mapping an
+    /// index: it makes the table of ids, in time linear in their number.
     ///
     /// # Errors
     /// [`Error::InvalidId`]; [`Error::OutOfMemory`]. [`Error::Cold`] when the record is only in the store;
-    /// [`Error::Corrupt`] when the store's copy is damaged.
+    /// [`Error::Corrupt`] when the store's copy is damaged, or when two stored records have the same id.
     pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
         Self::check_id(id)?;
         let Some(slot) = self.parts.ids.slot_of(id)? else { return Ok(None) };
@@ -37,8 +37,7 @@ impl Index {
     /// mapping an index: it makes the table of ids, in time linear in their number.
     ///
     /// # Errors
-    /// [`Error::InvalidId`]. Of an index that was stored also [`Error::OutOfMemory`] and [`Error::Corrupt`], as
-    /// [`Index::get`].
+    /// [`Error::InvalidId`]; [`Error::OutOfMemory`]; [`Error::Corrupt`] when two stored records have the same id.
     pub fn contains(&self, id: &Id) -> Result<bool, Error> {
         Self::check_id(id)?;
         Ok(self.parts.ids.slot_of(id)?.is_some())

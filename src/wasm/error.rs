@@ -54,7 +54,6 @@ impl From<Error> for JsValue {
 
 /// Converts what the platform or a caller's store threw or rejected with: an error of the package by its code, a full
 /// medium by the platform's name for it, and anything else by its message. For an event, uses its target's error.
-/// medium by the name that the platform has for it, and anything else by its words. Of an event, its target's error.
 impl From<JsValue> for StoreError {
     #[cold]
     #[inline(never)]

@@ -12,7 +12,7 @@ pub(super) const CODE_LENGTHS: usize = 19;
 pub(super) const END: usize = 256;
 /// The order in which the code lengths of the code length alphabet are written.
 pub(super) const ORDER: [usize; CODE_LENGTHS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// The longest code of that alphabet.
+/// The longest code of the code length alphabet.
 const MOST_SHORT_BITS: usize = 7;
 /// Number of tokens that share their codes.
 const BLOCK_TOKENS: usize = 1 << 14;

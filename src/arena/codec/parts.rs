@@ -28,7 +28,7 @@ const PLANES: usize = WORD;
 const TABLE_BYTES: usize = WORD * (PLANES + 1);
 /// A compressed byte stands for at most this many bytes: deflate's longest match in its shortest codes.
 const MOST_EXPANSION: usize = 1032;
-/// Compression must save at least one part in this many, or the part is stored uncompressed.
+/// Compression must save more than one byte in this many, or the part is stored uncompressed.
 const LEAST_SAVED: usize = 32;
 /// A part is worth compressing if equal pairs of bytes are this many times as frequent as in noise.
 const LEAST_ALIKE: f64 = 1.25;

@@ -236,7 +236,7 @@ fn an_entry_can_be_taken_back_until_its_frame_is_sealed() {
     assert_eq!(read(&log.take().unwrap(), DIMENSIONS, 1).unwrap().frames, (1..).zip(expected).collect::<Vec<_>>());
 }
 
-/// A checkpoint beside which a single record was inserted gave back nothing of what its frames had taken.
+/// The room of frames that a checkpoint contains is given back even if records were inserted while it was written.
 #[test]
 fn frames_that_a_store_has_leave_no_room_behind() {
     let mut log = LogWriter::new(DIMENSIONS, 1);

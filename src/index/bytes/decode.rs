@@ -112,7 +112,7 @@ impl Filling {
         self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
         parts.ids.raise_next_number(next_number);
-        // Only now: `ids` would have reused a slot released earlier as the next one.
+        // A slot without a node is free.
         for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
             parts.ids.release(slot);
         }

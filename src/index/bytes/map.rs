@@ -19,8 +19,7 @@ impl Index {
     ///
     /// Checksums are not verified, and links, codes and records are not checked: damaged bytes give wrong answers, and
     /// nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies everything, and copies. Before
-    /// the first link is changed, the links are proven as for an index from a store:
-    /// [`Index::link_step`].
+    /// the first link is changed, the links are proven as for an index from a store: [`Index::link_step`].
     ///
     /// # Errors
     /// [`Error::Corrupt`] for bytes that are not an index, are cut short or do not begin at a multiple of 64;

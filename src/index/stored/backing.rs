@@ -88,7 +88,7 @@ impl Index {
         })
     }
 
-    /// Whether the checkpoint that counts has other options.
+    /// Whether options differ from those that the current checkpoint has.
     fn has_new_options(&self, journal: &Journal) -> bool {
         let [now, stored] = [&self.meta(), &journal.manifest.meta]
             .map(|meta| (meta.ef, meta.ef_construction, meta.compaction_threshold));

@@ -98,7 +98,7 @@ struct Last {
     retired: Vec<Key>,
     /// The journal's `log_bytes` before that step.
     log_bytes: u64,
-    /// Bytes of the [`Turn`]'s frames, which are written with it, and its `taken`.
+    /// Bytes of the [`Turn`]'s frames, which that step also writes, and its `taken`.
     frames: usize,
     taken: u64,
     was_reshaped: bool,

@@ -398,8 +398,8 @@ impl Replay {
 
 impl Index {
     /// Makes an index in memory a stored one, whose first checkpoint is still to be written. Values that the place
-    /// holds are left over from one that was cut off. Values are cut into pieces of `piece_bytes`, or longer ones where
-    /// a segment or a record would be in more pieces than an opening accepts.
+    /// holds are left over from a first checkpoint that was cut off. Values are cut into pieces of `piece_bytes`, or
+    /// longer ones where a segment or a record would be in more pieces than an opening accepts.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for an index that is in a store already, since its records may be only there;

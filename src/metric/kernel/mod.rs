@@ -1,5 +1,5 @@
-//! The one dispatcher. [`Kernels::detect`] decides once, when an index is made; after that a call is a direct
-//! one (WebAssembly, and wherever only the scalar code exists) or one jump through a static table (x86-64).
+//! The one dispatcher. [`Kernels::detect`] decides once, when an index is made; after that a call is a direct one
+//! (WebAssembly, and wherever only the scalar code exists) or one jump through a static table (x86-64).
 //!
 //! | file       | what                                                                                |
 //! |------------|-------------------------------------------------------------------------------------|

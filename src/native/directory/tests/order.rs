@@ -55,9 +55,9 @@ fn only_strict_appends_are_synced() {
     expect(&store, &["append new", "fill new", "sync new", "sync ."]);
 }
 
-/// Logs continue one another. An owner that was killed between an append and its sync left a log that only the page
-/// cache held. The next owner read it, continued in a new log, and synced only that one. After a loss of power, frames
-/// were missing between the two logs, and the index did not open.
+/// Logs continue one another. An owner that is killed between an append and its sync leaves a log that only the page
+/// cache has. If the next owner continued it in a new log and synced only that one, a loss of power could leave frames
+/// missing between the two logs, and the index would not open.
 #[test]
 fn logs_are_synced_before_a_new_one_continues_them() {
     let (first, second) = ("log_00000000000000000001", "log_00000000000000000002");
