@@ -132,6 +132,8 @@ async function bundle({ entry, out, isWhole }, alias, ...plugins) {
     target: "es2022",
     bundle: true,
     minify: true,
+    // Node prints the whole line from which an uncaught error was thrown.
+    lineLimit: platform === "node" ? 1000 : undefined,
     legalComments: "none",
     plugins: [isWhole ? whole(ending) : parts(out, ending), ...plugins],
     // In CommonJS, `import()` becomes `require`: some programs that load CommonJS have only that.

@@ -1,8 +1,10 @@
 // The content and size of the tarball.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { LIMITS, shipped, sizes } from "../build/sizes.mjs";
 import { factoryFrom, FIRST } from "../build/glue.mjs";
 import { withShortImports } from "../build/imports.mjs";
@@ -57,6 +59,20 @@ test("no script carries the wasm file inside of it", async () => {
     const text = await readFile(join(DIST, name), "utf8");
     assert.doesNotMatch(text, /[A-Za-z0-9+/]{400}/, name);
     assert.doesNotMatch(text, /AGFzbQ/, `${name}: base64 of the wasm magic`);
+  }
+});
+
+// Node prints the whole line of the script from which the error was thrown, and as much again to mark the place.
+test("an uncaught error in Node is printed with a few kilobytes of the script", async () => {
+  const loads = { module: (path) => `import { VectorIndex } from ${path};`, commonjs: (path) => `const { VectorIndex } = require(${path});` };
+  for (const [type, load] of Object.entries(loads)) {
+    for (const entry of ["index", "worker"]) {
+      const path = JSON.stringify(join(DIST, `${entry}.node.${type === "module" ? "js" : "cjs"}`));
+      const program = `${load(path)} VectorIndex.memory({ dimensions: 3 }).then((index) => index.insert("none"));`;
+      const { stderr } = await promisify(execFile)(process.execPath, [`--input-type=${type}`, "--eval", program]).catch((error) => error);
+      assert.match(stderr, /INVALID_VECTOR/);
+      assert.ok(stderr.length < 6000, `${type}, ${entry}: ${stderr.length} characters`);
+    }
   }
 });
 
