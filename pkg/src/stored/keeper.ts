@@ -315,7 +315,9 @@ export class Keeper {
           await handle.callInternally((raw) => raw.checkpoint());
           this.#checkpointed();
         }
-        moved = await this.#place.open(RawIndex, this.#coreOptions);
+        // Others may have replaced the index that a reader has open. Callers know these two of the old one.
+        const known = !writes && handle.call(({ dimensions, metric }) => ({ dimensions, metric }));
+        moved = await this.#place.open(RawIndex, { ...this.#coreOptions, ...known });
         moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
         const { old, returnedBytes } = handle.replace(moved, memory);
         outcome = { returnedBytes, released: this.#queue.add(() => dispose(old)).then(() => this.records.settled()) };

@@ -286,6 +286,32 @@ test("a reload of a read-only index shows what was stored since it was opened", 
   await index.close();
 });
 
+test("a reload of a read-only index refuses one that others created in its place for other vectors or distances", async () => {
+  for (const [other, code] of [[{ dimensions: 4 * DIMENSIONS }, "DIMENSION_MISMATCH"], [{ dimensions: 3 }, "DIMENSION_MISMATCH"], [{ dimensions: DIMENSIONS, metric: "l2" }, "INVALID_OPTION"]]) {
+    const { index: first, store: { values } } = await small();
+    await first.close();
+    const reader = await VectorIndex.open("own", { store: new MapStore(values), mode: "readonly" });
+    const found = await answers(reader);
+    const taken = new Map(values);
+    await VectorIndex.destroy("own", { store: new MapStore(values) });
+    const second = await VectorIndex.open("own", { store: new MapStore(values), ...other });
+    const vector = new Float32Array(other.dimensions).fill(1);
+    await second.insertMany(Array.from({ length: 200 }, (_, i) => ({ id: `r${i}`, vector })));
+    await second.close();
+    await fails(code, () => reader.reload());
+    // It stays in its old instance, which still has all that it had read.
+    assert.deepEqual([reader.dimensions, reader.metric, reader.size], [DIMENSIONS, "cosine", 100]);
+    assert.deepEqual(await answers(reader), found);
+    await whole(reader, 100);
+    // An index of the same kind in its place is what others have stored.
+    values.clear();
+    for (const [key, bytes] of taken) values.set(key, bytes);
+    await reader.reload();
+    assert.deepEqual(await answers(reader), found);
+    await reader.close();
+  }
+});
+
 test("reload with a memory budget while reads are running", async () => {
   const text = "payload ".repeat(60);
   const large = rows.slice(0, 1500).map((row) => ({ ...row, payload: { text } }));
