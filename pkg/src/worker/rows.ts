@@ -19,9 +19,18 @@ export function checkId(id: unknown): void {
   checkIdLength(id);
 }
 
+/**
+ * Throws INVALID_OPTION for more bytes than one array of a message may have: of a longer one, engines send only the
+ * start, without an error.
+ */
+export function checkSent(name: string, bytes: number): void {
+  if (bytes >= 2 ** 32) fail("INVALID_OPTION", `${name}: expected less than 4 GiB in one call to a worker, got ${bytes} bytes`);
+}
+
 /** Reads and copies synchronous rows. */
 export function sentRows(rows: Iterable<Row> | FlatRows, dimensions: number): SentRows {
   const batch = batchOf(rows, dimensions);
+  checkSent("rows", batch.length * dimensions * Float32Array.BYTES_PER_ELEMENT);
   const isFlat = !(Symbol.iterator in rows);
   // An array whose buffer was transferred is empty, and copying it would throw.
   const flat = isFlat && batch.length > 0 ? new Float32Array((rows as FlatRows).vectors) : undefined;

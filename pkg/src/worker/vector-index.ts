@@ -21,7 +21,7 @@ import type { Made } from "./messages.js";
 import type { Start } from "./platform.js";
 import { Pull } from "./pull.js";
 import { receivedRecord, sentPayload } from "./payloads.js";
-import { checkId, sentRows, sentVector } from "./rows.js";
+import { checkId, checkSent, sentRows, sentVector } from "./rows.js";
 import { StoreServer } from "./store-server.js";
 
 let start: Start;
@@ -82,7 +82,9 @@ export class WorkerIndex implements VectorIndex {
   static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<WorkerIndex> {
     if (typedArrayName(bytes) !== "Uint8Array") wrong("bytes", "a Uint8Array", bytes);
     const making = makingOptions(options);
-    const own = new Uint8Array(bytes);
+    checkSent("bytes", bytes.length);
+    // A transferred buffer leaves the array empty, and it cannot be copied. The index refuses it, empty as it is.
+    const own = new Uint8Array(bytes.length ? bytes : []);
     return WorkerIndex.#make("import", [own], making, [own.buffer]);
   }
 
@@ -161,6 +163,7 @@ export class WorkerIndex implements VectorIndex {
     const { sent, onProgress, signal } = searchManyOptions(options);
     const { dimensions } = this.#made;
     const vectors = vectorsOf(queries, dimensions);
+    checkSent("queries", vectors.length * dimensions * Float32Array.BYTES_PER_ELEMENT);
     const all = new Float32Array(vectors.length * dimensions);
     vectors.forEach((vector, i) => all.set(vector, i * dimensions));
     return this.#call("searchMany", [all, sent], { onProgress, signal, transfer: [all.buffer] });

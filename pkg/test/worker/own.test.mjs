@@ -128,6 +128,24 @@ test("arguments are copied when the call is made, and stay the caller's", async 
   await Promise.all([index.close(), copy.close()]);
 });
 
+test("bytes of a transferred buffer are refused as they are without a worker", async () => {
+  const gone = new Uint8Array(8);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  for (const from of [VectorIndex, thermocline.VectorIndex]) await fails("CORRUPT", () => from.import(gone));
+});
+
+// Engines send only the start of a longer array, without an error. All rows are one vector here, which takes no memory.
+test("vectors of 4 GiB or more in one call are refused before they are copied", async () => {
+  const dimensions = 8192;
+  const index = await VectorIndex.memory({ dimensions });
+  const vector = new Float32Array(dimensions).fill(1);
+  const many = 2 ** 32 / vector.byteLength;
+  await fails("INVALID_OPTION", () => index.insertMany(Array(many).fill({ vector })), /^rows: expected less than 4 GiB/);
+  await fails("INVALID_OPTION", () => index.searchMany(Array(many).fill(vector)), /^queries: expected less than 4 GiB/);
+  assert.equal(await index.insert(vector), 0);
+  await index.close();
+});
+
 test("shared memory is copied too", async (t) => {
   if (typeof SharedArrayBuffer !== "function") return t.skip("there is none here");
   const { index } = await filled(5);
