@@ -43,7 +43,10 @@ export class Maintenance {
     handle.onExpired = () => this.touched();
   }
 
-  /** Compacts in slices, or joins the running job. A job is dropped when the last call waiting for it gives up. */
+  /**
+   * Compacts in slices, or joins the running job. A job is dropped when the last call waiting for it gives up. Returns
+   * the report that this class keeps: a caller gets a copy.
+   */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     this.#checkOpen();
     const given = optionsOf(options);
@@ -127,16 +130,20 @@ export class Maintenance {
           this.#step(job, left);
           const { report } = job;
           if (report) earliest = performance.now() + INTERVAL_MS;
-          // In a separate microtask, so that an error of the callback is an ordinary uncaught error and stops nothing
-          // here.
-          if (report && onReport) void Promise.resolve(job.stored).then(() => queueMicrotask(() => onReport(report)));
+          // Not after `stop` or `close`, which may be called while the store is busy. In a separate microtask, so that an
+          // error of the callback is an ordinary uncaught error and stops nothing here.
+          if (report && onReport) {
+            void Promise.resolve(job.stored)
+              .then(() => queueMicrotask(() => this.#hooks.has(wake) && onReport(structuredClone(report))));
+          }
           // A job that found nothing to do will find nothing again until something changes.
           if (report && report.tombstonesRemoved + report.reclaimedBytes.total === 0) return;
         }
         wake();
       } catch {
-        // No caller waits for this slice. The job is dropped, and the next change or the next compact() tries again.
-        this.#drop();
+        // No caller waits for this slice. The next change or the next compact() tries again. A job that calls wait for
+        // is theirs: they run its next slice.
+        if (!this.#job?.callers) this.#drop();
       }
     };
     const wake = (): void => {

@@ -321,7 +321,7 @@ export class VectorIndex implements AsyncDisposable {
    * is 0 and `flush` rejects with the reason; with the option `erase` the call itself rejects.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
-    return this.#maintenance.compact(options);
+    return structuredClone(await this.#maintenance.compact(options));
   }
 
   /**
@@ -348,7 +348,7 @@ export class VectorIndex implements AsyncDisposable {
       const stats: Stats = { ...raw.stats(), wasmMemoryBytes: this.#handle.memoryBytes };
       // After a move, the core in the new instance does not know the last compaction.
       const { last } = this.#maintenance.compactions;
-      if (last) stats.lastCompaction = { ...last, reclaimedBytes: { ...last.reclaimedBytes } };
+      if (last) stats.lastCompaction = structuredClone(last);
       return stats;
     });
   }

@@ -214,6 +214,22 @@ test("a second compact joins the one that runs", async () => {
   await whole(index, 900);
 });
 
+test("each caller has its own report, which it may change", async () => {
+  const { index } = await filled(1000);
+  await index.deleteMany(Array.from({ length: 500 }, (_, i) => `r${i}`));
+  let told;
+  const stop = index.compactWhenIdle({ sliceMs: 0.5, onReport: (report) => (told = report) });
+  const reports = await Promise.all([index.compact({ sliceMs: 0.5 }), index.compact({ sliceMs: 0.5 })]);
+  stop();
+  const expected = structuredClone(reports[0]);
+  assert.deepEqual(reports[1], expected);
+  for (const report of [...reports, ...(told ? [told] : [])]) {
+    assert.deepEqual(report, expected);
+    report.reclaimedBytes.total = report.tombstonesRemoved = -1;
+  }
+  assert.deepEqual((await index.stats()).lastCompaction, expected);
+});
+
 test("abort at any slice leaves a whole index that can be compacted again", async () => {
   const { index, vectors } = await filled(4000);
   let live = 4000;

@@ -59,6 +59,40 @@ test("compactWhenIdle and compact share a compaction, which ends", async () => {
   await whole(index, 800);
 });
 
+test("a slice in idle time that fails does not undo the work of a compact that is under way", async () => {
+  const { index } = await filled(3000);
+  await index.deleteMany(some(1000));
+  const { measure } = performance;
+  const { requestIdleCallback: request, cancelIdleCallback: cancel } = globalThis;
+  let idle;
+  Object.assign(globalThis, { requestIdleCallback: (run) => ((idle = run), 1), cancelIdleCallback: () => {} });
+  const seen = [];
+  let failed;
+  let thrown = 0;
+  const onProgress = ({ done, total }) => {
+    seen.push(done / total);
+    if (failed !== undefined || done < total / 3) return;
+    failed = seen.length;
+    performance.measure = () => {
+      thrown += 1;
+      throw new Error("no measure");
+    };
+    idle({ timeRemaining: () => 1 });
+    performance.measure = measure;
+  };
+  try {
+    index.compactWhenIdle();
+    assert.equal((await index.compact({ sliceMs: 0.2, onProgress })).tombstonesRemoved, 1000);
+  } finally {
+    Object.assign(globalThis, { requestIdleCallback: request, cancelIdleCallback: cancel });
+    performance.measure = measure;
+  }
+  assert.equal(thrown, 1);
+  assert.ok(seen[failed] >= seen[failed - 1], `${seen[failed]} after ${seen[failed - 1]}`);
+  await whole(index, 2000);
+  await index.close();
+});
+
 test("compactWhenIdle ends with the index, without an error", async () => {
   const heard = unheard();
   const { index } = await filled(1500);

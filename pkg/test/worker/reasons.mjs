@@ -51,6 +51,7 @@ export const REASONS = {
   "idle.test.mjs": [
     [/^maintain: slices for a caller's own loop/, MAINTAIN],
     [/^maintain carries on what an idle hook began/, MAINTAIN],
+    [/^a slice in idle time that fails/, INSIDE],
   ],
   "insert-many.test.mjs": [
     [/^abort and close end the wait for a source that never answers$/, "a row is read before it goes in, so one whose reading aborts does not"],
