@@ -201,9 +201,13 @@ export class Keeper {
     return unlessAborted(signal, this.#queuedCommit);
   }
 
-  /** Throws the error. Call it with each error that a caller gets: it may be that of a failed commit. */
+  /**
+   * Throws the error. Call it with each error that a caller gets: it may be that of a failed commit, or one that quotes
+   * it at the end of its message (`checkWritable` of the handle).
+   */
   readonly told = (error: unknown): never => {
-    if (error instanceof ThermoclineError && error.code === this.#handle.refusal?.code) this.#isTold = true;
+    const refused = this.#handle.refusal?.message;
+    if (refused && error instanceof ThermoclineError && error.message.endsWith(refused)) this.#isTold = true;
     throw error;
   };
 
@@ -264,10 +268,10 @@ export class Keeper {
       // The compaction in memory is done: even if closing takes too long, the caller gets its report.
       acknowledge();
       if (this.#handle.refusal || this.#closing) return;
-      this.#deferredError = undefined;
       try {
         freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
-        this.#checkpointed();
+        // A compaction that has changed little writes nothing.
+        if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) this.#checkpointed();
       } catch (error) {
         this.#checkpointFailed(error);
       }
@@ -423,7 +427,6 @@ export class Keeper {
   /** Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log. */
   async #checkpointIfDue(): Promise<void> {
     if (this.#handle.refusal) return;
-    this.#deferredError = undefined;
     try {
       if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
       if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;

@@ -1,7 +1,7 @@
 // Checkpoints, and closing an index in a store.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VectorIndex } from "thermocline";
+import { ThermoclineError, VectorIndex } from "thermocline";
 import { asyncDispose, fails, flat, pause, rowsOf, unheard, until, whole } from "./helpers.mjs";
 import { MapStore } from "./places.mjs";
 
@@ -124,6 +124,51 @@ test("a failure that a later checkpoint has mended is told to nobody, and is not
   await index.close();
 }));
 
+test("a failure is told while the checkpoint is tried again", () => withLongTimers(async (waiting) => {
+  const { store, index, first } = await withFailedCheckpoint();
+  await until(() => waiting.length === 1, "the plan of another try");
+  let go;
+  store.before = (name) => (name === "commit" ? new Promise((resolve) => (go = resolve)) : undefined);
+  waiting.pop().run();
+  await until(() => go, "the other try");
+  await fails("STORE_FAILED", () => index.flush(), /no 1/);
+  store.before = () => {};
+  go();
+  await until(() => manifests(store) !== first, "the checkpoint");
+  await index.flush();
+  await index.close();
+}));
+
+test("a compaction that writes nothing to the store mends no failed checkpoint", async () => {
+  const { index, mend } = await withFailedCheckpoint();
+  assert.equal((await index.compact()).reclaimedBytes.cold, 0);
+  await fails("STORE_FAILED", () => index.flush(), /no 1/);
+  await index.flush();
+  mend();
+  await index.close();
+});
+
+test("compactions in idle time are reported to nobody after stop or close, although the store answers later", async () => {
+  for (const end of [(index, stop) => stop(), (index) => index.close()]) {
+    const store = new MapStore();
+    const index = await open(store);
+    await index.insertMany(rows(0, 200));
+    await index.deleteMany(rows(0, 150).map(({ id }) => id));
+    let go;
+    store.before = (name) => (name === "commit" ? new Promise((resolve) => (go = resolve)) : undefined);
+    const reports = [];
+    const stop = index.compactWhenIdle({ onReport: (report) => reports.push(report) });
+    await until(() => go, "the commit");
+    const ending = end(index, stop);
+    store.before = () => {};
+    go();
+    await ending;
+    await pause(50);
+    assert.deepEqual(reports, []);
+    if (!ending) await index.close();
+  }
+});
+
 test("a closed index tries no checkpoint again", () => withLongTimers(async (waiting) => {
   const { store, index } = await withFailedCheckpoint();
   await until(() => waiting.length === 1, "the plan of another try");
@@ -205,6 +250,25 @@ test("closing rejects if changes of an aborted call could not be stored, unless 
     } else await fails("STORE_FAILED", () => index.close(), /no more/);
     assert.equal(store.calls.close, 1);
   }
+});
+
+test("closing rejects if changes could not be stored, although a caller got another error with the same code", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  let fail;
+  store.before = (name) => (name === "append" ? new Promise((_, reject) => (fail = reject)) : undefined);
+  const controller = new AbortController();
+  const aborted = index.insertMany(rows(0, 2), { signal: controller.signal });
+  await until(() => fail, "the append");
+  controller.abort();
+  await fails("ABORTED", () => aborted);
+  fail(new Error("no more"));
+  await pause(20);
+  const source = async function* () {
+    throw new ThermoclineError("STORE_FAILED", "the store of its own rows");
+  };
+  await fails("STORE_FAILED", () => index.insertMany(source()), /of its own rows/);
+  await fails("STORE_FAILED", () => index.close(), /no more/);
 });
 
 test("closing rejects with the store's message if the store cannot be closed", async () => {

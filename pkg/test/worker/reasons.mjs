@@ -15,6 +15,7 @@ export const REASONS = {
     [/^a checkpoint that has failed is tried again although nobody asks/, CLOCK],
     [/^a failure that a later checkpoint has mended is told to nobody/, CLOCK],
     [/^a closed index tries no checkpoint again/, CLOCK],
+    [/^a failure is told while the checkpoint is tried again$/, CLOCK],
   ],
   "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
   "cold.test.mjs": [
