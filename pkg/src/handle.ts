@@ -24,6 +24,8 @@ type CoreError = Partial<ThermoclineError>;
  * inside the core.
  */
 export function codedError(error: unknown): ThermoclineError | undefined {
+  // Not the core's. Its cause may be such an error too, for example the reason of a caller's signal.
+  if (error instanceof ThermoclineError) return error;
   // If a store's error caused it, that error says more.
   const told = ownErrorIn((error as CoreError).cause) ?? (error as CoreError);
   if (told instanceof ThermoclineError) return told;
