@@ -2,7 +2,7 @@
 // programs with a stored index load (see build.mjs). A call that fails or is aborted midway releases everything it had
 // locked.
 import { unlessAborted } from "../abort.js";
-import { checkAborted, wrong } from "../guard.js";
+import { checkAborted, fail, wrong } from "../guard.js";
 import { codedError, trapped, type Handle } from "../handle.js";
 import { Keeper } from "./keeper.js";
 import type { Opened } from "../open.js";
@@ -35,7 +35,15 @@ export async function opened(lent: Lent, name: unknown, { options, core, signal 
   // The place is locked while WebAssembly is compiled. `make` handles a failure.
   const acquiring = acquire(wantedPlace(name, options));
   acquiring.catch(() => {});
-  const open: Build = async (Raw, take) => (await take(() => acquiring)).open(Raw, core);
+  const open: Build = async (Raw, take) => {
+    const place = await take(() => acquiring);
+    try {
+      return await place.open(Raw, core);
+    } catch (error) {
+      if (codedError(error)?.code !== "NOT_FOUND") throw error;
+      fail("NOT_FOUND", `there is no index ${name}${options.mode === "readonly" ? "" : "; pass dimensions to create it"}`);
+    }
+  };
   return unlessAborted(signal, make(lent, core, signal, open, acquiring), RELEASE_MS);
 }
 

@@ -1,7 +1,7 @@
 // Indexes in a store: opened, changed, closed, and opened again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VectorIndex } from "thermocline";
+import { ThermoclineError, VectorIndex } from "thermocline";
 import { fails, filled, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
 import { fresh, KINDS, MapStore, NAMES } from "./places.mjs";
 
@@ -215,6 +215,27 @@ for (const store of NAMES) {
     for (const index of indexes) await index.close();
   });
 }
+
+test("an opening or import that is aborted with an error of this package as the reason is ABORTED by that reason", async () => {
+  const { index: filledIndex } = await filled(5);
+  const bytes = await filledIndex.export();
+  const makers = [(options) => VectorIndex.open("own", { dimensions: DIMENSIONS, ...options }), (options) => VectorIndex.import(bytes, { name: "own", ...options })];
+  // The second looks like one of another realm.
+  for (const reason of [new ThermoclineError("LOCKED", "a sibling was locked"), Object.assign(new Error("full"), { name: "ThermoclineError", code: "QUOTA_EXCEEDED" })]) {
+    for (const make of makers) {
+      const controller = new AbortController();
+      const making = make({ store: new MapStore(), signal: controller.signal });
+      controller.abort(reason);
+      assert.equal((await fails("ABORTED", () => making)).cause, reason);
+    }
+  }
+});
+
+test("opening an index that does not exist names it, and says how to create it", async () => {
+  const open = (options) => VectorIndex.open("nobody's", { store: new MapStore(), ...options });
+  await fails("NOT_FOUND", () => open(), /no index nobody's; pass dimensions to create it$/);
+  await fails("NOT_FOUND", () => open({ mode: "readonly", dimensions: 3 }), /no index nobody's$/);
+});
 
 test("the default store", async () => {
   const name = fresh();
