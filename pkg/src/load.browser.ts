@@ -1,7 +1,7 @@
 // Loads the wasm files in browsers and workers. They are in the folder of this script. Bundlers find them only if each
 // URL is written in this form, with a literal.
 import { fail } from "./guard.js";
-import { compile, type WasmFile } from "./module.js";
+import { beside, compile, type WasmFile } from "./module.js";
 
 /**
  * The folder where the dev server of Vite 5 to 7 keeps bundled dependencies. It does not copy the other files of a
@@ -12,11 +12,11 @@ const HOME = "/thermocline/dist/";
 
 /** Fetches and compiles a wasm file, while it streams in if the server sends the right MIME type. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
-  const { href } =
+  const own = (): URL =>
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
       : new URL("./thermocline-store.wasm", import.meta.url);
-  return fetched(from ?? href, file);
+  return fetched(from ?? beside(own).href, file);
 }
 
 /** Fetches and compiles a file from `href`, or from the package's own folder if a dev server has moved the script. */

@@ -2,7 +2,7 @@
 // they would miss the responses that it caches for its pages. Bundlers find the files only if each URL is written in
 // this form.
 import { fetched } from "./load.browser.js";
-import { compile, type WasmFile } from "./module.js";
+import { beside, compile, type WasmFile } from "./module.js";
 
 /**
  * Returns the response that the origin's caches hold for this address, from the newest cache that has one: older caches
@@ -21,11 +21,11 @@ async function keptOf(href: string): Promise<Response | undefined> {
 
 /** Compiles a wasm file: the cached response for its address, or else the one fetched from there. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
-  const own =
+  const own = (): URL =>
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
       : new URL("./thermocline-store.wasm", import.meta.url);
-  const href = from ?? own.href;
+  const href = from ?? beside(own).href;
   const kept = await keptOf(href);
   try {
     if (kept) return await compile(new Uint8Array(await kept.arrayBuffer()), file, href);

@@ -1,7 +1,7 @@
 // The compiled modules. Each is loaded once, by the loader that the platform's entry file sets, and shared by all
 // instances.
 import { ThermoclineError } from "./errors.js";
-import { fail, typedArrayName, wrong } from "./guard.js";
+import { fail, shown, typedArrayName, wrong } from "./guard.js";
 import type { WasmLocator } from "./locate-wasm.js";
 
 /**
@@ -34,11 +34,12 @@ export function sourceOf(
   file: WasmFile, locator: WasmLocator | undefined,
 ): string | Uint8Array | WebAssembly.Module | undefined {
   const source = locator?.(file);
-  if (source instanceof URL) return source.href;
-  const isSource =
-    source === undefined || typeof source === "string" || source instanceof WebAssembly.Module ||
-    typedArrayName(source) === "Uint8Array";
-  return isSource ? (source as string) : wrong(file, "an address, bytes or a module", source);
+  if (source === undefined || typeof source === "string") return source;
+  // By name: what comes from another realm is of other classes.
+  const name = shown(source);
+  if (name === "[object URL]") return (source as URL).href;
+  const isSource = name === "[object WebAssembly.Module]" || typedArrayName(source) === "Uint8Array";
+  return isSource ? (source as WebAssembly.Module) : wrong(file, "an address, bytes or a module", source);
 }
 
 /** Loads and compiles a wasm file once. After a failure the next call tries again. NOT_FOUND if it cannot be loaded. */
@@ -47,12 +48,21 @@ export function compiledModule(file: WasmFile): Promise<WebAssembly.Module> {
   if (known) return known;
   const loading = loaded(file, async () => {
     const source = sourceOf(file, locate);
-    if (source instanceof WebAssembly.Module) return source;
-    return typeof source === "object" ? compile(source, file, "locateWasm") : load(file, source);
+    if (typeof source !== "object") return load(file, source);
+    return ArrayBuffer.isView(source) ? compile(source as Uint8Array, file, "locateWasm") : source;
   });
   loading.catch(() => compiled.delete(file));
   compiled.set(file, loading);
   return loading;
+}
+
+/** Returns the address of a file in the folder of the scripts. NOT_FOUND in a bundle that does not know its own. */
+export function beside(address: () => URL): URL {
+  try {
+    return address();
+  } catch {
+    fail("NOT_FOUND", "this bundle has no import.meta.url: use locateWasm");
+  }
 }
 
 /** Returns the result of `loading`. An error that is not a ThermoclineError becomes NOT_FOUND. */

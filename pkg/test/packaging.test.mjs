@@ -1,5 +1,6 @@
 // Installs and runs the tarball in throw-away projects of every supported kind.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -185,6 +186,38 @@ test("esbuild, with the wasm files in the script", async () => {
   await cp(join(folder, "node_modules/thermocline/dist/worker-host.browser.js"), join(outdir, "worker-host.browser.js"));
   await remove(join(folder, "node_modules"));
   assert.deepEqual(await seenIn(folder), EXPECTED);
+});
+
+test("esbuild, as scripts that are no ES modules: locateWasm says where the files are, and without it the error does", async () => {
+  const folder = await made("esbuild");
+  const dist = join(folder, "node_modules/thermocline/dist");
+  const bundled = async (entry, locate, options) => {
+    await writeFile(join(folder, "page.js"), `
+      import { locateWasm, VectorIndex } from ${JSON.stringify(entry)};
+      ${locate}
+      const made = VectorIndex.memory({ dimensions: 3 }).then(async (index) => "id " + (await index.insert([1, 2, 3])));
+      made.catch((error) => error.code + " " + error.message).then((seen) => (typeof document === "object" ? (globalThis.result = seen) : console.log(seen)));
+    `);
+    await esbuild.build({ entryPoints: [join(folder, "page.js")], bundle: true, outdir: join(folder, "built"), logLevel: "silent", ...options });
+  };
+  const missing = /^NOT_FOUND .*no import\.meta\.url: use locateWasm/;
+  const hasThreads = existsSync(join(dist, "thermocline-threads.wasm"));
+  for (const entry of ["thermocline", ...(hasThreads ? ["thermocline/threads"] : [])]) {
+    const inNode = async (locate) => {
+      await bundled(entry, locate, { format: "cjs", platform: "node", outExtension: { ".js": ".cjs" } });
+      return run(process.execPath, [join(folder, "built/page.cjs")]);
+    };
+    assert.equal(await inNode(`locateWasm((file) => ${JSON.stringify(dist)} + "/" + file);`), "id 0\n", entry);
+    assert.match(await inNode(""), missing, entry);
+  }
+  for (const entry of ["thermocline", "thermocline/whole"]) {
+    const inPage = async (locate) => {
+      await bundled(entry, locate, { format: "iife" });
+      return seenIn(folder);
+    };
+    assert.equal(await inPage('locateWasm((file) => "node_modules/thermocline/dist/" + file);'), "id 0", entry);
+    assert.match(await inPage(""), missing, entry);
+  }
 });
 
 test("a page without a bundler", async () => {

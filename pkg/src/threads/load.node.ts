@@ -1,7 +1,7 @@
 // As ../load.node.ts, for the only wasm file that an index with threads needs.
-import type { WasmFile } from "../module.js";
+import { beside, type WasmFile } from "../module.js";
 import { read } from "../read.node.js";
 
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
-  return read(from ?? new URL("./thermocline-threads.wasm", import.meta.url), file);
+  return read(from ?? beside(() => new URL("./thermocline-threads.wasm", import.meta.url)), file);
 }

@@ -28,6 +28,7 @@ async function printed(entry, body, how = "import") {
     import { readFile } from "node:fs/promises";
     import { createRequire } from "node:module";
     import { pathToFileURL } from "node:url";
+    import { runInNewContext } from "node:vm";
     const { locateWasm, VectorIndex, ThermoclineError } = ${load};
     const at = (file) => "else where/" + file;
     const works = async (open) => {
@@ -50,6 +51,8 @@ const SOURCES = {
   "a URL": "locateWasm((file) => pathToFileURL(at(file)));",
   "the text of a URL": "locateWasm((file) => pathToFileURL(at(file)).href);",
   bytes: 'const bytes = {}; for (const name of NAMES) bytes[name] = await readFile(at(name)).then((read) => new Uint8Array(read)); locateWasm((file) => bytes[file]);',
+  "a URL of another realm": "locateWasm((file) => ({ href: pathToFileURL(at(file)).href, [Symbol.toStringTag]: \"URL\" }));",
+  "a module of another realm": 'const modules = {}; for (const name of NAMES) modules[name] = runInNewContext("new WebAssembly.Module(bytes)", { bytes: await readFile(at(name)) }); locateWasm((file) => modules[file]);',
   "a module": "const modules = {}; for (const name of NAMES) modules[name] = await WebAssembly.compile(await readFile(at(name))); locateWasm((file) => modules[file]);",
 };
 const NAMES = ["thermocline.wasm", "thermocline-store.wasm"];
