@@ -82,6 +82,16 @@ export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) fail("ABORTED", "the call was aborted by its signal", signal.reason);
 }
 
+/** Runs `use`, and prefixes the message of its error with the number of the row, or of another thing of many. */
+export function naming<T>(i: number, use: () => T, what = "row"): T {
+  try {
+    return use();
+  } catch (error) {
+    if (!(error instanceof ThermoclineError)) throw error;
+    throw new ThermoclineError(error.code, `${what} ${i}: ${error.message}`, { cause: error.cause });
+  }
+}
+
 /** The longest string id, in bytes of UTF-8. */
 const MAX_ID_BYTES = 4096;
 

@@ -4,9 +4,9 @@
 // In "thermocline/threads", threads/insert-many.ts replaces this file for the other files directly in src
 // (build/threads.mjs). It has only `insertMany`, so they import no other value from here.
 import { leave, nextOf } from "./async-source.js";
-import { ThermoclineError } from "./errors.js";
 import {
-  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, optionsOf, shown, signalOf, typedArrayName, wrong,
+  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, naming, optionsOf, shown, signalOf,
+  typedArrayName, wrong,
 } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
@@ -270,14 +270,4 @@ function ready(row: unknown, dimensions: number): Ready {
   const { id, vector, payload, ttlMs } = row as Row;
   checkIdLength(id);
   return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
-}
-
-/** Runs `use`, and prefixes the message of its error with the number of the row. */
-export function naming<T>(i: number, use: () => T): T {
-  try {
-    return use();
-  } catch (error) {
-    if (!(error instanceof ThermoclineError)) throw error;
-    throw new ThermoclineError(error.code, `row ${i}: ${error.message}`, { cause: error.cause });
-  }
 }

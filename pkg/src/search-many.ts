@@ -1,12 +1,14 @@
 // searchMany: answers many queries, in slices.
-import { booleanOf, checkAborted, fail, functionOf, numberOf, optionsOf, signalOf, typedArrayName, wrong } from "./guard.js";
+import {
+  booleanOf, checkAborted, fail, functionOf, naming, numberOf, optionsOf, signalOf, typedArrayName, wrong,
+} from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import type { RawIndex } from "./raw.js";
 import type { Searches } from "./searches.js";
 import { BULK_SLICE_MS, Slice } from "./turn.js";
 import type { Hit, Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
-import { vectorOf } from "./vector.js";
+import { checkLength, vectorOf } from "./vector.js";
 
 /**
  * Calls into the core. If the call needs records that are only in the store, they are read and the call is repeated.
@@ -48,7 +50,16 @@ export async function searchMany(
   };
 
   while (done < total) {
-    done = await (filter === undefined ? searches.searching(answerSome, signal) : filterSome());
+    try {
+      done = await (filter === undefined ? searches.searching(answerSome, signal) : filterSome());
+    } catch (error) {
+      // The core does not say which query is wrong.
+      if (/VECTOR|MISMATCH/.test((error as { code: string } | null)?.code!)) {
+        vectors.forEach((vector, i) =>
+          naming(i, () => handle.call((raw) => raw.checkVector(checkLength(vector, dimensions))), "query"));
+      }
+      throw error;
+    }
     onProgress?.({ done, total, phase: "search" });
     if (done < total) {
       await slice.next();
@@ -145,5 +156,5 @@ export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] 
   }
   if (!Array.isArray(queries)) wrong("queries", "a Float32Array or an array of vectors", queries);
   // `Array.from` also visits holes in the array, which `map` skips.
-  return Array.from(queries, (query) => vectorOf(query, dimensions));
+  return Array.from(queries, (query, i) => naming(i, () => vectorOf(query, dimensions), "query"));
 }

@@ -1,9 +1,8 @@
 // As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
 // records, are inserted one after the other by that file.
-import { booleanOf, isAsync, optionsOf } from "../guard.js";
+import { booleanOf, isAsync, naming, optionsOf } from "../guard.js";
 import {
-  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, naming, readerOf, turnsOf,
-  type Ready, type Rows,
+  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, readerOf, turnsOf, type Ready, type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../stored/keeper.js";
 import type { Id, InsertManyOptions } from "../types.js";

@@ -1,6 +1,6 @@
 // Pulls async rows on the page, as fast as the worker accepts them.
 import { leave, nextOf } from "../async-source.js";
-import { naming } from "../insert-many.js";
+import { naming } from "../guard.js";
 import { nextTurn } from "../turn.js";
 import type { Row } from "../types.js";
 import type { Thrown } from "./call.js";

@@ -1,6 +1,6 @@
 // Rows as they are sent to a worker. They are read and copied when the call is made; the index checks their values.
-import { checkIdLength, fail, msOf, shown, wrong } from "../guard.js";
-import { batchOf, naming } from "../insert-many.js";
+import { checkIdLength, fail, msOf, naming, shown, wrong } from "../guard.js";
+import { batchOf } from "../insert-many.js";
 import type { FlatRows, Id, Row } from "../types.js";
 import { vectorOf } from "../vector.js";
 import type { SentPayload, SentRows } from "./messages.js";

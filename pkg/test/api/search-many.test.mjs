@@ -142,6 +142,13 @@ test("searchMany: bad input is an error", async () => {
   for (const queries of [[null], ["vector"], [new Float32Array(16).fill(NaN)], new Float32Array(32).fill(Infinity), new Float32Array(16)]) {
     await fails("INVALID_VECTOR", () => index.searchMany(queries));
   }
+  const [good, short, zero] = [16, 15, 16].map((length, i) => new Float32Array(length).fill(i < 2 ? 1 : 0));
+  for (const filter of [undefined, { n: { $gte: 0 } }]) {
+    await fails("DIMENSION_MISMATCH", () => index.searchMany([good, short], { filter }), /^query 1: /);
+    await fails("INVALID_VECTOR", () => index.searchMany([good, good, "none"], { filter }), /^query 2: /);
+    await fails("INVALID_VECTOR", () => index.searchMany([...Array(20).fill(good), zero, good], { filter }), /^query 20: /);
+  }
+  await fails("INVALID_OPTION", () => index.searchMany([good], { k: 0 }), /^(?!query)/);
   for (const options of [null, { k: 0 }, { k: "1" }, { ef: -1 }, { rerank: 1 }, { signal: 5 }, { onProgress: 5 }, { include: { vector: true } }]) {
     await fails("INVALID_OPTION", () => index.searchMany(flat(2, 16), options));
   }
