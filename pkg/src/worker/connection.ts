@@ -66,7 +66,7 @@ export class Connection {
   /** Makes the worker run a call. Calls are answered in order. */
   call<T>(name: string, args: readonly unknown[], besides: Besides = {}): Promise<T> {
     this.checkOpen();
-    return this.#ask(name, args, besides).promise as Promise<T>;
+    return this.#ask(name, args, besides).call.promise as Promise<T>;
   }
 
   /**
@@ -75,8 +75,7 @@ export class Connection {
    */
   feeding<T>(name: string, args: readonly unknown[], besides: Besides): { promise: Promise<T>; feed: Feed } {
     this.checkOpen();
-    const call = this.#ask(name, args, besides);
-    const id = this.#count;
+    const { id, call } = this.#ask(name, args, besides);
     return {
       promise: call.promise as Promise<T>,
       feed: (rows, transfer, broken) => {
@@ -128,7 +127,7 @@ export class Connection {
       this.#ended(why);
     }, Math.min(timeoutMs + GRACE_MS, MAX_TIMER_MS));
     try {
-      await this.#ask("close", [{ timeoutMs }], {}).promise;
+      await this.#ask("close", [{ timeoutMs }], {}).call.promise;
     } catch (error) {
       if (!ending) throw error;
       if (isStored) fail("STORE_FAILED", `${why}; what was not acknowledged before may be lost`, error);
@@ -146,8 +145,8 @@ export class Connection {
     await this.#running.leave();
   }
 
-  /** Sends a call. The worker keeps a Node process alive while it has unanswered calls. */
-  #ask(name: string, args: readonly unknown[], besides: Besides): Call {
+  /** Sends a call, and returns it with its number. The worker keeps a Node process alive while it has unanswered calls. */
+  #ask(name: string, args: readonly unknown[], besides: Besides): { id: number; call: Call } {
     const id = ++this.#count;
     this.post({ call: id, name, args, tells: besides.onProgress !== undefined }, besides.transfer);
     const call = new Call(besides, () => this.#calls.has(id) && this.post({ abort: id }));
@@ -159,7 +158,7 @@ export class Connection {
     };
     call.promise.then(over, over);
     call.followSignal();
-    return call;
+    return { id, call };
   }
 
   #heard(news: News): void {
