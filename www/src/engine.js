@@ -2,6 +2,7 @@
 // going on.
 
 import { exactNearest, recall } from "./common/exact.js";
+import { WINDOW_MS } from "./history.js";
 import { importKept, makeKept, openKept, removeKept, removeLeftover } from "./kept.js";
 
 export const K = 10;
@@ -9,7 +10,8 @@ export const K = 10;
 /**
  * Events: "change" after anything that alters the index, while there is one; "first-answer" after the first search of
  * an index that was opened or built; "compaction" with `detail` { report } when a compaction ended. `startedAt` and
- * `endedAt` of `compactions` are performance.now() values; `endedAt` is Infinity while one runs.
+ * `endedAt` of `compactions` are performance.now() values; `endedAt` is Infinity while one runs. Older ones than the
+ * charts show are dropped.
  */
 export class Engine extends EventTarget {
   index;
@@ -171,7 +173,7 @@ export class Engine extends EventTarget {
   /** Compacts in slices; rejects with ABORTED when `signal` fires. */
   async compact({ sliceMs, onProgress, signal }) {
     const span = { startedAt: performance.now(), endedAt: Infinity };
-    this.compactions.push(span);
+    this.#noted(span);
     try {
       const report = await this.index.compact({ sliceMs, onProgress, signal });
       this.#finished(report);
@@ -180,6 +182,12 @@ export class Engine extends EventTarget {
       span.endedAt = performance.now();
       this.#changed();
     }
+  }
+
+  /** Adds a compaction, and drops those that the charts no longer show. */
+  #noted(span) {
+    const from = performance.now() - WINDOW_MS;
+    this.compactions = [...this.compactions.filter(({ endedAt }) => endedAt > from), span];
   }
 
   #finished(report) {
@@ -193,7 +201,7 @@ export class Engine extends EventTarget {
       sliceMs,
       onReport: (report) => {
         const endedAt = performance.now();
-        this.compactions.push({ startedAt: endedAt - report.durationMs, endedAt });
+        this.#noted({ startedAt: endedAt - report.durationMs, endedAt });
         this.#finished(report);
         this.#changed();
       },

@@ -2,6 +2,7 @@
 // measurements of a round are close together in time. The median of the rounds' ratios is taken, once by wall time and
 // once by CPU time; the lower one counts, so that neither a busy machine nor a helper thread can flatter us. A row
 // whose measurements did not run is "not run": neither reached nor missed.
+import { LIMITS as SIZES } from "../../../pkg/build/sizes.mjs";
 import { REFERENCE } from "../lib/contenders.mjs";
 import { median } from "../lib/numbers.mjs";
 import { LEVELS } from "../steps/curve.mjs";
@@ -19,7 +20,7 @@ const PLACES = Object.keys(RATIOS);
  */
 const LIMITS = {
   coldBytes: 0.15, warmBytes: 0.6, bytesPerVector: 600, outside: 0.005, repair: 0.06, repairLoss: 0.003, cyclesLoss: 0.002, sliceMs: 8,
-  searchDuring: 1.2, memoryOverhead: 0.1, wasmGzip: 110_000, scriptGzip: 12_200,
+  searchDuring: 1.2, memoryOverhead: 0.1, wasmGzip: SIZES.wasm, scriptGzip: SIZES.script,
 };
 /** The ratios to the fastest native quantized peer, and on the largest set of the scale part. */
 const OVER_QUANTIZED = 1;
