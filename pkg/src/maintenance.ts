@@ -130,8 +130,8 @@ export class Maintenance {
           this.#step(job, left);
           const { report } = job;
           if (report) earliest = performance.now() + INTERVAL_MS;
-          // Not after `stop` or `close`, which may be called while the store is busy. In a separate microtask, so that an
-          // error of the callback is an ordinary uncaught error and stops nothing here.
+          // Not after `stop` or `close`, which may be called while the store is busy. In a separate microtask, so that
+          // an error of the callback is an ordinary uncaught error and stops nothing here.
           if (report && onReport) {
             void Promise.resolve(job.stored)
               .then(() => queueMicrotask(() => this.#hooks.has(wake) && onReport(structuredClone(report))));

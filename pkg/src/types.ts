@@ -25,6 +25,9 @@ export type Vector = Float32Array | readonly number[];
  * JSON's rules apply to the rest. Undefined members are left out, and -0 becomes 0. An object with a `toJSON` method,
  * such as a Date, becomes what that method returns. An instance of your own class becomes a plain object with the same
  * members.
+ *
+ * TypeScript assigns a `type` of an object to this one, but not an `interface`, which may gain members: declare the
+ * shape of your payloads with `type`, or pass `{ ...payload }`.
  */
 export type Payload = Uint8Array | { readonly [key: string]: unknown } | readonly unknown[] | string | number | boolean | null;
 

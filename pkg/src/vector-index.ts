@@ -93,7 +93,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Creates an index from the bytes that `export` returned, on any platform. With a `name` the index is stored; without
-   * one it is in memory only.
+   * one it is in memory only. Do not change or transfer the bytes until the promise settles: they are not copied, and
+   * read once WebAssembly is loaded.
    *
    * CORRUPT if the bytes are not an export, are truncated or are damaged. UNSUPPORTED_VERSION. INVALID_OPTION or
    * DIMENSION_MISMATCH if an option contradicts the bytes. INVALID_OPTION also for `mode` "readonly" and, without a
@@ -107,9 +108,9 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Removes the index of this name with everything stored for it. Does nothing if there is none. LOCKED while a writer
-   * has it open. In IndexedDB also LOCKED while a reader has it open; the index is then deleted as soon as the reader
-   * closes. In Node the directory is removed too if it can be and nothing else is in it. A directory that holds other
-   * files and no index is INVALID_OPTION.
+   * has it open, but not while readers do: what they have not read yet is gone, and reading it STORE_FAILED. In Node the
+   * directory is removed too if it can be and nothing else is in it. A directory that holds other files and no index is
+   * INVALID_OPTION.
    */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
     return destroyed(name, options);
@@ -185,7 +186,7 @@ export class VectorIndex implements AsyncDisposable {
    *
    * The search runs at once, within this call, unless its filter is an object (see `Filter`). If the search needs
    * records that are only in the store, they are read together and the search runs again, so a filter function may be
-   * called twice for an id. An error that a filter function throws is passed on unchanged. ABORTED as soon as the
+   * called more than once for any id, also for that of a record in memory. An error that a filter function throws is passed on unchanged. ABORTED as soon as the
    * signal fires during such a read.
    *
    * A hit whose block in the store is damaged is returned without its payload, and `check` reports the block. With
@@ -363,7 +364,10 @@ export class VectorIndex implements AsyncDisposable {
     return openMetrics(stats, this.#maintenance.compactions);
   }
 
-  /** Checks the structure of the index. O(size), and holds the thread meanwhile. */
+  /**
+   * Checks the structure of the index. O(size), and holds the thread meanwhile. Reads nothing from the store: damage to
+   * a block of records is known only once the block has been read. `export` reads all of them.
+   */
   async check(): Promise<CheckReport> {
     return this.#open.call((raw) => raw.check());
   }
@@ -397,7 +401,9 @@ export class VectorIndex implements AsyncDisposable {
    *
    * For an index in memory, this holds the thread for a time proportional to its size. An index in a store is stored
    * first and then read from there; meanwhile searches continue and changes wait. A read-only index picks up what
-   * others have stored since it was opened. After a failure (an error of `open`, or OUT_OF_MEMORY) the index stays in
+   * others have stored since it was opened, unless they have replaced it by one of other dimensions (DIMENSION_MISMATCH)
+   * or another metric (INVALID_OPTION). Once a writer has made two checkpoints, reads of a read-only index may be
+   * STORE_FAILED ("written to since it was opened") until it is reloaded. After a failure (an error of `open`, or OUT_OF_MEMORY) the index stays in
    * its old instance.
    */
   async reload(): Promise<{ returnedBytes: number }> {
