@@ -108,9 +108,9 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Removes the index of this name with everything stored for it. Does nothing if there is none. LOCKED while a writer
-   * has it open, but not while readers do: what they have not read yet is gone, and reading it STORE_FAILED. In Node the
-   * directory is removed too if it can be and nothing else is in it. A directory that holds other files and no index is
-   * INVALID_OPTION.
+   * has it open, but not while readers do: what they have not read yet is gone, and reading it is STORE_FAILED. In Node
+   * the directory is removed too if it can be and nothing else is in it. A directory that holds other files and no
+   * index is INVALID_OPTION.
    */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
     return destroyed(name, options);
@@ -186,8 +186,8 @@ export class VectorIndex implements AsyncDisposable {
    *
    * The search runs at once, within this call, unless its filter is an object (see `Filter`). If the search needs
    * records that are only in the store, they are read together and the search runs again, so a filter function may be
-   * called more than once for any id, also for that of a record in memory. An error that a filter function throws is passed on unchanged. ABORTED as soon as the
-   * signal fires during such a read.
+   * called more than once for any id, also for that of a record in memory. An error that a filter function throws is
+   * passed on unchanged. ABORTED as soon as the signal fires during such a read.
    *
    * A hit whose block in the store is damaged is returned without its payload, and `check` reports the block. With
    * `include.vector`, such a hit makes the search CORRUPT.
@@ -401,10 +401,10 @@ export class VectorIndex implements AsyncDisposable {
    *
    * For an index in memory, this holds the thread for a time proportional to its size. An index in a store is stored
    * first and then read from there; meanwhile searches continue and changes wait. A read-only index picks up what
-   * others have stored since it was opened, unless they have replaced it by one of other dimensions (DIMENSION_MISMATCH)
-   * or another metric (INVALID_OPTION). Once a writer has made two checkpoints, reads of a read-only index may be
-   * STORE_FAILED ("written to since it was opened") until it is reloaded. After a failure (an error of `open`, or OUT_OF_MEMORY) the index stays in
-   * its old instance.
+   * others have stored since it was opened, unless they have replaced it by one of other dimensions
+   * (DIMENSION_MISMATCH) or another metric (INVALID_OPTION). Once a writer has made two checkpoints, reads of a
+   * read-only index may be STORE_FAILED ("written to since it was opened") until it is reloaded. After a failure (an
+   * error of `open`, or OUT_OF_MEMORY) the index stays in its old instance.
    */
   async reload(): Promise<{ returnedBytes: number }> {
     this.#open.checkOpen();
