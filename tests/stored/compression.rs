@@ -84,6 +84,30 @@ fn blocks_are_compressed_and_the_numbers_are_true() {
 }
 
 #[test]
+fn very_long_records_are_compressed_where_there_are_no_others() {
+    let place = MemoryStore::default();
+    let stored = now(StoredIndex::open(place.clone(), options(None))).unwrap();
+    let mut rng = Rng(9);
+    let payload = |number: usize| text(number).repeat(500).into_bytes();
+    for number in 20..30 {
+        let (vector, payload) = (rng.vector(DIMENSIONS), payload(number));
+        assert!(payload.len() > 128 << 10);
+        stored.change(|index| index.upsert(number as u64, &vector, Some(Payload::Bytes(&payload)))).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    let stats = stored.index().unwrap().stats();
+    assert_ne!(stats.codec, "none");
+    assert!(stats.stored.cold < stats.stored.cold_raw / 20, "{:?}", stats.stored);
+    // The choice is stored.
+    let again = now(StoredIndex::open(place, options(None))).unwrap();
+    assert_eq!(again.index().unwrap().stats().codec, stats.codec);
+    for number in 20..30 {
+        let is_whole = |record: thermocline::Record<'_>| record.payload == Some(Payload::Bytes(&payload(number)));
+        assert_eq!(now(again.get(&Id::Number(number as u64), is_whole)), Ok(Some(true)), "{number}");
+    }
+}
+
+#[test]
 fn a_slow_machine_compresses_nothing_and_a_compaction_has_it_tried_again() {
     let place = MemoryStore::with_value_bytes(6000);
     TICK_MS.set(50.0);

@@ -32,7 +32,7 @@ const PASSED: f32 = -1.0;
 /// Time to encode one byte. It converts the time of compression to a cost in bytes.
 const ENCODED_BYTE_NS: f64 = 4.0;
 
-/// Compressions are tried on this many sample blocks of about this many bytes each…
+/// Compressions are tried on this many sample blocks of about this many bytes each, of a long payload the beginning…
 const SAMPLES: usize = 2;
 const SAMPLE_BYTES: usize = 16 << 10;
 /// …and only if the samples have at least this many bytes in all.
@@ -110,7 +110,7 @@ impl Index {
     /// Encodes one block of pending records. Returns the cost, as a number of bytes encoded in the same time; 0 when
     /// nothing is pending.
     pub(in crate::index) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
-        let (members, mut raw) = self.fill_block(&mut writing.gathering, self.block_bytes())?;
+        let (members, mut raw) = self.fill_block(&mut writing.gathering, self.block_bytes(), usize::MAX)?;
         if members.is_empty() {
             return Ok(0);
         }
@@ -171,10 +171,9 @@ impl Index {
         sample.blocks.try_reserve_exact(SAMPLES).map_err(|_| OutOfMemory)?;
         for part in 0..SAMPLES {
             gathering.start = gathering.pending.next_from(Slot((slots * part / SAMPLES) as u32));
-            let len = |slot| self.parts.records.unstored(slot).map_or(0, |record| stored_record_bytes(&record));
-            // Skip very long records: compressing one would cause a noticeable pause, and they are not representative.
-            if gathering.start.is_some_and(|slot| len(slot) <= MOST_BLOCK_BYTES as usize) {
-                let (members, bytes) = self.fill_block(&mut gathering, SAMPLE_BYTES)?;
+            if gathering.start.is_some() {
+                // Only the beginning of a long payload: compressing all of it would cause a noticeable pause.
+                let (members, bytes) = self.fill_block(&mut gathering, SAMPLE_BYTES, SAMPLE_BYTES)?;
                 sample.blocks.push((members.len() as u32, bytes));
             }
         }
@@ -191,8 +190,14 @@ impl Index {
     }
 
     /// Fills one block: a pending record, then always the one that the block pulls most, until the block is full or
-    /// nothing is pending. Records too long for the room left are passed over. Returns the slots and the encoded bytes.
-    fn fill_block(&self, gathering: &mut Gathering, most_bytes: usize) -> Result<(Vec<Slot>, Vec<u8>), Error> {
+    /// nothing is pending. Records too long for the room left are passed over. Of each payload at most
+    /// `most_payload_bytes` bytes are encoded, which is for samples only. Returns the slots and the encoded bytes.
+    fn fill_block(
+        &self,
+        gathering: &mut Gathering,
+        most_bytes: usize,
+        most_payload_bytes: usize,
+    ) -> Result<(Vec<Slot>, Vec<u8>), Error> {
         let (mut members, mut bytes) = (Vec::new(), Vec::new());
         members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
         let mut passed = 0;
@@ -200,10 +205,11 @@ impl Index {
             && let Some(slot) = gathering.next()
         {
             // Skip records that were deleted or written in the meantime.
-            let Some(record) = self.parts.records.unstored(slot) else {
+            let Some(mut record) = self.parts.records.unstored(slot) else {
                 gathering.pending.remove(slot);
                 continue;
             };
+            record.payload = record.payload.get(..most_payload_bytes).unwrap_or(record.payload);
             let len = stored_record_bytes(&record);
             if !members.is_empty() && bytes.len() + len > most_bytes {
                 if bytes.len() > most_bytes - most_bytes / SPARE_PART || passed == MOST_PASSED {
