@@ -34,14 +34,13 @@ pub(crate) enum InvalidId {
     TextTooLong(usize),
 }
 
+/// What was received in place of an id.
 impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NumberTooLarge(number) => write!(f, "a number id must be at most {}, not {number}", Id::MAX_NUMBER),
-            Self::EmptyText => write!(f, "a string id must not be empty"),
-            Self::TextTooLong(bytes) => {
-                write!(f, "a string id must have at most {} bytes of UTF-8, not {bytes}", Id::MAX_TEXT_BYTES)
-            }
+            Self::NumberTooLarge(number) => write!(f, "{number}"),
+            Self::EmptyText => f.write_str("an empty string"),
+            Self::TextTooLong(bytes) => write!(f, "a string of {bytes} bytes"),
         }
     }
 }

@@ -4,7 +4,18 @@ use core::fmt;
 
 /// A caller's key for one record: a non-negative integer up to [`Id::MAX_NUMBER`], or a non-empty string.
 ///
-/// An id never changes: no operation of the index renumbers it.
+/// An id never changes: no operation of the index renumbers it. The number 1 and the string `"1"` are two ids.
+///
+/// ```
+/// use thermocline::Id;
+///
+/// let (number, text) = (Id::from(1), Id::from("1"));
+/// assert_ne!(number, text);
+/// assert_eq!((number.as_number(), number.as_text()), (Some(1), None));
+/// assert_eq!((text.as_number(), text.as_text()), (None, Some("1")));
+/// assert_eq!((number.to_string(), text.to_string()), ("1".to_owned(), "1".to_owned()));
+/// assert_eq!(format!("{text:?}"), r#"Text("1")"#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Id {
     /// A number in `0..=Id::MAX_NUMBER`.
@@ -67,12 +78,25 @@ impl From<&str> for Id {
     }
 }
 
+/// The number, or the string as it is.
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// An id in a message: strings are quoted, so that 1 and "1" differ.
+pub(crate) struct Quoted<'a>(pub(crate) &'a Id);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Id::Number(number) => write!(f, "{number}"),
             // Not escaped: that would pull in Unicode tables (size).
-            Self::Text(text) => write!(f, "\"{text}\""),
+            Id::Text(text) => write!(f, "\"{text}\""),
         }
     }
 }

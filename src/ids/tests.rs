@@ -364,12 +364,12 @@ fn every_invalid_id_says_why() {
     assert_eq!(validate(&Id::Number(Id::MAX_NUMBER)), Ok(()));
     assert_eq!(validate(&Id::Text("é".repeat(Id::MAX_TEXT_BYTES / 2).into())), Ok(()));
     for (id, why, says) in [
-        (Id::Number(u64::MAX), InvalidId::NumberTooLarge(u64::MAX), "9007199254740991, not 18446744073709551615"),
-        (Id::Text("".into()), InvalidId::EmptyText, "must not be empty"),
-        (Id::Text(long.into()), InvalidId::TextTooLong(4098), "at most 4096 bytes of UTF-8, not 4098"),
+        (Id::Number(u64::MAX), InvalidId::NumberTooLarge(u64::MAX), "18446744073709551615"),
+        (Id::Text("".into()), InvalidId::EmptyText, "an empty string"),
+        (Id::Text(long.into()), InvalidId::TextTooLong(4098), "a string of 4098 bytes"),
     ] {
         assert_eq!(validate(&id), Err(why));
-        assert!(why.to_string().contains(says), "{why}");
+        assert_eq!(why.to_string(), says);
     }
 }
 

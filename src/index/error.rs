@@ -4,7 +4,7 @@ use crate::arena::ReadPlan;
 use crate::format::FormatError;
 use crate::ids::LookupError;
 use crate::quantize::TRAINING_VECTORS;
-use crate::types::{Id, OutOfMemory, UnknownName};
+use crate::types::{Id, OutOfMemory, Quoted, UnknownName};
 use core::fmt;
 
 /// The text of [`Error::OutOfMemory`].
@@ -168,7 +168,7 @@ impl fmt::Display for Error {
                     "expected a whole number from 0 to 2^53 - 1 or a string of 1 to 4096 bytes as id, received {received}"
                 )
             }
-            Self::DuplicateId { id } => write!(f, "id {id} is already in the index; upsert replaces"),
+            Self::DuplicateId { id } => write!(f, "id {} is already in the index; upsert replaces", Quoted(id)),
             Self::InvalidOption { option, expected, received } => {
                 write!(f, "{option}: expected {expected}, received {received}")
             }

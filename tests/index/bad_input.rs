@@ -157,15 +157,16 @@ fn invalid_ids_are_refused() {
     let (long, longer) = ("x".repeat(Id::MAX_TEXT_BYTES + 1), "é".repeat(3000));
     let largest = Id::MAX_NUMBER;
     let bad = [
-        (Id::from(""), "empty"),
-        (Id::from(long.as_str()), "4097"),
-        (Id::from(longer.as_str()), "6000"),
+        (Id::from(""), "an empty string"),
+        (Id::from(long.as_str()), "a string of 4097 bytes"),
+        (Id::from(longer.as_str()), "a string of 6000 bytes"),
         (Id::from(largest + 1), "9007199254740992"),
         (Id::from(u64::MAX), "18446744073709551615"),
     ];
     let vector = [1.0; DIMENSIONS];
     for (id, received) in bad {
-        let words = ["expected a whole number from 0 to 2^53 - 1", "received", received];
+        let received = format!("as id, received {received}");
+        let words = ["expected a whole number from 0 to 2^53 - 1 or a string of 1 to 4096 bytes", &received];
         refused(&mut index, "INVALID_ID", &words, |index| index.insert_with_id(id.clone(), &vector, None));
         refused(&mut index, "INVALID_ID", &words, |index| index.upsert(id.clone(), &vector, None));
         refused(&mut index, "INVALID_ID", &words, |index| index.delete(&id));
@@ -179,9 +180,8 @@ fn invalid_ids_are_refused() {
 #[test]
 fn ids_that_are_taken() {
     let mut index = populated(Metric::Cosine, Quantization::Int8);
-    for id in [Id::from("taken"), Id::from(3)] {
-        let words = [id.to_string(), "already".to_owned(), "upsert".to_owned()];
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    for (id, shown) in [(Id::from("taken"), "id \"taken\" is"), (Id::from(3), "id 3 is")] {
+        let words = [shown, "already", "upsert"];
         refused(&mut index, "DUPLICATE_ID", &words, |index| index.insert_with_id(id.clone(), &[1.0; 5], None));
         refused(&mut index, "DUPLICATE_ID", &words, |index| index.check_new_id(&id));
         assert_eq!(index.check_new_id(&id), Err(Error::DuplicateId { id: id.clone() }));
