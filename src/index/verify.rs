@@ -4,7 +4,7 @@ use super::pending::Pending;
 use super::{Error, Index, Parts};
 use crate::graph::{Graph, Inspection};
 use crate::ids::LookupError;
-use crate::types::{OutOfMemory, Slot};
+use crate::types::{OutOfMemory, Quoted, Slot};
 use core::fmt::Arguments;
 
 /// Most problems in a report.
@@ -102,16 +102,16 @@ impl Verification {
         let id = ids.id_of(slot);
         // When two slots have the same id, there are no tables, and `whole` has noted that.
         let leads_back = |id: &_| ids.slot_of(id).map_or(true, |found| found == Some(slot));
-        if id.is_some() != live || id.is_some_and(|id| !leads_back(&id)) {
+        if id.is_some() != live || id.as_ref().is_some_and(|id| !leads_back(id)) {
             self.note(format_args!("slot {} is live {live}, and its id does not lead back to it", slot.0));
         }
         if records.contains(slot) != live {
             self.note(format_args!("slot {} is live {live}, and its record disagrees", slot.0));
-        } else if live && records.is_lost(slot) {
-            note(
-                &mut self.lost,
-                format_args!("the record of slot {} is lost: its block is not as it was written", slot.0),
-            );
+        } else if records.is_lost(slot)
+            && let Some(id) = id
+        {
+            let id = Quoted(&id);
+            note(&mut self.lost, format_args!("the record of id {id} is lost: its block is not as it was written"));
         }
     }
 

@@ -12,6 +12,8 @@ use crate::model::{Model, fingerprint};
 use crate::support::{Rng, content, copied, delete, now, put};
 
 const DIMENSIONS: usize = 4;
+/// Most problems that a check lists.
+const MOST_PROBLEMS: usize = 32;
 
 pub(crate) struct Scene {
     pub(crate) place: MemoryStore,
@@ -130,19 +132,23 @@ fn each_damaged_value_is_bypassed_or_named() {
 /// Asking for something in a damaged block names the block, and everything else is unchanged.
 fn loses_records_and_nothing_else(stored: &StoredIndex<MemoryStore>, model: &Model) {
     let report = stored.index().unwrap().check().unwrap();
-    let is_loss = |problem: &String| problem.contains("is lost: its block");
-    assert!(!report.ok && report.problems.iter().all(is_loss), "{:?}", report.problems);
-    let (mut lost, mut whole) = (0, 0);
+    let (mut lost, mut whole) = (Vec::new(), 0);
     for (id, print) in &model.records {
         match now(stored.get(id, |record| fingerprint(&record.id, record.vector, record.payload))) {
-            Err(Error::Corrupt { what }) if what.contains("is not as it was written") => lost += 1,
+            Err(Error::Corrupt { what }) if what.contains("is not as it was written") => {
+                let shown = id.as_text().map_or_else(|| id.to_string(), |text| format!("\"{text}\""));
+                lost.push(format!("the record of id {shown} is lost: its block is not as it was written"));
+            }
             found => {
                 assert_eq!(found, Ok(Some(*print)));
                 whole += 1;
             }
         }
     }
-    assert!(lost > 0 && whole > 0, "{lost} lost, {whole} whole");
+    assert!(!lost.is_empty() && whole > 0, "{lost:?} lost, {whole} whole");
+    let is_loss = |problem: &String| lost.contains(problem);
+    assert!(!report.ok && report.problems.iter().all(is_loss), "{:?}", report.problems);
+    assert_eq!(report.problems.len(), lost.len().min(MOST_PROBLEMS));
     let options = SearchOptions::top(model.records.len()).with_ef(2000);
     let hits = now(stored.search(&[1.0; DIMENSIONS], options)).unwrap();
     assert_eq!(hits.len(), model.records.len(), "lost ones are found by their codes");
