@@ -63,8 +63,9 @@ impl DirectoryStore {
     /// a commit that was cut off.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] if the directory has an owner; [`StoreError::Failed`] if it is opened for reading only
-    /// and does not exist, or contains a journal that is not understood; errors of the operating system.
+    /// [`StoreError::Locked`] if the directory has an owner; [`StoreError::NotFound`] if it is opened for reading only
+    /// and does not exist; [`StoreError::Failed`] if it contains a journal that is not understood; errors of the
+    /// operating system.
     pub fn open(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
         Self::open_folder(Folder::new(path.as_ref()), options)
     }
@@ -72,6 +73,10 @@ impl DirectoryStore {
     fn open_folder(folder: Folder, options: StoreOptions) -> Result<Self, StoreError> {
         let state = match options.mode {
             Mode::ReadOnly => {
+                if !folder.exists()? {
+                    let what = format!("there is no directory {}", folder.path().display());
+                    return Err(StoreError::NotFound { what });
+                }
                 folder.names()?;
                 State::Reads
             }

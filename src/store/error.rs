@@ -15,6 +15,13 @@ pub enum StoreError {
         /// The other owner, as far as known.
         by: String,
     },
+    /// The place is to be opened for reading only, and there is nothing there.
+    // In JavaScript the facade keeps such places from the core.
+    #[cfg(not(target_arch = "wasm32"))]
+    NotFound {
+        /// What is missing.
+        what: String,
+    },
     /// The place is open for reading only.
     ReadOnly,
     /// There is not enough memory for what should be read or written.
@@ -37,6 +44,8 @@ impl fmt::Display for StoreError {
         match self {
             Self::QuotaExceeded => f.write_str("there is no room left"),
             Self::Locked { by } => write!(f, "open for writing elsewhere: {by}"),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::NotFound { what } => f.write_str(what),
             Self::ReadOnly => f.write_str("open for reading only"),
             Self::OutOfMemory => f.write_str("out of memory"),
             Self::Failed { why } => f.write_str(why),

@@ -202,6 +202,11 @@ fn an_index_in_a_place_that_is_read_only_takes_no_changes() {
         let options = OpenOptions { config, ..OpenOptions::default() };
         block_on(StoredIndex::open(place.open(store).unwrap(), options))
     };
+    let missing = place.open(READ_ONLY).unwrap_err();
+    let names_it = |what: &str| what.ends_with(&*place.0.to_string_lossy());
+    assert!(matches!(&missing, StoreError::NotFound { what } if names_it(what)), "{missing:?}");
+    assert_eq!(Error::from(missing).code(), "NOT_FOUND");
+    assert!(!place.0.exists(), "nothing is made there");
     std::fs::create_dir(&place.0).unwrap();
     assert!(matches!(open(READ_ONLY, Some(Config::new(3))), Err(Error::NotFound { .. })));
     assert!(place.names().is_empty(), "nothing is made there");

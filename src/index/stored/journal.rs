@@ -316,6 +316,8 @@ impl From<StoreError> for Error {
         match error {
             StoreError::QuotaExceeded => Self::QuotaExceeded,
             StoreError::Locked { by } => Self::Locked { by },
+            #[cfg(not(target_arch = "wasm32"))]
+            StoreError::NotFound { what } => Self::NotFound { what },
             StoreError::ReadOnly => Self::ReadOnly,
             StoreError::OutOfMemory => Self::OutOfMemory,
             StoreError::Failed { why } => Self::StoreFailed { why },

@@ -185,6 +185,6 @@ fn reading_only_refuses_to_write_and_needs_a_directory() {
 
     let nowhere = Directory::new();
     let options = StoreOptions { mode: Mode::ReadOnly, ..RELAXED };
-    assert!(matches!(DirectoryStore::open(&nowhere.0, options), Err(StoreError::Failed { .. })));
+    assert!(matches!(DirectoryStore::open(&nowhere.0, options), Err(StoreError::NotFound { .. })));
     assert!(!nowhere.0.exists());
 }
