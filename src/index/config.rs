@@ -37,7 +37,7 @@ pub struct Config {
     pub compaction_threshold: f64,
     /// Memory that the index may take, in bytes; `None`: as much as it needs. A stored index keeps records beyond this
     /// limit in the store only, and reads them when they are needed. An insert that still does not fit fails with
-    /// [`Error::OutOfMemory`]. The limit is not stored: each opening sets it.
+    /// [`Error::OverBudget`]. The limit is not stored: each opening sets it.
     ///
     /// As long as codes, links and ids leave room, a stored index holds no more than this after each call
     /// ([`ResidentBytes::total`](crate::ResidentBytes::total)), with one exception: records that are not stored yet

@@ -59,8 +59,10 @@ pub enum Error {
         /// The latest version that can be read.
         supported: u32,
     },
-    /// The allocator refused memory, or [`Config::max_bytes`](crate::Config::max_bytes) leaves no room.
+    /// The allocator refused memory.
     OutOfMemory,
+    /// [`Config::max_bytes`](crate::Config::max_bytes) leaves no room. The code is that of [`Error::OutOfMemory`].
+    OverBudget,
     /// Reading from or writing to a store or a file failed.
     StoreFailed {
         /// What failed, in words.
@@ -132,7 +134,7 @@ impl Error {
             Self::InvalidOption { .. } => "INVALID_OPTION",
             Self::Corrupt { .. } => "CORRUPT",
             Self::UnsupportedVersion { .. } => "UNSUPPORTED_VERSION",
-            Self::OutOfMemory => "OUT_OF_MEMORY",
+            Self::OutOfMemory | Self::OverBudget => "OUT_OF_MEMORY",
             Self::StoreFailed { .. } => "STORE_FAILED",
             #[cfg(target_arch = "wasm32")]
             Self::Cold(_) | Self::Unlinked => "STORE_FAILED",
@@ -177,6 +179,7 @@ impl fmt::Display for Error {
                 write!(f, "format version {found}, of which this package reads up to {supported}")
             }
             Self::OutOfMemory => f.write_str(OUT_OF_MEMORY),
+            Self::OverBudget => f.write_str("maxBytes leaves no room: delete records and compact, or open with more"),
             Self::StoreFailed { why } => write!(f, "the store failed: {why}"),
             Self::QuotaExceeded => {
                 f.write_str("the store has no room left; the index takes no changes until it is opened again")

@@ -41,8 +41,9 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::check_vector`]; [`Error::InvalidId`] when the largest number has been used; [`Error::InvalidOption`]
-    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has
-    /// failed; [`Error::Corrupt`] as [`Index::link_step`]. Whatever the error, nothing has changed.
+    /// for a payload of 1 GiB or more; [`Error::OutOfMemory`]; [`Error::OverBudget`]; [`Error::ReadOnly`]; the error
+    /// with which the store has failed; [`Error::Corrupt`] as [`Index::link_step`]. Whatever the error, nothing has
+    /// changed.
     pub fn insert(&mut self, vector: &[f32], payload: Option<Payload<'_>>) -> Result<Id, Error> {
         self.insert_expiring(vector, payload, None)
     }
@@ -189,7 +190,7 @@ impl Index {
             return Err(Error::OutOfMemory);
         }
         if !self.has_room(bytes.len()) {
-            return Err(Error::OutOfMemory);
+            return Err(Error::OverBudget);
         }
         self.link_some()?;
         self.reserve_record(bytes.len(), expires_ms.is_some())?;

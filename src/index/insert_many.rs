@@ -100,8 +100,8 @@ impl Index {
     /// [`Error::InRecord`] with the position of a record and the error that [`Index::insert_with_id_expiring`] has for
     /// it, or [`Error::DuplicateId`] when an earlier record of the call has its id (in WebAssembly the inner error
     /// alone); [`Error::OutOfMemory`], in a stored index also for 2 GiB of records or more, which are too many for one
-    /// change; [`Error::ReadOnly`]; the error with which the store has failed; [`Error::Corrupt`] as
-    /// [`Index::link_step`], because records that wait to be linked are linked first.
+    /// change; [`Error::OverBudget`]; [`Error::ReadOnly`]; the error with which the store has failed;
+    /// [`Error::Corrupt`] as [`Index::link_step`], because records that wait to be linked are linked first.
     ///
     /// On an error nothing has changed, with one exception: when memory is refused in the middle, the records that were
     /// already inserted become tombstones, and their numbers are not given again.
@@ -175,8 +175,10 @@ impl Index {
         if let Some([_, (id, at)]) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(in_record(*at, Error::DuplicateId { id: id.try_clone()? }));
         }
-        let is_room = records.len() <= Slot::MOST - self.parts.slots().min(Slot::MOST);
-        if is_room && self.has_room_for(records.len(), payload_bytes) { Ok(named) } else { Err(Error::OutOfMemory) }
+        if records.len() > Slot::MOST - self.parts.slots().min(Slot::MOST) {
+            return Err(Error::OutOfMemory);
+        }
+        if self.has_room_for(records.len(), payload_bytes) { Ok(named) } else { Err(Error::OverBudget) }
     }
 
     /// Checks one record, and returns its id and inverse length. `next_number` is its id if it has none.
@@ -241,7 +243,7 @@ impl Index {
     ) -> Result<(), Error> {
         let (kind, bytes) = Payload::to_parts(record.payload);
         if !self.has_room(bytes.len()) {
-            return Err(Error::OutOfMemory);
+            return Err(Error::OverBudget);
         }
         let slot = self.parts.ids.next_slot();
         let level = draw_level(self.config.seed, self.draws, self.config.m);

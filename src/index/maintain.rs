@@ -124,7 +124,7 @@ impl Index {
     /// what searches find, except for the order of equally distant records.
     ///
     /// # Errors
-    /// As [`Index::compact_start`]; [`Error::OutOfMemory`] also where `max_bytes` leaves no room for another eighth of
+    /// As [`Index::compact_start`]; [`Error::OverBudget`] where `max_bytes` leaves no room for another eighth of
     /// the codes and links, or those of 1,024 records.
     pub fn pack_start(&mut self) -> Result<(), Error> {
         self.start(true)
@@ -138,7 +138,7 @@ impl Index {
         self.copy_mapped()?;
         if self.job.is_none() {
             if packs && !self.has_room_to_pack() {
-                return Err(Error::OutOfMemory);
+                return Err(Error::OverBudget);
             }
             self.job = Some(Running {
                 job: Job::begin(&self.parts, packs)?,

@@ -245,7 +245,7 @@ fn packing_stays_within_the_budget() {
         index.insert(&random.vector(), None).unwrap();
     }
     index.config.max_bytes = Some(index.stats().bytes.total() + 1000);
-    assert!(matches!(index.pack_start(), Err(crate::index::Error::OutOfMemory)));
+    assert!(matches!(index.pack_start(), Err(crate::index::Error::OverBudget)));
     assert_eq!(index.compact_progress(), None);
     index.compact_start().unwrap();
     index.config.max_bytes = None;

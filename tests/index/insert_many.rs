@@ -203,7 +203,7 @@ fn one_bad_record_refuses_all() {
         let limited = Config { max_bytes: Some(400_000), ..config };
         let mut index = Index::import(&before).unwrap();
         index.set_options(limited).unwrap();
-        assert_eq!(index.insert_many(&vec![record.clone(); 1000]), Err(Error::OutOfMemory));
+        assert_eq!(index.insert_many(&vec![record.clone(); 1000]), Err(Error::OverBudget));
         assert!(index.export().unwrap() == before, "there is no room for all of them");
         index.insert_many(&vec![record; 50]).unwrap();
         sound(&index);

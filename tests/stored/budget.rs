@@ -24,11 +24,11 @@ fn call(stored: &StoredIndex<MemoryStore>, rng: &mut Rng, dimensions: usize, lon
     let payload = Some(Payload::Bytes(&bytes));
     match rng.below(20) {
         0..7 => match stored.change(|index| index.upsert(number, &vector, payload)) {
-            Ok(()) | Err(Error::OutOfMemory) => "upsert",
+            Ok(()) | Err(Error::OverBudget) => "upsert",
             Err(error) => panic!("{error}"),
         },
         7 | 8 => match stored.change(|index| index.insert(&vector, payload)) {
-            Ok(_) | Err(Error::OutOfMemory) => "insert",
+            Ok(_) | Err(Error::OverBudget) => "insert",
             Err(error) => panic!("{error}"),
         },
         9 => {
@@ -36,7 +36,7 @@ fn call(stored: &StoredIndex<MemoryStore>, rng: &mut Rng, dimensions: usize, lon
             let records: Vec<_> =
                 vectors.iter().map(|vector| NewRecord { payload, ..NewRecord::new(vector) }).collect();
             match stored.change(|index| index.insert_many(&records)) {
-                Ok(_) | Err(Error::OutOfMemory) => "insert_many",
+                Ok(_) | Err(Error::OverBudget) => "insert_many",
                 Err(error) => panic!("{error}"),
             }
         }

@@ -231,10 +231,12 @@ fn memory_stays_within_the_budget_and_what_cannot_be_held_is_refused() {
         let held = stored.index().unwrap().stats().bytes;
         assert!(held.total() <= 600_000, "{held:?}");
     }
-    assert_eq!(refused, Some(Error::OutOfMemory));
+    assert_eq!(refused, Some(Error::OverBudget));
     let (before, held) = (stored.index().unwrap().len(), stored.index().unwrap().stats());
     assert!(before as u64 * 460 > 600_000 && held.stored.cold_raw > 600_000, "{before} records");
-    assert_eq!(stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)), Err(Error::OutOfMemory));
+    let error = stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)).unwrap_err();
+    assert_eq!((&error, error.code()), (&Error::OverBudget, "OUT_OF_MEMORY"));
+    assert!(error.to_string().starts_with("maxBytes leaves no room: "), "{error}");
     assert_eq!((stored.index().unwrap().len(), stored.index().unwrap().check().unwrap().ok), (before, true));
     // Deleting and compacting frees memory again.
     for number in 0..before as u64 / 2 {
