@@ -84,7 +84,9 @@ fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
         config.seed = whole(&value).ok_or_else(|| invalid("seed", "a whole number from 0 to 2^53 - 1", &value))?;
     }
     if let Some(value) = get(options, "maxBytes")? {
-        config.max_bytes = Some(count("maxBytes", &value)?);
+        // More bytes than an address can count are no limit.
+        let most = whole(&value).ok_or_else(|| invalid("maxBytes", "a whole number of bytes", &value))?;
+        config.max_bytes = Some(usize::try_from(most).unwrap_or(usize::MAX));
     }
     if let Some(value) = get(options, "compactionThreshold")? {
         config.compaction_threshold = threshold(&value)?;

@@ -111,7 +111,7 @@ test("records whose codes and links exceed maxBytes are OUT_OF_MEMORY, and a fai
   const values = new Map();
   const store = new MapStore(values);
   let index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: 200_000 });
-  await fails("OUT_OF_MEMORY", () => index.insertMany(rows));
+  await fails("OUT_OF_MEMORY", () => index.insertMany(rows), /maxBytes leaves no room/);
   const { size } = index;
   assert.ok(size > 100 && size < COUNT, `${size} records`);
   await whole(index, size);
@@ -126,6 +126,21 @@ test("records whose codes and links exceed maxBytes are OUT_OF_MEMORY, and a fai
   assert.equal((await index.get("r0")).payload.n, 0);
   await index.close();
   await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 2, maxBytes: 1e9 }));
+});
+
+test("maxBytes may be more than an address of WebAssembly can count, and then limits nothing", async () => {
+  const values = await stored();
+  for (const maxBytes of [2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+    const index = await VectorIndex.open("own", { store: new MapStore(new Map(values)), maxBytes });
+    await index.insertWithId("new", vectors[0], "more");
+    await index.delete("new");
+    await whole(index, COUNT);
+    assert.equal((await index.search(vectors[0], { k: 5 })).length, 5);
+    await index.close();
+  }
+  for (const maxBytes of [-1, 0.5, Infinity]) {
+    await fails("INVALID_OPTION", () => VectorIndex.open("own", { store: new MapStore(values), maxBytes }), /bytes/);
+  }
 });
 
 test("a commit and a read that fail together each have their own cause", async () => {
