@@ -27,9 +27,28 @@ type ClockFunction = fn() -> f64;
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
     /// The options of a new index. For an existing index, the dimensions, metric, quantization and `m` must match, the
-    /// seed is kept, and the other options apply from now on; all but [`Config::max_bytes`] are stored by the next
-    /// checkpoint, which is then due. With `None`, only an existing index is opened, with its own options.
+    /// seed is kept, and the other options replace those of the index, also where they are the defaults of
+    /// [`Config::new`]; all but [`Config::max_bytes`] are stored by the next checkpoint, which is then due. With
+    /// `None`, only an existing index is opened, with its own options.
     pub config: Option<Config>,
+    /// If given, replaces [`Config::max_bytes`], of which no index stores a value. It needs no `config`, which would
+    /// have to repeat all options of the index.
+    ///
+    /// ```
+    /// use thermocline::{block_on, Config, MemoryStore, OpenOptions, StoredIndex};
+    ///
+    /// let store = MemoryStore::default();
+    /// let config = Config { ef: 100, ..Config::new(3) };
+    /// let options = OpenOptions { config: Some(config), ..Default::default() };
+    /// block_on(block_on(StoredIndex::open(store.clone(), options))?.close())?;
+    ///
+    /// let options = OpenOptions { max_bytes: Some(50_000_000), ..Default::default() };
+    /// let again = block_on(StoredIndex::open(store, options))?;
+    /// let found = *again.index()?.config();
+    /// assert_eq!((found.ef, found.max_bytes), (100, Some(50_000_000)));
+    /// # Ok::<(), thermocline::Error>(())
+    /// ```
+    pub max_bytes: Option<usize>,
     /// Whether to defer what the first search does not need.
     ///
     /// Records are then read only when calls that can wait for the store need them. (An index with a budget,
@@ -51,7 +70,16 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { config: None, lazy: false, mode: Mode::default(), now_ms: system_time_ms, clock: None }
+        let (config, max_bytes, lazy, mode) = (None, None, false, Mode::default());
+        Self { config, max_bytes, lazy, mode, now_ms: system_time_ms, clock: None }
+    }
+}
+
+impl OpenOptions {
+    /// What to make an index of, or to change the options of an index to that has those of `own`; `None`: nothing.
+    fn config(&self, own: Option<&Config>) -> Option<Config> {
+        let Some(max_bytes) = self.max_bytes else { return self.config };
+        Some(Config { max_bytes: Some(max_bytes), ..self.config.or(own.copied())? })
     }
 }
 
@@ -61,6 +89,9 @@ impl Default for OpenOptions {
 /// many changes can share one write. The next opening finds everything that was committed, even if the program was
 /// killed. After a power failure, a place opened with [`Durability::Relaxed`], the default, may have lost the latest
 /// changes, newest first and each as a whole; a place opened with [`Durability::Strict`] has lost none.
+///
+/// It belongs to one thread: its futures are not `Send`. `SharedIndex` is for several threads, and for tasks that an
+/// executor moves between threads.
 ///
 /// [`Durability::Relaxed`]: crate::store::Durability::Relaxed
 /// [`Durability::Strict`]: crate::store::Durability::Strict
@@ -125,15 +156,14 @@ impl<S: Store> StoredIndex<S> {
     /// [`Error::InvalidOption`] if an option contradicts the existing index; [`Error::OutOfMemory`]; the error of the
     /// store.
     pub async fn open(store: S, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode, lazy, now_ms, clock } = options;
         let mut store = store;
         // A change that the store will refuse must not be made in memory.
-        let mode = if store.mode() == Mode::ReadOnly { Mode::ReadOnly } else { mode };
+        let mode = if store.mode() == Mode::ReadOnly { Mode::ReadOnly } else { options.mode };
         let mut left = READ_ATTEMPTS;
         loop {
-            let mut opened = Self::open_once(store, config, mode, now_ms).await?;
-            opened.clock = clock;
-            if lazy {
+            let mut opened = Self::open_once(store, OpenOptions { mode, ..options }).await?;
+            opened.clock = options.clock;
+            if options.lazy {
                 return Ok(opened);
             }
             match opened.read_ahead().await {
@@ -153,18 +183,21 @@ impl<S: Store> StoredIndex<S> {
         }
     }
 
-    async fn open_once(store: S, config: Option<Config>, mode: Mode, now_ms: WallClock) -> Result<Self, Error> {
-        let found = open(&store, mode).await?;
+    async fn open_once(store: S, options: OpenOptions) -> Result<Self, Error> {
+        let found = open(&store, options.mode).await?;
+        let config = options.config(found.as_ref().map(Index::config));
         let around = |store, index| {
             let identity = Identity::of(&index);
-            Self::around(store, index, identity, now_ms)
+            Self::around(store, index, identity, options.now_ms)
         };
         match (found, config) {
             (Some(index), config) => {
                 let index = if let Some(config) = config { index.reopened_with(config)? } else { index };
                 Ok(around(store, index))
             }
-            (None, Some(config)) if mode == Mode::ReadWrite => around(store, Index::new(config)?).created().await,
+            (None, Some(config)) if options.mode == Mode::ReadWrite => {
+                around(store, Index::new(config)?).created().await
+            }
             (None, _) => Err(Error::NotFound { what: "there is no index in this place".to_owned() }),
         }
     }
@@ -188,14 +221,14 @@ impl<S: Store> StoredIndex<S> {
     /// ([`Store::mode`]), in which case the store is not accessed; [`Error::DimensionMismatch`] or
     /// [`Error::InvalidOption`] if an option contradicts the index.
     pub async fn create_with(store: S, index: Index, options: OpenOptions) -> Result<Self, Error> {
-        let OpenOptions { config, mode, lazy: _, now_ms, clock } = options;
-        if mode == Mode::ReadOnly || store.mode() == Mode::ReadOnly {
+        if options.mode == Mode::ReadOnly || store.mode() == Mode::ReadOnly {
             return Err(Error::ReadOnly);
         }
         let seed = index.config().seed;
+        let config = options.config(Some(index.config()));
         let index = if let Some(asked) = config { index.reopened_with(Config { seed, ..asked })? } else { index };
-        let mut created = Self::around(store, index, Identity::default(), now_ms);
-        created.clock = clock;
+        let mut created = Self::around(store, index, Identity::default(), options.now_ms);
+        created.clock = options.clock;
         created.created().await
     }
 

@@ -51,6 +51,27 @@ fn fixed_options_are_compared_and_others_replaced() {
     assert_eq!(*open(&place, None, Mode::ReadOnly).unwrap().index().unwrap().config(), expected);
 }
 
+#[test]
+fn a_budget_needs_no_other_options() {
+    let config = Config { ef: 33, ef_construction: 77, compaction_threshold: 0.5, ..Config::new(5) };
+    let place = filled(config);
+    let with = |config, max_bytes| OpenOptions { config, max_bytes, ..Default::default() };
+    let opened = |options| now(StoredIndex::open(place.clone(), options));
+    let budget = Config { max_bytes: Some(1 << 20), ..config };
+    let stored = opened(with(None, budget.max_bytes)).unwrap();
+    assert_eq!(*stored.index().unwrap().config(), budget);
+    assert!(!stored.checkpoint_due().unwrap(), "nothing has changed that is stored");
+    drop(stored);
+    // It replaces that of a whole set of options, also for an index from memory, and makes no index of nothing.
+    let stored = opened(with(Some(Config { max_bytes: None, ..budget }), budget.max_bytes)).unwrap();
+    assert_eq!(*stored.index().unwrap().config(), budget);
+    let (index, fresh) = (Index::new(config).unwrap(), MemoryStore::default());
+    let stored = now(StoredIndex::create_with(fresh, index, with(None, budget.max_bytes))).unwrap();
+    assert_eq!(*stored.index().unwrap().config(), budget);
+    let nothing = now(StoredIndex::open(MemoryStore::default(), with(None, budget.max_bytes)));
+    assert!(matches!(nothing, Err(Error::NotFound { .. })));
+}
+
 /// Options are only in the manifest. A small index may never need a checkpoint for any other reason, so changed options
 /// must make one due.
 #[test]
