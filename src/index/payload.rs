@@ -6,7 +6,8 @@ use crate::arena::PayloadKind;
 /// Data that a record carries besides its vector. It is stored as bytes and returned as given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
-    /// JSON text. It is not parsed, and is returned as given.
+    /// JSON text. It is not parsed, and is returned as given. In JavaScript, which parses it, reading a record whose
+    /// text is not JSON is `CORRUPT`, also as a hit of a search.
     Json(&'a str),
     /// Raw bytes.
     Bytes(&'a [u8]),

@@ -164,6 +164,10 @@ impl Index {
     /// Checks that every live record is reachable from the entry point, that links are within bounds and never lead to
     /// a free slot, and that ids, records and states agree. Linear in the number of links.
     ///
+    /// Reads nothing from a store: of a damaged block it knows once the block has been read, which an opening that is
+    /// neither lazy nor under a budget does for all. [`StoredIndex::export`](crate::StoredIndex::export) reads every
+    /// record.
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn check(&self) -> Result<CheckReport, Error> {

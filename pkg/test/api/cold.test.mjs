@@ -143,6 +143,18 @@ test("maxBytes may be more than an address of WebAssembly can count, and then li
   }
 });
 
+test("a filter that accepts nothing is asked about every live record, and reads none", async () => {
+  const store = new MapStore(await stored());
+  const index = await VectorIndex.open("own", { store, maxBytes: BUDGET });
+  await index.deleteMany(Array.from({ length: 100 }, (_, i) => `r${i}`));
+  store.read = async () => { throw new Error("read"); };
+  const ids = new Set();
+  assert.deepEqual(await index.search(vectors[0], { filter: (id) => (ids.add(id), false) }), []);
+  assert.deepEqual([...ids].sort(), rows.slice(100).map(({ id }) => id).sort());
+  delete store.read;
+  await index.close();
+});
+
 test("a commit and a read that fail together each have their own cause", async () => {
   for (const order of [["append", "read"], ["read", "append"]]) {
     const causes = { append: new Error("the disk is full of holes"), read: new Error("the disk cannot be read") };
