@@ -16,6 +16,7 @@
 //! | `modes.rs` | options for an existing index; reading only; every kind of record |
 //! | `pending.rs` | records from logs that are not linked yet: searched, changed, linked in any order |
 //! | `many.rs` | many records in one call: all found again, or none; many queries whose records are read together |
+//! | `beside.rs` | records cleared, moved or longer, and codes trained, while a checkpoint or an export waits |
 //! | `regressions.rs` | a test for each defect found |
 //! | `same_bytes.rs` | an index reopened at any moments equals one that never was |
 //! | `handed_on.rs` | one index changed natively, in Node and in a browser in turn, by `cargo xtask test` |
@@ -25,6 +26,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod beside;
 mod budget;
 mod cold;
 mod compression;

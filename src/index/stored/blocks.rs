@@ -112,7 +112,9 @@ impl Index {
     pub(in crate::index) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
         let (members, mut raw) = self.fill_block(&mut writing.gathering, self.block_bytes(), usize::MAX)?;
         if members.is_empty() {
-            return Ok(0);
+            // A caller that repeats this until nothing is pending must not do so for ever.
+            let why = "records that are to be stored were passed over";
+            return if writing.gathering.is_empty() { Ok(0) } else { Err(Error::StoreFailed { why: why.to_owned() }) };
         }
         let piece_bytes = self.piece_bytes();
         let Some(number) = self.journal_mut().and_then(|journal| journal.new_block(MOST_BLOCKS)) else {
@@ -206,7 +208,7 @@ impl Index {
         {
             // Skip records that were deleted or written in the meantime.
             let Some(mut record) = self.parts.records.unstored(slot) else {
-                gathering.pending.remove(slot);
+                gathering.take_out(slot);
                 continue;
             };
             record.payload = record.payload.get(..most_payload_bytes).unwrap_or(record.payload);
@@ -224,7 +226,7 @@ impl Index {
                 bytes.extend_from_slice(part);
                 Ok(())
             })?;
-            gathering.pending.remove(slot);
+            gathering.take_out(slot);
             members.push(slot);
             gathering.meet(self.parts.codes.space(), slot, self.parts.graph.neighbours(slot))?;
         }
@@ -277,6 +279,15 @@ impl Gathering {
             *pull += if point.has_zero() { strength(point.score(neighbour), usual) } else { 1.0 };
         }
         Ok(())
+    }
+
+    /// Removes a slot that was written or whose record is gone. It may be pending again in a later block, which must
+    /// not find a pull of this one.
+    fn take_out(&mut self, slot: Slot) {
+        self.pending.remove(slot);
+        if let Some(pull) = self.pulls.get_mut(slot.index()) {
+            *pull = 0.0;
+        }
     }
 
     /// Passes over a record that is too long for the block being filled.

@@ -1,0 +1,74 @@
+//! What changes while a checkpoint or an export waits for the store: records cleared, moved, replaced by longer ones,
+//! codes trained. Each test tells of a defect that was found. A comment in the past tense tells what the program did
+//! before.
+
+use thermocline::{Config, Index, MemoryStore, OpenOptions, Payload, Quantization, StoredIndex};
+
+use crate::support::{Rng, Shared, drive, now};
+
+const DIMENSIONS: usize = 128;
+
+fn open(place: &MemoryStore, quantization: Quantization) -> (Shared, StoredIndex<Shared>) {
+    let store = Shared::new(place, None);
+    let config = Config { m: 4, ef_construction: 8, quantization, ..Config::new(DIMENSIONS) };
+    let options = OpenOptions { config: Some(config), ..Default::default() };
+    (store.clone(), now(StoredIndex::open(store, options)).unwrap())
+}
+
+fn insert(stored: &StoredIndex<Shared>, number: u64, payload_bytes: usize) {
+    let (vector, payload) = (Rng(number + 1).vector(DIMENSIONS), vec![number as u8; payload_bytes]);
+    stored.change(|index| index.insert_with_id(number, &vector, Some(Payload::Bytes(&payload)))).unwrap();
+}
+
+/// Drives a call, and makes the change when it has waited for the store this often.
+fn change_after<T>(waits: usize, call: impl Future<Output = T>, change: impl FnOnce()) -> T {
+    let (mut waited, mut change) = (0, Some(change));
+    let done = drive(call, || {
+        waited += 1;
+        if waited == waits {
+            change.take().unwrap()();
+        }
+    });
+    assert!(change.is_none(), "it waited only {waited} times");
+    done
+}
+
+/// Opened again, the index has exactly the records of these numbers.
+fn has_exactly(place: &MemoryStore, numbers: impl Iterator<Item = u64>) {
+    let again = now(StoredIndex::open(place.clone(), OpenOptions::default())).unwrap();
+    let index = again.index().unwrap();
+    assert!(index.check().unwrap().ok);
+    let mut count = 0;
+    for number in numbers {
+        let record = index.get(&number.into()).unwrap().unwrap();
+        assert_eq!(record.vector, Rng(number + 1).vector(DIMENSIONS), "{number}");
+        count += 1;
+    }
+    assert_eq!(index.len(), count);
+}
+
+/// Slots that a block had met, and whose records were then written or gone, counted as passed over for ever. When
+/// longer records came into them, the checkpoint found nothing to write next, and never ended.
+#[test]
+fn a_checkpoint_ends_when_longer_records_come_into_slots_that_it_had_written() {
+    for clears in [false, true] {
+        let place = MemoryStore::with_value_bytes(2000);
+        let (store, stored) = open(&place, Quantization::Int8);
+        (0..300).for_each(|number| insert(&stored, number, 300));
+        now(stored.commit()).unwrap();
+        store.set_waits(true);
+        let checkpoint = change_after(3, stored.checkpoint(), || {
+            if clears {
+                stored.change(Index::clear).unwrap();
+            } else {
+                (0..300).for_each(|number| assert!(stored.change(|index| index.delete(&number.into())).unwrap()));
+                stored.change(Index::compact).unwrap();
+            }
+            (1000..1200).for_each(|number| insert(&stored, number, 700 + number as usize % 7 * 100));
+        });
+        checkpoint.unwrap();
+        store.set_waits(false);
+        now(stored.close()).unwrap();
+        has_exactly(&place, 1000..1200);
+    }
+}
