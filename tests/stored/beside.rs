@@ -6,6 +6,9 @@ use thermocline::{Config, Index, MemoryStore, OpenOptions, Payload, Quantization
 
 use crate::support::{Rng, Shared, drive, now};
 
+/// The number of records that training needs.
+const ENOUGH: u64 = 1024;
+
 const DIMENSIONS: usize = 128;
 
 fn open(place: &MemoryStore, quantization: Quantization) -> (Shared, StoredIndex<Shared>) {
@@ -71,4 +74,24 @@ fn a_checkpoint_ends_when_longer_records_come_into_slots_that_it_had_written() {
         now(stored.close()).unwrap();
         has_exactly(&place, 1000..1200);
     }
+}
+
+/// After `clear` the codes are the vectors again, until they are trained anew. The checkpoint's buffer had been made
+/// for trained codes, and the next block panicked.
+#[test]
+fn a_trained_index_is_cleared_while_a_checkpoint_is_written() {
+    let place = MemoryStore::with_value_bytes(2000);
+    let (store, stored) = open(&place, Quantization::Product);
+    (0..ENOUGH + 50).for_each(|number| insert(&stored, number, 300));
+    stored.change(Index::link_all).unwrap();
+    now(stored.commit()).unwrap();
+    store.set_waits(true);
+    let checkpoint = change_after(3, stored.checkpoint(), || {
+        stored.change(Index::clear).unwrap();
+        (2000..2900).for_each(|number| insert(&stored, number, 300));
+    });
+    checkpoint.unwrap();
+    store.set_waits(false);
+    now(stored.close()).unwrap();
+    has_exactly(&place, 2000..2900);
 }

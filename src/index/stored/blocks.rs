@@ -80,7 +80,6 @@ impl Index {
         gathering.cursor = Slot(0);
         gathering.pulls.try_reserve(slots.saturating_sub(gathering.pulls.len()))?;
         gathering.pulls.resize(slots, 0.0);
-        self.parts.codes.prepare(&mut gathering.buffer)?;
         for segment in 0..segments_of(slots) {
             // Appending a record marks its segment of places as changed: an unchanged one has only stored records.
             if !self.parts.records.changes_mut().has(segment) {
@@ -200,6 +199,8 @@ impl Index {
         most_bytes: usize,
         most_payload_bytes: usize,
     ) -> Result<(Vec<Slot>, Vec<u8>), Error> {
+        // Here and not once a checkpoint: codes may have been trained or cleared since the last block.
+        self.parts.codes.prepare(&mut gathering.buffer)?;
         let (mut members, mut bytes) = (Vec::new(), Vec::new());
         members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
         let mut passed = 0;
