@@ -2,6 +2,9 @@
 //! codes trained. Each test tells of a defect that was found. A comment in the past tense tells what the program did
 //! before.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use thermocline::{Config, Index, MemoryStore, OpenOptions, Payload, Quantization, StoredIndex};
 
 use crate::support::{Rng, Shared, drive, now};
@@ -94,4 +97,34 @@ fn a_trained_index_is_cleared_while_a_checkpoint_is_written() {
     store.set_waits(false);
     now(stored.close()).unwrap();
     has_exactly(&place, 2000..2900);
+}
+
+/// Codes that are trained between two reads change the length of all that is not records. The export was then one that
+/// no import accepted.
+#[test]
+fn an_export_begins_again_when_codes_are_trained_meanwhile() {
+    let place = MemoryStore::with_value_bytes(4096);
+    let (_, stored) = open(&place, Quantization::Product);
+    (0..ENOUGH - 24).for_each(|number| insert(&stored, number, 6000));
+    now(stored.commit()).unwrap();
+    now(stored.checkpoint()).unwrap();
+    now(stored.close()).unwrap();
+
+    let store = Shared::new(&place, None);
+    let lazy = OpenOptions { lazy: true, ..Default::default() };
+    let stored = now(StoredIndex::open(store.clone(), lazy)).unwrap();
+    insert(&stored, ENOUGH - 24, 6000);
+    store.set_waits(true);
+    let mut checkpoint = pin!(stored.checkpoint());
+    let mut write = || checkpoint.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    (0..3).for_each(|_| assert!(write().is_pending()));
+    // Enough records, but while a checkpoint is written no training begins.
+    (ENOUGH - 23..ENOUGH + 16).for_each(|number| insert(&stored, number, 6000));
+    let exported = change_after(8, stored.export(), || {
+        while write().is_pending() {}
+        stored.change(Index::link_all).unwrap();
+    });
+    let again = Index::import(&exported.unwrap()).unwrap();
+    assert!(again.check().unwrap().ok);
+    assert_eq!(again.len() as u64, ENOUGH + 16);
 }

@@ -27,6 +27,8 @@ struct Moment {
     live: usize,
     /// Steps of compactions, which move records. A compaction that is dropped counts too.
     compaction_steps: u64,
+    /// Training replaces the codes, whose sections are then of other lengths. No log tells of it.
+    is_untrained: bool,
 }
 
 #[cfg(test)]
@@ -55,6 +57,8 @@ pub(crate) struct Exporting<B: ByteRoom> {
     pub(crate) bytes: Option<B>,
     /// Where records begin in `bytes`.
     start: u64,
+    /// The length of `bytes`.
+    total: u64,
     /// How many times the export may still begin, the current time included.
     attempts: u32,
 }
@@ -73,6 +77,7 @@ impl Index {
             told: self.journal().map(|journal| journal.sealed),
             live: self.len(),
             compaction_steps: self.compacted.steps,
+            is_untrained: self.parts.codes.is_untrained(),
         }
     }
 
@@ -91,7 +96,17 @@ impl Index {
             (*word, next) = (u64::from(slot.0), Slot(slot.0 + 1));
         }
         let (moment, next_block) = (self.moment(), u32::MAX);
-        Ok(Exporting { moment, order, next_block, passed: 0, ends, bytes: None, start: 0, attempts: ATTEMPTS })
+        Ok(Exporting {
+            moment,
+            order,
+            next_block,
+            passed: 0,
+            ends,
+            bytes: None,
+            start: 0,
+            total: 0,
+            attempts: ATTEMPTS,
+        })
     }
 
     /// Continues with what is in memory, and returns what must be read next; an empty plan at the end. Begins again
@@ -133,7 +148,8 @@ impl Index {
             }
             let layout = self.layout_with(end)?;
             exporting.start = layout.start(Kind::Records);
-            let total = usize::try_from(layout.total_bytes()).map_err(|_| Error::OutOfMemory)?;
+            exporting.total = layout.total_bytes();
+            let total = usize::try_from(exporting.total).map_err(|_| Error::OutOfMemory)?;
             exporting.bytes = Some(B::of_zeros(total)?);
             // All slots are visited again, in a new order: records written to new blocks in the meantime have other
             // places.
@@ -202,13 +218,17 @@ impl Index {
 
     /// Writes everything but the records, once all of them are written.
     fn export_around<B: ByteRoom>(&self, exporting: &mut Exporting<B>) -> Result<(), Error> {
-        let Exporting { ends, bytes: Some(bytes), .. } = exporting else { return Ok(()) };
+        let Exporting { ends, bytes: Some(bytes), total: room, .. } = exporting else { return Ok(()) };
         let total = ends.last().copied().unwrap_or(0);
+        let layout = self.layout_with(total)?;
+        if layout.total_bytes() != *room {
+            return Err(Error::Busy);
+        }
         let len = |slot: Slot| {
             let end = |at: usize| ends.get(at).copied().unwrap_or(total);
             end(slot.index()) - slot.index().checked_sub(1).map_or(0, end)
         };
-        self.export_with(self.layout_with(total)?, bytes, &len, &mut |to| to.adopt(total))
+        self.export_with(layout, bytes, &len, &mut |to| to.adopt(total))
     }
 }
 
