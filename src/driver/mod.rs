@@ -57,6 +57,16 @@ pub(crate) trait Host {
         self.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(appended)))
     }
 
+    /// Tells the index that its checkpoint of this generation has failed. A host whose index may be unavailable must
+    /// tell it later: until the index knows, no product codes are trained.
+    fn give_up(&self, generation: u64) {
+        // An index that cannot be had even so has ended, or is not the one that the checkpoint is of.
+        let _ = self.with(|index| {
+            index.checkpoint_failed(generation);
+            Ok(())
+        });
+    }
+
     /// Lets other threads use the index between two slices, where there are threads.
     fn give_way(&self) {}
 

@@ -12,7 +12,7 @@ use crate::index::{Answer, Answers};
 use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store, StoreError};
 use crate::types::Id;
-use core::cell::{Ref, RefCell};
+use core::cell::{Cell, Ref, RefCell};
 
 /// How many times a reader opens the store again after a writer deleted records that it was reading.
 const READ_ATTEMPTS: usize = 3;
@@ -119,6 +119,8 @@ pub struct StoredIndex<S> {
     clock: Option<ClockFunction>,
     /// The outcome of the last append, if the index was borrowed when it ended and has not been told yet.
     untold: RefCell<Option<Result<(), StoreError>>>,
+    /// The generation of a checkpoint that has failed, if the index has not been told yet.
+    given_up: Cell<Option<u64>>,
 }
 
 impl<S> Host for StoredIndex<S> {
@@ -128,6 +130,9 @@ impl<S> Host for StoredIndex<S> {
         if let (Some(appended), Some(journal)) = (self.untold.take(), index.journal_mut()) {
             // The journal remembers a failure and refuses everything that depends on it.
             let _ = journal.committed(appended);
+        }
+        if let Some(generation) = self.given_up.take() {
+            index.checkpoint_failed(generation);
         }
         expire(&mut index, self.now_ms);
         work(&mut index)
@@ -140,6 +145,12 @@ impl<S> Host for StoredIndex<S> {
             Err(Error::Busy) => appended.map_err(Error::from),
             told => told,
         }
+    }
+
+    fn give_up(&self, generation: u64) {
+        self.given_up.set(Some(generation));
+        // The next call that gets the index tells it, if this one does not.
+        let _ = self.with(|_| Ok(()));
     }
 
     fn clock_ms(&self) -> Option<f64> {
@@ -233,7 +244,8 @@ impl<S: Store> StoredIndex<S> {
     }
 
     const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
-        Self { store, index: RefCell::new(index), identity, now_ms, clock: None, untold: RefCell::new(None) }
+        let index = RefCell::new(index);
+        Self { store, index, identity, now_ms, clock: None, untold: RefCell::new(None), given_up: Cell::new(None) }
     }
 
     /// Writes the first checkpoint.

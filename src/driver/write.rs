@@ -86,26 +86,36 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
         }
         host.give_way();
     };
+    let mut writing = Writing { host, generation: Some(generation) };
     loop {
-        let step = host.with(|index| index.checkpoint_step(generation, step_bytes));
-        let written = match step {
-            Ok(Step::More(batch)) => store.commit(batch).await.map(|()| false).map_err(Error::from),
-            Ok(Step::Last(batch)) => store.commit(batch).await.map(|()| true).map_err(Error::from),
-            Err(error) => Err(error),
+        let (batch, is_last) = match host.with(|index| index.checkpoint_step(generation, step_bytes))? {
+            Step::More(batch) => (batch, false),
+            Step::Last(batch) => (batch, true),
         };
-        if let Ok(false) = written {
-            continue;
+        store.commit(batch).await?;
+        if is_last {
+            return host.with(|index| {
+                writing.generation = None;
+                index.checkpoint_ended(generation);
+                // The checkpoint counts even if there is no memory for the list of slabs that this needs.
+                let _ = index.demote();
+                Ok(())
+            });
         }
-        return host.with(|index| {
-            match &written {
-                Ok(_) => {
-                    index.checkpoint_ended(generation);
-                    // The checkpoint counts even if there is no memory for the list of slabs that this needs.
-                    let _ = index.demote();
-                }
-                Err(_) => index.checkpoint_failed(generation),
-            }
-            written.map(drop)
-        });
+    }
+}
+
+/// A checkpoint under way. Dropped before it has ended, whether by an error or with its future, it has failed.
+struct Writing<'a, H: Host> {
+    host: &'a H,
+    /// `None` once it has ended.
+    generation: Option<u64>,
+}
+
+impl<H: Host> Drop for Writing<'_, H> {
+    fn drop(&mut self) {
+        if let Some(generation) = self.generation {
+            self.host.give_up(generation);
+        }
     }
 }

@@ -3,9 +3,9 @@
 //! before.
 
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
-use thermocline::{Config, Index, MemoryStore, OpenOptions, Payload, Quantization, StoredIndex};
+use thermocline::{Config, Error, Index, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex};
 
 use crate::support::{Rng, Shared, drive, now};
 
@@ -127,4 +127,56 @@ fn an_export_begins_again_when_codes_are_trained_meanwhile() {
     let again = Index::import(&exported.unwrap()).unwrap();
     assert!(again.check().unwrap().ok);
     assert_eq!(again.len() as u64, ENOUGH + 16);
+}
+
+/// A search is not `UNTRAINED` once there are enough records and nothing waits.
+fn is_trained(stored: &StoredIndex<Shared>) {
+    stored.change(Index::link_all).unwrap();
+    let index = stored.index().unwrap();
+    assert_eq!(index.search(&[1.0; DIMENSIONS], SearchOptions::top(1)).unwrap().len(), 1);
+}
+
+/// Codes are not trained while a checkpoint is written. One whose future had been dropped counted as being written
+/// until the next one began, so every search failed.
+#[test]
+fn a_dropped_checkpoint_does_not_delay_training() {
+    for borrows in [false, true] {
+        let (store, stored) = open(&MemoryStore::with_value_bytes(2000), Quantization::Product);
+        (0..ENOUGH - 24).for_each(|number| insert(&stored, number, 0));
+        store.set_waits(true);
+        let mut checkpoint = Box::pin(stored.checkpoint());
+        for _ in 0..6 {
+            assert!(checkpoint.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        // An index that is borrowed learns of it when the next call gets it.
+        let borrowed = borrows.then(|| stored.index().unwrap());
+        drop(checkpoint);
+        drop(borrowed);
+        (ENOUGH - 24..ENOUGH + 500).for_each(|number| insert(&stored, number, 0));
+        is_trained(&stored);
+    }
+}
+
+/// So did one that had failed because the index was borrowed.
+#[test]
+fn a_checkpoint_refused_as_busy_does_not_delay_training() {
+    let (store, stored) = open(&MemoryStore::with_value_bytes(2000), Quantization::Product);
+    (0..ENOUGH - 24).for_each(|number| insert(&stored, number, 0));
+    store.set_waits(true);
+    {
+        let mut checkpoint = pin!(stored.checkpoint());
+        let mut poll = || checkpoint.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        (0..4).for_each(|_| assert!(poll().is_pending()));
+        let _borrowed = stored.index().unwrap();
+        let refused = loop {
+            if let Poll::Ready(refused) = poll() {
+                break refused;
+            }
+        };
+        assert_eq!(refused, Err(Error::Busy));
+    }
+    (ENOUGH - 24..ENOUGH + 500).for_each(|number| insert(&stored, number, 0));
+    is_trained(&stored);
+    store.set_waits(false);
+    now(stored.checkpoint()).unwrap();
 }
