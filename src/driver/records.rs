@@ -1,6 +1,7 @@
 //! Calls that need records from the store.
 
 use super::Host;
+use super::open::inventory_of;
 use crate::arena::ReadPlan;
 use crate::format::ByteRoom;
 use crate::index::{Error, Index};
@@ -76,15 +77,28 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
 }
 
 /// Reads the blocks of a plan. Returns the keys of their values and the values.
+///
+/// # Errors
+/// The error of the store; [`Error::OutOfMemory`]. [`Error::StoreFailed`] when values are missing because a writer has
+/// written checkpoints since the index was opened for reading only. Values that are missing without that are lost.
 async fn read<S: Store>(
     store: &S,
     host: &impl Host,
     plan: &ReadPlan,
 ) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
-    let keys = host.with(|index| Ok(index.keys_of_plan(plan)?))?;
+    let (keys, opened) = host.with(|index| Ok((index.keys_of_plan(plan)?, index.newest_when_opened())))?;
     let mut room = Room::default();
     store.read_into(&keys, &mut room).await?;
-    Ok((keys, room.into_values()))
+    let values = room.into_values();
+    // Listed after reading: the commit that deletes values brings a newer manifest.
+    if opened.is_some()
+        && values.iter().any(Option::is_none)
+        && inventory_of(store).await?.manifests.last().copied() != opened
+    {
+        let why = "the index has been written to since it was opened: open it again, or in JavaScript call reload()";
+        return Err(Error::StoreFailed { why: why.to_owned() });
+    }
+    Ok((keys, values))
 }
 
 /// Carries out a plan for a call that the caller then repeats in `again`. `again` returns true if the call still lacks

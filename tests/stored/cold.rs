@@ -272,6 +272,28 @@ fn mostly_dead_blocks_are_written_anew_and_their_bytes_come_back() {
     assert!(index.check().unwrap().ok);
 }
 
+/// A block that a reader needs has gone with a checkpoint of the writer: that is not a loss, and the reader is told
+/// what to do.
+#[test]
+fn a_reader_is_told_that_a_writer_has_replaced_what_it_needs() {
+    let place = MemoryStore::with_value_bytes(4000);
+    drop(filled(place.clone(), 1500));
+    let reader =
+        now(StoredIndex::open(place.clone(), OpenOptions { mode: Mode::ReadOnly, ..lazily(config()) })).unwrap();
+    let writer = now(StoredIndex::open(place.clone(), lazily(config()))).unwrap();
+    for number in 0..1500 {
+        assert!(writer.change(|index| index.delete(&number.into())).unwrap());
+    }
+    for _ in 0..3 {
+        now(writer.checkpoint()).unwrap();
+    }
+    assert!(content(&place).keys().all(|key| !key.starts_with("b/")));
+    for _ in 0..2 {
+        let error = now(reader.get(&7.into(), |_| ())).unwrap_err();
+        assert!(error.code() == "STORE_FAILED" && error.to_string().contains("reload()"), "{error}");
+    }
+}
+
 /// Each block read for a call is one miss, however the call is made, and each other cold record is a hit.
 #[test]
 fn hits_and_misses_are_counted_once() {

@@ -107,6 +107,9 @@ fn each_damaged_value_is_bypassed_or_named() {
             let opened = open(&with(&place, key, value.clone()), Mode::ReadWrite);
             if key.starts_with("b/") {
                 loses_records_and_nothing_else(&opened.unwrap(), &model);
+                // Nobody has written since it was opened. A missing block was taken for that: the opening failed, and a
+                // lazily opened index could not be searched.
+                loses_records_and_nothing_else(&open(&with(&place, key, value), Mode::ReadOnly).unwrap(), &model);
                 continue;
             }
             if *key == logs[1] {
@@ -153,6 +156,9 @@ fn loses_records_and_nothing_else(stored: &StoredIndex<MemoryStore>, model: &Mod
     let hits = now(stored.search(&[1.0; DIMENSIONS], options)).unwrap();
     assert_eq!(hits.len(), model.records.len(), "lost ones are found by their codes");
     assert!(matches!(now(stored.export()), Err(Error::Corrupt { .. })), "an export would lack them");
+    if stored.index().unwrap().is_read_only() {
+        return;
+    }
     let gone = model.records.keys().next().unwrap();
     assert!(stored.change(|index| index.delete(gone)).unwrap());
     now(stored.checkpoint()).unwrap();

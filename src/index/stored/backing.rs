@@ -16,6 +16,8 @@ pub(crate) enum Backing {
     ReadOnly {
         /// The length of the pieces that stored values are cut into.
         piece_bytes: u32,
+        /// The generation of the newest manifest when the index was opened.
+        newest: u64,
     },
     /// A store whose log gets each change. Not boxed: a box cannot report that memory was refused, and each index has
     /// only one backing.
@@ -79,6 +81,11 @@ impl Index {
         matches!(self.backing, Backing::ReadOnly { .. })
     }
 
+    /// For an index that is read only, the generation of the newest manifest when it was opened.
+    pub(crate) const fn newest_when_opened(&self) -> Option<u64> {
+        if let Backing::ReadOnly { newest, .. } = self.backing { Some(newest) } else { None }
+    }
+
     /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], because options have changed,
     /// which nothing else writes, or because more records are warm than the budget allows.
     pub(crate) fn checkpoint_due(&self) -> bool {
@@ -104,7 +111,7 @@ impl Index {
     pub(in crate::index) const fn piece_bytes(&self) -> u32 {
         match &self.backing {
             Backing::Memory => u32::MAX,
-            Backing::ReadOnly { piece_bytes } => *piece_bytes,
+            Backing::ReadOnly { piece_bytes, .. } => *piece_bytes,
             Backing::Journal(journal) => journal.manifest.piece_bytes,
         }
     }

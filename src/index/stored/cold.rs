@@ -55,12 +55,11 @@ impl Index {
     }
 
     /// Takes in the blocks that were read for a plan. `keys` are the keys that its blocks had when they were read, and
-    /// `values` what the store has for them. A block that differs from what was written is lost, and its records with
-    /// it.
+    /// `values` what the store has for them. A block that is missing or differs from what was written is lost, and its
+    /// records with it.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]. [`Error::StoreFailed`] when a writer has removed a block that a read-only index still
-    /// needs.
+    /// [`Error::OutOfMemory`].
     pub(crate) fn admit(
         &mut self,
         plan: &ReadPlan,
@@ -78,11 +77,6 @@ impl Index {
             }
             // A block that has been rewritten since is not needed.
             let Some(stored) = stored else { continue };
-            let gone = pieces.iter().any(Option::is_none);
-            if gone && self.is_read_only() {
-                let why = "the index has been written to since it was opened; open it again".to_owned();
-                return Err(Error::StoreFailed { why });
-            }
             let bytes = join(block_keys(&stored, self.piece_bytes()), &mut pieces.into_iter());
             let mut bytes = match bytes {
                 Ok(bytes) => Some(bytes),

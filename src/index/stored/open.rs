@@ -385,7 +385,10 @@ impl Replay {
             index.parts.ids.prepare_lookups()?;
         }
         index.backing = match mode {
-            Mode::ReadOnly => Backing::ReadOnly { piece_bytes: manifest.piece_bytes },
+            Mode::ReadOnly => Backing::ReadOnly {
+                piece_bytes: manifest.piece_bytes,
+                newest: inventory.manifests.last().copied().unwrap_or(manifest.generation),
+            },
             Mode::ReadWrite => {
                 let found = inventory.found(&manifest, log_bytes, next_sequence)?;
                 Backing::Journal(Journal::new(manifest, found)?)
