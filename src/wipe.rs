@@ -15,6 +15,24 @@ pub(crate) fn wipe<T: bytemuck::Zeroable + Copy>(values: &mut [T]) {
     }
 }
 
+/// Values that are overwritten before their memory is given back, however the scope that holds them is left.
+#[derive(Debug, Default)]
+pub(crate) struct Wiped<T: bytemuck::Zeroable + Copy = u8>(pub(crate) Vec<T>);
+
+impl<T: bytemuck::Zeroable + Copy> Wiped<T> {
+    /// The values, which are then the caller's to overwrite.
+    pub(crate) fn take(&mut self) -> Vec<T> {
+        core::mem::take(&mut self.0)
+    }
+}
+
+impl<T: bytemuck::Zeroable + Copy> Drop for Wiped<T> {
+    #[inline]
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
 /// Makes room for `additional` more values, as `try_reserve` does, leaving no copy of the present values where they
 /// were.
 #[inline(always)]

@@ -46,7 +46,9 @@ impl Block {
         if records as usize > MOST_RECORDS {
             return Err(too_short());
         }
-        let mut starts = Vec::new();
+        // Dropped on an error, it overwrites the words.
+        let mut block = Self { words, records: Vec::new() };
+        let Self { words, records: starts } = &mut block;
         starts.try_reserve_exact(records as usize).map_err(|_| OutOfMemory)?;
         let mut start = 0;
         for _ in 0..records {
@@ -60,7 +62,7 @@ impl Block {
             starts.push((start as u32, norm));
             start += 1 + dimensions + payload.len().div_ceil(size_of::<u32>());
         }
-        if start == words.len() { Ok(Self { words, records: starts }) } else { Err(too_short()) }
+        if start == words.len() { Ok(block) } else { Err(too_short()) }
     }
 
     #[inline]

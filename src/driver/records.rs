@@ -39,8 +39,8 @@ pub(crate) async fn retry_cold<S: Store, T>(
         let read = read(store, host, &plan).await;
         // In a single `with`, so that the blocks are used before another call can drop them.
         outcome = host.with(|index| {
-            let outcome = read.and_then(|(keys, values)| {
-                index.admit(&plan, &keys, values)?;
+            let outcome = read.and_then(|(keys, mut room)| {
+                index.admit(&plan, &keys, &mut room)?;
                 index.expect_retry(&plan);
                 call(index)
             });
@@ -67,8 +67,8 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
     let mut exporting = host.with(Index::export_begin)?;
     let mut plan = host.with(|index| index.export_step(&mut exporting))?;
     while !plan.is_empty() {
-        let (keys, values) = read(store, host, &plan).await?;
-        plan = host.with(|index| index.export_read(&mut exporting, &plan, &keys, values))?;
+        let (keys, mut room) = read(store, host, &plan).await?;
+        plan = host.with(|index| index.export_read(&mut exporting, &plan, &keys, &mut room))?;
         if !goes_on() {
             return Err(Error::Busy);
         }
@@ -76,29 +76,24 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
     exporting.bytes.take().ok_or(Error::Busy)
 }
 
-/// Reads the blocks of a plan. Returns the keys of their values and the values.
+/// Reads the blocks of a plan. Returns the keys of their values, and the room that has these.
 ///
 /// # Errors
 /// The error of the store; [`Error::OutOfMemory`]. [`Error::StoreFailed`] when values are missing because a writer has
 /// written checkpoints since the index was opened for reading only. Values that are missing without that are lost.
-async fn read<S: Store>(
-    store: &S,
-    host: &impl Host,
-    plan: &ReadPlan,
-) -> Result<(Vec<String>, Vec<Option<Vec<u8>>>), Error> {
+async fn read<S: Store>(store: &S, host: &impl Host, plan: &ReadPlan) -> Result<(Vec<String>, Room), Error> {
     let (keys, opened) = host.with(|index| Ok((index.keys_of_plan(plan)?, index.newest_when_opened())))?;
     let mut room = Room::default();
     store.read_into(&keys, &mut room).await?;
-    let values = room.into_values();
     // Listed after reading: the commit that deletes values brings a newer manifest.
     if opened.is_some()
-        && values.iter().any(Option::is_none)
+        && !(0..keys.len()).all(|at| room.has(at))
         && inventory_of(store).await?.manifests.last().copied() != opened
     {
         let why = "the index has been written to since it was opened: open it again, or in JavaScript call reload()";
         return Err(Error::StoreFailed { why: why.to_owned() });
     }
-    Ok((keys, values))
+    Ok((keys, room))
 }
 
 /// Carries out a plan for a call that the caller then repeats in `again`. `again` returns true if the call still lacks
@@ -115,7 +110,7 @@ pub(crate) async fn carry_out<S: Store>(
 ) -> Result<(), Error> {
     let read = read(store, host, &plan).await;
     host.with(|index| {
-        let admitted = read.and_then(|(keys, values)| index.admit(&plan, &keys, values));
+        let admitted = read.and_then(|(keys, mut room)| index.admit(&plan, &keys, &mut room));
         if admitted.is_ok() {
             index.expect_retry(&plan);
         } else {
@@ -148,9 +143,9 @@ pub(crate) async fn read_some<S: Store>(store: &S, host: &impl Host) -> Result<b
     if plan.is_empty() {
         return Ok(false);
     }
-    let (keys, values) = read(store, host, &plan).await?;
+    let (keys, mut room) = read(store, host, &plan).await?;
     host.with(|index| {
-        index.admit(&plan, &keys, values)?;
+        index.admit(&plan, &keys, &mut room)?;
         index.end_retry();
         Ok(true)
     })

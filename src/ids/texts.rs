@@ -16,6 +16,14 @@ pub(super) struct Texts {
     bytes: usize,
 }
 
+impl Drop for Texts {
+    fn drop(&mut self) {
+        if cfg!(not(target_arch = "wasm32")) {
+            self.chunks.drain(..).flatten().for_each(wipe_text);
+        }
+    }
+}
+
 impl Texts {
     pub(super) const fn new() -> Self {
         Self { chunks: Vec::new(), count: 0, bytes: 0 }
@@ -57,10 +65,10 @@ impl Texts {
         if at < self.count {
             core::mem::swap(&mut gone, &mut self.chunks[at / CHUNK_TEXTS][at % CHUNK_TEXTS]);
         }
-        if let Id::Text(text) = gone {
+        if let Id::Text(text) = &gone {
             self.bytes -= text.len();
-            wipe(&mut text.into_boxed_bytes());
         }
+        wipe_text(gone);
         // The chunk that the next text goes into stays, so reserved room stays reserved.
         self.chunks.truncate(self.count / CHUNK_TEXTS + 1);
     }
@@ -87,6 +95,13 @@ impl Texts {
         let held = (texts.clone().count(), texts.sum());
         assert_eq!(held, (self.count, self.bytes));
         held
+    }
+}
+
+/// Frees a string after overwriting it.
+fn wipe_text(id: Id) {
+    if let Id::Text(text) = id {
+        wipe(&mut text.into_boxed_bytes());
     }
 }
 

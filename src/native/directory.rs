@@ -202,12 +202,14 @@ impl Store for DirectoryStore {
         })
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    async fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
         self.expect_writable()?;
         if batch == Batch::default() {
             return Ok(());
         }
-        let staged = commit::stage(&self.folder, &batch)?;
+        let staged = commit::stage(&self.folder, &batch);
+        batch.wipe();
+        let staged = staged?;
         commit::apply(&self.folder, &staged).inspect_err(|why| self.get_stuck(why))
     }
 

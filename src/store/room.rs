@@ -41,11 +41,6 @@ impl Room {
         }
     }
 
-    /// Returns the values, each of which must have its own memory.
-    pub(crate) fn into_values(mut self) -> Vec<Option<Vec<u8>>> {
-        core::mem::take(&mut self.values)
-    }
-
     /// The number of values, including those that were not found.
     pub(crate) const fn len(&self) -> usize {
         self.values.len()
@@ -78,6 +73,14 @@ impl Room {
             joined.extend_from_slice(self.piece(at));
         }
         Ok(Cow::Owned(joined))
+    }
+
+    /// Overwrites these values and frees those that have their own memory.
+    pub(crate) fn free(&mut self, pieces: Range<usize>) {
+        for value in self.values.get_mut(pieces).unwrap_or_default() {
+            wipe(value.as_deref_mut().unwrap_or_default());
+            *value = None;
+        }
     }
 
     fn piece(&self, at: usize) -> &[u8] {
@@ -164,6 +167,7 @@ mod tests {
         room.own(vec![Some(vec![7]), Some(vec![8])]);
         assert_eq!(*room.joined(0..2).unwrap(), [7, 8]);
         assert_eq!(room.len(), 2);
-        assert_eq!(room.into_values(), [Some(vec![7]), Some(vec![8])]);
+        room.free(0..1);
+        assert!(!room.has(0) && room.has(1));
     }
 }

@@ -4,14 +4,14 @@ use crate::refusing::{freed_with, undisturbed};
 use crate::stored::Calm;
 use crate::{config, vector};
 use thermocline::{
-    Config, Id, Index, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex, SystemClock,
-    block_on,
+    Batch, Config, DirectoryStore, Error, Id, Index, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions,
+    Store, StoreOptions, StoredIndex, SystemClock, block_on,
 };
 
 const SECRET: &[u8] = b"what nobody is to find";
 
 /// The secret is in turn the payload, the string id, or the vector of a record.
-fn put(stored: &StoredIndex<Calm>, number: usize, is_secret: bool) -> Id {
+fn put<S: Store>(stored: &StoredIndex<S>, number: usize, is_secret: bool) -> Id {
     let text = String::from_utf8(SECRET.to_vec()).unwrap();
     let id = if is_secret && number.is_multiple_of(2) { format!("{text} {number}") } else { format!("plain {number}") };
     let payload = if is_secret { SECRET } else { b"of no interest at all" };
@@ -67,7 +67,7 @@ fn an_index_that_is_given_up_leaves_no_record() {
     let stored = block_on(StoredIndex::open(place, options)).unwrap();
     let fill = || {
         for number in 0..300 {
-            undisturbed(|| drop(put(&stored, number, false)));
+            undisturbed(|| drop(put(&stored, number, number % 4 == 0)));
             // A caller who passes a payload has it in memory of their own.
             let own = undisturbed(|| Id::from(&*format!("with a payload {number}")));
             stored.change(|index| index.insert_with_id(own, &vector(number), Some(Payload::Bytes(SECRET)))).unwrap();
@@ -78,6 +78,53 @@ fn an_index_that_is_given_up_leaves_no_record() {
     assert_eq!(freed, 0, "while it grows");
     let ((), freed) = freed_with(SECRET, || stored.change(thermocline::Index::clear).unwrap());
     assert_eq!(freed, 0, "when it is cleared");
+}
+
+/// Records go through the samples that compressions are tried on, through blocks and their compressed forms, and their
+/// ids through the values of a checkpoint. All of these were freed as they were.
+fn a_checkpoint_leaves_no_record<S: Store>(store: S) {
+    let options = OpenOptions { config: Some(config(Quantization::Int8)), ..Default::default() };
+    let stored = block_on(StoredIndex::open(store, options)).unwrap();
+    for number in 0..300 {
+        undisturbed(|| drop(put(&stored, number, number % 5 == 0)));
+    }
+    // In several values, and too long for any block but its own.
+    let long = SECRET.repeat(400);
+    stored.change(|index| index.insert(&vector(300), Some(Payload::Bytes(&long)))).unwrap();
+    let ((), freed) = freed_with(SECRET, || block_on(stored.commit()).unwrap());
+    assert_eq!(freed, 0, "by the commit");
+    let ((), freed) = freed_with(SECRET, || block_on(stored.checkpoint()).unwrap());
+    assert_eq!(freed, 0, "by the checkpoint");
+}
+
+#[test]
+fn a_checkpoint_leaves_no_record_in_freed_memory() {
+    a_checkpoint_leaves_no_record(Calm(MemoryStore::with_value_bytes(2000)));
+    let path = std::env::temp_dir().join(format!("thermocline-erased-{}", std::process::id()));
+    a_checkpoint_leaves_no_record(DirectoryStore::open(&path, StoreOptions::default()).unwrap());
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+/// Of a block whose first value is missing, the others are not needed. They were freed as they were.
+#[test]
+fn a_block_that_lacks_a_part_leaves_no_record_in_freed_memory() {
+    let place = MemoryStore::with_value_bytes(2000);
+    let options = OpenOptions { config: Some(config(Quantization::Int8)), lazy: true, ..Default::default() };
+    let stored = block_on(StoredIndex::open(Calm(place.clone()), options)).unwrap();
+    // Noise is stored uncompressed.
+    let noise = (0..8000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8);
+    let long: Vec<u8> = noise.chain(SECRET.iter().copied()).collect();
+    stored.change(|index| index.insert_with_id(1, &vector(1), Some(Payload::Bytes(&long)))).unwrap();
+    block_on(stored.checkpoint()).unwrap();
+    block_on(stored.close()).unwrap();
+    let mut pieces = block_on(place.list("b/")).unwrap();
+    pieces.sort();
+    assert!(pieces.len() > 2, "{pieces:?}");
+    block_on(place.commit(Batch { puts: Vec::new(), deletes: vec![pieces.swap_remove(0)] })).unwrap();
+    let stored = block_on(StoredIndex::open(Calm(place), options)).unwrap();
+    let (found, freed) = freed_with(SECRET, || block_on(stored.get(&1.into(), |_| ())));
+    assert!(matches!(found, Err(Error::Corrupt { .. })), "{found:?}");
+    assert_eq!(freed, 0);
 }
 
 /// Without quantization a code is the vector itself.

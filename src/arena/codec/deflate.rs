@@ -26,6 +26,16 @@ pub(super) struct Deflate {
     tokens: Vec<Token>,
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+impl Drop for Deflate {
+    fn drop(&mut self) {
+        // Literals are the bytes of records.
+        self.tokens.clear();
+        self.tokens.resize(self.tokens.capacity(), Token::Literal(0));
+        core::hint::black_box(&self.tokens);
+    }
+}
+
 impl Deflate {
     /// Writes the compressed form of `data` to the beginning of `to`, and returns its length; `None` if it would leave
     /// fewer than [`SPARE_BYTES`] of `to`.

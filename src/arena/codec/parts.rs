@@ -19,7 +19,7 @@ use super::lz4;
 use super::matches::Effort;
 use crate::format::{FormatError, RecordHeader, zeros};
 use crate::types::OutOfMemory;
-use crate::wipe::wipe;
+use crate::wipe::{Wiped, reserve_exact};
 
 const WORD: usize = size_of::<u32>();
 /// Parts for the bytes of the vectors' numbers: one for each byte of a number.
@@ -37,8 +37,8 @@ const LEAST_ALIKE: f64 = 1.25;
 #[derive(Debug, Default)]
 pub(crate) struct Compressor {
     deflate: Deflate,
-    part: Vec<u8>,
-    compressed: Vec<u8>,
+    part: Wiped,
+    compressed: Wiped,
 }
 
 impl Compressor {
@@ -89,9 +89,9 @@ impl Compressor {
 
 /// The first `len` bytes of a buffer, which is lengthened if necessary.
 #[inline(never)]
-fn room(buffer: &mut Vec<u8>, len: usize) -> Result<&mut [u8], OutOfMemory> {
+fn room(Wiped(buffer): &mut Wiped, len: usize) -> Result<&mut [u8], OutOfMemory> {
     if let Some(more) = len.checked_sub(buffer.len()) {
-        buffer.try_reserve_exact(more)?;
+        reserve_exact(buffer, more)?;
         buffer.resize(len, 0);
     }
     Ok(buffer.get_mut(..len).unwrap_or_default())
@@ -188,11 +188,12 @@ pub(in super::super) fn decompress(
     if !compressed.is_empty() {
         return Err(not_whole());
     }
-    let mut words = zeros::<u32>(raw_bytes / WORD)?;
-    let mut part = zeros::<u8>(rest_bytes.max(plane_bytes))?;
+    let mut whole = Wiped(zeros::<u32>(raw_bytes / WORD)?);
+    let mut plane = Wiped(zeros::<u8>(rest_bytes.max(plane_bytes))?);
+    let (words, part) = (&mut whole.0, &mut plane.0);
     let [planes @ .., rest] = parts;
     decompress_part(codec, rest, part.get_mut(..rest_bytes).unwrap_or_default())?;
-    let starts = place_rest(&part[..rest_bytes], &mut words, records, dimensions).ok_or_else(not_whole)?;
+    let starts = place_rest(&part[..rest_bytes], words, records, dimensions).ok_or_else(not_whole)?;
     for (compressed, shift) in planes.into_iter().zip((0..).step_by(8)) {
         let plane = part.get_mut(..plane_bytes).unwrap_or_default();
         decompress_part(codec, compressed, plane)?;
@@ -203,8 +204,7 @@ pub(in super::super) fn decompress(
             }
         }
     }
-    wipe(&mut part);
-    Ok(words)
+    Ok(whole.take())
 }
 
 /// Whether `compressed` decompresses to exactly `block`. Returns false if memory cannot be allocated.
@@ -215,15 +215,16 @@ pub(crate) fn decompresses_to(
     records: u32,
     dimensions: usize,
 ) -> bool {
-    let Ok(mut words) = decompress(compression.codec(), compressed, block.len() as u64, records, dimensions) else {
+    let Ok(words) = decompress(compression.codec(), compressed, block.len() as u64, records, dimensions) else {
         return false;
     };
+    let words = Wiped(words);
     let bytes = block.chunks_exact(WORD);
     let differ = words
+        .0
         .iter()
         .zip(bytes)
         .fold(0, |differ, (word, bytes)| differ | (word ^ bytes.try_into().map_or(0, u32::from_le_bytes)));
-    wipe(&mut words);
     differ == 0
 }
 

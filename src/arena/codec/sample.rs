@@ -3,6 +3,7 @@
 use super::compression::{Compression, Measured};
 use super::parts::{Compressor, decompress};
 use crate::format::FormatError;
+use crate::wipe::Wiped;
 
 /// Number of times each block is compressed and decompressed. The shortest time counts, because an engine runs code
 /// slowly before it has optimized it.
@@ -13,7 +14,7 @@ const NS_PER_MS: f64 = 1e6;
 #[derive(Debug)]
 pub(crate) struct Sample {
     /// Each with the number of its records.
-    pub(crate) blocks: Vec<(u32, Vec<u8>)>,
+    pub(crate) blocks: Vec<(u32, Wiped)>,
     pub(crate) dimensions: usize,
 }
 
@@ -28,15 +29,17 @@ impl Sample {
         let (mut raw_bytes, mut compressed_bytes) = (0, 0);
         let (mut compress_ms, mut decompress_ms) = (0.0, 0.0);
         let mut has_clock = false;
-        for (records, block) in &self.blocks {
+        for (records, Wiped(block)) in &self.blocks {
             let mut least = [f64::INFINITY; 2];
             let mut len = block.len();
             for _ in 0..PASSES {
                 let start = now_ms();
                 let compressed = compressor.compress(compression, block, self.dimensions)?;
                 let middle = now_ms();
+                let mut words = Wiped(Vec::new());
                 if let Some(compressed) = compressed {
-                    decompress(compression.codec(), compressed, block.len() as u64, *records, self.dimensions)?;
+                    words.0 =
+                        decompress(compression.codec(), compressed, block.len() as u64, *records, self.dimensions)?;
                     len = compressed.len();
                 }
                 if let (Some(start), Some(middle), Some(end)) = (start, middle, now_ms()) {

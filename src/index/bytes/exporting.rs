@@ -11,6 +11,7 @@
 use crate::arena::{ReadPlan, put_record, stored_record_bytes};
 use crate::format::{ByteRoom, FormatError, Kind, Mark, zeros};
 use crate::index::{Error, Index};
+use crate::store::Room;
 use crate::types::Slot;
 
 /// How many bytes of blocks are read at a time.
@@ -208,9 +209,9 @@ impl Index {
         exporting: &mut Exporting<B>,
         plan: &ReadPlan,
         keys: &[String],
-        values: Vec<Option<Vec<u8>>>,
+        room: &mut Room,
     ) -> Result<ReadPlan, Error> {
-        self.admit(plan, keys, values)?;
+        self.admit(plan, keys, room)?;
         let next = self.export_step(exporting);
         self.parts.records.cold.give_up(plan);
         next
@@ -286,9 +287,10 @@ mod tests {
         let mut parts = 0;
         while !plan.is_empty() {
             let keys = index.keys_of_plan(&plan).unwrap();
-            let values = keys.iter().map(|key| place.get(key).cloned()).collect();
+            let mut room = Room::default();
+            room.own(keys.iter().map(|key| place.get(key).cloned()).collect());
             before(index, place, parts);
-            plan = index.export_read(&mut exporting, &plan, &keys, values).unwrap();
+            plan = index.export_read(&mut exporting, &plan, &keys, &mut room).unwrap();
             parts += 1;
         }
         (exporting.bytes.take().unwrap(), parts, LOOKS.get())

@@ -12,7 +12,7 @@ use crate::segments::segments_of;
 use crate::slot_set::SlotSet;
 use crate::store::Batch;
 use crate::types::{OutOfMemory, Slot};
-use crate::wipe::wipe;
+use crate::wipe::{Wiped, reserve};
 
 /// Most bytes of records in a block of several records. Reading one of them reads and holds the whole block.
 const MOST_BLOCK_BYTES: u32 = 128 << 10;
@@ -109,7 +109,8 @@ impl Index {
     /// Encodes one block of pending records. Returns the cost, as a number of bytes encoded in the same time; 0 when
     /// nothing is pending.
     pub(in crate::index) fn write_block(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<u64, Error> {
-        let (members, mut raw) = self.fill_block(&mut writing.gathering, self.block_bytes(), usize::MAX)?;
+        let (members, raw) = self.fill_block(&mut writing.gathering, self.block_bytes(), usize::MAX)?;
+        let raw = &raw.0;
         if members.is_empty() {
             // A caller that repeats this until nothing is pending must not do so for ever.
             let why = "records that are to be stored were passed over";
@@ -126,9 +127,9 @@ impl Index {
         let (count, dimensions) = (members.len() as u32, self.parts.records.dimensions());
         // Without memory to compress it, a block is stored uncompressed, and also if decompressing does not give the
         // same bytes: what is lost here is lost for good.
-        let compressed = writing.compressor.compress(compression, &raw, dimensions).ok().flatten();
+        let compressed = writing.compressor.compress(compression, raw, dimensions).ok().flatten();
         let compressed =
-            compressed.filter(|compressed| decompresses_to(&raw, compression, compressed, count, dimensions));
+            compressed.filter(|compressed| decompresses_to(raw, compression, compressed, count, dimensions));
         let (codec, bytes) = compressed.map_or((AS_IT_IS, &raw[..]), |compressed| (compression.codec(), compressed));
         let stored = StoredBlock {
             number,
@@ -153,7 +154,6 @@ impl Index {
         let (compress_ns, decompress_ns) = compression.typical_ns();
         let compression_cost = 1.0 + (compress_ns + decompress_ns) / ENCODED_BYTE_NS;
         let cost = (raw.len() as f64 * compression_cost) as u64 + MEMBER_COST_BYTES * members.len() as u64;
-        wipe(&mut raw);
         for (slot, ordinal) in members.into_iter().zip(0..=u8::MAX) {
             self.parts.records.set_place(slot, Place { block: number, ordinal });
         }
@@ -178,7 +178,7 @@ impl Index {
                 sample.blocks.push((members.len() as u32, bytes));
             }
         }
-        let bytes: usize = sample.blocks.iter().map(|(_, block)| block.len()).sum();
+        let bytes: usize = sample.blocks.iter().map(|(_, block)| block.0.len()).sum();
         Ok((bytes >= LEAST_SAMPLE_BYTES).then_some(sample))
     }
 
@@ -198,10 +198,11 @@ impl Index {
         gathering: &mut Gathering,
         most_bytes: usize,
         most_payload_bytes: usize,
-    ) -> Result<(Vec<Slot>, Vec<u8>), Error> {
+    ) -> Result<(Vec<Slot>, Wiped), Error> {
         // Here and not once a checkpoint: codes may have been trained or cleared since the last block.
         self.parts.codes.prepare(&mut gathering.buffer)?;
-        let (mut members, mut bytes) = (Vec::new(), Vec::new());
+        let (mut members, mut filled) = (Vec::new(), Wiped(Vec::new()));
+        let bytes = &mut filled.0;
         members.try_reserve_exact(MOST_RECORDS).map_err(|_| OutOfMemory)?;
         let mut passed = 0;
         while members.len() < MOST_RECORDS
@@ -222,7 +223,7 @@ impl Index {
                 gathering.pass_over(slot)?;
                 continue;
             }
-            bytes.try_reserve(len).map_err(|_| OutOfMemory)?;
+            reserve(bytes, len)?;
             put_record(&record, &mut |part| {
                 bytes.extend_from_slice(part);
                 Ok(())
@@ -232,7 +233,7 @@ impl Index {
             gathering.meet(self.parts.codes.space(), slot, self.parts.graph.neighbours(slot))?;
         }
         gathering.leave();
-        Ok((members, bytes))
+        Ok((members, filled))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::index::{Error, Index};
 use crate::segments::{Changes, segments_of};
 use crate::store::Batch;
 use crate::types::OutOfMemory;
-use crate::wipe::wipe;
+use crate::wipe::{Wiped, reserve};
 
 /// Which arrays share a stored value, by the kind of the value. One value per array would be more values than a store
 /// opens quickly.
@@ -153,12 +153,16 @@ impl Index {
     pub(crate) fn checkpoint_step(&mut self, generation: u64, bytes: usize) -> Result<Step, Error> {
         self.check_writable()?;
         let mut writing = self.take_writing(generation).ok_or(Error::Busy)?;
-        let stepped = self.step(&mut writing, bytes);
+        let mut batch = Batch::default();
+        let is_last = self.step(&mut writing, bytes, &mut batch);
+        if is_last.is_err() {
+            batch.wipe();
+        }
         if let Some(journal) = self.journal_mut() {
             journal.writing = Some(writing);
         }
         self.make_room();
-        stepped
+        Ok(if is_last? { Step::Last(batch) } else { Step::More(batch) })
     }
 
     /// Notes that the last step has been written: its manifest is now the current one.
@@ -202,22 +206,23 @@ impl Index {
         self.journal_mut()?.writing.take_if(|writing| writing.generation == generation)
     }
 
-    fn step(&mut self, writing: &mut Writing, bytes: usize) -> Result<Step, Error> {
+    /// Encodes the next step into the batch. Returns whether it is the last.
+    fn step(&mut self, writing: &mut Writing, bytes: usize, batch: &mut Batch) -> Result<bool, Error> {
         let bytes = bytes as u64;
-        let mut batch = Batch::default();
-        if !self.write_changes(writing, Some(bytes), &mut batch)? {
-            return Ok(Step::More(batch));
+        if !self.write_changes(writing, Some(bytes), batch)? {
+            return Ok(false);
         }
         writing.rounds += 1;
         writing.at = 0;
         let rest = self.unwritten();
         self.collect_unstored(&mut writing.gathering)?;
         if rest > bytes && writing.rounds < MOST_ROUNDS {
-            return Ok(Step::More(batch));
+            return Ok(false);
         }
         // The checkpoint represents the index at this moment.
-        self.write_changes(writing, None, &mut batch)?;
-        self.last(writing, batch)
+        self.write_changes(writing, None, batch)?;
+        self.last(writing, batch)?;
+        Ok(true)
     }
 
     /// Encodes the gathered records and then the changed values, until about `budget_bytes` are in the batch. Returns
@@ -282,16 +287,17 @@ impl Index {
 
     /// Encodes one value into the batch, and returns its length.
     fn write(&mut self, writing: &mut Writing, kind: Kind, segment: usize, batch: &mut Batch) -> Result<u64, Error> {
-        let mut bytes = Vec::new();
+        let mut value = Wiped(Vec::new());
+        let bytes = &mut value.0;
         bytes.try_reserve(self.value_bytes(kind, segment) as usize).map_err(|_| OutOfMemory)?;
         let mut put = |part: &[u8]| {
-            bytes.try_reserve(part.len()).map_err(|_| OutOfMemory)?;
+            reserve(bytes, part.len())?;
             bytes.extend_from_slice(part);
             Ok(())
         };
         self.put_value(kind, segment, &mut put)?;
         let (index, generation, len) = (segment as u32, writing.generation, bytes.len() as u64);
-        let stored = StoredSegment { kind, index, generation, bytes: len, checksum: xxh64(&bytes, 0) };
+        let stored = StoredSegment { kind, index, generation, bytes: len, checksum: xxh64(bytes, 0) };
         let piece_bytes = self.journal().map(|journal| journal.manifest.piece_bytes).ok_or_else(not_stored)?;
         let key = |piece| Key::Segment { kind, index, generation, piece }.to_text();
         // A rewritten value may have fewer pieces: the others are deleted.
@@ -303,12 +309,11 @@ impl Index {
         }
         batch.puts.try_reserve(now as usize).map_err(|_| OutOfMemory)?;
         if now == 1 {
-            batch.puts.push((key(0)?, bytes));
+            batch.puts.push((key(0)?, value.take()));
         } else {
             for (piece, part) in (0..).zip(bytes.chunks(piece_bytes as usize)) {
                 batch.puts.push((key(piece)?, copy(part)?));
             }
-            wipe(&mut bytes);
         }
         if find(&writing.longest, &stored).is_none_or(|at| writing.longest[at].bytes < len) {
             put_in(&mut writing.longest, stored)?;
@@ -340,7 +345,7 @@ impl Index {
     }
 
     /// Completes the last batch: adds the manifest of the index at this moment, and deletes the retired values.
-    fn last(&mut self, writing: &mut Writing, mut batch: Batch) -> Result<Step, Error> {
+    fn last(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<(), Error> {
         let meta = self.meta();
         let count = segments_of(self.parts.slots());
         self.parts.records.cold.drop_dead();
@@ -360,19 +365,20 @@ impl Index {
         let (generation, next_sequence) = (writing.generation, journal.next_sequence());
         let (piece_bytes, next_block) = (before.piece_bytes, journal.next_block());
         let log_bytes = journal.log_bytes;
+        batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
         let Turn { first: log, frames, taken } = journal.turn_log()?;
         let compression = Compression::to_word(journal.compression);
         let manifest =
             Manifest { generation, log, next_sequence, piece_bytes, next_block, compression, meta, segments, blocks };
-        batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
-        let frames_bytes = frames.len();
+        let mut frames = Wiped(frames);
+        let frames_bytes = frames.0.len();
         if frames_bytes > 0 {
-            batch.puts.push((Key::Log { number: log }.to_text()?, frames));
+            batch.puts.push((Key::Log { number: log }.to_text()?, frames.take()));
         }
         batch.puts.push((Key::Manifest { generation }.to_text()?, manifest.encode()?));
         let was_reshaped = core::mem::take(&mut journal.is_reshaped);
         writing.last = Some(Last { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped });
-        Ok(Step::Last(batch))
+        Ok(())
     }
 
     fn changes(&mut self, kind: Kind) -> &mut Changes {

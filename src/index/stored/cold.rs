@@ -1,11 +1,12 @@
 //! Records that are only in the store: which blocks a call must read, and taking in what was read.
 
-use super::open::join;
 use crate::arena::{MOST_RECORDS, ReadPlan};
 use crate::format::{Key, StoredBlock, piece_count};
 use crate::index::{Error, Index};
+use crate::store::Room;
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
+use std::borrow::Cow;
 
 /// Bytes of blocks that are read at a time when all of them are needed.
 const PART_BYTES: u64 = 4 << 20;
@@ -55,41 +56,34 @@ impl Index {
     }
 
     /// Takes in the blocks that were read for a plan. `keys` are the keys that its blocks had when they were read, and
-    /// `values` what the store has for them. A block that is missing or differs from what was written is lost, and its
+    /// `room` has the values of them. A block that is missing or differs from what was written is lost, and its
     /// records with it.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub(crate) fn admit(
-        &mut self,
-        plan: &ReadPlan,
-        keys: &[String],
-        values: Vec<Option<Vec<u8>>>,
-    ) -> Result<(), Error> {
-        let mut read = keys.iter().zip(values).peekable();
+    pub(crate) fn admit(&mut self, plan: &ReadPlan, keys: &[String], room: &mut Room) -> Result<(), Error> {
+        let mut end = 0;
         for &number in plan.blocks() {
-            let stored = self.parts.records.cold.stored(number).copied();
-            let mut pieces = Vec::new();
-            let is_of = |key: &str| matches!(Key::parse(key), Some(Key::Block { number: of, .. }) if of == number);
-            while let Some((_, value)) = read.next_if(|(key, _)| is_of(key)) {
-                pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
-                pieces.push(value);
-            }
+            let is_of = |key: &String| matches!(Key::parse(key), Some(Key::Block { number: of, .. }) if of == number);
+            let start = end;
+            end += keys.get(start..).unwrap_or_default().iter().take_while(|key| is_of(key)).count();
             // A block that has been rewritten since is not needed.
-            let Some(stored) = stored else { continue };
-            let bytes = join(block_keys(&stored, self.piece_bytes()), &mut pieces.into_iter());
-            let mut bytes = match bytes {
-                Ok(bytes) => Some(bytes),
-                Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
-                Err(_) => None,
-            };
+            if self.parts.records.cold.stored(number).is_none() {
+                continue;
+            }
+            let is_there = (start..end).all(|at| room.has(at));
+            let mut bytes = if is_there { Some(room.joined(start..end)?) } else { None };
             let Self { parts, config, .. } = self;
             let mut inverse_norm = |vector: &[f32]| {
                 // Where the codes are the vectors, records have none.
                 if vector.is_empty() { Some(0.0) } else { Some(config.inverse_norm(vector).ok()? as f32) }
             };
             let admitted = parts.records.admit(number, bytes.as_deref(), &mut inverse_norm);
-            wipe(bytes.as_deref_mut().unwrap_or_default());
+            if let Some(Cow::Owned(joined)) = &mut bytes {
+                wipe(joined);
+            }
+            drop(bytes);
+            room.free(start..end);
             admitted?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::order::sort_numbers;
 use crate::segments::SEGMENT_SLOTS;
 use crate::store::{Mode, Room};
 use crate::types::{Id, OutOfMemory};
-use crate::wipe::{reserve, wipe};
+use crate::wipe::wipe;
 use std::borrow::Cow;
 
 /// About how much is read from a store at once: this many values of the length that the store handles well, and at most
@@ -234,28 +234,6 @@ fn wipe_own(value: &mut Cow<'_, [u8]>) {
     if let Cow::Owned(joined) = value {
         wipe(joined);
     }
-}
-
-/// Joins the pieces of a value; an error when one is missing.
-pub(in crate::index) fn join(
-    keys: impl Iterator<Item = Key>,
-    values: &mut impl Iterator<Item = Option<Vec<u8>>>,
-) -> Result<Vec<u8>, Error> {
-    let mut joined = Vec::new();
-    for key in keys {
-        let Some(mut piece) = values.next().flatten() else {
-            wipe(&mut joined);
-            return Err(corrupt(format_args!("{key} is missing")).into());
-        };
-        if joined.is_empty() {
-            joined = piece;
-        } else {
-            reserve(&mut joined, piece.len())?;
-            joined.extend_from_slice(&piece);
-            wipe(&mut piece);
-        }
-    }
-    Ok(joined)
 }
 
 /// The arrays of one segment of slots, in the values that hold them.

@@ -5,6 +5,7 @@ use super::super::parts::{Compressor, decompress, decompresses_to};
 use super::super::sample::Sample;
 use super::sample;
 use crate::format::FormatError;
+use crate::wipe::Wiped;
 use proptest::prelude::*;
 
 /// A block of `records` records, with vectors that resemble embeddings.
@@ -85,8 +86,8 @@ fn embeddings_lose_a_seventh_and_texts_most() {
 
 #[test]
 fn a_sample_is_measured() {
-    let blocks: Vec<(u32, Vec<u8>)> = (0..3).map(|at| (20, block(20, 32, |_| sample(1, 500, at)))).collect();
-    let all: usize = blocks.iter().map(|(_, block)| block.len()).sum();
+    let blocks: Vec<_> = (0..3).map(|at| (20, Wiped(block(20, 32, |_| sample(1, 500, at))))).collect();
+    let all: usize = blocks.iter().map(|(_, block)| block.0.len()).sum();
     let sample = Sample { blocks, dimensions: 32 };
     let mut compressor = Compressor::default();
     let mut measure = |compression, clock: &mut dyn FnMut() -> Option<f64>| {
