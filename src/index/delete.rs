@@ -32,7 +32,8 @@ impl Index {
         Ok(true)
     }
 
-    /// Makes a live slot a tombstone. The caller has reserved room in the queue of [`super::pending`].
+    /// Makes a live slot a tombstone. The caller has reserved room in the queue of [`super::pending`], and ids can be
+    /// looked up.
     pub(super) fn bury(&mut self, slot: Slot) {
         self.parts.ids.unbind(slot);
         self.parts.tombstones.delete(slot);

@@ -37,6 +37,26 @@ fn holds(bytes: &[u8], rng: &mut Rng) -> bool {
     ok
 }
 
+/// Records may expire before any call has looked up an id, and expiry cannot fail. It ignored that ids could not be
+/// looked up, because of two that are equal or for lack of memory, and left them to deleted records.
+#[test]
+fn ids_of_records_that_expire_can_be_looked_up() {
+    let mut index = index(Metric::Cosine, Quantization::Int8, 10);
+    let ids = [0xABC_DEF1_u64, 0xABC_DEF2];
+    for id in ids {
+        index.insert_with_id_expiring(id, &Rng(id).vector(), None, Some(5.0)).unwrap();
+    }
+    let mut bytes = index.export().unwrap();
+    let [first, second] = ids.map(u64::to_le_bytes);
+    let at = bytes.windows(8).position(|word| word == second).unwrap();
+    bytes[at..at + 8].copy_from_slice(&first);
+    let refused = Index::map(Aligned::new(&bytes)).map(|mut mapped| {
+        assert_eq!(mapped.expire(9.0), 2);
+        mapped.ids().filter(|id| *id == ids[0].into()).count()
+    });
+    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?} ids are left");
+}
+
 #[test]
 fn any_bytes_behind_the_table_are_an_index_or_refused() {
     let mut rng = Rng(7);

@@ -13,9 +13,9 @@ use bytes::Bytes;
 impl Index {
     /// Opens the index that [`Index::export`] wrote in place: in a mapped file, or in any bytes that begin at a
     /// multiple of 64. Opening reads its levels, its ids and the links above level 0, and nothing else, which takes
-    /// microseconds per thousand records. Searching and reading copy nothing. A change first copies what it changes, a
-    /// segment of an array at a time; full vectors with payloads are copied all at once, when a compaction begins or
-    /// the index is put into a store.
+    /// microseconds per thousand records. If some can expire, it also makes the table that finds ids. Searching and
+    /// reading copy nothing. A change first copies what it changes, a segment of an array at a time; full vectors with
+    /// payloads are copied all at once, when a compaction begins or the index is put into a store.
     ///
     /// Checksums are not verified, and links, codes and records are not checked: damaged bytes give wrong answers, and
     /// nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies everything, and copies. Before
@@ -39,6 +39,9 @@ impl Index {
             index.owe_proof();
             // Room for records that expire before the first change.
             index.reserve_pending(0)?;
+            if !index.parts.expiries.is_empty() {
+                index.parts.ids.prepare_lookups()?;
+            }
         }
         Ok(index)
     }
