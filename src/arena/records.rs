@@ -108,6 +108,7 @@ impl Records {
         self.unmap(slot);
         let was_warm = self.warm.remove(slot);
         self.cold.set_place(slot, None, was_warm);
+        self.used.clear(slot);
     }
 
     /// Makes the records of a mapped file warm. Must precede moving or storing them. Returns the first slot whose
@@ -139,6 +140,7 @@ impl Records {
     pub(crate) fn swap(&mut self, a: Slot, b: Slot) {
         self.warm.swap(a, b);
         self.cold.swap(a, b);
+        self.used.swap(a, b);
     }
 
     /// Whether `slot` has a record, in memory or not.

@@ -50,6 +50,18 @@ impl Used {
         }
     }
 
+    /// Exchanges the bits of two slots.
+    pub(super) fn swap(&self, a: Slot, b: Slot) {
+        if self.contains(a) != self.contains(b) {
+            for slot in [a, b] {
+                let (at, bit) = place(slot);
+                if let Some(word) = self.0.get(at) {
+                    word.fetch_xor(bit, Relaxed);
+                }
+            }
+        }
+    }
+
     pub(super) const fn resident_bytes(&self) -> usize {
         self.0.capacity() * size_of::<AtomicU32>()
     }

@@ -102,6 +102,32 @@ fn what_is_read_stays_warm_while_anything_else_can_go() {
     assert!(tiers.warm().iter().all(|slot| !hot.contains(slot)));
 }
 
+/// That a record was read was noted of its slot only: when a compaction moved the record, another one stayed warm.
+#[test]
+fn what_is_read_stays_warm_in_whatever_slot() {
+    let mut tiers = Tiers::new(60);
+    tiers.read([3]);
+    tiers.records.swap(Slot(3), Slot(17));
+    tiers.given.swap(3, 17);
+    tiers.demote(2);
+    let warm = tiers.warm();
+    assert!(warm.contains(&17) && !warm.contains(&3), "{warm:?}");
+}
+
+#[test]
+fn a_new_record_is_not_spared_for_one_that_was_read_in_its_slot() {
+    let mut tiers = Tiers::new(60);
+    tiers.read([41]);
+    tiers.records.remove(Slot(41));
+    let given = &tiers.given[41];
+    tiers.records.append(Slot(41), given.inv_norm, &given.vector, given.kind, &given.payload).unwrap();
+    tiers.records.set_place(Slot(41), Place { block: 0, ordinal: 41 });
+    tiers.add(40);
+    tiers.demote(2);
+    let warm = tiers.warm();
+    assert!(!warm.contains(&41), "{warm:?}");
+}
+
 #[test]
 fn a_slab_that_is_mostly_read_is_left_alone_once() {
     let mut tiers = Tiers::new(50);
