@@ -340,9 +340,9 @@ export class Keeper {
 
   /**
    * Ends the index, which is closed to callers already. Rejects with any failure that no caller has been told of: of
-   * storing changes, of a checkpoint or of closing. Stops waiting `timeoutMs` after `began` (a time of
-   * `performance.now()`): then no new call reaches the store, and the place is released when the last running call has
-   * ended.
+   * storing changes, of closing, or of a checkpoint unless a caller was told of a failed commit. Stops waiting
+   * `timeoutMs` after `began` (a time of `performance.now()`): then no new call reaches the store, and the place is
+   * released when the last running call has ended.
    */
   async close(timeoutMs: number, began: number): Promise<void> {
     this.#closing = true;
@@ -391,7 +391,9 @@ export class Keeper {
     const told = handle.hasFailed;
     handle.free();
     this.#lock.give();
-    failure ??= this.#deferredError;
+    // A failed checkpoint has lost nothing: the log has every acknowledged change. So it is not news to a caller that
+    // was told that the store takes no more changes.
+    if (!this.#isTold) failure ??= this.#deferredError;
     if (failure && !told) throw failure;
   }
 
