@@ -1,6 +1,6 @@
 // Payloads are passed to the core as bytes with a kind: 0 no payload, 1 JSON text in UTF-8, 2 the caller's own bytes.
 import { fail, shown, typedArrayName } from "./guard.js";
-import type { Payload } from "./types.js";
+import type { Id, Payload } from "./types.js";
 
 /** A payload as the core takes it. */
 export interface Encoded {
@@ -83,9 +83,10 @@ function tooLong(length: number): never {
 
 /**
  * Decodes the result of `payloadsAt`: for each of `count` records a header of 32 bits (the kind in the top 2 bits, the
- * length below), then its bytes.
+ * length below), then its bytes. `idOf` returns the id of a record, for the message of CORRUPT: a text may not be JSON,
+ * since a native program may have stored any.
  */
-export function decodePayloads(packed: Uint8Array, count: number): (Payload | undefined)[] {
+export function decodePayloads(packed: Uint8Array, count: number, idOf: (i: number) => Id): (Payload | undefined)[] {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   const payloads = new Array<Payload | undefined>(count);
   for (let i = 0, at = 0; i < count; i++) {
@@ -93,17 +94,14 @@ export function decodePayloads(packed: Uint8Array, count: number): (Payload | un
     const start = at + 4;
     at = start + (header & MAX_BYTES);
     const kind = header >>> 30;
-    if (kind === 1) payloads[i] = parsed(packed.subarray(start, at));
-    else if (kind === 2) payloads[i] = packed.slice(start, at);
+    if (kind === 2) payloads[i] = packed.slice(start, at);
+    else if (kind === 1) {
+      try {
+        payloads[i] = JSON.parse(decoder.decode(packed.subarray(start, at))) as Payload;
+      } catch (error) {
+        fail("CORRUPT", `payload of ${JSON.stringify(idOf(i))} is not JSON: ${error}`, error);
+      }
+    }
   }
   return payloads;
-}
-
-/** Parses the JSON of a payload. CORRUPT if it is not JSON, since a native program may have stored any text. */
-function parsed(bytes: Uint8Array): Payload {
-  try {
-    return JSON.parse(decoder.decode(bytes)) as Payload;
-  } catch (error) {
-    fail("CORRUPT", `a stored payload is not JSON: ${(error as Error)?.message ?? error}`, error);
-  }
 }

@@ -102,7 +102,9 @@ export class Searches {
       hasStringIds ||= Number.isNaN(id);
     }
     // Payloads are read first, because one call then reports all records that are only in the store.
-    const payloads = wantsPayloads || withVector ? decodePayloads(raw.payloadsAt(Uint32Array.from(slots)), count) : [];
+    const payloads = wantsPayloads || withVector
+      ? decodePayloads(raw.payloadsAt(Uint32Array.from(slots)), count, (i) => raw.idAt(slots[i]!))
+      : [];
     for (let i = 0; i < count && (hasStringIds || withVector || payloads.length); i++) {
       const hit = hits[i]!;
       const slot = slots[i]!;

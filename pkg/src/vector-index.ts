@@ -222,7 +222,7 @@ export class VectorIndex implements AsyncDisposable {
       const slot = raw.locate(id);
       if (slot < 0) return undefined;
       const record: StoredRecord = { id, vector: raw.vectorAt(slot) };
-      const [payload] = decodePayloads(raw.payloadsAt(Uint32Array.of(slot)), 1);
+      const [payload] = decodePayloads(raw.payloadsAt(Uint32Array.of(slot)), 1, () => id);
       if (payload !== undefined) record.payload = payload;
       return record;
     });

@@ -62,7 +62,8 @@ export async function filtered(
 
   const lookAt = (ids: readonly Id[]) => (raw: RawIndex): void => {
     const there = ids.map((id) => ({ id, slot: raw.locate(id) })).filter(({ slot }) => slot >= 0);
-    const payloads = decodePayloads(raw.payloadsAt(Uint32Array.from(there, ({ slot }) => slot)), there.length);
+    const packed = raw.payloadsAt(Uint32Array.from(there, ({ slot }) => slot));
+    const payloads = decodePayloads(packed, there.length, (i) => there[i]!.id);
     // Answers are noted within this call: later the id may belong to another record.
     for (const [i, { id, slot }] of there.entries()) {
       const payload = payloads[i];

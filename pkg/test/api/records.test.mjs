@@ -70,6 +70,30 @@ test("payloads come back as they were given, and are absent where there was none
   }
 });
 
+// The core takes any text for JSON, as from a native program. Here such a text comes from another JSON.stringify.
+test("a payload that is not JSON is CORRUPT, which names its id, of get, of a hit and of a filter's record", async () => {
+  const index = await VectorIndex.memory({ dimensions: 2 });
+  const { stringify } = JSON;
+  const marked = { mark: 1 };
+  JSON.stringify = (value, ...rest) => (value === marked ? "{mark" : stringify(value, ...rest));
+  try {
+    for (const id of [7, "a \"b\""]) await index.insertWithId(id, [1, id === 7 ? 0 : 9], marked);
+  } finally {
+    JSON.stringify = stringify;
+  }
+  for (let i = 0; i < 5; i++) await index.insertWithId(`whole ${i}`, [1, 3 + i / 2], { i });
+  const [seven, text] = [/^payload of 7 is not JSON: /, /^payload of "a \\"b\\"" is not JSON: /];
+  await fails("CORRUPT", () => index.get(7), seven);
+  await fails("CORRUPT", () => index.get("a \"b\""), text);
+  await fails("CORRUPT", () => index.search([1, 0], { k: 3 }), seven);
+  await fails("CORRUPT", () => index.search([1, 9], { k: 3 }), text);
+  await fails("CORRUPT", () => index.search([1, 9], { k: 1, filter: { i: 1 } }), /^payload of (7|"a \\"b\\"") is not JSON: /);
+  assert.deepEqual((await index.search([1, 0], { k: 1, include: { payload: false } })).map(({ id }) => id), [7]);
+  assert.deepEqual((await index.get("whole 2")).payload, { i: 2 });
+  for (const id of [7, "a \"b\""]) await index.upsert(id, [1, 0], { i: 1 });
+  assert.equal((await index.search([1, 0], { filter: { i: 1 } })).length, 3);
+});
+
 test("vectors are copied on the way in and on the way out", async () => {
   const index = await VectorIndex.memory({ dimensions: 2 });
   const vector = Float32Array.of(0.25, 0.5);

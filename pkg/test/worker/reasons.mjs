@@ -63,6 +63,7 @@ export const REASONS = {
   "pending.test.mjs": [[/: what the log tells of is found at once/, "idle time comes at once, and links some before the first call"]],
   "portable.test.mjs": [[/^bytes cut short, lengthened/, MANY]],
   "records.test.mjs": [
+    [/^a payload that is not JSON is CORRUPT/, "the JSON.stringify that it replaces is that of its own thread"],
     [/^a filter sees ids/, FILTER],
     [/^an exception of the filter/, FILTER],
     [/^a filter must not use its index/, FILTER],
