@@ -6,6 +6,7 @@
 import { fstatSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
+import type { ThermoclineError } from "../errors.js";
 import { fail } from "../guard.js";
 import type { Reads } from "../stored/place.js";
 import type { Batch, StoreOptions } from "../store.js";
@@ -71,8 +72,8 @@ export async function openIndexDirectory(path: string, options: StoreOptions = {
 }
 
 /**
- * Removes the values of an index in one commit, and the directory if nothing else is in it. LOCKED while a writer has
- * it. INVALID_OPTION when it holds other files and no index.
+ * Removes the values of an index in one commit, or one by one on a full disk, and the directory if nothing else is in
+ * it. LOCKED while a writer has it. INVALID_OPTION when it holds other files and no index.
  */
 export async function destroyDirectory(path: string, fs?: FileSystem): Promise<void> {
   const files = new Files(resolve(path), fs);
@@ -81,12 +82,31 @@ export async function destroyDirectory(path: string, fs?: FileSystem): Promise<v
   if (!names?.length) return;
   const store = await openDirectory(files.path, {}, fs);
   try {
-    const keys = await store.list("");
-    await store.commit({ puts: [], deletes: keys.filter((key) => isValue(nameOf(key))) });
+    const keys = (await store.list("")).filter((key) => isValue(nameOf(key)));
+    try {
+      await store.commit({ puts: [], deletes: keys });
+    } catch (error) {
+      // There is no room for the journal.
+      if ((error as ThermoclineError).code !== "QUOTA_EXCEEDED") throw error;
+      for (const name of inOrderOfRemoval(keys.map(nameOf))) await files.remove(name);
+      await files.sync();
+    }
   } finally {
     await store.close();
   }
   await files.destroy();
+}
+
+/**
+ * Returns the order in which to remove the files of an index one by one. The newest manifest is last: if the removal is
+ * cut off, the directory still is an index's and can be destroyed again, even if it holds other files. Segments go
+ * before logs, and older logs before newer: without one of them the index is CORRUPT, rather than open with a part of
+ * its records. If its checkpoint is empty, it opens empty between the last log and the manifest.
+ */
+function inOrderOfRemoval(names: readonly string[]): string[] {
+  const newest = names.filter((name) => name.startsWith("m")).sort().at(-1);
+  const rank = (name: string) => (name === newest ? 4 : "msbl".indexOf(name[0]!));
+  return [...names].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 /** Reads values as they will be after `journal` is carried out. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after as atEnd, test } from "node:test";
 import { nodeStores } from "./bundle.mjs";
 import { bytes, equal, fails, holds } from "./model.mjs";
-import { Faulty } from "./stopping.mjs";
+import { Faulty, materialize, snapshot } from "./stopping.mjs";
 
 const { openDirectory, openIndexDirectory, destroyDirectory, folder, tidy } = await nodeStores();
 atEnd(tidy);
@@ -295,6 +295,69 @@ test("destroying removes an index and its directory, and nothing while there is 
   await store.close();
   await destroyDirectory(path);
   await assert.rejects(() => readdir(path), { code: "ENOENT" });
+});
+
+/** Destroys an index of these files on a full disk, where `left` steps still succeed, and returns the steps taken. */
+async function destroyedWhenFull(path, left = Infinity) {
+  const fs = new Faulty();
+  const { open } = fs;
+  fs.open = async (file, flags) => {
+    const handle = await open(file, flags);
+    const writeFile = () => Promise.reject(Object.assign(new Error("ENOSPC: no room"), { code: "ENOSPC" }));
+    return { ...handle, writeFile };
+  };
+  const steps = [];
+  fs.onStep = (kind, name) => {
+    if (!name?.startsWith("lock.")) steps.push(kind === "unlink" ? `${kind} ${name}` : kind);
+  };
+  fs.plan(left);
+  const error = await destroyDirectory(path, fs).then(() => undefined, (error) => error);
+  await fs.abandon();
+  return { error, steps };
+}
+
+const digits = (number, length = 20) => String(number).padStart(length, "0");
+
+// The journal of the commit that removes everything needs room too.
+test("destroying succeeds on a full disk, and when it is stopped after any of its steps it can be repeated", async () => {
+  const manifests = [digits(8), digits(9)].map((number) => `m_${number}`);
+  const logs = [digits(3), digits(4)].map((number) => `log_${number}`);
+  const pieces = [`s_c_0000000000.${digits(9)}.0000000000`, "b_0000000000.0000000000"];
+  const all = new Map([...manifests, ...logs, ...pieces].map((name, i) => [name, bytes(i, 10)]));
+  const [older, newest] = manifests;
+  const order = [older, ...pieces, ...logs, newest];
+  const whole = folder();
+  await materialize(whole, all);
+  const { error, steps } = await destroyedWhenFull(whole);
+  assert.equal(error, undefined);
+  assert.deepEqual(steps.slice(-order.length - 2), [...order.map((name) => `unlink ${name}`), "syncdir", "rmdir"]);
+  await assert.rejects(() => readdir(whole), { code: "ENOENT" });
+
+  const left = new Set();
+  for (let count = 0; left.size < order.length; count++) {
+    const path = folder();
+    await materialize(path, all);
+    assert.ok((await destroyedWhenFull(path, count)).error);
+    // The process that held the lock has ended.
+    for (const name of await readdir(path)) if (name.startsWith("lock.")) await rm(join(path, name));
+    const kept = [...(await snapshot(path)).keys()].filter((name) => name !== "commit~");
+    assert.deepEqual(kept, order.slice(order.length - kept.length).sort(), `${count} steps`);
+    left.add(kept.length);
+    await writeFile(join(path, "somebody's"), "");
+    assert.equal((await destroyedWhenFull(path)).error, undefined);
+    assert.deepEqual(await readdir(path), ["somebody's"]);
+  }
+});
+
+test("a failure other than a full disk ends destroying before anything is removed", async () => {
+  const path = folder();
+  await materialize(path, new Map([[MANIFEST.replace("/", "_"), a]]));
+  const fs = new Faulty();
+  const { open } = fs;
+  fs.open = async (file, flags) => ({ ...(await open(file, flags)), writeFile: () => Promise.reject(new Error("EIO")) });
+  await fails("STORE_FAILED", () => destroyDirectory(path, fs));
+  await fs.abandon();
+  assert.deepEqual(await readdir(path), [MANIFEST.replace("/", "_")]);
 });
 
 test("a directory of other files is refused, and one that may hold an index is accepted", async () => {
