@@ -79,7 +79,7 @@ export interface IndexOptions {
   /**
    * Memory that an index in a store may use, in bytes. Full vectors and payloads beyond it stay in the store and are
    * read when a call needs them. Codes, links and ids are always in memory: an insert is OUT_OF_MEMORY if they would
-   * not fit.
+   * not fit. 4 GiB or more, all that WebAssembly can address, is no limit.
    *
    * The value is not stored, so pass it each time the index is opened. INVALID_OPTION for an index in memory. Default:
    * no limit.
@@ -360,7 +360,8 @@ export interface Stats {
 /**
  * The result of checking the structure of an index: every live record is reachable from the entry point, links are
  * within bounds and never lead to a free slot, and ids and records correspond one to one. A record that is `pending`
- * counts as reachable.
+ * counts as reachable. Records lost with a damaged block are among the problems, by their ids, once the block has been
+ * read. At most 32 problems are listed.
  */
 export interface CheckReport {
   ok: boolean;
