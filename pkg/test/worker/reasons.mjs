@@ -20,6 +20,7 @@ export const REASONS = {
   "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
   "cold.test.mjs": [
     [/^closing while what is over the budget is being given up/, ITS_OWN],
+    [/^a filter that accepts nothing is asked about every live record/, FILTER],
     [/^a filter that throws does so also when its search has to read/, FILTER],
     [/^a search that is aborted while its store does not answer ends at once/, FILTER],
   ],
