@@ -31,6 +31,7 @@ impl Job {
         let (_, _, buffer) = scratch.split();
         codes.prepare(buffer)?;
         cut_out(graph, codes.space(), slot, buffer);
+        graph.bridge(codes.space(), slot, &|other| self.leaving.contains(other), buffer);
         Ok(cost::CUT_OUT)
     }
 
@@ -67,18 +68,18 @@ impl Job {
             codes.prepare(buffer)?;
         }
         let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
-        let changed = graph.relink(codes.space(), slot, &fates, scratch)?;
+        let has_relinked = graph.relink(codes.space(), slot, &fates, scratch)?;
         // The highest node is the next entry point. Every node that stays is seen here or was added since; a node added
         // above the entry point became the entry point then.
         let level = graph.level(slot);
         if self.highest.is_none_or(|highest| graph.level(highest) < level) {
             self.highest = Some(slot);
         }
-        if changed {
+        if has_relinked {
             return Ok(cost::RELINK);
         }
-        // The node had nothing to relink: count the rest of its planned cost as done.
-        self.advance(cost::RELINK - cost::LOOK);
+        // The node lost few links or none: count the rest of its planned cost as done.
+        self.advance(cost::STAY - cost::LOOK);
         Ok(cost::LOOK)
     }
 

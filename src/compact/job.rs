@@ -47,8 +47,10 @@ impl Phase {
 /// The cost of one slot in each step, in microseconds, too high rather than too low: the driver relies on it between
 /// two looks at its clock.
 pub(super) mod cost {
-    pub(in crate::compact) const CUT_OUT: usize = 2;
+    pub(in crate::compact) const CUT_OUT: usize = 20;
     pub(in crate::compact) const RELINK: usize = 20;
+    /// What step 2 is planned to take for a node: few of those that stay are relinked, unless very many leave.
+    pub(in crate::compact) const STAY: usize = 4;
     pub(in crate::compact) const LOOK: usize = 1;
     pub(in crate::compact) const FREE: usize = 1;
     pub(in crate::compact) const MOVE: usize = 3;
@@ -89,7 +91,7 @@ impl Job {
         let gone = leaving.count();
         let slots = parts.slots();
         let graph = gone * (cost::CUT_OUT + cost::FREE + cost::MOVE + cost::FREE + 2 * cost::LOOK)
-            + (slots - gone) * cost::RELINK;
+            + (slots - gone) * cost::STAY;
         let looks = 2 * slots * cost::LOOK;
         let total = if gone > 0 { graph + looks } else { 0 }
             + if arranged { Order::units(slots - gone) } else { 0 }

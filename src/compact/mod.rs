@@ -3,8 +3,10 @@
 //!
 //! Records that wait to be linked (`index/pending.rs`) are linked before a compaction begins.
 //!
-//! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected.
-//! 2. *Relink*: each other node that links to leaving ones fills the gaps from their links.
+//! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected and out of the lists of its
+//!    neighbours, which are linked to one another.
+//! 2. *Relink*: each other node drops its remaining links to leaving ones. If these are many, it fills the gaps from
+//!    their links.
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.
 //! 4. *Arrange*, if that is asked for: nodes move until those that link to each other lie side by side. This is done
 //!    for a window of slots at a time, with steps 6 to 8 in between.

@@ -28,12 +28,14 @@
 //! | `build`   | linking a new node (Algorithm 1)                                        |
 //! | `batch`   | planning the links of many new nodes at once                            |
 //! | `tree`    | the tree links: attaching a node, cutting one out                       |
-//! | `repair`  | relinking the neighbours of deleted nodes; moving a node                |
+//! | `bridge`  | linking the neighbours of a leaving node to one another                 |
+//! | `repair`  | relinking nodes that lost many neighbours; moving a node                |
 //! | `check`   | the structural proof                                                    |
 
 mod aside;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod batch;
+mod bridge;
 mod build;
 mod check;
 mod growth;

@@ -1,10 +1,10 @@
-//! In-place repair: the neighbours of deleted nodes get new links, so that the deleted nodes can be freed.
+//! In-place repair: nodes with many links to deleted ones get others, so that the deleted nodes can be freed. Most gaps
+//! have been bridged before (`bridge.rs`). What is left are links that the deleted node did not return.
 //!
 //! As in FreshDiskANN's consolidation (arXiv 2105.09613), the candidates for a gap are the nodes that the deleted
 //! neighbour led to. Unlike there, links that are still good are kept and only the gaps are filled: choosing whole
-//! lists anew was measured to lose recall. Each deleted neighbour contributes the nearest few of its own neighbours:
-//! deleted neighbours lay in different directions, so candidates from each of them do too. The heuristic chooses among
-//! these, and the nearest it refused take the places that it leaves empty.
+//! lists anew was measured to lose recall. The heuristic chooses among the nearest candidates, and the nearest that it
+//! refused take the places that it leaves empty.
 
 use super::aside::Aside;
 use super::build::score_list;
@@ -14,18 +14,8 @@ use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Neighbour, select, sort};
 use super::tree::hand_over;
 use super::twins::{Twins, drop_twins};
-use crate::metric::Kernels;
 use crate::quantize::Space;
 use crate::types::{Level, OutOfMemory, Slot};
-
-/// The most leaving nodes that are walked through in search of live ones, where deletes cluster.
-const REACH: usize = 64;
-
-/// Marks the first of the candidates that a deleted node contributes.
-const FIRST: u32 = TREE;
-
-/// How many candidates each deleted node contributes.
-const EACH: usize = 2;
 
 /// How many of the nearest candidates the heuristic looks at: where much has been deleted, there may be more.
 const MOST_CANDIDATES: usize = 24;
@@ -40,7 +30,8 @@ pub(crate) struct Fates<G, L> {
 }
 
 impl Graph {
-    /// Replaces the links of `slot` that lead to leaving nodes, on all of its levels. Returns whether there were any.
+    /// Removes the links of `slot` that lead to leaving nodes, on all of its levels. If they are many on a level,
+    /// others take their places. Returns whether any did.
     ///
     /// On an error the lists of the levels not yet repaired are as they were.
     pub(crate) fn relink(
@@ -52,17 +43,25 @@ impl Graph {
     ) -> Result<bool, OutOfMemory> {
         let Some(top) = self.level(slot) else { return Ok(false) };
         let mut list = core::mem::take(&mut scratch.plan.list);
-        let mut changed = Ok(false);
+        let mut has_relinked = Ok(false);
         for level in (0..=top.0).map(Level) {
             if neighbours(self.list(slot, level)).any(&fates.is_leaving) {
-                changed = self.relink_level(space, slot, level, fates, scratch, &mut list).map(|()| true);
-                if changed.is_err() {
+                match self.relink_level(space, slot, level, fates, scratch, &mut list) {
+                    Ok(false) => {}
+                    others => has_relinked = others,
+                }
+                if has_relinked.is_err() {
                     break;
                 }
             }
         }
         scratch.plan.list = list;
-        changed
+        has_relinked
+    }
+
+    /// Returns whether a list of `links`, of which `kept` lead to nodes that stay, needs no others in their place.
+    const fn has_lost_few(&self, links: usize, kept: usize) -> bool {
+        6 * (links - kept) <= links && kept >= self.m() / 2
     }
 
     fn relink_level(
@@ -73,31 +72,19 @@ impl Graph {
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
         scratch: &mut Scratch,
         list: &mut Vec<Neighbour>,
-    ) -> Result<(), OutOfMemory> {
-        let kernels = space.kernels();
+    ) -> Result<bool, OutOfMemory> {
         let (mut search, query, buffer) = scratch.split();
-        let point = space.around(slot, query);
         let wanted = self.links(slot, level).len();
+        let kept = self.candidates(slot, level, fates, &mut search)?;
+        if self.has_lost_few(wanted, kept) {
+            self.set_links(slot, level, search.found.iter().copied());
+            return Ok(false);
+        }
+        let point = space.around(slot, query);
         list.clear();
-        list.try_reserve(EACH * REACH + self.capacity(level) + 2 * self.m())?;
-        let kept = self.candidates(kernels, slot, level, fates, &mut search)?;
-        let mut start = 0;
+        list.try_reserve(search.found.len() + 2 * self.m())?;
         score_list(point, search.found, |distance, link| {
-            if list.len() < kept {
-                list.push(Neighbour::marked(distance, target(link), true, link & TREE));
-                return;
-            }
-            if link & FIRST != 0 {
-                start = list.len();
-            }
-            let candidate = Neighbour::new(distance, target(link));
-            if list.len() < start + EACH {
-                list.push(candidate);
-            } else if let Some(farthest) = list[start..].iter_mut().max_by(|a, b| a.distance.total_cmp(&b.distance))
-                && distance < farthest.distance
-            {
-                *farthest = candidate;
-            }
+            list.push(Neighbour::marked(distance, target(link), list.len() < kept, link & TREE));
         });
         let most = kept + MOST_CANDIDATES;
         if list.len() > most {
@@ -127,79 +114,50 @@ impl Graph {
         let gaps = wanted - kept;
         let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));
         let count = select(space, list, wanted, true, buffer);
-        let is_new = |neighbour: &&Neighbour| !neighbour.kept;
-        for neighbour in list[..count].iter().filter(is_new) {
-            self.touch_list(kernels, neighbour.slot, level);
-        }
         self.set_links(slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
         // A new link is worth as much the other way, where there is room for it: without that, in-links thin out from
         // one repair to the next, and recall with them.
-        for neighbour in list[..count].iter().filter(is_new) {
+        for neighbour in list[..count].iter().filter(|neighbour| !neighbour.kept) {
             if !neighbours(self.list(neighbour.slot, level)).any(|other| other == slot) {
                 self.append(neighbour.slot, level, slot.0);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Collects the links of `slot` that are kept, followed by the live nodes that its leaving neighbours lead to.
-    /// Where those are few, leaving nodes further away are walked through too. The first node from each leaving one is
-    /// marked with [`FIRST`]. Returns how many links are kept.
+    /// Collects the links of `slot` that are kept and, unless few are not, the live nodes that its leaving neighbours
+    /// lead to. Returns how many links are kept.
     fn candidates(
         &self,
-        kernels: Kernels,
         slot: Slot,
         level: Level,
         fates: &Fates<impl Fn(Slot) -> bool, impl Fn(Slot) -> bool>,
         search: &mut SearchSpace<'_>,
     ) -> Result<usize, OutOfMemory> {
         let SearchSpace { visited, found, .. } = search;
+        let links = self.links(slot, level);
         found.clear();
-        found.try_reserve(self.capacity(level))?;
+        found.try_reserve(links.len())?;
+        found.extend(links.iter().copied().filter(|&link| !(fates.is_leaving)(target(link))));
+        let kept = found.len();
+        if self.has_lost_few(links.len(), kept) {
+            return Ok(kept);
+        }
         visited.begin(self.len())?;
         visited.insert(slot);
-        // No more leaving nodes are looked at than there is room for here.
-        let mut leaving = [Slot::NONE; REACH];
-        let mut seen = 0;
-        for &link in self.links(slot, level) {
-            let neighbour = target(link);
-            visited.insert(neighbour);
-            if !(fates.is_leaving)(neighbour) {
-                found.push(link);
-            } else if seen < REACH {
-                leaving[seen] = neighbour;
-                seen += 1;
-                self.touch_list(kernels, neighbour, level);
-            }
+        for &link in found.iter() {
+            visited.insert(target(link));
         }
-        let kept = found.len();
-        let direct = seen;
-        let enough = kept + self.capacity(level);
-        let mut at = 0;
-        while at < seen && (at < direct || found.len() < enough) {
+        for gone in links.iter().map(|&link| target(link)).filter(|&other| (fates.is_leaving)(other)) {
             found.try_reserve(self.m())?;
-            let mut first = FIRST;
             // A list begins with the node's own choice, nearest first; what comes later adds time, not recall.
-            for next in neighbours(self.list(leaving[at], level)).take(self.m() - self.m() / 4) {
-                if !visited.insert(next) {
-                    continue;
-                }
-                if (fates.is_live)(next) {
-                    found.push(next.0 | first);
-                    first = 0;
-                } else if (fates.is_leaving)(next) && seen < REACH {
-                    leaving[seen] = next;
-                    seen += 1;
+            for next in neighbours(self.list(gone, level)).take(self.m() - self.m() / 4) {
+                if visited.insert(next) && (fates.is_live)(next) {
+                    found.push(next.0);
                 }
             }
-            at += 1;
         }
         Ok(kept)
-    }
-
-    /// Starts bringing a list into the cache.
-    fn touch_list(&self, kernels: Kernels, slot: Slot, level: Level) {
-        kernels.touch(bytemuck::cast_slice(self.list(slot, level)));
     }
 
     /// Copies a node to a free slot. The copy takes the tree links; the original stays traversable and leads to the

@@ -55,31 +55,23 @@ pub(super) fn select(
     buffer: &mut Point,
 ) -> usize {
     let mut owed = candidates.iter().filter(|candidate| candidate.kept).count();
-    // Making a fixed point costs as much as several distances, so the smaller group provides them: the chosen, or, when
-    // only a few places of a list are refilled, the candidates for those.
-    let is_refill = 2 * owed > most;
-    if !is_refill {
-        // The candidates most likely to become fixed points are touched together: one after the other, each would be
-        // waited for.
-        for candidate in candidates.iter().take(2 * most) {
-            space.touch_point(candidate.slot);
-        }
+    // The candidates most likely to become fixed points are touched together: one after the other, each would be waited
+    // for.
+    for candidate in candidates.iter().take(2 * most) {
+        space.touch_point(candidate.slot);
     }
     let mut chosen = 0;
     for at in 0..candidates.len() {
         let candidate = candidates[at];
         if candidate.kept {
             owed -= 1;
-        } else if chosen + owed >= most
-            || candidate.refused
-            || (is_refill && !is_apart(space, candidate, &candidates[..chosen], buffer))
-        {
+        } else if chosen + owed >= most || candidate.refused {
             continue;
         }
         // The refused keep their order behind the chosen.
         candidates[chosen..=at].rotate_right(1);
         chosen += 1;
-        if chosen + owed < most && !is_refill {
+        if chosen + owed < most {
             refuse(space.around(candidate.slot, buffer), &mut candidates[at + 1..]);
         }
     }
@@ -88,24 +80,6 @@ pub(super) fn select(
         sort(&mut candidates[..chosen]);
     }
     chosen
-}
-
-/// Returns true when no chosen neighbour is nearer to the candidate than the node is, by coarse codes. Those have been
-/// read already, and a repair that compares a few more candidates by them keeps its recall in less time.
-fn is_apart(space: &dyn Space, candidate: Neighbour, chosen: &[Neighbour], buffer: &mut Point) -> bool {
-    if chosen.is_empty() {
-        return true;
-    }
-    let scorer = space.around_coarse(candidate.slot, buffer);
-    // Most candidates are refused by one of the first chosen.
-    chosen.chunks(4).all(|chosen| {
-        let (mut slots, mut distances) = ([Slot::NONE; 4], [0.0; 4]);
-        for (slot, neighbour) in slots.iter_mut().zip(chosen) {
-            *slot = neighbour.slot;
-        }
-        scorer.score_all(&slots[..chosen.len()], &mut distances);
-        distances[..chosen.len()].iter().all(|&distance| distance >= candidate.distance)
-    })
 }
 
 /// How many candidates are compared with a chosen one together.

@@ -15,12 +15,15 @@ impl World {
         for &slot in leaving {
             tombstones.delete(slot);
             cut_out(graph, plane, slot, &mut Point::default());
+            graph.bridge(plane, slot, &|slot| leaving.contains(&slot), &mut Point::default());
         }
         let fates = Fates { is_leaving: |slot| leaving.contains(&slot), is_live: |slot| tombstones.is_live(slot) };
         for slot in (0..graph.len() as u32).map(Slot).filter(|slot| !leaving.contains(slot)) {
-            let had = (0..=graph.level(slot).unwrap().0)
-                .any(|level| graph.links(slot, Level(level)).iter().any(|&link| leaving.contains(&target(link))));
-            assert_eq!(graph.relink(plane, slot, &fates, scratch), Ok(had));
+            graph.relink(plane, slot, &fates, scratch).unwrap();
+            for level in (0..=graph.level(slot).unwrap().0).map(Level) {
+                let links = graph.links(slot, level);
+                assert!(!links.iter().any(|&link| leaving.contains(&target(link))), "slot {slot:?}: {links:?}");
+            }
         }
         if graph.entry().is_none_or(|entry| leaving.contains(&entry)) {
             let stays = (0..graph.len() as u32).map(Slot).filter(|slot| !leaving.contains(slot));

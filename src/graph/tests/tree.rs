@@ -9,7 +9,7 @@ use crate::types::Slot;
 use proptest::prelude::*;
 
 /// Nodes without links.
-fn bare(plane: Plane, m: usize) -> World {
+pub(super) fn bare(plane: Plane, m: usize) -> World {
     let mut world = World::empty(plane, m);
     for slot in 0..world.plane.points.len() as u32 {
         world.graph.reserve_node(Slot(slot), BASE).unwrap();
