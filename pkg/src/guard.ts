@@ -82,7 +82,7 @@ export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) fail("ABORTED", "the call was aborted by its signal", signal.reason);
 }
 
-/** Runs `use`, and prefixes the message of its error with the number of the row, or of another thing of many. */
+/** Runs `use`, and prefixes the message of its error with `what` and its number: `row 3: …`. */
 export function naming<T>(i: number, use: () => T, what = "row"): T {
   try {
     return use();

@@ -45,7 +45,7 @@ export class Maintenance {
 
   /**
    * Compacts in slices, or joins the running job. A job is dropped when the last call waiting for it gives up. Returns
-   * the report that this class keeps: a caller gets a copy.
+   * the report that this class keeps, of which a caller of the package gets a copy.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     this.#checkOpen();

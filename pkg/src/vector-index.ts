@@ -402,9 +402,9 @@ export class VectorIndex implements AsyncDisposable {
    * For an index in memory, this holds the thread for a time proportional to its size. An index in a store is stored
    * first and then read from there; meanwhile searches continue and changes wait. A read-only index picks up what
    * others have stored since it was opened, unless they have replaced it by one of other dimensions
-   * (DIMENSION_MISMATCH) or another metric (INVALID_OPTION). Once a writer has made two checkpoints, reads of a
-   * read-only index may be STORE_FAILED ("written to since it was opened") until it is reloaded. After a failure (an
-   * error of `open`, or OUT_OF_MEMORY) the index stays in its old instance.
+   * (DIMENSION_MISMATCH), of another metric, or of other options than were given to `open` (INVALID_OPTION). Once a
+   * writer has made two checkpoints, reads of a read-only index may be STORE_FAILED ("written to since it was opened")
+   * until it is reloaded. After a failure (an error of `open`, or OUT_OF_MEMORY) the index stays in its old instance.
    */
   async reload(): Promise<{ returnedBytes: number }> {
     this.#open.checkOpen();
@@ -418,8 +418,9 @@ export class VectorIndex implements AsyncDisposable {
    * does not answer in time end with STORE_FAILED.
    *
    * Takes at most `timeoutMs`, by default 5000. If changes could not be stored, in that time or at all, and no caller
-   * has been told, it rejects with STORE_FAILED or the store's code; the index is closed all the same. A store that is
-   * still busy by then gets no new calls, and keeps its lock until its last call has ended.
+   * has been told, it rejects with STORE_FAILED or the store's code; the index is closed all the same. It also rejects
+   * after a checkpoint that failed and that no `flush` has reported; then nothing is lost. A store that is still busy
+   * at that time gets no new calls, and keeps its lock until its last call has ended.
    */
   async close(options?: { timeoutMs?: number }): Promise<void> {
     this.#open.checkClosable();
