@@ -76,6 +76,8 @@ impl Job {
             self.highest = Some(slot);
         }
         if has_relinked {
+            // Planned like every node that stays: otherwise, if most are relinked, what comes later has no share left.
+            self.advance_back(cost::RELINK - cost::STAY);
             return Ok(cost::RELINK);
         }
         // The node lost few links or none: count the rest of its planned cost as done.

@@ -44,12 +44,12 @@ impl Phase {
     }
 }
 
-/// The cost of one slot in each step, in microseconds, too high rather than too low: the driver relies on it between
-/// two looks at its clock.
+/// The cost of one slot in each step, in microseconds, for some hundred dimensions too high rather than too low: the
+/// driver relies on it between two looks at its clock, and adapts to what steps really take.
 pub(super) mod cost {
     pub(in crate::compact) const CUT_OUT: usize = 20;
     pub(in crate::compact) const RELINK: usize = 20;
-    /// What step 2 is planned to take for a node: few of those that stay are relinked, unless very many leave.
+    /// What step 2 is planned to take for a node, since few of those that stay are relinked unless very many leave.
     pub(in crate::compact) const STAY: usize = 4;
     pub(in crate::compact) const LOOK: usize = 1;
     pub(in crate::compact) const FREE: usize = 1;
@@ -160,6 +160,11 @@ impl Job {
     /// Counts planned work as done.
     pub(super) fn advance(&mut self, planned: usize) {
         self.done = (self.done + planned).min(self.total);
+    }
+
+    /// Makes up for counting more work as done than was planned, before it is counted.
+    pub(super) const fn advance_back(&mut self, excess: usize) {
+        self.done = self.done.saturating_sub(excess);
     }
 
     pub(super) const fn enter(&mut self, phase: Phase) {

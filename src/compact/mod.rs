@@ -3,8 +3,8 @@
 //!
 //! Records that wait to be linked (`index/pending.rs`) are linked before a compaction begins.
 //!
-//! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected and out of the lists of its
-//!    neighbours, which are linked to one another.
+//! 1. *Cut out*: each leaving node is taken out of the tree that keeps the graph connected and out of most of the lists
+//!    of its neighbours, which are linked to one another.
 //! 2. *Relink*: each other node drops its remaining links to leaving ones. If these are many, it fills the gaps from
 //!    their links.
 //! 3. *Free*: nothing leads to the leaving nodes any more; their own links go, then their slots become free.

@@ -105,7 +105,8 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
     }
 }
 
-/// A checkpoint under way. Dropped before it has ended, whether by an error or with its future, it has failed.
+/// A checkpoint under way. Dropped before it has ended, whether by an error or with its future, it counts as failed:
+/// the next one writes all of it again, even if the store has it.
 struct Writing<'a, H: Host> {
     host: &'a H,
     /// `None` once it has ended.

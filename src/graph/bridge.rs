@@ -1,15 +1,15 @@
 //! Bridging: when a node leaves, its neighbours are linked to one another across the gap.
 //!
-//! As in IP-DiskANN (arXiv 2502.13826), a deleted node's neighbours take their new links from one another. Here all
-//! distances between them are computed once, for both ends of each pair, and a node gets the nearest link that the
-//! selection heuristic does not refuse: unless a neighbour that it already has is nearer to the candidate. The new link
-//! is made in both directions. Nodes leave one after the other, so where many leave together, what one of them led to
-//! is passed on to the next ([`FEW`]).
+//! As in IP-DiskANN (arXiv 2502.13826), a deleted node's neighbours take their new links from one another. Here the
+//! distances between them are computed once, for both ends of each pair. A node gets a link to the nearest of the
+//! others that it is not linked to yet, unless one of them that it is linked to is nearer to that: the selection
+//! heuristic, as far as these distances tell. The link is made in both directions. Nodes leave one after the other, so
+//! where many leave together, what one of them led to is passed on to the next ([`FEW`]).
 //!
 //! A twin of the leaving node is its heir: it lies in the same place, and few other links lead to a set of twins.
 //!
-//! A link to the leaving node stays where it is not returned, or where no neighbour is fit to take its place. Those are
-//! left to [`Graph::relink`], which drops them if they are few.
+//! A link to the leaving node stays if it is not returned, if it is returned behind the first [`MOST`] links, or if no
+//! neighbour is fit to take its place. Those are left to [`Graph::relink`], which drops them if they are few.
 
 use super::links::{END, Graph, target};
 use crate::quantize::{Point, Space};
@@ -94,7 +94,8 @@ impl Graph {
     #[inline(never)]
     fn bridge_gap(&mut self, space: &dyn Space, slot: Slot, level: Level, gap: Gap, buffer: &mut Point) {
         let Gap { mut slots, count, heir } = gap;
-        // Those that lose a link come first. Distances between two others are not needed.
+        // Those that lose a link come first. Distances between two others stay unknown: few of them would decide
+        // anything.
         let mut losers = 0;
         for at in 0..count {
             if self.leads_to(slots[at % PLACES], level, slot) {
@@ -126,7 +127,7 @@ impl Graph {
     }
 
     /// The node that the one at a place should be linked to: the nearest that it is not linked to yet, unless another
-    /// that it is linked to is nearer to that.
+    /// that it is linked to is known to be nearer to that.
     fn choose(
         &self,
         space: &dyn Space,

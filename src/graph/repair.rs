@@ -1,5 +1,6 @@
 //! In-place repair: nodes with many links to deleted ones get others, so that the deleted nodes can be freed. Most gaps
-//! have been bridged before (`bridge.rs`). What is left are links that the deleted node did not return.
+//! have been bridged before (`bridge.rs`). What is left are links that the deleted node did not return, or for which
+//! there was no other.
 //!
 //! As in FreshDiskANN's consolidation (arXiv 2105.09613), the candidates for a gap are the nodes that the deleted
 //! neighbour led to. Unlike there, links that are still good are kept and only the gaps are filled: choosing whole

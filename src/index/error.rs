@@ -179,7 +179,7 @@ impl fmt::Display for Error {
                 write!(f, "format version {found}, of which this package reads up to {supported}")
             }
             Self::OutOfMemory => f.write_str(OUT_OF_MEMORY),
-            Self::OverBudget => f.write_str("maxBytes leaves no room: delete records and compact, or open with more"),
+            Self::OverBudget => f.write_str("maxBytes leaves no room: delete records and compact, or raise it"),
             Self::StoreFailed { why } => write!(f, "the store failed: {why}"),
             Self::QuotaExceeded => {
                 f.write_str("the store has no room left; the index takes no changes until it is opened again")

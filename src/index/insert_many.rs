@@ -103,8 +103,8 @@ impl Index {
     /// change; [`Error::OverBudget`]; [`Error::ReadOnly`]; the error with which the store has failed;
     /// [`Error::Corrupt`] as [`Index::link_step`], because records that wait to be linked are linked first.
     ///
-    /// On an error nothing has changed, with one exception: when memory is refused in the middle, the records that were
-    /// already inserted become tombstones, and their numbers are not given again.
+    /// On an error nothing has changed, with one exception: when memory is refused, or the budget used up, in the
+    /// middle, the records that were already inserted become tombstones, and their numbers are not given again.
     pub fn insert_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
         let put = self.put_many(records);
         self.make_room();

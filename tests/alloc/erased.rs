@@ -81,7 +81,7 @@ fn an_index_that_is_given_up_leaves_no_record() {
 }
 
 /// Records go through the samples that compressions are tried on, through blocks and their compressed forms, and their
-/// ids through the values of a checkpoint. All of these were freed as they were.
+/// ids through the values of a checkpoint. All of these are overwritten before they are freed.
 fn a_checkpoint_leaves_no_record<S: Store>(store: S) {
     let options = OpenOptions { config: Some(config(Quantization::Int8)), ..Default::default() };
     let stored = block_on(StoredIndex::open(store, options)).unwrap();
@@ -105,7 +105,7 @@ fn a_checkpoint_leaves_no_record_in_freed_memory() {
     std::fs::remove_dir_all(path).unwrap();
 }
 
-/// Of a block whose first value is missing, the others are not needed. They were freed as they were.
+/// Of a block whose first value is missing, the others are not needed. They are overwritten too.
 #[test]
 fn a_block_that_lacks_a_part_leaves_no_record_in_freed_memory() {
     let place = MemoryStore::with_value_bytes(2000);

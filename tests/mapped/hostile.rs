@@ -37,8 +37,8 @@ fn holds(bytes: &[u8], rng: &mut Rng) -> bool {
     ok
 }
 
-/// Records may expire before any call has looked up an id, and expiry cannot fail. It ignored that ids could not be
-/// looked up, because of two that are equal or for lack of memory, and left them to deleted records.
+/// Records may expire before any call has looked up an id, and expiry cannot fail. So ids must be known to be fit for
+/// it when the file is mapped: otherwise those that cannot be looked up stay with deleted records.
 #[test]
 fn ids_of_records_that_expire_can_be_looked_up() {
     let mut index = index(Metric::Cosine, Quantization::Int8, 10);

@@ -107,8 +107,7 @@ fn each_damaged_value_is_bypassed_or_named() {
             let opened = open(&with(&place, key, value.clone()), Mode::ReadWrite);
             if key.starts_with("b/") {
                 loses_records_and_nothing_else(&opened.unwrap(), &model);
-                // Nobody has written since it was opened. A missing block was taken for that: the opening failed, and a
-                // lazily opened index could not be searched.
+                // Nobody has written since it was opened, so a reader must not take a missing block for a sign of that.
                 loses_records_and_nothing_else(&open(&with(&place, key, value), Mode::ReadOnly).unwrap(), &model);
                 continue;
             }

@@ -102,7 +102,8 @@ fn what_is_read_stays_warm_while_anything_else_can_go() {
     assert!(tiers.warm().iter().all(|slot| !hot.contains(slot)));
 }
 
-/// That a record was read was noted of its slot only: when a compaction moved the record, another one stayed warm.
+/// That a record was read is noted by its slot, and has to move with it when a compaction moves the record: otherwise
+/// another one stays warm.
 #[test]
 fn what_is_read_stays_warm_in_whatever_slot() {
     let mut tiers = Tiers::new(60);

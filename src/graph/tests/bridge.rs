@@ -1,10 +1,11 @@
 //! Linking the neighbours of a leaving node to one another.
 
 use super::super::bridge::{key, place};
+use super::super::links::TREE;
 use super::tree::bare;
 use super::{BASE, Plane, World};
 use crate::quantize::Point;
-use crate::types::Slot;
+use crate::types::{Level, Slot};
 use proptest::prelude::*;
 
 impl World {
@@ -67,6 +68,25 @@ fn a_node_that_leaves_later_passes_on_what_it_got() {
     assert_eq!((world.led_to(1), world.led_to(2)), (vec![2, 3], vec![1]));
     world.bridge(1, &[0, 1]);
     assert_eq!((world.led_to(2), world.led_to(3)), (vec![3], vec![2]));
+}
+
+#[test]
+fn lists_of_every_level_are_bridged_and_tree_links_stay() {
+    let mut world = World::empty(Plane::line(&[0.0, 1.0, -2.0, 3.0]), 4);
+    world.tombstones.reserve(4).unwrap();
+    for slot in (0..4).map(Slot) {
+        world.graph.reserve_node(slot, Level(1)).unwrap();
+        world.graph.add_node(slot, Level(1));
+    }
+    for level in [BASE, Level(1)] {
+        world.graph.set_links(Slot(0), level, [1, 2]);
+        world.graph.set_links(Slot(2), level, [0]);
+    }
+    world.graph.set_links(Slot(1), BASE, [3 | TREE, 0]);
+    world.graph.set_links(Slot(1), Level(1), [0]);
+    world.bridge(0, &[0]);
+    assert_eq!(world.links(1), [(3, true), (2, false)]);
+    assert_eq!((world.graph.links(Slot(1), Level(1)), world.graph.links(Slot(2), Level(1))), (&[2][..], &[1][..]));
 }
 
 /// A candidate that is farther than others takes the place all the same if it lies where the leaving node did.

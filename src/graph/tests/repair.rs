@@ -3,6 +3,7 @@
 use super::super::links::target;
 use super::super::repair::Fates;
 use super::super::tree::cut_out;
+use super::tree::bare;
 use super::{BASE, Plane, World};
 use crate::quantize::Point;
 use crate::types::{Level, Slot};
@@ -48,6 +49,38 @@ fn a_gap_is_filled_with_what_lay_behind_it() {
     world.remove(&[Slot(1)]);
     assert_eq!((world.links(0), world.links(2)), (vec![(2, true)], vec![(0, true)]));
     world.sound();
+}
+
+/// Without bridging, which would leave nothing to do.
+#[test]
+fn many_gaps_are_filled_and_few_are_closed() {
+    for (leaving, is_relinked) in [(&[1][..], false), (&[1, 2], true)] {
+        let places: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        let mut world = bare(Plane::line(&places), 4);
+        world.graph.set_links(Slot(0), BASE, (1..8).chain([11]));
+        leaving.iter().for_each(|&gone| world.graph.set_links(Slot(gone), BASE, [0, 8, 9, 10]));
+        let World { plane, graph, tombstones, scratch } = &mut world;
+        let fates =
+            Fates { is_leaving: |slot: Slot| leaving.contains(&slot.0), is_live: |slot| tombstones.is_live(slot) };
+        assert_eq!(graph.relink(plane, Slot(0), &fates, scratch), Ok(is_relinked), "{leaving:?}");
+        let led_to: Vec<u32> = world.links(0).into_iter().map(|link| link.0).collect();
+        assert!(!led_to.iter().any(|other| leaving.contains(other)), "{led_to:?}");
+        assert_eq!(led_to.contains(&8), is_relinked, "8 is the nearest of what they led to: {led_to:?}");
+        assert_eq!(world.links(8), if is_relinked { vec![(0, false)] } else { vec![] });
+    }
+}
+
+#[test]
+fn a_node_that_loses_nearly_all_is_linked_from_the_entry_point() {
+    let places: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    let mut world = bare(Plane::line(&places), 4);
+    world.graph.set_entry(Some(Slot(4)));
+    world.graph.set_links(Slot(4), BASE, [5, 6, 7]);
+    world.graph.set_links(Slot(0), BASE, [1, 2, 3]);
+    let World { plane, graph, tombstones, scratch } = &mut world;
+    let fates = Fates { is_leaving: |slot: Slot| (1..4).contains(&slot.0), is_live: |slot| tombstones.is_live(slot) };
+    assert_eq!(graph.relink(plane, Slot(0), &fates, scratch), Ok(true));
+    assert_eq!(world.links(0)[0].0, 4, "{:?}", world.links(0));
 }
 
 #[test]

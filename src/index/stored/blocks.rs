@@ -142,11 +142,12 @@ impl Index {
             earliest_expiry_ms,
         };
         for (key, part) in block_keys(&stored, piece_bytes).zip(bytes.chunks(piece_bytes as usize)) {
-            let mut piece = Vec::new();
-            piece.try_reserve_exact(part.len()).map_err(|_| OutOfMemory)?;
-            piece.extend_from_slice(part);
+            let (key, mut piece) = (key.to_text()?, Vec::new());
             batch.puts.try_reserve(1).map_err(|_| OutOfMemory)?;
-            batch.puts.push((key.to_text()?, piece));
+            piece.try_reserve_exact(part.len()).map_err(|_| OutOfMemory)?;
+            // From here on nothing fails: a piece that is dropped would be freed as it is.
+            piece.extend_from_slice(part);
+            batch.puts.push((key, piece));
         }
         self.parts.records.cold.add(stored)?;
         writing.blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
