@@ -1,7 +1,7 @@
 // The usual test cases for compaction, each under its own name, and those of this package's additional features.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fails, filled, pause, recall, whole } from "./helpers.mjs";
+import { fails, filled, pause, recall, until, whole } from "./helpers.mjs";
 import { VectorIndex } from "thermocline";
 
 const some = (count, from = 0) => Array.from({ length: count }, (_, i) => `r${from + i}`);
@@ -230,7 +230,10 @@ test("each caller has its own report, which it may change", async () => {
 test("a report of a compaction in idle time may be changed", async () => {
   const { index } = await filled(1000);
   await index.deleteMany(Array.from({ length: 500 }, (_, i) => `r${i}`));
-  const report = await new Promise((resolve) => index.compactWhenIdle({ onReport: resolve }));
+  const reports = [];
+  index.compactWhenIdle({ onReport: (report) => reports.push(report) });
+  await until(() => reports.length === 1, "a report");
+  const [report] = reports;
   const expected = structuredClone(report);
   assert.equal(expected.tombstonesRemoved, 500);
   report.reclaimedBytes.total = report.tombstonesRemoved = -1;
