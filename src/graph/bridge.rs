@@ -12,6 +12,7 @@
 //! neighbour is fit to take its place. Those are left to [`Graph::relink`], which drops them if they are few.
 
 use super::links::{END, Graph, target};
+use super::search::neighbours;
 use crate::quantize::{Point, Space};
 use crate::types::{Distance, Level, Slot};
 
@@ -74,7 +75,7 @@ impl Graph {
     fn gap(&self, space: &dyn Space, slot: Slot, level: Level, is_leaving: &dyn Fn(Slot) -> bool) -> Gap {
         let mut gap = Gap { slots: [Slot::NONE; PLACES], count: 0, heir: None };
         for (leaves, most) in [(false, MOST), (true, FEW)] {
-            for other in self.links(slot, level).iter().map(|&link| target(link)) {
+            for other in neighbours(self.list(slot, level)) {
                 // A lower slot that was leaving has left.
                 if is_leaving(other) != leaves || (leaves && other < slot) {
                     continue;

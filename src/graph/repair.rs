@@ -149,7 +149,7 @@ impl Graph {
         for &link in found.iter() {
             visited.insert(target(link));
         }
-        for gone in links.iter().map(|&link| target(link)).filter(|&other| (fates.is_leaving)(other)) {
+        for gone in neighbours(links).filter(|&other| (fates.is_leaving)(other)) {
             found.try_reserve(self.m())?;
             // A list begins with the node's own choice, nearest first; what comes later adds time, not recall.
             for next in neighbours(self.list(gone, level)).take(self.m() - self.m() / 4) {

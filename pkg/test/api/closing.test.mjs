@@ -231,19 +231,24 @@ test("closing rejects if changes could not be stored and no caller has been told
   await fails("CLOSED", () => index.size);
 });
 
+/** Aborts an insert while the store appends its rows, and then fails the append: nobody learns of it. */
+async function loseAborted(index, store) {
+  let fail;
+  store.before = (name) => (name === "append" ? new Promise((_, reject) => (fail = reject)) : undefined);
+  const controller = new AbortController();
+  const aborted = index.insertMany(rows(0, 2), { signal: controller.signal });
+  await until(() => fail, "the append");
+  controller.abort();
+  await fails("ABORTED", () => aborted);
+  fail(new Error("no more"));
+  await pause(20);
+}
+
 test("closing rejects if changes of an aborted call could not be stored, unless a later call has reported that", async () => {
   for (const isTold of [false, true]) {
     const store = new MapStore();
     const index = await open(store);
-    let fail;
-    store.before = (name) => (name === "append" ? new Promise((_, reject) => (fail = reject)) : undefined);
-    const controller = new AbortController();
-    const aborted = index.insertMany(rows(0, 2), { signal: controller.signal });
-    await until(() => fail, "the append");
-    controller.abort();
-    await fails("ABORTED", () => aborted);
-    fail(new Error("no more"));
-    await pause(20);
+    await loseAborted(index, store);
     if (isTold) {
       await fails("STORE_FAILED", () => index.insert(vectors[0]), /no more/);
       await index.close();
@@ -255,15 +260,7 @@ test("closing rejects if changes of an aborted call could not be stored, unless 
 test("closing rejects if changes could not be stored, although a caller got another error with the same code", async () => {
   const store = new MapStore();
   const index = await open(store);
-  let fail;
-  store.before = (name) => (name === "append" ? new Promise((_, reject) => (fail = reject)) : undefined);
-  const controller = new AbortController();
-  const aborted = index.insertMany(rows(0, 2), { signal: controller.signal });
-  await until(() => fail, "the append");
-  controller.abort();
-  await fails("ABORTED", () => aborted);
-  fail(new Error("no more"));
-  await pause(20);
+  await loseAborted(index, store);
   const source = async function* () {
     throw new ThermoclineError("STORE_FAILED", "the store of its own rows");
   };
