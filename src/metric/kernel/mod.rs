@@ -111,6 +111,14 @@ kernels! {
     /// The inner products of numbers with four rows of nibbles, as [`Kernels::dot_nibbles`]. Loads of the query are
     /// shared.
     fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
+    /// The inner products of two rows with four turned ones, for comparing many coarse codes with one another. Every
+    /// load is shared. A word of a row is `a + 4096 * b` for two components in `-7..=7`; the same word turned is
+    /// `b + 4096 * a`. `sums[r][q]` belongs to row `r` and turned row `q`.
+    ///
+    /// Works in whole groups of [`Kernels::PAIRS_GROUP`] words. Words after the last whole group are not counted, so
+    /// rows are padded with zeros. Sums wrap. With components outside the range the result is meaningless, but there is
+    /// still no panic. O(n).
+    fn dot_pairs_x4(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2];
     /// How many bits a row has in common with each of four planes, which count 1, 2, 4 and 8. Sums wrap. O(n).
     fn count_planes(planes: &[[u64; 4]], row: &[u64]) -> u32;
 }
@@ -120,6 +128,9 @@ impl Kernels {
     pub const MAX_DOT_LEN: usize = i32::MAX as usize / (128 * 128);
     /// The longest codes whose squared distance always fits an i32: 255 * 255 * n <= i32::MAX.
     pub const MAX_L2_LEN: usize = i32::MAX as usize / (255 * 255);
+
+    /// How many words [`Kernels::dot_pairs_x4`] takes at a time: rows of pairs are padded with zeros to whole groups.
+    pub const PAIRS_GROUP: usize = 64;
 
     /// The fastest kernels that this machine can run. Cheap, but meant to be called once for each index.
     #[must_use]

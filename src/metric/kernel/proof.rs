@@ -9,6 +9,8 @@ use super::Kernels;
 const LAST_LEN: usize = 130;
 /// Lengths that real embeddings have, and the largest one that an index takes.
 const LONG_LENS: [usize; 6] = [300, 384, 768, 1000, 1536, 8192];
+/// Lengths around whole groups of pairs: none, one, two, three, and many.
+const PAIR_LENS: [usize; 13] = [0, 1, 63, 64, 65, 127, 128, 129, 192, 200, 256, 384, 1000];
 /// How far from the start of an allocation a slice begins, in elements; each gives another alignment.
 const STARTS: [usize; 4] = [0, 1, 3, 7];
 
@@ -36,6 +38,7 @@ pub fn prove(kernels: Kernels) -> Result<(), String> {
             }
         }
     }
+    check_pairs(kernels, &mut random)?;
     check_unequal(kernels, &mut random)?;
     check_overflow(kernels)
 }
@@ -132,6 +135,53 @@ pub(super) fn check_nibbles(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -
     Ok(())
 }
 
+/// Checks the kernel of packed pairs: with six slices of one length, and with each of them as the shortest.
+fn check_pairs(kernels: Kernels, random: &mut Random) -> Result<(), String> {
+    for len in PAIR_LENS {
+        for start in STARTS {
+            for fill in FILLS_PAIRS {
+                let all: [Vec<[i8; 2]>; 6] = core::array::from_fn(|slice| {
+                    (0..start + len).map(|i| [0, 1].map(|place| fill(random, slice, 2 * i + place))).collect()
+                });
+                let mut pairs = all.each_ref().map(Vec::as_slice);
+                check_six(kernels, start, pairs)?;
+                for shortest in 0..6 {
+                    let whole = pairs[shortest];
+                    pairs[shortest] = &whole[..start + len.saturating_sub(65)];
+                    check_six(kernels, start, pairs)?;
+                    pairs[shortest] = whole;
+                }
+            }
+        }
+        // Words that no pair of components makes: nothing is said of the sums, but that they are returned.
+        for word in [i16::MIN, i16::MAX, 0x0800] {
+            let _ = kernels.dot_pairs_x4([&vec![word; len]; 4], [&vec![word; len], &vec![i16::MIN; len]]);
+        }
+    }
+    Ok(())
+}
+
+/// Compares the kernel of packed pairs with sums over the components, in i64: of four turned rows, then two rows, from
+/// `start` on.
+fn check_six(kernels: Kernels, start: usize, pairs: [&[[i8; 2]]; 6]) -> Result<(), String> {
+    let pack = |pair: &[i8; 2]| i16::from(pair[0]) + 4096 * i16::from(pair[1]);
+    let turned = [0, 1, 2, 3].map(|q| pairs[q].iter().map(|&[a, b]| pack(&[b, a])).collect::<Vec<i16>>());
+    let rows = [4, 5].map(|r| pairs[r].iter().map(pack).collect::<Vec<i16>>());
+    let sums = kernels.dot_pairs_x4(turned.each_ref().map(|words| &words[start..]), [0, 1].map(|r| &rows[r][start..]));
+    let len = pairs.iter().fold(usize::MAX, |n, pairs| n.min(pairs.len())) - start;
+    let end = start + len / 64 * 64;
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (q, sum) in sums.into_iter().enumerate() {
+            let (row, other) = (pairs[4 + r][start..end].as_flattened(), pairs[q][start..end].as_flattened());
+            let exact: i64 = row.iter().zip(other).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum();
+            if i64::from(sum) != exact {
+                return Err(format!("dot_pairs_x4 of {len}, row {r} with {q}: {sum}, but exactly {exact}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Checks that the shortest argument, whichever it is, decides the length, and that nothing beyond it counts.
 fn check_unequal(kernels: Kernels, random: &mut Random) -> Result<(), String> {
     for shortest in [0, 1, 7, 16, 33, 64, 100] {
@@ -221,6 +271,8 @@ impl Random {
 
 type FillF32 = fn(&mut Random, usize) -> f32;
 type FillI8 = fn(&mut Random, usize) -> i8;
+/// Takes the number of the slice and the place in it.
+type FillPairs = fn(&mut Random, usize, usize) -> i8;
 
 /// Components of one scale; of all scales; near the largest whose sums stay in range; near the smallest, subnormals
 /// and zeros of both signs among them; large ones that nearly cancel; and a different one in every place.
@@ -241,6 +293,17 @@ const FILLS_I8: [FillI8; 5] = [
     |_, _| 127,
     |random, _| if random.next() % 2 == 0 { -127 } else { 127 },
     |_, i| (i % 128) as i8,
+];
+
+/// Any components; the largest of one sign in each slice, so that sums are the largest of either sign; the same with
+/// the second components of turned rows negative, so that the sums are zero beside the largest of what is rounded away;
+/// the largest of either sign; and a different one in every place.
+const FILLS_PAIRS: [FillPairs; 5] = [
+    |random, _, _| (random.next() % 15) as i8 - 7,
+    |_, slice, _| if slice % 2 == 0 { 7 } else { -7 },
+    |_, slice, i| if (slice < 4 && i % 2 == 1) != (slice % 2 == 1) { -7 } else { 7 },
+    |random, _, _| if random.next() % 2 == 0 { 7 } else { -7 },
+    |_, slice, i| ((slice + i) % 15) as i8 - 7,
 ];
 
 fn near_one(random: &mut Random, _: usize) -> f32 {

@@ -77,6 +77,29 @@ pub(super) fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     rows.map(|row| dot_nibbles(query, &row[..n]))
 }
 
+/// The inner products of packed pairs: [`super::Kernels::dot_pairs_x4`].
+///
+/// It takes the components out of the words and multiplies them one by one. The other implementations multiply whole
+/// words, and this is what says that they may.
+pub(super) fn dot_pairs_x4(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
+    let n = turned.iter().chain(&rows).fold(usize::MAX, |n, words| n.min(words.len()));
+    let n = n - n % super::Kernels::PAIRS_GROUP;
+    rows.map(|row| {
+        turned.map(|turned| {
+            turned[..n].iter().zip(&row[..n]).fold(0i32, |sum, (&turned, &word)| {
+                let ([a, b], [turned_b, turned_a]) = (components(word), components(turned));
+                sum.wrapping_add(a * turned_a + b * turned_b)
+            })
+        })
+    })
+}
+
+/// The two components of a word: the signed number in its low 12 bits, and what is left above them.
+fn components(word: i16) -> [i32; 2] {
+    let low = (word << 4) >> 4;
+    [i32::from(low), i32::from(word.wrapping_sub(low) >> 12)]
+}
+
 /// The length that a four-row kernel works over.
 fn shortest<T>(query: usize, rows: &[&[T]; 4]) -> usize {
     rows.iter().fold(query, |n, row| n.min(row.len()))

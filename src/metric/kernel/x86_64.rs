@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_extractf128_ps,
     _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_srai_epi16, _mm256_sub_epi16, _mm256_sub_ps,
+    _mm256_slli_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi16, _mm256_sub_ps,
 };
 
 use super::Table;
@@ -31,6 +31,7 @@ pub(super) const AVX2: Table = Table {
     l2_i8x4,
     dot_nibbles,
     dot_nibbles_x4,
+    dot_pairs_x4,
     count_planes,
 };
 
@@ -71,6 +72,7 @@ entries! {
     l2_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<SQUARED_DIFFERENCE>;
     dot_nibbles(&[i16], &[u8]) -> i32 = one_nibbles;
     dot_nibbles_x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_nibbles;
+    dot_pairs_x4([&[i16]; 4], [&[i16]; 2]) -> [[i32; 4]; 2] = two_pairs;
     count_planes(&[[u64; 4]], &[u64]) -> u32 = planes;
 }
 
@@ -270,6 +272,42 @@ fn rows_nibbles<const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> [__m25
         }
     }
     sums
+}
+
+/// The inner products of packed pairs.
+///
+/// A word times a turned one is `a b' + 4096 (a a' + b b') + 2^24 b a'`. The middle is what is wanted. In a sum of
+/// sixteen such products the first part is within ±784 and the middle one within ±1568, so that the middle is a signed
+/// number in the 12 bits above bit 12, once half of 4096 is added to round away the first part. The last part may wrap:
+/// it is shifted out. A lane has sixteen products after eight steps, which is two groups.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn two_pairs(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
+    let words = turned.iter().chain(&rows).fold(usize::MAX, |n, words| n.min(words.len()));
+    let n = words - words % super::Kernels::PAIRS_GROUP;
+    let mut sums = [[_mm256_setzero_si256(); 4]; 2];
+    let mut i = 0;
+    while i < n {
+        let end = n.min(i + 2 * super::Kernels::PAIRS_GROUP);
+        let mut groups = [[_mm256_set1_epi32(2048); 4]; 2];
+        while i < end {
+            // SAFETY: `i` and `n` are multiples of 16 and `i < n`, so `i + 16 <= n`, which is no greater than the
+            // length of any slice: the 32 bytes read lie inside it. `loadu` asks for no alignment.
+            let load = |words: &[i16]| unsafe { _mm256_loadu_si256(words.as_ptr().add(i).cast::<__m256i>()) };
+            let turned = turned.map(load);
+            for (sums, row) in groups.iter_mut().zip(rows) {
+                let row = load(row);
+                for (sum, turned) in sums.iter_mut().zip(turned) {
+                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(turned, row));
+                }
+            }
+            i += 16;
+        }
+        for (sum, groups) in sums.as_flattened_mut().iter_mut().zip(groups.as_flattened()) {
+            *sum = _mm256_add_epi32(*sum, _mm256_srai_epi32::<20>(_mm256_slli_epi32::<8>(*groups)));
+        }
+    }
+    sums.map(|sums| fold_four(sums))
 }
 
 /// Returns the sums of `query` with `ROWS` rows over all whole groups of sixteen components, how many components these
