@@ -1,11 +1,12 @@
 // wasm-bindgen's output is a module with a single instance. This turns it into a function that creates a fresh instance
-// at each call, by cutting off the loader and wrapping the rest. It instantiates the first wasm file and, if given, the
-// second one (split.mjs), which imports the exports of the first besides the functions of the glue.
+// at each call, by cutting off the loader and wrapping the rest. It instantiates the first wasm file. `RawIndex.add`
+// adds another part (split.mjs) to the instance. A part imports the exports of the first file besides the functions of
+// the glue.
 //
 // Each assumption about the text is checked first, so that output of an unexpected form stops the build instead of
 // shipping something wrong.
 
-/** The module name under which the second wasm file imports the exports of the first. */
+/** The module name under which the further wasm files import the exports of the first. */
 export const FIRST = "m";
 
 const EXPORTED_CLASS = "export class RawIndex {";
@@ -43,8 +44,8 @@ export function sharedFactoryFrom(generated) {
     return text.replace(part, by);
   }, generated);
   return factoryFrom(text)
-    .replace("instantiate(module, storeModule)", "instantiate(module, memoryOf)")
-    .replace(/^if \(storeModule\).*\n/m, "");
+    .replace("instantiate(module)", "instantiate(module, memoryOf)")
+    .replace(/^RawIndex\.add = [^]*?\n};\n/m, "");
 }
 
 /** Returns the text of the factory, made from the output of `wasm-bindgen --target web`. */
@@ -65,13 +66,16 @@ export function factoryFrom(generated) {
   expect(unknown.join("\n") + "\n" === START, `__wbg_finalize_init as it was, not with:\n${unknown.join("\n")}`);
 
   return `// Made by pkg/build/glue.mjs from wasm-bindgen's output.
-export default async function instantiate(module, storeModule) {
+export default async function instantiate(module) {
 let wasm;
 ${body.replace(EXPORTED_CLASS, "class RawIndex {")}
 const imports = __wbg_get_imports();
 wasm = (await WebAssembly.instantiate(module, imports)).exports;
 wasm.__wbindgen_start();
-if (storeModule) wasm = { ...wasm, ...(await WebAssembly.instantiate(storeModule, { ...imports, ${FIRST}: wasm })).exports };
+RawIndex.add = async (part) => {
+const { exports } = await WebAssembly.instantiate(part, { ...imports, ${FIRST}: wasm });
+wasm = { ...wasm, ...exports };
+};
 return { RawIndex, memory: wasm.memory };
 }
 `;

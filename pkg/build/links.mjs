@@ -10,13 +10,16 @@ import { sectionOf } from "./bytes.mjs";
 const SECTION = { imports: 2, exports: 7, elements: 9, code: 10, data: 11 };
 const FUNCTION = 0;
 const DATA = 1;
+const SEGMENTS = 5;
 const SYMBOLS = 8;
 const UNDEFINED = 0x10;
 const EXPLICIT_NAME = 0x40;
 const I32_CONST = 0x41;
+/** The segment of data that no code writes to: text, tables and vtables. */
+const CONSTANTS = ".rodata";
 
 /**
- * Kinds of references, by target. References to types, globals and tables are ignored: both files keep all of these.
+ * Kinds of references, by target. References to types, globals and tables are ignored: all files keep all of these.
  */
 const TO_FUNCTION = [0, 26];
 const TO_SLOT = [1, 2];
@@ -29,7 +32,7 @@ export class Links {
   /** Names of the functions in the table's slots. */
   slotNames = new Map();
   #edges = new Map();
-  /** Addresses and sizes of the pieces of data. */
+  /** Addresses and sizes of the pieces of data, and whether each is constant. */
   #data = new Map();
 
   constructor(wasm) {
@@ -50,7 +53,7 @@ export class Links {
       this.#add(`function ${ownerOf(bodies, offset).index}`, to);
     }
     const pieces = piecesOf(wasm, symbols);
-    for (const { id, address, size } of pieces) this.#data.set(`data ${id}`, { address, size });
+    for (const { id, address, size, isConstant } of pieces) this.#data.set(`data ${id}`, { address, size, isConstant });
     for (const { offset, to } of referencesOf(wasm, "reloc.DATA", symbols)) {
       // Pieces may overlap. A reference belongs to every piece that contains it.
       const owners = pieces.filter(({ start, size }) => start <= offset && offset < start + size);
@@ -92,15 +95,20 @@ export function slotsOf(wasm) {
 }
 
 function symbolsOf(wasm) {
+  return listedIn(wasm, SYMBOLS, symbol);
+}
+
+/** Returns the items of one of the linker's lists, each read by `item`. */
+function listedIn(wasm, list, item) {
   const { cursor, end } = sectionOf(wasm, "linking");
   if (cursor.number() !== 2) throw new Error("expected version 2 of the linker's account");
   while (cursor.offset < end) {
     const kind = cursor.byte();
     const next = cursor.number() + cursor.offset;
-    if (kind === SYMBOLS) return cursor.list(() => symbol(cursor));
+    if (kind === list) return cursor.list(() => item(cursor));
     cursor.offset = next;
   }
-  throw new Error("the linker has listed no symbols");
+  throw new Error(`the linker's account has no list ${list}`);
 }
 
 function symbol(cursor) {
@@ -161,8 +169,17 @@ function ownerOf(bodies, offset) {
   return bodies[low];
 }
 
-/** Returns the pieces of data: the symbol's number, the address in memory, and the offset in the section. */
+/**
+ * Returns the pieces of data: the symbol's number, the address in memory, the offset in the section, and whether the
+ * piece is constant.
+ */
 function piecesOf(wasm, symbols) {
+  const names = listedIn(wasm, SEGMENTS, (cursor) => {
+    const name = cursor.name();
+    cursor.number();
+    cursor.number();
+    return name;
+  });
   const { cursor, content } = sectionOf(wasm, SECTION.data);
   const segments = cursor.list(() => {
     if (cursor.number() !== 0) throw new Error("expected data of the first memory only");
@@ -174,7 +191,8 @@ function piecesOf(wasm, symbols) {
   });
   return symbols.flatMap(({ kind, segment, offset, size }, id) => {
     if (kind !== DATA || !segments[segment] || size === 0) return [];
-    return [{ id, size, address: segments[segment].address + offset, start: segments[segment].start + offset }];
+    const [address, start] = [segments[segment].address + offset, segments[segment].start + offset];
+    return [{ id, size, address, start, isConstant: names[segment] === CONSTANTS }];
   });
 }
 

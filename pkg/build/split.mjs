@@ -1,18 +1,28 @@
-// Cuts the wasm file in two: the first contains what an index in memory needs, the second what only a stored index
-// needs. The second is instantiated on top of the first, and imports its memory, tables and functions. Each function is
-// in only one of the two, so a page that stores nothing downloads and compiles no code for storing.
+// Cuts the wasm file into parts: the first contains what every index in memory needs, and each further part what only
+// some indexes need (PARTS). A further part is instantiated on top of the first, and imports its memory, tables and
+// functions. So a page downloads and compiles only what it uses. An instance may load any of the further parts, in any
+// order and at any time, each once: none needs another.
 //
-// The content of the second file is not listed but derived from the few exports that only a stored index has (STORE):
+// The content of a further part is not listed but derived from its few exports:
 //
-//  - A function belongs to it unless it can be reached from the other exports or from a slot of the table that belongs
-//    to the first file.
-//  - A slot of the table belongs to it unless code or data that the other exports reach uses the slot as a value. So
-//    nothing in the first file can contain the number of such a slot: it is in no instruction and no vtable of the
-//    first, and values that the second creates do not exist before the second does. Calling such a slot would trap
+//  - A function belongs to it unless it can be reached from the first file's exports or from a slot of the table that
+//    belongs to the first file.
+//  - A slot of the table belongs to it unless code or data that the first file's exports reach uses the slot as a
+//    value. So nothing in the first file can contain the number of such a slot: it is in no instruction and no vtable
+//    of the first, and values that a part creates do not exist before the part does. Calling such a slot would trap
 //    anyway, since it is empty.
 //  - A piece of data belongs to it unless that code and data refer to it.
 //
 // The last two are known from the linker (links.mjs), the first from the calls in the file.
+//
+// What two parts need but the first does not is in both of them. Neither a function nor a slot has a state: whichever
+// part is loaded last fills the slot, with a function that does the same. Constant data does not change when it is
+// written again. Data that may change would lose its changes, so it is in the first file. Of the globals that change,
+// the stack pointer is the first file's. The other one is wasm-bindgen's and counts the values that a call has borrowed
+// from JavaScript. Each file has its own. A call into one that runs within a call into another (a step of a bulk build)
+// borrows none.
+//
+// The first part in PARTS also gets what no export reaches: what wasm-bindgen adds for promises, which only it uses.
 import { createHash } from "node:crypto";
 import binaryen from "binaryen";
 import { sectionOf } from "./bytes.mjs";
@@ -31,8 +41,18 @@ const STORE = [
   "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore", "rawindex_closeStore",
   "__wbindgen_destroy_closure",
 ];
-const isStores = (name) => STORE.includes(name) || name.startsWith("wasm_bindgen__convert__closures_");
+/** Exports of the bulk build: those of src/wasm/raw_bulk.rs. */
+const BULK = ["rawindex_beginBulk", "rawindex_endBulk"];
 
+/** The further parts: their exports, and whether an export that is not listed belongs to the part. */
+const PARTS = [
+  { listed: STORE, isOther: (name) => name.startsWith("wasm_bindgen__convert__closures_") },
+  { listed: BULK, isOther: () => false },
+];
+const isOf = ({ listed, isOther }, name) => listed.includes(name) || isOther(name);
+
+/** Exports of wasm-bindgen that its own glue does not use. */
+export const UNUSED = ["__abort_handler", "__instance_terminated"];
 const STACK = "__stack_pointer";
 /** The table of JavaScript values. */
 const OBJECTS = "__wbindgen_externrefs";
@@ -48,71 +68,100 @@ const FEATURES =
   Features.NontrappingFPToInt | Features.MutableGlobals | Features.Multivalue | Features.CallIndirectOverlong;
 
 /**
- * Returns the two files, not optimized yet. `linked` is the crate's file, `generated` is wasm-bindgen's output, with
- * names.
+ * Returns the files, not optimized yet: the first, and then those of PARTS. `linked` is the crate's file, `generated`
+ * is wasm-bindgen's output, with names.
  */
 export function split(linked, generated) {
   const links = new Links(linked);
   checkSlots(links, generated);
   if (links.data.some(({ address }) => address < LOW_BYTES)) throw new Error("data lies where wasm-opt takes none to be");
-  const firsts = links.reachedFrom(rootsOf(links, generated));
-  const isSeconds = onlyIn(links.data, firsts.data);
+  const { firsts, others } = contentsOf(links, generated);
   const first = read(generated);
-  const second = read(generated);
   const table = binaryen.getElementSegmentInfo(first.getElementSegmentByIndex(0)).table;
   // Named by a hash, so that files of different versions do not link. With the short names alone they would.
   const version = createHash("sha256").update(linked).update(generated).digest("base64url").slice(0, 8);
 
-  for (const { name } of exportsOf(first)) if (isStores(name)) first.removeExport(name);
+  for (const { name } of exportsOf(first)) {
+    if (UNUSED.includes(name) || PARTS.some((part) => isOf(part, name))) first.removeExport(name);
+  }
   first.addTableExport(table, version);
   first.addGlobalExport(STACK, "stack");
-  fillSlots(first, (slot) => firsts.slots.has(slot));
-  setData(first, (address, byte) => byte !== 0 && !isSeconds(address), SEGMENT_BYTES);
+  fillSlots(first, firsts.hasSlot);
+  setData(first, (address, byte) => byte !== 0 && firsts.hasByte(address), SEGMENT_BYTES);
   first.runPasses(["remove-unused-module-elements"]);
 
-  for (const { name } of exportsOf(second)) if (!isStores(name)) second.removeExport(name);
-  second.addTableImport(table, FIRST, version);
-  second.addTableImport(OBJECTS, FIRST, OBJECTS);
-  second.addGlobalImport(STACK, FIRST, "stack", binaryen.i32, true);
-  for (const { name, module, params, results } of functionsOf(first)) {
-    if (module) continue;
-    second.removeFunction(name);
-    second.addFunctionImport(name, FIRST, name, params, results);
-  }
-  fillSlots(second, (slot) => !firsts.slots.has(slot));
-  // Without gaps: data in a gap would overwrite what the first file's code has written there in the meantime.
-  setData(second, isSeconds, 0);
-  second.addMemoryImport(MEMORY, FIRST, "memory");
-  second.runPasses(["remove-unused-module-elements"]);
-
-  functionsOf(second).filter(({ module }) => module === FIRST).forEach(({ name, params, results }, i) => {
-    const short = `f${i.toString(36)}`;
-    second.addFunctionImport(name, FIRST, short, params, results);
-    first.addFunctionExport(name, short);
+  const own = functionsOf(first).filter(({ module }) => !module);
+  /** The names under which the first exports functions to the parts. */
+  const shorts = new Map();
+  const further = PARTS.map((part, i) => {
+    const module = read(generated);
+    for (const { name } of exportsOf(module)) if (!isOf(part, name)) module.removeExport(name);
+    module.addTableImport(table, FIRST, version);
+    module.addTableImport(OBJECTS, FIRST, OBJECTS);
+    module.addGlobalImport(STACK, FIRST, "stack", binaryen.i32, true);
+    for (const { name, params, results } of own) {
+      module.removeFunction(name);
+      module.addFunctionImport(name, FIRST, name, params, results);
+    }
+    fillSlots(module, others[i].hasSlot);
+    // Without gaps: data in a gap would overwrite what the first file's code has written there in the meantime.
+    setData(module, others[i].hasByte, 0);
+    module.addMemoryImport(MEMORY, FIRST, "memory");
+    module.runPasses(["remove-unused-module-elements"]);
+    for (const { name, module: from, params, results } of functionsOf(module)) {
+      if (from !== FIRST) continue;
+      if (!shorts.has(name)) shorts.set(name, `f${shorts.size.toString(36)}`);
+      module.addFunctionImport(name, FIRST, shorts.get(name), params, results);
+    }
+    return module;
   });
-  return [first, second].map((module) => {
-    if (!module.validate()) throw new Error("one of the two wasm files is not valid");
+  for (const [name, short] of shorts) first.addFunctionExport(name, short);
+  return [first, ...further].map((module) => {
+    if (!module.validate()) throw new Error("one of the wasm files is not valid");
     // With names: wasm-opt orders the functions by them and strips them afterwards.
     binaryen.setDebugInfo(true);
     return module.emitBinary();
   });
 }
 
+/** Returns which slots of the table and which bytes of data belong to the first file, and to each of the others. */
+function contentsOf(links, generated) {
+  const [firsts, ...parts] = rootsOf(links, generated).map((roots) => links.reachedFrom(roots));
+  const [isKnown, isConstant] = [covers(links.data), covers(links.data.filter((piece) => piece.isConstant))];
+  const isReachedFromFirst = covers(firsts.data);
+  const isReached = parts.map(({ data }) => covers(data));
+  const isShared = (address) => !isConstant(address) && isReached.filter((is) => is(address)).length > 1;
+  const isFirsts = (address) => !isKnown(address) || isReachedFromFirst(address) || isShared(address);
+  return {
+    firsts: { hasSlot: (slot) => firsts.slots.has(slot), hasByte: isFirsts },
+    others: parts.map(({ slots }, i) => ({
+      hasSlot: (slot) =>
+        !firsts.slots.has(slot) && (slots.has(slot) || (i === 0 && !parts.some(({ slots }) => slots.has(slot)))),
+      hasByte: (address) =>
+        !isFirsts(address) && (isReached[i](address) || (i === 0 && !isReached.some((is) => is(address)))),
+    })),
+  };
+}
+
 /**
- * Returns the crate's functions behind the exports of the first file. The code that wasm-bindgen adds calls only its
- * own intrinsics, which are exported too.
+ * Returns the crate's functions behind the exports of the first file, and behind those of each other part. The code
+ * that wasm-bindgen adds calls only its own intrinsics, which are exported too. Exports that wasm-bindgen removes count
+ * as those of the first of PARTS: functions from which it makes what the glue calls when a promise is settled.
  */
 export function rootsOf(links, generated) {
   const exported = WebAssembly.Module.exports(new WebAssembly.Module(generated)).map(({ name }) => name);
-  const missing = STORE.filter((name) => !exported.includes(name));
-  if (missing.length) throw new Error(`the wasm file does not export ${missing}; see STORE in pkg/build/split.mjs`);
-  // Names in the crate may end in a hash of the crate.
-  return [...links.exports].filter(([full]) => {
+  const missing = PARTS.flatMap(({ listed }) => listed).filter((name) => !exported.includes(name));
+  if (missing.length) throw new Error(`the wasm file does not export ${missing}; see PARTS in pkg/build/split.mjs`);
+  const roots = [[], ...PARTS.map(() => [])];
+  for (const [full, index] of links.exports) {
+    // Names in the crate may end in a hash of the crate.
     const name = full.replace(/_[0-9a-f]{16}$/, "");
-    return (exported.includes(name) || name.startsWith("__externref_")) && !isStores(name);
-  }).map(([, index]) => index);
+    const part = PARTS.findIndex((part) => isOf(part, name));
+    const isFirsts = part < 0 && (exported.includes(name) || name.startsWith("__externref_"));
+    roots[isFirsts ? 0 : 1 + Math.max(part, 0)].push(index);
+  }
+  return roots;
 }
-
 /**
  * Checks that wasm-bindgen has not moved any slot of the table: wherever both files name a slot's function with a hash,
  * the hashes must be equal.
@@ -172,13 +221,11 @@ function fillSlots(module, isWanted) {
   }
 }
 
-/** Returns a function that returns whether an address is in one of `these` pieces of data and in none of `those`. */
-function onlyIn(these, those) {
-  const marks = new Map();
-  for (const [pieces, mark] of [[these, true], [those, false]]) {
-    for (const { address, size } of pieces) for (let i = 0; i < size; i++) marks.set(address + i, mark);
-  }
-  return (address) => marks.get(address) === true;
+/** Returns a function that returns whether an address is in one of these pieces of data. */
+function covers(pieces) {
+  const covered = new Set();
+  for (const { address, size } of pieces) for (let i = 0; i < size; i++) covered.add(address + i);
+  return (address) => covered.has(address);
 }
 
 /** Removes the unwanted initial bytes of the memory. The others keep their positions. */

@@ -1,10 +1,8 @@
 // The modules that build/glue.mjs generates from wasm-bindgen's output.
 
 declare module "thermocline-glue" {
-  /** Creates a fresh WebAssembly instance; with the second module, its index can be stored. */
-  export default function instantiate(
-    module: WebAssembly.Module, storeModule?: WebAssembly.Module,
-  ): Promise<import("./raw.js").RawInstance>;
+  /** Creates a fresh WebAssembly instance. */
+  export default function instantiate(module: WebAssembly.Module): Promise<import("./raw.js").RawInstance>;
 }
 
 declare module "thermocline-shared-glue" {

@@ -4,6 +4,7 @@
 // In "thermocline/threads", threads/insert-many.ts replaces this file for the other files directly in src
 // (build/threads.mjs). It has only `insertMany`, so they import no other value from here.
 import { leave, nextOf } from "./async-source.js";
+import { inBulk } from "./bulk.js";
 import {
   booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, naming, optionsOf, shown, signalOf,
   typedArrayName, wrong,
@@ -77,7 +78,8 @@ async function insertBatch(
   const { onProgress, signal } = checked;
   const ids: Id[] = [];
   const put = putterOf(handle, ids, checked);
-  const turn = turnsOf(handle, ids, checked);
+  const slice = new Slice(BULK_SLICE_MS);
+  const turn = turnsOf(handle, ids, checked, slice);
   const batch = batchOf(rows, dimensions);
   const { length } = batch;
   const read = readerOf(batch, dimensions);
@@ -89,12 +91,16 @@ async function insertBatch(
     if (pause) await pause;
   }
   handle.call((raw) => raw.reserve(length));
-  if (keeper) await keeper.insert({ ids, length, read, put, turn: () => turn(length), signal });
-  while (ids.length < length) {
-    put(read(ids.length));
-    const pause = turnUnlessFew();
-    if (pause) await pause;
-  }
+  const insertAll = async (): Promise<void> => {
+    while (ids.length < length) {
+      put(read(ids.length));
+      const pause = turnUnlessFew();
+      if (pause) await pause;
+    }
+  };
+  await (keeper
+    ? keeper.insert({ ids, length, read, put, turn: () => turn(length), signal })
+    : inBulk(handle, length, dimensions, insertAll, slice, () => turn(length), signal));
   onProgress?.({ done: length, total: length, phase: "insert" });
   return ids;
 }

@@ -6,6 +6,11 @@ import { read } from "./read.node.js";
 
 /** Reads and compiles a wasm file, by default from the folder of this script. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
-  const path = file === "thermocline.wasm" ? join(__dirname, "thermocline.wasm") : join(__dirname, "thermocline-store.wasm");
+  const path =
+    file === "thermocline.wasm"
+      ? join(__dirname, "thermocline.wasm")
+      : file === "thermocline-store.wasm"
+        ? join(__dirname, "thermocline-store.wasm")
+        : join(__dirname, "thermocline-bulk.wasm");
   return read(from ?? path, file);
 }

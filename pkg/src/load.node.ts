@@ -8,6 +8,8 @@ export async function load(file: WasmFile, from?: string): Promise<WebAssembly.M
   const own = (): URL =>
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
-      : new URL("./thermocline-store.wasm", import.meta.url);
+      : file === "thermocline-store.wasm"
+        ? new URL("./thermocline-store.wasm", import.meta.url)
+        : new URL("./thermocline-bulk.wasm", import.meta.url);
   return read(from ?? beside(own), file);
 }

@@ -24,7 +24,9 @@ export async function load(file: WasmFile, from?: string): Promise<WebAssembly.M
   const own = (): URL =>
     file === "thermocline.wasm"
       ? new URL("./thermocline.wasm", import.meta.url)
-      : new URL("./thermocline-store.wasm", import.meta.url);
+      : file === "thermocline-store.wasm"
+        ? new URL("./thermocline-store.wasm", import.meta.url)
+        : new URL("./thermocline-bulk.wasm", import.meta.url);
   const href = from ?? beside(own).href;
   const kept = await keptOf(href);
   try {

@@ -5,10 +5,11 @@ import { fail, shown, typedArrayName, wrong } from "./guard.js";
 import type { WasmLocator } from "./locate-wasm.js";
 
 /**
- * The wasm files, in the folder of the scripts. An index in memory needs only the first, an index in a store the first
- * two, and an index with threads only the third.
+ * The wasm files, in the folder of the scripts. An index in memory needs only the first, an index in a store also the
+ * second, a bulk build also the third, and an index with threads only the last.
  */
-export type WasmFile = "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-threads.wasm";
+export type WasmFile =
+  | "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-bulk.wasm" | "thermocline-threads.wasm";
 
 /** Loads a file from an address, or from the folder of the scripts. */
 export type Load = (file: WasmFile, from?: string) => Promise<WebAssembly.Module>;

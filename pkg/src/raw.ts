@@ -2,10 +2,13 @@
 // code.
 import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
-import { compiledModule } from "./module.js";
+import { compiledModule, type WasmFile } from "./module.js";
 import type { Store } from "./store.js";
 import { awake } from "./turn.js";
 import type { CheckReport, CompactionReport, Id, Metric, Progress, Stats } from "./types.js";
+
+const STORE = "thermocline-store.wasm";
+const BULK = "thermocline-bulk.wasm";
 
 /**
  * A record as the core takes it. Payloads are bytes with a kind, see payload.ts. `expires` is the time from which the
@@ -74,6 +77,14 @@ export interface RawIndex {
   stats(): Omit<Stats, "wasmMemoryBytes">;
   check(): CheckReport;
   export(): Uint8Array;
+  // The next two: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
+  /**
+   * Makes records that are inserted from here on wait until `endBulk`. Returns false if the index is not empty, or if
+   * another call has begun.
+   */
+  beginBulk(): boolean;
+  /** Ends the wait. `linkSlice` links the records. */
+  endBulk(): void;
   // From here to `closeStore`: only for an index in a store. An instance for an index in memory lacks these members.
   /**
    * True when more records are in memory than the budget allows. A checkpoint, which evicts them, should then be made
@@ -126,10 +137,13 @@ export interface RawIndex {
   /** Ends the use of the store. Afterwards only `free` may be called. */
   closeStore(): Promise<void>;
   free(): void;
+  readonly constructor: RawIndexClass;
 }
 
 /** Creates indexes. `options` may lack `dimensions` if there is an index already. */
 export interface RawIndexClass {
+  /** Adds the code of another wasm file to this class's instance. Call it once for each. */
+  add(part: WebAssembly.Module): Promise<void>;
   create(options: object): RawIndex;
   import(bytes: Uint8Array, options: object): RawIndex;
   openIndexedDb(name: string, options: object, strict: boolean, readOnly: boolean): Promise<RawIndex>;
@@ -151,13 +165,29 @@ export interface RawInstance {
 export async function freshInstance(stored: boolean): Promise<RawInstance> {
   const [module, storeModule] = await awake(() => Promise.all([
     compiledModule("thermocline.wasm"),
-    stored ? compiledModule("thermocline-store.wasm") : undefined,
+    stored ? compiledModule(STORE) : undefined,
   ]));
+  const instance = await instantiated(STORE, () => instantiate(module));
+  if (storeModule) await instantiated(STORE, () => instance.RawIndex.add(storeModule));
+  return instance;
+}
+
+/** Adds the code for a bulk build to an instance, once. Errors as those of `freshInstance`. */
+export async function addBulk(Raw: RawIndexClass): Promise<void> {
+  const module = await awake(() => compiledModule(BULK));
+  // A caller's `locateWasm` may know nothing of this file, and say where another is.
+  if (!WebAssembly.Module.exports(module).some(({ name }) => name === "rawindex_beginBulk")) {
+    fail("CORRUPT", `${BULK}: it is another file`);
+  }
+  await instantiated(BULK, () => Raw.add(module));
+}
+
+async function instantiated<T>(file: WasmFile, run: () => Promise<T>): Promise<T> {
   try {
-    return await awake(() => instantiate(module, storeModule));
+    return await awake(run);
   } catch (error) {
     if (error instanceof WebAssembly.LinkError) {
-      fail("CORRUPT", `thermocline.wasm and thermocline-store.wasm do not belong together: ${error.message}`, error);
+      fail("CORRUPT", `thermocline.wasm and ${file} do not belong together: ${error.message}`, error);
     }
     fail("OUT_OF_MEMORY", `no room for another WebAssembly instance: ${(error as Error).message}`, error);
   }

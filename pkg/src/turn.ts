@@ -63,9 +63,14 @@ export class Slice {
     this.#end = performance.now() + sliceMs;
   }
 
+  /** The milliseconds that are left of the slice; negative once it is used up. */
+  get left(): number {
+    return this.#end - performance.now();
+  }
+
   /** True once the slice is used up. */
   get over(): boolean {
-    return performance.now() >= this.#end;
+    return this.left <= 0;
   }
 
   /** Gives up the thread and begins the next slice. */

@@ -64,14 +64,15 @@ export interface IndexOptions {
   m?: number;
   /**
    * Candidates considered when a record is linked into the graph, 8 to 4096. A larger value makes inserts slower and
-   * searches better. Default 200.
+   * searches better. Default 200. (From 80 to 256 it makes no difference where `insertMany` links many rows together.)
    */
   efConstruction?: number;
   /** Search width of searches that do not give one, 1 to 10,000. Default 64. */
   ef?: number;
   /**
-   * Seed of the random levels, 0 to 2^53 - 1. Inserting the same records in the same order with the same seed builds
-   * the same index.
+   * Seed of the random levels, 0 to 2^53 - 1. The same calls in the same order with the same seed build the same index.
+   * (`insertMany` of thousands of rows into an empty index in memory chooses other links than single inserts, and if
+   * `thermocline-bulk.wasm` cannot be loaded, those of single inserts.)
    */
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true. Clamped to [0.01, 0.99]. Default 0.3. */
@@ -325,7 +326,8 @@ export interface Stats {
   deletedCount: number;
   /**
    * Records that are not linked into the graph yet, because opening read them from the log, or because they were
-   * inserted while others were waiting or while "product" codes were being trained. Searches score them one by one.
+   * inserted while others were waiting, while "product" codes were being trained, or by a long `insertMany` that is not
+   * done. Searches score them one by one.
    */
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */

@@ -18,6 +18,7 @@ import type {
 } from "./types.js";
 import { UnderWay } from "./under-way.js";
 import { vectorOf } from "./vector.js";
+import { BULK_SLICE_MS, nextTurn } from "./turn.js";
 
 /**
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
@@ -163,6 +164,12 @@ export class VectorIndex implements AsyncDisposable {
    * the error names it and nothing is inserted. Do not change an array, its rows or flat rows until the promise
    * settles; any other iterable may reuse one vector and one payload for every row. Async rows are inserted as they
    * arrive, and those before a wrong one stay. After ABORTED, the records inserted so far stay.
+   *
+   * Into an empty index in memory with "int8" codes, more than 128 dimensions and an `efConstruction` of 80 to 256,
+   * 4,096 rows or more that are not async are inserted first and linked together afterwards (`pending`, see `Stats`).
+   * That takes half the time, and gives other links than single inserts. Until the call ends, a search compares all of
+   * them, which takes some 3 ms with 100,000 rows, and `onProgress` counts rows that are inserted. If the call is
+   * aborted in between, idle time links the rest. The WebAssembly memory grows by some 350 bytes a row meanwhile.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, form one change: after a crash all
    * of them are there, or none. More rows form several such changes, in order. Up to 25 rows (64 KB) are inserted
@@ -369,7 +376,16 @@ export class VectorIndex implements AsyncDisposable {
    * a block of records is known only once the block has been read. `export` reads all of them.
    */
   async check(): Promise<CheckReport> {
-    return this.#open.call((raw) => raw.check());
+    const handle = this.#open;
+    for (;;) {
+      try {
+        return handle.call((raw) => raw.check());
+      } catch (error) {
+        // While many rows are linked together there is no structure yet.
+        if ((error as { code: unknown }).code !== "UNLINKED") throw error;
+      }
+      if (handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) await nextTurn();
+    }
   }
 
   /**

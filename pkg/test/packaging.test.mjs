@@ -14,7 +14,7 @@ import { PKG, pack, project, remove, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 
 /** The files that esbuild does not find by itself, as pkg/README.md says. */
-const BESIDE = ["thermocline.wasm", "thermocline-store.wasm", "worker-host.browser.js"];
+const BESIDE = ["thermocline.wasm", "thermocline-store.wasm", "thermocline-bulk.wasm", "worker-host.browser.js"];
 const tidy = [];
 let tarball;
 let browser;
@@ -133,7 +133,7 @@ test("Vite's build and preview, without a configuration", async () => {
   await build({ root, configFile: false, logLevel: "warn" });
   const assets = await readdir(join(root, "dist/assets"));
   assert.equal(assets.filter((file) => /^worker-host\.browser-[\w-]+\.js$/.test(file)).length, 1, `the worker's script in ${assets}`);
-  for (const name of [/^thermocline-(?!store-)[\w-]+\.wasm$/, /^thermocline-store-[\w-]+\.wasm$/]) {
+  for (const name of [/^thermocline-(?!store-|bulk-)[\w-]+\.wasm$/, /^thermocline-store-[\w-]+\.wasm$/, /^thermocline-bulk-[\w-]+\.wasm$/]) {
     assert.equal(assets.filter((file) => name.test(file)).length, 1, `${name} in ${assets}`);
   }
   const server = await preview({ root, configFile: false, logLevel: "warn", preview: { port: 0, host: "127.0.0.1" } });
@@ -152,7 +152,7 @@ test("webpack's build, without a configuration", async () => {
   // By default it warns about any file over 244 KiB before compression.
   for (const { message } of warnings) assert.match(message, /^asset size limit: .*\n.*\nAssets: \n {2}\w+\.wasm .*$/);
   const built = await readdir(join(context, "built"));
-  assert.equal(built.filter((file) => file.endsWith(".wasm")).length, 2, `the wasm files in ${built}`);
+  assert.equal(built.filter((file) => file.endsWith(".wasm")).length, 3, `the wasm files in ${built}`);
   await remove(join(context, "node_modules"));
   assert.deepEqual(await seenIn(context), EXPECTED);
 });
@@ -176,9 +176,10 @@ test("esbuild, with the wasm files in the script", async () => {
     import * as thermocline from "thermocline";
     import core from "thermocline/thermocline.wasm";
     import store from "thermocline/thermocline-store.wasm";
+    import bulk from "thermocline/thermocline-bulk.wasm";
     import * as worker from "thermocline/worker";
     import { scenario } from "./scenario.mjs";
-    const files = { "thermocline.wasm": core, "thermocline-store.wasm": store };
+    const files = { "thermocline.wasm": core, "thermocline-store.wasm": store, "thermocline-bulk.wasm": bulk };
     for (const { locateWasm } of [thermocline, worker]) locateWasm((file) => files[file]);
     scenario(thermocline, worker).then((seen) => (globalThis.result = seen), (error) => (globalThis.result = String(error.stack)));
   `);

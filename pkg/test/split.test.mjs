@@ -1,4 +1,4 @@
-// The two wasm files: what each contains, and that they fit together.
+// The wasm files that the crate's one is cut into: what each contains, and that they fit together.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,13 +6,13 @@ import { test } from "node:test";
 import { leb, sectionOf, without } from "../build/bytes.mjs";
 import { FIRST } from "../build/glue.mjs";
 import { Links, slotsOf } from "../build/links.mjs";
-import { rootsOf, split } from "../build/split.mjs";
+import { UNUSED, rootsOf, split } from "../build/split.mjs";
 import { PKG } from "./support/project.mjs";
 
 const ELEMENTS = 9;
 const made = (name) => readFile(join(PKG, "wasm", name));
 const shipped = async (name) => new WebAssembly.Module(await readFile(join(PKG, "dist", name)));
-const modules = () => Promise.all(["thermocline.wasm", "thermocline-store.wasm"].map(shipped));
+const modules = () => Promise.all(["thermocline.wasm", "thermocline-store.wasm", "thermocline-bulk.wasm"].map(shipped));
 const importsOf = (module, from) => WebAssembly.Module.imports(module).filter((found) => (found.module === FIRST) === (from === FIRST));
 const exportsOf = (module) => WebAssembly.Module.exports(module).map(({ name }) => name);
 
@@ -25,38 +25,68 @@ function glueOf(module) {
 
 const contentsOf = (table) => Array.from({ length: table.length }, (_, i) => table.get(i));
 
-test("the second fills only slots and bytes that the first has left empty, and leaves none empty but the null function", async () => {
-  const [first, second] = await modules();
-  const { exports } = new WebAssembly.Instance(first, glueOf(first));
-  const version = WebAssembly.Module.imports(second).find(({ kind, name }) => kind === "table" && name !== "__wbindgen_externrefs").name;
-  const table = exports[version];
-  const before = contentsOf(table);
-  const bytes = new Uint8Array(exports.memory.buffer).slice();
-  new WebAssembly.Instance(second, { ...glueOf(second), [FIRST]: exports });
-  const after = contentsOf(table);
-  const filled = after.filter((value, i) => value !== before[i]);
-  assert.ok(filled.length > 30 && before.filter(Boolean).length > 50, `${filled.length} of ${after.length}`);
-  before.forEach((value, i) => value && assert.equal(after[i], value, `slot ${i}`));
-  assert.deepEqual(after.flatMap((value, i) => (value ? [] : [i])), [0]);
-  let written = 0;
-  new Uint8Array(exports.memory.buffer).forEach((byte, i) => {
-    if (byte === bytes[i]) return;
-    written += 1;
-    assert.equal(bytes[i], 0, `byte ${i}`);
+/** Returns the addresses of the bytes that differ. */
+function changed(before, after) {
+  const found = [];
+  before.forEach((byte, i) => byte !== after[i] && found.push(i));
+  return found;
+}
+
+const FURTHER = { store: [1], bulk: [2], "store, then bulk": [1, 2], "bulk, then store": [2, 1] };
+for (const [what, order] of Object.entries(FURTHER)) {
+  test(`the parts fill only slots and bytes that the first has left empty: ${what}`, async () => {
+    const all = await modules();
+    const [first] = all;
+    const { exports } = new WebAssembly.Instance(first, glueOf(first));
+    const isVersion = ({ kind, name }) => kind === "table" && name !== "__wbindgen_externrefs";
+    const [version, ...others] = new Set(all.slice(1).map((part) => WebAssembly.Module.imports(part).find(isVersion).name));
+    assert.deepEqual(others, []);
+    const table = exports[version];
+    const [before, bytes] = [contentsOf(table), new Uint8Array(exports.memory.buffer).slice()];
+    assert.ok(before.filter(Boolean).length > 50);
+    for (const i of order) {
+      const [slots, sofar] = [contentsOf(table), new Uint8Array(exports.memory.buffer).slice()];
+      new WebAssembly.Instance(all[i], { ...glueOf(all[i]), [FIRST]: exports });
+      const [fewest, least] = i === 1 ? [30, 2000] : [1, 1];
+      const filled = contentsOf(table).filter((value, i) => value !== slots[i]).length;
+      const written = changed(sofar, new Uint8Array(exports.memory.buffer));
+      assert.ok(filled >= fewest && written.length >= least, `${filled} slots and ${written.length} bytes`);
+      // What another part has written before is what this one writes, too.
+      for (const at of written) assert.equal(sofar[at], 0, `byte ${at}`);
+    }
+    const after = contentsOf(table);
+    before.forEach((value, i) => value && assert.equal(after[i], value, `slot ${i}`));
+    for (const at of changed(bytes, new Uint8Array(exports.memory.buffer))) assert.equal(bytes[at], 0, `byte ${at}`);
+    if (order.length === 2) assert.deepEqual(after.flatMap((value, i) => (value ? [] : [i])), [0], "only the null function is left");
   });
-  assert.ok(written > 2000, `${written} bytes of data`);
+}
+
+test("each export is in one of the files, and what the parts import from the first is there", async () => {
+  const [first, ...parts] = (await modules()).map(exportsOf);
+  const whole = exportsOf(new WebAssembly.Module(await made("generated_bg.wasm"))).filter((name) => !UNUSED.includes(name));
+  assert.deepEqual([first, parts].flat(2).filter((name) => whole.includes(name)).sort(), whole.sort());
+  assert.deepEqual(parts.flat().filter((name) => !whole.includes(name)), []);
+  assert.deepEqual(parts[1].sort(), ["rawindex_beginBulk", "rawindex_endBulk"]);
+  const given = new Set(first);
+  for (const [i, part] of (await modules()).slice(1).entries()) {
+    const asked = importsOf(part, FIRST).map(({ name }) => name);
+    assert.ok(asked.length > [20, 3][i]);
+    assert.deepEqual(asked.filter((name) => !given.has(name)), []);
+  }
 });
 
-test("each export is in one of the two, and what the second imports from the first is there", async () => {
-  const [first, second] = (await modules()).map(exportsOf);
-  const whole = exportsOf(new WebAssembly.Module(await made("generated_bg.wasm")));
-  assert.deepEqual([...first, ...second].filter((name) => whole.includes(name)).sort(), whole.sort());
-  assert.deepEqual(second.filter((name) => !whole.includes(name)), []);
-  const given = new Set(first);
-  const [, store] = await modules();
-  const asked = importsOf(store, FIRST).map(({ name }) => name);
-  assert.ok(asked.length > 20);
-  assert.deepEqual(asked.filter((name) => !given.has(name)), []);
+test("no part but the store's asks the glue for anything that calls back", async () => {
+  const [, , bulk] = await modules();
+  for (const { name } of importsOf(bulk)) assert.match(name, /^i[0-9a-z]+$/);
+});
+
+test("the code of a bulk build is in its file alone", async () => {
+  const links = new Links(await made("linked.wasm"));
+  const [firsts, stores, bulks] = rootsOf(links, await made("generated_bg.wasm")).map((roots) => links.reachedFrom(roots).slots);
+  // Functions that are equal are linked as one, under any of their names, so those of a few instructions tell nothing.
+  const own = [...links.slotNames].filter(([, name]) => /index\W*\d?bulk\W*\d?step|BlockSpace/.test(name)).map(([slot]) => slot);
+  assert.ok(own.length > 2, `${own}`);
+  for (const slot of own) assert.deepEqual([firsts, stores, bulks].map((slots) => slots.has(slot)), [false, false, true], links.slotNames.get(slot));
 });
 
 test("the first asks for nothing of the glue that calls back into the second, nor for a database", async () => {
@@ -72,7 +102,8 @@ test("the first asks for nothing of the glue that calls back into the second, no
 
 test("slots of the table are split by the linker's report: a search's own are in the first, those of promises and databases in the second", async () => {
   const links = new Links(await made("linked.wasm"));
-  const { slots } = links.reachedFrom(rootsOf(links, await made("generated_bg.wasm")));
+  const [roots] = rootsOf(links, await made("generated_bg.wasm"));
+  const { slots } = links.reachedFrom(roots);
   const named = (pattern) => [...links.slotNames].filter(([, name]) => pattern.test(name)).map(([slot]) => slot);
   const own = named(/raw_search.*search.*closure/);
   const stores = named(/indexed_db|raw_store|js_sys7futures|index4open6Values/);

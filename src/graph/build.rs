@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     /// A neighbour's list while it is chosen anew.
     pub(super) list: Vec<Neighbour>,
     /// The growth of distances observed among the candidates.
-    growth: Growth,
+    pub(super) growth: Growth,
 }
 
 impl Plan {
@@ -49,18 +49,27 @@ pub(super) trait Mates {
     /// The highest level of any of them.
     fn top(&self) -> Level;
 
+    /// The lowest level on which the node is to be linked.
+    fn lowest(&self) -> Level {
+        Level(0)
+    }
+
     /// Adds to the pool those on `level` that are near enough.
     fn join(&self, level: Level, point: Scorer<'_>, pool: &mut Pool);
 }
 
-/// No mates: the node is inserted alone.
-struct Nobody;
+/// No mates: the node is inserted alone, on the levels from this one up.
+pub(super) struct Nobody(pub(super) Level);
 
 impl Mates for Nobody {
     const ANY: bool = false;
 
     fn top(&self) -> Level {
         Level(0)
+    }
+
+    fn lowest(&self) -> Level {
+        self.0
     }
 
     fn join(&self, _: Level, _: Scorer<'_>, _: &mut Pool) {}
@@ -101,7 +110,7 @@ impl Graph {
     ) -> Result<(), OutOfMemory> {
         self.reserve_node(node.slot, node.level)?;
         let mut plan = core::mem::take(&mut scratch.plan);
-        let planned = self.plan(space, node, live, &Nobody, scratch, &mut plan);
+        let planned = self.plan(space, node, live, &Nobody(Level(0)), scratch, &mut plan);
         if planned.is_ok() {
             self.add_node(node.slot, node.level);
             self.carry_out(space, node, &mut plan, scratch);
@@ -123,7 +132,7 @@ impl Graph {
         }
     }
 
-    /// Steps 1 and 2: fills `plan` without changing the graph.
+    /// Steps 1 and 2, on all levels from the lowest that the mates name: fills `plan` without changing the graph.
     pub(super) fn plan<M: Mates>(
         &self,
         space: &dyn Space,
@@ -152,7 +161,7 @@ impl Graph {
         let point = space.around(slot, query);
         let Some(mut start) = descend(self, point, level, &mut space_of_search)? else { return Ok(()) };
         let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level(0));
-        for level in (0..=level.min(top.max(mates.top())).0).rev().map(Level) {
+        for level in (mates.lowest().0..=level.min(top.max(mates.top())).0).rev().map(Level) {
             let limit = pool_limit(ef);
             if M::ANY && level > top {
                 space_of_search.pool.begin(ef, limit, Twins::Few)?;
@@ -209,7 +218,7 @@ impl Graph {
 
     /// Adds the link from `neighbour` back to `slot`. If the neighbour's list is full, it is chosen anew.
     #[inline(never)]
-    fn link_back(
+    pub(super) fn link_back(
         &mut self,
         space: &dyn Space,
         neighbour: Neighbour,

@@ -27,6 +27,7 @@
 //! | `twins`   | nodes of equal codes: one in a list, a few in a pool at first           |
 //! | `build`   | linking a new node (Algorithm 1)                                        |
 //! | `batch`   | planning the links of many new nodes at once                            |
+//! | `bulk`    | building level 0 for many nodes where there was no graph                |
 //! | `tree`    | the tree links: attaching a node, cutting one out                       |
 //! | `bridge`  | linking the neighbours of a leaving node to one another                 |
 //! | `repair`  | relinking nodes that lost many neighbours; moving a node                |
@@ -37,6 +38,7 @@ mod aside;
 mod batch;
 mod bridge;
 mod build;
+mod bulk;
 mod check;
 mod growth;
 mod levels;
@@ -54,6 +56,7 @@ mod visited;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 pub(crate) use build::Plan;
 pub(crate) use build::{NewNode, pool_limit};
+pub(crate) use bulk::{BulkBuild, Task};
 pub(crate) use check::Inspection;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use check::inspect;

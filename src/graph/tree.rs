@@ -15,7 +15,7 @@ pub(super) fn tree_neighbours(graph: &Graph, slot: Slot) -> impl Iterator<Item =
     graph.links(slot, BASE).iter().filter(|&&link| link & TREE != 0).map(|&link| target(link))
 }
 
-fn degree(graph: &Graph, slot: Slot) -> usize {
+pub(super) fn degree(graph: &Graph, slot: Slot) -> usize {
     graph.links(slot, BASE).iter().filter(|&&link| link & TREE != 0).count()
 }
 

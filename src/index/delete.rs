@@ -52,6 +52,7 @@ impl Index {
         let used = self.parts.ids.numbers_used();
         self.job = None;
         self.pending = self.pending.emptied();
+        self.drop_bulk();
         if cfg!(not(target_arch = "wasm32")) && self.is_stored() {
             // Codes are overwritten before their memory is given back.
             (0..self.parts.codes.len()).for_each(|slot| self.parts.codes.erase(Slot(slot as u32)));

@@ -15,6 +15,7 @@
 //! | `get`         | get, contains, iteration                                    |
 //! | `delete`      | delete, clear                                               |
 //! | `expire`      | deletes records that have expired                           |
+//! | `bulk`        | many records for an empty index                             |
 //! | `pending`     | records that are not linked into the graph yet              |
 //! | `maintain`    | compaction: when, and one slice at a time                   |
 //! | `stats`       | counts and bytes                                            |
@@ -23,6 +24,7 @@
 //! | `stored/`     | an index that a store keeps                                 |
 //! | `memory/`     | budgets, and reusable buffers                               |
 
+mod bulk;
 mod bytes;
 mod config;
 mod delete;
@@ -84,6 +86,8 @@ pub struct Index {
     /// How many levels have been drawn. The next level is a function of the seed and this count.
     draws: u64,
     pending: Pending,
+    /// What links the nodes of a bulk build, if that can be done.
+    bulk: Option<bulk::Held>,
     scratch: ScratchPool,
     /// Frees memory under a budget; `None` in an index that is not stored.
     fit: Option<memory::room::Fit>,

@@ -8,19 +8,23 @@
 //!
 //! Which links a node gets depends on which other nodes are live at that moment. So deletions wait in the same queue,
 //! and a node is linked as if the deletions behind it had not happened yet. The result is, byte for byte, the graph of
-//! an index that was never closed, with two exceptions. The log does not distinguish records inserted in one call
-//! (`insert_many.rs`) from single inserts. And replayed records are linked with the `ef_construction` of the
-//! checkpoint, though [`Index::set_options`] may have changed it since.
+//! an index that was never closed, with three exceptions. The log does not distinguish records inserted in one call
+//! (`insert_many.rs`) from single inserts. Replayed records are linked with the `ef_construction` of the checkpoint,
+//! though [`Index::set_options`] may have changed it since. And many that wait for an empty graph are linked together
+//! (`bulk.rs`).
 //!
 //! Records also wait while the links that were read from a checkpoint are not proven (`verify.rs`): no link may be
 //! built on unproven ones. The proof takes as long as all the rest of opening, and no search needs it.
 //!
 //! Records also wait while product codes are being trained, because their codes are needed to link them.
 //!
+//! Records also wait in a bulk build (`bulk.rs`) until all of them are there.
+//!
 //! Nothing else begins a queue: linking one record takes a small part of a slice, so an insert does it at once. While
 //! others wait, an insert links two from the front and puts its own record at the end. So each insert makes the queue
 //! shorter, and takes no longer than three inserts without a queue. While the proof is owed, an insert proves some
-//! thousand slots instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first.
+//! thousand slots instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first. While many
+//! are linked together (`bulk.rs`), an insert does one step of that.
 
 use super::insert::link;
 use super::verify::Proof;
@@ -53,7 +57,7 @@ enum Change {
 /// The queue of changes that wait, and the reasons to wait.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Whether changes wait even if the queue is empty: while a log is replayed.
+    /// Whether changes wait even if the queue is empty: while a log is replayed, or records come for a bulk build.
     holds: bool,
     /// Changes also wait until the links that they build upon are proven.
     pub(super) proof: Proof,
@@ -68,6 +72,8 @@ pub(super) struct Pending {
     waiting: SlotSet,
     /// The slots that were live before the first change that waits.
     live: SlotSet,
+    /// The bytes that a bulk build of these records holds, from its beginning to its end.
+    pub(super) bulk_bytes: Option<usize>,
 }
 
 impl Pending {
@@ -81,6 +87,7 @@ impl Pending {
             nodes: 0,
             waiting: SlotSet::new(),
             live: SlotSet::new(),
+            bulk_bytes: None,
         }
     }
 
@@ -126,6 +133,46 @@ impl Pending {
         })
     }
 
+    /// Makes room to note of all slots below `slots` whether they are live.
+    pub(super) fn reserve_live(&mut self, slots: usize) -> Result<(), OutOfMemory> {
+        self.live.reserve(slots)
+    }
+
+    /// The changes that wait, in their order: the node to link, or `None` for a deletion.
+    pub(super) fn queued(&self) -> impl Iterator<Item = Option<NewNode>> {
+        self.changes[self.next..].iter().map(|change| match change {
+            Change::Link(node) => Some(*node),
+            Change::Bury(_) => None,
+        })
+    }
+
+    /// Notes that the first `changes` that wait are done, but for linking the nodes that were `left_out`.
+    pub(super) fn built(&mut self, changes: usize, left_out: impl Iterator<Item = NewNode>) {
+        let end = self.next + changes;
+        for change in &self.changes[self.next..end] {
+            match change {
+                Change::Link(node) => {
+                    self.waiting.remove(node.slot);
+                    self.nodes -= 1;
+                    self.live.insert(node.slot);
+                }
+                Change::Bury(slot) => {
+                    self.live.remove(*slot);
+                }
+            }
+        }
+        self.next = 0;
+        let (live, waiting, nodes) = (&mut self.live, &mut self.waiting, &mut self.nodes);
+        // A node that is left out and was deleted meanwhile is deleted again once it is linked.
+        let left_out = left_out.flat_map(|node| {
+            let is_buried = !live.remove(node.slot);
+            waiting.insert(node.slot);
+            *nodes += 1;
+            core::iter::once(Change::Link(node)).chain(is_buried.then_some(Change::Bury(node.slot)))
+        });
+        drop(self.changes.splice(..end, left_out));
+    }
+
     /// Makes room for `changes` changes to slots below `slots`, should they have to wait. When the queue is empty, also
     /// records which slots are live, so this must come before the first change.
     pub(super) fn reserve(&mut self, changes: usize, slots: usize, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
@@ -155,6 +202,7 @@ impl Pending {
 
     /// Empties the queue, and ends the training. Whether changes are held, and the state of the proof, stay as they
     /// are.
+    #[inline(always)]
     pub(super) fn clear(&mut self) {
         let proof = core::mem::replace(&mut self.proof, Proof::Owed);
         *self = Self { holds: self.holds, proof, ..Self::new() };
@@ -165,22 +213,24 @@ impl Pending {
             + self.waiting.resident_bytes()
             + self.live.resident_bytes()
             + self.proof.resident_bytes()
+            + self.bulk_bytes.unwrap_or(0)
     }
 }
 
 impl Index {
     /// How many records, deleted ones included, are not linked into the graph yet, so that searches score each of them:
-    /// records that opening has read from logs, and those that came while others waited, while the graph was not proven
-    /// or while product codes were being trained.
+    /// records that opening has read from logs, and those that came while others waited, while the graph was not
+    /// proven, while product codes were being trained, or for a bulk build.
     pub const fn pending(&self) -> usize {
         self.pending.nodes
     }
 
-    /// Links the record that has waited longest. While the links that opening has read are not proven, the call proves
+    /// Links the record that has waited longest; of many that wait for an empty graph, it links all a little
+    /// (`graph/bulk`). While the links that opening has read are not proven, the call proves
     /// some of them instead, and while product codes are being trained, it trains them a little. Returns true while
     /// something is left to do. Every call is legal between two steps, and a read-only index may be linked as well.
     ///
-    /// Expected cost: that of an insert.
+    /// Expected cost: that of an insert; a step of linking many takes up to a few times as long.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]: the record keeps waiting. [`Error::Corrupt`] when the links are not sound: the index can
@@ -195,7 +245,7 @@ impl Index {
     #[inline(never)]
     fn link_next(&mut self) -> Result<bool, Error> {
         self.owe_training();
-        if self.prove_step(PROOF_SLOTS)? || self.train_step()? {
+        if self.prove_step(PROOF_SLOTS)? || self.train_step()? || self.bulk_step() {
             return Ok(true);
         }
         let mut has_linked = false;
@@ -248,6 +298,10 @@ impl Index {
                 break;
             }
             self.link_step()?;
+            // A step of a bulk build takes longer than linking one record.
+            if self.pending.bulk_bytes.is_some() {
+                break;
+            }
         }
         Ok(())
     }

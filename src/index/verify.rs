@@ -169,8 +169,12 @@ impl Index {
     /// record.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`]; [`Error::Unlinked`] while many records are being linked together.
     pub fn check(&self) -> Result<CheckReport, Error> {
+        // The lists of a bulk build are not the graph's before it is done.
+        if self.pending.bulk_bytes.is_some() {
+            return Err(Error::Unlinked);
+        }
         let mut verification = Verification::begin(&self.parts.graph)?;
         while verification.step(&self.parts, &self.pending, usize::MAX)? {}
         Ok(verification.report(&self.parts, &self.pending))

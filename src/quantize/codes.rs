@@ -1,6 +1,6 @@
 //! The codes of an index behind one enum, as they are kept and stored; the graph sees them as a [`Space`].
 
-use super::{BinaryCodes, F32Codes, Int8Codes, Point, ProductCodes, Space};
+use super::{BinaryCodes, BlockSpace, F32Codes, Int8Codes, Point, ProductCodes, Space};
 use crate::metric::{Kernels, Metric};
 use crate::segments::{Array, Changes};
 use crate::slot_set::SlotSet;
@@ -104,6 +104,11 @@ impl Codes {
             Self::Binary(codes) => codes,
             Self::Product(codes) => codes.space(),
         }
+    }
+
+    /// The codes as a bulk build sees them; `None` if it cannot compare them. Those that it can are why it is fast.
+    pub(crate) fn block_space(&self) -> Option<&dyn BlockSpace> {
+        if let Self::Int8(codes) = self { codes.block_space() } else { None }
     }
 
     /// The arrays that are stored; the first is never missing.

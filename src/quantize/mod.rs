@@ -14,8 +14,10 @@
 //! | `codebook`| the centroids that the bytes name                                            |
 //! | `train`   | choosing them                                                                |
 //! | `codes`   | all of them behind one enum                                                  |
+//! | `block`   | codes made ready to be compared many with many                               |
 
 mod binary;
+mod block;
 mod codebook;
 mod codes;
 mod int8;
@@ -28,6 +30,7 @@ mod space;
 mod train;
 
 use binary::BinaryCodes;
+pub(crate) use block::{Block, BlockSpace, FEW, Side};
 pub(crate) use codes::Codes;
 pub use codes::Quantization;
 use int8::Int8Codes;

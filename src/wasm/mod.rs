@@ -5,6 +5,7 @@
 //! |---------------|------------------------------------------------------------------------|
 //! | `raw_index`   | the exported class: making, inserting, reading, deleting               |
 //! | `raw_search`  | its search, and reading hits                                           |
+//! | `raw_bulk`    | the bulk build of its graph                                            |
 //! | `raw_many`    | many records or queries in one call, on several threads                |
 //! | `threads`     | the threads of a shared memory                                         |
 //! | `raw_store`   | its store: opening, committing, checkpoints                            |
@@ -40,6 +41,8 @@ mod object;
 mod options;
 #[cfg(not(target_feature = "atomics"))]
 mod pieces;
+#[cfg(not(feature = "rayon"))]
+mod raw_bulk;
 mod raw_index;
 mod raw_maintain;
 #[cfg(feature = "rayon")]

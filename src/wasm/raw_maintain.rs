@@ -49,8 +49,9 @@ impl RawIndex {
         Ok(more)
     }
 
-    /// Links pending records into the graph for about `budget_ms`: those read from logs, and those inserted while
-    /// product codes were being trained. Finishes any training under way first. Returns true while work remains.
+    /// Links pending records into the graph for about `budget_ms`: those read from logs, those inserted while product
+    /// codes were being trained, and those of a bulk build. Finishes any training under way first. Returns true while
+    /// work remains.
     #[wasm_bindgen(js_name = linkSlice)]
     pub fn link_slice(&self, budget_ms: f64) -> Result<bool, JsValue> {
         let mut inner = self.borrow()?;

@@ -187,6 +187,41 @@ fn insert_many_at_once() {
     }
 }
 
+/// Of the many allocations of a bulk build some are refused, early ones and late ones. Without memory for it records
+/// are linked one by one.
+#[test]
+fn insert_many_that_build_in_bulk() {
+    let long = |at: usize| (0..20).flat_map(|part| vector(at * 7 + 1000 * part)).collect::<Vec<f32>>();
+    let vectors: Vec<_> = (0..4200).map(|at| long(at % 4000)).collect();
+    let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
+    let (mut refused, mut built) = (0, 0);
+    for mode in [Refused::Only, Refused::From] {
+        let mut nth = 1;
+        loop {
+            let mut index = Index::new(Config { m: 4, ef_construction: 80, ..Config::new(20 * DIMENSIONS) }).unwrap();
+            let (outcome, was_refused) = refusing(mode(nth), || index.insert_many(&records).map(drop));
+            match outcome {
+                Err(Error::OutOfMemory) => {
+                    assert!(was_refused && index.is_empty(), "{:?}", mode(nth));
+                    refused += 1;
+                }
+                Err(error) => panic!("{:?}: {error}", mode(nth)),
+                Ok(()) => {
+                    assert_eq!(index.len(), 4200, "{:?}", mode(nth));
+                    built += usize::from(was_refused);
+                }
+            }
+            index.link_all().unwrap();
+            assert_eq!(index.check().unwrap().problems, Vec::<String>::new(), "{:?}", mode(nth));
+            if !was_refused {
+                break;
+            }
+            nth += 1 + nth / 4;
+        }
+    }
+    assert!(refused > 5 && built > 5, "{refused} refused, {built} built all the same");
+}
+
 #[test]
 fn insert_many_where_a_segment_ends() {
     let vectors: Vec<_> = (0..6).map(|at| vector(5000 + at)).collect();

@@ -63,6 +63,75 @@ fn the_index_does_not_depend_on_threads() {
     }
 }
 
+/// More records than are linked one by one where there is no graph yet.
+const BULK: usize = 4500;
+
+#[test]
+fn a_bulk_build_does_not_depend_on_threads() {
+    for metric in METRICS {
+        let config = Config { metric, m: 6, ef_construction: 80, ..Config::new(130) };
+        let mut vectors = Clusters::new(7, 20, 130).vectors(BULK);
+        vectors.extend_from_within(..200);
+        let inserted = |threads| {
+            let mut index = Index::new(config).unwrap();
+            on_threads(threads, || index.insert_many(&records(&vectors))).unwrap();
+            sound(&index);
+            index.export().unwrap()
+        };
+        let alone = inserted(1);
+        for threads in [2, 4] {
+            assert!(inserted(threads) == alone, "{metric:?}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn recall_of_a_bulk_build_is_that_of_single_inserts() {
+    for (metric, dimensions) in METRICS.into_iter().zip([160, 129, 384]) {
+        let config = Config { metric, ef_construction: 100, ..Config::new(dimensions) };
+        let mut clusters = Clusters::new(9, 60, dimensions);
+        let vectors = clusters.vectors(BULK);
+        let queries = clusters.vectors(150);
+        let mut index = Index::new(config).unwrap();
+        index.insert_many(&records(&vectors)).unwrap();
+        sound(&index);
+        for ef in [10, 48] {
+            let [one_by_one, bulk] =
+                [&build(config, &vectors), &index].map(|index| mean_recall(index, &queries, 10, ef));
+            let what = format!("{metric:?}, {dimensions} dimensions, ef {ef}");
+            assert!(bulk > one_by_one - 0.02, "{what}: {bulk}, one by one {one_by_one}");
+        }
+    }
+}
+
+/// The index that a bulk build has made is like any other: records are deleted, compacted away and inserted.
+#[test]
+fn records_of_all_shapes_are_built_in_bulk() {
+    const LONG: usize = 130;
+    let along = |values: [f32; 2]| [values.as_slice(), &[0.0; LONG - 2]].concat();
+    let shapes: [(&str, Vec<Vec<f32>>); 5] = [
+        ("all equal", vec![along([1.0, 0.5]); BULK]),
+        ("two, alternating", (0..BULK).map(|at| along([1.0, (at % 2) as f32])).collect()),
+        ("all but one equal", (0..BULK).map(|at| along([1.0, f32::from(at == 17)])).collect()),
+        ("on a line", (0..BULK).map(|at| along([at as f32 / 1000.0, 1.0])).collect()),
+        ("huge and tiny", (0..BULK).map(|at| along([[1e12, 1e-12][at % 2] * (1.0 + at as f32), 1.0])).collect()),
+    ];
+    for (shape, vectors) in shapes {
+        for metric in METRICS {
+            let config = Config { metric, m: 4, ef_construction: 80, ..Config::new(LONG) };
+            let mut index = Index::new(config).unwrap();
+            index.insert_many(&records(&vectors)).unwrap();
+            sound(&index);
+            for number in (0..BULK as u64).filter(|number| number % 3 == 0) {
+                assert!(index.delete(&Id::Number(number)).unwrap(), "{shape}");
+            }
+            index.compact().unwrap();
+            index.insert_many(&records(&vectors[..100])).unwrap();
+            sound(&index);
+        }
+    }
+}
+
 #[test]
 fn a_small_index_is_the_one_of_single_inserts() {
     for quantization in QUANTIZATIONS {

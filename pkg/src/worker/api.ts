@@ -67,7 +67,7 @@ export const VectorIndex: VectorIndexClass = WorkerIndex as unknown as VectorInd
 
 /**
  * Sets the function that says where the wasm files are, as in "thermocline", for all workers started from now on. It is
- * called for both files when a worker is started. Bytes are copied to the worker; a WebAssembly.Module is not compiled
+ * called for each file when a worker is started. Bytes are copied to the worker; a WebAssembly.Module is not compiled
  * again.
  */
 export function locateWasm(locate: WasmLocator): void {

@@ -5,6 +5,7 @@ import type { WasmLocator } from "../locate-wasm.js";
 import { sourceOf, type WasmFile } from "../module.js";
 import type { Files } from "./messages.js";
 
+const BULK = "thermocline-bulk.wasm";
 let locate: WasmLocator | undefined;
 /** Turns an address into one that means the same to the worker, whose script may be in another folder. */
 let addressOf = (address: string): string => address;
@@ -22,12 +23,21 @@ export function locateWith(locator: WasmLocator): void {
 export function filesForWorker(): Files | undefined {
   if (!locate) return undefined;
   const names = ["thermocline.wasm", "thermocline-store.wasm"] as const;
-  return Object.fromEntries(names.map((name) => [name, sourceForWorker(name)]));
+  return { ...Object.fromEntries(names.map((name) => [name, sourceForWorker(name)])), [BULK]: bulkForWorker() };
 }
 
 /** Returns the buffers to transfer with the files. */
 export function buffersOf(files: Files): ArrayBuffer[] {
   return Object.values(files).flatMap((file) => (file instanceof Uint8Array ? [file.buffer as ArrayBuffer] : []));
+}
+
+/** As every call works without this file, it is an error of none if the caller's function does not know it. */
+function bulkForWorker(): Files[string] {
+  try {
+    return sourceForWorker(BULK);
+  } catch {
+    return undefined;
+  }
 }
 
 function sourceForWorker(name: WasmFile): Files[string] {

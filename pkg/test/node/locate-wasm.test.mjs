@@ -153,3 +153,34 @@ test("locateWasm is refused once a file is loaded; for a worker, the function se
     assert.deepEqual(seen, [1, expected], entry);
   }
 });
+
+for (const entry of ["thermocline", "thermocline/worker"]) {
+  test(`${entry}: rows are inserted whatever is said of thermocline-bulk.wasm`, async () => {
+    const answers = {
+      "where it is": "at(file)",
+      "an error": "(() => { throw new Error('never heard of it'); })()",
+      "no source": "null",
+      "nothing": "undefined",
+      "a path where nothing is": "'nowhere/' + file",
+      "another file": "at('thermocline.wasm')",
+      "the other file": "at('thermocline-store.wasm')",
+      "bytes of something else": "new Uint8Array(100)",
+    };
+    for (const [what, answer] of Object.entries(answers)) {
+      const seen = await printed(entry, `
+        const asked = [];
+        locateWasm((file) => {
+          asked.push(file);
+          return file === "thermocline-bulk.wasm" ? ${answer} : at(file);
+        });
+        const index = await VectorIndex.memory({ dimensions: 130 });
+        const ids = await index.insertMany({ vectors: Float32Array.from({ length: 650_000 }, (_, i) => Math.sin(i)) });
+        const { pending } = await index.stats();
+        const seen = [ids.length, index.size, (await index.check()).ok, pending, asked.includes("thermocline-bulk.wasm")];
+        await index.close();
+        return seen;
+      `);
+      assert.deepEqual(seen, [5000, 5000, true, 0, true], what);
+    }
+  });
+}

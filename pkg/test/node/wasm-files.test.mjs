@@ -1,4 +1,5 @@
-// When Node reads which file: thermocline-store.wasm and its script are only for programs that store something.
+// When Node reads which file: thermocline-store.wasm and its script are only for programs that store something, and
+// thermocline-bulk.wasm only for those that insert many rows at once.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, readFile, rename, writeFile } from "node:fs/promises";
@@ -123,4 +124,67 @@ test("without the script of stores an index in memory still works, a stored one 
     }
     assert.deepEqual([errors.length, isIndex, wrong], [3, true, [true, "INVALID_OPTION"]]);
   }
+});
+
+test("thermocline-bulk.wasm is read by the first insertMany of many rows into an empty index in memory, once", async () => {
+  const seen = await printed(`
+    const seen = [];
+    const rows = (count) => ({ vectors: Float32Array.from({ length: 130 * count }, (_, i) => Math.sin(i)) });
+    for (const { VectorIndex } of packages) {
+      reads.length = 0;
+      const fill = async (index, count) => {
+        await index.insertMany(rows(count));
+        const { pending } = await index.stats();
+        const { ok } = await index.check();
+        seen.push([index.size, pending, ok, ...reads]);
+        await index.close();
+      };
+      await fill(await VectorIndex.memory({ dimensions: 130 }), 4095);
+      const used = await VectorIndex.memory({ dimensions: 130 });
+      await used.insert(new Array(130).fill(1));
+      await fill(used, 4096);
+      const left = await VectorIndex.memory({ dimensions: 130 });
+      await left.delete(await left.insert(new Array(130).fill(1)));
+      await fill(left, 4096);
+      for (let i = 0; i < 2; i++) await fill(await VectorIndex.memory({ dimensions: 130 }), 4096);
+    }
+    console.log(JSON.stringify(seen));
+  `);
+  const first = ["thermocline.wasm"];
+  const both = ["thermocline.wasm", "thermocline-bulk.wasm"];
+  const expected = [[4095, 0, true, ...first], [4097, 0, true, ...first], [4096, 0, true, ...first], [4096, 0, true, ...both], [4096, 0, true, ...both]];
+  assert.deepEqual(seen, [...expected, ...expected]);
+});
+
+test("a stored index needs no thermocline-bulk.wasm", async () => {
+  const seen = await printed(`
+    const { VectorIndex } = packages[0];
+    const index = await VectorIndex.open("places/bulk", { dimensions: 130 });
+    await index.insertMany({ vectors: Float32Array.from({ length: 650_000 }, (_, i) => Math.cos(i)) });
+    const { size } = index;
+    await index.close();
+    await VectorIndex.destroy("places/bulk");
+    console.log(JSON.stringify([size, ...reads.sort()]));
+  `);
+  assert.deepEqual(seen, [5000, "thermocline-store.wasm", "thermocline.wasm"]);
+});
+
+test("without thermocline-bulk.wasm rows are inserted all the same, and the next call tries again", async () => {
+  const seen = await printed(`
+    const { VectorIndex } = packages[0];
+    const vectors = Float32Array.from({ length: 650_000 }, (_, i) => Math.sin(i));
+    failing = "thermocline-bulk.wasm";
+    const seen = [];
+    for (let i = 0; i < 2; i++) {
+      const index = await VectorIndex.memory({ dimensions: 130 });
+      const ids = await index.insertMany({ vectors });
+      seen.push([ids.length, index.size, (await index.check()).ok, reads.length]);
+      await index.clear();
+      await index.insertMany({ vectors });
+      seen.push([index.size, (await index.check()).ok, reads.length]);
+      await index.close();
+    }
+    console.log(JSON.stringify(seen));
+  `);
+  assert.deepEqual(seen, [[5000, 5000, true, 2], [5000, true, 3], [5000, 5000, true, 3], [5000, true, 3]]);
 });

@@ -4,6 +4,7 @@
 
 mod bridge;
 mod build;
+mod bulk;
 mod check;
 mod repair;
 mod scan;

@@ -73,6 +73,11 @@ impl Index {
         }
     }
 
+    /// Whether so many bytes fit that a bulk build needs until its end.
+    pub(in crate::index) fn has_room_for_bulk(&self, bytes: usize) -> bool {
+        self.config.max_bytes.is_none() || self.holding().has_room(bytes)
+    }
+
     /// Whether `records` more records fit, with payloads of `payload_bytes` in all. Rows allocated ahead do not count.
     /// A stored index could evict all but the record at hand, but only once the records are stored, so all of them
     /// count.

@@ -15,7 +15,7 @@ use crate::{output, run, setup};
 /// linker's arguments; wasm-bindgen needs the exports to start a thread.
 const SHARED: [&str; 9] = [
     "-Ctarget-feature=+simd128,+atomics,+bulk-memory",
-    "-Cllvm-args=-inline-threshold=40",
+    "-Cllvm-args=-inline-threshold=34",
     "-Clink-arg=--shared-memory",
     "-Clink-arg=--import-memory",
     "-Clink-arg=--max-memory=4294967296",

@@ -1,0 +1,95 @@
+// The bulk build: many rows for an empty index in memory are first inserted without links, and then linked together.
+// Its code is in a wasm file of its own.
+//
+// In "thermocline/threads", threads/bulk.ts replaces this file.
+import type { Handle } from "./handle.js";
+import { addBulk, type RawIndexClass } from "./raw.js";
+import { checkAborted } from "./guard.js";
+import { IDLE_SLICE_MS, later, type Slice, whenIdle } from "./turn.js";
+
+/** Fewest rows, and fewest dimensions, of a bulk build (`LEAST` in src/index/bulk.rs, `SHORT` in src/quantize/int8.rs). */
+const MIN_ROWS = 4096;
+const MIN_DIMENSIONS = 129;
+/** For so many milliseconds a call waits for the file. */
+const LOADING_MS = 3000;
+/** In a page that is never idle, the rows of a call that has failed are linked after this many milliseconds. */
+const LATEST_MS = 2000;
+/** The instances that have the code or are about to. */
+const extended = /* @__PURE__ */ new WeakMap<RawIndexClass, Promise<boolean>>();
+
+/**
+ * Runs `insert`, which inserts `length` rows: as a bulk build if the index is empty and the rows are many. Between
+ * slices it waits for `turn`, which throws if the call must end. The rows inserted by then are linked in idle time.
+ */
+export async function inBulk(
+  handle: Handle, length: number, dimensions: number, insert: () => Promise<void>, slice: Slice,
+  turn: () => Promise<void> | undefined, signal: AbortSignal | undefined,
+): Promise<void> {
+  const isLarge = length >= MIN_ROWS && dimensions >= MIN_DIMENSIONS;
+  const end = isLarge ? await begun(handle, signal) : undefined;
+  checkAborted(signal);
+  if (!end) return insert();
+  try {
+    try {
+      await insert();
+    } finally {
+      end();
+    }
+    while (handle.call((raw) => raw.linkSlice(slice.left))) await turn();
+  } catch (error) {
+    linkWhenIdle(handle);
+    throw error;
+  }
+}
+
+/**
+ * Begins a bulk build and returns the function that ends it. Returns undefined if the index is not empty or of codes or
+ * options that none suits, or if the code cannot be loaded: the rows are then linked one by one.
+ */
+async function begun(handle: Handle, signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
+  const raw = handle.call((raw) => (raw.size + raw.deletedCount ? undefined : raw));
+  if (!raw || !(await inTime(handle, signal, isExtended(raw.constructor)))) return undefined;
+  // `reload` moves the index into an instance that does not have the code, and where nothing waits.
+  const unlessMoved = <T>(use: () => T): T | false => handle.call((now) => now === raw && use());
+  if (!unlessMoved(() => raw.beginBulk())) return undefined;
+  return () => {
+    if (handle.isOpen) unlessMoved(() => raw.endBulk());
+  };
+}
+
+/** Adds the code to an instance. Resolves to false if it cannot be loaded; the next call tries again. */
+function isExtended(Raw: RawIndexClass): Promise<boolean> {
+  const known = extended.get(Raw);
+  if (known) return known;
+  const adding = addBulk(Raw).then(() => true, () => !extended.delete(Raw));
+  extended.set(Raw, adding);
+  return adding;
+}
+
+/** Resolves to false when the call ends, or when `loading` takes too long. */
+function inTime(handle: Handle, signal: AbortSignal | undefined, loading: Promise<boolean>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const giveUp = (): void => resolve(false);
+    const cancel = later(giveUp, LOADING_MS);
+    handle.onClose.add(giveUp);
+    signal?.addEventListener("abort", giveUp);
+    const settle = (is: boolean): void => {
+      cancel();
+      handle.onClose.delete(giveUp);
+      signal?.removeEventListener("abort", giveUp);
+      resolve(is);
+    };
+    loading.then(settle, giveUp);
+  });
+}
+
+function linkWhenIdle(handle: Handle): void {
+  whenIdle((timeRemaining) => {
+    try {
+      if (!handle.isOpen) return;
+      if (handle.call((raw) => raw.linkSlice(Math.min(IDLE_SLICE_MS, timeRemaining() || IDLE_SLICE_MS)))) linkWhenIdle(handle);
+    } catch {
+      // No caller waits for this. The next insert links some.
+    }
+  }, LATEST_MS);
+}

@@ -1,0 +1,44 @@
+//! Choosing the links of a member.
+
+use super::nearest::MOST;
+use super::split::PARTS;
+use crate::graph::search::Scratch;
+use crate::graph::select::{Neighbour, select, sort};
+use crate::quantize::Space;
+use crate::types::{OutOfMemory, Slot};
+
+/// The most candidates: the nearest, and the leaders.
+const CANDIDATES: usize = MOST + PARTS;
+
+/// Chooses up to `m` neighbours for a node, as an insert chooses from what its search has found: from its nearest, and
+/// from the leaders that it has joined. Most of these are farther away, and are what leads out of a cluster.
+#[inline(never)]
+pub(super) fn choose<'a>(
+    space: &dyn Space,
+    slot: Slot,
+    (nearest, leaders): (impl Iterator<Item = Slot>, impl Iterator<Item = Slot>),
+    m: usize,
+    scratch: &'a mut Scratch,
+) -> Result<&'a [Neighbour], OutOfMemory> {
+    let (mut slots, mut distances, mut len) = ([Slot::NONE; CANDIDATES], [0.0; CANDIDATES], 0);
+    for near in nearest.take(MOST) {
+        slots[len] = near;
+        len += 1;
+    }
+    for leader in leaders.take(PARTS) {
+        if leader != slot && !slots[..len].contains(&leader) {
+            slots[len] = leader;
+            len += 1;
+        }
+    }
+    let mut list = core::mem::take(&mut scratch.plan.list);
+    list.clear();
+    list.try_reserve(CANDIDATES.max(2 * m + 1))?;
+    let (_, query, buffer) = scratch.split();
+    space.around(slot, query).score_all(&slots[..len], &mut distances);
+    list.extend(slots[..len].iter().zip(distances).map(|(&slot, distance)| Neighbour::new(distance, slot)));
+    sort(&mut list);
+    let count = select(space, &mut list, m, true, buffer);
+    scratch.plan.list = list;
+    Ok(&scratch.plan.list[..count])
+}

@@ -1,0 +1,417 @@
+//! The stages of a bulk build. The slow part of most of them only reads, and is done in tasks that threads share. The
+//! result depends neither on the number of threads nor on how many tasks are done together.
+
+use super::attach::{Trees, attach, rejoin};
+use super::choose::choose;
+use super::firsts::Firsts;
+use super::nearest::{MOST, MOST_MEMBERS, Nearest};
+use super::part::Part;
+use super::split::{Buffers, Joined, NOBODY, PARTS, Split, longest};
+use crate::graph::build::{NewNode, Nobody};
+use crate::graph::growth::Growth;
+use crate::graph::links::Graph;
+use crate::graph::search::Scratch;
+use crate::order::sort_by;
+use crate::quantize::{BlockSpace, FEW};
+use crate::types::{Level, OutOfMemory, Slot};
+
+const BASE: Level = Level(0);
+/// How many members of a part one task compares with all behind them: some tenths of a millisecond.
+const MEMBERS_A_TASK: usize = 64;
+/// How many members a step takes on where a short task is done for each, and how many where less is to be done.
+const SHORT: usize = 16;
+const SHORTER: usize = 256;
+
+/// One member in so many is searched for as if it were inserted, to see how distances grow with rank. What the parts
+/// find is not good enough for that: it lacks some of the nearest.
+const MEMBERS_A_MEASUREMENT: usize = 64;
+
+/// The most that the lists above level 0 are built with for `efConstruction`: they only lead to where a search begins.
+const UPPER_WIDTH: usize = 80;
+
+/// What is done next; the number is that of the first member not done yet.
+#[derive(Debug)]
+enum Stage {
+    Sift(usize, Firsts),
+    Split(Split),
+    Compare,
+    Choose(usize),
+    Raise(usize),
+    Attach(usize),
+    Rejoin(usize),
+    Measure(usize),
+    Done,
+}
+
+/// Work that only reads what all tasks share.
+#[derive(Debug)]
+pub(crate) struct Task(Work);
+
+#[derive(Debug)]
+enum Work {
+    Join { at: usize, buffers: Buffers, joined: [Joined; FEW] },
+    Compare { part: Part, is_left: bool },
+    Choose { member: usize, chosen: [u32; MOST], count: usize },
+}
+
+/// A bulk build under way.
+#[derive(Debug)]
+pub(crate) struct BulkBuild {
+    /// All nodes, in order of their slots. A node's place here is its number as a member.
+    nodes: Vec<NewNode>,
+    /// The members: nodes that are the first of their code.
+    members: Vec<u32>,
+    seed: u64,
+    stage: Stage,
+    /// Parts to be compared, or to be split first.
+    waiting: Vec<Vec<u32>>,
+    /// Parts of which some members have been compared.
+    begun: Vec<Part>,
+    /// Parts that are done, for their buffers.
+    spare: Vec<Part>,
+    /// The leaders, as members, and those that each node has joined.
+    drawn: Vec<u32>,
+    leaders: Vec<Joined>,
+    nearest: Nearest,
+    trees: Trees,
+    /// Kept here between steps, so that no search walks through a graph that is not finished.
+    entry: Option<Slot>,
+}
+
+impl BulkBuild {
+    /// The most nodes of a build.
+    pub(crate) const MOST: usize = MOST_MEMBERS;
+    /// About how many bytes a build of so many nodes holds, at most.
+    pub(crate) fn bytes_of(nodes: usize, together: usize) -> usize {
+        let longest = longest(nodes);
+        nodes * (size_of::<[u32; MOST]>() + 128) + (together + 1) * longest * (longest * size_of::<f32>() + 1024)
+    }
+
+    /// A build of these nodes, whose codes are in their space. The graph must be empty.
+    pub(crate) fn new(mut nodes: Vec<NewNode>, seed: u64) -> Result<Self, OutOfMemory> {
+        sort_by(&mut nodes, |a, b| a.slot < b.slot);
+        let count = nodes.len();
+        let (mut members, mut leaders) = (Vec::new(), Vec::new());
+        members.try_reserve_exact(count)?;
+        leaders.try_reserve_exact(count)?;
+        leaders.resize(count, [NOBODY; PARTS]);
+        Ok(Self {
+            nodes,
+            members,
+            seed,
+            stage: Stage::Sift(0, Firsts::new(count)?),
+            waiting: Vec::new(),
+            begun: Vec::new(),
+            spare: Vec::new(),
+            drawn: Vec::new(),
+            leaders,
+            nearest: Nearest::new(count)?,
+            trees: Trees::new(count)?,
+            entry: None,
+        })
+    }
+
+    fn slot(&self, member: u32) -> Slot {
+        self.nodes[member as usize].slot
+    }
+
+    fn member_of(&self, slot: Slot) -> Option<u32> {
+        member_of(&self.nodes, slot)
+    }
+
+    /// The nodes that were left out, once the build is done.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = NewNode> {
+        let mut members = self.members.iter().peekable();
+        let left_out = move |(at, &node)| members.next_if_eq(&&(at as u32)).is_none().then_some(node);
+        self.nodes.iter().enumerate().filter_map(left_out)
+    }
+
+    /// Adds the next tasks of the stage at hand, enough for so many parts to be compared `together`. If there are none,
+    /// [`BulkBuild::take`] does the next part by itself.
+    #[inline(never)]
+    pub(crate) fn tasks(
+        &mut self,
+        space: &dyn BlockSpace,
+        together: usize,
+        tasks: &mut Vec<Task>,
+    ) -> Result<(), OutOfMemory> {
+        let short = SHORT * together;
+        tasks.try_reserve(short)?;
+        match &mut self.stage {
+            Stage::Split(split) => {
+                let end = split.members.len().min(split.next + FEW * short);
+                let joined = [[0; PARTS]; FEW];
+                let task = |at| Task(Work::Join { at, buffers: Buffers::default(), joined });
+                tasks.extend((split.next..end).step_by(FEW).map(task));
+                split.next = end;
+            }
+            Stage::Compare => {
+                while tasks.len() < together
+                    && let Some(part) = self.next_part(space)?
+                {
+                    tasks.push(Task(Work::Compare { part, is_left: false }));
+                }
+            }
+            Stage::Choose(next) => {
+                let end = self.members.len().min(*next + short);
+                tasks.extend(self.members[*next..end].iter().map(|&member| {
+                    let (chosen, count) = ([0; MOST], 0);
+                    Task(Work::Choose { member: member as usize, chosen, count })
+                }));
+                *next = end;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The next part to compare: one that has been begun, or a new one.
+    #[inline(never)]
+    fn next_part(&mut self, space: &dyn BlockSpace) -> Result<Option<Part>, OutOfMemory> {
+        if let Some(part) = self.begun.pop() {
+            return Ok(Some(part));
+        }
+        while let Some(members) = self.waiting.pop() {
+            let longest = longest(self.members.len());
+            if members.len() <= longest {
+                let mut part = self.spare.pop().unwrap_or_default();
+                part.begin(space, members, |member| self.slot(member))?;
+                return Ok(Some(part));
+            }
+            let mut parts = Split::again(space, members, longest, self.seed, |member| self.slot(member))?;
+            self.waiting.try_reserve(parts.len())?;
+            self.waiting.append(&mut parts);
+        }
+        Ok(None)
+    }
+
+    /// Does a task.
+    #[inline(never)]
+    pub(crate) fn work(
+        &self,
+        graph: &Graph,
+        space: &dyn BlockSpace,
+        task: &mut Task,
+        scratch: &mut Scratch,
+    ) -> Result<(), OutOfMemory> {
+        match &mut task.0 {
+            Work::Join { at, buffers, joined } => {
+                if let Stage::Split(split) = &self.stage {
+                    *joined = split.joined(space, *at, buffers, |member| self.slot(member))?;
+                }
+            }
+            Work::Compare { part, is_left } => {
+                *is_left = part.advance(space, &self.nearest, MEMBERS_A_TASK)?;
+            }
+            Work::Choose { member, chosen, count } => {
+                let near = self.nearest.of(*member).map(|near| self.slot(near));
+                let joined = self.leaders[*member].iter().filter_map(|&leader| self.drawn.get(usize::from(leader)));
+                let leaders = joined.map(|&leader| self.slot(leader));
+                let links = choose(space, self.nodes[*member].slot, (near, leaders), graph.m(), scratch)?;
+                for (chosen, member) in chosen.iter_mut().zip(links.iter().filter_map(|link| self.member_of(link.slot)))
+                {
+                    *chosen = member;
+                    *count += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the results of tasks, in their order, or does the next part of a stage that has no tasks. Returns true
+    /// while something is left to do. On an error the build cannot go on, and has to be undone.
+    pub(crate) fn take(
+        &mut self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        tasks: &mut Vec<Task>,
+        scratch: &mut Scratch,
+    ) -> Result<bool, OutOfMemory> {
+        graph.set_entry(self.entry);
+        let had_tasks = !tasks.is_empty();
+        for task in tasks.drain(..) {
+            self.take_one(graph, task)?;
+        }
+        if !had_tasks {
+            self.advance(graph, space, scratch)?;
+        }
+        let is_done = matches!(self.stage, Stage::Done);
+        if !is_done {
+            self.entry = graph.entry();
+            graph.set_entry(None);
+        }
+        Ok(!is_done)
+    }
+
+    #[inline(never)]
+    fn take_one(&mut self, graph: &mut Graph, task: Task) -> Result<(), OutOfMemory> {
+        match task.0 {
+            Work::Join { at, joined, .. } => {
+                if let Stage::Split(split) = &mut self.stage {
+                    split.join(at, &joined)?;
+                    for (&member, joined) in split.members[at..].iter().zip(&joined) {
+                        self.leaders[member as usize] = *joined;
+                    }
+                }
+            }
+            Work::Compare { part, is_left: true } => {
+                self.begun.try_reserve(1)?;
+                self.begun.push(part);
+            }
+            Work::Compare { part, .. } => {
+                part.hand_over(&mut self.nearest);
+                self.spare.try_reserve(1)?;
+                self.spare.push(part);
+            }
+            Work::Choose { member, chosen, count } => {
+                let NewNode { slot, level, .. } = self.nodes[member];
+                graph.reserve_node(slot, level)?;
+                graph.add_node(slot, level);
+                self.nearest.choose(member, chosen[..count].iter().copied());
+                graph.set_links(slot, BASE, chosen[..count].iter().map(|&chosen| self.slot(chosen).0));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the next part of a stage that has no tasks, or goes over to the next stage.
+    #[inline(never)]
+    fn advance(&mut self, graph: &mut Graph, space: &dyn BlockSpace, scratch: &mut Scratch) -> Result<(), OutOfMemory> {
+        let mut stage = core::mem::replace(&mut self.stage, Stage::Done);
+        let until = |at: usize, most: usize, all: usize| all.min(at + most);
+        self.stage = match &mut stage {
+            Stage::Sift(at, firsts) if *at < self.nodes.len() => {
+                let end = until(*at, SHORTER, self.nodes.len());
+                for member in *at as u32..end as u32 {
+                    if firsts.is_first(space, member, |member| self.nodes[member as usize].slot) {
+                        self.members.push(member);
+                    }
+                }
+                self.nearest.begin(end);
+                *at = end;
+                stage
+            }
+            Stage::Sift(..) => {
+                let mut members = Vec::new();
+                members.try_reserve_exact(self.members.len())?;
+                members.extend_from_slice(&self.members);
+                Stage::Split(Split::new(space, members, self.seed, |member| self.slot(member))?)
+            }
+            Stage::Split(split) => {
+                self.waiting = core::mem::take(&mut split.parts);
+                self.drawn = core::mem::take(&mut split.drawn);
+                Stage::Compare
+            }
+            Stage::Compare => Stage::Choose(0),
+            Stage::Choose(_) => Stage::Raise(0),
+            &mut Stage::Raise(at) if at < self.members.len() => {
+                let end = until(at, SHORT, self.members.len());
+                for at in at..end {
+                    self.raise(graph, space, self.members[at] as usize, scratch)?;
+                }
+                Stage::Raise(end)
+            }
+            Stage::Raise(_) => Stage::Attach(0),
+            &mut Stage::Attach(at) if at < self.members.len() => {
+                let end = until(at, SHORT, self.members.len());
+                for at in at..end {
+                    let member = self.members[at];
+                    let slot = |member: u32| self.nodes[member as usize].slot;
+                    let chosen = self.nearest.of(member as usize).map(|chosen| (chosen, slot(chosen)));
+                    attach(graph, space, (member, slot(member)), chosen, &mut self.trees, scratch);
+                }
+                Stage::Attach(end)
+            }
+            Stage::Attach(_) => Stage::Rejoin(0),
+            &mut Stage::Rejoin(at) if at < self.members.len() => {
+                let end = until(at, SHORTER, self.members.len());
+                for at in at..end {
+                    self.rejoin(graph, space, self.members[at], scratch)?;
+                }
+                Stage::Rejoin(end)
+            }
+            Stage::Rejoin(_) => Stage::Measure(0),
+            &mut Stage::Measure(at) if at < self.members.len() => {
+                let mut plan = core::mem::take(&mut scratch.plan);
+                let node = self.nodes[self.members[at] as usize];
+                let planned = graph.plan(space, node, &graph.nodes, &Nobody(BASE), scratch, &mut plan);
+                graph.set_growth(graph.growth().plus(plan.growth));
+                scratch.plan = plan;
+                planned?;
+                Stage::Measure(at + MEMBERS_A_MEASUREMENT)
+            }
+            Stage::Measure(_) | Stage::Done => Stage::Done,
+        };
+        Ok(())
+    }
+
+    /// Inserts a member into the levels above level 0, if it is on any. The first of all is the entry point until then.
+    #[inline(never)]
+    fn raise(
+        &self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        member: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), OutOfMemory> {
+        let node = self.nodes[member];
+        let node = NewNode { ef_construction: node.ef_construction.min(UPPER_WIDTH), ..node };
+        if node.level == BASE && graph.entry().is_some() {
+            return Ok(());
+        }
+        let mut plan = core::mem::take(&mut scratch.plan);
+        let planned = graph.plan(space, node, &graph.nodes, &Nobody(Level(1)), scratch, &mut plan);
+        if planned.is_ok() {
+            graph.carry_out(space, node, &mut plan, scratch);
+        }
+        scratch.plan = plan;
+        planned
+    }
+
+    /// Joins the tree of a member to that of the entry point.
+    #[inline(never)]
+    fn rejoin(
+        &mut self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        member: u32,
+        scratch: &mut Scratch,
+    ) -> Result<(), OutOfMemory> {
+        let Some(main) = graph.entry().and_then(|entry| self.member_of(entry)) else { return Ok(()) };
+        let nodes = &self.nodes;
+        let member_of = |slot| member_of(nodes, slot);
+        let node = (member, nodes[member as usize].slot);
+        rejoin(graph, space, node, main, member_of, &mut self.trees, scratch)
+    }
+
+    /// Empties the graph, after an error or when the build is given up.
+    pub(crate) fn undo(&self, graph: &mut Graph) {
+        for node in &self.nodes {
+            if graph.has_node(node.slot) {
+                graph.free(node.slot);
+            }
+        }
+        graph.set_entry(None);
+        graph.set_growth(Growth::default());
+        graph.truncate(0);
+    }
+
+    /// Bytes held by the parts that grow with the number of nodes.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let words = self.members.capacity() + self.waiting.iter().map(Vec::capacity).sum::<usize>();
+        self.nodes.capacity() * size_of::<NewNode>()
+            + words * size_of::<u32>()
+            + self.leaders.capacity() * size_of::<Joined>()
+            + self.nearest.resident_bytes()
+            + self.trees.resident_bytes()
+            + self.begun.iter().chain(&self.spare).map(Part::resident_bytes).sum::<usize>()
+    }
+}
+
+/// The number of the node in a slot. Mostly nodes take up the slots from the first on, without gaps.
+fn member_of(nodes: &[NewNode], slot: Slot) -> Option<u32> {
+    if nodes.get(slot.index()).is_some_and(|node| node.slot == slot) {
+        return Some(slot.0);
+    }
+    nodes.binary_search_by_key(&slot, |node| node.slot).ok().map(|at| at as u32)
+}

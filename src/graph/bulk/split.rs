@@ -1,0 +1,164 @@
+//! Leaders, and the members that join them.
+
+use super::nearest::{Near, insert};
+use crate::graph::levels::mix;
+use crate::order::sort_by;
+use crate::quantize::{Block, BlockSpace, FEW, Side};
+use crate::types::{Distance, OutOfMemory, Slot};
+
+/// How many parts a member joins. With fewer, more of its neighbours are in none of them.
+pub(super) const PARTS: usize = 10;
+/// The most leaders of all members.
+const MOST_LEADERS: usize = 1000;
+/// The longest parts that are compared: in a build of many, and in one of few. A part takes as much memory as its
+/// length squared.
+const LONGEST: usize = 1000;
+const SHORTEST: usize = 250;
+
+/// How long the parts may be that are compared in a build of so many members. A longer one is split again.
+pub(super) fn longest(members: usize) -> usize {
+    (members / 20).clamp(SHORTEST, LONGEST)
+}
+
+/// No leader.
+pub(super) const NOBODY: u16 = u16::MAX;
+
+/// The leaders that a member joins, by their numbers among the leaders, and [`NOBODY`] in the other places.
+pub(super) type Joined = [u16; PARTS];
+
+/// Members that are being split.
+#[derive(Debug)]
+pub(super) struct Split {
+    pub(super) members: Vec<u32>,
+    /// The leaders, as members.
+    pub(super) drawn: Vec<u32>,
+    leaders: Block,
+    /// How many parts each member joins.
+    fan: usize,
+    /// The first member that has not joined yet.
+    pub(super) next: usize,
+    pub(super) parts: Vec<Vec<u32>>,
+}
+
+impl Split {
+    /// Begins to split all members into many parts that overlap.
+    pub(super) fn new(
+        space: &dyn BlockSpace,
+        members: Vec<u32>,
+        seed: u64,
+        slot: impl Fn(u32) -> Slot,
+    ) -> Result<Self, OutOfMemory> {
+        // So many that parts are as long as they may be, on average.
+        let count = (PARTS * members.len() / longest(members.len())).clamp(PARTS, MOST_LEADERS);
+        Self::with_leaders(space, members, count, PARTS, seed, slot)
+    }
+
+    /// Splits a part that is too long into a few parts that do not overlap. If its members cannot be told apart, it is
+    /// cut by their numbers.
+    #[inline(never)]
+    pub(super) fn again(
+        space: &dyn BlockSpace,
+        members: Vec<u32>,
+        longest: usize,
+        seed: u64,
+        slot: impl Fn(u32) -> Slot,
+    ) -> Result<Vec<Vec<u32>>, OutOfMemory> {
+        let len = members.len();
+        let count = (2 * len / longest).clamp(3, MOST_LEADERS);
+        let mut split = Self::with_leaders(space, members, count, 1, seed, &slot)?;
+        let mut buffers = Buffers::default();
+        for at in (0..len).step_by(FEW) {
+            let joined = split.joined(space, at, &mut buffers, &slot)?;
+            split.join(at, &joined)?;
+        }
+        if split.parts.iter().all(|part| part.len() < len) {
+            return Ok(split.parts);
+        }
+        let mut parts = Vec::new();
+        parts.try_reserve(len / longest + 1)?;
+        for members in split.members.chunks(longest) {
+            let mut part = Vec::new();
+            part.try_reserve_exact(members.len())?;
+            part.extend_from_slice(members);
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    /// Draws leaders.
+    #[inline(never)]
+    fn with_leaders(
+        space: &dyn BlockSpace,
+        members: Vec<u32>,
+        count: usize,
+        fan: usize,
+        seed: u64,
+        slot: impl Fn(u32) -> Slot,
+    ) -> Result<Self, OutOfMemory> {
+        let len = members.len() as u64;
+        let mut drawn: Vec<u32> = Vec::new();
+        drawn.try_reserve_exact(count)?;
+        let draw = |at: u64| mix(seed ^ mix(at ^ len << 32)).checked_rem(len);
+        drawn.extend((0..count as u64).filter_map(|at| members.get(draw(at)? as usize)));
+        sort_by(&mut drawn, |a, b| a < b);
+        drawn.dedup();
+        let mut leaders = Block::default();
+        leaders.fill(space, drawn.iter().map(|&member| slot(member)), Side::Many)?;
+        let mut parts = Vec::new();
+        parts.try_reserve_exact(drawn.len())?;
+        parts.resize_with(drawn.len(), Vec::new);
+        Ok(Self { members, fan: fan.min(drawn.len()), drawn, leaders, next: 0, parts })
+    }
+
+    /// The nearest leaders of up to [`FEW`] members from position `at` on.
+    #[inline(never)]
+    pub(super) fn joined(
+        &self,
+        space: &dyn BlockSpace,
+        at: usize,
+        buffers: &mut Buffers,
+        slot: impl Fn(u32) -> Slot,
+    ) -> Result<[Joined; FEW], OutOfMemory> {
+        let Buffers { few, distances } = buffers;
+        let members = &self.members[at..self.members.len().min(at + FEW)];
+        few.fill(space, members.iter().map(|&member| slot(member)), Side::Few)?;
+        distances.try_reserve(self.leaders.len().saturating_sub(distances.len()))?;
+        distances.resize(self.leaders.len(), [0.0; FEW]);
+        space.score_packed(few, &self.leaders, 0, distances);
+        let mut joined = [[NOBODY; PARTS]; FEW];
+        for (i, joined) in joined.iter_mut().enumerate().take(members.len()) {
+            let mut nearest = [Near::NONE; PARTS];
+            let mut limit = Distance::INFINITY;
+            for (leader, distances) in distances.iter().enumerate() {
+                if distances[i] < limit {
+                    insert(&mut nearest[..self.fan], Near::new(distances[i], leader as u32));
+                    let last = nearest[self.fan - 1];
+                    limit = if last == Near::NONE { limit } else { last.distance() };
+                }
+            }
+            *joined = nearest.map(|near| if near == Near::NONE { NOBODY } else { near.member() as u16 });
+        }
+        Ok(joined)
+    }
+
+    /// Lets up to [`FEW`] members from position `at` on join parts.
+    #[inline(never)]
+    pub(super) fn join(&mut self, at: usize, joined: &[Joined; FEW]) -> Result<(), OutOfMemory> {
+        for (&member, joined) in self.members[at..].iter().zip(joined) {
+            for &leader in joined {
+                if let Some(part) = self.parts.get_mut(usize::from(leader)) {
+                    part.try_reserve(1)?;
+                    part.push(member);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Buffers of comparisons with leaders.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    few: Block,
+    distances: Vec<[Distance; FEW]>,
+}

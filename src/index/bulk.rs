@@ -1,0 +1,227 @@
+//! Linking many waiting records together, in an index without links (`graph/bulk`). With embeddings that takes half the
+//! time of linking them one by one.
+//!
+//! The package loads this code in a wasm file of its own when many rows come to an empty index
+//! (`pkg/build/split.mjs`). So there nothing but [`Index::begin_bulk`] leads here: it leaves a pointer to
+//! [`step`] in the index. Elsewhere [`Index::insert_many`] and every [`Index::link_step`] use it by themselves.
+
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+use super::Error;
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+use super::parallel::each;
+use super::{Index, Parts};
+use crate::graph::{BulkBuild, NewNode, Scratch, Task};
+use crate::types::OutOfMemory;
+
+/// With fewer records, linking them one by one is as fast.
+pub(super) const LEAST: usize = 4096;
+/// The most records that are linked together.
+pub(super) const MOST: usize = BulkBuild::MOST;
+/// The `ef_construction` for which a bulk build is as good as inserts and faster. Who asks for less wants it faster
+/// still, and who asks for more wants better links.
+const WIDTHS: core::ops::RangeInclusive<usize> = 80..=256;
+
+/// How many parts are compared together where threads share them.
+#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+const TOGETHER: usize = if cfg!(feature = "rayon") { 16 } else { 1 };
+
+/// Does a step of a bulk build. Returns false if there is none to be done.
+type Step = fn(&mut Index) -> bool;
+
+/// A bulk build under way.
+#[derive(Debug)]
+struct Bulk {
+    build: BulkBuild,
+    tasks: Vec<Task>,
+    /// How many changes of the queue are part of it.
+    changes: usize,
+}
+
+/// What owns a build: a vector of one, because a `Box` could not be refused memory. In the package the first wasm file
+/// could not drop one, as it does not have the code; there the next call of [`step`] or [`Index::begin_bulk`] does.
+#[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
+type Owned = Vec<Bulk>;
+#[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
+type Owned = core::mem::ManuallyDrop<Vec<Bulk>>;
+
+/// The way to do a step, and the build under way.
+pub(super) struct Held {
+    step: Step,
+    bulk: Owned,
+    /// How many parts are compared together, by threads if there are several: one, but in [`Index::insert_many`]. A
+    /// thread that waits for others takes up other tasks of its pool, so a caller must know that it may have to wait.
+    together: usize,
+}
+
+impl core::fmt::Debug for Held {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+impl Held {
+    fn new() -> Self {
+        Self { step, bulk: Owned::default(), together: 1 }
+    }
+
+    /// What a new index has: in the package nothing, until the code is there.
+    pub(super) fn at_first() -> Option<Self> {
+        #[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
+        return Some(Self::new());
+        #[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
+        return None;
+    }
+
+    /// Takes the build out, in its vector.
+    fn take(&mut self) -> Vec<Bulk> {
+        let bulk = core::mem::take(&mut self.bulk);
+        #[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
+        let bulk = core::mem::ManuallyDrop::into_inner(bulk);
+        bulk
+    }
+
+    fn put(&mut self, bulk: Vec<Bulk>) {
+        #[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
+        let bulk = core::mem::ManuallyDrop::new(bulk);
+        self.bulk = bulk;
+    }
+}
+
+impl Index {
+    /// Links all waiting records as [`Index::link_all`] does. All threads share a bulk build.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+    pub(super) fn link_all_together(&mut self) -> Result<(), Error> {
+        self.compare_together(TOGETHER);
+        let linked = self.link_all();
+        self.compare_together(1);
+        linked
+    }
+
+    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+    fn compare_together(&mut self, parts: usize) {
+        if let Some(held) = &mut self.bulk {
+            held.together = parts;
+        }
+    }
+
+    /// Drops the build under way, when the index is cleared. In the package, where that takes code that may not be
+    /// there, its memory is given back when the next one begins.
+    pub(super) fn drop_bulk(&mut self) {
+        #[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
+        drop(self.bulk.as_mut().map(Held::take));
+    }
+
+    /// Makes records that come from here on wait, to be linked together. Returns false, and changes nothing, if there
+    /// are nodes already, or if records wait for another reason.
+    #[cfg(any(test, all(target_arch = "wasm32", not(feature = "rayon"))))]
+    pub(crate) fn begin_bulk(&mut self) -> bool {
+        let begins = self.suits_bulk(LEAST) && !self.pending.defers();
+        if begins {
+            self.pending.hold(true);
+            drop(self.bulk.as_mut().map(Held::take));
+            self.bulk = Some(Held::new());
+        }
+        begins
+    }
+
+    /// Ends what [`Index::begin_bulk`] began. The records that wait are linked by whatever links waiting records.
+    #[cfg(any(test, all(target_arch = "wasm32", not(feature = "rayon"))))]
+    pub(crate) const fn end_bulk(&mut self) {
+        self.pending.hold(false);
+    }
+
+    /// Does a step of linking waiting records together, if they are many and there are no links yet. Returns false if
+    /// records have to be linked one by one.
+    pub(super) fn bulk_step(&mut self) -> bool {
+        let step = self.bulk.as_ref().map(|held| held.step);
+        step.is_some_and(|step| step(self))
+    }
+
+    /// Whether so many waiting records would be linked together.
+    pub(super) fn suits_bulk(&self, records: usize) -> bool {
+        records >= LEAST
+            && self.parts.graph.len() == 0
+            && self.parts.codes.block_space().is_some()
+            && WIDTHS.contains(&self.config.ef_construction)
+    }
+
+    #[inline(never)]
+    fn new_bulk(&mut self) -> Result<Vec<Bulk>, OutOfMemory> {
+        self.pending.reserve_live(self.parts.slots())?;
+        let mut nodes: Vec<NewNode> = Vec::new();
+        let mut changes = 0;
+        nodes.try_reserve_exact(self.pending.nodes().min(MOST))?;
+        for node in self.pending.queued() {
+            if nodes.len() == MOST {
+                break;
+            }
+            nodes.extend(node);
+            changes += 1;
+        }
+        let mut bulk = Vec::new();
+        bulk.try_reserve_exact(1)?;
+        bulk.push(Bulk { build: BulkBuild::new(nodes, self.config.seed)?, tasks: Vec::new(), changes });
+        Ok(bulk)
+    }
+
+    #[inline(never)]
+    fn advance(&mut self, bulk: &mut Bulk, together: usize) -> Result<bool, OutOfMemory> {
+        let Parts { graph, codes, .. } = &mut self.parts;
+        let Bulk { build, tasks, .. } = bulk;
+        // Checked before the build began, and codes stay what they are.
+        let Some(space) = codes.block_space() else { return Err(OutOfMemory) };
+        let mut scratch = self.scratch.take();
+        let prepare =
+            |scratch: &mut Scratch| scratch.points_mut().into_iter().try_for_each(|point| codes.prepare(point));
+        let made = prepare(&mut scratch).and_then(|()| build.tasks(space, together, tasks));
+        let worked = made.and_then(|()| {
+            #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+            if together > 1 {
+                return each(tasks, &self.scratch, |_, task, scratch| {
+                    prepare(scratch)?;
+                    build.work(graph, space, task, scratch)
+                });
+            }
+            tasks.iter_mut().try_for_each(|task| build.work(graph, space, task, &mut scratch))
+        });
+        let taken = worked.and_then(|()| build.take(graph, space, tasks, &mut scratch));
+        self.scratch.put(scratch);
+        taken
+    }
+}
+
+/// See [`Step`]. Without memory for a build, records are linked one by one.
+fn step(index: &mut Index) -> bool {
+    let is_under_way = index.pending.bulk_bytes.is_some();
+    if !is_under_way && !index.suits_bulk(index.pending.nodes()) {
+        return false;
+    }
+    let together = index.bulk.as_ref().map_or(1, |held| held.together);
+    let mut bulk = index.bulk.as_mut().map(Held::take).unwrap_or_default();
+    if !is_under_way {
+        let has_room = index.has_room_for_bulk(BulkBuild::bytes_of(index.pending.nodes().min(MOST), together));
+        bulk = if has_room { index.new_bulk().unwrap_or_default() } else { Vec::new() };
+    }
+    let Some(one) = bulk.first_mut() else { return false };
+    let advanced = index.advance(one, together);
+    index.pending.bulk_bytes = None;
+    match (advanced, &mut index.bulk) {
+        (Ok(true), Some(held)) => {
+            index.pending.bulk_bytes = Some(one.build.resident_bytes());
+            held.put(bulk);
+            true
+        }
+        (Ok(false), _) => {
+            index.pending.built(one.changes, one.build.left_out());
+            true
+        }
+        // The records are still in the queue.
+        _ => {
+            one.build.undo(&mut index.parts.graph);
+            false
+        }
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
