@@ -5,6 +5,7 @@
 //   stores       it can save and reopen its index
 //   queries      how many queries a timed pass of a slow peer runs, fewer than of the others
 //   deletes      it can delete; a number limits the deletes of one that is very slow
+//   atOnce       it builds faster when it gets all rows in one call; the options of such a call
 //   packs        it can put its index in graph order once it is built
 //   compacts     it has a compaction; "slow" if that takes minutes and runs only with --slow
 //   quantized    a native library that stores vectors in fewer bits; thermocline is compared with the fastest of these
@@ -26,9 +27,9 @@ const OTHERS = ["int8", "binary", "product"];
  * `quantization` its main quantization.
  */
 export function contenders({ native, quantization = "int8" }) {
-  const can = { ours: true, modes: ["one"], deletes: true, compacts: true, packs: true };
+  const can = { ours: true, modes: ["one"], deletes: true, compacts: true, packs: true, atOnce: {} };
   const wasm = { ...can, modes: ["one", "batch"], place: "wasm", command: node("thermocline.mjs"), stores: true };
-  const natively = { ...can, place: "native", command: [native, "serve"], stores: true };
+  const natively = { ...can, atOnce: { threads: 1 }, place: "native", command: [native, "serve"], stores: true };
   const others = OTHERS.filter((other) => other !== quantization);
   return [
     { ...wasm, name: "thermocline-wasm", quantization, main: true, slices: true },

@@ -134,14 +134,18 @@ function curves(set) {
 }
 
 function maintained(name, { slices, repair, churn }) {
-  const { repairMs, rebuildMs, recall } = repair;
+  const { repairMs, rebuildMs, bulkMs, recall } = repair;
+  // Records before bulk builds do not have these.
+  const inBulk = bulkMs
+    ? ` In bulk: ${whole(bulkMs.wall)} ms (CPU ${whole(bulkMs.cpu)}), recall ${recall.bulk.toFixed(4)}; fresh after the cycles ${churn.bulk.toFixed(4)}.`
+    : "";
   const last = churn.cycles.at(-1);
   const lines = [
     `**${name}, after deletes.** Repair of 30 % deleted: ${whole(repairMs.wall)} ms (CPU ${whole(repairMs.cpu)});`,
-    `building the survivors anew: ${whole(rebuildMs.wall)} ms (CPU ${whole(rebuildMs.cpu)}).`,
+    `building the survivors anew, one by one: ${whole(rebuildMs.wall)} ms (CPU ${whole(rebuildMs.cpu)}).`,
     `Recall at ef 64: repaired ${recall.repaired.toFixed(4)}, rebuilt ${recall.rebuilt.toFixed(4)}.`,
     `Cycles of 20 %: recall ${churn.cycles.map((cycle) => cycle.recall.toFixed(4)).join(", ")}; a fresh index ${churn.fresh.toFixed(4)};`,
-    `reachable ${last.reachable} of ${last.live} after the last.`,
+    `reachable ${last.reachable} of ${last.live} after the last.${inBulk}`,
   ];
   return [...lines, ...(slices ? sliced(slices) : [])].join("\n");
 }

@@ -107,11 +107,18 @@ function judgeMaintenance(add, name, maintenance) {
   }
   const { slices, repair, churn } = maintenance;
   const { repairMs, rebuildMs } = repair;
-  add(limitRow(repaired, Math.max(repairMs.wall / rebuildMs.wall, repairMs.cpu / rebuildMs.cpu), LIMITS.repair, 3));
+  const share = (whole) => Math.max(repairMs.wall / whole.wall, repairMs.cpu / whole.cpu);
+  add(limitRow(repaired, share(rebuildMs), LIMITS.repair, 3));
   add(limitRow(`${name}: recall lost to repair against the rebuilt index`, repair.recall.rebuilt - repair.recall.repaired, LIMITS.repairLoss, 4));
   const unreachable = [repair.check, ...churn.cycles].map(({ ok, live, reachable }) => (ok ? live - reachable : Math.max(1, live - reachable)));
   add(limitRow(`${name}: records not reachable, or check() not ok, in the worst of ${unreachable.length} states`, Math.max(...unreachable), 0, 0));
   add(limitRow(cycled, churn.fresh - churn.cycles.at(-1).recall, LIMITS.cyclesLoss, 4));
+  // Records before bulk builds do not have these.
+  if (repair.bulkMs) {
+    add(limitRow(`${name}: the same, of a rebuild in bulk`, share(repair.bulkMs), LIMITS.repair, 3));
+    add(limitRow(`${name}: recall lost to repair against an index built in bulk`, repair.recall.bulk - repair.recall.repaired, LIMITS.repairLoss, 4));
+    add(limitRow(`${name}: recall lost after ten cycles against a fresh index built in bulk`, churn.bulk - churn.cycles.at(-1).recall, LIMITS.cyclesLoss, 4));
+  }
   if (!slices) return;
   const { searchUs, memory } = slices;
   add(limitRow(`${name}: longest slice at sliceMs 4, ms`, slices.longestSliceMs, LIMITS.sliceMs, 2));

@@ -9,10 +9,12 @@ import { readIds } from "../lib/truth.mjs";
 
 const EF = 64;
 const CYCLES = 10;
+/** So many rows in a call are not built in bulk. */
+const FEW = 4000;
 
 /** `start()` returns a fresh process with the set open and nothing built. */
 export async function measureMaintenance(runner, start, set, truth, { k }, log) {
-  const bench = { name: runner.name, set, truth, k, log };
+  const bench = { name: runner.name, set, truth, k, log, atOnce: runner.atOnce };
   const result = {};
   if (runner.slices) result.slices = await inProcess(start, (process) => slices(process, bench));
   await inProcess(start, async (process) => {
@@ -38,7 +40,7 @@ async function inProcess(start, work) {
 async function slices(process, bench) {
   const { set, k, log } = bench;
   await process.ask("create");
-  await process.ask("insert", { from: 0, to: set.rows });
+  await process.ask("insert", { from: 0, to: set.rows, ...bench.atOnce });
   const { dead } = split(set.rows, 0.3, 7);
   await process.ask("delete", { rows: file(bench, "dead", dead) });
   await process.ask("calm", { k, ef: EF, count: 500 });
@@ -68,18 +70,21 @@ async function slices(process, bench) {
   };
 }
 
-/** Compares the repair of 30 % random deletes with rebuilding the survivors: time, and recall at ef 64 of both. */
+/**
+ * Compares the repair of 30 % random deletes with rebuilding the survivors, one by one and in bulk: time, and recall at
+ * ef 64 of each.
+ */
 async function repair(process, bench) {
   const { set, k, log } = bench;
   const { alive, dead, live } = split(set.rows, 0.3, 7);
   const [deadFile, liveFile] = [file(bench, "dead", dead), file(bench, "live", live)];
   const saved = join(SCRATCH, `${bench.name}.maintenance`);
   await process.ask("create");
-  await process.ask("insert", { from: 0, to: set.rows });
+  await process.ask("insert", { from: 0, to: set.rows, ...bench.atOnce });
   await process.ask("save", { path: saved });
 
   const repairs = [];
-  const rebuilds = [];
+  const [rebuilds, bulks] = [[], []];
   const recall = {};
   for (let round = 0; round < 3; round++) {
     await process.ask("reopen", { path: saved });
@@ -93,25 +98,41 @@ async function repair(process, bench) {
     }
     if (round === 2) break;
     await process.ask("create", { seed: 11 + round });
-    rebuilds.push(await process.ask("insert", { rows: liveFile }));
+    rebuilds.push(await insertOneByOne(process, bench, live));
     if (round === 0) recall.rebuilt = await recallOf(process, bench, alive);
+    await process.ask("create", { seed: 11 + round });
+    bulks.push(await process.ask("insert", { rows: liveFile, ...bench.atOnce }));
+    if (round === 0) recall.bulk = await recallOf(process, bench, alive);
   }
   const ms = (runs, key) => median(runs.map((run) => run[key]));
   const result = {
     repairMs: { wall: ms(repairs, "wallMs"), cpu: ms(repairs, "cpuMs") },
     rebuildMs: { wall: ms(rebuilds, "wallMs"), cpu: ms(rebuilds, "cpuMs") },
-    recall: { repaired: recall.repaired, rebuilt: recall.rebuilt },
+    bulkMs: { wall: ms(bulks, "wallMs"), cpu: ms(bulks, "cpuMs") },
+    recall: { repaired: recall.repaired, rebuilt: recall.rebuilt, bulk: recall.bulk },
     check: brief(recall.reachable),
     report: recall.report,
   };
-  const [repaired, rebuilt] = [recall.repaired, recall.rebuilt].map((one) => one.toFixed(4));
-  log(`${bench.name}: repair ${result.repairMs.wall.toFixed(0)} ms, rebuild ${result.rebuildMs.wall.toFixed(0)} ms, recall ${repaired} and ${rebuilt}`);
+  const times = [result.repairMs, result.rebuildMs, result.bulkMs].map(({ wall }) => wall.toFixed(0)).join(", ");
+  const recalls = [recall.repaired, recall.rebuilt, recall.bulk].map((one) => one.toFixed(4)).join(", ");
+  log(`${bench.name}: repair, rebuild one by one, rebuild in bulk: ${times} ms, recall ${recalls}`);
   return result;
 }
 
+/** Inserts rows in calls that are too short to be built in bulk. Returns the times of all calls together. */
+async function insertOneByOne(process, bench, rows) {
+  const sum = { wallMs: 0, cpuMs: 0 };
+  for (let from = 0; from < rows.length; from += FEW) {
+    const { wallMs, cpuMs } = await process.ask("insert", { rows: file(bench, "piece", rows.slice(from, from + FEW)) });
+    sum.wallMs += wallMs;
+    sum.cpuMs += cpuMs;
+  }
+  return sum;
+}
+
 /**
- * Ten times: deletes a fifth of the live rows, compacts, inserts as many others. Then builds a fresh index of the live
- * rows.
+ * Ten times: deletes a fifth of the live rows, compacts, inserts as many others. Then builds fresh indexes of the live
+ * rows, one by one and in bulk.
  */
 async function churn(process, bench) {
   const { set, k, log } = bench;
@@ -121,7 +142,7 @@ async function churn(process, bench) {
   let live = order.slice(moving);
   let outside = order.slice(0, moving);
   await process.ask("create");
-  await process.ask("insert", { rows: file(bench, "live", live) });
+  await process.ask("insert", { rows: file(bench, "live", live), ...bench.atOnce });
 
   const cycles = [];
   for (let cycle = 0; cycle < CYCLES; cycle++) {
@@ -135,10 +156,14 @@ async function churn(process, bench) {
     cycles.push({ ...brief(await process.ask("check")), recall: await recallOf(process, bench, flags(set.rows, live)) });
   }
   await process.ask("create", { seed: 29 });
-  await process.ask("insert", { rows: file(bench, "live", live) });
+  await insertOneByOne(process, bench, live);
   const fresh = await recallOf(process, bench, flags(set.rows, live));
-  log(`${bench.name}: recall after ${CYCLES} cycles ${cycles.at(-1).recall.toFixed(4)}, fresh ${fresh.toFixed(4)}`);
-  return { cycles, fresh };
+  await process.ask("create", { seed: 29 });
+  await process.ask("insert", { rows: file(bench, "live", live), ...bench.atOnce });
+  const bulk = await recallOf(process, bench, flags(set.rows, live));
+  const recalls = [cycles.at(-1).recall, fresh, bulk].map((one) => one.toFixed(4)).join(", ");
+  log(`${bench.name}: recall after ${CYCLES} cycles, fresh one by one, fresh in bulk: ${recalls}`);
+  return { cycles, fresh, bulk };
 }
 
 async function recallOf(process, { name, truth, k }, alive) {

@@ -72,13 +72,16 @@ test("a million rows are judged from the scale part", () => {
 test("compaction: a share of a rebuild by the worse clock, and the loss after the cycles", () => {
   const check = { ok: true, live: 7, reachable: 7 };
   const maintenance = {
-    repair: { repairMs: { wall: 5, cpu: 7 }, rebuildMs: { wall: 100, cpu: 100 }, recall: { repaired: 0.98, rebuilt: 0.981 }, check },
-    churn: { cycles: [{ ...check, recall: 0.99 }, { ...check, reachable: 6, recall: 0.987 }], fresh: 0.99 },
+    repair: { repairMs: { wall: 5, cpu: 7 }, rebuildMs: { wall: 100, cpu: 100 }, bulkMs: { wall: 50, cpu: 50 }, recall: { repaired: 0.98, rebuilt: 0.981, bulk: 0.982 }, check },
+    churn: { cycles: [{ ...check, recall: 0.99 }, { ...check, reachable: 6, recall: 0.987 }], fresh: 0.99, bulk: 0.992 },
   };
   const rows = judge(record(place("wasm", [1], [1], { maintenance })));
   const of = (text) => [find(rows, text).measured, find(rows, text).pass];
   assert.deepEqual(of("wasm: repair of 30 %"), ["0.070", false]);
+  assert.deepEqual(of("wasm: the same, of a rebuild in bulk"), ["0.140", false]);
   assert.deepEqual(of("wasm: recall lost to repair"), ["0.0010", true]);
+  assert.deepEqual(of("wasm: recall lost to repair against an index built in bulk"), ["0.0020", true]);
+  assert.deepEqual(of("wasm: recall lost after ten cycles against a fresh index built in bulk"), ["0.0050", false]);
   assert.deepEqual(of("wasm: records not reachable"), ["1", false]);
   assert.deepEqual(of("wasm: recall lost after ten"), ["0.0030", false]);
   assert.deepEqual(of("native: repair of 30 %"), ["not run", undefined]);
