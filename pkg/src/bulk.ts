@@ -69,7 +69,7 @@ function isExtended(Raw: RawIndexClass): Promise<boolean> {
 /** Resolves to false when the call ends, or when `loading` takes too long. */
 function inTime(handle: Handle, signal: AbortSignal | undefined, loading: Promise<boolean>): Promise<boolean> {
   return new Promise((resolve) => {
-    const giveUp = (): void => resolve(false);
+    const giveUp = (): void => settle(false);
     const cancel = later(giveUp, LOADING_MS);
     handle.onClose.add(giveUp);
     signal?.addEventListener("abort", giveUp);
@@ -79,7 +79,7 @@ function inTime(handle: Handle, signal: AbortSignal | undefined, loading: Promis
       signal?.removeEventListener("abort", giveUp);
       resolve(is);
     };
-    loading.then(settle, giveUp);
+    void loading.then(settle);
   });
 }
 

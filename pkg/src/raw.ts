@@ -75,7 +75,8 @@ export interface RawIndex {
    */
   linkSlice(budgetMs: number): boolean;
   stats(): Omit<Stats, "wasmMemoryBytes">;
-  check(): CheckReport;
+  /** Returns undefined while many rows are being linked together: there is no structure yet. */
+  check(): CheckReport | undefined;
   export(): Uint8Array;
   // The next two: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
   /**

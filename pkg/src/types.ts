@@ -64,7 +64,8 @@ export interface IndexOptions {
   m?: number;
   /**
    * Candidates considered when a record is linked into the graph, 8 to 4096. A larger value makes inserts slower and
-   * searches better. Default 200. (From 80 to 256 it makes no difference where `insertMany` links many rows together.)
+   * searches better. Default 200. (From 80 to 256 it makes next to no difference where `insertMany` links many rows
+   * together.)
    */
   efConstruction?: number;
   /** Search width of searches that do not give one, 1 to 10,000. Default 64. */

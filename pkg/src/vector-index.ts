@@ -378,12 +378,8 @@ export class VectorIndex implements AsyncDisposable {
   async check(): Promise<CheckReport> {
     const handle = this.#open;
     for (;;) {
-      try {
-        return handle.call((raw) => raw.check());
-      } catch (error) {
-        // While many rows are linked together there is no structure yet.
-        if ((error as { code: unknown }).code !== "UNLINKED") throw error;
-      }
+      const report = handle.call((raw) => raw.check());
+      if (report) return report;
       if (handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) await nextTurn();
     }
   }

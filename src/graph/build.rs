@@ -178,7 +178,9 @@ impl Graph {
             }
             mates.join(level, point, space_of_search.pool);
             candidates.clear();
-            candidates.extend(space_of_search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
+            // A node that is in the graph already finds itself.
+            let others = space_of_search.pool.accepted().filter(|candidate| candidate.slot != slot);
+            candidates.extend(others.map(|other| Neighbour::new(other.distance, other.slot)));
             drop_twins(space, candidates);
             if level.0 == 0 {
                 *growth = Growth::default().and(|nth| candidates[nth].distance, candidates.len());

@@ -5,9 +5,9 @@
 //! (`pkg/build/split.mjs`). So there nothing but [`Index::begin_bulk`] leads here: it leaves a pointer to
 //! [`step`] in the index. Elsewhere [`Index::insert_many`] and every [`Index::link_step`] use it by themselves.
 
-#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+#[cfg(not(target_arch = "wasm32"))]
 use super::Error;
-#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+#[cfg(not(target_arch = "wasm32"))]
 use super::parallel::each;
 use super::{Index, Parts};
 use crate::graph::{BulkBuild, NewNode, Scratch, Task};
@@ -22,7 +22,7 @@ pub(super) const MOST: usize = BulkBuild::MOST;
 const WIDTHS: core::ops::RangeInclusive<usize> = 80..=256;
 
 /// How many parts are compared together where threads share them.
-#[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+#[cfg(not(target_arch = "wasm32"))]
 const TOGETHER: usize = if cfg!(feature = "rayon") { 16 } else { 1 };
 
 /// Does a step of a bulk build. Returns false if there is none to be done.
@@ -64,11 +64,12 @@ impl Held {
         Self { step, bulk: Owned::default(), together: 1 }
     }
 
-    /// What a new index has: in the package nothing, until the code is there.
+    /// What a new index has: in the package nothing, until the code is there, and with threads nothing at all, since
+    /// they get batches that are too short.
     pub(super) fn at_first() -> Option<Self> {
-        #[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
+        #[cfg(not(target_arch = "wasm32"))]
         return Some(Self::new());
-        #[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
+        #[cfg(target_arch = "wasm32")]
         return None;
     }
 
@@ -89,15 +90,15 @@ impl Held {
 
 impl Index {
     /// Links all waiting records as [`Index::link_all`] does. All threads share a bulk build.
-    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
-    pub(super) fn link_all_together(&mut self) -> Result<(), Error> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn link_shared(&mut self) -> Result<(), Error> {
         self.compare_together(TOGETHER);
         let linked = self.link_all();
         self.compare_together(1);
         linked
     }
 
-    #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+    #[cfg(not(target_arch = "wasm32"))]
     fn compare_together(&mut self, parts: usize) {
         if let Some(held) = &mut self.bulk {
             held.together = parts;
@@ -175,7 +176,7 @@ impl Index {
             |scratch: &mut Scratch| scratch.points_mut().into_iter().try_for_each(|point| codes.prepare(point));
         let made = prepare(&mut scratch).and_then(|()| build.tasks(space, together, tasks));
         let worked = made.and_then(|()| {
-            #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
+            #[cfg(not(target_arch = "wasm32"))]
             if together > 1 {
                 return each(tasks, &self.scratch, |_, task, scratch| {
                     prepare(scratch)?;
@@ -199,7 +200,8 @@ fn step(index: &mut Index) -> bool {
     let together = index.bulk.as_ref().map_or(1, |held| held.together);
     let mut bulk = index.bulk.as_mut().map(Held::take).unwrap_or_default();
     if !is_under_way {
-        let has_room = index.has_room_for_bulk(BulkBuild::bytes_of(index.pending.nodes().min(MOST), together));
+        // As if no parts were compared together, so that the same index results with threads and without.
+        let has_room = index.has_room_for_bulk(BulkBuild::bytes_of(index.pending.nodes().min(MOST)));
         bulk = if has_room { index.new_bulk().unwrap_or_default() } else { Vec::new() };
     }
     let Some(one) = bulk.first_mut() else { return false };

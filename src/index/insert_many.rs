@@ -12,6 +12,7 @@
 //! The length of a batch depends on the number of live records only, so the resulting index does not depend on the
 //! number of threads.
 
+#[cfg(not(target_arch = "wasm32"))]
 use super::bulk;
 use super::expire::check_expiry;
 use super::parallel::each;
@@ -91,7 +92,8 @@ impl Index {
     /// Into an index without links, with int8 codes of more than 128 dimensions and an `ef_construction` of 80 to 256,
     /// 4,096 records or more, up to 2^18 of them, are linked together (arXiv 2602.21247). With embeddings that takes
     /// half the time of inserting them one by one, and recall is at least as high. It needs some 350 bytes of memory a
-    /// record until it is done; if they are refused, or a budget has no room for them, records are linked one by one.
+    /// record until it is done, and up to 5 MB for each of up to 16 parts that threads compare; if they are refused, or
+    /// a budget has no room for them, records are linked one by one.
     ///
     /// ```
     /// use thermocline::{Config, Index, NewRecord, Payload};
@@ -142,11 +144,17 @@ impl Index {
         while put.is_ok() {
             // Product codes are trained as soon as there are enough records for it, between two batches.
             self.owe_training();
-            put = self.link_all_together();
+            #[cfg(not(target_arch = "wasm32"))]
+            let linked = self.link_shared();
+            #[cfg(target_arch = "wasm32")]
+            let linked = self.link_all();
+            put = linked;
             if put.is_err() || slots.len() == records.len() {
                 break;
             }
             let from = slots.len();
+            // With threads in WebAssembly a call gets fewer records.
+            #[cfg(not(target_arch = "wasm32"))]
             if self.suits_bulk(records.len() - from) {
                 let until = records.len().min(from + bulk::MOST);
                 put = self.put_waiting(&records[from..until], &named[from..until], &mut slots);
@@ -216,6 +224,7 @@ impl Index {
     }
 
     /// Inserts records without links: they wait, and are then linked all together.
+    #[cfg(not(target_arch = "wasm32"))]
     fn put_waiting(&mut self, records: &[NewRecord<'_>], named: &[Named], slots: &mut Vec<Slot>) -> Result<(), Error> {
         self.pending.hold(true);
         // Also for burying all of them, should one be refused memory.

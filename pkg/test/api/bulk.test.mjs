@@ -62,6 +62,9 @@ test("searches, inserts, deletes and a check are right while rows wait", async (
   assert.deepEqual([own.id, own.payload], ["own", { own: true }]);
   assert.notEqual((await index.search(vectors[9], { k: 1 }))[0].id, "r9");
   assert.equal((await index.check()).ok, true);
+  // Also once all rows are there and are being linked: a check then waits for that.
+  await until(async () => index.size >= COUNT, "all rows");
+  assert.equal((await index.check()).ok, true);
   assert.deepEqual(await call, ids);
   await whole(index, COUNT);
   assert.equal((await index.search(vectors[COUNT + 1], { k: 1 }))[0].id, "r10");

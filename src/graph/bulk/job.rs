@@ -81,10 +81,11 @@ pub(crate) struct BulkBuild {
 impl BulkBuild {
     /// The most nodes of a build.
     pub(crate) const MOST: usize = MOST_MEMBERS;
-    /// About how many bytes a build of so many nodes holds, at most.
-    pub(crate) fn bytes_of(nodes: usize, together: usize) -> usize {
+
+    /// About how many bytes a build of so many nodes holds at most, if no parts are compared together.
+    pub(crate) fn bytes_of(nodes: usize) -> usize {
         let longest = longest(nodes);
-        nodes * (size_of::<[u32; MOST]>() + 128) + (together + 1) * longest * (longest * size_of::<f32>() + 1024)
+        nodes * (size_of::<[u32; MOST]>() + 128) + longest * (longest * size_of::<f32>() + 2048)
     }
 
     /// A build of these nodes, whose codes are in their space. The graph must be empty.
@@ -302,7 +303,10 @@ impl BulkBuild {
                 self.drawn = core::mem::take(&mut split.drawn);
                 Stage::Compare
             }
-            Stage::Compare => Stage::Choose(0),
+            Stage::Compare => {
+                self.spare = Vec::new();
+                Stage::Choose(0)
+            }
             Stage::Choose(_) => Stage::Raise(0),
             &mut Stage::Raise(at) if at < self.members.len() => {
                 let end = until(at, SHORT, self.members.len());

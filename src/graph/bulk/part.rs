@@ -146,7 +146,7 @@ fn distance_of(last: Near) -> Distance {
 
 /// Makes a buffer at least so long.
 fn grow<T: Copy>(buffer: &mut Vec<T>, len: usize, value: T) -> Result<(), OutOfMemory> {
-    buffer.try_reserve(len.saturating_sub(buffer.len()))?;
+    buffer.try_reserve_exact(len.saturating_sub(buffer.len()))?;
     buffer.resize(len.max(buffer.len()), value);
     Ok(())
 }

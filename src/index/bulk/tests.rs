@@ -56,8 +56,7 @@ fn found(index: &Index, at: [f32; DIMENSIONS]) -> Vec<u64> {
 /// Between its steps records come, go and are replaced. Until the end a search compares all of them.
 #[test]
 fn every_call_is_legal_between_two_steps() {
-    {
-        let quantization = Quantization::Int8;
+    for quantization in [Quantization::Int8] {
         let mut index = waiting(config(quantization), LEAST);
         let mut live: Vec<(u64, usize)> = (0..LEAST).map(|number| (number as u64, number)).collect();
         let (mut step, mut built_at) = (0, None);
@@ -156,7 +155,7 @@ fn equal_records_are_linked_afterwards() {
 #[test]
 fn a_build_that_the_budget_has_no_room_for_is_not_begun() {
     let mut index = waiting(config(Quantization::Int8), LEAST);
-    let most = index.stats().bytes.total() + BulkBuild::bytes_of(LEAST, 1) / 2;
+    let most = index.stats().bytes.total() + BulkBuild::bytes_of(LEAST) / 2;
     index.config.max_bytes = Some(most);
     assert!(index.link_step().unwrap());
     assert_eq!((index.pending(), is_building(&index)), (LEAST - 1, false));
