@@ -45,7 +45,7 @@ type Owned = Vec<Bulk>;
 type Owned = core::mem::ManuallyDrop<Vec<Bulk>>;
 
 /// The way to do a step, and the build under way.
-pub(super) struct Held {
+pub(super) struct Linker {
     step: Step,
     bulk: Owned,
     /// How many parts are compared together, by threads if there are several: one, but in [`Index::insert_many`]. A
@@ -53,13 +53,13 @@ pub(super) struct Held {
     together: usize,
 }
 
-impl core::fmt::Debug for Held {
+impl core::fmt::Debug for Linker {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Held")
+        f.write_str("Linker")
     }
 }
 
-impl Held {
+impl Linker {
     fn new() -> Self {
         Self { step, bulk: Owned::default(), together: 1 }
     }
@@ -100,8 +100,8 @@ impl Index {
 
     #[cfg(not(target_arch = "wasm32"))]
     fn compare_together(&mut self, parts: usize) {
-        if let Some(held) = &mut self.bulk {
-            held.together = parts;
+        if let Some(linker) = &mut self.bulk {
+            linker.together = parts;
         }
     }
 
@@ -109,7 +109,7 @@ impl Index {
     /// there, its memory is given back when the next one begins.
     pub(super) fn drop_bulk(&mut self) {
         #[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
-        drop(self.bulk.as_mut().map(Held::take));
+        drop(self.bulk.as_mut().map(Linker::take));
     }
 
     /// Makes records that come from here on wait, to be linked together. Returns false, and changes nothing, if there
@@ -119,8 +119,8 @@ impl Index {
         let begins = self.suits_bulk(LEAST) && !self.pending.defers();
         if begins {
             self.pending.hold(true);
-            drop(self.bulk.as_mut().map(Held::take));
-            self.bulk = Some(Held::new());
+            drop(self.bulk.as_mut().map(Linker::take));
+            self.bulk = Some(Linker::new());
         }
         begins
     }
@@ -134,7 +134,7 @@ impl Index {
     /// Does a step of linking waiting records together, if they are many and there are no links yet. Returns false if
     /// records have to be linked one by one.
     pub(super) fn bulk_step(&mut self) -> bool {
-        let step = self.bulk.as_ref().map(|held| held.step);
+        let step = self.bulk.as_ref().map(|linker| linker.step);
         step.is_some_and(|step| step(self))
     }
 
@@ -197,8 +197,8 @@ fn step(index: &mut Index) -> bool {
     if !is_under_way && !index.suits_bulk(index.pending.nodes()) {
         return false;
     }
-    let together = index.bulk.as_ref().map_or(1, |held| held.together);
-    let mut bulk = index.bulk.as_mut().map(Held::take).unwrap_or_default();
+    let together = index.bulk.as_ref().map_or(1, |linker| linker.together);
+    let mut bulk = index.bulk.as_mut().map(Linker::take).unwrap_or_default();
     if !is_under_way {
         // As if no parts were compared together, so that the same index results with threads and without.
         let has_room = index.has_room_for_bulk(BulkBuild::bytes_of(index.pending.nodes().min(MOST)));
@@ -208,9 +208,9 @@ fn step(index: &mut Index) -> bool {
     let advanced = index.advance(one, together);
     index.pending.bulk_bytes = None;
     match (advanced, &mut index.bulk) {
-        (Ok(true), Some(held)) => {
+        (Ok(true), Some(linker)) => {
             index.pending.bulk_bytes = Some(one.build.resident_bytes());
-            held.put(bulk);
+            linker.put(bulk);
             true
         }
         (Ok(false), _) => {

@@ -1,6 +1,6 @@
 //! An index without records.
 
-use super::bulk::Held;
+use super::bulk::Linker;
 use super::memory::scratch::ScratchPool;
 use super::pending::Pending;
 use super::stored::backing::Backing;
@@ -24,7 +24,7 @@ impl Index {
             parts: Self::empty_parts(&config),
             draws: 0,
             pending: Pending::new(),
-            bulk: Held::at_first(),
+            bulk: Linker::at_first(),
             scratch: ScratchPool::new(),
             fit: None,
             job: None,

@@ -87,7 +87,7 @@ pub struct Index {
     draws: u64,
     pending: Pending,
     /// What links the nodes of a bulk build, if that can be done.
-    bulk: Option<bulk::Held>,
+    bulk: Option<bulk::Linker>,
     scratch: ScratchPool,
     /// Frees memory under a budget; `None` in an index that is not stored.
     fit: Option<memory::room::Fit>,

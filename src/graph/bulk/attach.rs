@@ -14,7 +14,7 @@ const BASE: Level = Level(0);
 const WIDTH: usize = 32;
 
 /// Which members are in one tree: a forest in which each leads to another of its tree, or to itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trees(Vec<u32>);
 
 impl Trees {

@@ -7,7 +7,7 @@ use crate::types::{OutOfMemory, Slot};
 const FREE: u32 = u32::MAX;
 
 /// A hash table of the members seen so far that are the first of their code, by what a score reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Firsts(Vec<u32>);
 
 impl Firsts {

@@ -53,8 +53,8 @@ impl Split {
         Self::with_leaders(space, members, count, PARTS, seed, slot)
     }
 
-    /// Splits a part that is too long into a few parts that do not overlap. If most of its members are
-    /// nearest to the same leader, it is cut by their numbers.
+    /// Splits a part that is too long into a few parts that do not overlap. If most of its members are nearest to the
+    /// same leader, it is cut by their numbers.
     #[inline(never)]
     pub(super) fn again(
         space: &dyn BlockSpace,
