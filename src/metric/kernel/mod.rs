@@ -7,7 +7,7 @@
 //! | `scalar`   | the reference, in plain Rust                                                        |
 //! | `wasm32`   | WebAssembly simd128                                                                 |
 //! | `x86_64`   | AVX2, FMA and POPCNT, taken when the processor has them                             |
-//! | `avx512`   | counting bits in AVX-512 vectors, taken in place of POPCNT when the processor has it |
+//! | `avx512`   | counting bits, and products of packed pairs, where the processor has it             |
 //! | `bits`     | counting the bits that a code shares with a query's planes, in plain Rust           |
 //! | `parts`    | subvectors of product quantization, on every platform                               |
 //! | `line`     | a cache line of stored bytes                                                        |

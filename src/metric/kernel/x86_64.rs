@@ -223,7 +223,7 @@ pub(super) fn fold_one(sum: __m256i) -> i32 {
 /// The sums of the lanes of four vectors.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
+pub(super) fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
     let [s0, s1, s2, s3] = sums.map(|sum| halve_i32(sum));
     // Transposing while adding leaves the four sums in the four lanes.
     let s01 = _mm_add_epi32(_mm_unpacklo_epi32(s0, s1), _mm_unpackhi_epi32(s0, s1));
