@@ -15,14 +15,9 @@ const WHOLE = `thermocline: ${FIRST}`;
 const LOCK_TRIES = 6;
 const LOCK_PAUSE_MS = 200;
 
-/**
- * Returns the name of the complete index; undefined if there is none. A value that is none of the names is a time of
- * creation, which the page stored when there was only the first name.
- */
+/** Returns the name of the complete index; undefined if there is none. */
 function wholeName() {
-  const kept = localStorage.getItem(WHOLE);
-  if (kept === null) return undefined;
-  return NAMES.includes(kept) ? kept : FIRST;
+  return localStorage.getItem(WHOLE) ?? undefined;
 }
 
 function freeName() {

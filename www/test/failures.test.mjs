@@ -179,14 +179,6 @@ test("a second tab finds an imported index", { timeout: 60_000 }, async () => {
   await second.close();
 });
 
-test("an index is found under the first name when localStorage has only the time of its creation", { timeout: 90_000 }, async () => {
-  await page.click("#restart");
-  await state("building");
-  await ready(page);
-  await page.evaluate(() => localStorage.setItem("thermocline: wordnet glosses", new Date().toISOString()));
-  await has("5,000");
-});
-
 test("what cannot be stored is not deleted, and an export that fails says so", { timeout: 60_000 }, async () => {
   await limit(0);
   await remove("lexname:noun.artifact");
