@@ -49,6 +49,15 @@ export async function ready(page) {
   await page.locator("#answers li").first().waitFor();
 }
 
+/** Destroys the stored index and starts anew, which the page asks about first. */
+export async function restart(page) {
+  await page.click("#restart");
+  await page.click("#confirm-destroy");
+}
+
+/** The id of the element that has the focus; "" if none has it. */
+export const focused = (page) => page.evaluate(() => document.activeElement.id);
+
 /** The number in an element's text, thousands separators left out. */
 export async function numberIn(page, selector) {
   return Number((await page.locator(selector).textContent()).replace(/[^0-9.]/g, ""));

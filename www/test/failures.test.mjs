@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { openPage, ready, shoot } from "./browser.mjs";
+import { loadDataset } from "../src/common/dataset.js";
+import { focused, openPage, ready, restart, shoot } from "./browser.mjs";
 
 let session;
 let page;
@@ -59,7 +60,7 @@ async function has(records) {
 
 test("a build for which there is no room says so, and can be tried again", { timeout: 90_000 }, async () => {
   await limit(20);
-  await page.click("#restart");
+  await restart(page);
   await state("failed");
   assert.match(await text("failure-text"), /^The index could not be built: .*the store has no room left/);
   assert.ok(await page.locator("#failure").isVisible());
@@ -198,7 +199,8 @@ test("background queries wait while the index is replaced", { timeout: 90_000 },
   await shows("stat-dead", "492");
   await page.click("#compact");
   await shows("compact-phase", "done");
-  await page.click("#restart");
+  await restart(page);
+  await shows("status", "Built from");
   await ready(page);
   const answered = Number((await text("bg-total")).replaceAll(",", ""));
   await page.waitForFunction((answered) => Number(document.getElementById("bg-total").textContent.replaceAll(",", "")) > answered + 20, answered);

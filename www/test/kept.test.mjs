@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { numberIn, openPage, ready, shoot } from "./browser.mjs";
+import { focused, numberIn, openPage, ready, restart, shoot } from "./browser.mjs";
 
 let session;
 let page;
@@ -96,8 +96,24 @@ test("the second tab has it once the first is closed", { timeout: 60_000 }, asyn
   assert.ok(await page.locator("#delete").isEnabled());
 });
 
-test("destroying builds the index anew, and an interrupted build is not taken for an index", { timeout: 120_000 }, async () => {
+test("destroying is asked about first, and can be left", { timeout: 60_000 }, async () => {
   await page.click("#restart");
+  const dialog = page.getByRole("dialog", { name: /^Destroy the index with its 4,508 records/ });
+  await dialog.waitFor();
+  await shoot(page, "12-destroy");
+  await page.keyboard.press("Enter");
+  await dialog.waitFor({ state: "hidden" });
+  assert.equal(await focused(page), "restart");
+  await page.click("#restart");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  await page.waitForTimeout(100);
+  assert.equal(await page.locator("body").getAttribute("data-state"), "ready");
+  assert.equal(await numberIn(page, "#stat-live"), 4508);
+});
+
+test("destroying builds the index anew, and an interrupted build is not taken for an index", { timeout: 120_000 }, async () => {
+  await restart(page);
   await page.waitForFunction(() => document.getElementById("build-progress").value > 0.2 && document.body.dataset.state === "building");
   await page.reload();
   await ready(page);

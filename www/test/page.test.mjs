@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { numberIn, openPage, ready, shoot } from "./browser.mjs";
+import { focused, numberIn, openPage, ready, restart, shoot } from "./browser.mjs";
 
 const CATEGORY = "noun.artifact";
 let session;
@@ -146,7 +146,7 @@ test("an exported index comes back from its file, after starting over", { timeou
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
   const file = await download.path();
 
-  await page.click("#restart");
+  await restart(page);
   await page.waitForFunction(() => document.getElementById("stat-live").textContent === "5,000");
   await ready(page);
   await page.setInputFiles("#import-file", file);

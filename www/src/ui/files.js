@@ -49,7 +49,15 @@ export function mountFiles(engine, { importing, rebuild, announce }) {
     }
   });
 
-  byId("restart").addEventListener("click", rebuild);
+  const dialog = byId("confirm");
+  byId("restart").addEventListener("click", () => {
+    const [gone, glosses] = [count(engine.index.size), count(engine.base.length)];
+    byId("confirm-text").textContent = `Destroy the index with its ${gone} records, and build one of all ${glosses} glosses?`;
+    // Escape closes the dialog and leaves the value as it is.
+    dialog.returnValue = "";
+    dialog.showModal();
+  });
+  dialog.addEventListener("close", () => dialog.returnValue === "destroy" && rebuild());
 
   // An index that is open for reading only can be exported, but not replaced.
   engine.addEventListener("change", () => {
