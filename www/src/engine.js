@@ -2,10 +2,12 @@
 // going on.
 
 import { exactNearest, recall } from "./common/exact.js";
+import { count } from "./common/format.js";
 import { WINDOW_MS } from "./history.js";
 import { importKept, makeKept, openKept, removeKept, removeLeftover } from "./kept.js";
 
 export const K = 10;
+const METRIC = "cosine";
 
 /**
  * Events: "change" after anything that alters the index, while there is one; "first-answer" after the first search of
@@ -63,7 +65,7 @@ export class Engine extends EventTarget {
     await letGo(replaced);
     await removeKept();
     let elapsedMs;
-    const options = { dimensions: this.base.dimensions, metric: "cosine", seed: 1 };
+    const options = { dimensions: this.base.dimensions, metric: METRIC, seed: 1 };
     const index = await makeKept(options, async (empty) => {
       const started = performance.now();
       await empty.insertMany(this.base.toInsert(), { onProgress });
@@ -84,7 +86,10 @@ export class Engine extends EventTarget {
     const imported = await importKept(bytes, async (index) => {
       const [has, needs] = [index.dimensions, this.base.dimensions];
       if (has !== needs) throw new Error(`it has ${has} dimensions, and the glosses ${needs}`);
+      if (index.metric !== METRIC) throw new Error(`its metric is ${index.metric}, and that of the glosses ${METRIC}`);
       live = await this.#liveIn(index);
+      const others = index.size - live.filter(Boolean).length;
+      if (others > 0) throw new Error(`${count(others)} of its records are none of the glosses`);
     });
     this.stopCompactingWhenIdle();
     const { index: replaced } = this;

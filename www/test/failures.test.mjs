@@ -1,6 +1,7 @@
 // The built page in headless Chromium when something fails: it says so, and continues with the existing index.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { VectorIndex } from "thermocline";
 import { loadDataset } from "../src/common/dataset.js";
@@ -8,8 +9,10 @@ import { focused, openPage, ready, restart, shoot } from "./browser.mjs";
 
 let session;
 let page;
+let base;
 
 before(async () => {
+  ({ base } = await loadDataset((url) => readFile(url)));
   session = await openPage();
   page = session.page;
   page.setDefaultTimeout(20_000);
@@ -121,14 +124,43 @@ test("an import for which there is no room leaves the index there is", { timeout
   await has("5,000");
 });
 
+/** Imports a file that holds the given rows. */
+async function importRows(name, options, rows) {
+  const index = await VectorIndex.memory(options);
+  await index.insertMany(rows);
+  const buffer = Buffer.from(await index.export());
+  await index.close();
+  await page.setInputFiles("#import-file", { name, mimeType: "application/octet-stream", buffer });
+}
+
 test("an import of another kind of index leaves the index there is", { timeout: 60_000 }, async () => {
-  const other = await VectorIndex.memory({ dimensions: 3 });
-  await other.insert([1, 2, 3]);
-  const buffer = Buffer.from(await other.export());
-  await page.setInputFiles("#import-file", { name: "other", mimeType: "application/octet-stream", buffer });
-  await shows("status", "other was not imported: it has 3 dimensions, and the glosses 384");
+  const vectors = base.vectors.subarray(0, 2 * base.dimensions);
+  const ids = base.rows.slice(0, 2).map((row) => row.id);
+  const { dimensions } = base;
+  await importRows("short", { dimensions: 3 }, [{ vector: [1, 2, 3] }]);
+  await shows("status", "short was not imported: it has 3 dimensions, and the glosses 384");
+  await importRows("far", { dimensions, metric: "l2" }, { vectors, ids });
+  await shows("status", "far was not imported: its metric is l2, and that of the glosses cosine");
+  await importRows("foreign", { dimensions }, { vectors, ids: [ids[0], "mine"], payloads: [{}, { word: 5 }] });
+  await shows("status", "foreign was not imported: 1 of its records are none of the glosses");
+  await importRows("numbered", { dimensions }, { vectors });
+  await shows("status", "numbered was not imported: 2 of its records are none of the glosses");
   assert.deepEqual(await databases(), ["thermocline:wordnet glosses, beside"]);
   await has("5,000");
+});
+
+test("glosses without payloads can be imported, searched and opened again", { timeout: 90_000 }, async () => {
+  const numbers = [...base.rows.keys()].filter((number) => /water|music|river/.test(base.rows[number].text));
+  const rows = numbers.map((number) => ({ id: base.rows[number].id, vector: base.vector(number) }));
+  assert.ok(rows.length > 20, `${rows.length} rows`);
+  await importRows("bare", { dimensions: base.dimensions }, rows);
+  await shows("status", `Imported ${rows.length} records`);
+  await has(String(rows.length));
+  const [first] = await page.locator("#answers li").evaluateAll((items) => items.map((item) => item.dataset.id));
+  assert.equal(await page.locator("#answers .answer-word").first().textContent(), base.rows[base.rowOfId.get(first)].word);
+  await restart(page);
+  await shows("stat-live", "5,000");
+  await ready(page);
 });
 
 test("one of the two indexes is complete when the tab ends in the middle of an import", { timeout: 90_000 }, async () => {

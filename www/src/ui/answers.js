@@ -15,7 +15,9 @@ export function mountAnswers(engine, onMore) {
 
   function answer(hit) {
     const row = engine.base.rowOfId.get(hit.id);
-    const { word, lexname } = hit.payload;
+    // Not from the payload of the hit: the glosses of an imported index need not have any.
+    const gloss = engine.base.rows[row];
+    const { word, lexname } = gloss;
     // Cosine distances of glosses lie mostly below 1: the bar is full at 0 and empty at 1.
     const closeness = Math.max(0, 1 - hit.distance);
     const bar = el("span", { class: "bar", style: `--closeness: ${closeness.toFixed(3)}` });
@@ -27,14 +29,13 @@ export function mountAnswers(engine, onMore) {
         {
           type: "button",
           class: "answer",
-          title: `More like “${word}”: ${definition(hit.payload)}`,
-          disabled: row === undefined,
+          title: `More like “${word}”: ${definition(gloss)}`,
           onclick: () => onMore(row),
         },
         el("span", { class: "distance" }, bar, hit.distance.toFixed(3)),
         el("span", { class: "answer-word" }, word),
         el("span", { class: "chip" }, lexname),
-        el("span", { class: "answer-text" }, definition(hit.payload)),
+        el("span", { class: "answer-text" }, definition(gloss)),
       ),
     );
   }
