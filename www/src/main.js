@@ -27,14 +27,22 @@ async function fetchBytes(url) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** What gets the focus once there is an index, unless something else has it. */
+let toFocus;
+
 /**
  * Sets "building", "importing", "locked", "ready" or "failed". All controls of the index are inert while there is none
  * or while it is being replaced.
  */
 function setState(state) {
+  const work = byId("work");
+  if (work.contains(document.activeElement)) toFocus = document.activeElement;
   document.body.dataset.state = state;
-  byId("work").inert = state !== "ready";
+  work.inert = state !== "ready";
   byId("build").hidden = state !== "building";
+  if (work.inert) return;
+  if (document.activeElement === document.body) toFocus?.focus();
+  toFocus = undefined;
 }
 
 async function buildWithProgress(engine) {
@@ -96,12 +104,14 @@ async function obtain(engine, { anew = false } = {}) {
 
 /** Shows why there is no index, and resolves to the action that the user chose. */
 function chooseWithout(error, what) {
-  if (error.code === "LOCKED") {
-    setState("locked");
+  const isLocked = error.code === "LOCKED";
+  setState(isLocked ? "locked" : "failed");
+  // The notice takes the focus, and leaves it nowhere.
+  toFocus = byId("filter");
+  if (isLocked) {
     announce("Another tab has the index.");
     return chooseWhenLocked();
   }
-  setState("failed");
   announce("No index is open.");
   return chooseAfterFailure(`The index could not be ${what}: ${error.message}`);
 }

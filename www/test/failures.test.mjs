@@ -65,6 +65,7 @@ test("a build for which there is no room says so, and can be tried again", { tim
   await limit(20);
   await restart(page);
   await state("failed");
+  assert.equal(await focused(page), "failure-again");
   assert.match(await text("failure-text"), /^The index could not be built: .*the store has no room left/);
   assert.ok(await page.locator("#failure").isVisible());
   assert.equal(await page.locator("#build").isVisible(), false);
@@ -81,6 +82,7 @@ test("a build for which there is no room says so, and can be tried again", { tim
   await page.click("#failure-again");
   await ready(page);
   assert.equal(await page.locator("#failure").isVisible(), false);
+  assert.equal(await focused(page), "filter");
   assert.match(await text("origin"), /^Built and stored/);
   await has("5,000");
 });

@@ -68,6 +68,7 @@ test("a second tab is told that the first has the index, and reads it", { timeou
   await second.locator("body[data-state=locked]").waitFor();
   assert.match(await second.locator("#notice").textContent(), /Another tab has this index open/);
   assert.equal(await second.locator("#work").evaluate((work) => work.inert), true);
+  assert.equal(await focused(second), "notice-read");
   await shoot(second, "8-second-tab");
   await second.click("#notice-again");
   await second.locator("body[data-state=building]").waitFor();
@@ -75,6 +76,7 @@ test("a second tab is told that the first has the index, and reads it", { timeou
 
   await second.click("#notice-read");
   await ready(second);
+  assert.equal(await focused(second), "filter");
   await shows(second, "origin", "after the click");
   assert.match(await origin(second), /^Opened read-only: 4,508 records/);
   assert.deepEqual(await hitIds(second), await hitIds());

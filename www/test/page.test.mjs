@@ -149,10 +149,13 @@ test("an exported index comes back from its file, after starting over", { timeou
   await restart(page);
   await page.waitForFunction(() => document.getElementById("stat-live").textContent === "5,000");
   await ready(page);
+  assert.equal(await focused(page), "restart");
+  await page.focus("#import");
   await page.setInputFiles("#import-file", file);
   await page.waitForFunction((wanted) => document.getElementById("stat-live").textContent === wanted, live);
   await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("Imported"));
   assert.match(await page.locator("#origin").textContent(), /^Imported from .*stored in this browser/);
+  assert.equal(await focused(page), "import");
   await page.waitForFunction((wanted) => [...document.querySelectorAll("#answers li")].map((item) => item.dataset.id).join() === wanted, hits.join());
 
   await page.setInputFiles("#import-file", { name: "other.bin", mimeType: "application/octet-stream", buffer: Buffer.from("not an index") });

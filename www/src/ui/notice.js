@@ -20,9 +20,11 @@ export function sayNoStart(text) {
   choose("failure", ["again"]).then(() => location.reload());
 }
 
+/** Gives the first choice the focus. Once one is chosen, the focus is nowhere. */
 function choose(id, choices) {
   const card = byId(id);
   card.hidden = false;
+  byId(`${id}-${choices[0]}`).focus();
   return new Promise((resolve) => {
     for (const choice of choices) {
       byId(`${id}-${choice}`).onclick = () => {
