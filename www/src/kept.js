@@ -20,19 +20,27 @@ function wholeName() {
   return localStorage.getItem(WHOLE) ?? undefined;
 }
 
+/** Returns whether there is a complete index. */
+export const isKept = () => wholeName() !== undefined;
+
 function freeName() {
   const taken = wholeName() ?? FIRST;
   return NAMES.find((name) => name !== taken);
 }
 
-/** Opens the complete index. Undefined if there is none: an index whose build was interrupted is built again. */
+/**
+ * Opens the complete index. Undefined if there is none: what was interrupted during its build, or is being built by
+ * another tab, is not complete.
+ */
 export async function openKept(mode) {
   for (let tries = 1; ; tries++) {
     const whole = wholeName();
+    // A reader waits for no lock, so it would open what another tab is building.
+    if (!whole && mode === "readonly") return undefined;
     try {
       const index = await VectorIndex.open(whole ?? FIRST, { mode });
-      // Meanwhile another tab may have replaced it, or a reader may have opened what another tab is building.
-      if (mode === "readonly" || (whole && whole === wholeName())) return index;
+      // Meanwhile another tab may have replaced it.
+      if (whole && whole === wholeName()) return index;
       await index.close();
     } catch (error) {
       if (error.code === "LOCKED" && tries < LOCK_TRIES) {

@@ -2,6 +2,7 @@
 
 import { Engine } from "./engine.js";
 import { History } from "./history.js";
+import { isKept } from "./kept.js";
 import { PauseTicker, QueryLoop } from "./load.js";
 import { loadDataset } from "./common/dataset.js";
 import { clockMilliseconds, count } from "./common/format.js";
@@ -62,13 +63,16 @@ async function buildWithProgress(engine) {
 }
 
 /**
- * Opens the stored index, and says so on the page. Builds it if there is none. `began` is the start of the wait for the
- * first answer.
+ * Opens the stored index, and says so on the page. If there is none, builds it, or is LOCKED if it is only to be read.
+ * `began` is the start of the wait for the first answer.
  */
 async function openOrBuild(engine, readOnly, began) {
   byId("build-text").textContent = "Opening the index…";
   const opened = await engine.open({ readOnly });
-  if (!opened) return buildWithProgress(engine);
+  if (!opened) {
+    if (readOnly) throw Object.assign(new Error("another tab has not completed it"), { code: "LOCKED" });
+    return buildWithProgress(engine);
+  }
   setState("ready");
   const { records, openMs } = opened;
   const how = engine.readOnly ? "Opened read-only" : "Opened, not built";
@@ -110,7 +114,7 @@ function chooseWithout(error, what) {
   toFocus = byId("filter");
   if (isLocked) {
     announce("Another tab has the index.");
-    return chooseWhenLocked();
+    return chooseWhenLocked(!isKept());
   }
   announce("No index is open.");
   return chooseAfterFailure(`The index could not be ${what}: ${error.message}`);

@@ -87,6 +87,28 @@ test("a second tab is told that the first has the index, and reads it", { timeou
   await second.close();
 });
 
+test("a second tab does not read what the first is still building, and builds nothing itself", { timeout: 60_000 }, async () => {
+  // What another tab can see of a build: the index is locked, and localStorage does not name it.
+  const mark = "thermocline: wordnet glosses";
+  const name = await page.evaluate((mark) => localStorage.getItem(mark), mark);
+  await page.evaluate((mark) => localStorage.removeItem(mark), mark);
+  const second = await session.another();
+  await second.locator("#notice-building").waitFor();
+  assert.equal(await second.locator("#notice-locked").isVisible(), false);
+  await second.click("#notice-read");
+  await second.waitForFunction(() => document.activeElement.id === "notice-read");
+  assert.match(await second.locator("#notice").innerText(), /is being built in another tab.*try again/);
+  assert.equal(await second.locator("body").getAttribute("data-state"), "locked");
+
+  await page.evaluate(([mark, name]) => localStorage.setItem(mark, name), [mark, name]);
+  await second.click("#notice-again");
+  await second.locator("#notice-locked").waitFor();
+  await second.click("#notice-read");
+  await ready(second);
+  assert.match(await origin(second), /^Opened read-only: 4,508 records/);
+  await second.close();
+});
+
 test("the second tab has it once the first is closed", { timeout: 60_000 }, async () => {
   const second = await session.another();
   await second.locator("body[data-state=locked]").waitFor();

@@ -2,8 +2,13 @@
 
 import { byId } from "./dom.js";
 
-/** Another tab has the index open for writing. Shows the notice until the user has chosen "read" or "again". */
-export function chooseWhenLocked() {
+/**
+ * Another tab has the index open for writing, or with `isBuilding` has not completed it. Shows the notice until the
+ * user has chosen "read" or "again".
+ */
+export function chooseWhenLocked(isBuilding) {
+  byId("notice-locked").hidden = isBuilding;
+  byId("notice-building").hidden = !isBuilding;
   return choose("notice", ["read", "again"]);
 }
 
