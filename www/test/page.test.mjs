@@ -56,12 +56,25 @@ test("typing filters the glosses, and the arrow keys ask for more like one", asy
   assert.ok(distances[0] > 0, "the gloss itself is left out");
 });
 
-test("choosing an answer asks for more like it", async () => {
-  const answer = page.locator("#answers .answer").first();
+test("choosing an answer asks for more like it, and the focus stays among the answers", async () => {
+  const answer = page.locator("#answers .answer").nth(2);
   const word = await answer.locator(".answer-word").textContent();
-  await answer.click();
+  await answer.press("Enter");
   await page.waitForFunction((wanted) => document.getElementById("question-word").textContent === wanted, word);
   assert.equal(await page.locator("#answers li").count(), 10);
+  assert.ok(await answer.evaluate((button) => button === document.activeElement));
+  assert.equal(await page.locator("#answer-count").textContent(), `10 answers nearest to ${word}`);
+});
+
+test("a filter that nothing matches leaves neither question nor answers", async () => {
+  await page.locator("#filter").fill("no gloss says this");
+  await page.waitForFunction(() => document.querySelectorAll("#answers li").length === 0);
+  assert.equal((await page.locator("#answers-title").innerText()).trim(), "Nothing matches");
+  assert.equal(await page.locator("#question-text").textContent(), "");
+  assert.equal(await page.locator("#answer-recall").textContent(), "–");
+  assert.equal(await page.locator("#answer-count").textContent(), "No answers");
+  await page.locator("#filter").fill("music");
+  await page.waitForFunction(() => document.querySelectorAll("#answers li").length === 10);
 });
 
 test("held-out queries reach a mean recall of 0.9 against exact search", { timeout: 60_000 }, async () => {

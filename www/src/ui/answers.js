@@ -1,6 +1,5 @@
 // The ten nearest records, with distances, and a comparison with exact search.
 
-import { K } from "../engine.js";
 import { clockMilliseconds } from "../common/format.js";
 import { byId, definition, el } from "./dom.js";
 
@@ -9,7 +8,7 @@ import { byId, definition, el } from "./dom.js";
  * @param {(row: number) => void} onMore asked for more like one of the hits
  */
 export function mountAnswers(engine, onMore) {
-  const list = byId("answers");
+  const items = byId("answers");
   let asked = 0;
   let question;
 
@@ -40,9 +39,30 @@ export function mountAnswers(engine, onMore) {
     );
   }
 
+  /** Shows the answers in place of those before, and says how many there are. */
+  function list(hits, said) {
+    const focused = [...items.children].findIndex((item) => item.contains(document.activeElement));
+    items.replaceChildren(...hits.map(answer));
+    // The button that had the focus is gone.
+    items.children[focused]?.querySelector("button").focus({ preventScroll: true });
+    items.setAttribute("aria-label", said);
+    // Setting it again would repeat it.
+    if (byId("answer-count").textContent !== said) byId("answer-count").textContent = said;
+  }
+
+  function clear() {
+    byId("question-kind").textContent = "Nothing matches";
+    for (const id of ["question-word", "question-text", "missed"]) byId(id).textContent = "";
+    for (const id of ["answer-time", "exact-time", "answer-recall"]) byId(id).textContent = "–";
+    delete byId("answer-recall").dataset.full;
+    list([], "No answers");
+  }
+
+  /** Answers the question; without one, clears the answers. */
   async function ask(next) {
     question = next;
     const mine = ++asked;
+    if (!question) return clear();
     const data = question.kind === "gloss" ? engine.base : engine.queries;
     const row = data.rows[question.row];
     const vector = data.vector(question.row);
@@ -61,8 +81,7 @@ export function mountAnswers(engine, onMore) {
     byId("answer-recall").dataset.full = String(exact.recall === 1);
     const missed = exact.missed.map(({ row: number, distance }) => `${engine.base.rows[number].word} (${distance.toFixed(3)})`);
     byId("missed").textContent = missed.length ? `Exact search also has: ${missed.join(", ")}` : "";
-    list.replaceChildren(...hits.map(answer));
-    list.setAttribute("aria-label", `The ${Math.min(K, hits.length)} nearest to ${row.word}`);
+    list(hits, `${hits.length} answers nearest to ${row.word}`);
   }
 
   function questionKind({ kind, row }) {

@@ -7,7 +7,8 @@ const SHOWN = 60;
 
 /**
  * @param {import("../engine.js").Engine} engine
- * @param {(question: { kind: "gloss" | "query", row: number }) => void} onAsk called whenever the selection changes
+ * @param {(question?: { kind: "gloss" | "query", row: number }) => void} onAsk called whenever the selection changes;
+ *   without a question if nothing matches
  */
 export function mountAsk(engine, onAsk) {
   const filter = byId("filter");
@@ -65,7 +66,7 @@ export function mountAsk(engine, onAsk) {
     selected = number;
     mark();
     byId(`choice-${number}`)?.scrollIntoView({ block: "nearest" });
-    if (number !== undefined) onAsk({ kind: kind(), row: number });
+    onAsk(number === undefined ? undefined : { kind: kind(), row: number });
   }
 
   function move(step) {
