@@ -241,6 +241,21 @@ test("background queries wait while the index is replaced", { timeout: 90_000 },
   assert.ok(await page.locator("#background").isChecked());
 });
 
+test("a compaction that ends because the index is replaced has not failed", { timeout: 90_000 }, async () => {
+  await remove("lexname:noun.artifact");
+  await shows("stat-dead", "492");
+  await page.evaluate(() => {
+    const status = document.getElementById("status");
+    window.said = [];
+    new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true });
+    for (const id of ["compact", "restart", "confirm-destroy"]) document.getElementById(id).click();
+  });
+  await shows("status", "Built from");
+  await ready(page);
+  assert.deepEqual(await page.evaluate(() => window.said), ["Built from 5,000 glosses."]);
+  assert.equal(await text("compact-phase"), "not started");
+});
+
 test("an error that no panel expects is announced", async () => {
   await page.evaluate(() => void Promise.reject(new Error("nobody has expected this")));
   await shows("status", "That did not work: nobody has expected this");

@@ -77,7 +77,8 @@ export function mountUpkeep(engine, background, announce) {
       showReport(report, background.endSpan(before));
     } catch (error) {
       background.endSpan(before);
-      const wasStopped = error.code === "ABORTED";
+      // An index that is replaced is closed.
+      const wasStopped = error.code === "ABORTED" || error.code === "CLOSED";
       phase.textContent = wasStopped ? "stopped; the index is whole" : "failed";
       if (!wasStopped) announce(`Compaction failed: ${error.message}`);
     } finally {
@@ -114,10 +115,11 @@ export function mountUpkeep(engine, background, announce) {
 
   compactButton.addEventListener("click", () => (running ? running.abort() : compact()));
 
-  byId("idle").addEventListener("change", (event) => {
-    if (event.target.checked) engine.compactWhenIdle(sliceMs());
+  function applyIdle() {
+    if (byId("idle").checked && !engine.readOnly) engine.compactWhenIdle(sliceMs());
     else engine.stopCompactingWhenIdle();
-  });
+  }
+  for (const id of ["idle", "slice-ms"]) byId(id).addEventListener("change", applyIdle);
   byId("threshold").addEventListener("input", (event) => {
     engine.index.compactionThreshold = Number(event.target.value) / 100;
     byId("threshold-value").textContent = `${event.target.value} %`;
@@ -132,10 +134,8 @@ export function mountUpkeep(engine, background, announce) {
     refresh,
     /** Applies the settings of the controls to a fresh index. */
     applySettings() {
-      if (!engine.readOnly) {
-        engine.index.compactionThreshold = Number(byId("threshold").value) / 100;
-        if (byId("idle").checked) engine.compactWhenIdle(sliceMs());
-      }
+      if (!engine.readOnly) engine.index.compactionThreshold = Number(byId("threshold").value) / 100;
+      applyIdle();
       progress.value = 0;
       phase.textContent = "not started";
       byId("report-box").hidden = true;
