@@ -15,10 +15,10 @@ const FLAGS = [
  * Serves www/dist and opens it. `another` opens it in one more tab of the same browser, with the same stored data.
  * `problems` collects console errors, uncaught errors, failed requests and requests to any other origin, of all tabs.
  */
-export async function openPage({ width = 1440, height = 900, colorScheme = "light" } = {}) {
+export async function openPage({ width = 1440, height = 900, colorScheme = "light", javaScriptEnabled = true } = {}) {
   const server = await servePage(0);
   const browser = await chromium.launch({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: FLAGS });
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, javaScriptEnabled });
   const problems = [];
   const another = async () => {
     const page = await context.newPage();

@@ -184,8 +184,25 @@ test("the page can be read with a dark theme and on a phone", async () => {
     await page.setViewportSize({ width, height });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, `at ${width} px the page scrolls sideways by ${overflow} px`);
+    const hidden = await page.evaluate(() => {
+      document.getElementById("delete").scrollIntoView({ block: "start" });
+      return document.querySelector(".top").getBoundingClientRect().bottom - document.getElementById("delete").getBoundingClientRect().top;
+    });
+    assert.ok(hidden <= 0, `at ${width} px the header covers ${hidden} px of what was scrolled to`);
+    await page.evaluate(() => scrollTo(0, 0));
     await page.waitForTimeout(300);
     await shoot(page, `5-${width}`, { fullPage: true });
+  }
+});
+
+test("without JavaScript the page says that it needs it, and what it is", async () => {
+  const plain = await openPage({ javaScriptEnabled: false });
+  try {
+    assert.match(await plain.page.locator("body").innerText(), /is a vector index.*needs JavaScript/s);
+    for (const id of ["build", "work"]) assert.equal(await plain.page.locator(`#${id}`).isVisible(), false, id);
+    await shoot(plain.page, "13-no-script");
+  } finally {
+    await plain.close();
   }
 });
 
