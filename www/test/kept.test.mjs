@@ -16,6 +16,7 @@ after(() => session?.close());
 const origin = (on = page) => on.locator("#origin").textContent();
 const hitIds = (on = page) => on.locator("#answers li").evaluateAll((items) => items.map((item) => item.dataset.id));
 const shows = (on, id, text) => on.waitForFunction(([id, text]) => document.getElementById(id).textContent.includes(text), [id, text]);
+const named = (id, on = page) => on.locator(`#${id}`).getAttribute("aria-label");
 /** Bytes as the page shows them. */
 const bytesIn = async (selector) => {
   const text = await page.locator(selector).textContent();
@@ -36,6 +37,9 @@ test("at the first visit the page builds and stores the index, and shows where i
   assert.ok(segments > 5000 * 384 && stored > segments + 0.5 * 5000 * 384 * 4, `${segments} bytes of segments, ${stored} stored`);
   const widths = await page.locator("#bar-memory i").evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
   assert.ok(widths[1] > widths[0] && widths[0] > 0, `most of it is warm: ${widths}`);
+  const size = String.raw`[\d.]+ \w+`;
+  assert.match(await named("bar-memory"), new RegExp(`^Tiers in memory: hot ${size}, warm ${size}, cold cache ${size}$`));
+  assert.match(await named("bar-store"), new RegExp(`^Stored in this browser: segments ${size}, cold blocks ${size}, log ${size}$`));
   await page.waitForTimeout(500);
   await shoot(page, "6-built");
 });
@@ -82,7 +86,9 @@ test("a second tab is told that the first has the index, and reads it", { timeou
   assert.deepEqual(await hitIds(second), await hitIds());
   for (const id of ["delete", "compact", "idle", "threshold", "import", "restart"]) assert.ok(await second.locator(`#${id}`).isDisabled(), id);
   assert.ok(await second.locator("#export").isEnabled());
+  assert.match(await second.locator("#read-only").innerText(), /another tab has this index open.*close the other tab and load this page again/);
   await second.waitForTimeout(500);
+  assert.equal(await named("bar-store", second), "Stored in this browser: segments –, cold blocks –, log –");
   await shoot(second, "9-read-only");
   await second.close();
 });
@@ -118,6 +124,7 @@ test("the second tab has it once the first is closed", { timeout: 60_000 }, asyn
   await ready(page);
   assert.match(await origin(), /^Opened, not built: 4,508 records/);
   assert.ok(await page.locator("#delete").isEnabled());
+  assert.equal(await page.locator("#read-only").isVisible(), false);
 });
 
 test("destroying is asked about first, and can be left", { timeout: 60_000 }, async () => {

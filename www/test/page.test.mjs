@@ -37,6 +37,12 @@ test("the page builds the index in slices, with a bar that moves", { timeout: 90
   await shoot(page, "1-ready");
 });
 
+test("pictures have names and announcements a place before there is anything to say", async () => {
+  const markup = await (await fetch(page.url())).text();
+  for (const [element] of markup.matchAll(/<[^>]*role="img"[^>]*>/g)) assert.match(element, /aria-label="\w/);
+  assert.notEqual(await page.locator("#status").evaluate((status) => (status.replaceChildren(), getComputedStyle(status).display)), "none");
+});
+
 test("typing filters the glosses, and the arrow keys ask for more like one", async () => {
   const filter = page.getByRole("combobox", { name: "Filter the list" });
   await filter.fill("music");

@@ -17,18 +17,22 @@ const BARS = {
   },
 };
 
+const NAMES = { memory: "Tiers in memory", store: "Stored in this browser" };
+
 /** @param {import("../history.js").History} history @param {import("../engine.js").Engine} engine */
 export function mountTiers(history, engine) {
   history.addEventListener("sample", () => {
     const stats = history.latest;
     const { hits, misses, hitRate } = stats.cache;
     for (const [bar, parts] of Object.entries(BARS)) {
-      const sizes = Object.entries(parts).map(([part, sizeOf]) => [part, sizeOf(stats)]);
-      for (const [part, size] of sizes) {
-        byId(`tier-${part}`).textContent = bar === "store" && engine.readOnly ? "–" : bytes(size);
+      const said = Object.entries(parts).map(([part, sizeOf]) => {
+        const size = sizeOf(stats);
+        const figure = byId(`tier-${part}`);
+        figure.textContent = bar === "store" && engine.readOnly ? "–" : bytes(size);
         byId(`bar-${part}`).style.flexGrow = size;
-      }
-      byId(`bar-${bar}`).setAttribute("aria-label", sizes.map(([part, size]) => `${part} ${bytes(size)}`).join(", "));
+        return `${figure.previousElementSibling.textContent} ${figure.textContent}`;
+      });
+      byId(`bar-${bar}`).setAttribute("aria-label", `${NAMES[bar]}: ${said.join(", ")}`);
     }
     // An index that is open for reading only does not count stored bytes, since another tab writes them.
     byId("tier-total").textContent = engine.readOnly ? "counted by the tab that writes" : bytes(stats.storedBytes.total);

@@ -47,6 +47,7 @@ export function mountUpkeep(engine, background, announce) {
     const { deletedCount, needsCompaction } = engine.index;
     compactButton.disabled = engine.readOnly || (!running && deletedCount === 0);
     for (const id of ["idle", "threshold"]) byId(id).disabled = engine.readOnly;
+    byId("read-only").hidden = !engine.readOnly;
     byId("needs").textContent = needsCompaction
       ? `The index asks to be compacted: ${count(deletedCount)} tombstones.`
       : `${count(deletedCount)} tombstones; below the threshold.`;
