@@ -184,6 +184,7 @@ test("an exported index comes back from its file, after starting over", { timeou
 
 test("the page can be read with a dark theme and on a phone", async () => {
   await page.emulateMedia({ colorScheme: "dark" });
+  await page.evaluate(() => scrollTo(0, 0));
   await shoot(page, "4-dark");
   await page.emulateMedia({ colorScheme: "light" });
   for (const [width, height] of [[1000, 800], [390, 844]]) {
