@@ -27,17 +27,17 @@ export async function inBulk(
 ): Promise<void> {
   const isLarge = length >= MIN_ROWS && dimensions >= MIN_DIMENSIONS;
   const end = isLarge ? await begun(handle, signal) : undefined;
-  checkAborted(signal);
-  if (!end) return insert();
   try {
     try {
+      // Within: what has begun must end.
+      checkAborted(signal);
       await insert();
     } finally {
-      end();
+      end?.();
     }
-    while (handle.call((raw) => raw.linkSlice(slice.left))) await turn();
+    while (end && handle.call((raw) => raw.linkSlice(slice.left))) await turn();
   } catch (error) {
-    linkWhenIdle(handle);
+    if (end) linkWhenIdle(handle);
     throw error;
   }
 }

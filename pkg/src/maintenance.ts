@@ -81,7 +81,10 @@ export class Maintenance {
     // A running job does not erase what was deleted since it began, and it may not pack.
     if (erases && this.#job) await finish();
     while (packs && this.#job && !this.#job.packs) await finish();
-    const report = await finish();
+    // Nor does one that idle time has begun remove it. (One of another call's is joined: this is a second call.)
+    const isJoined = this.#job?.callers === 0;
+    let report = await finish();
+    if (isJoined && this.#handle.call((raw) => raw.deletedCount)) report = await finish();
     if (!erases) return report;
     this.#checkOpen();
     checkAborted(signal);

@@ -1,5 +1,5 @@
 // Searches for one query, and what all calls share that may first need records from the store or trained codes.
-import { booleanOf, numberOf, optionsOf, signalOf } from "./guard.js";
+import { booleanOf, checkAborted, numberOf, optionsOf, signalOf } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import { loaded } from "./module.js";
@@ -79,7 +79,7 @@ export class Searches {
       return this.reading(use, signal);
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
-      return this.#underWay.run(() => this.#trained().then(() => this.reading(use, signal)));
+      return this.#underWay.run(() => this.#trained(signal).then(() => this.reading(use, signal)));
     }
   }
 
@@ -124,7 +124,10 @@ export class Searches {
   }
 
   /** Trains product codes, and links the records that wait for that. */
-  async #trained(): Promise<void> {
-    while (this.#handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) await nextTurn();
+  async #trained(signal: AbortSignal | undefined): Promise<void> {
+    while (this.#handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) {
+      await nextTurn();
+      checkAborted(signal);
+    }
   }
 }

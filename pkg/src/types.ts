@@ -73,7 +73,7 @@ export interface IndexOptions {
   /**
    * Seed of the random levels, 0 to 2^53 - 1. The same calls in the same order with the same seed build the same index.
    * (`insertMany` of thousands of rows into an empty index in memory chooses other links than single inserts, and if
-   * `thermocline-bulk.wasm` cannot be loaded, those of single inserts.)
+   * `thermocline-bulk.wasm` cannot be loaded within three seconds, those of single inserts.)
    */
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true. Clamped to [0.01, 0.99]. Default 0.3. */
@@ -336,8 +336,8 @@ export interface Stats {
   /** Bytes in memory, by part. `graph` includes the buffers of searches, and changes that are in no log yet. */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
   /**
-   * Bytes in the store, by part; zeros for an index in memory. `coldRaw` is the uncompressed size of `cold` and not
-   * part of the total.
+   * Bytes in the store, by part; zeros for an index in memory, or open for reading only. `coldRaw` is the uncompressed
+   * size of `cold` and not part of the total.
    */
   storedBytes: { segments: number; cold: number; coldRaw: number; log: number; total: number };
   /** Bytes that a compaction could reclaim. */

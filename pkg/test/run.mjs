@@ -25,24 +25,34 @@ import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./sup
 const TIMEOUT_MS = 240_000;
 /** For all of the interface's files together. */
 const FIREFOX_TIMEOUT_MS = 900_000;
-const SUITES = ["api", "store", "browser", "worker", "firefox", "threads", "packaging"];
+/** What each suite runs. The functions resolve to whether all tests have passed. */
+const SUITES = {
+  api,
+  store: async () => nodeTest(PKG, await stores()),
+  browser: () => nodeTest(PKG, filesOf("browser", "store.browser", "service-worker")),
+  async worker() {
+    const passed = await apiOnWorker();
+    return (await nodeTest(PKG, filesOf("worker"))) && passed;
+  },
+  firefox: () => nodeTest(PKG, filesOf("firefox"), FIREFOX_TIMEOUT_MS),
+  threads,
+  packaging: () => nodeTest(PKG, filesOf("shipped", "split", "simd", "metrics", "packaging")),
+};
+const NAMES = Object.keys(SUITES);
 const chosen = process.argv.slice(2);
-const unknown = chosen.filter((name) => !SUITES.includes(name));
-if (unknown.length) throw new Error(`expected suites out of ${SUITES.join(", ")}, got ${unknown.join(", ")}`);
-const wanted = chosen.length ? chosen : SUITES.filter((name) => !["firefox", "threads"].includes(name));
+const unknown = chosen.filter((name) => !NAMES.includes(name));
+if (unknown.length) throw new Error(`expected suites out of ${NAMES.join(", ")}, got ${unknown.join(", ")}`);
+const wanted = chosen.length ? chosen : NAMES.filter((name) => !["firefox", "threads"].includes(name));
 
 let failed = false;
-if (wanted.includes("api")) failed = !(await api()) || failed;
-if (wanted.includes("store")) failed = !(await nodeTest(PKG, await stores())) || failed;
-if (wanted.includes("browser")) failed = !(await nodeTest(PKG, ["test/browser.test.mjs", "test/store.browser.test.mjs", "test/service-worker.test.mjs"])) || failed;
-if (wanted.includes("worker")) {
-  failed = !(await apiOnWorker()) || failed;
-  failed = !(await nodeTest(PKG, ["test/worker.test.mjs"])) || failed;
+for (const name of NAMES.filter((name) => wanted.includes(name))) {
+  if (!(await SUITES[name]())) failed = true;
 }
-if (wanted.includes("firefox")) failed = !(await nodeTest(PKG, ["test/firefox.test.mjs"], FIREFOX_TIMEOUT_MS)) || failed;
-if (wanted.includes("threads")) failed = !(await threads()) || failed;
-if (wanted.includes("packaging")) failed = !(await nodeTest(PKG, ["test/shipped.test.mjs", "test/split.test.mjs", "test/simd.test.mjs", "test/metrics.test.mjs", "test/packaging.test.mjs"])) || failed;
 process.exitCode = failed ? 1 : 0;
+
+function filesOf(...names) {
+  return names.map((name) => `test/${name}.test.mjs`);
+}
 
 /** Returns the result of `run` in a project with the interface's tests and only the tarball. */
 async function inProject(run) {

@@ -23,6 +23,10 @@ const MAX_TOGETHER = 64;
 const MAX_FILTERS = 8;
 /** Most answers that are cached for all filters together, except the one used last. */
 const MAX_ANSWERS = 1 << 20;
+/** Answers of records that are gone are forgotten once there are so many more answers than twice the records. */
+const SPARE_ANSWERS = 4096;
+/** The most entries that V8's Map takes. One more is an error that would count as a fault of the core. */
+const MAX_ENTRIES = 2 ** 24 - 1;
 
 /**
  * The answers of one filter, by record id. An answer is valid until another record may have the id: see
@@ -75,7 +79,7 @@ export async function filtered(
         return;
       }
       if (payload === undefined) match &&= !isLost(raw, slot);
-      answers.of.set(id, match);
+      note(answers.of, id, match);
       asked += 1;
       if (match) passed += 1;
     }
@@ -92,7 +96,7 @@ export async function filtered(
         due += share;
         const guess = due >= 1;
         if (guess) due -= 1;
-        guesses.set(id, guess);
+        note(guesses, id, guess);
         return guess;
       });
       // Awaited only if it is a promise. Without a pause between checking payloads and searching again, a caller that
@@ -119,8 +123,20 @@ export async function filtered(
     }
   } finally {
     answers.users -= 1;
+    if (!answers.users) forgetGone(handle, answers);
     trim(handle.said);
   }
+}
+
+/** Notes an answer. OUT_OF_MEMORY if the map is full. */
+function note(answers: Map<Id, boolean>, id: Id, answer: boolean): void {
+  if (answers.size >= MAX_ENTRIES) fail("OUT_OF_MEMORY", `filter: a search may look at ${MAX_ENTRIES} records at most`);
+  answers.set(id, answer);
+}
+
+/** Forgets all answers if most are of records that were deleted or have expired: nothing notes which. */
+function forgetGone(handle: Handle, { of }: Answers): void {
+  if (of.size > SPARE_ANSWERS && handle.isOpen && of.size > 2 * handle.call((raw) => raw.size) + SPARE_ANSWERS) of.clear();
 }
 
 /**

@@ -3,6 +3,7 @@ import { codedError, trapped } from "../handle.js";
 import { fail } from "../guard.js";
 import { StorePlace, type Place, type Places } from "./place.js";
 import type { StoreOptions } from "../store.js";
+import type { RawIndex } from "../raw.js";
 import { takeWebLock } from "../stores/web-lock.js";
 
 /** Loads the separate script of OPFS; see build.mjs. */
@@ -38,10 +39,16 @@ export const places: Places = {
 async function indexedDbPlace(name: string, { durability, mode }: Required<StoreOptions>): Promise<Place> {
   const [strict, readOnly] = [durability === "strict", mode === "readonly"];
   const release = readOnly ? async () => {} : await takeWebLock(lockOf(name));
+  /** The core's indexes that use the database: two during a move. */
+  const users: RawIndex[] = [];
+  const use = (raw: RawIndex): RawIndex => {
+    users.push(raw);
+    return raw;
+  };
   return {
     async open(raw, options) {
       try {
-        return await raw.openIndexedDb(name, options, strict, readOnly);
+        return use(await raw.openIndexedDb(name, options, strict, readOnly));
       } catch (error) {
         // Opening has created the database. With Web Locks, no other writer can have used it since.
         if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") {
@@ -50,9 +57,19 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
         throw error;
       }
     },
-    attach: (raw) => raw.attachIndexedDb(name, strict),
+    attach: (raw) => use(raw).attachIndexedDb(name, strict),
     opened() {},
-    cut() {},
+    // A transaction under way ends, and the core can begin no other.
+    cut() {
+      for (const raw of users) void closeStore(raw);
+    },
     release,
   };
+}
+
+/** Ignores failures: an index that has been moved may be freed. */
+async function closeStore(raw: RawIndex): Promise<void> {
+  try {
+    await raw.closeStore();
+  } catch {}
 }

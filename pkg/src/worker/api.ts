@@ -30,7 +30,7 @@ export interface SearchManyOptions extends Omit<PlainSearchManyOptions, "filter"
 
 /**
  * The index of "thermocline" in its own worker, which `close` ends. Nothing the index does blocks the caller's thread.
- * Calls are answered in order. In TypeScript, an index of "thermocline" is assignable to this type.
+ * Calls begin in the order in which they are made. In TypeScript, an index of "thermocline" is assignable to this type.
  *
  * `size`, `deletedCount` and `needsCompaction` are as of the last settled call. Vectors, rows and bytes are copied when
  * the call is made. `maintain` asks the worker for a slice, and returns whether work was left after the last completed

@@ -63,7 +63,7 @@ export class Connection {
     return this.#seen;
   }
 
-  /** Makes the worker run a call. Calls are answered in order. */
+  /** Makes the worker run a call. Calls begin in order, and each is answered when it ends. */
   call<T>(name: string, args: readonly unknown[], besides: Besides = {}): Promise<T> {
     this.checkOpen();
     return this.#ask(name, args, besides).call.promise as Promise<T>;

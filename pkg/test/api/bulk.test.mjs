@@ -123,6 +123,26 @@ test("two calls at once: both have all of their rows", async () => {
   await index.close();
 });
 
+/** Between the first promise of the call and its first row; when exactly, this test does not know. */
+test("a call that is aborted as it begins leaves nothing begun", async () => {
+  const index = await empty();
+  await index.insertMany(rows);
+  for (let turns = 0; turns < 12; turns++) {
+    await index.clear();
+    const aborter = new AbortController();
+    const call = index.insertMany(rows.slice(0, 4096), { signal: aborter.signal });
+    call.catch(() => {});
+    for (let i = 0; i < turns; i++) await null;
+    aborter.abort();
+    await call.catch((error) => assert.equal(error.code, "ABORTED"));
+    const { size } = index;
+    await index.insertMany(vectors.slice(COUNT).map((vector) => ({ vector })));
+    await until(async () => (await pending(index)) === 0, `all to be linked, after ${turns} turns`);
+    await whole(index, size + 10);
+  }
+  await index.close();
+});
+
 test("after ABORTED the rows inserted so far stay, are found, and are linked in idle time", async () => {
   // While rows are inserted, and while they are linked.
   for (const done of [1000, COUNT]) {

@@ -15,6 +15,17 @@ test("compaction removes all tombstones", async () => {
   await whole(index, 200);
 });
 
+/** A job removes the tombstones of its beginning, and a call would have joined one that idle time had begun before it. */
+test("compaction removes all tombstones also while one that idle time has begun is under way", async () => {
+  const { index } = await filled(3000);
+  await index.deleteMany(some(1200));
+  assert.equal(index.maintain({ timeRemaining: () => 0.5 }), true);
+  await index.deleteMany(some(600, 1200));
+  const report = await index.compact();
+  assert.deepEqual([index.deletedCount, report.newSize], [0, 1200]);
+  await whole(index, 1200);
+});
+
 test("compaction preserves content: ids, vectors, payloads", async () => {
   const { index, vectors } = await filled(300);
   await index.deleteMany(some(100));

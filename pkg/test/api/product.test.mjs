@@ -23,6 +23,19 @@ test("a search is UNTRAINED until there are enough records, and trains then", as
   }
 });
 
+test("a search that trains first ends with ABORTED when its signal fires", async () => {
+  for (const search of ["search", "searchMany"]) {
+    const { index, vectors } = await filled(1500, { dimensions: 192, quantization: "product" });
+    const aborter = new AbortController();
+    const query = search === "search" ? vectors[3] : vectors.slice(0, 2);
+    const call = index[search](query, { signal: aborter.signal });
+    aborter.abort();
+    await fails("ABORTED", () => call);
+    assert.ok(await index[search](query));
+    await whole(index, 1500);
+  }
+});
+
 test("the hits are those of int8, and a code is one cache line", async () => {
   const [product, int8] = await Promise.all(["product", "int8"].map(async (quantization) => (await filled(2000, { dimensions: DIMENSIONS, quantization })).index));
   for (const query of rowsOf(flat(2000, DIMENSIONS), DIMENSIONS).slice(0, 20)) {
