@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 use self::by_slot::BySlot;
 pub(crate) use self::tables::LookupError;
 use self::tables::Tables;
+pub(crate) use self::texts::wipe_id;
 use crate::segments::Changes;
 use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};

@@ -6,21 +6,27 @@ use crate::order::sort_by_distance;
 use crate::types::{Candidate, Distance, Slot};
 
 /// How many standard deviations of the difference of two distances a candidate may be misjudged by.
-const DEVIATIONS: f32 = 4.0 * core::f32::consts::SQRT_2;
+const DEVIATIONS: f32 = 4.0;
 
 /// How many records are found before the lines of the first are touched.
 const AHEAD: usize = 16;
 
 /// How many of the sorted candidates of a search for `k` hits need a more exact comparison: the first `k`, and those
-/// that may yet be among them, given that the distance of the `k`-th has the standard deviation `error` of its slot.
+/// behind them, up to the first that cannot be among them, given that the distance to a slot has the standard deviation
+/// `error`.
 pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error: impl Fn(Slot) -> Distance) -> usize {
-    let mut farthest = Distance::INFINITY;
+    let (mut kth, mut error_of_kth) = (Distance::INFINITY, 0.0);
     let in_doubt = sorted.zip(1..).take_while(|&(Candidate { distance, slot }, rank)| {
-        if rank == k {
-            farthest = distance + DEVIATIONS * error(slot);
-        }
         // The first `k` in any case: crafted codes can produce NaN distances, for which the comparison is false.
-        rank <= k || distance <= farthest
+        if rank < k {
+            return true;
+        }
+        let error = error(slot);
+        if rank == k {
+            (kth, error_of_kth) = (distance, error);
+            return true;
+        }
+        distance <= kth + DEVIATIONS * (error * error + error_of_kth * error_of_kth).sqrt()
     });
     in_doubt.count()
 }
@@ -79,6 +85,15 @@ mod tests {
         for (k, error, expected) in cases {
             assert_eq!(doubtful(candidates.iter().copied(), k, |_| error), expected, "k {k}, error {error}");
         }
+    }
+
+    /// A zero vector has no error, but the one behind it may be nearer all the same.
+    #[test]
+    fn both_errors_count() {
+        let candidates = at(&[1.0, 1.01, 1.02, 1.5]);
+        let error = |slot: Slot| if slot == Slot(0) { 0.0 } else { 0.01 };
+        assert_eq!(doubtful(candidates.iter().copied(), 1, error), 3);
+        assert_eq!(doubtful(candidates.iter().copied(), 1, |slot| 0.01 - error(slot)), 3);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 
 /// A window is this part of the slots.
-const WINDOW: usize = 8;
+const WINDOW: usize = 4;
 
 /// How far the order has come.
 #[derive(Debug)]

@@ -43,7 +43,9 @@ impl Job {
         let (_, codes) = parts.truncate(0);
         self.reclaimed.graph += graph - parts.graph.resident_bytes();
         self.reclaimed.codes += codes;
-        // No node has moved, so all that `Release` has to do is shrink the tables of ids.
+        // There is nothing to put in order. No node has moved, so all that `Release` has to do is shrink the tables of
+        // ids.
+        self.order = None;
         self.enter(Phase::Release);
         cost::FREE
     }

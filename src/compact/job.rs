@@ -89,27 +89,29 @@ impl Job {
         let leaving = parts.tombstones.deleted_slots().snapshot()?;
         let warm = parts.records.stale_bytes();
         let gone = leaving.count();
-        let slots = parts.slots();
-        let graph = gone * (cost::CUT_OUT + cost::FREE + cost::MOVE + cost::FREE + 2 * cost::LOOK)
-            + (slots - gone) * cost::STAY;
+        let (slots, stay) = (parts.slots(), parts.tombstones.live());
+        let graph = gone * (cost::CUT_OUT + cost::FREE + cost::MOVE + cost::FREE + 2 * cost::LOOK) + stay * cost::STAY;
         let looks = 2 * slots * cost::LOOK;
-        let total = if gone > 0 { graph + looks } else { 0 }
-            + if arranged { Order::units(slots - gone) } else { 0 }
+        // A job that was dropped may have left free slots, which nothing but moving nodes into them gives back.
+        let has_free = slots > stay + gone;
+        let total = if gone > 0 || has_free { graph + looks } else { 0 }
+            + if arranged { Order::units(stay) } else { 0 }
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
+        // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as reclaimed.
+        let phase = match (gone, warm) {
+            (0, _) if arranged => Phase::Arrange,
+            (0, _) if has_free => Phase::MoveDown,
+            (0, 0) => Phase::Done,
+            (0, _) => Phase::Warm,
+            _ => Phase::CutOut,
+        };
         Ok(Self {
-            // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as
-            // reclaimed.
-            phase: match (gone, warm) {
-                (0, _) if arranged => Phase::Arrange,
-                (0, 0) => Phase::Done,
-                (0, _) => Phase::Warm,
-                _ => Phase::CutOut,
-            },
-            cursor: 0,
+            phase,
+            cursor: if phase == Phase::MoveDown { slots } else { 0 },
             leaving,
             moved: SlotSet::new(),
             grown: [0; 2],
-            order: if arranged { Some(Order::new(slots - gone)) } else { None },
+            order: if arranged { Some(Order::new(stay)) } else { None },
             highest: None,
             warm: None,
             removed: 0,

@@ -4,7 +4,7 @@ use super::compression::choose_compression;
 use super::{Host, with_records};
 use crate::index::{Error, Step};
 use crate::store::{Store, StoreError};
-use crate::wipe::wipe;
+use crate::wipe::Wiped;
 
 /// About how much of a checkpoint is encoded between two waits: this many values of the store's preferred length, but
 /// at most this many bytes, which take a millisecond or two.
@@ -18,11 +18,11 @@ const MOST_STEP_BYTES: usize = 1 << 20;
 /// [`Error::Busy`] during another commit. The error of the store; the index then accepts no more changes.
 pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let taken = host.with(|index| index.journal_mut().map_or(Ok(None), |journal| journal.take()))?;
-    let Some((key, mut bytes)) = taken else { return Ok(()) };
+    let Some((key, bytes)) = taken else { return Ok(()) };
+    let bytes = Wiped(bytes);
     let mut appending = Appending { host, is_known: false };
-    let outcome = store.append(&key, &bytes).await;
+    let outcome = store.append(&key, &bytes.0).await;
     appending.is_known = true;
-    wipe(&mut bytes);
     host.tell(outcome)
 }
 

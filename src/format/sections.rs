@@ -256,7 +256,7 @@ impl<'a, S: ByteSource + ?Sized> Contents<'a, S> {
         }
         let layout = Layout::new(lengths);
         if version == 0 || layout.count() != count {
-            return Err(FormatError::corrupt("the header names a version or sections that never were"));
+            return Err(FormatError::corrupt("the header names an unknown version or sections"));
         }
         if layout.total != source.len() || layout.total != word64(&header, 16) {
             let (found, wanted) = (source.len(), layout.total);

@@ -19,7 +19,7 @@ pub(super) struct Texts {
 impl Drop for Texts {
     fn drop(&mut self) {
         if cfg!(not(target_arch = "wasm32")) {
-            self.chunks.drain(..).flatten().for_each(wipe_text);
+            self.chunks.drain(..).flatten().for_each(wipe_id);
         }
     }
 }
@@ -68,7 +68,7 @@ impl Texts {
         if let Id::Text(text) = &gone {
             self.bytes -= text.len();
         }
-        wipe_text(gone);
+        wipe_id(gone);
         // The chunk that the next text goes into stays, so reserved room stays reserved.
         self.chunks.truncate(self.count / CHUNK_TEXTS + 1);
     }
@@ -98,9 +98,12 @@ impl Texts {
     }
 }
 
-/// Frees a string after overwriting it.
-fn wipe_text(id: Id) {
-    if let Id::Text(text) = id {
+/// Frees an id after overwriting it natively, if it is a string.
+#[inline]
+pub(crate) fn wipe_id(id: Id) {
+    if cfg!(not(target_arch = "wasm32"))
+        && let Id::Text(text) = id
+    {
         wipe(&mut text.into_boxed_bytes());
     }
 }

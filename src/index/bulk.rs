@@ -146,6 +146,12 @@ impl Index {
             && WIDTHS.contains(&self.config.ef_construction)
     }
 
+    /// Whether so many records are to be linked together: whether that suits them, and a budget has room for it.
+    pub(super) fn begins_bulk(&self, records: usize) -> bool {
+        // As if no parts were compared together, so that the same index results with threads and without.
+        self.suits_bulk(records) && self.has_room_for_bulk(BulkBuild::bytes_of(records.min(MOST)))
+    }
+
     #[inline(never)]
     fn new_bulk(&mut self) -> Result<Vec<Bulk>, OutOfMemory> {
         self.pending.reserve_live(self.parts.slots())?;
@@ -169,7 +175,7 @@ impl Index {
     fn advance(&mut self, bulk: &mut Bulk, together: usize) -> Result<bool, OutOfMemory> {
         let Parts { graph, codes, .. } = &mut self.parts;
         let Bulk { build, tasks, .. } = bulk;
-        // Checked before the build began, and codes stay what they are.
+        // There is one, as before the build began. Without it records would be linked one by one, as without memory.
         let Some(space) = codes.block_space() else { return Err(OutOfMemory) };
         let mut scratch = self.scratch.take();
         let prepare =
@@ -194,15 +200,13 @@ impl Index {
 /// See [`Step`]. Without memory for a build, records are linked one by one.
 fn step(index: &mut Index) -> bool {
     let is_under_way = index.pending.bulk_bytes.is_some();
-    if !is_under_way && !index.suits_bulk(index.pending.nodes()) {
+    if !is_under_way && !index.begins_bulk(index.pending.nodes()) {
         return false;
     }
     let together = index.bulk.as_ref().map_or(1, |linker| linker.together);
     let mut bulk = index.bulk.as_mut().map(Linker::take).unwrap_or_default();
     if !is_under_way {
-        // As if no parts were compared together, so that the same index results with threads and without.
-        let has_room = index.has_room_for_bulk(BulkBuild::bytes_of(index.pending.nodes().min(MOST)));
-        bulk = if has_room { index.new_bulk().unwrap_or_default() } else { Vec::new() };
+        bulk = index.new_bulk().unwrap_or_default();
     }
     let Some(one) = bulk.first_mut() else { return false };
     let advanced = index.advance(one, together);

@@ -153,8 +153,9 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`] when there is no memory for so many; [`Error::Corrupt`] as [`Index::contains`].
     pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
-        // Under a budget, room is made when it is needed.
-        if self.config.max_bytes.is_some() {
+        // Under a budget, room is made when it is needed. Rows of untrained product codes are whole vectors, which most
+        // records will not need.
+        if self.config.max_bytes.is_some() || self.parts.codes.is_untrained() {
             return Ok(());
         }
         Ok(self.parts.reserve(additional)?)

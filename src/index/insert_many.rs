@@ -20,6 +20,7 @@ use super::payload::too_long;
 use super::{Error, Index, Parts, Payload};
 use crate::arena::MAX_PAYLOAD_BYTES;
 use crate::graph::{NewNode, Plan, draw_level};
+use crate::ids::wipe_id;
 use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
 
@@ -76,6 +77,15 @@ fn in_record(_: usize, error: Error) -> Error {
 /// The id that a record will have, and the reciprocal of its vector's length.
 type Named = (Id, f64);
 
+/// The ids of a call. They are copies of the caller's, overwritten before their memory is given back.
+struct AllNamed(Vec<Named>);
+
+impl Drop for AllNamed {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|(id, _)| wipe_id(id));
+    }
+}
+
 impl Index {
     /// Inserts many records, all or none, and returns their ids in the same order. With the feature `rayon` all cores
     /// work on it, or, if it is called from within a rayon pool, the threads of that pool. The resulting index is the
@@ -92,8 +102,8 @@ impl Index {
     /// Into an index without links, with int8 codes of more than 128 dimensions and an `ef_construction` of 80 to 256,
     /// 4,096 records or more, up to 2^18 of them, are linked together (arXiv 2602.21247). With embeddings that takes
     /// half the time of inserting them one by one, and recall is at least as high. It needs some 350 bytes of memory a
-    /// record until it is done, and up to 5 MB for each of up to 16 parts that threads compare; if they are refused, or
-    /// a budget has no room for them, records are linked one by one.
+    /// record until it is done, and up to 5 MB for each of up to 16 parts that threads compare. Where a budget has no
+    /// room for that, links are chosen as for fewer records; if the memory is refused, for one record at a time.
     ///
     /// ```
     /// use thermocline::{Config, Index, NewRecord, Payload};
@@ -124,25 +134,29 @@ impl Index {
     }
 
     fn put_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
-        let named = self.check_many(records)?;
+        let AllNamed(named) = &self.check_many(records)?;
         let mut ids = reserved(records.len())?;
-        for (id, _) in &named {
+        for (id, _) in named {
             ids.push(id.try_clone()?);
         }
         // Waiting records are linked as if they had been linked at once, so they come before these.
         self.link_all()?;
         self.check_linked()?;
         self.reserve(records.len())?;
-        self.reserve_burials(records.len())?;
         let mut slots = reserved(records.len())?;
         let mut batch = BatchBuffers::default();
-        let mut put = records.iter().zip(&named).try_for_each(|(record, (id, _))| {
+        let mut put = records.iter().zip(named).try_for_each(|(record, (id, _))| {
             let NewRecord { vector, payload, expires_ms, .. } = *record;
             self.log_put(id, vector, payload, expires_ms)
         });
         let draws = self.draws;
         while put.is_ok() {
-            // Product codes are trained as soon as there are enough records for it, between two batches.
+            // Product codes are trained as soon as there are enough records for it, between two batches. Until that has
+            // ended, deletions wait, and those of the records so far must have room.
+            put = self.reserve_burials(slots.len()).map_err(Error::from);
+            if put.is_err() {
+                break;
+            }
             self.owe_training();
             #[cfg(not(target_arch = "wasm32"))]
             let linked = self.link_shared();
@@ -155,13 +169,13 @@ impl Index {
             let from = slots.len();
             // With threads in WebAssembly a call gets fewer records.
             #[cfg(not(target_arch = "wasm32"))]
-            if self.suits_bulk(records.len() - from) {
+            if self.begins_bulk(records.len() - from) {
                 let until = records.len().min(from + bulk::MOST);
                 put = self.put_waiting(&records[from..until], &named[from..until], &mut slots);
                 continue;
             }
             let range = from..records.len().min(from + batch_len(self.len()));
-            put = self.put_batch(records, &named, range, &mut batch);
+            put = self.put_batch(records, named, range, &mut batch);
             slots.extend(batch.nodes.drain(..).map(|node| node.slot));
         }
         if let Err(error) = put {
@@ -175,9 +189,10 @@ impl Index {
     }
 
     /// Checks all records before anything changes, and returns their ids and inverse lengths.
-    fn check_many(&self, records: &[NewRecord<'_>]) -> Result<Vec<Named>, Error> {
+    fn check_many(&self, records: &[NewRecord<'_>]) -> Result<AllNamed, Error> {
         self.check_writable()?;
-        let mut named: Vec<Named> = reserved(records.len())?;
+        let mut all = AllNamed(reserved(records.len())?);
+        let AllNamed(named) = &mut all;
         let mut next_number = self.parts.ids.numbers_used();
         let mut payload_bytes = 0;
         for (at, record) in records.iter().enumerate() {
@@ -193,7 +208,7 @@ impl Index {
             named.push((id, inverse_norm));
         }
         let mut sorted = reserved(records.len())?;
-        sorted.extend(named.iter().zip(0..).map(|((id, _), at)| (id, at)));
+        sorted.extend(all.0.iter().zip(0..).map(|((id, _), at)| (id, at)));
         sorted.sort_unstable();
         if let Some([_, (id, at)]) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(in_record(*at, Error::DuplicateId { id: id.try_clone()? }));
@@ -201,7 +216,7 @@ impl Index {
         if records.len() > Slot::MOST - self.parts.slots().min(Slot::MOST) {
             return Err(Error::OutOfMemory);
         }
-        if self.has_room_for(records.len(), payload_bytes) { Ok(named) } else { Err(Error::OverBudget) }
+        if self.has_room_for(records.len(), payload_bytes) { Ok(all) } else { Err(Error::OverBudget) }
     }
 
     /// Checks one record, and returns its id and inverse length. `next_number` is its id if it has none.

@@ -126,7 +126,8 @@ impl Index {
                 let (hits, misses) = records.cache_counts();
                 CacheCounts { hits, misses }
             },
-            reclaimable_bytes: deleted * (codes.slot_bytes() + graph.row_bytes()) + records.stale_bytes(),
+            reclaimable_bytes: (self.parts.slots() - size) * (codes.slot_bytes() + graph.row_bytes())
+                + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
             codec: self.journal().and_then(|journal| journal.compression).unwrap_or(Compression::AsItIs).name(),
             simd: codes.simd(),

@@ -166,7 +166,7 @@ fn packing_puts_neighbours_side_by_side_and_changes_nothing_else() {
         let nearby = nearby(&index);
         assert!(scattered < 0.02 && nearby > 0.2, "{scattered} to {nearby}");
         // A window is of whole segments of 1,024 slots.
-        let beside = (live / 8 + 1024) as f64 / live as f64;
+        let beside = (live / 4 + 1024) as f64 / live as f64;
         let more = most as f64 / (held.graph + held.codes) as f64;
         assert!(more < 1.0 + 1.2 * beside, "{more} times as much");
         let after = index.stats().bytes;

@@ -77,7 +77,7 @@ impl Verification {
             self.note(format_args!("a slot waits twice to be linked"));
         }
         if !expiries.is_sound(|slot| tombstones.is_live(slot)) {
-            let what = "the moments at which records expire are not in order, or those of records that are not live";
+            let what = "expiries are not in order, or not of live records";
             self.note(format_args!("{what}"));
         }
         match ids.prepare_lookups() {

@@ -203,7 +203,7 @@ impl Store for DirectoryStore {
     }
 
     async fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
-        self.expect_writable()?;
+        self.expect_writable().inspect_err(|_| batch.wipe())?;
         if batch == Batch::default() {
             return Ok(());
         }

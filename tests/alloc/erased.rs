@@ -4,8 +4,8 @@ use crate::refusing::{freed_with, undisturbed};
 use crate::stored::Calm;
 use crate::{config, vector};
 use thermocline::{
-    Batch, Config, DirectoryStore, Error, Id, Index, MemoryStore, OpenOptions, Payload, Quantization, SearchOptions,
-    Store, StoreOptions, StoredIndex, SystemClock, block_on,
+    Batch, Config, DirectoryStore, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Payload, Quantization,
+    SearchOptions, Store, StoreOptions, StoredIndex, SystemClock, block_on,
 };
 
 const SECRET: &[u8] = b"what nobody is to find";
@@ -19,6 +19,28 @@ fn put<S: Store>(stored: &StoredIndex<S>, number: usize, is_secret: bool) -> Id 
     let own = id.clone();
     stored.change(|index| index.insert_with_id(own, &vector(number), Some(Payload::Bytes(payload)))).unwrap();
     id
+}
+
+/// The copies that `insert_many` makes of its ids, and what a log tells of a deletion.
+#[test]
+fn copies_of_ids_are_overwritten_too() {
+    let place = Calm(MemoryStore::with_value_bytes(2000));
+    let options = OpenOptions { config: Some(config(Quantization::Int8)), ..Default::default() };
+    let stored = block_on(StoredIndex::open(place.clone(), options)).unwrap();
+    let secret = Id::from(core::str::from_utf8(SECRET).unwrap());
+    let (one, other) = (vector(1), vector(2));
+    let records = [NewRecord { id: Some(secret.clone()), ..NewRecord::new(&one) }, NewRecord::new(&other)];
+    let (inserted, freed) = freed_with(SECRET, || stored.change(|index| index.insert_many(&records)));
+    assert_eq!((inserted.unwrap().len(), freed), (2, 0));
+    let (refused, freed) = freed_with(SECRET, || stored.change(|index| index.insert_many(&records)));
+    assert!(refused.is_err());
+    assert_eq!(freed, 0, "of the call that was refused");
+    assert_eq!(stored.change(|index| index.delete(&secret)), Ok(true));
+    let ((), freed) = freed_with(SECRET, || block_on(stored.close()).unwrap());
+    assert_eq!(freed, 0);
+    let (stored, freed) = freed_with(SECRET, || block_on(StoredIndex::open(place, options)).unwrap());
+    assert_eq!(freed, 0, "while the log is replayed");
+    drop(stored);
 }
 
 #[test]

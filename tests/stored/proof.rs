@@ -46,7 +46,7 @@ fn rewritten(place: &MemoryStore, rewrite: impl FnOnce(&mut [u32])) -> MemorySto
 }
 
 /// The same place, with another value in the first segment under a valid checksum.
-fn forged(place: &MemoryStore, (kind, letter): (u16, char), forge: impl FnOnce(&mut [u8])) -> MemoryStore {
+fn forged(place: &MemoryStore, (kind, letter): (u16, char), forge: impl FnOnce(&mut Vec<u8>)) -> MemoryStore {
     let place = copied(place);
     let known = manifests(&content(&place));
     let (key, manifest) = &known[0];
@@ -58,11 +58,27 @@ fn forged(place: &MemoryStore, (kind, letter): (u16, char), forge: impl FnOnce(&
     let mut value = content(&place)[&segment].clone();
     forge(&mut value);
     let mut sealed = content(&place)[key].clone();
+    sealed[160 + 32 * number + 16..][..8].copy_from_slice(&(value.len() as u64).to_le_bytes());
     sealed[160 + 32 * number + 24..][..8].copy_from_slice(&xxh64(&value, 0).to_le_bytes());
     seal(&mut sealed);
     put(&place, &segment, value);
     put(&place, key, sealed);
     place
+}
+
+/// The length of the last array of a value is what the others leave of it, which was once less than nothing.
+#[test]
+fn a_segment_of_another_length_is_corrupt() {
+    let place = place();
+    for of in [(2, 'c'), (6, 'l'), (8, 'i'), (12, 'p')] {
+        let long = core::cell::Cell::new(0);
+        forged(&place, of, |value| long.set(value.len()));
+        let long = long.get();
+        for len in [0, 1, 8, SEGMENT_SLOTS - 1, SEGMENT_SLOTS, SEGMENT_SLOTS + 1, long / 2, long - 1, long + 1] {
+            let opened = open(&forged(&place, of, |value| value.resize(len, 0)), Mode::ReadWrite);
+            assert!(matches!(opened, Err(Error::Corrupt { .. })), "{of:?} of {len} instead of {long}");
+        }
+    }
 }
 
 /// Opens the place, checking no more than a search needs.

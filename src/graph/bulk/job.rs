@@ -19,8 +19,8 @@ const BASE: Level = Level(0);
 /// How many members of a part one task compares with all behind them: some tenths of a millisecond.
 const MEMBERS_A_TASK: usize = 64;
 /// How many members a step takes on where a short task is done for each, and how many where less is to be done.
-const SHORT: usize = 16;
-const SHORTER: usize = 256;
+const MEMBERS_A_STEP: usize = 16;
+const CHEAP_MEMBERS_A_STEP: usize = 256;
 
 /// One member in so many is searched for as if it were inserted, to see how distances grow with rank. What the parts
 /// find is not good enough for that: it lacks some of the nearest.
@@ -136,7 +136,7 @@ impl BulkBuild {
         together: usize,
         tasks: &mut Vec<Task>,
     ) -> Result<(), OutOfMemory> {
-        let short = SHORT * together;
+        let short = MEMBERS_A_STEP * together;
         tasks.try_reserve(short)?;
         match &mut self.stage {
             Stage::Split(split) => {
@@ -231,7 +231,7 @@ impl BulkBuild {
         graph.set_entry(self.entry);
         let had_tasks = !tasks.is_empty();
         for task in tasks.drain(..) {
-            self.take_one(graph, task)?;
+            self.take_one(graph, space, task)?;
         }
         if !had_tasks {
             self.advance(graph, space, scratch)?;
@@ -245,7 +245,7 @@ impl BulkBuild {
     }
 
     #[inline(never)]
-    fn take_one(&mut self, graph: &mut Graph, task: Task) -> Result<(), OutOfMemory> {
+    fn take_one(&mut self, graph: &mut Graph, space: &dyn BlockSpace, task: Task) -> Result<(), OutOfMemory> {
         match task.0 {
             Work::Join { at, joined, .. } => {
                 if let Stage::Split(split) = &mut self.stage {
@@ -260,7 +260,7 @@ impl BulkBuild {
                 self.begun.push(part);
             }
             Work::Compare { part, .. } => {
-                part.hand_over(&mut self.nearest);
+                part.hand_over(&mut self.nearest, space.kernels());
                 self.spare.try_reserve(1)?;
                 self.spare.push(part);
             }
@@ -282,7 +282,7 @@ impl BulkBuild {
         let until = |at: usize, most: usize, all: usize| all.min(at + most);
         self.stage = match &mut stage {
             Stage::Sift(at, firsts) if *at < self.nodes.len() => {
-                let end = until(*at, SHORTER, self.nodes.len());
+                let end = until(*at, CHEAP_MEMBERS_A_STEP, self.nodes.len());
                 for member in *at as u32..end as u32 {
                     if firsts.is_first(space, member, |member| self.nodes[member as usize].slot) {
                         self.members.push(member);
@@ -309,17 +309,19 @@ impl BulkBuild {
             }
             Stage::Choose(_) => Stage::Raise(0),
             &mut Stage::Raise(at) if at < self.members.len() => {
-                let end = until(at, SHORT, self.members.len());
-                for at in at..end {
-                    self.raise(graph, space, self.members[at] as usize, scratch)?;
+                let end = until(at, MEMBERS_A_STEP, self.members.len());
+                for &member in &self.members[at..end] {
+                    self.raise(graph, space, member as usize, scratch)?;
                 }
                 Stage::Raise(end)
             }
             Stage::Raise(_) => Stage::Attach(0),
             &mut Stage::Attach(at) if at < self.members.len() => {
-                let end = until(at, SHORT, self.members.len());
-                for at in at..end {
-                    let member = self.members[at];
+                let list = &mut scratch.plan.list;
+                list.clear();
+                list.try_reserve(2 * graph.m() + 1)?;
+                let end = until(at, MEMBERS_A_STEP, self.members.len());
+                for &member in &self.members[at..end] {
                     let slot = |member: u32| self.nodes[member as usize].slot;
                     let chosen = self.nearest.of(member as usize).map(|chosen| (chosen, slot(chosen)));
                     attach(graph, space, (member, slot(member)), chosen, &mut self.trees, scratch);
@@ -328,7 +330,7 @@ impl BulkBuild {
             }
             Stage::Attach(_) => Stage::Rejoin(0),
             &mut Stage::Rejoin(at) if at < self.members.len() => {
-                let end = until(at, SHORTER, self.members.len());
+                let end = until(at, CHEAP_MEMBERS_A_STEP, self.members.len());
                 for at in at..end {
                     self.rejoin(graph, space, self.members[at], scratch)?;
                 }

@@ -1,6 +1,7 @@
 //! The nearest members known so far, of each member.
 
-use crate::order::sort_by;
+use crate::metric::Kernels;
+use crate::order::{distance_of_ordered, ordered_bits, sort_by};
 use crate::types::{Distance, OutOfMemory};
 
 /// How many are kept of a member's nearest. With 48 recall is lower: the heuristic then has too few directions to
@@ -10,17 +11,14 @@ pub(super) const MOST: usize = 64;
 /// Another member, and how far away it is, in one number: nearer ones are smaller, and of equally near ones those of
 /// smaller numbers. So what is kept does not depend on what came first, and keeping order takes no branches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Near(i64);
+pub(super) struct Near(u64);
 
 impl Near {
     /// Farther than any.
-    pub(super) const NONE: Self = Self(i64::MAX);
+    pub(super) const NONE: Self = Self(u64::MAX);
 
     pub(super) const fn new(distance: Distance, member: u32) -> Self {
-        // The bits of a float are in the order of the floats, but for the negative ones, which are in reverse.
-        let bits = distance.to_bits().cast_signed();
-        let ordered = bits ^ ((bits >> 31) & i32::MAX);
-        Self((ordered as i64) << 32 | member as i64)
+        Self((ordered_bits(distance) as u64) << 32 | member as u64)
     }
 
     pub(super) const fn member(self) -> u32 {
@@ -28,8 +26,7 @@ impl Near {
     }
 
     pub(super) const fn distance(self) -> Distance {
-        let ordered = (self.0 >> 32) as i32;
-        Distance::from_bits((ordered ^ ((ordered >> 31) & i32::MAX)).cast_unsigned())
+        distance_of_ordered((self.0 >> 32) as u32)
     }
 }
 
@@ -54,12 +51,7 @@ const MEMBER: u32 = (1 << MEMBER_BITS) - 1;
 /// A member and roughly how far away it is, in the order of [`Near`] but for distances that differ by less than a
 /// thirtieth. WebAssembly's memory never shrinks, so the lists are short; their members are scored again anyway.
 const fn rough(near: Near) -> u32 {
-    if near.0 == Near::NONE.0 { NONE } else { (ordered(near.0) & !MEMBER) | near.member() }
-}
-
-/// The bits of a distance, in an order in which the negative ones come first.
-const fn ordered(near: i64) -> u32 {
-    ((near >> 32) as i32).cast_unsigned() ^ (1 << 31)
+    if near.0 == Near::NONE.0 { NONE } else { ((near.0 >> 32) as u32 & !MEMBER) | near.member() }
 }
 
 /// The nearest of each member.
@@ -98,8 +90,12 @@ impl Nearest {
             return Distance::INFINITY;
         }
         // The farthest that is as far away as the last, roughly.
-        let bits = ((last | MEMBER) ^ (1 << 31)).cast_signed();
-        Near(i64::from(bits) << 32).distance()
+        distance_of_ordered(last | MEMBER)
+    }
+
+    /// Starts bringing those of a member into the cache.
+    pub(super) fn touch(&self, member: usize, kernels: Kernels) {
+        kernels.touch(bytemuck::bytes_of(&self.near[member]));
     }
 
     /// Takes in `others`. A member that is known already has the same distance there.

@@ -1,6 +1,7 @@
 //! Comparing the members of a part with one another.
 
 use super::nearest::{Near, Nearest, insert};
+use crate::metric::Kernels;
 use crate::quantize::{Block, BlockSpace, FEW, Side};
 use crate::types::{Distance, OutOfMemory, Slot};
 
@@ -8,6 +9,8 @@ use crate::types::{Distance, OutOfMemory, Slot};
 const KEPT: usize = 12;
 /// How many distances are looked at together.
 const LANES: usize = 32;
+/// How many members ahead the lists of a member are touched: each is somewhere else in memory.
+const AHEAD: usize = 8;
 
 /// A part under comparison. Its buffers are used again for the next.
 #[derive(Debug, Default)]
@@ -89,18 +92,28 @@ impl Part {
     }
 
     /// Gives to each member what was found for it.
-    pub(super) fn hand_over(&self, nearest: &mut Nearest) {
-        for (&member, found) in self.members.iter().zip(&self.found) {
+    pub(super) fn hand_over(&self, nearest: &mut Nearest, kernels: Kernels) {
+        for (at, (&member, found)) in self.members.iter().zip(&self.found).enumerate() {
+            if let Some(&ahead) = self.members.get(at + AHEAD) {
+                nearest.touch(ahead as usize, kernels);
+            }
             nearest.merge(member as usize, found);
         }
     }
+}
+
+/// The smaller of two distances, or `b` if either is not a number. One instruction, also of vectors, where `f32::min`
+/// takes four.
+#[inline(always)]
+const fn nearer(a: Distance, b: Distance) -> Distance {
+    if a < b { a } else { b }
 }
 
 /// Finds the nearest to the member at a position, no farther away than `most`, by its distances to all `members`.
 #[inline(never)]
 fn nearest_of(row: &[Distance], at: usize, members: &[u32], most: Distance) -> [Near; KEPT] {
     let within = kept_within(row);
-    let mut limit = if most < within { most } else { within };
+    let mut limit = nearer(most, within);
     let mut kept = [Near::NONE; KEPT];
     let itself = members[at];
     for (distances, members) in row.chunks(LANES).zip(members.chunks(LANES)) {
@@ -112,7 +125,7 @@ fn nearest_of(row: &[Distance], at: usize, members: &[u32], most: Distance) -> [
             if distance <= limit && member != itself && near < kept[KEPT - 1] {
                 insert(&mut kept, near);
                 let last = distance_of(kept[KEPT - 1]);
-                limit = if last < limit { last } else { limit };
+                limit = nearer(last, limit);
             }
         }
     }
@@ -126,7 +139,7 @@ fn kept_within(row: &[Distance]) -> Distance {
     let mut least = [Distance::INFINITY; LANES];
     for strip in row.as_chunks::<LANES>().0 {
         for (least, &distance) in least.iter_mut().zip(strip) {
-            *least = if distance < *least { distance } else { *least };
+            *least = nearer(distance, *least);
         }
     }
     let mut nearest = [Near::NONE; KEPT + 1];

@@ -138,7 +138,7 @@ impl Filling {
             from.take(kind, codes.segment_mut(array, segment))?;
         }
         if segment == 0 && !codes.is_possible() {
-            return Err(corrupt("a codebook of numbers that cannot be"));
+            return Err(corrupt("an impossible codebook"));
         }
         Ok(())
     }
@@ -236,8 +236,11 @@ impl Filling {
             if block.records as usize > MOST_RECORDS || block.number >= MOST_BLOCKS {
                 return Err(corrupt("the manifest names blocks that cannot be").into());
             }
-            let stored_bytes = if is_possible(&block) { block.stored_bytes } else { 0 };
-            self.index.parts.records.cold.add(StoredBlock { dead: block.records, stored_bytes, ..block })?;
+            // Without lengths, a block that cannot be is lost, and the next manifest can name it until its records are
+            // gone.
+            let lengths = if is_possible(&block) { (block.stored_bytes, block.raw_bytes) } else { (0, 0) };
+            let (stored_bytes, raw_bytes) = lengths;
+            self.index.parts.records.cold.add(StoredBlock { dead: block.records, stored_bytes, raw_bytes, ..block })?;
         }
         Ok(())
     }
@@ -356,7 +359,7 @@ pub(in crate::index) fn empty_of(meta: &Meta) -> Result<Index, Error> {
     let mut index = Index::new(config_of(meta)?)?;
     if Codes::of_number(meta.quantization).is_some_and(|(_, is_trained)| is_trained) {
         if meta.slots == 0 {
-            return Err(corrupt("a codebook, and no slot that it is stored with").into());
+            return Err(corrupt("a codebook without slots").into());
         }
         index.parts.codes.expect_codebook()?;
     }
@@ -366,7 +369,7 @@ pub(in crate::index) fn empty_of(meta: &Meta) -> Result<Index, Error> {
 fn config_of(meta: &Meta) -> Result<Config, Error> {
     let metric = [Metric::Cosine, Metric::L2, Metric::Dot].into_iter().find(|metric| *metric as u8 == meta.metric);
     let (Some(metric), Some((quantization, _))) = (metric, Codes::of_number(meta.quantization)) else {
-        return Err(corrupt("a metric or quantization that there is not").into());
+        return Err(corrupt("an unknown metric or quantization").into());
     };
     let config = Config {
         dimensions: meta.dimensions as usize,

@@ -149,9 +149,11 @@ impl Index {
     /// The index may change between steps. After an error, call [`Index::checkpoint_failed`].
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::Busy`] when another checkpoint has begun; at the last step, during a commit.
+    /// [`Error::OutOfMemory`]; [`Error::Busy`] when another checkpoint has begun; at the last step, during a commit;
+    /// [`Error::Unlinked`] when an insert that failed meanwhile has left nodes that wait.
     pub(crate) fn checkpoint_step(&mut self, generation: u64, bytes: usize) -> Result<Step, Error> {
         self.check_writable()?;
+        self.check_linked()?;
         let mut writing = self.take_writing(generation).ok_or(Error::Busy)?;
         let mut batch = Batch::default();
         let is_last = self.step(&mut writing, bytes, &mut batch);

@@ -250,8 +250,8 @@ impl Journal {
         if self.appending.is_some() || self.holds {
             return Err(Error::Busy);
         }
-        let frames = self.log.sealed()?;
         self.logs.try_reserve(2).map_err(|_| OutOfMemory)?;
+        let frames = self.log.sealed()?;
         let first = self.current_log() + 1;
         self.logs.push(first);
         if !frames.is_empty() {

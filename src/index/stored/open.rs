@@ -6,6 +6,7 @@ use super::journal::{Found, Journal};
 use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
 use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, xxh64, zeros};
 use crate::graph::MAX_LEVEL;
+use crate::ids::wipe_id;
 use crate::index::bytes::decode::{Arrays, Filling, Source, corrupt};
 use crate::index::{Config, Error, Index, Parts, Payload};
 use crate::order::sort_numbers;
@@ -249,6 +250,10 @@ impl Drop for Values<'_> {
     }
 }
 
+fn wrong_length() -> Error {
+    corrupt("a segment has another length than its slots").into()
+}
+
 impl<'a> Values<'a> {
     /// Splits values into arrays: in each value, arrays of a known length come first, and the last array is the rest.
     fn new(values: [Cow<'a, [u8]>; VALUES.len()], filling: &Filling, segment: usize) -> Result<Self, Error> {
@@ -270,13 +275,16 @@ impl<'a> Values<'a> {
             let mut start = 0;
             for &kind in kinds {
                 let end = known(kind).map_or(value.len(), |len| start + len);
+                if end > value.len() {
+                    return Err(wrong_length());
+                }
                 if let Some(place) = left.get_mut(kind as usize - 1) {
                     *place = (start, end);
                 }
                 start = end;
             }
             if start != value.len() {
-                return Err(corrupt("a segment has another length than its slots").into());
+                return Err(wrong_length());
             }
         }
         Ok(Self { values, left })
@@ -334,7 +342,12 @@ impl Replay {
     fn apply(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let done = match *entry {
             Entry::Clear => self.index.clear(),
-            Entry::Delete(id) => self.index.delete(&id.to_id()?).map(|_| ()),
+            Entry::Delete(id) => {
+                let id = id.to_id()?;
+                let deleted = self.index.delete(&id);
+                wipe_id(id);
+                deleted.map(|_| ())
+            }
             Entry::Put(Put { id, expires_ms, vector, kind, payload }) => {
                 let id: Id = id.to_id()?;
                 let kind = PayloadKind::from_number(kind);

@@ -343,14 +343,6 @@ mod tests {
         const { assert!(Kernels::MAX_L2_LEN >= 8192, "an index takes 8192 dimensions") };
     }
 
-    #[test]
-    fn a_touch_of_any_length_returns() {
-        let bytes = [1u8; 5000];
-        for len in [0, 1, 63, 64, 65, 400, 1024, 5000] {
-            Kernels::detect().touch(&bytes[..len]);
-        }
-    }
-
     proptest! {
         #[test]
         fn f32_sums_are_within_the_stated_error(

@@ -43,9 +43,13 @@ impl Folder {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(error)? {
             let entry = entry.map_err(error)?;
-            if let Ok(name) = entry.file_name().into_string()
-                && !entry.file_type().map_err(error)?.is_dir()
-            {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_dir = match entry.file_type() {
+                // Where a directory does not say what its entries are, they are looked at, and one may be gone by then.
+                Err(missing) if missing.kind() == ErrorKind::NotFound => continue,
+                found => found.map_err(error)?.is_dir(),
+            };
+            if !is_dir {
                 names.try_reserve(1)?;
                 names.push(name);
             }
