@@ -33,7 +33,7 @@ usage: cargo xtask <task> [arguments]
   lint               format, clippy on both targets, style rules, documentation, licences of the dependencies
   help               this text
 
-Every task first installs what the machine lacks, and needs only Rust (rustup) and Node 20 or newer for it.
+Every task first installs what the machine lacks, and needs only Rust (rustup) and Node 20.19, 22.12 or newer for it.
 CHROME and CHROMEDRIVER, FIREFOX and GECKODRIVER name browsers and their drivers where they are not on the search
 path. Stages in Firefox are skipped where it cannot be had.";
 

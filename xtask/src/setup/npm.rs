@@ -8,28 +8,34 @@ use crate::pins;
 use crate::repo::Repo;
 use crate::run;
 
-/// The oldest Node that the package supports.
-const OLDEST_NODE: u32 = 20;
+/// What Vite, which builds and serves the page, supports. The package itself runs in any Node from 20 on.
+const NODES: &str = "Node 20.19, 22.12 or newer";
 
 /// Node and npm, which cannot be installed from here: they are one of the two prerequisites of a machine.
 pub(crate) fn ensure_node(repo: &Repo) -> Result<(), String> {
     let printed = run::capture(repo.command("node").arg("--version"));
-    let major = printed.as_deref().and_then(pins::printed_version).and_then(major);
-    match (major, repo.which("npm")) {
-        (Some(major), Some(_)) if major >= OLDEST_NODE => {
+    let version = printed.as_deref().and_then(pins::printed_version).and_then(version);
+    match (version, repo.which("npm")) {
+        (Some(version), Some(_)) if is_supported(version) => {
             found("node", printed.as_deref().unwrap_or_default());
             Ok(())
         }
         (Some(_), Some(_)) | (None, _) => Err(format!(
-            "Node {OLDEST_NODE} or newer is needed, and `node --version` gives {}: install it from your system's packages",
+            "{NODES} is needed, and `node --version` gives {}: install it from your system's packages",
             printed.as_deref().map_or("nothing", str::trim)
         )),
         (_, None) => Err("node is there but npm is not: install npm from your system's packages".to_owned()),
     }
 }
 
-fn major(version: &str) -> Option<u32> {
-    version.split('.').next()?.parse().ok()
+/// The major and the minor number.
+fn version(printed: &str) -> Option<(u32, u32)> {
+    let mut numbers = printed.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+const fn is_supported(version: (u32, u32)) -> bool {
+    matches!(version, (20, 19..) | (22, 12..) | (23.., _))
 }
 
 /// Installs the dependencies of one folder exactly as in its lock file. A folder without a `package.json` needs none.
@@ -94,9 +100,21 @@ mod tests {
     }
 
     #[test]
-    fn the_major_version_is_a_number() {
-        assert_eq!(major("20.1.2"), Some(20));
-        assert_eq!(major("x"), None);
+    fn a_node_is_supported_where_vite_is() {
+        let cases = [
+            ("18.20.8", false),
+            ("20.18.3", false),
+            ("20.19.0", true),
+            ("21.7.3", false),
+            ("22.11.0", false),
+            ("22.12.0", true),
+            ("23.0.0", true),
+            ("100.1.2", true),
+        ];
+        for (printed, expected) in cases {
+            assert_eq!(version(printed).map(is_supported), Some(expected), "{printed}");
+        }
+        assert_eq!(version("x"), None);
     }
 
     #[test]
