@@ -25,7 +25,7 @@ const HALF_ERROR: f32 = 0.29;
 /// Codes of up to this many dimensions are compared whole: one more line costs little, and the upper halves of few
 /// dimensions tell too little.
 const SHORT: usize = 128;
-/// How many codes ahead the lines of a code are touched where many are packed.
+/// How many codes ahead the lines of a code are prefetched where many are packed.
 const AHEAD: usize = 4;
 
 /// The int8 codes of an index.
@@ -328,7 +328,9 @@ impl BlockSpace for Int8Codes {
         plain.try_reserve(self.padded.saturating_sub(plain.len()))?;
         plain.resize(self.padded, 0);
         for (at, (&slot, words)) in slots.iter().zip(words.chunks_exact_mut(len)).enumerate() {
-            if let Some(&ahead) = slots.get(at + AHEAD) {
+            if Kernels::PREFETCHES
+                && let Some(&ahead) = slots.get(at + AHEAD)
+            {
                 self.kernels.touch_lines(self.upper.row(ahead));
                 self.kernels.touch_lines(self.lower.row(ahead));
             }

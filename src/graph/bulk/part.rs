@@ -9,7 +9,7 @@ use crate::types::{Distance, OutOfMemory, Slot};
 const KEPT: usize = 12;
 /// How many distances are looked at together.
 const LANES: usize = 32;
-/// How many members ahead the lists of a member are touched: each is somewhere else in memory.
+/// How many members ahead the lists of a member are prefetched: each is somewhere else in memory.
 const AHEAD: usize = 8;
 
 /// A part under comparison. Its buffers are used again for the next.
@@ -94,7 +94,9 @@ impl Part {
     /// Gives to each member what was found for it.
     pub(super) fn hand_over(&self, nearest: &mut Nearest, kernels: Kernels) {
         for (at, (&member, found)) in self.members.iter().zip(&self.found).enumerate() {
-            if let Some(&ahead) = self.members.get(at + AHEAD) {
+            if Kernels::PREFETCHES
+                && let Some(&ahead) = self.members.get(at + AHEAD)
+            {
                 nearest.touch(ahead as usize, kernels);
             }
             nearest.merge(member as usize, found);
