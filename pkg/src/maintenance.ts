@@ -84,7 +84,7 @@ export class Maintenance {
     // Nor does one that idle time has begun remove it. (One of another call's is joined: this is a second call.)
     const isJoined = this.#job?.callers === 0;
     let report = await finish();
-    if (isJoined && this.#handle.call((raw) => raw.deletedCount)) report = await finish();
+    if (isJoined && this.#handle.call((raw) => raw.deletedCount)) report = sumOf(report, await finish());
     if (!erases) return report;
     this.#checkOpen();
     checkAborted(signal);
@@ -232,4 +232,19 @@ export class Maintenance {
     this.#job = undefined;
     if (this.#handle.isOpen) this.#handle.call((raw) => raw.compactAbort());
   }
+}
+
+/** The report of two compactions, one after the other. */
+function sumOf(first: CompactionReport, second: CompactionReport): CompactionReport {
+  const [a, b] = [first.reclaimedBytes, second.reclaimedBytes];
+  const reclaimedBytes = { ...b };
+  for (const part of Object.keys(b) as (keyof typeof b)[]) reclaimedBytes[part] += a[part];
+  return {
+    tombstonesRemoved: first.tombstonesRemoved + second.tombstonesRemoved,
+    newSize: second.newSize,
+    reclaimedBytes,
+    slices: first.slices + second.slices,
+    longestSliceMs: Math.max(first.longestSliceMs, second.longestSliceMs),
+    durationMs: first.durationMs + second.durationMs,
+  };
 }

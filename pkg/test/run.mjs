@@ -69,7 +69,7 @@ async function inProject(run) {
 /** The interface's tests, and those of what only Node has. */
 function api() {
   return inProject(async (at) => {
-    for (const name of await readdir(join(PKG, "test/node"))) await cp(join(PKG, "test/node", name), join(at, name));
+    for (const name of await readdir(join(PKG, "test/node"))) await cp(join(PKG, "test/node", name), join(at, name), { force: false, errorOnExist: true });
     const files = (await readdir(at)).filter((name) => /\.test\.[cm]js$/.test(name));
     const storing = await filesThatStore(at, files);
     const stored = await nodeTest(at, storing);

@@ -94,7 +94,8 @@ impl Job {
         let looks = 2 * slots * cost::LOOK;
         // A job that was dropped may have left free slots, which nothing but moving nodes into them gives back.
         let has_free = slots > stay + gone;
-        let total = if gone > 0 || has_free { graph + looks } else { 0 }
+        let total = if gone > 0 { graph } else { 0 }
+            + if gone > 0 || has_free { looks } else { 0 }
             + if arranged { Order::units(stay) } else { 0 }
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as reclaimed.

@@ -16,7 +16,7 @@ use crate::types::OutOfMemory;
 /// With fewer records, linking them one by one is as fast.
 pub(super) const LEAST: usize = 4096;
 /// The most records that are linked together.
-pub(super) const MOST: usize = BulkBuild::MOST;
+const MOST: usize = BulkBuild::MOST;
 /// The `ef_construction` for which a bulk build is as good as inserts and faster. Who asks for less wants it faster
 /// still, and who asks for more wants better links.
 const WIDTHS: core::ops::RangeInclusive<usize> = 80..=256;
@@ -147,9 +147,17 @@ impl Index {
     }
 
     /// Whether so many records are to be linked together: whether that suits them, and a budget has room for it.
-    pub(super) fn begins_bulk(&self, records: usize) -> bool {
+    fn begins_bulk(&self, records: usize) -> bool {
         // As if no parts were compared together, so that the same index results with threads and without.
         self.suits_bulk(records) && self.has_room_for_bulk(BulkBuild::bytes_of(records.min(MOST)))
+    }
+
+    /// How many of so many records, which are not there yet, are to be linked together. `None` if they would not be, or
+    /// if a budget has no room for them and for what linking them needs.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn count_for_bulk(&self, records: usize) -> Option<usize> {
+        let count = records.min(MOST);
+        (self.begins_bulk(count) && self.has_room_for(count, BulkBuild::bytes_of(count))).then_some(count)
     }
 
     #[inline(never)]

@@ -12,8 +12,6 @@
 //! The length of a batch depends on the number of live records only, so the resulting index does not depend on the
 //! number of threads.
 
-#[cfg(not(target_arch = "wasm32"))]
-use super::bulk;
 use super::expire::check_expiry;
 use super::parallel::each;
 use super::payload::too_long;
@@ -169,8 +167,8 @@ impl Index {
             let from = slots.len();
             // With threads in WebAssembly a call gets fewer records.
             #[cfg(not(target_arch = "wasm32"))]
-            if self.begins_bulk(records.len() - from) {
-                let until = records.len().min(from + bulk::MOST);
+            if let Some(count) = self.count_for_bulk(records.len() - from) {
+                let until = from + count;
                 put = self.put_waiting(&records[from..until], &named[from..until], &mut slots);
                 continue;
             }

@@ -124,7 +124,7 @@ impl Index {
     /// what searches find, except for the order of equally distant records.
     ///
     /// # Errors
-    /// As [`Index::compact_start`]; [`Error::OverBudget`] where `max_bytes` leaves no room for another eighth of
+    /// As [`Index::compact_start`]; [`Error::OverBudget`] where `max_bytes` leaves no room for another quarter of
     /// the codes and links, or those of 1,024 records.
     pub fn pack_start(&mut self) -> Result<(), Error> {
         self.start(true)
@@ -214,7 +214,8 @@ impl Index {
         let running = self.job.take()?;
         let (tombstones_removed, reclaimed_bytes) = running.job.outcome();
         if let Some(journal) = self.journal_mut() {
-            journal.is_reshaped |= running.packs || tombstones_removed > 0;
+            let has_moved = reclaimed_bytes.graph + reclaimed_bytes.codes > 0;
+            journal.is_reshaped |= running.packs || tombstones_removed > 0 || has_moved;
             journal.is_compression_due = true;
         }
         let report = CompactionReport {

@@ -82,8 +82,8 @@ pub struct Stats {
     pub stored: StoredBytes,
     /// Hits and misses of reads of cold records.
     pub cache: CacheCounts,
-    /// Bytes that a compaction would free at least: the rows and lists of tombstones, and stale bytes. Spare capacity
-    /// freed with them comes on top.
+    /// Bytes that a compaction would free at least: the rows and lists of tombstones and of free slots, and stale
+    /// bytes. Spare capacity freed with them comes on top.
     pub reclaimable_bytes: usize,
     /// Bytes of codes, graph and ids for each live record, which searches always need. Full vectors and payloads are in
     /// `bytes.warm`. 0 when there are no records.

@@ -89,7 +89,7 @@ export class Engine extends EventTarget {
       if (index.metric !== METRIC) throw new Error(`its metric is ${index.metric}, and that of the glosses ${METRIC}`);
       live = await this.#liveIn(index);
       const others = index.size - live.filter(Boolean).length;
-      if (others > 0) throw new Error(`${count(others)} of its records are none of the glosses`);
+      if (others > 0) throw new Error(`${count(others)} of its records are not glosses of this page`);
     });
     this.stopCompactingWhenIdle();
     const { index: replaced } = this;

@@ -78,7 +78,10 @@ async function openOrBuild(engine, readOnly, began) {
   const how = engine.readOnly ? "Opened read-only" : "Opened, not built";
   const said = `${how}: ${count(records)} records from this browser's IndexedDB in ${clockMilliseconds(openMs)}`;
   byId("origin").textContent = `${said}.`;
+  const { index } = engine;
   engine.addEventListener("first-answer", () => {
+    // Another index may have taken its place before anything was asked.
+    if (engine.index !== index) return;
     const wait = clockMilliseconds(engine.firstAnswerMs - began.at);
     byId("origin").textContent = `${said}; the first answer came ${wait} after ${began.what}.`;
   }, { once: true });

@@ -1,4 +1,4 @@
-// The colours of the pictures: each can be seen on its card, and told from the others of its picture, in both themes.
+// The colours of the pictures: each can be seen on its card, and no two are equal, in both themes.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

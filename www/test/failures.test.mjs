@@ -144,9 +144,9 @@ test("an import of another kind of index leaves the index there is", { timeout: 
   await importRows("far", { dimensions, metric: "l2" }, { vectors, ids });
   await shows("status", "far was not imported: its metric is l2, and that of the glosses cosine");
   await importRows("foreign", { dimensions }, { vectors, ids: [ids[0], "mine"], payloads: [{}, { word: 5 }] });
-  await shows("status", "foreign was not imported: 1 of its records are none of the glosses");
+  await shows("status", "foreign was not imported: 1 of its records are not glosses of this page");
   await importRows("numbered", { dimensions }, { vectors });
-  await shows("status", "numbered was not imported: 2 of its records are none of the glosses");
+  await shows("status", "numbered was not imported: 2 of its records are not glosses of this page");
   assert.deepEqual(await databases(), ["thermocline:wordnet glosses, beside"]);
   await has("5,000");
 });
@@ -244,6 +244,8 @@ test("background queries wait while the index is replaced", { timeout: 90_000 },
 test("a compaction that ends because the index is replaced has not failed", { timeout: 90_000 }, async () => {
   await remove("lexname:noun.artifact");
   await shows("stat-dead", "492");
+  await shows("status", "Deleted");
+  await page.locator("#compact:enabled").waitFor();
   await page.evaluate(() => {
     const status = document.getElementById("status");
     window.said = [];

@@ -39,7 +39,9 @@ test("the page builds the index in slices, with a bar that moves", { timeout: 90
 
 test("pictures have names and announcements a place before there is anything to say", async () => {
   const markup = await (await fetch(page.url())).text();
-  for (const [element] of markup.matchAll(/<[^>]*role="img"[^>]*>/g)) assert.match(element, /aria-label="\w/);
+  const pictures = [...markup.matchAll(/<[^>]*role="img"[^>]*>/g)];
+  assert.equal(pictures.length, 5);
+  for (const [element] of pictures) assert.match(element, /aria-label="\w/);
   assert.notEqual(await page.locator("#status").evaluate((status) => (status.replaceChildren(), getComputedStyle(status).display)), "none");
 });
 

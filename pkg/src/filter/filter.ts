@@ -136,7 +136,8 @@ function note(answers: Map<Id, boolean>, id: Id, answer: boolean): void {
 
 /** Forgets all answers if most are of records that were deleted or have expired: nothing notes which. */
 function forgetGone(handle: Handle, { of }: Answers): void {
-  if (of.size > SPARE_ANSWERS && handle.isOpen && of.size > 2 * handle.call((raw) => raw.size) + SPARE_ANSWERS) of.clear();
+  if (of.size <= SPARE_ANSWERS || !handle.isOpen) return;
+  if (of.size >= MAX_ENTRIES || of.size > 2 * handle.call((raw) => raw.size) + SPARE_ANSWERS) of.clear();
 }
 
 /**

@@ -39,10 +39,10 @@ export const places: Places = {
 async function indexedDbPlace(name: string, { durability, mode }: Required<StoreOptions>): Promise<Place> {
   const [strict, readOnly] = [durability === "strict", mode === "readonly"];
   const release = readOnly ? async () => {} : await takeWebLock(lockOf(name));
-  /** The core's indexes that use the database: two during a move. */
-  const users: RawIndex[] = [];
+  /** The core's indexes that use the database: two during a move. Weak, because each keeps its whole memory. */
+  const users: WeakRef<RawIndex>[] = [];
   const use = (raw: RawIndex): RawIndex => {
-    users.push(raw);
+    users.push(new WeakRef(raw));
     return raw;
   };
   return {
@@ -61,15 +61,15 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
     opened() {},
     // A transaction under way ends, and the core can begin no other.
     cut() {
-      for (const raw of users) void closeStore(raw);
+      for (const user of users) void closeStore(user.deref());
     },
     release,
   };
 }
 
 /** Ignores failures: an index that has been moved may be freed. */
-async function closeStore(raw: RawIndex): Promise<void> {
+async function closeStore(raw: RawIndex | undefined): Promise<void> {
   try {
-    await raw.closeStore();
+    await raw?.closeStore();
   } catch {}
 }

@@ -22,7 +22,9 @@ test("compaction removes all tombstones also while one that idle time has begun 
   assert.equal(index.maintain({ timeRemaining: () => 0.5 }), true);
   await index.deleteMany(some(600, 1200));
   const report = await index.compact();
-  assert.deepEqual([index.deletedCount, report.newSize], [0, 1200]);
+  assert.deepEqual([index.deletedCount, report.newSize, report.tombstonesRemoved], [0, 1200, 1800]);
+  const { total, ...parts } = report.reclaimedBytes;
+  assert.equal(total, Object.values(parts).reduce((sum, bytes) => sum + bytes, 0));
   await whole(index, 1200);
 });
 

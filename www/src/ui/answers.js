@@ -81,7 +81,7 @@ export function mountAnswers(engine, onMore) {
     byId("answer-recall").dataset.full = String(exact.recall === 1);
     const missed = exact.missed.map(({ row: number, distance }) => `${engine.base.rows[number].word} (${distance.toFixed(3)})`);
     byId("missed").textContent = missed.length ? `Exact search also has: ${missed.join(", ")}` : "";
-    list(hits, `${hits.length} answers nearest to ${row.word}`);
+    list(hits, `${hits.length === 1 ? "1 answer" : `${hits.length} answers`} nearest to ${row.word}`);
   }
 
   function questionKind({ kind, row }) {

@@ -65,8 +65,22 @@ export function mountAsk(engine, onAsk) {
   function select(number) {
     selected = number;
     mark();
-    byId(`choice-${number}`)?.scrollIntoView({ block: "nearest" });
+    if (number !== undefined) reveal(byId(`choice-${number}`));
     onAsk(number === undefined ? undefined : { kind: kind(), row: number });
+  }
+
+  /** Scrolls the list, not the page: the focus, or what is being read, may be elsewhere. */
+  function reveal(option) {
+    const [{ top, bottom }, within] = [option, list].map((element) => element.getBoundingClientRect());
+    if (top < within.top) list.scrollTop += top - within.top;
+    else if (bottom > within.bottom) list.scrollTop += bottom - within.bottom;
+  }
+
+  /** Lists the choices again. If nothing matched before, the first is the question. */
+  function refresh() {
+    const hadNone = rows.length === 0;
+    render();
+    if (hadNone && rows.length > 0) select(rows[0]);
   }
 
   function move(step) {
@@ -101,8 +115,8 @@ export function mountAsk(engine, onAsk) {
   }
 
   return {
-    /** Lists the choices again, after a change of the index. */
-    refresh: render,
+    /** Call it after a change of the index. */
+    refresh,
     /** Filters as if `text` had been typed. */
     type,
     /** Selects a gloss from elsewhere on the page, listing it if the filter hides it. */

@@ -61,6 +61,6 @@ export function mountFiles(engine, { importing, rebuild, announce }) {
 
   // An index that is open for reading only can be exported, but not replaced.
   engine.addEventListener("change", () => {
-    for (const id of ["import", "restart"]) byId(id).disabled = engine.readOnly;
+    for (const id of ["import", "import-file", "restart"]) byId(id).disabled = engine.readOnly;
   });
 }

@@ -3,13 +3,14 @@
 import { byId } from "./dom.js";
 
 /**
- * Another tab has the index open for writing, or with `isBuilding` has not completed it. Shows the notice until the
- * user has chosen "read" or "again".
+ * Another tab has the index open for writing, or with `isBuilding` has not completed it, so that there is nothing to
+ * read. Shows the notice until the user has chosen "read" or "again".
  */
 export function chooseWhenLocked(isBuilding) {
   byId("notice-locked").hidden = isBuilding;
   byId("notice-building").hidden = !isBuilding;
-  return choose("notice", ["read", "again"]);
+  byId("notice-read").hidden = isBuilding;
+  return choose("notice", isBuilding ? ["again"] : ["read", "again"]);
 }
 
 /** Shows why there is no index, until the user has chosen "again", to open it, or "anew", to build it. */
