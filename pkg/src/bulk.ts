@@ -87,7 +87,7 @@ function linkWhenIdle(handle: Handle): void {
   whenIdle((timeRemaining) => {
     try {
       if (!handle.isOpen) return;
-      if (handle.call((raw) => raw.linkSlice(Math.min(IDLE_SLICE_MS, timeRemaining() || IDLE_SLICE_MS)))) linkWhenIdle(handle);
+      if (handle.call((raw) => raw.linkSlice(Math.min(IDLE_SLICE_MS, timeRemaining())))) linkWhenIdle(handle);
     } catch {
       // No caller waits for this. The next insert links some.
     }

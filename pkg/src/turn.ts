@@ -109,7 +109,10 @@ export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 
   const unlimited = () => run(() => Infinity);
   if (typeof requestIdleCallback === "function") {
     // A timeout of 0 means none.
-    const handle = requestIdleCallback((deadline) => run(() => deadline.timeRemaining()), { timeout: latestMs });
+    const handle = requestIdleCallback(
+      // When it comes by its timeout, the browser says that no time is left.
+      (deadline) => run(() => (deadline.didTimeout ? Infinity : deadline.timeRemaining())), { timeout: latestMs },
+    );
     return () => cancelIdleCallback(handle);
   }
   if (typeof setImmediate === "function") return later(unlimited, 1);

@@ -89,8 +89,7 @@ export class Keeper {
   #planLinking(): void {
     this.#idle.plan("link", (timeRemaining) => {
       if (this.#handle.isMoving) return;
-      // Nothing remains where the page was never idle.
-      const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining() || IDLE_SLICE_MS);
+      const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining());
       const linked = this.#handle.callInternally((raw) => raw.linkSlice(sliceMs));
       linked.then((more) => { if (more) this.#planLinking(); }, () => {});
     });

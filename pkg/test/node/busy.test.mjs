@@ -38,7 +38,7 @@ test("records of a log are linked in a page that is never idle", async () => {
   await index.insertMany(vectors.map((vector) => ({ vector })));
   await index.close();
   const { requestIdleCallback, cancelIdleCallback } = globalThis;
-  globalThis.requestIdleCallback = (run) => setTimeout(() => run({ timeRemaining: () => 0 }), 20);
+  globalThis.requestIdleCallback = (run) => setTimeout(() => run({ didTimeout: true, timeRemaining: () => 0 }), 20);
   globalThis.cancelIdleCallback = clearTimeout;
   try {
     index = await VectorIndex.open("busy", { store: new MapStore(store.values) });
