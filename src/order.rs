@@ -5,8 +5,9 @@
 
 use crate::types::{Distance, Slot};
 
-/// Longer lists are sorted roughly first, which brings items near their places.
-const SHORT: usize = 64;
+/// The longest list that is sorted by insertion alone. Longer ones are sorted roughly first, which brings items near
+/// their places.
+const MOST_BY_INSERTION: usize = 64;
 
 /// The bits of a distance, mapped so that they order as the distances do; NaN comes first or last, by its sign.
 #[inline]
@@ -38,7 +39,7 @@ pub(crate) fn sort_numbers(numbers: &mut [u64]) {
 
 /// Sorts by any order, in the same way as [`sort_by_distance`].
 pub(crate) fn sort_by<T: Copy>(items: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
-    let mut gap = if items.len() > SHORT { items.len() * 4 / 9 } else { 1 };
+    let mut gap = if items.len() > MOST_BY_INSERTION { items.len() * 4 / 9 } else { 1 };
     loop {
         for sorted in gap..items.len() {
             let item = items[sorted];

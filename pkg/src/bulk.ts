@@ -7,7 +7,10 @@ import { addBulk, type RawIndexClass } from "./raw.js";
 import { checkAborted } from "./guard.js";
 import { IDLE_SLICE_MS, later, type Slice, whenIdle } from "./turn.js";
 
-/** Fewest rows, and fewest dimensions, of a bulk build (`LEAST` in src/index/bulk.rs, `SHORT` in src/quantize/int8.rs). */
+/**
+ * Fewest rows, and fewest dimensions, of a bulk build (`LEAST` in src/index/bulk.rs, `MOST_WHOLE_DIMENSIONS` in
+ * src/quantize/int8.rs).
+ */
 const MIN_ROWS = 4096;
 const MIN_DIMENSIONS = 129;
 /** For so many milliseconds a call waits for the file. */

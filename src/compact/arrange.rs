@@ -12,8 +12,8 @@ use super::job::{Job, Phase, cost};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 
-/// A window is this part of the slots.
-const WINDOW: usize = 4;
+/// Into about so many windows the slots are divided: fewer where a window would not be whole segments.
+const WINDOWS: usize = 4;
 
 /// How far the order has come.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Order {
 
 /// The number of slots in a window when there are `slots` in all: whole segments, except for the last window.
 pub(crate) fn window(slots: usize) -> usize {
-    (slots / WINDOW + 1).next_multiple_of(SEGMENT_SLOTS).min(slots)
+    (slots / WINDOWS + 1).next_multiple_of(SEGMENT_SLOTS).min(slots)
 }
 
 impl Order {
@@ -61,7 +61,7 @@ impl Order {
     /// The cost of the whole step for `slots` slots, in units.
     pub(super) const fn units(slots: usize) -> usize {
         // Each node moves twice, and after each clearing and filling all links are looked at.
-        2 * slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOW + 2) * slots * cost::LOOK
+        2 * slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOWS + 2) * slots * cost::LOOK
     }
 }
 

@@ -26,15 +26,15 @@ pub(crate) enum Choice {
 /// Stale bytes below this are not worth moving records for.
 const WARM_FLOOR_BYTES: usize = 1 << 20;
 
-/// From this share of the budget on, less garbage than usual is worth collecting…
-const PRESSED: f64 = 0.75;
+/// From this pressure on, a share of the budget, less garbage than usual is worth collecting…
+const PRESSURE_FROM: f64 = 0.75;
 /// …and at the whole budget, this share of the usual amount.
 const LEAST_EASE: f64 = 0.25;
 
 /// The share of the usual amount at which garbage is worth collecting: 1 while there is room, and less the nearer the
 /// budget is.
 fn ease(pressure: f64) -> f64 {
-    let over = ((pressure - PRESSED) / (1.0 - PRESSED)).clamp(0.0, 1.0);
+    let over = ((pressure - PRESSURE_FROM) / (1.0 - PRESSURE_FROM)).clamp(0.0, 1.0);
     1.0 - (1.0 - LEAST_EASE) * over
 }
 

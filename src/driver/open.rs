@@ -7,7 +7,7 @@ use crate::store::{Mode, Room, Store};
 use crate::wipe::wipe;
 
 /// How many manifests a store keeps, counting from the newest.
-const KEPT: usize = 2;
+const MANIFESTS_KEPT: usize = 2;
 
 /// Opens the index in a store, or returns `None` if there is none.
 ///
@@ -43,7 +43,7 @@ pub(super) async fn inventory_of<S: Store>(store: &S) -> Result<Inventory, Error
 /// Loads the newest readable checkpoint and replays its logs to the last one.
 async fn newest<S: Store>(store: &S, inventory: &Inventory) -> Result<Option<Replay>, Error> {
     let mut first = None;
-    for &generation in inventory.manifests.iter().rev().take(KEPT) {
+    for &generation in inventory.manifests.iter().rev().take(MANIFESTS_KEPT) {
         match load(store, generation, inventory).await {
             Ok(replay) => return Ok(Some(replay)),
             // The other checkpoint and its logs lead to the same state.

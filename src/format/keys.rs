@@ -20,13 +20,13 @@ pub(super) const SEGMENTS: &str = "s/";
 pub(super) const BLOCKS: &str = "b/";
 
 /// The largest generation and log number that is read, so that counting on from one does not overflow.
-pub(super) const MOST: u64 = 1 << 63;
+pub(super) const MOST_NUMBER: u64 = 1 << 63;
 /// The longest key: a segment's.
-const LONGEST: usize = SEGMENTS.len() + 2 + SHORT + 1 + LONG + 1 + SHORT;
+const LONGEST: usize = SEGMENTS.len() + 2 + U32_DIGITS + 1 + U64_DIGITS + 1 + U32_DIGITS;
 
 /// Digits of the largest `u32` and `u64`.
-const SHORT: usize = 10;
-const LONG: usize = 20;
+const U32_DIGITS: usize = 10;
+const U64_DIGITS: usize = 20;
 
 /// The value of a stored index that a key names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,14 +49,20 @@ impl Key {
         let mut text = String::new();
         text.try_reserve_exact(LONGEST)?;
         match self {
-            Self::Manifest { generation } => add(&mut text, MANIFESTS, &[(generation, LONG)]),
-            Self::Log { number } => add(&mut text, LOGS, &[(number, LONG)]),
+            Self::Manifest { generation } => add(&mut text, MANIFESTS, &[(generation, U64_DIGITS)]),
+            Self::Log { number } => add(&mut text, LOGS, &[(number, U64_DIGITS)]),
             Self::Segment { kind, index, generation, piece } => {
                 text.push_str(SEGMENTS);
                 text.push_str(letter(kind));
-                add(&mut text, "/", &[(index.into(), SHORT), (generation, LONG), (piece.into(), SHORT)]);
+                add(
+                    &mut text,
+                    "/",
+                    &[(index.into(), U32_DIGITS), (generation, U64_DIGITS), (piece.into(), U32_DIGITS)],
+                );
             }
-            Self::Block { number, piece } => add(&mut text, BLOCKS, &[(number.into(), SHORT), (piece.into(), SHORT)]),
+            Self::Block { number, piece } => {
+                add(&mut text, BLOCKS, &[(number.into(), U32_DIGITS), (piece.into(), U32_DIGITS)])
+            }
         }
         Ok(text)
     }
@@ -127,11 +133,11 @@ fn dot<'a, 'b>(rest: &'b mut &'a [u8]) -> Option<&'b mut &'a [u8]> {
 }
 
 fn count(rest: &mut &[u8]) -> Option<u64> {
-    number(rest, LONG).filter(|&count| count <= MOST)
+    number(rest, U64_DIGITS).filter(|&count| count <= MOST_NUMBER)
 }
 
 fn short(rest: &mut &[u8]) -> Option<u32> {
-    number(rest, SHORT)?.try_into().ok()
+    number(rest, U32_DIGITS)?.try_into().ok()
 }
 
 /// Reads exactly `len` digits and accepts nothing else, so that each number has only one key.

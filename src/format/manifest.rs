@@ -14,7 +14,7 @@
 use super::FormatError;
 use super::checksum::xxh64;
 use super::cursor::Cursor;
-use super::keys::{MOST, piece_count};
+use super::keys::{MOST_NUMBER, piece_count};
 use super::meta::Meta;
 use super::sections::Kind;
 use crate::segments::SEGMENT_SLOTS;
@@ -164,7 +164,7 @@ impl Manifest {
         let slots = self.meta.slots as usize;
         let numbers = [self.generation, self.log, self.next_sequence];
         let has_zero = self.next_sequence == 0 || self.piece_bytes == 0;
-        if slots > Slot::MOST || has_zero || numbers.iter().any(|number| *number > MOST) {
+        if slots > Slot::MOST || has_zero || numbers.iter().any(|number| *number > MOST_NUMBER) {
             return Err(FormatError::corrupt("the manifest counts what cannot be"));
         }
         // Strictly ascending, so that none occurs twice.

@@ -4,12 +4,12 @@
 //! distances between them are computed once, for both ends of each pair. A node gets a link to the nearest of the
 //! others that it is not linked to yet, unless one of them that it is linked to is nearer to that: the selection
 //! heuristic, as far as these distances tell. The link is made in both directions. Nodes leave one after the other, so
-//! where many leave together, what one of them led to is passed on to the next ([`FEW`]).
+//! where many leave together, what one of them led to is passed on to the next ([`ENOUGH_STAYING`]).
 //!
 //! A twin of the leaving node is its heir: it lies in the same place, and few other links lead to a set of twins.
 //!
-//! A link to the leaving node stays if it is not returned, if it is returned behind the first [`MOST`] links, or if no
-//! neighbour is fit to take its place. Those are left to [`Graph::relink`], which drops them if they are few.
+//! A link to the leaving node stays if it is not returned, if it is returned behind the first [`MOST_BRIDGED`] links,
+//! or if no neighbour is fit to take its place. Those are left to [`Graph::relink`], which drops them if they are few.
 
 use super::links::{END, Graph, target};
 use super::search::neighbours;
@@ -17,10 +17,10 @@ use crate::quantize::{Point, Space};
 use crate::types::{Distance, Level, Slot};
 
 /// The most neighbours that are bridged: those at the front of a list, which are the node's own choice.
-const MOST: usize = 24;
+const MOST_BRIDGED: usize = 24;
 
 /// If fewer neighbours than this stay, those that will leave later are bridged as well.
-const FEW: usize = 12;
+const ENOUGH_STAYING: usize = 12;
 
 /// Places for neighbours: a power of two, because the last bits of a key name the place. Every place is taken modulo
 /// this, which spares checks of bounds (size).
@@ -57,7 +57,7 @@ impl Graph {
     /// Links the neighbours of a leaving node, which must have no tree links, to one another instead of to it, on all
     /// of its levels. Its own links stay, so that it can still be walked through.
     ///
-    /// Nodes leave in ascending order of their slots. At most `MOST` squared distances on each level.
+    /// Nodes leave in ascending order of their slots. Fewer than `MOST_BRIDGED`² / 2 distances on each level.
     pub(crate) fn bridge(
         &mut self,
         space: &dyn Space,
@@ -74,7 +74,7 @@ impl Graph {
 
     fn gap(&self, space: &dyn Space, slot: Slot, level: Level, is_leaving: &dyn Fn(Slot) -> bool) -> Gap {
         let mut gap = Gap { slots: [Slot::NONE; PLACES], count: 0, heir: None };
-        for (leaves, most) in [(false, MOST), (true, FEW)] {
+        for (leaves, most) in [(false, MOST_BRIDGED), (true, ENOUGH_STAYING)] {
             for other in neighbours(self.list(slot, level)) {
                 // A lower slot that was leaving has left.
                 if is_leaving(other) != leaves || (leaves && other < slot) {

@@ -15,13 +15,14 @@ const RANKS: usize = 16;
 /// Fewer neighbours than this tell nothing.
 pub(super) const FEWEST: usize = 2 * RANKS;
 
-/// Narrows the usual distance a little, and fewer than `k` candidates have to be right ([`RIGHT`]). This saves 7 % of
-/// the distances at recall .99 and 4 % at .95, and lowers recall by .003 at the same `ef` (docs/EXPERIMENTS.md).
-const CAUTION: f32 = 0.85;
-const RIGHT: (usize, usize) = (4, 5);
+/// The share of the usual distance that is allowed, and below it, as a fraction, the share of `k` candidates that have
+/// to be right. Together they save 7 % of the distances at recall .99 and 4 % at .95, and lower recall by .003 at the
+/// same `ef` (docs/EXPERIMENTS.md).
+const SLACK_SHARE: f32 = 0.85;
+const RIGHT_SHARE: (usize, usize) = (4, 5);
 
 /// A difference of distances below this many standard deviations of their error means nothing.
-const ERRORS: f32 = 2.0;
+const DEVIATIONS: f32 = 2.0;
 
 /// The mean growth of distances over a doubling of rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,7 +63,7 @@ impl Growth {
         if !scorer.has_zero() {
             return StopRule::NEVER;
         }
-        self.stop_rule_with(k, ef, ERRORS * scorer.error(start))
+        self.stop_rule_with(k, ef, DEVIATIONS * scorer.error(start))
     }
 
     fn stop_rule_with(&self, k: usize, ef: usize, least: Distance) -> StopRule {
@@ -70,8 +71,8 @@ impl Growth {
             return StopRule::NEVER;
         }
         let mean = (self.sum / self.count as f64) as f32;
-        let k = (k * RIGHT.0).div_ceil(RIGHT.1).max(1);
-        StopRule { k, slack: CAUTION * mean * doublings(ef as f32 / k as f32), least }
+        let k = (k * RIGHT_SHARE.0).div_ceil(RIGHT_SHARE.1).max(1);
+        StopRule { k, slack: SLACK_SHARE * mean * doublings(ef as f32 / k as f32), least }
     }
 }
 

@@ -5,7 +5,7 @@
 //! array, because the path to others may lead through it, but does not count towards `ef`. Twins beyond the first few
 //! ([`Twins`]) are put aside.
 
-use super::twins::{FEW, Twins};
+use super::twins::{TWINS_IN_POOL, Twins};
 use crate::order::{distance_of_ordered, ordered_bits, sort_numbers};
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
 
@@ -17,7 +17,7 @@ struct Entry(u64);
 const MOST_COUNTED: usize = 64;
 /// How many entries before an equally distant one are checked for its twins. In data with few distinct distances, many
 /// of them may not be twins.
-const FAR: usize = 32;
+const TWINS_LOOKBACK: usize = 32;
 /// The most twins that a search for links walks over. Without a limit, an insert into one of a few large sets of twins
 /// would take time proportional to the set.
 const MOST_WALKED: usize = 64;
@@ -81,7 +81,7 @@ impl Pool {
         self.entries.clear();
         self.aside.clear();
         self.twins = twins;
-        self.most_twins = if twins == Twins::All { usize::MAX } else { FEW };
+        self.most_twins = if twins == Twins::All { usize::MAX } else { TWINS_IN_POOL };
         self.walked = 0;
         self.ef = ef;
         self.limit = limit.max(ef);
@@ -164,7 +164,7 @@ impl Pool {
     fn has_put_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
         let entry = self.entries[at];
         let mut twins = 0;
-        for other in self.entries[..at].iter().rev().take(FAR) {
+        for other in self.entries[..at].iter().rev().take(TWINS_LOOKBACK) {
             if twins == self.most_twins || other.distance_bits() != entry.distance_bits() {
                 break;
             }
@@ -386,7 +386,7 @@ mod tests {
                 let like_it = |other: &&Entry| {
                     are_twins(other.slot(), slot) && (other.0 & ACCEPTED != 0) == accepted
                 };
-                prop_assert!(pool.entries.iter().filter(like_it).count() <= FEW);
+                prop_assert!(pool.entries.iter().filter(like_it).count() <= TWINS_IN_POOL);
             }
             pool.take_back();
             prop_assert!(pool.aside.is_empty());
@@ -432,11 +432,14 @@ mod tests {
             for slot in 0..40 {
                 pool.insert(1.0, Slot(slot), true, &|_, _| true);
             }
-            assert_eq!(pool.accepted_len(), FEW);
+            assert_eq!(pool.accepted_len(), TWINS_IN_POOL);
             assert_eq!(pool.take_back(), twins == Twins::FewFirst);
-            assert_eq!(pool.accepted_len(), if twins == Twins::FewFirst { 40 } else { FEW });
+            assert_eq!(pool.accepted_len(), if twins == Twins::FewFirst { 40 } else { TWINS_IN_POOL });
             let walked: Vec<_> = core::iter::from_fn(|| pool.walk_over()).map(|candidate| candidate.slot.0).collect();
-            assert_eq!(walked, if twins == Twins::Few { (FEW as u32..40).rev().collect() } else { Vec::new() });
+            assert_eq!(
+                walked,
+                if twins == Twins::Few { (TWINS_IN_POOL as u32..40).rev().collect() } else { Vec::new() }
+            );
         }
     }
 

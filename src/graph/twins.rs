@@ -12,14 +12,14 @@ use crate::quantize::Space;
 
 /// How many twins of a set are taken into a pool. Where all records have twins, a search for ten hits finds them sooner
 /// with four than with one; with eight, one set could fill a narrow pool.
-pub(super) const FEW: usize = 4;
+pub(super) const TWINS_IN_POOL: usize = 4;
 
 /// Which twins a search takes into its pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Twins {
     #[default]
     All,
-    /// [`FEW`] of each set, and any with lower slots: for links.
+    /// [`TWINS_IN_POOL`] of each set, and any with lower slots: for links.
     Few,
     /// The same until nothing else is left to follow, and then all.
     FewFirst,

@@ -16,7 +16,7 @@ const TOGETHER: usize = 64;
 /// Most blocks read together for several queries; a single query may need more. Beside the budget, they stay in memory
 /// until these queries are answered.
 #[cfg(not(target_arch = "wasm32"))]
-const MOST_BLOCKS: usize = 64;
+const MOST_BLOCKS_A_READ: usize = 64;
 
 /// The answers to many queries, as far as there are any.
 #[cfg(not(target_arch = "wasm32"))]
@@ -154,7 +154,7 @@ impl Index {
     fn plan_reads<'a>(&self, answers: impl Iterator<Item = &'a mut Answer>) -> Result<ReadPlan, Error> {
         let mut plan = ReadPlan::default();
         for answer in answers.filter(|answer| answer.is_open()) {
-            answer.is_planned = plan.len() < MOST_BLOCKS;
+            answer.is_planned = plan.len() < MOST_BLOCKS_A_READ;
             if let (true, Some(missing)) = (answer.is_planned, &answer.missing) {
                 // Some blocks may have been read for other queries since.
                 let mut blocks = missing.blocks().iter().filter(|&&block| self.parts.records.cold.is_unread(block));

@@ -6,7 +6,7 @@ use crate::types::{Distance, OutOfMemory, Slot};
 use crate::wipe::wipe;
 
 /// How many codes are compared with a block of others together.
-pub(crate) const FEW: usize = 4;
+pub(crate) const CODES_TOGETHER: usize = 4;
 
 /// Whether the codes of a block are the few or the many of a comparison: pairs of the few are turned round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,10 @@ pub(crate) trait BlockSpace: Space + Sync {
     /// Packs the codes of a block's slots into its words and scales.
     fn pack(&self, block: &mut Block, side: Side) -> Result<(), OutOfMemory>;
 
-    /// Writes the distances of up to [`FEW`] codes to those of `many` from position `from` on. They are coarse: good
-    /// enough to find candidates, which are then scored. They do not depend on which of two codes is among the few.
-    fn score_packed(&self, few: &Block, many: &Block, from: usize, distances: &mut [[Distance; FEW]]);
+    /// Writes the distances of up to [`CODES_TOGETHER`] codes to those of `many` from position `from` on. They are
+    /// coarse: good enough to find candidates, which are then scored. They do not depend on which of two codes is among
+    /// the few.
+    fn score_packed(&self, few: &Block, many: &Block, from: usize, distances: &mut [[Distance; CODES_TOGETHER]]);
 }
 
 /// Takes a row into a hash. A bad one costs time only, so it is a short one.

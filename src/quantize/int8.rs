@@ -10,7 +10,7 @@
 //! metric is cosine, the squared length of the decoded vector. Recall by these codes alone ends near 0.993 on
 //! 384-dimensional sentence embeddings; the exact rerank lifts it.
 
-use super::block::{Block, BlockSpace, FEW, Side, hashed, pair_of};
+use super::block::{Block, BlockSpace, CODES_TOGETHER, Side, hashed, pair_of};
 use super::nibbles::{Sums, join, join_upper, split, spread};
 use super::space::are_equal;
 use super::{Point, Space};
@@ -24,7 +24,7 @@ const UPPER_ERROR: f32 = 4.62;
 const HALF_ERROR: f32 = 0.29;
 /// Codes of up to this many dimensions are compared whole: one more line costs little, and the upper halves of few
 /// dimensions tell too little.
-const SHORT: usize = 128;
+const MOST_WHOLE_DIMENSIONS: usize = 128;
 /// How many codes ahead the lines of a code are prefetched where many are packed.
 const AHEAD: usize = 4;
 
@@ -123,7 +123,7 @@ impl Int8Codes {
     /// Returns whether a search walks by whole codes.
     #[inline]
     const fn is_short(&self) -> bool {
-        self.padded <= SHORT
+        self.padded <= MOST_WHOLE_DIMENSIONS
     }
 
     /// The scale of a slot and its squared length, which is 0 if it is not stored: nothing depends on it then.
@@ -343,9 +343,9 @@ impl BlockSpace for Int8Codes {
     }
 
     #[inline(never)]
-    fn score_packed(&self, few: &Block, many: &Block, from: usize, distances: &mut [[Distance; FEW]]) {
+    fn score_packed(&self, few: &Block, many: &Block, from: usize, distances: &mut [[Distance; CODES_TOGETHER]]) {
         let len = self.padded / 2;
-        let last = few.slots.len().min(FEW).saturating_sub(1);
+        let last = few.slots.len().min(CODES_TOGETHER).saturating_sub(1);
         let turned = [0, 1, 2, 3].map(|at: usize| &few.words[at.min(last) * len..][..len]);
         let ours = [0, 1, 2, 3].map(|at: usize| few.scales[at.min(last)]);
         let is_l2 = self.metric == Metric::L2;
@@ -357,7 +357,7 @@ impl BlockSpace for Int8Codes {
             let (row, next) = rows.split_at(len);
             let sums = self.kernels.dot_pairs_x4(turned, [row, if next.is_empty() { row } else { next }]);
             for ((distances, sums), &[scale, length]) in distances.iter_mut().zip(sums).zip(scales) {
-                for i in 0..FEW {
+                for i in 0..CODES_TOGETHER {
                     let [our_scale, our_length] = ours[i];
                     let lengths = if is_l2 { our_length + length } else { base };
                     distances[i] = lengths + (our_scale * scale) * (by_product * sums[i] as f32);
@@ -399,7 +399,7 @@ mod tests {
     /// Up to 128 dimensions scores read whole codes; beyond that, the scores of a walk read upper halves.
     #[test]
     fn twins_are_equal_in_all_that_scores_read() {
-        for (dimensions, are_twins) in [(SHORT, false), (SHORT + 1, true)] {
+        for (dimensions, are_twins) in [(MOST_WHOLE_DIMENSIONS, false), (MOST_WHOLE_DIMENSIONS + 1, true)] {
             let mut codes = Int8Codes::new(dimensions, Metric::L2, Kernels::detect());
             let mut point = Point::default();
             codes.prepare(&mut point).unwrap();

@@ -30,7 +30,7 @@ mod space;
 mod train;
 
 use binary::BinaryCodes;
-pub(crate) use block::{Block, BlockSpace, FEW, Side};
+pub(crate) use block::{Block, BlockSpace, CODES_TOGETHER, Side};
 pub(crate) use codes::Codes;
 pub use codes::Quantization;
 use int8::Int8Codes;

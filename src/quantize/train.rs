@@ -18,9 +18,9 @@ const ROUNDS: usize = 8;
 /// A vector is far longer than most if few vectors are longer than its length divided by this.
 const FAR_LONGER: f32 = 8.0;
 /// Below this length the squares of components may underflow, …
-const SHORT: f32 = 1e-15;
+const UNDERFLOW_LENGTH: f32 = 1e-15;
 /// …so the vector is multiplied by this before it is measured.
-const LONGER: f32 = 1e25;
+const UNDERFLOW_FACTOR: f32 = 1e25;
 
 /// A codebook being made.
 #[derive(Debug)]
@@ -125,10 +125,10 @@ fn length((vector, factor): (&[f32], f32)) -> f32 {
     loop {
         let components = vector.iter().map(|x| x * factor * unit);
         let length = components.map(|x| x * x).sum::<f32>().sqrt() / unit;
-        if length > SHORT || unit == LONGER {
+        if length > UNDERFLOW_LENGTH || unit == UNDERFLOW_FACTOR {
             return length;
         }
-        unit = LONGER;
+        unit = UNDERFLOW_FACTOR;
     }
 }
 

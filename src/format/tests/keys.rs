@@ -1,6 +1,6 @@
 //! Keys: one for each value, in order, and nothing else is parsed.
 
-use super::super::keys::{BLOCKS, LOGS, MANIFESTS, MOST, SEGMENTS};
+use super::super::keys::{BLOCKS, LOGS, MANIFESTS, MOST_NUMBER, SEGMENTS};
 use super::super::{Key, Kind, piece_count};
 use proptest::prelude::*;
 
@@ -26,11 +26,11 @@ fn block_key(number: u32, piece: u32) -> String {
 
 fn keys() -> impl Strategy<Value = Key> {
     prop_oneof![
-        (0..=MOST).prop_map(|generation| Key::Manifest { generation }),
-        (0..=MOST).prop_map(|number| Key::Log { number }),
-        (0..Kind::STORED.len(), any::<u32>(), 0..=MOST, any::<u32>()).prop_map(|(kind, index, generation, piece)| {
-            Key::Segment { kind: Kind::STORED[kind], index, generation, piece }
-        }),
+        (0..=MOST_NUMBER).prop_map(|generation| Key::Manifest { generation }),
+        (0..=MOST_NUMBER).prop_map(|number| Key::Log { number }),
+        (0..Kind::STORED.len(), any::<u32>(), 0..=MOST_NUMBER, any::<u32>()).prop_map(
+            |(kind, index, generation, piece)| { Key::Segment { kind: Kind::STORED[kind], index, generation, piece } }
+        ),
         any::<(u32, u32)>().prop_map(|(number, piece)| Key::Block { number, piece }),
     ]
 }
@@ -38,7 +38,7 @@ fn keys() -> impl Strategy<Value = Key> {
 #[test]
 fn keys_are_these() {
     assert_eq!(manifest_key(3), "m/00000000000000000003");
-    assert_eq!(log_key(MOST), "log/09223372036854775808");
+    assert_eq!(log_key(MOST_NUMBER), "log/09223372036854775808");
     assert_eq!(segment_key(Kind::BaseLinks, 1, 3, 0), "s/l/0000000001.00000000000000000003.0000000000");
     assert_eq!(block_key(8, 1), "b/0000000008.0000000001");
 }

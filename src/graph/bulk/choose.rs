@@ -1,6 +1,6 @@
 //! Choosing the links of a member.
 
-use super::nearest::MOST;
+use super::nearest::NEAREST_KEPT;
 use super::split::PARTS;
 use crate::graph::search::Scratch;
 use crate::graph::select::{Neighbour, select, sort};
@@ -8,7 +8,7 @@ use crate::quantize::Space;
 use crate::types::{OutOfMemory, Slot};
 
 /// The most candidates: the nearest, and the leaders.
-const CANDIDATES: usize = MOST + PARTS;
+const CANDIDATES: usize = NEAREST_KEPT + PARTS;
 
 /// Chooses up to `m` neighbours for a node, as an insert chooses from what its search has found: from its nearest, and
 /// from the leaders that it has joined. Most of these are farther away, and are what leads out of a cluster.
@@ -21,7 +21,7 @@ pub(super) fn choose<'a>(
     scratch: &'a mut Scratch,
 ) -> Result<&'a [Neighbour], OutOfMemory> {
     let (mut slots, mut distances, mut len) = ([Slot::NONE; CANDIDATES], [0.0; CANDIDATES], 0);
-    for near in nearest.take(MOST) {
+    for near in nearest.take(NEAREST_KEPT) {
         slots[len] = near;
         len += 1;
     }

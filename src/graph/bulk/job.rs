@@ -4,7 +4,7 @@
 use super::attach::{Trees, attach, rejoin};
 use super::choose::choose;
 use super::firsts::Firsts;
-use super::nearest::{MOST, MOST_MEMBERS, Nearest};
+use super::nearest::{MOST_MEMBERS, NEAREST_KEPT, Nearest};
 use super::part::Part;
 use super::split::{Buffers, Joined, NOBODY, PARTS, Split, longest};
 use crate::graph::build::{NewNode, Nobody};
@@ -12,7 +12,7 @@ use crate::graph::growth::Growth;
 use crate::graph::links::Graph;
 use crate::graph::search::Scratch;
 use crate::order::sort_by;
-use crate::quantize::{BlockSpace, FEW};
+use crate::quantize::{BlockSpace, CODES_TOGETHER};
 use crate::types::{Level, OutOfMemory, Slot};
 
 const BASE: Level = Level(0);
@@ -49,9 +49,9 @@ pub(crate) struct Task(Work);
 
 #[derive(Debug)]
 enum Work {
-    Join { at: usize, buffers: Buffers, joined: [Joined; FEW] },
+    Join { at: usize, buffers: Buffers, joined: [Joined; CODES_TOGETHER] },
     Compare { part: Part, is_left: bool },
-    Choose { member: usize, chosen: [u32; MOST], count: usize },
+    Choose { member: usize, chosen: [u32; NEAREST_KEPT], count: usize },
 }
 
 /// A bulk build under way.
@@ -85,7 +85,7 @@ impl BulkBuild {
     /// About how many bytes a build of so many nodes holds at most, if no parts are compared together.
     pub(crate) fn bytes_of(nodes: usize) -> usize {
         let longest = longest(nodes);
-        nodes * (size_of::<[u32; MOST]>() + 128) + longest * (longest * size_of::<f32>() + 2048)
+        nodes * (size_of::<[u32; NEAREST_KEPT]>() + 128) + longest * (longest * size_of::<f32>() + 2048)
     }
 
     /// A build of these nodes, whose codes are in their space. The graph must be empty.
@@ -140,10 +140,10 @@ impl BulkBuild {
         tasks.try_reserve(short)?;
         match &mut self.stage {
             Stage::Split(split) => {
-                let end = split.members.len().min(split.next + FEW * short);
-                let joined = [[0; PARTS]; FEW];
+                let end = split.members.len().min(split.next + CODES_TOGETHER * short);
+                let joined = [[0; PARTS]; CODES_TOGETHER];
                 let task = |at| Task(Work::Join { at, buffers: Buffers::default(), joined });
-                tasks.extend((split.next..end).step_by(FEW).map(task));
+                tasks.extend((split.next..end).step_by(CODES_TOGETHER).map(task));
                 split.next = end;
             }
             Stage::Compare => {
@@ -156,7 +156,7 @@ impl BulkBuild {
             Stage::Choose(next) => {
                 let end = self.members.len().min(*next + short);
                 tasks.extend(self.members[*next..end].iter().map(|&member| {
-                    let (chosen, count) = ([0; MOST], 0);
+                    let (chosen, count) = ([0; NEAREST_KEPT], 0);
                     Task(Work::Choose { member: member as usize, chosen, count })
                 }));
                 *next = end;

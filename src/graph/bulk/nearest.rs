@@ -6,7 +6,7 @@ use crate::types::{Distance, OutOfMemory};
 
 /// How many are kept of a member's nearest. With 48 recall is lower: the heuristic then has too few directions to
 /// choose from.
-pub(super) const MOST: usize = 64;
+pub(super) const NEAREST_KEPT: usize = 64;
 
 /// Another member, and how far away it is, in one number: nearer ones are smaller, and of equally near ones those of
 /// smaller numbers. So what is kept does not depend on what came first, and keeping order takes no branches.
@@ -58,7 +58,7 @@ const fn rough(near: Near) -> u32 {
 #[derive(Debug)]
 pub(super) struct Nearest {
     /// In order, and [`NONE`] where there are not so many.
-    near: Vec<[u32; MOST]>,
+    near: Vec<[u32; NEAREST_KEPT]>,
     /// The last of each, apart: it is asked for more often than the others.
     limits: Vec<u32>,
 }
@@ -74,7 +74,7 @@ impl Nearest {
 
     /// Begins the lists of the members below `until`, for which there is room.
     pub(super) fn begin(&mut self, until: usize) {
-        self.near.resize(until, [NONE; MOST]);
+        self.near.resize(until, [NONE; NEAREST_KEPT]);
         self.limits.resize(until, NONE);
     }
 
@@ -103,7 +103,7 @@ impl Nearest {
         let mut others = others.map(rough);
         sort_by(&mut others, |a, b| a < b);
         let ours = &mut self.near[member];
-        let mut merged = [NONE; MOST];
+        let mut merged = [NONE; NEAREST_KEPT];
         let (mut i, mut j) = (0, 0);
         for merged in &mut merged {
             let other = if j < COUNT { others[j] } else { NONE };
@@ -113,12 +113,12 @@ impl Nearest {
             j += usize::from(other <= our);
         }
         *ours = merged;
-        self.limits[member] = merged[MOST - 1];
+        self.limits[member] = merged[NEAREST_KEPT - 1];
     }
 
     /// Replaces those of a member by `chosen`, in that order.
     pub(super) fn choose(&mut self, member: usize, chosen: impl Iterator<Item = u32>) {
-        self.near[member] = [NONE; MOST];
+        self.near[member] = [NONE; NEAREST_KEPT];
         for (near, chosen) in self.near[member].iter_mut().zip(chosen) {
             *near = chosen;
         }
@@ -126,7 +126,7 @@ impl Nearest {
 
     /// Bytes held.
     pub(super) const fn resident_bytes(&self) -> usize {
-        self.near.capacity() * size_of::<[u32; MOST]>() + self.limits.capacity() * size_of::<u32>()
+        self.near.capacity() * size_of::<[u32; NEAREST_KEPT]>() + self.limits.capacity() * size_of::<u32>()
     }
 }
 
@@ -173,11 +173,11 @@ mod tests {
             }
             all.sort();
             all.dedup();
-            prop_assert!(nearest.of(1).eq(all.iter().take(MOST).map(|near| near.member())));
+            prop_assert!(nearest.of(1).eq(all.iter().take(NEAREST_KEPT).map(|near| near.member())));
             prop_assert_eq!(nearest.of(0).count(), 0);
             prop_assert_eq!(nearest.limit(0), Distance::INFINITY);
-            if all.len() >= MOST {
-                prop_assert!(nearest.limit(1) >= all[MOST - 1].distance());
+            if all.len() >= NEAREST_KEPT {
+                prop_assert!(nearest.limit(1) >= all[NEAREST_KEPT - 1].distance());
             }
         }
 
@@ -185,7 +185,7 @@ mod tests {
         #[test]
         fn the_limit_is_a_little_farther_than_the_last(distance in -1e30f32..1e30) {
             let mut nearest = begun(1);
-            for from in 0..MOST as u32 {
+            for from in 0..NEAREST_KEPT as u32 {
                 nearest.merge(0, &[Near::new(distance, from)]);
             }
             let limit = nearest.limit(0);
@@ -199,7 +199,7 @@ mod tests {
         for from in (0..200).rev() {
             nearest.merge(0, &[Near::new((from * from) as f32, from), Near::new(1e6, 1000 + from)]);
         }
-        assert!(nearest.of(0).eq(0..MOST as u32));
+        assert!(nearest.of(0).eq(0..NEAREST_KEPT as u32));
         nearest.choose(0, [7, 3].into_iter());
         assert!(nearest.of(0).eq([7, 3]));
     }

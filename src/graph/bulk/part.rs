@@ -2,11 +2,11 @@
 
 use super::nearest::{Near, Nearest, insert};
 use crate::metric::Kernels;
-use crate::quantize::{Block, BlockSpace, FEW, Side};
+use crate::quantize::{Block, BlockSpace, CODES_TOGETHER, Side};
 use crate::types::{Distance, OutOfMemory, Slot};
 
 /// How many of its nearest in a part a member keeps.
-const KEPT: usize = 12;
+const FOUND_IN_PART: usize = 12;
 /// How many distances are looked at together.
 const LANES: usize = 32;
 /// How many members ahead the lists of a member are prefetched: each is somewhere else in memory.
@@ -22,11 +22,11 @@ pub(super) struct Part {
     many: Block,
     few: Block,
     /// The distances of a few members to those from the first of them on.
-    distances: Vec<[Distance; FEW]>,
+    distances: Vec<[Distance; CODES_TOGETHER]>,
     /// The distance of each member to each, row after row.
     matrix: Vec<Distance>,
     /// The nearest found of each member, in order.
-    found: Vec<[Near; KEPT]>,
+    found: Vec<[Near; FOUND_IN_PART]>,
 }
 
 impl Part {
@@ -43,7 +43,7 @@ impl Part {
         self.next = 0;
         self.found.clear();
         self.found.try_reserve(len)?;
-        grow(&mut self.distances, len, [0.0; FEW])?;
+        grow(&mut self.distances, len, [0.0; CODES_TOGETHER])?;
         grow(&mut self.matrix, len * len, 0.0)
     }
 
@@ -59,7 +59,7 @@ impl Part {
         let until = len.min(self.next + most);
         while self.next < until {
             let first = self.next;
-            let few = FEW.min(len - first);
+            let few = CODES_TOGETHER.min(len - first);
             self.few.fill_from(&self.many, first, few)?;
             let distances = &mut self.distances[..len - first];
             space.score_packed(&self.few, &self.many, first, distances);
@@ -86,8 +86,9 @@ impl Part {
 
     /// Bytes held.
     pub(super) const fn resident_bytes(&self) -> usize {
-        let floats = self.matrix.capacity() + FEW * self.distances.capacity();
-        let lists = self.members.capacity() * size_of::<u32>() + self.found.capacity() * size_of::<[Near; KEPT]>();
+        let floats = self.matrix.capacity() + CODES_TOGETHER * self.distances.capacity();
+        let lists =
+            self.members.capacity() * size_of::<u32>() + self.found.capacity() * size_of::<[Near; FOUND_IN_PART]>();
         self.many.resident_bytes() + self.few.resident_bytes() + floats * size_of::<Distance>() + lists
     }
 
@@ -113,10 +114,10 @@ const fn nearer(a: Distance, b: Distance) -> Distance {
 
 /// Finds the nearest to the member at a position, no farther away than `most`, by its distances to all `members`.
 #[inline(never)]
-fn nearest_of(row: &[Distance], at: usize, members: &[u32], most: Distance) -> [Near; KEPT] {
+fn nearest_of(row: &[Distance], at: usize, members: &[u32], most: Distance) -> [Near; FOUND_IN_PART] {
     let within = kept_within(row);
     let mut limit = nearer(most, within);
-    let mut kept = [Near::NONE; KEPT];
+    let mut kept = [Near::NONE; FOUND_IN_PART];
     let itself = members[at];
     for (distances, members) in row.chunks(LANES).zip(members.chunks(LANES)) {
         if !distances.iter().fold(false, |any, &distance| any | (distance <= limit)) {
@@ -124,9 +125,9 @@ fn nearest_of(row: &[Distance], at: usize, members: &[u32], most: Distance) -> [
         }
         for (&distance, &member) in distances.iter().zip(members) {
             let near = Near::new(distance, member);
-            if distance <= limit && member != itself && near < kept[KEPT - 1] {
+            if distance <= limit && member != itself && near < kept[FOUND_IN_PART - 1] {
                 insert(&mut kept, near);
-                let last = distance_of(kept[KEPT - 1]);
+                let last = distance_of(kept[FOUND_IN_PART - 1]);
                 limit = nearer(last, limit);
             }
         }
@@ -134,8 +135,8 @@ fn nearest_of(row: &[Distance], at: usize, members: &[u32], most: Distance) -> [
     kept
 }
 
-/// A distance within which at least [`KEPT`] of a row are, the one of a member to itself aside, and not many more: the
-/// row is cut into strips, and so many strips have their least within it.
+/// A distance within which at least [`FOUND_IN_PART`] of a row are, the one of a member to itself aside, and not many
+/// more: the row is cut into strips, and so many strips have their least within it.
 #[inline(never)]
 fn kept_within(row: &[Distance]) -> Distance {
     let mut least = [Distance::INFINITY; LANES];
@@ -144,14 +145,14 @@ fn kept_within(row: &[Distance]) -> Distance {
             *least = nearer(distance, *least);
         }
     }
-    let mut nearest = [Near::NONE; KEPT + 1];
+    let mut nearest = [Near::NONE; FOUND_IN_PART + 1];
     for (at, &distance) in least.iter().enumerate() {
         let near = Near::new(distance, at as u32);
-        if near < nearest[KEPT] {
+        if near < nearest[FOUND_IN_PART] {
             insert(&mut nearest, near);
         }
     }
-    nearest[KEPT].distance()
+    nearest[FOUND_IN_PART].distance()
 }
 
 /// The distance of the last that is kept; infinite as long as there is room.
@@ -182,8 +183,8 @@ mod tests {
                 .map(|(_, (&distance, &member))| Near::new(distance, member))
                 .collect();
             all.sort();
-            all.resize(all.len().max(KEPT), Near::NONE);
-            prop_assert_eq!(nearest_of(&distances, at, &members, most as f32).to_vec(), all[..KEPT].to_vec());
+            all.resize(all.len().max(FOUND_IN_PART), Near::NONE);
+            prop_assert_eq!(nearest_of(&distances, at, &members, most as f32).to_vec(), all[..FOUND_IN_PART].to_vec());
         }
     }
 

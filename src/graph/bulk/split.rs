@@ -3,7 +3,7 @@
 use super::nearest::{Near, insert};
 use crate::graph::levels::mix;
 use crate::order::sort_by;
-use crate::quantize::{Block, BlockSpace, FEW, Side};
+use crate::quantize::{Block, BlockSpace, CODES_TOGETHER, Side};
 use crate::types::{Distance, OutOfMemory, Slot};
 
 /// How many parts a member joins. With fewer, more of its neighbours are in none of them.
@@ -67,7 +67,7 @@ impl Split {
         let count = (2 * len / longest).clamp(3, MOST_LEADERS);
         let mut split = Self::with_leaders(space, members, count, 1, seed, &slot)?;
         let mut buffers = Buffers::default();
-        for at in (0..len).step_by(FEW) {
+        for at in (0..len).step_by(CODES_TOGETHER) {
             let joined = split.joined(space, at, &mut buffers, &slot)?;
             split.join(at, &joined)?;
         }
@@ -110,7 +110,7 @@ impl Split {
         Ok(Self { members, fan: fan.min(drawn.len()), drawn, leaders, next: 0, parts })
     }
 
-    /// The nearest leaders of up to [`FEW`] members from position `at` on.
+    /// The nearest leaders of up to [`CODES_TOGETHER`] members from position `at` on.
     #[inline(never)]
     pub(super) fn joined(
         &self,
@@ -118,14 +118,14 @@ impl Split {
         at: usize,
         buffers: &mut Buffers,
         slot: impl Fn(u32) -> Slot,
-    ) -> Result<[Joined; FEW], OutOfMemory> {
+    ) -> Result<[Joined; CODES_TOGETHER], OutOfMemory> {
         let Buffers { few, distances } = buffers;
-        let members = &self.members[at..self.members.len().min(at + FEW)];
+        let members = &self.members[at..self.members.len().min(at + CODES_TOGETHER)];
         few.fill(space, members.iter().map(|&member| slot(member)), Side::Few)?;
         distances.try_reserve(self.leaders.len().saturating_sub(distances.len()))?;
-        distances.resize(self.leaders.len(), [0.0; FEW]);
+        distances.resize(self.leaders.len(), [0.0; CODES_TOGETHER]);
         space.score_packed(few, &self.leaders, 0, distances);
-        let mut joined = [[NOBODY; PARTS]; FEW];
+        let mut joined = [[NOBODY; PARTS]; CODES_TOGETHER];
         for (i, joined) in joined.iter_mut().enumerate().take(members.len()) {
             let mut nearest = [Near::NONE; PARTS];
             let mut limit = Distance::INFINITY;
@@ -141,9 +141,9 @@ impl Split {
         Ok(joined)
     }
 
-    /// Lets up to [`FEW`] members from position `at` on join parts.
+    /// Lets up to [`CODES_TOGETHER`] members from position `at` on join parts.
     #[inline(never)]
-    pub(super) fn join(&mut self, at: usize, joined: &[Joined; FEW]) -> Result<(), OutOfMemory> {
+    pub(super) fn join(&mut self, at: usize, joined: &[Joined; CODES_TOGETHER]) -> Result<(), OutOfMemory> {
         for (&member, joined) in self.members[at..].iter().zip(joined) {
             for &leader in joined {
                 if let Some(part) = self.parts.get_mut(usize::from(leader)) {
@@ -160,5 +160,5 @@ impl Split {
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     few: Block,
-    distances: Vec<[Distance; FEW]>,
+    distances: Vec<[Distance; CODES_TOGETHER]>,
 }

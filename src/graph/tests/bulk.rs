@@ -5,7 +5,7 @@ use crate::graph::bulk::{BulkBuild, Task};
 use crate::graph::growth::StopRule;
 use crate::graph::search::{Accept, LevelSearch, descend};
 use crate::graph::{NewNode, Twins, draw_level};
-use crate::quantize::{Block, BlockSpace, FEW, Side};
+use crate::quantize::{Block, BlockSpace, CODES_TOGETHER, Side};
 use crate::types::{Distance, OutOfMemory, Slot};
 
 impl BlockSpace for Plane {
@@ -18,7 +18,7 @@ impl BlockSpace for Plane {
         Ok(())
     }
 
-    fn score_packed(&self, few: &Block, many: &Block, from: usize, distances: &mut [[Distance; FEW]]) {
+    fn score_packed(&self, few: &Block, many: &Block, from: usize, distances: &mut [[Distance; CODES_TOGETHER]]) {
         for (distances, &other) in distances.iter_mut().zip(&many.slots()[from..]) {
             for (distance, &slot) in distances.iter_mut().zip(few.slots()) {
                 *distance = self.between(slot, other);

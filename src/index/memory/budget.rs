@@ -18,7 +18,7 @@ pub(in crate::index) struct Holding {
 }
 
 /// When hot and warm bytes exceed this share of the budget, more records are evicted at a time.
-const PRESSED: f64 = 0.9;
+const NEARLY_FULL: f64 = 0.9;
 
 /// How many bytes of records may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Holding {
         };
         let left = max.saturating_sub(self.hot);
         let left = if self.scratch <= left / 2 { left - self.scratch } else { left };
-        let warm = if self.pressure() > PRESSED { left / 4 } else { left / 2 };
+        let warm = if self.pressure() > NEARLY_FULL { left / 4 } else { left / 2 };
         Shares { left, most_warm: left / 4 * 3, warm, cache: left.saturating_sub(self.warm + self.unlogged) }
     }
 
