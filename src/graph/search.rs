@@ -96,7 +96,8 @@ impl Accept<'_> {
 pub(crate) enum Outcome {
     /// Nothing nearer is left to follow.
     Complete,
-    /// So many candidates were refused that an exact scan of those that qualify is cheaper.
+    /// An exact scan of those that qualify is called for: so many candidates were refused that it is cheaper, or a twin
+    /// left no room for a nearer candidate.
     Overflow,
 }
 

@@ -41,7 +41,8 @@ pub struct SharedIndex<S = ()> {
 struct Shared<S> {
     index: RwLock<Index>,
     identity: Identity,
-    /// Locked by each writing call for its duration, so that commits and checkpoints come one after the other.
+    /// Locked by each call that uses the store, for as long as it does: by those that write, so that commits and
+    /// checkpoints come one after the other, and by those that read.
     store: Mutex<StoreState<S>>,
     /// Set while the index is locked for a change. Once it is set, callers can change nothing any more.
     is_closed: AtomicBool,
