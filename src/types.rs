@@ -148,10 +148,15 @@ impl Slot {
     }
 }
 
-/// How high a node reaches in the graph; every node is on level 0.
+/// How high a node reaches in the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
 pub(crate) struct Level(pub(crate) u8);
+
+impl Level {
+    /// The level that every node is on.
+    pub(crate) const BASE: Self = Self(0);
+}
 
 /// How far apart two vectors are. Smaller is closer, under every metric.
 pub type Distance = f32;

@@ -25,10 +25,10 @@ impl Mates for Earlier<'_> {
     const ANY: bool = true;
 
     fn top(&self) -> Level {
-        self.0.iter().map(|node| node.level).max().unwrap_or(Level(0))
+        self.0.iter().map(|node| node.level).max().unwrap_or(Level::BASE)
     }
 
-    fn join(&self, level: Level, point: Scorer<'_>, pool: &mut Pool) {
+    fn offer(&self, level: Level, point: Scorer<'_>, pool: &mut Pool) {
         let there = self.0.iter().filter(|node| node.level >= level).map(|node| node.slot);
         score_each(point, there, |candidate| {
             if pool.admits(candidate.distance) {

@@ -51,28 +51,30 @@ pub(super) trait Mates {
 
     /// The lowest level on which the node is to be linked.
     fn lowest(&self) -> Level {
-        Level(0)
+        Level::BASE
     }
 
-    /// Adds to the pool those on `level` that are near enough.
-    fn join(&self, level: Level, point: Scorer<'_>, pool: &mut Pool);
+    /// Offers the pool those on `level`, which adds the ones that are near enough.
+    fn offer(&self, level: Level, point: Scorer<'_>, pool: &mut Pool);
 }
 
-/// No mates: the node is inserted alone, on the levels from this one up.
-pub(super) struct Nobody(pub(super) Level);
+/// No mates: the node is inserted alone.
+pub(super) struct Alone {
+    pub(super) lowest: Level,
+}
 
-impl Mates for Nobody {
+impl Mates for Alone {
     const ANY: bool = false;
 
     fn top(&self) -> Level {
-        Level(0)
+        Level::BASE
     }
 
     fn lowest(&self) -> Level {
-        self.0
+        self.lowest
     }
 
-    fn join(&self, _: Level, _: Scorer<'_>, _: &mut Pool) {}
+    fn offer(&self, _: Level, _: Scorer<'_>, _: &mut Pool) {}
 }
 
 /// A node about to be linked.
@@ -110,7 +112,7 @@ impl Graph {
     ) -> Result<(), OutOfMemory> {
         self.reserve_node(node.slot, node.level)?;
         let mut plan = core::mem::take(&mut scratch.plan);
-        let planned = self.plan(space, node, live, &Nobody(Level(0)), scratch, &mut plan);
+        let planned = self.plan(space, node, live, &Alone { lowest: Level::BASE }, scratch, &mut plan);
         if planned.is_ok() {
             self.add_node(node.slot, node.level);
             self.carry_out(space, node, &mut plan, scratch);
@@ -160,7 +162,7 @@ impl Graph {
         let (mut space_of_search, query, buffer) = scratch.split();
         let point = space.around(slot, query);
         let Some(mut start) = descend(self, point, level, &mut space_of_search)? else { return Ok(()) };
-        let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level(0));
+        let top = self.entry().and_then(|entry| self.level(entry)).unwrap_or(Level::BASE);
         for level in (mates.lowest().0..=level.min(top.max(mates.top())).0).rev().map(Level) {
             let limit = pool_limit(ef);
             if M::ANY && level > top {
@@ -172,17 +174,17 @@ impl Graph {
                 if let Some(nearest) = space_of_search.pool.nearest() {
                     start = nearest;
                 }
-                if level.0 == 0 && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
+                if level == Level::BASE && (outcome == Outcome::Overflow || space_of_search.pool.accepted_len() == 0) {
                     scan(point, live, &mut Accept::All, ef, space_of_search.pool)?;
                 }
             }
-            mates.join(level, point, space_of_search.pool);
+            mates.offer(level, point, space_of_search.pool);
             candidates.clear();
             // A node that is in the graph already finds itself.
             let others = space_of_search.pool.accepted().filter(|candidate| candidate.slot != slot);
             candidates.extend(others.map(|other| Neighbour::new(other.distance, other.slot)));
             drop_twins(space, candidates);
-            if level.0 == 0 {
+            if level == Level::BASE {
                 *growth = Growth::default().and(|nth| candidates[nth].distance, candidates.len());
             }
             let count = select(space, candidates, self.m(), true, buffer);
@@ -200,7 +202,7 @@ impl Graph {
             let (chosen, others) = rest.split_at_mut(count);
             rest = others;
             let mut attached = None;
-            if level.0 == 0 {
+            if level == Level::BASE {
                 attached = tree::place_to_attach(self, slot, chosen, &|other| space.are_twins(slot, other));
                 if let Some(neighbour) = chosen.iter_mut().find(|neighbour| Some(neighbour.slot) == attached) {
                     neighbour.mark = TREE;

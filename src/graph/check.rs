@@ -209,7 +209,7 @@ impl Inspection {
     fn lists_of(&mut self, slot: Slot, graph: &Graph) {
         let Self { shape, last, lists, .. } = self;
         let Some(top) = graph.level(slot) else {
-            if graph.list(slot, Level(0)).iter().any(|&link| link != END) {
+            if graph.list(slot, Level::BASE).iter().any(|&link| link != END) {
                 shape.found(format_args!("free slot {} has links", slot.0));
             }
             return;
@@ -243,7 +243,7 @@ impl Inspection {
             return;
         }
         self.nodes += 1;
-        self.halves += graph.links(slot, Level(0)).iter().filter(|&&link| link & TREE != 0).count();
+        self.halves += graph.links(slot, Level::BASE).iter().filter(|&&link| link & TREE != 0).count();
         self.trees += usize::from(self.walk.add(slot));
     }
 }
@@ -305,7 +305,7 @@ impl Walk {
     /// Follows the links of the next node, and returns that node.
     fn step(&mut self, graph: &Graph, follows: impl Fn(u32) -> bool) -> Option<Slot> {
         let slot = self.queue.pop()?;
-        for &link in graph.links(slot, Level(0)).iter().filter(|&&link| follows(link)) {
+        for &link in graph.links(slot, Level::BASE).iter().filter(|&&link| follows(link)) {
             self.add(target(link));
         }
         Some(slot)

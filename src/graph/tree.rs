@@ -8,15 +8,13 @@ use super::select::Neighbour;
 use crate::quantize::{Point, Space};
 use crate::types::{Level, Slot};
 
-const BASE: Level = Level(0);
-
 /// The nodes that `slot` shares a tree link with.
 pub(super) fn tree_neighbours(graph: &Graph, slot: Slot) -> impl Iterator<Item = Slot> {
-    graph.links(slot, BASE).iter().filter(|&&link| link & TREE != 0).map(|&link| target(link))
+    graph.links(slot, Level::BASE).iter().filter(|&&link| link & TREE != 0).map(|&link| target(link))
 }
 
 pub(super) fn degree(graph: &Graph, slot: Slot) -> usize {
-    graph.links(slot, BASE).iter().filter(|&&link| link & TREE != 0).count()
+    graph.links(slot, Level::BASE).iter().filter(|&&link| link & TREE != 0).count()
 }
 
 /// The node that a new one should share its tree link with: the nearest of `chosen` that holds fewer than M tree links,
@@ -67,19 +65,19 @@ fn near_in_tree(graph: &Graph, start: Slot, most: usize, meant: Slot, passes: &d
 #[inline(never)]
 pub(super) fn join(graph: &mut Graph, space: &dyn Space, a: Slot, b: Slot, buffer: &mut Point) {
     for (here, there) in [(a, b), (b, a)] {
-        let list = graph.list_mut(here, BASE);
+        let list = graph.list_mut(here, Level::BASE);
         if let Some(link) = list.iter_mut().find(|link| target(**link) == there) {
             *link |= TREE;
-        } else if !graph.append(here, BASE, there.0 | TREE) {
+        } else if !graph.append(here, Level::BASE, there.0 | TREE) {
             let (mut at, mut farthest) = (0, None);
-            score_list(space.around(here, buffer), graph.links(here, BASE), |distance, link| {
+            score_list(space.around(here, buffer), graph.links(here, Level::BASE), |distance, link| {
                 if link & TREE == 0 && farthest.is_none_or(|(_, most)| distance >= most) {
                     farthest = Some((at, distance));
                 }
                 at += 1;
             });
             if let Some((at, _)) = farthest {
-                graph.list_mut(here, BASE)[at] = there.0 | TREE;
+                graph.list_mut(here, Level::BASE)[at] = there.0 | TREE;
             }
         }
     }
@@ -119,13 +117,13 @@ pub(crate) fn detach(graph: &mut Graph, slot: Slot) {
 /// Turns the tree links of a node into ordinary ones, in its list and at their other ends, and returns those ends.
 fn parted(graph: &mut Graph, slot: Slot) -> Aside {
     let parts: Aside = tree_neighbours(graph, slot).map(|part| part.0).collect();
-    for link in graph.list_mut(slot, BASE) {
+    for link in graph.list_mut(slot, Level::BASE) {
         if *link != END {
             *link &= !TREE;
         }
     }
     for part in parts.iter().copied().map(Slot) {
-        for link in graph.list_mut(part, BASE).iter_mut().filter(|link| target(**link) == slot) {
+        for link in graph.list_mut(part, Level::BASE).iter_mut().filter(|link| target(**link) == slot) {
             *link &= !TREE;
         }
     }
@@ -137,11 +135,11 @@ fn parted(graph: &mut Graph, slot: Slot) -> Aside {
 pub(super) fn hand_over(graph: &mut Graph, from: Slot, to: Slot) {
     let held: Aside = tree_neighbours(graph, to).map(|neighbour| neighbour.0).collect();
     for neighbour in held.iter().copied().map(Slot) {
-        for link in graph.list_mut(neighbour, BASE).iter_mut().filter(|link| **link == from.0 | TREE) {
+        for link in graph.list_mut(neighbour, Level::BASE).iter_mut().filter(|link| **link == from.0 | TREE) {
             *link = to.0 | TREE;
         }
     }
-    for link in graph.list_mut(from, BASE).iter_mut().filter(|link| **link != END) {
+    for link in graph.list_mut(from, Level::BASE).iter_mut().filter(|link| **link != END) {
         *link &= !TREE;
     }
 }

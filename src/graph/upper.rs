@@ -53,7 +53,7 @@ impl Segment {
     /// Where the lists of `slot` begin, or would begin.
     #[inline(always)]
     fn start(&self, slot: Slot) -> usize {
-        self.keys.partition_point(|&held| held < key(slot, Level(0)))
+        self.keys.partition_point(|&held| held < key(slot, Level::BASE))
     }
 
     /// How many lists `slot` has: one for each level from 1 to its highest.
@@ -108,7 +108,7 @@ impl Upper {
 
     /// Makes room for the lists of a new node, so that adding it cannot fail.
     pub(super) fn reserve(&mut self, slot: Slot, level: Level) -> Result<(), OutOfMemory> {
-        if level.0 == 0 {
+        if level == Level::BASE {
             return Ok(());
         }
         let missing = (segment_of(slot) + 1).saturating_sub(self.segments.len());
@@ -166,7 +166,7 @@ impl Upper {
 
     /// Gives a slot without lists one empty list for each level from 1 to `level`. Room must have been reserved.
     pub(super) fn add(&mut self, slot: Slot, level: Level) {
-        if level.0 == 0 {
+        if level == Level::BASE {
             return;
         }
         let Some(segment) = self.segments.get_mut(segment_of(slot)) else { return };

@@ -188,18 +188,18 @@ impl Index {
         let mut scratch = self.scratch.take();
         let prepare =
             |scratch: &mut Scratch| scratch.points_mut().into_iter().try_for_each(|point| codes.prepare(point));
-        let made = prepare(&mut scratch).and_then(|()| build.tasks(space, together, tasks));
+        let made = prepare(&mut scratch).and_then(|()| build.plan_tasks(space, together, tasks));
         let worked = made.and_then(|()| {
             #[cfg(not(target_arch = "wasm32"))]
             if together > 1 {
                 return each(tasks, &self.scratch, |_, task, scratch| {
                     prepare(scratch)?;
-                    build.work(graph, space, task, scratch)
+                    build.do_task(graph, space, task, scratch)
                 });
             }
-            tasks.iter_mut().try_for_each(|task| build.work(graph, space, task, &mut scratch))
+            tasks.iter_mut().try_for_each(|task| build.do_task(graph, space, task, &mut scratch))
         });
-        let taken = worked.and_then(|()| build.take(graph, space, tasks, &mut scratch));
+        let taken = worked.and_then(|()| build.finish_step(graph, space, tasks, &mut scratch));
         self.scratch.put(scratch);
         taken
     }

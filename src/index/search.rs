@@ -208,7 +208,7 @@ impl Index {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
         let limit = pool_limit(ef);
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
-        let start = if walks { descend(graph, scorer, Level(0), space)? } else { None };
+        let start = if walks { descend(graph, scorer, Level::BASE, space)? } else { None };
         let mut filter = filter.map(|passes| move |slot| ids.id_of(slot).is_some_and(|id| passes(&id)));
         // Accept every node unseen only if no slot is deleted or free: only a proven graph is known to have no links to
         // free slots.
@@ -221,7 +221,7 @@ impl Index {
         if let Some(start) = start {
             let stop_rule = graph.growth().stop_rule(k, ef, scorer, start);
             let twins = Twins::FewFirst;
-            let search = LevelSearch { graph, level: Level(0), scorer, start, ef, limit, twins, stop_rule };
+            let search = LevelSearch { graph, level: Level::BASE, scorer, start, ef, limit, twins, stop_rule };
             let mut outcome = search.run(space, accept)?;
             // A walk that finds fewer than `k` linked records has missed some, and those that wait do not make up for
             // them.

@@ -9,9 +9,16 @@ use crate::graph::twins::Twins;
 use crate::quantize::Space;
 use crate::types::{Level, OutOfMemory, Slot};
 
-const BASE: Level = Level(0);
 /// The width of a search for a node that a tree could be joined to.
 const WIDTH: usize = 32;
+
+/// A node of the build.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    /// Its number as a member.
+    pub(super) number: u32,
+    pub(super) slot: Slot,
+}
 
 /// Which members are in one tree: a forest in which each leads to another of its tree, or to itself.
 #[derive(Debug)]
@@ -62,28 +69,28 @@ impl Trees {
 pub(super) fn attach(
     graph: &mut Graph,
     space: &dyn Space,
-    (member, slot): (u32, Slot),
-    chosen: impl Iterator<Item = (u32, Slot)>,
+    Member { number, slot }: Member,
+    chosen: impl Iterator<Item = Member>,
     trees: &mut Trees,
     scratch: &mut Scratch,
 ) {
     let most = graph.m();
-    for (other_member, other) in chosen {
+    for Member { number: other_number, slot: other } in chosen {
         // Half of each list is left to the heuristic.
-        if degree(graph, slot) < most && degree(graph, other) < most && trees.unite(member, other_member) {
+        if degree(graph, slot) < most && degree(graph, other) < most && trees.unite(number, other_number) {
             join(graph, space, slot, other, &mut scratch.point);
             continue;
         }
-        let links = graph.links(other, BASE);
+        let links = graph.links(other, Level::BASE);
         if links.iter().any(|&link| target(link) == slot) {
             continue;
         }
-        let is_full = links.len() == graph.capacity(BASE);
+        let is_full = links.len() == graph.capacity(Level::BASE);
         let mut list = core::mem::take(&mut scratch.plan.list);
         let (_, query, buffer) = scratch.split();
         // Only a full list is chosen anew, by distance.
         let distance = if is_full { space.around(slot, query).score(other) } else { 0.0 };
-        graph.link_back(space, Neighbour::new(distance, other), slot, BASE, &mut list, [query, buffer]);
+        graph.link_back(space, Neighbour::new(distance, other), slot, Level::BASE, &mut list, [query, buffer]);
         scratch.plan.list = list;
     }
 }
@@ -93,20 +100,20 @@ pub(super) fn attach(
 pub(super) fn rejoin(
     graph: &mut Graph,
     space: &dyn Space,
-    (member, slot): (u32, Slot),
+    Member { number, slot }: Member,
     main: u32,
     member_of: impl Fn(Slot) -> Option<u32>,
     trees: &mut Trees,
     scratch: &mut Scratch,
 ) -> Result<(), OutOfMemory> {
-    let Some(entry) = graph.entry().filter(|_| trees.head(member) != trees.head(main)) else { return Ok(()) };
+    let Some(entry) = graph.entry().filter(|_| trees.head(number) != trees.head(main)) else { return Ok(()) };
     let (mut search_space, query, buffer) = scratch.split();
     let scorer = space.around(slot, query);
-    let start = descend(graph, scorer, BASE, &mut search_space)?.unwrap_or(entry);
+    let start = descend(graph, scorer, Level::BASE, &mut search_space)?.unwrap_or(entry);
     let head = trees.head(main);
     let mut is_main = |slot: Slot| member_of(slot).is_some_and(|member| trees.head(member) == head);
     let (twins, stop_rule, limit) = (Twins::Few, StopRule::NEVER, 16 * WIDTH);
-    let search = LevelSearch { graph, level: BASE, scorer, start, ef: WIDTH, limit, twins, stop_rule };
+    let search = LevelSearch { graph, level: Level::BASE, scorer, start, ef: WIDTH, limit, twins, stop_rule };
     search.run(&mut search_space, &mut Accept::If(&mut is_main))?;
     let mut candidates: Vec<Neighbour> = Vec::new();
     candidates.try_reserve(WIDTH + 1)?;
@@ -117,7 +124,7 @@ pub(super) fn rejoin(
     let is_twin = |other| space.are_twins(slot, other);
     if let Some(other) = place_to_attach(graph, slot, &candidates, &is_twin) {
         join(graph, space, slot, other, buffer);
-        trees.unite(member, main);
+        trees.unite(number, main);
     }
     Ok(())
 }

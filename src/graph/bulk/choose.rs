@@ -16,7 +16,8 @@ const CANDIDATES: usize = NEAREST_KEPT + PARTS;
 pub(super) fn choose<'a>(
     space: &dyn Space,
     slot: Slot,
-    (nearest, leaders): (impl Iterator<Item = Slot>, impl Iterator<Item = Slot>),
+    nearest: impl Iterator<Item = Slot>,
+    leaders: impl Iterator<Item = Slot>,
     m: usize,
     scratch: &'a mut Scratch,
 ) -> Result<&'a [Neighbour], OutOfMemory> {

@@ -1,13 +1,13 @@
 //! The stages of a bulk build. The slow part of most of them only reads, and is done in tasks that threads share. The
 //! result depends neither on the number of threads nor on how many tasks are done together.
 
-use super::attach::{Trees, attach, rejoin};
+use super::attach::{Member, Trees, attach, rejoin};
 use super::choose::choose;
 use super::firsts::Firsts;
 use super::nearest::{MOST_MEMBERS, NEAREST_KEPT, Nearest};
 use super::part::Part;
-use super::split::{Buffers, Joined, NOBODY, PARTS, Split, longest};
-use crate::graph::build::{NewNode, Nobody};
+use super::split::{Buffers, Joined, NO_LEADER, PARTS, Split, longest};
+use crate::graph::build::{Alone, NewNode};
 use crate::graph::growth::Growth;
 use crate::graph::links::Graph;
 use crate::graph::search::Scratch;
@@ -15,11 +15,11 @@ use crate::order::sort_by;
 use crate::quantize::{BlockSpace, CODES_TOGETHER};
 use crate::types::{Level, OutOfMemory, Slot};
 
-const BASE: Level = Level(0);
 /// How many members of a part one task compares with all behind them: some tenths of a millisecond.
 const MEMBERS_A_TASK: usize = 64;
-/// How many members a step takes on where a short task is done for each, and how many where less is to be done.
+/// How many members a step takes on where a short task is done for each.
 const MEMBERS_A_STEP: usize = 16;
+/// How many members a step takes on where less is done for each.
 const CHEAP_MEMBERS_A_STEP: usize = 256;
 
 /// One member in so many is searched for as if it were inserted, to see how distances grow with rank. What the parts
@@ -69,9 +69,10 @@ pub(crate) struct BulkBuild {
     begun: Vec<Part>,
     /// Parts that are done, for their buffers.
     spare: Vec<Part>,
-    /// The leaders, as members, and those that each node has joined.
-    drawn: Vec<u32>,
-    leaders: Vec<Joined>,
+    /// The leaders, as members.
+    leaders: Vec<u32>,
+    /// The leaders that each node has joined.
+    joined: Vec<Joined>,
     nearest: Nearest,
     trees: Trees,
     /// Kept here between steps, so that no search walks through a graph that is not finished.
@@ -92,10 +93,10 @@ impl BulkBuild {
     pub(crate) fn new(mut nodes: Vec<NewNode>, seed: u64) -> Result<Self, OutOfMemory> {
         sort_by(&mut nodes, |a, b| a.slot < b.slot);
         let count = nodes.len();
-        let (mut members, mut leaders) = (Vec::new(), Vec::new());
+        let (mut members, mut joined) = (Vec::new(), Vec::new());
         members.try_reserve_exact(count)?;
-        leaders.try_reserve_exact(count)?;
-        leaders.resize(count, [NOBODY; PARTS]);
+        joined.try_reserve_exact(count)?;
+        joined.resize(count, [NO_LEADER; PARTS]);
         Ok(Self {
             nodes,
             members,
@@ -104,8 +105,8 @@ impl BulkBuild {
             waiting: Vec::new(),
             begun: Vec::new(),
             spare: Vec::new(),
-            drawn: Vec::new(),
-            leaders,
+            leaders: Vec::new(),
+            joined,
             nearest: Nearest::new(count)?,
             trees: Trees::new(count)?,
             entry: None,
@@ -128,19 +129,19 @@ impl BulkBuild {
     }
 
     /// Adds the next tasks of the stage at hand, enough for so many parts to be compared `together`. If there are none,
-    /// [`BulkBuild::take`] does the next part by itself.
+    /// [`BulkBuild::finish_step`] does the next part by itself.
     #[inline(never)]
-    pub(crate) fn tasks(
+    pub(crate) fn plan_tasks(
         &mut self,
         space: &dyn BlockSpace,
         together: usize,
         tasks: &mut Vec<Task>,
     ) -> Result<(), OutOfMemory> {
-        let short = MEMBERS_A_STEP * together;
-        tasks.try_reserve(short)?;
+        let members = MEMBERS_A_STEP * together;
+        tasks.try_reserve(members)?;
         match &mut self.stage {
             Stage::Split(split) => {
-                let end = split.members.len().min(split.next + CODES_TOGETHER * short);
+                let end = split.members.len().min(split.next + CODES_TOGETHER * members);
                 let joined = [[0; PARTS]; CODES_TOGETHER];
                 let task = |at| Task(Work::Join { at, buffers: Buffers::default(), joined });
                 tasks.extend((split.next..end).step_by(CODES_TOGETHER).map(task));
@@ -154,7 +155,7 @@ impl BulkBuild {
                 }
             }
             Stage::Choose(next) => {
-                let end = self.members.len().min(*next + short);
+                let end = self.members.len().min(*next + members);
                 tasks.extend(self.members[*next..end].iter().map(|&member| {
                     let (chosen, count) = ([0; NEAREST_KEPT], 0);
                     Task(Work::Choose { member: member as usize, chosen, count })
@@ -188,7 +189,7 @@ impl BulkBuild {
 
     /// Does a task.
     #[inline(never)]
-    pub(crate) fn work(
+    pub(crate) fn do_task(
         &self,
         graph: &Graph,
         space: &dyn BlockSpace,
@@ -206,9 +207,9 @@ impl BulkBuild {
             }
             Work::Choose { member, chosen, count } => {
                 let near = self.nearest.of(*member).map(|near| self.slot(near));
-                let joined = self.leaders[*member].iter().filter_map(|&leader| self.drawn.get(usize::from(leader)));
-                let leaders = joined.map(|&leader| self.slot(leader));
-                let links = choose(space, self.nodes[*member].slot, (near, leaders), graph.m(), scratch)?;
+                let leaders = self.joined[*member].iter().filter_map(|&leader| self.leaders.get(usize::from(leader)));
+                let leaders = leaders.map(|&leader| self.slot(leader));
+                let links = choose(space, self.nodes[*member].slot, near, leaders, graph.m(), scratch)?;
                 for (chosen, member) in chosen.iter_mut().zip(links.iter().filter_map(|link| self.member_of(link.slot)))
                 {
                     *chosen = member;
@@ -221,7 +222,7 @@ impl BulkBuild {
 
     /// Takes the results of tasks, in their order, or does the next part of a stage that has no tasks. Returns true
     /// while something is left to do. On an error the build cannot go on, and has to be undone.
-    pub(crate) fn take(
+    pub(crate) fn finish_step(
         &mut self,
         graph: &mut Graph,
         space: &dyn BlockSpace,
@@ -231,10 +232,10 @@ impl BulkBuild {
         graph.set_entry(self.entry);
         let had_tasks = !tasks.is_empty();
         for task in tasks.drain(..) {
-            self.take_one(graph, space, task)?;
+            self.accept(graph, space, task)?;
         }
         if !had_tasks {
-            self.advance(graph, space, scratch)?;
+            self.next_stage(graph, space, scratch)?;
         }
         let is_done = matches!(self.stage, Stage::Done);
         if !is_done {
@@ -244,14 +245,15 @@ impl BulkBuild {
         Ok(!is_done)
     }
 
+    /// Takes the result of a task.
     #[inline(never)]
-    fn take_one(&mut self, graph: &mut Graph, space: &dyn BlockSpace, task: Task) -> Result<(), OutOfMemory> {
+    fn accept(&mut self, graph: &mut Graph, space: &dyn BlockSpace, task: Task) -> Result<(), OutOfMemory> {
         match task.0 {
             Work::Join { at, joined, .. } => {
                 if let Stage::Split(split) = &mut self.stage {
                     split.join(at, &joined)?;
                     for (&member, joined) in split.members[at..].iter().zip(&joined) {
-                        self.leaders[member as usize] = *joined;
+                        self.joined[member as usize] = *joined;
                     }
                 }
             }
@@ -269,38 +271,29 @@ impl BulkBuild {
                 graph.reserve_node(slot, level)?;
                 graph.add_node(slot, level);
                 self.nearest.choose(member, chosen[..count].iter().copied());
-                graph.set_links(slot, BASE, chosen[..count].iter().map(|&chosen| self.slot(chosen).0));
+                graph.set_links(slot, Level::BASE, chosen[..count].iter().map(|&chosen| self.slot(chosen).0));
             }
         }
         Ok(())
     }
 
-    /// Does the next part of a stage that has no tasks, or goes over to the next stage.
+    /// Does the next part of a stage that has no tasks, or goes over to the next stage. After an error the stage stays
+    /// [`Stage::Done`], and the build must be undone.
     #[inline(never)]
-    fn advance(&mut self, graph: &mut Graph, space: &dyn BlockSpace, scratch: &mut Scratch) -> Result<(), OutOfMemory> {
-        let mut stage = core::mem::replace(&mut self.stage, Stage::Done);
-        let until = |at: usize, most: usize, all: usize| all.min(at + most);
-        self.stage = match &mut stage {
-            Stage::Sift(at, firsts) if *at < self.nodes.len() => {
-                let end = until(*at, CHEAP_MEMBERS_A_STEP, self.nodes.len());
-                for member in *at as u32..end as u32 {
-                    if firsts.is_first(space, member, |member| self.nodes[member as usize].slot) {
-                        self.members.push(member);
-                    }
-                }
-                self.nearest.begin(end);
-                *at = end;
-                stage
+    fn next_stage(
+        &mut self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        scratch: &mut Scratch,
+    ) -> Result<(), OutOfMemory> {
+        let count = self.members.len();
+        self.stage = match core::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Sift(at, mut firsts) if at < self.nodes.len() => {
+                Stage::Sift(self.sift(space, at, &mut firsts), firsts)
             }
-            Stage::Sift(..) => {
-                let mut members = Vec::new();
-                members.try_reserve_exact(self.members.len())?;
-                members.extend_from_slice(&self.members);
-                Stage::Split(Split::new(space, members, self.seed, |member| self.slot(member))?)
-            }
+            Stage::Sift(..) => Stage::Split(self.split(space)?),
             Stage::Split(split) => {
-                self.waiting = core::mem::take(&mut split.parts);
-                self.drawn = core::mem::take(&mut split.drawn);
+                (self.waiting, self.leaders) = (split.parts, split.leaders);
                 Stage::Compare
             }
             Stage::Compare => {
@@ -308,47 +301,105 @@ impl BulkBuild {
                 Stage::Choose(0)
             }
             Stage::Choose(_) => Stage::Raise(0),
-            &mut Stage::Raise(at) if at < self.members.len() => {
-                let end = until(at, MEMBERS_A_STEP, self.members.len());
-                for &member in &self.members[at..end] {
-                    self.raise(graph, space, member as usize, scratch)?;
-                }
-                Stage::Raise(end)
-            }
+            Stage::Raise(at) if at < count => Stage::Raise(self.raise_some(graph, space, at, scratch)?),
             Stage::Raise(_) => Stage::Attach(0),
-            &mut Stage::Attach(at) if at < self.members.len() => {
-                let list = &mut scratch.plan.list;
-                list.clear();
-                list.try_reserve(2 * graph.m() + 1)?;
-                let end = until(at, MEMBERS_A_STEP, self.members.len());
-                for &member in &self.members[at..end] {
-                    let slot = |member: u32| self.nodes[member as usize].slot;
-                    let chosen = self.nearest.of(member as usize).map(|chosen| (chosen, slot(chosen)));
-                    attach(graph, space, (member, slot(member)), chosen, &mut self.trees, scratch);
-                }
-                Stage::Attach(end)
-            }
+            Stage::Attach(at) if at < count => Stage::Attach(self.attach_some(graph, space, at, scratch)?),
             Stage::Attach(_) => Stage::Rejoin(0),
-            &mut Stage::Rejoin(at) if at < self.members.len() => {
-                let end = until(at, CHEAP_MEMBERS_A_STEP, self.members.len());
-                for at in at..end {
-                    self.rejoin(graph, space, self.members[at], scratch)?;
-                }
-                Stage::Rejoin(end)
-            }
+            Stage::Rejoin(at) if at < count => Stage::Rejoin(self.rejoin_some(graph, space, at, scratch)?),
             Stage::Rejoin(_) => Stage::Measure(0),
-            &mut Stage::Measure(at) if at < self.members.len() => {
-                let mut plan = core::mem::take(&mut scratch.plan);
-                let node = self.nodes[self.members[at] as usize];
-                let planned = graph.plan(space, node, &graph.nodes, &Nobody(BASE), scratch, &mut plan);
-                graph.set_growth(graph.growth().plus(plan.growth));
-                scratch.plan = plan;
-                planned?;
-                Stage::Measure(at + MEMBERS_A_MEASUREMENT)
-            }
+            Stage::Measure(at) if at < count => Stage::Measure(self.measure_one(graph, space, at, scratch)?),
             Stage::Measure(_) | Stage::Done => Stage::Done,
         };
         Ok(())
+    }
+
+    /// Looks for members among the next nodes: those that are the first of their code. Like the methods below, this
+    /// begins at position `at` and returns where the next step begins.
+    fn sift(&mut self, space: &dyn BlockSpace, at: usize, firsts: &mut Firsts) -> usize {
+        let end = self.nodes.len().min(at + CHEAP_MEMBERS_A_STEP);
+        for member in at as u32..end as u32 {
+            if firsts.is_first(space, member, |member| self.slot(member)) {
+                self.members.push(member);
+            }
+        }
+        self.nearest.begin(end);
+        end
+    }
+
+    /// Begins to split the members into parts.
+    fn split(&self, space: &dyn BlockSpace) -> Result<Split, OutOfMemory> {
+        let mut members = Vec::new();
+        members.try_reserve_exact(self.members.len())?;
+        members.extend_from_slice(&self.members);
+        Split::new(space, members, self.seed, |member| self.slot(member))
+    }
+
+    /// Inserts the next members into the levels above level 0.
+    fn raise_some(
+        &self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        at: usize,
+        scratch: &mut Scratch,
+    ) -> Result<usize, OutOfMemory> {
+        let end = self.members.len().min(at + MEMBERS_A_STEP);
+        for &member in &self.members[at..end] {
+            self.raise(graph, space, member as usize, scratch)?;
+        }
+        Ok(end)
+    }
+
+    /// Makes the links back of the next members.
+    fn attach_some(
+        &mut self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        at: usize,
+        scratch: &mut Scratch,
+    ) -> Result<usize, OutOfMemory> {
+        let list = &mut scratch.plan.list;
+        list.clear();
+        list.try_reserve(2 * graph.m() + 1)?;
+        let end = self.members.len().min(at + MEMBERS_A_STEP);
+        for &number in &self.members[at..end] {
+            let member = |number: u32| Member { number, slot: self.nodes[number as usize].slot };
+            let chosen = self.nearest.of(number as usize).map(member);
+            attach(graph, space, member(number), chosen, &mut self.trees, scratch);
+        }
+        Ok(end)
+    }
+
+    /// Joins the trees of the next members to that of the entry point.
+    fn rejoin_some(
+        &mut self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        at: usize,
+        scratch: &mut Scratch,
+    ) -> Result<usize, OutOfMemory> {
+        let end = self.members.len().min(at + CHEAP_MEMBERS_A_STEP);
+        for at in at..end {
+            self.rejoin(graph, space, self.members[at], scratch)?;
+        }
+        Ok(end)
+    }
+
+    /// Searches for one member as if it were inserted, and notes how distances grow with rank.
+    fn measure_one(
+        &self,
+        graph: &mut Graph,
+        space: &dyn BlockSpace,
+        at: usize,
+        scratch: &mut Scratch,
+    ) -> Result<usize, OutOfMemory> {
+        let mut plan = core::mem::take(&mut scratch.plan);
+        let node = self.nodes[self.members[at] as usize];
+        let alone = Alone { lowest: Level::BASE };
+        let planned = graph.plan(space, node, &graph.nodes, &alone, scratch, &mut plan);
+        graph.set_growth(graph.growth().plus(plan.growth));
+        scratch.plan = plan;
+        planned?;
+        Ok(at + MEMBERS_A_MEASUREMENT)
     }
 
     /// Inserts a member into the levels above level 0, if it is on any. The first of all is the entry point until then.
@@ -362,11 +413,11 @@ impl BulkBuild {
     ) -> Result<(), OutOfMemory> {
         let node = self.nodes[member];
         let node = NewNode { ef_construction: node.ef_construction.min(UPPER_WIDTH), ..node };
-        if node.level == BASE && graph.entry().is_some() {
+        if node.level == Level::BASE && graph.entry().is_some() {
             return Ok(());
         }
         let mut plan = core::mem::take(&mut scratch.plan);
-        let planned = graph.plan(space, node, &graph.nodes, &Nobody(Level(1)), scratch, &mut plan);
+        let planned = graph.plan(space, node, &graph.nodes, &Alone { lowest: Level(1) }, scratch, &mut plan);
         if planned.is_ok() {
             graph.carry_out(space, node, &mut plan, scratch);
         }
@@ -386,8 +437,8 @@ impl BulkBuild {
         let Some(main) = graph.entry().and_then(|entry| self.member_of(entry)) else { return Ok(()) };
         let nodes = &self.nodes;
         let member_of = |slot| member_of(nodes, slot);
-        let node = (member, nodes[member as usize].slot);
-        rejoin(graph, space, node, main, member_of, &mut self.trees, scratch)
+        let member = Member { number: member, slot: nodes[member as usize].slot };
+        rejoin(graph, space, member, main, member_of, &mut self.trees, scratch)
     }
 
     /// Empties the graph, after an error or when the build is given up.
@@ -407,7 +458,7 @@ impl BulkBuild {
         let words = self.members.capacity() + self.waiting.iter().map(Vec::capacity).sum::<usize>();
         self.nodes.capacity() * size_of::<NewNode>()
             + words * size_of::<u32>()
-            + self.leaders.capacity() * size_of::<Joined>()
+            + self.joined.capacity() * size_of::<Joined>()
             + self.nearest.resident_bytes()
             + self.trees.resident_bytes()
             + self.begun.iter().chain(&self.spare).map(Part::resident_bytes).sum::<usize>()

@@ -10,20 +10,20 @@ use crate::types::{Distance, OutOfMemory, Slot};
 pub(super) const PARTS: usize = 10;
 /// The most leaders of all members.
 const MOST_LEADERS: usize = 1000;
-/// The longest parts that are compared: in a build of many, and in one of few. A part takes as much memory as its
-/// length squared.
+/// The longest parts that are compared in a build of many members. A part takes as much memory as its length squared.
 const LONGEST: usize = 1000;
-const SHORTEST: usize = 250;
+/// The longest parts that are compared in a build of few members.
+const LONGEST_OF_FEW: usize = 250;
 
 /// How long the parts may be that are compared in a build of so many members. A longer one is split again.
 pub(super) fn longest(members: usize) -> usize {
-    (members / 20).clamp(SHORTEST, LONGEST)
+    (members / 20).clamp(LONGEST_OF_FEW, LONGEST)
 }
 
 /// No leader.
-pub(super) const NOBODY: u16 = u16::MAX;
+pub(super) const NO_LEADER: u16 = u16::MAX;
 
-/// The leaders that a member joins, by their numbers among the leaders, and [`NOBODY`] in the other places.
+/// The leaders that a member joins, by their numbers among the leaders, and [`NO_LEADER`] in the other places.
 pub(super) type Joined = [u16; PARTS];
 
 /// Members that are being split.
@@ -31,8 +31,8 @@ pub(super) type Joined = [u16; PARTS];
 pub(super) struct Split {
     pub(super) members: Vec<u32>,
     /// The leaders, as members.
-    pub(super) drawn: Vec<u32>,
-    leaders: Block,
+    pub(super) leaders: Vec<u32>,
+    leader_codes: Block,
     /// How many parts each member joins.
     fan: usize,
     /// The first member that has not joined yet.
@@ -96,18 +96,18 @@ impl Split {
         slot: impl Fn(u32) -> Slot,
     ) -> Result<Self, OutOfMemory> {
         let len = members.len() as u64;
-        let mut drawn: Vec<u32> = Vec::new();
-        drawn.try_reserve_exact(count)?;
+        let mut leaders: Vec<u32> = Vec::new();
+        leaders.try_reserve_exact(count)?;
         let draw = |at: u64| mix(seed ^ mix(at ^ len << 32)).checked_rem(len);
-        drawn.extend((0..count as u64).filter_map(|at| members.get(draw(at)? as usize)));
-        sort_by(&mut drawn, |a, b| a < b);
-        drawn.dedup();
-        let mut leaders = Block::default();
-        leaders.fill(space, drawn.iter().map(|&member| slot(member)), Side::Many)?;
+        leaders.extend((0..count as u64).filter_map(|at| members.get(draw(at)? as usize)));
+        sort_by(&mut leaders, |a, b| a < b);
+        leaders.dedup();
+        let mut leader_codes = Block::default();
+        leader_codes.fill(space, leaders.iter().map(|&member| slot(member)), Side::Many)?;
         let mut parts = Vec::new();
-        parts.try_reserve_exact(drawn.len())?;
-        parts.resize_with(drawn.len(), Vec::new);
-        Ok(Self { members, fan: fan.min(drawn.len()), drawn, leaders, next: 0, parts })
+        parts.try_reserve_exact(leaders.len())?;
+        parts.resize_with(leaders.len(), Vec::new);
+        Ok(Self { members, fan: fan.min(leaders.len()), leaders, leader_codes, next: 0, parts })
     }
 
     /// The nearest leaders of up to [`CODES_TOGETHER`] members from position `at` on.
@@ -122,10 +122,10 @@ impl Split {
         let Buffers { few, distances } = buffers;
         let members = &self.members[at..self.members.len().min(at + CODES_TOGETHER)];
         few.fill(space, members.iter().map(|&member| slot(member)), Side::Few)?;
-        distances.try_reserve(self.leaders.len().saturating_sub(distances.len()))?;
-        distances.resize(self.leaders.len(), [0.0; CODES_TOGETHER]);
-        space.score_packed(few, &self.leaders, 0, distances);
-        let mut joined = [[NOBODY; PARTS]; CODES_TOGETHER];
+        distances.try_reserve(self.leader_codes.len().saturating_sub(distances.len()))?;
+        distances.resize(self.leader_codes.len(), [0.0; CODES_TOGETHER]);
+        space.score_packed(few, &self.leader_codes, 0, distances);
+        let mut joined = [[NO_LEADER; PARTS]; CODES_TOGETHER];
         for (i, joined) in joined.iter_mut().enumerate().take(members.len()) {
             let mut nearest = [Near::NONE; PARTS];
             let mut limit = Distance::INFINITY;
@@ -136,7 +136,7 @@ impl Split {
                     limit = if last == Near::NONE { limit } else { last.distance() };
                 }
             }
-            *joined = nearest.map(|near| if near == Near::NONE { NOBODY } else { near.member() as u16 });
+            *joined = nearest.map(|near| if near == Near::NONE { NO_LEADER } else { near.member() as u16 });
         }
         Ok(joined)
     }

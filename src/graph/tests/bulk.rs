@@ -40,12 +40,12 @@ fn built(world: &mut World, gaps: impl Fn(u32) -> bool) -> usize {
     let mut tasks: Vec<Task> = Vec::new();
     let World { plane, graph, tombstones, scratch } = world;
     loop {
-        build.tasks(plane, 1 + tasks.capacity() % 3, &mut tasks).unwrap();
+        build.plan_tasks(plane, 1 + tasks.capacity() % 3, &mut tasks).unwrap();
         for task in &mut tasks {
-            build.work(graph, plane, task, scratch).unwrap();
+            build.do_task(graph, plane, task, scratch).unwrap();
         }
         assert_eq!(graph.entry(), None, "no search finds a graph that is not finished");
-        if !build.take(graph, plane, &mut tasks, scratch).unwrap() {
+        if !build.finish_step(graph, plane, &mut tasks, scratch).unwrap() {
             break;
         }
     }
@@ -143,11 +143,11 @@ fn an_undone_build_leaves_an_empty_graph() {
         let mut tasks: Vec<Task> = Vec::new();
         let World { plane, graph, scratch, .. } = &mut world;
         for _ in 0..steps {
-            build.tasks(plane, 1 + tasks.capacity() % 3, &mut tasks).unwrap();
+            build.plan_tasks(plane, 1 + tasks.capacity() % 3, &mut tasks).unwrap();
             for task in &mut tasks {
-                build.work(graph, plane, task, scratch).unwrap();
+                build.do_task(graph, plane, task, scratch).unwrap();
             }
-            build.take(graph, plane, &mut tasks, scratch).unwrap();
+            build.finish_step(graph, plane, &mut tasks, scratch).unwrap();
         }
         build.undo(graph);
         assert_eq!((graph.len(), graph.entry(), graph.growth()), (0, None, Default::default()));

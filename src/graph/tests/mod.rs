@@ -19,7 +19,7 @@ use crate::quantize::{Point, Space};
 use crate::tombstone::Tombstones;
 use crate::types::{Distance, Level, OutOfMemory, Slot};
 
-pub(super) const BASE: Level = Level(0);
+pub(super) const BASE: Level = Level::BASE;
 
 /// Points as their own codes; distances are squared Euclidean.
 pub(super) struct Plane {

@@ -105,7 +105,7 @@ proptest! {
 fn a_slot_out_of_range_has_no_lists() {
     let mut upper = Upper::new(4);
     for slot in [Slot(0), Slot::NONE] {
-        assert_eq!((upper.top(slot), upper.list(slot, Level(1)).len()), (Level(0), 0));
+        assert_eq!((upper.top(slot), upper.list(slot, Level(1)).len()), (Level::BASE, 0));
         upper.remove(slot);
         assert!(upper.list_mut(slot, Level(1)).is_empty());
     }
@@ -116,7 +116,7 @@ fn a_slot_out_of_range_has_no_lists() {
 fn an_impossible_size_is_refused() {
     let mut upper = Upper::new(1 << 59);
     assert_eq!(upper.reserve(Slot(0), Level(3)), Err(OutOfMemory));
-    assert_eq!((upper.len(), upper.top(Slot(0))), (0, Level(0)));
+    assert_eq!((upper.len(), upper.top(Slot(0))), (0, Level::BASE));
 }
 
 /// Beside its list on level 0, a slot costs its share of the upper lists, and little more: a bit, a share of a key, and
