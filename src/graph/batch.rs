@@ -32,7 +32,7 @@ impl Mates for Earlier<'_> {
         let there = self.0.iter().filter(|node| node.level >= level).map(|node| node.slot);
         score_each(point, there, |candidate| {
             if pool.admits(candidate.distance) {
-                pool.insert(candidate.distance, candidate.slot, true, &|a, b| point.are_twins(a, b));
+                pool.insert_unless_twin(candidate.distance, candidate.slot, true, &|a, b| point.are_twins(a, b));
             }
         });
     }

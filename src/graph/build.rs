@@ -12,7 +12,7 @@ use super::links::{Graph, TREE, target, used};
 use super::pool::Pool;
 use super::scan::scan;
 use super::search::{Accept, LevelSearch, Outcome, Scratch, descend};
-use super::select::{Neighbour, select, sort};
+use super::select::{Gaps, Neighbour, select, sort};
 use super::tree;
 use super::twins::{Twins, drop_twins};
 use crate::quantize::{Point, Scorer, Space};
@@ -187,7 +187,7 @@ impl Graph {
             if level == Level::BASE {
                 *growth = Growth::default().and(|nth| candidates[nth].distance, candidates.len());
             }
-            let count = select(space, candidates, self.m(), true, buffer);
+            let count = select(space, candidates, self.m(), Gaps::Fill, buffer);
             chosen.extend_from_slice(&candidates[..count]);
             counts.push((level, count));
         }
@@ -243,7 +243,7 @@ impl Graph {
         });
         sort(list);
         drop_twins(space, list);
-        let count = select(space, list, self.capacity(level), false, buffer);
+        let count = select(space, list, self.capacity(level), Gaps::Leave, buffer);
         self.set_links(neighbour.slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
     }
 }

@@ -21,7 +21,9 @@ const TWINS_LOOKBACK: usize = 32;
 /// The most twins that a search for links walks over. Without a limit, an insert into one of a few large sets of twins
 /// would take time proportional to the set.
 const MOST_WALKED: usize = 64;
+/// The mark of an entry whose links have been followed.
 const EXPANDED: u64 = 1;
+/// The mark of an entry that may be returned.
 const ACCEPTED: u64 = 2;
 
 impl Entry {
@@ -46,6 +48,21 @@ impl Entry {
     #[inline]
     fn distance(self) -> Distance {
         distance_of_ordered(self.distance_bits())
+    }
+
+    #[inline]
+    const fn is_accepted(self) -> bool {
+        self.0 & ACCEPTED != 0
+    }
+
+    #[inline]
+    const fn is_expanded(self) -> bool {
+        self.0 & EXPANDED != 0
+    }
+
+    #[inline]
+    fn candidate(self) -> Candidate {
+        Candidate { distance: self.distance(), slot: self.slot() }
     }
 }
 
@@ -110,7 +127,7 @@ impl Pool {
         self.twins == Twins::FewFirst && self.lost < self.bound
     }
 
-    /// Returns false when a candidate at `distance` would not be kept. For NaN, [`Pool::insert`] decides.
+    /// Returns false when a candidate at `distance` would not be kept. For NaN, inserting decides.
     #[inline]
     pub(super) const fn admits(&self, distance: Distance) -> bool {
         distance <= self.farthest || distance.is_nan()
@@ -118,7 +135,7 @@ impl Pool {
 
     /// Adds a candidate, unless it lies beyond the bound. It is put aside if too many of its twins are here.
     #[inline]
-    pub(super) fn insert(
+    pub(super) fn insert_unless_twin(
         &mut self,
         distance: Distance,
         slot: Slot,
@@ -151,11 +168,11 @@ impl Pool {
         }
     }
 
-    /// Adds a candidate, however many twins it has, unless it lies beyond the bound. A call, unlike [`Pool::insert`],
-    /// which is inlined.
+    /// Adds a candidate, however many twins it has, unless it lies beyond the bound. A call, unlike
+    /// [`Pool::insert_unless_twin`], which is inlined.
     #[inline(never)]
-    pub(super) fn add(&mut self, distance: Distance, slot: Slot, accepted: bool) {
-        self.insert(distance, slot, accepted, &|_, _| false);
+    pub(super) fn insert(&mut self, distance: Distance, slot: Slot, accepted: bool) {
+        self.insert_unless_twin(distance, slot, accepted, &|_, _| false);
     }
 
     /// Puts the entry aside when enough twins precede it, and returns whether it did. For an accepted entry only
@@ -168,7 +185,7 @@ impl Pool {
             if twins == self.most_twins || other.distance_bits() != entry.distance_bits() {
                 break;
             }
-            let is_alike = (other.0 ^ entry.0) & ACCEPTED == 0 && are_twins(other.slot(), entry.slot());
+            let is_alike = other.is_accepted() == entry.is_accepted() && are_twins(other.slot(), entry.slot());
             twins += usize::from(is_alike);
         }
         if twins < self.most_twins {
@@ -210,7 +227,7 @@ impl Pool {
         sort_numbers(&mut aside);
         for entry in aside.drain(..).map(Entry) {
             is_new |= entry.0 < self.bound;
-            self.add(entry.distance(), entry.slot(), entry.0 & ACCEPTED != 0);
+            self.insert(entry.distance(), entry.slot(), entry.is_accepted());
         }
         self.aside = aside;
         is_new
@@ -224,8 +241,7 @@ impl Pool {
             return None;
         }
         self.walked += 1;
-        let entry = Entry(self.aside.pop()?);
-        Some(Candidate { distance: entry.distance(), slot: entry.slot() })
+        Some(Entry(self.aside.pop()?).candidate())
     }
 
     /// Inserts an entry in order and returns its position. Searches from the end, moving entries on the way: a binary
@@ -255,13 +271,12 @@ impl Pool {
     #[inline]
     fn shrink_to_ef(&mut self) {
         while let Some(&last) = self.entries.last() {
-            let is_accepted = last.0 & ACCEPTED != 0;
-            if is_accepted && self.accepted <= self.ef {
+            if last.is_accepted() && self.accepted <= self.ef {
                 self.bound = last.0;
                 self.farthest = last.distance();
                 return;
             }
-            self.accepted -= usize::from(is_accepted);
+            self.accepted -= usize::from(last.is_accepted());
             self.entries.pop();
         }
     }
@@ -271,9 +286,9 @@ impl Pool {
     pub(super) fn pop(&mut self) -> Option<Candidate> {
         while let Some(entry) = self.entries.get_mut(self.next) {
             self.next += 1;
-            if entry.0 & EXPANDED == 0 {
+            if !entry.is_expanded() {
                 entry.0 |= EXPANDED;
-                return Some(Candidate { distance: entry.distance(), slot: entry.slot() });
+                return Some(entry.candidate());
             }
         }
         None
@@ -283,7 +298,7 @@ impl Pool {
     #[inline]
     pub(super) fn upcoming(&self) -> impl Iterator<Item = Slot> {
         let rest = &self.entries[self.next.min(self.entries.len())..];
-        rest.iter().filter(|entry| entry.0 & EXPANDED == 0).take(2).map(|entry| entry.slot())
+        rest.iter().filter(|entry| !entry.is_expanded()).take(2).map(|entry| entry.slot())
     }
 
     /// The distance of the `k`-th candidate that may be returned. `None` if there are fewer, or if counting them would
@@ -309,10 +324,7 @@ impl Pool {
 
     /// The candidates that may be returned, nearest first.
     pub(crate) fn accepted(&self) -> impl Iterator<Item = Candidate> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.0 & ACCEPTED != 0)
-            .map(|entry| Candidate { distance: entry.distance(), slot: entry.slot() })
+        self.entries.iter().filter(|entry| entry.is_accepted()).map(|entry| entry.candidate())
     }
 
     /// The nearest candidate, whether or not it may be returned.
@@ -339,7 +351,7 @@ mod tests {
             let mut model: Vec<(f32, u32, bool)> = Vec::new();
             for (i, (distance, accepted)) in offers.into_iter().enumerate() {
                 let distance = distance as f32 / 7.0;
-                pool.add(distance, Slot(i as u32), accepted);
+                pool.insert(distance, Slot(i as u32), accepted);
                 model.push((distance, i as u32, accepted));
             }
             model.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -361,7 +373,7 @@ mod tests {
                 prop_assert!(pool.admits(f32::INFINITY) && pool.admits(f32::NAN));
                 for (i, (which, accepted)) in offers.into_iter().enumerate() {
                     let (before, is_admitted) = (pool.entries.clone(), pool.admits(distances[which]));
-                    pool.add(distances[which], Slot(i as u32), accepted);
+                    pool.insert(distances[which], Slot(i as u32), accepted);
                     prop_assert!(is_admitted || pool.entries == before, "{} at {ef}", distances[which]);
                     prop_assert!(pool.entries.is_sorted());
                 }
@@ -381,10 +393,10 @@ mod tests {
             let are_twins = |a: Slot, b: Slot| kinds[a.index()] == kinds[b.index()];
             for (i, (distance, _, accepted)) in offers.into_iter().enumerate() {
                 let slot = Slot(i as u32);
-                pool.insert(distance as f32, slot, accepted, &are_twins);
-                plain.add(distance as f32, slot, accepted);
+                pool.insert_unless_twin(distance as f32, slot, accepted, &are_twins);
+                plain.insert(distance as f32, slot, accepted);
                 let like_it = |other: &&Entry| {
-                    are_twins(other.slot(), slot) && (other.0 & ACCEPTED != 0) == accepted
+                    are_twins(other.slot(), slot) && other.is_accepted() == accepted
                 };
                 prop_assert!(pool.entries.iter().filter(like_it).count() <= TWINS_IN_POOL);
             }
@@ -402,7 +414,7 @@ mod tests {
             pool.begin(64, 64, Twins::All).unwrap();
             let mut followed = Vec::new();
             for (i, &distance) in distances.iter().enumerate() {
-                pool.add(distance as f32, Slot(i as u32), true);
+                pool.insert(distance as f32, Slot(i as u32), true);
                 if i % 3 == 0 {
                     let peeked = pool.upcoming().next();
                     let popped = pool.pop();
@@ -430,7 +442,7 @@ mod tests {
         for twins in [Twins::FewFirst, Twins::Few] {
             pool.begin(50, 50, twins).unwrap();
             for slot in 0..40 {
-                pool.insert(1.0, Slot(slot), true, &|_, _| true);
+                pool.insert_unless_twin(1.0, Slot(slot), true, &|_, _| true);
             }
             assert_eq!(pool.accepted_len(), TWINS_IN_POOL);
             assert_eq!(pool.take_back(), twins == Twins::FewFirst);
@@ -449,9 +461,9 @@ mod tests {
         for (with_twins, has_lost) in [(true, true), (false, false)] {
             let mut pool = Pool::default();
             pool.begin(2, 8, Twins::FewFirst).unwrap();
-            (0..6).for_each(|slot| pool.insert(1.0, Slot(slot), false, &|_, _| with_twins));
-            (10..12).for_each(|slot| pool.add(5.0, Slot(slot), true));
-            (20..26).for_each(|slot| pool.add(2.0 + slot as f32 / 100.0, Slot(slot), false));
+            (0..6).for_each(|slot| pool.insert_unless_twin(1.0, Slot(slot), false, &|_, _| with_twins));
+            (10..12).for_each(|slot| pool.insert(5.0, Slot(slot), true));
+            (20..26).for_each(|slot| pool.insert(2.0 + slot as f32 / 100.0, Slot(slot), false));
             assert_eq!(pool.accepted_len(), 2);
             pool.take_back();
             assert_eq!(pool.has_lost(), has_lost);
@@ -463,10 +475,10 @@ mod tests {
         let mut pool = Pool::default();
         pool.begin(2, 8, Twins::All).unwrap();
         for i in 0..20 {
-            pool.add(i as f32, Slot(i), false);
+            pool.insert(i as f32, Slot(i), false);
         }
         assert!(pool.is_overflowing());
-        pool.add(100.0, Slot(100), true);
+        pool.insert(100.0, Slot(100), true);
         assert_eq!(pool.accepted().map(|c| c.slot).collect::<Vec<_>>(), [Slot(100)]);
     }
 }

@@ -12,7 +12,7 @@ use super::build::score_list;
 use super::growth::StopRule;
 use super::links::{Graph, TREE, target};
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
-use super::select::{Neighbour, select, sort};
+use super::select::{Gaps, Neighbour, select, sort};
 use super::tree::hand_over;
 use super::twins::{Twins, drop_twins};
 use crate::quantize::Space;
@@ -114,7 +114,7 @@ impl Graph {
         // A quarter of the gaps is left for links back from nodes that fill their own, which are about as many.
         let gaps = wanted - kept;
         let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));
-        let count = select(space, list, wanted, true, buffer);
+        let count = select(space, list, wanted, Gaps::Fill, buffer);
         self.set_links(slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
         // A new link is worth as much the other way, where there is room for it: without that, in-links thin out from
         // one repair to the next, and recall with them.

@@ -43,7 +43,7 @@ pub(crate) fn join(scorer: Scorer<'_>, slots: impl Iterator<Item = Slot>, space:
     // In a sound graph, a walk meets none of these slots.
     score_each(scorer, slots.filter(|&slot| !visited.contains(slot)), |Candidate { distance, slot }| {
         if pool.admits(distance) {
-            pool.add(distance, slot, true);
+            pool.insert(distance, slot, true);
         }
     });
     if pool.is_overflowing() || pool.has_lost() { Outcome::Overflow } else { Outcome::Complete }
@@ -78,6 +78,6 @@ pub(super) fn score_each(scorer: Scorer<'_>, mut slots: impl Iterator<Item = Slo
 fn offer(scorer: Scorer<'_>, near: &mut [Candidate], pool: &mut Pool) {
     scorer.refine(near);
     for &Candidate { distance, slot } in &*near {
-        pool.add(distance, slot, true);
+        pool.insert(distance, slot, true);
     }
 }

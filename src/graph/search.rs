@@ -163,7 +163,7 @@ impl LevelSearch<'_> {
         visited.begin(graph.len())?;
         pool.begin(self.ef, self.limit, self.twins)?;
         visited.insert(start);
-        pool.add(scorer.score(start), start, accept.passes(start));
+        pool.insert(scorer.score(start), start, accept.passes(start));
         loop {
             let next = pool.pop();
             let next =
@@ -201,7 +201,7 @@ impl LevelSearch<'_> {
             scorer.score_all(slots, distances);
             for (&slot, &distance) in slots.iter().zip(&*distances) {
                 if pool.admits(distance) {
-                    pool.insert(distance, slot, accept.passes(slot), &|a, b| scorer.are_twins(a, b));
+                    pool.insert_unless_twin(distance, slot, accept.passes(slot), &|a, b| scorer.are_twins(a, b));
                 }
             }
             if pool.is_overflowing() {

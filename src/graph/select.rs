@@ -42,16 +42,23 @@ pub(super) fn sort(candidates: &mut [Neighbour]) {
     sort_by_distance(candidates, |candidate| (candidate.distance, candidate.slot));
 }
 
+/// What becomes of the places that the heuristic leaves empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gaps {
+    Leave,
+    /// The nearest candidates that it has refused take them.
+    Fill,
+}
+
 /// Moves the chosen of the sorted `candidates` to the front, in order of distance, and returns how many there are: at
-/// most `most`, unless more must be kept. With `fill`, the nearest refused ones take the places that the heuristic
-/// leaves empty.
+/// most `most`, unless more must be kept.
 ///
 /// Computes at most `candidates.len() * most` distances, usually fewer: a refused candidate is not looked at again.
 pub(super) fn select(
     space: &dyn Space,
     candidates: &mut [Neighbour],
     most: usize,
-    fill: bool,
+    gaps: Gaps,
     buffer: &mut Point,
 ) -> usize {
     let mut owed = candidates.iter().filter(|candidate| candidate.kept).count();
@@ -75,7 +82,7 @@ pub(super) fn select(
             refuse(space.around(candidate.slot, buffer), &mut candidates[at + 1..]);
         }
     }
-    if fill && chosen < most {
+    if gaps == Gaps::Fill && chosen < most {
         chosen = most.min(candidates.len());
         sort(&mut candidates[..chosen]);
     }

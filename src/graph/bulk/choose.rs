@@ -3,7 +3,7 @@
 use super::nearest::NEAREST_KEPT;
 use super::split::PARTS;
 use crate::graph::search::Scratch;
-use crate::graph::select::{Neighbour, select, sort};
+use crate::graph::select::{Gaps, Neighbour, select, sort};
 use crate::quantize::Space;
 use crate::types::{OutOfMemory, Slot};
 
@@ -39,7 +39,7 @@ pub(super) fn choose<'a>(
     space.around(slot, query).score_all(&slots[..len], &mut distances);
     list.extend(slots[..len].iter().zip(distances).map(|(&slot, distance)| Neighbour::new(distance, slot)));
     sort(&mut list);
-    let count = select(space, &mut list, m, true, buffer);
+    let count = select(space, &mut list, m, Gaps::Fill, buffer);
     scratch.plan.list = list;
     Ok(&scratch.plan.list[..count])
 }

@@ -1,7 +1,7 @@
 //! The heuristic, compared with its plainest form.
 
 use super::super::links::TREE;
-use super::super::select::{Neighbour, select, sort};
+use super::super::select::{Gaps, Neighbour, select, sort};
 use super::Plane;
 use crate::quantize::Point;
 use crate::types::Slot;
@@ -22,7 +22,7 @@ fn slots(list: &[Neighbour]) -> Vec<u32> {
     list.iter().map(|neighbour| neighbour.slot.0).collect()
 }
 
-fn plain(plane: &Plane, sorted: &[Neighbour], most: usize, fill: bool) -> Vec<u32> {
+fn plain(plane: &Plane, sorted: &[Neighbour], most: usize, gaps: Gaps) -> Vec<u32> {
     let (mut chosen, mut refused): (Vec<Neighbour>, Vec<Neighbour>) = (Vec::new(), Vec::new());
     for (at, candidate) in sorted.iter().enumerate() {
         let owed = sorted[at..].iter().filter(|other| other.kept).count();
@@ -33,7 +33,7 @@ fn plain(plane: &Plane, sorted: &[Neighbour], most: usize, fill: bool) -> Vec<u3
             refused.push(*candidate);
         }
     }
-    if fill {
+    if gaps == Gaps::Fill {
         refused.truncate(most.saturating_sub(chosen.len()));
         chosen.extend(refused);
         sort(&mut chosen);
@@ -44,27 +44,27 @@ fn plain(plane: &Plane, sorted: &[Neighbour], most: usize, fill: bool) -> Vec<u3
 #[test]
 fn what_lies_behind_a_chosen_one_is_refused() {
     let plane = Plane::line(&[0.0, 1.0, 1.5, 4.0, -2.0, -2.5]);
-    let run = |most, fill| {
+    let run = |most, gaps| {
         let mut list = candidates(&plane, |_| false);
-        let count = select(&plane, &mut list, most, fill, &mut Point::default());
+        let count = select(&plane, &mut list, most, gaps, &mut Point::default());
         slots(&list[..count])
     };
-    assert_eq!(run(4, false), [1, 4]);
-    assert_eq!(run(1, false), [1]);
-    assert_eq!(run(3, true), [1, 2, 4], "the nearest refused fills the third place");
-    assert_eq!(run(9, true), [1, 2, 4, 5, 3]);
-    assert_eq!(run(0, true), Vec::<u32>::new());
+    assert_eq!(run(4, Gaps::Leave), [1, 4]);
+    assert_eq!(run(1, Gaps::Leave), [1]);
+    assert_eq!(run(3, Gaps::Fill), [1, 2, 4], "the nearest refused fills the third place");
+    assert_eq!(run(9, Gaps::Fill), [1, 2, 4, 5, 3]);
+    assert_eq!(run(0, Gaps::Fill), Vec::<u32>::new());
 }
 
 #[test]
 fn what_must_be_kept_is_kept_and_counts() {
     let plane = Plane::line(&[0.0, 1.0, 1.5, 4.0, -2.0, -2.5]);
     let mut list = candidates(&plane, |slot| slot == 3 || slot == 5);
-    let count = select(&plane, &mut list, 3, false, &mut Point::default());
+    let count = select(&plane, &mut list, 3, Gaps::Leave, &mut Point::default());
     assert_eq!(slots(&list[..count]), [1, 5, 3], "one place is left beside the two");
     assert!(list[1].is_tree() && list[1].link() == 5 | TREE && list[0].link() == 1);
     let mut list = candidates(&plane, |slot| slot != 1);
-    let count = select(&plane, &mut list, 2, true, &mut Point::default());
+    let count = select(&plane, &mut list, 2, Gaps::Fill, &mut Point::default());
     assert_eq!(slots(&list[..count]), [2, 4, 5, 3], "more than there is room for, all the same");
 }
 
@@ -75,10 +75,11 @@ proptest! {
     ) {
         let plane = Plane::scattered(n, seed);
         let kept = |slot: u32| one_in > 3 && slot.is_multiple_of(one_in);
+        let gaps = if fill { Gaps::Fill } else { Gaps::Leave };
         let sorted = candidates(&plane, kept);
         let mut list = sorted.clone();
-        let count = select(&plane, &mut list, most, fill, &mut Point::default());
-        prop_assert_eq!(slots(&list[..count]), plain(&plane, &sorted, most, fill));
+        let count = select(&plane, &mut list, most, gaps, &mut Point::default());
+        prop_assert_eq!(slots(&list[..count]), plain(&plane, &sorted, most, gaps));
         let (mut before, mut after) = (slots(&sorted), slots(&list));
         before.sort_unstable();
         after.sort_unstable();
