@@ -59,14 +59,14 @@ impl ReadPlan {
 /// Whether a block is in memory.
 #[derive(Debug)]
 enum Content {
-    Stored,
+    NotRead,
     Read(Block),
     /// The stored bytes are not what was written: the records are lost.
     Lost,
 }
 
 #[derive(Debug)]
-struct Held {
+struct BlockEntry {
     stored: StoredBlock,
     /// Number of its live records that have no warm copy.
     cold: u32,
@@ -75,7 +75,7 @@ struct Held {
     used: AtomicBool,
 }
 
-impl Held {
+impl BlockEntry {
     const fn resident_bytes(&self) -> usize {
         if let Content::Read(block) = &self.content { block.resident_bytes() } else { 0 }
     }
@@ -85,17 +85,17 @@ impl Held {
 pub(crate) struct Cold {
     places: Places,
     /// Ascending by number.
-    blocks: Vec<Held>,
+    blocks: Vec<BlockEntry>,
     /// Blocks below this are named by a manifest in the store: their records need no warm copy.
     kept_below: u32,
-    /// Whether no record of those blocks has a warm copy.
-    is_exhausted: bool,
+    /// Whether demoting has found no more warm copies of the records of those blocks.
+    has_nothing_to_demote: bool,
     hand: usize,
-    read_bytes: usize,
+    cached_bytes: usize,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// Number of blocks read for a call that is about to be repeated.
-    fresh: AtomicU64,
+    /// Number of blocks read for calls that are about to be repeated and have not found them yet.
+    retry_blocks: AtomicU64,
 }
 
 impl Cold {
@@ -104,12 +104,12 @@ impl Cold {
             places: Places::new(),
             blocks: Vec::new(),
             kept_below,
-            is_exhausted: false,
+            has_nothing_to_demote: false,
             hand: 0,
-            read_bytes: 0,
+            cached_bytes: 0,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            fresh: AtomicU64::new(0),
+            retry_blocks: AtomicU64::new(0),
         }
     }
 
@@ -126,17 +126,17 @@ impl Cold {
         // Numbers are mostly consecutive, since those of one checkpoint are.
         let first = self.blocks.first()?.stored.number;
         let likely = number.wrapping_sub(first) as usize;
-        if self.blocks.get(likely).is_some_and(|held| held.stored.number == number) {
+        if self.blocks.get(likely).is_some_and(|entry| entry.stored.number == number) {
             return Some(likely);
         }
-        self.blocks.binary_search_by_key(&number, |held| held.stored.number).ok()
+        self.blocks.binary_search_by_key(&number, |entry| entry.stored.number).ok()
     }
 
-    fn find(&self, number: u32) -> Option<&Held> {
+    fn find(&self, number: u32) -> Option<&BlockEntry> {
         self.blocks.get(self.position(number)?)
     }
 
-    fn find_mut(&mut self, number: u32) -> Option<&mut Held> {
+    fn find_mut(&mut self, number: u32) -> Option<&mut BlockEntry> {
         let at = self.position(number)?;
         self.blocks.get_mut(at)
     }
@@ -146,33 +146,34 @@ impl Cold {
     pub(super) fn set_place(&mut self, slot: Slot, place: Option<Place>, was_warm: bool) {
         let Some(before) = self.places.replace(slot, place) else { return };
         let mut freed = 0;
-        if let Some(held) = self.find_mut(before.block) {
-            held.stored.dead = (held.stored.dead + 1).min(held.stored.records);
-            held.cold = held.cold.saturating_sub(u32::from(!was_warm));
-            if held.cold == 0 {
-                freed = held.resident_bytes();
-                held.content = Content::Stored;
+        if let Some(entry) = self.find_mut(before.block) {
+            entry.stored.dead = (entry.stored.dead + 1).min(entry.stored.records);
+            entry.cold = entry.cold.saturating_sub(u32::from(!was_warm));
+            if entry.cold == 0 {
+                freed = entry.resident_bytes();
+                entry.content = Content::NotRead;
             }
         }
-        self.read_bytes -= freed;
+        self.cached_bytes -= freed;
     }
 
     /// Notes that the record of a slot, which the store keeps, has lost its warm copy.
     pub(super) fn note_warm_copy_dropped(&mut self, slot: Slot) {
-        if let Some(held) = self.places.get(slot).and_then(|place| self.find_mut(place.block)) {
-            held.cold += 1;
+        if let Some(entry) = self.places.get(slot).and_then(|place| self.find_mut(place.block)) {
+            entry.cold += 1;
         }
     }
 
     /// Counts the record of a place as live. Returns false if it does not exist or all records of its block are live.
     pub(super) fn revive(&mut self, place: Place) -> bool {
-        let held = self.find_mut(place.block);
-        let Some(held) = held.filter(|held| u32::from(place.ordinal) < held.stored.records && held.stored.dead > 0)
+        let entry = self.find_mut(place.block);
+        let Some(entry) =
+            entry.filter(|entry| u32::from(place.ordinal) < entry.stored.records && entry.stored.dead > 0)
         else {
             return false;
         };
-        held.stored.dead -= 1;
-        held.cold += 1;
+        entry.stored.dead -= 1;
+        entry.cold += 1;
         true
     }
 
@@ -187,30 +188,30 @@ impl Cold {
     #[inline]
     pub(super) fn record(&self, slot: Slot, dimensions: usize) -> Option<Record<'_>> {
         let Place { block, ordinal } = self.places.get(slot)?;
-        let held = self.find(block)?;
-        let Content::Read(read) = &held.content else { return None };
-        held.used.store(true, Relaxed);
+        let entry = self.find(block)?;
+        let Content::Read(read) = &entry.content else { return None };
+        entry.used.store(true, Relaxed);
         read.record(ordinal, dimensions)
     }
 
     /// The number of the block to read for the record of a slot; `None` when it is in memory or lost.
     pub(super) fn missing(&self, slot: Slot) -> Option<u32> {
         let block = self.places.get(slot)?.block;
-        self.find(block).filter(|held| matches!(held.content, Content::Stored)).map(|held| held.stored.number)
+        self.find(block).filter(|entry| matches!(entry.content, Content::NotRead)).map(|entry| entry.stored.number)
     }
 
     /// Whether the block of a slot's record is lost.
     pub(super) fn is_lost(&self, slot: Slot) -> bool {
-        let held = self.places.get(slot).and_then(|place| self.find(place.block));
-        held.is_some_and(|held| matches!(held.content, Content::Lost))
+        let entry = self.places.get(slot).and_then(|place| self.find(place.block));
+        entry.is_some_and(|entry| matches!(entry.content, Content::Lost))
     }
 
     /// Counts the cold records of a call that has all of them. Each block read for it counts as a miss of one of them;
     /// the others are hits.
     pub(super) fn count(&self, records: u64) {
-        // What remains of `fresh` was read for other waiting calls, or in vain. The end of the retry resets it.
-        let missed = self.fresh.load(Relaxed).min(records);
-        self.fresh.fetch_sub(missed, Relaxed);
+        // What remains of `retry_blocks` was read for other waiting calls, or in vain. The end of the retry resets it.
+        let missed = self.retry_blocks.load(Relaxed).min(records);
+        self.retry_blocks.fetch_sub(missed, Relaxed);
         self.misses.fetch_add(missed, Relaxed);
         self.hits.fetch_add(records - missed, Relaxed);
     }
@@ -222,36 +223,37 @@ impl Cold {
 
     /// The entry of a block; `None` when it has no live records.
     pub(crate) fn stored(&self, number: u32) -> Option<&StoredBlock> {
-        self.find(number).map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
+        self.find(number).map(|entry| &entry.stored).filter(|stored| stored.dead < stored.records)
     }
 
     /// The blocks with live records.
-    pub(crate) fn all_stored(&self) -> impl Iterator<Item = &StoredBlock> {
-        self.blocks.iter().map(|held| &held.stored).filter(|stored| stored.dead < stored.records)
+    pub(crate) fn with_live_records(&self) -> impl Iterator<Item = &StoredBlock> {
+        self.blocks.iter().map(|entry| &entry.stored).filter(|stored| stored.dead < stored.records)
     }
 
     /// The blocks with live records, except lost ones.
     pub(crate) fn sound(&self) -> impl Iterator<Item = &StoredBlock> {
-        let is_sound = |held: &&Held| !matches!(held.content, Content::Lost) && held.stored.dead < held.stored.records;
-        self.blocks.iter().filter(is_sound).map(|held| &held.stored)
+        let is_sound =
+            |entry: &&BlockEntry| !matches!(entry.content, Content::Lost) && entry.stored.dead < entry.stored.records;
+        self.blocks.iter().filter(is_sound).map(|entry| &entry.stored)
     }
 
     /// Blocks that have not been read and have records without a warm copy, ascending by number. None of them is lost.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &StoredBlock> {
-        let is_unread = |held: &&Held| matches!(held.content, Content::Stored) && held.cold > 0;
-        self.blocks.iter().filter(is_unread).map(|held| &held.stored)
+        let is_unread = |entry: &&BlockEntry| matches!(entry.content, Content::NotRead) && entry.cold > 0;
+        self.blocks.iter().filter(is_unread).map(|entry| &entry.stored)
     }
 
-    /// Whether the block exists and is neither in memory nor lost.
+    /// Whether the block must be read before its records are there: it exists, and is neither in memory nor lost.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn is_unread(&self, number: u32) -> bool {
-        self.find(number).is_some_and(|held| matches!(held.content, Content::Stored))
+    pub(crate) fn must_be_read(&self, number: u32) -> bool {
+        self.find(number).is_some_and(|entry| matches!(entry.content, Content::NotRead))
     }
 
     /// Lost blocks with records that have no warm copy.
     pub(crate) fn lost(&self) -> impl Iterator<Item = &StoredBlock> {
-        let is_lost = |held: &&Held| matches!(held.content, Content::Lost) && held.cold > 0;
-        self.blocks.iter().filter(is_lost).map(|held| &held.stored)
+        let is_lost = |entry: &&BlockEntry| matches!(entry.content, Content::Lost) && entry.cold > 0;
+        self.blocks.iter().filter(is_lost).map(|entry| &entry.stored)
     }
 
     /// Sorts slots, each in the lower half of a word, by their places. Those without one come last.
@@ -266,7 +268,7 @@ impl Cold {
     /// Adds a block that has been, or is being, written. Its number must be the highest.
     pub(crate) fn add(&mut self, stored: StoredBlock) -> Result<(), OutOfMemory> {
         self.blocks.try_reserve(1)?;
-        self.blocks.push(Held { stored, cold: 0, content: Content::Stored, used: AtomicBool::new(false) });
+        self.blocks.push(BlockEntry { stored, cold: 0, content: Content::NotRead, used: AtomicBool::new(false) });
         Ok(())
     }
 
@@ -280,48 +282,48 @@ impl Cold {
         inverse_norm: &mut InverseNorm<'_>,
     ) -> Result<bool, OutOfMemory> {
         // A block that is no longer needed may be gone from the store.
-        let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Stored)) else {
+        let Some(entry) = self.find_mut(number).filter(|entry| matches!(entry.content, Content::NotRead)) else {
             return Ok(false);
         };
-        let sound = bytes.filter(|bytes| held.stored.is_content(bytes));
-        held.content = match sound.map(|bytes| Block::read(&held.stored, bytes, dimensions, inverse_norm)) {
+        let sound = bytes.filter(|bytes| entry.stored.is_content(bytes));
+        entry.content = match sound.map(|bytes| Block::read(&entry.stored, bytes, dimensions, inverse_norm)) {
             Some(Ok(block)) => Content::Read(block),
             Some(Err(FormatError::OutOfMemory)) => return Err(OutOfMemory),
             Some(Err(_)) | None => Content::Lost,
         };
-        held.used.store(true, Relaxed);
-        let (bytes, is_lost) = (held.resident_bytes(), matches!(held.content, Content::Lost));
-        self.read_bytes += bytes;
+        entry.used.store(true, Relaxed);
+        let (bytes, is_lost) = (entry.resident_bytes(), matches!(entry.content, Content::Lost));
+        self.cached_bytes += bytes;
         Ok(is_lost)
     }
 
     /// Notes that `blocks` blocks have been read from the store for a call that is repeated next.
     pub(crate) fn expect_retry(&self, blocks: u64) {
-        self.fresh.fetch_add(blocks, Relaxed);
+        self.retry_blocks.fetch_add(blocks, Relaxed);
     }
 
     /// Whether blocks were read for a call that has not found them yet.
-    pub(crate) fn is_awaited(&self) -> bool {
-        self.fresh.load(Relaxed) > 0
+    pub(crate) fn expects_retry(&self) -> bool {
+        self.retry_blocks.load(Relaxed) > 0
     }
 
     /// Notes that the call has been repeated. It may have used none of the blocks.
     pub(crate) fn end_retry(&self) {
-        self.fresh.store(0, Relaxed);
+        self.retry_blocks.store(0, Relaxed);
     }
 
     /// Evicts blocks until those in memory take at most `budget_bytes`.
     pub(crate) fn evict_to(&mut self, budget_bytes: usize) {
         // Two rounds, because in the first a block may only lose its mark.
         let mut left = 2 * self.blocks.len();
-        while self.read_bytes > budget_bytes && left > 0 {
+        while self.cached_bytes > budget_bytes && left > 0 {
             left -= 1;
             self.hand = if self.hand + 1 < self.blocks.len() { self.hand + 1 } else { 0 };
-            let Some(held) = self.blocks.get_mut(self.hand) else { return };
-            let bytes = held.resident_bytes();
-            if bytes > 0 && !held.used.swap(false, Relaxed) {
-                held.content = Content::Stored;
-                self.read_bytes -= bytes;
+            let Some(entry) = self.blocks.get_mut(self.hand) else { return };
+            let bytes = entry.resident_bytes();
+            if bytes > 0 && !entry.used.swap(false, Relaxed) {
+                entry.content = Content::NotRead;
+                self.cached_bytes -= bytes;
             }
         }
     }
@@ -329,18 +331,18 @@ impl Cold {
     /// Evicts the blocks of a plan.
     pub(crate) fn give_up(&mut self, plan: &ReadPlan) {
         for &number in plan.blocks() {
-            let Some(held) = self.find_mut(number).filter(|held| matches!(held.content, Content::Read(_))) else {
+            let Some(entry) = self.find_mut(number).filter(|entry| matches!(entry.content, Content::Read(_))) else {
                 continue;
             };
-            let bytes = held.resident_bytes();
-            held.content = Content::Stored;
-            self.read_bytes -= bytes;
+            let bytes = entry.resident_bytes();
+            entry.content = Content::NotRead;
+            self.cached_bytes -= bytes;
         }
     }
 
     /// Forgets blocks without live records.
     pub(crate) fn drop_dead(&mut self) {
-        self.blocks.retain(|held| held.stored.dead < held.stored.records);
+        self.blocks.retain(|entry| entry.stored.dead < entry.stored.records);
     }
 
     /// Whether the store keeps the record of this place: its manifest names the block.
@@ -355,17 +357,17 @@ impl Cold {
     /// Notes that the blocks below this number are in the store, and named by its manifest.
     pub(crate) const fn keep_below(&mut self, number: u32) {
         self.kept_below = number;
-        self.is_exhausted = false;
+        self.has_nothing_to_demote = false;
     }
 
-    /// Whether [`Cold::mark_exhausted`] has noted that no record the store keeps has a warm copy.
-    pub(super) const fn is_exhausted(&self) -> bool {
-        self.is_exhausted
+    /// Whether [`Cold::note_nothing_to_demote`] has noted that no record the store keeps has a warm copy.
+    pub(super) const fn has_nothing_to_demote(&self) -> bool {
+        self.has_nothing_to_demote
     }
 
     /// Notes that all warm copies of records that the store keeps have been dropped.
-    pub(super) const fn mark_exhausted(&mut self) {
-        self.is_exhausted = true;
+    pub(super) const fn note_nothing_to_demote(&mut self) {
+        self.has_nothing_to_demote = true;
     }
 
     /// Forgets the blocks from number `from` on, which were not written after all, and the places of their records.
@@ -376,17 +378,17 @@ impl Cold {
                 self.places.replace(slot, None);
             }
         }
-        self.blocks.retain(|held| held.stored.number < from);
-        self.read_bytes = self.blocks.iter().map(Held::resident_bytes).sum();
+        self.blocks.retain(|entry| entry.stored.number < from);
+        self.cached_bytes = self.blocks.iter().map(BlockEntry::resident_bytes).sum();
     }
 
     /// Bytes of the blocks in memory.
-    pub(super) const fn read_bytes(&self) -> usize {
-        self.read_bytes
+    pub(super) const fn cached_bytes(&self) -> usize {
+        self.cached_bytes
     }
 
     /// Bytes of the tables.
     pub(super) fn table_bytes(&self) -> usize {
-        self.places.resident_bytes() + self.blocks.capacity() * size_of::<Held>()
+        self.places.resident_bytes() + self.blocks.capacity() * size_of::<BlockEntry>()
     }
 }

@@ -46,7 +46,7 @@ impl Records {
 
     /// Reserves the read marks for slots `0..len`. Must precede giving them places: only records with a place can be
     /// evicted.
-    pub(crate) fn note_reads(&mut self, len: usize) -> Result<(), OutOfMemory> {
+    pub(crate) fn reserve_read_marks(&mut self, len: usize) -> Result<(), OutOfMemory> {
         self.used.reserve(len)
     }
 
@@ -165,7 +165,8 @@ impl Records {
         self.warm.bytes(slot)
     }
 
-    /// Returns which blocks must be read before the records of all these slots are in memory.
+    /// Returns which blocks must be read before the records of all these slots are in memory. Marks the warm ones as
+    /// read and, if no block is missing, counts the others.
     pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot>) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
         let mut cold = 0;
@@ -199,10 +200,11 @@ impl Records {
     /// Gives a slot without a record the place of its stored record. Returns false and changes nothing if the place
     /// does not exist or every record of its block is already taken.
     pub(crate) fn adopt_place(&mut self, slot: Slot, place: Place) -> bool {
-        self.cold.revive(place) && {
+        let is_there = self.cold.revive(place);
+        if is_there {
             self.cold.places_mut().replace(slot, Some(place));
-            true
         }
+        is_there
     }
 
     /// Sets the place where a warm record was stored.
@@ -254,7 +256,7 @@ impl Records {
     /// nothing else is left.
     #[inline(never)]
     pub(crate) fn demote(&mut self, budget_bytes: usize) -> Result<(), OutOfMemory> {
-        if self.cold.is_exhausted() {
+        if self.cold.has_nothing_to_demote() {
             return Ok(());
         }
         // Moved records go to a new slab, behind all others.
@@ -268,7 +270,7 @@ impl Records {
             }
         }
         if self.warm.slab_bytes() > budget_bytes {
-            self.cold.mark_exhausted();
+            self.cold.note_nothing_to_demote();
         }
         self.warm.release_spares();
         Ok(())
@@ -379,7 +381,7 @@ impl Records {
     }
 
     /// Bytes of the blocks that were read.
-    pub(crate) const fn read_bytes(&self) -> usize {
-        self.cold.read_bytes()
+    pub(crate) const fn cached_bytes(&self) -> usize {
+        self.cold.cached_bytes()
     }
 }

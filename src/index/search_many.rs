@@ -157,7 +157,7 @@ impl Index {
             answer.is_planned = plan.len() < MOST_BLOCKS_A_READ;
             if let (true, Some(missing)) = (answer.is_planned, &answer.missing) {
                 // Some blocks may have been read for other queries since.
-                let mut blocks = missing.blocks().iter().filter(|&&block| self.parts.records.cold.is_unread(block));
+                let mut blocks = missing.blocks().iter().filter(|&&block| self.parts.records.cold.must_be_read(block));
                 blocks.try_for_each(|&block| plan.add(block))?;
             }
         }

@@ -105,7 +105,7 @@ impl Index {
             graph: graph.resident_bytes() + tombstones.resident_bytes() + self.pending.resident_bytes(),
             ids: ids.resident_bytes() + expiries.resident_bytes(),
             warm: records.resident_bytes(),
-            cold_cache: records.read_bytes(),
+            cold_cache: records.cached_bytes(),
             scratch: self.scratch.resident_bytes() + self.unlogged_bytes(),
         };
         let hot = bytes.codes + bytes.graph + bytes.ids;

@@ -45,7 +45,7 @@ impl Tiers {
             self.records.set_place(slot, Place { block: number, ordinal: ordinal as u8 });
             self.given.push(given);
         }
-        self.records.note_reads(self.given.len()).unwrap();
+        self.records.reserve_read_marks(self.given.len()).unwrap();
         self.blocks += 1;
         self.records.cold.keep_below(self.blocks);
     }

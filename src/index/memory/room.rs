@@ -107,7 +107,7 @@ impl Index {
     /// call might never have all that it needs at once. Every call that may increase the memory held ends with this.
     pub(in crate::index) fn make_room(&mut self) {
         if let (Some(max), Some(fit)) = (self.config.max_bytes, self.fit)
-            && !self.parts.records.cold.is_awaited()
+            && !self.parts.records.cold.expects_retry()
         {
             fit(self, max);
         }
@@ -130,7 +130,7 @@ impl Index {
             }
             holding = self.holding();
         }
-        let held = holding.hot + holding.warm + holding.unlogged + self.parts.records.read_bytes();
+        let held = holding.hot + holding.warm + holding.unlogged + self.parts.records.cached_bytes();
         self.scratch.set_room(max.saturating_sub(held));
     }
 

@@ -75,7 +75,7 @@ impl Index {
     /// Marks every slot whose record is not stored as pending.
     pub(in crate::index) fn collect_unstored(&mut self, gathering: &mut Gathering) -> Result<(), OutOfMemory> {
         let slots = self.parts.slots();
-        self.parts.records.note_reads(slots)?;
+        self.parts.records.reserve_read_marks(slots)?;
         gathering.pending.reserve(slots)?;
         gathering.cursor = Slot(0);
         gathering.pulls.try_reserve(slots.saturating_sub(gathering.pulls.len()))?;

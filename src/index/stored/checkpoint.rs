@@ -352,7 +352,7 @@ impl Index {
         let count = segments_of(self.parts.slots());
         self.parts.records.cold.drop_dead();
         let mut blocks = Vec::new();
-        for &block in self.parts.records.cold.all_stored() {
+        for &block in self.parts.records.cold.with_live_records() {
             blocks.try_reserve(1).map_err(|_| OutOfMemory)?;
             blocks.push(block);
         }
