@@ -72,16 +72,31 @@ fn in_record(_: usize, error: Error) -> Error {
     error
 }
 
-/// The id that a record will have, and the reciprocal of its vector's length.
-type Named = (Id, f64);
+/// What checking a record has told.
+struct Checked {
+    /// The id that the record will have.
+    id: Id,
+    /// The reciprocal of its vector's length.
+    inverse_norm: f64,
+}
 
-/// The ids of a call. They are copies of the caller's, overwritten before their memory is given back.
-struct AllNamed(Vec<Named>);
+/// The checked records of a call. Their ids are copies of the caller's, overwritten before their memory is given back.
+struct CheckedRecords(Vec<Checked>);
 
-impl Drop for AllNamed {
+impl Drop for CheckedRecords {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(|(id, _)| wipe_id(id));
+        self.0.drain(..).for_each(|checked| wipe_id(checked.id));
     }
+}
+
+/// How a record gets its links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Linking {
+    /// With its batch, before it becomes live.
+    InBatch,
+    /// In bulk, with all others that wait. Until then it is live without them.
+    #[cfg(not(target_arch = "wasm32"))]
+    InBulk,
 }
 
 impl Index {
@@ -132,9 +147,9 @@ impl Index {
     }
 
     fn put_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
-        let AllNamed(named) = &self.check_many(records)?;
+        let CheckedRecords(checked) = &self.check_many(records)?;
         let mut ids = reserved(records.len())?;
-        for (id, _) in named {
+        for Checked { id, .. } in checked {
             ids.push(id.try_clone()?);
         }
         // Waiting records are linked as if they had been linked at once, so they come before these.
@@ -142,41 +157,8 @@ impl Index {
         self.check_linked()?;
         self.reserve(records.len())?;
         let mut slots = reserved(records.len())?;
-        let mut batch = BatchBuffers::default();
-        let mut put = records.iter().zip(named).try_for_each(|(record, (id, _))| {
-            let NewRecord { vector, payload, expires_ms, .. } = *record;
-            self.log_put(id, vector, payload, expires_ms)
-        });
         let draws = self.draws;
-        while put.is_ok() {
-            // Product codes are trained as soon as there are enough records for it, between two batches. Until that has
-            // ended, deletions wait, and those of the records so far must have room.
-            put = self.reserve_burials(slots.len()).map_err(Error::from);
-            if put.is_err() {
-                break;
-            }
-            self.owe_training();
-            #[cfg(not(target_arch = "wasm32"))]
-            let linked = self.link_shared();
-            #[cfg(target_arch = "wasm32")]
-            let linked = self.link_all();
-            put = linked;
-            if put.is_err() || slots.len() == records.len() {
-                break;
-            }
-            let from = slots.len();
-            // With threads in WebAssembly a call gets fewer records.
-            #[cfg(not(target_arch = "wasm32"))]
-            if let Some(count) = self.count_for_bulk(records.len() - from) {
-                let until = from + count;
-                put = self.put_waiting(&records[from..until], &named[from..until], &mut slots);
-                continue;
-            }
-            let range = from..records.len().min(from + batch_len(self.len()));
-            put = self.put_batch(records, named, range, &mut batch);
-            slots.extend(batch.nodes.drain(..).map(|node| node.slot));
-        }
-        if let Err(error) = put {
+        if let Err(error) = self.put_checked(records, checked, &mut slots) {
             slots.into_iter().for_each(|slot| self.bury(slot));
             self.draws = draws;
             self.unlog();
@@ -186,27 +168,63 @@ impl Index {
         Ok(ids)
     }
 
-    /// Checks all records before anything changes, and returns their ids and inverse lengths.
-    fn check_many(&self, records: &[NewRecord<'_>]) -> Result<AllNamed, Error> {
+    /// Logs and inserts records. On an error `slots` are those of the records that have been inserted.
+    fn put_checked(
+        &mut self,
+        records: &[NewRecord<'_>],
+        checked: &[Checked],
+        slots: &mut Vec<Slot>,
+    ) -> Result<(), Error> {
+        records.iter().zip(checked).try_for_each(|(record, Checked { id, .. })| {
+            self.log_put(id, record.vector, record.payload, record.expires_ms)
+        })?;
+        let mut batch = BatchBuffers::default();
+        loop {
+            // Product codes are trained as soon as there are enough records for it, between two batches. Until that has
+            // ended, deletions wait, and those of the records so far must have room.
+            self.reserve_burials(slots.len())?;
+            self.owe_training();
+            #[cfg(not(target_arch = "wasm32"))]
+            self.link_shared()?;
+            #[cfg(target_arch = "wasm32")]
+            self.link_all()?;
+            let from = slots.len();
+            if from == records.len() {
+                return Ok(());
+            }
+            // With threads in WebAssembly a call gets fewer records.
+            #[cfg(not(target_arch = "wasm32"))]
+            if let Some(count) = self.count_for_bulk(records.len() - from) {
+                let until = from + count;
+                self.put_waiting(&records[from..until], &checked[from..until], slots)?;
+                continue;
+            }
+            let range = from..records.len().min(from + batch_len(self.len()));
+            self.put_batch(records, checked, range, &mut batch)?;
+            slots.extend(batch.nodes.drain(..).map(|node| node.slot));
+        }
+    }
+
+    /// Checks all records before anything changes.
+    fn check_many(&self, records: &[NewRecord<'_>]) -> Result<CheckedRecords, Error> {
         self.check_writable()?;
-        let mut all = AllNamed(reserved(records.len())?);
-        let AllNamed(named) = &mut all;
+        let mut all = CheckedRecords(reserved(records.len())?);
         let mut next_number = self.parts.ids.numbers_used();
         let mut payload_bytes = 0;
         for (at, record) in records.iter().enumerate() {
-            let (id, inverse_norm) = self.check_one(record, next_number).map_err(|error| match error {
+            let checked = self.check_one(record, next_number).map_err(|error| match error {
                 // This error concerns no particular record.
                 Error::OutOfMemory => error,
                 _ => in_record(at, error),
             })?;
             payload_bytes += Payload::to_parts(record.payload).1.len();
-            if let Id::Number(number) = id {
+            if let Id::Number(number) = checked.id {
                 next_number = next_number.max(number + 1);
             }
-            named.push((id, inverse_norm));
+            all.0.push(checked);
         }
         let mut sorted = reserved(records.len())?;
-        sorted.extend(all.0.iter().zip(0..).map(|((id, _), at)| (id, at)));
+        sorted.extend(all.0.iter().zip(0..).map(|(checked, at)| (&checked.id, at)));
         sorted.sort_unstable();
         if let Some([_, (id, at)]) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(in_record(*at, Error::DuplicateId { id: id.try_clone()? }));
@@ -217,8 +235,8 @@ impl Index {
         if self.has_room_for(records.len(), payload_bytes) { Ok(all) } else { Err(Error::OverBudget) }
     }
 
-    /// Checks one record, and returns its id and inverse length. `next_number` is its id if it has none.
-    fn check_one(&self, record: &NewRecord<'_>, next_number: u64) -> Result<Named, Error> {
+    /// Checks one record. `next_number` is its id if it has none.
+    fn check_one(&self, record: &NewRecord<'_>, next_number: u64) -> Result<Checked, Error> {
         check_expiry(record.expires_ms)?;
         let inverse_norm = self.inverse_norm(record.vector)?;
         let (_, bytes) = Payload::to_parts(record.payload);
@@ -233,18 +251,23 @@ impl Index {
             None if next_number > Id::MAX_NUMBER => return Err(Self::no_number()),
             None => Id::Number(next_number),
         };
-        Ok((id, inverse_norm))
+        Ok(Checked { id, inverse_norm })
     }
 
     /// Inserts records without links: they wait, and are then linked all together.
     #[cfg(not(target_arch = "wasm32"))]
-    fn put_waiting(&mut self, records: &[NewRecord<'_>], named: &[Named], slots: &mut Vec<Slot>) -> Result<(), Error> {
+    fn put_waiting(
+        &mut self,
+        records: &[NewRecord<'_>],
+        checked: &[Checked],
+        slots: &mut Vec<Slot>,
+    ) -> Result<(), Error> {
         self.pending.hold(true);
         // Also for burying all of them, should one be refused memory.
         let room = self.reserve_pending(2 * records.len()).map_err(Error::from);
         let put = room.and_then(|()| {
-            records.iter().zip(named).try_for_each(|(record, named)| {
-                let node = self.add_unlinked(record, named, false)?;
+            records.iter().zip(checked).try_for_each(|(record, checked)| {
+                let node = self.add_unlinked(record, checked, Linking::InBulk)?;
                 slots.push(node.slot);
                 Ok(())
             })
@@ -257,29 +280,23 @@ impl Index {
     fn put_batch(
         &mut self,
         records: &[NewRecord<'_>],
-        named: &[Named],
+        checked: &[Checked],
         range: Range<usize>,
         batch: &mut BatchBuffers,
     ) -> Result<(), Error> {
-        let BatchBuffers { nodes, plans } = batch;
-        nodes.try_reserve(range.len()).map_err(|_| OutOfMemory)?;
-        let mut put = (records[range.clone()].iter().zip(&named[range]))
-            .try_for_each(|(record, named)| self.add_unlinked(record, named, true).map(|node| nodes.push(node)));
-        if put.is_ok() {
-            put = self.plan_links(nodes, plans).map_err(Error::from);
-        }
+        let planned = self.plan_batch(records, checked, range, batch);
         let mut scratch = self.scratch.take();
-        if put.is_ok() {
+        let ready = planned.and_then(|()| {
             // These buffers may be new, and linking must not fail half-way.
             let mut points = scratch.points_mut().into_iter();
-            put = points.try_for_each(|point| self.parts.codes.prepare(point)).map_err(Error::from);
-        }
-        if put.is_err() {
-            nodes.drain(..).for_each(|node| self.remove_unlinked(node.slot));
-            return put;
+            points.try_for_each(|point| self.parts.codes.prepare(point)).map_err(Error::from)
+        });
+        if let Err(error) = ready {
+            batch.nodes.drain(..).for_each(|node| self.remove_unlinked(node.slot));
+            return Err(error);
         }
         let Parts { graph, codes, tombstones, .. } = &mut self.parts;
-        for (&node, plan) in nodes.iter().zip(plans) {
+        for (&node, plan) in batch.nodes.iter().zip(&mut batch.plans) {
             graph.link_planned(codes.space(), node, plan, &mut scratch);
             tombstones.add(node.slot);
         }
@@ -287,12 +304,29 @@ impl Index {
         Ok(())
     }
 
-    /// Gives a record everything but its links, and does not make it live. Every step that can fail comes first.
+    /// Adds the nodes of a range without links, and plans these. On an error those in `batch` have been added.
+    fn plan_batch(
+        &mut self,
+        records: &[NewRecord<'_>],
+        checked: &[Checked],
+        range: Range<usize>,
+        batch: &mut BatchBuffers,
+    ) -> Result<(), Error> {
+        let BatchBuffers { nodes, plans } = batch;
+        nodes.try_reserve(range.len()).map_err(|_| OutOfMemory)?;
+        (records[range.clone()].iter().zip(&checked[range])).try_for_each(|(record, checked)| {
+            self.add_unlinked(record, checked, Linking::InBatch).map(|node| nodes.push(node))
+        })?;
+        Ok(self.plan_links(nodes, plans)?)
+    }
+
+    /// Gives a record everything but its links, and makes it live only if it waits for these. Every step that can fail
+    /// comes first.
     fn add_unlinked(
         &mut self,
         record: &NewRecord<'_>,
-        (id, inverse_norm): &Named,
-        is_linked_now: bool,
+        Checked { id, inverse_norm }: &Checked,
+        linking: Linking,
     ) -> Result<NewNode, Error> {
         let (kind, bytes) = Payload::to_parts(record.payload);
         if !self.has_room(bytes.len()) {
@@ -301,7 +335,7 @@ impl Index {
         let slot = self.parts.ids.next_slot();
         let level = draw_level(self.config.seed, self.draws, self.config.m);
         self.reserve_record(bytes.len(), record.expires_ms.is_some())?;
-        if is_linked_now {
+        if linking == Linking::InBatch {
             self.parts.graph.reserve_node(slot, level)?;
         } else {
             self.reserve_pending(1)?;
@@ -315,7 +349,7 @@ impl Index {
         self.parts.codes.encode(slot, record.vector, *inverse_norm, point);
         self.scratch.put(scratch);
         let node = NewNode { slot, level, ef_construction: self.config.ef_construction };
-        if is_linked_now {
+        if linking == Linking::InBatch {
             self.parts.graph.add_node(slot, level);
         } else {
             self.pending.link(node);
@@ -328,7 +362,7 @@ impl Index {
         if let Some(at_ms) = record.expires_ms {
             self.parts.expiries.set(slot, at_ms);
         }
-        if !is_linked_now {
+        if linking != Linking::InBatch {
             self.parts.tombstones.add(slot);
         }
         Ok(node)
