@@ -8,8 +8,8 @@ use thermocline::{Config, Id, Index, Metric, NewRecord, Quantization, SearchOpti
 use crate::fields::{Fields, floats, rows, write_rows};
 use crate::stored::first_answer;
 
-/// The length of a step of a compaction that nobody waits for: units are about a microsecond of work.
-const STEP: usize = 1_000_000;
+/// The length of a step of a compaction that nobody waits for, in microseconds.
+const STEP_US: usize = 1_000_000;
 
 /// One index, and the data it is measured with.
 #[derive(Default)]
@@ -167,7 +167,7 @@ impl Contender {
         let packs = given.text("pack").is_some();
         let times = timed_fields(|| {
             if packs { index.pack_start() } else { index.compact_start() }.map_err(text)?;
-            while index.compact_step(STEP).map_err(text)? {}
+            while index.compact_step(STEP_US).map_err(text)? {}
             Ok(())
         })?;
         let report = index.compact_finish().ok_or("the compaction left no report")?;

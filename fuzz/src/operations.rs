@@ -120,8 +120,8 @@ fn apply(index: &mut Index, model: &mut Model, operation: &Operation) {
             }
         }
         Operation::Start => index.compact_start().unwrap(),
-        Operation::Step(units) => {
-            index.compact_step(usize::from(*units)).unwrap();
+        Operation::Step(budget_us) => {
+            index.compact_step(usize::from(*budget_us)).unwrap();
         }
         Operation::Abort => index.compact_abort(),
         Operation::Finish => {

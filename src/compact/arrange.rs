@@ -58,8 +58,8 @@ impl Order {
         }
     }
 
-    /// The cost of the whole step for `slots` slots, in units.
-    pub(super) const fn units(slots: usize) -> usize {
+    /// The cost of the whole step for `slots` slots, in microseconds.
+    pub(super) const fn cost_us(slots: usize) -> usize {
         // Each node moves twice, and after each clearing and filling all links are looked at.
         2 * slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOWS + 2) * slots * cost::LOOK
     }

@@ -79,11 +79,11 @@ impl Job {
         }
         if has_relinked {
             // Planned like every node that stays: otherwise, if most are relinked, what comes later has no share left.
-            self.advance_back(cost::RELINK - cost::STAY);
+            self.discount(cost::RELINK - cost::STAY);
             return Ok(cost::RELINK);
         }
         // The node lost few links or none: count the rest of its planned cost as done.
-        self.advance(cost::STAY - cost::LOOK);
+        self.count_done(cost::STAY - cost::LOOK);
         Ok(cost::LOOK)
     }
 

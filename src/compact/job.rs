@@ -96,7 +96,7 @@ impl Job {
         let has_free = slots > stay + gone;
         let total = if gone > 0 { graph } else { 0 }
             + if gone > 0 || has_free { looks } else { 0 }
-            + if arranged { Order::units(stay) } else { 0 }
+            + if arranged { Order::cost_us(stay) } else { 0 }
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as reclaimed.
         let phase = match (gone, warm) {
@@ -122,20 +122,20 @@ impl Job {
         })
     }
 
-    /// Does about `units` microseconds of work, of one phase only. Returns false when no work is left.
+    /// Does about `budget_us` microseconds of work, of one phase only. Returns false when no work is left.
     ///
     /// After an error the job must be dropped; the index is consistent.
     pub(crate) fn step(
         &mut self,
         parts: &mut Parts,
         scratch: &mut Scratch,
-        units: usize,
+        budget_us: usize,
     ) -> Result<bool, EvacuationError> {
-        let mut left = units.max(1);
+        let mut left_us = budget_us.max(1);
         let phase = self.phase;
         let held = parts.graph_and_codes();
-        while left > 0 && self.phase == phase && phase != Phase::Done {
-            let spent = match self.phase {
+        while left_us > 0 && self.phase == phase && phase != Phase::Done {
+            let spent_us = match self.phase {
                 Phase::CutOut => self.cut_out(parts, scratch)?,
                 Phase::Relink => self.relink(parts, scratch)?,
                 Phase::IsolateLeaving => self.isolate_leaving(parts),
@@ -145,11 +145,11 @@ impl Job {
                 Phase::Redirect => self.redirect(parts),
                 Phase::IsolateMoved => self.isolate_moved(parts),
                 Phase::Release => self.release(parts),
-                Phase::Warm => self.reclaim_warm(parts, left)?,
+                Phase::Warm => self.reclaim_warm(parts, left_us)?,
                 Phase::Done => 0,
             };
-            self.advance(spent);
-            left = left.saturating_sub(spent.max(1));
+            self.count_done(spent_us);
+            left_us = left_us.saturating_sub(spent_us.max(1));
         }
         for ((grown, before), after) in self.grown.iter_mut().zip(held).zip(parts.graph_and_codes()) {
             *grown += after.saturating_sub(before);
@@ -161,12 +161,12 @@ impl Job {
     }
 
     /// Counts planned work as done.
-    pub(super) fn advance(&mut self, planned: usize) {
+    pub(super) fn count_done(&mut self, planned: usize) {
         self.done = (self.done + planned).min(self.total);
     }
 
     /// Makes up for counting more work as done than was planned, before it is counted.
-    pub(super) const fn advance_back(&mut self, excess: usize) {
+    pub(super) const fn discount(&mut self, excess: usize) {
         self.done = self.done.saturating_sub(excess);
     }
 
@@ -175,14 +175,14 @@ impl Job {
         self.cursor = 0;
     }
 
-    /// Does about `units` microseconds of step 9.
-    fn reclaim_warm(&mut self, parts: &mut Parts, units: usize) -> Result<usize, EvacuationError> {
+    /// Does about `budget_us` microseconds of step 9.
+    fn reclaim_warm(&mut self, parts: &mut Parts, budget_us: usize) -> Result<usize, EvacuationError> {
         let warm = match &mut self.warm {
             Some(warm) => warm,
             None => self.warm.insert(Evacuation::plan(&parts.records.warm, 0)?),
         };
         let before = warm.done_bytes();
-        let more = warm.step(&mut parts.records.warm, units.saturating_mul(cost::WARM_BYTES));
+        let more = warm.step(&mut parts.records.warm, budget_us.saturating_mul(cost::WARM_BYTES));
         self.reclaimed.warm = warm.reclaimed_bytes();
         let moved = warm.done_bytes() - before;
         if !more? {

@@ -18,7 +18,7 @@ use crate::store::Store;
 /// Compacts the index in memory to the end, slice by slice, and then the store. For a host without other threads.
 ///
 /// # Errors
-/// As [`commit`], [`complete`] and [`Index::compact_step`].
+/// As [`commit`], [`complete_in_store`] and [`Index::compact_step`].
 pub(crate) async fn compact<S: Store>(
     store: &S,
     host: &impl Host,
@@ -36,17 +36,17 @@ pub(crate) async fn compact<S: Store>(
         run()?;
     }
     let mut report = run()?.unwrap_or_default();
-    report.reclaimed_bytes.cold = finish(store, host, rewrite).await? as usize;
+    report.reclaimed_bytes.cold = commit_and_complete(store, host, rewrite).await? as usize;
     Ok(report)
 }
 
 /// Commits, and completes in the store what was compacted in memory. Returns the number of bytes freed there.
 ///
 /// # Errors
-/// As [`commit`] and [`complete`].
-pub(crate) async fn finish<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
+/// As [`commit`] and [`complete_in_store`].
+pub(crate) async fn commit_and_complete<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
     commit(store, host).await?;
-    let freed = complete(store, host, rewrite).await?;
+    let freed = complete_in_store(store, host, rewrite).await?;
     if rewrite == Rewrite::AnyDead {
         host.with(|index| {
             index.forget_buffers();
@@ -74,7 +74,7 @@ pub(crate) enum Rewrite {
 /// # Errors
 /// The error of the store; [`Error::OutOfMemory`]; [`Error::Corrupt`] if a block that must be rewritten is damaged;
 /// [`Error::Busy`] during a commit or another checkpoint.
-pub(crate) async fn complete<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
+pub(crate) async fn complete_in_store<S: Store>(store: &S, host: &impl Host, rewrite: Rewrite) -> Result<u64, Error> {
     if rewrite == Rewrite::Worn && !host.with(|index| index.has_changed_shape())? {
         return Ok(0);
     }

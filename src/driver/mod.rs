@@ -26,8 +26,8 @@ mod time;
 mod write;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use compact::finish;
-pub(crate) use compact::{Rewrite, compact, complete};
+pub(crate) use compact::commit_and_complete;
+pub(crate) use compact::{Rewrite, compact, complete_in_store};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use identity::Identity;
 pub(crate) use open::{create, open};
@@ -37,6 +37,10 @@ pub(crate) use records::retry_cold;
 pub(crate) use records::{carry_out, read_some};
 pub(crate) use records::{export, read_ahead, with_records};
 pub use slices::Clock;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use slices::SLICE_MS;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use stored::ClockFunction;
 pub use stored::{OpenOptions, StoredIndex};
 pub use time::WallClock;
 #[cfg(not(target_arch = "wasm32"))]
@@ -53,13 +57,13 @@ pub(crate) trait Host {
 
     /// Tells the index the outcome of an append, and returns it. A host whose index may be unavailable must tell it
     /// later: until the index knows the outcome, it commits nothing else.
-    fn tell(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
+    fn tell_appended(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
         self.with(|index| index.journal_mut().map_or(Ok(()), |journal| journal.committed(appended)))
     }
 
     /// Tells the index that its checkpoint of this generation has failed. A host whose index may be unavailable must
     /// tell it later: until the index knows, no product codes are trained.
-    fn give_up(&self, generation: u64) {
+    fn tell_checkpoint_failed(&self, generation: u64) {
         // An index that cannot be had even so has ended, or is not the one that the checkpoint is of.
         let _ = self.with(|index| {
             index.checkpoint_failed(generation);

@@ -1,6 +1,7 @@
 //! An index and the store that keeps it.
 
 use super::identity::Identity;
+use super::slices::SLICE_MS;
 use super::time::{WallClock, expire, has_expired, system_time_ms};
 use super::{
     Clock, Host, Rewrite, checkpoint, checkpoint_if_due, commit, compact, create, export, open, read_ahead,
@@ -17,11 +18,8 @@ use core::cell::{Cell, Ref, RefCell};
 /// How many times a reader opens the store again after a writer deleted records that it was reading.
 const READ_ATTEMPTS: usize = 3;
 
-/// The length of a slice when a compaction runs to its end.
-const SLICE_MS: f64 = 50.0;
-
 /// A function that is a [`Clock`].
-type ClockFunction = fn() -> f64;
+pub(crate) type ClockFunction = fn() -> f64;
 
 /// How a stored index is opened.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +74,8 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// What to make an index of, or to change the options of an index to that has those of `own`; `None`: nothing.
-    fn config(&self, own: Option<&Config>) -> Option<Config> {
+    /// The options for a new index, or those that replace `own`; `None` leaves an existing index as it is.
+    fn config_over(&self, own: Option<&Config>) -> Option<Config> {
         let Some(max_bytes) = self.max_bytes else { return self.config };
         Some(Config { max_bytes: Some(max_bytes), ..self.config.or(own.copied())? })
     }
@@ -120,7 +118,7 @@ pub struct StoredIndex<S> {
     /// The outcome of the last append, if the index was borrowed when it ended and has not been told yet.
     untold: RefCell<Option<Result<(), StoreError>>>,
     /// The generation of a checkpoint that has failed, if the index has not been told yet.
-    given_up: Cell<Option<u64>>,
+    failed_checkpoint: Cell<Option<u64>>,
 }
 
 impl<S> Host for StoredIndex<S> {
@@ -131,14 +129,14 @@ impl<S> Host for StoredIndex<S> {
             // The journal remembers a failure and refuses everything that depends on it.
             let _ = journal.committed(appended);
         }
-        if let Some(generation) = self.given_up.take() {
+        if let Some(generation) = self.failed_checkpoint.take() {
             index.checkpoint_failed(generation);
         }
         expire(&mut index, self.now_ms);
         work(&mut index)
     }
 
-    fn tell(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
+    fn tell_appended(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
         *self.untold.borrow_mut() = Some(appended.clone());
         match self.with(|index| index.check_writable()) {
             // The next call that gets the index tells it. What was appended is in the store all the same.
@@ -147,8 +145,8 @@ impl<S> Host for StoredIndex<S> {
         }
     }
 
-    fn give_up(&self, generation: u64) {
-        self.given_up.set(Some(generation));
+    fn tell_checkpoint_failed(&self, generation: u64) {
+        self.failed_checkpoint.set(Some(generation));
         // The next call that gets the index tells it, if this one does not.
         let _ = self.with(|_| Ok(()));
     }
@@ -196,7 +194,7 @@ impl<S: Store> StoredIndex<S> {
 
     async fn open_once(store: S, options: OpenOptions) -> Result<Self, Error> {
         let found = open(&store, options.mode).await?;
-        let config = options.config(found.as_ref().map(Index::config));
+        let config = options.config_over(found.as_ref().map(Index::config));
         let around = |store, index| {
             let identity = Identity::of(&index);
             Self::around(store, index, identity, options.now_ms)
@@ -236,7 +234,7 @@ impl<S: Store> StoredIndex<S> {
             return Err(Error::ReadOnly);
         }
         let seed = index.config().seed;
-        let config = options.config(Some(index.config()));
+        let config = options.config_over(Some(index.config()));
         let index = if let Some(asked) = config { index.reopened_with(Config { seed, ..asked })? } else { index };
         let mut created = Self::around(store, index, Identity::default(), options.now_ms);
         created.clock = options.clock;
@@ -245,7 +243,9 @@ impl<S: Store> StoredIndex<S> {
 
     const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
         let index = RefCell::new(index);
-        Self { store, index, identity, now_ms, clock: None, untold: RefCell::new(None), given_up: Cell::new(None) }
+        let untold = RefCell::new(None);
+        let failed_checkpoint = Cell::new(None);
+        Self { store, index, identity, now_ms, clock: None, untold, failed_checkpoint }
     }
 
     /// Writes the first checkpoint.

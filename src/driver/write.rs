@@ -23,7 +23,7 @@ pub(crate) async fn commit<S: Store>(store: &S, host: &impl Host) -> Result<(), 
     let mut appending = Appending { host, is_known: false };
     let outcome = store.append(&key, &bytes.0).await;
     appending.is_known = true;
-    host.tell(outcome)
+    host.tell_appended(outcome)
 }
 
 /// An append under way. Dropped before its outcome is known, it reports a failure to the index.
@@ -36,7 +36,7 @@ impl<H: Host> Drop for Appending<'_, H> {
     fn drop(&mut self) {
         if !self.is_known {
             // Nobody can receive this error here: the next change or commit is refused with it.
-            let _ = self.host.tell(Err(StoreError::failed("a commit was given up before it had ended")));
+            let _ = self.host.tell_appended(Err(StoreError::failed("a commit was given up before it had ended")));
         }
     }
 }
@@ -116,7 +116,7 @@ struct Writing<'a, H: Host> {
 impl<H: Host> Drop for Writing<'_, H> {
     fn drop(&mut self) {
         if let Some(generation) = self.generation {
-            self.host.give_up(generation);
+            self.host.tell_checkpoint_failed(generation);
         }
     }
 }

@@ -6,7 +6,10 @@ use crate::arena::EvacuationError;
 use crate::compact::{Choice, CompactionReport, Job, Measure, Progress, choose};
 
 /// Microseconds that one [`Index::link_step`] takes, linking a record or proving links: rather an overestimate.
-const LINK_UNITS: usize = 300;
+const LINK_US: usize = 300;
+
+/// The kind of work that comes before a job, as [`Index::compact_stage`] numbers it. No [`Job::stage`] has this number.
+const LINKING: u8 = u8::MAX;
 
 /// A compaction under way, and how its slices went so far.
 #[derive(Debug)]
@@ -14,14 +17,14 @@ pub(crate) struct Running {
     job: Job,
     /// Whether this compaction also puts the index in graph order.
     packs: bool,
-    /// Units of proving and linking that precede the job: how many are done, and how many there are.
-    linked: usize,
-    to_link: usize,
+    /// Microseconds of proving and linking that precede the job: of what is done, and of all.
+    linked_us: usize,
+    to_link_us: usize,
     slices: usize,
     longest_slice_ms: f64,
     started_ms: Option<f64>,
     ended_ms: f64,
-    units: f64,
+    step_us: f64,
 }
 
 /// What past compactions did.
@@ -41,20 +44,21 @@ impl Running {
         self.job.moved()
     }
 
-    /// How many units of work fit between two readings of the clock, as the last slice left it.
-    pub(crate) const fn units(&self) -> f64 {
-        self.units
+    /// How many microseconds of work, as planned, fit between two readings of the clock, as the last slice left it.
+    pub(crate) const fn step_us(&self) -> f64 {
+        self.step_us
     }
 
     fn progress(&self) -> Progress {
         let Progress { done, total, phase } = self.job.progress();
-        let phase = if self.linked < self.to_link { "graph" } else { phase };
-        Progress { done: self.linked + done, total: self.to_link + total, phase }
+        let phase = if self.linked_us < self.to_link_us { "graph" } else { phase };
+        Progress { done: self.linked_us + done, total: self.to_link_us + total, phase }
     }
 
-    /// Records the times of a slice, by the clock of its caller, and the `units` with which the next slice begins.
-    pub(crate) const fn note_slice(&mut self, started_ms: f64, ended_ms: f64, units: f64) {
-        self.units = units;
+    /// Records the times of a slice, by the clock of its caller, and the length of the step with which the next slice
+    /// begins.
+    pub(crate) const fn note_slice(&mut self, started_ms: f64, ended_ms: f64, step_us: f64) {
+        self.step_us = step_us;
         self.slices += 1;
         self.longest_slice_ms = self.longest_slice_ms.max(ended_ms - started_ms);
         if self.started_ms.is_none() {
@@ -143,33 +147,33 @@ impl Index {
             self.job = Some(Running {
                 job: Job::begin(&self.parts, packs)?,
                 packs,
-                linked: 0,
-                to_link: self.settling_steps() * LINK_UNITS,
+                linked_us: 0,
+                to_link_us: self.settling_steps() * LINK_US,
                 slices: 0,
                 longest_slice_ms: 0.0,
                 started_ms: None,
                 ended_ms: 0.0,
-                units: 0.0,
+                step_us: 0.0,
             });
         }
         Ok(())
     }
 
-    /// Does about `units` microseconds of work of the compaction under way, all of one kind: another kind may take
-    /// another time for the same units. Returns true while work remains, and false when the compaction has ended or
-    /// there is none. Every call is legal between two steps.
+    /// Does about `budget_us` microseconds of work of the compaction under way, all of one kind: how far this estimate
+    /// is off differs from one kind to another. Returns true while work remains, and false when the compaction has
+    /// ended or there is none. Every call is legal between two steps.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty, or as [`Index::link_step`]. After either the
     /// compaction is dropped, and the index is consistent.
-    pub fn compact_step(&mut self, units: usize) -> Result<bool, Error> {
+    pub fn compact_step(&mut self, budget_us: usize) -> Result<bool, Error> {
         if self.job.is_some() && self.has_pending_work() {
-            return self.link_before(units).inspect_err(|_| self.job = None).map(|()| true);
+            return self.link_before(budget_us).inspect_err(|_| self.job = None).map(|()| true);
         }
         let Some(running) = &mut self.job else { return Ok(false) };
         self.compacted.steps += 1;
         let mut scratch = self.scratch.take();
-        let stepped = running.job.step(&mut self.parts, &mut scratch, units);
+        let stepped = running.job.step(&mut self.parts, &mut scratch, budget_us);
         self.scratch.put(scratch);
         self.make_room();
         match stepped {
@@ -186,15 +190,15 @@ impl Index {
         }
     }
 
-    /// Does about `units` microseconds of the proving and linking that come before the compaction under way.
-    fn link_before(&mut self, units: usize) -> Result<(), Error> {
-        let mut left = units.max(1);
-        while left > 0 {
+    /// Does about `budget_us` microseconds of the proving and linking that come before the compaction under way.
+    fn link_before(&mut self, budget_us: usize) -> Result<(), Error> {
+        let mut left_us = budget_us.max(1);
+        while left_us > 0 {
             let more = self.link_step()?;
-            left = if more { left.saturating_sub(LINK_UNITS) } else { 0 };
+            left_us = if more { left_us.saturating_sub(LINK_US) } else { 0 };
             if let Some(running) = &mut self.job {
-                let linked = if more { running.linked + LINK_UNITS } else { running.to_link };
-                running.linked = linked.min(running.to_link);
+                let linked_us = if more { running.linked_us + LINK_US } else { running.to_link_us };
+                running.linked_us = linked_us.min(running.to_link_us);
             }
         }
         Ok(())
@@ -204,7 +208,7 @@ impl Index {
     /// speed of one kind says little about another's.
     pub(crate) fn compact_stage(&self) -> Option<u8> {
         let running = self.job.as_ref()?;
-        Some(if self.has_pending_work() { u8::MAX } else { running.job.stage() })
+        Some(if self.has_pending_work() { LINKING } else { running.job.stage() })
     }
 
     /// Ends the compaction under way and returns its report; `None` if there is none. Call this when

@@ -2,10 +2,8 @@
 
 use super::SystemClock;
 use crate::compact::CompactionReport;
+use crate::driver::SLICE_MS;
 use crate::index::{Error, Index};
-
-/// The length of a slice when a compaction runs to its end.
-const SLICE_MS: f64 = 50.0;
 
 impl Index {
     /// Compacts to the end, holding the caller's thread throughout. [`Index::compact_start`] and

@@ -4,7 +4,7 @@ mod stored;
 
 use super::SystemClock;
 use crate::compact::CompactionReport;
-use crate::driver::{Host, Identity, WallClock, expire, has_expired, system_time_ms};
+use crate::driver::{ClockFunction, Host, Identity, WallClock, expire, has_expired, system_time_ms};
 use crate::index::{
     Answer, Answers, Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, Stats, with_own_threads,
 };
@@ -47,7 +47,7 @@ struct Shared<S> {
     /// Set while the index is locked for a change. Once it is set, callers can change nothing any more.
     is_closed: AtomicBool,
     now_ms: WallClock,
-    clock: Option<fn() -> f64>,
+    clock: Option<ClockFunction>,
 }
 
 /// The state of the store that keeps the index.
@@ -118,7 +118,7 @@ impl SharedIndex {
 }
 
 impl<S> SharedIndex<S> {
-    fn around(index: Index, store: S, now_ms: WallClock, clock: Option<fn() -> f64>) -> Self {
+    fn around(index: Index, store: S, now_ms: WallClock, clock: Option<ClockFunction>) -> Self {
         let identity = Identity::of(&index);
         let (index, store) = (RwLock::new(index), Mutex::new(StoreState::Open(store)));
         let is_closed = AtomicBool::new(false);

@@ -261,7 +261,7 @@ impl RawIndex {
     pub fn compact_store(&self, erases: bool) -> Promise {
         let raw = self.clone();
         let rewrite = if erases { Rewrite::AnyDead } else { Rewrite::Worn };
-        promise(async move { Ok((driver::complete(&*raw.store()?, &raw, rewrite).await? as f64).into()) })
+        promise(async move { Ok((driver::complete_in_store(&*raw.store()?, &raw, rewrite).await? as f64).into()) })
     }
 
     #[wasm_bindgen(js_name = closeStore)]

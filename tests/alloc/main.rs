@@ -356,13 +356,13 @@ fn search_and_get() {
 
 #[test]
 fn compaction() {
-    let compact = |units: usize, packs: bool| {
+    let compact = |budget_us: usize, packs: bool| {
         move |index: &mut Index, _| {
             if packs {
                 index.pack_start()?;
             }
             index.compact_start()?;
-            while index.compact_step(units)? {}
+            while index.compact_step(budget_us)? {}
             Ok(index.compact_finish())
         }
     };
@@ -371,8 +371,8 @@ fn compaction() {
         assert!((60..80).filter(|&number| gaps.delete(&id(number)).unwrap()).count() > 5);
         for index in [thinned(quantization, 120), gaps] {
             let bytes = index.export().unwrap();
-            for (units, packs) in [(1, false), (1000, false), (1, true), (1000, true)] {
-                let count = each_refusal(&bytes, Leaves::Records, &NUMBER, compact(units, packs));
+            for (budget_us, packs) in [(1, false), (1000, false), (1, true), (1000, true)] {
+                let count = each_refusal(&bytes, Leaves::Records, &NUMBER, compact(budget_us, packs));
                 assert!(count > 5, "{count} allocations");
             }
         }

@@ -33,7 +33,7 @@ enum Op {
     /// Starts a compaction, which packs or not.
     Start(bool),
     Steps {
-        units: usize,
+        budget_us: usize,
         count: usize,
     },
     Finish,
@@ -69,7 +69,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (0usize..3000).prop_map(Op::Reserve),
         1 => Just(Op::Compact),
         4 => any::<bool>().prop_map(Op::Start),
-        9 => (prop_oneof![1usize..20, 1usize..800], 1usize..12).prop_map(|(units, count)| Op::Steps { units, count }),
+        9 => (prop_oneof![1usize..20, 1usize..800], 1usize..12).prop_map(|(budget_us, count)| Op::Steps { budget_us, count }),
         1 => Just(Op::Finish),
         1 => Just(Op::Abort),
         1 => prop::bool::weighted(0.3).prop_map(|clears| if clears { Op::Clear } else { Op::Reload }),
@@ -293,10 +293,10 @@ impl Run {
                     self.tombstones = Tombstones { settled: 0, leaving, emptied: false };
                 }
             }
-            Op::Steps { units, count } => {
+            Op::Steps { budget_us, count } => {
                 for _ in 0..count {
                     let before = self.index.compact_progress();
-                    let more = self.index.compact_step(units).unwrap();
+                    let more = self.index.compact_step(budget_us).unwrap();
                     let after = self.index.compact_progress();
                     assert_eq!(before.is_some(), after.is_some());
                     assert!(before.zip(after).is_none_or(|(b, a)| b.done <= a.done && a.done <= a.total));

@@ -3,8 +3,8 @@
 use super::{SharedIndex, StoreState};
 use crate::compact::CompactionReport;
 use crate::driver::{
-    OpenOptions, Rewrite, StoredIndex, checkpoint, checkpoint_if_due, commit, complete, export, finish, read_ahead,
-    retry_cold,
+    OpenOptions, Rewrite, StoredIndex, checkpoint, checkpoint_if_due, commit, commit_and_complete, complete_in_store,
+    export, read_ahead, retry_cold,
 };
 use crate::index::{Error, Hit, Index, Record, SearchOptions};
 use crate::native::block_on;
@@ -181,7 +181,7 @@ impl<S: Store> SharedIndex<S> {
 
     /// Completes in the store what was compacted in memory. Returns how many bytes this freed in the store.
     pub(in crate::native) fn complete(&self) -> Result<u64, Error> {
-        self.with_store(|store| block_on(complete(store, &*self.shared, Rewrite::Worn)))
+        self.with_store(|store| block_on(complete_in_store(store, &*self.shared, Rewrite::Worn)))
     }
 
     fn compact_both(&self, slice_ms: f64, rewrite: Rewrite) -> Result<CompactionReport, Error> {
@@ -192,7 +192,7 @@ impl<S: Store> SharedIndex<S> {
         // Compacting in memory takes longest, and nothing that needs the store has to wait for it.
         let mut report = self.compact(slice_ms)?;
         // Not the last compaction's report: by now that may be another thread's.
-        let freed = self.with_store(|store| block_on(finish(store, &*self.shared, rewrite)))?;
+        let freed = self.with_store(|store| block_on(commit_and_complete(store, &*self.shared, rewrite)))?;
         report.reclaimed_bytes.cold = freed as usize;
         Ok(report)
     }
