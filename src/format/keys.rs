@@ -24,8 +24,9 @@ pub(super) const MOST_NUMBER: u64 = 1 << 63;
 /// The longest key: a segment's.
 const LONGEST: usize = SEGMENTS.len() + 2 + U32_DIGITS + 1 + U64_DIGITS + 1 + U32_DIGITS;
 
-/// Digits of the largest `u32` and `u64`.
+/// Digits of the largest `u32`.
 const U32_DIGITS: usize = 10;
+/// Digits of the largest `u64`.
 const U64_DIGITS: usize = 20;
 
 /// The value of a stored index that a key names.

@@ -15,10 +15,10 @@ const RANKS: usize = 16;
 /// Fewer neighbours than this tell nothing.
 pub(super) const FEWEST: usize = 2 * RANKS;
 
-/// The share of the usual distance that is allowed, and below it, as a fraction, the share of `k` candidates that have
-/// to be right. Together they save 7 % of the distances at recall .99 and 4 % at .95, and lower recall by .003 at the
-/// same `ef` (docs/EXPERIMENTS.md).
+/// The share of the usual distance that is allowed. Together with [`RIGHT_SHARE`], it saves 7 % of the distances at
+/// recall .99 and 4 % at .95, and lowers recall by .003 at the same `ef` (docs/EXPERIMENTS.md).
 const SLACK_SHARE: f32 = 0.85;
+/// The share of the `k` candidates that have to be right, as a fraction.
 const RIGHT_SHARE: (usize, usize) = (4, 5);
 
 /// A difference of distances below this many standard deviations of their error means nothing.
