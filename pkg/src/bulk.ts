@@ -1,10 +1,11 @@
-// The bulk build: many rows for an empty index in memory are first inserted without links, and then linked together.
-// Its code is in a wasm file of its own.
+// The bulk build: many rows for an empty index are first inserted without links, and then linked together. Its code is
+// in a wasm file of its own.
 //
 // In "thermocline/threads", threads/bulk.ts replaces this file.
 import type { Handle } from "./handle.js";
 import { addBulk, type RawIndexClass } from "./raw.js";
 import { checkAborted } from "./guard.js";
+import type { Keeper } from "./stored/keeper.js";
 import { IDLE_SLICE_MS, later, type Slice, whenIdle } from "./turn.js";
 
 /**
@@ -25,11 +26,11 @@ const extended = /* @__PURE__ */ new WeakMap<RawIndexClass, Promise<boolean>>();
  * slices it waits for `turn`, which throws if the call must end. The rows inserted by then are linked in idle time.
  */
 export async function inBulk(
-  handle: Handle, length: number, dimensions: number, insert: () => Promise<void>, slice: Slice,
-  turn: () => Promise<void> | undefined, signal: AbortSignal | undefined,
+  handle: Handle, keeper: Keeper | undefined, length: number, dimensions: number, insert: () => Promise<void>,
+  slice: Slice, turn: () => Promise<void> | undefined, signal: AbortSignal | undefined,
 ): Promise<void> {
   const isLarge = length >= MIN_ROWS && dimensions >= MIN_DIMENSIONS;
-  const end = isLarge ? await begun(handle, signal) : undefined;
+  const end = isLarge ? await begun(handle, keeper, signal) : undefined;
   try {
     try {
       // Within: what has begun must end.
@@ -40,22 +41,38 @@ export async function inBulk(
     }
     while (end && handle.call((raw) => raw.linkSlice(slice.left))) await turn();
   } catch (error) {
-    if (end) linkWhenIdle(handle);
+    if (end) keeper ? keeper.planLinking() : linkWhenIdle(handle);
     throw error;
   }
+  if (end) await keeper?.linksStored(signal);
+}
+
+/**
+ * Gives an index the code if it has been opened while so many records wait to be linked that a bulk build must have
+ * been interrupted.
+ */
+export async function resumeBulk(handle: Handle): Promise<void> {
+  const raw = handle.call((raw) => raw);
+  if (raw.stats().pending < MIN_ROWS || !(await inTime(handle, undefined, isExtended(raw.constructor)))) return;
+  // The code is there once `beginBulk` has been called. While records wait, it begins nothing.
+  handle.call((now) => { if (now === raw && raw.beginBulk()) raw.endBulk(); });
 }
 
 /**
  * Begins a bulk build and returns the function that ends it. Returns undefined if the index is not empty or of codes or
  * options that none suits, or if the code cannot be loaded: the rows are then linked one by one.
  */
-async function begun(handle: Handle, signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
+async function begun(
+  handle: Handle, keeper: Keeper | undefined, signal: AbortSignal | undefined,
+): Promise<(() => void) | undefined> {
   const raw = handle.call((raw) => (raw.size + raw.deletedCount ? undefined : raw));
   if (!raw || !(await inTime(handle, signal, isExtended(raw.constructor)))) return undefined;
   // `reload` moves the index into an instance that does not have the code, and where nothing waits.
   const unlessMoved = <T>(use: () => T): T | false => handle.call((now) => now === raw && use());
   if (!unlessMoved(() => raw.beginBulk())) return undefined;
+  if (keeper) keeper.linkingIsHeld = true;
   return () => {
+    if (keeper) keeper.linkingIsHeld = false;
     if (handle.isOpen) unlessMoved(() => raw.endBulk());
   };
 }

@@ -98,9 +98,8 @@ async function insertBatch(
       if (pause) await pause;
     }
   };
-  await (keeper
-    ? keeper.insert({ ids, length, read, put, turn: () => turn(length), signal })
-    : inBulk(handle, length, dimensions, insertAll, slice, () => turn(length), signal));
+  const insert = keeper ? () => keeper.insert({ ids, length, read, put, turn: () => turn(length), signal }) : insertAll;
+  await inBulk(handle, keeper, length, dimensions, insert, slice, () => turn(length), signal);
   onProgress?.({ done: length, total: length, phase: "insert" });
   return ids;
 }

@@ -1,4 +1,5 @@
 // Creates indexes in memory and from bytes. For indexes in a store it loads a separate script (stored/).
+import { resumeBulk } from "./bulk.js";
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { codedError, Handle, trapped } from "./handle.js";
 import type { Keeper, Relocation } from "./stored/keeper.js";
@@ -57,7 +58,7 @@ export async function imported(bytes: Uint8Array, options: (OpenOptions & { name
 export async function destroyed(name: string, options: Pick<OpenOptions, "store"> | undefined): Promise<void> {
   const { store } = optionsOf(options);
   const lasting = nameNow(name, store);
-  return (await stored()).destroyed({ Handle, instance: () => freshInstance(true) }, lasting, store);
+  return (await stored()).destroyed(() => freshInstance(true), lasting, store);
 }
 
 /** The result of moving an index into a fresh instance. */
@@ -101,7 +102,7 @@ function started(): Lent {
   // The caller of `instance` gets the error. `instance` is never called if the options are wrong or the script cannot
   // be loaded.
   instance.catch(() => {});
-  return { Handle, instance: () => instance };
+  return { Handle, instance: () => instance, resumeBulk };
 }
 
 /** Reads all options at once, since the caller may change them while the script is loaded. */

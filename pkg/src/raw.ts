@@ -70,8 +70,8 @@ export interface RawIndex {
   compactReport(): CompactionReport | undefined;
   compactAbort(): void;
   /**
-   * Trains product codes, and links some of the records that wait for that or that opening found in logs. Returns true
-   * while work remains.
+   * Proves the links that opening has read, trains product codes, and links some of the records that wait: for that,
+   * since opening found them, or for a bulk build. Returns true while work remains.
    */
   linkSlice(budgetMs: number): boolean;
   stats(): Omit<Stats, "wasmMemoryBytes">;
@@ -80,8 +80,9 @@ export interface RawIndex {
   export(): Uint8Array;
   // The next two: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
   /**
-   * Makes records that are inserted from here on wait until `endBulk`. Returns false if the index is not empty, or if
-   * another call has begun.
+   * Makes records that are inserted from here on wait until `endBulk`. Returns false, and holds nothing, if the index
+   * is not empty, if its codes or options do not suit, or if records wait for another reason; records that wait for
+   * that are linked together if they are many enough.
    */
   beginBulk(): boolean;
   /** Ends the wait. `linkSlice` links the records. */
@@ -92,6 +93,8 @@ export interface RawIndex {
    * soon.
    */
   readonly overBudget: boolean;
+  /** True while records wait to be linked together, or are being linked so. A checkpoint need not wait for that. */
+  readonly linksTogether: boolean;
   /**
    * Reads the blocks that a call threw as `Cold`. Once they are in memory, calls `retry`, which repeats that call
    * before the blocks of another call replace them. `retry` returns true if it needs still more blocks.
@@ -127,7 +130,7 @@ export interface RawIndex {
   readonly checkpointDue: boolean;
   /**
    * Writes everything that has changed, in slices between which all synchronous calls are allowed. Links all pending
-   * records before the first slice.
+   * records before the first slice, unless they are linked together.
    */
   checkpoint(): Promise<void>;
   /**

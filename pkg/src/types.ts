@@ -326,7 +326,7 @@ export interface Stats {
   size: number;
   deletedCount: number;
   /**
-   * Records that are not linked into the graph yet, because opening read them from the log, or because they were
+   * Records that are not linked into the graph yet, because opening found them so in the store, or because they were
    * inserted while others were waiting, while "product" codes were being trained, or by a long `insertMany` that is not
    * done. Searches score them one by one.
    */

@@ -165,11 +165,13 @@ export class VectorIndex implements AsyncDisposable {
    * settles; any other iterable may reuse one vector and one payload for every row. Async rows are inserted as they
    * arrive, and those before a wrong one stay. After ABORTED, the records inserted so far stay.
    *
-   * Into an empty index in memory with "int8" codes, more than 128 dimensions and an `efConstruction` of 80 to 256,
+   * Into an empty index with "int8" codes, more than 128 dimensions and an `efConstruction` of 80 to 256,
    * 4,096 rows or more that are not async are inserted first and linked together afterwards (`pending`, see `Stats`).
    * That takes half the time, and gives other links than single inserts. Until the call ends, a search compares all of
    * them, which takes some 3 ms with 100,000 rows, and `onProgress` counts rows that are inserted. If the call is
-   * aborted in between, idle time links the rest. The WebAssembly memory grows by some 350 bytes a row meanwhile.
+   * aborted in between, idle time links the rest. The WebAssembly memory grows by some 350 bytes a row meanwhile. In a
+   * store, the call also waits for a checkpoint of the links. If the program ends before that, the next one that opens
+   * the index links the rows that are stored.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, form one change: after a crash all
    * of them are there, or none. More rows form several such changes, in order. Up to 25 rows (64 KB) are inserted

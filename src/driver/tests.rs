@@ -8,6 +8,8 @@ use crate::store::{MemoryStore, Mode};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
+mod waiting;
+
 const DIMENSIONS: usize = 4;
 
 /// Returns the output of a future that never waits.
@@ -16,27 +18,6 @@ fn now<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits"),
     }
-}
-
-/// Nodes that wait are in no array of links, so the checkpoint would have fewer links than levels. An insert of many
-/// that fails leaves such nodes.
-#[test]
-fn no_checkpoint_ends_while_nodes_wait() {
-    const LONG: usize = 132;
-    let place = MemoryStore::default();
-    let options = OpenOptions { config: Some(Config::new(LONG)), mode: Mode::ReadWrite, ..Default::default() };
-    let stored = now(StoredIndex::open(place, options)).unwrap();
-    let begun = stored.change(|index| {
-        let generation = index.checkpoint_begin()?;
-        assert!(index.begin_bulk());
-        index.insert(&[1.0; LONG], None)?;
-        index.end_bulk();
-        Ok(generation)
-    });
-    let step = stored.change(|index| index.checkpoint_step(begun.unwrap(), 1 << 20).map(drop));
-    assert_eq!(step, Err(Error::Unlinked));
-    now(stored.checkpoint()).unwrap();
-    assert_eq!(stored.index().unwrap().pending(), 0);
 }
 
 /// Otherwise the checkpoint would contain half of the open frame.

@@ -75,12 +75,14 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
     // Without memory for the choice, the compression stays as it is.
     let _ = choose_compression(host);
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
-    // A checkpoint needs the whole graph. Between two records other threads may have the index, so the call that finds
-    // all records linked also begins the checkpoint: an insert in between could begin a training, and records are not
-    // linked until that has ended.
+    // What waits to be linked one by one is linked first, since the next opening would have to do it. Between two
+    // records other threads may have the index, so the call that finds all records linked also begins the checkpoint:
+    // an insert in between could begin a training, and records are not linked until that has ended.
     let generation = loop {
-        let begun =
-            host.with(|index| if index.link_step()? { Ok(None) } else { index.checkpoint_begin().map(Some) })?;
+        let begun = host.with(|index| {
+            let is_left = !index.links_together() && index.link_step()?;
+            if is_left { Ok(None) } else { index.checkpoint_begin().map(Some) }
+        })?;
         if let Some(generation) = begun {
             break generation;
         }

@@ -40,7 +40,7 @@ pub(crate) use log::{LogReader, LogWriter, Mark};
 pub(crate) use manifest::{AS_IT_IS, Manifest, StoredBlock, StoredSegment};
 pub(crate) use meta::Meta;
 pub(crate) use sections::{Contents, Kind, Layout, SectionReader, SectionWriter, VERSION};
-pub(crate) use words::{IdWord, NO_NODE, RecordHeader};
+pub(crate) use words::{IdWord, NO_NODE, RecordHeader, WAITING};
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

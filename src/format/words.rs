@@ -5,6 +5,9 @@ use crate::types::Id;
 
 /// The stored level of a slot without a node.
 pub(crate) const NO_NODE: u8 = u8::MAX;
+/// In a checkpoint, the stored level of a record that is not linked yet is so much higher than that of its node will
+/// be.
+pub(crate) const WAITING: u8 = 16;
 
 /// The id of a slot as one word: a number as it is, a string as its position among the texts, and all ones for a slot
 /// without an id.

@@ -103,6 +103,11 @@ impl Graph {
         self.nodes.contains(slot).then(|| self.upper.top(slot))
     }
 
+    /// Whether no slot holds a node.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Returns whether `slot` holds a node. One load.
     pub(crate) fn has_node(&self, slot: Slot) -> bool {
         self.nodes.contains(slot)
@@ -129,6 +134,15 @@ impl Graph {
     pub(crate) fn reserve_node(&mut self, slot: Slot, level: Level) -> Result<(), OutOfMemory> {
         self.reserve(self.len().max(slot.index() + 1))?;
         self.upper.reserve(slot, level)
+    }
+
+    /// Gives empty lists to the slots below `len` that have none, for records that are stored before they are linked.
+    pub(crate) fn cover(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        if len > self.len() {
+            self.reserve(len)?;
+            self.base.resize(len, END);
+        }
+        Ok(())
     }
 
     /// Puts a node without links into a free slot, for which room has been reserved.
@@ -159,7 +173,7 @@ impl Graph {
 
     /// The whole list of a node on `level`, unused end included. Empty when the node does not reach so high.
     #[inline]
-    pub(super) fn list(&self, slot: Slot, level: Level) -> &[u32] {
+    pub(crate) fn list(&self, slot: Slot, level: Level) -> &[u32] {
         if level.0 == 0 { self.base.row(slot) } else { self.upper.list(slot, level) }
     }
 

@@ -11,6 +11,7 @@ use super::Error;
 use super::parallel::each;
 use super::{Index, Parts};
 use crate::graph::{BulkBuild, NewNode, Scratch, Task};
+use crate::segments::segments_of;
 use crate::types::OutOfMemory;
 
 /// With fewer records, linking them one by one is as fast.
@@ -112,16 +113,17 @@ impl Index {
         drop(self.bulk.as_mut().map(Linker::take));
     }
 
-    /// Makes records that come from here on wait, to be linked together. Returns false, and changes nothing, if there
-    /// are nodes already, or if records wait for another reason.
+    /// Makes records that come from here on wait, to be linked together. Returns false, and makes none wait, if there
+    /// are nodes already, if codes or options do not suit, or if records wait for another reason.
     #[cfg(any(test, all(target_arch = "wasm32", not(feature = "rayon"))))]
     pub(crate) fn begin_bulk(&mut self) -> bool {
         let begins = self.suits_bulk(LEAST) && !self.pending.defers();
         if begins {
             self.pending.hold(true);
             drop(self.bulk.as_mut().map(Linker::take));
-            self.bulk = Some(Linker::new());
         }
+        // In any case, records that wait already can now be linked together.
+        self.bulk.get_or_insert_with(Linker::new);
         begins
     }
 
@@ -141,7 +143,7 @@ impl Index {
     /// Whether so many waiting records would be linked together.
     pub(super) fn suits_bulk(&self, records: usize) -> bool {
         records >= LEAST
-            && self.parts.graph.len() == 0
+            && self.parts.graph.is_empty()
             && self.parts.codes.block_space().is_some()
             && WIDTHS.contains(&self.config.ef_construction)
     }
@@ -158,6 +160,16 @@ impl Index {
     pub(super) fn count_for_bulk(&self, records: usize) -> Option<usize> {
         let count = records.min(MOST);
         (self.begins_bulk(count) && self.has_room_for(count, BulkBuild::bytes_of(count))).then_some(count)
+    }
+
+    /// Notes that the links of all nodes are new, and that no log can repeat how they came about.
+    fn note_links(&mut self) {
+        for segment in 0..segments_of(self.parts.slots()) {
+            self.parts.graph.changes_mut().note_segment(segment);
+        }
+        if let Some(journal) = self.journal_mut() {
+            journal.is_reshaped = true;
+        }
     }
 
     #[inline(never)]
@@ -227,6 +239,7 @@ fn step(index: &mut Index) -> bool {
         }
         (Ok(false), _) => {
             index.pending.built(one.changes, one.build.left_out());
+            index.note_links();
             true
         }
         // The records are still in the queue.

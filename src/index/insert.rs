@@ -252,6 +252,8 @@ impl Index {
         let level = draw_level(self.config.seed, self.draws, self.config.m);
         let node = NewNode { slot, level, ef_construction: self.config.ef_construction };
         if self.pending.defers() {
+            // A checkpoint stores the level of a node that waits.
+            graph.changes_mut().note(slot);
             self.pending.link(node);
             return Ok(slot);
         }

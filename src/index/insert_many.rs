@@ -352,6 +352,7 @@ impl Index {
         if linking == Linking::InBatch {
             self.parts.graph.add_node(slot, level);
         } else {
+            self.parts.graph.changes_mut().note(slot);
             self.pending.link(node);
         }
         self.draws = self.draws.wrapping_add(1);

@@ -3,8 +3,8 @@
 //! Most wait because of a log: nearly all the time that replaying one takes is linking, so opening leaves that for
 //! later. A record gets its slot, code, id and level, and its node waits in a queue. Searches score the waiting nodes
 //! one by one, beside walking the graph (`search.rs`). Nodes are linked from the front of the queue, one at a time: in
-//! idle time, at each insert, and all of them before a compaction, a checkpoint or an export, which need the whole
-//! graph.
+//! idle time, at each insert, and all of them before a compaction or an export, which need the whole graph, and before
+//! a checkpoint.
 //!
 //! Which links a node gets depends on which other nodes are live at that moment. So deletions wait in the same queue,
 //! and a node is linked as if the deletions behind it had not happened yet. The result is, byte for byte, the graph of
@@ -18,7 +18,8 @@
 //!
 //! Records also wait while product codes are being trained, because their codes are needed to link them.
 //!
-//! Records also wait in a bulk build (`bulk.rs`) until all of them are there.
+//! Records also wait in a bulk build (`bulk.rs`) until all of them are there and the build is done. No checkpoint waits
+//! for that: it stores their levels in place of links, and they wait again after the next opening.
 //!
 //! Nothing else begins a queue: linking one record takes a small part of a slice, so an insert does it at once. While
 //! others wait, an insert links two from the front and puts its own record at the end. So each insert makes the queue
@@ -208,6 +209,30 @@ impl Pending {
         *self = Self { holds: self.holds, proof, ..Self::new() };
     }
 
+    /// Queues a node that was stored before it was linked.
+    pub(super) fn restore(&mut self, node: NewNode) -> Result<(), OutOfMemory> {
+        self.waiting.reserve(node.slot.index() + 1)?;
+        self.changes.try_reserve(1)?;
+        self.link(node);
+        Ok(())
+    }
+
+    /// Notes that all such nodes are in the queue, and queues the deletions of those whose records are gone.
+    pub(super) fn restored(&mut self, tombstones: &Tombstones) -> Result<(), OutOfMemory> {
+        if self.nodes > 0 {
+            self.live = tombstones.live_slots().snapshot()?;
+            self.changes.try_reserve(self.nodes)?;
+            for at in 0..self.changes.len() {
+                if let Change::Link(NewNode { slot, .. }) = self.changes[at]
+                    && !self.live.remove(slot)
+                {
+                    self.changes.push(Change::Bury(slot));
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn resident_bytes(&self) -> usize {
         self.changes.capacity() * size_of::<Change>()
             + self.waiting.resident_bytes()
@@ -347,6 +372,17 @@ impl Index {
     fn train_step(&mut self) -> Result<bool, Error> {
         self.pending.trains = self.pending.trains && self.parts.codes.train_step(self.parts.tombstones.live_slots())?;
         Ok(self.pending.trains)
+    }
+
+    /// Whether records wait to be linked together, or are being linked so. A checkpoint does not wait for that: it has
+    /// these records without links.
+    pub(crate) const fn links_together(&self) -> bool {
+        self.pending.holds || self.pending.bulk_bytes.is_some()
+    }
+
+    /// Refuses a checkpoint while the graph is not proven, or codes are being trained.
+    pub(super) fn check_storable(&self) -> Result<(), Error> {
+        if self.is_proven() && !self.pending.trains { Ok(()) } else { Err(Error::Unlinked) }
     }
 
     /// Refuses a call that needs the whole graph while records wait or the graph is not proven.

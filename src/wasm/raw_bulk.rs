@@ -6,8 +6,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
 impl RawIndex {
-    /// Makes records that are inserted from here on wait until `endBulk`. Returns false if the index is not empty, or
-    /// another call has begun one.
+    /// Makes records that are inserted from here on wait until `endBulk`. Returns false if the index is not empty, if
+    /// its codes or options do not suit, or if records wait already; these can then be linked together, too.
     #[wasm_bindgen(js_name = beginBulk)]
     pub fn begin_bulk(&self) -> Result<bool, JsValue> {
         Ok(self.borrow()?.index.begin_bulk())

@@ -189,6 +189,12 @@ impl RawIndex {
         Ok(self.borrow()?.index.is_over_budget())
     }
 
+    /// Returns whether records wait to be linked together, or are being linked so. A checkpoint need not wait for that.
+    #[wasm_bindgen(getter, js_name = linksTogether)]
+    pub fn links_together(&self) -> Result<bool, JsValue> {
+        Ok(self.borrow()?.index.links_together())
+    }
+
     /// Reads blocks that a call needs. `again` then repeats the call before others can evict the blocks, and returns
     /// whether it needs still more.
     pub fn fetch(&self, blocks: &Uint32Array, again: Function) -> Promise {

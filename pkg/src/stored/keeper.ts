@@ -7,7 +7,9 @@
 //  3. Commits and checkpoints are made one at a time, from one queue (work-queue.ts).
 //  4. Records that are only in the store are read when a call needs them, and without a memory budget also in idle time
 //     (record-reads.ts).
-//  5. Records that opening found in logs are linked into the graph in idle time, or at the latest before a checkpoint.
+//  5. Records that opening found without links are linked into the graph in idle time, or at the latest before a
+//     checkpoint. Rows of insertMany for an empty index are linked together once all are there (../bulk.ts), and
+//     checkpoints made before the end of that have them without links.
 //  6. A compaction in memory is completed in the store by checkpoints.
 //  7. Moving into another instance commits, makes a checkpoint and opens the store a second time.
 //  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
@@ -51,6 +53,8 @@ export class Keeper {
   readonly #lock = new Lock();
   /** True during a change in slices. The core does not count it as uncommitted yet. */
   #frameIsOpen = false;
+  /** True while `insertMany` holds back the linking of its rows, to link them together. */
+  linkingIsHeld = false;
   /** The error of the last checkpoint, if it failed and no caller has been told. */
   #deferredError: unknown;
   /** True once a caller has been told of a failed commit. */
@@ -58,10 +62,18 @@ export class Keeper {
   readonly #retries = new Retries();
   #closing = false;
 
-  /** `coreOptions` are the options that the core was given when it opened the index. */
-  constructor(handle: Handle, place: Place, coreOptions: object) {
+  readonly #prepareLinking: () => Promise<void>;
+  /** Resolves once the index, as opened last, has what it needs to link the records that wait. */
+  #prepared: Promise<void> | undefined;
+
+  /**
+   * `coreOptions` are the options that the core was given when it opened the index. `prepareLinking` is called after
+   * each opening, before records that wait are linked.
+   */
+  constructor(handle: Handle, place: Place, coreOptions: object, prepareLinking: () => Promise<void>) {
     this.#handle = handle;
     this.#place = place;
+    this.#prepareLinking = prepareLinking;
     // The index exists by now. Without dimensions the core cannot create another one in its place.
     this.#coreOptions = { ...coreOptions, dimensions: undefined };
     this.records = new RecordReads(handle, this.#queue);
@@ -72,9 +84,10 @@ export class Keeper {
 
   /** Plans the work that opening left to idle time. */
   #planIdleWork(): void {
+    this.#prepared = this.#prepareLinking().catch(() => {});
     void this.planCheckpoint();
     this.#planPrefetch();
-    this.#planLinking();
+    void this.#prepared.then(() => this.planLinking());
   }
 
   /** Ignores failures: the call that needs the records will report them. */
@@ -85,19 +98,27 @@ export class Keeper {
     });
   }
 
-  /** Ignores failures: the insert or checkpoint that needs the records linked will report them. */
-  #planLinking(): void {
+  /**
+   * Links all records that wait, in idle time, and then plans a checkpoint if one is due. Ignores failures: the insert
+   * or checkpoint that needs the records linked will report them.
+   */
+  planLinking(): void {
     this.#idle.plan("link", (timeRemaining) => {
-      if (this.#handle.isMoving) return;
+      if (this.#handle.isMoving || this.linkingIsHeld) return;
       const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining());
       const linked = this.#handle.callInternally((raw) => raw.linkSlice(sliceMs));
-      linked.then((more) => { if (more) this.#planLinking(); }, () => {});
+      linked.then((more) => { if (more) this.planLinking(); else void this.planCheckpoint(); }, () => {});
     });
   }
 
-  /** Links all records that are not in the graph yet, in slices. Returns false if `isStopped` ended it early. */
+  /**
+   * Links all records that are not in the graph yet, in slices, unless they are linked together, which no checkpoint
+   * waits for. Returns false if `isStopped` ended it early.
+   */
   async #linkAll(isStopped: () => boolean): Promise<boolean> {
-    while (!isStopped() && (await this.#handle.callInternally((raw) => raw.linkSlice(IDLE_SLICE_MS)))) await nextTurn();
+    await this.#prepared;
+    const link = (raw: RawIndex): boolean => !raw.linksTogether && raw.linkSlice(IDLE_SLICE_MS);
+    while (!isStopped() && (await this.#handle.callInternally(link))) await nextTurn();
     return !isStopped();
   }
 
@@ -249,6 +270,14 @@ export class Keeper {
     if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint());
   }
 
+  /**
+   * Makes a checkpoint after many records have been linked together, which no log can repeat. A failure is kept for the
+   * next `flush` or `close`. ABORTED if the signal fires first.
+   */
+  linksStored(signal?: AbortSignal): Promise<void> {
+    return unlessAborted(signal, this.#queue.add(() => this.#checkpointIfDue()));
+  }
+
   async #linkThenCheckpoint(): Promise<void> {
     // Linking is done outside of the queue, where commits would wait for it. If it fails here, it fails again in the
     // checkpoint.
@@ -331,7 +360,7 @@ export class Keeper {
       } finally {
         handle.resume();
         // Idle linking stops while the index moves.
-        this.#planLinking();
+        this.planLinking();
       }
     }));
     this.#planIdleWork();

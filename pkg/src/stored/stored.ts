@@ -15,6 +15,8 @@ export interface Lent {
   readonly Handle: new (raw: RawIndex, memory: WebAssembly.Memory) => Handle;
   /** Creates an instance whose index can be stored. */
   instance(): Promise<RawInstance>;
+  /** Gives an index that has just been opened what a bulk build needs, if one was interrupted. */
+  resumeBulk(handle: Handle): Promise<void>;
 }
 
 /** A caller's options. The signal has been checked; the core checks `core`. */
@@ -65,7 +67,7 @@ export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { o
 }
 
 /** Removes the index in a place. */
-export async function destroyed({ instance }: Lent, name: unknown, store: OpenOptions["store"]): Promise<void> {
+export async function destroyed(instance: Lent["instance"], name: unknown, store: OpenOptions["store"]): Promise<void> {
   return destroy(wantedPlace(name, { store }), instance);
 }
 
@@ -76,7 +78,7 @@ type Build = (Raw: RawIndexClass, take: (acquire: () => Promise<Place>) => Promi
 
 /** Creates an index with a keeper. After a failure it releases the place, even one that is still being acquired. */
 async function make(
-  { Handle, instance }: Lent,
+  { Handle, instance, resumeBulk }: Lent,
   core: object,
   signal: AbortSignal | undefined,
   build: Build,
@@ -95,7 +97,7 @@ async function make(
     checkAborted(signal);
     const handle = new Handle(raw, memory);
     place!.opened();
-    return { handle, keeper: new Keeper(handle, place!, core) };
+    return { handle, keeper: new Keeper(handle, place!, core, () => resumeBulk(handle)) };
   } catch (error) {
     const shown = codedError(error) ?? trapped(error);
     // Further failures are not reported: the first one is the cause.

@@ -1,8 +1,12 @@
 // As ../bulk.ts, for an index with threads, which plan the links of many records at once instead.
 import type { Handle } from "../handle.js";
+import type { Keeper } from "../stored/keeper.js";
 
 export function inBulk(
-  _handle: Handle, _length: number, _dimensions: number, insert: () => Promise<void>,
+  _handle: Handle, _keeper: Keeper | undefined, _length: number, _dimensions: number, insert: () => Promise<void>,
 ): Promise<void> {
   return insert();
 }
+
+/** Nothing: no such index is in a store. */
+export async function resumeBulk(_handle: Handle): Promise<void> {}

@@ -22,6 +22,10 @@ pub(in crate::index) trait Arrays {
 
     /// Fills `into` with the next bytes of an array.
     fn take(&mut self, kind: Kind, into: &mut [u8]) -> Result<(), FormatError>;
+
+    /// Adds the slots, of a segment whose levels have been taken, that are in use without a node, since their records
+    /// wait to be linked.
+    fn add_waiting(&self, _nodes: &mut NodeBits) {}
 }
 
 /// Where records come from.
@@ -60,6 +64,10 @@ impl Filling {
         &self.index
     }
 
+    pub(in crate::index) const fn index_mut(&mut self) -> &mut Index {
+        &mut self.index
+    }
+
     pub(in crate::index) const fn segments(&self) -> usize {
         segments_of(self.meta.slots as usize)
     }
@@ -96,7 +104,8 @@ impl Filling {
     pub(in crate::index) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
         let slots = self.slots_in(segment);
         self.codes(segment, slots.end, from)?;
-        let nodes = self.links(segment, slots.clone(), from)?;
+        let mut nodes = self.links(segment, slots.clone(), from)?;
+        from.add_waiting(&mut nodes);
         self.ids(slots.clone(), &nodes, from)?;
         match self.source {
             Source::Export => self.records(slots.clone(), from)?,
@@ -112,9 +121,11 @@ impl Filling {
         self.index.take_entry(&self.meta)?;
         let parts = &mut self.index.parts;
         parts.ids.raise_next_number(next_number);
-        // A slot without a node is free.
-        for slot in (0..slots).map(Slot).filter(|&slot| !parts.graph.has_node(slot)) {
-            parts.ids.release(slot);
+        // A slot without a node is free, unless its record waits to be linked.
+        for slot in (0..slots).map(Slot) {
+            if !parts.graph.has_node(slot) && !self.index.pending.contains(slot) {
+                parts.ids.release(slot);
+            }
         }
         self.index.owe_training();
         if self.source == Source::Checkpoint {
@@ -331,7 +342,9 @@ impl Index {
             Some(entry) if !graph.has_node(entry) => {
                 return Err(corrupt(format_args!("the entry point {} is not a node", entry.0)));
             }
-            None if tombstones.live() > 0 => return Err(corrupt("there are nodes and no entry point")),
+            None if tombstones.live() > self.pending.nodes() => {
+                return Err(corrupt("there are nodes and no entry point"));
+            }
             _ => {}
         }
         graph.set_growth(growth);

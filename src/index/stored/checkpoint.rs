@@ -14,12 +14,15 @@ use super::blocks::Gathering;
 use super::cold::block_keys;
 use super::journal::Turn;
 use crate::arena::{Compression, Compressor};
-use crate::format::{FormatError, Key, Kind, Manifest, StoredBlock, StoredSegment, piece_count, xxh64};
+use crate::format::{
+    FormatError, Key, Kind, Manifest, NO_NODE, StoredBlock, StoredSegment, WAITING, piece_count, xxh64,
+};
+use crate::graph::{MAX_LEVEL, MOST_LINKS};
 use crate::index::bytes::encode::Put;
 use crate::index::{Error, Index};
-use crate::segments::{Changes, segments_of};
+use crate::segments::{Changes, SEGMENT_SLOTS, segments_of};
 use crate::store::Batch;
-use crate::types::OutOfMemory;
+use crate::types::{Level, OutOfMemory, Slot};
 use crate::wipe::{Wiped, reserve};
 
 /// Which arrays share a stored value, by the kind of the value. One value per array would be more values than a store
@@ -30,6 +33,9 @@ pub(in crate::index) const VALUES: [(Kind, &[Kind]); 4] = [
     (Kind::Ids, &[Kind::Ids, Kind::IdTexts]),
     (Kind::Places, &[Kind::Places, Kind::Expiries]),
 ];
+
+/// The longest list without links.
+const NO_LINKS: [u32; MOST_LINKS] = [u32::MAX; MOST_LINKS];
 
 /// After this many rounds over all segments the rest is written at once, however much it is.
 const MOST_ROUNDS: usize = 3;
@@ -117,10 +123,11 @@ impl Index {
     /// Begins a checkpoint and returns its generation. A checkpoint that was not ended is abandoned.
     ///
     /// # Errors
-    /// [`Error::Unlinked`]; [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed.
+    /// [`Error::Unlinked`] while the graph is not proven or codes are being trained; [`Error::OutOfMemory`];
+    /// [`Error::ReadOnly`]; the error with which the store has failed.
     pub(crate) fn checkpoint_begin(&mut self) -> Result<u64, Error> {
         self.check_writable()?;
-        self.check_linked()?;
+        self.check_storable()?;
         if let Some(left) = self.journal().and_then(|journal| journal.writing.as_ref()).map(|left| left.generation) {
             self.checkpoint_failed(left);
         }
@@ -150,10 +157,10 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Error::Busy`] when another checkpoint has begun; at the last step, during a commit;
-    /// [`Error::Unlinked`] when an insert that failed meanwhile has left nodes that wait.
+    /// [`Error::Unlinked`] as [`Index::checkpoint_begin`].
     pub(crate) fn checkpoint_step(&mut self, generation: u64, bytes: usize) -> Result<Step, Error> {
         self.check_writable()?;
-        self.check_linked()?;
+        self.check_storable()?;
         let mut writing = self.take_writing(generation).ok_or(Error::Busy)?;
         let mut batch = Batch::default();
         let is_last = self.step(&mut writing, bytes, &mut batch);
@@ -211,6 +218,8 @@ impl Index {
     /// Encodes the next step into the batch. Returns whether it is the last.
     fn step(&mut self, writing: &mut Writing, bytes: usize, batch: &mut Batch) -> Result<bool, Error> {
         let bytes = bytes as u64;
+        // The last records may all wait to be linked.
+        self.parts.graph.cover(self.parts.slots())?;
         if !self.write_changes(writing, Some(bytes), batch)? {
             return Ok(false);
         }
@@ -328,11 +337,7 @@ impl Index {
     fn put_value(&self, kind: Kind, segment: usize, put: &mut Put<'_>) -> Result<(), FormatError> {
         match kind {
             Kind::Codes => (0..Kind::CODES.len()).try_for_each(|array| put(self.parts.codes.segment(array, segment))),
-            Kind::BaseLinks => {
-                self.put_levels(segment, put)?;
-                self.put_base_links(segment, put)?;
-                self.put_upper_links(segment, put)
-            }
+            Kind::BaseLinks => self.put_nodes(segment, put),
             Kind::Ids => {
                 self.put_ids(segment, &mut 0, put)?;
                 self.put_texts(segment, put)
@@ -344,6 +349,36 @@ impl Index {
                 if self.expires_in(segment) { self.put_expiries(segment, put) } else { Ok(()) }
             }
         }
+    }
+
+    /// Writes levels and links. A record that waits to be linked has the level that its node will have, and no links:
+    /// those that a bulk build has given it lead to nodes that are not complete.
+    fn put_nodes(&self, segment: usize, put: &mut Put<'_>) -> Result<(), FormatError> {
+        let graph = &self.parts.graph;
+        let slots = || self.slots_in(segment).map(|slot| Slot(slot as u32));
+        if !slots().any(|slot| self.pending.contains(slot)) {
+            self.put_levels(segment, put)?;
+            self.put_base_links(segment, put)?;
+            return self.put_upper_links(segment, put);
+        }
+        let mut levels = [NO_NODE; SEGMENT_SLOTS];
+        let levels = &mut levels[..slots().len()];
+        for (level, slot) in levels.iter_mut().zip(slots()) {
+            *level = graph.level(slot).map_or(NO_NODE, |level| level.0);
+        }
+        for node in self.pending.queued().flatten().filter(|node| node.slot.index() / SEGMENT_SLOTS == segment) {
+            levels[node.slot.index() % SEGMENT_SLOTS] = node.level.0 + WAITING;
+        }
+        put(levels)?;
+        let row_words = graph.row_bytes() / size_of::<u32>();
+        for (list, &level) in graph.base_lists(segment).chunks(row_words).zip(&*levels) {
+            let is_linked = level <= MAX_LEVEL.0;
+            put(bytemuck::cast_slice(if is_linked { list } else { &NO_LINKS[..row_words] }))?;
+        }
+        for (slot, &level) in slots().zip(&*levels).filter(|&(_, &level)| level <= MAX_LEVEL.0) {
+            (1..=level).try_for_each(|level| put(bytemuck::cast_slice(graph.list(slot, Level(level)))))?;
+        }
+        Ok(())
     }
 
     /// Completes the last batch: adds the manifest of the index at this moment, and deletes the retired values.

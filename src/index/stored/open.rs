@@ -4,15 +4,17 @@ use super::backing::Backing;
 use super::checkpoint::{VALUES, keys_of};
 use super::journal::{Found, Journal};
 use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
-use crate::format::{Entry, FormatError, Key, Kind, LogReader, Manifest, Put, StoredSegment, xxh64, zeros};
-use crate::graph::MAX_LEVEL;
+use crate::format::{
+    Entry, FormatError, Key, Kind, LogReader, Manifest, NO_NODE, Put, StoredSegment, WAITING, xxh64, zeros,
+};
+use crate::graph::{MAX_LEVEL, NewNode, NodeBits};
 use crate::ids::wipe_id;
 use crate::index::bytes::decode::{Arrays, Filling, Source, corrupt};
 use crate::index::{Config, Error, Index, Parts, Payload};
 use crate::order::sort_numbers;
 use crate::segments::SEGMENT_SLOTS;
 use crate::store::{Mode, Room};
-use crate::types::{Id, OutOfMemory};
+use crate::types::{Id, Level, OutOfMemory, Slot};
 use crate::wipe::wipe;
 use std::borrow::Cow;
 
@@ -175,6 +177,12 @@ impl Opening {
             self.filling.begin_arrays(&mut arrays)?;
             self.filling.segment(segment, &mut arrays)?;
             self.filling.end_arrays(&arrays)?;
+            let first = self.filling.slots_in(segment).start as u32;
+            let Index { pending, config, .. } = self.filling.index_mut();
+            for (slot, level) in arrays.waiting() {
+                let slot = Slot(first + slot);
+                pending.restore(NewNode { slot, level, ef_construction: config.ef_construction })?;
+            }
             self.next += 1;
         }
         Ok(())
@@ -186,6 +194,7 @@ impl Opening {
             return Err(corrupt("the manifest names segments of no bytes").into());
         }
         let mut index = self.filling.finish()?;
+        index.pending.restored(&index.parts.tombstones)?;
         index.parts.records.cold.keep_below(self.manifest.next_block);
         index.forget_changes();
         index.pending.hold(true);
@@ -242,6 +251,8 @@ struct Values<'a> {
     values: [Cow<'a, [u8]>; VALUES.len()],
     /// The untaken range of each array in its value, by kind: start and end.
     left: [(usize, usize); Kind::Expiries as usize],
+    /// The level that the node of each slot will have, if its record waits to be linked, or [`NO_NODE`].
+    waiting: [u8; SEGMENT_SLOTS],
 }
 
 impl Drop for Values<'_> {
@@ -287,7 +298,12 @@ impl<'a> Values<'a> {
                 return Err(wrong_length());
             }
         }
-        Ok(Self { values, left })
+        Ok(Self { values, left, waiting: [NO_NODE; SEGMENT_SLOTS] })
+    }
+
+    /// The records of the segment that wait to be linked: the places of their slots in the segment, and their levels.
+    fn waiting(&self) -> impl Iterator<Item = (u32, Level)> {
+        (0..).zip(self.waiting).filter(|&(_, level)| level != NO_NODE).map(|(slot, level)| (slot, Level(level)))
     }
 }
 
@@ -307,7 +323,21 @@ impl Arrays for Values<'_> {
             Some(part) => into.copy_from_slice(part),
             None => return Err(corrupt(format_args!("section {kind:?} ends too early"))),
         }
+        if kind == Kind::Levels {
+            for (level, waiting) in into.iter_mut().zip(&mut self.waiting) {
+                if (WAITING..=WAITING + MAX_LEVEL.0).contains(level) {
+                    *waiting = *level - WAITING;
+                    *level = NO_NODE;
+                }
+            }
+        }
         Ok(())
+    }
+
+    fn add_waiting(&self, nodes: &mut NodeBits) {
+        for (slot, _) in self.waiting() {
+            nodes[slot as usize / 64] |= 1 << (slot % 64);
+        }
     }
 }
 
