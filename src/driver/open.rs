@@ -33,7 +33,7 @@ pub(crate) async fn open<S: Store>(store: &S, mode: Mode) -> Result<Option<Index
 }
 
 /// Lists which checkpoints and logs are in a store.
-pub(super) async fn inventory_of<S: Store>(store: &S) -> Result<Inventory, Error> {
+async fn inventory_of<S: Store>(store: &S) -> Result<Inventory, Error> {
     // List manifests before logs. The log of a checkpoint written in between is not needed. If a checkpoint and its
     // logs are deleted in between, reading it fails and is retried.
     let manifests = store.list(MANIFESTS).await?;

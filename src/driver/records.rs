@@ -1,10 +1,9 @@
 //! Calls that need records from the store.
 
 use super::Host;
-use super::open::inventory_of;
 use crate::arena::ReadPlan;
-use crate::format::ByteRoom;
-use crate::index::{Error, Index};
+use crate::format::{ByteRoom, Key, xxh64};
+use crate::index::{Error, Index, OpenedManifest};
 use crate::store::{Room, Store};
 
 /// How many bytes of blocks are read ahead at a time.
@@ -79,21 +78,29 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
 /// Reads the blocks of a plan. Returns the keys of their values, and the room that has these.
 ///
 /// # Errors
-/// The error of the store; [`Error::OutOfMemory`]. [`Error::StoreFailed`] when values are missing because a writer has
-/// written checkpoints since the index was opened for reading only. Values that are missing without that are lost.
+/// The error of the store; [`Error::OutOfMemory`]. [`Error::StoreFailed`] when values are missing or others because a
+/// writer has written checkpoints, or created another index, since this one was opened for reading only. Values that are
+/// missing or altered without that are lost.
 async fn read<S: Store>(store: &S, host: &impl Host, plan: &ReadPlan) -> Result<(Vec<String>, Room), Error> {
-    let (keys, opened) = host.with(|index| Ok((index.keys_of_plan(plan)?, index.newest_when_opened())))?;
+    let (keys, opened) = host.with(|index| Ok((index.keys_of_plan(plan)?, index.opened_manifest())))?;
     let mut room = Room::default();
     store.read_into(&keys, &mut room).await?;
-    // Listed after reading: the commit that deletes values brings a newer manifest.
-    if opened.is_some()
-        && !(0..keys.len()).all(|at| room.has(at))
-        && inventory_of(store).await?.manifests.last().copied() != opened
+    if let Some(opened) = opened
+        && !host.with(|index| Ok(index.is_as_written(plan, &keys, &room)?))?
+        && !is_there(store, opened).await?
     {
         let why = "the index has been written to since it was opened: open it again, or in JavaScript call reload()";
         return Err(Error::StoreFailed { why: why.to_owned() });
     }
     Ok((keys, room))
+}
+
+/// Whether a manifest is still in the store. As long as it is, so are all values that it names: the commit that deletes
+/// values deletes the last manifest that names them.
+async fn is_there<S: Store>(store: &S, OpenedManifest { generation, checksum }: OpenedManifest) -> Result<bool, Error> {
+    let key = [Key::Manifest { generation }.to_text()?];
+    let found = store.read(&key).await?.pop().flatten();
+    Ok(found.is_some_and(|bytes| xxh64(&bytes, 0) == checksum))
 }
 
 /// Carries out a plan for a call that the caller then repeats in `again`. `again` returns true if the call still lacks

@@ -67,6 +67,7 @@ pub use search::{Hit, SearchOptions};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use search_many::{Answer, Answers};
 pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
+pub(crate) use stored::backing::OpenedManifest;
 pub(crate) use stored::checkpoint::Step;
 pub(crate) use stored::open::{Inventory, Opening, Replay};
 pub use verify::CheckReport;

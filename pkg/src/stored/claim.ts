@@ -17,16 +17,22 @@ export function checkStore(store: Store): void {
  */
 export type Release = (closes: boolean) => Promise<void>;
 
-/** Locks a caller's store for one writer. LOCKED while another index writes to it. */
+/** Number of indexes that use each store: one that writes, and any number of readers. */
+const users = /* @__PURE__ */ new WeakMap<Store, number>();
+
+/** Locks a caller's store for one writer. LOCKED while another index writes to it. The last index closes the store. */
 export function claim(store: Store, mode: Mode): Release {
   const isWritten = mode !== "readonly";
   if (isWritten) {
     if (written.has(store)) fail("LOCKED", "this store is open for writing already");
     written.add(store);
   }
+  users.set(store, (users.get(store) ?? 0) + 1);
   return async (closes) => {
+    const others = users.get(store)! - 1;
+    users.set(store, others);
     try {
-      if (closes) await store.close();
+      if (closes && !others) await store.close();
     } finally {
       if (isWritten) written.delete(store);
     }

@@ -1,7 +1,7 @@
 // insertMany into a stored index: up to 500 rows are one change. After a crash all of them are there, or none.
 import type { Ready } from "../insert-many.js";
 import type { Keeper } from "./keeper.js";
-import { FEW } from "../turn.js";
+import { BULK_SLICE_MS, FEW } from "../turn.js";
 import type { Id } from "../types.js";
 
 /** Most rows, or ids of a delete, in one change. Until the change ends, other callers wait for their commits. */
@@ -32,36 +32,54 @@ function bytesOf({ vector, payload }: Ready): number {
 }
 
 /**
- * Inserts all rows. Resolves when they are in the store. If the core runs out of memory during a change, the change
- * ends there, and the row is tried again once the change is stored.
+ * Inserts all rows. Resolves when they are in the store.
+ *
+ * If memory runs out, records that wait are linked, and product codes trained, which shortens them. If there is too
+ * little memory still, a change of many rows ends there, and the row is tried again once the change is stored and a
+ * checkpoint may have evicted records.
  */
 export async function insertTogether(keeper: Keeper, { ids, length, read, put, turn, signal }: Inserting): Promise<void> {
+  /** Inserts the next row. Returns the error if memory has run out. */
+  const attempt = (row: Ready): unknown => {
+    try {
+      put(row);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "OUT_OF_MEMORY") throw error;
+      return error;
+    }
+    return undefined;
+  };
   /** The commit of the previous change. */
   let previous: Promise<void> | undefined;
   while (ids.length < length) {
     const from = ids.length;
     const upto = Math.min(length, from + MAX_CHANGE_ROWS);
     let refused = false;
-    const wasPut = (row: Ready): boolean => {
-      try {
-        put(row);
-      } catch (error) {
-        refused = ids.length > from && (error as { code?: unknown }).code === "OUT_OF_MEMORY";
-        if (!refused) throw error;
-      }
-      return !refused;
-    };
     // Few rows are read before the change begins, because reading a row may run code of the caller that uses the index.
     const few = length - from > FEW ? [] : Array.from({ length: length - from }, (_, i) => read(from + i));
     const isFew = few.length > 0 && few.reduce((bytes, row) => bytes + bytesOf(row), 0) <= FEW_BYTES;
     if (isFew) {
-      const waiting = keeper.changeAtOnce(() => void few.every(wasPut), signal);
+      const insertFew = (): void => {
+        for (const row of few) {
+          if (!attempt(row)) continue;
+          // The caller's next call must see all of these rows, so this holds the thread.
+          while (keeper.linkSlice(Infinity));
+          put(row);
+        }
+      };
+      const waiting = keeper.changeAtOnce(insertFew, signal);
       if (waiting) await waiting;
     } else {
       await keeper.changeInSlices(async () => {
         for (let bytes = 0; ids.length < upto && bytes < MAX_CHANGE_BYTES; ) {
           const row = read(ids.length);
-          if (!wasPut(row)) return;
+          if (attempt(row)) {
+            while (keeper.linkSlice(BULK_SLICE_MS)) await turn();
+            const error = attempt(row);
+            refused = error !== undefined;
+            if (refused && ids.length === from) throw error;
+            if (refused) return;
+          }
           bytes += bytesOf(row);
           const pause = turn();
           if (pause) await pause;

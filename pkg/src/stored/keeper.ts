@@ -178,6 +178,11 @@ export class Keeper {
     return deleteTogether(this, ids);
   }
 
+  /** Trains product codes and links records that may be linked, for about so long. Returns true while work remains. */
+  linkSlice(budgetMs: number): boolean {
+    return !this.linkingIsHeld && this.#handle.call((raw) => raw.linkSlice(budgetMs));
+  }
+
   /** The `Queries` of search-cold.ts, which is in the script of stored indexes like this file. */
   queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => unknown): Queries {
     return new Queries(total, slice, answer);
@@ -434,8 +439,8 @@ export class Keeper {
     await this.#writeLog();
     acknowledge();
     // The next commit waits for this checkpoint, and so do inserts: records must not arrive faster than they can be
-    // moved out of memory.
-    if (await this.#handle.callInternally((raw) => raw.overBudget)) await this.#checkpointIfDue();
+    // moved out of memory. If one has failed, trying at each commit would only write more.
+    if (!this.#mustWait && (await this.#handle.callInternally((raw) => raw.overBudget))) await this.#checkpointIfDue();
     void this.planCheckpoint();
   }
 

@@ -2,6 +2,7 @@
 // are in places.browser.ts and places.node.ts. A caller's own Store works the same on all platforms.
 import { checkStore, claim, type Release } from "./claim.js";
 import { fail, wrong } from "../guard.js";
+import { ownErrorIn } from "../own-error.js";
 import type { RawIndex, RawIndexClass, RawInstance } from "../raw.js";
 import type { Durability, Mode, Store, StoreOptions } from "../store.js";
 import { step } from "../stores/failure.js";
@@ -158,6 +159,12 @@ export class StorePlace implements Place {
 
   async #call<T>(run: () => Promise<T>): Promise<T> {
     if (this.#cut) fail("CLOSED", "the index is closed");
-    return run();
+    try {
+      return await run();
+    } catch (error) {
+      // From the core this code says that there is no index.
+      if (ownErrorIn(error)?.code === "NOT_FOUND") fail("STORE_FAILED", String((error as Error).message), error);
+      throw error;
+    }
   }
 }

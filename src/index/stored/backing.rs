@@ -6,6 +6,15 @@ use crate::format::{Entry, Put};
 use crate::index::{Error, Index, Payload};
 use crate::types::Id;
 
+/// Which manifest an index was opened from. By its generation alone one could take the manifest of another index for
+/// it, which was created in the same place since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenedManifest {
+    pub(crate) generation: u64,
+    /// The checksum of all of its bytes.
+    pub(crate) checksum: u64,
+}
+
 /// The store behind an index, if any.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)]
@@ -16,8 +25,7 @@ pub(crate) enum Backing {
     ReadOnly {
         /// The length of the pieces that stored values are cut into.
         piece_bytes: u32,
-        /// The generation of the newest manifest when the index was opened.
-        newest: u64,
+        opened: OpenedManifest,
     },
     /// A store whose log gets each change. Not boxed: a box cannot report that memory was refused, and each index has
     /// only one backing.
@@ -81,9 +89,9 @@ impl Index {
         matches!(self.backing, Backing::ReadOnly { .. })
     }
 
-    /// For an index that is read only, the generation of the newest manifest when it was opened.
-    pub(crate) const fn newest_when_opened(&self) -> Option<u64> {
-        if let Backing::ReadOnly { newest, .. } = self.backing { Some(newest) } else { None }
+    /// For an index that is read only, the manifest that it was opened from.
+    pub(crate) const fn opened_manifest(&self) -> Option<OpenedManifest> {
+        if let Backing::ReadOnly { opened, .. } = self.backing { Some(opened) } else { None }
     }
 
     /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], because options have changed,

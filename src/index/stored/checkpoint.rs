@@ -8,7 +8,7 @@
 //!
 //! From step 3 on, changes go to a new log that follows both checkpoints: if the store cannot tell whether it has taken
 //! the new one, either may be in effect. A checkpoint that fails or is abandoned leaves the last one intact. Whatever
-//! it wrote is deleted by the next one, or found after the next opening (`stock.rs`).
+//! it wrote is deleted by the first batch of the next one, which finds it after the next opening, too (`stock.rs`).
 
 use super::blocks::Gathering;
 use super::cold::block_keys;
@@ -47,6 +47,8 @@ pub(crate) struct Writing {
     /// The next value to look at: a segment, and which of its [`VALUES`].
     at: usize,
     rounds: usize,
+    /// How many of the journal's `abandoned` values the last batch deletes.
+    deleting: usize,
     /// What has been written of this generation, ascending by kind and index.
     written: Vec<StoredSegment>,
     /// The segments of `written`, each in its longest version. The store may hold any of their pieces.
@@ -137,6 +139,7 @@ impl Index {
             generation,
             at: 0,
             rounds: 0,
+            deleting: 0,
             written: Vec::new(),
             longest: Vec::new(),
             first_block,
@@ -163,7 +166,8 @@ impl Index {
         self.check_storable()?;
         let mut writing = self.take_writing(generation).ok_or(Error::Busy)?;
         let mut batch = Batch::default();
-        let is_last = self.step(&mut writing, bytes, &mut batch);
+        let is_last =
+            self.delete_abandoned(&mut writing, &mut batch).and_then(|()| self.step(&mut writing, bytes, &mut batch));
         if is_last.is_err() {
             batch.wipe();
         }
@@ -174,9 +178,24 @@ impl Index {
         Ok(if is_last? { Step::Last(batch) } else { Step::More(batch) })
     }
 
+    /// Deletes what earlier checkpoints have left, in the first batch. One of them may have come to its end without the
+    /// driver's knowing. Its manifest is then the newest, and is deleted with all that it alone names; the current
+    /// checkpoint with its logs leads to the same state.
+    fn delete_abandoned(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<(), Error> {
+        let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
+        // The batch before has been written.
+        journal.abandoned.drain(..core::mem::take(&mut writing.deleting));
+        batch.deletes.try_reserve(journal.abandoned.len()).map_err(|_| OutOfMemory)?;
+        for key in &journal.abandoned {
+            batch.deletes.push(key.to_text()?);
+        }
+        writing.deleting = journal.abandoned.len();
+        Ok(())
+    }
+
     /// Notes that the last step has been written: its manifest is now the current one.
     pub(crate) fn checkpoint_ended(&mut self, generation: u64) {
-        let last = self.take_writing(generation).and_then(|writing| writing.last);
+        let Some(Writing { last, deleting, .. }) = self.take_writing(generation) else { return };
         if let Some(last) = &last {
             self.parts.records.cold.keep_below(last.manifest.next_block);
         }
@@ -186,11 +205,12 @@ impl Index {
             journal.turned(last.frames, last.taken);
             journal.manifest = last.manifest;
             journal.retired = last.retired;
+            journal.abandoned.drain(..deleting);
         }
     }
 
     /// Call when a step failed or its outcome is unknown. Everything this checkpoint wrote is marked changed again, and
-    /// values that did reach the store are deleted by the next checkpoint.
+    /// values that did reach the store are deleted by the next checkpoint, at its beginning.
     pub(crate) fn checkpoint_failed(&mut self, generation: u64) {
         let Some(Writing { longest, blocks, first_block, last, .. }) = self.take_writing(generation) else { return };
         self.parts.records.withdraw(first_block);
@@ -205,8 +225,8 @@ impl Index {
         let keys = manifest.into_iter().chain(longest.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
         for key in keys {
-            if journal.retired.try_reserve(1).is_ok() {
-                journal.retired.push(key);
+            if journal.abandoned.try_reserve(1).is_ok() {
+                journal.abandoned.push(key);
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::index::{Error, Index};
 use crate::store::Room;
 use crate::types::{OutOfMemory, Slot};
 use crate::wipe::wipe;
+use core::ops::Range;
 use std::borrow::Cow;
 
 /// Bytes of blocks that are read at a time when all of them are needed.
@@ -55,6 +56,19 @@ impl Index {
         Ok(keys)
     }
 
+    /// Whether all blocks of a plan that the index still needs are as they were written. The arguments are those of
+    /// [`Index::admit`].
+    pub(crate) fn is_as_written(&self, plan: &ReadPlan, keys: &[String], room: &Room) -> Result<bool, OutOfMemory> {
+        for (number, values) in blocks_of(plan, keys) {
+            if let Some(stored) = self.parts.records.cold.stored(number)
+                && (values.clone().any(|at| !room.has(at)) || !stored.is_content(&room.joined(values)?))
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes in the blocks that were read for a plan. `keys` are the keys that its blocks had when they were read, and
     /// `room` has the values of them. A block that is missing or differs from what was written is lost, and its
     /// records with it.
@@ -62,17 +76,13 @@ impl Index {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub(crate) fn admit(&mut self, plan: &ReadPlan, keys: &[String], room: &mut Room) -> Result<(), Error> {
-        let mut end = 0;
-        for &number in plan.blocks() {
-            let is_of = |key: &String| matches!(Key::parse(key), Some(Key::Block { number: of, .. }) if of == number);
-            let start = end;
-            end += keys.get(start..).unwrap_or_default().iter().take_while(|key| is_of(key)).count();
+        for (number, values) in blocks_of(plan, keys) {
             // A block that has been rewritten since is not needed.
             if self.parts.records.cold.stored(number).is_none() {
                 continue;
             }
-            let is_there = (start..end).all(|at| room.has(at));
-            let mut bytes = if is_there { Some(room.joined(start..end)?) } else { None };
+            let is_there = values.clone().all(|at| room.has(at));
+            let mut bytes = if is_there { Some(room.joined(values.clone())?) } else { None };
             let Self { parts, config, .. } = self;
             let mut inverse_norm = |vector: &[f32]| {
                 // Where the codes are the vectors, records have none.
@@ -83,7 +93,7 @@ impl Index {
                 wipe(joined);
             }
             drop(bytes);
-            room.free(start..end);
+            room.free(values);
             admitted?;
         }
         Ok(())
@@ -141,6 +151,17 @@ impl Index {
         self.make_room();
         Ok(decompressed?)
     }
+}
+
+/// The blocks of a plan, with the positions of their values. `keys` are the keys of these values.
+fn blocks_of(plan: &ReadPlan, keys: &[String]) -> impl Iterator<Item = (u32, Range<usize>)> {
+    let mut end = 0;
+    plan.blocks().iter().map(move |&number| {
+        let is_of = |key: &String| matches!(Key::parse(key), Some(Key::Block { number: of, .. }) if of == number);
+        let start = end;
+        end += keys.get(start..).unwrap_or_default().iter().take_while(|key| is_of(key)).count();
+        (number, start..end)
+    })
 }
 
 /// Returns the plan as an [`Error::Cold`], unless it is empty.

@@ -68,10 +68,14 @@ pub(crate) struct Journal {
     pub(in crate::index) log_bytes: u64,
     /// Bytes of sealed frames that the checkpoint has and only the one before it lacks.
     known_bytes: u64,
-    /// Whether the next three fields are filled in. They are needed only from the first checkpoint on.
+    /// Whether the next four fields are filled in. They are needed only from the first checkpoint on.
     has_stock: bool,
-    /// Values named only by the previous checkpoint, or by none. The next checkpoint deletes them.
+    /// Values that the current checkpoint does not name, but the previous one may. The next checkpoint deletes them at its
+    /// end, and with them the previous manifest.
     pub(in crate::index) retired: Vec<Key>,
+    /// What checkpoints that failed or were cut off have left. The next checkpoint deletes it at its beginning: should it
+    /// fail too, and the one after it, the store has what one of them has left, not all.
+    pub(in crate::index) abandoned: Vec<Key>,
     /// A generation that no value has.
     next_generation: u64,
     /// A number that no block has ever had.
@@ -107,6 +111,7 @@ impl Journal {
             taken: 0,
             has_stock: false,
             retired: Vec::new(),
+            abandoned: Vec::new(),
             next_generation: manifest.generation + 1,
             next_block: manifest.next_block,
             manifest,
@@ -136,6 +141,7 @@ impl Journal {
     pub(in crate::index) fn stock(&mut self, stock: Stock) {
         self.has_stock = true;
         self.retired = stock.retired;
+        self.abandoned = stock.abandoned;
         self.next_generation = self.next_generation.max(stock.next_generation);
         self.next_block = self.next_block.max(stock.next_block);
     }

@@ -1,6 +1,6 @@
 //! Stored values -> index: a checkpoint, segment by segment, and then the logs that follow it.
 
-use super::backing::Backing;
+use super::backing::{Backing, OpenedManifest};
 use super::checkpoint::{VALUES, keys_of};
 use super::journal::{Found, Journal};
 use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
@@ -84,6 +84,8 @@ impl Inventory {
 /// A checkpoint that is being read.
 pub(crate) struct Opening {
     manifest: Manifest,
+    /// The checksum of the manifest's bytes.
+    checksum: u64,
     filling: Filling,
     /// The next segment of slots to ask for, and the next one to take.
     asked: usize,
@@ -94,6 +96,7 @@ impl Opening {
     /// Begins with the manifest of this generation.
     pub(crate) fn begin(generation: u64, manifest: &[u8]) -> Result<Self, Error> {
         let key = Key::Manifest { generation };
+        let checksum = xxh64(manifest, 0);
         let manifest = Manifest::decode(manifest).map_err(|error| named(key, error.into()))?;
         if manifest.generation != generation {
             return Err(corrupt(format_args!("{key} says that it is of {}", manifest.generation)).into());
@@ -108,7 +111,7 @@ impl Opening {
         // A block that cannot exist counts as lost, and is never asked for.
         let most_bytes = u64::from(manifest.piece_bytes) * u64::from(MOST_BLOCK_PIECES);
         filling.blocks(&manifest.blocks, |block| block.stored_bytes <= most_bytes)?;
-        let opening = Self { manifest, filling, asked: 0, next: 0 };
+        let opening = Self { manifest, checksum, filling, asked: 0, next: 0 };
         if !(0..opening.filling.segments()).all(|segment| opening.fits(segment)) {
             return Err(corrupt("the manifest names segments that are too long").into());
         }
@@ -200,7 +203,8 @@ impl Opening {
         index.pending.hold(true);
         let vector = zeros(index.config.dimensions)?;
         let next_sequence = self.manifest.next_sequence;
-        Ok(Replay { index, manifest: self.manifest, next_sequence, log_bytes: 0, vector })
+        let Self { manifest, checksum, .. } = self;
+        Ok(Replay { index, manifest, checksum, next_sequence, log_bytes: 0, vector })
     }
 }
 
@@ -346,6 +350,8 @@ impl Arrays for Values<'_> {
 pub(crate) struct Replay {
     index: Index,
     manifest: Manifest,
+    /// The checksum of the manifest's bytes.
+    checksum: u64,
     next_sequence: u64,
     log_bytes: u64,
     vector: Vec<f32>,
@@ -398,7 +404,7 @@ impl Replay {
 
     /// The index as it was when the last change was committed.
     pub(crate) fn finish(self, inventory: &Inventory, mode: Mode) -> Result<Index, Error> {
-        let Self { mut index, manifest, next_sequence, log_bytes, .. } = self;
+        let Self { mut index, manifest, checksum, next_sequence, log_bytes, .. } = self;
         index.pending.hold(false);
         // Room for records that expire before the first change.
         index.reserve_pending(0)?;
@@ -408,7 +414,7 @@ impl Replay {
         index.backing = match mode {
             Mode::ReadOnly => Backing::ReadOnly {
                 piece_bytes: manifest.piece_bytes,
-                newest: inventory.manifests.last().copied().unwrap_or(manifest.generation),
+                opened: OpenedManifest { generation: manifest.generation, checksum },
             },
             Mode::ReadWrite => {
                 let found = inventory.found(&manifest, log_bytes, next_sequence)?;

@@ -13,8 +13,10 @@ use crate::types::OutOfMemory;
 /// What writing a checkpoint needs to know about its store.
 #[derive(Debug)]
 pub(in crate::index) struct Stock {
-    /// Values that the current checkpoint does not name.
+    /// Values that the current checkpoint does not name, but the previous one may.
     pub(in crate::index) retired: Vec<Key>,
+    /// Values that a later checkpoint has written, which did not come to its end.
+    pub(in crate::index) abandoned: Vec<Key>,
     /// A generation that no value has.
     pub(in crate::index) next_generation: u64,
     /// A number that no block has.
@@ -24,7 +26,7 @@ pub(in crate::index) struct Stock {
 impl Stock {
     /// Reads the names of all values. Names that do not belong to an index are ignored.
     fn new(names: &[String], manifest: &Manifest) -> Result<Self, OutOfMemory> {
-        let mut stock = Self { retired: Vec::new(), next_generation: 1, next_block: 0 };
+        let mut stock = Self { retired: Vec::new(), abandoned: Vec::new(), next_generation: 1, next_block: 0 };
         for key in names.iter().filter_map(|name| Key::parse(name)) {
             match key {
                 Key::Manifest { generation } | Key::Segment { generation, .. } => {
@@ -35,12 +37,22 @@ impl Stock {
                 }
                 Key::Log { .. } | Key::Block { .. } => {}
             }
+            let list = if is_later(key, manifest) { &mut stock.abandoned } else { &mut stock.retired };
             if !is_named(key, manifest) {
-                stock.retired.try_reserve(1)?;
-                stock.retired.push(key);
+                list.try_reserve(1)?;
+                list.push(key);
             }
         }
         Ok(stock)
+    }
+}
+
+/// Whether a value was written by a checkpoint after that of this manifest. Logs are not.
+const fn is_later(key: Key, manifest: &Manifest) -> bool {
+    match key {
+        Key::Manifest { generation } | Key::Segment { generation, .. } => generation > manifest.generation,
+        Key::Block { number, .. } => number >= manifest.next_block,
+        Key::Log { .. } => false,
     }
 }
 
