@@ -22,6 +22,14 @@ export function typedArrayName(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
 }
 
+/** The getter of the length of any typed array, which a class derived from it cannot replace. */
+const { get: trueLength } = /* @__PURE__ */ Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")!;
+
+/** Returns the number of values of a typed array, also if its class or the array itself says something else. */
+export function lengthOf(array: ArrayBufferView): number {
+  return trueLength!.call(array) as number;
+}
+
 /** Returns true for an async iterable. */
 export function isAsync<T>(value: object): value is AsyncIterable<T> {
   return typeof (value as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === "function";

@@ -59,6 +59,8 @@ export class Handle {
   #closed = false;
   #failure: unknown;
   #inFilter = false;
+  /** The last error of a caller's callback that a call into the core has ended with. */
+  #fault: CallerFault | undefined;
   /**
    * While the index is moving into another instance: the functions to run after the move, in order. Otherwise
    * undefined.
@@ -295,6 +297,14 @@ export class Handle {
     };
   }
 
+  /**
+   * Returns true for the error of a caller's callback that the last call into the core has ended with. It may look like
+   * any error of the core.
+   */
+  isCallers(error: unknown): boolean {
+    return this.#fault !== undefined && this.#fault.error === error;
+  }
+
   /** Closes the index to callers. */
   close(): void {
     this.#closed = true;
@@ -322,7 +332,11 @@ export class Handle {
    * may be inconsistent, so the index counts as failed from then on rather than give wrong answers.
    */
   #explain(error: unknown): unknown {
-    if (error instanceof CallerFault) return error.error;
+    if (error instanceof CallerFault) {
+      this.#fault = error;
+      return error.error;
+    }
+    this.#fault = undefined;
     if (isCold(error)) return error;
     const coded = codedError(error);
     if (coded) return coded;

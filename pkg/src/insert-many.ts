@@ -11,10 +11,10 @@ import {
 } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
-import { encodePayload, ownPayload, type Encoded } from "./payload.js";
+import { encodePayload, ownPayload, presentBytes, type Encoded } from "./payload.js";
 import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
-import { vectorOf } from "./vector.js";
+import { checkLength, vectorOf } from "./vector.js";
 
 /** A row, read and encoded for the core, which may still refuse its values. */
 export interface Ready {
@@ -49,7 +49,7 @@ async function insertStream(
   const { onProgress, signal } = checked;
   const ids: Id[] = [];
   const slice = new Slice(BULK_SLICE_MS);
-  const put = putterOf(handle, ids, checked);
+  const put = putterOf(handle, ids, dimensions, checked);
   const turn = turnsOf(handle, ids, checked, slice);
   /** The commit of the previous slice. */
   let previous: Promise<void> | undefined;
@@ -77,7 +77,7 @@ async function insertBatch(
   const checked = checkedOptions(options);
   const { onProgress, signal } = checked;
   const ids: Id[] = [];
-  const put = putterOf(handle, ids, checked);
+  const put = putterOf(handle, ids, dimensions, checked);
   const slice = new Slice(BULK_SLICE_MS);
   const turn = turnsOf(handle, ids, checked, slice);
   const batch = batchOf(rows, dimensions);
@@ -115,8 +115,10 @@ export function checkedOptions(options: InsertManyOptions | undefined) {
 }
 
 /** Returns a function that inserts the next row and adds its id to `ids`. */
-function putterOf(handle: Handle, ids: Id[], { upsert }: InsertManyOptions) {
-  return ({ id, vector, payload: { kind, bytes }, ttlMs }: Ready): void => naming(ids.length, () => {
+function putterOf(handle: Handle, ids: Id[], dimensions: number, { upsert }: InsertManyOptions) {
+  return (row: Ready): void => naming(ids.length, () => {
+    const { id, vector, payload: { kind, bytes }, ttlMs } = row;
+    checkPresent(row, dimensions);
     if (kind) handle.mayHavePayloads = true;
     const expires = ttlMs && Date.now() + ttlMs;
     const inserted = handle.change((raw) => {
@@ -274,5 +276,16 @@ function ready(row: unknown, dimensions: number): Ready {
   if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
   const { id, vector, payload, ttlMs } = row as Row;
   checkIdLength(id);
-  return { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
+  const read = { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
+  checkPresent(read, dimensions);
+  return read;
+}
+
+/**
+ * Throws if a buffer of the row has been transferred or resized since it was read: reading another member or row may
+ * have run code of the caller. Call it before each call that passes the row to the core.
+ */
+export function checkPresent({ vector, payload: { bytes } }: Ready, dimensions: number): void {
+  checkLength(vector, dimensions);
+  if (bytes) presentBytes(bytes);
 }

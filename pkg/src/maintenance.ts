@@ -17,6 +17,8 @@ interface Job {
    * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report final.
    */
   stored: Promise<void> | undefined;
+  /** Called with the report: one function for each `whenIdle` that has run a slice. */
+  readonly listeners: Set<(job: Job, report: CompactionReport) => void>;
 }
 
 /** Least time between two compactions in idle time, in milliseconds. */
@@ -122,6 +124,16 @@ export class Maintenance {
     /** No compaction begins before this time. */
     let earliest = 0;
 
+    /** Tells the caller of a compaction that this hook has worked on, whoever has ended it. */
+    const tell = ({ stored }: Job, report: CompactionReport): void => {
+      earliest = performance.now() + INTERVAL_MS;
+      // Not after `stop` or `close`, which may be called while the store is busy. In a separate microtask, so that an
+      // error of the callback is an ordinary uncaught error and stops nothing here.
+      if (onReport) {
+        void Promise.resolve(stored)
+          .then(() => queueMicrotask(() => this.#hooks.has(wake) && onReport(structuredClone(report))));
+      }
+    };
     const turn = (timeRemaining: () => number): void => {
       awaited = undefined;
       if (!this.#handle.isOpen) return;
@@ -130,15 +142,9 @@ export class Maintenance {
         const left = Math.min(sliceMs, timeRemaining());
         if (left > 0) {
           const job = this.#begin();
+          job.listeners.add(tell);
           this.#step(job, left);
           const { report } = job;
-          if (report) earliest = performance.now() + INTERVAL_MS;
-          // Not after `stop` or `close`, which may be called while the store is busy. In a separate microtask, so that
-          // an error of the callback is an ordinary uncaught error and stops nothing here.
-          if (report && onReport) {
-            void Promise.resolve(job.stored)
-              .then(() => queueMicrotask(() => this.#hooks.has(wake) && onReport(structuredClone(report))));
-          }
           // A job that found nothing to do will find nothing again until something changes.
           if (report && report.tombstonesRemoved + report.reclaimedBytes.total === 0) return;
         }
@@ -193,7 +199,7 @@ export class Maintenance {
   }
 
   #begin(packs = false): Job {
-    return (this.#job ??= { packs, callers: 0, report: undefined, stored: undefined });
+    return (this.#job ??= { packs, callers: 0, report: undefined, stored: undefined, listeners: new Set() });
   }
 
   /**
@@ -215,6 +221,7 @@ export class Maintenance {
         if (report) {
           this.compactions.ended(report);
           job.stored = this.#keeper?.compacted().then((bytes) => this.compactions.freed(report, bytes));
+          for (const tell of job.listeners) tell(job, report);
         }
         return { ...before, done: before.total };
       });

@@ -54,7 +54,7 @@ export async function searchMany(
       done = await (filter === undefined ? searches.searching(answerSome, signal) : filterSome());
     } catch (error) {
       // The core does not say which query is wrong.
-      if (/VECTOR|MISMATCH/.test((error as { code: string } | null)?.code!)) {
+      if (!handle.isCallers(error) && /VECTOR|MISMATCH/.test((error as { code: string } | null)?.code!)) {
         vectors.forEach((vector, i) =>
           naming(i, () => handle.call((raw) => raw.checkVector(checkLength(vector, dimensions))), "query"));
       }

@@ -1,4 +1,5 @@
 // Searches for one query, and what all calls share that may first need records from the store or trained codes.
+import type { ThermoclineError } from "./errors.js";
 import { booleanOf, checkAborted, numberOf, optionsOf, signalOf } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
@@ -49,16 +50,17 @@ export class Searches {
   search(query: Vector, options: Options): Hit[] | Promise<Hit[]> {
     const { filter, signal } = options;
     let vector = vectorOf(query, this.#dimensions);
+    // A filter may change the caller's array.
+    if (filter !== undefined) vector = new Float32Array(vector);
     const find = (passes: Passes | undefined) =>
       this.searching((raw) => this.#hits(raw, vector, options, passes), signal);
     // Anything that is not a function is checked by the script of filters.
     if (filter !== undefined && typeof filter !== "function") {
-      vector = vector.slice();
       return this.#underWay.run(() => this.#filtered(filter, signal, find));
     }
     const found = find(filter && this.#handle.guardFilter(filter));
     // The search runs again later, when the caller may have changed its array.
-    if (found instanceof Promise) vector = vector.slice();
+    if (found instanceof Promise && vector === query) vector = new Float32Array(vector);
     return found;
   }
 
@@ -78,7 +80,7 @@ export class Searches {
     try {
       return this.reading(use, signal);
     } catch (error) {
-      if ((error as { code?: unknown } | null)?.code !== "UNTRAINED") throw error;
+      if (this.#handle.isCallers(error) || (error as ThermoclineError).code !== "UNTRAINED") throw error;
       return this.#underWay.run(() => this.#trained(signal).then(() => this.reading(use, signal)));
     }
   }

@@ -17,7 +17,7 @@ import type {
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
 } from "./types.js";
 import { UnderWay } from "./under-way.js";
-import { vectorOf } from "./vector.js";
+import { checkLength, vectorOf } from "./vector.js";
 import { BULK_SLICE_MS, nextTurn } from "./turn.js";
 
 /**
@@ -337,7 +337,8 @@ export class VectorIndex implements AsyncDisposable {
   /**
    * Compacts in idle time whenever `needsCompaction` is true, at most once a second, until the returned function is
    * called or the index is closed. Costs nothing while there is nothing to do, and does not keep a Node process alive.
-   * `sliceMs` defaults to 4.
+   * `sliceMs` defaults to 4. `onReport` is called with the report of each compaction of which idle time has run a part,
+   * also if a call of `compact` has run the rest.
    */
   compactWhenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
     return this.#maintenance.whenIdle(options);
@@ -516,6 +517,8 @@ export class VectorIndex implements AsyncDisposable {
       const expires = ttlMs && Date.now() + ttlMs;
       const ready = vectorOf(vector, this.#dimensions);
       const { kind, bytes } = encodePayload(payload);
+      // A payload's `toJSON` may have transferred the buffer.
+      checkLength(ready, this.#dimensions);
       if (kind) this.#handle.mayHavePayloads = true;
       // A change that waits for a move needs copies, since the caller may change its arrays. `slice` of a Buffer makes
       // none.

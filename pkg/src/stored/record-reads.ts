@@ -40,7 +40,7 @@ export class RecordReads {
     try {
       return this.#handle.call(use);
     } catch (error) {
-      if (!isCold(error)) throw error;
+      if (this.#handle.isCallers(error) || !isCold(error)) throw error;
       return unlessAborted(signal, this.#fetchThenRetry(error, use, signal));
     }
   }

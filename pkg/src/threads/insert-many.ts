@@ -2,7 +2,7 @@
 // records, are inserted one after the other by that file.
 import { booleanOf, isAsync, naming, optionsOf } from "../guard.js";
 import {
-  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, readerOf, turnsOf, type Ready, type Rows,
+  batchOf, checkPresent, checkedOptions, checker, insertMany as oneAfterTheOther, readerOf, turnsOf, type Ready, type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../stored/keeper.js";
 import type { Id, InsertManyOptions } from "../types.js";
@@ -37,7 +37,7 @@ export async function insertMany(
   }
   handle.call((raw) => raw.reserve(length));
   while (ids.length < length) {
-    ids.push(...insertSome(handle, length, ids.length, read));
+    ids.push(...insertSome(handle, dimensions, length, ids.length, read));
     const pause = ids.length < length && turn(length);
     if (pause) await pause;
   }
@@ -49,7 +49,9 @@ export async function insertMany(
  * Inserts as many rows as the index accepts at once, starting with number `from`, all or none. Their number does not
  * depend on time, so that the same rows build the same index.
  */
-function insertSome(handle: Handle, length: number, from: number, read: (i: number) => Ready): Id[] {
+function insertSome(
+  handle: Handle, dimensions: number, length: number, from: number, read: (i: number) => Ready,
+): Id[] {
   const count = Math.min(handle.call((raw) => (raw as RawIndex).batchLength), length - from);
   const rows: Ready[] = [];
   // Rows are read before the call into the core: an error of the caller's own object must not pass through the core.
@@ -58,6 +60,7 @@ function insertSome(handle: Handle, length: number, from: number, read: (i: numb
     rows.push(row);
     bytes += row.payload.bytes?.length ?? 0;
   }
+  rows.forEach((row, i) => naming(from + i, () => checkPresent(row, dimensions)));
   const now = Date.now();
   const moments = rows.map(({ ttlMs }) => ttlMs && now + ttlMs);
   handle.mayHavePayloads ||= rows.some(({ payload }) => payload.kind);

@@ -49,13 +49,18 @@ test("stop ends compactWhenIdle", async () => {
   assert.equal(index.deletedCount, 300);
 });
 
-test("compactWhenIdle and compact share a compaction, which ends", async () => {
+test("compactWhenIdle and compact share a compaction, which ends, and whose report all get", async () => {
   const { index } = await filled(1500);
   await index.deleteMany(some(700));
-  const stop = index.compactWhenIdle({ sliceMs: 0.5 });
-  const report = await index.compact({ sliceMs: 0.5 });
+  const reports = [[], []];
+  const stops = reports.map((list) => index.compactWhenIdle({ sliceMs: 0.05, onReport: (report) => list.push(report) }));
+  // Idle time has begun.
+  await pause(15);
+  const report = await index.compact({ sliceMs: 20 });
   assert.equal(report.tombstonesRemoved, 700);
-  stop();
+  await until(() => reports.every((list) => list.length === 1), "both reports");
+  assert.deepEqual(reports.map(([{ tombstonesRemoved }]) => tombstonesRemoved), [700, 700]);
+  for (const stop of stops) stop();
   await whole(index, 800);
 });
 
