@@ -79,8 +79,8 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
 ///
 /// # Errors
 /// The error of the store; [`Error::OutOfMemory`]. [`Error::StoreFailed`] when values are missing or others because a
-/// writer has written checkpoints, or created another index, since this one was opened for reading only. Values that are
-/// missing or altered without that are lost.
+/// writer has written checkpoints, or created another index, since this one was opened for reading only. Values that
+/// are missing or altered without that are lost.
 async fn read<S: Store>(store: &S, host: &impl Host, plan: &ReadPlan) -> Result<(Vec<String>, Room), Error> {
     let (keys, opened) = host.with(|index| Ok((index.keys_of_plan(plan)?, index.opened_manifest())))?;
     let mut room = Room::default();

@@ -70,11 +70,11 @@ pub(crate) struct Journal {
     known_bytes: u64,
     /// Whether the next four fields are filled in. They are needed only from the first checkpoint on.
     has_stock: bool,
-    /// Values that the current checkpoint does not name, but the previous one may. The next checkpoint deletes them at its
-    /// end, and with them the previous manifest.
+    /// Values that the current checkpoint does not name, but the previous one may. The next checkpoint deletes them at
+    /// its end, and with them the previous manifest.
     pub(in crate::index) retired: Vec<Key>,
-    /// What checkpoints that failed or were cut off have left. The next checkpoint deletes it at its beginning: should it
-    /// fail too, and the one after it, the store has what one of them has left, not all.
+    /// What checkpoints that failed or were cut off have left. The next checkpoint deletes it at its beginning: should
+    /// it fail too, and the one after it, the store has what one of them has left, not all.
     pub(in crate::index) abandoned: Vec<Key>,
     /// A generation that no value has.
     next_generation: u64,
