@@ -439,8 +439,10 @@ export class Keeper {
     await this.#writeLog();
     acknowledge();
     // The next commit waits for this checkpoint, and so do inserts: records must not arrive faster than they can be
-    // moved out of memory. If one has failed, trying at each commit would only write more.
-    if (!this.#mustWait && (await this.#handle.callInternally((raw) => raw.overBudget))) await this.#checkpointIfDue();
+    // moved out of memory, nor, without the work of linking, make the log long before idle time comes. If a checkpoint
+    // has failed, trying at each commit would only write more.
+    const cannotWait = this.linkingIsHeld || (await this.#handle.callInternally((raw) => raw.overBudget));
+    if (cannotWait && !this.#mustWait) await this.#checkpointIfDue();
     void this.planCheckpoint();
   }
 

@@ -53,7 +53,9 @@ for (const { label, place } of KINDS) {
     const [found, bytes, stats] = [await answers(index), await index.export(), await index.stats()];
     const { returnedBytes } = await index.reload();
     assert.ok(returnedBytes > 0, `${returnedBytes} bytes`);
-    assert.equal(stats.wasmMemoryBytes - (await index.stats()).wasmMemoryBytes, returnedBytes);
+    // Idle time may have begun to read records into the new memory.
+    const grown = (await index.stats()).wasmMemoryBytes - (stats.wasmMemoryBytes - returnedBytes);
+    assert.ok(grown >= 0 && grown < 1 << 20, `${grown} bytes`);
     assert.equal(index.compactionThreshold, 0.25);
     assert.deepEqual(await answers(index), found);
     assert.deepEqual(await index.export(), bytes);

@@ -17,6 +17,8 @@ export const REASONS = {
     [/^a closed index tries no checkpoint again/, CLOCK],
     [/^a failure is told while the checkpoint is tried again$/, CLOCK],
   ],
+  "bulk-stored.test.mjs": [[/^idle time that comes while rows wait/, CLOCK]],
+  "hostile.test.mjs": [[/^a filter that gives away/, FILTER], [/^a filter's error reaches the caller/, FILTER]],
   "close.test.mjs": [[/^memory comes back: many indexes/, MANY]],
   "cold.test.mjs": [
     [/^closing while what is over the budget is being given up/, ITS_OWN],
