@@ -36,8 +36,8 @@ import { Links, slotsOf } from "./links.mjs";
 const STORE = [
   "rawindex_openIndexedDb", "rawindex_openStore", "rawindex_destroyIndexedDb",
   "rawindex_attachIndexedDb", "rawindex_attachStore",
-  "rawindex_isStored", "rawindex_readOnly", "rawindex_hasUncommitted", "rawindex_overBudget", "rawindex_checkpointDue",
-  "rawindex_linksTogether",
+  "rawindex_readOnly", "rawindex_hasUncommitted", "rawindex_overBudget", "rawindex_checkpointDue",
+  "rawindex_linksTogether", "rawindex_isTraining",
   "rawindex_fetch", "rawindex_exportStored", "rawindex_readAhead",
   "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore", "rawindex_closeStore",
   "__wbindgen_destroy_closure",

@@ -95,6 +95,8 @@ export interface RawIndex {
   readonly overBudget: boolean;
   /** True while records wait to be linked together, or are being linked so. A checkpoint need not wait for that. */
   readonly linksTogether: boolean;
+  /** True while product codes are being trained. `linkSlice` trains them. */
+  readonly isTraining: boolean;
   /**
    * Reads the blocks that a call threw as `Cold`. Once they are in memory, calls `retry`, which repeats that call
    * before the blocks of another call replace them. `retry` returns true if it needs still more blocks.

@@ -380,6 +380,13 @@ impl Index {
         self.pending.holds || self.pending.bulk_bytes.is_some()
     }
 
+    /// Whether product codes are being trained. Not inlined: the file compresses better (size).
+    #[cfg(target_arch = "wasm32")]
+    #[inline(never)]
+    pub(crate) const fn is_training(&self) -> bool {
+        self.pending.trains
+    }
+
     /// Refuses a checkpoint while the graph is not proven, or codes are being trained.
     pub(super) fn check_storable(&self) -> Result<(), Error> {
         if self.is_proven() && !self.pending.trains { Ok(()) } else { Err(Error::Unlinked) }

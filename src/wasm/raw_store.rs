@@ -162,9 +162,10 @@ impl RawIndex {
         self.attach_to(StorePlace::Object(store))
     }
 
-    #[wasm_bindgen(getter, js_name = isStored)]
-    pub fn is_stored(&self) -> Result<bool, JsValue> {
-        Ok(self.borrow()?.index.is_stored())
+    /// Returns whether product codes are being trained, which `linkSlice` does.
+    #[wasm_bindgen(getter, js_name = isTraining)]
+    pub fn is_training(&self) -> Result<bool, JsValue> {
+        Ok(self.borrow()?.index.is_training())
     }
 
     #[wasm_bindgen(getter, js_name = readOnly)]

@@ -34,9 +34,9 @@ function bytesOf({ vector, payload }: Ready): number {
 /**
  * Inserts all rows. Resolves when they are in the store.
  *
- * If memory runs out, records that wait are linked, and product codes trained, which shortens them. If there is too
- * little memory still, a change of many rows ends there, and the row is tried again once the change is stored and a
- * checkpoint may have evicted records.
+ * If memory runs out while product codes are being trained, which shortens them, their training is completed. (Linking
+ * records that wait would free next to nothing.) If there is too little memory still, a change of many rows ends there,
+ * and the row is tried again once the change is stored and a checkpoint may have evicted records.
  */
 export async function insertTogether(keeper: Keeper, { ids, length, read, put, turn, signal }: Inserting): Promise<void> {
   /** Inserts the next row. Returns the error if memory has run out. */
@@ -63,7 +63,7 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
         for (const row of few) {
           if (!attempt(row)) continue;
           // The caller's next call must see all of these rows, so this holds the thread.
-          while (keeper.linkSlice(Infinity));
+          while (keeper.trainSlice(BULK_SLICE_MS));
           put(row);
         }
       };
@@ -74,7 +74,7 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
         for (let bytes = 0; ids.length < upto && bytes < MAX_CHANGE_BYTES; ) {
           const row = read(ids.length);
           if (attempt(row)) {
-            while (keeper.linkSlice(BULK_SLICE_MS)) await turn();
+            while (keeper.trainSlice(BULK_SLICE_MS)) await turn();
             const error = attempt(row);
             refused = error !== undefined;
             if (refused && ids.length === from) throw error;

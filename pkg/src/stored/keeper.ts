@@ -178,9 +178,12 @@ export class Keeper {
     return deleteTogether(this, ids);
   }
 
-  /** Trains product codes and links records that may be linked, for about so long. Returns true while work remains. */
-  linkSlice(budgetMs: number): boolean {
-    return !this.linkingIsHeld && this.#handle.call((raw) => raw.linkSlice(budgetMs));
+  /** If product codes are being trained, trains them for about so long. Returns true while they are. */
+  trainSlice(budgetMs: number): boolean {
+    return this.#handle.call((raw) => {
+      if (raw.isTraining) raw.linkSlice(budgetMs);
+      return raw.isTraining;
+    });
   }
 
   /** The `Queries` of search-cold.ts, which is in the script of stored indexes like this file. */
@@ -439,10 +442,10 @@ export class Keeper {
     await this.#writeLog();
     acknowledge();
     // The next commit waits for this checkpoint, and so do inserts: records must not arrive faster than they can be
-    // moved out of memory, nor, without the work of linking, make the log long before idle time comes. If a checkpoint
-    // has failed, trying at each commit would only write more.
+    // moved out of memory, nor, without the work of linking, make the log long before idle time comes. A failed one is
+    // made again soon, or memory would exceed the budget. But if they keep failing, each would write a lot in vain.
     const cannotWait = this.linkingIsHeld || (await this.#handle.callInternally((raw) => raw.overBudget));
-    if (cannotWait && !this.#mustWait) await this.#checkpointIfDue();
+    if (cannotWait && (!this.#deferredError || this.#retries.isTurn())) await this.#checkpointIfDue();
     void this.planCheckpoint();
   }
 

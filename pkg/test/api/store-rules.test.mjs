@@ -58,12 +58,29 @@ test("checkpoints that fail leave no more behind than one of them", async () => 
   await index.close();
 });
 
-test("under a budget, a commit does not repeat a checkpoint that has just failed", async () => {
+test("under a budget, the next commit repeats a checkpoint that has failed once, so memory stays within it", async () => {
+  const store = new Refusing();
+  const maxBytes = 1_200_000;
+  const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store, maxBytes });
+  let most = 0;
+  for (let i = 0; i < 600; i += 20) {
+    store.refuses = i >= 200 && store.refused === 0;
+    await index.insertMany(vectors.slice(i, i + 20).map((vector, at) => ({ vector, payload: payload(i + at) })));
+    if (!store.refuses) most = Math.max(most, (await index.stats()).bytes.total);
+  }
+  assert.equal(store.refused, 1);
+  assert.ok(most <= maxBytes, `${most} bytes`);
+  // Another has succeeded since.
+  await index.flush();
+  await index.close();
+});
+
+test("under a budget, few of many commits repeat a checkpoint that keeps failing", async () => {
   const store = new Refusing();
   const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store, maxBytes: 700_000 });
   store.refuses = true;
   for (let i = 0; i < 200; i++) await index.insert(vectors[i], payload(i));
-  assert.ok(store.refused === 1, `${store.refused} attempts`);
+  assert.ok(store.refused >= 2 && store.refused <= 12, `${store.refused} attempts`);
   store.refuses = false;
   await fails("STORE_FAILED", () => index.flush(), /no manifest/);
   await index.close();
@@ -97,6 +114,22 @@ for (const count of [20, 400]) {
     }
   });
 }
+
+test("rows for which there is no memory are refused at once: what waits to be linked is not linked for them", async () => {
+  const store = new MapStore();
+  const filled = await VectorIndex.open("own", { dimensions: DIMENSIONS, store });
+  await filled.insertMany({ vectors: flat(3000, DIMENSIONS) });
+  await filled.close();
+  for (const count of [3, 30]) {
+    const index = await VectorIndex.open("own", { store: new MapStore(new Map(store.values)), maxBytes: 500_000 });
+    const { pending } = await index.stats();
+    assert.ok(pending > 2500, `${pending} wait`);
+    await fails("OUT_OF_MEMORY", () => index.insertMany(vectors.slice(0, count).map((vector) => ({ vector }))), /maxBytes/);
+    const after = (await index.stats()).pending;
+    assert.ok(after > pending - 500, `${after} of ${pending} wait after ${count} rows`);
+    await index.close();
+  }
+});
 
 test("a reader says that the index was replaced by another, and takes no record for lost", async () => {
   const store = new MapStore();
