@@ -22,12 +22,14 @@ export function typedArrayName(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] : undefined;
 }
 
-/** The getter of the length of any typed array, which a class derived from it cannot replace. */
-const { get: trueLength } = /* @__PURE__ */ Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")!;
-
-/** Returns the number of values of a typed array, also if its class or the array itself says something else. */
-export function lengthOf(array: ArrayBufferView): number {
-  return trueLength!.call(array) as number;
+/**
+ * Returns true for a typed array of exactly this class, whose `length` is the number of its values. A derived class or
+ * the array itself may replace that by a getter that says something else each time, while the core copies all values
+ * into a place of the size that the array has said. So it gets a copy of such an array, made by the constructor of the
+ * class, which does not ask.
+ */
+export function isPlain(array: ArrayBufferView, { prototype }: { readonly prototype: object }): boolean {
+  return Object.getPrototypeOf(array) === prototype && !Object.hasOwn(array, "length");
 }
 
 /** Returns true for an async iterable. */

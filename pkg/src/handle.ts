@@ -107,8 +107,8 @@ export class Handle {
     // `queryAt` may grow the memory, so the view is taken after it.
     const at = raw.queryAt() / Float32Array.BYTES_PER_ELEMENT;
     // The caller may have transferred or resized the buffer since the query was checked.
-    checkLength(query, dimensions);
-    this.floats.set(query, at);
+    const present = checkLength(query, dimensions);
+    this.floats.set(present, at);
     return raw.search(...options) / Float64Array.BYTES_PER_ELEMENT;
   }
 

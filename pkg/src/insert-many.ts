@@ -14,7 +14,7 @@ import type { Keeper } from "./stored/keeper.js";
 import { encodePayload, ownPayload, presentBytes, type Encoded } from "./payload.js";
 import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
-import { checkLength, vectorOf } from "./vector.js";
+import { checkLength, plainOf, vectorOf } from "./vector.js";
 
 /** A row, read and encoded for the core, which may still refuse its values. */
 export interface Ready {
@@ -117,8 +117,7 @@ export function checkedOptions(options: InsertManyOptions | undefined) {
 /** Returns a function that inserts the next row and adds its id to `ids`. */
 function putterOf(handle: Handle, ids: Id[], dimensions: number, { upsert }: InsertManyOptions) {
   return (row: Ready): void => naming(ids.length, () => {
-    const { id, vector, payload: { kind, bytes }, ttlMs } = row;
-    checkPresent(row, dimensions);
+    const { id, vector, payload: { kind, bytes }, ttlMs } = present(row, dimensions);
     if (kind) handle.mayHavePayloads = true;
     const expires = ttlMs && Date.now() + ttlMs;
     const inserted = handle.change((raw) => {
@@ -201,10 +200,11 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
     const all: unknown[] = Array.isArray(rows) ? rows.slice() : Array.from(rows, ownRow);
     return { length: all.length, row: (i) => all[i] };
   }
-  const { vectors, ids, payloads } = rows;
-  if (typedArrayName(vectors) !== "Float32Array") {
-    wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", vectors ?? rows);
+  const { vectors: given, ids, payloads } = rows;
+  if (typedArrayName(given) !== "Float32Array") {
+    wrong("rows", "an iterable of rows, or { vectors } with a Float32Array", given ?? rows);
   }
+  const vectors = plainOf(given);
   if (vectors.length % dimensions !== 0) {
     fail("DIMENSION_MISMATCH", `vectors: expected a multiple of ${dimensions} values, got ${vectors.length}`);
   }
@@ -277,15 +277,14 @@ function ready(row: unknown, dimensions: number): Ready {
   const { id, vector, payload, ttlMs } = row as Row;
   checkIdLength(id);
   const read = { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
-  checkPresent(read, dimensions);
-  return read;
+  return present(read, dimensions);
 }
 
 /**
- * Throws if a buffer of the row has been transferred or resized since it was read: reading another member or row may
- * have run code of the caller. Call it before each call that passes the row to the core.
+ * Returns the row with arrays for the core. Throws if a buffer has been transferred or resized since the row was read:
+ * reading another member or row may have run code of the caller. Call it before each call that passes the row to the
+ * core.
  */
-export function checkPresent({ vector, payload: { bytes } }: Ready, dimensions: number): void {
-  checkLength(vector, dimensions);
-  if (bytes) presentBytes(bytes);
+export function present({ id, vector, payload: { kind, bytes }, ttlMs }: Ready, dimensions: number): Ready {
+  return { id, vector: checkLength(vector, dimensions), payload: { kind, bytes: bytes && presentBytes(bytes) }, ttlMs };
 }

@@ -1,5 +1,5 @@
 // Payloads are passed to the core as bytes with a kind: 0 no payload, 1 JSON text in UTF-8, 2 the caller's own bytes.
-import { fail, lengthOf, shown, typedArrayName } from "./guard.js";
+import { fail, isPlain, shown, typedArrayName } from "./guard.js";
 import type { Id, Payload } from "./types.js";
 
 /** A payload as the core takes it. */
@@ -27,14 +27,13 @@ export function ownPayload(payload: unknown): unknown {
 }
 
 /**
- * Returns the bytes, or an equal array if it is empty or its class says a length that it does not have. INVALID_OPTION
- * if its buffer has been transferred.
+ * Returns the bytes, or an equal array if they are none or not plain, as a Buffer of Node. INVALID_OPTION if the buffer
+ * has been transferred.
  */
 export function presentBytes(bytes: Uint8Array): Uint8Array {
   try {
     // An array with a transferred buffer is empty, and copying it throws.
-    const length = lengthOf(bytes);
-    return length && bytes.length === length ? bytes : new Uint8Array(bytes);
+    return isPlain(bytes, Uint8Array) && bytes.length ? bytes : new Uint8Array(bytes);
   } catch {
     fail("INVALID_OPTION", "payload: its buffer has been given away");
   }

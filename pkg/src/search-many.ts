@@ -8,7 +8,7 @@ import type { RawIndex } from "./raw.js";
 import type { Searches } from "./searches.js";
 import { BULK_SLICE_MS, Slice } from "./turn.js";
 import type { Hit, Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
-import { checkLength, vectorOf } from "./vector.js";
+import { checkLength, plainOf, vectorOf } from "./vector.js";
 
 /**
  * Calls into the core. If the call needs records that are only in the store, they are read and the call is repeated.
@@ -146,7 +146,7 @@ export function checkedOptions(options: SearchManyOptions | undefined) {
 /** Splits or converts the queries into vectors. DIMENSION_MISMATCH if the length of one is not `dimensions`. */
 export function vectorsOf(queries: unknown, dimensions: number): Float32Array[] {
   if (typedArrayName(queries) === "Float32Array") {
-    const flat = queries as Float32Array;
+    const flat = plainOf(queries as Float32Array);
     if (flat.length % dimensions !== 0) {
       fail("DIMENSION_MISMATCH", `queries: expected a multiple of ${dimensions} values, got ${flat.length}`);
     }

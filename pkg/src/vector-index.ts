@@ -515,13 +515,12 @@ export class VectorIndex implements AsyncDisposable {
       this.#open.checkOpen();
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;
-      const ready = vectorOf(vector, this.#dimensions);
+      const read = vectorOf(vector, this.#dimensions);
       const { kind, bytes } = encodePayload(payload);
-      // A payload's `toJSON` may have transferred the buffer.
-      checkLength(ready, this.#dimensions);
+      // A payload's `toJSON` may have changed the array or transferred its buffer.
+      const ready = checkLength(read, this.#dimensions);
       if (kind) this.#handle.mayHavePayloads = true;
-      // A change that waits for a move needs copies, since the caller may change its arrays. `slice` of a Buffer makes
-      // none.
+      // A change that waits for a move needs copies, since the caller may change its arrays.
       const [own, ownBytes] = this.#handle.isMoving
         ? [new Float32Array(ready), bytes && new Uint8Array(bytes)]
         : [ready, bytes];

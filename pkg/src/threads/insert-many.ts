@@ -2,7 +2,7 @@
 // records, are inserted one after the other by that file.
 import { booleanOf, isAsync, naming, optionsOf } from "../guard.js";
 import {
-  batchOf, checkPresent, checkedOptions, checker, insertMany as oneAfterTheOther, readerOf, turnsOf, type Ready, type Rows,
+  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, present, readerOf, turnsOf, type Ready, type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../stored/keeper.js";
 import type { Id, InsertManyOptions } from "../types.js";
@@ -53,14 +53,14 @@ function insertSome(
   handle: Handle, dimensions: number, length: number, from: number, read: (i: number) => Ready,
 ): Id[] {
   const count = Math.min(handle.call((raw) => (raw as RawIndex).batchLength), length - from);
-  const rows: Ready[] = [];
+  const gathered: Ready[] = [];
   // Rows are read before the call into the core: an error of the caller's own object must not pass through the core.
-  for (let bytes = 0; rows.length < count && bytes < MAX_BYTES; ) {
-    const row = read(from + rows.length);
-    rows.push(row);
+  for (let bytes = 0; gathered.length < count && bytes < MAX_BYTES; ) {
+    const row = read(from + gathered.length);
+    gathered.push(row);
     bytes += row.payload.bytes?.length ?? 0;
   }
-  rows.forEach((row, i) => naming(from + i, () => checkPresent(row, dimensions)));
+  const rows = gathered.map((row, i) => naming(from + i, () => present(row, dimensions)));
   const now = Date.now();
   const moments = rows.map(({ ttlMs }) => ttlMs && now + ttlMs);
   handle.mayHavePayloads ||= rows.some(({ payload }) => payload.kind);

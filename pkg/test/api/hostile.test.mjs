@@ -75,6 +75,90 @@ test("a vector or payload whose class says another length", async () => {
   await index.close();
 });
 
+/** Arguments of some length, which must be long for what overruns the core's memory to be seen. */
+const LONG = 4096;
+
+/** Returns an array that says another length after some reads. */
+function changing(Class, length, after) {
+  let reads = -Infinity;
+  class Changing extends Class {
+    get length() {
+      return ++reads > after ? 1 : length;
+    }
+  }
+  const array = new Changing(length).fill(1);
+  reads = 0;
+  return array;
+}
+
+test("a vector or payload whose class says another length each time", async () => {
+  const right = new Float32Array(LONG).fill(1);
+  const bytes = new Uint8Array(LONG).fill(1);
+  for (let after = 0; after < 12; after++) {
+    const index = await VectorIndex.memory({ dimensions: LONG });
+    const vector = () => changing(Float32Array, LONG, after);
+    const payload = () => changing(Uint8Array, LONG, after);
+    const both = () => changing(Float32Array, 2 * LONG, after);
+    await index.insertWithId("a", vector());
+    await index.insertWithId("b", right, payload());
+    await index.upsert("c", vector(), payload());
+    await index.insertMany([{ id: "d", vector: vector(), payload: payload() }, { id: "e", vector: vector() }]);
+    await index.insertMany({ vectors: both(), ids: ["f", "g"], payloads: [payload(), undefined] });
+    await index.insertMany((function* () { yield { id: "h", vector: vector(), payload: payload() }; })());
+    await index.insertMany((async function* () { yield { id: "i", vector: vector(), payload: payload() }; })());
+    const hits = [...await index.search(vector(), { k: 9 }), ...await index.search(vector(), { k: 9, filter: { a: { $exists: false } } })];
+    assert.equal(hits.length, 18);
+    assert.equal((await index.searchMany([vector(), vector()], { k: 9 })).ids.length, 18);
+    assert.equal((await index.searchMany(both(), { k: 9 })).ids.length, 18);
+    for (const id of "abcdefghi") {
+      const found = await index.get(id);
+      assert.deepEqual(found.vector, right);
+      assert.deepEqual(found.payload, "bcdfhi".includes(id) ? bytes : undefined);
+    }
+    await whole(index, 9);
+    await index.close();
+  }
+});
+
+test("a payload that makes its vector, or a row that makes the one before, say another length", async () => {
+  const index = await VectorIndex.memory({ dimensions: LONG });
+  const hide = (array, after) => {
+    let reads = 0;
+    Object.defineProperty(array, "length", { get: () => (++reads > after ? 1 : LONG), configurable: true });
+  };
+  const devious = (array, after) => ({ toJSON: () => (hide(array, after), 1) });
+  let count = 0;
+  for (let after = 0; after < 6; after++) {
+    const vector = () => new Float32Array(LONG).fill(1);
+    for (const call of [
+      (one) => index.insert(one, devious(one, after)),
+      (one) => index.insertMany([{ vector: one, payload: devious(one, after) }]),
+      (one) => index.insertMany([{ vector: one }, { vector: vector(), payload: devious(one, after) }]),
+      (one, bytes) => index.insertMany([{ vector: vector(), payload: bytes }, { vector: one, payload: devious(bytes, after) }]),
+    ]) await call(vector(), new Uint8Array(LONG));
+    count += 6;
+    await whole(index, count);
+  }
+  for (const { vector } of await index.search(new Float32Array(LONG).fill(1), { k: count, include: { vector: true } })) {
+    assert.deepEqual(vector, new Float32Array(LONG).fill(1));
+  }
+  await index.close();
+});
+
+test("a vector or payload of a derived class whose buffer has been given away", async () => {
+  const { index } = await filled(50);
+  const vector = new (class extends Float32Array {})(DIMENSIONS);
+  const payload = new (class extends Uint8Array {})(8);
+  for (const array of [vector, payload]) giveAway(array);
+  for (const call of [() => index.search(vector), () => index.insert(vector), () => index.insertMany([{ vector }])]) {
+    await fails("DIMENSION_MISMATCH", call, /got 0/);
+  }
+  await fails("INVALID_OPTION", () => index.insert(one(), payload), /given away/);
+  await fails("INVALID_OPTION", () => index.insertMany([{ vector: one(), payload }]), /given away/);
+  await whole(index, 50);
+  await index.close();
+});
+
 test("an array of numbers that grows while it is read", async () => {
   const { index } = await filled(50);
   const growing = () => {
