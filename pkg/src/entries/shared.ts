@@ -1,3 +1,3 @@
 // What all entries of the package must share on a platform. A separate script that the others import; see build.mjs.
 export { ThermoclineError } from "../errors.js";
-export { written } from "../stored/written.js";
+export { used, written } from "../stored/written.js";

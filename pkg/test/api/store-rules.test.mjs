@@ -177,6 +177,28 @@ test("the last of several indexes closes a store that they share", async () => {
   assert.equal(store.broken, undefined);
 });
 
+test("the last of several closes a store that they share, even if it has not come to have an index", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store });
+  await index.insert(vectors[0]);
+  let fail;
+  const failing = new Promise((_, reject) => (fail = reject));
+  failing.catch(() => {});
+  store.before = (name) => (name === "list" ? failing : undefined);
+  store.calls.list = 0;
+  const reader = VectorIndex.open("own", { store, mode: "readonly" });
+  await until(() => store.calls.list > 0, "the reader's call");
+  await index.close();
+  assert.equal(store.calls.close, 0);
+  fail(new Error("no list"));
+  await fails("STORE_FAILED", () => reader, /no list/);
+  assert.equal(store.calls.close, 1);
+  // It is as it was before anybody used it: whoever has no index in it leaves it open.
+  store.calls.close = 0;
+  await fails("STORE_FAILED", () => VectorIndex.open("own", { store, mode: "readonly" }), /no list/);
+  assert.equal(store.calls.close, 0);
+});
+
 test("a store's own NOT_FOUND does not mean that there is no index", async () => {
   const store = new MapStore();
   const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store });

@@ -174,7 +174,8 @@ test("an error of the other build that a store throws keeps its code, wherever i
 });
 
 test("a global object that cannot be extended, or has another value under the symbol, does no harm", async () => {
-  for (const before of ["Object.preventExtensions(globalThis)", 'globalThis[Symbol.for("thermocline.written")] = 5']) {
+  const taken = ["written", "users"].map((name) => `globalThis[Symbol.for("thermocline.${name}")] = 5`);
+  for (const before of ["Object.preventExtensions(globalThis)", ...taken]) {
     const program = `
       ${before};
       const { VectorIndex } = await import("thermocline");
