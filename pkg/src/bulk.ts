@@ -49,7 +49,8 @@ export async function inBulk(
 
 /**
  * Gives an index the code if it has been opened while so many records wait to be linked that a bulk build must have
- * been interrupted.
+ * been interrupted. An insert before that, right after opening, links two of them by itself. Then there is a graph, and
+ * all the others are linked one by one, too.
  */
 export async function resumeBulk(handle: Handle): Promise<void> {
   const raw = handle.call((raw) => raw);

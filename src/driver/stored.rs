@@ -51,8 +51,8 @@ pub struct OpenOptions {
     ///
     /// Records are then read only when calls that can wait for the store need them. (An index with a budget,
     /// [`Config::max_bytes`], always reads its records this way.) Records from logs are not yet linked into the graph
-    /// ([`Index::pending`]): each insert links some of them, a checkpoint or a compaction links all, and
-    /// [`Index::link_slice`] links as many as there is time for.
+    /// ([`Index::pending`]): each insert links some of them, a compaction links all, a checkpoint all but those that
+    /// are being linked together, and [`Index::link_slice`] links as many as there is time for.
     pub lazy: bool,
     /// Whether to open for writing, which only one owner may do at a time (the store enforces this), or for reading
     /// only. A store that was itself opened for reading only ([`Store::mode`]) is always opened for reading only.
@@ -372,8 +372,9 @@ impl<S: Store> StoredIndex<S> {
     /// that exceed the budget from memory. A change made meanwhile is in the checkpoint or in the log.
     ///
     /// # Errors
-    /// The error of the store; as [`Index::link_step`], since all records are linked first. Nothing is lost, and the
-    /// next checkpoint may succeed. [`Error::Busy`] during a commit, or if another checkpoint began meanwhile.
+    /// The error of the store; as [`Index::link_step`], since records are linked first, unless many are being linked
+    /// together: those are written without links. Nothing is lost, and the next checkpoint may succeed. [`Error::Busy`]
+    /// during a commit, or if another checkpoint began meanwhile.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         checkpoint(&self.store, self).await
     }

@@ -65,6 +65,8 @@ export class Keeper {
   readonly #prepareLinking: () => Promise<void>;
   /** Resolves once the index, as opened last, has what it needs to link the records that wait. */
   #prepared: Promise<void> | undefined;
+  /** True once `#prepared` has resolved. */
+  #isPrepared = false;
 
   /**
    * `coreOptions` are the options that the core was given when it opened the index. `prepareLinking` is called after
@@ -84,10 +86,17 @@ export class Keeper {
 
   /** Plans the work that opening left to idle time. */
   #planIdleWork(): void {
-    this.#prepared = this.#prepareLinking().catch(() => {});
+    const prepared = this.#prepareLinking().catch(() => {});
+    this.#prepared = prepared;
+    this.#isPrepared = false;
     void this.planCheckpoint();
     this.#planPrefetch();
-    void this.#prepared.then(() => this.planLinking());
+    void prepared.then(() => {
+      // A move may have opened the index again.
+      if (this.#prepared !== prepared) return;
+      this.#isPrepared = true;
+      this.planLinking();
+    });
   }
 
   /** Ignores failures: the call that needs the records will report them. */
@@ -100,11 +109,12 @@ export class Keeper {
 
   /**
    * Links all records that wait, in idle time, and then plans a checkpoint if one is due. Ignores failures: the insert
-   * or checkpoint that needs the records linked will report them.
+   * or checkpoint that needs the records linked will report them. Does nothing while the index moves, or until linking
+   * is prepared: many records that wait are then linked together, but not once some have been linked by themselves.
    */
   planLinking(): void {
     this.#idle.plan("link", (timeRemaining) => {
-      if (this.#handle.isMoving || this.linkingIsHeld) return;
+      if (this.#handle.isMoving || this.linkingIsHeld || !this.#isPrepared) return;
       const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining());
       const linked = this.#handle.callInternally((raw) => raw.linkSlice(sliceMs));
       linked.then((more) => { if (more) this.planLinking(); else void this.planCheckpoint(); }, () => {});
@@ -364,11 +374,11 @@ export class Keeper {
         outcome = { returnedBytes, released: this.#queue.add(() => dispose(old)).then(() => this.records.settled()) };
       } catch (error) {
         if (moved) await dispose(moved);
+        // Idle linking has stopped. After a move that succeeds, it is prepared first.
+        this.planLinking();
         this.told(codedError(error) ?? trapped(error));
       } finally {
         handle.resume();
-        // Idle linking stops while the index moves.
-        this.planLinking();
       }
     }));
     this.#planIdleWork();

@@ -161,20 +161,29 @@ test("after an interruption the next program links all of it together", async ()
   store.before = () => {};
   await index.close();
   // The last state without links has all rows.
-  let again;
-  do again = await opened(new MapStore(states.pop()));
-  while ((await pending(again)) === 0 && (await again.close(), states.length));
-  assert.equal(again.size, COUNT);
-  await findsItself(again, 7);
-  const seen = new Set();
-  await until(async () => {
-    seen.add(await pending(again));
-    return seen.has(0);
-  }, "all to be linked");
-  assert.deepEqual([...seen].filter((count) => count > 100 && count < COUNT), [], "none is linked by itself");
-  assert.ok(seen.has(COUNT));
-  await whole(again, COUNT);
-  await again.close();
+  let values;
+  let waiting = 0;
+  while (waiting === 0) {
+    values = states.pop();
+    const again = await opened(new MapStore(new Map(values)));
+    waiting = await pending(again);
+    await again.close();
+  }
+  for (const reloads of [0, 1, 2]) {
+    const again = await opened(new MapStore(new Map(values)));
+    for (let i = 0; i < reloads; i++) await again.reload();
+    assert.equal(again.size, COUNT);
+    await findsItself(again, 7);
+    const seen = new Set();
+    await until(async () => {
+      seen.add(await pending(again));
+      return seen.has(0);
+    }, "all to be linked");
+    assert.deepEqual([...seen].filter((count) => count > 100 && count < COUNT), [], `none is linked by itself after ${reloads}`);
+    assert.ok(seen.has(COUNT));
+    await whole(again, COUNT);
+    await again.close();
+  }
 });
 
 test("after ABORTED the rest is linked in idle time, and the links are stored", async () => {

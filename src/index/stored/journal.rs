@@ -3,7 +3,8 @@
 //! Changes go to the log first ([`Journal::take`]), frame by frame. A checkpoint (`checkpoint.rs`) then writes the
 //! segments that have changed, and a manifest that names everything the new checkpoint consists of. The two newest
 //! manifests stay, with all the values they name. If a value of the newest is damaged, the older checkpoint and the
-//! logs since lead to the same state.
+//! logs since lead to the same state. After a checkpoint whose outcome is unknown there may be only one manifest until
+//! the end of the next, which begins by deleting what that one wrote.
 
 use super::checkpoint::Writing;
 use super::stock::Stock;
