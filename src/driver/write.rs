@@ -77,10 +77,12 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
     let step_bytes = store.value_bytes().saturating_mul(STEP_VALUES).min(MOST_STEP_BYTES);
     // What waits to be linked one by one is linked first, since the next opening would have to do it. Between two
     // records other threads may have the index, so the call that finds all records linked also begins the checkpoint:
-    // an insert in between could begin a training, and records are not linked until that has ended.
+    // an insert in between could begin a training, and records are not linked until that has ended. In WebAssembly the
+    // caller has linked them in slices, and this would hold the thread: what has come to wait since is stored as it is.
     let generation = loop {
         let begun = host.with(|index| {
-            let is_left = !index.links_together() && index.link_step()?;
+            let must_link = if cfg!(target_arch = "wasm32") { !index.is_storable() } else { !index.links_together() };
+            let is_left = must_link && index.link_step()?;
             if is_left { Ok(None) } else { index.checkpoint_begin().map(Some) }
         })?;
         if let Some(generation) = begun {

@@ -53,6 +53,11 @@ impl Growth {
         Self { sum: self.sum + other.sum, count: self.count.saturating_add(other.count) }
     }
 
+    /// The observations, as if each had been made for so many nodes.
+    pub(super) const fn times(self, nodes: usize) -> Self {
+        Self { sum: self.sum * nodes as f64, count: self.count.saturating_mul(nodes as u64) }
+    }
+
     /// Returns whether a sum and a count read from stored bytes can be the result of observations.
     pub(crate) fn is_possible(self) -> bool {
         self.sum.is_finite() && self.sum >= 0.0 && (self.count > 0 || self.sum == 0.0)

@@ -21,6 +21,9 @@ const MOST: usize = BulkBuild::MOST;
 /// The `ef_construction` for which a bulk build is as good as inserts and faster. Who asks for less wants it faster
 /// still, and who asks for more wants better links.
 const WIDTHS: core::ops::RangeInclusive<usize> = 80..=256;
+/// The least `m` with which a bulk build is as good. Shorter lists have too little room for links out of a cluster,
+/// which inserts make while there are few nodes.
+const LEAST_M: usize = 12;
 
 /// How many parts are compared together where threads share them.
 #[cfg(not(target_arch = "wasm32"))]
@@ -146,6 +149,7 @@ impl Index {
             && self.parts.graph.is_empty()
             && self.parts.codes.block_space().is_some()
             && WIDTHS.contains(&self.config.ef_construction)
+            && self.config.m >= LEAST_M
     }
 
     /// Whether so many records are to be linked together: whether that suits them, and a budget has room for it.
@@ -217,7 +221,7 @@ impl Index {
     }
 }
 
-/// See [`Step`]. Without memory for a build, records are linked one by one.
+/// See [`Step`]. Without memory for a build, or if it does not suit the records, they are linked one by one.
 fn step(index: &mut Index) -> bool {
     let is_under_way = index.pending.bulk_bytes.is_some();
     if !is_under_way && !index.begins_bulk(index.pending.nodes()) {
@@ -237,7 +241,7 @@ fn step(index: &mut Index) -> bool {
             linker.put(bulk);
             true
         }
-        (Ok(false), _) => {
+        (Ok(false), _) if !one.build.does_not_suit() => {
             index.pending.built(one.changes, one.build.left_out());
             index.note_links();
             true

@@ -387,9 +387,14 @@ impl Index {
         self.pending.trains
     }
 
-    /// Refuses a checkpoint while the graph is not proven, or codes are being trained.
+    /// Whether a checkpoint may be written: not while the graph is not proven, or codes are being trained.
+    pub(crate) const fn is_storable(&self) -> bool {
+        self.is_proven() && !self.pending.trains
+    }
+
+    /// Refuses a checkpoint that may not be written.
     pub(super) fn check_storable(&self) -> Result<(), Error> {
-        if self.is_proven() && !self.pending.trains { Ok(()) } else { Err(Error::Unlinked) }
+        if self.is_storable() { Ok(()) } else { Err(Error::Unlinked) }
     }
 
     /// Refuses a call that needs the whole graph while records wait or the graph is not proven.

@@ -23,7 +23,7 @@ fn vector(seed: u64) -> [f32; DIMENSIONS] {
 }
 
 fn open(place: &MemoryStore) -> Stored {
-    let config = Config { metric: Metric::L2, m: 8, ef_construction: 80, ..Config::new(DIMENSIONS) };
+    let config = Config { metric: Metric::L2, m: 12, ef_construction: 80, ..Config::new(DIMENSIONS) };
     let options = OpenOptions { config: Some(config), lazy: true, mode: Mode::ReadWrite, ..Default::default() };
     now(StoredIndex::open(place.clone(), options)).unwrap()
 }

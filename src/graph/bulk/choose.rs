@@ -2,22 +2,23 @@
 
 use super::nearest::NEAREST_KEPT;
 use super::split::PARTS;
+use crate::graph::MOST_LINKS;
 use crate::graph::search::Scratch;
 use crate::graph::select::{Gaps, Neighbour, select, sort};
 use crate::quantize::Space;
 use crate::types::{OutOfMemory, Slot};
 
-/// The most candidates: the nearest, and the leaders.
-const CANDIDATES: usize = NEAREST_KEPT + PARTS;
+/// The most candidates: the nearest, the leaders, and a list of level 1.
+const CANDIDATES: usize = NEAREST_KEPT + PARTS + MOST_LINKS / 2;
 
 /// Chooses up to `m` neighbours for a node, as an insert chooses from what its search has found: from its nearest, and
-/// from the leaders that it has joined. Most of these are farther away, and are what leads out of a cluster.
+/// from others that are mostly farther away, and are what leads out of a cluster.
 #[inline(never)]
 pub(super) fn choose<'a>(
     space: &dyn Space,
     slot: Slot,
     nearest: impl Iterator<Item = Slot>,
-    leaders: impl Iterator<Item = Slot>,
+    far: impl Iterator<Item = Slot>,
     m: usize,
     scratch: &'a mut Scratch,
 ) -> Result<&'a [Neighbour], OutOfMemory> {
@@ -26,9 +27,9 @@ pub(super) fn choose<'a>(
         slots[len] = near;
         len += 1;
     }
-    for leader in leaders.take(PARTS) {
-        if leader != slot && !slots[..len].contains(&leader) {
-            slots[len] = leader;
+    for other in far.take(PARTS + MOST_LINKS / 2) {
+        if other != slot && !slots[..len].contains(&other) {
+            slots[len] = other;
             len += 1;
         }
     }

@@ -8,7 +8,13 @@ const FREE: u32 = u32::MAX;
 
 /// A hash table of the members seen so far that are the first of their code, by what a score reads.
 #[derive(Debug)]
-pub(super) struct Firsts(Vec<u32>);
+pub(super) struct Firsts {
+    places: Vec<u32>,
+    /// How many later members have the code of each first one, up to 255.
+    twins: Vec<u8>,
+    /// The largest of these numbers.
+    most_twins: u8,
+}
 
 impl Firsts {
     /// Room for so many members, with as many places again to spare.
@@ -17,21 +23,34 @@ impl Firsts {
         let count = (2 * members).next_power_of_two();
         places.try_reserve_exact(count)?;
         places.resize(count, FREE);
-        Ok(Self(places))
+        let mut twins = Vec::new();
+        twins.try_reserve_exact(members)?;
+        twins.resize(members, 0);
+        Ok(Self { places, twins, most_twins: 0 })
     }
 
-    /// Returns whether a member is the first of its code, and notes it if so.
+    /// How many members at most have the code of an earlier one in common; 255 stands for all larger numbers.
+    pub(super) const fn most_twins(&self) -> u8 {
+        self.most_twins
+    }
+
+    /// Returns whether a member is the first of its code, and notes it.
     pub(super) fn is_first(&mut self, space: &dyn BlockSpace, member: u32, slot: impl Fn(u32) -> Slot) -> bool {
         let here = slot(member);
         let mut at = space.fingerprint(here) as usize;
         loop {
-            at &= self.0.len() - 1;
-            match self.0[at] {
+            at &= self.places.len() - 1;
+            match self.places[at] {
                 FREE => {
-                    self.0[at] = member;
+                    self.places[at] = member;
                     return true;
                 }
-                other if space.are_twins(slot(other), here) => return false,
+                other if space.are_twins(slot(other), here) => {
+                    let twins = &mut self.twins[other as usize];
+                    *twins = twins.saturating_add(1);
+                    self.most_twins = self.most_twins.max(*twins);
+                    return false;
+                }
                 _ => at += 1,
             }
         }

@@ -9,7 +9,7 @@ use super::part::Part;
 use super::split::{Buffers, Joined, NO_LEADER, PARTS, Split, longest};
 use crate::graph::build::{Alone, NewNode};
 use crate::graph::growth::Growth;
-use crate::graph::links::Graph;
+use crate::graph::links::{Graph, target};
 use crate::graph::search::Scratch;
 use crate::order::sort_by;
 use crate::quantize::{BlockSpace, CODES_TOGETHER};
@@ -77,6 +77,9 @@ pub(crate) struct BulkBuild {
     trees: Trees,
     /// Kept here between steps, so that no search walks through a graph that is not finished.
     entry: Option<Slot>,
+    /// Whether so many nodes have one code that it takes inserts to link them well. Those left out would all be linked
+    /// to the same few neighbours of the first of them, and a search that comes to one finds no way on.
+    does_not_suit: bool,
 }
 
 impl BulkBuild {
@@ -110,6 +113,7 @@ impl BulkBuild {
             nearest: Nearest::new(count)?,
             trees: Trees::new(count)?,
             entry: None,
+            does_not_suit: false,
         })
     }
 
@@ -119,6 +123,11 @@ impl BulkBuild {
 
     fn member_of(&self, slot: Slot) -> Option<u32> {
         member_of(&self.nodes, slot)
+    }
+
+    /// Whether the build has ended because it does not suit these nodes. It must be undone.
+    pub(crate) const fn does_not_suit(&self) -> bool {
+        self.does_not_suit
     }
 
     /// The nodes that were left out, once the build is done.
@@ -208,8 +217,10 @@ impl BulkBuild {
             Work::Choose { member, chosen, count } => {
                 let near = self.nearest.of(*member).map(|near| self.slot(near));
                 let leaders = self.joined[*member].iter().filter_map(|&leader| self.leaders.get(usize::from(leader)));
-                let leaders = leaders.map(|&leader| self.slot(leader));
-                let links = choose(space, self.nodes[*member].slot, near, leaders, graph.m(), scratch)?;
+                let slot = self.nodes[*member].slot;
+                let above = graph.links(slot, Level(1)).iter().map(|&link| target(link));
+                let far = leaders.map(|&leader| self.slot(leader)).chain(above);
+                let links = choose(space, slot, near, far, graph.m(), scratch)?;
                 for (chosen, member) in chosen.iter_mut().zip(links.iter().filter_map(|link| self.member_of(link.slot)))
                 {
                     *chosen = member;
@@ -268,8 +279,10 @@ impl BulkBuild {
             }
             Work::Choose { member, chosen, count } => {
                 let NewNode { slot, level, .. } = self.nodes[member];
-                graph.reserve_node(slot, level)?;
-                graph.add_node(slot, level);
+                if !graph.has_node(slot) {
+                    graph.reserve_node(slot, level)?;
+                    graph.add_node(slot, level);
+                }
                 self.nearest.choose(member, chosen[..count].iter().copied());
                 graph.set_links(slot, Level::BASE, chosen[..count].iter().map(|&chosen| self.slot(chosen).0));
             }
@@ -291,6 +304,10 @@ impl BulkBuild {
             Stage::Sift(at, mut firsts) if at < self.nodes.len() => {
                 Stage::Sift(self.sift(space, at, &mut firsts), firsts)
             }
+            Stage::Sift(_, firsts) if usize::from(firsts.most_twins()) > graph.m() => {
+                self.does_not_suit = true;
+                Stage::Done
+            }
             Stage::Sift(..) => Stage::Split(self.split(space)?),
             Stage::Split(split) => {
                 (self.waiting, self.leaders) = (split.parts, split.leaders);
@@ -298,15 +315,18 @@ impl BulkBuild {
             }
             Stage::Compare => {
                 self.spare = Vec::new();
-                Stage::Choose(0)
+                Stage::Raise(0)
             }
-            Stage::Choose(_) => Stage::Raise(0),
             Stage::Raise(at) if at < count => Stage::Raise(self.raise_some(graph, space, at, scratch)?),
-            Stage::Raise(_) => Stage::Attach(0),
+            Stage::Raise(_) => Stage::Choose(0),
+            Stage::Choose(_) => Stage::Attach(0),
             Stage::Attach(at) if at < count => Stage::Attach(self.attach_some(graph, space, at, scratch)?),
             Stage::Attach(_) => Stage::Rejoin(0),
             Stage::Rejoin(at) if at < count => Stage::Rejoin(self.rejoin_some(graph, space, at, scratch)?),
-            Stage::Rejoin(_) => Stage::Measure(0),
+            Stage::Rejoin(_) => {
+                graph.set_growth(Growth::default());
+                Stage::Measure(0)
+            }
             Stage::Measure(at) if at < count => Stage::Measure(self.measure_one(graph, space, at, scratch)?),
             Stage::Measure(_) | Stage::Done => Stage::Done,
         };
@@ -396,7 +416,7 @@ impl BulkBuild {
         let node = self.nodes[self.members[at] as usize];
         let alone = Alone { lowest: Level::BASE };
         let planned = graph.plan(space, node, &graph.nodes, &alone, scratch, &mut plan);
-        graph.set_growth(graph.growth().plus(plan.growth));
+        graph.set_growth(graph.growth().plus(plan.growth.times(MEMBERS_A_MEASUREMENT)));
         scratch.plan = plan;
         planned?;
         Ok(at + MEMBERS_A_MEASUREMENT)
@@ -416,6 +436,8 @@ impl BulkBuild {
         if node.level == Level::BASE && graph.entry().is_some() {
             return Ok(());
         }
+        graph.reserve_node(node.slot, node.level)?;
+        graph.add_node(node.slot, node.level);
         let mut plan = core::mem::take(&mut scratch.plan);
         let planned = graph.plan(space, node, &graph.nodes, &Alone { lowest: Level(1) }, scratch, &mut plan);
         if planned.is_ok() {
@@ -441,7 +463,7 @@ impl BulkBuild {
         rejoin(graph, space, member, main, member_of, &mut self.trees, scratch)
     }
 
-    /// Empties the graph, after an error or when the build is given up.
+    /// Empties the graph, after an error, or when the build does not suit or is given up.
     pub(crate) fn undo(&self, graph: &mut Graph) {
         for node in &self.nodes {
             if graph.has_node(node.slot) {
@@ -450,7 +472,6 @@ impl BulkBuild {
         }
         graph.set_entry(None);
         graph.set_growth(Growth::default());
-        graph.truncate(0);
     }
 
     /// Bytes held by the parts that grow with the number of nodes.

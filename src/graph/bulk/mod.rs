@@ -5,13 +5,14 @@
 //! hardly waits: the idea of PiPNN (arXiv 2602.21247).
 //!
 //! 1. **Sift.** Nodes whose codes equal that of an earlier one are left out: they are inserted afterwards, one by one
-//!    ([`super::twins`]). The others are the *members*.
+//!    ([`super::twins`]). The others are the *members*. If more nodes than a list holds have one code, the build ends
+//!    here, and all nodes are inserted one by one.
 //! 2. **Split.** A sample of the members become *leaders*. Each member joins the parts of its nearest leaders, so parts
 //!    overlap. Parts that are too long are split again.
 //! 3. **Compare.** In each part, all members are compared with all others, and each keeps the nearest of all its parts.
-//! 4. **Choose.** The heuristic chooses a member's links from these and from its leaders, as an insert chooses from
-//!    what its search has found.
-//! 5. **Raise.** The lists above level 0 are built by inserting the few members that are on these levels.
+//! 4. **Raise.** The lists above level 0 are built by inserting the few members that are on these levels.
+//! 5. **Choose.** The heuristic chooses a member's links from its nearest, its leaders, and its links on level 1 if it
+//!    has any, as an insert chooses from what its search has found.
 //! 6. **Attach.** Links back are made, and a spanning tree is marked.
 //! 7. **Rejoin.** Trees that the links leave apart are joined to that of the entry point, by searching.
 //! 8. **Measure.** Searches for a few members show how distances grow with rank ([`super::growth`]).

@@ -150,7 +150,7 @@ fn an_undone_build_leaves_an_empty_graph() {
             build.finish_step(graph, plane, &mut tasks, scratch).unwrap();
         }
         build.undo(graph);
-        assert_eq!((graph.len(), graph.entry(), graph.growth()), (0, None, Default::default()));
+        assert_eq!((graph.is_empty(), graph.entry(), graph.growth()), (true, None, Default::default()));
         assert_eq!(graph.upper_len(), 0);
         world.sound();
     }

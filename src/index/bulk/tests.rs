@@ -21,7 +21,7 @@ fn vector(seed: usize) -> [f32; DIMENSIONS] {
 }
 
 fn config(quantization: Quantization) -> Config {
-    Config { quantization, metric: Metric::L2, m: 8, ef_construction: 80, ..Config::new(DIMENSIONS) }
+    Config { quantization, metric: Metric::L2, m: 12, ef_construction: 80, ..Config::new(DIMENSIONS) }
 }
 
 /// An index in which so many records wait for a bulk build.
@@ -197,6 +197,56 @@ fn none_begins_where_it_would_be_slower_or_worse() {
     assert!(!begins(Config { dimensions: 128, ..int8 }));
     assert!(!begins(Config { ef_construction: 79, ..int8 }));
     assert!(!begins(Config { ef_construction: 257, ..int8 }));
+    assert!(!begins(Config { m: 11, ..int8 }));
+}
+
+/// Rows around so many centres, and now and then one in the middle of them all: `middle` of the row's number, if any.
+fn clustered(number: usize, middle: impl Fn(usize) -> Option<usize>) -> [f32; DIMENSIONS] {
+    match middle(number) {
+        Some(which) => vector(which).map(|part| part / 8.0),
+        None => {
+            let (centre, around) = (vector(1_000_000 + number % 16), vector(number));
+            core::array::from_fn(|at| centre[at] + around[at] / 2.0)
+        }
+    }
+}
+
+/// How many of some rows a search for their own vector does not find.
+fn misses(index: &Index, rows: impl Iterator<Item = usize>, row: impl Fn(usize) -> [f32; DIMENSIONS]) -> usize {
+    rows.filter(|&number| found(index, row(number))[0] != number as u64).count()
+}
+
+/// A search begins in one cluster, and most links lead to near neighbours. Links to other clusters are what inserts
+/// made while there were few nodes.
+#[test]
+fn a_search_finds_its_way_from_one_cluster_to_any_other() {
+    let row = |number| clustered(number, |_| None);
+    let mut index = Index::new(config(Quantization::Int8)).unwrap();
+    assert!(index.begin_bulk());
+    (0..6000).for_each(|number| drop(index.insert(&row(number), None).unwrap()));
+    index.end_bulk();
+    assert!(index.link_step().unwrap() && is_building(&index));
+    index.link_all().unwrap();
+    let missed = misses(&index, (0..6000).step_by(7), row);
+    assert!(missed <= 4, "{missed} of 858");
+}
+
+/// Equal rows in the middle of all clusters are on every way, and each leads to the same few neighbours.
+#[test]
+fn many_equal_records_are_not_linked_together() {
+    let row = |number| clustered(number, |number| (number % 50 == 13).then_some(0));
+    let mut index = Index::new(config(Quantization::Int8)).unwrap();
+    assert!(index.begin_bulk());
+    (0..6000).for_each(|number| drop(index.insert(&row(number), None).unwrap()));
+    index.end_bulk();
+    let mut most = 0;
+    while index.link_step().unwrap() {
+        most = most.max(index.parts.graph.len() * usize::from(is_building(&index)));
+    }
+    assert_eq!(most, 0, "a build has begun to link");
+    assert_eq!((index.check().unwrap().problems, index.pending()), (Vec::new(), 0));
+    let missed = misses(&index, (0..6000).filter(|number| number % 50 != 13).step_by(7), row);
+    assert!(missed <= 4, "{missed} of 840");
 }
 
 /// In a log, insertions and deletions alternate. Some of what is left out of the build is deleted before its end.

@@ -60,9 +60,16 @@ impl Index {
     /// [`Index::admit`].
     pub(crate) fn is_as_written(&self, plan: &ReadPlan, keys: &[String], room: &Room) -> Result<bool, OutOfMemory> {
         for (number, values) in blocks_of(plan, keys) {
-            if let Some(stored) = self.parts.records.cold.stored(number)
-                && (values.clone().any(|at| !room.has(at)) || !stored.is_content(&room.joined(values)?))
-            {
+            let Some(stored) = self.parts.records.cold.stored(number) else { continue };
+            if values.clone().any(|at| !room.has(at)) {
+                return Ok(false);
+            }
+            let mut bytes = room.joined(values)?;
+            let is_content = stored.is_content(&bytes);
+            if let Cow::Owned(joined) = &mut bytes {
+                wipe(joined);
+            }
+            if !is_content {
                 return Ok(false);
             }
         }
