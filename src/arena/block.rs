@@ -82,7 +82,7 @@ fn whole_words(bytes: &[u8]) -> Result<Vec<u32>, FormatError> {
         return Err(FormatError::corrupt("it has no whole words"));
     }
     let mut words = zeros::<u32>(bytes.len() / size_of::<u32>())?;
-    bytemuck::cast_slice_mut::<u32, u8>(&mut words).copy_from_slice(bytes);
+    bytemuck::must_cast_slice_mut::<u32, u8>(&mut words).copy_from_slice(bytes);
     Ok(words)
 }
 
@@ -100,8 +100,8 @@ pub(super) fn view(words: &[u32], dimensions: usize) -> Option<Result<View<'_>, 
         Err(error) => return Some(Err(error)),
     };
     let (vector, rest) = rest.split_at_checked(dimensions)?;
-    let payload = bytemuck::cast_slice(rest).get(..header.payload_bytes as usize)?;
-    Some(Ok((header, bytemuck::cast_slice(vector), payload)))
+    let payload = bytemuck::must_cast_slice(rest).get(..header.payload_bytes as usize)?;
+    Some(Ok((header, bytemuck::must_cast_slice(vector), payload)))
 }
 
 /// Bytes of a record in a block.
@@ -116,7 +116,7 @@ pub(crate) fn put_record(
 ) -> Result<(), FormatError> {
     let header = RecordHeader { kind: record.kind.number(), payload_bytes: record.payload.len() as u32 };
     to(&header.to_word().to_le_bytes())?;
-    to(bytemuck::cast_slice(record.vector))?;
+    to(bytemuck::must_cast_slice(record.vector))?;
     to(record.payload)?;
     let padding = [0; 3];
     to(padding.get(..record.payload.len().next_multiple_of(4) - record.payload.len()).unwrap_or_default())

@@ -140,8 +140,8 @@ pub(super) fn read(words: &[u32], dimensions: usize) -> Option<Record<'_>> {
     let header = Header::read(words)?;
     let words = words.get(..header.record_words(dimensions))?;
     let (vector, payload) = words.get(HEADER_WORDS..)?.split_at_checked(dimensions)?;
-    let payload = bytemuck::cast_slice(payload).get(..header.payload_bytes)?;
-    Some(Record { inv_norm: header.inv_norm, vector: bytemuck::cast_slice(vector), kind: header.kind, payload })
+    let payload = bytemuck::must_cast_slice(payload).get(..header.payload_bytes)?;
+    Some(Record { inv_norm: header.inv_norm, vector: bytemuck::must_cast_slice(vector), kind: header.kind, payload })
 }
 
 /// Writes a record of `record_words(vector.len(), record.payload.len())` words at the end of `words`, which has room
@@ -149,11 +149,11 @@ pub(super) fn read(words: &[u32], dimensions: usize) -> Option<Record<'_>> {
 pub(super) fn write(words: &mut Pages<u32>, slot: Slot, record: &Record<'_>) {
     let length = record.payload.len() as u32 | u32::from(record.kind.number()) << LENGTH_BITS;
     words.extend_from_slice(&[slot.0, length, record.inv_norm.to_bits()]);
-    words.extend_from_slice(bytemuck::cast_slice(record.vector));
+    words.extend_from_slice(bytemuck::must_cast_slice(record.vector));
     let start = words.len();
     words.resize(start + record.payload.len().div_ceil(size_of::<u32>()), 0);
     let tail = words.get_mut(start..).unwrap_or_default();
-    if let Some(bytes) = bytemuck::cast_slice_mut::<u32, u8>(tail).get_mut(..record.payload.len()) {
+    if let Some(bytes) = bytemuck::must_cast_slice_mut::<u32, u8>(tail).get_mut(..record.payload.len()) {
         bytes.copy_from_slice(record.payload);
     }
 }

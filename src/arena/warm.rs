@@ -119,7 +119,7 @@ impl<const BITS: u32> WarmArena<BITS> {
     #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn vector(&self, slot: Slot) -> Option<&[f32]> {
         let vector = self.words(slot)?.get(record::HEADER_WORDS..)?.get(..self.dimensions)?;
-        Some(bytemuck::cast_slice(vector))
+        Some(bytemuck::must_cast_slice(vector))
     }
 
     /// The payload of `slot` and what its bytes are.
@@ -132,7 +132,7 @@ impl<const BITS: u32> WarmArena<BITS> {
     /// the record itself.
     #[inline]
     pub(crate) fn bytes(&self, slot: Slot) -> Option<&[u8]> {
-        Some(bytemuck::cast_slice(self.words(slot)?.get(..record::HEADER_WORDS + self.dimensions)?))
+        Some(bytemuck::must_cast_slice(self.words(slot)?.get(..record::HEADER_WORDS + self.dimensions)?))
     }
 
     /// Every record, by ascending slot.

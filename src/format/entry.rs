@@ -58,7 +58,7 @@ pub(crate) struct Floats<'a>(&'a [u8]);
 
 impl<'a> From<&'a [f32]> for Floats<'a> {
     fn from(values: &'a [f32]) -> Self {
-        Self(bytemuck::cast_slice(values))
+        Self(bytemuck::must_cast_slice(values))
     }
 }
 
@@ -66,7 +66,7 @@ impl Floats<'_> {
     /// Fills `into`. Returns false and changes nothing if the number of values differs.
     #[must_use]
     pub(crate) fn copy_to(self, into: &mut [f32]) -> bool {
-        let into = bytemuck::cast_slice_mut::<f32, u8>(into);
+        let into = bytemuck::must_cast_slice_mut::<f32, u8>(into);
         let fits = into.len() == self.0.len();
         if fits {
             into.copy_from_slice(self.0);

@@ -92,7 +92,7 @@ pub(super) fn seal(frame: &mut [u8], len: usize, entries: u32, sequence: u64) {
     let Some((header, padded)) = frame.split_first_chunk_mut::<HEADER_BYTES>() else { return };
     let word = (len as u64) | u64::from(entries) << 32;
     let mut words = [word, sequence, 0];
-    let sealed: &[u8] = bytemuck::cast_slice(&words);
+    let sealed: &[u8] = bytemuck::must_cast_slice(&words);
     let checksum = checksum(sealed.get(..SEALED_BYTES).unwrap_or_default(), padded);
     words[2] = checksum;
     header.copy_from_slice(bytemuck::bytes_of(&words));

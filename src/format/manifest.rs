@@ -256,9 +256,9 @@ fn collect<T>(count: u32, mut read: impl FnMut() -> Option<T>) -> Result<Option<
 }
 
 fn words(to: &mut Vec<u8>, words: &[u32]) {
-    to.extend_from_slice(bytemuck::cast_slice(words));
+    to.extend_from_slice(bytemuck::must_cast_slice(words));
 }
 
 fn longs(to: &mut Vec<u8>, longs: &[u64]) {
-    to.extend_from_slice(bytemuck::cast_slice(longs));
+    to.extend_from_slice(bytemuck::must_cast_slice(longs));
 }

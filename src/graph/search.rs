@@ -178,7 +178,7 @@ impl LevelSearch<'_> {
             // pool has been followed anyway. The list of the second is requested before the first's is waited for.
             let second = pool.pop();
             if let Some(candidate) = second {
-                kernels.touch(bytemuck::cast_slice(graph.list(candidate.slot, level)));
+                kernels.touch(bytemuck::must_cast_slice(graph.list(candidate.slot, level)));
             }
             let mut fresh = 0;
             for candidate in [Some(nearest), second].into_iter().flatten() {
@@ -194,7 +194,7 @@ impl LevelSearch<'_> {
             }
             if Kernels::PREFETCHES {
                 for following in pool.upcoming() {
-                    kernels.touch(bytemuck::cast_slice(graph.list(following, level)));
+                    kernels.touch(bytemuck::must_cast_slice(graph.list(following, level)));
                 }
             }
             let (slots, distances) = (&slots[..fresh], &mut distances[..fresh]);

@@ -5,16 +5,26 @@ use super::{Config, Error, Index};
 use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, Twins, descend, join, pool_limit, scan};
 use crate::metric::Metric;
 use crate::order::sort_by_distance;
-use crate::quantize::Scorer;
+use crate::quantize::{Quantization, Scorer};
 use crate::rerank::{self, Exact};
 use crate::types::{Candidate, Distance, Id, Level, Slot};
+
+/// A search this many times as wide as its `k` should find all that may be hits. If it does not, it is repeated with as
+/// many times its width…
+const WIDE: usize = 4;
+/// …up to this many times the width that was asked for.
+const WIDEST: usize = 16;
+/// The share of [`rerank::doubtful`]'s deviations by which the last candidate must be farther than the `k`-th.
+const BLUR: f32 = 0.75;
 
 /// How to search. Start from the default and change fields.
 #[non_exhaustive]
 pub struct SearchOptions<'f> {
     /// How many hits, 1 to [`Config::MAX_EF`]. Fewer come back only when fewer records qualify. Default 10.
     pub k: usize,
-    /// Width of the search, 1 to [`Config::MAX_EF`]; raised to `k` when smaller. `None`: [`Config::ef`].
+    /// Width of the search, 1 to [`Config::MAX_EF`]; raised to `k` when smaller. `None`: [`Config::ef`]. With int8
+    /// codes a search at least four times as wide as `k` becomes up to 16 times as wide if it cannot tell its
+    /// candidates apart.
     pub ef: Option<usize>,
     /// Whether to order the hits by full-precision distances. Default true. Has no effect where the codes are the
     /// vectors.
@@ -164,22 +174,31 @@ impl Index {
         &self,
         query: &[f32],
         inverse_norm: f64,
-        options: SearchOptions<'_>,
+        mut options: SearchOptions<'_>,
         scratch: &mut Scratch,
         found: &mut Vec<Candidate>,
     ) -> Result<(), Error> {
         let live = self.len();
         let k = options.k.min(live);
         // There are no more candidates than live records.
-        let ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
+        let mut ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
         if k == 0 {
             return Ok(());
         }
         let (mut space, buffer, _) = scratch.split();
         let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
-        self.gather(scorer, ef, k, options.filter, &mut space)?;
+        let may_widen = self.config.quantization == Quantization::Int8 && ef >= WIDE * k;
+        let widest = if may_widen { live.min(WIDEST * ef) } else { ef };
+        loop {
+            self.gather(scorer, ef, k, options.again().filter, &mut space)?;
+            // If even the last candidate could be a hit, so could others that the pool had no room for.
+            if ef >= widest || in_doubt(scorer, &space, k, BLUR) < ef {
+                break;
+            }
+            ef = widest.min(WIDE * ef);
+        }
         // Besides the first `k` candidates, keep those that could be nearer, given the error of their codes.
-        let width = rerank::doubtful(space.pool.accepted(), k, |slot| scorer.error(slot));
+        let width = in_doubt(scorer, &space, k, 1.0);
         found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(width));
         let error = scorer.refine(found);
@@ -250,9 +269,44 @@ impl Index {
     }
 }
 
+/// How many candidates in a pool are the first `k` or could be nearer, were the error of their codes this share of what
+/// it is.
+#[inline(never)]
+fn in_doubt(scorer: Scorer<'_>, space: &SearchSpace<'_>, k: usize, share: f32) -> usize {
+    rerank::doubtful(space.pool.accepted(), k, |slot| share * scorer.error(slot))
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// Within a cluster, vectors differ by less than a step of what a walk reads of their codes.
+    #[test]
+    fn a_search_that_cannot_tell_its_candidates_apart_becomes_wider() {
+        const DIMENSIONS: usize = 136;
+        let part = |seed: usize, at: usize| {
+            let mixed = ((seed * DIMENSIONS + at + 1) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            ((mixed ^ mixed >> 29) >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let row = |number: usize| -> [f32; DIMENSIONS] {
+            core::array::from_fn(|at| part(1_000_000 + number % 15, at) + 0.05 * part(number, at))
+        };
+        let mut index = Index::new(Config { metric: Metric::L2, ..Config::new(DIMENSIONS) }).unwrap();
+        (0..3000).for_each(|number| drop(index.insert(&row(number), None).unwrap()));
+        let mut missed = [0; 2];
+        for query in (3000..6000).step_by(100).map(row) {
+            let far = |number: usize| row(number).iter().zip(query).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+            let mut all: Vec<usize> = (0..3000).collect();
+            all.sort_by(|&a, &b| far(a).total_cmp(&far(b)));
+            for (missed, ef) in missed.iter_mut().zip([39, 64]) {
+                let hits = index.search(&query, SearchOptions::top(10).with_ef(ef)).unwrap();
+                let ids: Vec<_> = hits.iter().filter_map(|hit| hit.id.as_number()).collect();
+                *missed += all[..10].iter().filter(|&&number| !ids.contains(&(number as u64))).count();
+            }
+        }
+        assert!(missed[0] > 60 && missed[1] < 4, "{missed:?} of 300 missed by narrow searches and by wide ones");
+    }
 
     #[test]
     fn a_scan_is_for_few_live_records() {

@@ -61,11 +61,11 @@ impl Codebook {
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.places)
+        bytemuck::must_cast_slice(&self.places)
     }
 
     pub(super) fn as_bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.places)
+        bytemuck::must_cast_slice_mut(&mut self.places)
     }
 
     pub(super) const fn resident_bytes(&self) -> usize {

@@ -72,7 +72,7 @@ impl Int8Codes {
     #[inline(never)]
     pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64, point: &mut Point) {
         let scale = quantize(vector, inverse_norm, &mut point.plain);
-        let [upper, lower] = [self.upper.row_mut(slot), self.lower.row_mut(slot)].map(bytemuck::cast_slice_mut);
+        let [upper, lower] = [self.upper.row_mut(slot), self.lower.row_mut(slot)].map(bytemuck::must_cast_slice_mut);
         split(&point.plain, upper, lower);
         let values = [scale, squared_length(scale, &point.plain)];
         let stored = self.scales.row_mut(slot);
@@ -144,7 +144,7 @@ impl Int8Codes {
         upper.touch();
         scales.touch_firsts();
         for (group, distances) in distances[..slots.len()].chunks_mut(4).enumerate() {
-            let sums = self.kernels.dot_nibbles_x4(&point.wide, upper.four(4 * group).map(bytemuck::cast_slice));
+            let sums = self.kernels.dot_nibbles_x4(&point.wide, upper.four(4 * group).map(bytemuck::must_cast_slice));
             let scales = scales.four(4 * group);
             for (i, ((distance, sum), scale)) in distances.iter_mut().zip(sums).zip(scales).enumerate() {
                 let [scale, squared_length] = pair(scale);
@@ -164,7 +164,7 @@ impl Int8Codes {
         lower.gather(slots.iter().map(|&slot| self.lower.row(slot)));
         lower.touch();
         for (group, products) in products.chunks_exact_mut(4).enumerate().take(slots.len().div_ceil(4)) {
-            let four = lower.four(4 * group).map(bytemuck::cast_slice);
+            let four = lower.four(4 * group).map(bytemuck::must_cast_slice);
             products.copy_from_slice(&self.kernels.dot_nibbles_x4(&point.wide, four));
         }
         self.score_burst(point, slots, &products, distances);
@@ -237,7 +237,7 @@ impl Space for Int8Codes {
 
     #[inline(never)]
     fn fix(&self, slot: Slot, point: &mut Point) {
-        let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);
+        let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::must_cast_slice);
         join::<0>(upper, lower, &mut point.plain);
         let [scale, squared_length] = self.scale(slot);
         self.finish(scale, squared_length, point);
@@ -248,7 +248,7 @@ impl Space for Int8Codes {
         if self.is_short() {
             return self.fix(slot, point);
         }
-        join_upper(bytemuck::cast_slice(self.upper.row(slot)), &mut point.plain);
+        join_upper(bytemuck::must_cast_slice(self.upper.row(slot)), &mut point.plain);
         // Padding components are exactly zero, not the middle of a range.
         point.plain[self.dimensions..].fill(0);
         let [scale, squared_length] = self.scale(slot);
@@ -334,7 +334,7 @@ impl BlockSpace for Int8Codes {
                 self.kernels.touch_lines(self.upper.row(ahead));
                 self.kernels.touch_lines(self.lower.row(ahead));
             }
-            let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::cast_slice);
+            let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::must_cast_slice);
             join::<1>(upper, lower, plain);
             pack_pairs(plain, words, side);
             scales.push(self.scale(slot));

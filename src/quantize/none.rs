@@ -73,7 +73,7 @@ impl Space for F32Codes {
 
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         for &slot in slots {
-            self.kernels.touch(bytemuck::cast_slice(self.rows.row(slot)));
+            self.kernels.touch(bytemuck::must_cast_slice(self.rows.row(slot)));
         }
         for (slots, distances) in slots.chunks(4).zip(distances.chunks_mut(4)) {
             // The last group may have fewer than four: its first slot stands in for the missing ones.

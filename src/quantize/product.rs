@@ -95,9 +95,11 @@ impl ProductCodes {
     pub(super) fn encode(&mut self, slot: Slot, vector: &[f32], inverse_norm: f64) {
         match &mut self.untrained {
             Some(untrained) => untrained.staged.encode(slot, vector, inverse_norm),
-            None => {
-                self.codebook.encode(vector, inverse_norm as f32, bytemuck::cast_slice_mut(self.rows.row_mut(slot)))
-            }
+            None => self.codebook.encode(
+                vector,
+                inverse_norm as f32,
+                bytemuck::must_cast_slice_mut(self.rows.row_mut(slot)),
+            ),
         }
     }
 
@@ -178,7 +180,7 @@ impl ProductCodes {
         let end = len.min(*coded + ENCODED_A_STEP);
         for slot in (*coded..end).map(|slot| Slot(slot as u32)) {
             let (vector, factor) = staged.scaled(slot, normalizes);
-            codebook.encode(vector, factor, bytemuck::cast_slice_mut(self.rows.row_mut(slot)));
+            codebook.encode(vector, factor, bytemuck::must_cast_slice_mut(self.rows.row_mut(slot)));
         }
         *coded = end;
         if end < len {
@@ -224,7 +226,7 @@ impl Drop for ProductCodes {
 
 impl Space for ProductCodes {
     fn fix(&self, slot: Slot, point: &mut Point) {
-        let code: &[u8] = bytemuck::cast_slice(self.rows.row(slot));
+        let code: &[u8] = bytemuck::must_cast_slice(self.rows.row(slot));
         for ((part, centroids), &at) in point.parts.iter_mut().zip(self.codebook.centroids()).zip(code) {
             *part = centroids[usize::from(at)];
         }
@@ -249,7 +251,7 @@ impl Space for ProductCodes {
         let ProductTerms { is_query, base, unit, .. } = point.product;
         let centroids = self.codebook.centroids();
         score_rows(&self.rows, slots, distances, |row| {
-            let code = bytemuck::cast_slice(row);
+            let code = bytemuck::must_cast_slice(row);
             // One fixed order of operations: the result must have the same bits on every platform.
             base + if is_query {
                 looked_up(&point.table, code)

@@ -59,7 +59,7 @@ impl<'a> Sketch<'a> {
     /// The facts behind `words` words of signs.
     #[inline]
     pub(super) fn facts(self, words: usize) -> Facts {
-        let floats: &[f32] = bytemuck::cast_slice(self.0);
+        let floats: &[f32] = bytemuck::must_cast_slice(self.0);
         match floats.get(2 * words..2 * words + FLOATS) {
             Some(&[factor, ones, squared_length, _]) => Facts { factor, ones, squared_length },
             _ => Facts::default(),
@@ -68,7 +68,7 @@ impl<'a> Sketch<'a> {
 
     /// The signs, 64 in each word.
     pub(super) fn signs(self, words: usize) -> &'a [u64] {
-        &bytemuck::cast_slice(self.0)[..words]
+        &bytemuck::must_cast_slice(self.0)[..words]
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn write(plain: &[i16], scale: f32, scratch: &mut Scratch, row: &mut 
     row.fill(Line::ZERO);
     let words = plain.len() / BLOCK;
     let (mut sum, mut ones) = (0i64, 0u32);
-    let stored: &mut [u64] = bytemuck::cast_slice_mut(row);
+    let stored: &mut [u64] = bytemuck::must_cast_slice_mut(row);
     for (word, block) in stored.iter_mut().zip(scratch.turned.as_chunks::<BLOCK>().0) {
         for (at, &x) in block.iter().enumerate() {
             *word |= u64::from(x >= 0) << at;
@@ -90,7 +90,7 @@ pub(super) fn write(plain: &[i16], scale: f32, scratch: &mut Scratch, row: &mut 
     let squares: i64 = plain.iter().map(|&q| i64::from(q) * i64::from(q)).sum();
     let factor = if sum > 0 { f64::from(scale) * (squares as f64 / sum as f64) } else { 0.0 };
     let squared_length = f64::from(scale) * f64::from(scale) * squares as f64;
-    let floats: &mut [f32] = bytemuck::cast_slice_mut(row);
+    let floats: &mut [f32] = bytemuck::must_cast_slice_mut(row);
     let facts = [factor as f32, ones as f32, squared_length as f32, 0.0];
     for (float, fact) in floats[2 * words..].iter_mut().zip(facts) {
         *float = fact;

@@ -69,19 +69,19 @@ impl<T: Pod> Array for Rows<T> {
     }
 
     fn row(&self, slot: Slot) -> &[u8] {
-        bytemuck::cast_slice(self.row(slot))
+        bytemuck::must_cast_slice(self.row(slot))
     }
 
     fn row_mut(&mut self, slot: Slot) -> &mut [u8] {
-        bytemuck::cast_slice_mut(self.row_mut(slot))
+        bytemuck::must_cast_slice_mut(self.row_mut(slot))
     }
 
     fn segment_bytes(&self, at: usize) -> &[u8] {
-        bytemuck::cast_slice(self.segment(at))
+        bytemuck::must_cast_slice(self.segment(at))
     }
 
     fn segment_bytes_mut(&mut self, at: usize) -> &mut [u8] {
-        bytemuck::cast_slice_mut(self.segment_mut(at))
+        bytemuck::must_cast_slice_mut(self.segment_mut(at))
     }
 
     #[cfg(feature = "mmap")]

@@ -241,7 +241,7 @@ fn place_rest(rest: &[u8], words: &mut [u32], records: usize, dimensions: usize)
         let (payload, others) = payloads.split_at_checked(bytes)?;
         let (record, rest) = left.split_at_mut_checked(1 + dimensions + bytes / WORD)?;
         *record.first_mut()? = word;
-        bytemuck::cast_slice_mut(record.get_mut(1 + dimensions..)?).copy_from_slice(payload);
+        bytemuck::must_cast_slice_mut(record.get_mut(1 + dimensions..)?).copy_from_slice(payload);
         *start = at + 1;
         at += record.len() as u32;
         (payloads, left) = (others, rest);

@@ -172,8 +172,8 @@ impl Filling {
             return Err(corrupt(format_args!("segment {segment} has nodes on levels without lists for them")));
         }
         let nodes = graph.extend(levels)?;
-        from.take(Kind::BaseLinks, bytemuck::cast_slice_mut(graph.base_lists_mut(segment)))?;
-        from.take(Kind::UpperLinks, bytemuck::cast_slice_mut(graph.upper_lists_mut(segment)))?;
+        from.take(Kind::BaseLinks, bytemuck::must_cast_slice_mut(graph.base_lists_mut(segment)))?;
+        from.take(Kind::UpperLinks, bytemuck::must_cast_slice_mut(graph.upper_lists_mut(segment)))?;
         if !graph.leads_below(segment, self.meta.slots as usize) {
             return Err(corrupt(format_args!("a link of segment {segment} leads nowhere")));
         }
@@ -188,7 +188,7 @@ impl Filling {
         parts.tombstones.reserve(slots.end)?;
         let mut words = [0u64; SEGMENT_SLOTS];
         let words = words.get_mut(..slots.len()).unwrap_or_default();
-        from.take(Kind::Ids, bytemuck::cast_slice_mut(words))?;
+        from.take(Kind::Ids, bytemuck::must_cast_slice_mut(words))?;
         for ((words, &nodes), first) in words.chunks(64).zip(nodes).zip((slots.start..).step_by(64)) {
             let mut live = 0;
             for (bit, (&word, slot)) in words.iter().zip((first as u32..).map(Slot)).enumerate() {
@@ -219,7 +219,7 @@ impl Filling {
     fn records(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), Error> {
         let mut ends = [0u64; SEGMENT_SLOTS];
         let ends = ends.get_mut(..slots.len()).unwrap_or_default();
-        from.take(Kind::RecordOffsets, bytemuck::cast_slice_mut(ends))?;
+        from.take(Kind::RecordOffsets, bytemuck::must_cast_slice_mut(ends))?;
         for (&mut end, slot) in ends.iter_mut().zip(slots.map(|slot| Slot(slot as u32))) {
             let len = end.checked_sub(self.next_record).filter(|&len| len <= from.left(Kind::Records));
             let Some(len) = len else {
@@ -301,9 +301,9 @@ impl Filling {
         if len != 4 + 4 * dimensions as u64 + padded {
             return Err(wrong().into());
         }
-        let vector: &[f32] = bytemuck::cast_slice(vector);
+        let vector: &[f32] = bytemuck::must_cast_slice(vector);
         let kind = PayloadKind::from_number(header.kind).ok_or_else(|| corrupt("a payload of no kind"))?;
-        let payload: &[u8] = bytemuck::cast_slice(payload);
+        let payload: &[u8] = bytemuck::must_cast_slice(payload);
         let bytes = payload.get(..header.payload_bytes as usize).unwrap_or_default();
         if kind == PayloadKind::Json && str::from_utf8(bytes).is_err() {
             return Err(corrupt(format_args!("the payload of slot {} is not UTF-8", slot.0)).into());
@@ -360,7 +360,7 @@ fn take_words(into: &mut Vec<u32>, words: u64, from: &mut dyn Arrays) -> Result<
     into.clear();
     into.try_reserve(words).map_err(|_| OutOfMemory)?;
     into.resize(words, 0);
-    from.take(Kind::Records, bytemuck::cast_slice_mut(into))
+    from.take(Kind::Records, bytemuck::must_cast_slice_mut(into))
 }
 
 pub(in crate::index) fn corrupt(what: impl Display) -> FormatError {

@@ -23,11 +23,11 @@ impl Index {
     }
 
     pub(in crate::index) fn put_base_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
-        to(bytemuck::cast_slice(self.parts.graph.base_lists(segment)))
+        to(bytemuck::must_cast_slice(self.parts.graph.base_lists(segment)))
     }
 
     pub(in crate::index) fn put_upper_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
-        to(bytemuck::cast_slice(self.parts.graph.upper_lists(segment)))
+        to(bytemuck::must_cast_slice(self.parts.graph.upper_lists(segment)))
     }
 
     /// Writes the words of ids. The texts of string ids begin at `start`, which is moved past the last one.
@@ -132,5 +132,5 @@ fn put_words<W: bytemuck::NoUninit + Default>(
     for (place, slot) in words.iter_mut().zip(slots) {
         *place = word(Slot(slot as u32));
     }
-    to(bytemuck::cast_slice(&words[..count]))
+    to(bytemuck::must_cast_slice(&words[..count]))
 }

@@ -365,7 +365,7 @@ impl Index {
             _ => {
                 // A refused insert may have left room for a slot that it did not take.
                 let places = self.parts.records.stored_places(segment);
-                put(bytemuck::cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))?;
+                put(bytemuck::must_cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))?;
                 if self.expires_in(segment) { self.put_expiries(segment, put) } else { Ok(()) }
             }
         }
@@ -393,10 +393,10 @@ impl Index {
         let row_words = graph.row_bytes() / size_of::<u32>();
         for (list, &level) in graph.base_lists(segment).chunks(row_words).zip(&*levels) {
             let is_linked = level <= MAX_LEVEL.0;
-            put(bytemuck::cast_slice(if is_linked { list } else { &NO_LINKS[..row_words] }))?;
+            put(bytemuck::must_cast_slice(if is_linked { list } else { &NO_LINKS[..row_words] }))?;
         }
         for (slot, &level) in slots().zip(&*levels).filter(|&(_, &level)| level <= MAX_LEVEL.0) {
-            (1..=level).try_for_each(|level| put(bytemuck::cast_slice(graph.list(slot, Level(level)))))?;
+            (1..=level).try_for_each(|level| put(bytemuck::must_cast_slice(graph.list(slot, Level(level)))))?;
         }
         Ok(())
     }
