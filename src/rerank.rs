@@ -31,6 +31,14 @@ pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error:
     in_doubt.count()
 }
 
+/// As [`doubtful`] for a `k` of at least 1, where all distances have the same error. Shorter than another copy of that
+/// (size).
+pub(crate) fn equally_doubtful(sorted: &[Candidate], k: usize, error: Distance) -> usize {
+    let Some(kth) = sorted.get(k.saturating_sub(1)) else { return sorted.len() };
+    let limit = kth.distance + DEVIATIONS * (error * error + error * error).sqrt();
+    k + sorted.iter().skip(k).take_while(|candidate| candidate.distance <= limit).count()
+}
+
 /// A query as it is compared with full vectors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exact<'a> {
@@ -84,6 +92,17 @@ mod tests {
         let cases = [(3, 0.0, 3), (3, 0.001, 3), (3, 0.01, 4), (3, 1.0, 5), (5, 0.0, 5), (9, 0.01, 5), (0, 0.01, 5)];
         for (k, error, expected) in cases {
             assert_eq!(doubtful(candidates.iter().copied(), k, |_| error), expected, "k {k}, error {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_all_have_is_the_same_as_one_of_each() {
+        let candidates = at(&[0.1, 0.2, 0.3, 0.31, 0.5]);
+        for k in 1..8 {
+            for error in [0.0, 0.001, 0.01, 0.04, 1.0, f32::NAN] {
+                let expected = doubtful(candidates.iter().copied(), k, |_| error);
+                assert_eq!(equally_doubtful(&candidates, k, error), expected, "k {k}, error {error}");
+            }
         }
     }
 

@@ -189,8 +189,8 @@ impl fmt::Display for Error {
             Self::NotFound { what } => f.write_str(what),
             #[cfg(not(target_arch = "wasm32"))]
             Self::AlreadyExists => f.write_str("there is an index in this place already"),
-            Self::Cold(_) => f.write_str("records are to be read from the store first"),
-            Self::Unlinked => f.write_str("records are to be linked into the graph first"),
+            Self::Cold(_) => f.write_str("records are to be read first"),
+            Self::Unlinked => f.write_str("records are to be linked first"),
             Self::Untrained { records } => write!(
                 f,
                 "product codes are trained on {TRAINING_VECTORS} records, and then it can be searched; there are {records}"

@@ -113,11 +113,11 @@ impl Index {
     /// there or none.
     ///
     /// Into an index without links, with int8 codes of more than 128 dimensions, an `ef_construction` of 80 to 256 and
-    /// an `m` of at least 12, 4,096 records or more, up to 2^18 of them, are linked together (arXiv 2602.21247), unless
-    /// more than `m` of their codes are equal. With embeddings that takes half the time of inserting them one by one,
-    /// and recall is at least as high. It needs some 350 bytes of memory a record until it is done, and up to 5 MB for
-    /// each of up to 16 parts that threads compare. Where a budget has no room for that, links are chosen as for fewer
-    /// records; if the memory is refused, for one record at a time.
+    /// an `m` of at least 12, 4,096 records or more, up to 2^18 of them, are linked together (arXiv 2602.21247). With
+    /// embeddings that takes half the time of inserting them one by one, and recall is at least as high. (If one vector
+    /// comes more than `m` + 1 times, one thread links one record at a time.) It needs some 350 bytes of memory a
+    /// record until it is done, and up to 5 MB for each of up to 16 parts that threads compare. Where a budget has no
+    /// room for that, links are chosen as for fewer records; if the memory is refused, for one record at a time.
     ///
     /// ```
     /// use thermocline::{Config, Index, NewRecord, Payload};

@@ -5,17 +5,18 @@ use super::{Config, Error, Index};
 use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, Twins, descend, join, pool_limit, scan};
 use crate::metric::Metric;
 use crate::order::sort_by_distance;
-use crate::quantize::{Quantization, Scorer};
+use crate::quantize::{MOST_WHOLE_DIMENSIONS, Quantization, Scorer};
 use crate::rerank::{self, Exact};
 use crate::types::{Candidate, Distance, Id, Level, Slot};
 
-/// A search this many times as wide as its `k` should find all that may be hits. If it does not, it is repeated with as
-/// many times its width…
+/// A walk at least this many times as wide as its `k` is repeated, as many times as wide, while its last candidate is
+/// in doubt: where all of a cluster has nearly the same code, as far as a walk reads it, a pool holds any of them.
 const WIDE: usize = 4;
-/// …up to this many times the width that was asked for.
+/// How many times as wide it becomes at most.
 const WIDEST: usize = 16;
-/// The share of [`rerank::doubtful`]'s deviations by which the last candidate must be farther than the `k`-th.
-const BLUR: f32 = 0.75;
+/// The share of the usual doubt ([`rerank::doubtful`]) that counts here. With half of it, no search of the embeddings
+/// of the benchmarks is repeated.
+const BLUR: f32 = 0.5;
 
 /// How to search. Start from the default and change fields.
 #[non_exhaustive]
@@ -23,8 +24,8 @@ pub struct SearchOptions<'f> {
     /// How many hits, 1 to [`Config::MAX_EF`]. Fewer come back only when fewer records qualify. Default 10.
     pub k: usize,
     /// Width of the search, 1 to [`Config::MAX_EF`]; raised to `k` when smaller. `None`: [`Config::ef`]. With int8
-    /// codes a search at least four times as wide as `k` becomes up to 16 times as wide if it cannot tell its
-    /// candidates apart.
+    /// codes of more than 128 dimensions, a search without a filter that is at least four times as wide as `k` becomes
+    /// up to 16 times as wide if it cannot tell its candidates apart.
     pub ef: Option<usize>,
     /// Whether to order the hits by full-precision distances. Default true. Has no effect where the codes are the
     /// vectors.
@@ -181,30 +182,37 @@ impl Index {
         let live = self.len();
         let k = options.k.min(live);
         // There are no more candidates than live records.
-        let mut ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
+        let ef = options.ef.unwrap_or(self.config.ef).max(options.k).min(live.max(1));
         if k == 0 {
             return Ok(());
         }
         let (mut space, buffer, _) = scratch.split();
         let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
-        let may_widen = self.config.quantization == Quantization::Int8 && ef >= WIDE * k;
-        let widest = if may_widen { live.min(WIDEST * ef) } else { ef };
-        loop {
-            self.gather(scorer, ef, k, options.again().filter, &mut space)?;
-            // If even the last candidate could be a hit, so could others that the pool had no room for.
-            if ef >= widest || in_doubt(scorer, &space, k, BLUR) < ef {
-                break;
-            }
-            ef = widest.min(WIDE * ef);
+        // Short codes are read whole. A filter would be asked about many times as many ids.
+        let is_coarse =
+            self.config.quantization == Quantization::Int8 && self.config.dimensions > MOST_WHOLE_DIMENSIONS;
+        let may_widen = is_coarse && options.filter.is_none() && ef >= WIDE * k;
+        let widest = if may_widen { live.min(WIDEST * ef).min(Config::MAX_EF) } else { 0 };
+        let mut width = ef;
+        // If even the last candidate of a walk could be a hit, so could others that the pool had no room for, unless
+        // all are equally near.
+        while self.gather(scorer, width, k, options.again().filter, &mut space)?
+            && width < widest
+            && in_doubt(scorer, &space, k, BLUR) == width
+            && in_doubt(scorer, &space, k, 0.0) < width
+        {
+            width = widest.min(WIDE * width);
         }
         // Besides the first `k` candidates, keep those that could be nearer, given the error of their codes.
-        let width = in_doubt(scorer, &space, k, 1.0);
-        found.try_reserve(width).map_err(|_| Error::OutOfMemory)?;
-        found.extend(space.pool.accepted().take(width));
+        let count = in_doubt(scorer, &space, k, 1.0);
+        found.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
+        found.extend(space.pool.accepted().take(count));
         let error = scorer.refine(found);
         sort_by_distance(found, |candidate| (candidate.distance, candidate.slot));
+        // However wide the walk has become, no more records are read than it was asked to be wide.
+        found.truncate(ef);
         if options.rerank && self.parts.codes.vector(Slot(0)).is_none() {
-            found.truncate(rerank::doubtful(found.iter().copied(), k, |_| error));
+            found.truncate(rerank::equally_doubtful(found, k, error));
             self.need(found.iter().map(|candidate| candidate.slot))?;
             let inverse_norm = inverse_norm as f32;
             let metric = self.config.metric;
@@ -215,7 +223,8 @@ impl Index {
         Ok(())
     }
 
-    /// Fills the pool with candidates: by a walk of the graph where that is cheaper, else by a scan.
+    /// Fills the pool with candidates: by a walk of the graph where that is cheaper, else by a scan. Returns whether a
+    /// walk has found them.
     fn gather(
         &self,
         scorer: Scorer<'_>,
@@ -223,7 +232,7 @@ impl Index {
         k: usize,
         filter: Option<&mut dyn FnMut(&Id) -> bool>,
         space: &mut SearchSpace<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let super::Parts { graph, ids, tombstones, .. } = &self.parts;
         let limit = pool_limit(ef);
         let walks = !prefers_scan(tombstones.live(), graph.len(), ef);
@@ -250,10 +259,11 @@ impl Index {
                 outcome = join(scorer, waiting, space);
             }
             if is_enough && outcome == Outcome::Complete {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(scan(scorer, tombstones.live_slots(), accept, ef, space.pool)?)
+        scan(scorer, tombstones.live_slots(), accept, ef, space.pool)?;
+        Ok(false)
     }
 
     /// Clamps distances to the range of the metric: rounding can carry one just past its end.

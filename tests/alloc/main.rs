@@ -199,7 +199,7 @@ fn insert_many_that_build_in_bulk() {
     for mode in [Refused::Only, Refused::From] {
         let mut nth = 1;
         loop {
-            let mut index = Index::new(Config { m: 4, ef_construction: 80, ..Config::new(20 * DIMENSIONS) }).unwrap();
+            let mut index = Index::new(Config { m: 12, ef_construction: 80, ..Config::new(20 * DIMENSIONS) }).unwrap();
             let (outcome, was_refused) = refusing(mode(nth), || index.insert_many(&records).map(drop));
             match outcome {
                 Err(Error::OutOfMemory) => {

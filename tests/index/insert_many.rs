@@ -69,7 +69,7 @@ const BULK: usize = 4500;
 #[test]
 fn a_bulk_build_does_not_depend_on_threads() {
     for metric in METRICS {
-        let config = Config { metric, m: 6, ef_construction: 80, ..Config::new(130) };
+        let config = Config { metric, m: 12, ef_construction: 80, ..Config::new(130) };
         let mut vectors = Clusters::new(7, 20, 130).vectors(BULK);
         vectors.extend_from_within(..200);
         let inserted = |threads| {
@@ -118,7 +118,7 @@ fn records_of_all_shapes_are_built_in_bulk() {
     ];
     for (shape, vectors) in shapes {
         for metric in METRICS {
-            let config = Config { metric, m: 4, ef_construction: 80, ..Config::new(LONG) };
+            let config = Config { metric, m: 12, ef_construction: 80, ..Config::new(LONG) };
             let mut index = Index::new(config).unwrap();
             index.insert_many(&records(&vectors)).unwrap();
             sound(&index);

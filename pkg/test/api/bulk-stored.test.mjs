@@ -267,3 +267,21 @@ test("a checkpoint that fails at the end of the call is told by flush, and made 
   await whole(again, COUNT);
   await again.close();
 });
+
+test("rows that do not suit a bulk build are linked once, and their links are stored", async () => {
+  const store = new MapStore();
+  const index = await opened(store);
+  const equal = rows.map((row, i) => (i % 100 === 7 ? { ...row, vector: vectors[COUNT] } : row));
+  assert.deepEqual(await index.insertMany(equal), ids);
+  assert.equal(await pending(index), 0);
+  await whole(index, COUNT);
+  const ended = await opened(new MapStore(new Map(store.values)));
+  assert.ok((await pending(ended)) < COUNT / 10, "most links are stored when the call has ended");
+  await ended.close();
+  await index.close();
+  const again = await opened(new MapStore(store.values));
+  assert.ok((await pending(again)) < COUNT / 10);
+  await whole(again, COUNT);
+  await findsItself(again, 11);
+  await again.close();
+});

@@ -94,12 +94,16 @@ impl Index {
         if let Backing::ReadOnly { opened, .. } = self.backing { Some(opened) } else { None }
     }
 
-    /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], because options have changed,
-    /// which nothing else writes, or because more records are warm than the budget allows.
+    /// Whether a checkpoint would pay: for the reasons of [`Journal::checkpoint_due`], because options have changed or
+    /// records been linked that the last one has without links, neither of which a log can repeat, or because more
+    /// records are warm than the budget allows.
     pub(crate) fn checkpoint_due(&self) -> bool {
         self.journal().is_some_and(|journal| {
             journal.checkpoint_due()
-                || (!journal.has_failed() && (self.has_new_options(journal) || self.is_over_budget()))
+                || (!journal.has_failed()
+                    && (self.has_new_options(journal)
+                        || (journal.has_waiting && self.pending.is_empty())
+                        || self.is_over_budget()))
         })
     }
 

@@ -110,6 +110,7 @@ struct Last {
     frames: usize,
     taken: u64,
     was_reshaped: bool,
+    has_waiting: bool,
 }
 
 /// What to do after a step of a checkpoint.
@@ -204,6 +205,7 @@ impl Index {
             journal.log_bytes -= last.log_bytes;
             journal.turned(last.frames, last.taken);
             journal.manifest = last.manifest;
+            journal.has_waiting = last.has_waiting;
             journal.retired = last.retired;
             journal.abandoned.drain(..deleting);
         }
@@ -403,7 +405,7 @@ impl Index {
 
     /// Completes the last batch: adds the manifest of the index at this moment, and deletes the retired values.
     fn last(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<(), Error> {
-        let meta = self.meta();
+        let (meta, has_waiting) = (self.meta(), self.pending.nodes() > 0);
         let count = segments_of(self.parts.slots());
         self.parts.records.cold.drop_dead();
         let mut blocks = Vec::new();
@@ -434,7 +436,8 @@ impl Index {
         }
         batch.puts.push((Key::Manifest { generation }.to_text()?, manifest.encode()?));
         let was_reshaped = core::mem::take(&mut journal.is_reshaped);
-        writing.last = Some(Last { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped });
+        writing.last =
+            Some(Last { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped, has_waiting });
         Ok(())
     }
 

@@ -89,6 +89,8 @@ pub(crate) struct Journal {
     pub(in crate::index) is_compression_due: bool,
     /// Whether a compaction has made changes that no log records.
     pub(in crate::index) is_reshaped: bool,
+    /// Whether the current checkpoint has records without links.
+    pub(in crate::index) has_waiting: bool,
     /// Whether records have expired since the index was opened.
     pub(in crate::index) has_expired: bool,
     /// The error with which the store refused a change. From then on the index refuses all changes.
@@ -123,6 +125,7 @@ impl Journal {
             compression,
             is_compression_due: compression.is_none(),
             is_reshaped: false,
+            has_waiting: false,
             has_expired: false,
             failed: None,
         })

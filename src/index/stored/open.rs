@@ -198,13 +198,14 @@ impl Opening {
         }
         let mut index = self.filling.finish()?;
         index.pending.restored(&index.parts.tombstones)?;
+        let has_waiting = index.pending.nodes() > 0;
         index.parts.records.cold.keep_below(self.manifest.next_block);
         index.forget_changes();
         index.pending.hold(true);
         let vector = zeros(index.config.dimensions)?;
         let next_sequence = self.manifest.next_sequence;
         let Self { manifest, checksum, .. } = self;
-        Ok(Replay { index, manifest, checksum, next_sequence, log_bytes: 0, vector })
+        Ok(Replay { index, manifest, checksum, has_waiting, next_sequence, log_bytes: 0, vector })
     }
 }
 
@@ -352,6 +353,8 @@ pub(crate) struct Replay {
     manifest: Manifest,
     /// The checksum of the manifest's bytes.
     checksum: u64,
+    /// Whether the checkpoint has records without links.
+    has_waiting: bool,
     next_sequence: u64,
     log_bytes: u64,
     vector: Vec<f32>,
@@ -404,7 +407,7 @@ impl Replay {
 
     /// The index as it was when the last change was committed.
     pub(crate) fn finish(self, inventory: &Inventory, mode: Mode) -> Result<Index, Error> {
-        let Self { mut index, manifest, checksum, next_sequence, log_bytes, .. } = self;
+        let Self { mut index, manifest, checksum, has_waiting, next_sequence, log_bytes, .. } = self;
         index.pending.hold(false);
         // Room for records that expire before the first change.
         index.reserve_pending(0)?;
@@ -418,7 +421,9 @@ impl Replay {
             },
             Mode::ReadWrite => {
                 let found = inventory.found(&manifest, log_bytes, next_sequence)?;
-                Backing::Journal(Journal::new(manifest, found)?)
+                let mut journal = Journal::new(manifest, found)?;
+                journal.has_waiting = has_waiting;
+                Backing::Journal(journal)
             }
         };
         index.begin_fitting();
