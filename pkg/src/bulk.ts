@@ -68,7 +68,7 @@ async function begun(
 ): Promise<(() => void) | undefined> {
   const raw = handle.call((raw) => (raw.size + raw.deletedCount ? undefined : raw));
   if (!raw || !(await inTime(handle, signal, isExtended(raw.constructor)))) return undefined;
-  // `reload` moves the index into an instance that does not have the code, and where nothing waits.
+  // `reload` moves the index into an instance that does not have the code, and holds nothing back.
   const unlessMoved = <T>(use: () => T): T | false => handle.call((now) => now === raw && use());
   if (!unlessMoved(() => raw.beginBulk())) return undefined;
   if (keeper) keeper.linkingIsHeld = true;
