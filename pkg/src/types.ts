@@ -192,9 +192,9 @@ export interface SearchOptions {
   k?: number;
   /**
    * Search width, 1 to 10,000. A larger value is slower and finds more of the true neighbours. Raised to `k` when it is
-   * smaller. Default: the `ef` of the index. With "int8" codes of more than 128 dimensions, a search without
-   * a filter that is at least four times as wide as `k` becomes up to 16 times as wide if it cannot tell its candidates
-   * apart, as in clusters that are very tight.
+   * smaller. Default: the `ef` of the index. With "int8" codes of more than 128 dimensions, a search without a filter
+   * that is at least four times as wide as `k` becomes up to 16 times as wide if it cannot tell its candidates apart,
+   * as in clusters that are very tight.
    */
   ef?: number;
   /**
@@ -230,9 +230,9 @@ export interface SearchManyOptions extends LongOptions {
   k?: number;
   /**
    * Search width, 1 to 10,000. A larger value is slower and finds more of the true neighbours. Raised to `k` when it is
-   * smaller. Default: the `ef` of the index. With "int8" codes of more than 128 dimensions, a search without
-   * a filter that is at least four times as wide as `k` becomes up to 16 times as wide if it cannot tell its candidates
-   * apart, as in clusters that are very tight.
+   * smaller. Default: the `ef` of the index. With "int8" codes of more than 128 dimensions, a search without a filter
+   * that is at least four times as wide as `k` becomes up to 16 times as wide if it cannot tell its candidates apart,
+   * as in clusters that are very tight.
    */
   ef?: number;
   /** Orders the hits by full-precision distance. Default true, unless the quantization is "none". */

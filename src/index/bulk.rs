@@ -166,13 +166,10 @@ impl Index {
         (self.begins_bulk(count) && self.has_room_for(count, BulkBuild::bytes_of(count))).then_some(count)
     }
 
-    /// Notes that the links of all nodes are new, and that no log can repeat how they came about.
+    /// Notes that the links of all nodes are new.
     fn note_links(&mut self) {
         for segment in 0..segments_of(self.parts.slots()) {
             self.parts.graph.changes_mut().note_segment(segment);
-        }
-        if let Some(journal) = self.journal_mut() {
-            journal.is_reshaped = true;
         }
     }
 
