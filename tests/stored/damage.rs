@@ -262,7 +262,8 @@ fn hostile_manifests_are_refused() {
                 refused += 1;
             }
         }
-        assert!(started.elapsed().as_secs() < 5, "a word is believed");
+        // Not a measurement: work for as many slots or bytes as a forged word claims would take hours.
+        assert!(started.elapsed().as_secs() < 60, "a word is believed");
     };
     let words = [0_u32, 1, 2, 0xFFFF, 1 << 20, 1 << 30, u32::MAX - 1, u32::MAX];
     for at in (8..manifest.len()).step_by(2) {
