@@ -43,7 +43,7 @@ const STORE = [
   "__wbindgen_destroy_closure",
 ];
 /** Exports of the bulk build: those of src/wasm/raw_bulk.rs. */
-const BULK = ["rawindex_beginBulk", "rawindex_endBulk"];
+const BULK = ["rawindex_beginBulk", "rawindex_endBulk", "rawindex_packStart"];
 
 /** The further parts: their exports, and whether an export that is not listed belongs to the part. */
 const PARTS = [

@@ -1,9 +1,9 @@
 // The bulk build: many rows for an empty index are first inserted without links, and then linked together. Its code is
-// in a wasm file of its own.
+// in a wasm file of its own, and so is that of graph order, in the same one.
 //
 // In "thermocline/threads", threads/bulk.ts replaces this file.
 import type { Handle } from "./handle.js";
-import { addBulk, type RawIndexClass } from "./raw.js";
+import { addBulk, type RawIndex, type RawIndexClass } from "./raw.js";
 import { checkAborted } from "./guard.js";
 import type { Keeper } from "./stored/keeper.js";
 import { IDLE_SLICE_MS, later, type Slice, whenIdle } from "./turn.js";
@@ -20,6 +20,8 @@ const LOADING_MS = 3000;
 const LATEST_MS = 2000;
 /** The instances that have the code or are about to. */
 const extended = /* @__PURE__ */ new WeakMap<RawIndexClass, Promise<boolean>>();
+/** Those that have it. */
+const complete = /* @__PURE__ */ new WeakSet<RawIndexClass>();
 
 /**
  * Runs `insert`, which inserts `length` rows: as a bulk build if the index is empty and the rows are many. Between
@@ -59,6 +61,17 @@ export async function resumeBulk(handle: Handle): Promise<void> {
   handle.call((now) => { if (now === raw && raw.beginBulk()) raw.endBulk(); });
 }
 
+/** Resolves when the index has the code of graph order, or has to do without. */
+export async function packingLoaded(handle: Handle, signal: AbortSignal | undefined): Promise<void> {
+  await inTime(handle, signal, isExtended(handle.call((raw) => raw.constructor)));
+}
+
+/** Starts a compaction that also puts the index in graph order, if it has the code for that. */
+export function startPacking(raw: RawIndex): void {
+  if (complete.has(raw.constructor)) raw.packStart();
+  else raw.compactStart();
+}
+
 /**
  * Begins a bulk build and returns the function that ends it. Returns undefined if the index is not empty or of codes or
  * options that none suits, or if the code cannot be loaded: the rows are then linked one by one.
@@ -82,7 +95,7 @@ async function begun(
 function isExtended(Raw: RawIndexClass): Promise<boolean> {
   const known = extended.get(Raw);
   if (known) return known;
-  const adding = addBulk(Raw).then(() => true, () => !extended.delete(Raw));
+  const adding = addBulk(Raw).then(() => !!complete.add(Raw), () => !extended.delete(Raw));
   extended.set(Raw, adding);
   return adding;
 }

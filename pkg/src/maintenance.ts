@@ -1,4 +1,5 @@
 // Runs compactions, one job at a time, driven by compact(), idle time, a caller's own loop, or several of these.
+import { packingLoaded, startPacking } from "./bulk.js";
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, fail, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
@@ -58,13 +59,22 @@ export class Maintenance {
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
     const unlessAborted = <T>(work: Promise<T>): Promise<T> => this.#keeper?.unlessAborted(signal, work) ?? work;
+    if (packs) {
+      checkAborted(signal);
+      await packingLoaded(this.#handle, signal);
+      this.#checkOpen();
+      checkAborted(signal);
+    }
 
     const finish = async (): Promise<CompactionReport> => {
       const job = this.#begin(packs);
       job.callers += 1;
       try {
         while (!job.report) {
-          while (this.#handle.isMoving) await unlessAborted(this.#handle.moveEnded());
+          while (this.#handle.isMoving) {
+            await unlessAborted(this.#handle.moveEnded());
+            if (job.packs) await packingLoaded(this.#handle, signal);
+          }
           if (job.report) break;
           const progress = this.#step(job, sliceMs);
           onProgress?.(progress);
@@ -211,7 +221,7 @@ export class Maintenance {
     const start = performance.now();
     try {
       return this.#handle.change((raw) => {
-        if (!raw.compacting) raw.compactStart(job.packs);
+        if (!raw.compacting) job.packs ? startPacking(raw) : raw.compactStart();
         const before = raw.compactProgress() ?? NOTHING_TO_DO;
         // The start of a job counts towards its first slice.
         const left = budgetMs - (performance.now() - start);

@@ -6,7 +6,7 @@ import type { WasmLocator } from "./locate-wasm.js";
 
 /**
  * The wasm files, in the folder of the scripts. An index in memory needs only the first, an index in a store also the
- * second, a bulk build also the third, and an index with threads only the last.
+ * second, a bulk build and packing also the third, and an index with threads only the last.
  */
 export type WasmFile =
   | "thermocline.wasm" | "thermocline-store.wasm" | "thermocline-bulk.wasm" | "thermocline-threads.wasm";

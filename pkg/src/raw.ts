@@ -60,8 +60,8 @@ export interface RawIndex {
   locate(id: unknown): number;
   delete(id: unknown): boolean;
   clear(): void;
-  /** Starts a compaction. With `packs` it also puts the index in graph order. */
-  compactStart(packs: boolean): void;
+  /** Starts a compaction. */
+  compactStart(): void;
   /** Runs one slice of the compaction. Returns true while work remains. */
   compactStep(budgetMs: number): boolean;
   /** Progress of the running compaction. */
@@ -78,7 +78,7 @@ export interface RawIndex {
   /** Returns undefined while many rows are being linked together: there is no structure yet. */
   check(): CheckReport | undefined;
   export(): Uint8Array;
-  // The next two: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
+  // The next three: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
   /**
    * Makes records that are inserted from here on wait until `endBulk`. Returns false, and holds nothing, if the index
    * is not empty, if its codes or options do not suit, or if records wait for another reason; records that wait for
@@ -87,6 +87,8 @@ export interface RawIndex {
   beginBulk(): boolean;
   /** Ends the wait. `linkSlice` links the records. */
   endBulk(): void;
+  /** Starts a compaction that also puts the index in graph order. */
+  packStart(): void;
   // From here to `closeStore`: only for an index in a store. An instance for an index in memory lacks these members.
   /**
    * True when more records are in memory than the budget allows. A checkpoint, which evicts them, should then be made
@@ -178,7 +180,7 @@ export async function freshInstance(stored: boolean): Promise<RawInstance> {
   return instance;
 }
 
-/** Adds the code for a bulk build to an instance, once. Errors as those of `freshInstance`. */
+/** Adds the code for bulk builds and graph order to an instance, once. Errors as those of `freshInstance`. */
 export async function addBulk(Raw: RawIndexClass): Promise<void> {
   const module = await awake(() => compiledModule(BULK));
   // A caller's `locateWasm` may know nothing of this file, and say where another is.

@@ -6,6 +6,9 @@
 //! that come next in the order move in (*filling*). Steps 6 to 8 follow each clearing and each filling, because only
 //! they free the slots that the nodes have left. So at most a window of codes and links is held besides, and a job that
 //! is dropped leaves the finished windows in order. The path of the walk takes up to four bytes a node.
+//!
+//! The package loads this code in the wasm file of bulk builds (`pkg/build/split.mjs`). So there nothing but
+//! [`Order::new`] leads here: it puts a pointer to [`go_on`] into the job.
 
 use super::Parts;
 use super::job::{Job, Phase, cost};
@@ -15,9 +18,13 @@ use crate::types::{OutOfMemory, Slot};
 /// Into about so many windows the slots are divided: fewer where a window would not be whole segments.
 const WINDOWS: usize = 4;
 
+/// Does step 4 for one slot, and returns the cost.
+type Work = fn(&mut Job, &mut Parts) -> Result<usize, OutOfMemory>;
+
 /// How far the order has come.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(crate) struct Order {
+    work: Work,
     /// How many slots are to be put in order: one for each node that stays when the job begins. Later nodes are left to
     /// step 5, so that this step ends however many come.
     slots: usize,
@@ -43,9 +50,12 @@ pub(crate) fn window(slots: usize) -> usize {
 }
 
 impl Order {
-    pub(super) fn new(slots: usize) -> Self {
+    /// The order in which a job puts the nodes of an index with these parts.
+    pub(crate) fn new(parts: &Parts) -> Self {
+        let slots = parts.tombstones.live();
         let end = window(slots);
         Self {
+            work: go_on,
             slots,
             start: 0,
             end,
@@ -58,10 +68,23 @@ impl Order {
         }
     }
 
-    /// The cost of the whole step for `slots` slots, in microseconds.
-    pub(super) const fn cost_us(slots: usize) -> usize {
+    /// The cost of the whole step, in microseconds.
+    pub(super) const fn cost_us(&self) -> usize {
         // Each node moves twice, and after each clearing and filling all links are looked at.
-        2 * slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOWS + 2) * slots * cost::LOOK
+        2 * self.slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOWS + 2) * self.slots * cost::LOOK
+    }
+}
+
+fn go_on(job: &mut Job, parts: &mut Parts) -> Result<usize, OutOfMemory> {
+    match &job.order {
+        Some(order) if !order.is_through && order.start < order.slots => {
+            if order.is_filling {
+                job.fill(parts)
+            } else {
+                job.clear_window(parts)
+            }
+        }
+        _ => Ok(job.end_order(parts)),
     }
 }
 
@@ -69,20 +92,16 @@ impl Job {
     /// Does step 4 for one slot.
     pub(super) fn arrange(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         match &self.order {
-            Some(order) if !order.is_through && order.start < order.slots => {
-                if order.is_filling {
-                    self.fill(parts)
-                } else {
-                    self.clear_window(parts)
-                }
-            }
-            _ => {
-                self.order = None;
-                self.enter(Phase::MoveDown);
-                self.cursor = parts.slots();
-                Ok(0)
-            }
+            Some(order) => (order.work)(self, parts),
+            None => Ok(self.end_order(parts)),
         }
+    }
+
+    fn end_order(&mut self, parts: &Parts) -> usize {
+        self.order = None;
+        self.enter(Phase::MoveDown);
+        self.cursor = parts.slots();
+        0
     }
 
     /// Clears one slot of the window: its node moves to a free slot behind the window.

@@ -72,7 +72,7 @@ pub(crate) struct Job {
     /// Bytes that the graph and the codes have taken for moved nodes. They are subtracted from what is given back at
     /// the end.
     pub(super) grown: [usize; 2],
-    /// The state of step 4; `None` if nodes are not put in graph order.
+    /// The state of step 4; `None` if nodes are not put in graph order, or when they are.
     pub(super) order: Option<Order>,
     /// The highest node seen in step 2, which can be the entry point.
     pub(super) highest: Option<Slot>,
@@ -84,8 +84,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Begins a job. Fixes which tombstones it will remove, and whether it puts nodes in graph order.
-    pub(crate) fn begin(parts: &Parts, arranged: bool) -> Result<Self, OutOfMemory> {
+    /// Begins a job, which puts the index in graph order if `order` says how. Fixes which tombstones it will remove.
+    pub(crate) fn begin(parts: &Parts, order: Option<Order>) -> Result<Self, OutOfMemory> {
         let leaving = parts.tombstones.deleted_slots().snapshot()?;
         let warm = parts.records.stale_bytes();
         let gone = leaving.count();
@@ -96,11 +96,11 @@ impl Job {
         let has_free = slots > stay + gone;
         let total = if gone > 0 { graph } else { 0 }
             + if gone > 0 || has_free { looks } else { 0 }
-            + if arranged { Order::cost_us(stay) } else { 0 }
+            + order.as_ref().map_or(0, Order::cost_us)
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as reclaimed.
         let phase = match (gone, warm) {
-            (0, _) if arranged => Phase::Arrange,
+            (0, _) if order.is_some() => Phase::Arrange,
             (0, _) if has_free => Phase::MoveDown,
             (0, 0) => Phase::Done,
             (0, _) => Phase::Warm,
@@ -112,7 +112,7 @@ impl Job {
             leaving,
             moved: SlotSet::new(),
             grown: [0; 2],
-            order: if arranged { Some(Order::new(stay)) } else { None },
+            order,
             highest: None,
             warm: None,
             removed: 0,

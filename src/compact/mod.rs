@@ -38,7 +38,7 @@ mod parts;
 mod policy;
 mod reclaimed;
 
-pub(crate) use arrange::window;
+pub(crate) use arrange::{Order, window};
 pub(crate) use job::Job;
 pub use job::Progress;
 pub(crate) use parts::Parts;

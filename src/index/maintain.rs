@@ -3,7 +3,7 @@
 use super::config::clamp_threshold;
 use super::{Error, Index};
 use crate::arena::EvacuationError;
-use crate::compact::{Choice, CompactionReport, Job, Measure, Progress, choose};
+use crate::compact::{Choice, CompactionReport, Job, Measure, Order, Progress, choose};
 
 /// Microseconds that one [`Index::link_step`] takes, linking a record or proving links: rather an overestimate.
 const LINK_US: usize = 300;
@@ -117,7 +117,9 @@ impl Index {
     /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed; of a mapped index
     /// [`Error::Corrupt`].
     pub fn compact_start(&mut self) -> Result<(), Error> {
-        self.start(false)
+        self.check_writable()?;
+        self.copy_mapped()?;
+        self.begin_job(None)
     }
 
     /// Begins a compaction that also puts the index in graph order, or joins the one under way, which then does only
@@ -131,21 +133,22 @@ impl Index {
     /// As [`Index::compact_start`]; [`Error::OverBudget`] where `max_bytes` leaves no room for another quarter of
     /// the codes and links, or those of 1,024 records.
     pub fn pack_start(&mut self) -> Result<(), Error> {
-        self.start(true)
-    }
-
-    /// Begins a compaction, or joins the one under way; `packs` tells whether a new one also puts the index in graph
-    /// order. Not inlined (size).
-    #[inline(never)]
-    pub(crate) fn start(&mut self, packs: bool) -> Result<(), Error> {
         self.check_writable()?;
         self.copy_mapped()?;
+        if self.job.is_none() && !self.has_room_to_pack() {
+            return Err(Error::OverBudget);
+        }
+        self.begin_job(Some(Order::new(&self.parts)))
+    }
+
+    /// Begins a compaction, or joins the one under way; a new one also puts the index in graph order if `order` says
+    /// how. Not inlined (size).
+    #[inline(never)]
+    fn begin_job(&mut self, order: Option<Order>) -> Result<(), Error> {
         if self.job.is_none() {
-            if packs && !self.has_room_to_pack() {
-                return Err(Error::OverBudget);
-            }
+            let packs = order.is_some();
             self.job = Some(Running {
-                job: Job::begin(&self.parts, packs)?,
+                job: Job::begin(&self.parts, order)?,
                 packs,
                 linked_us: 0,
                 to_link_us: self.settling_steps() * LINK_US,

@@ -31,10 +31,10 @@ impl RawIndex {
         Ok(self.borrow()?.index.compact_progress().is_some())
     }
 
-    /// Begins a compaction, which packs if `packs` is true.
+    /// Begins a compaction.
     #[wasm_bindgen(js_name = compactStart)]
-    pub fn compact_start(&self, packs: bool) -> Result<(), JsValue> {
-        Ok(self.borrow()?.index.start(packs)?)
+    pub fn compact_start(&self) -> Result<(), JsValue> {
+        Ok(self.borrow()?.index.compact_start()?)
     }
 
     /// Works for one slice. Returns true while work remains; when it ends, the report is ready.

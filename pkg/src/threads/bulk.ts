@@ -1,5 +1,6 @@
 // As ../bulk.ts, for an index with threads, which plan the links of many records at once instead.
 import type { Handle } from "../handle.js";
+import type { RawIndex } from "../raw.js";
 import type { Keeper } from "../stored/keeper.js";
 
 export function inBulk(
@@ -10,3 +11,10 @@ export function inBulk(
 
 /** Nothing: no such index is in a store. */
 export async function resumeBulk(_handle: Handle): Promise<void> {}
+
+/** At once: this module has all code. */
+export async function packingLoaded(_handle: Handle, _signal: AbortSignal | undefined): Promise<void> {}
+
+export function startPacking(raw: RawIndex): void {
+  raw.packStart();
+}

@@ -1,5 +1,5 @@
 // When Node reads which file: thermocline-store.wasm and its script are only for programs that store something, and
-// thermocline-bulk.wasm only for those that insert many rows at once.
+// thermocline-bulk.wasm only for those that insert many rows at once, or pack.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, readFile, rename, writeFile } from "node:fs/promises";
@@ -154,6 +154,33 @@ test("thermocline-bulk.wasm is read by the first insertMany of many rows into an
   const both = ["thermocline.wasm", "thermocline-bulk.wasm"];
   const expected = [[4095, 0, true, ...first], [4097, 0, true, ...first], [4096, 0, true, ...first], [4096, 0, true, ...both], [4096, 0, true, ...both]];
   assert.deepEqual(seen, [...expected, ...expected]);
+});
+
+test("packing reads thermocline-bulk.wasm, once; when that fails, the index is compacted as it lies", async () => {
+  const seen = await printed(`
+    const { VectorIndex } = packages[0];
+    const seen = [];
+    const index = await VectorIndex.memory({ dimensions: 3 });
+    const ids = await index.insertMany({ vectors: Float32Array.from({ length: 6_000 }, (_, i) => Math.sin(i * i)) });
+    const hits = async () => (await index.search([1, 0, 0])).map(({ id }) => id).join();
+    const found = await hits();
+    let before = await index.export();
+    const see = async (report) => {
+      const after = await index.export();
+      seen.push([report.tombstonesRemoved, Buffer.compare(before, after) !== 0, (await hits()) === found, (await index.check()).ok, reads.length]);
+      before = after;
+    };
+    await see(await index.compact());
+    failing = "thermocline-bulk.wasm";
+    await see(await index.compact({ pack: true }));
+    await see(await index.compact({ pack: true }));
+    await index.reload();
+    await index.delete(ids[7]);
+    await see(await index.compact({ pack: true }));
+    console.log(JSON.stringify([seen, [...new Set(reads)]]));
+  `);
+  const steps = [[0, false, true, true, 1], [0, false, true, true, 2], [0, true, true, true, 3], [1, true, true, true, 3]];
+  assert.deepEqual(seen, [steps, ["thermocline.wasm", "thermocline-bulk.wasm"]]);
 });
 
 test("a stored index needs no thermocline-bulk.wasm", async () => {
