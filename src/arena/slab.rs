@@ -4,15 +4,21 @@
 //! opened. A record longer than a quarter of a slab gets a slab of exactly its own size, so that the tail left empty in
 //! a sealed slab is small, and so that moving records never copies a long one: such a slab is all live or all stale.
 //!
+//! Where a program can ask for huge pages, a slab of a large arena fills one: searches read records from all over it,
+//! and a processor holds the translations of few pages at a time.
+//!
 //! Counting: every word of a slab is *live* (part of a record that its slot points to), *stale* (part of one that no
 //! slot points to), or *spare* (room). `resident = live + stale + spare`, exactly, at every moment.
 
 use crate::order::sort_by;
-use crate::pages::{Pages, reserve_exact};
+use crate::pages::{Pages, reserve_slab};
 use crate::types::OutOfMemory;
 
-/// log2 of the words in a slab: 2^18 words are 1 MiB. Fewer only in tests.
-pub(super) const SLAB_BITS: u32 = 18;
+/// log2 of the words in a slab: 2^18 words are 1 MiB, and a huge page has 2. Fewer only in tests.
+pub(super) const SLAB_BITS: u32 = if HAS_HUGE_PAGES { 19 } else { 18 };
+const HAS_HUGE_PAGES: bool = cfg!(all(feature = "mmap", target_os = "linux"));
+/// While an arena holds less than so many of these would, its slabs are half as long: a compaction needs one more.
+const FEW_SLABS: usize = 16;
 const WORD_BYTES: usize = size_of::<u32>();
 
 /// Identifies a slab for good: its index is reused once the slab is dropped, its birth never is.
@@ -71,6 +77,12 @@ impl<const BITS: u32> Slabs<BITS> {
         }
     }
 
+    /// How long the open slab may become.
+    const fn full_words(&self) -> usize {
+        let is_huge = HAS_HUGE_PAGES && BITS == SLAB_BITS;
+        if is_huge && self.used_words < FEW_SLABS << BITS { Self::SLAB_WORDS / 2 } else { Self::SLAB_WORDS }
+    }
+
     /// Makes room for one record of `words` words, so that the next [`Slabs::push`] of that many cannot fail.
     pub(super) fn reserve(&mut self, words: usize) -> Result<(), OutOfMemory> {
         if words > Self::MAX_SHARED_WORDS {
@@ -84,14 +96,15 @@ impl<const BITS: u32> Slabs<BITS> {
             }
             return Ok(());
         }
+        let full_words = self.full_words();
         match self.open.and_then(|open| self.slabs.get_mut(open)) {
-            Some(open) if open.words.len() + words <= Self::SLAB_WORDS => {
+            Some(open) if open.words.len() + words <= full_words.max(open.words.capacity()) => {
                 let needed = open.words.len() + words;
                 let before = open.words.capacity();
                 if before < needed {
-                    let size = needed.max(2 * before).min(Self::SLAB_WORDS);
+                    let size = needed.max(2 * before).min(full_words);
                     let additional = size - open.words.len();
-                    reserve_exact(&mut open.words, additional)?;
+                    reserve_slab(&mut open.words, additional)?;
                     self.capacity_words += open.words.capacity() - before;
                 }
                 Ok(())
@@ -110,7 +123,7 @@ impl<const BITS: u32> Slabs<BITS> {
         self.spares.try_reserve(missing)?;
         for _ in 0..missing {
             let mut spare = Pages::new();
-            if spare.try_reserve_exact(Self::SLAB_WORDS).is_err() {
+            if reserve_slab(&mut spare, Self::SLAB_WORDS).is_err() {
                 self.drop_spares(before);
                 return Err(OutOfMemory);
             }
@@ -151,7 +164,7 @@ impl<const BITS: u32> Slabs<BITS> {
             spare
         } else {
             let mut buffer = Pages::new();
-            buffer.try_reserve_exact((self.used_words / 4).min(Self::SLAB_WORDS).max(words))?;
+            reserve_slab(&mut buffer, (self.used_words / 4).min(self.full_words()).max(words))?;
             self.capacity_words += buffer.capacity();
             buffer
         };

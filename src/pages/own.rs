@@ -223,6 +223,7 @@ pub(super) fn anonymous(bytes: usize) -> Result<MmapMut, OutOfMemory> {
 }
 
 /// [`Pages::try_reserve_exact`] as a function, like that of `wipe` for vectors.
+#[cfg(not(target_os = "linux"))]
 #[inline]
 pub(crate) fn reserve_exact<T: Pod>(values: &mut Pages<T>, additional: usize) -> Result<(), OutOfMemory> {
     values.try_reserve_exact(additional)

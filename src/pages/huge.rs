@@ -1,4 +1,5 @@
-//! A piece of rows on Linux: many segments in one mapping, in huge pages where the system lets programs ask for them.
+//! Huge pages on Linux, where the system lets programs ask for them: for pieces of rows, each of which is many segments
+//! in one mapping, and for slabs of records.
 
 use super::Pages;
 use super::own::anonymous;
@@ -25,6 +26,18 @@ pub(crate) fn reserve_within<T: Pod>(
     values.reserve(additional, |bytes| {
         let map = anonymous(whole_bytes.max(bytes)).or_else(|_| anonymous(bytes))?;
         advise_huge(&map, if is_first { HUGE_BYTES } else { 0 });
+        Ok(map)
+    })
+}
+
+/// Makes room in a slab for `additional` more values, as [`Pages::try_reserve_exact`] does. Huge pages are requested if
+/// all values together fill whole ones.
+pub(crate) fn reserve_slab<T: Pod>(values: &mut Pages<T>, additional: usize) -> Result<(), OutOfMemory> {
+    values.reserve(additional, |bytes| {
+        let map = anonymous(bytes)?;
+        if bytes.is_multiple_of(HUGE_BYTES) {
+            advise_huge(&map, 0);
+        }
         Ok(map)
     })
 }
