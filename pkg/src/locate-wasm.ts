@@ -13,8 +13,8 @@ export type WasmLocator = (file: string) => WasmSource | undefined;
 /**
  * Sets the function that says where the package's wasm files are: `thermocline.wasm`, for stored indexes also
  * `thermocline-store.wasm`, for an `insertMany` of thousands of rows and for `compact({ pack: true })`
- * `thermocline-bulk.wasm`, and only `thermocline-threads.wasm` for "thermocline/threads". The files must have the same version as the scripts. `locate`
- * is called once for each file, when it is first needed, and again after a failure.
+ * `thermocline-bulk.wasm`, and only `thermocline-threads.wasm` for "thermocline/threads". The files must have the same
+ * version as the scripts. `locate` is called once for each file, when it is first needed, and again after a failure.
  *
  * INVALID_OPTION if a file has been loaded already, so call this before anything else. The call that needs a file is
  * INVALID_OPTION if `locate` returns something else, and NOT_FOUND if it throws. `thermocline-bulk.wasm` is no call's

@@ -305,9 +305,9 @@ export interface CompactOptions extends LongOptions {
    *
    * Takes about a fifteenth of the time of building the index, in slices like the rest of a compaction. Meanwhile codes
    * and links take up to a quarter more memory, or that of 1,024 more records: OUT_OF_MEMORY if `maxBytes` leaves no
-   * room. Searches find the same records, but equally distant ones may change their order. In a store, the next checkpoint
-   * writes the codes and links of every record. If `thermocline-bulk.wasm` cannot be loaded within three seconds, the
-   * index is compacted as it lies.
+   * room. Searches find the same records, but equally distant ones may change their order. In a store, the next
+   * checkpoint writes the codes and links of every record. If `thermocline-bulk.wasm` cannot be loaded within three
+   * seconds, the index is compacted as it lies.
    */
   pack?: boolean;
 }
