@@ -20,6 +20,9 @@ pub(super) const FEWEST: usize = 2 * RANKS;
 const SLACK_SHARE: f32 = 0.85;
 /// The share of the `k` candidates that have to be right, as a fraction.
 const RIGHT_SHARE: (usize, usize) = (4, 5);
+/// At least so many have to be right. How far away the first one or two are says little about where a search has come,
+/// so a search for one would end earlier, and find it less often, than one for ten.
+const FEWEST_RIGHT: usize = 8;
 
 /// A difference of distances below this many standard deviations of their error means nothing.
 const DEVIATIONS: f32 = 2.0;
@@ -76,7 +79,7 @@ impl Growth {
             return StopRule::NEVER;
         }
         let mean = (self.sum / self.count as f64) as f32;
-        let k = (k * RIGHT_SHARE.0).div_ceil(RIGHT_SHARE.1).max(1);
+        let k = (k * RIGHT_SHARE.0).div_ceil(RIGHT_SHARE.1).max(FEWEST_RIGHT);
         StopRule { k, slack: SLACK_SHARE * mean * doublings(ef as f32 / k as f32), least }
     }
 }
@@ -141,9 +144,12 @@ mod tests {
             (10, 20, 0.0, 111, true),
             (10, 80, 0.0, 127, false),
             (10, 80, 0.0, 128, true),
-            (1, 1, 0.0, 101, true),
-            (1, 8, 0.0, 125, false),
-            (1, 8, 0.0, 126, true),
+            (8, 8, 0.0, 101, true),
+            // A search for fewer ends where one for ten does.
+            (1, 20, 0.0, 110, false),
+            (1, 20, 0.0, 111, true),
+            (1, 80, 0.0, 127, false),
+            (1, 80, 0.0, 128, true),
             (10, 20, 0.3, 129, false),
             (10, 20, 0.3, 131, true),
             (10, 20, f32::INFINITY, 10_000, false),
