@@ -9,14 +9,14 @@ pub(crate) use crate::wipe::reserve_exact;
 #[cfg(any(not(feature = "mmap"), target_arch = "wasm32"))]
 pub(crate) type Pages<T> = Vec<T>;
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub(crate) use huge::{HUGE_BYTES, reserve_slab, reserve_within};
 #[cfg(all(feature = "mmap", not(any(target_arch = "wasm32", target_os = "linux"))))]
 pub(crate) use own::reserve_exact;
 #[cfg(all(feature = "mmap", not(target_arch = "wasm32")))]
 pub(crate) use own::{Pages, shrink};
 #[cfg(not(all(feature = "mmap", target_os = "linux")))]
 pub(crate) use reserve_exact as reserve_slab;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub(crate) use huge::{HUGE_BYTES, reserve_slab, reserve_within};
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 mod give_back;

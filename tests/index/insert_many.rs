@@ -1,7 +1,7 @@
 //! Many records in one call: the same index on any number of threads, as good as one at a time, and all or none.
 
 use std::error::Error as _;
-use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Payload, Quantization};
+use thermocline::{Config, Error, Id, Index, Metric, NewRecord, Payload, Quantization, SearchOptions};
 
 use crate::support::{Clusters, METRICS, Model, OwnPayload, QUANTIZATIONS, Rng, build, mean_recall, sound};
 
@@ -100,6 +100,42 @@ fn recall_of_a_bulk_build_is_that_of_single_inserts() {
                 [&build(config, &vectors), &index].map(|index| mean_recall(index, &queries, 10, ef));
             let what = format!("{metric:?}, {dimensions} dimensions, ef {ef}");
             assert!(bulk > one_by_one - 0.02, "{what}: {bulk}, one by one {one_by_one}");
+        }
+    }
+}
+
+/// In a bulk build many of the nearest choose one another, which makes one link of two. Once nodes had too few links for
+/// vectors that have neighbours in many directions, and up to a fifth less was found. Evenly random vectors are linked
+/// one by one.
+#[test]
+fn vectors_without_neighbourhoods_are_found_as_after_inserts() {
+    const LONG: usize = 136;
+    let mut rng = Rng(3);
+    let mut random = |len: usize| -> Vec<f32> { (0..len).map(|_| (0..4).map(|_| rng.unit()).sum()).collect() };
+    let directions: Vec<Vec<f32>> = (0..40).map(|_| random(LONG)).collect();
+    let mut mixed = |count: usize| -> Vec<Vec<f32>> {
+        let sum = |shares: &[f32], at: usize| shares.iter().zip(&directions).map(|(share, way)| share * way[at]).sum();
+        (0..count)
+            .map(|_| random(directions.len()))
+            .map(|shares| (0..LONG).map(|at| sum(&shares, at)).collect())
+            .collect()
+    };
+    let sets = [("of 40 directions", mixed(BULK), mixed(100))];
+    let mut even = |count: usize| -> Vec<Vec<f32>> { (0..count).map(|_| random(LONG)).collect() };
+    let evenly = [("evenly random", even(BULK), even(100))];
+    for (what, vectors, queries) in sets.into_iter().chain(evenly) {
+        let config = Config { metric: Metric::Cosine, ..Config::new(LONG) };
+        let one_by_one = build(config, &vectors);
+        let mut bulk = Index::new(config).unwrap();
+        bulk.insert_many(&records(&vectors)).unwrap();
+        sound(&bulk);
+        for ef in [24, 64] {
+            let [one_by_one, bulk] = [&one_by_one, &bulk].map(|index| mean_recall(index, &queries, 10, ef));
+            assert!(bulk > one_by_one - 0.02, "{what}, ef {ef}: {bulk}, one by one {one_by_one}");
+        }
+        for (number, vector) in vectors.iter().enumerate().step_by(9) {
+            let hits = bulk.search(vector, SearchOptions::top(1)).unwrap();
+            assert_eq!(hits[0].id, Id::Number(number as u64), "{what}: its own vector finds {number}");
         }
     }
 }

@@ -11,8 +11,12 @@ use crate::types::{OutOfMemory, Slot};
 /// The most candidates: the nearest, the leaders, and a list of level 1.
 const CANDIDATES: usize = NEAREST_KEPT + PARTS + MOST_LINKS / 2;
 
-/// Chooses up to `m` neighbours for a node, as an insert chooses from what its search has found: from its nearest, and
-/// from others that are mostly farther away, and are what leads out of a cluster.
+/// Chooses neighbours for a node, as an insert chooses from what its search has found: from its nearest, and from others
+/// that are mostly farther away, and are what leads out of a cluster.
+///
+/// An insert takes `m`, none of which has chosen the new node before. Here many of the nearest choose one another, which
+/// makes one link of two. So more than `m` are taken where the heuristic refuses none of them, that is, where there are
+/// neighbours in so many directions; but no refused one is taken beyond `m`.
 #[inline(never)]
 pub(super) fn choose<'a>(
     space: &dyn Space,
@@ -40,7 +44,11 @@ pub(super) fn choose<'a>(
     space.around(slot, query).score_all(&slots[..len], &mut distances);
     list.extend(slots[..len].iter().zip(distances).map(|(&slot, distance)| Neighbour::new(distance, slot)));
     sort(&mut list);
-    let count = select(space, &mut list, m, Gaps::Fill, buffer);
+    let mut count = select(space, &mut list, m * 5 / 3, Gaps::Leave, buffer);
+    if count < m {
+        count = m.min(list.len());
+        sort(&mut list[..count]);
+    }
     scratch.plan.list = list;
     Ok(&scratch.plan.list[..count])
 }

@@ -6,6 +6,7 @@ use super::choose::choose;
 use super::firsts::Firsts;
 use super::nearest::{MOST_MEMBERS, NEAREST_KEPT, Nearest};
 use super::part::Part;
+use super::probe::Probe;
 use super::split::{Buffers, Joined, NO_LEADER, PARTS, Split, longest};
 use crate::graph::build::{Alone, NewNode};
 use crate::graph::growth::Growth;
@@ -34,6 +35,7 @@ const UPPER_WIDTH: usize = 80;
 enum Stage {
     Sift(usize, Firsts),
     Split(Split),
+    Probe(Probe),
     Compare,
     Choose(usize),
     Raise(usize),
@@ -77,8 +79,9 @@ pub(crate) struct BulkBuild {
     trees: Trees,
     /// Kept here between steps, so that no search walks through a graph that is not finished.
     entry: Option<Slot>,
-    /// Whether so many nodes have one code that it takes inserts to link them well. Those left out would all be linked
-    /// to the same few neighbours of the first of them, and a search that comes to one finds no way on.
+    /// Whether it takes inserts to link these nodes well: parts would not bring neighbours together, or so many nodes
+    /// have one code that those left out would all be linked to the same few neighbours of the first of them, and a
+    /// search that comes to one would find no way on.
     does_not_suit: bool,
 }
 
@@ -311,7 +314,17 @@ impl BulkBuild {
             Stage::Sift(..) => Stage::Split(self.split(space)?),
             Stage::Split(split) => {
                 (self.waiting, self.leaders) = (split.parts, split.leaders);
-                Stage::Compare
+                Stage::Probe(Probe::new())
+            }
+            Stage::Probe(mut probe) => {
+                if probe.step(space, &self.members, &self.joined, |member| self.slot(member), scratch) {
+                    Stage::Probe(probe)
+                } else if probe.suits() {
+                    Stage::Compare
+                } else {
+                    self.does_not_suit = true;
+                    Stage::Done
+                }
             }
             Stage::Compare => {
                 self.spare = Vec::new();

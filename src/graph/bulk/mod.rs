@@ -9,19 +9,22 @@
 //!    here, and all nodes are inserted one by one.
 //! 2. **Split.** A sample of the members become *leaders*. Each member joins the parts of its nearest leaders, so parts
 //!    overlap. Parts that are too long are split again.
-//! 3. **Compare.** In each part, all members are compared with all others, and each keeps the nearest of all its parts.
-//! 4. **Raise.** The lists above level 0 are built by inserting the few members that are on these levels.
-//! 5. **Choose.** The heuristic chooses a member's links from its nearest, its leaders, and its links on level 1 if it
+//! 3. **Probe.** Where the nearest neighbours of some members, drawn as a sample, are in none of their parts too often,
+//!    the build ends here as well.
+//! 4. **Compare.** In each part, all members are compared with all others, and each keeps the nearest of all its parts.
+//! 5. **Raise.** The lists above level 0 are built by inserting the few members that are on these levels.
+//! 6. **Choose.** The heuristic chooses a member's links from its nearest, its leaders, and its links on level 1 if it
 //!    has any, as an insert chooses from what its search has found.
-//! 6. **Attach.** Links back are made, and a spanning tree is marked.
-//! 7. **Rejoin.** Trees that the links leave apart are joined to that of the entry point, by searching.
-//! 8. **Measure.** Searches for a few members show how distances grow with rank ([`super::growth`]).
+//! 7. **Attach.** Links back are made, and a spanning tree is marked.
+//! 8. **Rejoin.** Trees that the links leave apart are joined to that of the entry point, by searching.
+//! 9. **Measure.** Searches for a few members show how distances grow with rank ([`super::growth`]).
 //!
 //! | file      | what                                                          |
 //! |-----------|---------------------------------------------------------------|
 //! | `job`     | the stages, one after the other, in tasks that threads share  |
 //! | `firsts`  | which nodes are the first of their code                       |
 //! | `split`   | leaders, and who joins them                                   |
+//! | `probe`   | whether members that are near one another join the same parts |
 //! | `part`    | comparing the members of a part with one another              |
 //! | `nearest` | the nearest of each member                                    |
 //! | `choose`  | choosing the links of a member                                |
@@ -33,6 +36,7 @@ mod firsts;
 mod job;
 mod nearest;
 mod part;
+mod probe;
 mod split;
 
 pub(crate) use job::{BulkBuild, Task};
