@@ -90,12 +90,19 @@ export class Maintenance {
         if (job.callers === 0 && this.#job === job) this.#drop();
       }
     };
+    /** What the jobs have done that idle time had begun: of these, no other call has a report. */
+    let report: CompactionReport | undefined;
+    const finishRunning = async (): Promise<void> => {
+      const isIdle = this.#job?.callers === 0;
+      const ended = await finish();
+      if (isIdle) report = sumOf(report, ended);
+    };
     // A running job does not erase what was deleted since it began, and it may not pack.
-    if (erases && this.#job) await finish();
-    while (packs && this.#job && !this.#job.packs) await finish();
+    if (erases && this.#job) await finishRunning();
+    while (packs && this.#job && !this.#job.packs) await finishRunning();
     // Nor does one that idle time has begun remove it. (One of another call's is joined: this is a second call.)
     const isJoined = this.#job?.callers === 0;
-    let report = await finish();
+    report = sumOf(report, await finish());
     if (isJoined && this.#handle.call((raw) => raw.deletedCount)) report = sumOf(report, await finish());
     if (!erases) return report;
     this.#checkOpen();
@@ -251,8 +258,9 @@ export class Maintenance {
   }
 }
 
-/** The report of two compactions, one after the other. */
-function sumOf(first: CompactionReport, second: CompactionReport): CompactionReport {
+/** The report of two compactions, one after the other, or of the second if there was no other. */
+function sumOf(first: CompactionReport | undefined, second: CompactionReport): CompactionReport {
+  if (!first) return second;
   const [a, b] = [first.reclaimedBytes, second.reclaimedBytes];
   const reclaimedBytes = { ...b };
   for (const part of Object.keys(b) as (keyof typeof b)[]) reclaimedBytes[part] += a[part];

@@ -28,6 +28,19 @@ test("compaction removes all tombstones also while one that idle time has begun 
   await whole(index, 1200);
 });
 
+/** No other call would tell of what that one removed. */
+for (const option of ["pack", "erase"]) {
+  test(`the report of a call with ${option} has what one that idle time has begun removes meanwhile`, async () => {
+    const { index } = await filled(3000);
+    await index.deleteMany(some(1200));
+    assert.equal(index.maintain({ timeRemaining: () => 0.5 }), true);
+    const { tombstonesRemoved, newSize, reclaimedBytes } = await index.compact({ [option]: true });
+    assert.deepEqual([index.deletedCount, newSize, tombstonesRemoved], [0, 1800, 1200]);
+    assert.ok(reclaimedBytes.total > 1200 * 4, `${reclaimedBytes.total} bytes`);
+    await whole(index, 1800);
+  });
+}
+
 test("compaction preserves content: ids, vectors, payloads", async () => {
   const { index, vectors } = await filled(300);
   await index.deleteMany(some(100));
