@@ -167,12 +167,12 @@ export class VectorIndex implements AsyncDisposable {
    *
    * Into an empty index with "int8" codes, more than 128 dimensions, an `efConstruction` of 80 to 256 and an `m` of at
    * least 12, 4,096 rows or more that are not async are inserted first and linked together afterwards (`pending`, see
-   * `Stats`), unless one vector comes more than `m` + 1 times. That takes half the time, in a store two thirds, and
-   * gives other links than single inserts. Until the call ends, a search compares all of them, which takes some 3 ms
-   * with 100,000 rows, and `onProgress` counts rows that are inserted. If the call is aborted in between, idle time
-   * links the rest. The WebAssembly memory grows by some 350 bytes a row meanwhile. In a store, the call also waits for
-   * a checkpoint of the links. If the program ends before that, the next one that opens the index links the rows that
-   * are stored.
+   * `Stats`), unless one vector comes more than `m` + 1 times, or the vectors have no neighbourhoods, as random ones.
+   * That takes half the time, in a store two thirds, and gives other links than single inserts. Until the call ends, a
+   * search compares all of them, which takes some 3 ms with 100,000 rows, and `onProgress` counts rows that are
+   * inserted. If the call is aborted in between, idle time links the rest. The WebAssembly memory grows by some 350
+   * bytes a row meanwhile. In a store, the call also waits for a checkpoint of the links. If the program ends before
+   * that, the next one that opens the index links the rows that are stored.
    *
    * In a store, up to 500 rows that are not async, or 2 MB of vectors and payloads, form one change: after a crash all
    * of them are there, or none. More rows form several such changes, in order. Up to 25 rows (64 KB) are inserted
