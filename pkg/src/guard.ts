@@ -37,10 +37,10 @@ export function isAsync<T>(value: object): value is AsyncIterable<T> {
   return typeof (value as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === "function";
 }
 
-/** Checks an options object. `undefined` counts as an object without members. */
-export function optionsOf<T extends object>(value: T | undefined): Partial<T> {
+/** Checks an object of options, or one that is an option. `undefined` counts as an object without members. */
+export function optionsOf<T extends object>(value: T | undefined, name = "options"): Partial<T> {
   if (value === undefined) return {};
-  if (typeof value !== "object" || value === null) wrong("options", "an object", value);
+  if (typeof value !== "object" || value === null) wrong(name, "an object", value);
   return value;
 }
 

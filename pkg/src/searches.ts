@@ -19,7 +19,7 @@ type Passes = (id: Id) => boolean;
 /** Reads and checks the options of a search. A filter that is an object is checked when it is used. */
 export function searchOptionsOf(options: SearchOptions | undefined) {
   const { filter, k, ef, rerank, include: included, signal } = optionsOf(options);
-  const include = optionsOf(included);
+  const include = optionsOf(included, "include");
   return {
     filter,
     k: numberOf("k", k),

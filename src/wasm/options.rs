@@ -7,6 +7,10 @@ use crate::quantize::Quantization;
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 
+const DIMENSIONS: &str = "a whole number from 1 to 8192";
+/// The range of `k` and `ef`.
+pub(super) const WIDTH: &str = "a whole number from 1 to 10000";
+
 fn get(options: &JsValue, name: &'static str) -> Result<Option<JsValue>, Error> {
     let value = Reflect::get(options, &name.into()).map_err(|_| Error::InvalidOption {
         option: "options",
@@ -20,11 +24,10 @@ pub(super) fn invalid(option: &'static str, expected: &str, received: &JsValue) 
     Error::InvalidOption { option, expected: expected.to_owned(), received: describe(received) }
 }
 
-/// Reads a whole number small enough for any option; the range of each is checked where the option is used.
-pub(super) fn count(option: &'static str, value: &JsValue) -> Result<usize, Error> {
-    whole(value)
-        .and_then(|number| usize::try_from(number).ok())
-        .ok_or_else(|| invalid(option, "a whole number within its range", value))
+/// Reads a whole number small enough for any option. `range` is what the error says is expected; it is checked where the
+/// option is used.
+pub(super) fn count(option: &'static str, range: &str, value: &JsValue) -> Result<usize, Error> {
+    whole(value).and_then(|number| usize::try_from(number).ok()).ok_or_else(|| invalid(option, range, value))
 }
 
 pub(super) fn threshold(value: &JsValue) -> Result<f64, Error> {
@@ -56,10 +59,7 @@ pub(super) fn config(options: &JsValue) -> Result<Config, Error> {
         return Err(invalid("options", "an object", options));
     }
     let dimensions = get(options, "dimensions")?.unwrap_or(JsValue::UNDEFINED);
-    let mut config = Config::new(
-        count("dimensions", &dimensions)
-            .map_err(|_| invalid("dimensions", "a whole number from 1 to 8192", &dimensions))?,
-    );
+    let mut config = Config::new(count("dimensions", DIMENSIONS, &dimensions)?);
     fill(&mut config, options)?;
     Ok(config)
 }
@@ -72,13 +72,13 @@ fn fill(config: &mut Config, options: &JsValue) -> Result<(), Error> {
         config.quantization = quantization(&value)?;
     }
     if let Some(value) = get(options, "m")? {
-        config.m = count("m", &value)?;
+        config.m = count("m", "a whole number from 4 to 64", &value)?;
     }
     if let Some(value) = get(options, "efConstruction")? {
-        config.ef_construction = count("efConstruction", &value)?;
+        config.ef_construction = count("efConstruction", "a whole number from 8 to 4096", &value)?;
     }
     if let Some(value) = get(options, "ef")? {
-        config.ef = count("ef", &value)?;
+        config.ef = count("ef", WIDTH, &value)?;
     }
     if let Some(value) = get(options, "seed")? {
         config.seed = whole(&value).ok_or_else(|| invalid("seed", "a whole number from 0 to 2^53 - 1", &value))?;
@@ -105,7 +105,7 @@ pub(super) fn merged(read: Config, options: &JsValue) -> Result<Config, Error> {
     }
     let mut asked = read;
     if let Some(value) = get(options, "dimensions")? {
-        asked.dimensions = count("dimensions", &value)?;
+        asked.dimensions = count("dimensions", DIMENSIONS, &value)?;
     }
     fill(&mut asked, options)?;
     Ok(asked)

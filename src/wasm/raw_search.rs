@@ -18,10 +18,10 @@ pub(super) fn parse_options<'f>(
 ) -> Result<SearchOptions<'f>, Error> {
     let mut parsed = SearchOptions::default();
     if let Some(k) = k {
-        parsed.k = options::count("k", &k.into())?;
+        parsed.k = options::count("k", options::WIDTH, &k.into())?;
     }
     if let Some(ef) = ef {
-        parsed.ef = Some(options::count("ef", &ef.into())?);
+        parsed.ef = Some(options::count("ef", options::WIDTH, &ef.into())?);
     }
     parsed.rerank = rerank.unwrap_or(parsed.rerank);
     Ok(parsed)

@@ -80,18 +80,17 @@ export function compactOptions(options: CompactOptions | undefined) {
 
 export function searchOptions(options: SearchOptions | undefined) {
   const given = optionsOf(options);
-  const { include } = given;
+  const include = optionsOf(given.include, "include");
   const sent = {
     k: numberOf("k", given.k),
     ef: numberOf("ef", given.ef),
     rerank: booleanOf("rerank", given.rerank),
-    include: include && {
-      payload: booleanOf("include.payload", optionsOf(include).payload),
+    include: {
+      payload: booleanOf("include.payload", include.payload),
       vector: booleanOf("include.vector", include.vector),
     },
     filter: sentFilter(given.filter),
   };
-  if (include !== undefined && !sent.include) wrong("include", "an object", include);
   return { sent, signal: given.signal === undefined ? undefined : signalOf(given.signal) };
 }
 

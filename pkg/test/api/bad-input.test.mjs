@@ -91,6 +91,21 @@ test("search options", async () => {
   await eachFails("ABORTED", index, [search({ signal: AbortSignal.abort() })]);
 });
 
+test("the error of an option that is no object or no whole number names it and its range", async () => {
+  const { index, vectors } = await filled(3);
+  for (const [options, said] of [
+    [{ k: -1 }, /^k: expected a whole number from 1 to 10000, received -1$/],
+    [{ ef: 2.5 }, /^ef: expected a whole number from 1 to 10000, received 2.5$/],
+    [{ include: true }, /^include: expected an object, got true/],
+  ]) await fails("INVALID_OPTION", () => index.search(vectors[0], options), said);
+  for (const [options, said] of [
+    [{ m: 4.5 }, /^m: expected a whole number from 4 to 64, received 4.5$/],
+    [{ efConstruction: -8 }, /^efConstruction: expected a whole number from 8 to 4096, received -8$/],
+    [{ ef: 0.5 }, /^ef: expected a whole number from 1 to 10000, received 0.5$/],
+    [{ dimensions: 1.5 }, /^dimensions: expected a whole number from 1 to 8192, received 1.5$/],
+  ]) await fails("INVALID_OPTION", () => VectorIndex.memory({ dimensions: 3, ...options }), said);
+});
+
 test("payloads that would not come back as they were given", async () => {
   const { index, vectors } = await filled(3);
   const cycle = { self: undefined };
