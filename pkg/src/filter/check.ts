@@ -101,7 +101,7 @@ function operators(conditions: object, at: string): void {
 function value(operand: unknown, at: string): void {
   if (operand === null || typeof operand === "string" || typeof operand === "boolean" || Number.isFinite(operand)) return;
   if (Array.isArray(operand)) return values(operand, at);
-  if (!isObject(operand)) bad(at, "a value that JSON can carry", operand);
+  if (!isObject(operand)) badValue(at, "a value that JSON can carry", operand);
   for (const [name, member] of Object.entries(operand)) {
     if (name.startsWith("$")) fail("INVALID_FILTER", `${at}.${name}: expected no operator here`);
     value(member, `${at}.${name}`);
@@ -115,7 +115,7 @@ function values(operand: unknown, at: string): void {
 }
 
 function ordered(operand: unknown, at: string): void {
-  if (typeof operand !== "string" && !Number.isFinite(operand)) bad(at, "a finite number or a string", operand);
+  if (typeof operand !== "string" && !Number.isFinite(operand)) badValue(at, "a finite number or a string", operand);
 }
 
 /** Returns true for an object with a member that is an operator of a field. `operators` checks that all members are. */
@@ -131,6 +131,11 @@ export function isObject(operand: unknown): operand is object {
   if (typeof operand !== "object" || operand === null) return false;
   const prototype: unknown = Object.getPrototypeOf(operand);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** As `bad`. A Date is the text of its toISOString() in a payload, so that is what a filter has to compare with. */
+function badValue(at: string, expected: string, got: unknown): never {
+  bad(at, got instanceof Date ? "its toISOString()" : expected, got);
 }
 
 function bad(at: string, expected: string, got: unknown): never {

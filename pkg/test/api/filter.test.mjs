@@ -189,6 +189,11 @@ test("an invalid filter is INVALID_FILTER, and the message says where it is wron
   ];
   for (const [filter, mention] of bad) await fails("INVALID_FILTER", () => index.search(vectors[0], { filter }), mention);
   await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: [] }), /a function or an object/);
+  // In a payload a Date is text.
+  const date = new Date(0);
+  for (const when of [date, { $gt: date }, { $in: [date] }, { $not: { $eq: date } }]) {
+    await fails("INVALID_FILTER", () => index.search(vectors[0], { filter: { when } }), /^filter\.when.*: expected its toISOString\(\), got/);
+  }
   // Other options are checked as usual.
   await fails("DIMENSION_MISMATCH", () => index.search([1], { filter: { n: 1 } }));
   await fails("INVALID_OPTION", () => index.search(vectors[0], { k: 0, filter: { n: 1 } }));
