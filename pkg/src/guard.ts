@@ -1,5 +1,6 @@
 // Checks of arguments: each returns a usable value, or throws a ThermoclineError that says what was passed.
 import { ThermoclineError, type ErrorCode } from "./errors.js";
+import type { Row } from "./types.js";
 
 /** Throws a ThermoclineError. A function, so that a check fits on one line. */
 export function fail(code: ErrorCode, message: string, cause?: unknown): never {
@@ -42,6 +43,14 @@ export function optionsOf<T extends object>(value: T | undefined, name = "option
   if (value === undefined) return {};
   if (typeof value !== "object" || value === null) wrong(name, "an object", value);
   return value;
+}
+
+/** Checks that a row of `insertMany` is an object. An array of numbers is a vector that somebody took for a row. */
+export function rowOf(row: unknown): Row {
+  if (typeof row !== "object" || row === null || Array.isArray(row) || typedArrayName(row)) {
+    wrong("row", "an object like { vector }", row);
+  }
+  return row as Row;
 }
 
 /** Throws INVALID_OPTION, saying what was expected of `name` and what was passed. */

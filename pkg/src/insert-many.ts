@@ -6,7 +6,7 @@
 import { leave, nextOf } from "./async-source.js";
 import { inBulk } from "./bulk.js";
 import {
-  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, naming, optionsOf, shown, signalOf,
+  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, naming, optionsOf, rowOf, shown, signalOf,
   typedArrayName, wrong,
 } from "./guard.js";
 import type { Handle } from "./handle.js";
@@ -273,8 +273,7 @@ export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready
  * through the core.
  */
 function ready(row: unknown, dimensions: number): Ready {
-  if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
-  const { id, vector, payload, ttlMs } = row as Row;
+  const { id, vector, payload, ttlMs } = rowOf(row);
   checkIdLength(id);
   const read = { id, vector: vectorOf(vector, dimensions), payload: encodePayload(payload), ttlMs: msOf("ttlMs", ttlMs) };
   return present(read, dimensions);

@@ -1,5 +1,5 @@
 // Rows as they are sent to a worker. They are read and copied when the call is made; the index checks their values.
-import { checkIdLength, fail, msOf, naming, shown, wrong } from "../guard.js";
+import { checkIdLength, fail, msOf, naming, rowOf, shown } from "../guard.js";
 import { batchOf } from "../insert-many.js";
 import type { FlatRows, Id, Row } from "../types.js";
 import { vectorOf } from "../vector.js";
@@ -57,8 +57,7 @@ export class Gathered {
   }
 
   add(row: unknown): void {
-    if (typeof row !== "object" || row === null) wrong("row", "an object with a vector", row);
-    const { id, vector, payload, ttlMs } = row as Row;
+    const { id, vector, payload, ttlMs } = rowOf(row);
     if (id !== undefined) checkId(id);
     const at = this.count;
     if (!this.#hasVectors) this.#vectors.set(vectorOf(vector, this.#dimensions), at * this.#dimensions);

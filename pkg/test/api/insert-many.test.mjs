@@ -101,6 +101,17 @@ test("one bad row of an array or iterable: the error names it and nothing is ins
   await whole(index, 10);
 });
 
+test("a vector in place of a row: the error says what a row is", async () => {
+  const { index } = await filled(3);
+  const said = /^row 0: row: expected an object like \{ vector \}, got \[object (Array|Float32Array)\]$/;
+  for (const vector of [Array(16).fill(1), new Float32Array(16).fill(1)]) {
+    for (const rows of [[vector], new Set([vector]), (async function* () { yield vector; })()]) {
+      await fails("INVALID_OPTION", () => index.insertMany(rows), said);
+    }
+  }
+  await whole(index, 3);
+});
+
 test("an id twice in one batch, also a number that an earlier row without an id gets", async () => {
   const index = await empty();
   const [a, b] = VECTORS;
