@@ -10,7 +10,7 @@
 // kind as a process and can be queried like one, so there the file names the thread. By the time a thread is gone, its
 // system calls have ended.
 import { randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
@@ -53,8 +53,11 @@ export async function takeLock(files: Files): Promise<Lock> {
       if (other === undefined) return { release, names };
       // At the first look, a thread that has just ended may still be listed.
       if ((other < own && looks > 1) || looks === LOOKS) {
-        const why = `by the process or thread that the file ${other} in it names: remove that file when it is surely gone`;
-        fail("LOCKED", `${files.path} is open for writing elsewhere, ${why}`);
+        const why = isHere(other, host)
+          ? `in this process, as its file ${other} says: close that index, or open this one with mode "readonly"`
+          : `elsewhere, by the process or thread that its file ${other} names: open it with mode "readonly", or remove ` +
+            "that file when its owner is surely gone";
+        fail("LOCKED", `${files.path} is open for writing ${why}`);
       }
       await pause(PAUSE_MS);
     }
@@ -81,6 +84,12 @@ async function isStale(name: string, thisHost: string): Promise<boolean> {
   const now = startIn(stat);
   // A zombie process, whose parent has not read its exit status, holds nothing.
   return hasEnded(stat) || (start !== "0" && now !== "0" && start !== now);
+}
+
+/** Returns true if the lock file names this process or one of its threads. */
+function isHere(name: string, thisHost: string): boolean {
+  const [, host, pid] = name.split(".");
+  return host === thisHost && (pid === String(process.pid) || existsSync(`/proc/self/task/${pid}`));
 }
 
 /**

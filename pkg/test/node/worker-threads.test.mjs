@@ -38,7 +38,7 @@ for (const entry of ["thermocline", "thermocline/worker"]) {
       const { worker, gone } = await opener(place, entry);
       const error = await fails("LOCKED", () => VectorIndex.open(place));
       const [name] = (await readdir(place)).filter((file) => file.startsWith("lock."));
-      assert.ok(error.message.includes(name), error.message);
+      assert.ok(error.message.includes(name) && /in this process/.test(error.message), error.message);
       worker.postMessage(how);
       if (how === "write") await new Promise((resolve) => setTimeout(resolve, 30));
       if (how !== "exit" && how !== "throw") worker.terminate();
