@@ -2,7 +2,7 @@
 // closing.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { createRequire } from "node:module";
@@ -25,6 +25,32 @@ test("a directory of other files is neither written into nor removed", async () 
     await fails(name === "commit" ? "STORE_FAILED" : "NOT_FOUND", () => VectorIndex.open(path, { mode: "readonly" }));
     assert.deepEqual(await readdir(path), [name]);
   }
+});
+
+/** Checks that each call with this name fails. Fails if one has made anything in the current directory. */
+async function refuses(name, code, said) {
+  const before = await readdir(".");
+  const bytes = await (await VectorIndex.memory({ dimensions: 2 })).export();
+  for (const { VectorIndex: Index } of [{ VectorIndex }, await import("thermocline/worker")]) {
+    for (const call of [
+      () => Index.open(name, { dimensions: 2 }), () => Index.open(name, { mode: "readonly" }), () => Index.destroy(name),
+      () => Index.import(bytes, { name }),
+    ]) await fails(code, call, said);
+  }
+  assert.deepEqual(await readdir("."), before);
+}
+
+test("a file URL and a name with a null character are no paths", async () => {
+  await refuses(new URL("here", import.meta.url).href, "INVALID_OPTION", /^name: expected a path, such as fileURLToPath\(\)/);
+  await refuses("a\0b", "INVALID_OPTION", /^name: expected a path, which has no null character/);
+});
+
+test("the error of a name that is an ordinary file, or below one, says that it is no directory", async () => {
+  const path = fresh();
+  await mkdir(path, { recursive: true });
+  await writeFile(`${path}/file`, "somebody's");
+  for (const name of [`${path}/file`, `${path}/file/below`]) await refuses(name, "STORE_FAILED", /file.*not a directory/);
+  assert.equal(await readFile(`${path}/file`, "utf8"), "somebody's");
 });
 
 test("an index that cannot be opened leaves no directory", async () => {
