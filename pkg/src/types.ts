@@ -72,8 +72,9 @@ export interface IndexOptions {
   ef?: number;
   /**
    * Seed of the random levels, 0 to 2^53 - 1. The same calls in the same order with the same seed build the same index.
-   * (`insertMany` of thousands of rows into an empty index in memory chooses other links than single inserts, and if
-   * `thermocline-bulk.wasm` cannot be loaded within three seconds, those of single inserts.)
+   * (Where `insertMany` links thousands of rows together, the links are other than those of single inserts, and if
+   * `thermocline-bulk.wasm` cannot be loaded within three seconds, those of single inserts.) `open` ignores the seed for
+   * an existing index; `import` replaces that of the bytes by it.
    */
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true. Clamped to [0.01, 0.99]. Default 0.3. */
@@ -91,7 +92,9 @@ export interface IndexOptions {
 
 /**
  * Options of `open`, and of `import` with a name. `dimensions` is required to create an index. For an existing index,
- * `dimensions`, `metric`, `quantization` and `m` may be repeated but not changed.
+ * `dimensions`, `metric`, `quantization` and `m` may be repeated but not changed. `ef`, `efConstruction` and
+ * `compactionThreshold` replace the stored values for good, and those that are left out stay: the next checkpoint stores
+ * them, at the latest `close`. With mode "readonly" they apply only to this index.
  */
 export interface OpenOptions extends Partial<IndexOptions> {
   /**

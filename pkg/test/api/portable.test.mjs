@@ -34,6 +34,9 @@ test("the same input, order and seed: the same bytes; and again after import", a
   const bytes = await make(3);
   assert.deepEqual(await make(3), bytes);
   assert.deepEqual(await (await VectorIndex.import(bytes)).export(), bytes);
+  const reseeded = await (await VectorIndex.import(bytes, { seed: 4 })).export();
+  assert.notDeepEqual(reseeded, bytes);
+  assert.deepEqual(await (await VectorIndex.import(reseeded, { seed: 3 })).export(), bytes);
 });
 
 test("an empty index can be exported and imported", async () => {
