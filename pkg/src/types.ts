@@ -73,8 +73,8 @@ export interface IndexOptions {
   /**
    * Seed of the random levels, 0 to 2^53 - 1. The same calls in the same order with the same seed build the same index.
    * (Where `insertMany` links thousands of rows together, the links are other than those of single inserts, and if
-   * `thermocline-bulk.wasm` cannot be loaded within three seconds, those of single inserts.) `open` ignores the seed for
-   * an existing index; `import` replaces that of the bytes by it.
+   * `thermocline-bulk.wasm` cannot be loaded within three seconds, those of single inserts.) An index that is stored
+   * keeps its seed, whatever `open` is given; `import` replaces that of the bytes.
    */
   seed?: number;
   /** Share of tombstones above which `needsCompaction` is true. Clamped to [0.01, 0.99]. Default 0.3. */
@@ -93,8 +93,8 @@ export interface IndexOptions {
 /**
  * Options of `open`, and of `import` with a name. `dimensions` is required to create an index. For an existing index,
  * `dimensions`, `metric`, `quantization` and `m` may be repeated but not changed. `ef`, `efConstruction` and
- * `compactionThreshold` replace the stored values for good, and those that are left out stay: the next checkpoint stores
- * them, at the latest `close`. With mode "readonly" they apply only to this index.
+ * `compactionThreshold` replace the stored values for good, and those that are left out stay: the next checkpoint,
+ * at the latest that of `close`, stores them. With mode "readonly" they apply only to this index.
  */
 export interface OpenOptions extends Partial<IndexOptions> {
   /**

@@ -24,8 +24,8 @@ pub(super) fn invalid(option: &'static str, expected: &str, received: &JsValue) 
     Error::InvalidOption { option, expected: expected.to_owned(), received: describe(received) }
 }
 
-/// Reads a whole number small enough for any option. `range` is what the error says is expected; it is checked where the
-/// option is used.
+/// Reads a whole number small enough for any option. `range` is what an error says was expected; the range itself is
+/// checked where the option is used.
 pub(super) fn count(option: &'static str, range: &str, value: &JsValue) -> Result<usize, Error> {
     whole(value).and_then(|number| usize::try_from(number).ok()).ok_or_else(|| invalid(option, range, value))
 }
