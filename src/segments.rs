@@ -261,7 +261,7 @@ impl<T: Pod> Rows<T> {
     #[cfg(feature = "mmap")]
     pub(crate) fn map(&self, len: usize, bytes: &bytes::Bytes) -> Option<Self> {
         let row = self.stride * size_of::<T>();
-        if bytes.len() != len * row {
+        if len.checked_mul(row) != Some(bytes.len()) {
             return None;
         }
         let segment = |at: usize| {
@@ -377,5 +377,15 @@ mod tests {
         let mut rows = Rows::<u64>::new(1 << 30);
         assert_eq!(rows.reserve(1 << 29), Err(OutOfMemory));
         assert_eq!(rows.len(), 0);
+    }
+
+    /// The product wrapped around to 0 where `usize` has 32 bits, for 2^26 rows of 64 bytes: a file of little more than
+    /// a header then had rows without end. Here the same happens with 2^61 rows.
+    #[cfg(feature = "mmap")]
+    #[test]
+    fn more_rows_than_can_be_counted_in_bytes_are_not_mapped() {
+        let rows = Rows::<u64>::new(1);
+        assert!(rows.map(1 << (usize::BITS - 3), &bytes::Bytes::new()).is_none());
+        assert!(rows.map(0, &bytes::Bytes::new()).is_some());
     }
 }

@@ -297,6 +297,9 @@ impl Codes {
     /// the codebook is valid.
     #[cfg(feature = "mmap")]
     pub(crate) fn map(&mut self, len: usize, arrays: [&bytes::Bytes; Self::ARRAYS]) -> Option<()> {
+        if self.row_bytes().iter().any(|row| row.checked_mul(len).is_none()) {
+            return None;
+        }
         let lengths = self.array_bytes(0, len);
         for (array, (stored, length)) in self.arrays_mut().into_iter().zip(arrays.into_iter().zip(lengths)) {
             if stored.len() != length {
@@ -319,6 +322,21 @@ impl Codes {
             Self::Binary(codes) => codes.rows_mut().changes_mut(),
             Self::Product(codes) => codes.rows_mut().changes_mut(),
             Self::Int8(codes) => codes.arrays_mut().1.changes_mut(),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "mmap", not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    /// The number of slots is from the file, and so may be one that makes the length of the codes wrap around to 0.
+    #[test]
+    fn more_codes_than_can_be_counted_in_bytes_are_not_mapped() {
+        for quantization in Quantization::ALL {
+            let mut codes = Codes::new(quantization, 64, Metric::Cosine);
+            let none = bytes::Bytes::new();
+            assert!(codes.map(1 << (usize::BITS - 2), [&none, &none, &none]).is_none(), "{quantization:?}");
         }
     }
 }

@@ -56,8 +56,7 @@ impl Index {
         }
         self.draws = meta.draws;
         let parts = &mut self.parts;
-        let [codes, lower, scales] = Kind::CODES.map(&section);
-        parts.codes.map(slots, [&codes, &lower, &scales]).ok_or_else(misplaced(Kind::Codes))?;
+        // First, because these are a byte for each slot: no more can be claimed than there are.
         let levels = section(Kind::Levels);
         // A fold instead of `all`: without an early exit the loop is vectorized.
         if levels.len() != slots
@@ -65,6 +64,8 @@ impl Index {
         {
             return Err(misplaced(Kind::Levels)().into());
         }
+        let [codes, lower, scales] = Kind::CODES.map(&section);
+        parts.codes.map(slots, [&codes, &lower, &scales]).ok_or_else(misplaced(Kind::Codes))?;
         let lists = parts.graph.map(&levels, &section(Kind::BaseLinks), &section(Kind::UpperLinks))?;
         lists.ok_or_else(misplaced(Kind::BaseLinks))?;
         let live = self.states(slots, [section(Kind::Ids), section(Kind::IdTexts)])?;
