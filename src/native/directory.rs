@@ -23,7 +23,7 @@ pub(super) use names::LOCK;
 
 use super::lock::{self, Lock};
 use crate::store::{Batch, Durability, Mode, Store, StoreError, StoreOptions};
-use journal::{Change, CommitJournal};
+use journal::{Change, Changes};
 use names::{JOURNAL, is_log, is_of_index, key_of, name_of, staged};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -144,12 +144,13 @@ impl DirectoryStore {
     /// Reads as if the pending commit were complete. Its writer may be in the middle of it, may have been killed, or
     /// may be this store after a failed commit. The result counts only if no commit began or ended meanwhile, because
     /// another commit may have staged different values under the same names.
-    fn read_through<T>(&self, read: impl Fn(Option<&CommitJournal>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn read_through<T>(&self, read: impl Fn(Option<&Changes<'_>>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.expect_open()?;
         for _ in 0..TRIES {
             let file = self.folder.open(JOURNAL)?;
             let journal = file.as_ref().map(|file| commit::read(&self.folder, file)).transpose()?.flatten();
-            let found = read(journal.as_ref());
+            let pending = journal.as_ref().map(|journal| journal.by_name()).transpose()?;
+            let found = read(pending.as_ref());
             if self.folder.is_still(JOURNAL, file.as_ref())? {
                 return found;
             }
@@ -157,9 +158,9 @@ impl DirectoryStore {
         Err(StoreError::failed(format!("{} changes faster than it can be read", self.folder.path().display())))
     }
 
-    fn value(&self, key: &str, journal: Option<&CommitJournal>) -> Result<Option<Vec<u8>>, StoreError> {
+    fn value(&self, key: &str, pending: Option<&Changes<'_>>) -> Result<Option<Vec<u8>>, StoreError> {
         let name = name_of(key)?;
-        match journal.and_then(|journal| journal.of_name(&name)) {
+        match pending.and_then(|pending| pending.of_name(&name)) {
             Some(Change::Delete(_)) => Ok(None),
             Some(Change::Put(_)) => match self.folder.read(&staged(&name))? {
                 Some(value) => Ok(Some(value)),
@@ -169,7 +170,7 @@ impl DirectoryStore {
         }
     }
 
-    fn keys(&self, prefix: &str, journal: Option<&CommitJournal>) -> Result<Vec<String>, StoreError> {
+    fn keys(&self, prefix: &str, pending: Option<&Changes<'_>>) -> Result<Vec<String>, StoreError> {
         let mut keys = Vec::new();
         let mut keep = |name: &str| {
             if let Some(key) = key_of(name).filter(|key| key.starts_with(prefix)) {
@@ -178,10 +179,10 @@ impl DirectoryStore {
             }
             Ok::<(), StoreError>(())
         };
-        for name in self.folder.names()?.iter().filter(|name| journal.is_none_or(|it| it.of_name(name).is_none())) {
+        for name in self.folder.names()?.iter().filter(|name| pending.is_none_or(|it| it.of_name(name).is_none())) {
             keep(name)?;
         }
-        for change in journal.iter().flat_map(|journal| journal.changes()) {
+        for change in pending.iter().flat_map(|pending| pending.iter()) {
             if let Change::Put(name) = change {
                 keep(name)?;
             }
@@ -192,11 +193,11 @@ impl DirectoryStore {
 
 impl Store for DirectoryStore {
     async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.read_through(|journal| {
+        self.read_through(|pending| {
             let mut values = Vec::new();
             values.try_reserve_exact(keys.len())?;
             for key in keys {
-                values.push(self.value(key, journal)?);
+                values.push(self.value(key, pending)?);
             }
             Ok(values)
         })
@@ -226,7 +227,7 @@ impl Store for DirectoryStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.read_through(|journal| self.keys(prefix, journal))
+        self.read_through(|pending| self.keys(prefix, pending))
     }
 
     async fn close(&self) -> Result<(), StoreError> {

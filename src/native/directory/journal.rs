@@ -24,6 +24,30 @@ pub(super) enum Change<'a> {
     Delete(&'a str),
 }
 
+impl<'a> Change<'a> {
+    const fn name(self) -> &'a str {
+        let (Self::Put(name) | Self::Delete(name)) = self;
+        name
+    }
+}
+
+/// The changes of a journal by the names of their files. A reader beside a commit asks for the name of each value that
+/// it reads, and both may be many.
+pub(super) struct Changes<'a>(Vec<Change<'a>>);
+
+impl<'a> Changes<'a> {
+    /// Returns the change to the file of this name, or `None` if there is none.
+    pub(super) fn of_name(&self, name: &str) -> Option<Change<'a>> {
+        let at = self.0.partition_point(|change| change.name() < name);
+        self.0.get(at).copied().filter(|change| change.name() == name)
+    }
+
+    /// Returns the changes in the order of their names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Change<'a>> {
+        self.0.iter().copied()
+    }
+}
+
 /// A whole journal, kept as text so that reading its changes needs no more memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CommitJournal {
@@ -92,9 +116,13 @@ impl CommitJournal {
         self.lines().filter_map(change)
     }
 
-    /// Returns the change to the file of this name, or `None` if the journal does not name it.
-    pub(super) fn of_name(&self, name: &str) -> Option<Change<'_>> {
-        self.changes().find(|change| matches!(change, Change::Put(other) | Change::Delete(other) if *other == name))
+    /// Sorts the changes by name. Of a file that is both replaced and removed, the replacement comes first.
+    pub(super) fn by_name(&self) -> Result<Changes<'_>, StoreError> {
+        let mut changes = Vec::new();
+        changes.try_reserve_exact(self.lines().count())?;
+        changes.extend(self.changes());
+        changes.sort_unstable_by_key(|change| (change.name(), matches!(change, Change::Delete(_))));
+        Ok(Changes(changes))
     }
 
     /// Returns the lines between the first and the last.
@@ -135,8 +163,10 @@ mod tests {
         assert_eq!(read, journal);
         let changes: Vec<Change> = read.changes().collect();
         assert_eq!(changes, [Change::Put("manifest"), Change::Put("segment_0_7"), Change::Delete("log_3")]);
-        assert_eq!(read.of_name("log_3"), Some(Change::Delete("log_3")));
-        assert_eq!(read.of_name("log_4"), None);
+        let sorted = read.by_name().unwrap();
+        assert!(changes.iter().all(|&change| sorted.of_name(change.name()) == Some(change)));
+        assert_eq!(sorted.of_name("log_4"), None);
+        assert!(sorted.iter().is_sorted_by_key(Change::name));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{Content, Directory, READ_ONLY, RELAXED, batch, content, map};
 use crate::native::DirectoryStore;
 use crate::native::block_on;
 use crate::store::{Batch, Mode, Store, StoreError, StoreOptions};
+use std::time::Instant;
 
 const MANIFEST: &str = "m/00000000000000000001";
 const ONE: &str = "b/0000000001.0000000000";
@@ -187,4 +188,24 @@ fn reading_only_refuses_to_write_and_needs_a_directory() {
     let options = StoreOptions { mode: Mode::ReadOnly, ..RELAXED };
     assert!(matches!(DirectoryStore::open(&nowhere.0, options), Err(StoreError::NotFound { .. })));
     assert!(!nowhere.0.exists());
+}
+
+/// Looking for each name in the whole journal took seconds, and a reader beside a large commit waited for them.
+#[test]
+fn a_large_pending_commit_is_read_through_in_little_time() {
+    const DELETES: usize = 20_000;
+    let place = Directory::with(&[("a", "b")]);
+    let names: Vec<String> = (0..DELETES).map(|number| format!("s_c_{number:010}.0")).collect();
+    let lines: String = names.iter().map(|name| format!("delete {name}\n")).collect();
+    place.put("commit", &format!("thermocline commit 1\n{lines}end {DELETES}\n"));
+    let reader = place.open(READ_ONLY);
+    // Reading the journal once takes this long on this machine, now.
+    let begun = Instant::now();
+    assert_eq!(block_on(reader.list("")).unwrap(), ["a"]);
+    let once = begun.elapsed();
+    let keys: Vec<String> = names.iter().map(|name| name.replace('_', "/")).collect();
+    let begun = Instant::now();
+    assert!(block_on(reader.read(&keys)).unwrap().iter().all(Option::is_none));
+    let all = begun.elapsed();
+    assert!(all < 100 * once, "{all:?} for {DELETES} names, {once:?} for the journal");
 }
