@@ -71,6 +71,16 @@ pub(crate) trait Host {
         });
     }
 
+    /// Tells the index that no call is to be repeated for which blocks were read. A host whose index may be unavailable
+    /// must tell it later: until the index knows, it exceeds its budget.
+    fn tell_retry_ended(&self) {
+        // An index that cannot be had even so has ended, or is another one.
+        let _ = self.with(|index| {
+            index.end_retry();
+            Ok(())
+        });
+    }
+
     /// Lets other threads use the index between two slices, where there are threads.
     fn give_way(&self) {}
 

@@ -34,22 +34,28 @@ pub(crate) async fn retry_cold<S: Store, T>(
     host: &impl Host,
     mut call: impl FnMut(&mut Index) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let mut retrying = None;
     while let Err(Error::Cold(plan)) = outcome {
-        let read = read(store, host, &plan).await;
+        let (keys, mut room) = read(store, host, &plan).await?;
+        retrying.get_or_insert(Retrying(host));
         // In a single `with`, so that the blocks are used before another call can drop them.
         outcome = host.with(|index| {
-            let outcome = read.and_then(|(keys, mut room)| {
-                index.admit(&plan, &keys, &mut room)?;
-                index.expect_retry(&plan);
-                call(index)
-            });
-            if !matches!(outcome, Err(Error::Cold(_))) {
-                index.end_retry();
-            }
-            outcome
+            index.admit(&plan, &keys, &mut room)?;
+            index.expect_retry(&plan);
+            call(index)
         });
     }
     outcome
+}
+
+/// A call that blocks were read for. Dropped, whether it has ended, has panicked or was given up while it waited for
+/// more, it makes the budget apply to them.
+struct Retrying<'a, H: Host>(&'a H);
+
+impl<H: Host> Drop for Retrying<'_, H> {
+    fn drop(&mut self) {
+        self.0.tell_retry_ended();
+    }
 }
 
 /// Links all records and exports the index. Records read for the export are held only until they are copied. Stops when

@@ -119,6 +119,8 @@ pub struct StoredIndex<S> {
     untold: RefCell<Option<Result<(), StoreError>>>,
     /// The generation of a checkpoint that has failed, if the index has not been told yet.
     failed_checkpoint: Cell<Option<u64>>,
+    /// Whether a call has ended for which blocks were read, if the index has not been told yet.
+    retry_ended: Cell<bool>,
 }
 
 impl<S> Host for StoredIndex<S> {
@@ -131,6 +133,9 @@ impl<S> Host for StoredIndex<S> {
         }
         if let Some(generation) = self.failed_checkpoint.take() {
             index.checkpoint_failed(generation);
+        }
+        if self.retry_ended.take() {
+            index.end_retry();
         }
         expire(&mut index, self.now_ms);
         work(&mut index)
@@ -147,6 +152,12 @@ impl<S> Host for StoredIndex<S> {
 
     fn tell_checkpoint_failed(&self, generation: u64) {
         self.failed_checkpoint.set(Some(generation));
+        // The next call that gets the index tells it, if this one does not.
+        let _ = self.with(|_| Ok(()));
+    }
+
+    fn tell_retry_ended(&self) {
+        self.retry_ended.set(true);
         // The next call that gets the index tells it, if this one does not.
         let _ = self.with(|_| Ok(()));
     }
@@ -244,8 +255,8 @@ impl<S: Store> StoredIndex<S> {
     const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
         let index = RefCell::new(index);
         let untold = RefCell::new(None);
-        let failed_checkpoint = Cell::new(None);
-        Self { store, index, identity, now_ms, clock: None, untold, failed_checkpoint }
+        let (failed_checkpoint, retry_ended) = (Cell::new(None), Cell::new(false));
+        Self { store, index, identity, now_ms, clock: None, untold, failed_checkpoint, retry_ended }
     }
 
     /// Writes the first checkpoint.

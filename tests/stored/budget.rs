@@ -1,10 +1,15 @@
 //! Memory under a budget: after each call the index holds no more than the budget, if what is always held leaves room.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Waker};
+
 use thermocline::{
-    Config, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Payload, Quantization, SearchOptions, StoredIndex,
+    Config, Error, Id, Index, MemoryStore, Metric, NewRecord, OpenOptions, Payload, Quantization, SearchOptions,
+    StoredIndex,
 };
 
-use crate::support::{Rng, now};
+use crate::support::{Rng, Shared, now};
 
 fn lazily(config: Config) -> OpenOptions {
     OpenOptions { config: Some(config), lazy: true, ..Default::default() }
@@ -178,4 +183,100 @@ fn changes_that_are_not_committed_are_counted() {
     assert!(stored.checkpoint_due().unwrap(), "three quarters of what the budget leaves are taken");
     now(stored.commit()).unwrap();
     assert!(scratch() < 100_000 && !stored.checkpoint_due().unwrap(), "{}", scratch());
+}
+
+/// How a call ends that has read records and is about to read more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Dropped,
+    DroppedWhileBorrowed,
+    Busy,
+    Panics,
+}
+
+/// What was read for a call stays until the call has been repeated, even beyond the budget. The call may never be: then
+/// the budget used to have no effect until another call had read something.
+fn leaves_the_budget_in_force(end: End) {
+    const BUDGET: usize = 2_500_000;
+    const DIMENSIONS: usize = 32;
+    let store = Shared::new(&MemoryStore::with_value_bytes(8000), None);
+    let config = Config { metric: Metric::L2, max_bytes: Some(2 * BUDGET), ..Config::new(DIMENSIONS) };
+    let stored = now(StoredIndex::open(store.clone(), lazily(config))).unwrap();
+    let mut rng = Rng(4);
+    let payload = Some(Payload::Bytes(&[7; 400]));
+    for number in 0..4000u64 {
+        stored.change(|index| index.insert_with_id(number, &rng.vector(DIMENSIONS), payload)).unwrap();
+    }
+    now(stored.checkpoint()).unwrap();
+    stored.change(|index| index.set_options(Config { max_bytes: Some(BUDGET), ..config })).unwrap();
+    for _ in 0..60 {
+        now(stored.search(&rng.vector(DIMENSIONS), SearchOptions::top(20))).unwrap();
+    }
+    let mut ended = false;
+    while !ended {
+        let query = rng.vector(DIMENSIONS);
+        let is_armed = Cell::new(false);
+        let mut filter = |_: &Id| {
+            assert!(!is_armed.get(), "as planned");
+            true
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        let mut search = Box::pin(stored.search(&query, SearchOptions::top(20).with_filter(&mut filter)));
+        store.set_waits(true);
+        let waits = search.as_mut().poll(&mut context).is_pending();
+        store.set_waits(false);
+        if !waits {
+            continue;
+        }
+        if end == End::Panics {
+            is_armed.set(true);
+            let polled = catch_unwind(AssertUnwindSafe(|| search.as_mut().poll(&mut context).is_ready()));
+            assert!(polled.is_err(), "the filter was not called");
+            break;
+        }
+        // What it would have found is deleted, so that it needs other records.
+        let options = SearchOptions::top(60).with_rerank(false);
+        let hits = stored.index().unwrap().search(&query, options).unwrap();
+        for hit in hits {
+            stored.change(|index| index.delete(&hit.id)).unwrap();
+        }
+        store.set_waits(true);
+        ended = search.as_mut().poll(&mut context).is_pending();
+        store.set_waits(false);
+        let reading = (ended && end != End::Dropped).then(|| stored.index().unwrap());
+        if ended && end == End::Busy {
+            assert!(now(search) == Err(Error::Busy));
+        } else {
+            drop(search);
+        }
+        drop(reading);
+    }
+    for number in 0..100u64 {
+        match stored.change(|index| index.upsert(10_000 + number, &rng.vector(DIMENSIONS), payload)) {
+            Ok(()) | Err(Error::OverBudget) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let index = stored.index().unwrap();
+        assert_eq!(fits(&index, BUDGET), Some(true), "{end:?}, after {number}: {:?}", index.stats().bytes);
+    }
+}
+
+#[test]
+fn a_search_given_up_leaves_the_budget_in_force() {
+    leaves_the_budget_in_force(End::Dropped);
+}
+
+#[test]
+fn a_search_given_up_while_the_index_is_borrowed_leaves_the_budget_in_force() {
+    leaves_the_budget_in_force(End::DroppedWhileBorrowed);
+}
+
+#[test]
+fn a_search_that_finds_the_index_borrowed_leaves_the_budget_in_force() {
+    leaves_the_budget_in_force(End::Busy);
+}
+
+#[test]
+fn a_search_whose_filter_panics_leaves_the_budget_in_force() {
+    leaves_the_budget_in_force(End::Panics);
 }
