@@ -1,6 +1,6 @@
 //! Links that lead to existing slots, under valid checksums, but are wrong: what an index may do with them.
 
-use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, SearchOptions, StoredIndex};
+use thermocline::{Config, Error, MemoryStore, Mode, OpenOptions, Quantization, SearchOptions, StoredIndex};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::damage::{open as open_eagerly, seal};
@@ -17,8 +17,12 @@ const TREE: u32 = 1 << 31;
 
 /// Two segments of slots, each value in one piece, some records deleted, and no log.
 fn place() -> MemoryStore {
+    quantized(Quantization::Int8)
+}
+
+fn quantized(quantization: Quantization) -> MemoryStore {
     let place = MemoryStore::with_value_bytes(1 << 20);
-    let config = Config { m: LIST / 2, ef_construction: 16, ..Config::new(DIMENSIONS) };
+    let config = Config { m: LIST / 2, ef_construction: 16, quantization, ..Config::new(DIMENSIONS) };
     let stored =
         now(StoredIndex::open(place.clone(), OpenOptions { config: Some(config), ..Default::default() })).unwrap();
     let mut rng = Rng(11);
@@ -78,6 +82,22 @@ fn a_segment_of_another_length_is_corrupt() {
             let opened = open(&forged(&place, of, |value| value.resize(len, 0)), Mode::ReadWrite);
             assert!(matches!(opened, Err(Error::Corrupt { .. })), "{of:?} of {len} instead of {long}");
         }
+    }
+}
+
+/// Where the codes are the vectors, nothing else has them. Such an index used to open, and no import took its export.
+#[test]
+fn a_vector_that_no_insert_takes_is_corrupt() {
+    let place = quantized(Quantization::None);
+    for component in [f32::NAN, f32::INFINITY, 3e38] {
+        let with = |slot: usize| {
+            forged(&place, (2, 'c'), |codes| {
+                codes[4 * (DIMENSIONS + 1) * slot..][..4].copy_from_slice(&component.to_le_bytes());
+            })
+        };
+        assert!(matches!(open(&with(1), Mode::ReadWrite), Err(Error::Corrupt { .. })), "{component}");
+        // The first record is deleted, and nobody asks for its vector.
+        open(&with(0), Mode::ReadWrite).unwrap();
     }
 }
 

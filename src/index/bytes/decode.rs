@@ -258,7 +258,7 @@ impl Filling {
 
     /// Takes the places in which the records of live slots are stored.
     fn places(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), FormatError> {
-        let parts = &mut self.index.parts;
+        let Index { parts, config, .. } = &mut self.index;
         parts.records.cover(slots.end)?;
         for slot in slots.map(|slot| Slot(slot as u32)) {
             let mut word = [0; 4];
@@ -269,6 +269,12 @@ impl Filling {
             }
             if place.is_some_and(|place| !parts.records.adopt_place(slot, place)) {
                 return Err(corrupt(format_args!("the place of slot {} is none, or another's", slot.0)));
+            }
+            // Where codes are the vectors, the blocks have none that could be checked when they are read.
+            if place.is_some()
+                && let Some(vector) = parts.codes.vector(slot)
+            {
+                config.inverse_norm(vector).map_err(impossible)?;
             }
         }
         Ok(())
@@ -309,7 +315,7 @@ impl Filling {
             return Err(corrupt(format_args!("the payload of slot {} is not UTF-8", slot.0)).into());
         }
         let known = if vector.is_empty() { index.parts.codes.vector(slot).unwrap_or_default() } else { vector };
-        let inverse_norm = index.inverse_norm(known).map_err(|error| corrupt(error.to_string()))?;
+        let inverse_norm = index.inverse_norm(known).map_err(impossible)?;
         Ok(index.parts.records.append(slot, inverse_norm as f32, vector, kind, bytes)?)
     }
 }
@@ -367,6 +373,12 @@ pub(in crate::index) fn corrupt(what: impl Display) -> FormatError {
     FormatError::corrupt(what)
 }
 
+/// The error for bytes with something that a call would refuse with this error.
+#[inline(never)]
+fn impossible(error: Error) -> FormatError {
+    corrupt(error.to_string())
+}
+
 /// An empty index of the config that the meta section gives, with room for a codebook if one is stored.
 pub(in crate::index) fn empty_of(meta: &Meta) -> Result<Index, Error> {
     let mut index = Index::new(config_of(meta)?)?;
@@ -395,5 +407,5 @@ fn config_of(meta: &Meta) -> Result<Config, Error> {
         compaction_threshold: meta.compaction_threshold,
         max_bytes: None,
     };
-    config.validated().map_err(|error| corrupt(error.to_string()).into())
+    config.validated().map_err(|error| impossible(error).into())
 }
