@@ -43,7 +43,8 @@ enum Stage {
     Tree,
     /// Whether that tree holds every live node. It usually does, and then no other link need be followed.
     Members,
-    /// The other trees: a tree has no cycle.
+    /// The other trees: a tree has no cycle, and one of them has all live nodes. It may lack the entry point, which a
+    /// compaction cuts out before it has another.
     Trees,
     /// All links from the entry point on, where its tree does not have every live node.
     Reach,
@@ -68,7 +69,10 @@ pub(crate) struct Inspection {
     walk: Walk,
     nodes: usize,
     halves: usize,
-    trees: usize,
+    trees: u32,
+    /// How many of the trees have a live node, and the last of these.
+    living: u32,
+    last_living: u32,
     is_missing: bool,
 }
 
@@ -88,6 +92,8 @@ impl Inspection {
             nodes: 0,
             halves: 0,
             trees: 0,
+            living: 0,
+            last_living: 0,
             is_missing: false,
         })
     }
@@ -126,10 +132,9 @@ impl Inspection {
     fn walk_on(&mut self, graph: &Graph, is_live: &dyn Fn(Slot) -> bool) -> bool {
         let is_of_trees = self.stage != Stage::Reach;
         let met = self.walk.step(graph, |link| !is_of_trees || link & TREE != 0);
-        if let Some(slot) = met
-            && self.stage != Stage::Trees
-        {
-            self.shape.reachable += usize::from(is_live(slot));
+        if met.is_some_and(is_live) {
+            self.shape.reachable += usize::from(self.stage != Stage::Trees);
+            self.living += u32::from(core::mem::replace(&mut self.last_living, self.trees) != self.trees);
         }
         met.is_some()
     }
@@ -166,7 +171,7 @@ impl Inspection {
                 entry_point(graph, &mut self.shape, is_live);
                 // Only after these stages is every link known to lead somewhere.
                 if self.shape.problems.is_empty() {
-                    self.trees += usize::from(self.walk.start(graph));
+                    self.trees += u32::from(self.walk.start(graph));
                     Stage::Tree
                 } else {
                     Stage::Done
@@ -175,11 +180,15 @@ impl Inspection {
             Stage::Tree => Stage::Members,
             Stage::Members => Stage::Trees,
             Stage::Trees => {
-                let Self { nodes, halves, trees, .. } = *self;
-                if halves != 2 * (nodes - trees) {
+                let Self { nodes, halves, trees, living, .. } = *self;
+                if halves != 2 * (nodes - trees as usize) {
                     self.shape.found(format_args!(
                         "{halves} ends of tree links over {nodes} nodes in {trees} trees: there is a cycle"
                     ));
+                }
+                // A compaction keeps nothing connected but the tree.
+                if living > 1 {
+                    self.shape.found(format_args!("live nodes are in {living} trees"));
                 }
                 if self.is_missing {
                     self.shape.reachable = 0;
@@ -244,7 +253,7 @@ impl Inspection {
         }
         self.nodes += 1;
         self.halves += graph.links(slot, Level::BASE).iter().filter(|&&link| link & TREE != 0).count();
-        self.trees += usize::from(self.walk.add(slot));
+        self.trees += u32::from(self.walk.add(slot));
     }
 }
 

@@ -237,6 +237,25 @@ fn tree_links_that_form_no_tree_are_refused() {
     });
 }
 
+/// Every record is reachable by ordinary links, until compactions remove some of them.
+#[test]
+fn links_without_a_tree() {
+    for kept in [usize::MAX, 2, 10] {
+        refused(&format!("tree links, one in {kept}"), |forge| {
+            for slot in 0..slots(forge) {
+                for place in 0..2 * M {
+                    let at = slot * 2 * M + place;
+                    let link = word32(forge.section(kind::BASE_LINKS), 4 * at);
+                    let ends = slot + (link & !TREE) as usize;
+                    if link != END && ends % kept != 1 {
+                        forge.set_word(kind::BASE_LINKS, at, link & !TREE);
+                    }
+                }
+            }
+        });
+    }
+}
+
 #[test]
 fn levels_and_upper_lists_that_lie() {
     for level in [1, 2, 15, 16, 17, 200, 254, 255] {

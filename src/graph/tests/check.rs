@@ -75,6 +75,29 @@ fn trees_that_are_not() {
     });
 }
 
+/// Ordinary links still reach every node of such a graph. A compaction relies on the tree alone to keep that so, and
+/// used to lose nodes of a file whose tree links had lost their marks.
+#[test]
+fn live_nodes_in_several_trees() {
+    seen("live nodes are in 119 trees", |world| {
+        for slot in world.slots().collect::<Vec<_>>() {
+            world.graph.list_mut(slot, BASE).iter_mut().filter(|link| **link != END).for_each(|link| *link &= !TREE);
+        }
+    });
+    // One tree link less, and no other: the entry point's tree lacks the other part.
+    seen("live nodes are in 2 trees", |world| {
+        let (a, b) = world
+            .slots()
+            .find_map(|slot| {
+                world.graph.links(slot, BASE).iter().find(|&&link| link & TREE != 0).map(|&link| (slot, link))
+            })
+            .unwrap();
+        for (here, there) in [(a, b), (target(b), a.0 | TREE)] {
+            world.graph.list_mut(here, BASE).iter_mut().filter(|link| **link == there).for_each(|link| *link &= !TREE);
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_reached() {
     seen("live slot 60 is not reachable", |world| {
