@@ -104,9 +104,9 @@ fn recall_of_a_bulk_build_is_that_of_single_inserts() {
     }
 }
 
-/// In a bulk build many of the nearest choose one another, which makes one link of two. Once nodes had too few links for
-/// vectors that have neighbours in many directions, and up to a fifth less was found. Evenly random vectors are linked
-/// one by one.
+/// In a bulk build many of the nearest choose one another, which makes one link of two. Once nodes had too few links
+/// for vectors that have neighbours in many directions, and up to a fifth less was found. Evenly random vectors are
+/// linked one by one.
 #[test]
 fn vectors_without_neighbourhoods_are_found_as_after_inserts() {
     const LONG: usize = 136;

@@ -11,12 +11,12 @@ use crate::types::{OutOfMemory, Slot};
 /// The most candidates: the nearest, the leaders, and a list of level 1.
 const CANDIDATES: usize = NEAREST_KEPT + PARTS + MOST_LINKS / 2;
 
-/// Chooses neighbours for a node, as an insert chooses from what its search has found: from its nearest, and from others
-/// that are mostly farther away, and are what leads out of a cluster.
+/// Chooses neighbours for a node, as an insert chooses from what its search has found: from its nearest, and from
+/// others that are mostly farther away, and are what leads out of a cluster.
 ///
-/// An insert takes `m`, none of which has chosen the new node before. Here many of the nearest choose one another, which
-/// makes one link of two. So more than `m` are taken where the heuristic refuses none of them, that is, where there are
-/// neighbours in so many directions; but no refused one is taken beyond `m`.
+/// An insert takes `m`, none of which has chosen the new node before. Here many of the nearest choose one another,
+/// which makes one link of two. So more than `m` are taken where the heuristic refuses none of them, that is, where
+/// there are neighbours in so many directions; but no refused one is taken beyond `m`.
 #[inline(never)]
 pub(super) fn choose<'a>(
     space: &dyn Space,

@@ -2,7 +2,8 @@
 //! them.
 //!
 //! Vectors of embeddings gather in neighbourhoods, which share their nearest leaders. Vectors that fill a space of many
-//! dimensions evenly do not: most of a member's neighbours are then in none of its parts, and inserts find more of them.
+//! dimensions evenly do not: most of a member's neighbours are then in none of its parts, and inserts find more of
+//! them.
 
 use super::nearest::{Near, insert};
 use super::split::{Joined, NO_LEADER};
