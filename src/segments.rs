@@ -25,6 +25,8 @@ use bytemuck::Pod;
 /// Rows in one segment. A power of two, so that finding a row is a shift and a mask.
 pub(crate) const SEGMENT_SLOTS: usize = 1 << SEGMENT_BITS;
 const SEGMENT_BITS: u32 = 10;
+/// The longest segment that is written from end to end when its first row comes.
+const MOST_FILLED_BYTES: usize = 4 << 20;
 /// The most rows of a piece, as a power of two, and about the most bytes where rows are long.
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 const MOST_PIECE: (u32, usize) = (16, 16 << 20);
@@ -247,8 +249,8 @@ impl<T: Pod> Rows<T> {
                 let piece = self.pieces[index].to_mut();
                 // A new segment is written from end to end at once. If its pages came in one by one, between pages of
                 // other arrays, the system would scatter it over its memory, and in a virtual machine searches would
-                // take a fifteenth longer.
-                if is_segment && piece.is_empty() {
+                // take a fifteenth longer. Writing one of very long rows would hold the caller's thread.
+                if is_segment && piece.is_empty() && self.stride * size_of::<T>() <= MOST_FILLED_BYTES / SEGMENT_SLOTS {
                     piece.resize(piece.capacity(), value);
                 }
                 piece.resize(rows * self.stride, value);

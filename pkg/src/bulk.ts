@@ -61,15 +61,14 @@ export async function resumeBulk(handle: Handle): Promise<void> {
   handle.call((now) => { if (now === raw && raw.beginBulk()) raw.endBulk(); });
 }
 
-/** Resolves when the index has the code of graph order, or has to do without. */
-export async function packingLoaded(handle: Handle, signal: AbortSignal | undefined): Promise<void> {
-  await inTime(handle, signal, isExtended(handle.call((raw) => raw.constructor)));
+/** Returns true if the index has the code of graph order. */
+export function canPack(raw: RawIndex): boolean {
+  return complete.has(raw.constructor);
 }
 
-/** Starts a compaction that also puts the index in graph order, if it has the code for that. */
-export function startPacking(raw: RawIndex): void {
-  if (complete.has(raw.constructor)) raw.packStart();
-  else raw.compactStart();
+/** Loads the code of graph order. Resolves to false if the index has to do without, or when the call ends. */
+export function loadPacking(handle: Handle, signal: AbortSignal | undefined): Promise<boolean> {
+  return inTime(handle, signal, isExtended(handle.call((raw) => raw.constructor)));
 }
 
 /**
@@ -113,6 +112,7 @@ function inTime(handle: Handle, signal: AbortSignal | undefined, loading: Promis
       signal?.removeEventListener("abort", giveUp);
       resolve(is);
     };
+    if (signal?.aborted) giveUp();
     void loading.then(settle);
   });
 }

@@ -1,8 +1,9 @@
 // Runs compactions, one job at a time, driven by compact(), idle time, a caller's own loop, or several of these.
-import { packingLoaded, startPacking } from "./bulk.js";
+import { canPack, loadPacking } from "./bulk.js";
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, fail, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
+import type { RawIndexClass } from "./raw.js";
 import type { Keeper } from "./stored/keeper.js";
 import { IDLE_SLICE_MS, later, nextTurn, whenIdle } from "./turn.js";
 import type { CompactionReport, CompactOptions, Progress } from "./types.js";
@@ -10,6 +11,8 @@ import type { CompactionReport, CompactOptions, Progress } from "./types.js";
 /** One running compaction. */
 interface Job {
   readonly packs: boolean;
+  /** The instances that have to do without the code of graph order: there a job that packs compacts only. */
+  readonly without: WeakSet<RawIndexClass>;
   /** Number of calls of `compact` waiting for it. */
   callers: number;
   /** Set by the caller that runs the last slice, for all callers. */
@@ -59,23 +62,18 @@ export class Maintenance {
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
     const unlessAborted = <T>(work: Promise<T>): Promise<T> => this.#keeper?.unlessAborted(signal, work) ?? work;
-    if (packs) {
-      checkAborted(signal);
-      await packingLoaded(this.#handle, signal);
-      this.#checkOpen();
-      checkAborted(signal);
-    }
 
     const finish = async (): Promise<CompactionReport> => {
       const job = this.#begin(packs);
       job.callers += 1;
       try {
         while (!job.report) {
-          while (this.#handle.isMoving) {
-            await unlessAborted(this.#handle.moveEnded());
-            if (job.packs) await packingLoaded(this.#handle, signal);
-          }
+          while (this.#handle.isMoving) await unlessAborted(this.#handle.moveEnded());
           if (job.report) break;
+          if (this.#awaitsCode(job)) {
+            await this.#loadCode(job, signal);
+            continue;
+          }
           const progress = this.#step(job, sliceMs);
           onProgress?.(progress);
           if (job.report) break;
@@ -216,19 +214,33 @@ export class Maintenance {
   }
 
   #begin(packs = false): Job {
-    return (this.#job ??= { packs, callers: 0, report: undefined, stored: undefined, listeners: new Set() });
+    const fresh = { packs, without: new WeakSet<RawIndexClass>(), callers: 0, report: undefined, stored: undefined };
+    return (this.#job ??= { ...fresh, listeners: new Set() });
+  }
+
+  /** Returns true if a job that packs has yet to be started in an instance that may get the code for that. */
+  #awaitsCode({ packs, without }: Job): boolean {
+    return packs && this.#handle.call((raw) => !(raw.compacting || canPack(raw) || without.has(raw.constructor)));
+  }
+
+  async #loadCode(job: Job, signal: AbortSignal | undefined): Promise<void> {
+    const Raw = this.#handle.call((raw) => raw.constructor);
+    const isLoaded = await loadPacking(this.#handle, signal);
+    this.#checkOpen();
+    checkAborted(signal);
+    if (!isLoaded) job.without.add(Raw);
   }
 
   /**
    * Runs one slice. A job that something else ended, such as `clear` or a move, starts over. Does nothing while the
-   * index is moving, because the work would be lost.
+   * index is moving, because the work would be lost, or while a call loads code for the job.
    */
   #step(job: Job, budgetMs: number): Progress {
-    if (this.#handle.isMoving) return NOTHING_TO_DO;
+    if (this.#handle.isMoving || this.#awaitsCode(job)) return NOTHING_TO_DO;
     const start = performance.now();
     try {
       return this.#handle.change((raw) => {
-        if (!raw.compacting) job.packs ? startPacking(raw) : raw.compactStart();
+        if (!raw.compacting) job.packs && canPack(raw) ? raw.packStart() : raw.compactStart();
         const before = raw.compactProgress() ?? NOTHING_TO_DO;
         // The start of a job counts towards its first slice.
         const left = budgetMs - (performance.now() - start);

@@ -1,11 +1,12 @@
 //! Slabs: fixed-size pieces of memory that records are appended to, with counts of their live words.
 //!
 //! One slab is *open*: records are appended to it until the next one does not fit. Then it is sealed, and another is
-//! opened. A record longer than a quarter of a slab gets a slab of exactly its own size, so that the tail left empty in
-//! a sealed slab is small, and so that moving records never copies a long one: such a slab is all live or all stale.
+//! opened. A record longer than a quarter of the longest slab gets a slab of exactly its own size, so that the tail left
+//! empty in a sealed slab is small, and so that moving records never copies a long one: such a slab is all live or all
+//! stale.
 //!
 //! Where a program can ask for huge pages, a slab of a large arena fills one: searches read records from all over it,
-//! and a processor holds the translations of few pages at a time.
+//! and a processor holds the translations of few pages at a time. A slab of a small arena is half as long.
 //!
 //! Counting: every word of a slab is *live* (part of a record that its slot points to), *stale* (part of one that no
 //! slot points to), or *spare* (room). `resident = live + stale + spare`, exactly, at every moment.
@@ -115,8 +116,9 @@ impl<const BITS: u32> Slabs<BITS> {
 
     /// Allocates the slabs that `words` more words of records will need beyond the room there is. A hint.
     pub(super) fn reserve_ahead(&mut self, words: usize) -> Result<(), OutOfMemory> {
-        let open =
-            self.open.and_then(|open| self.slabs.get(open)).map_or(0, |open| Self::SLAB_WORDS - open.words.len());
+        let full_words = self.full_words();
+        let left = |open: &Slab| full_words.max(open.words.capacity()) - open.words.len();
+        let open = self.open.and_then(|open| self.slabs.get(open)).map_or(0, left);
         let room = open + self.spares.len() * Self::SLAB_WORDS;
         let missing = words.saturating_sub(room) / Self::SLAB_WORDS;
         let before = self.spares.len();
@@ -145,7 +147,7 @@ impl<const BITS: u32> Slabs<BITS> {
     }
 
     /// Returns the lowest index without a slab, with room for it in the table. The lowest, so that the same calls give
-    /// the same positions on every platform. O(slabs), once for each slab opened.
+    /// the same positions wherever slabs are equally long. O(slabs), once for each slab opened.
     fn vacancy(&mut self) -> Result<usize, OutOfMemory> {
         let index = self.slabs.iter().position(|slab| slab.birth == 0).unwrap_or(self.slabs.len());
         if index >= Self::MAX_SLABS {
@@ -187,9 +189,10 @@ impl<const BITS: u32> Slabs<BITS> {
     /// Closes the open slab. A tail of more than a sixteenth of a slab is given back; a smaller one is kept, because
     /// returning odd pieces would keep the allocator from reusing the whole slab later.
     pub(super) fn seal(&mut self) {
+        let full_words = self.full_words();
         if let Some(open) = self.open.take().and_then(|open| self.slabs.get_mut(open)) {
             let before = open.words.capacity();
-            if before - open.words.len() > Self::SLAB_WORDS / 16 {
+            if before - open.words.len() > full_words / 16 {
                 open.words.shrink_to_fit();
                 self.capacity_words -= before - open.words.capacity();
             }

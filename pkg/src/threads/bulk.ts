@@ -12,9 +12,11 @@ export function inBulk(
 /** Nothing: no such index is in a store. */
 export async function resumeBulk(_handle: Handle): Promise<void> {}
 
-/** At once: this module has all code. */
-export async function packingLoaded(_handle: Handle, _signal: AbortSignal | undefined): Promise<void> {}
+/** Always: this module has all code. */
+export function canPack(_raw: RawIndex): boolean {
+  return true;
+}
 
-export function startPacking(raw: RawIndex): void {
-  raw.packStart();
+export async function loadPacking(_handle: Handle, _signal: AbortSignal | undefined): Promise<boolean> {
+  return true;
 }
