@@ -1,9 +1,9 @@
 //! Slabs: fixed-size pieces of memory that records are appended to, with counts of their live words.
 //!
 //! One slab is *open*: records are appended to it until the next one does not fit. Then it is sealed, and another is
-//! opened. A record longer than a quarter of the longest slab gets a slab of exactly its own size, so that the tail left
-//! empty in a sealed slab is small, and so that moving records never copies a long one: such a slab is all live or all
-//! stale.
+//! opened. A record longer than a quarter of the longest slab gets a slab of exactly its own size, so that the tail
+//! left empty in a sealed slab is small, and so that moving records never copies a long one: such a slab is all live or
+//! all stale.
 //!
 //! Where a program can ask for huge pages, a slab of a large arena fills one: searches read records from all over it,
 //! and a processor holds the translations of few pages at a time. A slab of a small arena is half as long.
