@@ -42,7 +42,7 @@ const STORE = [
   "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore", "rawindex_closeStore",
   "__wbindgen_destroy_closure",
 ];
-/** Exports of the bulk build: those of src/wasm/raw_bulk.rs. */
+/** Exports of the bulk build and of graph order: those of src/wasm/raw_bulk.rs and raw_pack.rs. */
 const BULK = ["rawindex_beginBulk", "rawindex_endBulk", "rawindex_packStart"];
 
 /** The further parts: their exports, and whether an export that is not listed belongs to the part. */

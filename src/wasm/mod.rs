@@ -7,6 +7,7 @@
 //! | `raw_search`  | its search, and reading hits                                           |
 //! | `raw_bulk`    | the bulk build of its graph                                            |
 //! | `raw_many`    | many records or queries in one call, on several threads                |
+//! | `raw_pack`    | putting it in graph order                                              |
 //! | `threads`     | the threads of a shared memory                                         |
 //! | `raw_store`   | its store: opening, committing, checkpoints                            |
 //! | `raw_maintain`| its compaction, statistics, check and bytes                            |
@@ -47,6 +48,7 @@ mod raw_index;
 mod raw_maintain;
 #[cfg(feature = "rayon")]
 mod raw_many;
+mod raw_pack;
 mod raw_search;
 #[cfg(not(target_feature = "atomics"))]
 mod raw_store;

@@ -1,4 +1,4 @@
-//! The exported class: the bulk build of its graph, and graph order.
+//! The exported class: the bulk build of its graph.
 
 use super::raw_index::RawIndex;
 use wasm_bindgen::JsValue;
@@ -18,11 +18,5 @@ impl RawIndex {
     pub fn end_bulk(&self) -> Result<(), JsValue> {
         self.borrow()?.index.end_bulk();
         Ok(())
-    }
-
-    /// Begins a compaction that also puts the index in graph order.
-    #[wasm_bindgen(js_name = packStart)]
-    pub fn pack_start(&self) -> Result<(), JsValue> {
-        Ok(self.borrow()?.index.pack_start()?)
     }
 }

@@ -35,7 +35,7 @@ test("the same input, order and seed: the same bytes; and again after import", a
   assert.deepEqual(await make(3), bytes);
   assert.deepEqual(await (await VectorIndex.import(bytes)).export(), bytes);
   const reseeded = await (await VectorIndex.import(bytes, { seed: 4 })).export();
-  assert.notDeepEqual(reseeded, bytes);
+  assert.notEqual(reseeded.join(), bytes.join());
   assert.deepEqual(await (await VectorIndex.import(reseeded, { seed: 3 })).export(), bytes);
 });
 
