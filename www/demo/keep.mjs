@@ -30,7 +30,8 @@ export async function keep({ index, queries, claims, options }) {
   figure("opened again", `${bold(count(again.size))} records, the first answer after ${bold(milliseconds(firstMs))}`);
   const isWhole = again.size === index.size + 1 && (await again.check()).ok;
   claims.check(isWhole, "all that was stored is there again, and check() agrees");
-  // The record from the log is compared beside every walk at first. Linked in idle time, it is part of some walks again.
+  // The record from the log is compared beside every walk at first. Linked in idle time, it is part of some walks
+  // again.
   while ((await again.stats()).pending) await setTimeout(10);
   const isSame = sameAnswers(await searchAll(again, queries), answers);
   claims.check(isSame, `${queries.length} queries: the same ids at the same distances as before`);

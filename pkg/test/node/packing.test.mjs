@@ -1,6 +1,7 @@
 // Which instance begins to pack, and which only to compact: seen by the calls of the core's own exports.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { MapStore } from "./places.mjs";
 
 const begun = [];
 const { Instance, instantiate } = WebAssembly;
@@ -24,7 +25,7 @@ const DIMENSIONS = 16;
 const vectors = Float32Array.from({ length: 3000 * DIMENSIONS }, (_, i) => Math.sin(i * i));
 const makers = {
   memory: () => VectorIndex.memory({ dimensions: DIMENSIONS }),
-  stored: () => VectorIndex.open("places/packing", { dimensions: DIMENSIONS }),
+  stored: () => VectorIndex.open("packing", { dimensions: DIMENSIONS, store: new MapStore(new Map()) }),
 };
 
 /** Packs an index in slices, and calls `meanwhile` after some of them. Returns what was begun. */
@@ -54,6 +55,5 @@ for (const [place, make] of Object.entries(makers)) {
     assert.deepEqual(await begunBy(make, (index) => index.reload().then(() => index.compact())), again, "another call joins it");
     const maintained = (index) => index.reload().then(() => index.maintain({ timeRemaining: () => 2 }));
     assert.deepEqual(await begunBy(make, maintained), again, "a caller's own loop works on it");
-    await VectorIndex.destroy("places/packing");
   });
 }
