@@ -187,7 +187,7 @@ impl Graph {
             if level == Level::BASE {
                 *growth = Growth::default().and(|nth| candidates[nth].distance, candidates.len());
             }
-            let count = select(space, candidates, self.m(), Gaps::Fill, buffer);
+            let count = select(space, candidates, self.m(), Gaps::FillTo(self.m()), buffer);
             chosen.extend_from_slice(&candidates[..count]);
             counts.push((level, count));
         }

@@ -114,7 +114,7 @@ impl Graph {
         // A quarter of the gaps is left for links back from nodes that fill their own, which are about as many.
         let gaps = wanted - kept;
         let wanted = (wanted - gaps / 4).max(few).min(self.capacity(level));
-        let count = select(space, list, wanted, Gaps::Fill, buffer);
+        let count = select(space, list, wanted, Gaps::FillTo(wanted), buffer);
         self.set_links(slot, level, list[..count].iter().map(|neighbour| neighbour.link()));
         // A new link is worth as much the other way, where there is room for it: without that, in-links thin out from
         // one repair to the next, and recall with them.

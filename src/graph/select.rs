@@ -46,8 +46,8 @@ pub(super) fn sort(candidates: &mut [Neighbour]) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gaps {
     Leave,
-    /// The nearest candidates that it has refused take them.
-    Fill,
+    /// The nearest candidates that it has refused take them, until so many are chosen in all.
+    FillTo(usize),
 }
 
 /// Moves the chosen of the sorted `candidates` to the front, in order of distance, and returns how many there are: at
@@ -82,8 +82,10 @@ pub(super) fn select(
             refuse(space.around(candidate.slot, buffer), &mut candidates[at + 1..]);
         }
     }
-    if gaps == Gaps::Fill && chosen < most {
-        chosen = most.min(candidates.len());
+    if let Gaps::FillTo(enough) = gaps
+        && chosen < enough
+    {
+        chosen = enough.min(candidates.len());
         sort(&mut candidates[..chosen]);
     }
     chosen

@@ -44,11 +44,7 @@ pub(super) fn choose<'a>(
     space.around(slot, query).score_all(&slots[..len], &mut distances);
     list.extend(slots[..len].iter().zip(distances).map(|(&slot, distance)| Neighbour::new(distance, slot)));
     sort(&mut list);
-    let mut count = select(space, &mut list, m * 5 / 3, Gaps::Leave, buffer);
-    if count < m {
-        count = m.min(list.len());
-        sort(&mut list[..count]);
-    }
+    let count = select(space, &mut list, m * 5 / 3, Gaps::FillTo(m), buffer);
     scratch.plan.list = list;
     Ok(&scratch.plan.list[..count])
 }

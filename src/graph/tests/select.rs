@@ -33,8 +33,8 @@ fn plain(plane: &Plane, sorted: &[Neighbour], most: usize, gaps: Gaps) -> Vec<u3
             refused.push(*candidate);
         }
     }
-    if gaps == Gaps::Fill {
-        refused.truncate(most.saturating_sub(chosen.len()));
+    if let Gaps::FillTo(enough) = gaps {
+        refused.truncate(enough.saturating_sub(chosen.len()));
         chosen.extend(refused);
         sort(&mut chosen);
     }
@@ -51,9 +51,11 @@ fn what_lies_behind_a_chosen_one_is_refused() {
     };
     assert_eq!(run(4, Gaps::Leave), [1, 4]);
     assert_eq!(run(1, Gaps::Leave), [1]);
-    assert_eq!(run(3, Gaps::Fill), [1, 2, 4], "the nearest refused fills the third place");
-    assert_eq!(run(9, Gaps::Fill), [1, 2, 4, 5, 3]);
-    assert_eq!(run(0, Gaps::Fill), Vec::<u32>::new());
+    assert_eq!(run(3, Gaps::FillTo(3)), [1, 2, 4], "the nearest refused fills the third place");
+    assert_eq!(run(9, Gaps::FillTo(9)), [1, 2, 4, 5, 3]);
+    assert_eq!(run(0, Gaps::FillTo(0)), Vec::<u32>::new());
+    assert_eq!(run(4, Gaps::FillTo(3)), [1, 2, 4], "but not the fourth");
+    assert_eq!(run(4, Gaps::FillTo(1)), [1, 4], "none is given up again");
 }
 
 #[test]
@@ -64,18 +66,18 @@ fn what_must_be_kept_is_kept_and_counts() {
     assert_eq!(slots(&list[..count]), [1, 5, 3], "one place is left beside the two");
     assert!(list[1].is_tree() && list[1].link() == 5 | TREE && list[0].link() == 1);
     let mut list = candidates(&plane, |slot| slot != 1);
-    let count = select(&plane, &mut list, 2, Gaps::Fill, &mut Point::default());
+    let count = select(&plane, &mut list, 2, Gaps::FillTo(2), &mut Point::default());
     assert_eq!(slots(&list[..count]), [2, 4, 5, 3], "more than there is room for, all the same");
 }
 
 proptest! {
     #[test]
     fn chooses_as_the_plain_form_does(
-        n in 2usize..40, seed in any::<u64>(), most in 0usize..12, fill in any::<bool>(), one_in in 1u32..9,
+        n in 2usize..40, seed in any::<u64>(), most in 0usize..12, enough in prop::option::of(0usize..13), one_in in 1u32..9,
     ) {
         let plane = Plane::scattered(n, seed);
         let kept = |slot: u32| one_in > 3 && slot.is_multiple_of(one_in);
-        let gaps = if fill { Gaps::Fill } else { Gaps::Leave };
+        let gaps = enough.map_or(Gaps::Leave, |enough| Gaps::FillTo(enough.min(most)));
         let sorted = candidates(&plane, kept);
         let mut list = sorted.clone();
         let count = select(&plane, &mut list, most, gaps, &mut Point::default());
