@@ -194,7 +194,7 @@ impl LevelSearch<'_> {
             }
             if Kernels::PREFETCHES {
                 for following in pool.upcoming() {
-                    kernels.touch(bytemuck::must_cast_slice(graph.list(following, level)));
+                    kernels.prefetch(graph.list(following, level));
                 }
             }
             let (slots, distances) = (&slots[..fresh], &mut distances[..fresh]);

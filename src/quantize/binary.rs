@@ -97,7 +97,7 @@ impl Space for BinaryCodes {
 
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         let terms = point.binary;
-        score_rows(&self.rows, slots, distances, |row| {
+        score_rows(&self.rows, slots, distances, self.kernels, |row| {
             let sum = self.kernels.count_planes(&point.planes.bits, bytemuck::must_cast_slice(row));
             let facts = Sketch::new(row).facts(self.words);
             let product = if terms.is_code {

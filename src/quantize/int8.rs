@@ -89,6 +89,15 @@ impl Int8Codes {
     }
 
     /// Completes a point whose components are in its `plain`.
+    ///
+    /// A component `q` of a code is `16 (u - 8) + l`, of an upper half `u` and a lower half `l`. For halves `h` and the
+    /// components `p` of the point, a kernel returns `S(h) = sum p h - 8 last` (`nibbles.rs`). So the doubled product,
+    /// where `all` is the sum of `p`, is
+    ///
+    /// ```text
+    /// 2 sum p q = 32 sum p u - 256 all + 2 sum p l = 32 S(u) + 2 S(l) + 256 (last - all) + 16 last
+    ///          ~= 32 S(u)                                            + 256 (last - all) + 15 all      if l is 7.5
+    /// ```
     #[inline(never)]
     fn finish(&self, scale: f32, squared_length: f32, point: &mut Point) {
         let Sums { all, last } = spread(&point.plain, &mut point.wide);
@@ -101,7 +110,7 @@ impl Int8Codes {
             base,
             by_length,
             by_integer: -0.5 * by_product * scale,
-            // Doubled, so that the mean of a lower half, 7.5, is an integer.
+            // Of the doubled product, so that twice the mean of a lower half, 7.5, is an integer.
             upper_bias: 256 * (last - all) + 15 * all,
             full_bias: 256 * (last - all) + 16 * last,
             by_product,
@@ -141,17 +150,17 @@ impl Int8Codes {
         let (mut upper, mut scales) = (Gathered::new(self.upper.stride()), Gathered::new(self.scales.stride()));
         upper.gather(slots.iter().map(|&slot| self.upper.row(slot)));
         scales.gather(slots.iter().map(|&slot| self.scales.row(slot)));
-        upper.touch();
-        scales.touch_firsts();
+        upper.touch(self.kernels);
+        scales.touch_firsts(self.kernels);
         for (group, distances) in distances[..slots.len()].chunks_mut(4).enumerate() {
             let sums = self.kernels.dot_nibbles_x4(&point.wide, upper.four(4 * group).map(bytemuck::must_cast_slice));
             let scales = scales.four(4 * group);
             for (i, ((distance, sum), scale)) in distances.iter_mut().zip(sums).zip(scales).enumerate() {
                 let [scale, squared_length] = pair(scale);
-                let product = 32 * sum + 2 * lower.get(4 * group + i).copied().unwrap_or(0) + bias;
+                let doubled = 32 * sum + 2 * lower.get(4 * group + i).copied().unwrap_or(0) + bias;
                 // One fixed order of operations: the result must have the same bits on every platform.
                 *distance =
-                    (terms.base + terms.by_length * squared_length) + (terms.by_integer * scale) * product as f32;
+                    (terms.base + terms.by_length * squared_length) + (terms.by_integer * scale) * doubled as f32;
             }
         }
     }
@@ -162,7 +171,7 @@ impl Int8Codes {
         let mut products = [0; BURST];
         let mut lower = Gathered::new(self.lower.stride());
         lower.gather(slots.iter().map(|&slot| self.lower.row(slot)));
-        lower.touch();
+        lower.touch(self.kernels);
         for (group, products) in products.chunks_exact_mut(4).enumerate().take(slots.len().div_ceil(4)) {
             let four = lower.four(4 * group).map(bytemuck::must_cast_slice);
             products.copy_from_slice(&self.kernels.dot_nibbles_x4(&point.wide, four));
@@ -331,8 +340,8 @@ impl BlockSpace for Int8Codes {
             if Kernels::PREFETCHES
                 && let Some(&ahead) = slots.get(at + AHEAD)
             {
-                self.kernels.touch_lines(self.upper.row(ahead));
-                self.kernels.touch_lines(self.lower.row(ahead));
+                self.kernels.prefetch(self.upper.row(ahead));
+                self.kernels.prefetch(self.lower.row(ahead));
             }
             let [upper, lower] = [self.upper.row(slot), self.lower.row(slot)].map(bytemuck::must_cast_slice);
             join::<1>(upper, lower, plain);

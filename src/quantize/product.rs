@@ -250,7 +250,7 @@ impl Space for ProductCodes {
     fn score(&self, point: &Point, slots: &[Slot], distances: &mut [Distance]) {
         let ProductTerms { is_query, base, unit, .. } = point.product;
         let centroids = self.codebook.centroids();
-        score_rows(&self.rows, slots, distances, |row| {
+        score_rows(&self.rows, slots, distances, self.kernels, |row| {
             let code = bytemuck::must_cast_slice(row);
             // One fixed order of operations: the result must have the same bits on every platform.
             base + if is_query {

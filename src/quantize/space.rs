@@ -85,18 +85,19 @@ pub(super) fn are_equal(rows: &dyn Array, a: Slot, b: Slot) -> bool {
     rows.row(a) == rows.row(b)
 }
 
-/// Computes a distance from the row of each slot, after requesting all rows of a burst.
+/// Computes a distance from the row of each slot, after touching all rows of a burst.
 #[inline(always)]
 pub(super) fn score_rows(
     rows: &Rows<Line>,
     slots: &[Slot],
     distances: &mut [Distance],
+    kernels: Kernels,
     distance_to: impl Fn(&[Line]) -> Distance,
 ) {
     for (slots, distances) in slots.chunks(BURST).zip(distances.chunks_mut(BURST)) {
         let mut gathered = Gathered::new(rows.stride());
         gathered.gather(slots.iter().map(|&slot| rows.row(slot)));
-        gathered.touch();
+        gathered.touch(kernels);
         for (at, distance) in distances.iter_mut().take(slots.len()).enumerate() {
             *distance = distance_to(gathered.row(at));
         }

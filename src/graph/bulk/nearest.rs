@@ -93,9 +93,9 @@ impl Nearest {
         distance_of_ordered(last | MEMBER)
     }
 
-    /// Starts bringing those of a member into the cache.
-    pub(super) fn touch(&self, member: usize, kernels: Kernels) {
-        kernels.touch(bytemuck::bytes_of(&self.near[member]));
+    /// Asks for those of a member, which are merged with others later.
+    pub(super) fn prefetch(&self, member: usize, kernels: Kernels) {
+        kernels.prefetch(&self.near[member]);
     }
 
     /// Takes in `others`. A member that is known already has the same distance there.

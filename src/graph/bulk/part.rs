@@ -98,7 +98,7 @@ impl Part {
             if Kernels::PREFETCHES
                 && let Some(&ahead) = self.members.get(at + AHEAD)
             {
-                nearest.touch(ahead as usize, kernels);
+                nearest.prefetch(ahead as usize, kernels);
             }
             nearest.merge(member as usize, found);
         }

@@ -68,7 +68,7 @@ fn two_pairs(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
             // SAFETY: `i` and `n` are multiples of 32 and `i < n`, so `i + 32 <= n`, which is no greater than the
             // length of any slice: the 64 bytes read lie inside it. `loadu` asks for no alignment.
             let load = |words: &[i16]| unsafe { _mm512_loadu_si512(words.as_ptr().add(i).cast::<__m512i>()) };
-            let turned = turned.map(load);
+            let turned = [load(turned[0]), load(turned[1]), load(turned[2]), load(turned[3])];
             for (sums, row) in groups.iter_mut().zip(rows) {
                 let row = load(row);
                 for (sum, turned) in sums.iter_mut().zip(turned) {
@@ -82,5 +82,6 @@ fn two_pairs(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
         }
     }
     let halve = |sum| _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum));
-    sums.map(|sums| fold_four(sums.map(halve)))
+    let fold = |[s0, s1, s2, s3]: [__m512i; 4]| fold_four([halve(s0), halve(s1), halve(s2), halve(s3)]);
+    [fold(sums[0]), fold(sums[1])]
 }

@@ -3,7 +3,7 @@
 //! A processor waits for many lines at once only as far as it looks ahead, which is some hundred instructions. Finding
 //! a row takes about thirty, so all rows are found first; touching them is then a load for each line and little else.
 
-use super::{LINE_BYTES, touch_line};
+use super::{Kernels, LINE_BYTES};
 use bytemuck::Pod;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -44,39 +44,38 @@ impl<'a, T: Pod> Gathered<'a, T> {
         (self.count, self.len) = (count, len);
     }
 
-    /// Starts bringing in every line of every row, without waiting where the platform allows it (see
-    /// [`super::Kernels::touch`]).
+    /// Starts bringing in every line of every row (see [`Kernels::touch`]).
     #[inline(always)]
-    pub(crate) fn touch(&self) {
+    pub(crate) fn touch(&self, kernels: Kernels) {
         // Codes of 384 dimensions are the most common. For them, a nested loop would take twice the instructions.
         if self.len * size_of::<T>() == 3 * LINE_BYTES {
             for at in 0..self.count {
-                self.touch_lines_of(at, [0, 1, 2]);
+                self.touch_lines_of(at, [0, 1, 2], kernels);
             }
         } else {
             for line in 0..(self.len * size_of::<T>()).div_ceil(LINE_BYTES) {
-                (0..self.count).for_each(|at| self.touch_lines_of(at, [line]));
+                (0..self.count).for_each(|at| self.touch_lines_of(at, [line], kernels));
             }
         }
     }
 
     /// Starts bringing in the first line of every row only.
     #[inline(always)]
-    pub(crate) fn touch_firsts(&self) {
+    pub(crate) fn touch_firsts(&self, kernels: Kernels) {
         if self.len * size_of::<T>() > 0 {
-            (0..self.count).for_each(|at| self.touch_lines_of(at, [0]));
+            (0..self.count).for_each(|at| self.touch_lines_of(at, [0], kernels));
         }
     }
 
     /// Touches lines of row `at`, which must exist.
     #[inline(always)]
-    fn touch_lines_of<const N: usize>(&self, at: usize, lines: [usize; N]) {
+    fn touch_lines_of<const N: usize>(&self, at: usize, lines: [usize; N], kernels: Kernels) {
         debug_assert!(at < self.count && lines.iter().all(|line| line * LINE_BYTES < self.len * size_of::<T>()));
         for line in lines {
             // SAFETY: every caller keeps `at` below `count`, so the place holds the start of a row of at least `len`
             // values, and passes only lines that begin within those. Their first byte may be read: `T` is `Pod`, so
             // each has been written.
-            touch_line(unsafe {
+            kernels.touch_line(unsafe {
                 let first = self.firsts.get_unchecked(at).assume_init().cast::<u8>();
                 core::slice::from_raw_parts(first.add(line * LINE_BYTES), 1)
             });
@@ -116,8 +115,8 @@ mod tests {
         for (rows, len) in [(0, 3), (1, 3), (4, 48), (7, 48), (10, 70), (BURST, 10), (BURST, 0)] {
             let mut gathered = Gathered::new(len);
             gathered.gather(values.chunks(len.max(1)).map(|row| &row[..len]).take(rows));
-            gathered.touch();
-            gathered.touch_firsts();
+            gathered.touch(Kernels::detect());
+            gathered.touch_firsts(Kernels::detect());
             for at in 0..rows {
                 assert_eq!(gathered.row(at), &values[at * len..(at + 1) * len], "row {at} of {rows} of {len}");
             }
@@ -140,12 +139,12 @@ mod tests {
         let short = values[..2].chunks(2).chain(core::iter::from_fn(|| panic!("half-way")));
         let gathering = std::panic::AssertUnwindSafe(|| gathered.gather(short));
         assert!(std::panic::catch_unwind(gathering).is_err());
-        gathered.touch();
+        gathered.touch(Kernels::detect());
         assert!(gathered.row(0).is_empty());
         let mut nothing = Gathered::new(3);
         nothing.gather([[(); 3]].iter().map(<[_; 3]>::as_slice));
-        nothing.touch();
-        nothing.touch_firsts();
+        nothing.touch(Kernels::detect());
+        nothing.touch_firsts(Kernels::detect());
         assert_eq!(nothing.row(0), [(); 3]);
     }
 

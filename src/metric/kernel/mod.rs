@@ -80,11 +80,14 @@ macro_rules! kernels {
     };
 }
 
-/// The distance arithmetic chosen for this machine. A copy costs a pointer, or nothing.
+/// The distance arithmetic chosen for this machine. A copy costs two words, or nothing.
 #[derive(Clone, Copy)]
 pub struct Kernels {
     #[cfg(target_arch = "x86_64")]
     table: &'static Table,
+    /// Whether a touch is a load, not a prefetch.
+    #[cfg(target_arch = "x86_64")]
+    loads: bool,
 }
 
 kernels! {
@@ -136,7 +139,7 @@ impl Kernels {
     #[must_use]
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        return Self { table: avx512::table().or_else(x86_64::table).unwrap_or(&SCALAR) };
+        return Self::of(avx512::table().or_else(x86_64::table).unwrap_or(&SCALAR));
         #[cfg(not(target_arch = "x86_64"))]
         Self {}
     }
@@ -146,13 +149,14 @@ impl Kernels {
     #[must_use]
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
-        return core::iter::once(&SCALAR)
-            .chain(x86_64::table())
-            .chain(avx512::table())
-            .map(|table| Self { table })
-            .collect();
+        return core::iter::once(&SCALAR).chain(x86_64::table()).chain(avx512::table()).map(Self::of).collect();
         #[cfg(not(target_arch = "x86_64"))]
         vec![Self {}]
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn of(table: &'static Table) -> Self {
+        Self { table, loads: x86_64::loads_are_faster() }
     }
 
     /// Which instruction set is in use: `"scalar"`, `"simd128"`, `"avx2"` or `"avx512"`.
@@ -164,20 +168,49 @@ impl Kernels {
         only::SIMD
     }
 
-    /// Whether [`Kernels::touch`] is a prefetch. A load is not worth waiting for if the row may not be needed.
+    /// Whether [`Kernels::prefetch`] does anything.
     pub(crate) const PREFETCHES: bool = cfg!(target_arch = "x86_64");
 
-    /// Starts bringing a row into the cache and does not wait for it: on x86-64 a prefetch of its lines, elsewhere,
-    /// where there is no prefetch to ask for, a plain load from each of them. Never changes a result.
+    /// Starts bringing in a row that is about to be read, and does not wait for it: by a plain load from each of its
+    /// lines, or by a prefetch on x86-64 processors other than AMD's. Never changes a result.
     #[inline]
     pub fn touch(self, row: &[u8]) {
-        row[..row.len().min(TOUCH_BYTES)].chunks(LINE_BYTES).for_each(touch_line);
+        for line in row[..row.len().min(TOUCH_BYTES)].chunks(LINE_BYTES) {
+            self.touch_line(line);
+        }
     }
 
     /// [`Kernels::touch`] of whole lines.
     #[inline]
     pub(crate) fn touch_lines(self, lines: &[Line]) {
-        lines.iter().for_each(|line| touch_line(bytemuck::bytes_of(line)));
+        lines.iter().for_each(|line| self.touch_line(bytemuck::bytes_of(line)));
+    }
+
+    /// Touches the line that `bytes` begins in.
+    #[inline(always)]
+    fn touch_line(self, bytes: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if !self.loads {
+            return x86_64::prefetch(bytes);
+        }
+        if let Some(first) = bytes.first() {
+            // SAFETY: a reference is valid to read. Volatile, because only the load is wanted, not the value: the
+            // compiler would drop an ordinary one.
+            let _ = unsafe { core::ptr::read_volatile(first) };
+        }
+    }
+
+    /// Asks for what may be read later. Where there is no prefetch it does nothing: a load that nobody needs may hold
+    /// up everything behind it.
+    #[inline]
+    pub(crate) fn prefetch<T: bytemuck::NoUninit>(self, row: &[T]) {
+        #[cfg(target_arch = "x86_64")]
+        bytemuck::must_cast_slice::<T, u8>(row)
+            .chunks(LINE_BYTES)
+            .take(TOUCH_BYTES / LINE_BYTES)
+            .for_each(x86_64::prefetch);
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = row;
     }
 
     /// The most that an f32 kernel over `len` components may differ from the exact sum, where `magnitude` is the sum
@@ -193,19 +226,6 @@ impl Kernels {
         let unit = f64::from(f32::EPSILON) / 2.0;
         let smallest = f64::from(f32::from_bits(1));
         roundings * unit / (1.0 - roundings * unit) * magnitude + len as f64 * smallest
-    }
-}
-
-/// Touches the line that `bytes` begins in.
-#[inline(always)]
-fn touch_line(bytes: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    x86_64::prefetch(bytes);
-    #[cfg(not(target_arch = "x86_64"))]
-    if let Some(first) = bytes.first() {
-        // SAFETY: a reference is valid to read. Volatile, because only the load is wanted, not the value: the compiler
-        // would drop an ordinary one.
-        let _ = unsafe { core::ptr::read_volatile(first) };
     }
 }
 

@@ -1,10 +1,13 @@
 //! AVX2, with FMA for f32 and POPCNT for bits. [`table`] hands the kernels out only to processors that have all three.
 //!
 //! Functions with a `#[target_feature]` may run only there; that is the only obligation of their callers.
+//!
+//! No array is mapped by a closure here. `map` lacks the features, so that the closure can be inlined only after `map`
+//! has been, and in programs without link-time optimization it was not: loops called it for each vector.
 
 use core::arch::x86_64::{
-    __m128i, __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32,
-    _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_storeu_si128,
+    __cpuid, __m128i, __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32,
+    _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_storeu_si128,
     _mm_unpackhi_epi32, _mm_unpackhi_epi64, _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_add_ps,
     _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_extractf128_ps,
     _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
@@ -41,6 +44,13 @@ static TABLE: Table = AVX2;
 pub(super) fn table() -> Option<&'static Table> {
     (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("popcnt"))
         .then_some(&TABLE)
+}
+
+/// Whether many lines come in faster by plain loads than by prefetches. So it is on AMD's Zen 4, where a search takes a
+/// quarter to a third less time with loads (docs/EXPERIMENTS.md); on Intel's processors prefetches were the faster.
+pub(super) fn loads_are_faster() -> bool {
+    let vendor = __cpuid(0);
+    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD"
 }
 
 /// Asks for the cache line that `bytes` begins in. Part of every x86-64, so it needs no detection.
@@ -162,7 +172,11 @@ fn rows_f32<const SUMMAND: u8, const ROWS: usize>(query: &[f32], rows: [&[f32]; 
             sums[3] = add_f32::<SUMMAND>(sums[3], q, load(row));
         }
     }
-    sums.map(|sums| fold_f32(sums))
+    let mut folded = [0.0; ROWS];
+    for (folded, sums) in folded.iter_mut().zip(sums) {
+        *folded = fold_f32(sums);
+    }
+    folded
 }
 
 /// Adds the summands of sixteen components, in pairs, to the lanes of `sum`.
@@ -224,7 +238,8 @@ pub(super) fn fold_one(sum: __m256i) -> i32 {
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
-    let [s0, s1, s2, s3] = sums.map(|sum| halve_i32(sum));
+    let [s0, s1, s2, s3] = sums;
+    let [s0, s1, s2, s3] = [halve_i32(s0), halve_i32(s1), halve_i32(s2), halve_i32(s3)];
     // Transposing while adding leaves the four sums in the four lanes.
     let s01 = _mm_add_epi32(_mm_unpacklo_epi32(s0, s1), _mm_unpackhi_epi32(s0, s1));
     let s23 = _mm_add_epi32(_mm_unpacklo_epi32(s2, s3), _mm_unpackhi_epi32(s2, s3));
@@ -259,7 +274,8 @@ fn rows_nibbles<const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> [__m25
         // each, so all that is read lies inside the slices. `loadu` asks for no alignment.
         unsafe {
             let query = query.as_ptr().add(64 * block).cast::<__m256i>();
-            let [q0, q1, q2, q3] = [0, 1, 2, 3].map(|i| _mm256_loadu_si256(query.add(i)));
+            let (q0, q1) = (_mm256_loadu_si256(query), _mm256_loadu_si256(query.add(1)));
+            let (q2, q3) = (_mm256_loadu_si256(query.add(2)), _mm256_loadu_si256(query.add(3)));
             for (sum, row) in sums.iter_mut().zip(rows) {
                 let words = _mm256_loadu_si256(row.as_ptr().add(32 * block).cast::<__m256i>());
                 let first = _mm256_madd_epi16(q0, words);
@@ -294,7 +310,7 @@ fn two_pairs(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
             // SAFETY: `i` and `n` are multiples of 16 and `i < n`, so `i + 16 <= n`, which is no greater than the
             // length of any slice: the 32 bytes read lie inside it. `loadu` asks for no alignment.
             let load = |words: &[i16]| unsafe { _mm256_loadu_si256(words.as_ptr().add(i).cast::<__m256i>()) };
-            let turned = turned.map(load);
+            let turned = [load(turned[0]), load(turned[1]), load(turned[2]), load(turned[3])];
             for (sums, row) in groups.iter_mut().zip(rows) {
                 let row = load(row);
                 for (sum, turned) in sums.iter_mut().zip(turned) {
@@ -307,7 +323,7 @@ fn two_pairs(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
             *sum = _mm256_add_epi32(*sum, _mm256_srai_epi32::<20>(_mm256_slli_epi32::<8>(*groups)));
         }
     }
-    sums.map(|sums| fold_four(sums))
+    [fold_four(sums[0]), fold_four(sums[1])]
 }
 
 /// Returns the sums of `query` with `ROWS` rows over all whole groups of sixteen components, how many components these
