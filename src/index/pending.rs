@@ -71,7 +71,8 @@ pub(super) struct Pending {
     nodes: usize,
     /// The slots of these nodes.
     waiting: SlotSet,
-    /// The slots that were live before the first change that waits.
+    /// The slots that were live before the first change that waits. While none waits it is out of date: `reserve` notes
+    /// anew which are live, before the first change can come.
     live: SlotSet,
     /// The bytes that a bulk build of these records holds, from its beginning to its end.
     pub(super) bulk_bytes: Option<usize>,
@@ -194,9 +195,10 @@ impl Pending {
         self.nodes += 1;
     }
 
-    /// Queues the deletion of a slot, if it has to wait. The caller has reserved room.
+    /// Queues the deletion of a slot, if it has to wait. The caller has reserved room. Where changes are only held, a
+    /// deletion before the first of them waits for nothing: `reserve` has yet to note who is live.
     pub(super) fn bury(&mut self, slot: Slot) {
-        if self.defers() {
+        if !self.is_empty() || self.trains || !self.proof.is_sound() {
             self.changes.push(Change::Bury(slot));
         }
     }

@@ -185,6 +185,36 @@ fn one_begins_in_an_empty_index_only_and_makes_records_wait() {
     assert!(index.begin_bulk());
 }
 
+/// An export or a compaction while rows still come links what waits so far. A record that expires before the next row
+/// had been queued as the first of the changes that wait, as if the next node had nobody to link to: two graphs.
+#[test]
+fn what_expires_while_records_are_held_and_none_waits_leaves_one_graph() {
+    let link: fn(&mut Index) = |index| index.link_all().unwrap();
+    let compact: fn(&mut Index) = |index| {
+        index.compact_start().unwrap();
+        while index.compact_step(64).unwrap() {}
+    };
+    for drain in [link, compact] {
+        let mut index = Index::new(config(Quantization::Int8)).unwrap();
+        assert!(index.begin_bulk());
+        for number in 0..300 {
+            let expires = (number % 100 == 7).then_some(5.0 + number as f64);
+            index.insert_expiring(&vector(number), None, expires).unwrap();
+        }
+        drain(&mut index);
+        assert_eq!(index.expire(50.0), 1);
+        assert_eq!(index.pending(), 0);
+        (300..400).for_each(|number| drop(index.insert(&vector(number), None).unwrap()));
+        assert_eq!(index.expire(150.0), 1);
+        index.end_bulk();
+        index.link_all().unwrap();
+        assert_eq!(index.check().unwrap().problems, Vec::<String>::new());
+        assert_eq!(found(&index, vector(3))[0], 3);
+        assert_eq!(found(&index, vector(399))[0], 399);
+        assert_eq!(Index::import(&index.export().unwrap()).unwrap().len(), 398);
+    }
+}
+
 /// Only codes that can be compared many with many fast, and only where links are as good as the caller has asked for.
 #[test]
 fn none_begins_where_it_would_be_slower_or_worse() {
