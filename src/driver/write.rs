@@ -48,8 +48,7 @@ impl<H: Host> Drop for Appending<'_, H> {
 /// The error of the store, [`Error::OutOfMemory`], or as [`Index::link_step`](crate::index::Index::link_step): the last
 /// checkpoint and its logs stay valid. [`Error::Busy`] if another checkpoint began meanwhile.
 pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
-    // Blocks that are mostly dead are rewritten together with new records.
-    let worn = host.with(|index| Ok(index.worn_blocks(u32::MAX)?))?;
+    let worn = host.with(|index| index.blocks_to_rewrite())?;
     if !worn.is_empty() {
         // Ignore a failure: the checkpoint does not depend on this, what was done is consistent, and the next
         // checkpoint tries again.

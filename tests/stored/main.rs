@@ -10,6 +10,7 @@
 //! | `proof.rs` | wrong links under valid checksums: searched, but never built upon |
 //! | `budget.rs` | after each call, no more memory is held than the budget |
 //! | `cold.rs` | records only in the store: found, read at once, evicted, rewritten |
+//! | `full.rs` | a store without room for long: memory and names do not grow with each attempt |
 //! | `erase.rs` | no byte of a deleted record is left in a store; the bytes that compaction reports as freed there |
 //! | `compression.rs` | compressed blocks: the choice of codec, and that they are read back unchanged |
 //! | `costs.rs` | what is written for a change, and that nothing is left behind |
@@ -37,6 +38,7 @@ mod fixture;
 #[path = "../support/fixture.rs"]
 #[allow(dead_code)]
 mod frozen;
+mod full;
 mod handed_on;
 mod kill;
 mod layout;

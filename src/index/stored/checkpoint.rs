@@ -206,6 +206,7 @@ impl Index {
             journal.turned(last.frames, last.taken);
             journal.manifest = last.manifest;
             journal.has_waiting = last.has_waiting;
+            journal.has_unstored_blocks = false;
             journal.retired = last.retired;
             journal.abandoned.drain(..deleting);
         }
@@ -223,14 +224,11 @@ impl Index {
         journal.is_reshaped |= last.as_ref().is_some_and(|last| last.was_reshaped);
         let manifest = last.map(|_| Key::Manifest { generation });
         let piece_bytes = journal.manifest.piece_bytes;
-        // The manifest first: if memory runs out, the remaining values are found after the next opening.
+        // The manifest first, should memory run out.
         let keys = manifest.into_iter().chain(longest.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
-        for key in keys {
-            if journal.abandoned.try_reserve(1).is_ok() {
-                journal.abandoned.push(key);
-            }
-        }
+        keys.for_each(|key| journal.abandon(key));
+        journal.forget_abandoned();
     }
 
     fn take_writing(&mut self, generation: u64) -> Option<Writing> {

@@ -131,6 +131,18 @@ impl Index {
         part(chosen.filter(|block| block.number < below), self.part_bytes(PART_BYTES))
     }
 
+    /// The worn blocks to rewrite with the next checkpoint, together with new records. None while those of an attempt
+    /// that failed are not stored again: their records must stay in memory until then, and would become ever more.
+    ///
+    /// # Errors
+    /// When no checkpoint can be written: [`Error::ReadOnly`]; the error with which the store has failed.
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn blocks_to_rewrite(&self) -> Result<ReadPlan, Error> {
+        self.check_writable()?;
+        let is_behind = self.journal().is_none_or(|journal| journal.has_unstored_blocks);
+        Ok(if is_behind { ReadPlan::default() } else { self.worn_blocks(u32::MAX)? })
+    }
+
     /// The blocks numbered below `below` that hold a deleted record. At most as many as are read at a time.
     ///
     /// # Errors
@@ -154,6 +166,9 @@ impl Index {
             unread.add(block.number)?;
         }
         refuse(unread)?;
+        if let Some(journal) = self.journal_mut() {
+            journal.has_unstored_blocks = true;
+        }
         let decompressed = self.parts.records.unstore_blocks(plan.blocks());
         self.make_room();
         Ok(decompressed?)

@@ -22,6 +22,10 @@ const MOST_LOG_BYTES: u64 = 4 << 20;
 /// Between the two limits, a log may grow to one part in this many of the bytes of all segments and blocks.
 const LOG_SHARE: u64 = 16;
 
+/// How many values may be noted that failed checkpoints may have left. Where a store refuses all, as a full one does,
+/// most of them do not exist: from then on it is asked which do.
+const MOST_ABANDONED: usize = 4096;
+
 /// The logs that follow a checkpoint in a store.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -74,8 +78,8 @@ pub(crate) struct Journal {
     /// Values that the current checkpoint does not name, but the previous one may. The next checkpoint deletes them at
     /// its end, and with them the previous manifest.
     pub(in crate::index) retired: Vec<Key>,
-    /// What checkpoints that failed or were cut off have left. The next checkpoint deletes it at its beginning: should
-    /// it fail too, and the one after it, the store has what one of them has left, not all.
+    /// What checkpoints that failed or were cut off may have left. The next checkpoint deletes it at its beginning:
+    /// should it fail too, and the one after it, the store has what one of them has left, not all.
     pub(in crate::index) abandoned: Vec<Key>,
     /// A generation that no value has.
     next_generation: u64,
@@ -91,6 +95,8 @@ pub(crate) struct Journal {
     pub(in crate::index) is_reshaped: bool,
     /// Whether the current checkpoint has records without links.
     pub(in crate::index) has_waiting: bool,
+    /// Whether blocks have been unstored since a checkpoint last ended.
+    pub(in crate::index) has_unstored_blocks: bool,
     /// Whether records have expired since the index was opened.
     pub(in crate::index) has_expired: bool,
     /// The error with which the store refused a change. From then on the index refuses all changes.
@@ -126,6 +132,7 @@ impl Journal {
             is_compression_due: compression.is_none(),
             is_reshaped: false,
             has_waiting: false,
+            has_unstored_blocks: false,
             has_expired: false,
             failed: None,
         })
@@ -136,7 +143,7 @@ impl Journal {
         self.serial
     }
 
-    /// Whether [`Journal::stock`] has not been called yet.
+    /// Whether [`Journal::stock`] is to be called.
     pub(in crate::index) const fn lacks_stock(&self) -> bool {
         !self.has_stock
     }
@@ -148,6 +155,21 @@ impl Journal {
         self.abandoned = stock.abandoned;
         self.next_generation = self.next_generation.max(stock.next_generation);
         self.next_block = self.next_block.max(stock.next_block);
+    }
+
+    /// Notes a value that a failed checkpoint may have left. Without memory for it, it is found after the next opening.
+    pub(in crate::index) fn abandon(&mut self, key: Key) {
+        if self.abandoned.try_reserve(1).is_ok() {
+            self.abandoned.push(key);
+        }
+    }
+
+    /// Forgets the names of values if too many are noted: [`Journal::stock`] is called anew before the next checkpoint.
+    pub(in crate::index) fn forget_abandoned(&mut self) {
+        if self.abandoned.len() > MOST_ABANDONED {
+            self.has_stock = false;
+            (self.retired, self.abandoned) = (Vec::new(), Vec::new());
+        }
     }
 
     /// Returns a generation for a new checkpoint. No value has it, not even one left by an abandoned checkpoint.

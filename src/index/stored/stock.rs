@@ -86,7 +86,7 @@ impl Index {
         Ok(self.journal().is_some_and(Journal::lacks_stock))
     }
 
-    /// Takes the names of all values of the store, if they have not been taken since it was opened.
+    /// Takes the names of all values of the store, if they are needed.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
