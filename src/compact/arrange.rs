@@ -68,6 +68,10 @@ impl Order {
         }
     }
 
+    pub(super) const fn resident_bytes(&self) -> usize {
+        self.path.capacity() * size_of::<Slot>()
+    }
+
     /// The cost of the whole step, in microseconds.
     pub(super) const fn cost_us(&self) -> usize {
         // Each node moves twice, and after each clearing and filling all links are looked at.

@@ -71,8 +71,10 @@ impl Job {
         }
         let fates = Fates { is_leaving: |slot| self.leaving.contains(slot), is_live: |slot| tombstones.is_live(slot) };
         let has_relinked = graph.relink(codes.space(), slot, &fates, scratch)?;
-        // The highest node is the next entry point. Every node that stays is seen here or was added since; a node added
-        // above the entry point became the entry point then.
+        // The highest node is the next entry point, if the present one leaves. Every node that stays is seen here or
+        // was added since; one added above the entry point became the entry point then. One added on the entry point's
+        // own level, in a slot that the cursor has passed, is overlooked: the next entry point may then be lower, which
+        // costs a few hops at most.
         let level = graph.level(slot);
         if self.highest.is_none_or(|highest| graph.level(highest) < level) {
             self.highest = Some(slot);

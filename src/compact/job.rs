@@ -84,6 +84,12 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// Bytes of what grows with the number of slots.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let path = self.order.as_ref().map_or(0, Order::resident_bytes);
+        self.leaving.resident_bytes() + self.moved.resident_bytes() + path
+    }
+
     /// Begins a job, which puts the index in graph order if `order` says how. Fixes which tombstones it will remove.
     pub(crate) fn begin(parts: &Parts, order: Option<Order>) -> Result<Self, OutOfMemory> {
         let leaving = parts.tombstones.deleted_slots().snapshot()?;

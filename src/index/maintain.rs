@@ -40,6 +40,10 @@ pub(super) struct Past {
 }
 
 impl Running {
+    pub(super) fn resident_bytes(&self) -> usize {
+        self.job.resident_bytes()
+    }
+
     pub(super) const fn moved(&self) -> usize {
         self.job.moved()
     }

@@ -102,7 +102,7 @@ impl Index {
         let (size, deleted) = (self.len(), self.deleted());
         let bytes = ResidentBytes {
             codes: codes.resident_bytes(),
-            graph: graph.resident_bytes() + tombstones.resident_bytes() + self.pending.resident_bytes(),
+            graph: graph.resident_bytes() + tombstones.resident_bytes() + self.bytes_of_work(),
             ids: ids.resident_bytes() + expiries.resident_bytes(),
             warm: records.resident_bytes(),
             cold_cache: records.cached_bytes(),

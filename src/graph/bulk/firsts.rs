@@ -17,6 +17,10 @@ pub(super) struct Firsts {
 }
 
 impl Firsts {
+    pub(super) const fn resident_bytes(&self) -> usize {
+        self.places.capacity() * size_of::<u32>() + self.twins.capacity()
+    }
+
     /// Room for so many members, with as many places again to spare.
     pub(super) fn new(members: usize) -> Result<Self, OutOfMemory> {
         let mut places = Vec::new();

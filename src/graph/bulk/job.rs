@@ -490,7 +490,13 @@ impl BulkBuild {
     /// Bytes held by the parts that grow with the number of nodes.
     pub(crate) fn resident_bytes(&self) -> usize {
         let words = self.members.capacity() + self.waiting.iter().map(Vec::capacity).sum::<usize>();
-        self.nodes.capacity() * size_of::<NewNode>()
+        let in_stage = match &self.stage {
+            Stage::Sift(_, firsts) => firsts.resident_bytes(),
+            Stage::Split(split) => split.resident_bytes(),
+            _ => 0,
+        };
+        in_stage
+            + self.nodes.capacity() * size_of::<NewNode>()
             + words * size_of::<u32>()
             + self.joined.capacity() * size_of::<Joined>()
             + self.nearest.resident_bytes()

@@ -41,6 +41,11 @@ pub(super) struct Split {
 }
 
 impl Split {
+    pub(super) fn resident_bytes(&self) -> usize {
+        let lists = [&self.members, &self.leaders].into_iter().chain(&self.parts);
+        self.leader_codes.resident_bytes() + lists.map(|list| list.capacity() * size_of::<u32>()).sum::<usize>()
+    }
+
     /// Begins to split all members into many parts that overlap.
     pub(super) fn new(
         space: &dyn BlockSpace,

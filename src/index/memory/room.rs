@@ -3,8 +3,9 @@
 use super::budget::Holding;
 use crate::compact::window;
 use crate::index::Index;
+use crate::index::maintain::Running;
 use crate::segments::SEGMENT_SLOTS;
-use crate::types::OutOfMemory;
+use crate::types::{OutOfMemory, Slot};
 
 /// Frees what exceeds a budget of so many bytes.
 ///
@@ -31,7 +32,7 @@ impl Index {
         let slots = tombstones.resident_bytes() + ids.resident_bytes() + expiries.resident_bytes();
         let hot = codes.resident_bytes() + graph.resident_bytes() + slots;
         // Records that wait to be linked will need rows of links.
-        let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.pending.resident_bytes();
+        let lists = codes.len().saturating_sub(graph.len()) * graph.row_bytes() + self.bytes_of_work();
         let warm = records.warm.slab_bytes();
         Holding {
             max: self.config.max_bytes,
@@ -41,6 +42,11 @@ impl Index {
             scratch: self.scratch.wanted_bytes(),
             is_stored: self.is_stored(),
         }
+    }
+
+    /// Bytes of the changes that wait to be linked, and of the compaction under way.
+    pub(in crate::index) fn bytes_of_work(&self) -> usize {
+        self.pending.resident_bytes() + self.job.as_ref().map_or(0, Running::resident_bytes)
     }
 
     /// Hot and warm bytes as a share of the budget; 0 without a budget.
@@ -65,11 +71,12 @@ impl Index {
         }
     }
 
-    /// Whether the window of codes and links that packing needs still fits.
+    /// Whether the window of codes and links, and the path of the walk, that packing needs still fit.
     pub(in crate::index) fn has_room_to_pack(&self) -> bool {
         self.config.max_bytes.is_none() || {
             let crate::index::Parts { graph, codes, .. } = &self.parts;
-            self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()))
+            let path = self.len() * size_of::<Slot>();
+            self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()) + path)
         }
     }
 
