@@ -16,6 +16,9 @@ import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { checkLength, plainOf, vectorOf } from "./vector.js";
 
+/** Most ids that a call can compare: one more is an error of the engine's, which would count as a fault of the core. */
+const MAX_GIVEN = 2 ** 24;
+
 /** A row, read and encoded for the core, which may still refuse its values. */
 export interface Ready {
   readonly id: Id | undefined;
@@ -27,6 +30,8 @@ export interface Ready {
 /** Synchronous rows. */
 export interface Batch {
   readonly length: number;
+  /** The vectors of all rows, one after the other, if the rows are flat. */
+  readonly vectors?: Float32Array;
   row(i: number): unknown;
 }
 
@@ -216,6 +221,7 @@ export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Bat
   }
   return {
     length,
+    vectors,
     row: (i) => ({
       // A missing id in a list of ids is a mistake, not a request for the next number. The core refuses null as an id.
       id: ids && (ids[i] ?? null),
@@ -246,7 +252,9 @@ export function readerOf(batch: Batch, dimensions: number): (i: number) => Ready
  * index. Changes nothing.
  */
 export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready) => void {
-  const seen = new Set<Id>();
+  /** The ids that rows so far have of their own. */
+  const given = new Set<Id>();
+  const assigned = new Runs();
   let next = handle.call((raw) => raw.nextId);
   return (i, { id, vector }) =>
     naming(i, () => handle.call((raw) => {
@@ -255,17 +263,47 @@ export function checker(handle: Handle, upsert: boolean): (i: number, row: Ready
         if (next > Number.MAX_SAFE_INTEGER) {
           fail("INVALID_ID", "the largest number has been an id, so each record needs an id of its own");
         }
-        seen.add(next++);
+        assigned.add(next++);
         return;
       }
       if (upsert) raw.checkId(id);
       else {
         raw.checkNewId(id);
-        if (seen.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
-        seen.add(id);
+        if (given.has(id) || assigned.has(id)) fail("DUPLICATE_ID", `id ${shown(id)} comes twice in this batch`);
+        if (given.size === MAX_GIVEN) fail("OUT_OF_MEMORY", `one call can have at most ${MAX_GIVEN} ids; divide the rows`);
+        given.add(id);
       }
       if (typeof id === "number" && id >= next) next = id + 1;
     }));
+}
+
+/** A set of ascending numbers, most of them consecutive. */
+class Runs {
+  readonly #firsts: number[] = [];
+  /** For each run, the number after its last. */
+  readonly #ends: number[] = [];
+
+  /** Adds a number above all others. */
+  add(number: number): void {
+    const last = this.#ends.length - 1;
+    if (this.#ends[last] === number) this.#ends[last]! += 1;
+    else {
+      this.#firsts.push(number);
+      this.#ends.push(number + 1);
+    }
+  }
+
+  has(id: Id): boolean {
+    if (typeof id === "string") return false;
+    // The first run that ends after it, if any.
+    let [low, high] = [0, this.#ends.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#ends[middle]! > id) high = middle;
+      else low = middle + 1;
+    }
+    return this.#firsts[low]! <= id;
+  }
 }
 
 /**

@@ -226,8 +226,8 @@ export class VectorIndex implements AsyncDisposable {
    * INVALID_ID if the id is not valid. CORRUPT if the store has lost the record.
    */
   async get(id: Id): Promise<StoredRecord | undefined> {
-    checkIdLength(id);
     this.#open.checkOpen();
+    checkIdLength(id);
     return this.#searches.reading((raw) => {
       const slot = raw.locate(id);
       if (slot < 0) return undefined;
@@ -240,8 +240,10 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Returns true if a live record has this id. O(1). INVALID_ID if the id is not valid. */
   async has(id: Id): Promise<boolean> {
+    const handle = this.#open;
+    handle.checkOpen();
     checkIdLength(id);
-    return this.#open.call((raw) => raw.locate(id) >= 0);
+    return handle.call((raw) => raw.locate(id) >= 0);
   }
 
   /**
@@ -250,8 +252,9 @@ export class VectorIndex implements AsyncDisposable {
    */
   delete(id: Id): Promise<boolean> {
     const remove = () => {
+      this.#open.checkOpen();
       checkIdLength(id);
-      return this.#open.changeLater((raw) => raw.delete(id));
+      return this.#handle.changeLater((raw) => raw.delete(id));
     };
     return this.#stored(remove, true);
   }
@@ -512,8 +515,8 @@ export class VectorIndex implements AsyncDisposable {
     mayNeedCompaction?: boolean,
   ): Promise<T> {
     return this.#stored(() => {
-      checkIdLength(id);
       this.#open.checkOpen();
+      checkIdLength(id);
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;
       const read = vectorOf(vector, this.#dimensions);

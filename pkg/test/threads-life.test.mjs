@@ -82,9 +82,13 @@ test("a thread that cannot be started: a new index leaves no thread, and one tha
     const before = alive;
     const { wasmMemoryBytes } = await index.stats();
     const refused = [];
-    for (const make of [() => VectorIndex.memory({ dimensions: 2, threads: 5 }), () => index.reload()]) {
+    const makers = [() => VectorIndex.memory({ dimensions: 2, threads: 5 }), () => index.reload()];
+    const script = (options) => ['throw new Error("no such luck")', options];
+    // As when the system refuses another thread.
+    const system = () => { throw new Error("no such luck"); };
+    for (const [make, fail] of makers.flatMap((make) => [[make, script], [make, system]])) {
       let started = 0;
-      change = (source, options) => (++started === 2 ? ['throw new Error("no such luck")', options] : [source, options]);
+      change = (source, options) => (++started === 2 ? fail(options) : [source, options]);
       refused.push(await make().catch(({ code, message }) => [code, /no such luck/.test(message)]));
       await until(() => alive === before);
     }
@@ -98,7 +102,7 @@ test("a thread that cannot be started: a new index leaves no thread, and one tha
     await until(() => alive === 0);
     console.log(JSON.stringify({ before, refused, stayed, ok, size: typeof returnedBytes }));
   `);
-  assert.deepEqual(seen, { before: 2, refused: Array(2).fill(["NO_THREADS", true]), stayed: true, ok: true, size: "number" });
+  assert.deepEqual(seen, { before: 2, refused: Array(4).fill(["NO_THREADS", true]), stayed: true, ok: true, size: "number" });
 });
 
 test("memory that has no room for the stacks of all threads: an error that says so", async () => {

@@ -94,6 +94,13 @@ impl RawIndex {
 
     fn open_at(place: StorePlace, options: JsValue, mode: Mode) -> Promise {
         promise(async move {
+            // Opening creates the database, which would stay if no index could be created with these options.
+            if mode == Mode::ReadWrite
+                && matches!(place, StorePlace::IndexedDb(..))
+                && options::has_dimensions(&options)?
+            {
+                Self::create(&options)?;
+            }
             let store = place.open(mode).await?;
             let opened = Self::open(&store, &options, mode).await;
             match opened {

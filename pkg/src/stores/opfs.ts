@@ -50,7 +50,8 @@ export async function openOpfs(name: string, options: Pick<StoreOptions, "mode">
     const folder = await step(`opening ${name}`, async () =>
       (await root()).getDirectoryHandle(folderOf(name), { create: writes }).catch(unlessAbsent),
     );
-    const store = new OpfsStore(name, folder, writes, release);
+    const discard = () => removeFolder(name, root);
+    const store = new OpfsStore(name, folder, writes, discard, release);
     if (writes) await store.begin();
     return store;
   } catch (error) {
@@ -64,15 +65,17 @@ export async function destroyOpfs(name: string, root = originRoot): Promise<void
   if (root === originRoot) checkPlatform(false);
   const release = await takeWebLock(lockOf(name));
   try {
-    await step(`removing ${name}`, async () =>
-      (await root()).removeEntry(folderOf(name), { recursive: true }).catch(unlessAbsent),
-    );
+    await step(`removing ${name}`, () => removeFolder(name, root));
   } finally {
     await release();
   }
 }
 
 const originRoot = () => navigator.storage.getDirectory();
+
+async function removeFolder(name: string, root: typeof originRoot): Promise<void> {
+  await (await root()).removeEntry(folderOf(name), { recursive: true }).catch(unlessAbsent);
+}
 
 /** Throws INVALID_OPTION if files are not available (without HTTPS) or cannot be written (Safari before 26). */
 function checkPlatform(writes: boolean): void {
@@ -106,18 +109,25 @@ class OpfsStore implements Store {
   readonly #name: string;
   readonly #folder: FileSystemDirectoryHandle | undefined;
   readonly #writes: boolean;
+  readonly #discard: () => Promise<void>;
   readonly #release: () => Promise<void>;
   readonly #opening = freshOpening();
   #state: State = { table: undefined, values: new Map() };
   #nextTable = 1;
   #nextFile = 1;
+  /** True until the first change in a folder that this opening has created. */
+  #isIdle = false;
   /** Throws the error that makes the store unusable, if there is one. */
   #end: (() => never) | undefined;
 
-  constructor(name: string, folder: FileSystemDirectoryHandle | undefined, writes: boolean, release: () => Promise<void>) {
+  constructor(
+    name: string, folder: FileSystemDirectoryHandle | undefined, writes: boolean, discard: () => Promise<void>,
+    release: () => Promise<void>,
+  ) {
     this.#name = name;
     this.#folder = folder;
     this.#writes = writes;
+    this.#discard = discard;
     this.#release = release;
   }
 
@@ -127,6 +137,7 @@ class OpfsStore implements Store {
    */
   async begin(): Promise<void> {
     const { table, values, names } = await step(`opening ${this.#name}`, () => this.#steady(() => this.#look()));
+    this.#isIdle = names.size === 0;
     this.#nextTable = 1 + (tablesIn(names)[0]?.number ?? 0);
     for (const [key, value] of values) {
       const appended = partsOf(value, table!.opening).slice(1 + value.kept.length);
@@ -157,6 +168,7 @@ class OpfsStore implements Store {
 
   async commit({ puts, deletes }: Batch): Promise<void> {
     this.#checkWritable();
+    this.#isIdle = false;
     const values = new Map(this.#state.values);
     const old = [...puts.map(([key]) => key), ...deletes].flatMap((key) => values.get(key) ?? []);
     const names = namesOf({ table: this.#state.table, values: old });
@@ -191,7 +203,12 @@ class OpfsStore implements Store {
 
   async close(): Promise<void> {
     this.#end = () => fail("CLOSED", `${this.#name} is closed`);
-    await this.#release();
+    try {
+      // A failed opening leaves no folder behind.
+      if (this.#isIdle) await this.#discard().catch(() => {});
+    } finally {
+      await this.#release();
+    }
   }
 
   #checkWritable(): void {

@@ -1,6 +1,6 @@
 // As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
 // records, are inserted one after the other by that file.
-import { booleanOf, isAsync, naming, optionsOf } from "../guard.js";
+import { isAsync, naming } from "../guard.js";
 import {
   batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, present, readerOf, turnsOf, type Ready, type Rows,
 } from "../insert-many.js";
@@ -18,11 +18,9 @@ const MAX_BYTES = 1 << 23;
 export async function insertMany(
   handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions,
 ): Promise<Id[]> {
-  if (isAsync(rows) || booleanOf("upsert", optionsOf(options).upsert)) {
-    return oneAfterTheOther(handle, keeper, dimensions, rows, options);
-  }
   handle.checkOpen();
   const checked = checkedOptions(options);
+  if (isAsync(rows) || checked.upsert) return oneAfterTheOther(handle, keeper, dimensions, rows, checked);
   const { onProgress } = checked;
   const ids: Id[] = [];
   const turn = turnsOf(handle, ids, checked);

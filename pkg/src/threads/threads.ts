@@ -99,7 +99,12 @@ export class Threads {
     const module = await compiledModule("thermocline-threads.wasm");
     try {
       Raw.startThreads(this.count);
-      for (let i = 1; i < this.count; i++) this.#workers.push(platform.start({ module, memory }));
+      for (let i = 1; i < this.count; i++) {
+        const worker = platform.start({ module, memory });
+        // Nobody waits for it if the next one cannot even be created.
+        worker.ready.catch(() => {});
+        this.#workers.push(worker);
+      }
       await Promise.all(this.#workers.map(({ ready }) => ready));
     } catch (error) {
       fail("NO_THREADS", `a thread could not be started: ${(error as Error)?.message ?? error}`, error);

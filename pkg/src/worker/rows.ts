@@ -31,9 +31,8 @@ export function checkSent(name: string, bytes: number): void {
 export function sentRows(rows: Iterable<Row> | FlatRows, dimensions: number): SentRows {
   const batch = batchOf(rows, dimensions);
   checkSent("rows", batch.length * dimensions * Float32Array.BYTES_PER_ELEMENT);
-  const isFlat = !(Symbol.iterator in rows);
   // An array whose buffer was transferred is empty, and copying it would throw.
-  const flat = isFlat && batch.length > 0 ? new Float32Array((rows as FlatRows).vectors) : undefined;
+  const flat = batch.vectors && batch.length > 0 ? new Float32Array(batch.vectors) : undefined;
   const gathered = new Gathered(dimensions, batch.length, flat);
   for (let i = 0; i < batch.length; i++) naming(i, () => gathered.add(batch.row(i)));
   return gathered.sent();

@@ -7,7 +7,7 @@ import { asyncDispose, fails, filled, pause } from "./helpers.mjs";
 test("after close every method and property is CLOSED", async () => {
   const { index, vectors } = await filled(5);
   await index.close();
-  const [vector] = vectors;
+  const [[vector], long] = [vectors, "x".repeat(5000)];
   const uses = {
     insert: () => index.insert(vector), insertWithId: () => index.insertWithId("x", vector), upsert: () => index.upsert("x", vector),
     insertMany: () => index.insertMany([{ vector }]), search: () => index.search(vector), searchMany: () => index.searchMany([vector]), get: () => index.get("r0"), has: () => index.has("r0"),
@@ -17,6 +17,9 @@ test("after close every method and property is CLOSED", async () => {
     close: () => index.close(), size: () => index.size, deletedCount: () => index.deletedCount, dimensions: () => index.dimensions,
     metric: () => index.metric, needsCompaction: () => index.needsCompaction, compactionThreshold: () => index.compactionThreshold,
     "compactionThreshold=": () => { index.compactionThreshold = 0.5; },
+    // Also where an argument is wrong.
+    "get(long)": () => index.get(long), "has(long)": () => index.has(long), "delete(long)": () => index.delete(long),
+    "upsert(long)": () => index.upsert(long, vector), "insertWithId(long)": () => index.insertWithId(long, [1]),
     "insertMany([])": () => index.insertMany([]), "deleteMany([])": () => index.deleteMany([]),
   };
   for (const use of Object.values(uses)) await fails("CLOSED", use);

@@ -118,7 +118,14 @@ test("an id twice in one batch, also a number that an earlier row without an id 
   await fails("DUPLICATE_ID", () => index.insertMany([{ id: "x", vector: a }, { id: "x", vector: b }]), /row 1\b/);
   await fails("DUPLICATE_ID", () => index.insertMany({ vectors: flat(2, DIMENSIONS), ids: [3, 3] }), /row 1\b/);
   await fails("DUPLICATE_ID", () => index.insertMany([{ vector: a }, { id: 0, vector: b }]), /row 1\b/);
+  // Rows without ids get 0, 6, 7 and 11, and each of these is taken.
+  const some = [undefined, 5, undefined, undefined, 10, undefined].map((id) => ({ id, vector: a }));
+  for (const id of [0, 5, 6, 7, 10, 11]) {
+    await fails("DUPLICATE_ID", () => index.insertMany([...some, { id, vector: b }]), /row 6\b/);
+  }
   await whole(index, 0);
+  const free = [...some, { id: 3, vector: a }, { id: "6", vector: b }, { id: 12, vector: a }];
+  assert.deepEqual(await index.insertMany(free), [0, 5, 6, 7, 10, 11, 3, "6", 12]);
   assert.deepEqual(await index.insertMany([{ id: 1, vector: a }, { id: "1", vector: b }]), [1, "1"]);
 });
 

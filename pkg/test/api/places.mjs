@@ -12,6 +12,14 @@ export function fresh() {
   return inNode ? `places/${process.pid}-${made}` : `place ${performance.timeOrigin} ${made} é%`;
 }
 
+/** Returns whether the platform has anything of this name. */
+export async function exists(store, name) {
+  if (store === "fs") return (await import("node:fs")).existsSync(name);
+  if (store === "indexeddb") return (await indexedDB.databases()).some((database) => database.name === `thermocline:${name}`);
+  const folders = await Array.fromAsync((await navigator.storage.getDirectory()).keys());
+  return folders.includes(`thermocline-${encodeURIComponent(name)}`);
+}
+
 /**
  * Every kind of place: its label, and a function that makes a place. A place is a function that returns the arguments
  * for `open`.

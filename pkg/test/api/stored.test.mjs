@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThermoclineError, VectorIndex } from "thermocline";
 import { fails, filled, flat, pause, rowsOf, until, whole } from "./helpers.mjs";
-import { fresh, KINDS, MapStore, NAMES } from "./places.mjs";
+import { exists, fresh, KINDS, MapStore, NAMES } from "./places.mjs";
 
 const DIMENSIONS = 16;
 const vectors = rowsOf(flat(400, DIMENSIONS), DIMENSIONS);
@@ -14,6 +14,30 @@ const opener = (place) => (options) => {
   const [name, at] = place();
   return VectorIndex.open(name, { ...at, ...options });
 };
+
+for (const store of NAMES) {
+  test(`${store}: an opening that fails leaves nothing behind, and what it finds stays`, async () => {
+    const name = fresh();
+    const refused = [
+      ["NOT_FOUND", {}], ["NOT_FOUND", { mode: "readonly" }], ["INVALID_OPTION", { dimensions: 0 }],
+      ["INVALID_OPTION", { dimensions: 4, ef: 0 }],
+    ];
+    for (const [code, options] of refused) {
+      await fails(code, () => VectorIndex.open(name, { store, ...options }));
+      assert.equal(await exists(store, name), false, JSON.stringify(options));
+    }
+    const index = await VectorIndex.open(name, { store, dimensions: 4 });
+    await index.insert([1, 2, 3, 4]);
+    await index.close();
+    await fails("INVALID_OPTION", () => VectorIndex.open(name, { store, dimensions: 4, ef: 0 }));
+    await fails("DIMENSION_MISMATCH", () => VectorIndex.open(name, { store, dimensions: 5 }));
+    const again = await VectorIndex.open(name, { store });
+    assert.equal(again.size, 1);
+    await again.close();
+    await VectorIndex.destroy(name, { store });
+    assert.equal(await exists(store, name), false);
+  });
+}
 
 for (const { label, place } of KINDS) {
   test(`${label}: every change is there after opening again`, async () => {
@@ -62,7 +86,7 @@ for (const { label, place } of KINDS) {
     await index.close();
   });
 
-  test(`${label}: a missing index is NOT_FOUND without dimensions or to a reader, and nothing is created`, async () => {
+  test(`${label}: a missing index is NOT_FOUND without dimensions or to a reader`, async () => {
     const open = opener(place());
     for (const options of [undefined, { metric: "l2" }, { mode: "readonly" }, { mode: "readonly", dimensions: 4 }]) await fails("NOT_FOUND", () => open(options));
     const index = await open({ dimensions: DIMENSIONS });

@@ -22,6 +22,31 @@ test("require and import give the same names, and errors of both tell name and c
   }
 });
 
+test("more ids than an engine compares in one call are an error, and the index stays whole", async () => {
+  const index = await esm.VectorIndex.memory({ dimensions: 1, metric: "l2", quantization: "none" });
+  const rows = (ids) => ids.map((id) => ({ id, vector: [1] }));
+  const { Set } = globalThis;
+  // An engine's throws at 2^24 entries. This one tells so many, and throws a little later.
+  globalThis.Set = class extends Set {
+    get size() { return super.size + 2 ** 24 - 3; }
+    add(value) {
+      if (super.size === 3) throw new RangeError("Set maximum size exceeded");
+      return super.add(value);
+    }
+  };
+  try {
+    const many = (ids) => index.insertMany(rows(ids)).catch((error) => error.code);
+    assert.equal(await many(["a", "b", "c", "d"]), "OUT_OF_MEMORY");
+    assert.deepEqual(await many(["a", "b", "c", undefined, undefined]), ["a", "b", "c", 0, 1]);
+    assert.deepEqual(await many([undefined, undefined, undefined, undefined]), [2, 3, 4, 5]);
+  } finally {
+    globalThis.Set = Set;
+  }
+  assert.equal((await index.check()).ok, true);
+  assert.equal(index.size, 9);
+  await index.close();
+});
+
 test("the entry for workers: require and import give the same names, and the errors of the main entry", async () => {
   const both = [[require("thermocline/worker"), require("thermocline")], [await import("thermocline/worker"), esm]];
   for (const [worker, main] of both) {
