@@ -156,7 +156,7 @@ export interface RawIndexClass {
   import(bytes: Uint8Array, options: object): RawIndex;
   openIndexedDb(name: string, options: object, strict: boolean, readOnly: boolean): Promise<RawIndex>;
   openStore(store: Store, options: object, readOnly: boolean): Promise<RawIndex>;
-  destroyIndexedDb(name: string): Promise<void>;
+  destroyIndexedDb(name: string, onlyIfEmpty: boolean): Promise<void>;
 }
 
 /** One WebAssembly instance, which holds one index. Its memory is released with the index. */

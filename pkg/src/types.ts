@@ -307,10 +307,10 @@ export interface CompactOptions extends LongOptions {
    * million. Use it once after building an index.
    *
    * Takes about a fifteenth of the time of building the index, in slices like the rest of a compaction. Meanwhile codes
-   * and links take up to a quarter more memory, or that of 1,024 more records: OUT_OF_MEMORY if `maxBytes` leaves no
-   * room. Searches find the same records, but equally distant ones may change their order. In a store, the next
-   * checkpoint writes the codes and links of every record. If `thermocline-bulk.wasm` cannot be loaded within three
-   * seconds, the index is compacted as it lies.
+   * and links take up to a quarter more memory, or that of 1,024 more records, and up to eight bytes a record:
+   * OUT_OF_MEMORY if `maxBytes` leaves no room. Searches find the same records, but equally distant ones may change
+   * their order. In a store, the next checkpoint writes the codes and links of every record. If `thermocline-bulk.wasm`
+   * cannot be loaded within three seconds, the index is compacted as it lies.
    */
   pack?: boolean;
 }
@@ -341,7 +341,10 @@ export interface Stats {
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */
   tombstoneRatio: number;
-  /** Bytes in memory, by part. `graph` includes the buffers of searches, and changes that are in no log yet. */
+  /**
+   * Bytes in memory, by part. `graph` includes the buffers of searches, changes that are in no log yet, and what a
+   * compaction under way holds.
+   */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
   /**
    * Bytes in the store, by part; zeros for an index in memory, or open for reading only. `coldRaw` is the uncompressed

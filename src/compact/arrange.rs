@@ -5,7 +5,7 @@
 //! of slots at a time: the nodes in the window move out of it, to free slots behind it (*clearing*), then the nodes
 //! that come next in the order move in (*filling*). Steps 6 to 8 follow each clearing and each filling, because only
 //! they free the slots that the nodes have left. So at most a window of codes and links is held besides, and a job that
-//! is dropped leaves the finished windows in order. The path of the walk takes up to four bytes a node.
+//! is dropped leaves the finished windows in order. The path of the walk takes up to eight bytes a node.
 //!
 //! The package loads this code in the wasm file of bulk builds (`pkg/build/split.mjs`). So there nothing but
 //! [`Order::new`] leads here: it puts a pointer to [`go_on`] into the job.

@@ -135,7 +135,7 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::compact_start`]; [`Error::OverBudget`] where `max_bytes` leaves no room for another quarter of
-    /// the codes and links, or those of 1,024 records.
+    /// the codes and links, or those of 1,024 records, and for eight bytes a record.
     pub fn pack_start(&mut self) -> Result<(), Error> {
         self.check_writable()?;
         self.copy_mapped()?;

@@ -9,7 +9,8 @@ use crate::quantize::Quantization;
 pub struct ResidentBytes {
     /// Quantized vectors, with the scales and codebooks that go with them.
     pub codes: usize,
-    /// Links, the states of slots, and the queue of records that wait to be linked.
+    /// Links, the states of slots, the queue of records that wait to be linked, and what a bulk build or a compaction
+    /// under way holds.
     pub graph: usize,
     /// Ids, the tables that find them, and when records expire.
     pub ids: usize,

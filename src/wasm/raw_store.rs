@@ -94,13 +94,6 @@ impl RawIndex {
 
     fn open_at(place: StorePlace, options: JsValue, mode: Mode) -> Promise {
         promise(async move {
-            // Opening creates the database, which would stay if no index could be created with these options.
-            if mode == Mode::ReadWrite
-                && matches!(place, StorePlace::IndexedDb(..))
-                && options::has_dimensions(&options)?
-            {
-                Self::create(&options)?;
-            }
             let store = place.open(mode).await?;
             let opened = Self::open(&store, &options, mode).await;
             match opened {
@@ -150,9 +143,18 @@ impl RawIndex {
         Self::open_at(StorePlace::Object(store), options, mode(read_only))
     }
 
+    /// Deletes the database of the index `name`, or does so only if it has no values.
     #[wasm_bindgen(js_name = destroyIndexedDb)]
-    pub fn destroy_indexed_db(name: String) -> Promise {
+    pub fn destroy_indexed_db(name: String, only_if_empty: bool) -> Promise {
         promise(async move {
+            if only_if_empty {
+                let store = StorePlace::IndexedDb(name.clone(), Durability::Relaxed).open(Mode::ReadOnly).await?;
+                let names = store.list("").await;
+                let _ = store.close().await;
+                if !names.map_err(Error::from)?.is_empty() {
+                    return Ok(JsValue::UNDEFINED);
+                }
+            }
             AnyStore::destroy_indexed_db(&name).await.map_err(Error::from)?;
             Ok(JsValue::UNDEFINED)
         })

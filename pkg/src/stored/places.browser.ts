@@ -27,7 +27,7 @@ export const places: Places = {
     const release = await takeWebLock(lockOf(name));
     try {
       const { RawIndex } = await instance();
-      await RawIndex.destroyIndexedDb(name);
+      await RawIndex.destroyIndexedDb(name, false);
     } catch (error) {
       throw codedError(error) ?? trapped(error);
     } finally {
@@ -50,10 +50,8 @@ async function indexedDbPlace(name: string, { durability, mode }: Required<Store
       try {
         return use(await raw.openIndexedDb(name, options, strict, readOnly));
       } catch (error) {
-        // Opening has created the database. With Web Locks, no other writer can have used it since.
-        if (!readOnly && globalThis.navigator?.locks && codedError(error)?.code === "NOT_FOUND") {
-          await raw.destroyIndexedDb(name).catch(() => {});
-        }
+        // Opening may have created the database. With Web Locks, no other writer can use it meanwhile.
+        if (!readOnly && globalThis.navigator?.locks) await raw.destroyIndexedDb(name, true).catch(() => {});
         throw error;
       }
     },

@@ -50,7 +50,7 @@ export async function openOpfs(name: string, options: Pick<StoreOptions, "mode">
     const folder = await step(`opening ${name}`, async () =>
       (await root()).getDirectoryHandle(folderOf(name), { create: writes }).catch(unlessAbsent),
     );
-    const discard = () => removeFolder(name, root);
+    const discard = async () => (await root()).removeEntry(folderOf(name));
     const store = new OpfsStore(name, folder, writes, discard, release);
     if (writes) await store.begin();
     return store;
@@ -65,17 +65,15 @@ export async function destroyOpfs(name: string, root = originRoot): Promise<void
   if (root === originRoot) checkPlatform(false);
   const release = await takeWebLock(lockOf(name));
   try {
-    await step(`removing ${name}`, () => removeFolder(name, root));
+    await step(`removing ${name}`, async () =>
+      (await root()).removeEntry(folderOf(name), { recursive: true }).catch(unlessAbsent),
+    );
   } finally {
     await release();
   }
 }
 
 const originRoot = () => navigator.storage.getDirectory();
-
-async function removeFolder(name: string, root: typeof originRoot): Promise<void> {
-  await (await root()).removeEntry(folderOf(name), { recursive: true }).catch(unlessAbsent);
-}
 
 /** Throws INVALID_OPTION if files are not available (without HTTPS) or cannot be written (Safari before 26). */
 function checkPlatform(writes: boolean): void {
@@ -109,13 +107,14 @@ class OpfsStore implements Store {
   readonly #name: string;
   readonly #folder: FileSystemDirectoryHandle | undefined;
   readonly #writes: boolean;
+  /** Removes the folder if it is empty, or fails. */
   readonly #discard: () => Promise<void>;
   readonly #release: () => Promise<void>;
   readonly #opening = freshOpening();
   #state: State = { table: undefined, values: new Map() };
   #nextTable = 1;
   #nextFile = 1;
-  /** True until the first change in a folder that this opening has created. */
+  /** True until the first change in a folder that was empty. */
   #isIdle = false;
   /** Throws the error that makes the store unusable, if there is one. */
   #end: (() => never) | undefined;
@@ -204,11 +203,22 @@ class OpfsStore implements Store {
   async close(): Promise<void> {
     this.#end = () => fail("CLOSED", `${this.#name} is closed`);
     try {
-      // A failed opening leaves no folder behind.
-      if (this.#isIdle) await this.#discard().catch(() => {});
+      if (this.#isIdle) await this.#leave();
     } finally {
       await this.#release();
     }
+  }
+
+  /**
+   * Removes what an opening has written that found nothing and stored nothing. If the page dies, these calls may take
+   * effect when another writer has the folder: the first removes a file of this opening, the second nothing that has
+   * files.
+   */
+  async #leave(): Promise<void> {
+    try {
+      await this.#folder!.removeEntry(this.#state.table!.name);
+      await this.#discard();
+    } catch {}
   }
 
   #checkWritable(): void {
@@ -219,7 +229,13 @@ class OpfsStore implements Store {
   /** Looks once at the content of the folder. CORRUPT if there are values and no readable table. */
   async #look(): Promise<Look> {
     const names = new Set<string>();
-    if (this.#folder) for await (const name of this.#folder.keys()) names.add(name);
+    try {
+      if (this.#folder) for await (const name of this.#folder.keys()) names.add(name);
+    } catch (error) {
+      // A writer that has stored nothing removes its folder.
+      if (this.#writes) throw error;
+      unlessAbsent(error as DOMException);
+    }
     const tables = tablesIn(names);
     // The first file written is a table. Until it is closed, some engines also list a temporary file beside it.
     let written = [...names].some((name) => !name.startsWith("table."));

@@ -65,7 +65,15 @@ class Page {
     this.#die();
   }
 
-  root = async () => ({ getDirectoryHandle: async () => this.#directory() });
+  root = async () => ({
+    getDirectoryHandle: async () => this.#directory(),
+    removeEntry: (name, { recursive } = {}) =>
+      this.#ask("remove", name, () => {
+        const { files } = this.#folder;
+        if (files.size > 0 && !recursive) throw new DOMException(`${name} has files`, "InvalidModificationError");
+        files.clear();
+      }),
+  });
 
   async #ask(kind, name, run) {
     if (this.dead) return never();

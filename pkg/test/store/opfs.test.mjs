@@ -64,6 +64,22 @@ async function staysSo(folder, store, values) {
 
 const changes = { puts: [["a", c], ["new", b]], deletes: ["log"] };
 
+test("an opening that stores nothing leaves nothing, and what a dead page then removes are no values of others", async () => {
+  const folder = new LateFolder();
+  await (await open(folder.page())).close();
+  assert.deepEqual([...folder.files.keys()], []);
+  for (const count of [1, 2]) {
+    const [folder, values] = [new LateFolder(), new Map([["a", a]])];
+    const page = folder.page();
+    const idle = await open(page);
+    await diesOver(page, /./, () => idle.close(), { kind: "remove", count });
+    assert.equal(folder.late.length, 1);
+    const store = await open(folder.page());
+    await store.commit({ puts: [...values], deletes: [] });
+    await staysSo(folder, store, values);
+  }
+});
+
 test("a late table that takes effect after the next opening is not seen, and removes nothing", async () => {
   const { folder, page, store, before } = await begun();
   await diesOver(page, /^table/, () => store.commit(changes));

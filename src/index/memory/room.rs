@@ -75,7 +75,8 @@ impl Index {
     pub(in crate::index) fn has_room_to_pack(&self) -> bool {
         self.config.max_bytes.is_none() || {
             let crate::index::Parts { graph, codes, .. } = &self.parts;
-            let path = self.len() * size_of::<Slot>();
+            // It grows by doubling.
+            let path = 2 * self.len() * size_of::<Slot>();
             self.holding().has_room(window(self.len()) * (codes.slot_bytes() + graph.row_bytes()) + path)
         }
     }

@@ -228,7 +228,6 @@ impl Index {
         let keys = manifest.into_iter().chain(longest.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
         keys.for_each(|key| journal.abandon(key));
-        journal.forget_abandoned();
     }
 
     fn take_writing(&mut self, generation: u64) -> Option<Writing> {

@@ -23,7 +23,7 @@ const MOST_LOG_BYTES: u64 = 4 << 20;
 const LOG_SHARE: u64 = 16;
 
 /// How many values may be noted that failed checkpoints may have left. Where a store refuses all, as a full one does,
-/// most of them do not exist: from then on it is asked which do.
+/// most of them do not exist, and it is asked which do.
 const MOST_ABANDONED: usize = 4096;
 
 /// The logs that follow a checkpoint in a store.
@@ -143,9 +143,10 @@ impl Journal {
         self.serial
     }
 
-    /// Whether [`Journal::stock`] is to be called.
+    /// Whether [`Journal::stock`] is to be called: before the first checkpoint, and when more values are noted than
+    /// failed checkpoints can have left. Never during a checkpoint, whose values it would take for abandoned ones.
     pub(in crate::index) const fn lacks_stock(&self) -> bool {
-        !self.has_stock
+        !self.has_stock || (self.writing.is_none() && self.abandoned.len() > MOST_ABANDONED)
     }
 
     /// Fills in what depends on the names of all values.
@@ -161,14 +162,6 @@ impl Journal {
     pub(in crate::index) fn abandon(&mut self, key: Key) {
         if self.abandoned.try_reserve(1).is_ok() {
             self.abandoned.push(key);
-        }
-    }
-
-    /// Forgets the names of values if too many are noted: [`Journal::stock`] is called anew before the next checkpoint.
-    pub(in crate::index) fn forget_abandoned(&mut self) {
-        if self.abandoned.len() > MOST_ABANDONED {
-            self.has_stock = false;
-            (self.retired, self.abandoned) = (Vec::new(), Vec::new());
         }
     }
 

@@ -1,8 +1,8 @@
 //! The names of all values of a store. They tell which values nothing refers to, and which names are new.
 //!
 //! Only writing a checkpoint needs them. The names are many, and in some stores listing them costs as much as reading
-//! the values. So they are listed before the first checkpoint after an opening, while the checkpoint that was opened
-//! still counts.
+//! the values. So they are listed before the first checkpoint after an opening, and again after very many checkpoints
+//! have failed: the checkpoint that was opened, or the last that has ended, is then the current one.
 
 use super::journal::Journal;
 use crate::arena::MOST_BLOCKS;
