@@ -226,8 +226,7 @@ export class VectorIndex implements AsyncDisposable {
    * INVALID_ID if the id is not valid. CORRUPT if the store has lost the record.
    */
   async get(id: Id): Promise<StoredRecord | undefined> {
-    this.#open.checkOpen();
-    checkIdLength(id);
+    this.#openFor(id);
     return this.#searches.reading((raw) => {
       const slot = raw.locate(id);
       if (slot < 0) return undefined;
@@ -240,10 +239,7 @@ export class VectorIndex implements AsyncDisposable {
 
   /** Returns true if a live record has this id. O(1). INVALID_ID if the id is not valid. */
   async has(id: Id): Promise<boolean> {
-    const handle = this.#open;
-    handle.checkOpen();
-    checkIdLength(id);
-    return handle.call((raw) => raw.locate(id) >= 0);
+    return this.#openFor(id).call((raw) => raw.locate(id) >= 0);
   }
 
   /**
@@ -251,11 +247,7 @@ export class VectorIndex implements AsyncDisposable {
    * INVALID_ID if the id is not valid.
    */
   delete(id: Id): Promise<boolean> {
-    const remove = () => {
-      this.#open.checkOpen();
-      checkIdLength(id);
-      return this.#handle.changeLater((raw) => raw.delete(id));
-    };
+    const remove = () => this.#openFor(id).changeLater((raw) => raw.delete(id));
     return this.#stored(remove, true);
   }
 
@@ -470,6 +462,14 @@ export class VectorIndex implements AsyncDisposable {
     return this.#handle;
   }
 
+  /** The handle for a new call with this id. CLOSED or CORRUPT like any call, otherwise INVALID_ID if it is too long. */
+  #openFor(id: Id | undefined): Handle {
+    const handle = this.#open;
+    handle.checkOpen();
+    checkIdLength(id);
+    return handle;
+  }
+
   /**
    * Makes a change and waits until it is in the store. Pass `mayNeedCompaction` for a change that can leave a
    * tombstone. Async so that an error thrown by `make` becomes a rejection.
@@ -515,8 +515,7 @@ export class VectorIndex implements AsyncDisposable {
     mayNeedCompaction?: boolean,
   ): Promise<T> {
     return this.#stored(() => {
-      this.#open.checkOpen();
-      checkIdLength(id);
+      this.#openFor(id);
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;
       const read = vectorOf(vector, this.#dimensions);

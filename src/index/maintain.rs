@@ -174,7 +174,7 @@ impl Index {
     /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty, or as [`Index::link_step`]. After either the
     /// compaction is dropped, and the index is consistent.
     pub fn compact_step(&mut self, budget_us: usize) -> Result<bool, Error> {
-        if self.job.is_some() && self.has_pending_work() {
+        if self.job.is_some() && self.pending.has_work() {
             return self.link_before(budget_us).inspect_err(|_| self.job = None).map(|()| true);
         }
         let Some(running) = &mut self.job else { return Ok(false) };
@@ -215,7 +215,7 @@ impl Index {
     /// speed of one kind says little about another's.
     pub(crate) fn compact_stage(&self) -> Option<u8> {
         let running = self.job.as_ref()?;
-        Some(if self.has_pending_work() { LINKING } else { running.job.stage() })
+        Some(if self.pending.has_work() { LINKING } else { running.job.stage() })
     }
 
     /// Ends the compaction under way and returns its report; `None` if there is none. Call this when

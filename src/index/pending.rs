@@ -103,9 +103,14 @@ impl Pending {
         self.holds = holds;
     }
 
+    /// Whether records wait, the graph is not proven, or codes are being trained.
+    pub(super) const fn has_work(&self) -> bool {
+        self.trains || !self.proof.is_sound() || !self.is_empty()
+    }
+
     /// Whether a change that comes now has to wait.
     pub(super) const fn defers(&self) -> bool {
-        self.holds || self.trains || !self.proof.is_sound() || !self.is_empty()
+        self.holds || self.has_work()
     }
 
     /// How many nodes wait.
@@ -198,7 +203,7 @@ impl Pending {
     /// Queues the deletion of a slot, if it has to wait. The caller has reserved room. Where changes are only held, a
     /// deletion before the first of them waits for nothing: `reserve` has yet to note who is live.
     pub(super) fn bury(&mut self, slot: Slot) {
-        if !self.is_empty() || self.trains || !self.proof.is_sound() {
+        if self.has_work() {
             self.changes.push(Change::Bury(slot));
         }
     }
@@ -333,11 +338,6 @@ impl Index {
         Ok(())
     }
 
-    /// Whether records wait, the graph is not proven, or codes are being trained.
-    pub(super) const fn has_pending_work(&self) -> bool {
-        !self.is_proven() || self.pending.trains || !self.pending.is_empty()
-    }
-
     /// About how many calls of [`Index::link_step`] are left.
     pub(super) fn settling_steps(&self) -> usize {
         let looks = if self.is_proven() { 0 } else { LOOKS * self.parts.slots() / PROOF_SLOTS };
@@ -401,7 +401,7 @@ impl Index {
 
     /// Refuses a call that needs the whole graph while records wait or the graph is not proven.
     pub(super) fn check_linked(&self) -> Result<(), Error> {
-        if self.has_pending_work() { Err(Error::Unlinked) } else { Ok(()) }
+        if self.pending.has_work() { Err(Error::Unlinked) } else { Ok(()) }
     }
 
     fn link(&mut self, node: NewNode) -> Result<(), OutOfMemory> {
