@@ -17,6 +17,10 @@ const WIDEST: usize = 16;
 /// The share of the usual doubt ([`rerank::doubtful`]) that counts here. With half of it, no search of the embeddings
 /// of the benchmarks is repeated.
 const BLUR: f32 = 0.5;
+/// The first walk of a search at least this many times as wide as its `k` counts all of the doubt, or it could end with
+/// fewer of the nearest than a narrower one that is repeated. The embeddings' last candidates are too far away for
+/// that.
+const AMPLE: usize = 16;
 
 /// How to search. Start from the default and change fields.
 #[non_exhaustive]
@@ -194,14 +198,16 @@ impl Index {
         let may_widen = is_coarse && options.filter.is_none() && ef >= WIDE * k;
         let widest = if may_widen { live.min(WIDEST * ef).min(Config::MAX_EF) } else { 0 };
         let mut width = ef;
+        let mut share = if ef >= AMPLE * k { 1.0 } else { BLUR };
         // If even the last candidate of a walk could be a hit, so could others that the pool had no room for, unless
         // all are equally near.
         while self.gather(scorer, width, k, options.again().filter, &mut space)?
             && width < widest
-            && in_doubt(scorer, &space, k, BLUR) == width
+            && in_doubt(scorer, &space, k, share) == width
             && in_doubt(scorer, &space, k, 0.0) < width
         {
             width = widest.min(WIDE * width);
+            share = BLUR;
         }
         // Besides the first `k` candidates, keep those that could be nearer, given the error of their codes.
         let count = in_doubt(scorer, &space, k, 1.0);
@@ -291,31 +297,41 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Within a cluster, vectors differ by less than a step of what a walk reads of their codes.
+    /// Rows in 15 clusters. Within each, vectors differ by less than a step of what a walk reads of their codes.
+    fn clustered(number: usize) -> [f32; 136] {
+        let part = |seed: usize, at: usize| {
+            let mixed = ((seed * 136 + at + 1) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            ((mixed ^ mixed >> 32) >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        core::array::from_fn(|at| part(1_000_000 + number % 15, at) + 0.05 * part(number, at))
+    }
+
     #[test]
     fn a_search_that_cannot_tell_its_candidates_apart_becomes_wider() {
-        const DIMENSIONS: usize = 136;
-        let part = |seed: usize, at: usize| {
-            let mixed = ((seed * DIMENSIONS + at + 1) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            ((mixed ^ mixed >> 29) >> 40) as f32 / (1 << 24) as f32 - 0.5
+        const ROWS: usize = 4000;
+        let mut index = Index::new(Config { metric: Metric::L2, ..Config::new(136) }).unwrap();
+        (0..ROWS).for_each(|number| drop(index.insert(&clustered(number), None).unwrap()));
+        let numbers = |query: &[f32], k, ef| -> Vec<usize> {
+            let hits = index.search(query, SearchOptions::top(k).with_ef(ef)).unwrap();
+            hits.iter().filter_map(|hit| hit.id.as_number()).map(|number| number as usize).collect()
         };
-        let row = |number: usize| -> [f32; DIMENSIONS] {
-            core::array::from_fn(|at| part(1_000_000 + number % 15, at) + 0.05 * part(number, at))
-        };
-        let mut index = Index::new(Config { metric: Metric::L2, ..Config::new(DIMENSIONS) }).unwrap();
-        (0..3000).for_each(|number| drop(index.insert(&row(number), None).unwrap()));
         let mut missed = [0; 2];
-        for query in (3000..6000).step_by(100).map(row) {
-            let far = |number: usize| row(number).iter().zip(query).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
-            let mut all: Vec<usize> = (0..3000).collect();
+        for query in (ROWS..2 * ROWS).step_by(100).map(clustered) {
+            let far = |number: usize| clustered(number).iter().zip(query).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+            let mut all: Vec<usize> = (0..ROWS).collect();
             all.sort_by(|&a, &b| far(a).total_cmp(&far(b)));
             for (missed, ef) in missed.iter_mut().zip([39, 64]) {
-                let hits = index.search(&query, SearchOptions::top(10).with_ef(ef)).unwrap();
-                let ids: Vec<_> = hits.iter().filter_map(|hit| hit.id.as_number()).collect();
-                *missed += all[..10].iter().filter(|&&number| !ids.contains(&(number as u64))).count();
+                let hits = numbers(&query, 10, ef);
+                *missed += all[..10].iter().filter(|number| !hits.contains(number)).count();
             }
         }
-        assert!(missed[0] > 60 && missed[1] < 4, "{missed:?} of 300 missed by narrow searches and by wide ones");
+        assert!(missed[0] > 60 && missed[1] < 20, "{missed:?} of 400 missed by narrow searches and by wide ones");
+        // A pool of 160 reaches beyond those in half of the doubt, but misses many of the nearest all the same.
+        for ef in [64, 160, 200] {
+            let missed = (0..ROWS).step_by(20).filter(|&number| numbers(&clustered(number), 1, ef) != [number]).count();
+            assert!(missed < 10, "{missed} of 200 rows missed by searches for themselves at ef {ef}");
+        }
     }
 
     #[test]
