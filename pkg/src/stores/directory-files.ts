@@ -1,5 +1,5 @@
 // The files of one directory, and the file names of keys.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
 import * as node from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -21,14 +21,42 @@ const TURN_MS = 4;
 function readFile(path: string, room?: Room): Uint8Array {
   const file = openSync(path, "r");
   try {
-    const { size } = fstatSync(file);
-    const bytes = room?.take(size) ?? new Uint8Array(size);
-    let end = 0;
-    // A signal can end a read early, and the file can have shrunk.
-    for (let read = 1; read > 0 && end < size; end += read) read = readSync(file, bytes, end, size - end, end);
-    return bytes.subarray(0, end);
+    return readOpen(file, room);
   } finally {
     closeSync(file);
+  }
+}
+
+/** Reads an open file from its beginning. */
+function readOpen(file: number, room?: Room): Uint8Array {
+  const { size } = fstatSync(file);
+  const bytes = room?.take(size) ?? new Uint8Array(size);
+  let end = 0;
+  // A signal can end a read early, and the file can have shrunk.
+  for (let read = 1; read > 0 && end < size; end += read) read = readSync(file, bytes, end, size - end, end);
+  return bytes.subarray(0, end);
+}
+
+/** A file that is open for reading. Until it is closed, no other file can be mistaken for it. */
+export class Held {
+  readonly #file: number;
+  readonly #stats: BigIntStats;
+
+  constructor(path: string) {
+    this.#file = openSync(path, "r");
+    this.#stats = fstatSync(this.#file, { bigint: true });
+  }
+
+  read(): Uint8Array {
+    return readOpen(this.#file);
+  }
+
+  is({ dev, ino }: BigIntStats): boolean {
+    return dev === this.#stats.dev && ino === this.#stats.ino;
+  }
+
+  close(): void {
+    closeSync(this.#file);
   }
 }
 
@@ -72,6 +100,11 @@ function unlessAbsent(error: NodeJS.ErrnoException): undefined {
 export class Files {
   readonly #fs: FileSystem;
   #turnEnds = 0;
+  /**
+   * True once waiting for the names in a directory has failed. What is on the medium is then unknown, and waiting again
+   * would prove nothing: the system may have dropped what it could not write.
+   */
+  syncHasFailed = false;
 
   constructor(readonly path: string, fs: FileSystem = platform) {
     this.#fs = fs;
@@ -100,10 +133,26 @@ export class Files {
 
   /** Reads a file, into `room` if it fits. Undefined if there is no such file. */
   read(name: string, room?: Room): Uint8Array | undefined {
+    return this.#readingOf(name, (path) => this.#fs.readFile(path, room));
+  }
+
+  /** Opens a file for reading. Undefined if there is no such file. */
+  hold(name: string): Held | undefined {
+    return this.#readingOf(name, (path) => new Held(path));
+  }
+
+  /** Whether a name still refers to this very file or, without one, still to none. */
+  isStill(name: string, file: Held | undefined): boolean {
+    const stats = this.#readingOf(name, (path) => statSync(path, { bigint: true }));
+    return stats && file ? file.is(stats) : stats === file;
+  }
+
+  /** The result of a synchronous call on a file. Undefined if there is no such file. */
+  #readingOf<T>(name: string, run: (path: string) => T): T | undefined {
     // Not `join`, which would take time for each of hundreds of files: a name needs no resolving.
     const path = this.path + sep + name;
     try {
-      return this.#fs.readFile(path, room);
+      return run(path);
     } catch (error) {
       return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : failed(`reading ${path}`, error);
     }
@@ -163,6 +212,9 @@ export class Files {
       const handle = await this.#fs.open(path, "r");
       try {
         await handle.sync();
+      } catch (error) {
+        this.syncHasFailed = true;
+        throw error;
       } finally {
         await handle.close();
       }

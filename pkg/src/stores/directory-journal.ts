@@ -17,6 +17,9 @@ export interface Journal {
 }
 
 const NAME = "commit";
+/** How often a read is tried, while a writer commits. */
+const MAX_TRIES = 100;
+const NOTHING: Journal = { puts: [], deletes: [] };
 const FIRST_LINE = "thermocline commit 1";
 
 /** The name under which the new content of a file waits for its commit. */
@@ -26,17 +29,41 @@ export const waiting = (name: string): string => `${name}~`;
 export async function decide(files: Files, journal: Journal): Promise<void> {
   const changes = [...journal.puts.map((name) => `put ${name}`), ...journal.deletes.map((name) => `delete ${name}`)];
   await files.write(waiting(NAME), [FIRST_LINE, ...changes, `end ${changes.length}`, ""].join("\n"));
+  // If a power failure left the journal without a waiting value, the value would be taken for one in its place already.
+  await files.sync();
   await files.rename(waiting(NAME), NAME);
   await files.sync();
   await finish(files, journal);
 }
 
 /**
- * Reads the journal of a commit that may be unfinished. Undefined if there is none or it is truncated. STORE_FAILED if
+ * Runs `read` with the journal of a commit that may be unfinished: an empty one if there is none or it is truncated.
+ * Repeats that if there is another journal or none afterwards: another commit may have other values waiting under the
+ * same names. STORE_FAILED if the file of the journal's name is something else, or changes each time.
+ */
+export async function readThrough<T>(files: Files, read: (journal: Journal) => Promise<T>): Promise<T> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const file = files.hold(NAME);
+    try {
+      const result = await settledOf(async () => read((file && (await pending(files, file.read()))) ?? NOTHING));
+      if (files.isStill(NAME, file)) return result();
+    } finally {
+      file?.close();
+    }
+  }
+  fail("STORE_FAILED", `${files.path} changes faster than it can be read`);
+}
+
+/** Runs `run`, and returns a function that returns what it returned, or throws what it threw. */
+function settledOf<T>(run: () => Promise<T>): Promise<() => T> {
+  return run().then((value) => () => value, (error: unknown) => () => { throw error; });
+}
+
+/**
+ * Parses the journal of a commit that may be unfinished. Undefined if there is none or it is truncated. STORE_FAILED if
  * the file of its name is something else.
  */
-export async function pending(files: Files): Promise<Journal | undefined> {
-  const bytes = files.read(NAME);
+export async function pending(files: Files, bytes = files.read(NAME)): Promise<Journal | undefined> {
   try {
     return bytes && journalOf(new TextDecoder().decode(bytes));
   } catch (error) {

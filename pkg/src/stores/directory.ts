@@ -11,13 +11,11 @@ import { fail } from "../guard.js";
 import type { Reads } from "../stored/place.js";
 import type { Batch, StoreOptions } from "../store.js";
 import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
-import { decide, pending, recover, waiting, type Journal } from "./directory-journal.js";
+import { decide, readThrough, recover, waiting, type Journal } from "./directory-journal.js";
 import { takeLock, type Lock } from "./directory-lock.js";
 import { isLog, isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
-
-const NOTHING: Journal = { puts: [], deletes: [] };
 
 /**
  * Opens a directory as a store. For writing, creates the directory if it does not exist, and finishes or drops an
@@ -109,11 +107,11 @@ function inOrderOfRemoval(names: readonly string[]): string[] {
   return [...names].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-/** Reads values as they will be after `journal` is carried out. */
+/** Reads values as they will be after a journal, if there is one, is carried out. */
 async function read(
-  files: Files, keys: readonly string[], journal: Journal, memory?: Uint8Array,
+  files: Files, keys: readonly string[], memory: Uint8Array | undefined, journal?: Journal,
 ): Promise<(Uint8Array | undefined)[]> {
-  const [puts, deletes] = [new Set(journal.puts), new Set(journal.deletes)];
+  const [puts, deletes] = [new Set(journal?.puts), new Set(journal?.deletes)];
   const values: (Uint8Array | undefined)[] = [];
   const room = memory && new Room(memory);
   for (const key of keys) {
@@ -130,6 +128,13 @@ async function read(
   return values;
 }
 
+/** Lists the keys that begin with `prefix` as they will be after a journal is carried out. */
+async function listed(files: Files, prefix: string, { puts, deletes }: Journal): Promise<string[]> {
+  const names = new Set([...((await files.names()) ?? []), ...puts]);
+  for (const name of deletes) names.delete(name);
+  return keysOf(names, prefix);
+}
+
 /** Returns the keys of these files that begin with `prefix`. */
 function keysOf(names: Iterable<string>, prefix: string): string[] {
   const start = prefix.replaceAll("/", "_");
@@ -142,8 +147,8 @@ function keysOf(names: Iterable<string>, prefix: string): string[] {
 }
 
 /**
- * A read-only store. Each call looks for a journal, since a writer may have been killed during a commit since the last
- * call. While a writer is active, one call may return values of two commits.
+ * A read-only store. Each call looks for a journal, since a writer may be in the middle of a commit, or have been
+ * killed in one. One call may return values of two commits if all of the second happens during it.
  */
 class DirectoryReader implements Reads {
   readonly takesRoom = true;
@@ -153,15 +158,12 @@ class DirectoryReader implements Reads {
     this.#files = files;
   }
 
-  async read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
-    return read(this.#files, keys, (await pending(this.#files)) ?? NOTHING, memory);
+  read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+    return readThrough(this.#files, (journal) => read(this.#files, keys, memory, journal));
   }
 
-  async list(prefix: string): Promise<string[]> {
-    const { puts, deletes } = (await pending(this.#files)) ?? NOTHING;
-    const names = new Set([...((await this.#files.names()) ?? []), ...puts]);
-    for (const name of deletes) names.delete(name);
-    return keysOf(names, prefix);
+  list(prefix: string): Promise<string[]> {
+    return readThrough(this.#files, (journal) => listed(this.#files, prefix, journal));
   }
 
   async commit(): Promise<void> {
@@ -192,8 +194,10 @@ class DirectoryStore implements Reads {
   #isIdle: boolean;
   /** The value last appended to. Its file stays open: opening it each time would be half the cost of an append. */
   #log: OpenValue | undefined;
-  /** Throws the error that makes the store unusable, if there is one. */
+  /** Throws the error of a closed store, once it is closed. */
   #end: (() => never) | undefined;
+  /** The error of a commit that was cut off, after which nothing may be changed, and a reader of what is there. */
+  #cutOff: { error: unknown; reader: DirectoryReader } | undefined;
   /** The names in the directory, until the first change. No other process may change them. */
   #names: readonly string[] | undefined;
 
@@ -207,18 +211,16 @@ class DirectoryStore implements Reads {
 
   async read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     this.#end?.();
-    return read(this.#files, keys, NOTHING, memory);
+    return this.#cutOff ? this.#cutOff.reader.read(keys, memory) : read(this.#files, keys, memory);
   }
 
   async list(prefix: string): Promise<string[]> {
     this.#end?.();
-    return keysOf(this.#names ?? (await this.#files.names()) ?? [], prefix);
+    return this.#cutOff ? this.#cutOff.reader.list(prefix) : keysOf(this.#names ?? (await this.#files.names()) ?? [], prefix);
   }
 
   async commit({ puts, deletes }: Batch): Promise<void> {
-    this.#end?.();
-    this.#isIdle = false;
-    this.#names = undefined;
+    this.#beginChange();
     const journal: Journal = { puts: puts.map(([key]) => nameOf(key)), deletes: deletes.map(nameOf) };
     const [first, ...others] = [...journal.puts, ...journal.deletes];
     if (first === undefined) return;
@@ -234,17 +236,14 @@ class DirectoryStore implements Reads {
     } catch (error) {
       // Completes the commit, or undoes it if it was not decided. If that fails too, only reopening the index can tell
       // which of the two happened.
-      await recover(this.#files).catch((cause: unknown) => {
-        this.#end = () => fail("STORE_FAILED", `${this.#files.path}: a commit has failed midway; open the index again`, cause);
-      });
+      const isWhole = !this.#files.syncHasFailed && (await recover(this.#files).then(() => true, () => false));
+      if (!isWhole) this.#cutOff = { error, reader: new DirectoryReader(this.#files) };
       throw error;
     }
   }
 
   async append(key: string, bytes: Uint8Array): Promise<void> {
-    this.#end?.();
-    this.#isIdle = false;
-    this.#names = undefined;
+    this.#beginChange();
     const name = nameOf(key);
     const { handle, isNamed } = this.#log?.name === name ? this.#log : await this.#openLog(name);
     await step(`appending to ${name} in ${this.#files.path}`, async () => {
@@ -264,6 +263,15 @@ class DirectoryStore implements Reads {
       // A failed opening leaves no directory behind.
       if (this.#isIdle) await this.#files.destroy();
     }
+  }
+
+  #beginChange(): void {
+    this.#end?.();
+    if (this.#cutOff) {
+      fail("STORE_FAILED", `${this.#files.path}: a commit has failed midway; open the index again`, this.#cutOff.error);
+    }
+    this.#isIdle = false;
+    this.#names = undefined;
   }
 
   async #openLog(name: string): Promise<OpenValue> {

@@ -104,7 +104,8 @@ test("stopped again after any step of the opening that finishes the commit", asy
   assert.ok(combinations > 60, `${combinations} combinations`);
 });
 
-test("a step that fails once: the error says so, and the store continues with everything or nothing of the commit", async () => {
+test("a step that fails once: the error says so, and the store has everything or nothing of the commit", async () => {
+  let cutOff = 0;
   for (const [code, expected] of [["ENOSPC", "QUOTA_EXCEEDED"], ["EDQUOT", "QUOTA_EXCEEDED"], ["EIO", "STORE_FAILED"]]) {
     for (const change of [CHANGES["several puts and deletes"], CHANGES["one put"], CHANGES["the log in a file"]]) {
       for (let left = 0; ; left++) {
@@ -127,6 +128,16 @@ test("a step that fails once: the error says so, and the store continues with ev
         const seen = await contents(store);
         assert.ok(isBeforeOrAfter(seen, BEFORE, change), `${left} steps: ${difference(seen, BEFORE)}`);
         const files = await snapshot(path);
+        // After a failed sync of the directory nobody knows what is on the medium, and another sync proves nothing.
+        if (fs.stoppedBefore === "syncdir") {
+          cutOff += 1;
+          for (const call of [() => store.commit(change), () => store.append("log", a)]) {
+            assert.match((await fails("STORE_FAILED", call)).message, /open the index again/);
+          }
+          await store.close();
+          assert.equal(difference(await reopened(files), seen), undefined);
+          continue;
+        }
         assert.deepEqual([...files.keys()].filter((name) => /~$|^commit$/.test(name)), [], "nothing is left of it");
         assert.equal(difference(await reopened(files), seen), undefined);
         await store.commit(change);
@@ -135,9 +146,10 @@ test("a step that fails once: the error says so, and the store continues with ev
       }
     }
   }
+  assert.ok(cutOff > 20, `${cutOff} failed syncs`);
 });
 
-test("a store whose commit failed and could not be undone can only be closed", async () => {
+test("a store whose commit failed and could not be undone is only read", async () => {
   const path = folder();
   await materialize(path, base);
   const fs = new Faulty();
@@ -145,10 +157,12 @@ test("a store whose commit failed and could not be undone can only be closed", a
   fs.plan(7);
   await fails("STORE_FAILED", () => store.commit(CHANGES["several puts and deletes"]));
   fs.plan(Infinity);
-  for (const call of [() => store.read(["a"]), () => store.list(""), () => store.commit({ puts: [], deletes: ["a"] }), () => store.append("log", a)]) {
+  for (const call of [() => store.commit({ puts: [], deletes: ["a"] }), () => store.append("log", a)]) {
     assert.match((await fails("STORE_FAILED", call)).message, /open the index again/);
   }
+  await holds(store, BEFORE);
   await store.close();
+  for (const call of [() => store.read(["a"]), () => store.list("")]) await fails("CLOSED", call);
   const again = await openDirectory(path);
   await holds(again, BEFORE);
   await again.close();

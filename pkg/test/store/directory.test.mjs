@@ -1,5 +1,6 @@
 // The directory store: its files, its lock, its errors, and closing it.
 import assert from "node:assert/strict";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -48,7 +49,7 @@ test("the steps of a commit, in their order", async () => {
   await store.commit({ puts: [["x/y", b]], deletes: ["b"] });
   assert.deepEqual(steps, [
     "open x_y~ w", "write x_y~", "sync x_y~",
-    "open commit~ w", "write commit~ thermocline commit 1\nput x_y\ndelete b\nend 2\n", "sync commit~",
+    "open commit~ w", "write commit~ thermocline commit 1\nput x_y\ndelete b\nend 2\n", "sync commit~", "syncdir",
     "rename commit~ commit", "syncdir", "rename x_y~ x_y", "unlink b", "syncdir", "unlink commit", "syncdir",
   ]);
   await store.close();
@@ -268,6 +269,50 @@ test("a path that is no directory is STORE_FAILED, which names it", async () => 
     const error = await fails("STORE_FAILED", call);
     assert.ok(error.message.includes(path) && error.cause.code, error.message);
   }
+});
+
+// The waiting values of a commit get their names, and another commit has a value waiting under the same name, which
+// does not count yet.
+test("a reader does not take a value that waits for another commit", async () => {
+  const path = folder();
+  await mkdir(path);
+  const journal = "thermocline commit 1\nput x\nput y\nend 2\n";
+  for (const [name, content] of Object.entries({ x: "1", y: "1", "x~": "2", "y~": "2", commit: journal })) {
+    await writeFile(join(path, name), content);
+  }
+  const fs = new Faulty();
+  const reader = await openDirectory(path, { mode: "readonly" }, fs);
+  const read = fs.readFile;
+  let isFirst = true;
+  fs.readFile = (file) => {
+    const bytes = read(file);
+    if (isFirst) {
+      for (const name of ["x", "y"]) renameSync(join(path, `${name}~`), join(path, name));
+      rmSync(join(path, "commit"));
+      writeFileSync(join(path, "y~"), "3");
+    }
+    isFirst = false;
+    return bytes;
+  };
+  const values = await reader.read(["x", "y"]);
+  assert.deepEqual(values.map((bytes) => Buffer.from(bytes).toString()), ["2", "2"]);
+});
+
+test("a reader gives up when the journal changes each time it looks", async () => {
+  const path = folder();
+  const writer = await openDirectory(path);
+  await writer.commit(put(["x", a]));
+  const fs = new Faulty();
+  const reader = await openDirectory(path, { mode: "readonly" }, fs);
+  const read = fs.readFile;
+  let times = 0;
+  fs.readFile = (file) => {
+    if (times++ % 2) rmSync(join(path, "commit"));
+    else writeFileSync(join(path, "commit"), "thermocline commit 1\nend 0\n");
+    return read(file);
+  };
+  assert.match((await fails("STORE_FAILED", () => reader.read(["x"]))).message, /changes faster than it can be read/);
+  await writer.close();
 });
 
 test("an opening that fails midway releases the lock", async () => {

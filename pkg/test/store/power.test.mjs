@@ -1,7 +1,7 @@
 // The directory store at a power failure: unsynced changes may be lost. Every step is recorded once. Then the possible
 // states of the medium after each step are built: any subset of the renames and similar changes since the last sync of
-// the directory may have reached it, even later ones without earlier ones; a synced file has its name; and of an
-// unsynced write none, half or all is there.
+// the directory may have reached it, even later ones without earlier ones, whether or not their files are synced; and
+// of an unsynced write none, half or all is there.
 import assert from "node:assert/strict";
 import { after as atEnd, test } from "node:test";
 import { nodeStores } from "./bundle.mjs";
@@ -27,9 +27,9 @@ class Medium {
       file.written = Buffer.concat([file.written, value]);
     } else if (kind === "sync") {
       this.#live.get(name).synced = this.#live.get(name).written;
-      this.#reach((change) => change.make === name);
     } else if (kind === "syncdir") {
-      this.#reach(() => true);
+      for (const change of this.#late) done(this.#kept, change);
+      this.#late = [];
     } else if (kind === "rename") {
       this.#change({ rename: name, to: value, file: this.#live.get(name) });
     } else if (kind === "unlink") {
@@ -40,11 +40,6 @@ class Medium {
   #change(change) {
     done(this.#live, change);
     this.#late.push(change);
-  }
-
-  #reach(which) {
-    for (const change of this.#late.filter(which)) done(this.#kept, change);
-    this.#late = this.#late.filter((change) => !which(change));
   }
 
   /**

@@ -13,6 +13,8 @@ export class Faulty {
   once = undefined;
   /** If true, a failing write still writes its first half. */
   torn = false;
+  /** The kind of the last step that failed. */
+  stoppedBefore = undefined;
   onStep = () => {};
   #open = new Set();
 
@@ -25,6 +27,7 @@ export class Faulty {
     if (this.left <= 0) {
       if (this.torn) await half();
       if (this.once) this.left = Infinity;
+      this.stoppedBefore = what[0];
       throw this.once ?? new Error(`stopped before ${what.join(" ")}`);
     }
     this.left -= 1;
