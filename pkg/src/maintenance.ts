@@ -17,6 +17,8 @@ interface Job {
   callers: number;
   /** Set by the caller that runs the last slice, for all callers. */
   report: CompactionReport | undefined;
+  /** The progress of the last slice. */
+  ended: Progress | undefined;
   /**
    * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report final.
    */
@@ -66,6 +68,7 @@ export class Maintenance {
     const finish = async (): Promise<CompactionReport> => {
       const job = this.#begin(packs);
       job.callers += 1;
+      let progress: Progress | undefined;
       try {
         while (!job.report) {
           while (this.#handle.isMoving) await unlessAborted(this.#handle.moveEnded());
@@ -74,13 +77,15 @@ export class Maintenance {
             await this.#loadCode(job, signal);
             continue;
           }
-          const progress = this.#step(job, sliceMs);
+          progress = this.#step(job, sliceMs);
           onProgress?.(progress);
           if (job.report) break;
           await nextTurn();
           this.#checkOpen();
           checkAborted(signal);
         }
+        // Another caller, or idle time, may have run the last slice.
+        if (job.ended && progress !== job.ended) onProgress?.(job.ended);
         if (job.stored) await unlessAborted(job.stored);
         return job.report;
       } finally {
@@ -214,7 +219,7 @@ export class Maintenance {
   }
 
   #begin(packs = false): Job {
-    const fresh = { packs, without: new WeakSet<RawIndexClass>(), callers: 0, report: undefined, stored: undefined };
+    const fresh = { packs, without: new WeakSet<RawIndexClass>(), callers: 0, report: undefined, ended: undefined, stored: undefined };
     return (this.#job ??= { ...fresh, listeners: new Set() });
   }
 
@@ -252,7 +257,7 @@ export class Maintenance {
           job.stored = this.#keeper?.compacted().then((bytes) => this.compactions.freed(report, bytes));
           for (const tell of job.listeners) tell(job, report);
         }
-        return { ...before, done: before.total };
+        return (job.ended = { ...before, done: before.total });
       });
     } catch (error) {
       this.compactions.failures += 1;

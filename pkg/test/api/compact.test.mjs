@@ -234,9 +234,14 @@ test("clear between slices", async () => {
 test("a second compact joins the one that runs", async () => {
   const { index } = await filled(1500);
   await index.deleteMany(some(600));
-  const [a, b] = await Promise.all([index.compact({ sliceMs: 1 }), index.compact({ sliceMs: 2 })]);
+  const progress = [[], []];
+  const [a, b] = await Promise.all(
+    progress.map((all, i) => index.compact({ sliceMs: i + 1, onProgress: (now) => all.push(now) })),
+  );
   assert.deepEqual(a, b);
   assert.equal(a.tombstonesRemoved, 600);
+  // Only one of them has run the last slice.
+  for (const all of progress) assert.equal(all.at(-1).done, all.at(-1).total);
   await whole(index, 900);
 });
 
