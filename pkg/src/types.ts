@@ -2,8 +2,8 @@
 import type { Durability, Mode, Store } from "./store.js";
 
 /**
- * The caller's key of a record: a non-negative safe integer, or a string of 1 to 4096 bytes in UTF-8. No operation
- * changes it.
+ * The caller's key of a record: a non-negative safe integer, or a string of 1 to 4096 bytes in UTF-8 without unpaired
+ * surrogates. No operation changes it.
  */
 export type Id = number | string;
 
@@ -11,8 +11,8 @@ export type Id = number | string;
  * One vector: exactly `dimensions` finite numbers, stored as 32-bit floats. The index copies it, so the caller may
  * reuse the array.
  *
- * A vector of another length is DIMENSION_MISMATCH. A value that is not finite is INVALID_VECTOR, and so is an all-zero
- * vector under cosine, because it has no direction.
+ * A vector of another length is DIMENSION_MISMATCH. A value that is not finite is INVALID_VECTOR, and so is a vector
+ * whose Euclidean length is more than 1e17 or, under cosine, less than 1e-18: an all-zero vector has no direction.
  */
 export type Vector = Float32Array | readonly number[];
 
@@ -282,8 +282,9 @@ export interface StoredRecord {
  *
  * Payloads are not indexed. A search checks the payload of each record it comes across, reading it if it is only in the
  * store. A check takes a few microseconds per record, in slices of 8 ms. The results for the last 8 filters are cached
- * until the record changes, so repeating a filter costs little. Filters with the same JSON share their cache. It takes
- * about 40 bytes per checked record, or about 90 if ids are strings.
+ * until the record changes, so repeating a filter costs little: 2^20 results in all, and more only for the last filter.
+ * Filters with the same JSON share their cache. It takes about 40 bytes per checked record, or about 90 if ids are
+ * strings. OUT_OF_MEMORY if one filter would be checked for more than 16,777,215 records.
  */
 export type Filter = { readonly [field: string]: unknown };
 

@@ -294,8 +294,8 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * True when a compaction is worthwhile: the share of tombstones is above `compactionThreshold`, or more than half of
-   * the memory of records, and at least 1 MiB, belongs to replaced ones. With `maxBytes`, these limits fall once three
-   * quarters of the budget are used, down to a quarter of each.
+   * the memory of records, and at least 1 MiB, belongs to deleted or replaced ones. With `maxBytes`, these limits fall
+   * once three quarters of the budget are used, down to a quarter of each.
    */
   get needsCompaction(): boolean {
     return this.#open.call((raw) => raw.needsCompaction);
@@ -323,8 +323,9 @@ export class VectorIndex implements AsyncDisposable {
    * is consistent and partly compacted.
    *
    * In a store, blocks with too large a share of deleted records are then rewritten, and values that only earlier
-   * checkpoints needed are removed; `reclaimedBytes.cold` counts these bytes. If the store fails to do so, that number
-   * is 0 and `flush` rejects with the reason; with the option `erase` the call itself rejects.
+   * checkpoints needed are removed. `reclaimedBytes.cold` is how much shorter the blocks in use have become. If the
+   * store fails to do so, that number is 0 and `flush` rejects with the reason; with the option `erase` the call itself
+   * rejects.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
     return structuredClone(await this.#maintenance.compact(options));

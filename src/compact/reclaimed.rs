@@ -24,7 +24,7 @@ impl ReclaimedBytes {
     }
 }
 
-/// What a compaction did. When there was nothing to do, everything but `new_size` is zero.
+/// What a compaction did. When there was nothing to do, the tombstones and all bytes are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CompactionReport {

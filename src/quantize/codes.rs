@@ -26,8 +26,8 @@ pub enum Quantization {
     /// 1 byte for each six dimensions or fewer, in whole cache lines: 64 bytes for each 384 dimensions begun. Each byte
     /// names a centroid. The centroids are chosen from the first 1,024 records
     /// ([`Error::Untrained`](crate::Error::Untrained) until there are so many;
-    /// [`Index::link_step`](crate::Index::link_step) chooses them). Needs full vectors for good recall, as `Binary`
-    /// does, but not as wide a search. Suits vectors of any kind, if later ones are like the first; the codebook holds
+    /// [`Index::link_step`](crate::Index::link_step) chooses them). Needs full vectors for good recall, and as wide a
+    /// search as `Binary` or wider. Suits vectors of any kind, if later ones are like the first; the codebook holds
     /// averages of some of these. An index that is emptied and compacted is trained again. Links of the first records
     /// are made by f32 distances, so equal input gives equal bytes on one platform only.
     Product,

@@ -17,9 +17,10 @@ impl Index {
     /// reading copy nothing. A change first copies what it changes, a segment of an array at a time; full vectors with
     /// payloads are copied all at once, when a compaction begins or the index is put into a store.
     ///
-    /// Checksums are not verified, and links, codes and records are not checked: damaged bytes give wrong answers, and
-    /// nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies everything, and copies. Before
-    /// the first link is changed, the links are proven as for an index from a store: [`Index::link_step`].
+    /// Of the checksums only the header's are verified, and links, codes and records are not checked: damaged bytes
+    /// give wrong answers, and nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies
+    /// everything, and copies. Before the first link is changed, the links are proven as for an index from a store:
+    /// [`Index::link_step`].
     ///
     /// # Errors
     /// [`Error::Corrupt`] for bytes that are not an index, are cut short or do not begin at a multiple of 64;

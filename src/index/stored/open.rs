@@ -23,7 +23,7 @@ use std::borrow::Cow;
 const READ_VALUES: u64 = 64;
 const MOST_READ_BYTES: u64 = 4 << 20;
 
-/// Most pieces of a block. A manifest that names more is refused: nothing has shown yet that the pieces exist.
+/// Most pieces of a block. One of more counts as lost: nothing has shown yet that the pieces exist.
 const MOST_BLOCK_PIECES: u32 = 1 << 20;
 /// The shortest pieces that an index may be stored in: the longest record, which has a block of its own, then is in no
 /// more than [`MOST_BLOCK_PIECES`].
