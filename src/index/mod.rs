@@ -69,7 +69,9 @@ pub(crate) use search_many::{Answer, Answers};
 pub use stats::{CacheCounts, ResidentBytes, Stats, StoredBytes};
 pub(crate) use stored::backing::OpenedManifest;
 pub(crate) use stored::checkpoint::Step;
-pub(crate) use stored::open::{Inventory, Opening, Replay};
+pub(crate) use stored::inventory::Inventory;
+pub(crate) use stored::open::Opening;
+pub(crate) use stored::replay::Replay;
 pub use verify::CheckReport;
 
 use crate::compact::Parts;

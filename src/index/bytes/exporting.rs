@@ -238,7 +238,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::index::stored::checkpoint::Step;
-    use crate::index::stored::open::Inventory;
+    use crate::index::stored::inventory::Inventory;
     use crate::index::{Config, Payload};
     use std::collections::BTreeMap;
 

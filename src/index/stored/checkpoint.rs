@@ -13,29 +13,14 @@
 use super::blocks::Gathering;
 use super::cold::block_keys;
 use super::journal::Turn;
+use super::values::{keys_of, pieces};
 use crate::arena::{Compression, Compressor};
-use crate::format::{
-    FormatError, Key, Kind, Manifest, NO_NODE, StoredBlock, StoredSegment, WAITING, piece_count, xxh64,
-};
-use crate::graph::{MAX_LEVEL, MOST_LINKS};
-use crate::index::bytes::encode::Put;
+use crate::format::{Key, Kind, Manifest, StoredBlock, StoredSegment, xxh64};
 use crate::index::{Error, Index};
-use crate::segments::{Changes, SEGMENT_SLOTS, segments_of};
+use crate::segments::segments_of;
 use crate::store::Batch;
-use crate::types::{Level, OutOfMemory, Slot};
+use crate::types::OutOfMemory;
 use crate::wipe::{Wiped, reserve};
-
-/// Which arrays share a stored value, by the kind of the value. One value per array would be more values than a store
-/// opens quickly.
-pub(in crate::index) const VALUES: [(Kind, &[Kind]); 4] = [
-    (Kind::Codes, &Kind::CODES),
-    (Kind::BaseLinks, &[Kind::Levels, Kind::BaseLinks, Kind::UpperLinks]),
-    (Kind::Ids, &[Kind::Ids, Kind::IdTexts]),
-    (Kind::Places, &[Kind::Places, Kind::Expiries]),
-];
-
-/// The longest list without links.
-const NO_LINKS: [u32; MOST_LINKS] = [u32::MAX; MOST_LINKS];
 
 /// After this many rounds over all segments the rest is written at once, however much it is.
 const MOST_ROUNDS: usize = 3;
@@ -44,7 +29,7 @@ const MOST_ROUNDS: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Writing {
     generation: u64,
-    /// The next value to look at: a segment, and which of its [`VALUES`].
+    /// The next value to look at ([`Index::value_at`]).
     at: usize,
     rounds: usize,
     /// How many of the journal's `abandoned` values the last batch deletes.
@@ -284,12 +269,6 @@ impl Index {
         Ok(true)
     }
 
-    fn value_at(&self, at: usize) -> Option<(usize, Kind)> {
-        let (segment, value) = (at / VALUES.len(), at % VALUES.len());
-        let kind = VALUES.get(value)?.0;
-        (segment < segments_of(self.parts.slots())).then_some((segment, kind))
-    }
-
     /// Approximate number of bytes that have changed and are not written.
     fn unwritten(&mut self) -> u64 {
         let mut bytes = self.unstored_bytes();
@@ -301,18 +280,6 @@ impl Index {
             at += 1;
         }
         bytes
-    }
-
-    /// Approximate length of a value in bytes.
-    fn value_bytes(&self, kind: Kind, segment: usize) -> u64 {
-        let slots = self.slots_in(segment).len() as u64;
-        let row = match kind {
-            Kind::Codes => self.parts.codes.slot_bytes(),
-            Kind::BaseLinks => self.parts.graph.row_bytes(),
-            Kind::Ids => 8,
-            _ => 4,
-        };
-        slots * row as u64
     }
 
     /// Encodes one value into the batch, and returns its length.
@@ -353,53 +320,6 @@ impl Index {
         Ok(len)
     }
 
-    fn put_value(&self, kind: Kind, segment: usize, put: &mut Put<'_>) -> Result<(), FormatError> {
-        match kind {
-            Kind::Codes => (0..Kind::CODES.len()).try_for_each(|array| put(self.parts.codes.segment(array, segment))),
-            Kind::BaseLinks => self.put_nodes(segment, put),
-            Kind::Ids => {
-                self.put_ids(segment, &mut 0, put)?;
-                self.put_texts(segment, put)
-            }
-            _ => {
-                // A refused insert may have left room for a slot that it did not take.
-                let places = self.parts.records.stored_places(segment);
-                put(bytemuck::must_cast_slice(places.get(..self.slots_in(segment).len()).unwrap_or(places)))?;
-                if self.expires_in(segment) { self.put_expiries(segment, put) } else { Ok(()) }
-            }
-        }
-    }
-
-    /// Writes levels and links. A record that waits to be linked has the level that its node will have, and no links:
-    /// those that a bulk build has given it lead to nodes that are not complete.
-    fn put_nodes(&self, segment: usize, put: &mut Put<'_>) -> Result<(), FormatError> {
-        let graph = &self.parts.graph;
-        let slots = || self.slots_in(segment).map(|slot| Slot(slot as u32));
-        if !slots().any(|slot| self.pending.contains(slot)) {
-            self.put_levels(segment, put)?;
-            self.put_base_links(segment, put)?;
-            return self.put_upper_links(segment, put);
-        }
-        let mut levels = [NO_NODE; SEGMENT_SLOTS];
-        let levels = &mut levels[..slots().len()];
-        for (level, slot) in levels.iter_mut().zip(slots()) {
-            *level = graph.level(slot).map_or(NO_NODE, |level| level.0);
-        }
-        for node in self.pending.queued().flatten().filter(|node| node.slot.index() / SEGMENT_SLOTS == segment) {
-            levels[node.slot.index() % SEGMENT_SLOTS] = node.level.0 + WAITING;
-        }
-        put(levels)?;
-        let row_words = graph.row_bytes() / size_of::<u32>();
-        for (list, &level) in graph.base_lists(segment).chunks(row_words).zip(&*levels) {
-            let is_linked = level <= MAX_LEVEL.0;
-            put(bytemuck::must_cast_slice(if is_linked { list } else { &NO_LINKS[..row_words] }))?;
-        }
-        for (slot, &level) in slots().zip(&*levels).filter(|&(_, &level)| level <= MAX_LEVEL.0) {
-            (1..=level).try_for_each(|level| put(bytemuck::must_cast_slice(graph.list(slot, Level(level)))))?;
-        }
-        Ok(())
-    }
-
     /// Completes the last batch: adds the manifest of the index at this moment, and deletes the retired values.
     fn last(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<(), Error> {
         let (meta, has_waiting) = (self.meta(), self.pending.nodes() > 0);
@@ -437,24 +357,6 @@ impl Index {
             Some(Last { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped, has_waiting });
         Ok(())
     }
-
-    fn changes(&mut self, kind: Kind) -> &mut Changes {
-        match kind {
-            Kind::Codes => self.parts.codes.changes_mut(),
-            Kind::BaseLinks => self.parts.graph.changes_mut(),
-            Kind::Ids => self.parts.ids.changes_mut(),
-            _ => self.parts.records.changes_mut(),
-        }
-    }
-
-    /// Marks every segment as unchanged since it was stored.
-    pub(in crate::index) fn forget_changes(&mut self) {
-        let mut at = 0;
-        while let Some((segment, kind)) = self.value_at(at) {
-            self.changes(kind).clear(segment);
-            at += 1;
-        }
-    }
 }
 
 /// Position of the segment of the same kind and index in an ascending list.
@@ -488,14 +390,4 @@ fn copy(part: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
 /// The error of what only a stored index can do.
 fn not_stored() -> Error {
     Error::NotFound { what: "the index is in no store".to_owned() }
-}
-
-fn pieces(segment: &StoredSegment, piece_bytes: u32) -> u32 {
-    piece_count(segment.bytes, piece_bytes).unwrap_or(0)
-}
-
-/// The keys of a segment's pieces.
-pub(in crate::index) fn keys_of(segment: &StoredSegment, piece_bytes: u32) -> impl Iterator<Item = Key> + use<> {
-    let StoredSegment { kind, index, generation, .. } = *segment;
-    (0..pieces(segment, piece_bytes)).map(move |piece| Key::Segment { kind, index, generation, piece })
 }

@@ -1,20 +1,15 @@
-//! Stored values -> index: a checkpoint, segment by segment, and then the logs that follow it.
+//! Stored values -> index: a checkpoint, segment by segment. The logs that follow it are next (`replay.rs`).
 
-use super::backing::{Backing, OpenedManifest};
-use super::checkpoint::{VALUES, keys_of};
-use super::journal::{Found, Journal};
-use crate::arena::{MAX_PAYLOAD_BYTES, MOST_BLOCKS, PayloadKind};
-use crate::format::{
-    Entry, FormatError, Key, Kind, LogReader, Manifest, NO_NODE, Put, StoredSegment, WAITING, xxh64, zeros,
-};
+use super::replay::{Replay, named};
+use super::values::{VALUES, keys_of, most_bytes};
+use crate::arena::MOST_BLOCKS;
+use crate::format::{FormatError, Key, Kind, Manifest, NO_NODE, StoredSegment, WAITING, xxh64};
 use crate::graph::{MAX_LEVEL, NewNode, NodeBits};
-use crate::ids::wipe_id;
 use crate::index::bytes::decode::{Arrays, Filling, Source, corrupt};
-use crate::index::{Config, Error, Index, Parts, Payload};
-use crate::order::sort_numbers;
+use crate::index::{Error, Index};
 use crate::segments::SEGMENT_SLOTS;
-use crate::store::{Mode, Room};
-use crate::types::{Id, Level, OutOfMemory, Slot};
+use crate::store::Room;
+use crate::types::{Level, OutOfMemory, Slot};
 use crate::wipe::wipe;
 use std::borrow::Cow;
 
@@ -24,62 +19,10 @@ const READ_VALUES: u64 = 64;
 const MOST_READ_BYTES: u64 = 4 << 20;
 
 /// Most pieces of a block. One of more counts as lost: nothing has shown yet that the pieces exist.
-const MOST_BLOCK_PIECES: u32 = 1 << 20;
-/// The shortest pieces that an index may be stored in: the longest record, which has a block of its own, then is in no
-/// more than [`MOST_BLOCK_PIECES`].
-const LEAST_PIECE_BYTES: usize = (MAX_PAYLOAD_BYTES + 1 + 4 * Config::MAX_DIMENSIONS) / MOST_BLOCK_PIECES as usize + 1;
+pub(super) const MOST_BLOCK_PIECES: u32 = 1 << 20;
 /// Most pieces of one value of a segment. The names of all of them are made at once, and take some megabytes. Where the
 /// store's value length would give more, [`Index::attach`] chooses longer pieces.
-const MOST_PIECES: u32 = 1 << 16;
-
-/// Which checkpoints and logs are in a store, by the names of their values. The names of all other values are many, and
-/// take longer to list than a checkpoint takes to read. They are listed before the first checkpoint is written
-/// (`stock.rs`).
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Inventory {
-    /// Generations of the manifests, ascending.
-    pub(crate) manifests: Vec<u64>,
-    /// Numbers of the logs, ascending.
-    logs: Vec<u64>,
-}
-
-impl Inventory {
-    /// Sorts the names of values. Names that do not belong to an index are ignored.
-    pub(crate) fn new(manifests: &[String], logs: &[String]) -> Result<Self, OutOfMemory> {
-        let mut inventory = Self::default();
-        for key in manifests.iter().chain(logs).filter_map(|name| Key::parse(name)) {
-            let (list, number) = match key {
-                Key::Manifest { generation } => (&mut inventory.manifests, generation),
-                Key::Log { number } => (&mut inventory.logs, number),
-                Key::Segment { .. } | Key::Block { .. } => continue,
-            };
-            list.try_reserve(1)?;
-            list.push(number);
-        }
-        sort_numbers(&mut inventory.manifests);
-        sort_numbers(&mut inventory.logs);
-        Ok(inventory)
-    }
-
-    /// Whether there are logs but no checkpoint that they follow.
-    pub(crate) const fn is_headless(&self) -> bool {
-        self.manifests.is_empty() && !self.logs.is_empty()
-    }
-
-    /// The logs that follow a checkpoint.
-    pub(crate) fn logs_since(&self, manifest: &Manifest) -> &[u64] {
-        let first = self.logs.partition_point(|&log| log < manifest.log);
-        self.logs.get(first..).unwrap_or_default()
-    }
-
-    /// What the journal of an opened index needs to know about its logs.
-    fn found(&self, manifest: &Manifest, log_bytes: u64, next_sequence: u64) -> Result<Found, OutOfMemory> {
-        let mut logs = Vec::new();
-        logs.try_reserve_exact(self.logs_since(manifest).len() + 1)?;
-        logs.extend_from_slice(self.logs_since(manifest));
-        Ok(Found { logs, log_bytes, next_sequence })
-    }
-}
+pub(super) const MOST_PIECES: u32 = 1 << 16;
 
 /// A checkpoint that is being read.
 pub(crate) struct Opening {
@@ -202,26 +145,7 @@ impl Opening {
         index.parts.records.cold.keep_below(self.manifest.next_block);
         index.forget_changes();
         index.pending.hold(true);
-        let vector = zeros(index.config.dimensions)?;
-        let next_sequence = self.manifest.next_sequence;
-        let Self { manifest, checksum, .. } = self;
-        Ok(Replay { index, manifest, checksum, has_waiting, next_sequence, log_bytes: 0, vector })
-    }
-}
-
-/// The most bytes that each value of a segment of `slots` slots may have, in the order of [`VALUES`].
-fn most_bytes(parts: &Parts, segment: usize, slots: usize) -> [usize; VALUES.len()] {
-    // A list above level 0 is half as long as one on level 0.
-    let links = 1 + parts.graph.row_bytes() * (2 + usize::from(MAX_LEVEL.0)) / 2;
-    let codes = parts.codes.array_bytes(segment, slots).iter().sum();
-    [codes, links * slots, (8 + Id::MAX_TEXT_BYTES) * slots, (4 + 8) * slots]
-}
-
-/// Adds to an error in which value it was found.
-fn named(key: Key, error: Error) -> Error {
-    match error {
-        Error::Corrupt { what } => Error::Corrupt { what: format!("{key}: {what}") },
-        error => error,
+        Ok(Replay::begin(index, self.manifest, self.checksum, has_waiting)?)
     }
 }
 
@@ -343,138 +267,5 @@ impl Arrays for Values<'_> {
         for (slot, _) in self.waiting() {
             nodes[slot as usize / 64] |= 1 << (slot % 64);
         }
-    }
-}
-
-/// An index that is replaying its logs. The graph does not change in the meantime: all links wait.
-#[derive(Debug)]
-pub(crate) struct Replay {
-    index: Index,
-    manifest: Manifest,
-    /// The checksum of the manifest's bytes.
-    checksum: u64,
-    /// Whether the checkpoint has records without links.
-    has_waiting: bool,
-    next_sequence: u64,
-    log_bytes: u64,
-    vector: Vec<f32>,
-}
-
-impl Replay {
-    /// Replays a log. A torn end is where the process that wrote it ended, and is ignored.
-    pub(crate) fn log(&mut self, number: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.frames(bytes).map_err(|error| named(Key::Log { number }, error))
-    }
-
-    fn frames(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.log_bytes += bytes.len() as u64;
-        let mut reader = LogReader::new(bytes, self.vector.len(), self.next_sequence);
-        while let Some(frame) = reader.next_frame()? {
-            for entry in frame.entries() {
-                self.apply(&entry)?;
-            }
-        }
-        self.next_sequence = reader.next_sequence();
-        Ok(())
-    }
-
-    fn apply(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
-        let done = match *entry {
-            Entry::Clear => self.index.clear(),
-            Entry::Delete(id) => {
-                let id = id.to_id()?;
-                let deleted = self.index.delete(&id);
-                wipe_id(id);
-                deleted.map(|_| ())
-            }
-            Entry::Put(Put { id, expires_ms, vector, kind, payload }) => {
-                let id: Id = id.to_id()?;
-                let kind = PayloadKind::from_number(kind);
-                let payload = kind.and_then(|kind| Payload::from_parts(kind, payload));
-                if vector.copy_to(&mut self.vector) {
-                    self.index.upsert_expiring(id, &self.vector, payload, expires_ms)
-                } else {
-                    Ok(())
-                }
-            }
-        };
-        // The change was accepted when it was logged, so the log must be damaged.
-        done.map_err(|error| match error {
-            Error::OutOfMemory => Error::OutOfMemory,
-            error => corrupt(format_args!("a log says what cannot be: {error}")).into(),
-        })
-    }
-
-    /// The index as it was when the last change was committed.
-    pub(crate) fn finish(self, inventory: &Inventory, mode: Mode) -> Result<Index, Error> {
-        let Self { mut index, manifest, checksum, has_waiting, next_sequence, log_bytes, .. } = self;
-        index.pending.hold(false);
-        // Room for records that expire before the first change.
-        index.reserve_pending(0)?;
-        if !index.parts.expiries.is_empty() {
-            index.parts.ids.prepare_lookups()?;
-        }
-        index.backing = match mode {
-            Mode::ReadOnly => Backing::ReadOnly {
-                piece_bytes: manifest.piece_bytes,
-                opened: OpenedManifest { generation: manifest.generation, checksum },
-            },
-            Mode::ReadWrite => {
-                let found = inventory.found(&manifest, log_bytes, next_sequence)?;
-                let mut journal = Journal::new(manifest, found)?;
-                journal.has_waiting = has_waiting;
-                Backing::Journal(journal)
-            }
-        };
-        index.begin_fitting();
-        Ok(index)
-    }
-}
-
-impl Index {
-    /// Makes an index in memory a stored one, whose first checkpoint is still to be written. Values that the place
-    /// holds are left over from a first checkpoint that was cut off. Values are cut into pieces of `piece_bytes`, or
-    /// longer ones where a segment or a record would be in more pieces than an opening accepts.
-    ///
-    /// # Errors
-    /// [`Error::InvalidOption`] for an index that is in a store already, since its records may be only there;
-    /// [`Error::OutOfMemory`].
-    pub(crate) fn attach(&mut self, inventory: &Inventory, piece_bytes: usize) -> Result<(), Error> {
-        if self.is_stored() {
-            return Err(Error::InvalidOption {
-                option: "index",
-                expected: "one that is in memory only; export and import make such a copy".to_owned(),
-                received: "one that is in another store".to_owned(),
-            });
-        }
-        // Before product codes are trained, and again once all records are gone, they take as much as full vectors.
-        let vectors = 4 * self.config.dimensions * SEGMENT_SLOTS;
-        let longest = most_bytes(&self.parts, 0, SEGMENT_SLOTS).into_iter().fold(vectors, usize::max);
-        let piece_bytes = piece_bytes.max(longest.div_ceil(MOST_PIECES as usize)).max(LEAST_PIECE_BYTES);
-        let manifest = Manifest {
-            generation: 0,
-            log: 0,
-            next_sequence: 1,
-            piece_bytes: u32::try_from(piece_bytes).unwrap_or(u32::MAX),
-            next_block: 0,
-            compression: 0,
-            meta: self.meta(),
-            segments: Vec::new(),
-            blocks: Vec::new(),
-        };
-        let found = inventory.found(&manifest, 0, 1)?;
-        let journal = Journal::new(manifest, found)?;
-        self.copy_mapped()?;
-        self.parts.records.store(self.parts.slots())?;
-        self.backing = Backing::Journal(journal);
-        self.begin_fitting();
-        Ok(())
-    }
-
-    /// Undoes [`Index::attach`] when the first checkpoint could not be written: the index is in memory only, as before.
-    pub(crate) fn detach(&mut self) {
-        self.backing = Backing::Memory;
-        self.end_fitting();
-        self.parts.records.unstore();
     }
 }
