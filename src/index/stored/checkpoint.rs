@@ -34,26 +34,26 @@ pub(crate) struct Writing {
     rounds: usize,
     /// How many of the journal's `abandoned` values the last batch deletes.
     deleting: usize,
-    /// What has been written of this generation, ascending by kind and index.
-    written: Vec<StoredSegment>,
+    /// What has been written of this generation.
+    written: Segments,
     /// The segments of `written`, each in its longest version. The store may hold any of their pieces.
-    longest: Vec<StoredSegment>,
+    longest: Segments,
     /// Blocks of this checkpoint are numbered from here on.
     first_block: u32,
     pub(in crate::index) blocks: Vec<StoredBlock>,
     pub(in crate::index) gathering: Gathering,
     pub(in crate::index) compressor: Compressor,
     /// What takes effect once its last step has been written.
-    last: Option<Last>,
+    ending: Option<Ending>,
 }
 
 impl Writing {
     /// The segments of the new checkpoint: the first `count` of each array.
-    fn segments_after(&self, before: &Manifest, count: usize) -> Result<Vec<StoredSegment>, OutOfMemory> {
-        let mut segments = Vec::new();
-        for &segment in before.segments.iter().chain(&self.written) {
+    fn segments_after(&self, before: &Manifest, count: usize) -> Result<Segments, OutOfMemory> {
+        let mut segments = Segments::default();
+        for &segment in before.segments.iter().chain(&self.written.0) {
             if (segment.index as usize) < count {
-                put_in(&mut segments, segment)?;
+                segments.put(segment)?;
             }
         }
         Ok(segments)
@@ -65,11 +65,11 @@ impl Writing {
         &self,
         before: &Manifest,
         logs: &[u64],
-        segments: &[StoredSegment],
+        segments: &Segments,
         blocks: &[StoredBlock],
     ) -> Result<Vec<Key>, OutOfMemory> {
-        let gone = before.segments.iter().chain(&self.written);
-        let gone = gone.filter(|segment| find(segments, segment).is_none_or(|at| segments[at] != **segment));
+        let gone = before.segments.iter().chain(&self.written.0);
+        let gone = gone.filter(|segment| segments.like(segment) != Some(*segment));
         let gone = gone.flat_map(|segment| keys_of(segment, before.piece_bytes));
         let is_named = |number| blocks.binary_search_by_key(&number, |block: &StoredBlock| block.number).is_ok();
         let gone_blocks = before.blocks.iter().chain(&self.blocks).filter(|block| !is_named(block.number));
@@ -86,7 +86,7 @@ impl Writing {
 
 /// What changes in the journal once the last step has been written.
 #[derive(Debug)]
-struct Last {
+struct Ending {
     manifest: Manifest,
     retired: Vec<Key>,
     /// The journal's `log_bytes` before that step.
@@ -126,13 +126,13 @@ impl Index {
             at: 0,
             rounds: 0,
             deleting: 0,
-            written: Vec::new(),
-            longest: Vec::new(),
+            written: Segments::default(),
+            longest: Segments::default(),
             first_block,
             blocks: Vec::new(),
             gathering: Gathering::new(),
             compressor: Compressor::default(),
-            last: None,
+            ending: None,
         };
         self.collect_unstored(&mut writing.gathering)?;
         if let Some(journal) = self.journal_mut() {
@@ -181,18 +181,18 @@ impl Index {
 
     /// Notes that the last step has been written: its manifest is now the current one.
     pub(crate) fn checkpoint_ended(&mut self, generation: u64) {
-        let Some(Writing { last, deleting, .. }) = self.take_writing(generation) else { return };
-        if let Some(last) = &last {
-            self.parts.records.cold.keep_below(last.manifest.next_block);
+        let Some(Writing { ending, deleting, .. }) = self.take_writing(generation) else { return };
+        if let Some(ending) = &ending {
+            self.parts.records.cold.keep_below(ending.manifest.next_block);
         }
-        if let (Some(last), Some(journal)) = (last, self.journal_mut()) {
-            journal.logs.retain(|&log| log >= last.manifest.log);
-            journal.log_bytes -= last.log_bytes;
-            journal.turned(last.frames, last.taken);
-            journal.manifest = last.manifest;
-            journal.has_waiting = last.has_waiting;
+        if let (Some(ending), Some(journal)) = (ending, self.journal_mut()) {
+            journal.logs.retain(|&log| log >= ending.manifest.log);
+            journal.log_bytes -= ending.log_bytes;
+            journal.turned(ending.frames, ending.taken);
+            journal.manifest = ending.manifest;
+            journal.has_waiting = ending.has_waiting;
             journal.has_unstored_blocks = false;
-            journal.retired = last.retired;
+            journal.retired = ending.retired;
             journal.abandoned.drain(..deleting);
         }
     }
@@ -200,17 +200,17 @@ impl Index {
     /// Call when a step failed or its outcome is unknown. Everything this checkpoint wrote is marked changed again, and
     /// values that did reach the store are deleted by the next checkpoint, at its beginning.
     pub(crate) fn checkpoint_failed(&mut self, generation: u64) {
-        let Some(Writing { longest, blocks, first_block, last, .. }) = self.take_writing(generation) else { return };
+        let Some(Writing { longest, blocks, first_block, ending, .. }) = self.take_writing(generation) else { return };
         self.parts.records.withdraw(first_block);
-        for segment in &longest {
+        for segment in &longest.0 {
             self.changes(segment.kind).note_segment(segment.index as usize);
         }
         let Some(journal) = self.journal_mut() else { return };
-        journal.is_reshaped |= last.as_ref().is_some_and(|last| last.was_reshaped);
-        let manifest = last.map(|_| Key::Manifest { generation });
+        journal.is_reshaped |= ending.as_ref().is_some_and(|ending| ending.was_reshaped);
+        let manifest = ending.map(|_| Key::Manifest { generation });
         let piece_bytes = journal.manifest.piece_bytes;
         // The manifest first, should memory run out.
-        let keys = manifest.into_iter().chain(longest.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
+        let keys = manifest.into_iter().chain(longest.0.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
         keys.for_each(|key| journal.abandon(key));
     }
@@ -298,7 +298,7 @@ impl Index {
         let piece_bytes = self.journal().map(|journal| journal.manifest.piece_bytes).ok_or_else(not_stored)?;
         let key = |piece| Key::Segment { kind, index, generation, piece }.to_text();
         // A rewritten value may have fewer pieces: the others are deleted.
-        let before = find(&writing.written, &stored).map_or(0, |at| pieces(&writing.written[at], piece_bytes));
+        let before = writing.written.like(&stored).map_or(0, |before| pieces(before, piece_bytes));
         let now = pieces(&stored, piece_bytes);
         batch.deletes.try_reserve(before.saturating_sub(now) as usize).map_err(|_| OutOfMemory)?;
         for piece in now..before {
@@ -312,10 +312,10 @@ impl Index {
                 batch.puts.push((key(piece)?, copy(part)?));
             }
         }
-        if find(&writing.longest, &stored).is_none_or(|at| writing.longest[at].bytes < len) {
-            put_in(&mut writing.longest, stored)?;
+        if writing.longest.like(&stored).is_none_or(|longest| longest.bytes < len) {
+            writing.longest.put(stored)?;
         }
-        put_in(&mut writing.written, stored)?;
+        writing.written.put(stored)?;
         self.changes(kind).clear(segment);
         Ok(len)
     }
@@ -344,8 +344,17 @@ impl Index {
         batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
         let Turn { first: log, frames, taken } = journal.turn_log()?;
         let compression = Compression::to_word(journal.compression);
-        let manifest =
-            Manifest { generation, log, next_sequence, piece_bytes, next_block, compression, meta, segments, blocks };
+        let manifest = Manifest {
+            generation,
+            log,
+            next_sequence,
+            piece_bytes,
+            next_block,
+            compression,
+            meta,
+            segments: segments.0,
+            blocks,
+        };
         let mut frames = Wiped(frames);
         let frames_bytes = frames.0.len();
         if frames_bytes > 0 {
@@ -353,31 +362,37 @@ impl Index {
         }
         batch.puts.push((Key::Manifest { generation }.to_text()?, manifest.encode()?));
         let was_reshaped = core::mem::take(&mut journal.is_reshaped);
-        writing.last =
-            Some(Last { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped, has_waiting });
+        writing.ending =
+            Some(Ending { manifest, retired, log_bytes, frames: frames_bytes, taken, was_reshaped, has_waiting });
         Ok(())
     }
 }
 
-/// Position of the segment of the same kind and index in an ascending list.
-fn find(list: &[StoredSegment], segment: &StoredSegment) -> Option<usize> {
-    place(list, segment).ok()
-}
+/// Segments, ascending by kind and index.
+#[derive(Debug, Default)]
+struct Segments(Vec<StoredSegment>);
 
-fn place(list: &[StoredSegment], segment: &StoredSegment) -> Result<usize, usize> {
-    list.binary_search_by_key(&(segment.kind, segment.index), |held| (held.kind, held.index))
-}
-
-/// Puts a segment into an ascending list, replacing one of the same kind and index.
-fn put_in(list: &mut Vec<StoredSegment>, segment: StoredSegment) -> Result<(), OutOfMemory> {
-    match place(list, &segment) {
-        Ok(at) => list[at] = segment,
-        Err(at) => {
-            list.try_reserve(1)?;
-            list.insert(at, segment);
-        }
+impl Segments {
+    fn place(&self, segment: &StoredSegment) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&(segment.kind, segment.index), |held| (held.kind, held.index))
     }
-    Ok(())
+
+    /// The segment of the same kind and index.
+    fn like(&self, segment: &StoredSegment) -> Option<&StoredSegment> {
+        self.place(segment).ok().and_then(|at| self.0.get(at))
+    }
+
+    /// Puts a segment in, replacing one of the same kind and index.
+    fn put(&mut self, segment: StoredSegment) -> Result<(), OutOfMemory> {
+        match self.place(&segment) {
+            Ok(at) => self.0[at] = segment,
+            Err(at) => {
+                self.0.try_reserve(1)?;
+                self.0.insert(at, segment);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn copy(part: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
