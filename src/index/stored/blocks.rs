@@ -117,7 +117,7 @@ impl Index {
             return if writing.gathering.is_empty() { Ok(0) } else { Err(Error::StoreFailed { why: why.to_owned() }) };
         }
         let piece_bytes = self.piece_bytes();
-        let Some(number) = self.journal_mut().and_then(|journal| journal.new_block(MOST_BLOCKS)) else {
+        let Some(number) = self.journal_mut().and_then(|journal| journal.stock.new_block(MOST_BLOCKS)) else {
             let why = "all numbers for blocks are used: import an export into a new place".to_owned();
             return Err(Error::StoreFailed { why });
         };

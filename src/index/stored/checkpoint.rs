@@ -12,7 +12,7 @@
 
 use super::blocks::Gathering;
 use super::cold::block_keys;
-use super::journal::Turn;
+use super::journal::LogSwitch;
 use super::values::{keys_of, pieces};
 use crate::arena::{Compression, Compressor};
 use crate::format::{Key, Kind, Manifest, StoredBlock, StoredSegment, xxh64};
@@ -32,7 +32,7 @@ pub(crate) struct Writing {
     /// The next value to look at ([`Index::value_at`]).
     at: usize,
     rounds: usize,
-    /// How many of the journal's `abandoned` values the last batch deletes.
+    /// How many of the stock's `abandoned` values the last batch deletes.
     deleting: usize,
     /// What has been written of this generation.
     written: Segments,
@@ -91,7 +91,7 @@ struct Ending {
     retired: Vec<Key>,
     /// The journal's `log_bytes` before that step.
     log_bytes: u64,
-    /// Bytes of the [`Turn`]'s frames, which that step also writes, and its `taken`.
+    /// Bytes of the [`LogSwitch`]'s frames, which that step also writes, and its `taken`.
     frames: usize,
     taken: u64,
     was_reshaped: bool,
@@ -120,7 +120,7 @@ impl Index {
             self.checkpoint_failed(left);
         }
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
-        let (generation, first_block) = (journal.new_generation(), journal.next_block());
+        let (generation, first_block) = (journal.stock.new_generation(), journal.next_block());
         let mut writing = Writing {
             generation,
             at: 0,
@@ -170,12 +170,12 @@ impl Index {
     fn delete_abandoned(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<(), Error> {
         let Some(journal) = self.journal_mut() else { return Err(not_stored()) };
         // The batch before has been written.
-        journal.abandoned.drain(..core::mem::take(&mut writing.deleting));
-        batch.deletes.try_reserve(journal.abandoned.len()).map_err(|_| OutOfMemory)?;
-        for key in &journal.abandoned {
+        journal.stock.abandoned.drain(..core::mem::take(&mut writing.deleting));
+        batch.deletes.try_reserve(journal.stock.abandoned.len()).map_err(|_| OutOfMemory)?;
+        for key in &journal.stock.abandoned {
             batch.deletes.push(key.to_text()?);
         }
-        writing.deleting = journal.abandoned.len();
+        writing.deleting = journal.stock.abandoned.len();
         Ok(())
     }
 
@@ -188,12 +188,12 @@ impl Index {
         if let (Some(ending), Some(journal)) = (ending, self.journal_mut()) {
             journal.logs.retain(|&log| log >= ending.manifest.log);
             journal.log_bytes -= ending.log_bytes;
-            journal.turned(ending.frames, ending.taken);
+            journal.log_switched(ending.frames, ending.taken);
             journal.manifest = ending.manifest;
             journal.has_waiting = ending.has_waiting;
             journal.has_unstored_blocks = false;
-            journal.retired = ending.retired;
-            journal.abandoned.drain(..deleting);
+            journal.stock.retired = ending.retired;
+            journal.stock.abandoned.drain(..deleting);
         }
     }
 
@@ -212,7 +212,7 @@ impl Index {
         // The manifest first, should memory run out.
         let keys = manifest.into_iter().chain(longest.0.iter().flat_map(|segment| keys_of(segment, piece_bytes)));
         let keys = keys.chain(blocks.iter().flat_map(|block| block_keys(block, piece_bytes)));
-        keys.for_each(|key| journal.abandon(key));
+        keys.for_each(|key| journal.stock.abandon(key));
     }
 
     fn take_writing(&mut self, generation: u64) -> Option<Writing> {
@@ -334,15 +334,15 @@ impl Index {
         let before = &journal.manifest;
         let segments = writing.segments_after(before, count)?;
         let retired = writing.retired(before, &journal.logs, &segments, &blocks)?;
-        batch.deletes.try_reserve(journal.retired.len()).map_err(|_| OutOfMemory)?;
-        for key in &journal.retired {
+        batch.deletes.try_reserve(journal.stock.retired.len()).map_err(|_| OutOfMemory)?;
+        for key in &journal.stock.retired {
             batch.deletes.push(key.to_text()?);
         }
         let (generation, next_sequence) = (writing.generation, journal.next_sequence());
         let (piece_bytes, next_block) = (before.piece_bytes, journal.next_block());
         let log_bytes = journal.log_bytes;
         batch.puts.try_reserve(2).map_err(|_| OutOfMemory)?;
-        let Turn { first: log, frames, taken } = journal.turn_log()?;
+        let LogSwitch { log, frames, taken } = journal.switch_log()?;
         let compression = Compression::to_word(journal.compression);
         let manifest = Manifest {
             generation,

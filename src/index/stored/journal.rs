@@ -39,12 +39,12 @@ pub(crate) struct Found {
 
 /// A switch to new logs.
 #[derive(Debug)]
-pub(in crate::index) struct Turn {
+pub(in crate::index) struct LogSwitch {
     /// Number of the first new log.
-    pub(in crate::index) first: u64,
+    pub(in crate::index) log: u64,
     /// The frames to write as that log. If there are none, later changes are appended to it.
     pub(in crate::index) frames: Vec<u8>,
-    /// The journal's `taken` at that moment, for [`Journal::turned`].
+    /// The journal's `taken` at that moment, for [`Journal::log_switched`].
     pub(in crate::index) taken: u64,
 }
 
@@ -73,18 +73,11 @@ pub(crate) struct Journal {
     pub(in crate::index) log_bytes: u64,
     /// Bytes of sealed frames that the checkpoint has and only the one before it lacks.
     known_bytes: u64,
-    /// Whether the next four fields are filled in. They are needed only from the first checkpoint on.
-    has_stock: bool,
-    /// Values that the current checkpoint does not name, but the previous one may. The next checkpoint deletes them at
-    /// its end, and with them the previous manifest.
-    pub(in crate::index) retired: Vec<Key>,
-    /// What checkpoints that failed or were cut off may have left. The next checkpoint deletes it at its beginning:
-    /// should it fail too, and the one after it, the store has what one of them has left, not all.
-    pub(in crate::index) abandoned: Vec<Key>,
-    /// A generation that no value has.
-    next_generation: u64,
-    /// A number that no block has ever had.
-    next_block: u32,
+    /// Which values the store holds besides those of the current checkpoint.
+    pub(in crate::index) stock: Stock,
+    /// Whether `stock` is known from the names of all values, as the first checkpoint needs it, not from the manifest
+    /// alone.
+    is_stock_complete: bool,
     /// The checkpoint under way.
     pub(in crate::index) writing: Option<Writing>,
     /// How new blocks are compressed; `None` until it has been chosen.
@@ -118,11 +111,8 @@ impl Journal {
             log,
             appending: None,
             taken: 0,
-            has_stock: false,
-            retired: Vec::new(),
-            abandoned: Vec::new(),
-            next_generation: manifest.generation + 1,
-            next_block: manifest.next_block,
+            stock: Stock::of_manifest(&manifest),
+            is_stock_complete: false,
             manifest,
             logs,
             log_bytes,
@@ -143,46 +133,21 @@ impl Journal {
         self.serial
     }
 
-    /// Whether [`Journal::stock`] is to be called: before the first checkpoint, and when more values are noted than
-    /// failed checkpoints can have left. Never during a checkpoint, whose values it would take for abandoned ones.
+    /// Whether [`Journal::complete_stock`] is to be called: before the first checkpoint, and when more values are noted
+    /// than failed checkpoints can have left. Never during a checkpoint, whose values it would take for abandoned ones.
     pub(in crate::index) const fn lacks_stock(&self) -> bool {
-        !self.has_stock || (self.writing.is_none() && self.abandoned.len() > MOST_ABANDONED)
+        !self.is_stock_complete || (self.writing.is_none() && self.stock.abandoned.len() > MOST_ABANDONED)
     }
 
-    /// Fills in what depends on the names of all values.
-    pub(in crate::index) fn stock(&mut self, stock: Stock) {
-        self.has_stock = true;
-        self.retired = stock.retired;
-        self.abandoned = stock.abandoned;
-        self.next_generation = self.next_generation.max(stock.next_generation);
-        self.next_block = self.next_block.max(stock.next_block);
+    /// Takes the stock that the names of all values have given.
+    pub(in crate::index) fn complete_stock(&mut self, found: Stock) {
+        self.is_stock_complete = true;
+        self.stock.replace_with(found);
     }
 
-    /// Notes a value that a failed checkpoint may have left. Without memory for it, it is found after the next opening.
-    pub(in crate::index) fn abandon(&mut self, key: Key) {
-        if self.abandoned.try_reserve(1).is_ok() {
-            self.abandoned.push(key);
-        }
-    }
-
-    /// Returns a generation for a new checkpoint. No value has it, not even one left by an abandoned checkpoint.
-    pub(in crate::index) const fn new_generation(&mut self) -> u64 {
-        self.next_generation += 1;
-        self.next_generation - 1
-    }
-
-    /// Returns a number that no block has ever had; `None` when all below `most` are used.
-    pub(in crate::index) fn new_block(&mut self, most: u32) -> Option<u32> {
-        let number = self.next_block;
-        if number >= most {
-            return None;
-        }
-        self.next_block += 1;
-        Some(number)
-    }
-
+    /// The number of the next new block.
     pub(crate) const fn next_block(&self) -> u32 {
-        self.next_block
+        self.stock.next_block
     }
 
     /// Returns the error with which the store has failed, if it has.
@@ -271,23 +236,23 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Busy`] during a commit, and while a frame is held open: half of it would be in the checkpoint.
-    pub(in crate::index) fn turn_log(&mut self) -> Result<Turn, Error> {
+    pub(in crate::index) fn switch_log(&mut self) -> Result<LogSwitch, Error> {
         if self.appending.is_some() || self.holds {
             return Err(Error::Busy);
         }
         self.logs.try_reserve(2).map_err(|_| OutOfMemory)?;
         let frames = self.log.sealed()?;
-        let first = self.current_log() + 1;
-        self.logs.push(first);
+        let log = self.current_log() + 1;
+        self.logs.push(log);
         if !frames.is_empty() {
-            self.logs.push(first + 1);
+            self.logs.push(log + 1);
         }
-        Ok(Turn { first, frames, taken: self.taken })
+        Ok(LogSwitch { log, frames, taken: self.taken })
     }
 
-    /// Notes that the frames of a [`Turn`] are in the store. If a commit has appended them in the meantime too, the
-    /// store has them twice, and a reader applies them once.
-    pub(in crate::index) fn turned(&mut self, frames: usize, taken: u64) {
+    /// Notes that the frames of a [`LogSwitch`] are in the store. If a commit has appended them in the meantime too,
+    /// the store has them twice, and a reader applies them once.
+    pub(in crate::index) fn log_switched(&mut self, frames: usize, taken: u64) {
         self.known_bytes = frames as u64;
         self.log_bytes += self.known_bytes;
         if self.taken == taken {

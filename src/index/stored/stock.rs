@@ -13,17 +13,25 @@ use crate::types::OutOfMemory;
 /// What writing a checkpoint needs to know about its store.
 #[derive(Debug)]
 pub(in crate::index) struct Stock {
-    /// Values that the current checkpoint does not name, but the previous one may.
+    /// Values that the current checkpoint does not name, but the previous one may. The next checkpoint deletes them at
+    /// its end, and with them the previous manifest.
     pub(in crate::index) retired: Vec<Key>,
-    /// Values that a later checkpoint has written, which did not come to its end.
+    /// What later checkpoints may have left that failed or were cut off. The next checkpoint deletes it at its
+    /// beginning: should it fail too, and the one after it, the store has what one of them has left, not all.
     pub(in crate::index) abandoned: Vec<Key>,
     /// A generation that no value has.
-    pub(in crate::index) next_generation: u64,
-    /// A number that no block has.
-    pub(in crate::index) next_block: u32,
+    next_generation: u64,
+    /// A number that no block has ever had.
+    pub(super) next_block: u32,
 }
 
 impl Stock {
+    /// What is known of a store by the manifest of its current checkpoint.
+    pub(super) const fn of_manifest(manifest: &Manifest) -> Self {
+        let (next_generation, next_block) = (manifest.generation + 1, manifest.next_block);
+        Self { retired: Vec::new(), abandoned: Vec::new(), next_generation, next_block }
+    }
+
     /// Reads the names of all values. Names that do not belong to an index are ignored.
     fn new(names: &[String], manifest: &Manifest) -> Result<Self, OutOfMemory> {
         let mut stock = Self { retired: Vec::new(), abandoned: Vec::new(), next_generation: 1, next_block: 0 };
@@ -44,6 +52,36 @@ impl Stock {
             }
         }
         Ok(stock)
+    }
+
+    /// Takes the values that were found. Numbers that have been given out stay used, whether or not a value has them.
+    pub(super) fn replace_with(&mut self, found: Self) {
+        let next_generation = self.next_generation.max(found.next_generation);
+        let next_block = self.next_block.max(found.next_block);
+        *self = Self { next_generation, next_block, ..found };
+    }
+
+    /// Notes a value that a failed checkpoint may have left. Without memory for it, it is found after the next opening.
+    pub(super) fn abandon(&mut self, key: Key) {
+        if self.abandoned.try_reserve(1).is_ok() {
+            self.abandoned.push(key);
+        }
+    }
+
+    /// Returns a generation for a new checkpoint. No value has it, not even one left by an abandoned checkpoint.
+    pub(super) const fn new_generation(&mut self) -> u64 {
+        self.next_generation += 1;
+        self.next_generation - 1
+    }
+
+    /// Returns a number that no block has ever had; `None` when all below `most` are used.
+    pub(super) fn new_block(&mut self, most: u32) -> Option<u32> {
+        let number = self.next_block;
+        if number >= most {
+            return None;
+        }
+        self.next_block += 1;
+        Some(number)
     }
 }
 
@@ -92,7 +130,7 @@ impl Index {
     /// [`Error::OutOfMemory`].
     pub(crate) fn take_stock(&mut self, names: &[String]) -> Result<(), Error> {
         if let Some(journal) = self.journal_mut().filter(|journal| journal.lacks_stock()) {
-            journal.stock(Stock::new(names, &journal.manifest)?);
+            journal.complete_stock(Stock::new(names, &journal.manifest)?);
         }
         Ok(())
     }
