@@ -13,7 +13,7 @@ use crate::index::{Answer, Answers};
 use crate::index::{Config, Error, Hit, Index, Record, SearchOptions};
 use crate::store::{Mode, Store, StoreError};
 use crate::types::Id;
-use core::cell::{Cell, Ref, RefCell};
+use core::cell::{Ref, RefCell};
 
 /// How many times a reader opens the store again after a writer deleted records that it was reading.
 const READ_ATTEMPTS: usize = 3;
@@ -115,34 +115,46 @@ pub struct StoredIndex<S> {
     identity: Identity,
     now_ms: WallClock,
     clock: Option<ClockFunction>,
-    /// The outcome of the last append, if the index was borrowed when it ended and has not been told yet.
-    untold: RefCell<Option<Result<(), StoreError>>>,
-    /// The generation of a checkpoint that has failed, if the index has not been told yet.
-    failed_checkpoint: Cell<Option<u64>>,
-    /// Whether a call has ended for which blocks were read, if the index has not been told yet.
-    retry_ended: Cell<bool>,
+    untold: RefCell<Untold>,
+}
+
+/// What the index has not been told yet, because it was borrowed when it happened.
+#[derive(Debug, Default)]
+struct Untold {
+    /// The outcome of the last append.
+    append: Option<Result<(), StoreError>>,
+    /// The generation of a checkpoint that has failed.
+    failed_checkpoint: Option<u64>,
+    /// Whether a call has ended for which blocks were read.
+    retry_ended: bool,
+}
+
+impl Untold {
+    fn tell(self, index: &mut Index) {
+        if let (Some(appended), Some(journal)) = (self.append, index.journal_mut()) {
+            // The journal remembers a failure and refuses everything that depends on it.
+            let _ = journal.committed(appended);
+        }
+        if let Some(generation) = self.failed_checkpoint {
+            index.checkpoint_failed(generation);
+        }
+        if self.retry_ended {
+            index.end_retry();
+        }
+    }
 }
 
 impl<S> Host for StoredIndex<S> {
     fn with<T>(&self, work: impl FnOnce(&mut Index) -> Result<T, Error>) -> Result<T, Error> {
         let mut index = self.index.try_borrow_mut().map_err(|_| Error::Busy)?;
         self.identity.check(&index)?;
-        if let (Some(appended), Some(journal)) = (self.untold.take(), index.journal_mut()) {
-            // The journal remembers a failure and refuses everything that depends on it.
-            let _ = journal.committed(appended);
-        }
-        if let Some(generation) = self.failed_checkpoint.take() {
-            index.checkpoint_failed(generation);
-        }
-        if self.retry_ended.take() {
-            index.end_retry();
-        }
+        self.untold.take().tell(&mut index);
         expire(&mut index, self.now_ms);
         work(&mut index)
     }
 
     fn tell_appended(&self, appended: Result<(), StoreError>) -> Result<(), Error> {
-        *self.untold.borrow_mut() = Some(appended.clone());
+        self.untold.borrow_mut().append = Some(appended.clone());
         match self.with(|index| index.check_writable()) {
             // The next call that gets the index tells it. What was appended is in the store all the same.
             Err(Error::Busy) => appended.map_err(Error::from),
@@ -151,13 +163,13 @@ impl<S> Host for StoredIndex<S> {
     }
 
     fn tell_checkpoint_failed(&self, generation: u64) {
-        self.failed_checkpoint.set(Some(generation));
+        self.untold.borrow_mut().failed_checkpoint = Some(generation);
         // The next call that gets the index tells it, if this one does not.
         let _ = self.with(|_| Ok(()));
     }
 
     fn tell_retry_ended(&self) {
-        self.retry_ended.set(true);
+        self.untold.borrow_mut().retry_ended = true;
         // The next call that gets the index tells it, if this one does not.
         let _ = self.with(|_| Ok(()));
     }
@@ -252,11 +264,9 @@ impl<S: Store> StoredIndex<S> {
         created.created().await
     }
 
-    const fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
+    fn around(store: S, index: Index, identity: Identity, now_ms: WallClock) -> Self {
         let index = RefCell::new(index);
-        let untold = RefCell::new(None);
-        let (failed_checkpoint, retry_ended) = (Cell::new(None), Cell::new(false));
-        Self { store, index, identity, now_ms, clock: None, untold, failed_checkpoint, retry_ended }
+        Self { store, index, identity, now_ms, clock: None, untold: RefCell::default() }
     }
 
     /// Writes the first checkpoint.
