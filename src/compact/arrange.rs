@@ -1,9 +1,9 @@
-//! Step 4 of a compaction that also puts the index in graph order: nodes that link to each other come to lie side by
+//! Stage 5 of a compaction that also puts the index in graph order: nodes that link to each other come to lie side by
 //! side, so that a search finds more of what it reads in pages and cache lines that it has already visited.
 //!
 //! The order is that in which a depth-first walk meets the nodes. It is put into the slots from the lowest on, a window
 //! of slots at a time: the nodes in the window move out of it, to free slots behind it (*clearing*), then the nodes
-//! that come next in the order move in (*filling*). Steps 6 to 8 follow each clearing and each filling, because only
+//! that come next in the order move in (*filling*). Stages 7 to 9 follow each clearing and each filling, because only
 //! they free the slots that the nodes have left. So at most a window of codes and links is held besides, and a job that
 //! is dropped leaves the finished windows in order. The path of the walk takes up to eight bytes a node.
 //!
@@ -11,14 +11,14 @@
 //! [`Order::new`] leads here: it puts a pointer to [`go_on`] into the job.
 
 use super::Parts;
-use super::job::{Job, Phase, cost};
+use super::job::{Job, Stage, cost};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 
 /// Into about so many windows the slots are divided: fewer where a window would not be whole segments.
 const WINDOWS: usize = 4;
 
-/// Does step 4 for one slot, and returns the cost.
+/// Does `Arrange` for one slot, and returns the cost.
 type Work = fn(&mut Job, &mut Parts) -> Result<usize, OutOfMemory>;
 
 /// How far the order has come.
@@ -26,7 +26,7 @@ type Work = fn(&mut Job, &mut Parts) -> Result<usize, OutOfMemory>;
 pub(crate) struct Order {
     work: Work,
     /// How many slots are to be put in order: one for each node that stays when the job begins. Later nodes are left to
-    /// step 5, so that this step ends however many come.
+    /// `MoveDown`, so that this stage ends however many come.
     slots: usize,
     /// The window: its first slot, below which all is in order, and the slot behind its last. The end is at most
     /// `slots`: otherwise a node that leaves the window for the next new slot could be in the window again.
@@ -72,7 +72,7 @@ impl Order {
         self.path.capacity() * size_of::<Slot>()
     }
 
-    /// The cost of the whole step, in microseconds.
+    /// The cost of the whole stage, in microseconds.
     pub(super) const fn cost_us(&self) -> usize {
         // Each node moves twice, and after each clearing and filling all links are looked at.
         2 * self.slots * (cost::MOVE + cost::LOOK + cost::FREE) + 2 * (WINDOWS + 2) * self.slots * cost::LOOK
@@ -93,7 +93,7 @@ fn go_on(job: &mut Job, parts: &mut Parts) -> Result<usize, OutOfMemory> {
 }
 
 impl Job {
-    /// Does step 4 for one slot.
+    /// Does `Arrange` for one slot.
     pub(super) fn arrange(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
         match &self.order {
             Some(order) => (order.work)(self, parts),
@@ -103,8 +103,7 @@ impl Job {
 
     fn end_order(&mut self, parts: &Parts) -> usize {
         self.order = None;
-        self.enter(Phase::MoveDown);
-        self.cursor = parts.slots();
+        self.begin_move_down(parts.slots());
         0
     }
 
@@ -114,7 +113,7 @@ impl Job {
         let from = Slot(order.at as u32);
         if order.at >= order.end {
             (order.at, order.seed, order.is_filling) = (order.start, order.end, true);
-            self.enter(Phase::Redirect);
+            self.enter(Stage::Redirect);
             return Ok(0);
         }
         order.at += 1;
@@ -134,7 +133,7 @@ impl Job {
             order.start = order.end;
             order.end = (order.end + window(order.slots)).min(order.slots);
             (order.is_filling, order.spare) = (false, Slot(order.end as u32));
-            self.enter(Phase::Redirect);
+            self.enter(Stage::Redirect);
             return Ok(0);
         }
         let to = Slot(order.at as u32);
@@ -155,7 +154,7 @@ impl Job {
             }
             None if order.seed >= parts.slots() => {
                 order.is_through = true;
-                self.enter(Phase::Redirect);
+                self.enter(Stage::Redirect);
                 return Ok(0);
             }
             None => {

@@ -1,7 +1,7 @@
-//! Steps 1 to 3: taking the leaving nodes out of the graph.
+//! Stages 1 to 4: taking the leaving nodes out of the graph.
 
 use super::Parts;
-use super::job::{Job, Phase, cost};
+use super::job::{Job, Stage, cost};
 use crate::graph::{Fates, Graph, Scratch, cut_out, detach};
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
@@ -10,17 +10,17 @@ use crate::types::{OutOfMemory, Slot};
 const EMPTIED_AT_ONCE: usize = 4 * SEGMENT_SLOTS;
 
 impl Job {
-    /// Does step 1 for one leaving node.
+    /// Does `CutOut` for one leaving node.
     pub(super) fn cut_out(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
         let is_empty = parts.tombstones.live() == 0;
         if is_empty && parts.slots() <= EMPTIED_AT_ONCE {
             return Ok(self.clear(parts));
         }
-        let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
-            self.enter(Phase::Relink);
+        let Some(slot) = self.leaving.next_from(Slot(self.next as u32)) else {
+            self.enter(Stage::Relink);
             return Ok(0);
         };
-        self.cursor = slot.index() + 1;
+        self.next = slot.index() + 1;
         let Parts { graph, codes, .. } = parts;
         if is_empty {
             // Nothing is live, so the graph need not stay connected. The next node that is inserted becomes the root of
@@ -43,26 +43,25 @@ impl Job {
         let (_, codes) = parts.truncate(0);
         self.reclaimed.graph += graph - parts.graph.resident_bytes();
         self.reclaimed.codes += codes;
-        // There is nothing to put in order. No node has moved, so all that `Release` has to do is shrink the tables of
-        // ids.
+        // There is nothing to put in order, and no node has moved.
         self.order = None;
-        self.enter(Phase::Release);
+        self.enter(Stage::ShrinkIds);
         cost::FREE
     }
 
-    /// Does step 2 for one node that stays.
+    /// Does `Relink` for one node that stays.
     pub(super) fn relink(&mut self, parts: &mut Parts, scratch: &mut Scratch) -> Result<usize, OutOfMemory> {
-        let slot = Slot(self.cursor as u32);
+        let slot = Slot(self.next as u32);
         let Parts { graph, codes, tombstones, .. } = parts;
         if slot.index() >= graph.len() {
             let entry = graph.entry();
             if entry.is_none_or(|entry| self.leaving.contains(entry)) {
                 graph.set_entry(self.highest);
             }
-            self.enter(Phase::IsolateLeaving);
+            self.enter(Stage::IsolateLeaving);
             return Ok(0);
         }
-        self.cursor += 1;
+        self.next += 1;
         if graph.level(slot).is_none() || self.leaving.contains(slot) {
             return Ok(cost::LOOK);
         }
@@ -73,7 +72,7 @@ impl Job {
         let has_relinked = graph.relink(codes.space(), slot, &fates, scratch)?;
         // The highest node is the next entry point, if the present one leaves. Every node that stays is seen here or
         // was added since; one added above the entry point became the entry point then. One added on the entry point's
-        // own level, in a slot that the cursor has passed, is overlooked: the next entry point may then be lower, which
+        // own level, in a slot that has been passed, is overlooked: the next entry point may then be lower, which
         // costs a few hops at most.
         let level = graph.level(slot);
         if self.highest.is_none_or(|highest| graph.level(highest) < level) {
@@ -89,30 +88,29 @@ impl Job {
         Ok(cost::LOOK)
     }
 
-    /// Does the first half of step 3 for one leaving node: removes its links. No link leads to it any more, but its own
+    /// Does `IsolateLeaving` for one leaving node: removes its links. No link leads to it any more, but its own
     /// links lead to leaving nodes that are freed before it, and the job may be dropped in between.
     pub(super) fn isolate_leaving(&mut self, parts: &mut Parts) -> usize {
-        let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
-            self.enter(Phase::Free);
+        let Some(slot) = self.leaving.next_from(Slot(self.next as u32)) else {
+            self.enter(Stage::Free);
             return 0;
         };
-        self.cursor = slot.index() + 1;
+        self.next = slot.index() + 1;
         parts.graph.isolate(slot);
         cost::LOOK
     }
 
-    /// Does the second half of step 3 for one leaving node: frees its slot.
+    /// Does `Free` for one leaving node.
     pub(super) fn free(&mut self, parts: &mut Parts) -> usize {
-        let Some(slot) = self.leaving.next_from(Slot(self.cursor as u32)) else {
+        let Some(slot) = self.leaving.next_from(Slot(self.next as u32)) else {
             if self.order.is_some() {
-                self.enter(Phase::Arrange);
+                self.enter(Stage::Arrange);
                 return 0;
             }
-            self.enter(Phase::MoveDown);
-            self.cursor = parts.slots();
+            self.begin_move_down(parts.slots());
             return 0;
         };
-        self.cursor = slot.index() + 1;
+        self.next = slot.index() + 1;
         parts.graph.free(slot);
         parts.release(slot);
         self.leaving.remove(slot);

@@ -18,9 +18,9 @@ pub struct Progress {
     pub phase: &'static str,
 }
 
-/// The steps, in the order of the list in `mod.rs`. Step 3 is in two phases, `IsolateLeaving` and `Free`.
+/// The stages, as `mod.rs` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum Stage {
     CutOut,
     Relink,
     IsolateLeaving,
@@ -30,26 +30,35 @@ pub(super) enum Phase {
     Redirect,
     IsolateMoved,
     Release,
+    ShrinkIds,
+    ShrinkArrays,
     Warm,
     Done,
 }
 
-impl Phase {
-    const fn name(self) -> &'static str {
+impl Stage {
+    /// The part of a compaction that callers are told.
+    const fn phase(self) -> &'static str {
         match self {
             Self::CutOut | Self::Relink | Self::IsolateLeaving | Self::Free => "graph",
-            Self::Arrange | Self::MoveDown | Self::Redirect | Self::IsolateMoved | Self::Release => "move",
+            Self::Arrange
+            | Self::MoveDown
+            | Self::Redirect
+            | Self::IsolateMoved
+            | Self::Release
+            | Self::ShrinkIds
+            | Self::ShrinkArrays => "move",
             Self::Warm | Self::Done => "warm",
         }
     }
 }
 
-/// The cost of one slot in each step, in microseconds, for some hundred dimensions too high rather than too low: the
+/// The cost of one slot in each stage, in microseconds, for some hundred dimensions too high rather than too low: the
 /// driver relies on it between two looks at its clock, and adapts to what steps really take.
 pub(super) mod cost {
     pub(in crate::compact) const CUT_OUT: usize = 20;
     pub(in crate::compact) const RELINK: usize = 20;
-    /// What step 2 is planned to take for a node, since few of those that stay are relinked unless very many leave.
+    /// What relinking is planned to take for a node, since few of those that stay are relinked unless very many leave.
     pub(in crate::compact) const STAY: usize = 4;
     pub(in crate::compact) const LOOK: usize = 1;
     pub(in crate::compact) const FREE: usize = 1;
@@ -62,9 +71,12 @@ pub(super) mod cost {
 /// A compaction under way.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(super) phase: Phase,
-    /// The next slot of the current phase.
-    pub(super) cursor: usize,
+    pub(super) stage: Stage,
+    /// The next slot of the current stage, or in `ShrinkIds` the next table. `MoveDown`, `Arrange`, `ShrinkArrays` and
+    /// `Warm` have positions of their own.
+    pub(super) next: usize,
+    /// In `MoveDown`, the slot above the next one to look at, which goes down.
+    pub(super) move_end: usize,
     /// The tombstones that this job removes: those that existed when it began.
     pub(super) leaving: SlotSet,
     /// The slots whose nodes have moved to other slots.
@@ -72,9 +84,9 @@ pub(crate) struct Job {
     /// Bytes that the graph and the codes have taken for moved nodes. They are subtracted from what is given back at
     /// the end.
     pub(super) grown: [usize; 2],
-    /// The state of step 4; `None` if nodes are not put in graph order, or when they are.
+    /// The state of `Arrange`; `None` if nodes are not put in graph order, or when they are.
     pub(super) order: Option<Order>,
-    /// The highest node seen in step 2, which can be the entry point.
+    /// The highest node seen in `Relink`, which can be the entry point.
     pub(super) highest: Option<Slot>,
     warm: Option<Evacuation>,
     pub(super) removed: usize,
@@ -105,16 +117,17 @@ impl Job {
             + order.as_ref().map_or(0, Order::cost_us)
             + if warm > 0 { parts.records.warm.resident_bytes() / cost::WARM_BYTES } else { 0 };
         // Without stale bytes there is nothing to evacuate: spare room of the open slab does not count as reclaimed.
-        let phase = match (gone, warm) {
-            (0, _) if order.is_some() => Phase::Arrange,
-            (0, _) if has_free => Phase::MoveDown,
-            (0, 0) => Phase::Done,
-            (0, _) => Phase::Warm,
-            _ => Phase::CutOut,
+        let stage = match (gone, warm) {
+            (0, _) if order.is_some() => Stage::Arrange,
+            (0, _) if has_free => Stage::MoveDown,
+            (0, 0) => Stage::Done,
+            (0, _) => Stage::Warm,
+            _ => Stage::CutOut,
         };
-        Ok(Self {
-            phase,
-            cursor: if phase == Phase::MoveDown { slots } else { 0 },
+        let mut job = Self {
+            stage,
+            next: 0,
+            move_end: 0,
             leaving,
             moved: SlotSet::new(),
             grown: [0; 2],
@@ -125,10 +138,14 @@ impl Job {
             reclaimed: ReclaimedBytes::default(),
             done: 0,
             total: total.max(1),
-        })
+        };
+        if stage == Stage::MoveDown {
+            job.begin_move_down(slots);
+        }
+        Ok(job)
     }
 
-    /// Does about `budget_us` microseconds of work, of one phase only. Returns false when no work is left.
+    /// Does about `budget_us` microseconds of work, of one stage only. Returns false when no work is left.
     ///
     /// After an error the job must be dropped; the index is consistent.
     pub(crate) fn step(
@@ -138,21 +155,23 @@ impl Job {
         budget_us: usize,
     ) -> Result<bool, EvacuationError> {
         let mut left_us = budget_us.max(1);
-        let phase = self.phase;
+        let stage = self.stage;
         let held = parts.graph_and_codes();
-        while left_us > 0 && self.phase == phase && phase != Phase::Done {
-            let spent_us = match self.phase {
-                Phase::CutOut => self.cut_out(parts, scratch)?,
-                Phase::Relink => self.relink(parts, scratch)?,
-                Phase::IsolateLeaving => self.isolate_leaving(parts),
-                Phase::Free => self.free(parts),
-                Phase::Arrange => self.arrange(parts)?,
-                Phase::MoveDown => self.move_down(parts)?,
-                Phase::Redirect => self.redirect(parts),
-                Phase::IsolateMoved => self.isolate_moved(parts),
-                Phase::Release => self.release(parts),
-                Phase::Warm => self.reclaim_warm(parts, left_us)?,
-                Phase::Done => 0,
+        while left_us > 0 && self.stage == stage && stage != Stage::Done {
+            let spent_us = match self.stage {
+                Stage::CutOut => self.cut_out(parts, scratch)?,
+                Stage::Relink => self.relink(parts, scratch)?,
+                Stage::IsolateLeaving => self.isolate_leaving(parts),
+                Stage::Free => self.free(parts),
+                Stage::Arrange => self.arrange(parts)?,
+                Stage::MoveDown => self.move_down(parts)?,
+                Stage::Redirect => self.redirect(parts),
+                Stage::IsolateMoved => self.isolate_moved(parts),
+                Stage::Release => self.release(parts),
+                Stage::ShrinkIds => self.shrink_ids(parts),
+                Stage::ShrinkArrays => self.shrink_arrays(parts),
+                Stage::Warm => self.reclaim_warm(parts, left_us)?,
+                Stage::Done => 0,
             };
             self.count_done(spent_us);
             left_us = left_us.saturating_sub(spent_us.max(1));
@@ -160,10 +179,10 @@ impl Job {
         for ((grown, before), after) in self.grown.iter_mut().zip(held).zip(parts.graph_and_codes()) {
             *grown += after.saturating_sub(before);
         }
-        if self.phase == Phase::Done {
+        if self.stage == Stage::Done {
             self.done = self.total;
         }
-        Ok(self.phase != Phase::Done)
+        Ok(self.stage != Stage::Done)
     }
 
     /// Counts planned work as done.
@@ -176,12 +195,12 @@ impl Job {
         self.done = self.done.saturating_sub(excess);
     }
 
-    pub(super) const fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.cursor = 0;
+    pub(super) const fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.next = 0;
     }
 
-    /// Does about `budget_us` microseconds of step 9.
+    /// Does about `budget_us` microseconds of `Warm`.
     fn reclaim_warm(&mut self, parts: &mut Parts, budget_us: usize) -> Result<usize, EvacuationError> {
         let warm = match &mut self.warm {
             Some(warm) => warm,
@@ -192,18 +211,18 @@ impl Job {
         self.reclaimed.warm = warm.reclaimed_bytes();
         let moved = warm.done_bytes() - before;
         if !more? {
-            self.phase = Phase::Done;
+            self.stage = Stage::Done;
         }
         Ok((moved / cost::WARM_BYTES).max(1))
     }
 
-    /// The current phase as a number.
+    /// The current stage as a number.
     pub(crate) const fn stage(&self) -> u8 {
-        self.phase as u8
+        self.stage as u8
     }
 
     pub(crate) const fn progress(&self) -> Progress {
-        Progress { done: self.done, total: self.total, phase: self.phase.name() }
+        Progress { done: self.done, total: self.total, phase: self.stage.phase() }
     }
 
     /// How many of the present tombstones stand for records that only moved.

@@ -1,28 +1,31 @@
-//! Steps 5 to 8: the highest nodes move to free slots, and the arrays shrink.
+//! Stages 6 to 11: the highest nodes move to free slots, and the arrays shrink.
 
 use super::Parts;
-use super::job::{Job, Phase, cost};
+use super::job::{Job, Stage, cost};
 use crate::ids::IdMap;
 use crate::types::{OutOfMemory, Slot};
 
-/// Where the cursor of step 8 is moved after the last old node: beyond any slot. From here on it counts tables of ids.
-const IDS_AT: usize = 1 << 31;
-
 impl Job {
-    /// Does step 5 for one node.
+    /// Enters `MoveDown`, for an index of this many slots.
+    pub(super) const fn begin_move_down(&mut self, slots: usize) {
+        self.enter(Stage::MoveDown);
+        self.move_end = slots;
+    }
+
+    /// Does `MoveDown` for one node.
     pub(super) fn move_down(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
-        // The cursor moves down from the end, while records that are inserted meanwhile fill the free slots from below.
+        // This goes down from the end, while records that are inserted meanwhile fill the free slots from below.
         let to = parts.ids.advance_next();
-        let Some(from) = self.cursor.checked_sub(1).map(|at| Slot(at as u32)).filter(|from| to < *from) else {
-            self.enter(Phase::Redirect);
+        let Some(from) = self.move_end.checked_sub(1).map(|at| Slot(at as u32)).filter(|from| to < *from) else {
+            self.enter(Stage::Redirect);
             return Ok(0);
         };
         if parts.graph.has_node(from) {
             self.carry(parts, from, to)?;
-            self.cursor -= 1;
+            self.move_end -= 1;
             return Ok(cost::MOVE);
         }
-        self.cursor -= 1;
+        self.move_end -= 1;
         Ok(cost::LOOK)
     }
 
@@ -48,52 +51,57 @@ impl Job {
         Ok(())
     }
 
-    /// Does step 6 for one node.
+    /// Does `Redirect` for one node.
     pub(super) fn redirect(&mut self, parts: &mut Parts) -> usize {
-        let slot = Slot(self.cursor as u32);
+        let slot = Slot(self.next as u32);
         if slot.index() >= parts.graph.len() || self.moved.is_empty() {
-            self.enter(Phase::IsolateMoved);
+            self.enter(Stage::IsolateMoved);
             return 0;
         }
-        self.cursor += 1;
+        self.next += 1;
         if !self.moved.contains(slot) {
             parts.graph.redirect(slot, |other| self.moved.contains(other));
         }
         cost::LOOK
     }
 
-    /// Does step 7 for one old node. Its own links lead to other old nodes, some of which are freed before it.
+    /// Does `IsolateMoved` for one old node. Its own links lead to other old nodes, some of which are freed before it.
     pub(super) fn isolate_moved(&mut self, parts: &mut Parts) -> usize {
-        let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) else {
-            self.enter(Phase::Release);
+        let Some(slot) = self.moved.next_from(Slot(self.next as u32)) else {
+            self.enter(Stage::Release);
             return 0;
         };
-        self.cursor = slot.index() + 1;
+        self.next = slot.index() + 1;
         parts.graph.isolate(slot);
         cost::LOOK
     }
 
-    /// Does step 8 for one old node. After the last one, the tables of ids and the arrays shrink, a part at a time,
-    /// unless step 4 has more nodes to move.
+    /// Does `Release` for one old node. The arrays shrink next, unless `Arrange` has more nodes to move.
     pub(super) fn release(&mut self, parts: &mut Parts) -> usize {
-        if let Some(slot) = self.moved.next_from(Slot(self.cursor as u32)) {
-            self.cursor = slot.index() + 1;
-            parts.graph.free(slot);
-            parts.release(slot);
-            self.moved.remove(slot);
-            return cost::FREE;
-        }
-        if self.order.is_some() {
-            self.enter(Phase::Arrange);
+        let Some(slot) = self.moved.next_from(Slot(self.next as u32)) else {
+            self.enter(if self.order.is_some() { Stage::Arrange } else { Stage::ShrinkIds });
+            return 0;
+        };
+        self.next = slot.index() + 1;
+        parts.graph.free(slot);
+        parts.release(slot);
+        self.moved.remove(slot);
+        cost::FREE
+    }
+
+    /// Does `ShrinkIds` for one table, which is rewritten whole.
+    pub(super) fn shrink_ids(&mut self, parts: &mut Parts) -> usize {
+        if self.next >= IdMap::PARTS {
+            self.enter(Stage::ShrinkArrays);
             return 0;
         }
-        // After the old nodes, the tables of ids shrink one at a time, because each is rewritten whole.
-        let part = self.cursor.saturating_sub(IDS_AT);
-        if part < IdMap::PARTS {
-            parts.ids.shrink_part(part);
-            self.cursor = IDS_AT + part + 1;
-            return cost::SHRINK;
-        }
+        parts.ids.shrink_part(self.next);
+        self.next += 1;
+        cost::SHRINK
+    }
+
+    /// Does `ShrinkArrays` for the last segment.
+    pub(super) fn shrink_arrays(&mut self, parts: &mut Parts) -> usize {
         let (graph, codes, more) = parts.shrink();
         // Bytes that moved nodes have taken are not counted as reclaimed.
         let [graph_grown, codes_grown] = &mut self.grown;
@@ -101,7 +109,7 @@ impl Job {
         self.reclaimed.codes += beyond(codes_grown, codes);
         if !more {
             // As in `Job::begin`: without stale bytes there is nothing to evacuate.
-            self.enter(if parts.records.stale_bytes() > 0 { Phase::Warm } else { Phase::Done });
+            self.enter(if parts.records.stale_bytes() > 0 { Stage::Warm } else { Stage::Done });
         }
         cost::SHRINK
     }
