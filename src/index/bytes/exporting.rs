@@ -17,13 +17,13 @@ use crate::types::Slot;
 /// How many bytes of blocks are read at a time.
 const PART_BYTES: u64 = 1 << 20;
 
-/// The state of an index when its export began. While an index has the same `Moment`, it has the same records in the
+/// The state of an index when its export began. While an index has the same `Version`, it has the same records in the
 /// same slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Moment {
+struct Version {
     /// The end of the changes that are logged. A frame of the log can stay open from one change to the next, so its
     /// number alone is not enough.
-    told: Option<Mark>,
+    logged: Option<Mark>,
     /// For an index without a log, which is open for reading only: records that expire change this.
     live: usize,
     /// Steps of compactions, which move records. A compaction that is dropped counts too.
@@ -44,7 +44,7 @@ const ATTEMPTS: u32 = 3;
 /// An export under way.
 #[derive(Debug)]
 pub(crate) struct Exporting<B: ByteRoom> {
-    moment: Moment,
+    version: Version,
     /// The slots with records, each in the lower half of a word, in the order of the records' places.
     order: Vec<u64>,
     /// Blocks were numbered below this when `order` was sorted. If new blocks have been written since, it is sorted
@@ -73,9 +73,9 @@ impl<B: ByteRoom> Drop for Exporting<B> {
 }
 
 impl Index {
-    fn moment(&self) -> Moment {
-        Moment {
-            told: self.journal().map(|journal| journal.sealed),
+    fn version(&self) -> Version {
+        Version {
+            logged: self.journal().map(|journal| journal.sealed),
             live: self.len(),
             compaction_steps: self.compacted.steps,
             is_untrained: self.parts.codes.is_untrained(),
@@ -96,9 +96,9 @@ impl Index {
             let Some(slot) = live.next_from(next) else { break };
             (*word, next) = (u64::from(slot.0), Slot(slot.0 + 1));
         }
-        let (moment, next_block) = (self.moment(), u32::MAX);
+        let (version, next_block) = (self.version(), u32::MAX);
         Ok(Exporting {
-            moment,
+            version,
             order,
             next_block,
             passed: 0,
@@ -118,7 +118,7 @@ impl Index {
     /// [`Index::export_begin`].
     pub(crate) fn export_step<B: ByteRoom>(&mut self, exporting: &mut Exporting<B>) -> Result<ReadPlan, Error> {
         loop {
-            if exporting.moment != self.moment() {
+            if exporting.version != self.version() {
                 let attempts = exporting.attempts - 1;
                 if attempts == 0 {
                     return Err(Error::Busy);
