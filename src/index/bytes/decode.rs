@@ -288,7 +288,7 @@ impl Filling {
         for slot in slots.clone().map(|slot| Slot(slot as u32)) {
             let mut word = [0; 8];
             from.take(Kind::Expiries, &mut word)?;
-            self.index.take_moment(slot, word, slots.end)?;
+            self.index.take_expiry(slot, word, slots.end)?;
         }
         Ok(())
     }
@@ -323,7 +323,7 @@ impl Filling {
 impl Index {
     /// Takes the stored expiry of a slot below `slots`; infinity means never. The states of the slots must have been
     /// taken.
-    pub(in crate::index) fn take_moment(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
+    pub(in crate::index) fn take_expiry(&mut self, slot: Slot, word: [u8; 8], slots: usize) -> Result<(), FormatError> {
         let at_ms = f64::from_le_bytes(word);
         if at_ms == f64::INFINITY {
             return Ok(());

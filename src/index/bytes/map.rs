@@ -75,7 +75,7 @@ impl Index {
         let records = [Kind::RecordOffsets, Kind::Records].map(&section);
         let records = MappedRecords::new(slots, records, live, is_cosine).ok_or_else(misplaced(Kind::Records))?;
         self.parts.records.map(records);
-        self.moments(slots, &section(Kind::Expiries))?;
+        self.take_expiries(slots, &section(Kind::Expiries))?;
         self.parts.ids.raise_next_number(meta.next_number);
         self.owe_training();
         Ok(())
@@ -128,7 +128,7 @@ impl Index {
     }
 
     /// Takes the expiries of the records, if there are any.
-    fn moments(&mut self, slots: usize, words: &[u8]) -> Result<(), Error> {
+    fn take_expiries(&mut self, slots: usize, words: &[u8]) -> Result<(), Error> {
         if words.is_empty() {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl Index {
         }
         let (words, _) = words.as_chunks();
         for (&word, slot) in words.iter().zip((0..).map(Slot)) {
-            self.take_moment(slot, word, slots)?;
+            self.take_expiry(slot, word, slots)?;
         }
         Ok(())
     }
