@@ -8,7 +8,7 @@ use crate::types::{Id, Slot};
 use core::ops::Range;
 
 /// Receives the encoded bytes. A trait object, so that the encoding is compiled once (size).
-pub(in crate::index) type Put<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
+pub(in crate::index) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), FormatError> + 'a;
 
 impl Index {
     /// The slots of a segment that exist: the last segment may be shorter.
@@ -17,16 +17,16 @@ impl Index {
         (segment * SEGMENT_SLOTS).min(slots)..((segment + 1) * SEGMENT_SLOTS).min(slots)
     }
 
-    pub(in crate::index) fn put_levels(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_levels(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
         let level = |slot| self.parts.graph.level(slot).map_or(NO_NODE, |level| level.0);
         put_words(self.slots_in(segment), level, to)
     }
 
-    pub(in crate::index) fn put_base_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_base_links(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
         to(bytemuck::must_cast_slice(self.parts.graph.base_lists(segment)))
     }
 
-    pub(in crate::index) fn put_upper_links(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_upper_links(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
         to(bytemuck::must_cast_slice(self.parts.graph.upper_lists(segment)))
     }
 
@@ -35,7 +35,7 @@ impl Index {
         &self,
         segment: usize,
         start: &mut u64,
-        to: &mut Put<'_>,
+        to: &mut Sink<'_>,
     ) -> Result<(), FormatError> {
         let word = |slot| {
             let word = match self.parts.ids.id_of(slot).as_deref() {
@@ -52,7 +52,7 @@ impl Index {
         put_words(self.slots_in(segment), word, to)
     }
 
-    pub(in crate::index) fn put_texts(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_texts(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
         for slot in self.slots_in(segment) {
             if let Some(Id::Text(text)) = self.parts.ids.id_of(Slot(slot as u32)).as_deref() {
                 to(text.as_bytes())?;
@@ -68,7 +68,7 @@ impl Index {
         segment: usize,
         end: &mut u64,
         bytes: impl Fn(Slot) -> u64,
-        to: &mut Put<'_>,
+        to: &mut Sink<'_>,
     ) -> Result<(), FormatError> {
         let word = |slot| {
             *end += bytes(slot);
@@ -78,7 +78,7 @@ impl Index {
     }
 
     /// Writes records in the order of slots. Deleted ones are left out.
-    pub(in crate::index) fn put_records(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_records(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
         for slot in self.slots_in(segment) {
             let Some(record) = self.parts.records.record(Slot(slot as u32)) else { continue };
             put_record(&record, to)?;
@@ -93,7 +93,7 @@ impl Index {
     }
 
     /// Writes when the record of each slot expires; infinity means never.
-    pub(in crate::index) fn put_expiries(&self, segment: usize, to: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(in crate::index) fn put_expiries(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
         put_words(self.slots_in(segment), |slot| self.parts.expiries.get(slot).unwrap_or(f64::INFINITY), to)
     }
 
@@ -125,7 +125,7 @@ impl Index {
 fn put_words<W: bytemuck::NoUninit + Default>(
     slots: Range<usize>,
     mut word: impl FnMut(Slot) -> W,
-    to: &mut Put<'_>,
+    to: &mut Sink<'_>,
 ) -> Result<(), FormatError> {
     let mut words = [W::default(); SEGMENT_SLOTS];
     let count = slots.len();

@@ -1,7 +1,7 @@
 //! index -> bytes. The same input, order and seed give the same bytes on every platform when the codes are int8 or
 //! binary.
 
-use super::encode::Put;
+use super::encode::Sink;
 use crate::format::{ByteSink, FormatError, Kind, Layout, Meta, SectionWriter};
 use crate::index::{Error, Index};
 use crate::segments::segments_of;
@@ -79,7 +79,7 @@ impl Index {
         &self,
         to: &mut SectionWriter<'_, S>,
         kind: Kind,
-        encode: &mut dyn FnMut(usize, &mut Put<'_>) -> Result<(), FormatError>,
+        encode: &mut dyn FnMut(usize, &mut Sink<'_>) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
         for segment in 0..segments_of(self.parts.slots()) {
             encode(segment, &mut |bytes| to.put(bytes))?;

@@ -2,7 +2,7 @@
 
 use crate::format::{FormatError, Key, Kind, NO_NODE, StoredSegment, WAITING, piece_count};
 use crate::graph::{MAX_LEVEL, MOST_LINKS};
-use crate::index::bytes::encode::Put;
+use crate::index::bytes::encode::Sink;
 use crate::index::{Index, Parts};
 use crate::segments::{Changes, SEGMENT_SLOTS, segments_of};
 use crate::types::{Id, Level, Slot};
@@ -40,7 +40,7 @@ impl Index {
     }
 
     /// Writes the arrays of a value.
-    pub(super) fn put_value(&self, kind: Kind, segment: usize, put: &mut Put<'_>) -> Result<(), FormatError> {
+    pub(super) fn put_value(&self, kind: Kind, segment: usize, put: &mut Sink<'_>) -> Result<(), FormatError> {
         match kind {
             Kind::Codes => (0..Kind::CODES.len()).try_for_each(|array| put(self.parts.codes.segment(array, segment))),
             Kind::BaseLinks => self.put_nodes(segment, put),
@@ -59,7 +59,7 @@ impl Index {
 
     /// Writes levels and links. A record that waits to be linked has the level that its node will have, and no links:
     /// those that a bulk build has given it lead to nodes that are not complete.
-    fn put_nodes(&self, segment: usize, put: &mut Put<'_>) -> Result<(), FormatError> {
+    fn put_nodes(&self, segment: usize, put: &mut Sink<'_>) -> Result<(), FormatError> {
         let graph = &self.parts.graph;
         let slots = || self.slots_in(segment).map(|slot| Slot(slot as u32));
         if !slots().any(|slot| self.pending.contains(slot)) {
