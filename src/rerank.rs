@@ -70,7 +70,7 @@ impl Exact<'_> {
         }
         for candidate in &mut *candidates {
             if let Some(record) = records.record(candidate.slot) {
-                candidate.distance = self.distance(record.vector, record.inv_norm);
+                candidate.distance = self.distance(record.vector, record.inverse_norm);
             }
         }
         sort_by_distance(candidates, |candidate| (candidate.distance, candidate.slot));

@@ -67,9 +67,9 @@ impl Block {
 
     #[inline]
     pub(super) fn record(&self, ordinal: u8, dimensions: usize) -> Option<Record<'_>> {
-        let &(start, inv_norm) = self.records.get(usize::from(ordinal))?;
+        let &(start, inverse_norm) = self.records.get(usize::from(ordinal))?;
         let (header, vector, payload) = view(self.words.get(start as usize..)?, dimensions)?.ok()?;
-        Some(Record { inv_norm, vector, kind: PayloadKind::from_number(header.kind)?, payload })
+        Some(Record { inverse_norm, vector, kind: PayloadKind::from_number(header.kind)?, payload })
     }
 
     pub(super) const fn resident_bytes(&self) -> usize {

@@ -86,8 +86,8 @@ impl MappedRecords {
             return None;
         }
         let norm = || vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
-        let inv_norm = if self.is_cosine { (1.0 / norm()) as f32 } else { 1.0 };
-        Some(Record { inv_norm, vector, kind, payload })
+        let inverse_norm = if self.is_cosine { (1.0 / norm()) as f32 } else { 1.0 };
+        Some(Record { inverse_norm, vector, kind, payload })
     }
 
     /// Notes that a slot has no record here any more.

@@ -92,7 +92,7 @@ impl fmt::Display for AppendError {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Record<'a> {
     /// 1 / the vector's Euclidean length, as given.
-    pub(crate) inv_norm: f32,
+    pub(crate) inverse_norm: f32,
     /// The full vector; empty in an arena of 0 dimensions.
     pub(crate) vector: &'a [f32],
     /// What the payload's bytes are.
@@ -105,7 +105,7 @@ pub(crate) struct Record<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) slot: Slot,
-    pub(super) inv_norm: f32,
+    pub(super) inverse_norm: f32,
     pub(super) kind: PayloadKind,
     pub(super) payload_bytes: usize,
 }
@@ -114,10 +114,10 @@ impl Header {
     /// Reads the header at the start of `words`; `None` if they are too few.
     #[inline]
     pub(super) fn read(words: &[u32]) -> Option<Self> {
-        let &[slot, length, inv_norm, ..] = words else { return None };
+        let &[slot, length, inverse_norm, ..] = words else { return None };
         Some(Self {
             slot: Slot(slot),
-            inv_norm: f32::from_bits(inv_norm),
+            inverse_norm: f32::from_bits(inverse_norm),
             kind: PayloadKind::from_number((length >> LENGTH_BITS) as u8).unwrap_or_default(),
             payload_bytes: length as usize & MAX_PAYLOAD_BYTES,
         })
@@ -141,14 +141,19 @@ pub(super) fn read(words: &[u32], dimensions: usize) -> Option<Record<'_>> {
     let words = words.get(..header.record_words(dimensions))?;
     let (vector, payload) = words.get(HEADER_WORDS..)?.split_at_checked(dimensions)?;
     let payload = bytemuck::must_cast_slice(payload).get(..header.payload_bytes)?;
-    Some(Record { inv_norm: header.inv_norm, vector: bytemuck::must_cast_slice(vector), kind: header.kind, payload })
+    Some(Record {
+        inverse_norm: header.inverse_norm,
+        vector: bytemuck::must_cast_slice(vector),
+        kind: header.kind,
+        payload,
+    })
 }
 
 /// Writes a record of `record_words(vector.len(), record.payload.len())` words at the end of `words`, which has room
 /// for it. The payload must be within [`MAX_PAYLOAD_BYTES`].
 pub(super) fn write(words: &mut Pages<u32>, slot: Slot, record: &Record<'_>) {
     let length = record.payload.len() as u32 | u32::from(record.kind.number()) << LENGTH_BITS;
-    words.extend_from_slice(&[slot.0, length, record.inv_norm.to_bits()]);
+    words.extend_from_slice(&[slot.0, length, record.inverse_norm.to_bits()]);
     words.extend_from_slice(bytemuck::must_cast_slice(record.vector));
     let start = words.len();
     words.resize(start + record.payload.len().div_ceil(size_of::<u32>()), 0);
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_record_is_these_words() {
-        let record = Record { inv_norm: 0.5, vector: &[1.0, -2.0], kind: PayloadKind::Bytes, payload: b"abcde" };
+        let record = Record { inverse_norm: 0.5, vector: &[1.0, -2.0], kind: PayloadKind::Bytes, payload: b"abcde" };
         let mut words = Pages::new();
         words.try_reserve_exact(8).unwrap();
         words.resize(1, 99);

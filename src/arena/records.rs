@@ -84,14 +84,14 @@ impl Records {
     pub(crate) fn append(
         &mut self,
         slot: Slot,
-        inv_norm: f32,
+        inverse_norm: f32,
         vector: &[f32],
         kind: PayloadKind,
         payload: &[u8],
     ) -> Result<(), AppendError> {
         self.reserve(slot, payload.len())?;
         let was_warm = self.warm.contains(slot);
-        self.warm.append(slot, inv_norm, vector, kind, payload)?;
+        self.warm.append(slot, inverse_norm, vector, kind, payload)?;
         self.cold.set_place(slot, None, was_warm);
         self.unmap(slot);
         Ok(())
@@ -118,8 +118,8 @@ impl Records {
         let Self { warm, mapped, .. } = self;
         while let Some(slot) = mapped.as_ref().and_then(MappedRecords::first) {
             let record = mapped.as_ref().and_then(|mapped| mapped.record(slot, dimensions));
-            let Some(Record { inv_norm, vector, kind, payload }) = record else { return Ok(Some(slot)) };
-            if warm.append(slot, inv_norm, vector, kind, payload).is_err() {
+            let Some(Record { inverse_norm, vector, kind, payload }) = record else { return Ok(Some(slot)) };
+            if warm.append(slot, inverse_norm, vector, kind, payload).is_err() {
                 return Err(OutOfMemory);
             }
             if let Some(mapped) = mapped {
@@ -233,10 +233,10 @@ impl Records {
             let was_warm = self.warm.contains(slot);
             if !was_warm {
                 let dimensions = self.dimensions();
-                let Some(Record { inv_norm, vector, kind, payload }) = self.cold.record(slot, dimensions) else {
+                let Some(Record { inverse_norm, vector, kind, payload }) = self.cold.record(slot, dimensions) else {
                     continue;
                 };
-                match self.warm.append(slot, inv_norm, vector, kind, payload) {
+                match self.warm.append(slot, inverse_norm, vector, kind, payload) {
                     Ok(()) => {}
                     Err(_) => return Err(OutOfMemory),
                 }

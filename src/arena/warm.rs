@@ -52,7 +52,7 @@ impl<const BITS: u32> WarmArena<BITS> {
     pub(crate) fn append(
         &mut self,
         slot: Slot,
-        inv_norm: f32,
+        inverse_norm: f32,
         vector: &[f32],
         kind: PayloadKind,
         payload: &[u8],
@@ -62,7 +62,7 @@ impl<const BITS: u32> WarmArena<BITS> {
         }
         self.reserve(slot, payload.len())?;
         let words = record::record_words(self.dimensions, payload.len());
-        let record = Record { inv_norm, vector, kind, payload };
+        let record = Record { inverse_norm, vector, kind, payload };
         let position = self.slabs.push(words, |slab| record::write(slab, slot, &record))?;
         self.set_position(slot, Some(position));
         Ok(())

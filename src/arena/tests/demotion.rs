@@ -41,7 +41,7 @@ impl Tiers {
         for ordinal in 0..count {
             let slot = Slot(self.given.len() as u32);
             let given = Given::new(slot.0, PAYLOAD_BYTES);
-            self.records.append(slot, given.inv_norm, &given.vector, given.kind, &given.payload).unwrap();
+            self.records.append(slot, given.inverse_norm, &given.vector, given.kind, &given.payload).unwrap();
             self.records.set_place(slot, Place { block: number, ordinal: ordinal as u8 });
             self.given.push(given);
         }
@@ -121,7 +121,7 @@ fn a_new_record_is_not_spared_for_one_that_was_read_in_its_slot() {
     tiers.read([41]);
     tiers.records.remove(Slot(41));
     let given = &tiers.given[41];
-    tiers.records.append(Slot(41), given.inv_norm, &given.vector, given.kind, &given.payload).unwrap();
+    tiers.records.append(Slot(41), given.inverse_norm, &given.vector, given.kind, &given.payload).unwrap();
     tiers.records.set_place(Slot(41), Place { block: 0, ordinal: 41 });
     tiers.add(40);
     tiers.demote(2);
@@ -182,7 +182,7 @@ fn equal_calls_give_up_equal_records() {
 fn what_is_not_kept_yet_moves_out_of_the_way() {
     let mut tiers = Tiers::new(45);
     let last = Given::new(45, PAYLOAD_BYTES);
-    tiers.records.append(Slot(45), last.inv_norm, &last.vector, last.kind, &last.payload).unwrap();
+    tiers.records.append(Slot(45), last.inverse_norm, &last.vector, last.kind, &last.payload).unwrap();
     tiers.given.push(last);
     tiers.records.demote(SLAB_BYTES / 4).unwrap();
     assert_eq!(tiers.warm(), [45]);

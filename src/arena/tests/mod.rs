@@ -18,7 +18,7 @@ pub(super) type Arena = WarmArena<6>;
 /// One record as given by the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Given {
-    pub(super) inv_norm: f32,
+    pub(super) inverse_norm: f32,
     pub(super) vector: [f32; DIMENSIONS],
     pub(super) kind: PayloadKind,
     pub(super) payload: Vec<u8>,
@@ -29,7 +29,7 @@ impl Given {
     pub(super) fn new(number: u32, payload_bytes: usize) -> Self {
         let kinds = [PayloadKind::Json, PayloadKind::Bytes];
         Self {
-            inv_norm: 1.0 / (number as f32 + 1.0),
+            inverse_norm: 1.0 / (number as f32 + 1.0),
             vector: [number as f32, -(number as f32)],
             kind: if payload_bytes == 0 { PayloadKind::None } else { kinds[number as usize % 2] },
             payload: (0..payload_bytes).map(|at| (number as usize * 7 + at) as u8).collect(),
@@ -44,7 +44,7 @@ impl Given {
 pub(super) type Model = BTreeMap<u32, Given>;
 
 pub(super) fn append(arena: &mut Arena, model: &mut Model, slot: u32, given: Given) {
-    arena.append(Slot(slot), given.inv_norm, &given.vector, given.kind, &given.payload).unwrap();
+    arena.append(Slot(slot), given.inverse_norm, &given.vector, given.kind, &given.payload).unwrap();
     model.insert(slot, given);
 }
 
@@ -61,7 +61,7 @@ pub(super) fn compare(arena: &Arena, model: &Model, slots: u32) {
     assert!(arena.iter().map(|(slot, _)| slot.0).eq(model.keys().copied()));
     for (slot, record) in arena.iter() {
         let given = &model[&slot.0];
-        assert_eq!((record.inv_norm, record.vector), (given.inv_norm, given.vector.as_slice()));
+        assert_eq!((record.inverse_norm, record.vector), (given.inverse_norm, given.vector.as_slice()));
         assert_eq!((record.kind, record.payload), (given.kind, given.payload.as_slice()));
     }
     assert_eq!(arena.slabs.live_bytes(), model.values().map(Given::bytes).sum::<usize>());

@@ -151,7 +151,7 @@ fn an_arena_of_no_dimensions_keeps_payloads() {
     let mut arena = WarmArena::<6>::new(0);
     arena.append(Slot(2), 0.5, &[], PayloadKind::Bytes, b"xyz").unwrap();
     assert_eq!(arena.vector(Slot(2)), Some([].as_slice()));
-    assert_eq!(arena.record(Slot(2)).unwrap().inv_norm, 0.5);
+    assert_eq!(arena.record(Slot(2)).unwrap().inverse_norm, 0.5);
     assert_eq!(arena.payload(Slot(2)), Some((PayloadKind::Bytes, b"xyz".as_slice())));
     assert_eq!(arena.slabs.live_bytes(), 16);
 }
@@ -163,7 +163,7 @@ fn vectors_keep_every_bit() {
     arena.append(Slot(0), f32::INFINITY, &odd, PayloadKind::None, &[]).unwrap();
     let back: Vec<u32> = arena.vector(Slot(0)).unwrap().iter().map(|value| value.to_bits()).collect();
     assert_eq!(back, odd.map(f32::to_bits));
-    assert_eq!(arena.record(Slot(0)).unwrap().inv_norm, f32::INFINITY);
+    assert_eq!(arena.record(Slot(0)).unwrap().inverse_norm, f32::INFINITY);
 }
 
 #[test]
