@@ -5,13 +5,15 @@ use super::{Config, Error, Index};
 use crate::graph::{Accept, LevelSearch, Outcome, Scratch, SearchSpace, Twins, descend, join, pool_limit, scan};
 use crate::metric::Metric;
 use crate::order::sort_by_distance;
-use crate::quantize::{MOST_WHOLE_DIMENSIONS, Quantization, Scorer};
+use crate::quantize::Scorer;
 use crate::rerank::{self, Exact};
 use crate::types::{Candidate, Distance, Id, Level, Slot};
 
-/// A walk at least this many times as wide as its `k` is repeated, as many times as wide, while its last candidate is
-/// in doubt: where all of a cluster has nearly the same code, as far as a walk reads it, a pool holds any of them.
+/// A walk at least this many times as wide as its `k` is repeated, wider, while its last candidate is in doubt: where
+/// all of a cluster has nearly the same code, as far as a walk reads it, a pool holds any of them.
 const WIDE: usize = 4;
+/// How many times as wide it becomes each time.
+const WIDEN_BY: usize = 4;
 /// How many times as wide it becomes at most.
 const WIDEST: usize = 16;
 /// The share of the usual doubt ([`rerank::doubtful`]) that counts here. With half of it, no search of the embeddings
@@ -192,25 +194,16 @@ impl Index {
         }
         let (mut space, buffer, _) = scratch.split();
         let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
-        // Short codes are read whole. A filter would be asked about many times as many ids.
-        let is_coarse =
-            self.config.quantization == Quantization::Int8 && self.config.dimensions > MOST_WHOLE_DIMENSIONS;
-        let may_widen = is_coarse && options.filter.is_none() && ef >= WIDE * k;
-        let widest = if may_widen { live.min(WIDEST * ef).min(Config::MAX_EF) } else { 0 };
-        let mut width = ef;
-        let mut share = if ef >= AMPLE * k { 1.0 } else { BLUR };
-        // If even the last candidate of a walk could be a hit, so could others that the pool had no room for, unless
-        // all are equally near.
+        let widest = self.widest(k, ef, options.filter.is_some());
+        let (mut width, mut share) = (ef, if ef >= AMPLE * k { 1.0 } else { BLUR });
         while self.gather(scorer, width, k, options.again().filter, &mut space)?
             && width < widest
-            && in_doubt(scorer, &space, k, share) == width
-            && in_doubt(scorer, &space, k, 0.0) < width
+            && is_blurred(scorer, &space, k, width, share)
         {
-            width = widest.min(WIDE * width);
-            share = BLUR;
+            (width, share) = (widest.min(WIDEN_BY * width), BLUR);
         }
         // Besides the first `k` candidates, keep those that could be nearer, given the error of their codes.
-        let count = in_doubt(scorer, &space, k, 1.0);
+        let count = count_in_doubt(scorer, &space, k, 1.0);
         found.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
         found.extend(space.pool.accepted().take(count));
         let error = scorer.refine(found);
@@ -227,6 +220,13 @@ impl Index {
         found.truncate(k);
         self.clamp(found);
         Ok(())
+    }
+
+    /// How wide a walk may become that has been asked to be `ef` wide.
+    fn widest(&self, k: usize, ef: usize, is_filtered: bool) -> usize {
+        // Codes that are read whole tell candidates apart. A filter would be asked about many times as many ids.
+        let may_widen = self.parts.codes.are_read_in_part() && !is_filtered && ef >= WIDE * k;
+        if may_widen { self.len().min(WIDEST * ef).min(Config::MAX_EF) } else { ef }
     }
 
     /// Fills the pool with candidates: by a walk of the graph where that is cheaper, else by a scan. Returns whether a
@@ -285,10 +285,16 @@ impl Index {
     }
 }
 
+/// Whether even the last candidate of a walk could be a hit, were the error of codes this share of what it is. Then so
+/// could others that the pool had no room for, unless all are equally near.
+fn is_blurred(scorer: Scorer<'_>, space: &SearchSpace<'_>, k: usize, width: usize, share: f32) -> bool {
+    count_in_doubt(scorer, space, k, share) == width && count_in_doubt(scorer, space, k, 0.0) < width
+}
+
 /// How many candidates in a pool are the first `k` or could be nearer, were the error of their codes this share of what
 /// it is.
 #[inline(never)]
-fn in_doubt(scorer: Scorer<'_>, space: &SearchSpace<'_>, k: usize, share: f32) -> usize {
+fn count_in_doubt(scorer: Scorer<'_>, space: &SearchSpace<'_>, k: usize, share: f32) -> usize {
     rerank::doubtful(space.pool.accepted(), k, |slot| share * scorer.error(slot))
 }
 

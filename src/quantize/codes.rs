@@ -106,6 +106,11 @@ impl Codes {
         }
     }
 
+    /// Whether a walk reads only a part of each code, and whole codes are left to [`Scorer::refine`].
+    pub(crate) const fn are_read_in_part(&self) -> bool {
+        if let Self::Int8(codes) = self { !codes.is_short() } else { false }
+    }
+
     /// The codes as a bulk build sees them; `None` if it cannot compare them. Those that it can are why it is fast.
     pub(crate) fn block_space(&self) -> Option<&dyn BlockSpace> {
         if let Self::Int8(codes) = self { codes.block_space() } else { None }

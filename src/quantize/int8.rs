@@ -24,7 +24,7 @@ const UPPER_ERROR: f32 = 4.62;
 const HALF_ERROR: f32 = 0.29;
 /// Codes of up to this many dimensions are compared whole: one more line costs little, and the upper halves of few
 /// dimensions tell too little.
-pub(crate) const MOST_WHOLE_DIMENSIONS: usize = 128;
+const MOST_WHOLE_DIMENSIONS: usize = 128;
 /// How many codes ahead the lines of a code are prefetched where many are packed.
 const AHEAD: usize = 4;
 
@@ -131,7 +131,7 @@ impl Int8Codes {
 
     /// Returns whether a search walks by whole codes.
     #[inline]
-    const fn is_short(&self) -> bool {
+    pub(super) const fn is_short(&self) -> bool {
         self.padded <= MOST_WHOLE_DIMENSIONS
     }
 

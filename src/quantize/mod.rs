@@ -34,7 +34,6 @@ pub(crate) use block::{Block, BlockSpace, CODES_TOGETHER, Side};
 pub(crate) use codes::Codes;
 pub use codes::Quantization;
 use int8::Int8Codes;
-pub(crate) use int8::MOST_WHOLE_DIMENSIONS;
 use none::F32Codes;
 use product::ProductCodes;
 pub(crate) use space::{Point, Scorer, Space};
