@@ -9,6 +9,7 @@
 use super::Error;
 #[cfg(not(target_arch = "wasm32"))]
 use super::parallel::each;
+use super::pending::queue::Change;
 use super::{Index, Parts};
 use crate::graph::{BulkBuild, NewNode, Scratch, Task};
 use crate::segments::segments_of;
@@ -122,7 +123,7 @@ impl Index {
     pub(crate) fn begin_bulk(&mut self) -> bool {
         let begins = self.suits_bulk(LEAST) && !self.pending.defers();
         if begins {
-            self.pending.hold(true);
+            self.pending.holds = true;
             drop(self.bulk.as_mut().map(Linker::take));
         }
         // In any case, records that wait already can now be linked together.
@@ -133,7 +134,7 @@ impl Index {
     /// Ends what [`Index::begin_bulk`] began. The records that wait are linked by whatever links waiting records.
     #[cfg(any(test, all(target_arch = "wasm32", not(feature = "rayon"))))]
     pub(crate) const fn end_bulk(&mut self) {
-        self.pending.hold(false);
+        self.pending.holds = false;
     }
 
     /// Does a step of linking waiting records together, if they are many and there are no links yet. Returns false if
@@ -175,15 +176,17 @@ impl Index {
 
     #[inline(never)]
     fn new_bulk(&mut self) -> Result<Vec<Bulk>, OutOfMemory> {
-        self.pending.reserve_live(self.parts.slots())?;
+        self.pending.queue.reserve_live(self.parts.slots())?;
         let mut nodes: Vec<NewNode> = Vec::new();
         let mut changes = 0;
-        nodes.try_reserve_exact(self.pending.nodes().min(MOST))?;
-        for node in self.pending.queued() {
+        nodes.try_reserve_exact(self.pending().min(MOST))?;
+        for change in self.pending.queue.changes() {
             if nodes.len() == MOST {
                 break;
             }
-            nodes.extend(node);
+            if let Change::Link(node) = change {
+                nodes.push(node);
+            }
             changes += 1;
         }
         let mut bulk = Vec::new();
@@ -221,7 +224,7 @@ impl Index {
 /// See [`Step`]. Without memory for a build, or if it does not suit the records, they are linked one by one.
 fn step(index: &mut Index) -> bool {
     let is_under_way = index.pending.bulk_bytes.is_some();
-    if !is_under_way && !index.begins_bulk(index.pending.nodes()) {
+    if !is_under_way && !index.begins_bulk(index.pending()) {
         return false;
     }
     let together = index.bulk.as_ref().map_or(1, |linker| linker.together);
@@ -239,7 +242,7 @@ fn step(index: &mut Index) -> bool {
             true
         }
         (Ok(false), _) if !one.build.does_not_suit() => {
-            index.pending.built(one.changes, one.build.left_out());
+            index.pending.queue.pop_built(one.changes, one.build.left_out());
             index.note_links();
             true
         }

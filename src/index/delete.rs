@@ -26,7 +26,7 @@ impl Index {
         };
         self.reserve_pending(1)?;
         self.log(&Entry::Delete(id.into()))?;
-        self.bury(slot);
+        self.delete_slot(slot);
         self.logged();
         self.make_room();
         Ok(true)
@@ -34,10 +34,10 @@ impl Index {
 
     /// Makes a live slot a tombstone. The caller has reserved room in the queue of [`super::pending`], and ids can be
     /// looked up.
-    pub(super) fn bury(&mut self, slot: Slot) {
+    pub(super) fn delete_slot(&mut self, slot: Slot) {
         self.parts.ids.unbind(slot);
         self.parts.tombstones.delete(slot);
-        self.pending.bury(slot);
+        self.pending.delete(slot);
         self.parts.records.remove(slot);
         self.parts.expiries.remove(slot);
     }

@@ -13,7 +13,7 @@ impl Index {
     pub fn expire(&mut self, now_ms: f64) -> usize {
         let before = self.parts.expiries.len();
         while let Some(slot) = self.parts.expiries.due(now_ms) {
-            self.bury(slot);
+            self.delete_slot(slot);
         }
         let expired = before - self.parts.expiries.len();
         if expired > 0 {

@@ -1,13 +1,12 @@
 //! insert, insert_with_id, upsert.
 
 use super::expire::check_expiry;
+use super::link::link;
 use super::payload::too_long;
 use super::{Error, Index, Payload};
 use crate::arena::AppendError;
-use crate::graph::{Graph, NewNode, Scratch, draw_level};
+use crate::graph::{NewNode, Scratch, draw_level};
 use crate::ids::validate;
-use crate::quantize::Codes;
-use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
 
 impl From<AppendError> for Error {
@@ -20,18 +19,6 @@ impl From<AppendError> for Error {
             AppendError::DimensionMismatch { expected, received } => Self::DimensionMismatch { expected, received },
         }
     }
-}
-
-/// Links a node, whose code is in place, to nodes of `live`. Not inlined: inserts and `pending.rs` share it (size).
-#[inline(never)]
-pub(super) fn link(
-    graph: &mut Graph,
-    codes: &Codes,
-    node: NewNode,
-    live: &SlotSet,
-    scratch: &mut Scratch,
-) -> Result<(), OutOfMemory> {
-    graph.insert(codes.space(), node, live, scratch)
 }
 
 impl Index {
@@ -195,8 +182,8 @@ impl Index {
         }
         self.link_some()?;
         self.reserve_record(bytes.len(), expires_ms.is_some())?;
-        // Room for three changes that may have to wait: linking this record, burying the one that it replaces, and
-        // burying one more that expires.
+        // Room for three changes that may have to wait: linking this record, deleting the one that it replaces, and
+        // deleting one more that expires.
         self.reserve_pending(3)?;
         self.log_put(&id, vector, payload, expires_ms)?;
         let mut scratch = self.scratch.take();
@@ -209,13 +196,13 @@ impl Index {
             // returned.
             self.parts.tombstones.add(slot);
             self.parts.tombstones.delete(slot);
-            self.pending.bury(slot);
+            self.pending.delete(slot);
             self.unlog();
             return Err(error.into());
         }
         self.draws = self.draws.wrapping_add(1);
         if let Ok(Some(replaced)) = self.parts.ids.slot_of(&id) {
-            self.bury(replaced);
+            self.delete_slot(replaced);
         }
         let is_bound = self.parts.ids.bind(slot, id);
         debug_assert!(is_bound, "a checked id binds to a slot just allocated");
@@ -254,7 +241,7 @@ impl Index {
         if self.pending.defers() {
             // A checkpoint stores the level of a node that waits.
             graph.changes_mut().note(slot);
-            self.pending.link(node);
+            self.pending.queue.link(node);
             return Ok(slot);
         }
         let linked = link(graph, codes, node, tombstones.live_slots(), scratch);

@@ -160,7 +160,7 @@ impl Index {
         let mut slots = reserved(records.len())?;
         let draws = self.draws;
         if let Err(error) = self.put_checked(records, checked, &mut slots) {
-            slots.into_iter().for_each(|slot| self.bury(slot));
+            slots.into_iter().for_each(|slot| self.delete_slot(slot));
             self.draws = draws;
             self.unlog();
             return Err(error);
@@ -183,7 +183,7 @@ impl Index {
         loop {
             // Product codes are trained as soon as there are enough records for it, between two batches. Until that has
             // ended, deletions wait, and those of the records so far must have room.
-            self.reserve_burials(slots.len())?;
+            self.reserve_deletions(slots.len())?;
             self.owe_training();
             #[cfg(not(target_arch = "wasm32"))]
             self.link_shared()?;
@@ -263,8 +263,8 @@ impl Index {
         checked: &[Checked],
         slots: &mut Vec<Slot>,
     ) -> Result<(), Error> {
-        self.pending.hold(true);
-        // Also for burying all of them, should one be refused memory.
+        self.pending.holds = true;
+        // Also for deleting all of them, should one be refused memory.
         let room = self.reserve_pending(2 * records.len()).map_err(Error::from);
         let put = room.and_then(|()| {
             records.iter().zip(checked).try_for_each(|(record, checked)| {
@@ -273,7 +273,7 @@ impl Index {
                 Ok(())
             })
         });
-        self.pending.hold(false);
+        self.pending.holds = false;
         put
     }
 
@@ -354,7 +354,7 @@ impl Index {
             self.parts.graph.add_node(slot, level);
         } else {
             self.parts.graph.changes_mut().note(slot);
-            self.pending.link(node);
+            self.pending.queue.link(node);
         }
         self.draws = self.draws.wrapping_add(1);
         let in_record = if self.parts.records.dimensions() == 0 { &[] } else { record.vector };

@@ -155,7 +155,7 @@ impl Index {
                 job: Job::begin(&self.parts, order)?,
                 packs,
                 linked_us: 0,
-                to_link_us: self.settling_steps() * LINK_US,
+                to_link_us: self.link_steps_left() * LINK_US,
                 slices: 0,
                 longest_slice_ms: 0.0,
                 started_ms: None,

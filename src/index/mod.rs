@@ -16,7 +16,9 @@
 //! | `delete`      | delete, clear                                               |
 //! | `expire`      | deletes records that have expired                           |
 //! | `bulk`        | many records for an empty index                             |
-//! | `pending`     | records that are not linked into the graph yet              |
+//! | `pending`     | records that are not linked into the graph yet, and why     |
+//! | `link`        | links them                                                  |
+//! | `train`       | trains product codes                                        |
 //! | `maintain`    | compaction: when, and one slice at a time                   |
 //! | `stats`       | counts and bytes                                            |
 //! | `verify`      | check(): the structural proof                               |
@@ -35,6 +37,7 @@ mod get;
 mod insert;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod insert_many;
+mod link;
 mod maintain;
 mod memory;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
@@ -46,6 +49,7 @@ mod search;
 mod search_many;
 mod stats;
 mod stored;
+mod train;
 mod vector;
 mod verify;
 

@@ -260,8 +260,9 @@ impl Index {
             // A walk that finds fewer than `k` linked records has missed some, and those that wait do not make up for
             // them.
             let is_enough = space.pool.accepted_len() >= k;
-            if is_enough && outcome == Outcome::Complete && !self.pending.is_empty() {
-                let waiting = self.pending.slots().filter(|&slot| tombstones.is_live(slot) && accept.passes(slot));
+            if is_enough && outcome == Outcome::Complete && !self.pending.queue.is_empty() {
+                let waiting =
+                    self.pending.queue.slots().filter(|&slot| tombstones.is_live(slot) && accept.passes(slot));
                 outcome = join(scorer, waiting, space);
             }
             if is_enough && outcome == Outcome::Complete {

@@ -59,9 +59,9 @@ fn index(metric: Metric, quantization: Quantization, random: &mut Random) -> Ind
         index.compact_abort();
     }
     if change(&mut index, 10) < 2 {
-        index.pending.hold(true);
+        index.pending.holds = true;
         change(&mut index, 50);
-        index.pending.hold(false);
+        index.pending.holds = false;
     }
     index
 }

@@ -46,7 +46,7 @@ impl Verification {
     /// Looks at about `slots` more slots. Returns true while some are left.
     fn step(&mut self, parts: &Parts, pending: &Pending, slots: usize) -> Result<bool, Error> {
         let len = parts.slots();
-        let is_linked = |slot| parts.tombstones.is_live(slot) && !pending.contains(slot);
+        let is_linked = |slot| parts.tombstones.is_live(slot) && !pending.queue.contains(slot);
         if self.graph.step(&parts.graph, &is_linked, slots) {
             return Ok(true);
         }
@@ -66,14 +66,14 @@ impl Verification {
         let Parts { graph, codes, ids, tombstones, expiries, .. } = parts;
         let slots = ids.len();
         // The last slots may all be waiting, and then have no lists of links.
-        let has_lists = if pending.nodes() == 0 { graph.len() == slots } else { graph.len() <= slots };
+        let has_lists = if pending.queue.nodes() == 0 { graph.len() == slots } else { graph.len() <= slots };
         if !has_lists || codes.len() != slots {
             self.note(format_args!("{slots} slots, {} codes, {} nodes", codes.len(), graph.len()));
         }
         if ids.bound() != tombstones.live() {
             self.note(format_args!("{} ids for {} live records", ids.bound(), tombstones.live()));
         }
-        if !pending.is_sound() {
+        if !pending.queue.is_sound() {
             self.note(format_args!("a slot waits twice to be linked"));
         }
         if !expiries.is_sound(|slot| tombstones.is_live(slot)) {
@@ -95,7 +95,7 @@ impl Verification {
         if usize::from(live) + usize::from(deleted) + usize::from(free) != 1 {
             self.note(format_args!("slot {} is live {live}, deleted {deleted}, free {free}", slot.0));
         }
-        let waits = pending.contains(slot);
+        let waits = pending.queue.contains(slot);
         if graph.has_node(slot) == (free || waits) || (free && waits) {
             self.note(format_args!("slot {} is free {free}, waits {waits}, and its node disagrees", slot.0));
         }
@@ -117,7 +117,7 @@ impl Verification {
 
     fn report(self, parts: &Parts, pending: &Pending) -> CheckReport {
         let live = parts.tombstones.live();
-        let waiting = pending.slots().filter(|&slot| parts.tombstones.is_live(slot)).count();
+        let waiting = pending.queue.slots().filter(|&slot| parts.tombstones.is_live(slot)).count();
         let shape = self.graph.into_shape();
         let mut problems = shape.problems;
         problems.extend(self.problems);

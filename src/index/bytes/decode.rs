@@ -123,7 +123,7 @@ impl Filling {
         parts.ids.raise_next_number(next_number);
         // A slot without a node is free, unless its record waits to be linked.
         for slot in (0..slots).map(Slot) {
-            if !parts.graph.has_node(slot) && !self.index.pending.contains(slot) {
+            if !parts.graph.has_node(slot) && !self.index.pending.queue.contains(slot) {
                 parts.ids.release(slot);
             }
         }
@@ -348,7 +348,7 @@ impl Index {
             Some(entry) if !graph.has_node(entry) => {
                 return Err(corrupt(format_args!("the entry point {} is not a node", entry.0)));
             }
-            None if tombstones.live() > self.pending.nodes() => {
+            None if tombstones.live() > self.pending.queue.nodes() => {
                 return Err(corrupt("there are nodes and no entry point"));
             }
             _ => {}

@@ -102,7 +102,7 @@ impl Index {
             journal.checkpoint_due()
                 || (!journal.has_failed()
                     && (self.has_new_options(journal)
-                        || (journal.has_waiting && self.pending.is_empty())
+                        || (journal.has_waiting && self.pending.queue.is_empty())
                         || self.is_over_budget()))
         })
     }

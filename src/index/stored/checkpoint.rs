@@ -322,7 +322,7 @@ impl Index {
 
     /// Completes the last batch: adds the manifest of the index at this moment, and deletes the retired values.
     fn last(&mut self, writing: &mut Writing, batch: &mut Batch) -> Result<(), Error> {
-        let (meta, has_waiting) = (self.meta(), self.pending.nodes() > 0);
+        let (meta, has_waiting) = (self.meta(), self.pending() > 0);
         let count = segments_of(self.parts.slots());
         self.parts.records.cold.drop_dead();
         let mut blocks = Vec::new();

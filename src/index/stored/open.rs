@@ -127,7 +127,7 @@ impl Opening {
             let Index { pending, config, .. } = self.filling.index_mut();
             for (slot, level) in arrays.waiting() {
                 let slot = Slot(first + slot);
-                pending.restore(NewNode { slot, level, ef_construction: config.ef_construction })?;
+                pending.queue.restore(NewNode { slot, level, ef_construction: config.ef_construction })?;
             }
             self.next += 1;
         }
@@ -140,11 +140,11 @@ impl Opening {
             return Err(corrupt("the manifest names segments of no bytes").into());
         }
         let mut index = self.filling.finish()?;
-        index.pending.restored(&index.parts.tombstones)?;
-        let has_waiting = index.pending.nodes() > 0;
+        index.pending.queue.restored(&index.parts.tombstones)?;
+        let has_waiting = index.pending() > 0;
         index.parts.records.cold.keep_below(self.manifest.next_block);
         index.forget_changes();
-        index.pending.hold(true);
+        index.pending.holds = true;
         Ok(Replay::begin(index, self.manifest, self.checksum, has_waiting)?)
     }
 }

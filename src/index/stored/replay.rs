@@ -85,7 +85,7 @@ impl Replay {
     /// The index as it was when the last change was committed.
     pub(crate) fn finish(self, inventory: &Inventory, mode: Mode) -> Result<Index, Error> {
         let Self { mut index, manifest, checksum, has_waiting, next_sequence, log_bytes, .. } = self;
-        index.pending.hold(false);
+        index.pending.holds = false;
         // Room for records that expire before the first change.
         index.reserve_pending(0)?;
         if !index.parts.expiries.is_empty() {

@@ -62,7 +62,7 @@ impl Index {
     fn put_nodes(&self, segment: usize, put: &mut Sink<'_>) -> Result<(), FormatError> {
         let graph = &self.parts.graph;
         let slots = || self.slots_in(segment).map(|slot| Slot(slot as u32));
-        if !slots().any(|slot| self.pending.contains(slot)) {
+        if !slots().any(|slot| self.pending.queue.contains(slot)) {
             self.put_levels(segment, put)?;
             self.put_base_links(segment, put)?;
             return self.put_upper_links(segment, put);
@@ -72,7 +72,7 @@ impl Index {
         for (level, slot) in levels.iter_mut().zip(slots()) {
             *level = graph.level(slot).map_or(NO_NODE, |level| level.0);
         }
-        for node in self.pending.queued().flatten().filter(|node| node.slot.index() / SEGMENT_SLOTS == segment) {
+        for node in self.pending.queue.waiting_nodes().filter(|node| node.slot.index() / SEGMENT_SLOTS == segment) {
             levels[node.slot.index() % SEGMENT_SLOTS] = node.level.0 + WAITING;
         }
         put(levels)?;
