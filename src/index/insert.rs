@@ -246,12 +246,17 @@ impl Index {
         }
         let linked = link(graph, codes, node, tombstones.live_slots(), scratch);
         if linked.is_err() {
-            self.parts.release(slot);
-            // The graph has no row for a slot beyond its last node, so such a slot is dropped.
-            if slot.index() >= self.parts.graph.len() {
-                self.parts.shrink();
-            }
+            self.give_up_slot(slot);
         }
         linked.map(|()| slot)
+    }
+
+    /// Gives back a slot just allocated.
+    pub(super) fn give_up_slot(&mut self, slot: Slot) {
+        self.parts.release(slot);
+        // The graph has no row for a slot beyond its last node, so such a slot is dropped.
+        if slot.index() >= self.parts.graph.len() {
+            self.parts.shrink();
+        }
     }
 }

@@ -11,6 +11,10 @@
 //!
 //! The length of a batch depends on the number of live records only, so the resulting index does not depend on the
 //! number of threads.
+//!
+//! When memory is refused in the middle, what is undone depends on how far each record has come: those of the batch
+//! under way, which nothing refers to, are taken out again; those of earlier batches, which others have links to, become
+//! tombstones, and so do those that wait. Levels are drawn anew, and nothing of the call is in the log.
 
 use super::expire::check_expiry;
 use super::parallel::each;
@@ -87,16 +91,6 @@ impl Drop for CheckedRecords {
     fn drop(&mut self) {
         self.0.drain(..).for_each(|checked| wipe_id(checked.id));
     }
-}
-
-/// How a record gets its links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Linking {
-    /// With its batch, before it becomes live.
-    InBatch,
-    /// In bulk, with all others that wait. Until then it is live without them.
-    #[cfg(not(target_arch = "wasm32"))]
-    InBulk,
 }
 
 impl Index {
@@ -268,7 +262,13 @@ impl Index {
         let room = self.reserve_pending(2 * records.len()).map_err(Error::from);
         let put = room.and_then(|()| {
             records.iter().zip(checked).try_for_each(|(record, checked)| {
-                let node = self.add_unlinked(record, checked, Linking::InBulk)?;
+                let node = self.prepare_record(record)?;
+                self.reserve_pending(1)?;
+                self.add_unlinked(node, record, checked)?;
+                // A checkpoint stores the level of a node that waits.
+                self.parts.graph.changes_mut().note(node.slot);
+                self.pending.queue.link(node);
+                self.parts.tombstones.add(node.slot);
                 slots.push(node.slot);
                 Ok(())
             })
@@ -315,32 +315,35 @@ impl Index {
     ) -> Result<(), Error> {
         let BatchBuffers { nodes, plans } = batch;
         nodes.try_reserve(range.len()).map_err(|_| OutOfMemory)?;
-        (records[range.clone()].iter().zip(&checked[range])).try_for_each(|(record, checked)| {
-            self.add_unlinked(record, checked, Linking::InBatch).map(|node| nodes.push(node))
-        })?;
+        for (record, checked) in records[range.clone()].iter().zip(&checked[range]) {
+            let node = self.prepare_record(record)?;
+            self.parts.graph.reserve_node(node.slot, node.level)?;
+            self.add_unlinked(node, record, checked)?;
+            self.parts.graph.add_node(node.slot, node.level);
+            nodes.push(node);
+        }
         Ok(self.plan_links(nodes, plans)?)
     }
 
-    /// Gives a record everything but its links, and makes it live only if it waits for these. Every step that can fail
-    /// comes first.
-    fn add_unlinked(
-        &mut self,
-        record: &NewRecord<'_>,
-        Checked { id, inverse_norm }: &Checked,
-        linking: Linking,
-    ) -> Result<NewNode, Error> {
-        let (kind, bytes) = Payload::to_parts(record.payload);
+    /// Makes room for a record, in all but the graph, and returns the node that it will have.
+    fn prepare_record(&mut self, record: &NewRecord<'_>) -> Result<NewNode, Error> {
+        let (_, bytes) = Payload::to_parts(record.payload);
         if !self.has_room(bytes.len()) {
             return Err(Error::OverBudget);
         }
-        let slot = self.parts.ids.next_slot();
-        let level = draw_level(self.config.seed, self.draws, self.config.m);
         self.reserve_record(bytes.len(), record.expires_ms.is_some())?;
-        if linking == Linking::InBatch {
-            self.parts.graph.reserve_node(slot, level)?;
-        } else {
-            self.reserve_pending(1)?;
-        }
+        let (slot, level) = (self.parts.ids.next_slot(), draw_level(self.config.seed, self.draws, self.config.m));
+        Ok(NewNode { slot, level, ef_construction: self.config.ef_construction })
+    }
+
+    /// Gives a prepared record everything but its node. On an error nothing has changed.
+    fn add_unlinked(
+        &mut self,
+        NewNode { slot, .. }: NewNode,
+        record: &NewRecord<'_>,
+        Checked { id, inverse_norm }: &Checked,
+    ) -> Result<(), Error> {
+        let (kind, bytes) = Payload::to_parts(record.payload);
         let id = id.try_clone()?;
         let mut scratch = self.scratch.take();
         let [point, _] = scratch.points_mut();
@@ -349,28 +352,22 @@ impl Index {
         self.parts.allocate();
         self.parts.codes.encode(slot, record.vector, *inverse_norm, point);
         self.scratch.put(scratch);
-        let node = NewNode { slot, level, ef_construction: self.config.ef_construction };
-        if linking == Linking::InBatch {
-            self.parts.graph.add_node(slot, level);
-        } else {
-            self.parts.graph.changes_mut().note(slot);
-            self.pending.queue.link(node);
+        let in_record = if self.parts.records.dimensions() == 0 { &[] } else { record.vector };
+        if let Err(error) = self.parts.records.append(slot, *inverse_norm as f32, in_record, kind, bytes) {
+            // Room was reserved, so this is a defect.
+            self.give_up_slot(slot);
+            return Err(error.into());
         }
         self.draws = self.draws.wrapping_add(1);
-        let in_record = if self.parts.records.dimensions() == 0 { &[] } else { record.vector };
-        self.parts.records.append(slot, *inverse_norm as f32, in_record, kind, bytes)?;
         let is_bound = self.parts.ids.bind(slot, id);
         debug_assert!(is_bound, "a checked id binds to a slot just allocated");
         if let Some(at_ms) = record.expires_ms {
             self.parts.expiries.set(slot, at_ms);
         }
-        if linking != Linking::InBatch {
-            self.parts.tombstones.add(slot);
-        }
-        Ok(node)
+        Ok(())
     }
 
-    /// Undoes [`Index::add_unlinked`].
+    /// Undoes [`Index::add_unlinked`], and takes out the node.
     fn remove_unlinked(&mut self, slot: Slot) {
         self.parts.expiries.remove(slot);
         self.parts.ids.unbind(slot);
