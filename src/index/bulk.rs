@@ -6,14 +6,14 @@
 //! [`step`] in the index. Elsewhere [`Index::insert_many`] and every [`Index::link_step`] use it by themselves.
 
 #[cfg(not(target_arch = "wasm32"))]
-use super::Error;
-#[cfg(not(target_arch = "wasm32"))]
-use super::parallel::each;
+mod threads;
+
 use super::pending::queue::Change;
 use super::{Index, Parts};
 use crate::graph::{BulkBuild, NewNode, Scratch, Task};
 use crate::segments::segments_of;
 use crate::types::OutOfMemory;
+use core::mem::ManuallyDrop;
 
 /// With fewer records, linking them one by one is as fast.
 pub(super) const LEAST: usize = 4096;
@@ -26,9 +26,8 @@ const WIDTHS: core::ops::RangeInclusive<usize> = 80..=256;
 /// which inserts make while there are few nodes.
 const LEAST_M: usize = 12;
 
-/// How many parts are compared together where threads share them.
-#[cfg(not(target_arch = "wasm32"))]
-const TOGETHER: usize = if cfg!(feature = "rayon") { 16 } else { 1 };
+/// Whether this code is in a file of its own, which may not be there.
+const IS_APART: bool = cfg!(all(target_arch = "wasm32", not(feature = "rayon")));
 
 /// Does a step of a bulk build. Returns false if there is none to be done.
 type Step = fn(&mut Index) -> bool;
@@ -42,17 +41,12 @@ struct Bulk {
     changes: usize,
 }
 
-/// What owns a build: a vector of one, because a `Box` could not be refused memory. In the package the first wasm file
-/// could not drop one, as it does not have the code; there the next call of [`step`] or [`Index::begin_bulk`] does.
-#[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
-type Owned = Vec<Bulk>;
-#[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
-type Owned = core::mem::ManuallyDrop<Vec<Bulk>>;
-
 /// The way to do a step, and the build under way.
 pub(super) struct Linker {
     step: Step,
-    bulk: Owned,
+    /// A vector of one, because a `Box` could not be refused memory. Where this code is apart, others cannot drop it;
+    /// there the next call of [`step`] or [`Index::begin_bulk`] does.
+    bulk: ManuallyDrop<Vec<Bulk>>,
     /// How many parts are compared together, by threads if there are several: one, but in [`Index::insert_many`]. A
     /// thread that waits for others takes up other tasks of its pool, so a caller must know that it may have to wait.
     together: usize,
@@ -64,57 +58,42 @@ impl core::fmt::Debug for Linker {
     }
 }
 
+impl Drop for Linker {
+    fn drop(&mut self) {
+        if !IS_APART {
+            drop(self.take());
+        }
+    }
+}
+
 impl Linker {
     fn new() -> Self {
-        Self { step, bulk: Owned::default(), together: 1 }
+        Self { step, bulk: ManuallyDrop::default(), together: 1 }
     }
 
     /// What a new index has: in the package nothing, until the code is there, and with threads nothing at all, since
     /// they get batches that are too short.
     pub(super) fn at_first() -> Option<Self> {
-        #[cfg(not(target_arch = "wasm32"))]
-        return Some(Self::new());
-        #[cfg(target_arch = "wasm32")]
-        return None;
+        (!cfg!(target_arch = "wasm32")).then(Self::new)
     }
 
     /// Takes the build out, in its vector.
     fn take(&mut self) -> Vec<Bulk> {
-        let bulk = core::mem::take(&mut self.bulk);
-        #[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
-        let bulk = core::mem::ManuallyDrop::into_inner(bulk);
-        bulk
+        ManuallyDrop::into_inner(core::mem::take(&mut self.bulk))
     }
 
     fn put(&mut self, bulk: Vec<Bulk>) {
-        #[cfg(all(target_arch = "wasm32", not(feature = "rayon")))]
-        let bulk = core::mem::ManuallyDrop::new(bulk);
-        self.bulk = bulk;
+        self.bulk = ManuallyDrop::new(bulk);
     }
 }
 
 impl Index {
-    /// Links all waiting records as [`Index::link_all`] does. All threads share a bulk build.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn link_shared(&mut self) -> Result<(), Error> {
-        self.compare_together(TOGETHER);
-        let linked = self.link_all();
-        self.compare_together(1);
-        linked
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn compare_together(&mut self, parts: usize) {
-        if let Some(linker) = &mut self.bulk {
-            linker.together = parts;
-        }
-    }
-
     /// Drops the build under way, when the index is cleared. In the package, where that takes code that may not be
     /// there, its memory is given back when the next one begins.
     pub(super) fn drop_bulk(&mut self) {
-        #[cfg(not(all(target_arch = "wasm32", not(feature = "rayon"))))]
-        drop(self.bulk.as_mut().map(Linker::take));
+        if !IS_APART {
+            drop(self.bulk.as_mut().map(Linker::take));
+        }
     }
 
     /// Makes records that come from here on wait, to be linked together. Returns false, and makes none wait, if there
@@ -159,14 +138,6 @@ impl Index {
         self.suits_bulk(records) && self.has_room_for_bulk(BulkBuild::bytes_of(records.min(MOST)))
     }
 
-    /// How many of so many records, which are not there yet, are to be linked together. `None` if they would not be, or
-    /// if a budget has no room for them and for what linking them needs.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn count_for_bulk(&self, records: usize) -> Option<usize> {
-        let count = records.min(MOST);
-        (self.begins_bulk(count) && self.has_room_for(count, BulkBuild::bytes_of(count))).then_some(count)
-    }
-
     /// Notes that the links of all nodes are new.
     fn note_links(&mut self) {
         for segment in 0..segments_of(self.parts.slots()) {
@@ -208,7 +179,7 @@ impl Index {
         let worked = made.and_then(|()| {
             #[cfg(not(target_arch = "wasm32"))]
             if together > 1 {
-                return each(tasks, &self.scratch, |_, task, scratch| {
+                return super::parallel::each(tasks, &self.scratch, |_, task, scratch| {
                     prepare(scratch)?;
                     build.do_task(graph, space, task, scratch)
                 });

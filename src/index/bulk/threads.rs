@@ -1,0 +1,30 @@
+//! A bulk build within one call of [`Index::insert_many`], where threads may share it.
+
+use super::{BulkBuild, MOST};
+use crate::index::{Error, Index};
+
+/// How many parts are compared together where threads share them.
+const TOGETHER: usize = if cfg!(feature = "rayon") { 16 } else { 1 };
+
+impl Index {
+    /// Links all waiting records as [`Index::link_all`] does. All threads share a bulk build.
+    pub(in crate::index) fn link_shared(&mut self) -> Result<(), Error> {
+        self.compare_together(TOGETHER);
+        let linked = self.link_all();
+        self.compare_together(1);
+        linked
+    }
+
+    fn compare_together(&mut self, parts: usize) {
+        if let Some(linker) = &mut self.bulk {
+            linker.together = parts;
+        }
+    }
+
+    /// How many of so many records, which are not there yet, are to be linked together. `None` if they would not be, or
+    /// if a budget has no room for them and for what linking them needs.
+    pub(in crate::index) fn count_for_bulk(&self, records: usize) -> Option<usize> {
+        let count = records.min(MOST);
+        (self.begins_bulk(count) && self.has_room_for(count, BulkBuild::bytes_of(count))).then_some(count)
+    }
+}
