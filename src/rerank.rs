@@ -26,7 +26,7 @@ pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error:
             (kth, error_of_kth) = (distance, error);
             return true;
         }
-        distance <= kth + DEVIATIONS * (error * error + error_of_kth * error_of_kth).sqrt()
+        distance <= kth + DEVIATIONS * hypotenuse(error, error_of_kth)
     });
     in_doubt.count()
 }
@@ -35,8 +35,15 @@ pub(crate) fn doubtful(sorted: impl Iterator<Item = Candidate>, k: usize, error:
 /// (size).
 pub(crate) fn equally_doubtful(sorted: &[Candidate], k: usize, error: Distance) -> usize {
     let Some(kth) = sorted.get(k.saturating_sub(1)) else { return sorted.len() };
-    let limit = kth.distance + DEVIATIONS * (error * error + error * error).sqrt();
+    let limit = kth.distance + DEVIATIONS * hypotenuse(error, error);
     k + sorted.iter().skip(k).take_while(|candidate| candidate.distance <= limit).count()
+}
+
+/// The root of the sum of two squares. As `f32` the squares of errors of short vectors would be 0, and those of long
+/// ones infinite.
+fn hypotenuse(a: Distance, b: Distance) -> Distance {
+    let [a, b] = [a, b].map(f64::from);
+    (a * a + b * b).sqrt() as Distance
 }
 
 /// A query as it is compared with full vectors.

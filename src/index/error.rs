@@ -161,7 +161,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DimensionMismatch { expected, received } => {
-                write!(f, "expected a vector of {expected} components, received {received}")
+                write!(f, "expected {expected} dimensions, received {received}")
             }
             Self::InvalidVector { reason } => write!(f, "invalid vector: {reason}"),
             Self::InvalidId { received } => {

@@ -292,7 +292,7 @@ impl Space for Int8Codes {
     }
 
     fn refine(&self, point: &Point, candidates: &mut [Candidate]) -> Distance {
-        let mut most = 0.0;
+        let mut most = 0.0f64;
         for candidates in candidates.chunks_mut(BURST) {
             let (mut slots, mut distances) = ([Slot(0); BURST], [0.0; BURST]);
             for (slot, candidate) in slots.iter_mut().zip(&*candidates) {
@@ -302,13 +302,14 @@ impl Space for Int8Codes {
             for (candidate, distance) in candidates.iter_mut().zip(distances) {
                 candidate.distance = distance;
                 let [scale, squared_length] = self.scale(candidate.slot);
-                // Both sides are rounded, each by its own scale.
+                // Both sides are rounded, each by its own scale. As `f32` the squares for short vectors would be 0.
                 let (ours, theirs) = (point.terms.scale * self.length(squared_length), scale * point.terms.length);
+                let [ours, theirs] = [ours, theirs].map(f64::from);
                 let variance = ours * ours + theirs * theirs;
                 most = if variance > most { variance } else { most };
             }
         }
-        point.terms.by_product * HALF_ERROR * most.sqrt()
+        point.terms.by_product * HALF_ERROR * most.sqrt() as f32
     }
 
     fn are_twins(&self, a: Slot, b: Slot) -> bool {
