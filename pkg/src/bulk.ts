@@ -32,7 +32,7 @@ export async function inBulk(
   slice: Slice, turn: () => Promise<void> | undefined, signal: AbortSignal | undefined,
 ): Promise<void> {
   const isLarge = length >= MIN_ROWS && dimensions >= MIN_DIMENSIONS;
-  const end = isLarge ? await begun(handle, keeper, signal) : undefined;
+  const end = isLarge ? await beginBulk(handle, keeper, signal) : undefined;
   try {
     try {
       // Within: what has begun must end.
@@ -46,7 +46,7 @@ export async function inBulk(
     if (end) keeper ? keeper.planLinking() : linkWhenIdle(handle);
     throw error;
   }
-  if (end) await keeper?.linksStored(signal);
+  if (end) await keeper?.storeLinks(signal);
 }
 
 /**
@@ -75,7 +75,7 @@ export function loadPacking(handle: Handle, signal: AbortSignal | undefined): Pr
  * Begins a bulk build and returns the function that ends it. Returns undefined if the index is not empty or of codes or
  * options that none suits, or if the code cannot be loaded: the rows are then linked one by one.
  */
-async function begun(
+async function beginBulk(
   handle: Handle, keeper: Keeper | undefined, signal: AbortSignal | undefined,
 ): Promise<(() => void) | undefined> {
   const raw = handle.call((raw) => (raw.size + raw.deletedCount ? undefined : raw));

@@ -65,12 +65,12 @@ async function insertStream(
     if (!slice.over) continue;
     // One slice is inserted while the previous one is committed.
     await previous;
-    previous = keeper?.committed(signal);
+    previous = keeper?.commit(signal);
     previous?.catch(() => {});
     await turn(ids.length);
   }
   await previous;
-  await keeper?.committed(signal);
+  await keeper?.commit(signal);
   onProgress?.({ done: ids.length, total: ids.length, phase: "insert" });
   return ids;
 }

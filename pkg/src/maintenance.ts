@@ -110,7 +110,7 @@ export class Maintenance {
     if (!erases) return report;
     this.#checkOpen();
     checkAborted(signal);
-    if (this.#keeper) this.compactions.freed(report, await unlessAborted(this.#keeper.erased()));
+    if (this.#keeper) this.compactions.freed(report, await unlessAborted(this.#keeper.eraseDeleted()));
     this.#checkOpen();
     checkAborted(signal);
     await unlessAborted(this.#renew());
@@ -254,7 +254,7 @@ export class Maintenance {
         const report = (job.report = raw.compactReport());
         if (report) {
           this.compactions.ended(report);
-          job.stored = this.#keeper?.compacted().then((bytes) => this.compactions.freed(report, bytes));
+          job.stored = this.#keeper?.compactStore().then((bytes) => this.compactions.freed(report, bytes));
           for (const tell of job.listeners) tell(job, report);
         }
         return (job.ended = { ...before, done: before.total });

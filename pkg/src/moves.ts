@@ -1,7 +1,7 @@
 // Moves an open index into fresh WebAssembly instances, one move at a time.
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
-import { moved, type Moved } from "./open.js";
+import { moveIndex, type Moved } from "./open.js";
 
 export class Moves {
   readonly #handle: Handle;
@@ -30,7 +30,7 @@ export class Moves {
   }
 
   #move(): Promise<Moved> {
-    return (this.#moving = moved(this.#handle, this.#keeper)
+    return (this.#moving = moveIndex(this.#handle, this.#keeper)
       .then((ended) => {
         this.#overwriting = Promise.allSettled([this.#overwriting, ended.overwritten]).then(() => {});
         return ended;

@@ -23,7 +23,7 @@ export interface Opened {
 }
 
 /** Creates an empty index in memory. */
-export async function inMemory(options: IndexOptions): Promise<Opened> {
+export async function createInMemory(options: IndexOptions): Promise<Opened> {
   const core = coreOptions(options);
   notStored(options, "name", "store", "durability", "mode", "maxBytes");
   const made = await make((Raw) => Raw.create(core), () => {});
@@ -32,33 +32,33 @@ export async function inMemory(options: IndexOptions): Promise<Opened> {
 }
 
 /** Opens the index of this name in a store, or creates it there. */
-export async function opened(name: string, options: OpenOptions | undefined): Promise<Opened> {
-  const given = checked(options);
+export async function openStored(name: string, options: OpenOptions | undefined): Promise<Opened> {
+  const given = readOptions(options);
   const lasting = nameNow(name, given.options.store);
-  const lent = started();
-  return (await stored()).opened(lent, lasting, given);
+  const lent = startInstance();
+  return (await loadStored()).openStored(lent, lasting, given);
 }
 
 /** Creates an index from bytes: in memory, or in a store if there is a name. */
-export async function imported(bytes: Uint8Array, options: (OpenOptions & { name?: string }) | undefined): Promise<Opened> {
-  const given = checked(options);
+export async function importIndex(bytes: Uint8Array, options: (OpenOptions & { name?: string }) | undefined): Promise<Opened> {
+  const given = readOptions(options);
   const name = options?.name;
   // The core accepts only arrays of its own realm.
   const own = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   if (name !== undefined) {
     const lasting = nameNow(name, given.options.store);
-    const lent = started();
-    return (await stored()).imported(lent, own, lasting, given);
+    const lent = startInstance();
+    return (await loadStored()).importStored(lent, own, lasting, given);
   }
   notStored(given.options, "store", "durability", "mode", "maxBytes");
   return make((Raw) => Raw.import(own, given.core), () => checkAborted(given.signal));
 }
 
 /** Removes the index of this name from a store. */
-export async function destroyed(name: string, options: Pick<OpenOptions, "store"> | undefined): Promise<void> {
+export async function destroyStored(name: string, options: Pick<OpenOptions, "store"> | undefined): Promise<void> {
   const { store } = optionsOf(options);
   const lasting = nameNow(name, store);
-  return (await stored()).destroyed(() => freshInstance(true), lasting, store);
+  return (await loadStored()).destroyStored(() => freshInstance(true), lasting, store);
 }
 
 /** The result of moving an index into a fresh instance. */
@@ -73,10 +73,10 @@ export interface Moved {
 }
 
 /** Moves an open index into a fresh instance. */
-export async function moved(handle: Handle, keeper: Keeper | undefined): Promise<Moved> {
+export async function moveIndex(handle: Handle, keeper: Keeper | undefined): Promise<Moved> {
   const instance = await freshInstance(keeper !== undefined);
   const { memory } = handle;
-  const { returnedBytes, released } = keeper ? await keeper.move(instance) : copied(handle, instance);
+  const { returnedBytes, released } = keeper ? await keeper.move(instance) : copyInto(handle, instance);
   const overwritten = released.then(() => overwrite(memory!));
   // Prevents an unhandled rejection: only some callers wait for this promise.
   overwritten.catch(() => {});
@@ -84,7 +84,7 @@ export async function moved(handle: Handle, keeper: Keeper | undefined): Promise
 }
 
 /** Moves an index in memory into another instance, by an export and an import. */
-export function copied(handle: Handle, { RawIndex, memory }: RawInstance): Relocation {
+export function copyInto(handle: Handle, { RawIndex, memory }: RawInstance): Relocation {
   const bytes = handle.call((raw) => raw.export());
   const { old, returnedBytes } = handle.replace(withCodedErrors(() => RawIndex.import(bytes, {})), memory);
   old.free();
@@ -92,12 +92,12 @@ export function copied(handle: Handle, { RawIndex, memory }: RawInstance): Reloc
 }
 
 /** Loads the script of indexes in a store. After a failure the next call tries again. */
-function stored(): Promise<typeof import("./stored/stored.js")> {
+function loadStored(): Promise<typeof import("./stored/stored.js")> {
   return loaded("the script of indexes in a store", () => import("./stored/stored.js"));
 }
 
 /** Starts creating an instance while the script is loaded. */
-function started(): Lent {
+function startInstance(): Lent {
   const instance = freshInstance(true);
   // The caller of `instance` gets the error. `instance` is never called if the options are wrong or the script cannot
   // be loaded.
@@ -106,7 +106,7 @@ function started(): Lent {
 }
 
 /** Reads all options at once, since the caller may change them while the script is loaded. */
-function checked(options: OpenOptions | undefined): Given {
+function readOptions(options: OpenOptions | undefined): Given {
   const given = optionsOf(options);
   const { store, durability, mode, maxBytes, signal } = given;
   return { options: { store, durability, mode, maxBytes }, core: coreOptions(given), signal: signalOf(signal) };

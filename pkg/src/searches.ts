@@ -56,7 +56,7 @@ export class Searches {
       this.searching((raw) => this.#hits(raw, vector, options, passes), signal);
     // Anything that is not a function is checked by the script of filters.
     if (filter !== undefined && typeof filter !== "function") {
-      return this.#underWay.run(() => this.#filtered(filter, signal, find));
+      return this.#underWay.run(() => this.#filter(filter, signal, find));
     }
     const found = find(filter && this.#handle.guardFilter(filter));
     // The search runs again later, when the caller may have changed its array.
@@ -81,7 +81,7 @@ export class Searches {
       return this.reading(use, signal);
     } catch (error) {
       if (this.#handle.isCallers(error) || (error as ThermoclineError).code !== "UNTRAINED") throw error;
-      return this.#underWay.run(() => this.#trained(signal).then(() => this.reading(use, signal)));
+      return this.#underWay.run(() => this.#train(signal).then(() => this.reading(use, signal)));
     }
   }
 
@@ -118,7 +118,7 @@ export class Searches {
   }
 
   /** Searches with a filter object. `find` searches with a predicate. */
-  async #filtered(
+  async #filter(
     filter: unknown, signal: AbortSignal | undefined, find: (passes: Passes) => Hit[] | Promise<Hit[]>,
   ): Promise<Hit[]> {
     filters ??= await loaded("the script of filters", () => import("./filter/filter.js"));
@@ -126,7 +126,7 @@ export class Searches {
   }
 
   /** Trains product codes, and links the records that wait for that. */
-  async #trained(signal: AbortSignal | undefined): Promise<void> {
+  async #train(signal: AbortSignal | undefined): Promise<void> {
     while (this.#handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) {
       await nextTurn();
       checkAborted(signal);

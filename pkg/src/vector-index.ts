@@ -7,7 +7,7 @@ import type { Keeper } from "./stored/keeper.js";
 import { Maintenance } from "./maintenance.js";
 import { loaded } from "./module.js";
 import { Moves } from "./moves.js";
-import { destroyed, imported, inMemory, opened, type Opened } from "./open.js";
+import { createInMemory, destroyStored, importIndex, openStored, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import type { RawIndex, RawRecord } from "./raw.js";
 import { searchMany } from "./search-many.js";
@@ -24,7 +24,7 @@ import { BULK_SLICE_MS, nextTurn } from "./turn.js";
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
  * constructor.
  */
-const made = /* @__PURE__ */ new WeakSet<Opened>();
+const genuine = /* @__PURE__ */ new WeakSet<Opened>();
 
 /**
  * A vector index in its own WebAssembly instance: records with stable ids, and approximate nearest neighbour search by
@@ -59,7 +59,7 @@ export class VectorIndex implements AsyncDisposable {
   }
 
   private constructor(opened: Opened) {
-    if (!made.has(opened)) fail("INVALID_OPTION", "new VectorIndex: use its open(), memory() or import()");
+    if (!genuine.has(opened)) fail("INVALID_OPTION", "new VectorIndex: use its open(), memory() or import()");
     const { handle, keeper } = opened;
     this.#handle = handle;
     this.#keeper = keeper;
@@ -75,7 +75,7 @@ export class VectorIndex implements AsyncDisposable {
    * platform cannot provide the memory.
    */
   static async memory(options: IndexOptions): Promise<VectorIndex> {
-    return VectorIndex.#of(await inMemory(options));
+    return VectorIndex.#of(await createInMemory(options));
   }
 
   /**
@@ -89,7 +89,7 @@ export class VectorIndex implements AsyncDisposable {
    * with `maxBytes`, when a call needs them.
    */
   static async open(name: string, options?: OpenOptions): Promise<VectorIndex> {
-    return VectorIndex.#of(await opened(name, options));
+    return VectorIndex.#of(await openStored(name, options));
   }
 
   /**
@@ -104,7 +104,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   static async import(bytes: Uint8Array, options?: OpenOptions & { name?: string }): Promise<VectorIndex> {
     if (typedArrayName(bytes) !== "Uint8Array") wrong("bytes", "a Uint8Array", bytes);
-    return VectorIndex.#of(await imported(bytes, options));
+    return VectorIndex.#of(await importIndex(bytes, options));
   }
 
   /**
@@ -114,11 +114,11 @@ export class VectorIndex implements AsyncDisposable {
    * index is INVALID_OPTION.
    */
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
-    return destroyed(name, options);
+    return destroyStored(name, options);
   }
 
   static #of(opened: Opened): VectorIndex {
-    made.add(opened);
+    genuine.add(opened);
     return new VectorIndex(opened);
   }
 
@@ -185,7 +185,7 @@ export class VectorIndex implements AsyncDisposable {
     const handle = this.#open;
     const call = () => insertMany(handle, this.#keeper, this.#dimensions, rows, options);
     // Closing does not wait for async rows, since they may never arrive.
-    return this.#ended(isAsync(rows) ? call() : this.#underWay.run(call));
+    return this.#finishMany(isAsync(rows) ? call() : this.#underWay.run(call));
   }
 
   /**
@@ -248,7 +248,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   delete(id: Id): Promise<boolean> {
     const remove = () => this.#openFor(id).changeLater((raw) => raw.delete(id));
-    return this.#stored(remove, true);
+    return this.#storeChange(remove, true);
   }
 
   /**
@@ -258,7 +258,7 @@ export class VectorIndex implements AsyncDisposable {
    */
   async deleteMany(ids: Iterable<Id>): Promise<number> {
     const handle = this.#open;
-    return this.#ended(this.#underWay.run(() => deleteMany(handle, this.#keeper, ids)));
+    return this.#finishMany(this.#underWay.run(() => deleteMany(handle, this.#keeper, ids)));
   }
 
   /** Deletes all records. Numbers that the index has assigned as ids are not assigned again. */
@@ -267,7 +267,7 @@ export class VectorIndex implements AsyncDisposable {
       this.#handle.forget();
       raw.clear();
     });
-    return this.#stored(removeAll, true);
+    return this.#storeChange(removeAll, true);
   }
 
   /** Number of live records. */
@@ -402,7 +402,7 @@ export class VectorIndex implements AsyncDisposable {
   async export(): Promise<Uint8Array> {
     const handle = this.#open;
     const records = this.#keeper?.records;
-    return records ? this.#underWay.run(() => records.exported()) : handle.call((raw) => raw.export());
+    return records ? this.#underWay.run(() => records.export()) : handle.call((raw) => raw.export());
   }
 
   /**
@@ -475,33 +475,33 @@ export class VectorIndex implements AsyncDisposable {
    * Makes a change and waits until it is in the store. Pass `mayNeedCompaction` for a change that can leave a
    * tombstone. Async so that an error thrown by `make` becomes a rejection.
    */
-  async #stored<T>(make: () => T | Promise<T>, mayNeedCompaction?: boolean): Promise<T> {
+  async #storeChange<T>(make: () => T | Promise<T>, mayNeedCompaction?: boolean): Promise<T> {
     try {
       const made = make();
       // A change that has already been made is not awaited: a `close` called right after this call must find it.
       const result = made instanceof Promise ? await this.#underWay.run(() => made) : made;
       if (mayNeedCompaction) this.#maintenance.touched();
-      if (this.#keeper) await this.#keeper.committed();
+      if (this.#keeper) await this.#keeper.commit();
       return result;
     } catch (error) {
-      this.#keeper?.told(error);
+      this.#keeper?.throwTold(error);
       throw error;
     }
   }
 
   /** Waits for a call that makes many changes. If it fails, the changes before the failure stay and are stored too. */
-  async #ended<T>(call: Promise<T>): Promise<T> {
+  async #finishMany<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
     } catch (error) {
-      this.#keeper?.told(error);
+      this.#keeper?.throwTold(error);
       throw error;
     } finally {
       if (this.#handle.isOpen) {
         this.#maintenance.touched();
         // Not awaited: a successful call has already waited for its own commit. After any other, `close` reports a
         // failure that no caller has been told of.
-        void this.#keeper?.committed().catch(() => {});
+        void this.#keeper?.commit().catch(() => {});
       }
     }
   }
@@ -515,7 +515,7 @@ export class VectorIndex implements AsyncDisposable {
     insert: (raw: RawIndex, ...record: RawRecord) => T,
     mayNeedCompaction?: boolean,
   ): Promise<T> {
-    return this.#stored(() => {
+    return this.#storeChange(() => {
       this.#openFor(id);
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;

@@ -4,4 +4,4 @@ import { places } from "../stored/places.node.js";
 
 keepIn(places);
 
-export { destroyed, imported, opened } from "../stored/stored.js";
+export { destroyStored, importStored, openStored } from "../stored/stored.js";

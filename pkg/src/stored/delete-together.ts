@@ -22,5 +22,5 @@ export async function deleteTogether(keeper: Keeper, { ids, remove, removeSome }
     const waiting = keeper.changeAtOnce(() => ids.forEach(remove));
     if (waiting) await waiting;
   }
-  await keeper.committed();
+  await keeper.commit();
 }

@@ -87,7 +87,7 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
       }, signal);
     }
     await previous;
-    previous = keeper.committed(signal);
+    previous = keeper.commit(signal);
     previous.catch(() => {});
     if (refused) {
       await previous;
@@ -95,5 +95,5 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
     }
   }
   await previous;
-  await keeper.committed(signal);
+  await keeper.commit(signal);
 }

@@ -232,11 +232,11 @@ export class Keeper {
   }
 
   /** Resolves once every change made before this call is in the log. ABORTED if the signal fires first. */
-  async committed(signal?: AbortSignal): Promise<void> {
+  async commit(signal?: AbortSignal): Promise<void> {
     this.#handle.checkWritable();
     const isPending = this.#frameIsOpen || this.#committing;
     if (!isPending && !(await this.#handle.callInternally((raw) => raw.hasUncommitted))) return;
-    this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#commit(acknowledge));
+    this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#runCommit(acknowledge));
     return unlessAborted(signal, this.#queuedCommit);
   }
 
@@ -244,19 +244,19 @@ export class Keeper {
    * Throws the error. Call it with each error that a caller gets: it may be that of a failed commit, or one that quotes
    * it at the end of its message (`checkWritable` of the handle).
    */
-  readonly told = (error: unknown): never => {
+  readonly throwTold = (error: unknown): never => {
     const refused = this.#handle.refusal?.message;
     if (refused && error instanceof ThermoclineError && error.message.endsWith(refused)) this.#isTold = true;
     throw error;
   };
 
   /**
-   * As `committed`, also for changes that wait for a move. Rejects as well with the unreported error of a failed
+   * As `commit`, also for changes that wait for a move. Rejects as well with the unreported error of a failed
    * checkpoint, which may then be retried after the next change.
    */
   async flush(): Promise<void> {
     while (this.#handle.isMoving) await this.#handle.moveEnded();
-    await this.committed().catch(this.told);
+    await this.commit().catch(this.throwTold);
     const error = this.#deferredError;
     this.#deferredError = undefined;
     if (error) throw error;
@@ -292,7 +292,7 @@ export class Keeper {
    * Makes a checkpoint after many records have been linked together, which no log can repeat. A failure is kept for the
    * next `flush` or `close`. ABORTED if the signal fires first.
    */
-  linksStored(signal?: AbortSignal): Promise<void> {
+  storeLinks(signal?: AbortSignal): Promise<void> {
     return unlessAborted(signal, this.#queue.add(() => this.#checkpointIfDue()));
   }
 
@@ -308,7 +308,7 @@ export class Keeper {
    * Completes a compaction in the store. Returns the number of bytes of records freed there. A failure is kept for the
    * next `flush` or `close`, like that of a checkpoint.
    */
-  async compacted(): Promise<number> {
+  async compactStore(): Promise<number> {
     let freed = 0;
     await this.#linkAll(() => this.#closing).catch(() => {});
     await this.#queue.add(async (acknowledge) => {
@@ -331,16 +331,16 @@ export class Keeper {
    * Completes a compaction in the store and erases there the data that was deleted and compacted away. Returns the
    * number of bytes of records freed. Rejects if it fails.
    */
-  async erased(): Promise<number> {
+  async eraseDeleted(): Promise<number> {
     let freed = 0;
     this.#handle.checkOpen();
     await this.#linkAll(() => this.#closing);
     await this.#queue.add(async () => {
       this.#handle.checkOpen();
-      await this.#commit();
+      await this.#runCommit();
       freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
       this.#checkpointed();
-    }).catch(this.told);
+    }).catch(this.throwTold);
     return freed;
   }
 
@@ -376,7 +376,7 @@ export class Keeper {
         if (moved) await dispose(moved);
         // Idle linking has stopped. After a move that succeeds, it is prepared first.
         this.planLinking();
-        this.told(codedError(error) ?? trapped(error));
+        this.throwTold(codedError(error) ?? trapped(error));
       } finally {
         handle.resume();
       }
@@ -421,7 +421,7 @@ export class Keeper {
     let failure: unknown;
     const note = (error: unknown): void => void (failure ??= error);
     // After a failed commit no more changes have been accepted. Every caller that waited for it may have been aborted.
-    if (!handle.refusal) await this.committed().catch(note);
+    if (!handle.refusal) await this.commit().catch(note);
     else if (!this.#isTold) note(handle.refusal);
     state.failed = failure !== undefined;
     const mayCheckpoint = !this.#queue.timeout && !handle.refusal;
@@ -444,7 +444,7 @@ export class Keeper {
     if (failure && !told) throw failure;
   }
 
-  async #commit(acknowledge = () => {}): Promise<void> {
+  async #runCommit(acknowledge = () => {}): Promise<void> {
     // Waits for a running change in slices, which contains the changes that others have made since it began. Goes
     // first, so that it precedes the next such change.
     await this.#lock.take(true);

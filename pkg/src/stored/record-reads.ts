@@ -65,7 +65,7 @@ export class RecordReads {
   }
 
   /** Exports the index. Records that are only in the store are read in parts, and each part is dropped after use. */
-  async exported(): Promise<Uint8Array> {
+  async export(): Promise<Uint8Array> {
     const handle = this.#handle;
     const exportAll = (raw: RawIndex): Uint8Array => raw.export();
     try {

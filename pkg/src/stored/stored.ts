@@ -33,7 +33,7 @@ export interface Given {
 const RELEASE_MS = 250;
 
 /** Opens the index in a place, or creates it there. */
-export async function opened(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
+export async function openStored(lent: Lent, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   // The place is locked while WebAssembly is compiled. `make` handles a failure.
   const acquiring = acquire(wantedPlace(name, options));
   acquiring.catch(() => {});
@@ -50,7 +50,7 @@ export async function opened(lent: Lent, name: unknown, { options, core, signal 
 }
 
 /** Creates an index from bytes in a place that has none. */
-export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { options, core, signal }: Given): Promise<Opened> {
+export async function importStored(lent: Lent, bytes: Uint8Array, name: unknown, { options, core, signal }: Given): Promise<Opened> {
   const wanted = wantedPlace(name, options);
   if (wanted.options.mode === "readonly") wrong("mode", '"readwrite", since an import is written', "readonly");
   const importAndAttach: Build = async (Raw, take) => {
@@ -67,7 +67,7 @@ export async function imported(lent: Lent, bytes: Uint8Array, name: unknown, { o
 }
 
 /** Removes the index in a place. */
-export async function destroyed(instance: Lent["instance"], name: unknown, store: OpenOptions["store"]): Promise<void> {
+export async function destroyStored(instance: Lent["instance"], name: unknown, store: OpenOptions["store"]): Promise<void> {
   return destroy(wantedPlace(name, { store }), instance);
 }
 

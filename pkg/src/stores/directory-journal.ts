@@ -26,14 +26,14 @@ const FIRST_LINE = "thermocline commit 1";
 export const waiting = (name: string): string => `${name}~`;
 
 /** Commits the waiting values: writes the journal and carries it out. */
-export async function decide(files: Files, journal: Journal): Promise<void> {
+export async function commitByJournal(files: Files, journal: Journal): Promise<void> {
   const changes = [...journal.puts.map((name) => `put ${name}`), ...journal.deletes.map((name) => `delete ${name}`)];
   await files.write(waiting(NAME), [FIRST_LINE, ...changes, `end ${changes.length}`, ""].join("\n"));
   // If a power failure left the journal without a waiting value, the value would be taken for one in its place already.
   await files.sync();
   await files.rename(waiting(NAME), NAME);
   await files.sync();
-  await finish(files, journal);
+  await carryOut(files, journal);
 }
 
 /**
@@ -45,7 +45,7 @@ export async function readThrough<T>(files: Files, read: (journal: Journal) => P
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const file = files.hold(NAME);
     try {
-      const result = await settledOf(async () => read((file && (await pending(files, file.read()))) ?? NOTHING));
+      const result = await outcomeOf(async () => read((file && (await readJournal(files, file.read()))) ?? NOTHING));
       if (files.isStill(NAME, file)) return result();
     } finally {
       file?.close();
@@ -55,7 +55,7 @@ export async function readThrough<T>(files: Files, read: (journal: Journal) => P
 }
 
 /** Runs `run`, and returns a function that returns what it returned, or throws what it threw. */
-function settledOf<T>(run: () => Promise<T>): Promise<() => T> {
+function outcomeOf<T>(run: () => Promise<T>): Promise<() => T> {
   return run().then((value) => () => value, (error: unknown) => () => { throw error; });
 }
 
@@ -63,7 +63,7 @@ function settledOf<T>(run: () => Promise<T>): Promise<() => T> {
  * Parses the journal of a commit that may be unfinished. Undefined if there is none or it is truncated. STORE_FAILED if
  * the file of its name is something else.
  */
-export async function pending(files: Files, bytes = files.read(NAME)): Promise<Journal | undefined> {
+export async function readJournal(files: Files, bytes = files.read(NAME)): Promise<Journal | undefined> {
   try {
     return bytes && journalOf(new TextDecoder().decode(bytes));
   } catch (error) {
@@ -76,10 +76,10 @@ export async function pending(files: Files, bytes = files.read(NAME)): Promise<J
  * directory. Returns false if there was nothing to do.
  */
 export async function recover(files: Files, found?: readonly string[]): Promise<boolean> {
-  const journal = await pending(files);
+  const journal = await readJournal(files);
   const names = new Set(found ?? (await files.names()));
   const hasJournal = names.has(NAME);
-  if (journal) await finish(files, { ...journal, puts: journal.puts.filter((name) => names.delete(waiting(name))) });
+  if (journal) await carryOut(files, { ...journal, puts: journal.puts.filter((name) => names.delete(waiting(name))) });
   else if (hasJournal) await files.remove(NAME);
   const strays = [...names].filter((name) => name.endsWith("~") && (name === waiting(NAME) || keyOf(name.slice(0, -1))));
   await each(strays, (name) => files.remove(name));
@@ -90,7 +90,7 @@ export async function recover(files: Files, found?: readonly string[]): Promise<
  * Carries out the journal. The journal is removed last, once the changes are on the medium: until then all of them may
  * be repeated. It must be gone from the medium before new values wait, since it would take them for its own.
  */
-async function finish(files: Files, { puts, deletes }: Journal): Promise<void> {
+async function carryOut(files: Files, { puts, deletes }: Journal): Promise<void> {
   await each(puts, (name) => files.rename(waiting(name), name));
   await each(deletes, (name) => files.remove(name));
   await files.sync();

@@ -1,7 +1,7 @@
 // Distinguishes the files of an index from others, so that a directory of other files is left alone.
 import { fail } from "../guard.js";
 import type { Files } from "./directory-files.js";
-import { pending, waiting } from "./directory-journal.js";
+import { readJournal, waiting } from "./directory-journal.js";
 
 const MANIFEST = /^m_\d{20}~?$/;
 const LOG = /^log_\d{20}$/;
@@ -25,7 +25,7 @@ export function isLog(name: string): boolean {
 export async function ownNames(files: Files): Promise<string[] | undefined> {
   const names = await files.names();
   if (!names || names.some((name) => MANIFEST.test(name))) return names;
-  const journal = await pending(files).catch(() => undefined);
+  const journal = await readJournal(files).catch(() => undefined);
   const isJournal = (name: string) => name === waiting("commit") || (name === "commit" && journal !== undefined);
   const isOwn = (name: string) => isValue(name) || name.startsWith("lock.") || isJournal(name);
   const stranger = names.find((name) => !isOwn(name));

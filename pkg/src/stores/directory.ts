@@ -11,7 +11,7 @@ import { fail } from "../guard.js";
 import type { Reads } from "../stored/place.js";
 import type { Batch, StoreOptions } from "../store.js";
 import { Files, Room, keyOf, nameOf, type FileSystem } from "./directory-files.js";
-import { decide, readThrough, recover, waiting, type Journal } from "./directory-journal.js";
+import { commitByJournal, readThrough, recover, waiting, type Journal } from "./directory-journal.js";
 import { takeLock, type Lock } from "./directory-lock.js";
 import { isLog, isValue, ownNames } from "./directory-ours.js";
 import { each } from "./each.js";
@@ -25,7 +25,7 @@ import { readOnly, step } from "./failure.js";
 export async function openDirectory(path: string, options: StoreOptions = {}, fs?: FileSystem): Promise<Reads> {
   const files = new Files(resolve(path), fs);
   if (options.mode === "readonly") return new DirectoryReader(files);
-  const { isNew, release, names } = await held(files);
+  const { isNew, release, names } = await takeDirectory(files);
   let changed: boolean;
   try {
     changed = await recover(files, names);
@@ -52,13 +52,13 @@ async function settleLogs(files: Files, names: readonly string[]): Promise<void>
  * Creates the directory if it does not exist, and takes its lock. Tries a few times, since another process may be
  * removing a directory that it created and did not use.
  */
-async function held(files: Files, tries = 5): Promise<Lock & { isNew: boolean }> {
+async function takeDirectory(files: Files, tries = 5): Promise<Lock & { isNew: boolean }> {
   try {
     return { isNew: await files.create(), ...(await takeLock(files)) };
   } catch (error) {
     const { cause } = error as { cause?: NodeJS.ErrnoException };
     if (cause?.code !== "ENOENT" || tries === 1) throw error;
-    return held(files, tries - 1);
+    return takeDirectory(files, tries - 1);
   }
 }
 
@@ -129,7 +129,7 @@ async function read(
 }
 
 /** Lists the keys that begin with `prefix` as they will be after a journal is carried out. */
-async function listed(files: Files, prefix: string, { puts, deletes }: Journal): Promise<string[]> {
+async function list(files: Files, prefix: string, { puts, deletes }: Journal): Promise<string[]> {
   const names = new Set([...((await files.names()) ?? []), ...puts]);
   for (const name of deletes) names.delete(name);
   return keysOf(names, prefix);
@@ -163,7 +163,7 @@ class DirectoryReader implements Reads {
   }
 
   list(prefix: string): Promise<string[]> {
-    return readThrough(this.#files, (journal) => listed(this.#files, prefix, journal));
+    return readThrough(this.#files, (journal) => list(this.#files, prefix, journal));
   }
 
   async commit(): Promise<void> {
@@ -228,7 +228,7 @@ class DirectoryStore implements Reads {
       if (this.#log && (first === this.#log.name || others.includes(this.#log.name))) await this.#closeLog();
       await each(puts, ([key, bytes]) => this.#files.write(waiting(nameOf(key)), bytes));
       if (others.length || !puts.length) {
-        await decide(this.#files, journal);
+        await commitByJournal(this.#files, journal);
       } else {
         await this.#files.rename(waiting(first), first);
         await this.#files.sync();

@@ -10,24 +10,24 @@ import { countOf, Threads } from "./threads.js";
 
 export type { Moved, Opened } from "../open.js";
 
-export async function inMemory(options: IndexOptions & ThreadsOptions): Promise<plain.Opened> {
+export async function createInMemory(options: IndexOptions & ThreadsOptions): Promise<plain.Opened> {
   const count = countOf(optionsOf(options).threads);
-  return begun(await plain.inMemory(options), count);
+  return startThreads(await plain.createInMemory(options), count);
 }
 
-export async function imported(
+export async function importIndex(
   bytes: Uint8Array, options?: OpenOptions & ThreadsOptions & { name?: string },
 ): Promise<plain.Opened> {
   const count = countOf(optionsOf(options).threads);
   if (options?.name !== undefined) unavailable("VectorIndex.import with a name");
-  return begun(await plain.imported(bytes, options), count);
+  return startThreads(await plain.importIndex(bytes, options), count);
 }
 
-export async function opened(): Promise<never> {
+export async function openStored(): Promise<never> {
   unavailable("VectorIndex.open");
 }
 
-export async function destroyed(): Promise<never> {
+export async function destroyStored(): Promise<never> {
   unavailable("VectorIndex.destroy");
 }
 
@@ -35,7 +35,7 @@ export async function destroyed(): Promise<never> {
  * Moves the index into a fresh instance with the same number of threads. The new threads are started first: if that
  * fails, the index stays in its old instance with its old threads.
  */
-export async function moved(handle: Handle): Promise<plain.Moved> {
+export async function moveIndex(handle: Handle): Promise<plain.Moved> {
   const instance = await freshInstance();
   const { threads: before } = handle;
   const threads = new Threads(before.count);
@@ -43,7 +43,7 @@ export async function moved(handle: Handle): Promise<plain.Moved> {
     await threads.start(instance.RawIndex, instance.memory);
     const { memory } = handle;
     // Throws CLOSED if the index has been closed meanwhile.
-    const { returnedBytes } = plain.copied(handle, instance);
+    const { returnedBytes } = plain.copyInto(handle, instance);
     handle.threads = threads;
     before.end();
     const overwritten = overwrite(memory!);
@@ -56,7 +56,7 @@ export async function moved(handle: Handle): Promise<plain.Moved> {
 }
 
 /** Starts the threads of a new index. If that fails, closes the index. */
-async function begun(opened: plain.Opened, count: number): Promise<plain.Opened> {
+async function startThreads(opened: plain.Opened, count: number): Promise<plain.Opened> {
   const handle = opened.handle as Handle;
   const threads = (handle.threads = new Threads(count));
   try {

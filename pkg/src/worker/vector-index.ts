@@ -35,7 +35,7 @@ export function startWith(platform: Start): void {
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
  * constructor.
  */
-const made = /* @__PURE__ */ new WeakSet<Made>();
+const genuine = /* @__PURE__ */ new WeakSet<Made>();
 /** Closes indexes that were garbage collected without `close`. */
 const dropped = /* @__PURE__ */ new FinalizationRegistry<Connection>((connection) => {
   void connection.close(CLOSING_MS, false).catch(() => {});
@@ -62,7 +62,7 @@ export class WorkerIndex implements VectorIndex {
   }
 
   private constructor(connection: Connection, known: Made) {
-    if (!made.has(known)) fail("INVALID_OPTION", "new VectorIndex: use its open(), memory() or import()");
+    if (!genuine.has(known)) fail("INVALID_OPTION", "new VectorIndex: use its open(), memory() or import()");
     this.#connection = connection;
     this.#made = known;
     this.#threshold = known.compactionThreshold;
@@ -99,7 +99,7 @@ export class WorkerIndex implements VectorIndex {
     try {
       const known = (await ended) as Made;
       connection.opened();
-      made.add(known);
+      genuine.add(known);
       return new WorkerIndex(connection, known);
     } catch (error) {
       const left = connection.leave();
