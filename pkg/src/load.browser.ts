@@ -18,11 +18,11 @@ export async function load(file: WasmFile, from?: string): Promise<WebAssembly.M
       : file === "thermocline-store.wasm"
         ? new URL("./thermocline-store.wasm", import.meta.url)
         : new URL("./thermocline-bulk.wasm", import.meta.url);
-  return fetched(from ?? beside(own).href, file);
+  return fetchFrom(from ?? beside(own).href, file);
 }
 
 /** Fetches and compiles a file from `href`, or from the package's own folder if a dev server has moved the script. */
-export async function fetched(href: string, file: WasmFile): Promise<WebAssembly.Module> {
+export async function fetchFrom(href: string, file: WasmFile): Promise<WebAssembly.Module> {
   return fetchModule(href, file).catch((error: unknown) => {
     if (!href.includes(MOVED)) throw error;
     return fetchModule(href.replace(MOVED, HOME), file);

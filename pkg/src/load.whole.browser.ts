@@ -1,7 +1,7 @@
 // Loads the wasm files in service workers. A service worker's own requests do not trigger its `fetch` event, so offline
 // they would miss the responses that it caches for its pages. Bundlers find the files only if each URL is written in
 // this form.
-import { fetched } from "./load.browser.js";
+import { fetchFrom } from "./load.browser.js";
 import { beside, compile, type WasmFile } from "./module.js";
 
 /**
@@ -19,7 +19,7 @@ async function keptOf(href: string): Promise<Response | undefined> {
   return undefined;
 }
 
-/** Compiles a wasm file: the cached response for its address, or else the one fetched from there. */
+/** Compiles a wasm file: the cached response for its address, or else the one fetchFrom from there. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
   const own = (): URL =>
     file === "thermocline.wasm"
@@ -34,5 +34,5 @@ export async function load(file: WasmFile, from?: string): Promise<WebAssembly.M
   } catch {
     // The cached response is not a wasm file.
   }
-  return fetched(href, file);
+  return fetchFrom(href, file);
 }

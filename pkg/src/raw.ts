@@ -175,8 +175,8 @@ export async function freshInstance(stored: boolean): Promise<RawInstance> {
     compiledModule("thermocline.wasm"),
     stored ? compiledModule(STORE) : undefined,
   ]));
-  const instance = await instantiated(STORE, () => instantiate(module));
-  if (storeModule) await instantiated(STORE, () => instance.RawIndex.add(storeModule));
+  const instance = await attempt(STORE, () => instantiate(module));
+  if (storeModule) await attempt(STORE, () => instance.RawIndex.add(storeModule));
   return instance;
 }
 
@@ -187,10 +187,11 @@ export async function addBulk(Raw: RawIndexClass): Promise<void> {
   if (!WebAssembly.Module.exports(module).some(({ name }) => name === "rawindex_beginBulk")) {
     fail("CORRUPT", `${BULK}: it is another file`);
   }
-  await instantiated(BULK, () => Raw.add(module));
+  await attempt(BULK, () => Raw.add(module));
 }
 
-async function instantiated<T>(file: WasmFile, run: () => Promise<T>): Promise<T> {
+/** Runs `run`, which needs room in memory. CORRUPT if the code that it adds from `file` is of another version. */
+async function attempt<T>(file: WasmFile, run: () => Promise<T>): Promise<T> {
   try {
     return await awake(run);
   } catch (error) {

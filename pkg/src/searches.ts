@@ -122,7 +122,7 @@ export class Searches {
     filter: unknown, signal: AbortSignal | undefined, find: (passes: Passes) => Hit[] | Promise<Hit[]>,
   ): Promise<Hit[]> {
     filters ??= await loaded("the script of filters", () => import("./filter/filter.js"));
-    return filters.filtered(this.#handle, (use) => this.reading(use, signal), filter, signal, find);
+    return filters.findMatching(this.#handle, (use) => this.reading(use, signal), filter, signal, find);
   }
 
   /** Trains product codes, and links the records that wait for that. */

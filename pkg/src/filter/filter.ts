@@ -45,7 +45,7 @@ export interface Answers {
  * given. `find` and `reading` handle the signal themselves. INVALID_FILTER for the filter; ABORTED if the signal fires,
  * and CLOSED if the index is closed meanwhile.
  */
-export async function filtered(
+export async function findMatching(
   handle: Handle,
   reading: Reading,
   filter: unknown,

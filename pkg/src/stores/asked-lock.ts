@@ -23,7 +23,7 @@ export async function takeAskedLock(name: string): Promise<() => Promise<void>> 
   if (held.has(name)) locked(name, "in this page");
   held.add(name);
   try {
-    const giveUp = await asked(name);
+    const giveUp = await askOthers(name);
     return async () => {
       giveUp();
       held.delete(name);
@@ -35,7 +35,7 @@ export async function takeAskedLock(name: string): Promise<() => Promise<void>> 
 }
 
 /** Asks the others, and from then on answers requests. Returns a function that stops answering. */
-async function asked(name: string): Promise<() => void> {
+async function askOthers(name: string): Promise<() => void> {
   // Only browsers have `isSecureContext`. Elsewhere, where stores are tested, there is nobody to ask.
   if (typeof BroadcastChannel !== "function" || globalThis.isSecureContext === undefined) return () => {};
   const channel = new BroadcastChannel(name);

@@ -1,7 +1,7 @@
 // As ../load.browser.ts, for the only wasm file that an index with threads needs.
-import { fetched } from "../load.browser.js";
+import { fetchFrom } from "../load.browser.js";
 import { beside, type WasmFile } from "../module.js";
 
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
-  return fetched(from ?? beside(() => new URL("./thermocline-threads.wasm", import.meta.url)).href, file);
+  return fetchFrom(from ?? beside(() => new URL("./thermocline-threads.wasm", import.meta.url)).href, file);
 }

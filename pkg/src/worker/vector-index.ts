@@ -90,12 +90,12 @@ export class WorkerIndex implements VectorIndex {
 
   static async destroy(name: string, options?: Pick<OpenOptions, "store">): Promise<void> {
     const making = makingOptions({ store: optionsOf(options).store });
-    const { connection, ended } = asked("destroy", [nameOf(name, making)], making);
+    const { connection, ended } = startWorker("destroy", [nameOf(name, making)], making);
     await ended.finally(() => connection.leave());
   }
 
   static async #make(name: string, args: unknown[], options: MakingOptions, transfer?: Transferable[]): Promise<WorkerIndex> {
-    const { connection, ended } = asked(name, args, options, transfer);
+    const { connection, ended } = startWorker(name, args, options, transfer);
     try {
       const known = (await ended) as Made;
       connection.opened();
@@ -326,7 +326,7 @@ export class WorkerIndex implements VectorIndex {
 }
 
 /** Starts a worker and makes its first call. */
-function asked(name: string, args: unknown[], { sent, store, signal }: MakingOptions, transfer?: Transferable[]) {
+function startWorker(name: string, args: unknown[], { sent, store, signal }: MakingOptions, transfer?: Transferable[]) {
   const files = filesForWorker();
   const connection = new Connection(start, store && new StoreServer(store, (sent as OpenOptions).mode));
   if (files) connection.post({ files }, buffersOf(files));
