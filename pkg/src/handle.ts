@@ -7,7 +7,7 @@ import type { Answers } from "./filter/filter.js";
 import { fail } from "./guard.js";
 import { ownErrorIn } from "./own-error.js";
 import type { RawIndex } from "./raw.js";
-import type { Answers as ManyAnswers } from "./search-many.js";
+import type { ManyHitsBuilder } from "./search-many.js";
 import type { Id, SearchManyOptions } from "./types.js";
 import { checkLength } from "./vector.js";
 
@@ -75,7 +75,7 @@ export class Handle {
   /** Called when records may have expired. */
   onExpired = (): void => {};
   /** Cached answers of filter objects, by the filter's JSON; see filter/filter.ts. */
-  readonly said = new Map<string, Answers>();
+  readonly filterAnswers = new Map<string, Answers>();
   /** Called when the index closes, so that a call that waits for its caller's data can end. */
   readonly onClose = new Set<() => void>();
 
@@ -114,14 +114,14 @@ export class Handle {
 
   /**
    * Answers one or more queries, starting with number `from`, within a call into the core, and adds their hits to
-   * `answers`. Returns the number of queries answered.
+   * `builder`. Returns the number of queries answered.
    */
   searchSome(
     raw: RawIndex, queries: readonly Float32Array[], from: number, dimensions: number,
-    { k, ef, rerank }: SearchManyOptions, answers: ManyAnswers,
+    { k, ef, rerank }: SearchManyOptions, builder: ManyHitsBuilder,
   ): number {
     const at = this.search(raw, queries[from]!, dimensions, k, ef, rerank, undefined);
-    answers.add(raw, this.doubles, at);
+    builder.add(raw, this.doubles, at);
     return 1;
   }
 
@@ -188,7 +188,7 @@ export class Handle {
    * may have had.
    */
   forget(id?: Id): void {
-    for (const { of } of this.said.values()) {
+    for (const { of } of this.filterAnswers.values()) {
       if (id === undefined) of.clear();
       else of.delete(id);
     }

@@ -25,10 +25,10 @@ export async function searchMany(
   const { filter, onProgress, signal } = checked;
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
-  const answers = new Answers();
+  const builder = new ManyHitsBuilder();
   const slice = new Slice(BULK_SLICE_MS);
   let done = 0;
-  const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, answers);
+  const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, builder);
   const stored = filter === undefined ? keeper?.queries(total, slice, answer) : undefined;
   /** The hits of each query, if there is a filter. */
   const passing: Hit[][] = [];
@@ -68,7 +68,7 @@ export async function searchMany(
     }
   }
   if (filter !== undefined) return joined(passing);
-  const hits = answers.hits();
+  const hits = builder.hits();
   return stored ? stored.inOrder(hits) : hits;
 }
 
@@ -84,7 +84,7 @@ function joined(lists: readonly Hit[][]): ManyHits {
  * Collects the answers directly in the arrays that the caller gets. Separate arrays for each query, joined at the end,
  * would take a fifth of the time of a search among few records.
  */
-export class Answers {
+export class ManyHitsBuilder {
   readonly #ids: Id[] = [];
   /** Usually longer than the list of ids: it grows by doubling. */
   #distances = new Float32Array(64);

@@ -124,7 +124,7 @@ export async function findMatching(
   } finally {
     answers.users -= 1;
     if (!answers.users) forgetGone(handle, answers);
-    trim(handle.said);
+    trim(handle.filterAnswers);
   }
 }
 
@@ -153,12 +153,12 @@ function isLost(raw: RawIndex, slot: number): boolean {
   }
 }
 
-function answersOf({ said }: Handle, text: string, plain: Fields): Answers {
-  const answers = said.get(text) ?? { matches: matcher(plain), of: new Map(), users: 0 };
+function answersOf({ filterAnswers }: Handle, text: string, plain: Fields): Answers {
+  const answers = filterAnswers.get(text) ?? { matches: matcher(plain), of: new Map(), users: 0 };
   answers.users += 1;
   // Moves it to the end of the map, which is ordered by last use.
-  said.delete(text);
-  said.set(text, answers);
+  filterAnswers.delete(text);
+  filterAnswers.set(text, answers);
   return answers;
 }
 
@@ -166,14 +166,14 @@ function answersOf({ said }: Handle, text: string, plain: Fields): Answers {
  * Drops cached answers, least recently used filters first, until few enough are left. Never drops those of the last
  * filter.
  */
-function trim(said: Map<string, Answers>): void {
+function trim(all: Map<string, Answers>): void {
   let kept = 0;
-  for (const { of } of said.values()) kept += of.size;
-  let left = said.size;
-  for (const [text, { of, users }] of said) {
-    if ((said.size <= MAX_FILTERS && kept <= MAX_ANSWERS) || --left === 0) return;
+  for (const { of } of all.values()) kept += of.size;
+  let left = all.size;
+  for (const [text, { of, users }] of all) {
+    if ((all.size <= MAX_FILTERS && kept <= MAX_ANSWERS) || --left === 0) return;
     if (users) continue;
-    said.delete(text);
+    all.delete(text);
     kept -= of.size;
   }
 }

@@ -3,7 +3,7 @@
 import { Handle as Plain } from "../handle.js";
 import { checkLength } from "../vector.js";
 import type { RawIndex as PlainRaw } from "../raw.js";
-import type { Answers as ManyAnswers } from "../search-many.js";
+import type { ManyHitsBuilder } from "../search-many.js";
 import type { SearchManyOptions } from "../types.js";
 import type { RawIndex } from "./raw.js";
 import { Threads } from "./threads.js";
@@ -50,7 +50,7 @@ export class Handle extends Plain {
   /** Answers many queries at once, on all threads. */
   override searchSome(
     plain: PlainRaw, queries: readonly Float32Array[], from: number, dimensions: number,
-    { k, ef, rerank }: SearchManyOptions, answers: ManyAnswers,
+    { k, ef, rerank }: SearchManyOptions, builder: ManyHitsBuilder,
   ): number {
     const raw = plain as RawIndex;
     // Not always a whole number: `slice` rounds it down.
@@ -61,7 +61,7 @@ export class Handle extends Plain {
     for (let i = 0; i < some.length; i++) floats.set(checkLength(some[i]!, dimensions), to + i * dimensions);
     let at = raw.searchMany(k, ef, rerank) / Float64Array.BYTES_PER_ELEMENT;
     const { doubles } = this;
-    for (let i = 0; i < some.length; i++) at = answers.add(raw, doubles, at);
+    for (let i = 0; i < some.length; i++) at = builder.add(raw, doubles, at);
     return some.length;
   }
 
