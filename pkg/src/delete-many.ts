@@ -2,7 +2,7 @@
 import { checkIdLength, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
-import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
+import { MANY_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { Id } from "./types.js";
 
 /** Deletes the records with these ids, and waits until that is stored. Returns the number of records deleted. */
@@ -10,7 +10,7 @@ export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids
   handle.checkOpen();
   if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
   const all = [...ids];
-  const slice = new Slice(BULK_SLICE_MS);
+  const slice = new Slice(MANY_SLICE_MS);
   let deleted = 0;
   const isOver = (): boolean => all.length > FEW && slice.over;
   for (const id of all) {

@@ -12,7 +12,7 @@ import {
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import { encodePayload, ownPayload, presentBytes, type Encoded } from "./payload.js";
-import { BULK_SLICE_MS, FEW, Slice } from "./turn.js";
+import { MANY_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
 import { checkLength, plainOf, vectorOf } from "./vector.js";
 
@@ -28,7 +28,7 @@ export interface Ready {
 }
 
 /** Synchronous rows. */
-export interface Batch {
+export interface SyncRows {
   readonly length: number;
   /** The vectors of all rows, one after the other, if the rows are flat. */
   readonly vectors?: Float32Array;
@@ -42,18 +42,18 @@ export function insertMany(
   handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Rows, options?: InsertManyOptions,
 ): Promise<Id[]> {
   return isAsync(rows)
-    ? insertStream(handle, keeper, dimensions, rows, options)
-    : insertBatch(handle, keeper, dimensions, rows, options);
+    ? insertAsync(handle, keeper, dimensions, rows, options)
+    : insertSync(handle, keeper, dimensions, rows, options);
 }
 
-async function insertStream(
+async function insertAsync(
   handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: AsyncIterable<Row>, options?: InsertManyOptions,
 ): Promise<Id[]> {
   handle.checkOpen();
   const checked = checkedOptions(options);
   const { onProgress, signal } = checked;
   const ids: Id[] = [];
-  const slice = new Slice(BULK_SLICE_MS);
+  const slice = new Slice(MANY_SLICE_MS);
   const put = putterOf(handle, ids, dimensions, checked);
   const turn = turnsOf(handle, ids, checked, slice);
   /** The commit of the previous slice. */
@@ -75,7 +75,7 @@ async function insertStream(
   return ids;
 }
 
-async function insertBatch(
+async function insertSync(
   handle: Handle, keeper: Keeper | undefined, dimensions: number, rows: Iterable<Row> | FlatRows, options?: InsertManyOptions,
 ): Promise<Id[]> {
   handle.checkOpen();
@@ -83,11 +83,11 @@ async function insertBatch(
   const { onProgress, signal } = checked;
   const ids: Id[] = [];
   const put = putterOf(handle, ids, dimensions, checked);
-  const slice = new Slice(BULK_SLICE_MS);
+  const slice = new Slice(MANY_SLICE_MS);
   const turn = turnsOf(handle, ids, checked, slice);
-  const batch = batchOf(rows, dimensions);
-  const { length } = batch;
-  const read = readerOf(batch, dimensions);
+  const all = syncRowsOf(rows, dimensions);
+  const { length } = all;
+  const read = readerOf(all, dimensions);
   const turnUnlessFew = (): Promise<void> | undefined => (length > FEW ? turn(length) : undefined);
   const check = checker(handle, checked.upsert);
   for (let i = 0; i < length; i++) {
@@ -142,7 +142,7 @@ function putterOf(handle: Handle, ids: Id[], dimensions: number, { upsert }: Ins
  * to wait for.
  */
 export function turnsOf(
-  handle: Handle, ids: readonly Id[], { onProgress, signal }: InsertManyOptions, slice = new Slice(BULK_SLICE_MS),
+  handle: Handle, ids: readonly Id[], { onProgress, signal }: InsertManyOptions, slice = new Slice(MANY_SLICE_MS),
 ) {
   return (total: number): Promise<void> | undefined => {
     if (!slice.over) return undefined;
@@ -196,10 +196,10 @@ async function* untilStopped(
 }
 
 /**
- * Returns the rows as a batch. INVALID_OPTION or DIMENSION_MISMATCH if they are neither an iterable nor flat rows of
+ * Returns the rows by number. INVALID_OPTION or DIMENSION_MISMATCH if they are neither an iterable nor flat rows of
  * matching lengths.
  */
-export function batchOf(rows: Iterable<Row> | FlatRows, dimensions: number): Batch {
+export function syncRowsOf(rows: Iterable<Row> | FlatRows, dimensions: number): SyncRows {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
   if (Symbol.iterator in rows) {
     const all: unknown[] = Array.isArray(rows) ? rows.slice() : Array.from(rows, ownRow);
@@ -243,8 +243,8 @@ function ownRow(row: Row, i: number): unknown {
 }
 
 /** Returns a function that reads and encodes the row of this number. */
-export function readerOf(batch: Batch, dimensions: number): (i: number) => Ready {
-  return (i) => naming(i, () => ready(batch.row(i), dimensions));
+export function readerOf(rows: SyncRows, dimensions: number): (i: number) => Ready {
+  return (i) => naming(i, () => ready(rows.row(i), dimensions));
 }
 
 /**

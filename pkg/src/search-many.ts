@@ -6,7 +6,7 @@ import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import type { RawIndex } from "./raw.js";
 import type { Searches } from "./searches.js";
-import { BULK_SLICE_MS, Slice } from "./turn.js";
+import { MANY_SLICE_MS, Slice } from "./turn.js";
 import type { Hit, Id, ManyHits, SearchManyOptions, SearchOptions, Vector } from "./types.js";
 import { checkLength, plainOf, vectorOf } from "./vector.js";
 
@@ -26,7 +26,7 @@ export async function searchMany(
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
   const builder = new ManyHitsBuilder();
-  const slice = new Slice(BULK_SLICE_MS);
+  const slice = new Slice(MANY_SLICE_MS);
   let done = 0;
   const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, builder);
   const stored = filter === undefined ? keeper?.queries(total, slice, answer) : undefined;

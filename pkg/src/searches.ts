@@ -6,7 +6,7 @@ import type { Keeper } from "./stored/keeper.js";
 import { loaded } from "./module.js";
 import { decodePayloads } from "./payload.js";
 import type { RawIndex } from "./raw.js";
-import { BULK_SLICE_MS, nextTurn } from "./turn.js";
+import { MANY_SLICE_MS, nextTurn } from "./turn.js";
 import type { Hit, Id, SearchOptions, Vector } from "./types.js";
 import type { UnderWay } from "./under-way.js";
 import { vectorOf } from "./vector.js";
@@ -127,7 +127,7 @@ export class Searches {
 
   /** Trains product codes, and links the records that wait for that. */
   async #train(signal: AbortSignal | undefined): Promise<void> {
-    while (this.#handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) {
+    while (this.#handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) {
       await nextTurn();
       checkAborted(signal);
     }

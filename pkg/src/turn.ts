@@ -9,7 +9,7 @@ declare const scheduler:
  * Length of a slice of a call with many rows, ids or queries, in milliseconds: long enough to waste little time between
  * slices, short enough for a page to draw.
  */
-export const BULK_SLICE_MS = 8;
+export const MANY_SLICE_MS = 8;
 /** Default length of a slice of a compaction, and length of a slice of linking in idle time, in milliseconds. */
 export const IDLE_SLICE_MS = 4;
 /**
@@ -82,7 +82,7 @@ export class Slice {
 
 /** Fills a memory that is no longer used with zeros, in slices. */
 export async function overwrite({ buffer }: WebAssembly.Memory): Promise<void> {
-  const slice = new Slice(BULK_SLICE_MS);
+  const slice = new Slice(MANY_SLICE_MS);
   for (let at = 0; at < buffer.byteLength; at += OVERWRITTEN_BYTES) {
     new Uint8Array(buffer, at, Math.min(OVERWRITTEN_BYTES, buffer.byteLength - at)).fill(0);
     if (slice.over) await slice.next();

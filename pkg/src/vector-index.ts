@@ -18,7 +18,7 @@ import type {
 } from "./types.js";
 import { UnderWay } from "./under-way.js";
 import { checkLength, vectorOf } from "./vector.js";
-import { BULK_SLICE_MS, nextTurn } from "./turn.js";
+import { MANY_SLICE_MS, nextTurn } from "./turn.js";
 
 /**
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
@@ -380,7 +380,7 @@ export class VectorIndex implements AsyncDisposable {
     for (;;) {
       const report = handle.call((raw) => raw.check());
       if (report) return report;
-      if (handle.call((raw) => raw.linkSlice(BULK_SLICE_MS))) await nextTurn();
+      if (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
     }
   }
 

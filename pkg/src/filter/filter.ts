@@ -11,7 +11,7 @@ import type { Handle } from "../handle.js";
 import { decodePayloads } from "../payload.js";
 import type { RawIndex } from "../raw.js";
 import type { Reading } from "../search-many.js";
-import { BULK_SLICE_MS, Slice } from "../turn.js";
+import { MANY_SLICE_MS, Slice } from "../turn.js";
 import type { Hit, Id } from "../types.js";
 
 /**
@@ -56,7 +56,7 @@ export async function findMatching(
   checkAborted(signal);
   if (text === "{}") return find(() => true);
   const answers = answersOf(handle, text, plain);
-  const slice = new Slice(BULK_SLICE_MS);
+  const slice = new Slice(MANY_SLICE_MS);
   // Number of records this search has checked, and number of matches among them. Both start at 1, for the first
   // guesses.
   let asked = 1;

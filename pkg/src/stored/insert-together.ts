@@ -1,7 +1,7 @@
 // insertMany into a stored index: up to 500 rows are one change. After a crash all of them are there, or none.
 import type { Ready } from "../insert-many.js";
 import type { Keeper } from "./keeper.js";
-import { BULK_SLICE_MS, FEW } from "../turn.js";
+import { MANY_SLICE_MS, FEW } from "../turn.js";
 import type { Id } from "../types.js";
 
 /** Most rows, or ids of a delete, in one change. Until the change ends, other callers wait for their commits. */
@@ -63,7 +63,7 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
         for (const row of few) {
           if (!attempt(row)) continue;
           // The caller's next call must see all of these rows, so this holds the thread.
-          while (keeper.trainSlice(BULK_SLICE_MS));
+          while (keeper.trainSlice(MANY_SLICE_MS));
           put(row);
         }
       };
@@ -74,7 +74,7 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
         for (let bytes = 0; ids.length < upto && bytes < MAX_CHANGE_BYTES; ) {
           const row = read(ids.length);
           if (attempt(row)) {
-            while (keeper.trainSlice(BULK_SLICE_MS)) await turn();
+            while (keeper.trainSlice(MANY_SLICE_MS)) await turn();
             const error = attempt(row);
             refused = error !== undefined;
             if (refused && ids.length === from) throw error;

@@ -2,7 +2,8 @@
 // records, are inserted one after the other by that file.
 import { isAsync, naming } from "../guard.js";
 import {
-  batchOf, checkedOptions, checker, insertMany as oneAfterTheOther, present, readerOf, turnsOf, type Ready, type Rows,
+  checkedOptions, checker, insertMany as oneAfterTheOther, present, readerOf, syncRowsOf, turnsOf, type Ready,
+  type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../stored/keeper.js";
 import type { Id, InsertManyOptions } from "../types.js";
@@ -24,9 +25,9 @@ export async function insertMany(
   const { onProgress } = checked;
   const ids: Id[] = [];
   const turn = turnsOf(handle, ids, checked);
-  const batch = batchOf(rows, dimensions);
-  const { length } = batch;
-  const read = readerOf(batch, dimensions);
+  const all = syncRowsOf(rows, dimensions);
+  const { length } = all;
+  const read = readerOf(all, dimensions);
   const check = checker(handle, false);
   for (let i = 0; i < length; i++) {
     check(i, read(i));

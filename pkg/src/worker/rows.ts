@@ -1,6 +1,6 @@
 // Rows as they are sent to a worker. They are read and copied when the call is made; the index checks their values.
 import { checkIdLength, fail, msOf, naming, rowOf, shown } from "../guard.js";
-import { batchOf } from "../insert-many.js";
+import { syncRowsOf } from "../insert-many.js";
 import type { FlatRows, Id, Row } from "../types.js";
 import { vectorOf } from "../vector.js";
 import type { SentPayload, SentRows } from "./messages.js";
@@ -29,12 +29,12 @@ export function checkSent(name: string, bytes: number): void {
 
 /** Reads and copies synchronous rows. */
 export function sentRows(rows: Iterable<Row> | FlatRows, dimensions: number): SentRows {
-  const batch = batchOf(rows, dimensions);
-  checkSent("rows", batch.length * dimensions * Float32Array.BYTES_PER_ELEMENT);
+  const all = syncRowsOf(rows, dimensions);
+  checkSent("rows", all.length * dimensions * Float32Array.BYTES_PER_ELEMENT);
   // An array whose buffer was transferred is empty, and copying it would throw.
-  const flat = batch.vectors && batch.length > 0 ? new Float32Array(batch.vectors) : undefined;
-  const gathered = new Gathered(dimensions, batch.length, flat);
-  for (let i = 0; i < batch.length; i++) naming(i, () => gathered.add(batch.row(i)));
+  const flat = all.vectors && all.length > 0 ? new Float32Array(all.vectors) : undefined;
+  const gathered = new Gathered(dimensions, all.length, flat);
+  for (let i = 0; i < all.length; i++) naming(i, () => gathered.add(all.row(i)));
   return gathered.sent();
 }
 
