@@ -1,7 +1,8 @@
 // Creates indexes in memory and from bytes. For indexes in a store it loads a separate script (stored/).
 import { resumeBulk } from "./bulk.js";
+import { codedError, trapped } from "./core-error.js";
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
-import { codedError, Handle, trapped } from "./handle.js";
+import { Handle } from "./handle.js";
 import type { Keeper, Relocation } from "./stored/keeper.js";
 import { loaded } from "./module.js";
 import { nameNow } from "./names.js";

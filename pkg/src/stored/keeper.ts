@@ -14,10 +14,11 @@
 //  7. Moving into another instance commits, makes a checkpoint and opens the store a second time.
 //  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
 import { unlessAborted } from "../abort.js";
+import { codedError, trapped } from "../core-error.js";
 import { deleteTogether, type Deleting } from "./delete-together.js";
 import { ThermoclineError } from "../errors.js";
 import { checkAborted } from "../guard.js";
-import { codedError, trapped, type Handle } from "../handle.js";
+import type { Handle } from "../handle.js";
 import { IdleTurns } from "./idle-turns.js";
 import { insertTogether, type Inserting } from "./insert-together.js";
 import { Lock } from "./lock.js";

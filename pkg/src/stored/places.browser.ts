@@ -1,5 +1,5 @@
 // The stores of browsers: IndexedDB, which the core uses by itself, and the origin private file system.
-import { codedError, trapped } from "../handle.js";
+import { codedError, trapped } from "../core-error.js";
 import { fail } from "../guard.js";
 import { StorePlace, type Place, type Places } from "./place.js";
 import type { StoreOptions } from "../store.js";

@@ -1,8 +1,9 @@
 // Reads of records that are only in the store, for the calls that need them.
 import { unlessAborted } from "../abort.js";
+import { isCold, type Cold } from "../core-error.js";
 import { ThermoclineError } from "../errors.js";
 import { checkAborted } from "../guard.js";
-import { isCold, type Cold, type Handle } from "../handle.js";
+import type { Handle } from "../handle.js";
 import type { RawIndex } from "../raw.js";
 import type { WorkQueue } from "./work-queue.js";
 

@@ -1,6 +1,6 @@
 // searchMany of a stored index. Queries that need records from the store wait while other queries are answered; the
 // records of many queries are read together.
-import { isCold } from "../handle.js";
+import { isCold } from "../core-error.js";
 import type { RawIndex } from "../raw.js";
 import type { Slice } from "../turn.js";
 import type { ManyHits } from "../types.js";

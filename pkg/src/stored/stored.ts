@@ -2,8 +2,9 @@
 // programs with a stored index load (see build.mjs). A call that fails or is aborted midway releases everything it had
 // locked.
 import { unlessAborted } from "../abort.js";
+import { codedError, trapped } from "../core-error.js";
 import { checkAborted, fail, wrong } from "../guard.js";
-import { codedError, trapped, type Handle } from "../handle.js";
+import type { Handle } from "../handle.js";
 import { Keeper } from "./keeper.js";
 import type { Opened } from "../open.js";
 import { acquire, destroy, wantedPlace, type Place } from "./place.js";

@@ -8,8 +8,6 @@ import type { SearchManyOptions } from "../types.js";
 import type { RawIndex } from "./raw.js";
 import { Threads } from "./threads.js";
 
-export { CallerFault, codedError, isCold, trapped } from "../handle.js";
-
 /** Most queries in one call into the core: enough to occupy all threads, few enough for a slice. */
 const MAX_TOGETHER = 64;
 /** Fewest queries in one call, regardless of the number of hits: with fewer, one thread would answer them all. */
