@@ -16,10 +16,10 @@ export interface Deleting {
 export async function deleteTogether(keeper: Keeper, { ids, remove, removeSome }: Deleting): Promise<void> {
   if (ids.length > FEW) {
     for (let from = 0; from < ids.length; from += MAX_CHANGE_ROWS) {
-      await keeper.changeInSlices(() => removeSome(ids.slice(from, from + MAX_CHANGE_ROWS)));
+      await keeper.changes.inSlices(() => removeSome(ids.slice(from, from + MAX_CHANGE_ROWS)));
     }
   } else {
-    const waiting = keeper.changeAtOnce(() => ids.forEach(remove));
+    const waiting = keeper.changes.atOnce(() => ids.forEach(remove));
     if (waiting) await waiting;
   }
   await keeper.commit();

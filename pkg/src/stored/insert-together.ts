@@ -67,10 +67,10 @@ export async function insertTogether(keeper: Keeper, { ids, length, read, put, t
           put(row);
         }
       };
-      const waiting = keeper.changeAtOnce(insertFew, signal);
+      const waiting = keeper.changes.atOnce(insertFew, signal);
       if (waiting) await waiting;
     } else {
-      await keeper.changeInSlices(async () => {
+      await keeper.changes.inSlices(async () => {
         for (let bytes = 0; ids.length < upto && bytes < MAX_CHANGE_BYTES; ) {
           const row = read(ids.length);
           if (attempt(row)) {

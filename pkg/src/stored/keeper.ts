@@ -14,10 +14,10 @@
 //  7. Moving into another instance commits, makes a checkpoint and opens the store a second time.
 //  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
 import { unlessAborted } from "../abort.js";
+import { Changes } from "./changes.js";
 import { codedError, trapped } from "../core-error.js";
 import { deleteTogether, type Deleting } from "./delete-together.js";
 import { ThermoclineError } from "../errors.js";
-import { checkAborted } from "../guard.js";
 import type { Handle } from "../handle.js";
 import { IdleTurns } from "./idle-turns.js";
 import { insertTogether, type Inserting } from "./insert-together.js";
@@ -39,6 +39,8 @@ export interface Relocation {
 }
 
 export class Keeper {
+  /** Changes of records that are one change to the store. */
+  readonly changes: Changes;
   /** Reads of records that are only in the store. */
   readonly records: RecordReads;
   readonly #handle: Handle;
@@ -52,8 +54,6 @@ export class Keeper {
   #committing = false;
   /** Held by a change in slices, by a checkpoint, and by a commit until it begins to write. */
   readonly #lock = new Lock();
-  /** True during a change in slices. The core does not count it as uncommitted yet. */
-  #frameIsOpen = false;
   /** True while `insertMany` holds back the linking of its rows, to link them together. */
   linkingIsHeld = false;
   /** The error of the last checkpoint, if it failed and no caller has been told. */
@@ -79,6 +79,7 @@ export class Keeper {
     this.#prepareLinking = prepareLinking;
     // The index exists by now. Without dimensions the core cannot create another one in its place.
     this.#coreOptions = { ...coreOptions, dimensions: undefined };
+    this.changes = new Changes(handle, this.#queue, this.#lock);
     this.records = new RecordReads(handle, this.#queue);
     // Calls that wait for records have the thread and the store to themselves.
     this.#idle = new IdleTurns(() => this.records.hasWaitingCalls);
@@ -133,52 +134,6 @@ export class Keeper {
     return !isStopped();
   }
 
-  /**
-   * Runs `change`, which makes changes in slices. Together with all changes that others make meanwhile they are one
-   * change to the store: after a crash all of them are there, or none. Begins at once unless another such change or a
-   * checkpoint is running. ABORTED if the signal fires before it begins.
-   */
-  async changeInSlices(change: () => Promise<void>, signal?: AbortSignal): Promise<void> {
-    const handle = this.#handle;
-    // The lock of an index that is closing may never become free.
-    handle.checkOpen();
-    const taken = this.#lock.take();
-    if (taken) await this.#waitForLock(taken, signal);
-    try {
-      const raw = handle.change((raw) => raw);
-      raw.hold(true);
-      this.#frameIsOpen = true;
-      try {
-        await change();
-      } finally {
-        this.#frameIsOpen = false;
-        // The index still exists: moving and closing wait for the lock. After a trap the core must not be called.
-        if (!handle.hasFailed) raw.hold(false);
-      }
-    } finally {
-      this.#lock.give();
-    }
-  }
-
-  /**
-   * Runs `change`, which makes a few changes, at once and without a pause, so that the caller's next call sees them.
-   * They are one change to the store, or part of a change in slices that is running. While the index is moving they
-   * wait like any other change, in the order of the calls. ABORTED if the signal fires before they are made.
-   */
-  changeAtOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
-    const handle = this.#handle;
-    const made = handle.changeLater((raw) => {
-      checkAborted(signal);
-      if (!this.#frameIsOpen) raw.hold(true);
-      try {
-        change();
-      } finally {
-        if (!this.#frameIsOpen && !handle.hasFailed) raw.hold(false);
-      }
-    });
-    return made && unlessAborted(signal, this.#queue.orTimeout(made));
-  }
-
   /** `insertTogether` of insert-together.ts, which is in the script of stored indexes like this file. */
   insert(rows: Inserting): Promise<void> {
     return insertTogether(this, rows);
@@ -212,30 +167,10 @@ export class Keeper {
     return unlessAborted(signal, this.#queue.add(async () => {}));
   }
 
-  /** Waits for the lock. If the wait ends early, passes the lock on as soon as it arrives. */
-  async #waitForLock(taken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await unlessAborted(signal, this.#queue.orTimeout(taken));
-    } catch (error) {
-      void taken.then(() => this.#lock.give());
-      throw error;
-    }
-  }
-
-  async #withLock<T>(run: () => Promise<T>): Promise<T> {
-    // Goes first, since commits wait behind it in the queue.
-    await this.#lock.take(true);
-    try {
-      return await run();
-    } finally {
-      this.#lock.give();
-    }
-  }
-
   /** Resolves once every change made before this call is in the log. ABORTED if the signal fires first. */
   async commit(signal?: AbortSignal): Promise<void> {
     this.#handle.checkWritable();
-    const isPending = this.#frameIsOpen || this.#committing;
+    const isPending = this.changes.frameIsOpen || this.#committing;
     if (!isPending && !(await this.#handle.callInternally((raw) => raw.hasUncommitted))) return;
     this.#queuedCommit ??= this.#queue.add((acknowledge) => this.#runCommit(acknowledge));
     return unlessAborted(signal, this.#queuedCommit);
@@ -317,7 +252,7 @@ export class Keeper {
       acknowledge();
       if (this.#handle.refusal || this.#closing) return;
       try {
-        freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
+        freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
         // A compaction that has changed little writes nothing.
         if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) this.#checkpointed();
       } catch (error) {
@@ -339,7 +274,7 @@ export class Keeper {
     await this.#queue.add(async () => {
       this.#handle.checkOpen();
       await this.#runCommit();
-      freed = await this.#withLock(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
+      freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
       this.#checkpointed();
     }).catch(this.throwTold);
     return freed;
@@ -357,7 +292,7 @@ export class Keeper {
     const writes = !(await handle.callInternally((raw) => raw.readOnly));
     // Linking is done outside of the queue, where commits would wait for it.
     if (writes) await this.#linkAll(() => this.#closing);
-    await this.#queue.add(() => this.#withLock(async () => {
+    await this.#queue.add(() => this.#lock.runFirst(async () => {
       handle.checkOpen();
       handle.pause();
       try {
@@ -482,7 +417,7 @@ export class Keeper {
     try {
       if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
       if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;
-      await this.#withLock(() => this.#handle.callInternally((raw) => raw.checkpoint()));
+      await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.checkpoint()));
       this.#checkpointed();
     } catch (error) {
       this.#checkpointFailed(error);

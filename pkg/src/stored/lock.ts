@@ -16,6 +16,18 @@ export class Lock {
     return new Promise((resolve) => void (goesFirst ? this.#waiting.unshift(resolve) : this.#waiting.push(resolve)));
   }
 
+  /**
+   * Runs `run` with the lock. Goes first: it is called from the queue of a stored index, where commits wait behind it.
+   */
+  async runFirst<T>(run: () => Promise<T>): Promise<T> {
+    await this.take(true);
+    try {
+      return await run();
+    } finally {
+      this.give();
+    }
+  }
+
   /** Passes the lock to the next taker, or frees it. */
   give(): void {
     const next = this.#waiting.shift();
