@@ -1,9 +1,9 @@
 // Brings the changes of a stored index into its store. A change is in memory at once. Then:
 //
 //  1. The caller waits for a commit that begins after the change, together with all callers waiting at that time. Rows
-//     or ids of one call form changes of a few hundred each, whose frame in the log stays open from slice to slice.
-//     Meanwhile no commit begins and no checkpoint is made (the lock).
-//  2. When the log has grown enough, a checkpoint is made in idle time.
+//     or ids of one call form changes of a few hundred each, whose frame in the log stays open from slice to slice
+//     (changes.ts). Meanwhile no commit begins and no checkpoint is made (the lock).
+//  2. When the log has grown enough, a checkpoint is made in idle time (checkpoints.ts).
 //  3. Commits and checkpoints are made one at a time, from one queue (work-queue.ts).
 //  4. Records that are only in the store are read when a call needs them, and without a memory budget also in idle time
 //     (record-reads.ts).
@@ -15,6 +15,7 @@
 //  8. Closing commits, makes a checkpoint if one is due, closes the store and releases the place.
 import { unlessAborted } from "../abort.js";
 import { Changes } from "./changes.js";
+import { Checkpoints } from "./checkpoints.js";
 import { codedError, trapped } from "../core-error.js";
 import { deleteTogether, type Deleting } from "./delete-together.js";
 import { ThermoclineError } from "../errors.js";
@@ -25,7 +26,6 @@ import { Lock } from "./lock.js";
 import type { Place } from "./place.js";
 import type { RawIndex, RawInstance } from "../raw.js";
 import { RecordReads } from "./record-reads.js";
-import { Retries } from "./retries.js";
 import { Queries } from "./search-cold.js";
 import { IDLE_SLICE_MS, MAX_TIMER_MS, nextTurn, type Slice } from "../turn.js";
 import { WorkQueue } from "./work-queue.js";
@@ -48,21 +48,18 @@ export class Keeper {
   readonly #coreOptions: object;
   readonly #queue = new WorkQueue();
   readonly #idle: IdleTurns;
+  readonly #checkpoints: Checkpoints;
   /** The commit in the queue that has not begun. */
   #queuedCommit: Promise<void> | undefined;
   /** True while a commit is being written. The core already counts its changes as committed. */
   #committing = false;
   /** Held by a change in slices, by a checkpoint, and by a commit until it begins to write. */
   readonly #lock = new Lock();
-  /** True while `insertMany` holds back the linking of its rows, to link them together. */
-  linkingIsHeld = false;
-  /** The error of the last checkpoint, if it failed and no caller has been told. */
-  #deferredError: unknown;
   /** True once a caller has been told of a failed commit. */
   #isTold = false;
-  readonly #retries = new Retries();
   #closing = false;
-
+  /** True while `insertMany` holds back the linking of its rows, to link them together. */
+  linkingIsHeld = false;
   readonly #prepareLinking: () => Promise<void>;
   /** Resolves once the index, as opened last, has what it needs to link the records that wait. */
   #prepared: Promise<void> | undefined;
@@ -83,6 +80,8 @@ export class Keeper {
     this.records = new RecordReads(handle, this.#queue);
     // Calls that wait for records have the thread and the store to themselves.
     this.#idle = new IdleTurns(() => this.records.hasWaitingCalls);
+    const linkAll = (isStopped: () => boolean): Promise<boolean> => this.#linkAll(isStopped);
+    this.#checkpoints = new Checkpoints(handle, this.#queue, this.#idle, this.#lock, linkAll);
     this.#planIdleWork();
   }
 
@@ -193,35 +192,13 @@ export class Keeper {
   async flush(): Promise<void> {
     while (this.#handle.isMoving) await this.#handle.moveEnded();
     await this.commit().catch(this.throwTold);
-    const error = this.#deferredError;
-    this.#deferredError = undefined;
+    const error = this.#checkpoints.takeError();
     if (error) throw error;
   }
 
-  /**
-   * Plans a checkpoint for idle time if one is due. Call it after anything that may have made one due. After a failure
-   * that no caller has been told of, none is planned until the time for a retry.
-   */
-  async planCheckpoint(): Promise<void> {
-    const isDue = await this.#handle.callInternally((raw) => !raw.readOnly && raw.checkpointDue).catch(() => false);
-    if (isDue && !this.#mustWait) this.#idle.plan("checkpoint", () => void this.#linkThenCheckpoint());
-  }
-
-  /** True from a failure that no caller has been told of until the time for a retry. */
-  get #mustWait(): boolean {
-    return Boolean(this.#deferredError) && this.#retries.isPlanned;
-  }
-
-  /** After a successful checkpoint, an earlier failure needs no retry and no report. */
-  #checkpointed(): void {
-    this.#deferredError = undefined;
-    this.#retries.succeeded();
-  }
-
-  /** Keeps the error of a checkpoint for the next `flush` or `close`, and plans a retry. */
-  #checkpointFailed(error: unknown): void {
-    this.#deferredError = error;
-    if (!this.#closing) this.#retries.failed(() => void this.planCheckpoint());
+  /** Plans a checkpoint for idle time if one is due. Call it after anything that may have made one due. */
+  planCheckpoint(): Promise<void> {
+    return this.#checkpoints.plan();
   }
 
   /**
@@ -229,15 +206,7 @@ export class Keeper {
    * next `flush` or `close`. ABORTED if the signal fires first.
    */
   storeLinks(signal?: AbortSignal): Promise<void> {
-    return unlessAborted(signal, this.#queue.add(() => this.#checkpointIfDue()));
-  }
-
-  async #linkThenCheckpoint(): Promise<void> {
-    // Linking is done outside of the queue, where commits would wait for it. If it fails here, it fails again in the
-    // checkpoint.
-    await this.#linkAll(() => this.#closing).catch(() => {});
-    // An earlier checkpoint may have failed since this one was planned. Then it waits for the retry.
-    if (!this.#closing) void this.#queue.add(async () => { if (!this.#mustWait) await this.#checkpointIfDue(); });
+    return unlessAborted(signal, this.#queue.add(() => this.#checkpoints.makeIfDue()));
   }
 
   /**
@@ -254,9 +223,9 @@ export class Keeper {
       try {
         freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
         // A compaction that has changed little writes nothing.
-        if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) this.#checkpointed();
+        if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) this.#checkpoints.succeeded();
       } catch (error) {
-        this.#checkpointFailed(error);
+        this.#checkpoints.failed(error);
       }
       // Rejects only if closing took too long, which `close` reports.
     }).catch(() => {});
@@ -275,7 +244,7 @@ export class Keeper {
       this.#handle.checkOpen();
       await this.#runCommit();
       freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
-      this.#checkpointed();
+      this.#checkpoints.succeeded();
     }).catch(this.throwTold);
     return freed;
   }
@@ -300,7 +269,7 @@ export class Keeper {
           await this.#writeLog();
           // Without a checkpoint the new instance would replay the log, which repeats deletes but not compactions.
           await handle.callInternally((raw) => raw.checkpoint());
-          this.#checkpointed();
+          this.#checkpoints.succeeded();
         }
         // Others may have replaced the index that a reader has open. Callers know these two of the old one.
         const known = !writes && handle.call(({ dimensions, metric }) => ({ dimensions, metric }));
@@ -330,7 +299,7 @@ export class Keeper {
   async close(timeoutMs: number, began: number): Promise<void> {
     this.#closing = true;
     this.#idle.stop();
-    this.#retries.stop();
+    this.#checkpoints.stop();
     const state = { failed: false };
     const shutDown = this.#shutDown(state);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -362,7 +331,7 @@ export class Keeper {
     state.failed = failure !== undefined;
     const mayCheckpoint = !this.#queue.timeout && !handle.refusal;
     if (mayCheckpoint && (await handle.callInternally((raw) => raw.checkpointDue).catch(() => false))) {
-      await this.#queue.add(() => this.#checkpointIfDue()).catch(note);
+      await this.#queue.add(() => this.#checkpoints.makeIfDue()).catch(note);
     }
     await this.#queue.drained();
     await this.records.settled();
@@ -376,7 +345,7 @@ export class Keeper {
     this.#lock.give();
     // A failed checkpoint has lost nothing: the log has every acknowledged change. So it is not news to a caller that
     // was told that the store takes no more changes.
-    if (!this.#isTold) failure ??= this.#deferredError;
+    if (!this.#isTold) failure ??= this.#checkpoints.takeError();
     if (failure && !told) throw failure;
   }
 
@@ -391,8 +360,8 @@ export class Keeper {
     // moved out of memory, nor, without the work of linking, make the log long before idle time comes. A failed one is
     // made again soon, or memory would exceed the budget. But if they keep failing, each would write a lot in vain.
     const cannotWait = this.linkingIsHeld || (await this.#handle.callInternally((raw) => raw.overBudget));
-    if (cannotWait && (!this.#deferredError || this.#retries.isTurn())) await this.#checkpointIfDue();
-    void this.planCheckpoint();
+    if (cannotWait && this.#checkpoints.isUrgentTurn()) await this.#checkpoints.makeIfDue();
+    void this.#checkpoints.plan();
   }
 
   /** Writes all uncommitted changes to the log. After a failure the index accepts no more changes. */
@@ -408,19 +377,6 @@ export class Keeper {
       throw (this.#handle.refusal = error as ThermoclineError);
     } finally {
       this.#committing = false;
-    }
-  }
-
-  /** Makes a checkpoint if one is due. A failure leaves the index as it is, with a longer log. */
-  async #checkpointIfDue(): Promise<void> {
-    if (this.#handle.refusal) return;
-    try {
-      if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) return;
-      if (!(await this.#linkAll(() => this.#queue.timeout !== undefined))) return;
-      await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.checkpoint()));
-      this.#checkpointed();
-    } catch (error) {
-      this.#checkpointFailed(error);
     }
   }
 }
