@@ -16,13 +16,13 @@ interface Job {
   /** Number of calls of `compact` waiting for it. */
   callers: number;
   /** Set by the caller that runs the last slice, for all callers. */
-  report: CompactionReport | undefined;
+  report?: CompactionReport | undefined;
   /** The progress of the last slice. */
-  ended: Progress | undefined;
+  ended?: Progress;
   /**
    * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report final.
    */
-  stored: Promise<void> | undefined;
+  stored?: Promise<void> | undefined;
   /** Called with the report: one function for each `whenIdle` that has run a slice. */
   readonly listeners: Set<(job: Job, report: CompactionReport) => void>;
 }
@@ -56,65 +56,69 @@ export class Maintenance {
    * the report that this class keeps, of which a caller of the package gets a copy.
    */
   async compact(options?: CompactOptions): Promise<CompactionReport> {
-    this.#checkOpen();
+    this.#check();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const erases = booleanOf("erase", given.erase) === true;
     const packs = booleanOf("pack", given.pack) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
-    const unlessAborted = <T>(work: Promise<T>): Promise<T> => this.#keeper?.unlessAborted(signal, work) ?? work;
-
-    const finish = async (): Promise<CompactionReport> => {
-      const job = this.#begin(packs);
-      job.callers += 1;
-      let progress: Progress | undefined;
-      try {
-        while (!job.report) {
-          while (this.#handle.isMoving) await unlessAborted(this.#handle.moveEnded());
-          if (job.report) break;
-          if (this.#awaitsCode(job)) {
-            await this.#loadCode(job, signal);
-            continue;
-          }
-          progress = this.#step(job, sliceMs);
-          onProgress?.(progress);
-          if (job.report) break;
-          await nextTurn();
-          this.#checkOpen();
-          checkAborted(signal);
-        }
-        // Another caller, or idle time, may have run the last slice.
-        if (job.ended && progress !== job.ended) onProgress?.(job.ended);
-        if (job.stored) await unlessAborted(job.stored);
-        return job.report;
-      } finally {
-        job.callers -= 1;
-        if (job.callers === 0 && this.#job === job) this.#drop();
-      }
+    let report = undefined as CompactionReport | undefined;
+    /** Drives a job to its end. If `counts`, adds what it has done to the report. */
+    const drive = async (counts: boolean): Promise<void> => {
+      const ended = await this.#drive(packs, sliceMs, onProgress, signal);
+      if (counts) report = sumOf(report, ended);
     };
-    /** What the jobs have done that idle time had begun: of these, no other call has a report. */
-    let report: CompactionReport | undefined;
-    const finishRunning = async (): Promise<void> => {
-      const isIdle = this.#job?.callers === 0;
-      const ended = await finish();
-      if (isIdle) report = sumOf(report, ended);
-    };
-    // A running job does not erase what was deleted since it began, and it may not pack.
-    if (erases && this.#job) await finishRunning();
-    while (packs && this.#job && !this.#job.packs) await finishRunning();
+    // A running job does not erase what was deleted since it began, and it may not pack. What it has done counts if
+    // idle time had begun it: then no other call has a report of it.
+    if (erases && this.#job) await drive(this.#isIdle);
+    while (packs && this.#job && !this.#job.packs) await drive(this.#isIdle);
     // Nor does one that idle time has begun remove it. (One of another call's is joined: this is a second call.)
-    const isJoined = this.#job?.callers === 0;
-    report = sumOf(report, await finish());
-    if (isJoined && this.#handle.call((raw) => raw.deletedCount)) report = sumOf(report, await finish());
-    if (!erases) return report;
-    this.#checkOpen();
-    checkAborted(signal);
-    if (this.#keeper) this.compactions.freed(report, await unlessAborted(this.#keeper.eraseDeleted()));
-    this.#checkOpen();
-    checkAborted(signal);
-    await unlessAborted(this.#renew());
-    return report;
+    const wasIdle = this.#isIdle;
+    await drive(true);
+    if (wasIdle && this.#handle.call((raw) => raw.deletedCount)) await drive(true);
+    if (!erases) return report!;
+    this.#check(signal);
+    if (this.#keeper) this.compactions.freed(report!, await this.#unlessAborted(signal, this.#keeper.eraseDeleted()));
+    this.#check(signal);
+    await this.#unlessAborted(signal, this.#renew());
+    return report!;
+  }
+
+  /** Runs the slices of the running job, or of a new one, and waits until it is complete in the store. */
+  async #drive(
+    packs: boolean, sliceMs: number, onProgress: CompactOptions["onProgress"], signal: AbortSignal | undefined,
+  ): Promise<CompactionReport> {
+    const job = this.#begin(packs);
+    job.callers += 1;
+    let progress: Progress | undefined;
+    try {
+      while (!job.report) {
+        while (this.#handle.isMoving) await this.#unlessAborted(signal, this.#handle.moveEnded());
+        if (job.report) break;
+        if (this.#awaitsCode(job)) {
+          await this.#loadCode(job, signal);
+          continue;
+        }
+        progress = this.#step(job, sliceMs);
+        onProgress?.(progress);
+        if (job.report) break;
+        await nextTurn();
+        this.#check(signal);
+      }
+      // Another caller, or idle time, may have run the last slice.
+      if (job.ended && progress !== job.ended) onProgress?.(job.ended);
+      if (job.stored) await this.#unlessAborted(signal, job.stored);
+      return job.report;
+    } finally {
+      job.callers -= 1;
+      if (job.callers === 0 && this.#job === job) this.#drop();
+    }
+  }
+
+  /** True when idle time has begun the running job, and no call waits for it. */
+  get #isIdle(): boolean {
+    return this.#job?.callers === 0;
   }
 
   /**
@@ -122,7 +126,7 @@ export class Maintenance {
    * true while work remains.
    */
   maintain(deadline: { timeRemaining(): number }): boolean {
-    this.#checkOpen();
+    this.#check();
     if (typeof deadline?.timeRemaining !== "function") wrong("deadline", "an object with timeRemaining()", deadline);
     if (!this.#wanted()) return false;
     const left: unknown = deadline.timeRemaining();
@@ -135,7 +139,7 @@ export class Maintenance {
 
   /** Compacts in idle time whenever needed, at most once a second. Otherwise sleeps until `touched` wakes it. */
   whenIdle(options?: { sliceMs?: number; onReport?: (report: CompactionReport) => void }): () => void {
-    this.#checkOpen();
+    this.#check();
     const given = optionsOf(options);
     const sliceMs = msOf("sliceMs", given.sliceMs) ?? IDLE_SLICE_MS;
     const onReport = functionOf("onReport", given.onReport);
@@ -209,9 +213,16 @@ export class Maintenance {
     this.#job = undefined;
   }
 
-  #checkOpen(): void {
+  /** Throws if the index is closed, or once the signal has fired. */
+  #check(signal?: AbortSignal): void {
     if (this.#closed) fail("CLOSED", "the index is closed");
     this.#handle.checkOpen();
+    checkAborted(signal);
+  }
+
+  /** Settles as `work` does. In a stored index, ABORTED as soon as the signal fires. */
+  #unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+    return this.#keeper?.unlessAborted(signal, work) ?? work;
   }
 
   #wanted(): boolean {
@@ -219,8 +230,7 @@ export class Maintenance {
   }
 
   #begin(packs = false): Job {
-    const fresh = { packs, without: new WeakSet<RawIndexClass>(), callers: 0, report: undefined, ended: undefined, stored: undefined };
-    return (this.#job ??= { ...fresh, listeners: new Set() });
+    return (this.#job ??= { packs, without: new WeakSet(), callers: 0, listeners: new Set() });
   }
 
   /** Returns true if a job that packs has yet to be started in an instance that may get the code for that. */
@@ -231,8 +241,7 @@ export class Maintenance {
   async #loadCode(job: Job, signal: AbortSignal | undefined): Promise<void> {
     const Raw = this.#handle.call((raw) => raw.constructor);
     const isLoaded = await loadPacking(this.#handle, signal);
-    this.#checkOpen();
-    checkAborted(signal);
+    this.#check(signal);
     if (!isLoaded) job.without.add(Raw);
   }
 
