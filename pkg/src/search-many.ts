@@ -25,23 +25,22 @@ export async function searchMany(
   const { filter, onProgress, signal } = checked;
   const vectors = vectorsOf(queries, dimensions);
   const total = vectors.length;
-  const builder = new ManyHitsBuilder();
   const slice = new Slice(MANY_SLICE_MS);
   let done = 0;
-  const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, builder);
-  const stored = filter === undefined ? keeper?.queries(total, slice, answer) : undefined;
-  /** The hits of each query, if there is a filter. */
+
+  // With a filter: a separate search for each query, since that is where filter objects are evaluated and their answers
+  // cached.
   const passing: Hit[][] = [];
-  /**
-   * Answers as many queries as fit into the slice, at least one, by a separate search for each, since that is where
-   * filter objects are evaluated and their answers cached. Returns the number of queries answered so far.
-   */
   const filterSome = async (): Promise<number> => {
     do passing.push(await searches.search(vectors[passing.length]!, checked));
     while (passing.length < total && !slice.over);
     return passing.length;
   };
-  /** The same without a filter, by calls for many queries. */
+
+  // Without a filter: calls into the core for many queries. In a store, queries that need records from it are put off.
+  const builder = new ManyHitsBuilder();
+  const answer = (raw: RawIndex, from: number) => handle.searchSome(raw, vectors, from, dimensions, checked, builder);
+  const stored = filter === undefined ? keeper?.queries(total, slice, answer) : undefined;
   const answerSome = (raw: RawIndex): number => {
     if (stored) return stored.answerSome(raw);
     do done += answer(raw, done);
@@ -49,6 +48,7 @@ export async function searchMany(
     return done;
   };
 
+  // Either way, as many queries are answered at a time as fit into the slice, at least one.
   while (done < total) {
     try {
       done = await (filter === undefined ? searches.searching(answerSome, signal) : filterSome());
