@@ -1,7 +1,7 @@
 //! What one distance costs: every kernel, every implementation that this machine can run, 384 and 1536 dimensions.
 //!
-//! The rows fit the second-level cache, so this measures arithmetic, not memory. Four-row kernels are timed for four
-//! rows: divide by four to compare.
+//! The rows fit the second-level cache, so this measures arithmetic, not memory. An iteration compares all rows with
+//! one query; `pairs_x4` compares them with four.
 
 #![allow(missing_docs, reason = "criterion's macros write public functions without any")]
 
@@ -21,6 +21,17 @@ fn component(place: usize) -> f32 {
 
 fn code(place: usize) -> i8 {
     (component(place) * 127.0) as i8
+}
+
+/// Two components in -7..=7, as [`Kernels::dot_pairs_x4`] takes them.
+fn pair(place: usize) -> i16 {
+    let [a, b] = [2 * place, 2 * place + 1].map(|place| i16::from(code(place) / 18));
+    a + 4096 * b
+}
+
+/// Bits, each set or not.
+fn word(place: usize) -> u64 {
+    (0..64).fold(0, |word, bit| word << 1 | u64::from(component(64 * place + bit) < 0.0))
 }
 
 fn f32_kernels(criterion: &mut Criterion) {
@@ -54,30 +65,34 @@ fn f32_kernels(criterion: &mut Criterion) {
     }
 }
 
-fn int8_kernels(criterion: &mut Criterion) {
+fn code_kernels(criterion: &mut Criterion) {
     for dimensions in DIMENSIONS {
         let query: Vec<i16> = (0..dimensions).map(|i| i16::from(code(i))).collect();
-        let rows: Vec<u8> = (0..dimensions * ROWS).map(|i| code(i + 7777).cast_unsigned()).collect();
-        let rows: Vec<&[u8]> = rows.chunks_exact(dimensions).collect();
-        let mut group = criterion.benchmark_group(format!("int8/{dimensions}"));
+        let nibbles: Vec<u8> = (0..dimensions / 2 * ROWS).map(|i| code(i + 7777).cast_unsigned()).collect();
+        let nibbles: Vec<&[u8]> = nibbles.chunks_exact(dimensions / 2).collect();
+        let pairs: Vec<i16> = (0..dimensions / 2 * ROWS).map(pair).collect();
+        let pairs: Vec<&[i16]> = pairs.chunks_exact(dimensions / 2).collect();
+        let bits: Vec<u64> = (0..dimensions / 64 * ROWS).map(word).collect();
+        let planes: Vec<[u64; 4]> =
+            (0..dimensions / 64).map(|i| [1, 2, 3, 4].map(|plane| word(plane * 999 + i))).collect();
+        let mut group = criterion.benchmark_group(format!("codes/{dimensions}"));
         group.throughput(Throughput::Elements(ROWS as u64));
         for kernels in Kernels::available() {
-            group.bench_function(BenchmarkId::new("dot", kernels.simd()), |b| {
-                b.iter(|| rows.iter().fold(0i32, |sum, row| sum ^ kernels.dot_i8(black_box(&query), row)));
-            });
-            group.bench_function(BenchmarkId::new("l2", kernels.simd()), |b| {
-                b.iter(|| rows.iter().fold(0i32, |sum, row| sum ^ kernels.l2_i8(black_box(&query), row)));
-            });
-            group.bench_function(BenchmarkId::new("dot_x4", kernels.simd()), |b| {
+            group.bench_function(BenchmarkId::new("nibbles_x4", kernels.simd()), |b| {
                 b.iter(|| {
-                    let fours = rows.as_chunks::<4>().0.iter();
-                    fours.fold(0i32, |sum, &four| sum ^ kernels.dot_i8x4(black_box(&query), four)[3])
+                    let fours = nibbles.as_chunks::<4>().0.iter();
+                    fours.fold(0i32, |sum, &four| sum ^ kernels.dot_nibbles_x4(black_box(&query), four)[3])
                 });
             });
-            group.bench_function(BenchmarkId::new("l2_x4", kernels.simd()), |b| {
+            group.bench_function(BenchmarkId::new("planes", kernels.simd()), |b| {
+                let rows = || bits.chunks_exact(dimensions / 64);
+                b.iter(|| rows().fold(0u32, |sum, row| sum ^ kernels.count_planes(black_box(&planes), row)));
+            });
+            group.bench_function(BenchmarkId::new("pairs_x4", kernels.simd()), |b| {
+                let turned = [pairs[0], pairs[1], pairs[2], pairs[3]];
                 b.iter(|| {
-                    let fours = rows.as_chunks::<4>().0.iter();
-                    fours.fold(0i32, |sum, &four| sum ^ kernels.l2_i8x4(black_box(&query), four)[3])
+                    let twos = pairs.as_chunks::<2>().0.iter();
+                    twos.fold(0i32, |sum, &two| sum ^ kernels.dot_pairs_x4(black_box(turned), two)[1][3])
                 });
             });
         }
@@ -85,5 +100,5 @@ fn int8_kernels(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, f32_kernels, int8_kernels);
+criterion_group!(benches, f32_kernels, code_kernels);
 criterion_main!(benches);

@@ -19,9 +19,8 @@
 //! - A kernel works over the shortest of its arguments, of any length and alignment, and never panics.
 //! - An f32 sum differs from the exact one by at most [`Kernels::f32_error`]. The implementations may differ from each
 //!   other by that much; on one machine a four-row kernel gives the bits that the one-row kernel gives.
-//! - An int8 sum is the exact integer for codes in `-128..=127`, as long as it fits an i32: up to
-//!   [`Kernels::MAX_DOT_LEN`] components for an inner product, [`Kernels::MAX_L2_LEN`] for a squared distance. Beyond
-//!   that, or with a query outside the range of an i8, the result is meaningless, but there is still no panic.
+//! - An integer sum is the exact one, wrapped to 32 bits. Where a kernel asks for a range of numbers, a sum of others
+//!   is meaningless.
 
 #![allow(unsafe_code, reason = "vector loads take pointers; each one carries the argument for its bounds")]
 
@@ -99,20 +98,10 @@ kernels! {
     fn dot_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4];
     /// The squared Euclidean distances of one vector to four. Loads of the query are shared.
     fn l2_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4];
-    /// The inner product of two int8 codes. The query is widened to i16; a row's bytes are two's-complement i8. O(n).
-    fn dot_i8(query: &[i16], row: &[u8]) -> i32;
-    /// The squared Euclidean distance of two int8 codes, given as for [`Kernels::dot_i8`]. O(n).
-    fn l2_i8(query: &[i16], row: &[u8]) -> i32;
-    /// The inner products of one int8 code with four. Loads of the query are shared.
-    fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
-    /// The squared Euclidean distances of one int8 code to four. Loads of the query are shared.
-    fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
-    /// The inner product of numbers with nibbles, in whole blocks: 32 bytes of the row are sixteen little-endian `i16`,
-    /// and 64 numbers of the query belong to them: sixteen for these words as they are, sixteen for the words shifted
-    /// right by 4 bits, sixteen by 8 and sixteen by 12. Sums wrap. O(n).
-    fn dot_nibbles(query: &[i16], row: &[u8]) -> i32;
-    /// The inner products of numbers with four rows of nibbles, as [`Kernels::dot_nibbles`]. Loads of the query are
-    /// shared.
+    /// The inner products of numbers with four rows of nibbles, in whole blocks: 32 bytes of a row are sixteen
+    /// little-endian `i16`, and 64 numbers of the query belong to them: sixteen for these words as they are, sixteen
+    /// for the words shifted right by 4 bits, sixteen by 8 and sixteen by 12. Loads of the query are shared. Sums wrap.
+    /// O(n).
     fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4];
     /// The inner products of two rows with four turned ones, for comparing many coarse codes with one another. Every
     /// load is shared. A word of a row is `a + 4096 * b` for two components in `-7..=7`; the same word turned is
@@ -127,11 +116,6 @@ kernels! {
 }
 
 impl Kernels {
-    /// The longest codes whose inner product always fits an i32: 128 * 128 * n <= i32::MAX.
-    pub const MAX_DOT_LEN: usize = i32::MAX as usize / (128 * 128);
-    /// The longest codes whose squared distance always fits an i32: 255 * 255 * n <= i32::MAX.
-    pub const MAX_L2_LEN: usize = i32::MAX as usize / (255 * 255);
-
     /// How many words [`Kernels::dot_pairs_x4`] takes at a time: rows of pairs are padded with zeros to whole groups.
     pub const PAIRS_GROUP: usize = 64;
 

@@ -27,12 +27,9 @@ pub fn prove(kernels: Kernels) -> Result<(), String> {
                 check_f32(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
             }
             for fill in FILLS_I8 {
-                let query: Vec<i16> = (0..start + len).map(|i| i16::from(fill(&mut random, i))).collect();
+                let factors: Vec<i16> = (0..start + len).map(|i| as_factor(fill(&mut random, i))).collect();
                 let rows: [Vec<u8>; 4] =
                     core::array::from_fn(|_| (0..start + len).map(|i| fill(&mut random, i).cast_unsigned()).collect());
-                check_i8(kernels, &query[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
-                // As large as the factors that a code is multiplied by.
-                let factors: Vec<i16> = query.iter().map(|&q| 17 * q).collect();
                 check_nibbles(kernels, &factors[start..], [0, 1, 2, 3].map(|i| &rows[i][start..]))?;
                 check_planes(kernels, &rows)?;
             }
@@ -73,25 +70,6 @@ pub(super) fn check_f32(kernels: Kernels, query: &[f32], rows: [&[f32]; 4]) -> R
     Ok(())
 }
 
-/// Compares the int8 kernels with sums in i64.
-pub(super) fn check_i8(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Result<(), String> {
-    let four = [kernels.dot_i8x4(query, rows), kernels.l2_i8x4(query, rows)];
-    for (i, row) in rows.into_iter().enumerate() {
-        let one = [kernels.dot_i8(query, row), kernels.l2_i8(query, row)];
-        for (kind, name) in ["dot_i8", "l2_i8"].into_iter().enumerate() {
-            let pairs = query.iter().zip(row).map(|(&q, &x)| (i64::from(q), i64::from(x.cast_signed())));
-            let exact: i64 = pairs.map(|(q, x)| if kind == 0 { q * x } else { (q - x) * (q - x) }).sum();
-            for (form, got) in [("", one[kind]), ("x4", four[kind][i])] {
-                if i64::from(got) != exact {
-                    let len = query.len().min(row.len());
-                    return Err(format!("{name}{form} of {len}, row {i}: {got}, but exactly {exact}"));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Compares the bit counts with counts taken one bit at a time.
 fn check_planes(kernels: Kernels, bytes: &[Vec<u8>; 4]) -> Result<(), String> {
     let words = |bytes: &Vec<u8>| bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
@@ -114,22 +92,20 @@ fn check_planes(kernels: Kernels, bytes: &[Vec<u8>; 4]) -> Result<(), String> {
     Ok(())
 }
 
-/// Compares the kernels of nibbles with their definition, computed in i64 and truncated to 32 bits.
+/// Compares the kernel of nibbles with its definition, computed in i64 and truncated to 32 bits, over the shortest of
+/// the slices.
 pub(super) fn check_nibbles(kernels: Kernels, query: &[i16], rows: [&[u8]; 4]) -> Result<(), String> {
-    let four = kernels.dot_nibbles_x4(query, rows);
-    for (i, row) in rows.into_iter().enumerate() {
+    let blocks = rows.iter().fold(query.len() / 64, |blocks, row| blocks.min(row.len() / 32));
+    for (i, (row, got)) in rows.into_iter().zip(kernels.dot_nibbles_x4(query, rows)).enumerate() {
         let mut exact = 0i64;
-        for (block, bytes) in query.chunks_exact(64).zip(row.chunks_exact(32)) {
+        for (block, bytes) in query.chunks_exact(64).zip(row.chunks_exact(32)).take(blocks) {
             for (j, &q) in block.iter().enumerate() {
                 let word = i16::from_le_bytes([bytes[2 * (j % 16)], bytes[2 * (j % 16) + 1]]);
                 exact += i64::from(q) * i64::from(word >> (4 * (j / 16)));
             }
         }
-        for (form, got) in [("", kernels.dot_nibbles(query, row)), ("_x4", four[i])] {
-            if got != exact as i32 {
-                let len = query.len().min(2 * row.len());
-                return Err(format!("dot_nibbles{form} of {len}, row {i}: {got}, but exactly {exact}"));
-            }
+        if got != exact as i32 {
+            return Err(format!("dot_nibbles_x4 of {blocks} blocks, row {i}: {got}, but exactly {exact}"));
         }
     }
     Ok(())
@@ -190,59 +166,34 @@ fn check_unequal(kernels: Kernels, random: &mut Random) -> Result<(), String> {
                 if i == place { shortest } else { shortest + 1 + i * 9 }
             };
             let full: [Vec<f32>; 5] = core::array::from_fn(|i| random.vector(len(i), near_one));
-            let code: [Vec<i8>; 5] = core::array::from_fn(|i| (0..len(i)).map(|j| any_code(random, j)).collect());
-            let wide: Vec<i16> = code[0].iter().map(|&q| i16::from(q)).collect();
-            let bytes = [1, 2, 3, 4].map(|i| code[i].iter().map(|q| q.cast_unsigned()).collect::<Vec<u8>>());
-
             let rows = [1, 2, 3, 4].map(|i| full[i].as_slice());
             let cut = rows.map(|row| &row[..shortest]);
             let same = kernels.dot_f32x4(&full[0], rows) == kernels.dot_f32x4(&full[0][..shortest], cut)
                 && kernels.l2_f32x4(&full[0], rows) == kernels.l2_f32x4(&full[0][..shortest], cut)
                 && kernels.dot_f32(&full[0], rows[0]) == kernels.dot_f32(rows[0], &full[0])
                 && kernels.l2_f32(&full[0], rows[0]) == kernels.l2_f32(rows[0], &full[0]);
-            let rows = [0, 1, 2, 3].map(|i| bytes[i].as_slice());
-            let cut = rows.map(|row| &row[..shortest]);
-            let same = same
-                && kernels.dot_i8x4(&wide, rows) == kernels.dot_i8x4(&wide[..shortest], cut)
-                && kernels.l2_i8x4(&wide, rows) == kernels.l2_i8x4(&wide[..shortest], cut);
             if !same {
                 return Err(format!("argument {place} is the shortest, {shortest}: components beyond it counted"));
             }
-            check_one_row(kernels, &wide, rows[0])?;
+
+            // As many blocks, and a different part of one behind them.
+            let numbers: Vec<i16> = (0..64 * len(0) + 63).map(|i| as_factor(any_code(random, i))).collect();
+            let bytes: [Vec<u8>; 4] = core::array::from_fn(|row| {
+                (0..32 * len(row + 1) + row).map(|i| any_code(random, i).cast_unsigned()).collect()
+            });
+            check_nibbles(kernels, &numbers, bytes.each_ref().map(Vec::as_slice))?;
         }
     }
     Ok(())
 }
 
-/// The one-row int8 kernels on arguments of unequal length.
-fn check_one_row(kernels: Kernels, query: &[i16], row: &[u8]) -> Result<(), String> {
-    let n = query.len().min(row.len());
-    check_i8(kernels, &query[..n], [&row[..n]; 4])?;
-    let whole = (kernels.dot_i8(query, row), kernels.l2_i8(query, row));
-    let cut = (kernels.dot_i8(&query[..n], &row[..n]), kernels.l2_i8(&query[..n], &row[..n]));
-    if whole == cut {
-        Ok(())
-    } else {
-        Err(format!("int8 of {} and {}: {whole:?}, not {cut:?}", query.len(), row.len()))
-    }
-}
-
-/// Checks that positive f32 sums out of range are infinite, never NaN, and that sums of the longest int8 codes still
-/// fit.
+/// Checks that positive f32 sums out of range are infinite, never NaN.
 fn check_overflow(kernels: Kernels) -> Result<(), String> {
     for len in 1..=LAST_LEN {
         let (high, low) = (vec![f32::MAX; len], vec![f32::MIN; len]);
         let sums = [kernels.dot_f32(&high, &high), -kernels.dot_f32(&high, &low), kernels.l2_f32(&high, &low)];
         if sums != [f32::INFINITY; 3] {
             return Err(format!("f32 sums of {len} beyond the range: {sums:?} instead of infinities"));
-        }
-    }
-    for len in [Kernels::MAX_L2_LEN, Kernels::MAX_DOT_LEN] {
-        let (query, low, high) = (vec![-128i16; len], vec![0x80u8; len], vec![0x7Fu8; len]);
-        let dot = i64::from(kernels.dot_i8(&query, &low));
-        let l2 = i64::from(kernels.l2_i8(&query, &high));
-        if dot != 128 * 128 * len as i64 || (len <= Kernels::MAX_L2_LEN && l2 != 255 * 255 * len as i64) {
-            return Err(format!("int8 sums of {len} extremes: dot {dot}, l2 {l2}"));
         }
     }
     Ok(())
@@ -314,6 +265,11 @@ fn any_code(random: &mut Random, _: usize) -> i8 {
     random.next() as i8
 }
 
+/// As large as the factors that a code is multiplied by.
+fn as_factor(code: i8) -> i16 {
+    17 * i16::from(code)
+}
+
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -336,13 +292,6 @@ mod tests {
         assert_eq!(Kernels::detect().simd(), fastest.simd());
     }
 
-    #[test]
-    fn the_limits_are_the_largest() {
-        assert!(128 * 128 * (Kernels::MAX_DOT_LEN as i64 + 1) > i64::from(i32::MAX));
-        assert!(255 * 255 * (Kernels::MAX_L2_LEN as i64 + 1) > i64::from(i32::MAX));
-        const { assert!(Kernels::MAX_L2_LEN >= 8192, "an index takes 8192 dimensions") };
-    }
-
     proptest! {
         #[test]
         fn f32_sums_are_within_the_stated_error(
@@ -357,17 +306,16 @@ mod tests {
         }
 
         #[test]
-        fn int8_sums_are_exact(
-            query in prop::collection::vec(-128i16..=127, 140),
-            pool in prop::collection::vec(any::<u8>(), 4 * 140),
-            len in 0usize..=LAST_LEN,
+        fn sums_of_nibbles_are_exact(
+            query in prop::collection::vec(any::<i16>(), 4 * 64 + 10),
+            pool in prop::collection::vec(any::<u8>(), 4 * (4 * 32 + 10)),
+            blocks in 0usize..=4,
             start in 0usize..10,
         ) {
-            let part = |i: usize| &pool[140 * i + start..140 * i + start + len];
+            let part = |i: usize| &pool[138 * i + start..][..32 * blocks];
             for kernels in Kernels::available() {
                 let rows = [part(0), part(1), part(2), part(3)];
-                prop_assert_eq!(check_i8(kernels, &query[start..start + len], rows), Ok(()));
-                prop_assert_eq!(check_nibbles(kernels, &query[start..start + len], rows), Ok(()));
+                prop_assert_eq!(check_nibbles(kernels, &query[start..][..64 * blocks], rows), Ok(()));
             }
         }
     }

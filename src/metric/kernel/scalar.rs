@@ -34,30 +34,8 @@ pub(super) fn l2_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
     rows.map(|row| l2_f32(&query[..n], row))
 }
 
-/// The inner product of a widened code with a stored one.
-pub(super) fn dot_i8(query: &[i16], row: &[u8]) -> i32 {
-    sum_i8(query, row, |q, x| q.wrapping_mul(x))
-}
-
-/// The squared Euclidean distance of a widened code and a stored one.
-pub(super) fn l2_i8(query: &[i16], row: &[u8]) -> i32 {
-    sum_i8(query, row, |q, x| (q - x).wrapping_mul(q - x))
-}
-
-/// [`dot_i8`] of one widened code with each of four stored ones.
-pub(super) fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    let n = shortest(query.len(), &rows);
-    rows.map(|row| dot_i8(&query[..n], row))
-}
-
-/// [`l2_i8`] of one widened code and each of four stored ones.
-pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    let n = shortest(query.len(), &rows);
-    rows.map(|row| l2_i8(&query[..n], row))
-}
-
-/// The inner product of numbers with nibbles: [`super::Kernels::dot_nibbles`].
-pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
+/// The inner product of numbers with nibbles: one row of [`super::Kernels::dot_nibbles_x4`].
+fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
     let mut sum = 0i32;
     for (query, words) in query.as_chunks::<64>().0.iter().zip(row.as_chunks::<32>().0) {
         for (lane, word) in words.as_chunks::<2>().0.iter().enumerate() {
@@ -71,7 +49,7 @@ pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
     sum
 }
 
-/// [`dot_nibbles`] of one code with each of four.
+/// [`dot_nibbles`] of numbers with each of four rows.
 pub(super) fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     let n = shortest(usize::MAX, &rows);
     rows.map(|row| dot_nibbles(query, &row[..n]))
@@ -120,9 +98,4 @@ fn sum_f32(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let quarter = |i: usize| (lanes[i] + lanes[i + 4]) + (lanes[i + 8] + lanes[i + 12]);
     let sum = (quarter(0) + quarter(2)) + (quarter(1) + quarter(3));
     a_rest.iter().zip(b_rest).fold(sum, |sum, (&x, &y)| sum + term(x, y))
-}
-
-fn sum_i8(query: &[i16], row: &[u8], term: impl Fn(i32, i32) -> i32) -> i32 {
-    let pairs = query.iter().zip(row);
-    pairs.fold(0i32, |sum, (&q, &x)| sum.wrapping_add(term(i32::from(q), i32::from(x.cast_signed()))))
 }

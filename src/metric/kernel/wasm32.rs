@@ -1,12 +1,8 @@
 //! WebAssembly simd128. Functions called from many places are not inlined: a call costs little beside their work.
-//!
-//! An eight-component step of the int8 kernels is a load that widens (`i16x8.load8x8_s`), `i32x4.dot_i16x8_s` and an
-//! addition. On x86 each of them is one instruction (`vpmovsxbw`, `vpmaddwd`, `vpaddd`) and the load is part of the
-//! first, which in V8 beats one 16-byte load and two extensions by a tenth.
 
 use core::arch::wasm32::{
-    f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_load_extend_i8x8, i16x8_shr, i16x8_sub,
-    i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_shl, i32x4_shr, i32x4_shuffle, i32x4_splat, v128, v128_load,
+    f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_shr, i32x4_add, i32x4_dot_i16x8,
+    i32x4_extract_lane, i32x4_shl, i32x4_shr, i32x4_shuffle, i32x4_splat, v128, v128_load,
 };
 
 pub(super) use super::bits::count_planes;
@@ -39,34 +35,7 @@ pub(super) fn l2_f32x4(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
     four_f32::<SQUARED_DIFFERENCE>(query, rows)
 }
 
-#[inline]
-pub(super) fn dot_i8(query: &[i16], row: &[u8]) -> i32 {
-    one_i8::<PRODUCT>(query, row)
-}
-
-#[inline]
-pub(super) fn l2_i8(query: &[i16], row: &[u8]) -> i32 {
-    one_i8::<SQUARED_DIFFERENCE>(query, row)
-}
-
-#[inline]
-pub(super) fn dot_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    four_i8::<PRODUCT>(query, rows)
-}
-
-#[inline]
-pub(super) fn l2_i8x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    four_i8::<SQUARED_DIFFERENCE>(query, rows)
-}
-
-/// The inner product of numbers with nibbles: [`super::Kernels::dot_nibbles`].
-#[inline(never)]
-pub(super) fn dot_nibbles(query: &[i16], row: &[u8]) -> i32 {
-    let [sum] = rows_nibbles(query, [row]);
-    let halves = i32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
-    i32x4_extract_lane::<0>(halves).wrapping_add(i32x4_extract_lane::<1>(halves))
-}
-
+/// The inner products of numbers with nibbles: [`super::Kernels::dot_nibbles_x4`].
 #[inline(never)]
 pub(super) fn dot_nibbles_x4(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     fold_four(rows_nibbles(query, rows))
@@ -217,44 +186,6 @@ fn rows_f32<const SUMMAND: u8, const ROWS: usize>(query: &[f32], rows: [&[f32]; 
     folded
 }
 
-/// Adds the summands of eight components, in pairs, to the lanes of `sum`.
-#[inline(always)]
-fn add_i8<const SUMMAND: u8>(sum: v128, query: v128, row: v128) -> v128 {
-    if SUMMAND == PRODUCT {
-        i32x4_add(sum, i32x4_dot_i16x8(query, row))
-    } else {
-        let difference = i16x8_sub(query, row);
-        i32x4_add(sum, i32x4_dot_i16x8(difference, difference))
-    }
-}
-
-/// The summand of one component.
-#[inline(always)]
-fn term_i8<const SUMMAND: u8>(query: i16, row: u8) -> i32 {
-    let (q, x) = (i32::from(query), i32::from(row.cast_signed()));
-    if SUMMAND == PRODUCT { q.wrapping_mul(x) } else { (q - x).wrapping_mul(q - x) }
-}
-
-#[inline(always)]
-fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
-    let ([sum], done, n) = rows_i8::<SUMMAND, 1>(query, [row]);
-    let halves = i32x4_add(sum, i32x4_shuffle::<2, 3, 0, 1>(sum, sum));
-    let folded = i32x4_extract_lane::<0>(halves).wrapping_add(i32x4_extract_lane::<1>(halves));
-    rest_i8::<SUMMAND>(folded, &query[done..n], &row[done..n])
-}
-
-#[inline(always)]
-fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    let ([s0, s1, s2, s3], done, n) = rows_i8::<SUMMAND, 4>(query, rows);
-    let mut sums = fold_four([s0, s1, s2, s3]);
-    if done < n {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
-        }
-    }
-    sums
-}
-
 /// The sums of the lanes of four vectors.
 #[inline(always)]
 pub(super) fn fold_four([s0, s1, s2, s3]: [v128; 4]) -> [i32; 4] {
@@ -268,39 +199,4 @@ pub(super) fn fold_four([s0, s1, s2, s3]: [v128; 4]) -> [i32; 4] {
         i32x4_extract_lane::<2>(folded),
         i32x4_extract_lane::<3>(folded),
     ]
-}
-
-/// Returns the sums of `query` with `ROWS` rows over all whole groups of eight components, how many components these
-/// cover, and how many there are.
-#[inline(always)]
-fn rows_i8<const SUMMAND: u8, const ROWS: usize>(query: &[i16], rows: [&[u8]; ROWS]) -> ([v128; ROWS], usize, usize) {
-    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
-    let mut sums = [i32x4_splat(0); ROWS];
-    let mut step = |i: usize| {
-        // SAFETY: every use below has `i + 8 <= n`, and `n` is no greater than the length of any slice, so the sixteen
-        // bytes of the query and the eight of each row lie inside their slices. Neither load asks for alignment.
-        unsafe {
-            let q = v128_load(query.as_ptr().add(i).cast::<v128>());
-            for (sum, row) in sums.iter_mut().zip(rows) {
-                *sum = add_i8::<SUMMAND>(*sum, q, i16x8_load_extend_i8x8(row.as_ptr().add(i).cast::<i8>()));
-            }
-        }
-    };
-    // Two steps at a time, not more: with four, V8 runs out of registers and is slower by a tenth.
-    for block in 0..n / 16 {
-        step(16 * block);
-        step(16 * block + 8);
-    }
-    let mut i = n - n % 16;
-    if i + 8 <= n {
-        step(i);
-        i += 8;
-    }
-    (sums, i, n)
-}
-
-/// Adds the components after the last whole eight.
-#[inline(always)]
-fn rest_i8<const SUMMAND: u8>(sum: i32, query: &[i16], row: &[u8]) -> i32 {
-    query.iter().zip(row).fold(sum, |sum, (&q, &x)| sum.wrapping_add(term_i8::<SUMMAND>(q, x)))
 }

@@ -7,12 +7,12 @@
 
 use core::arch::x86_64::{
     __cpuid, __m128i, __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32,
-    _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_storeu_si128,
+    _mm_cvtss_f32, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_storeu_si128,
     _mm_unpackhi_epi32, _mm_unpackhi_epi64, _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_extractf128_ps,
+    _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_extractf128_ps,
     _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_maskload_ps, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_slli_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi16, _mm256_sub_ps,
+    _mm256_slli_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_ps,
 };
 
 use super::Table;
@@ -22,21 +22,8 @@ const PRODUCT: u8 = 0;
 /// The summand of a squared Euclidean distance.
 const SQUARED_DIFFERENCE: u8 = 1;
 
-pub(super) const AVX2: Table = Table {
-    simd: "avx2",
-    dot_f32,
-    l2_f32,
-    dot_f32x4,
-    l2_f32x4,
-    dot_i8,
-    l2_i8,
-    dot_i8x4,
-    l2_i8x4,
-    dot_nibbles,
-    dot_nibbles_x4,
-    dot_pairs_x4,
-    count_planes,
-};
+pub(super) const AVX2: Table =
+    Table { simd: "avx2", dot_f32, l2_f32, dot_f32x4, l2_f32x4, dot_nibbles_x4, dot_pairs_x4, count_planes };
 
 static TABLE: Table = AVX2;
 
@@ -76,11 +63,6 @@ entries! {
     l2_f32(&[f32], &[f32]) -> f32 = one_f32::<SQUARED_DIFFERENCE>;
     dot_f32x4(&[f32], [&[f32]; 4]) -> [f32; 4] = four_f32::<PRODUCT>;
     l2_f32x4(&[f32], [&[f32]; 4]) -> [f32; 4] = four_f32::<SQUARED_DIFFERENCE>;
-    dot_i8(&[i16], &[u8]) -> i32 = one_i8::<PRODUCT>;
-    l2_i8(&[i16], &[u8]) -> i32 = one_i8::<SQUARED_DIFFERENCE>;
-    dot_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<PRODUCT>;
-    l2_i8x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_i8::<SQUARED_DIFFERENCE>;
-    dot_nibbles(&[i16], &[u8]) -> i32 = one_nibbles;
     dot_nibbles_x4(&[i16], [&[u8]; 4]) -> [i32; 4] = four_nibbles;
     dot_pairs_x4([&[i16]; 4], [&[i16]; 2]) -> [[i32; 4]; 2] = two_pairs;
     count_planes(&[[u64; 4]], &[u64]) -> u32 = planes;
@@ -179,50 +161,11 @@ fn rows_f32<const SUMMAND: u8, const ROWS: usize>(query: &[f32], rows: [&[f32]; 
     folded
 }
 
-/// Adds the summands of sixteen components, in pairs, to the lanes of `sum`.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn add_i8<const SUMMAND: u8>(sum: __m256i, query: __m256i, row: __m256i) -> __m256i {
-    if SUMMAND == PRODUCT {
-        _mm256_add_epi32(sum, _mm256_madd_epi16(query, row))
-    } else {
-        let difference = _mm256_sub_epi16(query, row);
-        _mm256_add_epi32(sum, _mm256_madd_epi16(difference, difference))
-    }
-}
-
-/// The summand of one component.
-#[inline]
-fn term_i8<const SUMMAND: u8>(query: i16, row: u8) -> i32 {
-    let (q, x) = (i32::from(query), i32::from(row.cast_signed()));
-    if SUMMAND == PRODUCT { q.wrapping_mul(x) } else { (q - x).wrapping_mul(q - x) }
-}
-
 /// The sum of the two halves.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn halve_i32(sum: __m256i) -> __m128i {
     _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum))
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn one_i8<const SUMMAND: u8>(query: &[i16], row: &[u8]) -> i32 {
-    let ([sum], done, n) = rows_i8::<SUMMAND, 1>(query, [row]);
-    rest_i8::<SUMMAND>(fold_one(sum), &query[done..n], &row[done..n])
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn four_i8<const SUMMAND: u8>(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    let (sums, done, n) = rows_i8::<SUMMAND, 4>(query, rows);
-    let mut sums = fold_four(sums);
-    if done < n {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = rest_i8::<SUMMAND>(*sum, &query[done..n], &row[done..n]);
-        }
-    }
-    sums
 }
 
 /// The sum of the lanes.
@@ -248,13 +191,6 @@ pub(super) fn fold_four(sums: [__m256i; 4]) -> [i32; 4] {
     // SAFETY: the array has room for the sixteen bytes, and `storeu` asks for no alignment.
     unsafe { _mm_storeu_si128(sums.as_mut_ptr().cast::<__m128i>(), folded) };
     sums
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn one_nibbles(query: &[i16], row: &[u8]) -> i32 {
-    let [sum] = rows_nibbles(query, [row]);
-    fold_one(sum)
 }
 
 #[inline]
@@ -324,44 +260,4 @@ fn two_pairs(turned: [&[i16]; 4], rows: [&[i16]; 2]) -> [[i32; 4]; 2] {
         }
     }
     [fold_four(sums[0]), fold_four(sums[1])]
-}
-
-/// Returns the sums of `query` with `ROWS` rows over all whole groups of sixteen components, how many components these
-/// cover, and how many there are.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn rows_i8<const SUMMAND: u8, const ROWS: usize>(
-    query: &[i16],
-    rows: [&[u8]; ROWS],
-) -> ([__m256i; ROWS], usize, usize) {
-    let n = rows.iter().fold(query.len(), |n, row| n.min(row.len()));
-    let mut sums = [_mm256_setzero_si256(); ROWS];
-    let mut step = |i: usize| {
-        // SAFETY: both uses below have `i + 16 <= n`, and `n` is no greater than the length of any slice, so the 32
-        // bytes of the query and the sixteen of each row lie inside their slices. `loadu` asks for no alignment.
-        unsafe {
-            let q = _mm256_loadu_si256(query.as_ptr().add(i).cast::<__m256i>());
-            for (sum, row) in sums.iter_mut().zip(rows) {
-                let row = _mm256_cvtepi8_epi16(_mm_loadu_si128(row.as_ptr().add(i).cast::<__m128i>()));
-                *sum = add_i8::<SUMMAND>(*sum, q, row);
-            }
-        }
-    };
-    let mut i = 0;
-    while i + 32 <= n {
-        step(i);
-        step(i + 16);
-        i += 32;
-    }
-    if i + 16 <= n {
-        step(i);
-        i += 16;
-    }
-    (sums, i, n)
-}
-
-/// Adds the components after the last whole sixteen.
-#[inline]
-fn rest_i8<const SUMMAND: u8>(sum: i32, query: &[i16], row: &[u8]) -> i32 {
-    query.iter().zip(row).fold(sum, |sum, (&q, &x)| sum.wrapping_add(term_i8::<SUMMAND>(q, x)))
 }
