@@ -7,7 +7,7 @@
 //!    same heuristic.
 //! 4. On level 0, one link is made the node's tree link.
 
-use super::growth::{FEWEST, Growth, StopRule};
+use super::growth::{FEWEST, Growth};
 use super::links::{Graph, TREE, target, used};
 use super::pool::Pool;
 use super::scan::scan;
@@ -96,7 +96,12 @@ fn width(ef_construction: usize) -> usize {
 
 /// How many candidates a search of width `ef` may hold before it gives way to an exact scan.
 pub(crate) const fn pool_limit(ef: usize) -> usize {
-    16 * ef + 1024
+    pool_limit_without_scan(ef) + 1024
+}
+
+/// How many candidates a search of width `ef` may hold if it ends there, with what it has found.
+pub(super) const fn pool_limit_without_scan(ef: usize) -> usize {
+    16 * ef
 }
 
 impl Graph {
@@ -168,8 +173,7 @@ impl Graph {
             if M::ANY && level > top {
                 space_of_search.pool.begin(ef, limit, Twins::Few)?;
             } else {
-                let (twins, stop_rule) = (Twins::Few, StopRule::NEVER);
-                let search = LevelSearch { graph: self, level, scorer: point, start, ef, limit, twins, stop_rule };
+                let search = LevelSearch::for_links(self, level, point, start, ef, limit);
                 let outcome = search.run(&mut space_of_search, &mut Accept::Live(live))?;
                 if let Some(nearest) = space_of_search.pool.nearest() {
                     start = nearest;

@@ -8,14 +8,13 @@
 //! refused take the places that it leaves empty.
 
 use super::aside::Aside;
-use super::build::score_list;
-use super::growth::StopRule;
+use super::build::{pool_limit_without_scan, score_list};
 use super::links::{Graph, TREE, target};
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Gaps, Neighbour, select, sort};
 use super::tree::hand_over;
-use super::twins::{Twins, drop_twins};
-use crate::quantize::Space;
+use super::twins::drop_twins;
+use crate::quantize::{Scorer, Space};
 use crate::types::{Level, OutOfMemory, Slot};
 
 /// How many of the nearest candidates the heuristic looks at: where much has been deleted, there may be more.
@@ -65,6 +64,7 @@ impl Graph {
         6 * (links - kept) <= links && kept >= self.m() / 2
     }
 
+    /// [`Graph::relink`] on one level.
     fn relink_level(
         &mut self,
         space: &dyn Space,
@@ -93,21 +93,10 @@ impl Graph {
             list.truncate(most);
         }
         let few = self.m() / 2;
-        // A node with many twins has few links and needs fewer: a search for each such node would take long.
+        // Where everything around is leaving too, a search finds others. A node with many twins has few links and needs
+        // fewer: a search for each such node would take long.
         if list.len() < few.min(wanted.div_ceil(2)) {
-            // Everything around is leaving too: search for neighbours from the entry point.
-            if let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) {
-                let ef = 2 * self.m();
-                let is_known = |other| list.iter().any(|found| found.slot == other);
-                let mut passes = |other| other != slot && (fates.is_live)(other) && !is_known(other);
-                let accept = &mut Accept::If(&mut passes);
-                let limit = 16 * ef;
-                let (twins, stop_rule) = (Twins::Few, StopRule::NEVER);
-                LevelSearch { graph: self, level, scorer: point, start: entry, ef, limit, twins, stop_rule }
-                    .run(&mut search, accept)?;
-                // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
-                list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
-            }
+            self.search_for_neighbours(slot, level, point, &fates.is_live, &mut search, list)?;
         }
         sort(list);
         drop_twins(space, list);
@@ -124,6 +113,27 @@ impl Graph {
             }
         }
         Ok(true)
+    }
+
+    /// Adds to `list`, which has room for `2M` more, live nodes that a search from the entry point finds near `slot`.
+    fn search_for_neighbours(
+        &self,
+        slot: Slot,
+        level: Level,
+        point: Scorer<'_>,
+        is_live: impl Fn(Slot) -> bool,
+        search: &mut SearchSpace<'_>,
+        list: &mut Vec<Neighbour>,
+    ) -> Result<(), OutOfMemory> {
+        let Some(entry) = self.entry().filter(|&entry| self.level(entry) >= Some(level)) else { return Ok(()) };
+        let ef = 2 * self.m();
+        let is_known = |other| list.iter().any(|found| found.slot == other);
+        let mut passes = |other| other != slot && is_live(other) && !is_known(other);
+        LevelSearch::for_links(self, level, point, entry, ef, pool_limit_without_scan(ef))
+            .run(search, &mut Accept::If(&mut passes))?;
+        // A search that overflowed has found some as well; the tree keeps the node reachable in any case.
+        list.extend(search.pool.accepted().map(|c| Neighbour::new(c.distance, c.slot)));
+        Ok(())
     }
 
     /// Collects the links of `slot` that are kept and, unless few are not, the live nodes that its leaving neighbours

@@ -153,7 +153,20 @@ pub(crate) struct LevelSearch<'a> {
     pub(crate) stop_rule: StopRule,
 }
 
-impl LevelSearch<'_> {
+impl<'a> LevelSearch<'a> {
+    /// A search for nodes to link to: few twins of a set, and no end before all near candidates have been followed.
+    #[inline]
+    pub(super) const fn for_links(
+        graph: &'a Graph,
+        level: Level,
+        scorer: Scorer<'a>,
+        start: Slot,
+        ef: usize,
+        limit: usize,
+    ) -> Self {
+        Self { graph, level, scorer, start, ef, limit, twins: Twins::Few, stop_rule: StopRule::NEVER }
+    }
+
     /// Leaves in the pool the `ef` nearest nodes that pass. Others are walked over.
     #[inline(never)]
     pub(crate) fn run(&self, space: &mut SearchSpace<'_>, accept: &mut Accept<'_>) -> Result<Outcome, OutOfMemory> {

@@ -1,11 +1,10 @@
 //! Links back, the tree, and what the chosen links leave apart.
 
-use crate::graph::growth::StopRule;
+use crate::graph::build::pool_limit_without_scan;
 use crate::graph::links::{Graph, target};
 use crate::graph::search::{Accept, LevelSearch, Scratch, descend};
 use crate::graph::select::Neighbour;
 use crate::graph::tree::{degree, join, place_to_attach};
-use crate::graph::twins::Twins;
 use crate::quantize::Space;
 use crate::types::{Level, OutOfMemory, Slot};
 
@@ -112,9 +111,9 @@ pub(super) fn rejoin(
     let start = descend(graph, scorer, Level::BASE, &mut search_space)?.unwrap_or(entry);
     let head = trees.head(main);
     let mut is_main = |slot: Slot| member_of(slot).is_some_and(|member| trees.head(member) == head);
-    let (twins, stop_rule, limit) = (Twins::Few, StopRule::NEVER, 16 * WIDTH);
-    let search = LevelSearch { graph, level: Level::BASE, scorer, start, ef: WIDTH, limit, twins, stop_rule };
-    search.run(&mut search_space, &mut Accept::If(&mut is_main))?;
+    let limit = pool_limit_without_scan(WIDTH);
+    LevelSearch::for_links(graph, Level::BASE, scorer, start, WIDTH, limit)
+        .run(&mut search_space, &mut Accept::If(&mut is_main))?;
     let mut candidates: Vec<Neighbour> = Vec::new();
     candidates.try_reserve(WIDTH + 1)?;
     candidates.extend(search_space.pool.accepted().map(|near| Neighbour::new(near.distance, near.slot)));
