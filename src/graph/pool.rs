@@ -3,68 +3,18 @@
 //! Two heaps would move less but miss the cache more: at the widths that searches use, one array sorted by a single
 //! integer is faster. A candidate that may not be returned (deleted, or refused by the caller's filter) stays in the
 //! array, because the path to others may lead through it, but does not count towards `ef`. Twins beyond the first few
-//! ([`Twins`]) are put aside.
+//! ([`Twins`]) are set aside.
 
-use super::twins::{TWINS_IN_POOL, Twins};
-use crate::order::{distance_of_ordered, ordered_bits, sort_numbers};
+use super::entry::Entry;
+use super::set_aside::SetAside;
+use super::twins::Twins;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
-
-/// Distance, slot and marks in one integer that sorts by distance, then by slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry(u64);
 
 /// The largest `k` for which [`Pool::kth`] counts accepted candidates when rejected ones are among them.
 const MOST_COUNTED: usize = 64;
 /// How many entries before an equally distant one are checked for its twins. In data with few distinct distances, many
 /// of them may not be twins.
 const TWINS_LOOKBACK: usize = 32;
-/// The most twins that a search for links walks over. Without a limit, an insert into one of a few large sets of twins
-/// would take time proportional to the set.
-const MOST_WALKED: usize = 64;
-/// The mark of an entry whose links have been followed.
-const EXPANDED: u64 = 1;
-/// The mark of an entry that may be returned.
-const ACCEPTED: u64 = 2;
-
-impl Entry {
-    #[inline]
-    fn new(distance: Distance, slot: Slot, accepted: bool) -> Self {
-        // NaN, which only crafted codes produce, may have either sign, depending on the platform: it counts as
-        // farthest.
-        let distance = if distance.is_nan() { Distance::INFINITY } else { distance };
-        Self(u64::from(ordered_bits(distance)) << 32 | u64::from(slot.0) << 2 | if accepted { ACCEPTED } else { 0 })
-    }
-
-    #[inline]
-    const fn slot(self) -> Slot {
-        Slot((self.0 as u32) >> 2)
-    }
-
-    #[inline]
-    const fn distance_bits(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    #[inline]
-    fn distance(self) -> Distance {
-        distance_of_ordered(self.distance_bits())
-    }
-
-    #[inline]
-    const fn is_accepted(self) -> bool {
-        self.0 & ACCEPTED != 0
-    }
-
-    #[inline]
-    const fn is_expanded(self) -> bool {
-        self.0 & EXPANDED != 0
-    }
-
-    #[inline]
-    fn candidate(self) -> Candidate {
-        Candidate { distance: self.distance(), slot: self.slot() }
-    }
-}
 
 /// Sorted candidates, of which at most `ef` are accepted ones.
 #[derive(Debug, Default)]
@@ -79,37 +29,21 @@ pub(crate) struct Pool {
     bound: u64,
     /// The distance of the bound.
     farthest: Distance,
-    twins: Twins,
-    /// How many twins are kept before further ones are put aside.
-    most_twins: usize,
-    /// Twins that wait for [`Pool::take_back`] or [`Pool::walk_over`]. When there are as many as the pool may have
-    /// entries, only the nearest half is kept. More than `ef` are kept, because many may be deleted, and the path to
-    /// the others leads through those.
-    aside: Vec<u64>,
-    /// How many were walked over ([`Pool::walk_over`]).
-    walked: usize,
-    /// The nearest entry that there was no room for.
-    lost: u64,
+    /// Twins that wait for [`Pool::take_back`] or [`Pool::walk_over`].
+    set_aside: SetAside,
 }
 
 impl Pool {
     /// Empties the pool for a search of width `ef` that holds at most `limit` entries at once.
     pub(crate) fn begin(&mut self, ef: usize, limit: usize, twins: Twins) -> Result<(), OutOfMemory> {
         self.entries.clear();
-        self.aside.clear();
-        self.twins = twins;
-        self.most_twins = if twins == Twins::All { usize::MAX } else { TWINS_IN_POOL };
-        self.walked = 0;
         self.ef = ef;
         self.limit = limit.max(ef);
         self.entries.try_reserve(self.limit + 1)?;
-        if twins != Twins::All {
-            self.aside.try_reserve(self.limit)?;
-        }
+        self.set_aside.begin(twins, self.limit)?;
         self.accepted = 0;
         self.next = 0;
         self.bound = u64::MAX;
-        self.lost = u64::MAX;
         self.farthest = Distance::INFINITY;
         Ok(())
     }
@@ -120,11 +54,11 @@ impl Pool {
         self.entries.len() >= self.limit && self.accepted < self.ef
     }
 
-    /// Returns true when a search that puts twins aside has left out an entry nearer than the farthest: it should give
+    /// Returns true when a search that sets twins aside has left out an entry nearer than the farthest: it should give
     /// way to a scan too. Twins that are taken back find a pool full of accepted entries, and rejected ones may be too
     /// many for it.
     pub(super) fn has_lost(&self) -> bool {
-        self.twins == Twins::FewFirst && self.lost < self.bound
+        self.set_aside.has_lost(self.bound)
     }
 
     /// Returns false when a candidate at `distance` would not be kept. For NaN, inserting decides.
@@ -133,7 +67,7 @@ impl Pool {
         distance <= self.farthest || distance.is_nan()
     }
 
-    /// Adds a candidate, unless it lies beyond the bound. It is put aside if too many of its twins are here.
+    /// Adds a candidate, unless it lies beyond the bound. It is set aside if too many of its twins are here.
     #[inline]
     pub(super) fn insert_unless_twin(
         &mut self,
@@ -148,14 +82,14 @@ impl Pool {
         }
         // Either the pool overflows and the result of the search is not used, or the candidate counts as lost.
         if self.entries.len() + usize::from(!accepted) > self.limit {
-            self.lose(entry.0);
+            self.set_aside.lose(entry);
             return;
         }
         let at = self.insert_sorted(entry);
         // Nodes that are not twins seldom have equal distances.
-        if at >= self.most_twins
+        if at >= self.set_aside.most_in_pool()
             && self.entries[at - 1].distance_bits() == entry.distance_bits()
-            && self.has_put_aside(at, are_twins)
+            && self.has_set_aside(at, are_twins)
         {
             return;
         }
@@ -175,73 +109,49 @@ impl Pool {
         self.insert_unless_twin(distance, slot, accepted, &|_, _| false);
     }
 
-    /// Puts the entry aside when enough twins precede it, and returns whether it did. For an accepted entry only
+    /// Sets the entry aside when enough twins precede it, and returns whether it did. For an accepted entry only
     /// accepted twins count, for a rejected one only rejected twins.
     #[cold]
-    fn has_put_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
-        let entry = self.entries[at];
+    fn has_set_aside(&mut self, at: usize, are_twins: &dyn Fn(Slot, Slot) -> bool) -> bool {
+        let (entry, most) = (self.entries[at], self.set_aside.most_in_pool());
         let mut twins = 0;
         for other in self.entries[..at].iter().rev().take(TWINS_LOOKBACK) {
-            if twins == self.most_twins || other.distance_bits() != entry.distance_bits() {
+            if twins == most || other.distance_bits() != entry.distance_bits() {
                 break;
             }
             let is_alike = other.is_accepted() == entry.is_accepted() && are_twins(other.slot(), entry.slot());
             twins += usize::from(is_alike);
         }
-        if twins < self.most_twins {
+        if twins < most {
             return false;
         }
         self.entries.remove(at);
-        if self.aside.len() == self.limit {
-            sort_numbers(&mut self.aside);
-            let kept = self.limit / 2;
-            if let Some(&nearest) = self.aside.get(kept) {
-                self.lose(nearest);
-            }
-            self.aside.truncate(kept);
-        }
-        self.aside.push(entry.0);
+        self.set_aside.put(entry);
         true
     }
 
-    /// Notes that there was no room for an entry.
-    #[cold]
-    fn lose(&mut self, entry: u64) {
-        self.lost = self.lost.min(entry);
-    }
-
-    /// Adds the twins that were put aside in a search of [`Twins::FewFirst`]; from then on none is put aside. Returns
+    /// Adds the twins that were set aside in a search of [`Twins::FewFirst`]; from then on none is set aside. Returns
     /// whether there is anything new to follow.
     pub(super) fn take_back(&mut self) -> bool {
-        if self.twins != Twins::FewFirst {
-            return false;
-        }
-        if self.most_twins < usize::MAX && self.aside.is_empty() {
-            // No twin was put aside, so no entry was left out because of twins.
-            self.lost = u64::MAX;
-        }
-        self.most_twins = usize::MAX;
+        let Some(mut waiting) = self.set_aside.take_sorted() else { return false };
         let mut is_new = false;
-        let mut aside = core::mem::take(&mut self.aside);
         // In this order, no entry has to move for the next.
-        sort_numbers(&mut aside);
-        for entry in aside.drain(..).map(Entry) {
+        for entry in waiting.drain(..).map(Entry) {
             is_new |= entry.0 < self.bound;
             self.insert(entry.distance(), entry.slot(), entry.is_accepted());
         }
-        self.aside = aside;
+        self.set_aside.put_back(waiting);
         is_new
     }
 
-    /// Returns a twin that was put aside, to be followed but not kept, while a search for links has found fewer than
+    /// Returns a twin that was set aside, to be followed but not kept, while a search for links has found fewer than
     /// `ef`. Other nodes may be linked to that twin only.
     #[cold]
     pub(super) fn walk_over(&mut self) -> Option<Candidate> {
-        if self.twins != Twins::Few || self.accepted >= self.ef || self.walked == MOST_WALKED {
+        if self.accepted >= self.ef {
             return None;
         }
-        self.walked += 1;
-        Some(Entry(self.aside.pop()?).candidate())
+        self.set_aside.next_to_walk()
     }
 
     /// Inserts an entry in order and returns its position. Searches from the end, moving entries on the way: a binary
@@ -287,7 +197,7 @@ impl Pool {
         while let Some(entry) = self.entries.get_mut(self.next) {
             self.next += 1;
             if !entry.is_expanded() {
-                entry.0 |= EXPANDED;
+                entry.expand();
                 return Some(entry.candidate());
             }
         }
@@ -333,13 +243,14 @@ impl Pool {
     }
 
     pub(super) const fn resident_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.aside.capacity() * size_of::<u64>()
+        self.entries.capacity() * size_of::<Entry>() + self.set_aside.resident_bytes()
     }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
+    use crate::graph::twins::TWINS_IN_POOL;
     use proptest::prelude::*;
 
     proptest! {
@@ -380,7 +291,7 @@ mod tests {
             }
         }
 
-        /// Putting twins aside and taking them back does not change the nearest. Until then few of each set are kept.
+        /// Setting twins aside and taking them back does not change the nearest. Until then few of each set are kept.
         #[test]
         fn twins_wait_and_come_back(
             ef in 1usize..12, offers in prop::collection::vec((0i32..9, 0u32..3, any::<bool>()), 0..300),
@@ -401,7 +312,7 @@ mod tests {
                 prop_assert!(pool.entries.iter().filter(like_it).count() <= TWINS_IN_POOL);
             }
             pool.take_back();
-            prop_assert!(pool.aside.is_empty());
+            prop_assert_eq!(pool.set_aside.take_sorted(), Some(Vec::new()));
             let found: Vec<_> = pool.accepted().map(|c| (c.distance, c.slot)).collect();
             let expected: Vec<_> = plain.accepted().map(|c| (c.distance, c.slot)).collect();
             prop_assert_eq!(found, expected);
@@ -426,12 +337,6 @@ mod tests {
             let mut followed: Vec<_> = followed.into_iter().map(|candidate| candidate.slot).collect();
             followed.sort_unstable();
             prop_assert_eq!(followed, (0..distances.len() as u32).map(Slot).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn an_entry_keeps_its_distance(distance in any::<f32>()) {
-            prop_assume!(!distance.is_nan());
-            prop_assert_eq!(Entry::new(distance, Slot(5), true).distance().to_bits(), distance.to_bits());
         }
     }
 

@@ -7,9 +7,9 @@
 //! lists anew was measured to lose recall. The heuristic chooses among the nearest candidates, and the nearest that it
 //! refused take the places that it leaves empty.
 
-use super::aside::Aside;
 use super::build::{pool_limit_without_scan, score_list};
 use super::links::{Graph, TREE, target};
+use super::list_copy::ListCopy;
 use super::search::{Accept, LevelSearch, Scratch, SearchSpace, neighbours};
 use super::select::{Gaps, Neighbour, select, sort};
 use super::tree::hand_over;
@@ -177,7 +177,7 @@ impl Graph {
         let Some(top) = self.level(from) else { return };
         self.add_node(to, top);
         for level in (0..=top.0).map(Level) {
-            let links: Aside = self.links(from, level).iter().copied().collect();
+            let links: ListCopy = self.links(from, level).iter().copied().collect();
             self.set_links(to, level, links.iter().copied());
             // The first link of the original leads to the copy.
             let list = self.list_mut(from, level);
@@ -207,7 +207,7 @@ impl Graph {
             if !neighbours(self.list(slot, level)).any(&has_moved) {
                 continue;
             }
-            let mut links = Aside::new();
+            let mut links = ListCopy::new();
             for &link in self.links(slot, level) {
                 let mut goal = target(link);
                 while has_moved(goal) {

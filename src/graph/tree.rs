@@ -1,9 +1,9 @@
 //! Tree links: at least one for each node on level 0, held by both ends, never pruned. They are what makes every live
 //! node reachable, by construction instead of by chance.
 
-use super::aside::Aside;
 use super::build::score_list;
 use super::links::{END, Graph, TREE, target};
+use super::list_copy::ListCopy;
 use super::select::Neighbour;
 use crate::quantize::{Point, Space};
 use crate::types::{Level, Slot};
@@ -115,8 +115,8 @@ pub(crate) fn detach(graph: &mut Graph, slot: Slot) {
 }
 
 /// Turns the tree links of a node into ordinary ones, in its list and at their other ends, and returns those ends.
-fn parted(graph: &mut Graph, slot: Slot) -> Aside {
-    let parts: Aside = tree_neighbours(graph, slot).map(|part| part.0).collect();
+fn parted(graph: &mut Graph, slot: Slot) -> ListCopy {
+    let parts: ListCopy = tree_neighbours(graph, slot).map(|part| part.0).collect();
     for link in graph.list_mut(slot, Level::BASE) {
         if *link != END {
             *link &= !TREE;
@@ -133,7 +133,7 @@ fn parted(graph: &mut Graph, slot: Slot) -> Aside {
 /// Gives the tree links of `from` to `to`, a fresh copy of it: in the lists of the nodes at their other ends, and in
 /// the list of `from` itself, where they become ordinary links.
 pub(super) fn hand_over(graph: &mut Graph, from: Slot, to: Slot) {
-    let held: Aside = tree_neighbours(graph, to).map(|neighbour| neighbour.0).collect();
+    let held: ListCopy = tree_neighbours(graph, to).map(|neighbour| neighbour.0).collect();
     for neighbour in held.iter().copied().map(Slot) {
         for link in graph.list_mut(neighbour, Level::BASE).iter_mut().filter(|link| **link == from.0 | TREE) {
             *link = to.0 | TREE;

@@ -6,12 +6,12 @@ use core::ops::{Deref, DerefMut};
 
 /// Links, or slots, of one list.
 #[derive(Debug)]
-pub(super) struct Aside {
+pub(super) struct ListCopy {
     items: [u32; MOST_LINKS],
     len: usize,
 }
 
-impl Aside {
+impl ListCopy {
     pub(super) const fn new() -> Self {
         Self { items: [0; MOST_LINKS], len: 0 }
     }
@@ -25,7 +25,7 @@ impl Aside {
     }
 }
 
-impl Deref for Aside {
+impl Deref for ListCopy {
     type Target = [u32];
 
     fn deref(&self) -> &[u32] {
@@ -33,16 +33,16 @@ impl Deref for Aside {
     }
 }
 
-impl DerefMut for Aside {
+impl DerefMut for ListCopy {
     fn deref_mut(&mut self) -> &mut [u32] {
         &mut self.items[..self.len]
     }
 }
 
-impl FromIterator<u32> for Aside {
+impl FromIterator<u32> for ListCopy {
     fn from_iter<I: IntoIterator<Item = u32>>(items: I) -> Self {
-        let mut aside = Self::new();
-        items.into_iter().for_each(|item| aside.push(item));
-        aside
+        let mut copy = Self::new();
+        items.into_iter().for_each(|item| copy.push(item));
+        copy
     }
 }
