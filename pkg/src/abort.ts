@@ -1,5 +1,6 @@
 // Stops waiting for work that may never end.
 import { checkAborted } from "./guard.js";
+import { onAbort } from "./on-abort.js";
 
 /**
  * Settles as `work` does, or rejects with ABORTED `afterMs` milliseconds after the signal fires, whichever comes first.
@@ -19,12 +20,12 @@ export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<
       if (afterMs) timer = setTimeout(giveUp, afterMs);
       else giveUp();
     };
-    signal.addEventListener("abort", fired);
+    const stop = onAbort(signal, fired);
     // The signal may have fired since the caller checked it.
     if (signal.aborted) fired();
     work.then(resolve, reject).finally(() => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", fired);
+      stop();
     });
   });
 }

@@ -5,6 +5,7 @@
 import type { Handle } from "./handle.js";
 import { addBulk, type RawIndex, type RawIndexClass } from "./raw.js";
 import { checkAborted } from "./guard.js";
+import { onAbort } from "./on-abort.js";
 import type { Keeper } from "./stored/keeper.js";
 import { IDLE_SLICE_MS, later, type Slice, whenIdle } from "./turn.js";
 
@@ -105,11 +106,11 @@ function inTime(handle: Handle, signal: AbortSignal | undefined, loading: Promis
     const giveUp = (): void => settle(false);
     const cancel = later(giveUp, LOADING_MS);
     handle.onClose.add(giveUp);
-    signal?.addEventListener("abort", giveUp);
+    const stop = onAbort(signal, giveUp);
     const settle = (is: boolean): void => {
       cancel();
       handle.onClose.delete(giveUp);
-      signal?.removeEventListener("abort", giveUp);
+      stop();
       resolve(is);
     };
     if (signal?.aborted) giveUp();

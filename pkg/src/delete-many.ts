@@ -1,5 +1,5 @@
 // deleteMany, in slices. All ids are checked before the first record is deleted, so that a wrong one changes nothing.
-import { checkIdLength, wrong } from "./guard.js";
+import { checkIdLength, isIterable, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import { MANY_SLICE_MS, FEW, Slice } from "./turn.js";
@@ -8,7 +8,7 @@ import type { Id } from "./types.js";
 /** Deletes the records with these ids, and waits until that is stored. Returns the number of records deleted. */
 export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids: Iterable<Id>): Promise<number> {
   handle.checkOpen();
-  if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
+  if (!isIterable(ids)) wrong("ids", "an iterable of ids", ids);
   const all = [...ids];
   const slice = new Slice(MANY_SLICE_MS);
   let deleted = 0;

@@ -38,10 +38,15 @@ export function isAsync<T>(value: object): value is AsyncIterable<T> {
   return typeof (value as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === "function";
 }
 
+/** Returns true for an iterable object. */
+export function isIterable<T>(value: unknown): value is Iterable<T> {
+  return typeof value === "object" && typeof (value as Iterable<T> | null)?.[Symbol.iterator] === "function";
+}
+
 /** Checks an object of options, or one that is an option. `undefined` counts as an object without members. */
 export function optionsOf<T extends object>(value: T | undefined, name = "options"): Partial<T> {
   if (value === undefined) return {};
-  if (typeof value !== "object" || value === null) wrong(name, "an object", value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) wrong(name, "an object", value);
   return value;
 }
 

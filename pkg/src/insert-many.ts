@@ -6,11 +6,12 @@
 import { leave, nextOf } from "./async-source.js";
 import { inBulk } from "./bulk.js";
 import {
-  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, msOf, naming, optionsOf, rowOf, shown, signalOf,
-  typedArrayName, wrong,
+  booleanOf, checkAborted, checkIdLength, fail, functionOf, isAsync, isIterable, msOf, naming, optionsOf, rowOf, shown,
+  signalOf, typedArrayName, wrong,
 } from "./guard.js";
 import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
+import { onAbort } from "./on-abort.js";
 import { encodePayload, ownPayload, presentBytes, type Encoded } from "./payload.js";
 import { MANY_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
@@ -165,7 +166,7 @@ async function* untilStopped(
   let stop: () => void = () => {};
   const stopped = (): void => stop();
   handle.onClose.add(stopped);
-  signal?.addEventListener("abort", stopped);
+  const unheard = onAbort(signal, stopped);
   const checkGoing = (): void => {
     handle.checkOpen();
     checkAborted(signal);
@@ -190,7 +191,7 @@ async function* untilStopped(
     }
   } finally {
     handle.onClose.delete(stopped);
-    signal?.removeEventListener("abort", stopped);
+    unheard();
     if (!isOver) leave(source);
   }
 }
@@ -201,7 +202,7 @@ async function* untilStopped(
  */
 export function syncRowsOf(rows: Iterable<Row> | FlatRows, dimensions: number): SyncRows {
   if (typeof rows !== "object" || rows === null) wrong("rows", "an iterable of rows, or { vectors }", rows);
-  if (Symbol.iterator in rows) {
+  if (isIterable(rows)) {
     const all: unknown[] = Array.isArray(rows) ? rows.slice() : Array.from(rows, ownRow);
     return { length: all.length, row: (i) => all[i] };
   }

@@ -1,5 +1,6 @@
 // One unanswered call to the worker.
 import { ThermoclineError } from "../errors.js";
+import { onAbort } from "../on-abort.js";
 import type { LongOptions, Progress } from "../types.js";
 import { errorOf, type ErrorParts } from "./error-parts.js";
 
@@ -31,6 +32,7 @@ export class Call {
   #reject!: (error: unknown) => void;
   readonly #abort: () => void;
   readonly #onAbort: () => void;
+  #stopListening = (): void => {};
 
   /** `abort` tells the worker to abort the call. */
   constructor(besides: Besides, abort: () => void) {
@@ -52,7 +54,7 @@ export class Call {
   /** Aborts the call when the signal fires or if it already has. Call it once the worker can be told. */
   followSignal(): void {
     const { signal } = this.besides;
-    signal?.addEventListener("abort", this.#onAbort);
+    this.#stopListening = onAbort(signal, this.#onAbort);
     if (signal?.aborted) this.#onAbort();
   }
 
@@ -90,6 +92,6 @@ export class Call {
 
   #over(): void {
     clearTimeout(this.#timer);
-    this.besides.signal?.removeEventListener("abort", this.#onAbort);
+    this.#stopListening();
   }
 }

@@ -2,7 +2,7 @@
 // and sends them to the worker.
 import { leave } from "../async-source.js";
 import { asyncDispose } from "../dispose.js";
-import { checkAborted, fail, functionOf, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
+import { checkAborted, fail, functionOf, isIterable, msOf, optionsOf, typedArrayName, wrong } from "../guard.js";
 import type { Rows } from "../insert-many.js";
 import { nameNow } from "../names.js";
 import { vectorsOf } from "../search-many.js";
@@ -184,7 +184,7 @@ export class WorkerIndex implements VectorIndex {
 
   async deleteMany(ids: Iterable<Id>): Promise<number> {
     this.#connection.checkOpen();
-    if (typeof ids !== "object" || ids === null || !(Symbol.iterator in ids)) wrong("ids", "an iterable of ids", ids);
+    if (!isIterable(ids)) wrong("ids", "an iterable of ids", ids);
     const all = [...(ids as Iterable<Id>)];
     for (const id of all) checkId(id);
     return this.#call("deleteMany", [all]);

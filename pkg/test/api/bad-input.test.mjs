@@ -128,14 +128,15 @@ test("payloads that would not come back as they were given", async () => {
 
 test("options of the other calls", async () => {
   const { index, vectors } = await filled(3);
-  const notObjects = [null, 5, "options"];
+  const notObjects = [null, 5, "options", []];
   const notFunctions = [1, "f", {}, null];
   const notSlices = [0, -1, NaN, Infinity, "4", null];
   const notSignals = [1, {}, "signal", null];
   await eachFails("INVALID_OPTION", index, [
     ...notObjects.flatMap((options) => [
       () => index.insert(vectors[0], 1, options), () => index.insertMany([], options), () => index.compact(options), () => index.compactWhenIdle(options),
-      () => index.close(options), () => index.maintain(options),
+      () => index.close(options), () => index.maintain(options), () => index.search(vectors[0], options),
+      () => index.searchMany([vectors[0]], options),
     ]),
     ...notFunctions.flatMap((f) => [
       () => index.insertMany([], { onProgress: f }), () => index.compact({ onProgress: f }),
@@ -147,8 +148,8 @@ test("options of the other calls", async () => {
     ...[1, "yes", null].map((erase) => () => index.compact({ erase })),
     ...[-1, NaN, "5", null].map((timeoutMs) => () => index.close({ timeoutMs })),
     ...[NaN, "0.3", null, {}].map((threshold) => () => { index.compactionThreshold = threshold; }),
-    ...[null, undefined, 5, "rows", {}, () => 1].map((rows) => () => index.insertMany(rows)),
-    ...[null, undefined, 5, "r0", {}].map((ids) => () => index.deleteMany(ids)),
+    ...[null, undefined, 5, "rows", {}, () => 1, { [Symbol.iterator]: 5 }].map((rows) => () => index.insertMany(rows)),
+    ...[null, undefined, 5, "r0", {}, { [Symbol.iterator]: 5 }].map((ids) => () => index.deleteMany(ids)),
     () => index.maintain(),
   ]);
   await whole(index, 3);

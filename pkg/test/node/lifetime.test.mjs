@@ -1,8 +1,10 @@
 // Many indexes one after the other leave nothing behind: neither memory, nor files, nor timers.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { VectorIndex } from "thermocline";
 import { fresh } from "./places.mjs";
 
 const run = promisify(execFile);
@@ -80,3 +82,21 @@ for (const [label, body] of Object.entries(KINDS)) {
     assert.ok(growth.resources <= 0, said);
   });
 }
+
+test("calls that share a signal listen to it once, and none does afterwards", async () => {
+  const warnings = [];
+  const warned = (warning) => warnings.push(warning.message);
+  process.on("warning", warned);
+  const { signal } = new AbortController();
+  const index = await VectorIndex.open(fresh(), { dimensions: 2 });
+  async function* rows() {
+    for (let i = 0; i < 3; i++) yield { vector: [1, i] };
+  }
+  const all = Array.from({ length: 30 }, (_, i) => index.insertMany(i % 2 ? rows() : [{ vector: [i, 1] }], { signal }));
+  assert.ok(getEventListeners(signal, "abort").length <= 2);
+  await Promise.all(all);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  await index.close();
+  process.off("warning", warned);
+  assert.deepEqual(warnings, []);
+});
