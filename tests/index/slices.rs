@@ -289,6 +289,28 @@ fn a_slow_machine_does_one_node_at_a_time() {
     sound(&index);
 }
 
+/// Idle time comes in pieces of any length, and a short one begins with no more work than fits.
+#[test]
+fn a_short_slice_after_a_long_one_is_short() {
+    let mut index = with_tombstones(config(0, Quantization::Int8), 4000, 40);
+    let clock = Ticks(core::cell::Cell::new(0.0));
+    index.compact_start().unwrap();
+    let done = |index: &Index| index.compact_progress().unwrap().done;
+    let mut longest = 0;
+    loop {
+        for (budget_ms, most) in [(20.0, usize::MAX), (0.1, 300), (20.0, usize::MAX), (0.0, 300), (f64::NAN, 300)] {
+            let before = done(&index);
+            if !index.compact_slice(&clock, budget_ms).unwrap() {
+                assert!(longest > 5000, "{longest}");
+                return;
+            }
+            let amount = done(&index) - before;
+            assert!(amount < most, "{amount} within {budget_ms} ms");
+            longest = longest.max(amount);
+        }
+    }
+}
+
 /// The speed of one kind of work says little about another's, so a step never continues into the next kind.
 #[test]
 fn a_step_is_of_one_kind_of_work() {
