@@ -60,7 +60,7 @@ mod visited;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 pub(crate) use build::Plan;
 pub(crate) use build::{NewNode, pool_limit};
-pub(crate) use bulk::{BulkBuild, Task};
+pub(crate) use bulk::{Built, BulkBuild, Task};
 pub(crate) use check::Inspection;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use check::inspect;

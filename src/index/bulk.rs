@@ -10,7 +10,7 @@ mod threads;
 
 use super::pending::queue::Change;
 use super::{Index, Parts};
-use crate::graph::{BulkBuild, NewNode, Scratch, Task};
+use crate::graph::{Built, BulkBuild, NewNode, Scratch, Task};
 use crate::segments::segments_of;
 use crate::types::OutOfMemory;
 use core::mem::ManuallyDrop;
@@ -167,7 +167,7 @@ impl Index {
     }
 
     #[inline(never)]
-    fn advance(&mut self, bulk: &mut Bulk, together: usize) -> Result<bool, OutOfMemory> {
+    fn advance(&mut self, bulk: &mut Bulk, together: usize) -> Result<Built, OutOfMemory> {
         let Parts { graph, codes, .. } = &mut self.parts;
         let Bulk { build, tasks, .. } = bulk;
         // There is one, as before the build began. Without it records would be linked one by one, as without memory.
@@ -207,12 +207,12 @@ fn step(index: &mut Index) -> bool {
     let advanced = index.advance(one, together);
     index.pending.bulk_bytes = None;
     match (advanced, &mut index.bulk) {
-        (Ok(true), Some(linker)) => {
+        (Ok(Built::More), Some(linker)) => {
             index.pending.bulk_bytes = Some(one.build.resident_bytes());
             linker.put(bulk);
             true
         }
-        (Ok(false), _) if !one.build.does_not_suit() => {
+        (Ok(Built::All), _) => {
             index.pending.queue.pop_built(one.changes, one.build.left_out());
             index.note_links();
             true

@@ -1,5 +1,6 @@
 //! Links back, the tree, and what the chosen links leave apart.
 
+use super::nodes::Nodes;
 use crate::graph::build::pool_limit_without_scan;
 use crate::graph::links::{Graph, target};
 use crate::graph::search::{Accept, LevelSearch, Scratch, descend};
@@ -10,14 +11,6 @@ use crate::types::{Level, OutOfMemory, Slot};
 
 /// The width of a search for a node that a tree could be joined to.
 const WIDTH: usize = 32;
-
-/// A node of the build.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    /// Its number as a member.
-    pub(super) number: u32,
-    pub(super) slot: Slot,
-}
 
 /// Which members are in one tree: a forest in which each leads to another of its tree, or to itself.
 #[derive(Debug)]
@@ -68,15 +61,17 @@ impl Trees {
 pub(super) fn attach(
     graph: &mut Graph,
     space: &dyn Space,
-    Member { number, slot }: Member,
-    chosen: impl Iterator<Item = Member>,
+    nodes: &Nodes,
+    member: u32,
+    chosen: impl Iterator<Item = u32>,
     trees: &mut Trees,
     scratch: &mut Scratch,
 ) {
-    let most = graph.m();
-    for Member { number: other_number, slot: other } in chosen {
+    let (slot, most) = (nodes.slot(member), graph.m());
+    for chosen in chosen {
+        let other = nodes.slot(chosen);
         // Half of each list is left to the heuristic.
-        if degree(graph, slot) < most && degree(graph, other) < most && trees.unite(number, other_number) {
+        if degree(graph, slot) < most && degree(graph, other) < most && trees.unite(member, chosen) {
             join(graph, space, slot, other, &mut scratch.point);
             continue;
         }
@@ -94,23 +89,24 @@ pub(super) fn attach(
     }
 }
 
-/// Joins the tree of a node, if it is not yet that of the entry point, to a near node there.
+/// Joins the tree of a member, if it is not yet that of `main`, the entry point, to a near node there.
 #[inline(never)]
 pub(super) fn rejoin(
     graph: &mut Graph,
     space: &dyn Space,
-    Member { number, slot }: Member,
+    nodes: &Nodes,
+    member: u32,
     main: u32,
-    member_of: impl Fn(Slot) -> Option<u32>,
     trees: &mut Trees,
     scratch: &mut Scratch,
 ) -> Result<(), OutOfMemory> {
-    let Some(entry) = graph.entry().filter(|_| trees.head(number) != trees.head(main)) else { return Ok(()) };
+    let Some(entry) = graph.entry().filter(|_| trees.head(member) != trees.head(main)) else { return Ok(()) };
+    let slot = nodes.slot(member);
     let (mut search_space, query, buffer) = scratch.split();
     let scorer = space.around(slot, query);
     let start = descend(graph, scorer, Level::BASE, &mut search_space)?.unwrap_or(entry);
     let head = trees.head(main);
-    let mut is_main = |slot: Slot| member_of(slot).is_some_and(|member| trees.head(member) == head);
+    let mut is_main = |slot: Slot| nodes.member_of(slot).is_some_and(|member| trees.head(member) == head);
     let limit = pool_limit_without_scan(WIDTH);
     LevelSearch::for_links(graph, Level::BASE, scorer, start, WIDTH, limit)
         .run(&mut search_space, &mut Accept::If(&mut is_main))?;
@@ -123,7 +119,7 @@ pub(super) fn rejoin(
     let is_twin = |other| space.are_twins(slot, other);
     if let Some(other) = place_to_attach(graph, slot, &candidates, &is_twin) {
         join(graph, space, slot, other, buffer);
-        trees.unite(number, main);
+        trees.unite(member, main);
     }
     Ok(())
 }

@@ -21,12 +21,15 @@
 //!
 //! | file      | what                                                          |
 //! |-----------|---------------------------------------------------------------|
-//! | `job`     | the stages, one after the other, in tasks that threads share  |
+//! | `job`     | the stages, one after the other                               |
+//! | `tasks`   | what threads share of a stage                                 |
+//! | `nodes`   | the nodes, by their indices; what a member and a position are |
 //! | `firsts`  | which nodes are the first of their code                       |
 //! | `split`   | leaders, and who joins them                                   |
 //! | `probe`   | whether members that are near one another join the same parts |
 //! | `part`    | comparing the members of a part with one another              |
 //! | `nearest` | the nearest of each member                                    |
+//! | `upper`   | the lists above level 0                                       |
 //! | `choose`  | choosing the links of a member                                |
 //! | `attach`  | links back, the tree, and what is left apart                  |
 
@@ -35,8 +38,12 @@ mod choose;
 mod firsts;
 mod job;
 mod nearest;
+mod nodes;
 mod part;
 mod probe;
 mod split;
+mod tasks;
+mod upper;
 
-pub(crate) use job::{BulkBuild, Task};
+pub(crate) use job::{Built, BulkBuild};
+pub(crate) use tasks::Task;

@@ -8,8 +8,8 @@ use crate::types::{Distance, OutOfMemory};
 /// choose from.
 pub(super) const NEAREST_KEPT: usize = 64;
 
-/// Another member, and how far away it is, in one number: nearer ones are smaller, and of equally near ones those of
-/// smaller numbers. So what is kept does not depend on what came first, and keeping order takes no branches.
+/// Another member, and how far away it is, in one number: nearer ones are smaller, and of equally near ones lower
+/// members. So what is kept does not depend on what came first, and keeping order takes no branches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Near(u64);
 

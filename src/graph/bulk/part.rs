@@ -1,9 +1,10 @@
 //! Comparing the members of a part with one another.
 
 use super::nearest::{Near, Nearest, insert};
+use super::nodes::Nodes;
 use crate::metric::Kernels;
 use crate::quantize::{Block, BlockSpace, CODES_TOGETHER, Side};
-use crate::types::{Distance, OutOfMemory, Slot};
+use crate::types::{Distance, OutOfMemory};
 
 /// How many of its nearest in a part a member keeps.
 const FOUND_IN_PART: usize = 12;
@@ -17,7 +18,7 @@ const AHEAD: usize = 8;
 pub(super) struct Part {
     /// In ascending order, so that of two members it is always the same one that is compared with the other.
     members: Vec<u32>,
-    /// The first member that has not been compared with those behind it.
+    /// The position of the first member that has not been compared with those behind it.
     next: usize,
     many: Block,
     few: Block,
@@ -35,10 +36,10 @@ impl Part {
         &mut self,
         space: &dyn BlockSpace,
         members: Vec<u32>,
-        slot: impl Fn(u32) -> Slot,
+        nodes: &Nodes,
     ) -> Result<(), OutOfMemory> {
         let len = members.len();
-        self.many.fill(space, members.iter().map(|&member| slot(member)), Side::Many)?;
+        self.many.fill(space, members.iter().map(|&member| nodes.slot(member)), Side::Many)?;
         self.members = members;
         self.next = 0;
         self.found.clear();

@@ -6,6 +6,7 @@
 //! them.
 
 use super::nearest::{Near, insert};
+use super::nodes::Nodes;
 use super::split::{Joined, NO_LEADER};
 use crate::graph::levels::mix;
 use crate::graph::search::Scratch;
@@ -26,7 +27,7 @@ const LEAST_SHARED: usize = 93;
 #[derive(Debug)]
 pub(super) struct Probe {
     sample: usize,
-    /// Where in the list of members the next step begins.
+    /// The position where the next step begins.
     at: usize,
     nearest: [Near; NEAREST],
     found: usize,
@@ -44,18 +45,18 @@ impl Probe {
         space: &dyn BlockSpace,
         members: &[u32],
         joined: &[Joined],
-        slot: impl Fn(u32) -> Slot,
+        nodes: &Nodes,
         scratch: &mut Scratch,
     ) -> bool {
         let drawn = mix(self.sample as u64).checked_rem(members.len() as u64).and_then(|at| members.get(at as usize));
         let Some(&member) = drawn.filter(|_| self.sample < SAMPLES) else { return false };
         let [point, _] = scratch.points_mut();
-        space.fix_coarse(slot(member), point);
+        space.fix_coarse(nodes.slot(member), point);
         let end = members.len().min(self.at + MEMBERS_A_STEP);
         for others in members[self.at..end].chunks(BURST) {
             let (mut slots, mut distances) = ([Slot(0); BURST], [0.0; BURST]);
             for (place, &other) in slots.iter_mut().zip(others) {
-                *place = slot(other);
+                *place = nodes.slot(other);
             }
             space.score(point, &slots[..others.len()], &mut distances);
             for (&other, distance) in others.iter().zip(distances) {

@@ -1,10 +1,11 @@
 //! Leaders, and the members that join them.
 
 use super::nearest::{Near, insert};
+use super::nodes::Nodes;
 use crate::graph::levels::mix;
 use crate::order::sort_by;
 use crate::quantize::{Block, BlockSpace, CODES_TOGETHER, Side};
-use crate::types::{Distance, OutOfMemory, Slot};
+use crate::types::{Distance, OutOfMemory};
 
 /// How many parts a member joins. With fewer, more of its neighbours are in none of them.
 pub(super) const PARTS: usize = 10;
@@ -23,19 +24,19 @@ pub(super) fn longest(members: usize) -> usize {
 /// No leader.
 pub(super) const NO_LEADER: u16 = u16::MAX;
 
-/// The leaders that a member joins, by their numbers among the leaders, and [`NO_LEADER`] in the other places.
+/// The leaders that a member joins, by their indices among the leaders, and [`NO_LEADER`] in the other places.
 pub(super) type Joined = [u16; PARTS];
 
 /// Members that are being split.
 #[derive(Debug)]
 pub(super) struct Split {
     pub(super) members: Vec<u32>,
-    /// The leaders, as members.
+    /// The members that are leaders.
     pub(super) leaders: Vec<u32>,
     leader_codes: Block,
     /// How many parts each member joins.
     fan: usize,
-    /// The first member that has not joined yet.
+    /// The position of the first member that has not joined yet.
     pub(super) next: usize,
     pub(super) parts: Vec<Vec<u32>>,
 }
@@ -51,29 +52,29 @@ impl Split {
         space: &dyn BlockSpace,
         members: Vec<u32>,
         seed: u64,
-        slot: impl Fn(u32) -> Slot,
+        nodes: &Nodes,
     ) -> Result<Self, OutOfMemory> {
         // So many that parts are as long as they may be, on average.
         let count = (PARTS * members.len() / longest(members.len())).clamp(PARTS, MOST_LEADERS);
-        Self::with_leaders(space, members, count, PARTS, seed, slot)
+        Self::with_leaders(space, members, count, PARTS, seed, nodes)
     }
 
     /// Splits a part that is too long into a few parts that do not overlap. If most of its members are nearest to the
-    /// same leader, it is cut by their numbers.
+    /// same leader, it is cut in their order.
     #[inline(never)]
     pub(super) fn again(
         space: &dyn BlockSpace,
         members: Vec<u32>,
         longest: usize,
         seed: u64,
-        slot: impl Fn(u32) -> Slot,
+        nodes: &Nodes,
     ) -> Result<Vec<Vec<u32>>, OutOfMemory> {
         let len = members.len();
         let count = (2 * len / longest).clamp(3, MOST_LEADERS);
-        let mut split = Self::with_leaders(space, members, count, 1, seed, &slot)?;
+        let mut split = Self::with_leaders(space, members, count, 1, seed, nodes)?;
         let mut buffers = Buffers::default();
         for at in (0..len).step_by(CODES_TOGETHER) {
-            let joined = split.joined(space, at, &mut buffers, &slot)?;
+            let joined = split.joined(space, at, &mut buffers, nodes)?;
             split.join(at, &joined)?;
         }
         if split.parts.iter().all(|part| part.len() <= len / 2) {
@@ -98,7 +99,7 @@ impl Split {
         count: usize,
         fan: usize,
         seed: u64,
-        slot: impl Fn(u32) -> Slot,
+        nodes: &Nodes,
     ) -> Result<Self, OutOfMemory> {
         let len = members.len() as u64;
         let mut leaders: Vec<u32> = Vec::new();
@@ -108,7 +109,7 @@ impl Split {
         sort_by(&mut leaders, |a, b| a < b);
         leaders.dedup();
         let mut leader_codes = Block::default();
-        leader_codes.fill(space, leaders.iter().map(|&member| slot(member)), Side::Many)?;
+        leader_codes.fill(space, leaders.iter().map(|&member| nodes.slot(member)), Side::Many)?;
         let mut parts = Vec::new();
         parts.try_reserve_exact(leaders.len())?;
         parts.resize_with(leaders.len(), Vec::new);
@@ -122,11 +123,11 @@ impl Split {
         space: &dyn BlockSpace,
         at: usize,
         buffers: &mut Buffers,
-        slot: impl Fn(u32) -> Slot,
+        nodes: &Nodes,
     ) -> Result<[Joined; CODES_TOGETHER], OutOfMemory> {
         let Buffers { few, distances } = buffers;
         let members = &self.members[at..self.members.len().min(at + CODES_TOGETHER)];
-        few.fill(space, members.iter().map(|&member| slot(member)), Side::Few)?;
+        few.fill(space, members.iter().map(|&member| nodes.slot(member)), Side::Few)?;
         distances.try_reserve(self.leader_codes.len().saturating_sub(distances.len()))?;
         distances.resize(self.leader_codes.len(), [0.0; CODES_TOGETHER]);
         space.score_packed(few, &self.leader_codes, 0, distances);

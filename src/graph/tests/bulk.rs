@@ -1,7 +1,7 @@
 //! Bulk builds.
 
 use super::{BASE, Plane, World};
-use crate::graph::bulk::{BulkBuild, Task};
+use crate::graph::bulk::{Built, BulkBuild, Task};
 use crate::graph::growth::StopRule;
 use crate::graph::search::{Accept, LevelSearch, descend};
 use crate::graph::{NewNode, Twins, draw_level};
@@ -45,7 +45,7 @@ fn built(world: &mut World, gaps: impl Fn(u32) -> bool) -> usize {
             build.do_task(graph, plane, task, scratch).unwrap();
         }
         assert_eq!(graph.entry(), None, "no search finds a graph that is not finished");
-        if !build.finish_step(graph, plane, &mut tasks, scratch).unwrap() {
+        if build.finish_step(graph, plane, &mut tasks, scratch).unwrap() != Built::More {
             break;
         }
     }
