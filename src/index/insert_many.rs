@@ -13,8 +13,8 @@
 //! number of threads.
 //!
 //! When memory is refused in the middle, what is undone depends on how far each record has come: those of the batch
-//! under way, which nothing refers to, are taken out again; those of earlier batches, which others have links to, become
-//! tombstones, and so do those that wait. Levels are drawn anew, and nothing of the call is in the log.
+//! under way, which nothing refers to, are taken out again; those of earlier batches, which others have links to,
+//! become tombstones, and so do those that wait. Levels are drawn anew, and nothing of the call is in the log.
 
 use super::expire::check_expiry;
 use super::parallel::each;

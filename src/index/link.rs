@@ -3,14 +3,14 @@
 //! checkpoint.
 //!
 //! The result is, byte for byte, the graph of an index in which none has waited, with three exceptions. The log does
-//! not distinguish records inserted in one call (`insert_many.rs`) from single inserts. Replayed records are linked with
-//! the `ef_construction` of the checkpoint, though [`Index::set_options`] may have changed it since. And many that wait
-//! for an empty graph are linked together (`bulk.rs`).
+//! not distinguish records inserted in one call (`insert_many.rs`) from single inserts. Replayed records are linked
+//! with the `ef_construction` of the checkpoint, though [`Index::set_options`] may have changed it since. And many that
+//! wait for an empty graph are linked together (`bulk.rs`).
 //!
 //! While others wait, an insert links two from the front and puts its own record at the end. So each insert makes the
-//! queue shorter, and takes no longer than three inserts without a queue. While the proof is owed, an insert proves some
-//! thousand slots instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first. While many
-//! are linked together, an insert does one step of that.
+//! queue shorter, and takes no longer than three inserts without a queue. While the proof is owed, an insert proves
+//! some thousand slots instead, and the queue grows by one: by 170 at 100,000 slots, if no idle time comes first. While
+//! many are linked together, an insert does one step of that.
 
 use super::pending::queue::Change;
 use super::{Error, Index, Parts};

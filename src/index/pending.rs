@@ -8,11 +8,11 @@
 //! | a bulk build        | all of its records are there, and are linked together           | `bulk.rs`              |
 //! | others wait         | those are linked, because records are linked in their order     | `link.rs`              |
 //!
-//! Nearly all the time that replaying a log takes is linking, so opening leaves that for later; and no link may be built
-//! on unproven ones, whose proof takes as long as all the rest of opening, and which no search needs. A record that
-//! waits has its slot, code, id and level, and its node is in a [queue](queue). Searches score the waiting nodes one by
-//! one, beside walking the graph (`search.rs`). No checkpoint waits for a bulk build: it stores the levels of its nodes
-//! in place of links, and they wait again after the next opening.
+//! Nearly all the time that replaying a log takes is linking, so opening leaves that for later; and no link may be
+//! built on unproven ones, whose proof takes as long as all the rest of opening, and which no search needs. A record
+//! that waits has its slot, code, id and level, and its node is in a [queue](queue). Searches score the waiting nodes
+//! one by one, beside walking the graph (`search.rs`). No checkpoint waits for a bulk build: it stores the levels of
+//! its nodes in place of links, and they wait again after the next opening.
 //!
 //! Nothing else makes a record wait: linking one takes a small part of a slice, so an insert does it at once.
 
