@@ -230,7 +230,8 @@ impl Index {
     }
 
     /// Fills the pool with candidates: by a walk of the graph where that is cheaper, else by a scan. Returns whether a
-    /// walk has found them.
+    /// walk has found them. Not inlined: the file compresses better (size).
+    #[inline(never)]
     fn gather(
         &self,
         scorer: Scorer<'_>,
@@ -288,6 +289,7 @@ impl Index {
 
 /// Whether even the last candidate of a walk could be a hit, were the error of codes this share of what it is. Then so
 /// could others that the pool had no room for, unless all are equally near.
+#[inline(never)]
 fn is_blurred(scorer: Scorer<'_>, space: &SearchSpace<'_>, k: usize, width: usize, share: f32) -> bool {
     count_in_doubt(scorer, space, k, share) == width && count_in_doubt(scorer, space, k, 0.0) < width
 }
