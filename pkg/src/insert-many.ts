@@ -166,7 +166,7 @@ async function* untilStopped(
   let stop: () => void = () => {};
   const stopped = (): void => stop();
   handle.onClose.add(stopped);
-  const unheard = onAbort(signal, stopped);
+  const stopListening = onAbort(signal, stopped);
   const checkGoing = (): void => {
     handle.checkOpen();
     checkAborted(signal);
@@ -191,7 +191,7 @@ async function* untilStopped(
     }
   } finally {
     handle.onClose.delete(stopped);
-    unheard();
+    stopListening();
     if (!isOver) leave(source);
   }
 }

@@ -19,7 +19,7 @@ async function keptOf(href: string): Promise<Response | undefined> {
   return undefined;
 }
 
-/** Compiles a wasm file: the cached response for its address, or else the one fetchFrom from there. */
+/** Compiles a wasm file: the cached response for its address, or else the one fetched from there. */
 export async function load(file: WasmFile, from?: string): Promise<WebAssembly.Module> {
   const own = (): URL =>
     file === "thermocline.wasm"

@@ -107,7 +107,7 @@ export class Maintenance {
         this.#check(signal);
       }
       // Another caller, or idle time, may have run the last slice.
-      if (job.ended && progress !== job.ended) onProgress?.(job.ended);
+      if (job.ended && progress !== job.ended) onProgress?.({ ...job.ended });
       if (job.stored) await this.#unlessAborted(signal, job.stored);
       return job.report;
     } finally {

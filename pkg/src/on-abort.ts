@@ -14,7 +14,7 @@ export function onAbort(signal: AbortSignal | undefined, run: () => void): () =>
   let found = listening.get(signal);
   if (!found) {
     const runs = new Set<() => void>();
-    found = { runs, listener: () => runs.forEach((run) => run()) };
+    found = { runs, listener: () => runs.forEach((each) => each()) };
     listening.set(signal, found);
   }
   const { runs, listener } = found;

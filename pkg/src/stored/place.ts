@@ -55,7 +55,9 @@ export interface Wanted {
 /** Checks a name and the options of a place. */
 export function wantedPlace(name: unknown, { store, durability, mode }: Partial<OpenOptions>): Wanted {
   // A name with a lone surrogate would become another name when stored.
-  if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) wrong("name", "a string that is not empty and has no unpaired surrogates", name);
+  if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) {
+    wrong("name", "a string that is not empty and has no unpaired surrogates", name);
+  }
   const options = {
     durability: oneOf("durability", durability, "relaxed", "strict") as Durability,
     mode: oneOf("mode", mode, "readwrite", "readonly") as Mode,

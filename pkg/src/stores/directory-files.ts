@@ -1,5 +1,5 @@
 // The files of one directory, and the file names of keys.
-import { closeSync, fstatSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import * as node from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -21,42 +21,14 @@ const TURN_MS = 4;
 function readFile(path: string, room?: Room): Uint8Array {
   const file = openSync(path, "r");
   try {
-    return readOpen(file, room);
+    const { size } = fstatSync(file);
+    const bytes = room?.take(size) ?? new Uint8Array(size);
+    let end = 0;
+    // A signal can end a read early, and the file can have shrunk.
+    for (let read = 1; read > 0 && end < size; end += read) read = readSync(file, bytes, end, size - end, end);
+    return bytes.subarray(0, end);
   } finally {
     closeSync(file);
-  }
-}
-
-/** Reads an open file from its beginning. */
-function readOpen(file: number, room?: Room): Uint8Array {
-  const { size } = fstatSync(file);
-  const bytes = room?.take(size) ?? new Uint8Array(size);
-  let end = 0;
-  // A signal can end a read early, and the file can have shrunk.
-  for (let read = 1; read > 0 && end < size; end += read) read = readSync(file, bytes, end, size - end, end);
-  return bytes.subarray(0, end);
-}
-
-/** A file that is open for reading. Until it is closed, no other file can be mistaken for it. */
-export class Held {
-  readonly #file: number;
-  readonly #stats: BigIntStats;
-
-  constructor(path: string) {
-    this.#file = openSync(path, "r");
-    this.#stats = fstatSync(this.#file, { bigint: true });
-  }
-
-  read(): Uint8Array {
-    return readOpen(this.#file);
-  }
-
-  is({ dev, ino }: BigIntStats): boolean {
-    return dev === this.#stats.dev && ino === this.#stats.ino;
-  }
-
-  close(): void {
-    closeSync(this.#file);
   }
 }
 
@@ -101,10 +73,10 @@ export class Files {
   readonly #fs: FileSystem;
   #turnEnds = 0;
   /**
-   * True once waiting for the names in a directory has failed. What is on the medium is then unknown, and waiting again
-   * would prove nothing: the system may have dropped what it could not write.
+   * The error of waiting for the names in a directory, once that has failed. What is on the medium is then unknown, and
+   * waiting again would prove nothing: the system may have dropped what it could not write.
    */
-  syncHasFailed = false;
+  syncError: unknown;
 
   constructor(readonly path: string, fs: FileSystem = platform) {
     this.#fs = fs;
@@ -136,15 +108,13 @@ export class Files {
     return this.#readingOf(name, (path) => this.#fs.readFile(path, room));
   }
 
-  /** Opens a file for reading. Undefined if there is no such file. */
-  hold(name: string): Held | undefined {
-    return this.#readingOf(name, (path) => new Held(path));
-  }
-
-  /** Whether a name still refers to this very file or, without one, still to none. */
-  isStill(name: string, file: Held | undefined): boolean {
-    const stats = this.#readingOf(name, (path) => statSync(path, { bigint: true }));
-    return stats && file ? file.is(stats) : stats === file;
+  /** What tells a file from every other of the same name. Undefined if there is no such file. */
+  identity(name: string): string | undefined {
+    // Not the device, of which `stat` and `fstat` of some versions for Windows report different numbers.
+    return this.#readingOf(name, (path) => {
+      const { ino, ctimeNs, size } = statSync(path, { bigint: true });
+      return [ino, ctimeNs, size].join();
+    });
   }
 
   /** The result of a synchronous call on a file. Undefined if there is no such file. */
@@ -213,7 +183,7 @@ export class Files {
       try {
         await handle.sync();
       } catch (error) {
-        this.syncHasFailed = true;
+        this.syncError = error;
         throw error;
       } finally {
         await handle.close();

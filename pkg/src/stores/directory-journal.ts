@@ -43,27 +43,29 @@ export async function commitByJournal(files: Files, journal: Journal): Promise<v
  */
 export async function readThrough<T>(files: Files, read: (journal: Journal) => Promise<T>): Promise<T> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const file = files.hold(NAME);
+    const before = files.identity(NAME);
+    const bytes = files.read(NAME);
+    const isSame = (): boolean => files.identity(NAME) === before && (before === undefined) === (bytes === undefined);
     try {
-      const result = await outcomeOf(async () => read((file && (await readJournal(files, file.read()))) ?? NOTHING));
-      if (files.isStill(NAME, file)) return result();
-    } finally {
-      file?.close();
+      const found = await read(journalIn(files, bytes) ?? NOTHING);
+      if (isSame()) return found;
+    } catch (error) {
+      if (isSame()) throw error;
     }
   }
   fail("STORE_FAILED", `${files.path} changes faster than it can be read`);
 }
 
-/** Runs `run`, and returns a function that returns what it returned, or throws what it threw. */
-function outcomeOf<T>(run: () => Promise<T>): Promise<() => T> {
-  return run().then((value) => () => value, (error: unknown) => () => { throw error; });
+/**
+ * Returns the journal of a commit that may be unfinished. Undefined if there is none or it is truncated. STORE_FAILED
+ * if the file of its name is something else.
+ */
+export async function readJournal(files: Files): Promise<Journal | undefined> {
+  return journalIn(files, files.read(NAME));
 }
 
-/**
- * Parses the journal of a commit that may be unfinished. Undefined if there is none or it is truncated. STORE_FAILED if
- * the file of its name is something else.
- */
-export async function readJournal(files: Files, bytes = files.read(NAME)): Promise<Journal | undefined> {
+/** As `readJournal`, for what was read already. */
+function journalIn(files: Files, bytes: Uint8Array | undefined): Journal | undefined {
   try {
     return bytes && journalOf(new TextDecoder().decode(bytes));
   } catch (error) {

@@ -29,7 +29,7 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
   let changed: boolean;
   try {
     changed = await recover(files, names);
-    await settleLogs(files, names);
+    if ((await settleLogs(files, names)) || changed) await files.sync();
   } catch (error) {
     await release().catch(() => {});
     throw error;
@@ -38,14 +38,15 @@ export async function openDirectory(path: string, options: StoreOptions = {}, fs
 }
 
 /**
- * Waits until the logs are on the medium. The next log continues them, but an owner that was killed or is not strict
+ * Waits until the logs among these files are on the medium. Returns false if there are none; otherwise the directory
+ * has to be synced, too. The next log continues them, but an owner that was killed or is not strict
  * may not have waited for everything in them. If a power failure destroyed the end of an older log but not the next
  * log, nothing after the gap could be read.
  */
-async function settleLogs(files: Files, names: readonly string[]): Promise<void> {
+async function settleLogs(files: Files, names: readonly string[]): Promise<boolean> {
   const logs = names.filter(isLog);
   await each(logs, (name) => files.settle(name));
-  if (logs.length) await files.sync();
+  return logs.length > 0;
 }
 
 /**
@@ -196,8 +197,8 @@ class DirectoryStore implements Reads {
   #log: OpenValue | undefined;
   /** Throws the error of a closed store, once it is closed. */
   #end: (() => never) | undefined;
-  /** The error of a commit that was cut off, after which nothing may be changed, and a reader of what is there. */
-  #cutOff: { error: unknown; reader: DirectoryReader } | undefined;
+  /** The error of a commit that was cut off. Nothing may be changed any more, and reads have to look for its journal. */
+  #cutOff: unknown;
   /** The names in the directory, until the first change. No other process may change them. */
   #names: readonly string[] | undefined;
 
@@ -211,12 +212,14 @@ class DirectoryStore implements Reads {
 
   async read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     this.#end?.();
-    return this.#cutOff ? this.#cutOff.reader.read(keys, memory) : read(this.#files, keys, memory);
+    if (this.#cutOff) return readThrough(this.#files, (journal) => read(this.#files, keys, memory, journal));
+    return read(this.#files, keys, memory);
   }
 
   async list(prefix: string): Promise<string[]> {
     this.#end?.();
-    return this.#cutOff ? this.#cutOff.reader.list(prefix) : keysOf(this.#names ?? (await this.#files.names()) ?? [], prefix);
+    if (this.#cutOff) return readThrough(this.#files, (journal) => list(this.#files, prefix, journal));
+    return keysOf(this.#names ?? (await this.#files.names()) ?? [], prefix);
   }
 
   async commit({ puts, deletes }: Batch): Promise<void> {
@@ -236,8 +239,8 @@ class DirectoryStore implements Reads {
     } catch (error) {
       // Completes the commit, or undoes it if it was not decided. If that fails too, only reopening the index can tell
       // which of the two happened.
-      const isWhole = !this.#files.syncHasFailed && (await recover(this.#files).then(() => true, () => false));
-      if (!isWhole) this.#cutOff = { error, reader: new DirectoryReader(this.#files) };
+      const isWhole = !this.#files.syncError && (await recover(this.#files).then(() => true, () => false));
+      if (!isWhole) this.#cutOff = error;
       throw error;
     }
   }
@@ -267,16 +270,15 @@ class DirectoryStore implements Reads {
 
   #beginChange(): void {
     this.#end?.();
-    if (this.#cutOff) {
-      fail("STORE_FAILED", `${this.#files.path}: a commit has failed midway; open the index again`, this.#cutOff.error);
-    }
+    const cause = this.#cutOff ?? this.#files.syncError;
+    if (cause) fail("STORE_FAILED", `${this.#files.path}: a change has failed midway; open the index again`, cause);
     this.#isIdle = false;
     this.#names = undefined;
   }
 
   async #openLog(name: string): Promise<OpenValue> {
     // A new log continues this one, as in `settleLogs`.
-    if (this.#log && !this.#strict) await settleLogs(this.#files, [this.#log.name]);
+    if (this.#log && !this.#strict && (await settleLogs(this.#files, [this.#log.name]))) await this.#files.sync();
     await this.#closeLog();
     const handle = await this.#files.open(name, "a");
     const log = (this.#log = { name, handle, isNamed: fstatSync(handle.fd).nlink > 0 });

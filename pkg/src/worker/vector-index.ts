@@ -185,7 +185,7 @@ export class WorkerIndex implements VectorIndex {
   async deleteMany(ids: Iterable<Id>): Promise<number> {
     this.#connection.checkOpen();
     if (!isIterable(ids)) wrong("ids", "an iterable of ids", ids);
-    const all = [...(ids as Iterable<Id>)];
+    const all = [...ids];
     for (const id of all) checkId(id);
     return this.#call("deleteMany", [all]);
   }

@@ -83,7 +83,7 @@ for (const [label, body] of Object.entries(KINDS)) {
   });
 }
 
-test("calls that share a signal listen to it once, and none does afterwards", async () => {
+test("calls that share a signal do not each listen to it, and none does afterwards", async () => {
   const warnings = [];
   const warned = (warning) => warnings.push(warning.message);
   process.on("warning", warned);

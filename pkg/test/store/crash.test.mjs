@@ -149,6 +149,21 @@ test("a step that fails once: the error says so, and the store has everything or
   assert.ok(cutOff > 20, `${cutOff} failed syncs`);
 });
 
+test("nothing is changed any more after the directory could not be synced for a new log either", async () => {
+  const path = folder();
+  await materialize(path, base);
+  const fs = new Faulty();
+  const store = await openDirectory(path, { durability: "strict" }, fs);
+  fs.plan(1, { once: Object.assign(new Error("EIO"), { code: "EIO" }) });
+  await fails("STORE_FAILED", () => store.append("log/2", a));
+  assert.equal(fs.stoppedBefore, "syncdir");
+  for (const call of [() => store.append("log/2", a), () => store.append("log", a), () => store.commit({ puts: [["a", a]], deletes: [] })]) {
+    assert.match((await fails("STORE_FAILED", call)).message, /open the index again/);
+  }
+  assert.ok((await store.read(["a"]))[0]);
+  await store.close();
+});
+
 test("a store whose commit failed and could not be undone is only read", async () => {
   const path = folder();
   await materialize(path, base);
