@@ -72,8 +72,8 @@ pub(super) mod cost {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(super) stage: Stage,
-    /// The next slot of the current stage, or in `ShrinkIds` the next table. `MoveDown`, `Arrange`, `ShrinkArrays` and
-    /// `Warm` have positions of their own.
+    /// The next slot of the current stage, or in `ShrinkIds` the next table. `MoveDown`, `Arrange` and `Warm`
+    /// have positions of their own; `ShrinkArrays` goes by what is left of the arrays.
     pub(super) next: usize,
     /// In `MoveDown`, the slot above the next one to look at, which goes down.
     pub(super) move_end: usize,

@@ -26,15 +26,15 @@
 //! Which nodes leave is fixed when a job begins; records that are deleted later wait for the next job. Between any two
 //! steps all of this holds: every live record is found, `check()` passes, and the job may be dropped for good.
 //!
-//! | file        | what                                                   |
-//! |-------------|--------------------------------------------------------|
-//! | `policy`    | when to compact: a pure function of a few numbers      |
-//! | `parts`     | the arrays that change together                        |
-//! | `job`       | the stages in order, resumable, with progress          |
-//! | `graph`     | stages 1 to 4: taking leaving nodes out of the graph   |
-//! | `arrange`   | stage 5: graph order                                   |
-//! | `move_down` | stages 6 to 11                                         |
-//! | `reclaimed` | what was freed, by part; the report                    |
+//! | file        | what                                                    |
+//! |-------------|---------------------------------------------------------|
+//! | `policy`    | when to compact: a pure function of a few numbers       |
+//! | `parts`     | the arrays that change together                         |
+//! | `job`       | the stages in order, resumable, with progress; stage 12 |
+//! | `graph`     | stages 1 to 4: taking leaving nodes out of the graph    |
+//! | `arrange`   | stage 5: graph order                                    |
+//! | `move_down` | stages 6 to 11                                          |
+//! | `reclaimed` | what was freed, by part; the report                     |
 
 mod arrange;
 mod graph;

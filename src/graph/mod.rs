@@ -12,28 +12,28 @@
 //! never pruned, and the tree links of the live nodes form one tree. Whatever else happens to the lists, every live
 //! node is therefore reachable from any other, after any operation and between any two slices of a compaction.
 //!
-//! | file        | what                                                                    |
-//! |-------------|-------------------------------------------------------------------------|
-//! | `links`     | the arrays: nodes, neighbour lists, tree marks, entry point             |
-//! | `upper`     | the lists above level 0                                                 |
-//! | `list_copy` | a list copied to the stack, while lists change                          |
-//! | `levels`    | seeded level draws                                                      |
-//! | `visited`   | the epoch-stamped set of nodes a search has met                         |
-//! | `pool`      | the sorted candidates of a search                                       |
-//! | `entry`     | a candidate as a single integer                                         |
-//! | `set_aside` | twins that wait until nothing else is left to follow                    |
-//! | `search`    | descent and best-first search of one level                              |
-//! | `growth`    | how distances grow with rank, and when a search may end because of it   |
-//! | `scan`      | the exact alternative, for few nodes or for nodes not linked yet        |
-//! | `select`    | the neighbour selection heuristic (Algorithm 4)                         |
-//! | `twins`     | nodes of equal codes: one in a list, a few in a pool at first           |
-//! | `build`     | linking a new node (Algorithm 1)                                        |
-//! | `batch`     | planning the links of many new nodes at once                            |
-//! | `bulk`      | building level 0 for many nodes where there was no graph                |
-//! | `tree`      | the tree links: attaching a node, cutting one out                       |
-//! | `bridge`    | linking the neighbours of a leaving node to one another                 |
-//! | `repair`    | relinking nodes that lost many neighbours; moving a node                |
-//! | `check`     | the structural proof                                                    |
+//! | file         | what                                                                  |
+//! |--------------|-----------------------------------------------------------------------|
+//! | `links`      | the arrays: nodes, neighbour lists, tree marks, entry point           |
+//! | `upper`      | the lists above level 0                                               |
+//! | `list_copy`  | a list copied to the stack, while lists change                        |
+//! | `levels`     | seeded level draws                                                    |
+//! | `visited`    | the epoch-stamped set of nodes a search has met                       |
+//! | `pool`       | the sorted candidates of a search                                     |
+//! | `pool_entry` | a candidate as a single integer                                       |
+//! | `set_aside`  | twins that wait until nothing else is left to follow                  |
+//! | `search`     | descent and best-first search of one level                            |
+//! | `growth`     | how distances grow with rank, and when a search may end because of it |
+//! | `scan`       | the exact alternative, for few nodes or for nodes not linked yet      |
+//! | `select`     | the neighbour selection heuristic (Algorithm 4)                       |
+//! | `twins`      | nodes of equal codes: one in a list, a few in a pool at first         |
+//! | `build`      | linking a new node (Algorithm 1)                                      |
+//! | `batch`      | planning the links of many new nodes at once                          |
+//! | `bulk`       | building level 0 for many nodes where there was no graph              |
+//! | `tree`       | the tree links: attaching a node, cutting one out                     |
+//! | `bridge`     | linking the neighbours of a leaving node to one another               |
+//! | `repair`     | relinking nodes that lost many neighbours; moving a node              |
+//! | `check`      | the structural proof                                                  |
 
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod batch;
@@ -41,12 +41,12 @@ mod bridge;
 mod build;
 mod bulk;
 mod check;
-mod entry;
 mod growth;
 mod levels;
 mod links;
 mod list_copy;
 mod pool;
+mod pool_entry;
 mod repair;
 mod scan;
 mod search;

@@ -5,7 +5,7 @@
 //! array, because the path to others may lead through it, but does not count towards `ef`. Twins beyond the first few
 //! ([`Twins`]) are set aside.
 
-use super::entry::Entry;
+use super::pool_entry::PoolEntry;
 use super::set_aside::SetAside;
 use super::twins::Twins;
 use crate::types::{Candidate, Distance, OutOfMemory, Slot};
@@ -19,7 +19,7 @@ const TWINS_LOOKBACK: usize = 32;
 /// Sorted candidates, of which at most `ef` are accepted ones.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    entries: Vec<Entry>,
+    entries: Vec<PoolEntry>,
     ef: usize,
     limit: usize,
     accepted: usize,
@@ -76,7 +76,7 @@ impl Pool {
         accepted: bool,
         are_twins: &dyn Fn(Slot, Slot) -> bool,
     ) {
-        let entry = Entry::new(distance, slot, accepted);
+        let entry = PoolEntry::new(distance, slot, accepted);
         if entry.0 >= self.bound {
             return;
         }
@@ -136,7 +136,7 @@ impl Pool {
         let Some(mut waiting) = self.set_aside.take_sorted() else { return false };
         let mut is_new = false;
         // In this order, no entry has to move for the next.
-        for entry in waiting.drain(..).map(Entry) {
+        for entry in waiting.drain(..).map(PoolEntry) {
             is_new |= entry.0 < self.bound;
             self.insert(entry.distance(), entry.slot(), entry.is_accepted());
         }
@@ -157,7 +157,7 @@ impl Pool {
     /// Inserts an entry in order and returns its position. Searches from the end, moving entries on the way: a binary
     /// search and one move of all entries behind it would call into the engine in WebAssembly.
     #[inline(always)]
-    fn insert_sorted(&mut self, entry: Entry) -> usize {
+    fn insert_sorted(&mut self, entry: PoolEntry) -> usize {
         let mut at = self.entries.len();
         self.entries.push(entry);
         while let Some([first, second, third, fourth, place]) =
@@ -243,7 +243,7 @@ impl Pool {
     }
 
     pub(super) const fn resident_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.set_aside.resident_bytes()
+        self.entries.capacity() * size_of::<PoolEntry>() + self.set_aside.resident_bytes()
     }
 }
 
@@ -306,7 +306,7 @@ mod tests {
                 let slot = Slot(i as u32);
                 pool.insert_unless_twin(distance as f32, slot, accepted, &are_twins);
                 plain.insert(distance as f32, slot, accepted);
-                let like_it = |other: &&Entry| {
+                let like_it = |other: &&PoolEntry| {
                     are_twins(other.slot(), slot) && other.is_accepted() == accepted
                 };
                 prop_assert!(pool.entries.iter().filter(like_it).count() <= TWINS_IN_POOL);

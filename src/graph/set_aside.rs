@@ -1,6 +1,6 @@
 //! What a search leaves out of its pool for the sake of twins, and what it has no room for.
 
-use super::entry::Entry;
+use super::pool_entry::PoolEntry;
 use super::twins::{TWINS_IN_POOL, Twins};
 use crate::order::sort_numbers;
 use crate::types::{Candidate, OutOfMemory};
@@ -9,7 +9,7 @@ use crate::types::{Candidate, OutOfMemory};
 /// would take time proportional to the set.
 const MOST_WALKED: usize = 64;
 
-/// Twins that wait until nothing else is left to follow.
+/// Twins that wait until nothing else is left to follow, and the nearest entry that there was no room for.
 #[derive(Debug, Default)]
 pub(super) struct SetAside {
     /// Which twins the pool takes.
@@ -49,12 +49,12 @@ impl SetAside {
 
     /// Sets an entry aside.
     #[cold]
-    pub(super) fn put(&mut self, entry: Entry) {
+    pub(super) fn put(&mut self, entry: PoolEntry) {
         if self.waiting.len() == self.limit {
             sort_numbers(&mut self.waiting);
             let kept = self.limit / 2;
             if let Some(&nearest) = self.waiting.get(kept) {
-                self.lose(Entry(nearest));
+                self.lose(PoolEntry(nearest));
             }
             self.waiting.truncate(kept);
         }
@@ -63,7 +63,7 @@ impl SetAside {
 
     /// Notes that there was no room for an entry.
     #[cold]
-    pub(super) fn lose(&mut self, entry: Entry) {
+    pub(super) fn lose(&mut self, entry: PoolEntry) {
         self.nearest_lost = self.nearest_lost.min(entry.0);
     }
 
@@ -100,7 +100,7 @@ impl SetAside {
             return None;
         }
         self.walked += 1;
-        Some(Entry(self.waiting.pop()?).candidate())
+        Some(PoolEntry(self.waiting.pop()?).candidate())
     }
 
     /// Bytes held.

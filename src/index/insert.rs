@@ -241,7 +241,7 @@ impl Index {
         if self.pending.defers() {
             // A checkpoint stores the level of a node that waits.
             graph.changes_mut().note(slot);
-            self.pending.queue.link(node);
+            self.pending.queue.push_link(node);
             return Ok(slot);
         }
         let linked = link(graph, codes, node, tombstones.live_slots(), scratch);

@@ -267,7 +267,7 @@ impl Index {
                 self.add_unlinked(node, record, checked)?;
                 // A checkpoint stores the level of a node that waits.
                 self.parts.graph.changes_mut().note(node.slot);
-                self.pending.queue.link(node);
+                self.pending.queue.push_link(node);
                 self.parts.tombstones.add(node.slot);
                 slots.push(node.slot);
                 Ok(())

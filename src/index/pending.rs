@@ -77,7 +77,7 @@ impl Pending {
     /// deletion before the first of them waits for nothing: `reserve` has yet to note who is live.
     pub(super) fn delete(&mut self, slot: Slot) {
         if self.has_work() {
-            self.queue.delete(slot);
+            self.queue.push_deletion(slot);
         }
     }
 

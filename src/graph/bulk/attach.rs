@@ -106,7 +106,7 @@ pub(super) fn rejoin(
     let scorer = space.around(slot, query);
     let start = descend(graph, scorer, Level::BASE, &mut search_space)?.unwrap_or(entry);
     let head = trees.head(main);
-    let mut is_main = |slot: Slot| nodes.member_of(slot).is_some_and(|member| trees.head(member) == head);
+    let mut is_main = |slot: Slot| nodes.index_of(slot).is_some_and(|member| trees.head(member) == head);
     let limit = pool_limit_without_scan(WIDTH);
     LevelSearch::for_links(graph, Level::BASE, scorer, start, WIDTH, limit)
         .run(&mut search_space, &mut Accept::If(&mut is_main))?;

@@ -292,7 +292,7 @@ impl BulkBuild {
         member: u32,
         scratch: &mut Scratch,
     ) -> Result<(), OutOfMemory> {
-        let Some(main) = graph.entry().and_then(|entry| self.nodes.member_of(entry)) else { return Ok(()) };
+        let Some(main) = graph.entry().and_then(|entry| self.nodes.index_of(entry)) else { return Ok(()) };
         rejoin(graph, space, &self.nodes, member, main, &mut self.trees, scratch)
     }
 

@@ -34,8 +34,8 @@ impl Nodes {
         self.0[index as usize].slot
     }
 
-    /// The member whose node is in a slot. Mostly nodes take up the slots from the first on, without gaps.
-    pub(super) fn member_of(&self, slot: Slot) -> Option<u32> {
+    /// The index of the node in a slot. Mostly nodes take up the slots from the first on, without gaps.
+    pub(super) fn index_of(&self, slot: Slot) -> Option<u32> {
         if self.0.get(slot.index()).is_some_and(|node| node.slot == slot) {
             return Some(slot.0);
         }

@@ -112,7 +112,7 @@ impl BulkBuild {
                 let above = graph.links(slot, Level(1)).iter().map(|&link| target(link));
                 let far = leaders.map(|&leader| nodes.slot(leader)).chain(above);
                 let links = choose(space, slot, near, far, graph.m(), scratch)?;
-                let links = links.iter().filter_map(|link| nodes.member_of(link.slot));
+                let links = links.iter().filter_map(|link| nodes.index_of(link.slot));
                 for (chosen, member) in chosen.iter_mut().zip(links) {
                     *chosen = member;
                     *count += 1;

@@ -79,13 +79,13 @@ impl LinkQueue {
         self.changes.get(self.next).copied()
     }
 
-    /// The slots to which the first node that waits may be linked, with room for its own.
+    /// The slots to which `node`, the first that waits, may be linked. Makes room for its own.
     pub(in crate::index) fn linkable(&mut self, node: NewNode) -> Result<&SlotSet, OutOfMemory> {
         self.live_before.reserve(node.slot.index() + 1)?;
         Ok(&self.live_before)
     }
 
-    /// Notes that the first change that waits is done.
+    /// Notes that the first change that waits is done. The caller has made room among those that were live before.
     pub(in crate::index) fn pop(&mut self) {
         match self.first() {
             Some(Change::Link(node)) => {
@@ -139,14 +139,14 @@ impl LinkQueue {
     }
 
     /// Queues a node. The caller has reserved room.
-    pub(in crate::index) fn link(&mut self, node: NewNode) {
+    pub(in crate::index) fn push_link(&mut self, node: NewNode) {
         self.changes.push(Change::Link(node));
         self.waiting.insert(node.slot);
         self.nodes += 1;
     }
 
     /// Queues the deletion of a slot. The caller has reserved room.
-    pub(super) fn delete(&mut self, slot: Slot) {
+    pub(super) fn push_deletion(&mut self, slot: Slot) {
         self.changes.push(Change::Delete(slot));
     }
 
@@ -154,7 +154,7 @@ impl LinkQueue {
     pub(in crate::index) fn restore(&mut self, node: NewNode) -> Result<(), OutOfMemory> {
         self.waiting.reserve(node.slot.index() + 1)?;
         self.reserve_changes(1)?;
-        self.link(node);
+        self.push_link(node);
         Ok(())
     }
 

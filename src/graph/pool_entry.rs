@@ -5,14 +5,14 @@ use crate::types::{Candidate, Distance, Slot};
 
 /// Distance, slot and marks in one integer that sorts by distance, then by slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry(pub(super) u64);
+pub(super) struct PoolEntry(pub(super) u64);
 
 /// The mark of an entry whose links have been followed.
 const EXPANDED: u64 = 1;
 /// The mark of an entry that may be returned.
 const ACCEPTED: u64 = 2;
 
-impl Entry {
+impl PoolEntry {
     #[inline]
     pub(super) fn new(distance: Distance, slot: Slot, accepted: bool) -> Self {
         // NaN, which only crafted codes produce, may have either sign, depending on the platform: it counts as
@@ -67,7 +67,7 @@ mod tests {
         #[test]
         fn an_entry_keeps_its_distance(distance in any::<f32>()) {
             prop_assume!(!distance.is_nan());
-            prop_assert_eq!(Entry::new(distance, Slot(5), true).distance().to_bits(), distance.to_bits());
+            prop_assert_eq!(PoolEntry::new(distance, Slot(5), true).distance().to_bits(), distance.to_bits());
         }
     }
 }
