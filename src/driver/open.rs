@@ -1,9 +1,9 @@
 //! Reading a stored index: the newest intact checkpoint and the logs that follow it.
 
 use super::{Host, checkpoint};
-use crate::format::{Key, LOGS, MANIFESTS};
+use crate::format::{Key, LOGS, MANIFESTS, PREFIXES};
 use crate::index::{Error, Index, Inventory, Opening, Replay};
-use crate::store::{Mode, Room, Store};
+use crate::store::{Batch, Mode, Room, Store, StoreError};
 use crate::wipe::wipe;
 
 /// How many manifests a store keeps, counting from the newest.
@@ -94,7 +94,7 @@ async fn read<S: Store>(store: &S, key: Key) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// `Error::AlreadyExists` if the store has an index (in WebAssembly [`Error::InvalidOption`] for its name);
 /// [`Error::InvalidOption`] if the index is in a store already; [`Error::OutOfMemory`]; the error of the store. After
-/// an error the index belongs to the same store as before, if any.
+/// an error the index belongs to the same store as before, if any, and what was written is removed, if the store can.
 pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
     let inventory = inventory_of(store).await?;
     if !inventory.manifests.is_empty() || inventory.is_headless() {
@@ -114,6 +114,19 @@ pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), 
             index.detach();
             Ok(())
         })?;
+        // The error that counts is the first.
+        drop(remove_all(store).await);
     }
     written
+}
+
+/// Removes all that an index can have written. Otherwise a place that got full by it would stay full without an index.
+async fn remove_all<S: Store>(store: &S) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    for prefix in PREFIXES {
+        let keys = store.list(prefix).await?;
+        batch.deletes.try_reserve(keys.len())?;
+        batch.deletes.extend(keys);
+    }
+    store.commit(batch).await
 }

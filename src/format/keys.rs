@@ -18,6 +18,8 @@ pub(crate) const MANIFESTS: &str = "m/";
 pub(crate) const LOGS: &str = "log/";
 pub(super) const SEGMENTS: &str = "s/";
 pub(super) const BLOCKS: &str = "b/";
+/// What the keys of an index begin with.
+pub(crate) const PREFIXES: [&str; 4] = [MANIFESTS, LOGS, SEGMENTS, BLOCKS];
 
 /// The largest generation and log number that is read, so that counting on from one does not overflow.
 pub(super) const MOST_NUMBER: u64 = 1 << 63;

@@ -35,7 +35,7 @@ pub(crate) use error::FormatError;
 pub(crate) use io::{ByteRoom, ByteSink, ByteSource, zeros};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use keys::push_digits;
-pub(crate) use keys::{Key, LOGS, MANIFESTS, piece_count};
+pub(crate) use keys::{Key, LOGS, MANIFESTS, PREFIXES, piece_count};
 pub(crate) use log::{LogReader, LogWriter, Mark};
 pub(crate) use manifest::{AS_IT_IS, Manifest, StoredBlock, StoredSegment};
 pub(crate) use meta::Meta;

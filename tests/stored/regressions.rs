@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use thermocline::bench_support::{Fault, FaultPlan};
-use thermocline::{Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, StoreError, StoredIndex};
+use thermocline::{
+    Batch, Config, Error, Id, Index, MemoryStore, Mode, OpenOptions, Payload, Store, StoreError, StoredIndex,
+};
 
 use crate::layout::manifests;
 use crate::support::{Shared, content, copied, delete, now};
@@ -356,6 +358,35 @@ fn a_deletion_of_an_expired_record_is_logged() {
     let stored = now(StoredIndex::open(place, early)).unwrap();
     let live: Vec<Id> = stored.index().unwrap().iter().map(|record| record.id).collect();
     assert_eq!(live, ["left".into()]);
+}
+
+/// What had been written until then stayed, and filled a full place although there was no index in it.
+#[test]
+fn an_index_that_does_not_fit_into_a_store_leaves_nothing_there() {
+    let filled = || {
+        let mut index = Index::new(Config::new(3)).unwrap();
+        for number in 0..6000u64 {
+            index.insert_with_id(number, &[1.0, number as f32, 3.0], Some(Payload::Bytes(&[7; 600]))).unwrap();
+        }
+        index
+    };
+    let index = filled().export().unwrap();
+    let mut calls = 0;
+    for (fault, error) in [(Fault::Before, StoreError::QuotaExceeded), (Fault::After, StoreError::QuotaExceeded)] {
+        for call in 0.. {
+            let place = MemoryStore::default();
+            now(place.commit(Batch { puts: vec![("mine".to_owned(), vec![1])], ..Batch::default() })).unwrap();
+            let plan = FaultPlan { call, fault, error: error.clone(), is_dead_after: false };
+            let store = Shared::new(&place, Some(plan));
+            match now(StoredIndex::create(store, Index::import(&index).unwrap())) {
+                Err(refused) => assert_eq!(refused.code(), "QUOTA_EXCEEDED"),
+                Ok(_) => break,
+            }
+            assert_eq!(content(&place).keys().collect::<Vec<_>>(), ["mine"], "call {call} {fault:?}");
+            calls += 1;
+        }
+    }
+    assert!(calls > 12, "{calls} calls");
 }
 
 /// An index that was taken out of its store could be put into another, although its records were only in the first:
