@@ -210,8 +210,9 @@ impl Cold {
     /// the others are hits.
     pub(super) fn count(&self, records: u64) {
         // What remains of `retry_blocks` was read for other waiting calls, or in vain. The end of the retry resets it.
-        let missed = self.retry_blocks.load(Relaxed).min(records);
-        self.retry_blocks.fetch_sub(missed, Relaxed);
+        let less = |left: u64| Some(left.saturating_sub(records));
+        let before = self.retry_blocks.fetch_update(Relaxed, Relaxed, less).unwrap_or(0);
+        let missed = before.min(records);
         self.misses.fetch_add(missed, Relaxed);
         self.hits.fetch_add(records - missed, Relaxed);
     }

@@ -212,7 +212,7 @@ impl Index {
                 Error::OutOfMemory => error,
                 _ => in_record(at, error),
             })?;
-            payload_bytes += Payload::to_parts(record.payload).1.len();
+            payload_bytes = usize::saturating_add(payload_bytes, Payload::to_parts(record.payload).1.len());
             if let Id::Number(number) = checked.id {
                 next_number = next_number.max(number + 1);
             }

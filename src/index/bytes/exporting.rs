@@ -211,8 +211,8 @@ impl Index {
         keys: &[String],
         room: &mut Room,
     ) -> Result<ReadPlan, Error> {
-        self.admit(plan, keys, room)?;
-        let next = self.export_step(exporting);
+        let admitted = self.admit(plan, keys, room);
+        let next = admitted.and_then(|()| self.export_step(exporting));
         self.parts.records.cold.give_up(plan);
         next
     }
