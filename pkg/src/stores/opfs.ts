@@ -84,7 +84,14 @@ function checkPlatform(writes: boolean): void {
 }
 
 const lockOf = (name: string) => `thermocline-opfs:${name}`;
-const folderOf = (name: string) => `thermocline-${encodeURIComponent(name)}`;
+
+/** Without capitals, which the file systems that some browsers keep these folders in do not distinguish. */
+function folderOf(name: string): string {
+  const escaped = encodeURIComponent(name).replace(/%..|[A-Z]/g, (found) =>
+    found.length > 1 ? found.toLowerCase() : `%${found.charCodeAt(0).toString(16)}`,
+  );
+  return `thermocline-${escaped}`;
+}
 
 /** For `catch`: ignores the error of a missing file, and throws any other. */
 function unlessAbsent(error: DOMException): undefined {

@@ -17,7 +17,7 @@ export async function exists(store, name) {
   if (store === "fs") return (await import("node:fs")).existsSync(name);
   if (store === "indexeddb") return (await indexedDB.databases()).some((database) => database.name === `thermocline:${name}`);
   const folders = await Array.fromAsync((await navigator.storage.getDirectory()).keys());
-  return folders.includes(`thermocline-${encodeURIComponent(name)}`);
+  return folders.includes(`thermocline-${encodeURIComponent(name).toLowerCase()}`);
 }
 
 /**

@@ -8,6 +8,8 @@ import { destroyOpfs, openOpfs, takeWebLock } from "./stores.js";
 let made = 0;
 const place = () => `${performance.timeOrigin}/${made++} é%`;
 const origin = () => navigator.storage.getDirectory();
+/** The folder of a name without capitals. */
+const folderOf = (name) => `thermocline-${encodeURIComponent(name).toLowerCase()}`;
 
 contract("OPFS", { place, open: (name, mode) => openOpfs(name, { mode }) });
 
@@ -65,7 +67,7 @@ test("OPFS: a commit that stops after any step has changed everything or nothing
     assert.ok(equal((await store.read(["log"]))[0], changed ? b : new Uint8Array([...c, ...b])));
     await store.close();
     let files = 0;
-    for await (const entry of (await (await origin()).getDirectoryHandle(`thermocline-${encodeURIComponent(name)}`)).keys()) files += entry ? 1 : 0;
+    for await (const entry of (await (await origin()).getDirectoryHandle(folderOf(name))).keys()) files += entry ? 1 : 0;
     assert.equal(files, changed ? 6 : 7, "files: the table, a value each, and what was appended");
   }
   assert.ok(outcomes.nothing > 8 && outcomes.everything > 1, JSON.stringify(outcomes));
@@ -96,7 +98,7 @@ test("OPFS: a table that cannot be decoded is CORRUPT", async () => {
     const store = await openOpfs(name);
     await store.commit({ puts: [["a", new Uint8Array(3)]], deletes: [] });
     await store.close();
-    const folder = await (await origin()).getDirectoryHandle(`thermocline-${encodeURIComponent(name)}`);
+    const folder = await (await origin()).getDirectoryHandle(folderOf(name));
     const table = (await Array.fromAsync(folder.keys())).find((file) => file.startsWith("table."));
     const writable = await (await folder.getFileHandle(table)).createWritable();
     await writable.write(text);
@@ -108,7 +110,7 @@ test("OPFS: a table that cannot be decoded is CORRUPT", async () => {
 
 test("OPFS: a table or a value that is being written does not count until it is closed", async () => {
   const name = place();
-  const folder = await (await origin()).getDirectoryHandle(`thermocline-${encodeURIComponent(name)}`, { create: true });
+  const folder = await (await origin()).getDirectoryHandle(folderOf(name), { create: true });
   const writing = async (file, text) => {
     const writable = await (await folder.getFileHandle(file, { create: true })).createWritable();
     await writable.write(text);
@@ -137,8 +139,23 @@ test("OPFS: destroying removes everything, and is LOCKED while there is a writer
   await holds(store, new Map([["a", bytes(1, 5)]]));
   await store.close();
   await destroyOpfs(name);
-  for await (const entry of (await origin()).keys()) assert.ok(entry !== `thermocline-${encodeURIComponent(name)}`);
+  for await (const entry of (await origin()).keys()) assert.ok(entry !== folderOf(name));
   await holds(await openOpfs(name, { mode: "readonly" }), new Map());
+});
+
+// The file systems that some browsers keep these folders in do not distinguish capitals.
+test("OPFS: names that differ in capitals only have folders that differ in more", async () => {
+  const start = place();
+  const names = ["Notes", "notes", "%4eotes"].map((name) => `${start} ${name}`);
+  const stores = await Promise.all(names.map((name) => openOpfs(name)));
+  for (const [i, store] of stores.entries()) await store.commit({ puts: [["a", bytes(i, 5)]], deletes: [] });
+  const folders = (await Array.fromAsync((await origin()).keys())).filter((folder) => /otes$/.test(folder));
+  assert.equal(new Set(folders.map((folder) => folder.toLowerCase())).size, 3);
+  for (const [i, store] of stores.entries()) {
+    await holds(store, new Map([["a", bytes(i, 5)]]));
+    await store.close();
+    await destroyOpfs(names[i]);
+  }
 });
 
 for (const kind of ["with Web Locks", "without"]) {
