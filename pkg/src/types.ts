@@ -122,7 +122,8 @@ export interface OpenOptions extends Partial<IndexOptions> {
   mode?: Mode;
   /**
    * Ends the opening with ABORTED at its next step and releases its lock. If the store does not answer, the call ends a
-   * quarter of a second after the signal, and the lock is released once the store answers.
+   * quarter of a second after the signal, and the lock is released once the store answers. An `import` that has begun
+   * to write goes on to its end, and the index then exists.
    */
   signal?: AbortSignal;
 }
