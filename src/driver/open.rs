@@ -120,13 +120,13 @@ pub(crate) async fn create<S: Store>(store: &S, host: &impl Host) -> Result<(), 
     written
 }
 
-/// Removes all that an index can have written. Otherwise a place that got full by it would stay full without an index.
+/// Removes all values with keys of an index. Otherwise a place that got full by it would stay full without an index.
 async fn remove_all<S: Store>(store: &S) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     for prefix in PREFIXES {
         let keys = store.list(prefix).await?;
         batch.deletes.try_reserve(keys.len())?;
-        batch.deletes.extend(keys);
+        batch.deletes.extend(keys.into_iter().filter(|key| Key::parse(key).is_some()));
     }
     store.commit(batch).await
 }

@@ -375,14 +375,14 @@ fn an_index_that_does_not_fit_into_a_store_leaves_nothing_there() {
     for (fault, error) in [(Fault::Before, StoreError::QuotaExceeded), (Fault::After, StoreError::QuotaExceeded)] {
         for call in 0.. {
             let place = MemoryStore::default();
-            now(place.commit(Batch { puts: vec![("mine".to_owned(), vec![1])], ..Batch::default() })).unwrap();
+            now(place.commit(Batch { puts: vec![("s/mine".to_owned(), vec![1])], ..Batch::default() })).unwrap();
             let plan = FaultPlan { call, fault, error: error.clone(), is_dead_after: false };
             let store = Shared::new(&place, Some(plan));
             match now(StoredIndex::create(store, Index::import(&index).unwrap())) {
                 Err(refused) => assert_eq!(refused.code(), "QUOTA_EXCEEDED"),
                 Ok(_) => break,
             }
-            assert_eq!(content(&place).keys().collect::<Vec<_>>(), ["mine"], "call {call} {fault:?}");
+            assert_eq!(content(&place).keys().collect::<Vec<_>>(), ["s/mine"], "call {call} {fault:?}");
             calls += 1;
         }
     }
