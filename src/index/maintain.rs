@@ -162,6 +162,7 @@ impl Index {
                 ended_ms: 0.0,
                 step_us: 0.0,
             });
+            self.make_room();
         }
         Ok(())
     }
