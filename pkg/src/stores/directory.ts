@@ -212,13 +212,13 @@ class DirectoryStore implements Reads {
 
   async read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     this.#end?.();
-    if (this.#cutOff) return readThrough(this.#files, (journal) => read(this.#files, keys, memory, journal));
+    if (this.#cutOff) return new DirectoryReader(this.#files).read(keys, memory);
     return read(this.#files, keys, memory);
   }
 
   async list(prefix: string): Promise<string[]> {
     this.#end?.();
-    if (this.#cutOff) return readThrough(this.#files, (journal) => list(this.#files, prefix, journal));
+    if (this.#cutOff) return new DirectoryReader(this.#files).list(prefix);
     return keysOf(this.#names ?? (await this.#files.names()) ?? [], prefix);
   }
 
