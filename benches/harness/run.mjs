@@ -11,7 +11,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { contenders } from "./lib/contenders.mjs";
+import { contenders, described, withNoRerank } from "./lib/contenders.mjs";
 import { buildNative, installNativePeers, installWasmPeers } from "./lib/install.mjs";
 import { HELP, readOptions } from "./lib/options.mjs";
 import { DATA, DIST, ROOT, SAMPLE, SCRATCH } from "./lib/paths.mjs";
@@ -117,9 +117,7 @@ async function measureSet(set, chosen, native, options) {
   log(`${set.name}: ${set.rows} x ${set.dimensions}`);
   const truth = new Truth(readIds(set.truthPath), set.queries);
   const results = new Map();
-  for (const { name, version, ours, place, main, quantized, quantization, missing: notRun } of chosen) {
-    results.set(name, { name, version, ours, place, main, quantized, quantization, notRun });
-  }
+  for (const one of chosen) results.set(one.name, described(one));
   const parts = (...names) => names.some((part) => options.parts.includes(part));
 
   if (parts("curve", "outside", "deletes")) {
@@ -127,7 +125,10 @@ async function measureSet(set, chosen, native, options) {
     await each(runners, async (runner) => (runner.process = await open(runner, set, options)));
     await buildAll(runners, set, options, log);
     if (parts("curve")) {
-      await measureCurves(runners, set, truth, options, log);
+      const all = withNoRerank(runners);
+      await measureCurves(all, set, truth, options, log);
+      results.clear();
+      for (const { name, result } of all) results.set(name, result);
       await measureStores(runners, log);
     }
     if (parts("outside")) await measureOutside(runners, set, options, log);

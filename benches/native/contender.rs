@@ -107,12 +107,13 @@ impl Contender {
         let all = self.queries.len() / dimensions;
         let count = given.text("count").map_or(Ok(all), |_| given.number("count"))?;
         let clocked = given.text("latencies").is_some();
+        let rerank = given.text("rerank").is_none();
         let mut found: Vec<Option<u64>> = Vec::with_capacity(count * k);
         let mut latencies_ms: Vec<f64> = Vec::with_capacity(count);
         let times = timed_fields(|| {
             for query in self.queries.chunks_exact(dimensions).cycle().take(count) {
                 let start = clocked.then(Instant::now);
-                let hits = index.search(query, SearchOptions::top(k).with_ef(ef)).map_err(text)?;
+                let hits = index.search(query, SearchOptions::top(k).with_ef(ef).with_rerank(rerank)).map_err(text)?;
                 let end = found.len() + k;
                 found.extend(hits.iter().map(|hit| hit.id.as_number()));
                 found.resize(end, None);

@@ -3,6 +3,7 @@
 //   needs        the group of requirements.txt that must be installed
 //   modes        how queries can be passed to it; the fastest mode is its figure
 //   stores       it can save and reopen its index
+//   noRerank     searches are also measured with `rerank: false`, on the same index, as `<name>-no-rerank`
 //   queries      how many queries a timed pass of a slow peer runs, fewer than of the others
 //   deletes      it can delete; a number limits the deletes of one that is very slow
 //   atOnce       it builds faster when it gets all rows in one call; the options of such a call
@@ -30,11 +31,12 @@ export function contenders({ native, quantization = "int8" }) {
   const can = { ours: true, modes: ["one"], deletes: true, compacts: true, packs: true, atOnce: {} };
   const wasm = { ...can, modes: ["one", "batch"], place: "wasm", command: node("thermocline.mjs"), stores: true };
   const natively = { ...can, atOnce: { threads: 1 }, place: "native", command: [native, "serve"], stores: true };
+  const main = { quantization, main: true, noRerank: quantization === "int8" };
   const others = OTHERS.filter((other) => other !== quantization);
   return [
-    { ...wasm, name: "thermocline-wasm", quantization, main: true, slices: true },
-    { ...can, name: "thermocline-chromium", place: "chromium", quantization, main: true, command: node("thermocline-chromium.mjs") },
-    { ...natively, name: "thermocline-native", quantization, main: true },
+    { ...wasm, name: "thermocline-wasm", ...main, slices: true },
+    { ...can, name: "thermocline-chromium", place: "chromium", ...main, command: node("thermocline-chromium.mjs") },
+    { ...natively, name: "thermocline-native", ...main },
     ...others.flatMap((other) => [
       { ...wasm, name: `thermocline-wasm-${other}`, quantization: other },
       { ...natively, name: `thermocline-native-${other}`, quantization: other },
@@ -50,4 +52,20 @@ export function contenders({ native, quantization = "int8" }) {
     { name: "hnswlib-wasm", version: "0.8.2", command: node("hnswlib-wasm.mjs"), modes: ["one"], queries: 500, deletes: 500 },
     { name: "edgevec", version: "0.9.0, wasm", command: node("edgevec.mjs"), modes: ["one"], queries: 200, deletes: true, compacts: "slow" },
   ];
+}
+
+/** What the record says of a contender in any case. */
+export function described({ name, version, ours, place, main, quantized, quantization, missing: notRun }) {
+  return { name, version, ours, place, main, quantized, quantization, notRun };
+}
+
+/** Returns each runner, and behind it its searches with `rerank: false`, if they are measured, as a runner of their own. */
+export function withNoRerank(runners) {
+  return runners.flatMap((runner) => (runner.noRerank ? [runner, withoutRerank(runner)] : [runner]));
+}
+
+function withoutRerank(runner) {
+  const name = `${runner.name}-no-rerank`;
+  const { memory, ...result } = runner.result;
+  return { ...runner, name, how: { rerank: 0 }, result: { ...described(runner), name, main: undefined, noRerankOf: runner.name, memory } };
 }

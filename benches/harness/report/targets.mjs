@@ -56,10 +56,13 @@ const find = (set, name) => set.contenders.find((one) => one.name === name);
 
 function judgeSpeed(add, set, place, ours) {
   const reference = find(set, REFERENCE);
-  const both = ours?.curve && reference?.curve;
-  for (const level of LEVELS) {
-    const ratio = both ? lower(ours.at[level].rounds, reference.at[level].rounds) : NOT_RUN;
-    add(ratioRow(`${nameOf(place)}: QPS at recall ${level} / ${REFERENCE}`, ratio, RATIOS[place][level]));
+  const noRerank = set.contenders.filter(({ noRerankOf }) => noRerankOf === nameOf(place));
+  for (const one of [ours, ...noRerank]) {
+    const both = one?.curve && reference?.curve;
+    for (const level of LEVELS) {
+      const ratio = both ? lower(one.at[level].rounds, reference.at[level].rounds) : NOT_RUN;
+      add(ratioRow(`${one?.name ?? nameOf(place)}: QPS at recall ${level} / ${REFERENCE}`, ratio, RATIOS[place][level]));
+    }
   }
   const build = ours?.build && reference?.build ? lower(ours.build.rounds, reference.build.rounds) : NOT_RUN;
   add(ratioRow(`${nameOf(place)}: build rate / ${REFERENCE}`, build, RATIOS[place].build));

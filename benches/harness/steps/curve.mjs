@@ -45,7 +45,7 @@ async function countRecalls(runners, set, truth, { k, widths, quick }) {
     const count = Math.min(set.queries, quick || runner.queries ? FEWER : Infinity, quick && runner.queries ? FEWER / 2 : Infinity);
     runner.result.curve = [];
     for (const ef of widths) {
-      await runner.process.ask("search", { ef, k, mode: runner.modes[0], ids, count });
+      await runner.process.ask("search", { ef, k, mode: runner.modes[0], ids, count, ...runner.how });
       runner.result.curve.push({ ef, recall: truth.recall(readIds(ids), k), rounds: { wall: [], cpu: [] } });
     }
   });
@@ -64,7 +64,7 @@ function lastThatMatters(curve = []) {
 async function pass(runner, point, { k, pass: queries }) {
   let [wall, cpu] = [0, 0];
   for (const mode of runner.mode ? [runner.mode] : runner.modes) {
-    const how = { ef: point.ef, k, mode, count: runner.queries ?? queries };
+    const how = { ef: point.ef, k, mode, count: runner.queries ?? queries, ...runner.how };
     if (!runner.queries) await runner.process.ask("search", how);
     const { wallMs, cpuMs, count } = await runner.process.ask("search", how);
     wall = Math.max(wall, (count * 1000) / wallMs);
@@ -99,7 +99,7 @@ async function measureLatencies(runners, { k, rounds, quick, pass: queries }) {
         const ef = runner.result.curve.find((point) => point.recall >= level)?.ef;
         if (!ef) return;
         const count = runner.queries ?? queries;
-        const { latenciesMs } = await runner.process.ask("search", { ef, k, mode: "one", latencies: 1, count });
+        const { latenciesMs } = await runner.process.ask("search", { ef, k, mode: "one", latencies: 1, count, ...runner.how });
         const one = (samples.get(runner)[level] ??= { ef, p50: [], p99: [] });
         one.p50.push(quantile(latenciesMs, 0.5));
         one.p99.push(quantile(latenciesMs, 0.99));

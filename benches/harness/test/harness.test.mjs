@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { contenders } from "../lib/contenders.mjs";
+import { contenders, withNoRerank } from "../lib/contenders.mjs";
 import { groupsOf } from "../lib/install.mjs";
 import { HARNESS } from "../lib/paths.mjs";
 import { Random } from "../lib/random.mjs";
@@ -46,4 +46,17 @@ test("queries out of distribution are the same for the same seed, of unit length
   for (let at = 0; at < one.length; at += 4) assert.ok(Math.abs(Math.hypot(...one.subarray(at, at + 4)) - 1) < 1e-6);
   const lengths = Array.from({ length: 20 }, (_, q) => Math.hypot(...asked("l2", 1).subarray(4 * q, 4 * q + 4)));
   assert.ok(Math.min(...lengths) < 0.999 || Math.max(...lengths) > 1.001, "under l2 lengths are left as they are");
+});
+
+test("searches without rerank are measured beside a contender, with results of their own on the same index", () => {
+  const runners = [
+    { name: "t", noRerank: true, ours: true, main: true, place: "wasm", process: "p", result: { name: "t", main: true, build: 1, memory: "m" } },
+    { name: "peer", result: {} },
+  ];
+  const [one, beside, peer, ...more] = withNoRerank(runners);
+  assert.deepEqual([one, peer, more], [runners[0], runners[1], []]);
+  assert.deepEqual([beside.process, beside.how, beside.result.memory], ["p", { rerank: 0 }, "m"]);
+  assert.deepEqual([beside.result.name, beside.result.noRerankOf, beside.result.main, beside.result.build], ["t-no-rerank", "t", undefined, undefined]);
+  const counted = (quantization) => contenders({ quantization }).filter((one) => one.noRerank).length;
+  assert.deepEqual([counted("int8"), counted("binary")], [3, 0]);
 });

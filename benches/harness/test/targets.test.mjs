@@ -25,6 +25,15 @@ test("rounds are compared with their own, so that one slow minute of both change
   assert.equal(find(judge(record(ours, reference([10, 1, 20], [10, 10, 10]))), "recall 0.95").measured, "3.00");
 });
 
+test("searches without rerank are judged in rows of their own, by the same targets", () => {
+  const beside = { ...place("wasm", [32], [31]), name: "thermocline-wasm-no-rerank", main: undefined, noRerankOf: "thermocline-wasm" };
+  const rows = judge(record(place("wasm", [29], [29]), beside, reference([10], [10])));
+  const of = (text) => [find(rows, text).measured, find(rows, text).target, find(rows, text).pass];
+  assert.deepEqual(of("thermocline-wasm: QPS at recall 0.95"), ["2.90", ">= 3", false]);
+  assert.deepEqual(of("thermocline-wasm-no-rerank: QPS at recall 0.95"), ["3.10", ">= 3", true]);
+  assert.equal(rows.filter(({ what }) => what.startsWith("thermocline-wasm: build")).length, 1);
+});
+
 test("a recall that was never reached falls short, and what was not promised is not judged", () => {
   const ours = place("wasm", [30], [30]);
   ours.at = { ...ours.at, 0.99: rounds([undefined], [undefined]) };

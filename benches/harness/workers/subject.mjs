@@ -30,21 +30,22 @@ export class Subject {
     return this.timed(() => this.#index.insertMany({ vectors, ids }));
   }
 
-  search({ k, ef, mode, ...how }) {
-    if (mode === "batch") return this.#searchMany({ k, ef, ...how });
+  search({ k, ef, mode, rerank, ...how }) {
+    const options = { k, ef, ...(rerank === 0 && { rerank: false }) };
+    if (mode === "batch") return this.#searchMany(options, how);
     return runQueries(this.queries, { k, ...how }, this.timed, async (query, out, at) => {
-      const hits = await this.#index.search(query, { k, ef });
+      const hits = await this.#index.search(query, options);
       for (let i = 0; i < hits.length; i++) out[at + i] = hits[i].id;
     });
   }
 
   /** Answers all queries in one call. */
-  async #searchMany({ k, ef, count = this.queries.count }) {
+  async #searchMany(options, { count = this.queries.count }) {
     const queries = this.queries.gather(Array.from({ length: count }, (_, i) => i % this.queries.count));
-    const ids = new Int32Array(count * k).fill(-1);
+    const ids = new Int32Array(count * options.k).fill(-1);
     const times = await this.timed(async () => {
-      const many = await this.#index.searchMany(queries, { k, ef });
-      for (let i = 0; i < count; i++) ids.set(many.ids.slice(many.offsets[i], many.offsets[i + 1]), i * k);
+      const many = await this.#index.searchMany(queries, options);
+      for (let i = 0; i < count; i++) ids.set(many.ids.slice(many.offsets[i], many.offsets[i + 1]), i * options.k);
     });
     return { ...times, count, ids };
   }
