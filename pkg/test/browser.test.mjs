@@ -301,6 +301,38 @@ test("without Web Locks pages ask one another: of those that open at the same ti
   }
 });
 
+test("a page without HTTPS has everything but OPFS: another tab is LOCKED, and a closed one lets it write", async () => {
+  const { port } = new URL(url);
+  const plain = await launch("--host-resolver-rules=MAP plain.test 127.0.0.1");
+  try {
+    const context = await plain.newContext();
+    const opened = async () => {
+      const page = await context.newPage();
+      await page.goto(`http://plain.test:${port}/`);
+      return page;
+    };
+    const run = (page, body) => page.evaluate(`(async () => { const { VectorIndex } = await import("thermocline"); ${body} })()`);
+    const insert = `
+      return VectorIndex.open("plain", { dimensions: 2 }).then(async (index) => {
+        await index.insert([1, 2], { from: "a page" });
+        const [{ payload }] = await index.search([1, 2], { k: 1 });
+        return [payload.from, index.size];
+      }, (error) => error.code);
+    `;
+    const [one, other] = [await opened(), await opened()];
+    assert.deepEqual(await one.evaluate("[isSecureContext, typeof navigator.locks]"), [false, "undefined"]);
+    assert.deepEqual(await run(one, insert), ["a page", 1]);
+    assert.equal(await run(other, insert), "LOCKED");
+    await one.close();
+    assert.deepEqual(await run(other, insert), ["a page", 2]);
+    const refused = await run(other, 'return VectorIndex.open("files", { dimensions: 2, store: "opfs" }).catch(({ code, message }) => [code, message])');
+    assert.equal(refused[0], "INVALID_OPTION");
+    assert.match(refused[1], /HTTPS.*indexeddb/);
+  } finally {
+    await plain.close();
+  }
+});
+
 for (const store of ["indexeddb", "opfs"]) {
   test(`${store}: a page is closed while it writes; another is LOCKED until then, and finds all that was acknowledged`, async () => {
     const context = await browser.newContext();

@@ -27,6 +27,11 @@ fn delete<S>(index: &SharedIndex<S>, numbers: impl Iterator<Item = u64>) {
 }
 
 #[test]
+fn unless_told_otherwise_it_checks_once_a_second_in_slices_of_four_milliseconds() {
+    assert_eq!(UpkeepOptions::default(), UpkeepOptions { interval: Duration::from_secs(1), slice_ms: 4.0 });
+}
+
+#[test]
 fn it_compacts_when_that_would_pay_and_only_then() {
     let index = SharedIndex::new(filled(1000));
     delete(&index, 0..300);

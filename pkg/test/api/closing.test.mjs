@@ -293,6 +293,17 @@ test("closing rejects with the store's message if the store cannot be closed", a
   assert.equal(store.calls.close, 1);
 });
 
+test("closing waits for a store for five seconds, unless told otherwise", async () => {
+  const store = new MapStore();
+  const index = await open(store);
+  store.before = (name) => (name === "append" ? new Promise(() => {}) : undefined);
+  const hanging = index.insertWithId("a", vectors[1]);
+  hanging.catch(() => {});
+  await until(() => store.calls.append > 0, "the append");
+  await fails("STORE_FAILED", () => index.close(), /5000 ms/);
+  await fails("STORE_FAILED", () => hanging);
+});
+
 test("closing returns in time although the store hangs, and closes the store once it answers", async () => {
   const store = new MapStore();
   const index = await open(store);

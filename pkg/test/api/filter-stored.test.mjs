@@ -90,6 +90,25 @@ test("payloads are read together, and not again while the filter's answers are c
   await index.close();
 });
 
+test("the answers of the last eight filters are remembered", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { store, dimensions: DIMENSIONS, maxBytes: BUDGET });
+  await index.insertMany(rows);
+  await index.flush();
+  const readsFor = async (n) => {
+    const before = store.calls.read;
+    assert.deepEqual(await index.search(vectors[0], { filter: { n } }), []);
+    return store.calls.read - before;
+  };
+  const none = Array.from({ length: 9 }, (_, i) => -1 - i);
+  for (const n of none.slice(0, 8)) assert.ok((await readsFor(n)) > 0);
+  for (const n of none.slice(0, 8)) assert.equal(await readsFor(n), 0);
+  assert.ok((await readsFor(none[8])) > 0);
+  assert.ok((await readsFor(none[0])) > 0, "the one that had not been used for longest is forgotten");
+  assert.equal(await readsFor(none[7]), 0);
+  await index.close();
+});
+
 test("a read-only index that is reloaded checks again the records that others have changed", async () => {
   const values = new Map();
   const writer = await VectorIndex.open("own", { dimensions: 2, store: new MapStore(values) });

@@ -60,3 +60,25 @@ test("an imported index has the codebook, and exports the same bytes", async () 
   await copy.clear();
   await fails("UNTRAINED", () => copy.search(vectors[0]));
 });
+
+// It consists of averages, deleted vectors' among them, and without it no code means anything.
+test("erase leaves the codebook as it is", async () => {
+  const { index, vectors } = await filled(1500, { dimensions: DIMENSIONS, quantization: "product" });
+  await index.search(vectors[0]);
+  const before = codebook(await index.export());
+  await index.deleteMany(Array.from({ length: 1000 }, (_, i) => `r${i}`));
+  assert.equal((await index.compact({ erase: true })).tombstonesRemoved, 1000);
+  assert.deepEqual(codebook(await index.export()), before);
+  assert.equal((await index.search(vectors[1200], { k: 1 }))[0].id, "r1200");
+});
+
+/** Returns the section of an export that holds a product index's codebook, found as docs/FORMAT.md says. */
+function codebook(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [header, entry, kind] = [64, 32, 3];
+  const at = header + entry * (kind - 1);
+  assert.equal(view.getBigUint64(at, true), BigInt(kind));
+  const [start, length] = [8, 16].map((field) => Number(view.getBigUint64(at + field, true)));
+  assert.ok(length > 256 * 16, `${length} bytes`);
+  return bytes.slice(start, start + length);
+}

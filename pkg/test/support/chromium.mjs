@@ -6,10 +6,10 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 
-const options = () => ({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: FLAGS });
+const options = (more = []) => ({ executablePath: process.env.CHROME || "/usr/bin/chromium", args: [...FLAGS, ...more] });
 
-export function launch() {
-  return chromium.launch(options());
+export function launch(...flags) {
+  return chromium.launch(options(flags));
 }
 
 /** Launches a browser that keeps its pages' data in a folder. Returns its only context. */
