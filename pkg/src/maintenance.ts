@@ -19,13 +19,18 @@ interface Job {
   report?: CompactionReport | undefined;
   /** The progress of the last slice. */
   ended?: Progress;
-  /**
-   * Settles when the compaction is complete in the store too. Only then is `reclaimedBytes.cold` of the report final.
-   */
+  /** Settles when the compaction is complete in the store too. Only then is the report final. */
   stored?: Promise<void> | undefined;
+  /** Called with the share of the work in the store that is done. */
+  readonly watchers: Set<Watcher>;
   /** Called with the report: one function for each `whenIdle` that has run a slice. */
   readonly listeners: Set<(job: Job, report: CompactionReport) => void>;
 }
+
+type Watcher = (share: number) => void;
+
+/** Tells a caller of progress in the stage of this number: 0 in memory, 1 in the store, 2 erasing there. */
+type Tell = ((progress: Progress, stage: number) => void) | undefined;
 
 /** Least time between two compactions in idle time, in milliseconds. */
 const INTERVAL_MS = 1000;
@@ -36,6 +41,8 @@ const NOTHING_TO_DO: Progress = { done: 0, total: 0, phase: "graph" };
 export class Maintenance {
   readonly compactions = new Compactions();
   #job: Job | undefined;
+  /** The last job, while it is being completed in the store. */
+  #ending: Job | undefined;
   #closed = false;
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
@@ -63,11 +70,17 @@ export class Maintenance {
     const packs = booleanOf("pack", given.pack) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
+    // Every stage counts as much as the first: how long the others take is known only afterwards.
+    const stages = this.#keeper ? (erases ? 3 : 2) : 1;
+    const tell: Tell = onProgress && (({ done, total, phase }, stage) =>
+      onProgress({ done: stage * total + done, total: stages * total, phase }));
+    let total = 0;
     let report = undefined as CompactionReport | undefined;
     /** Drives a job to its end. If `counts`, adds what it has done to the report. */
     const drive = async (counts: boolean): Promise<void> => {
-      const ended = await this.#drive(packs, sliceMs, onProgress, signal);
-      if (counts) report = sumOf(report, ended);
+      const job = await this.#drive(packs, sliceMs, tell, signal);
+      total = job.ended!.total;
+      if (counts) report = sumOf(report, job.report!);
     };
     // A running job does not erase what was deleted since it began, and it may not pack. What it has done counts if
     // idle time had begun it: then no other call has a report of it.
@@ -79,17 +92,22 @@ export class Maintenance {
     if (wasIdle && this.#handle.call((raw) => raw.deletedCount)) await drive(true);
     if (!erases) return report!;
     this.#check(signal);
-    if (this.#keeper) this.compactions.freed(report!, await this.#unlessAborted(signal, this.#keeper.eraseDeleted()));
+    if (this.#keeper) {
+      const watchers = new Set<Watcher>();
+      const erasing = this.#keeper.eraseDeleted(tellAll(watchers)).catch((error) => {
+        if (!this.#closed) this.compactions.failures += 1;
+        throw error;
+      });
+      this.compactions.freed(report!, await this.#follow(erasing, watchers, "erase", total, 2, tell, signal));
+    }
     this.#check(signal);
     await this.#unlessAborted(signal, this.#renew());
     return report!;
   }
 
-  /** Runs the slices of the running job, or of a new one, and waits until it is complete in the store. */
-  async #drive(
-    packs: boolean, sliceMs: number, onProgress: CompactOptions["onProgress"], signal: AbortSignal | undefined,
-  ): Promise<CompactionReport> {
-    const job = this.#begin(packs);
+  /** Runs the slices of a job, and waits until it is complete in the store. */
+  async #drive(packs: boolean, sliceMs: number, tell: Tell, signal: AbortSignal | undefined): Promise<Job> {
+    const job = this.#canJoinEnding(packs) ? this.#ending! : this.#begin(packs);
     job.callers += 1;
     let progress: Progress | undefined;
     try {
@@ -101,19 +119,53 @@ export class Maintenance {
           continue;
         }
         progress = this.#step(job, sliceMs);
-        onProgress?.(progress);
+        tell?.(progress, 0);
         if (job.report) break;
         await nextTurn();
         this.#check(signal);
       }
       // Another caller, or idle time, may have run the last slice.
-      if (job.ended && progress !== job.ended) onProgress?.({ ...job.ended });
-      if (job.stored) await this.#unlessAborted(signal, job.stored);
-      return job.report;
+      if (progress !== job.ended) tell?.(job.ended!, 0);
+      if (job.stored) await this.#follow(job.stored, job.watchers, "store", job.ended!.total, 1, tell, signal);
+      return job;
     } finally {
       job.callers -= 1;
       if (job.callers === 0 && this.#job === job) this.#drop();
     }
+  }
+
+  /** Waits for work in the store, and tells the caller of its progress. An error of the caller's function is thrown. */
+  async #follow<T>(
+    work: Promise<T>, watchers: Set<Watcher>, phase: string, total: number, stage: number, tell: Tell,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    let last = 0;
+    const say = (share: number): void => tell?.({ done: Math.floor((last = share) * total), total, phase }, stage);
+    let watch!: Watcher;
+    const failing = new Promise<never>((_, reject) => {
+      watch = (share) => {
+        try {
+          say(share);
+        } catch (error) {
+          reject(error);
+        }
+      };
+    });
+    watchers.add(watch);
+    try {
+      const outcome = await this.#unlessAborted(signal, Promise.race([work, failing]));
+      // Work that found nothing to write has told nothing.
+      if (last < 1) say(1);
+      return outcome;
+    } finally {
+      watchers.delete(watch);
+    }
+  }
+
+  /** True while the last job is being completed in the store, if a new one would find nothing else to do. */
+  #canJoinEnding(packs: boolean): boolean {
+    const ending = this.#ending;
+    return !this.#job && ending !== undefined && (ending.packs || !packs) && !this.#handle.call((raw) => raw.deletedCount);
   }
 
   /** True when idle time has begun the running job, and no call waits for it. */
@@ -230,7 +282,7 @@ export class Maintenance {
   }
 
   #begin(packs = false): Job {
-    return (this.#job ??= { packs, without: new WeakSet(), callers: 0, listeners: new Set() });
+    return (this.#job ??= { packs, without: new WeakSet(), callers: 0, watchers: new Set(), listeners: new Set() });
   }
 
   /** Returns true if a job that packs has yet to be started in an instance that may get the code for that. */
@@ -262,8 +314,8 @@ export class Maintenance {
         this.#job = undefined;
         const report = (job.report = raw.compactReport());
         if (report) {
-          this.compactions.ended(report);
-          job.stored = this.#keeper?.compactStore().then((bytes) => this.compactions.freed(report, bytes));
+          if (this.#keeper) job.stored = this.#complete(this.#keeper, job, report);
+          else this.compactions.ended(report);
           for (const tell of job.listeners) tell(job, report);
         }
         return (job.ended = { ...before, done: before.total });
@@ -278,10 +330,28 @@ export class Maintenance {
     }
   }
 
+  /** Completes a job in the store, and its report. */
+  async #complete(keeper: Keeper, job: Job, report: CompactionReport): Promise<void> {
+    const began = performance.now();
+    this.#ending = job;
+    const freed = await keeper.compactStore(tellAll(job.watchers));
+    if (this.#ending === job) this.#ending = undefined;
+    report.durationMs += performance.now() - began;
+    this.compactions.ended(report);
+    if (freed === undefined) this.compactions.failures += 1;
+    else this.compactions.freed(report, freed);
+  }
+
   #drop(): void {
     this.#job = undefined;
     if (this.#handle.isOpen) this.#handle.call((raw) => raw.compactAbort());
   }
+}
+
+function tellAll(watchers: ReadonlySet<Watcher>): Watcher {
+  return (share) => {
+    for (const watch of watchers) watch(share);
+  };
 }
 
 /** The report of two compactions, one after the other, or of the second if there was no other. */

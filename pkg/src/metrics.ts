@@ -31,8 +31,8 @@ export function openMetrics(stats: Stats, compactions: Compactions): string {
     family("stored_bytes", "gauge", "bytes", "Bytes in the store without the log.", stored),
     gauge("stored_cold_raw_bytes", "bytes", "What the cold part of the stored bytes unpacks to.", storedBytes.coldRaw),
     gauge("log_bytes", "bytes", "Length of the log since the last checkpoint.", storedBytes.log),
-    counter("cache_hits", "", "Reads of cold records that found their block in memory.", [["", "", cache.hits]]),
-    counter("cache_misses", "", "Reads of cold records that had to ask the store.", [["", "", cache.misses]]),
+    counter("cache_hits", "", "Blocks of cold records that calls needed and found in memory.", [["", "", cache.hits]]),
+    counter("cache_misses", "", "Blocks of cold records that calls needed and had to read from the store.", [["", "", cache.misses]]),
     family(
       "compaction_duration_seconds", "histogram", "seconds",
       "From the start of a compaction to its end, what ran between its slices included.", durations(compactions),

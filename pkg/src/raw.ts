@@ -139,9 +139,10 @@ export interface RawIndex {
   checkpoint(): Promise<void>;
   /**
    * Completes a compaction in the store, and returns the number of bytes by which its blocks shrank. With `erases`, no
-   * data that was deleted, committed and compacted away earlier is left in the store.
+   * data that was deleted, committed and compacted away earlier is left in the store. `told` gets the share that is
+   * done, from 0 to 1, and must not throw.
    */
-  compactStore(erases: boolean): Promise<number>;
+  compactStore(erases: boolean, told: (share: number) => void): Promise<number>;
   /** Ends the use of the store. Afterwards only `free` may be called. */
   closeStore(): Promise<void>;
   free(): void;

@@ -165,7 +165,8 @@ export interface Progress {
   total: number;
   /**
    * The current phase: "insert" or "search"; in a compaction "graph", "move" (moving the remaining records to the
-   * front) or "warm".
+   * front) or "warm", then in a stored index "store" (writing to the store what has changed) and with `erase` "erase"
+   * (rewriting there what holds deleted records).
    */
   phase: string;
 }
@@ -327,7 +328,10 @@ export interface CompactionReport {
   slices: number;
   /** The longest time for which a slice held the thread. */
   longestSliceMs: number;
-  /** From the start of the compaction to its end, including whatever ran between its slices. */
+  /**
+   * From the start of the compaction to its end, in the store too, including whatever ran between its slices. (Not
+   * what `erase` does after it.)
+   */
   durationMs: number;
 }
 
@@ -358,8 +362,9 @@ export interface Stats {
   /** Bytes of codes, links and ids per live record, without full vectors and payloads. */
   bytesPerVector: number;
   /**
-   * Reads of records that are only in the store: `hits` found their block in memory, `misses` had to read it from the
-   * store. `hitRate` is the share of hits, 0 to 1.
+   * The blocks that calls needed for records that are only in the store: `hits` were in memory, `misses` had to be
+   * read from the store. A call counts a block once, however many of its records it looks at. `hitRate` is the share of
+   * hits, 0 to 1.
    */
   cache: { hits: number; misses: number; hitRate: number };
   /**

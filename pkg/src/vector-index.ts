@@ -18,7 +18,7 @@ import type {
 } from "./types.js";
 import { UnderWay } from "./under-way.js";
 import { checkLength, vectorOf } from "./vector.js";
-import { MANY_SLICE_MS, nextTurn } from "./turn.js";
+import { MANY_SLICE_MS, nextTurn, ShortCalls } from "./turn.js";
 
 /**
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
@@ -47,6 +47,7 @@ export class VectorIndex implements AsyncDisposable {
   /** Set once `close` has been called. */
   #closing: Promise<void> | undefined;
   readonly #underWay = new UnderWay();
+  readonly #inserts = new ShortCalls();
   readonly #maintenance: Maintenance;
   readonly #moves: Moves;
   readonly #searches: Searches;
@@ -124,7 +125,9 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Adds a record under the next number that was never used, and returns that number. INVALID_ID if 2^53 - 1 has been
-   * used as an id. O(log size), and holds the thread meanwhile.
+   * used as an id. O(log size), and holds the thread meanwhile. The record is there when this returns. After each 8 ms
+   * of single inserts a promise settles in a later turn of the event loop, so that a loop that awaits each of them lets
+   * the page draw. For many records at once use `insertMany`, which gives up the thread by itself.
    *
    * With `ttlMs` the record expires after that many milliseconds on the device's clock, even while the index is closed.
    * It then counts as deleted. The next call of any kind removes expired records, which takes as long as deleting them.
@@ -515,7 +518,7 @@ export class VectorIndex implements AsyncDisposable {
     insert: (raw: RawIndex, ...record: RawRecord) => T,
     mayNeedCompaction?: boolean,
   ): Promise<T> {
-    return this.#storeChange(() => {
+    const change = () => this.#storeChange(() => {
       this.#openFor(id);
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;
@@ -535,5 +538,6 @@ export class VectorIndex implements AsyncDisposable {
         return done;
       });
     }, mayNeedCompaction);
+    return this.#inserts.run(change);
   }
 }

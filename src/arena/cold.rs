@@ -11,7 +11,7 @@ use super::record::Record;
 use crate::format::{FormatError, StoredBlock};
 use crate::order::sort_numbers;
 use crate::types::{OutOfMemory, Slot};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// The blocks that a call needs and that are not in memory. The caller reads them from the store, all at once, and
 /// calls again.
@@ -73,6 +73,10 @@ struct BlockEntry {
     content: Content,
     /// Whether it was used since the hand last came by.
     used: AtomicBool,
+    /// Whether it was read for a call that is yet to be counted.
+    is_new: AtomicBool,
+    /// The last call that was counted for it.
+    counted: AtomicU32,
 }
 
 impl BlockEntry {
@@ -94,8 +98,10 @@ pub(crate) struct Cold {
     cached_bytes: usize,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// Number of blocks read for calls that are about to be repeated and have not found them yet.
-    retry_blocks: AtomicU64,
+    /// The number of the current call: each search is one, and each lookup by id. It may need a block several times.
+    call: AtomicU32,
+    /// Whether blocks were read for a call that is yet to be repeated.
+    expects_retry: AtomicBool,
 }
 
 impl Cold {
@@ -109,7 +115,8 @@ impl Cold {
             cached_bytes: 0,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            retry_blocks: AtomicU64::new(0),
+            call: AtomicU32::new(1),
+            expects_retry: AtomicBool::new(false),
         }
     }
 
@@ -206,18 +213,24 @@ impl Cold {
         entry.is_some_and(|entry| matches!(entry.content, Content::Lost))
     }
 
-    /// Counts the cold records of a call that has all of them. Each block read for it counts as a miss of one of them;
-    /// the others are hits.
-    pub(super) fn count(&self, records: u64) {
-        // What remains of `retry_blocks` was read for other waiting calls, or in vain. The end of the retry resets it.
-        let less = |left: u64| Some(left.saturating_sub(records));
-        let before = self.retry_blocks.fetch_update(Relaxed, Relaxed, less).unwrap_or(0);
-        let missed = before.min(records);
-        self.misses.fetch_add(missed, Relaxed);
-        self.hits.fetch_add(records - missed, Relaxed);
+    /// Begins a call, for [`Cold::count`].
+    pub(super) fn begin_call(&self) {
+        self.call.fetch_add(1, Relaxed);
     }
 
-    /// Reads that found their block in memory, and reads that did not.
+    /// Counts the block of a slot's record as one that the current call needs, and has: a miss if it was read for the
+    /// call, else a hit. Once, however many of its records the call looks at, and however often.
+    pub(super) fn count(&self, slot: Slot) {
+        let entry = self.places.get(slot).and_then(|place| self.find(place.block));
+        let Some(entry) = entry.filter(|entry| matches!(entry.content, Content::Read(_))) else { return };
+        let call = self.call.load(Relaxed);
+        if entry.counted.swap(call, Relaxed) != call {
+            let counter = if entry.is_new.swap(false, Relaxed) { &self.misses } else { &self.hits };
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How often a call found a block in memory, and how often one had to be read for it.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.hits.load(Relaxed), self.misses.load(Relaxed))
     }
@@ -269,7 +282,14 @@ impl Cold {
     /// Adds a block that has been, or is being, written. Its number must be the highest.
     pub(crate) fn add(&mut self, stored: StoredBlock) -> Result<(), OutOfMemory> {
         self.blocks.try_reserve(1)?;
-        self.blocks.push(BlockEntry { stored, cold: 0, content: Content::NotRead, used: AtomicBool::new(false) });
+        self.blocks.push(BlockEntry {
+            stored,
+            cold: 0,
+            content: Content::NotRead,
+            used: AtomicBool::new(false),
+            is_new: AtomicBool::new(false),
+            counted: AtomicU32::new(0),
+        });
         Ok(())
     }
 
@@ -298,19 +318,23 @@ impl Cold {
         Ok(is_lost)
     }
 
-    /// Notes that `blocks` blocks have been read from the store for a call that is repeated next.
-    pub(crate) fn expect_retry(&self, blocks: u64) {
-        self.retry_blocks.fetch_add(blocks, Relaxed);
+    /// Notes that the blocks of a plan have been read from the store for a call that is repeated next.
+    pub(crate) fn expect_retry(&self, plan: &ReadPlan) {
+        plan.blocks()
+            .iter()
+            .filter_map(|&number| self.find(number))
+            .for_each(|entry| entry.is_new.store(true, Relaxed));
+        self.expects_retry.store(true, Relaxed);
     }
 
-    /// Whether blocks were read for a call that has not found them yet.
+    /// Whether blocks were read for a call that is yet to be repeated.
     pub(crate) fn expects_retry(&self) -> bool {
-        self.retry_blocks.load(Relaxed) > 0
+        self.expects_retry.load(Relaxed)
     }
 
     /// Notes that the call has been repeated. It may have used none of the blocks.
     pub(crate) fn end_retry(&self) {
-        self.retry_blocks.store(0, Relaxed);
+        self.expects_retry.store(false, Relaxed);
     }
 
     /// Evicts blocks until those in memory take at most `budget_bytes`.

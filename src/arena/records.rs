@@ -165,24 +165,29 @@ impl Records {
         self.warm.bytes(slot)
     }
 
+    /// Begins a call that may need records from the store: what [`Records::plan`] counts until the next is one call's.
+    #[inline]
+    pub(crate) fn begin_call(&self) {
+        if self.is_stored {
+            self.cold.begin_call();
+        }
+    }
+
     /// Returns which blocks must be read before the records of all these slots are in memory. Marks the warm ones as
-    /// read and, if no block is missing, counts the others.
-    pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot>) -> Result<ReadPlan, OutOfMemory> {
+    /// read and, if no block is missing, counts those of the others.
+    pub(crate) fn plan(&self, slots: impl Iterator<Item = Slot> + Clone) -> Result<ReadPlan, OutOfMemory> {
         let mut plan = ReadPlan::default();
-        let mut cold = 0;
-        for slot in slots.filter(|_| self.is_stored) {
+        let slots = slots.filter(|_| self.is_stored);
+        for slot in slots.clone() {
             if self.warm.contains(slot) {
                 self.used.note(slot);
-                continue;
-            }
-            cold += 1;
-            if let Some(block) = self.cold.missing(slot) {
+            } else if let Some(block) = self.cold.missing(slot) {
                 plan.add(block)?;
             }
         }
         // A call that needs blocks is repeated once they have been read, and counted then.
-        if cold > 0 && plan.is_empty() {
-            self.cold.count(cold);
+        if plan.is_empty() {
+            slots.filter(|&slot| !self.warm.contains(slot)).for_each(|slot| self.cold.count(slot));
         }
         Ok(plan)
     }

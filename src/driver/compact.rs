@@ -56,6 +56,11 @@ pub(crate) async fn commit_and_complete<S: Store>(store: &S, host: &impl Host, r
     Ok(freed)
 }
 
+/// How much of completing a compaction in the store is done after the first checkpoint, and before the last. The first
+/// writes nearly all segments, because compacting moves records everywhere.
+const FIRST: f64 = 0.5;
+const LAST: f64 = 0.95;
+
 /// Which blocks are rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rewrite {
@@ -81,7 +86,7 @@ pub(crate) async fn complete_in_store<S: Store>(store: &S, host: &impl Host, rew
     let blocks =
         |index: &mut Index| Ok(index.journal().map_or((0, 0), |journal| (journal.block_bytes(), journal.next_block())));
     let (before, first) = host.with(blocks)?;
-    write_checkpoint(store, host).await?;
+    write_checkpoint(store, host, 0.0..FIRST).await?;
     let new = host.with(|index| Ok(index.journal().map_or(0, |journal| journal.block_bytes_from(first))))?;
     loop {
         // Only blocks that existed at the start: do not look again at the blocks written here.
@@ -93,9 +98,12 @@ pub(crate) async fn complete_in_store<S: Store>(store: &S, host: &impl Host, rew
             break;
         }
         with_records(store, host, |index| index.unstore_blocks(&plan)).await?;
-        write_checkpoint(store, host).await?;
+        // Blocks are rewritten in the order of their numbers.
+        let done = plan.blocks().last().map_or(1.0, |&last| f64::from(last) / f64::from(first));
+        let share = FIRST + done * (LAST - FIRST);
+        write_checkpoint(store, host, share..share).await?;
     }
-    write_checkpoint(store, host).await?;
+    write_checkpoint(store, host, LAST..1.0).await?;
     let (after, _) = host.with(blocks)?;
     // Blocks written by the first checkpoint are not growth: their records were only in memory and logs.
     let freed = before.saturating_add(new).saturating_sub(after);

@@ -81,6 +81,9 @@ pub(crate) trait Host {
         });
     }
 
+    /// Tells how much of what a compaction does in the store is done: a share from 0 to 1.
+    fn tell_completed(&self, _share: f64) {}
+
     /// Lets other threads use the index between two slices, where there are threads.
     fn give_way(&self) {}
 

@@ -5,6 +5,7 @@ use super::{Host, with_records};
 use crate::index::{Error, Step};
 use crate::store::{Store, StoreError};
 use crate::wipe::Wiped;
+use core::ops::Range;
 
 /// About how much of a checkpoint is encoded between two waits: this many values of the store's preferred length, but
 /// at most this many bytes, which take a millisecond or two.
@@ -54,7 +55,7 @@ pub(crate) async fn checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<
         // checkpoint tries again.
         let _ = with_records(store, host, |index| index.unstore_blocks(&worn)).await;
     }
-    write_checkpoint(store, host).await
+    write_checkpoint(store, host, 0.0..0.0).await
 }
 
 /// Writes a checkpoint if one is due.
@@ -65,8 +66,9 @@ pub(crate) async fn checkpoint_if_due<S: Store>(store: &S, host: &impl Host) -> 
     if host.with(|index| Ok(index.checkpoint_due()))? { checkpoint(store, host).await } else { Ok(()) }
 }
 
-/// Writes what has changed since the last checkpoint, without rewriting any block.
-pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> Result<(), Error> {
+/// Writes what has changed since the last checkpoint, without rewriting any block. It is that part of what a compaction
+/// does in the store (`share`).
+pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host, share: Range<f64>) -> Result<(), Error> {
     if host.with(|index| index.lacks_stock())? {
         let names = store.list("").await?;
         host.with(|index| index.take_stock(&names))?;
@@ -96,6 +98,8 @@ pub(super) async fn write_checkpoint<S: Store>(store: &S, host: &impl Host) -> R
             Step::Last(batch) => (batch, true),
         };
         store.commit(batch).await?;
+        let done = host.with(|index| Ok(index.checkpoint_share()))?;
+        host.tell_completed(share.start + done * (share.end - share.start));
         if is_last {
             return host.with(|index| {
                 writing.generation = None;

@@ -26,6 +26,7 @@ impl Index {
     pub fn get(&self, id: &Id) -> Result<Option<Record<'_>>, Error> {
         Self::check_id(id)?;
         let Some(slot) = self.parts.ids.slot_of(id)? else { return Ok(None) };
+        self.parts.records.begin_call();
         self.need([slot].into_iter())?;
         let Some((vector, payload)) = self.contents(slot) else {
             return Err(lost());

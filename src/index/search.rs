@@ -195,6 +195,7 @@ impl Index {
         let (mut space, buffer, _) = scratch.split();
         let scorer = self.parts.codes.space().around_query(query, inverse_norm, buffer)?;
         let widest = self.widest(k, ef, options.filter.is_some());
+        self.parts.records.begin_call();
         let (mut width, mut share) = (ef, if ef >= AMPLE * k { 1.0 } else { BLUR });
         while self.gather(scorer, width, k, options.again().filter, &mut space)?
             && width < widest

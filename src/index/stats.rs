@@ -49,17 +49,18 @@ impl StoredBytes {
     }
 }
 
-/// Reads of records that are only in the store. Of one call's reads in one block, only the first can be a miss.
+/// The blocks that searches and lookups by id needed for records that are only in the store. A call counts a block
+/// once, however many of its records it looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
-    /// Reads that found their block in memory.
+    /// How often a block was in memory.
     pub hits: u64,
-    /// Reads for which a block had to be read from the store: one for each block.
+    /// How often one had to be read from the store.
     pub misses: u64,
 }
 
 impl CacheCounts {
-    /// The share of hits among all reads; 0 before the first hit.
+    /// The share of hits among both; 0 before the first hit.
     pub fn hit_rate(&self) -> f64 {
         if self.hits == 0 { 0.0 } else { self.hits as f64 / (self.hits + self.misses) as f64 }
     }

@@ -27,6 +27,9 @@ pub(super) struct Inner {
     pub(super) many: Many,
     #[cfg(not(target_feature = "atomics"))]
     pub(super) store: Option<Rc<AnyStore>>,
+    /// Gets the progress of a compaction in the store.
+    #[cfg(not(target_feature = "atomics"))]
+    pub(super) told: Option<js_sys::Function>,
 }
 
 /// The index as the facade sees it. Methods take `&self` and borrow only for their own duration, so a call from within
@@ -53,6 +56,8 @@ impl RawIndex {
             many: Many::default(),
             #[cfg(not(target_feature = "atomics"))]
             store: None,
+            #[cfg(not(target_feature = "atomics"))]
+            told: None,
         };
         Ok(Self { inner: Rc::new(RefCell::new(inner)) })
     }
@@ -185,7 +190,9 @@ impl RawIndex {
 
     /// Returns the slot of a live record, or -1.
     pub fn locate(&self, id: &JsValue) -> Result<f64, JsValue> {
-        let slot = self.borrow()?.index.parts.ids.slot_of(&values::id(id)?).map_err(Error::from)?;
+        let inner = self.borrow()?;
+        inner.index.parts.records.begin_call();
+        let slot = inner.index.parts.ids.slot_of(&values::id(id)?).map_err(Error::from)?;
         Ok(slot.map_or(-1.0, |slot| f64::from(slot.0)))
     }
 

@@ -23,6 +23,12 @@ impl Host for RawIndex {
         work(&mut self.borrow()?.index)
     }
 
+    fn tell_completed(&self, share: f64) {
+        // The function is the facade's own and does not throw.
+        let told = self.borrow().ok().and_then(|inner| inner.told.clone());
+        told.map(|told| told.call1(&JsValue::UNDEFINED, &share.into()));
+    }
+
     fn clock_ms(&self) -> Option<f64> {
         Some(JsClock::default().now_ms())
     }
@@ -272,12 +278,18 @@ impl RawIndex {
     }
 
     /// Completes a compaction in the store, and resolves to the number of bytes freed there. If `erases` is true, every
-    /// block that holds a deleted record is rewritten.
+    /// block that holds a deleted record is rewritten. `told` gets the share of this that is done, from 0 to 1.
     #[wasm_bindgen(js_name = compactStore)]
-    pub fn compact_store(&self, erases: bool) -> Promise {
+    pub fn compact_store(&self, erases: bool, told: Function) -> Promise {
         let raw = self.clone();
         let rewrite = if erases { Rewrite::AnyDead } else { Rewrite::Worn };
-        promise(async move { Ok((driver::complete_in_store(&*raw.store()?, &raw, rewrite).await? as f64).into()) })
+        promise(async move {
+            let store = raw.store()?;
+            raw.borrow()?.told = Some(told);
+            let completed = driver::complete_in_store(&*store, &raw, rewrite).await;
+            raw.borrow()?.told = None;
+            Ok((completed? as f64).into())
+        })
     }
 
     #[wasm_bindgen(js_name = closeStore)]

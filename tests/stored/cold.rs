@@ -315,8 +315,8 @@ fn hits_and_misses_are_counted_once() {
         read += reads.since().1.len() as u64;
         let cache = alone.index().unwrap().stats().cache;
         assert_eq!(cache.misses, read);
-        // At least the records of the answer and the requested one were looked at.
-        assert!(cache.hits + cache.misses > before + 8, "{cache:?} after {before}");
+        // The requested record is in one block, and those of the answer in one to eighteen (they are eight at least).
+        assert!((before + 2..before + 20).contains(&(cache.hits + cache.misses)), "{cache:?} after {before}");
         before = cache.hits + cache.misses;
         assert_eq!(shared.read(|index| index.stats().cache), cache, "round {round}");
     }
@@ -325,7 +325,7 @@ fn hits_and_misses_are_counted_once() {
     now(alone.export()).unwrap();
     now(alone.search(&[0.5; DIMENSIONS], SearchOptions::top(8))).unwrap();
     let cache = alone.index().unwrap().stats().cache;
-    assert!(cache.misses == read && cache.hits + cache.misses >= before + 8, "{cache:?}");
+    assert!(cache.misses == read && cache.hits + cache.misses > before, "{cache:?}");
 }
 
 /// A long record that does not fit leaves its block to shorter ones: half-empty blocks would be read and rewritten by
@@ -417,4 +417,19 @@ fn an_export_beside_a_compaction_is_whole_and_reads_no_more() {
             "{of_export} parts, not {parts}; it had ended at {ended_at:?}"
         );
     }
+}
+
+/// A block that a search had to read is no hit, although the search looks at it once more for each record in it.
+#[test]
+fn the_first_search_over_an_empty_cache_hits_nothing() {
+    let place = MemoryStore::with_value_bytes(4000);
+    drop(filled(place.clone(), 1500));
+    let stored = now(StoredIndex::open(place, lazily(config()))).unwrap();
+    let search = || now(stored.search(&[0.5; DIMENSIONS], SearchOptions::top(100))).unwrap();
+    let cache = || stored.index().unwrap().stats().cache;
+    let hits = search();
+    let first = cache();
+    assert!(first.misses > 1 && first.hits == 0, "{first:?}");
+    assert_eq!(search(), hits);
+    assert_eq!((cache().hits, cache().misses), (first.misses, first.misses));
 }

@@ -210,21 +210,22 @@ export class Keeper {
   }
 
   /**
-   * Completes a compaction in the store. Returns the number of bytes of records freed there. A failure is kept for the
-   * next `flush` or `close`, like that of a checkpoint.
+   * Completes a compaction in the store. Returns the number of bytes of records freed there; undefined after a failure,
+   * which is kept for the next `flush` or `close`, like that of a checkpoint. `told` gets the share that is done.
    */
-  async compactStore(): Promise<number> {
-    let freed = 0;
+  async compactStore(told: (share: number) => void): Promise<number | undefined> {
+    let freed: number | undefined = 0;
     await this.#linkAll(() => this.#closing).catch(() => {});
     await this.#queue.add(async (acknowledge) => {
       // The compaction in memory is done: even if closing takes too long, the caller gets its report.
       acknowledge();
       if (this.#handle.refusal || this.#closing) return;
       try {
-        freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(false)));
+        freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(false, told)));
         // A compaction that has changed little writes nothing.
         if (!(await this.#handle.callInternally((raw) => raw.checkpointDue))) this.#checkpoints.succeeded();
       } catch (error) {
+        freed = undefined;
         this.#checkpoints.failed(error);
       }
       // Rejects only if closing took too long, which `close` reports.
@@ -234,16 +235,16 @@ export class Keeper {
 
   /**
    * Completes a compaction in the store and erases there the data that was deleted and compacted away. Returns the
-   * number of bytes of records freed. Rejects if it fails.
+   * number of bytes of records freed. Rejects if it fails. `told` gets the share that is done.
    */
-  async eraseDeleted(): Promise<number> {
+  async eraseDeleted(told: (share: number) => void): Promise<number> {
     let freed = 0;
     this.#handle.checkOpen();
     await this.#linkAll(() => this.#closing);
     await this.#queue.add(async () => {
       this.#handle.checkOpen();
       await this.#runCommit();
-      freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(true)));
+      freed = await this.#lock.runFirst(() => this.#handle.callInternally((raw) => raw.compactStore(true, told)));
       this.#checkpoints.succeeded();
     }).catch(this.throwTold);
     return freed;

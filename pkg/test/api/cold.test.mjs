@@ -65,6 +65,9 @@ for (const { label, place } of KINDS) {
     index = await open({ maxBytes: BUDGET });
     const fresh = await held();
     assert.deepEqual([fresh.cache.hits, fresh.cache.misses, fresh.cache.hitRate], [0, 0, 0]);
+    await index.search(vectors[0], { k: 50, include: { payload: true, vector: true } });
+    const first = (await held()).cache;
+    assert.ok(first.misses > 1 && first.hits === 0, `the first search finds no block in memory: ${JSON.stringify(first)}`);
     const found = await Promise.all(vectors.slice(0, 40).map((vector) => index.search(vector, { k: 3 })));
     assert.deepEqual(found.map(([hit]) => hit.payload.n), Array.from({ length: 40 }, (_, i) => i));
     const { hits, misses, hitRate } = (await held()).cache;

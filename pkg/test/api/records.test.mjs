@@ -257,3 +257,13 @@ test("a binary code of 384 dimensions is one cache line, and the hits are those 
   }
   await whole(binary, 600);
 });
+
+test("a loop that awaits single inserts gives the event loop turns", async () => {
+  const { index, vectors } = await filled(100, { dimensions: 256 });
+  let turns = 0;
+  const turning = setInterval(() => (turns += 1), 0);
+  const began = performance.now();
+  for (let i = 0; i < 3000 && performance.now() - began < 400; i++) await index.upsert(`r${i % 100}`, vectors[i % 100]);
+  clearInterval(turning);
+  assert.ok(turns > 3, `${turns} turns`);
+});

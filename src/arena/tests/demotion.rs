@@ -51,6 +51,7 @@ impl Tiers {
     }
 
     fn read(&self, slots: impl IntoIterator<Item = u32>) {
+        let slots: Vec<u32> = slots.into_iter().collect();
         self.records.plan(slots.into_iter().map(Slot)).unwrap();
     }
 

@@ -23,6 +23,8 @@ const MEMBER_COST_BYTES: u64 = 1024;
 const SPARE_PART: usize = 8;
 /// …or when this many records have been passed over because they are too long for the room left.
 const MOST_PASSED: usize = 32;
+/// About how many records a block holds, for progress.
+const USUAL_RECORDS: usize = 64;
 /// The pull between two records is the inverse of their distance, raised to this power.
 const PULL_POWER: i32 = 3;
 /// Smaller distances, as a fraction of the usual distance, are rounded up to this.
@@ -63,6 +65,11 @@ impl Gathering {
 
     pub(in crate::index) const fn is_empty(&self) -> bool {
         self.pending.is_empty()
+    }
+
+    /// About how many blocks are still to be gathered.
+    pub(in crate::index) fn blocks_left(&self) -> usize {
+        self.pending.count().div_ceil(USUAL_RECORDS)
     }
 }
 

@@ -179,6 +179,14 @@ impl Index {
         Ok(())
     }
 
+    /// How much of the checkpoint being written is done, as a share of the values and blocks it consists of.
+    pub(crate) fn checkpoint_share(&self) -> f64 {
+        let Some(writing) = self.journal().and_then(|journal| journal.writing.as_ref()) else { return 1.0 };
+        let done = writing.at + writing.blocks.len();
+        let left = (self.values() - writing.at.min(self.values())) + writing.gathering.blocks_left();
+        done as f64 / (done + left).max(1) as f64
+    }
+
     /// Notes that the last step has been written: its manifest is now the current one.
     pub(crate) fn checkpoint_ended(&mut self, generation: u64) {
         let Some(Writing { ending, deleting, .. }) = self.take_writing(generation) else { return };

@@ -18,7 +18,7 @@ const FEW_SMALL: usize = 4;
 
 impl Index {
     /// Checks that the records of all these slots are in memory; the error [`Error::Cold`] says which blocks to read.
-    pub(crate) fn need(&self, slots: impl Iterator<Item = Slot>) -> Result<(), Error> {
+    pub(crate) fn need(&self, slots: impl Iterator<Item = Slot> + Clone) -> Result<(), Error> {
         refuse(self.parts.records.plan(slots)?)
     }
 
@@ -108,7 +108,7 @@ impl Index {
 
     /// Tells the cache that a plan has been carried out and the call that needed it is made next.
     pub(crate) fn expect_retry(&self, plan: &ReadPlan) {
-        self.parts.records.cold.expect_retry(plan.len() as u64);
+        self.parts.records.cold.expect_retry(plan);
     }
 
     /// The blocks numbered below `below` that should be rewritten: those that are mostly dead, and small ones when

@@ -20,11 +20,16 @@ pub(super) const VALUES: [(Kind, &[Kind]); 4] = [
 const NO_LINKS: [u32; MOST_LINKS] = [u32::MAX; MOST_LINKS];
 
 impl Index {
+    /// How many values there are.
+    pub(super) fn values(&self) -> usize {
+        VALUES.len() * segments_of(self.parts.slots())
+    }
+
     /// The value at this position in a round over all values: segment by segment, in the order of [`VALUES`].
     pub(super) fn value_at(&self, at: usize) -> Option<(usize, Kind)> {
         let (segment, value) = (at / VALUES.len(), at % VALUES.len());
         let kind = VALUES.get(value)?.0;
-        (segment < segments_of(self.parts.slots())).then_some((segment, kind))
+        (at < self.values()).then_some((segment, kind))
     }
 
     /// Approximate length of a value in bytes.
