@@ -2,7 +2,7 @@
 export type ErrorCode =
   | "DIMENSION_MISMATCH" | "INVALID_VECTOR" | "INVALID_ID" | "DUPLICATE_ID" | "INVALID_OPTION" | "INVALID_FILTER"
   | "NOT_FOUND" | "CLOSED" | "LOCKED" | "READ_ONLY" | "CORRUPT" | "UNSUPPORTED_VERSION" | "QUOTA_EXCEEDED"
-  | "OUT_OF_MEMORY" | "ABORTED" | "STORE_FAILED" | "UNTRAINED" | "NO_THREADS";
+  | "OUT_OF_MEMORY" | "ABORTED" | "STORE_FAILED" | "UNTRAINED";
 
 /**
  * The only error class of this package. `code` is for programs; `message` says what was expected and what was passed.

@@ -101,8 +101,9 @@ export interface OpenOptions extends Partial<IndexOptions> {
    * Where the index is stored. Browsers support "indexeddb" (the default) and "opfs", the origin private file system.
    * Node supports "fs": a directory whose path is the name of the index.
    *
-   * You can also pass your own Store. Nothing else should use it, and it is closed with the index. A call that returns
-   * no index, such as a failed `open` and every `destroy`, leaves it open: you can try again, or close it.
+   * You can also pass your own Store. It holds one index, whatever the name is, which then only says in messages which
+   * index is meant: give each index a Store of its own. It is closed with the index. A call that returns no index, such
+   * as a failed `open` and every `destroy`, leaves it open: you can try again, or close it.
    */
   store?: "indexeddb" | "opfs" | "fs" | Store;
   /**

@@ -155,3 +155,32 @@ fn the_store_holds_what_the_index_needs() {
     assert!(orphans(&place).is_empty() && !found.contains_key("log/00000000000000000000"));
     assert!(found.values().map(Vec::len).sum::<usize>() <= held + 64);
 }
+
+/// Each session that changes something begins a log, and each commit may be a value of its own. There was a limit to
+/// their bytes only, so 800 short sessions left 801 files.
+#[test]
+fn neither_logs_nor_commits_become_many() {
+    let place = MemoryStore::default();
+    let mut rng = Rng(6);
+    let logs = || content(&place).keys().filter(|key| key.starts_with("log/")).count();
+    for session in 0..300 {
+        let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+        insert(&stored, &mut rng, 1);
+        now(stored.commit()).unwrap();
+        now(stored.close()).unwrap();
+        // Those of the newest checkpoint, and of the one before.
+        assert!(logs() <= 132, "{} logs after {session} sessions", logs());
+    }
+    let stored = now(StoredIndex::open(place.clone(), options())).unwrap();
+    let mut commits = 0;
+    while !stored.checkpoint_due().unwrap() {
+        let id = stored.change(|index| index.insert(&rng.vector(DIMENSIONS), None)).unwrap();
+        stored.change(|index| index.delete(&id)).unwrap();
+        now(stored.commit()).unwrap();
+        commits += 1;
+    }
+    assert!((100..2100).contains(&commits), "{commits} commits");
+    now(stored.checkpoint()).unwrap();
+    assert!(!stored.checkpoint_due().unwrap());
+    assert_eq!(stored.index().unwrap().len(), 300);
+}

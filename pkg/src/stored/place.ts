@@ -84,13 +84,18 @@ export async function acquire({ name, store, options }: Wanted): Promise<Place> 
   return step(`opening ${name}`, () => places.acquire(store, name, options));
 }
 
-/** Removes everything stored in the place. LOCKED while a writer has it. */
+/** What the keys of an index begin with (docs/FORMAT.md). */
+const PREFIXES = ["m/", "log/", "s/", "b/"];
+
+/** Removes the index in the place. LOCKED while a writer has it. Other keys in a caller's own Store stay. */
 export async function destroy({ name, store, options }: Wanted, instance: () => Promise<RawInstance>): Promise<void> {
   if (typeof store === "string") return step(`removing ${name}`, () => places.destroy(store, name, instance));
   const release = claim(store, options.mode);
   await step(`removing ${name}`, async () => {
     try {
-      await store.commit({ puts: [], deletes: await store.list("") });
+      const deletes: string[] = [];
+      for (const prefix of PREFIXES) for (const key of await store.list(prefix)) deletes.push(key);
+      await store.commit({ puts: [], deletes });
     } finally {
       await release(false);
     }

@@ -1,12 +1,25 @@
 // The exports of "thermocline/threads" on every platform: those of "thermocline", plus an option for the number of
 // threads.
+import { ThermoclineError as PlainError, type ErrorCode as PlainCode } from "../errors.js";
 import type { IndexOptions, OpenOptions } from "../types.js";
 import { VectorIndex as Plain } from "../vector-index.js";
 
-export { ThermoclineError, type ErrorCode } from "../errors.js";
 export { locateWasm, type WasmLocator, type WasmSource } from "../locate-wasm.js";
 export type * from "../store.js";
 export type * from "../types.js";
+
+/** The codes of "thermocline", and one more. */
+export type ErrorCode = PlainCode | "NO_THREADS";
+
+/** The error class of "thermocline". */
+export interface ThermoclineError extends Omit<PlainError, "code"> {
+  readonly code: ErrorCode;
+}
+
+export const ThermoclineError = PlainError as unknown as {
+  new (code: ErrorCode, message: string, options?: { cause?: unknown }): ThermoclineError;
+  readonly prototype: ThermoclineError;
+};
 
 /** Additional options of an index with threads. */
 export interface ThreadsOptions {

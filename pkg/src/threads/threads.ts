@@ -1,8 +1,11 @@
 // The threads of an index: workers, each with an instance of the module on the index's memory.
 import { fail, numberOf, wrong } from "../guard.js";
+import type { ErrorCode } from "../errors.js";
 import { compiledModule } from "../module.js";
 import type { RawIndexClass } from "./raw.js";
 
+/** The code that only this entry has (see `ErrorCode` of api.ts). */
+const NO_THREADS = "NO_THREADS" as string as ErrorCode;
 /** Most threads that a caller may ask for. */
 const MAX_THREADS = 64;
 /** Most threads by default: each has a stack, and other programs need cores too. */
@@ -74,7 +77,7 @@ export function countOf(threads: number | undefined): number {
   if (typeof SharedArrayBuffer !== "function") {
     const headers = "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
     const message = `there is no shared memory here: serve the page with the headers ${headers}, or import "thermocline" instead`;
-    fail("NO_THREADS", message);
+    fail(NO_THREADS, message);
   }
   try {
     // Returns at once, since the value is 0 and not 1. A thread that must not wait throws before the values are
@@ -82,7 +85,7 @@ export function countOf(threads: number | undefined): number {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
   } catch (error) {
     const advice = 'use "thermocline/threads" in a worker, or import "thermocline" instead';
-    fail("NO_THREADS", `this thread may not wait for others: ${advice}`, error);
+    fail(NO_THREADS, `this thread may not wait for others: ${advice}`, error);
   }
   return count;
 }
@@ -107,7 +110,7 @@ export class Threads {
       }
       await Promise.all(this.#workers.map(({ ready }) => ready));
     } catch (error) {
-      fail("NO_THREADS", `a thread could not be started: ${(error as Error)?.message ?? error}`, error);
+      fail(NO_THREADS, `a thread could not be started: ${(error as Error)?.message ?? error}`, error);
     }
   }
 

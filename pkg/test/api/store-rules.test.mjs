@@ -212,3 +212,14 @@ test("a store's own NOT_FOUND does not mean that there is no index", async () =>
   store.before = () => {};
   await until(async () => (await VectorIndex.open("own", { store }).then((opened) => opened.close().then(() => true))), "the store to be released");
 });
+
+test("destroying leaves what is not the index's", async () => {
+  const store = new MapStore();
+  const index = await VectorIndex.open("own", { dimensions: DIMENSIONS, store });
+  await index.insert(vectors[0]);
+  await index.close();
+  assert.ok([...store.values.keys()].length > 1);
+  store.values.set("mine", Uint8Array.of(1));
+  await VectorIndex.destroy("own", { store });
+  assert.deepEqual([...store.values.keys()], ["mine"]);
+});

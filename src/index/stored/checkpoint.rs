@@ -196,6 +196,7 @@ impl Index {
         if let (Some(ending), Some(journal)) = (ending, self.journal_mut()) {
             journal.logs.retain(|&log| log >= ending.manifest.log);
             journal.log_bytes -= ending.log_bytes;
+            journal.appends = 0;
             journal.log_switched(ending.frames, ending.taken);
             journal.manifest = ending.manifest;
             journal.has_waiting = ending.has_waiting;

@@ -19,6 +19,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 const LEAST_LOG_BYTES: u64 = 1 << 20;
 /// Replayed records are linked only after opening. Until then each search scans all of them, so a longer log is felt.
 const MOST_LOG_BYTES: u64 = 4 << 20;
+/// Reading one more log takes as long as reading so many more bytes of one. (Each opening that changes something begins
+/// a log.)
+const LOG_COST_BYTES: u64 = 16 << 10;
+/// The same for one more append: IndexedDB, and a store that cannot append, keep each as a value of its own.
+const APPEND_COST_BYTES: u64 = 512;
 /// Between the two limits, a log may grow to one part in this many of the bytes of all segments and blocks.
 const LOG_SHARE: u64 = 16;
 
@@ -71,6 +76,8 @@ pub(crate) struct Journal {
     pub(in crate::index) logs: Vec<u64>,
     /// Bytes in them.
     pub(in crate::index) log_bytes: u64,
+    /// How many appends there have been since the last checkpoint or opening.
+    pub(in crate::index) appends: u64,
     /// Bytes of sealed frames that the checkpoint has and only the one before it lacks.
     known_bytes: u64,
     /// Which values the store holds besides those of the current checkpoint.
@@ -116,6 +123,7 @@ impl Journal {
             manifest,
             logs,
             log_bytes,
+            appends: 0,
             known_bytes: 0,
             writing: None,
             compression,
@@ -217,6 +225,7 @@ impl Journal {
     /// them, so the index refuses all further changes. Opening it again shows what the store has.
     pub(crate) fn committed(&mut self, outcome: Result<(), StoreError>) -> Result<(), Error> {
         self.log_bytes += self.appending.take().unwrap_or(0) as u64;
+        self.appends += 1;
         if let Err(error) = outcome {
             self.failed = Some(error);
         }
@@ -265,6 +274,7 @@ impl Journal {
     pub(in crate::index) fn checkpoint_due(&self) -> bool {
         let stored = self.segment_bytes().saturating_add(self.block_bytes());
         let log_bytes = self.log_bytes - self.known_bytes + self.log.sealed_bytes() as u64;
+        let log_bytes = log_bytes + LOG_COST_BYTES * self.logs.len() as u64 + APPEND_COST_BYTES * self.appends;
         self.failed.is_none()
             && (self.is_reshaped || log_bytes > (stored / LOG_SHARE).clamp(LEAST_LOG_BYTES, MOST_LOG_BYTES))
     }
