@@ -4,12 +4,10 @@
 export interface Value {
   /** The file that a commit wrote. */
   readonly file: string;
-  /** The valid parts of pieces that earlier openings appended. */
+  /** The pieces in the table, and their valid lengths. */
   readonly kept: readonly Part[];
-  /** Number of pieces appended by the opening that wrote the table. */
+  /** Number of pieces that were appended since: those named after the table's opening. */
   pieces: number;
-  /** Number of bytes in the last of those pieces; Infinity if nothing more should be appended to it. */
-  filled: number;
 }
 
 /** A file and the number of its valid bytes; all of them if no number is given. */
@@ -23,6 +21,8 @@ export interface TableName {
 }
 
 const TABLE = /^table\.(\d{1,15})\.(\w+)$/;
+
+export const isTable = (name: string) => name.startsWith("table.");
 
 export function tableName(number: number, opening: string): TableName {
   return { name: `table.${number}.${opening}`, number, opening };
@@ -39,9 +39,9 @@ export function freshOpening(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join("");
 }
 
-/** Creates a value without pieces of the current opening. */
+/** Creates a value without pieces named after the table's opening. */
 export function valueOf(file: string, kept: readonly Part[] = []): Value {
-  return { file, kept, pieces: 0, filled: Infinity };
+  return { file, kept, pieces: 0 };
 }
 
 export function pieceName(file: string, opening: string, piece: number): string {

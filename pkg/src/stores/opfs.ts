@@ -1,37 +1,44 @@
 // OPFS, the browser's origin private file system, as a store. It uses the asynchronous interface, which is available on
 // the main thread too.
 //
-// Not every browser can rename a file, but closing a writable replaces the content of a file atomically. So each value
-// is in files with unique names, which are never reused, and a table maps keys to files. A commit happens when the
-// table's writable is closed.
+// Not every browser can rename a file, and closing a writable does not everywhere replace the content at once: WebKit
+// copies the bytes into the file. So no file is written twice. It is created empty, and a single close writes it. If a
+// kill or a failure leaves a part of it, nothing in it has been acknowledged. Names are unique and never reused, and a
+// table maps keys to files. A commit happens when the table's writable is closed; a part of a table is unreadable.
 //
 //     table.<number>.<opening>      {"<key>": ["<file>", ["<piece>", <bytes>], …], …}
-//     <opening>.<n>                 a <file>: what a commit has written
-//     <file>.<opening>.<n>          the pieces 1, 2, … that were appended to it
+//     <opening>.<n>                 a <file>: what a commit has written; or a <piece>: several joined
+//     <file>.<opening>.<n>          the pieces 1, 2, … that were appended to it, one with each call
 //
 // Each opening for writing has a unique name, which is part of the names of all files that it writes. The valid table
-// is the readable one with the highest number: the last one may be unreadable, since a file is created empty before it
-// is written. A value is its file, then the pieces in the table, each up to the length in the table, then the pieces
-// named after the table's opening.
+// is the readable one with the highest number. A value is its file, then the pieces in the table, each up to the length
+// in the table, then the pieces named after the table's opening. Only the last of those may be incomplete, unless an
+// append has failed.
 //
 // Calls that a page made before it died may take effect later, after the next writer has already looked at the files.
 // So a writer first stores the state it found as a new table, with a number above all others, including those of empty
 // tables. From then on late effects are invisible: a late table has a lower number, the file of a late value or a late
 // piece is in no valid table, and a piece that grew is longer than the table says. The next writer removes all of
 // these.
+//
+// When a value has many pieces, its writer does the same again: it takes another name as its opening, and stores its
+// state as a table in which small pieces are joined. Until this table is readable, the previous one and all of its
+// pieces count; from then on only what is in the new one.
+//
+// A reader may look while a writer removes the files of a previous table. That table is removed before its files. So a
+// reader that misses a piece cannot read the table either, and looks again.
 import { fail } from "../guard.js";
 import type { Batch, Store, StoreOptions } from "../store.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
 import {
-  bytesOf, freshOpening, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type TableName, type Value,
+  bytesOf, freshOpening, isTable, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type Part, type TableName, type Value,
 } from "./opfs-table.js";
 import { takeWebLock } from "./web-lock.js";
 
-/**
- * Approximate largest size of a piece. Appending copies the file, so larger pieces cost more; smaller ones mean more
- * files.
- */
+/** Number of pieces of a value before they are joined. More of them mean more files, fewer mean joining more often. */
+const MOST_PIECES = 32;
+/** Pieces of at least this size are not joined any more. */
 const PIECE_BYTES = 64 << 10;
 /** How often a look is tried if files change meanwhile. Including the pauses, this takes a third of a second. */
 const LOOKS = 12;
@@ -117,7 +124,9 @@ class OpfsStore implements Store {
   /** Removes the folder if it is empty, or fails. */
   readonly #discard: () => Promise<void>;
   readonly #release: () => Promise<void>;
-  readonly #opening = freshOpening();
+  /** Of a writer: the opening of the valid table or, while the state is stored anew, of the next. */
+  #opening = "";
+  /** Of a writer: what it has stored last. */
   #state: State = { table: undefined, values: new Map() };
   #nextTable = 1;
   #nextFile = 1;
@@ -142,18 +151,11 @@ class OpfsStore implements Store {
    * a change.
    */
   async begin(): Promise<void> {
-    const { table, values, names } = await step(`opening ${this.#name}`, () => this.#steady(() => this.#look()));
-    this.#isIdle = names.size === 0;
-    this.#nextTable = 1 + (tablesIn(names)[0]?.number ?? 0);
-    for (const [key, value] of values) {
-      const appended = partsOf(value, table!.opening).slice(1 + value.kept.length);
-      const sizes = await each(appended, ([name]) =>
-        step(`opening ${this.#name}`, async () => [name, (await this.#file(name)).size] as const),
-      );
-      values.set(key, valueOf(value.file, [...value.kept, ...sizes.filter(([, size]) => size > 0)]));
-    }
-    await this.#store(values);
-    await this.#removeOthers(names);
+    const look = await step(`opening ${this.#name}`, () => this.#steady(() => this.#look()));
+    this.#isIdle = look.names.size === 0;
+    this.#nextTable = 1 + (tablesIn(look.names)[0]?.number ?? 0);
+    await this.#storeAnew(look);
+    await this.#removeOthers(look.names);
   }
 
   async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
@@ -173,38 +175,23 @@ class OpfsStore implements Store {
   }
 
   async commit({ puts, deletes }: Batch): Promise<void> {
-    this.#checkWritable();
-    this.#isIdle = false;
-    const values = new Map(this.#state.values);
-    const old = [...puts.map(([key]) => key), ...deletes].flatMap((key) => values.get(key) ?? []);
-    const names = namesOf({ table: this.#state.table, values: old });
-    try {
+    await this.#change(async () => {
+      this.#isIdle = false;
+      const values = new Map(this.#state.values);
       for (const key of deletes) values.delete(key);
-      for (const [key] of puts) values.set(key, valueOf(`${this.#opening}.${this.#nextFile++}`));
-      await each(puts, ([key, bytes]) => this.#write(values.get(key)!.file, bytes));
+      await each(puts, async ([key, bytes]) => values.set(key, valueOf(await this.#write(this.#newFile(), bytes))));
       await this.#store(values);
-    } catch (error) {
-      await this.#recover();
-      throw error;
-    }
-    await this.#remove(names);
+    });
   }
 
   async append(key: string, bytes: Uint8Array): Promise<void> {
-    this.#checkWritable();
     if (!this.#state.values.has(key)) await this.commit({ puts: [[key, new Uint8Array()]], deletes: [] });
-    const value = this.#state.values.get(key)!;
-    if (value.filled >= PIECE_BYTES) {
+    await this.#change(async () => {
+      if (this.#state.values.get(key)!.pieces >= MOST_PIECES) await this.#storeAnew(this.#state);
+      const value = this.#state.values.get(key)!;
+      await this.#write(pieceName(value.file, this.#opening, value.pieces + 1), bytes);
       value.pieces += 1;
-      value.filled = 0;
-    }
-    try {
-      await this.#write(pieceName(value.file, this.#opening, value.pieces), bytes, value.filled);
-    } catch (error) {
-      await this.#recover();
-      throw error;
-    }
-    value.filled += bytes.length;
+    });
   }
 
   async close(): Promise<void> {
@@ -228,9 +215,18 @@ class OpfsStore implements Store {
     } catch {}
   }
 
-  #checkWritable(): void {
+  /** Makes a change, and removes the files that do not count any more. */
+  async #change(run: () => Promise<void>): Promise<void> {
     this.#end?.();
     if (!this.#writes) readOnly(this.#name);
+    const before = this.#state;
+    try {
+      await run();
+    } catch (error) {
+      await this.#recover();
+      throw error;
+    }
+    if (this.#state !== before) await this.#removeOthers(namesOf(before));
   }
 
   /** Looks once at the content of the folder. CORRUPT if there are values and no readable table. */
@@ -244,8 +240,9 @@ class OpfsStore implements Store {
       unlessAbsent(error as DOMException);
     }
     const tables = tablesIn(names);
-    // The first file written is a table. Until it is closed, some engines also list a temporary file beside it.
-    let written = [...names].some((name) => !name.startsWith("table."));
+    // The first file written is a table without values. Until it is closed, some engines also list a temporary file
+    // beside it.
+    let written = this.#state.table !== undefined || ![...names].every(isTable);
     for (const table of tables) {
       const text = await (await this.#file(table.name)).text();
       const values = valuesIn(text);
@@ -255,7 +252,7 @@ class OpfsStore implements Store {
         }
         return { table, values, names };
       }
-      written ||= text !== "";
+      written ||= !"{}".startsWith(text);
     }
     if (written) fail("CORRUPT", `${this.#name}: its table of values is damaged or missing`);
     return { table: undefined, values: new Map(), names };
@@ -264,7 +261,7 @@ class OpfsStore implements Store {
   /** Looks once. Fails if files of the table are missing: a writer may have removed them since the table was read. */
   async #load(): Promise<Look> {
     const look = await this.#look();
-    for (const name of namesOf({ ...look, values: look.values.values() })) {
+    for (const name of namesOf(look)) {
       if (!look.names.has(name)) fail("STORE_FAILED", `${this.#name}: its file ${name} is missing`);
     }
     return look;
@@ -295,7 +292,7 @@ class OpfsStore implements Store {
     const value = values.get(key);
     if (!value) return undefined;
     const parts = partsOf(value, table!.opening);
-    const files = await Promise.all(parts.map(async ([name, bytes]) => (await this.#file(name)).slice(0, bytes)));
+    const files = await Promise.all(parts.map((part) => this.#part(part)));
     const whole = files.length === 1 ? files[0]! : new Blob(files);
     return new Uint8Array(await whole.arrayBuffer());
   }
@@ -307,18 +304,59 @@ class OpfsStore implements Store {
     this.#state = { table, values };
   }
 
+  /** Stores a state as the table of a new opening, which records the pieces that were found by their names before. */
+  async #storeAnew({ table, values }: State): Promise<void> {
+    this.#opening = freshOpening();
+    const recorded = new Map(values);
+    for (const [key, value] of values) {
+      if (value.pieces === 0) continue;
+      const [, ...pieces] = partsOf(value, table!.opening);
+      const joined = await step(`reading ${this.#name}`, () => this.#steady(() => this.#joined(pieces)));
+      const kept = await each(joined, async ([name, size, bytes]): Promise<Part> => [
+        bytes ? await this.#write(this.#newFile(), bytes) : name, size,
+      ]);
+      recorded.set(key, valueOf(value.file, kept));
+    }
+    await this.#store(recorded);
+  }
+
+  /** Joins small adjacent pieces. Returns the name and length of each piece; of a joined one its bytes and no name. */
+  async #joined(pieces: readonly Part[]): Promise<[name: string, size: number, bytes?: Uint8Array][]> {
+    const joined: [name: string, blob: Blob][] = [];
+    for (const [i, blob] of (await each(pieces, (piece) => this.#part(piece))).entries()) {
+      const last = joined.at(-1)?.[1];
+      // Nothing was appended, or a dead page is about to write it.
+      if (blob.size === 0) continue;
+      if (last && Math.max(last.size, blob.size) < PIECE_BYTES) joined[joined.length - 1] = ["", new Blob([last, blob])];
+      else joined.push([pieces[i]![0], blob]);
+    }
+    return each(joined, async ([name, blob]) => {
+      return name ? [name, blob.size] : [name, blob.size, new Uint8Array(await blob.arrayBuffer())];
+    });
+  }
+
+  /** Returns an unused name for a file. */
+  #newFile(): string {
+    return `${this.#opening}.${this.#nextFile++}`;
+  }
+
+  /** Returns the valid bytes of a part. */
+  async #part([name, bytes]: Part): Promise<Blob> {
+    return (await this.#file(name)).slice(0, bytes);
+  }
+
   async #file(name: string): Promise<File> {
     return (await this.#folder!.getFileHandle(name)).getFile();
   }
 
-  /** Writes a file after its first `kept` bytes. The write becomes visible as a whole when the writable is closed. */
-  async #write(name: string, bytes: Uint8Array, kept = 0): Promise<void> {
-    await step(`writing ${name} of ${this.#name}`, async () => {
-      const handle = await this.#folder!.getFileHandle(name, { create: true });
-      const writable = await handle.createWritable({ keepExistingData: kept > 0 });
+  /** Writes a file that does not exist, and returns its name. */
+  async #write(name: string, bytes: Uint8Array): Promise<string> {
+    return step(`writing ${name} of ${this.#name}`, async () => {
+      const writable = await (await this.#folder!.getFileHandle(name, { create: true })).createWritable();
       try {
-        await writable.write({ type: "write", position: kept, data: bytes as Uint8Array<ArrayBuffer> });
+        await writable.write(bytes as Uint8Array<ArrayBuffer>);
         await writable.close();
+        return name;
       } catch (error) {
         await writable.abort().catch(() => {});
         throw error;
@@ -334,25 +372,25 @@ class OpfsStore implements Store {
     try {
       const look = await this.#steady(() => this.#load());
       this.#state = look;
+      this.#opening = look.table!.opening;
       await this.#removeOthers(look.names);
     } catch (cause) {
       this.#end = () => fail("STORE_FAILED", `${this.#name}: a change has failed midway; open the index again`, cause);
     }
   }
 
-  /** Removes all files except the valid table and those of its values. */
+  /** Removes those of these files that do not count, tables first. */
   async #removeOthers(names: Iterable<string>): Promise<void> {
-    const counts = new Set(namesOf({ ...this.#state, values: this.#state.values.values() }));
-    await this.#remove([...names].filter((name) => !counts.has(name)));
-  }
-
-  /** Removes files. A file that cannot be removed does no harm, and the next writer tries again. */
-  async #remove(names: readonly string[]): Promise<void> {
-    await each(names, (name) => this.#folder!.removeEntry(name).catch(() => {}));
+    const counts = new Set(namesOf(this.#state));
+    const others = [...names].filter((name) => !counts.has(name));
+    // A file that cannot be removed does no harm, and the next writer tries again.
+    const remove = (name: string) => this.#folder!.removeEntry(name).catch(() => {});
+    await each(others.filter(isTable), remove);
+    await each(others.filter((name) => !isTable(name)), remove);
   }
 }
 
-/** Returns the names of a table and of the files of some of its values. */
-function namesOf({ table, values }: { table: TableName | undefined; values: Iterable<Value> }): string[] {
-  return table ? [table.name, ...Array.from(values, (value) => partsOf(value, table.opening).map(([name]) => name)).flat()] : [];
+/** Returns the names of a table and of the files of its values. */
+function namesOf({ table, values }: State): string[] {
+  return table ? [table.name, ...[...values.values()].flatMap((value) => partsOf(value, table.opening).map(([name]) => name))] : [];
 }

@@ -1,5 +1,6 @@
 // A private file system whose pages die: a dead page's pending requests happen later, at any time, in any order, or
-// never.
+// never. Closing a writable may be cut off: then the file has the first bytes of what was to be written, as where the
+// browser copies them over the old ones.
 import { random } from "./model.mjs";
 
 const absent = (name) => new DOMException(`${name} is not there`, "NotFoundError");
@@ -49,8 +50,16 @@ class Page {
    * changes.
    */
   diesAt = () => false;
+  /** Called likewise. The change for which it returns true fails, and the page lives on. */
+  failsAt = () => false;
+  /**
+   * If it is set, a close at which the page dies, or which fails, leaves this number of bytes in the file. Called with
+   * the length of the file and the length it was to have.
+   */
+  cut;
   dead = false;
-  #asked = 0;
+  /** Number of changes requested so far. */
+  asked = 0;
   #folder;
   #die;
   /** Resolves when the page dies. */
@@ -75,9 +84,18 @@ class Page {
       }),
   });
 
-  async #ask(kind, name, run) {
+  /** Requests a change. `midway` leaves it half done. */
+  async #ask(kind, name, run, midway = () => {}) {
     if (this.dead) return never();
-    if (this.diesAt(kind, name, this.#asked++)) this.kill();
+    const asked = this.asked++;
+    if (this.failsAt(kind, name, asked)) {
+      midway();
+      throw new DOMException(`${kind} of ${name} was cut off`, "AbortError");
+    }
+    if (this.diesAt(kind, name, asked)) {
+      midway();
+      this.kill();
+    }
     await turn();
     if (this.dead) {
       // Nobody receives a failure of a late request.
@@ -124,19 +142,25 @@ class Page {
           if (!files.has(name)) throw absent(name);
           return new File([files.get(name)], name);
         }),
-      createWritable: async ({ keepExistingData }) => {
+      createWritable: async ({ keepExistingData } = {}) => {
         let bytes = await this.#see(() => {
           if (!files.has(name)) throw absent(name);
           return keepExistingData ? files.get(name) : new Uint8Array();
         });
         return {
-          write: async ({ position, data }) => {
+          write: async (what) => {
+            const { position = 0, data = what } = what;
             const whole = new Uint8Array(Math.max(bytes.length, position + data.length));
             whole.set(bytes);
             whole.set(data, position);
             bytes = whole;
           },
-          close: () => this.#ask("close", name, () => void files.set(name, bytes)),
+          close: () => {
+            const cutOff = () => {
+              if (this.cut && files.has(name)) files.set(name, bytes.slice(0, this.cut(files.get(name).length, bytes.length)));
+            };
+            return this.#ask("close", name, () => void files.set(name, bytes), cutOff);
+          },
           abort: async () => {},
         };
       },

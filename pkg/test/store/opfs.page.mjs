@@ -130,6 +130,27 @@ test("OPFS: a table or a value that is being written does not count until it is 
   await holds(await openOpfs(name), new Map([["a", bytes(1, 5)]]));
 });
 
+test("OPFS: a reader beside a writer that appends sees every acknowledged append", async () => {
+  const name = place();
+  const store = await openOpfs(name);
+  const all = bytes(1, 100 * 500);
+  const reader = await openOpfs(name, { mode: "readonly" });
+  let [acknowledged, reads] = [0, 0];
+  const reading = (async () => {
+    for (; acknowledged < all.length; reads++) {
+      const before = acknowledged;
+      const [found = new Uint8Array()] = await reader.read(["log"]);
+      assert.ok(found.length >= before && equal(found, all.subarray(0, found.length)), `${found.length} bytes of ${before}`);
+    }
+  })();
+  const writing = (async () => {
+    for (; acknowledged < all.length; acknowledged += 500) await store.append("log", all.subarray(acknowledged, acknowledged + 500));
+  })();
+  await Promise.all([reading, writing]);
+  assert.ok(reads > 3, `${reads} reads`);
+  await store.close();
+});
+
 test("OPFS: destroying removes everything, and is LOCKED while there is a writer", async () => {
   const name = place();
   await destroyOpfs(name);

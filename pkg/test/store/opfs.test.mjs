@@ -1,25 +1,13 @@
 // OPFS when pages die and their pending requests happen later. A folder in memory replaces the browser's, which is
 // tested in opfs.page.mjs.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after as afterAll, test } from "node:test";
-import { pathToFileURL } from "node:url";
-import { bundle } from "./bundle.mjs";
+import { test } from "node:test";
 import { contract } from "./contract.mjs";
 import { LateFolder } from "./late.mjs";
 import { after, bytes, contents, difference, fails, holds, isBeforeOrAfter, joined, random, randomStep, take } from "./model.mjs";
-
-const scripts = await mkdtemp(join(tmpdir(), "thermocline-opfs-"));
-afterAll(() => rm(scripts, { recursive: true, force: true }));
-await bundle("browser", join(scripts, "stores.mjs"));
-const { openOpfs } = await import(pathToFileURL(join(scripts, "stores.mjs")).href);
+import { diesOver, open, openOpfs, staysSo } from "./opfs-pages.mjs";
 
 let named = 0;
-/** Opens the store for a page. The name differs each time, since a browser would have released a dead page's lock. */
-const open = (page, mode) => openOpfs(`page ${named++}`, { mode }, page.root);
-
 const places = new Map();
 contract("OPFS in memory", {
   place: () => `place ${named++}`,
@@ -36,30 +24,6 @@ async function begun() {
   await store.commit({ puts: [["a", a]], deletes: [] });
   await store.append("log", b);
   return { folder, page, store, before: new Map(Object.entries({ a, log: b })) };
-}
-
-/**
- * Makes the page die during the change, when it requests the `count`th operation of this kind on files of such a name.
- */
-async function diesOver(page, name, change, { kind = "close", count = 1 } = {}) {
-  let left = count;
-  page.diesAt = (asked, file) => asked === kind && name.test(file) && --left === 0;
-  void change();
-  await page.died;
-  // Waits for its other concurrent requests.
-  await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-/** Checks that the store has these values now, after all late requests have happened, and when opened next. */
-async function staysSo(folder, store, values) {
-  await holds(store, values, "before:");
-  folder.land();
-  await holds(store, values, "after:");
-  await holds(await open(folder.page(), "readonly"), values, "to a reader:");
-  await store.close();
-  store = await open(folder.page());
-  await holds(store, values, "to the next:");
-  return store;
 }
 
 const changes = { puts: [["a", c], ["new", b]], deletes: ["log"] };
@@ -148,12 +112,15 @@ test("a late append, to an old piece or a new one, changes no value that the nex
 });
 
 test("late removals remove nothing that counts", async () => {
-  const { folder, page, store, before } = await begun();
-  await diesOver(page, /./, () => store.commit(changes), { kind: "remove", count: 3 });
-  const next = await open(folder.page());
-  await next.commit({ puts: [["log", c]], deletes: [] });
-  assert.equal(folder.late.length, 3, "a table and two values are to be removed");
-  await staysSo(folder, next, after(after(before, changes), { puts: [["log", c]], deletes: [] }));
+  // The table first, then the values.
+  for (const [count, late] of [[1, 1], [3, 2]]) {
+    const { folder, page, store, before } = await begun();
+    await diesOver(page, /./, () => store.commit(changes), { kind: "remove", count });
+    const next = await open(folder.page());
+    await next.commit({ puts: [["log", c]], deletes: [] });
+    assert.equal(folder.late.length, late);
+    await staysSo(folder, next, after(after(before, changes), { puts: [["log", c]], deletes: [] }));
+  }
 });
 
 test("without a readable table a place is empty if nothing was ever written, and otherwise CORRUPT", async () => {
@@ -190,6 +157,7 @@ for (let seed = 1; seed <= 12; seed++) {
       const page = folder.page();
       let left = Math.floor(next() * 40);
       page.diesAt = () => left-- === 0;
+      if (next() < 0.5) page.cut = (_, all) => Math.floor(all * next());
       const store = await Promise.race([open(page), page.died]);
       if (!store) continue;
       opened += 1;

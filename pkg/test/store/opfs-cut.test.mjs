@@ -1,0 +1,178 @@
+// OPFS where closing a file is not atomic: pages die, or changes fail, with a part of the bytes in the file. And what
+// follows from writing no file twice: pieces, which are joined when there are many.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LateFolder } from "./late.mjs";
+import { after, bytes, contents, difference, equal, holds, isBeforeOrAfter, joined, take } from "./model.mjs";
+import { diesOver, open, openOpfs, staysSo } from "./opfs-pages.mjs";
+
+const [a, b, c] = [bytes(1, 100), bytes(2, 200), bytes(3, 300)];
+
+/** What a close that is cut off leaves of a file of `old` bytes which was to have `all`. */
+const CUTS = {
+  "nothing": () => 0,
+  "part of the old bytes": (old) => old >> 1,
+  "the old bytes": (old) => old,
+  "part of the new bytes": (old, all) => old + ((all - old) >> 1),
+  "everything": (old, all) => all,
+};
+
+/** So many appends that the pieces are joined, except for a large one; then commits between appends. */
+const STEPS = [
+  { append: "other", bytes: a },
+  { append: "other", bytes: b },
+  ...Array.from({ length: 34 }, (_, i) => ({ append: "log", bytes: bytes(i, i === 10 ? 70_000 : 300) })),
+  { puts: [["a", a], ["b", b]], deletes: [] },
+  { append: "a", bytes: c },
+  { append: "log", bytes: b },
+  { puts: [["a", c]], deletes: ["log"] },
+  { append: "log", bytes: b },
+];
+
+/** Takes the steps on a page. Returns the values that were acknowledged, and the step over which it died. */
+async function takenBefore(page) {
+  let values = new Map();
+  const store = await Promise.race([open(page), page.died]);
+  for (const step of STEPS) {
+    const done = store && (await Promise.race([take(store, step).then(() => true), page.died]));
+    if (!done) return { values, over: step };
+    values = after(values, step);
+  }
+  return { values, over: undefined };
+}
+
+for (const [what, cut] of Object.entries(CUTS)) {
+  test(`a page that dies at any change, of a close ${what} is in the file, loses nothing that was acknowledged`, async () => {
+    let deaths = 0;
+    for (let count = 0, isOver = false; !isOver; count++) {
+      const folder = new LateFolder();
+      const page = folder.page();
+      let isClose = false;
+      page.cut = cut;
+      page.diesAt = (kind, _, asked) => {
+        if (asked !== count) return false;
+        isClose = kind === "close";
+        return isClose || cut === CUTS.nothing;
+      };
+      const { values, over } = await takenBefore(page);
+      isOver = !over && !page.dead && page.asked <= count;
+      if (!page.dead) continue;
+      deaths += 1;
+      const next = await open(folder.page());
+      const found = await contents(next);
+      const wrong = over ? !isBeforeOrAfter(found, values, over) : difference(found, values);
+      assert.ok(!wrong, `change ${count}${isClose ? ", a close" : ""}: ${difference(found, values)}`);
+      await next.append("log", c);
+      await (await staysSo(folder, next, after(found, { append: "log", bytes: c }))).close();
+    }
+    assert.ok(deaths > 50, `${deaths} deaths`);
+  });
+
+  test(`a change that fails, of a close ${what} is in the file, loses nothing that was acknowledged`, async () => {
+    let failures = 0;
+    for (let count = 0, isOver = false; !isOver; count++) {
+      const folder = new LateFolder();
+      const page = folder.page();
+      let values = new Map();
+      const store = await open(page);
+      const first = page.asked;
+      page.cut = cut;
+      page.failsAt = (kind, _, asked) => asked === first + count && (kind === "close" || cut === CUTS.nothing);
+      for (const step of STEPS) {
+        const error = await take(store, step).then(() => undefined, (error) => error);
+        if (!error) {
+          values = after(values, step);
+          continue;
+        }
+        failures += 1;
+        const found = await contents(store);
+        assert.ok(error.code === "STORE_FAILED" && isBeforeOrAfter(found, values, step), `change ${count}: ${difference(found, values)}`);
+        values = found;
+      }
+      isOver = page.asked <= first + count;
+      await staysSo(folder, store, values);
+    }
+    assert.ok(failures > 50, `${failures} failures`);
+  });
+}
+
+test("the number of files is bounded, however many small appends there are", async () => {
+  for (const length of [1, 2000]) {
+    const folder = new LateFolder();
+    let store = await open(folder.page());
+    for (let i = 1; i <= 400; i++) {
+      await store.append("log", bytes(i, length));
+      assert.ok(folder.files.size <= 36 + (i * length) / 65_536, `${folder.files.size} files after ${i} appends`);
+      if (i % 7 === 0) store = await open(folder.page());
+    }
+    await holds(store, new Map([["log", joined(...Array.from({ length: 400 }, (_, i) => bytes(i + 1, length)))]]));
+  }
+});
+
+test("a reader that looks while pieces are joined sees every acknowledged append", async () => {
+  const folder = new LateFolder();
+  const store = await open(folder.page());
+  /** A folder whose names are listed one by one while it changes. */
+  const root = async () => {
+    const real = await (await folder.page().root()).getDirectoryHandle();
+    async function* keys() {
+      for (const name of [...folder.files.keys()].reverse()) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (folder.files.has(name)) yield name;
+      }
+    }
+    return { getDirectoryHandle: async () => ({ ...real, keys }) };
+  };
+  const reader = await openOpfs("reader", { mode: "readonly" }, root);
+  let [acknowledged, isOver, reads] = [0, false, 0];
+  const reading = (async () => {
+    for (; !isOver; reads++) {
+      const before = acknowledged;
+      const [found = new Uint8Array()] = await reader.read(["log"]);
+      assert.ok(found.length >= before, `${found.length} bytes, ${before} were acknowledged`);
+      assert.ok(found.every((byte, i) => byte === (i & 255)));
+    }
+  })();
+  const writing = (async () => {
+    for (; acknowledged < 400; acknowledged++) await store.append("log", Uint8Array.of(acknowledged));
+  })();
+  await Promise.race([writing, reading]);
+  isOver = true;
+  await reading;
+  assert.ok(reads > 5, `${reads} reads`);
+});
+
+test("a table is removed before its files, so that a reader that has not seen the next one misses nothing", async () => {
+  for (const count of [1, 5, 20]) {
+    const folder = new LateFolder();
+    const page = folder.page();
+    const store = await open(page);
+    const appended = Array.from({ length: 32 }, (_, i) => bytes(i, 100));
+    for (const bytes of appended) await store.append("log", bytes);
+    await diesOver(page, /./, () => store.append("log", a), { kind: "remove", count });
+    const newest = [...folder.files.keys()].filter((name) => name.startsWith("table.")).sort().at(-1);
+    const real = await (await folder.page().root()).getDirectoryHandle();
+    async function* keys() {
+      for await (const name of real.keys()) if (name !== newest) yield name;
+    }
+    const reader = await openOpfs("reader", { mode: "readonly" }, async () => ({ getDirectoryHandle: async () => ({ ...real, keys }) }));
+    for (const landing of [folder.late.slice(-1), folder.late]) {
+      folder.land((ask) => landing.includes(ask));
+      const found = await reader.read(["log"]).catch(() => undefined);
+      assert.ok(!found || equal(found[0], joined(...appended)), `${found?.[0]?.length} bytes`);
+    }
+  }
+});
+
+test("a place opens whose last piece was written again with each append", async () => {
+  const folder = new LateFolder();
+  const large = bytes(5, 70_000);
+  folder.files = new Map([
+    ["table.7.x", new TextEncoder().encode('{"log":["w.1",["w.1.v.1",100],["w.1.w.1",200]],"a":["w.2"]}')],
+    ["w.1", a], ["w.1.v.1", joined(a, c)], ["w.1.w.1", b], ["w.1.x.1", large], ["w.1.x.2", joined(b, c)], ["w.2", c], ["w.1.v.2", c],
+  ]);
+  const values = new Map([["log", joined(a, a, b, large, b, c)], ["a", c]]);
+  await holds(await open(folder.page(), "readonly"), values);
+  await staysSo(folder, await open(folder.page()), values);
+  assert.deepEqual([...folder.files.keys()].filter((name) => name.startsWith("w.1.")), ["w.1.x.1", "w.1.x.2"], "the small ones are joined");
+});
