@@ -57,7 +57,7 @@ for (const file of files) {
   test(`${file} in Firefox`, async (t) => report(t, await resultIn(browser, `${url}/?file=${file}`, 400_000), 2));
 }
 
-test("OPFS and Web Locks in Firefox", async (t) => report(t, await resultIn(browser, `${storesUrl}/?file=opfs.page.mjs`, 180_000), 20));
+test("OPFS and Web Locks in Firefox", async (t) => report(t, await resultIn(browser, `${storesUrl}/?file=opfs.page.mjs`, 400_000), 20));
 
 test("threads in Firefox", { skip: !existsSync(join(PKG, "dist/thermocline-threads.wasm")) && "the build has left them out" }, async () => {
   const [page, worker] = await resultIn(browser, `${isolatedUrl}/threads.html`);
