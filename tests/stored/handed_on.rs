@@ -63,6 +63,27 @@ fn verify(index: &Index, hands: usize) {
     }
 }
 
+/// Asserts that a mapped file and an import of its bytes hold the same records in the same order, and find the same.
+#[cfg(feature = "mmap")]
+fn assert_same(mapped: &Index, imported: &Index) {
+    assert!(mapped.ids().eq(imported.ids()));
+    for id in imported.ids() {
+        let [one, other] = [mapped, imported].map(|index| index.get(&id).unwrap().unwrap());
+        assert_eq!(
+            (one.vector, one.payload, one.expires_ms),
+            (other.vector, other.payload, other.expires_ms),
+            "{id:?}"
+        );
+    }
+    for row in 0..HANDS[HANDS.len() - 1].1 {
+        for ef in [10, 200] {
+            let [one, other] =
+                [mapped, imported].map(|index| index.search(&vector(row), SearchOptions::top(10).with_ef(ef)).unwrap());
+            assert_eq!(one, other, "row {row}, ef {ef}");
+        }
+    }
+}
+
 fn open(name: &str) -> DirectoryStore {
     let options = StoreOptions { durability: Durability::Relaxed, mode: Mode::ReadWrite };
     DirectoryStore::open(folder().join(name), options).unwrap()
@@ -97,9 +118,15 @@ fn begins() {
 #[test]
 #[ignore = "one of several hands; cargo xtask test calls them in turn"]
 fn ends() {
-    let bytes = std::fs::read(folder().join("browser.export")).unwrap();
-    let index = Index::import(&bytes).unwrap();
+    let exported = folder().join("browser.export");
+    let index = Index::import(&std::fs::read(&exported).unwrap()).unwrap();
     verify(&index, HANDS.len());
+    #[cfg(feature = "mmap")]
+    {
+        let mapped = Index::map_file(&exported).unwrap();
+        verify(&mapped, HANDS.len());
+        assert_same(&mapped, &index);
+    }
     block_on(block_on(StoredIndex::create(open("again"), index)).unwrap().close()).unwrap();
     let again = block_on(StoredIndex::open(open("again"), OpenOptions::default())).unwrap();
     verify(&again.index().unwrap(), HANDS.len());
