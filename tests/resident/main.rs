@@ -1,12 +1,12 @@
 //! The memory of the process as the system sees it: memory that an index frees is returned to the system, whatever else
-//! the program has allocated, and memory that the system refuses is an error.
+//! the program has allocated, memory that the system refuses is an error, and a mapped file is searched where it is.
 //!
 //! Each test that measures runs in a process of its own, because others in the same process would count too.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use thermocline::{
     Config, DirectoryStore, Durability, Error, Id, Index, Payload, SearchOptions, StoreOptions, StoredIndex, block_on,
@@ -41,8 +41,13 @@ fn alone(test: &str, kilobytes: &str) {
 
 /// Returns how many bytes of the process are in memory.
 fn resident_bytes() -> usize {
+    status_bytes("VmRSS:")
+}
+
+/// Returns a number of bytes from what the system tells of the process.
+fn status_bytes(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     1024 * line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap()
 }
 
@@ -153,6 +158,51 @@ fn refused() {
     assert!(index.get(&Id::Number(8)).unwrap().is_some() && index.get(&Id::Number(7)).unwrap().is_none());
     let report = index.check().unwrap();
     assert!(report.ok, "{:?}", report.problems);
+}
+
+/// Where this process, whose id is given, leaves a file for a process that it starts.
+fn mapped_place(id: u32) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("resident-mapped-{id}"))
+}
+
+/// The file comes from another process, so no memory that this one has freed can take up a copy unnoticed.
+#[test]
+#[ignore = "another test runs it, in a process of its own"]
+fn mapped() {
+    let place = mapped_place(std::os::unix::process::parent_id());
+    // Memory that is no file's, whether of the allocator or mapped.
+    let own_bytes = || status_bytes("RssAnon:");
+    let found = |index: &Index| -> Vec<_> {
+        let options = || SearchOptions::top(10).with_ef(100);
+        (0..200).map(|number| index.search(&vector::<384>(number * 7 + 3), options()).unwrap()).collect()
+    };
+    let before = own_bytes();
+    let mapped = Index::map_file(&place).unwrap();
+    let opened = own_bytes() - before;
+    let hits = found(&mapped);
+    let searched = own_bytes() - before;
+    let before = own_bytes();
+    let imported = Index::import(&std::fs::read(&place).unwrap()).unwrap();
+    let copied = own_bytes() - before;
+    let bytes = imported.stats().bytes;
+    let hot = bytes.codes + bytes.graph;
+    assert!(hot > 4 << 20 && copied > hot, "an import of {hot} bytes of codes and links took {copied}");
+    assert!(opened < hot / 16, "opening took {opened} of {hot}");
+    // Buffers of searches, and the hits.
+    assert!(searched < hot / 4, "opening and searching took {searched} of {hot}");
+    assert!(hits == found(&imported));
+}
+
+#[test]
+fn a_mapped_file_is_searched_without_a_copy_of_its_codes_and_links() {
+    let mut index = Index::new(Config { ef_construction: 10, ..Config::new(384) }).unwrap();
+    for number in 0..10_000 {
+        index.insert_with_id(number as u64, &vector::<384>(number), None).unwrap();
+    }
+    let place = mapped_place(std::process::id());
+    std::fs::write(&place, index.export().unwrap()).unwrap();
+    alone("mapped", "unlimited");
+    std::fs::remove_file(&place).unwrap();
 }
 
 #[test]
