@@ -94,6 +94,8 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
         self.begin("appends").await?;
         self.append("log", b"to nothing").await?;
         self.append("log", b", to what was appended").await?;
+        self.append("log", b"").await?;
+        self.append("nothing", b"").await?;
         self.commit(&[("log2", b"put")], &[]).await?;
         self.append("log2", b", appended to what was put").await?;
         self.append("log2", b", and once more").await?;
@@ -145,6 +147,9 @@ impl<S: Store, F: AsyncFn() -> Result<S, StoreError>> StoreProof<S, F> {
         let longest = longest.clone() + &"z".repeat(64 - longest.len());
         let keys = [&longest, "0", "-", "z", "a", "a/b", "a.b", "a-b", "ab", "a/b/c", "a/b-c", "--", "-/-", "commit/a"];
         let keys = keys.into_iter().chain(["commits", "lock", "con/a", "a/lock.b", "0.0/0.0", "1e9", "null"]);
+        // Endings that a store could give to names of its own, and as many parts as fit.
+        let parts = ["x/"; 31].concat() + "yz";
+        let keys = keys.chain([parts.as_str(), "a.p0", "a.pp0", "a.p", "p0", "a.p0.p1"]);
         let values: Vec<(&str, Vec<u8>)> = keys.map(|key| (key, key.as_bytes().to_vec())).collect();
         let puts: Vec<(&str, &[u8])> = values.iter().map(|(key, value)| (*key, value.as_slice())).collect();
         self.commit(&puts, &[]).await?;
