@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `main.rs` | searches, changes, commits, linking and compactions at the same time |
 //! | `many.rs` | many queries or records in one call, beside other threads |
+//! | `mixed.rs` | every kind of change and compactions in the store beside a hundred readers |
 //! | `stored.rs` | an index in a store: created, exported, closed |
 //! | `upkeep.rs` | the thread that compacts when that is due |
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod many;
+mod mixed;
 mod stored;
 mod upkeep;
 #[path = "../support/watched.rs"]
@@ -18,8 +20,10 @@ mod watched;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
-use thermocline::{Config, Id, Index, MemoryStore, OpenOptions, Payload, SearchOptions, SharedIndex, Store, block_on};
+use std::time::{Duration, Instant};
+use thermocline::{
+    Config, Hit, Id, Index, MemoryStore, OpenOptions, Payload, SearchOptions, SharedIndex, Store, block_on,
+};
 
 const DIMENSIONS: usize = 8;
 const READERS: usize = 100;
@@ -54,18 +58,24 @@ fn a_hundred_readers_find_what_lives_while_it_is_compacted() {
     for number in (0..3000).filter(|number| number % 3 == 0) {
         assert!(index.delete(&Id::Number(number)).unwrap());
     }
-    let (over, searches) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (over, meanwhile, longest) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let begun = Instant::now();
     let reports = thread::scope(|scope| {
         for reader in 0..READERS as u64 {
-            let (index, over, searches) = (index.clone(), &over, &searches);
+            let (index, over, meanwhile, longest) = (index.clone(), &over, &meanwhile, &longest);
             scope.spawn(move || {
                 let mut number = reader;
                 while !over.load(Ordering::Relaxed) {
                     number = (number * 31 + 17) % 3000;
-                    let hits = index.search(&vector(number), SearchOptions::top(10)).unwrap();
-                    assert_eq!(hits.len(), 10, "as many live hits as were asked for");
-                    assert!(hits.iter().all(|hit| !matches!(hit.id, Id::Number(id) if id % 3 == 0)), "none is deleted");
-                    searches.fetch_add(1, Ordering::Relaxed);
+                    let asked = Instant::now();
+                    index.read(|index| {
+                        longest.fetch_max(asked.elapsed().as_micros() as usize, Ordering::Relaxed);
+                        let hits = index.search(&vector(number), SearchOptions::top(10)).unwrap();
+                        assert_eq!(hits.len(), 10, "as many live hits as were asked for");
+                        let is_deleted = |hit: &Hit| matches!(hit.id, Id::Number(id) if id % 3 == 0);
+                        assert!(!hits.iter().any(is_deleted), "none is deleted");
+                        meanwhile.fetch_add(usize::from(index.compact_progress().is_some()), Ordering::Relaxed);
+                    });
                     // Two cores for a hundred threads: as in a server, most of them wait for something else most of the
                     // time.
                     thread::sleep(Duration::from_millis(1));
@@ -74,14 +84,17 @@ fn a_hundred_readers_find_what_lives_while_it_is_compacted() {
         }
         // Two threads compact, but it is a single compaction.
         let compactors: Vec<_> =
-            (0..2).map(|_| index.clone()).map(|index| scope.spawn(move || index.compact(0.2).unwrap())).collect();
+            (0..2).map(|_| index.clone()).map(|index| scope.spawn(move || index.compact(0.05).unwrap())).collect();
         let reports: Vec<_> = compactors.into_iter().map(|thread| thread.join().unwrap()).collect();
         over.store(true, Ordering::Relaxed);
         reports
     });
+    let (took, longest, meanwhile) = (begun.elapsed(), longest.into_inner(), meanwhile.into_inner());
+    println!("{meanwhile} searches, which waited for {longest} us at most, in {took:?}: {reports:?}");
     assert!(reports.iter().any(|report| report.tombstones_removed == 1000), "{reports:?}");
     assert!(reports.iter().all(|report| report.new_size == 2000), "{reports:?}");
-    assert!(searches.into_inner() > 0);
+    let slices = reports.iter().map(|report| report.slices).max().unwrap() as usize;
+    assert!(slices > 20 && meanwhile > slices / 8, "{meanwhile} searches during {slices} slices");
     assert!(index.read(|index| index.check().unwrap().ok));
     assert!((0..3000).filter(|number| number % 3 != 0).step_by(97).all(|number| finds(&index, number)));
 }
