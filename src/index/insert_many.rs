@@ -23,6 +23,7 @@ use super::{Error, Index, Parts, Payload};
 use crate::arena::MAX_PAYLOAD_BYTES;
 use crate::graph::{NewNode, Plan, draw_level};
 use crate::ids::wipe_id;
+use crate::slot_set::SlotSet;
 use crate::types::{Id, OutOfMemory, Slot};
 use core::ops::Range;
 
@@ -77,7 +78,7 @@ fn in_record(_: usize, error: Error) -> Error {
 }
 
 /// What checking a record has told.
-struct Checked {
+pub(super) struct Checked {
     /// The id that the record will have.
     id: Id,
     /// The reciprocal of its vector's length.
@@ -99,7 +100,8 @@ impl Index {
     /// same, byte for byte, without the feature and with any number of threads.
     ///
     /// While a thread waits for others of its pool, it takes up other tasks. If the caller holds a lock on the index
-    /// and such a task wants it, both wait forever; `SharedIndex` avoids this.
+    /// and such a task wants it, both wait forever; `SharedIndex::insert_many` avoids this, and lets other threads use
+    /// the index meanwhile.
     ///
     /// It differs slightly from the index that [`Index::insert`] of one record after another gives: links are chosen
     /// for up to 128 records at a time. Recall is the same to within .001 at `ef` 24 and more (docs/EXPERIMENTS.md,
@@ -136,12 +138,18 @@ impl Index {
     /// On an error nothing has changed, with one exception: when memory is refused, or the budget used up, in the
     /// middle, the records that were already inserted become tombstones, and their numbers are not given again.
     pub fn insert_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
-        let put = self.put_many(records);
+        let put = self.put_many(records, Self::put_checked);
         self.make_room();
         put
     }
 
-    fn put_many(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
+    /// Checks and logs records, and inserts them by `put`. On an error that leaves the slots of those that have been
+    /// inserted.
+    pub(super) fn put_many(
+        &mut self,
+        records: &[NewRecord<'_>],
+        put: impl FnOnce(&mut Self, &[NewRecord<'_>], &[Checked], &mut Vec<Slot>) -> Result<(), Error>,
+    ) -> Result<Vec<Id>, Error> {
         let CheckedRecords(checked) = &self.check_many(records)?;
         let mut ids = reserved(records.len())?;
         for Checked { id, .. } in checked {
@@ -153,7 +161,10 @@ impl Index {
         self.reserve(records.len())?;
         let mut slots = reserved(records.len())?;
         let draws = self.draws;
-        if let Err(error) = self.put_checked(records, checked, &mut slots) {
+        let logged = records.iter().zip(checked).try_for_each(|(record, Checked { id, .. })| {
+            self.log_put(id, record.vector, record.payload, record.expires_ms)
+        });
+        if let Err(error) = logged.and_then(|()| put(self, records, checked, &mut slots)) {
             slots.into_iter().for_each(|slot| self.delete_slot(slot));
             self.draws = draws;
             self.unlog();
@@ -163,16 +174,13 @@ impl Index {
         Ok(ids)
     }
 
-    /// Logs and inserts records. On an error `slots` are those of the records that have been inserted.
+    /// Inserts and links records. On an error `slots` are those of the records that have been inserted.
     fn put_checked(
         &mut self,
         records: &[NewRecord<'_>],
         checked: &[Checked],
         slots: &mut Vec<Slot>,
     ) -> Result<(), Error> {
-        records.iter().zip(checked).try_for_each(|(record, Checked { id, .. })| {
-            self.log_put(id, record.vector, record.payload, record.expires_ms)
-        })?;
         let mut batch = BatchBuffers::default();
         loop {
             // Product codes are trained as soon as there are enough records for it, between two batches. Until that has
@@ -249,9 +257,9 @@ impl Index {
         Ok(Checked { id, inverse_norm })
     }
 
-    /// Inserts records without links: they wait, and are then linked all together.
+    /// Inserts records without links: they wait to be linked.
     #[cfg(not(target_arch = "wasm32"))]
-    fn put_waiting(
+    pub(super) fn put_waiting(
         &mut self,
         records: &[NewRecord<'_>],
         checked: &[Checked],
@@ -322,7 +330,7 @@ impl Index {
             self.parts.graph.add_node(node.slot, node.level);
             nodes.push(node);
         }
-        Ok(self.plan_links(nodes, plans)?)
+        Ok(self.plan_links(nodes, 0..nodes.len(), self.parts.tombstones.live_slots(), plans)?)
     }
 
     /// Makes room for a record, in all but the graph, and returns the node that it will have.
@@ -376,14 +384,22 @@ impl Index {
         self.parts.release(slot);
     }
 
-    /// Plans the links of a batch. The candidates of each node include the earlier nodes of the batch.
-    fn plan_links(&self, nodes: &[NewNode], plans: &mut Vec<Plan>) -> Result<(), OutOfMemory> {
+    /// Plans the links of those nodes of a batch that are in `range`, to nodes of `live`. The candidates of each node
+    /// include the earlier nodes of the batch.
+    pub(super) fn plan_links(
+        &self,
+        nodes: &[NewNode],
+        range: Range<usize>,
+        live: &SlotSet,
+        plans: &mut Vec<Plan>,
+    ) -> Result<(), OutOfMemory> {
         plans.try_reserve(nodes.len().saturating_sub(plans.len()))?;
         plans.resize_with(nodes.len(), Plan::default);
-        let Parts { graph, codes, tombstones, .. } = &self.parts;
-        each(plans, &self.scratch, |at, plan, scratch| {
+        let Parts { graph, codes, .. } = &self.parts;
+        let from = range.start;
+        each(&mut plans[range], &self.scratch, |at, plan, scratch| {
             scratch.points_mut().into_iter().try_for_each(|point| codes.prepare(point))?;
-            graph.plan_beside(codes.space(), nodes[at], tombstones.live_slots(), &nodes[..at], scratch, plan)
+            graph.plan_beside(codes.space(), nodes[from + at], live, &nodes[..from + at], scratch, plan)
         })
     }
 }

@@ -18,6 +18,7 @@
 //! | `bulk`        | many records for an empty index                             |
 //! | `pending`     | records that are not linked into the graph yet, and why     |
 //! | `link`        | links them                                                  |
+//! | `link_many`   | links many of them, a batch at a time                       |
 //! | `train`       | trains product codes                                        |
 //! | `maintain`    | compaction: when, and one slice at a time                   |
 //! | `stats`       | counts and bytes                                            |
@@ -38,6 +39,8 @@ mod insert;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
 mod insert_many;
 mod link;
+#[cfg(not(target_arch = "wasm32"))]
+mod link_many;
 mod maintain;
 mod memory;
 #[cfg(any(not(target_arch = "wasm32"), feature = "rayon"))]
@@ -64,6 +67,8 @@ pub(crate) use get::lost;
 pub use insert_many::NewRecord;
 #[cfg(all(target_arch = "wasm32", feature = "rayon"))]
 pub(crate) use insert_many::batch_len;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use link_many::LinkBatch;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use parallel::with_own_threads;
 pub use payload::Payload;

@@ -6,6 +6,7 @@
 //! | unproven links      | the links that were read from a checkpoint are proven           | `verify.rs`            |
 //! | training            | product codes, which are needed to link records, are trained    | `train.rs`             |
 //! | a bulk build        | all of its records are there, and are linked together           | `bulk.rs`              |
+//! | a shared index      | many records, put in at once, are linked in slices              | `link_many.rs`         |
 //! | others wait         | those are linked, because records are linked in their order     | `link.rs`              |
 //!
 //! Nearly all the time that replaying a log takes is linking, so opening leaves that for later; and no link may be
@@ -27,7 +28,7 @@ use queue::LinkQueue;
 /// The changes that wait, and the reasons to wait.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Whether changes wait even if the queue is empty: while a log is replayed, or records come for a bulk build.
+    /// Whether changes wait even if the queue is empty: while a log is replayed, or records come that are linked later.
     pub(super) holds: bool,
     /// Changes also wait until the links that they build upon are proven.
     pub(super) proof: Proof,
@@ -89,7 +90,8 @@ impl Pending {
 impl Index {
     /// How many records, deleted ones included, are not linked into the graph yet, so that searches score each of them:
     /// records that opening has read from logs, and those that came while others waited, while the graph was not
-    /// proven, while product codes were being trained, or for a bulk build.
+    /// proven, while product codes were being trained, for a bulk build, or in a call of `SharedIndex::insert_many`
+    /// that is still linking them.
     pub const fn pending(&self) -> usize {
         self.pending.queue.nodes()
     }

@@ -1,22 +1,26 @@
 //! One index for many threads.
+//!
+//! | file     | what                                      |
+//! |----------|-------------------------------------------|
+//! | `many`   | inserting many records, a slice at a time |
+//! | `stored` | the part that uses a store                |
 
+mod many;
 mod stored;
 
 use super::SystemClock;
 use crate::compact::CompactionReport;
 use crate::driver::{ClockFunction, Host, Identity, WallClock, expire, has_expired, system_time_ms};
-use crate::index::{
-    Answer, Answers, Error, Hit, Index, NewRecord, Payload, Record, SearchOptions, Stats, with_own_threads,
-};
+use crate::index::{Answer, Answers, Error, Hit, Index, Payload, Record, SearchOptions, Stats, with_own_threads};
 use crate::types::Id;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An index that any number of threads can search at once, and one thread at a time can change. A clone is the same
 /// index.
 ///
-/// Readers never wait for long: a change holds the index while it lasts, a compaction holds it for one slice at a time,
-/// and no thread holds it while waiting for a store.
+/// Readers never wait for long: a change holds the index while it lasts, a compaction or [`SharedIndex::insert_many`]
+/// holds it for one slice at a time, and no thread holds it while waiting for a store.
 ///
 /// A closure or filter passed to one of these calls must not call the same index: the thread would wait for itself. Nor
 /// may it wait for tasks of a rayon pool (`install`, or a parallel iterator within it), because they may want the same
@@ -40,6 +44,11 @@ pub struct SharedIndex<S = ()> {
 #[derive(Debug)]
 struct Shared<S> {
     index: RwLock<Index>,
+    /// How often the index was locked for a change. It grows only while the index is locked so.
+    changes: AtomicU64,
+    /// Locked by a call that inserts many records, for as long as it lasts, and before the index. With a second such
+    /// call the queue of waiting records might never become empty.
+    many: Mutex<()>,
     identity: Identity,
     /// Locked by each call that uses the store, for as long as it does: by those that write, so that commits and
     /// checkpoints come one after the other, and by those that read.
@@ -83,6 +92,7 @@ impl<S> Shared<S> {
     /// Locks the index for a change, and deletes the records that have expired.
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         expire(&mut index, self.now_ms);
         index
     }
@@ -122,7 +132,8 @@ impl<S> SharedIndex<S> {
         let identity = Identity::of(&index);
         let (index, store) = (RwLock::new(index), Mutex::new(StoreState::Open(store)));
         let is_closed = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { index, identity, store, is_closed, now_ms, clock }) }
+        let (changes, many) = (AtomicU64::new(0), Mutex::new(()));
+        Self { shared: Arc::new(Shared { index, changes, many, identity, store, is_closed, now_ms, clock }) }
     }
 
     /// Refuses if the index is closed.
@@ -286,15 +297,6 @@ impl<S> SharedIndex<S> {
         expires_ms: Option<f64>,
     ) -> Result<(), Error> {
         self.change(|index| index.upsert_expiring(id, vector, payload, expires_ms))
-    }
-
-    /// Inserts many records, all or none, like [`Index::insert_many`]. Other threads wait until it is done, so pass
-    /// very many records in several calls. On a thread of a rayon pool, that thread does all the work alone.
-    ///
-    /// # Errors
-    /// As [`Index::insert_many`] and [`SharedIndex::change`].
-    pub fn insert_many(&self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
-        self.change(|index| index.insert_many(records))
     }
 
     /// Deletes a record like [`Index::delete`].

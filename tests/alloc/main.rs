@@ -18,7 +18,7 @@ mod refusing;
 mod stored;
 
 use refusing::{Refused, refusing};
-use thermocline::{Config, Error, Hit, Id, Index, NewRecord, Payload, Quantization, SearchOptions};
+use thermocline::{Config, Error, Hit, Id, Index, NewRecord, Payload, Quantization, SearchOptions, SharedIndex};
 
 const DIMENSIONS: usize = 8;
 
@@ -185,6 +185,41 @@ fn insert_many_at_once() {
             assert!(each_refusal(&bytes, Leaves::Records, &NUMBER, insert) > 20);
         }
     }
+}
+
+/// Once all records are there, no refusal is an error: what cannot be linked waits.
+#[test]
+fn insert_many_into_a_shared_index() {
+    let vectors: Vec<_> = (0..9).map(|at| vector(5000 + at)).collect();
+    let records = many(&vectors);
+    let (mut refused, mut waiting) = (0, 0);
+    for count in [0, 63, 130] {
+        let bytes = filled(Quantization::Int8, count).export().unwrap();
+        for mode in [Refused::Only, Refused::From] {
+            for nth in 1.. {
+                let index = SharedIndex::new(Index::import(&bytes).unwrap());
+                let (outcome, was_refused) = refusing(mode(nth), || index.insert_many(&records).map(drop));
+                match outcome {
+                    Err(Error::OutOfMemory) => assert!(was_refused && index.len() == count, "{:?}", mode(nth)),
+                    Err(error) => panic!("{:?}: {error}", mode(nth)),
+                    Ok(()) => assert_eq!(index.len(), count + 9, "{:?}", mode(nth)),
+                }
+                refused += usize::from(outcome.is_err());
+                waiting += usize::from(outcome.is_ok() && index.read(Index::pending) > 0);
+                index.link().unwrap();
+                assert_eq!(
+                    index.read(|index| index.check().unwrap().problems),
+                    Vec::<String>::new(),
+                    "{:?}",
+                    mode(nth)
+                );
+                if !was_refused {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(refused > 20 && waiting > 20, "{refused} refused, {waiting} left to wait");
 }
 
 /// Of the many allocations of a bulk build some are refused, early ones and late ones. Without memory for it records

@@ -2,10 +2,13 @@
 
 use super::{filled, vector};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
-use thermocline::{Error, Id, Index, MemoryStore, NewRecord, OpenOptions, SearchOptions, SharedIndex};
+use thermocline::{
+    Config, Error, Id, Index, MemoryStore, NewRecord, OpenOptions, Quantization, SearchOptions, SharedIndex,
+};
 
 /// Longer than anything here takes on any machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -87,4 +90,122 @@ fn tasks_of_a_pool_never_wait_forever() {
     call_from_everywhere(rayon::spawn);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     call_from_everywhere(|call| pool.spawn(call));
+}
+
+fn vectors(numbers: std::ops::Range<u64>) -> Vec<[f32; super::DIMENSIONS]> {
+    numbers.map(vector).collect()
+}
+
+/// Records whose ids are their numbers.
+fn records(first: u64, vectors: &[[f32; super::DIMENSIONS]]) -> Vec<NewRecord<'_>> {
+    let record = |(number, vector)| NewRecord { id: Some(Id::Number(number)), ..NewRecord::new(vector) };
+    (first..).zip(vectors.iter().map(<[f32; super::DIMENSIONS]>::as_slice)).map(record).collect()
+}
+
+/// Alone, it makes the same index as the call that holds it throughout, though it links in slices.
+#[test]
+fn the_index_is_that_of_one_call() {
+    let long = |number: u64| -> Vec<f32> { (0..20).flat_map(|part| vector(100 * number + part)).collect() };
+    let empty = |quantization| {
+        let config = Config { quantization, ef_construction: 80, ..Config::new(20 * super::DIMENSIONS) };
+        Index::new(config).unwrap()
+    };
+    // One by one and in batches; in bulk, and in batches after that; with codes that are trained between two batches.
+    for (quantization, calls) in [
+        (Quantization::Int8, &[1, 300, 1, 40][..]),
+        (Quantization::Int8, &[4200, 300]),
+        (Quantization::Product, &[1500, 200]),
+    ] {
+        let (shared, mut alone) = (SharedIndex::new(empty(quantization)), empty(quantization));
+        let mut from = 0;
+        for count in calls {
+            let vectors: Vec<_> = (from..from + count).map(long).collect();
+            let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
+            assert_eq!(shared.insert_many(&records).unwrap(), alone.insert_many(&records).unwrap());
+            from += count;
+            let [shared, alone] = [shared.read(Index::export).unwrap(), alone.export().unwrap()];
+            assert!(shared == alone, "{quantization:?}: {calls:?}, up to {from}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_is_refused_changes_nothing() {
+    let index = SharedIndex::new(filled(200));
+    let before = index.read(Index::export).unwrap();
+    let vectors = vectors(150..250);
+    let refused = index.insert_many(&records(150, &vectors)).unwrap_err();
+    assert!(matches!(&refused, Error::InRecord { at: 0, error } if matches!(**error, Error::DuplicateId { .. })));
+    assert_eq!(index.insert_many(&[]), Ok(Vec::new()));
+    assert!(index.read(Index::export).unwrap() == before);
+}
+
+/// Others search while it lasts, and find all of its records or none.
+#[test]
+fn all_or_none_are_there_while_they_are_linked() {
+    let vectors = vectors(2000..4000);
+    let index = SharedIndex::new(filled(2000));
+    let over = AtomicBool::new(false);
+    let between = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            // How many searches there were after the records had come and before they were linked.
+            let mut between = 0;
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                number = (number * 31 + 17) % 2000;
+                let found = |index: &Index, number: u64| {
+                    let hits = index.search(&vector(number), SearchOptions::top(1).with_ef(64)).unwrap();
+                    hits[0].id == Id::Number(number)
+                };
+                index.read(|index| match index.len() {
+                    2000 => assert!(found(index, number) && !found(index, 2000 + number)),
+                    4000 => assert!(found(index, number) && found(index, 2000 + number)),
+                    some => panic!("{some} records"),
+                });
+                between += usize::from(index.read(Index::pending) > 0);
+            }
+            between
+        });
+        assert_eq!(index.insert_many(&records(2000, &vectors)).unwrap().len(), 2000);
+        over.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    // There are some thirty batches, and the reader can search between any two of them.
+    assert!(between > 0, "the index was held throughout");
+    assert_eq!((index.len(), index.read(Index::pending)), (4000, 0));
+    assert!(index.read(|index| index.check().unwrap().ok));
+}
+
+/// Whatever was put in is kept, and nothing else, though the index is closed while it is being linked.
+#[test]
+fn records_are_kept_or_refused_by_closing() {
+    let vectors = vectors(0..600);
+    let (mut kept, mut refused) = (0, 0);
+    for round in 0..20 {
+        let place = MemoryStore::default();
+        let index = SharedIndex::create(place.clone(), filled(0)).unwrap();
+        let inserted = thread::scope(|scope| {
+            let writer = scope.spawn(|| index.insert_many(&records(0, &vectors)));
+            // Sooner or later.
+            while round % 4 > 0 && index.is_empty() {
+                thread::yield_now();
+            }
+            index.close().unwrap();
+            writer.join().unwrap()
+        });
+        let count = match inserted {
+            Ok(ids) => ids.len(),
+            Err(error) => {
+                assert_eq!(error, Error::Closed);
+                0
+            }
+        };
+        kept += usize::from(count > 0);
+        refused += usize::from(count == 0);
+        let again = SharedIndex::open(place, OpenOptions::default()).unwrap();
+        assert_eq!((again.len(), index.len()), (count, count));
+        again.link().unwrap();
+        assert!(again.read(|index| index.check().unwrap().ok));
+    }
+    assert!(kept > 0 && kept + refused == 20);
 }

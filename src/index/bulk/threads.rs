@@ -1,4 +1,4 @@
-//! A bulk build within one call of [`Index::insert_many`], where threads may share it.
+//! A bulk build for one call that inserts many records, where threads may share it.
 
 use super::{BulkBuild, MOST};
 use crate::index::{Error, Index};
@@ -15,10 +15,23 @@ impl Index {
         linked
     }
 
+    /// Does a step of linking as [`Index::link_step`] does. All threads share a step of a bulk build.
+    pub(crate) fn link_together(&mut self) -> Result<bool, Error> {
+        self.compare_together(TOGETHER);
+        let linked = self.link_step();
+        self.compare_together(1);
+        linked
+    }
+
     fn compare_together(&mut self, parts: usize) {
         if let Some(linker) = &mut self.bulk {
             linker.together = parts;
         }
+    }
+
+    /// How many waiting records are not part of the bulk build under way; `None` if there is none.
+    pub(crate) fn late_for_bulk(&self) -> Option<usize> {
+        self.pending.bulk_bytes.map(|_| self.pending().saturating_sub(MOST))
     }
 
     /// How many of so many records, which are not there yet, are to be linked together. `None` if they would not be, or

@@ -74,6 +74,21 @@ impl LinkQueue {
         self.changes[self.next..].iter().copied()
     }
 
+    /// The nodes that wait before any deletion does, in their order.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(in crate::index) fn first_nodes(&self) -> impl Iterator<Item = NewNode> {
+        self.changes().map_while(|change| match change {
+            Change::Link(node) => Some(node),
+            Change::Delete(_) => None,
+        })
+    }
+
+    /// The slots that were live before the first change that waits. Out of date while none waits.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(in crate::index) const fn live_before(&self) -> &SlotSet {
+        &self.live_before
+    }
+
     /// The first change that waits.
     pub(in crate::index) fn first(&self) -> Option<Change> {
         self.changes.get(self.next).copied()
