@@ -1,5 +1,5 @@
-// Counts what a program leaves pending with its platform: timers, idle and other callbacks, listeners on signals,
-// workers. Those that have run, or were cleared or removed, no longer count.
+// Counts what a program leaves pending with its platform: timers, idle and other callbacks, tasks, listeners on
+// signals, channels of messages, workers. Those that have run, or were cleared, closed or removed, no longer count.
 
 /** Starts watching. Returns what is pending, by kind, and a function that stops watching. */
 export function watch() {
@@ -36,6 +36,7 @@ export function watch() {
     waiting.delete(key);
     return original(key);
   });
+  const listen = AbortSignal.prototype.addEventListener;
   replace(AbortSignal.prototype, "addEventListener", (original) => function (type, run, ...rest) {
     hold("listener", run);
     return original.call(this, type, run, ...rest);
@@ -44,15 +45,39 @@ export function watch() {
     waiting.delete(run);
     return original.call(this, type, run, ...rest);
   });
-  for (const name of ["Worker", "SharedWorker", "BroadcastChannel"]) {
+  replace(globalThis, "MessageChannel", (original) => class extends original {
+    constructor() {
+      super();
+      // Closing one port closes both.
+      hold("MessageChannel", this);
+      for (const port of [this.port1, this.port2]) {
+        port.close = () => {
+          waiting.delete(this);
+          MessagePort.prototype.close.call(port);
+        };
+      }
+    }
+  });
+  // A task counts until it has run, or its signal has taken it back.
+  if (globalThis.scheduler) {
+    replace(Object.getPrototypeOf(scheduler), "postTask", (original) => function (run, options) {
+      const task = {};
+      const ended = () => void waiting.delete(task);
+      hold("postTask", task);
+      if (options?.signal) listen.call(options.signal, "abort", ended);
+      return original.call(this, (...given) => (ended(), run(...given)), options);
+    });
+  }
+  // A worker is gone once it is terminated, a channel once it is closed.
+  for (const [name, end] of [["Worker", "terminate"], ["SharedWorker", "terminate"], ["BroadcastChannel", "close"]]) {
     replace(globalThis, name, (original) => class extends original {
       constructor(...given) {
         super(...given);
         hold(name, this);
       }
-      terminate() {
+      [end]() {
         waiting.delete(this);
-        super.terminate();
+        super[end]?.();
       }
     });
   }

@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { flat, pause, rowsOf, until } from "./helpers.mjs";
+import { fails, flat, pause, rowsOf, until } from "./helpers.mjs";
 import { watch } from "./owned.mjs";
-import { KINDS, MapStore } from "./places.mjs";
+import { fresh, KINDS, MapStore, NAMES } from "./places.mjs";
 
 const DIMENSIONS = 64;
 const vectors = rowsOf(flat(600, DIMENSIONS), DIMENSIONS);
 const rows = vectors.map((vector, i) => ({ id: `r${i}`, vector, payload: "payload ".repeat(60) }));
+
+/** What a turn of the event loop is requested with: a browser has no `setImmediate`. */
+const TURNS = ["setImmediate", "MessageChannel"];
 
 /** Returns the Web Locks held or requested; none without Web Locks. */
 async function locks() {
@@ -50,7 +53,7 @@ for (const { label, place } of [{ label: "memory" }, ...KINDS]) {
         assert.ok(before.includes("listener"), `before: ${before}`);
         assert.ok((await outcomes).some(({ reason }) => reason?.code === "CLOSED"));
         // A turn that was requested just before closing still comes, at once.
-        await until(() => !seen.waiting().includes("setImmediate"), "the last turn");
+        await until(() => !TURNS.some((turn) => seen.waiting().includes(turn)), "the last turn");
         assert.deepEqual(seen.waiting(), []);
       } finally {
         seen.end();
@@ -87,5 +90,85 @@ test("a checkpoint and a reading ahead that are planned are taken back, and so i
     await memory.close();
   } finally {
     seen.end();
+  }
+});
+
+test("without requestIdleCallback idle time is asked for by a task or a channel, which are taken back", async (t) => {
+  if (typeof setImmediate === "function") return t.skip("only a browser has them");
+  const { requestIdleCallback } = globalThis;
+  const scheduler = Object.getOwnPropertyDescriptor(globalThis, "scheduler");
+  globalThis.requestIdleCallback = undefined;
+  try {
+    for (const kind of ["postTask", "MessageChannel"]) {
+      if (kind === "MessageChannel") Object.defineProperty(globalThis, "scheduler", { value: undefined, configurable: true });
+      else if (!globalThis.scheduler?.postTask) continue;
+      const index = await VectorIndex.memory({ dimensions: DIMENSIONS });
+      await index.insertMany(rows);
+      await index.deleteMany(rows.slice(0, 400).map(({ id }) => id));
+      const seen = watch();
+      try {
+        const stop = index.compactWhenIdle();
+        assert.deepEqual(seen.waiting(), [kind]);
+        stop();
+        // A message cannot be taken back. It comes at once, and does nothing.
+        await until(() => !seen.waiting().includes("MessageChannel"), "the message");
+        assert.deepEqual(seen.waiting(), []);
+        index.compactWhenIdle();
+        assert.deepEqual(seen.waiting(), [kind]);
+        await index.close();
+        await until(() => !seen.waiting().includes("MessageChannel"), "the message");
+        assert.deepEqual(seen.waiting(), []);
+      } finally {
+        seen.end();
+      }
+    }
+  } finally {
+    globalThis.requestIdleCallback = requestIdleCallback;
+    if (scheduler) Object.defineProperty(globalThis, "scheduler", scheduler);
+    else delete globalThis.scheduler;
+  }
+});
+
+test("without Web Locks the channel of a writer is closed with its index, and that of one that is LOCKED at once", async (t) => {
+  if (typeof Navigator !== "function" || !NAMES.includes("indexeddb")) return t.skip("only a browser has such locks");
+  const locks = Object.getOwnPropertyDescriptor(Navigator.prototype, "locks");
+  delete Navigator.prototype.locks;
+  try {
+    for (const store of NAMES) {
+      const name = fresh();
+      const seen = watch();
+      const channels = () => seen.waiting().filter((kind) => kind === "BroadcastChannel").length;
+      // As a page that has the lock.
+      const other = { close: () => {} };
+      const { BroadcastChannel } = globalThis;
+      try {
+        const open = () => VectorIndex.open(name, { store, dimensions: DIMENSIONS });
+        const index = await open();
+        assert.equal(channels(), 1);
+        await fails("LOCKED", open);
+        assert.equal(channels(), 1, "the page itself has the lock, and asks nobody");
+        await index.insertMany(rows);
+        await index.close();
+        await until(() => !seen.waiting().includes("MessageChannel"), "the last turn");
+        assert.deepEqual(seen.waiting(), []);
+        // Who asks next is refused by an owner that listens on the same channel.
+        globalThis.BroadcastChannel = function (named) {
+          const owner = new BroadcastChannel(named);
+          owner.onmessage = ({ data: { asks } }) => owner.postMessage({ refuses: asks });
+          other.close = () => owner.close();
+          return new BroadcastChannel(named);
+        };
+        await fails("LOCKED", open);
+        assert.equal(channels(), 1, "that of the owner");
+        other.close();
+        assert.deepEqual(seen.waiting(), []);
+      } finally {
+        globalThis.BroadcastChannel = BroadcastChannel;
+        seen.end();
+        await VectorIndex.destroy(name, { store });
+      }
+    }
+  } finally {
+    Object.defineProperty(Navigator.prototype, "locks", locks);
   }
 });
