@@ -35,6 +35,7 @@ test("at the first visit the page builds and stores the index, and shows where i
   assert.equal(warm, await bytesIn("#bytes-warm"));
   // The records are in blocks, which are stored beside the segments: compressed if that pays on this machine.
   assert.ok(segments > 5000 * 384 && stored > segments + 0.5 * 5000 * 384 * 4, `${segments} bytes of segments, ${stored} stored`);
+  assert.deepEqual([await page.locator("#tier-cold-cache").textContent(), await page.locator("#tier-hit-rate").textContent()], ["0 B", "no reads"], "nothing is only in the store");
   const widths = await page.locator("#bar-memory i").evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
   assert.ok(widths[1] > widths[0] && widths[0] > 0, `most of it is warm: ${widths}`);
   const size = String.raw`[\d.]+ \w+`;
@@ -55,6 +56,33 @@ test("after a reload the page opens the stored index, says so, and answers the s
   await shows(page, "stat-live", "5,000");
   await page.waitForTimeout(500);
   await shoot(page, "7-opened");
+});
+
+test("the page shows that records are read from the store, into which cache, and how often a read found its block there", { timeout: 60_000 }, async () => {
+  const rate = async () => {
+    const [, share, reads] = (await page.locator("#tier-hit-rate").textContent()).match(/^([\d.]+) % of ([\d,]+)$/);
+    return { share: Number(share), reads: Number(reads.replace(",", "")) };
+  };
+  // Idle time reads all of the records ahead.
+  const cached = async () => (await bytesIn("#tier-cold-cache")) > 5000 * 384 * 4;
+  for (const end = Date.now() + 20_000; !(await cached()); ) {
+    assert.ok(Date.now() < end, `cold cache: ${await page.locator("#tier-cold-cache").textContent()}`);
+    await page.waitForTimeout(50);
+  }
+  const first = await rate();
+  assert.ok(first.reads > 0 && first.share < 100, `the first answer had to read: ${JSON.stringify(first)}`);
+  assert.ok((await bytesIn("#tier-warm-tier")) < 5000 * 384 * 4 / 10, "few records are warm");
+  const [hot, warm, cold] = await page.locator("#bar-memory i").evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().width));
+  assert.ok(cold > hot && hot > warm, `most of it is the cache: ${[hot, warm, cold]}`);
+  assert.match(await named("bar-memory"), /, cold cache [\d.]+ MiB$/);
+
+  const [word, figures] = [await page.locator("#question-word").textContent(), await page.locator("#tier-hit-rate").textContent()];
+  await page.locator("#filter").press("ArrowDown");
+  await page.waitForFunction((before) => document.getElementById("question-word").textContent !== before, word);
+  await page.waitForFunction((before) => document.getElementById("tier-hit-rate").textContent !== before, figures);
+  const next = await rate();
+  assert.ok(next.reads > first.reads && next.share > first.share, `another question finds what it reads in the cache: ${JSON.stringify([first, next])}`);
+  await shoot(page, "7-cold-cache");
 });
 
 test("what was deleted stays deleted", { timeout: 60_000 }, async () => {
