@@ -3,8 +3,6 @@ import assert from "node:assert/strict";
 import { cp, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Ledger } from "./node/ledger.mjs";
-import { random } from "./store/model.mjs";
 import { launch, resultOf } from "./support/chromium.mjs";
 import { policed } from "./support/policed.mjs";
 import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
@@ -26,7 +24,6 @@ before(async () => {
   folder = await project(join(PKG, "test/browser"), packed.tarball);
   tidy.push(() => remove(folder));
   await cp(API, folder, { recursive: true });
-  for (const name of ["endless.mjs", "ledger.mjs"]) await cp(join(PKG, "test/node", name), join(folder, name));
   const without = `${folder}-without`;
   await cp(folder, without, { recursive: true });
   tidy.push(() => remove(without));
@@ -303,7 +300,6 @@ test("without Web Locks pages ask one another: of those that open at the same ti
     await context.close();
   }
 });
-
 test("a page without HTTPS has everything but OPFS: another tab is LOCKED, and a closed one lets it write", async () => {
   const { port } = new URL(url);
   const plain = await launch("--host-resolver-rules=MAP plain.test 127.0.0.1");
@@ -335,78 +331,3 @@ test("a page without HTTPS has everything but OPFS: another tab is LOCKED, and a
     await plain.close();
   }
 });
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-/** How often a page is closed, per store. */
-const CLOSED = 20;
-for (const store of ["indexeddb", "opfs"]) {
-  test(`${store}: ${CLOSED} times a page is closed while it writes and compacts; another is LOCKED until then, and finds all that was acknowledged, and no call in part`, async (t) => {
-    const context = await browser.newContext();
-    const ledger = new Ledger();
-    /** The round whose writer is heard. Lines may still come after their page is closed. */
-    let heard;
-    await context.exposeFunction("said", (round, line) => {
-      if (round === heard) ledger.note(line);
-    });
-    const opened = async (body) => {
-      const page = await context.newPage();
-      await page.goto(`${url}/`);
-      const result = page.evaluate(`(async () => {
-        const { VectorIndex } = await import("thermocline");
-        const open = (options) => VectorIndex.open("closed midway", { store: "${store}", ...options });
-        ${body}
-      })()`);
-      return { page, result };
-    };
-    const writing = (round) => `
-      const { changeEndlessly, DIMENSIONS } = await import("./endless.mjs");
-      const index = await open({ dimensions: DIMENSIONS });
-      index.compactWhenIdle();
-      void changeEndlessly(index, ${round}, (line) => said(${round}, line));
-    `;
-    const second = `return open().then(() => "opened", (error) => error.code);`;
-    // The browser releases the lock when it notices that the page is gone, which may be after it reports the page as
-    // closed.
-    const reading = `
-      const { found } = await import("./ledger.mjs");
-      const end = performance.now() + 20_000;
-      const opening = () => open().catch((error) => {
-        if (error.code !== "LOCKED" || performance.now() > end) throw error;
-        return opening();
-      });
-      const index = await opening();
-      const all = await found(index, ids);
-      await index.close();
-      return all;
-    `;
-    const pick = random(9);
-    try {
-      const waiting = await opened("");
-      for (let round = 0; round < CLOSED; round++) {
-        heard = round;
-        const writer = await opened(writing(round));
-        await writer.result;
-        const locked = await opened(second);
-        assert.equal(await locked.result, "LOCKED");
-        await locked.page.close();
-        // Every other page is closed soon after a compaction has begun.
-        const latest = performance.now() + 10_000;
-        while (round % 2 && !ledger.compacts && performance.now() < latest) await pause(1);
-        await pause(pick() * (round % 2 ? 40 : 400));
-        await writer.page.close();
-        heard = undefined;
-        const reader = await opened(`const ids = ${JSON.stringify(ledger.ids())}; ${reading}`);
-        ledger.compare(await reader.result, `round ${round}`);
-        await reader.page.close();
-      }
-      await waiting.page.close();
-    } finally {
-      await context.close();
-    }
-    const { acknowledged, cut } = ledger;
-    const counts = JSON.stringify({ acknowledged, cut });
-    t.diagnostic(counts);
-    assert.ok(acknowledged.records > 1000 && acknowledged.delete > 5 && acknowledged.compact + acknowledged.erase > 4, counts);
-    assert.ok(cut.compact + cut.erase >= 3 && cut.insert >= 1, `closed in the middle of a compaction, and of a change: ${counts}`);
-  });
-}

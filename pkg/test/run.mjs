@@ -6,8 +6,8 @@
 //
 // - api: the interface's tests, in Node, in a throw-away project.
 // - store: the stores of Node, and OPFS on a folder in memory, from their sources.
-// - browser: the interface's tests in headless Chromium, tests of what only a browser has, its stores, and
-//   "thermocline/whole" in a service worker.
+// - browser: the interface's tests in headless Chromium, tests of what only a browser has, pages closed
+//   while they write, its stores, and "thermocline/whole" in a service worker.
 // - worker: the interface's tests against "thermocline/worker" in Node, tests of its additional features there, and
 //   both in headless Chromium.
 // - firefox: the interface's tests in headless Firefox, which needs geckodriver.
@@ -29,7 +29,7 @@ const FIREFOX_TIMEOUT_MS = 900_000;
 const SUITES = {
   api,
   store: async () => nodeTest(PKG, await stores()),
-  browser: () => nodeTest(PKG, filesOf("browser", "store.browser", "service-worker")),
+  browser: () => nodeTest(PKG, filesOf("browser", "closed-pages", "store.browser", "service-worker")),
   async worker() {
     const passed = await apiOnWorker();
     return (await nodeTest(PKG, filesOf("worker"))) && passed;

@@ -44,6 +44,11 @@ export class Ledger {
     return [...this.#open.values()].some(({ kind }) => kind === "compact" || kind === "erase");
   }
 
+  /** Whether a change of many records is under way. */
+  get changesMany() {
+    return [...this.#open.values()].some(({ ids }) => ids.length > 1);
+  }
+
   /** Every id that a call has named. */
   ids() {
     return [...this.#there, ...this.#gone, ...[...this.#open.values()].flatMap(({ ids }) => ids)];
