@@ -300,6 +300,7 @@ test("without Web Locks pages ask one another: of those that open at the same ti
     await context.close();
   }
 });
+
 test("a page without HTTPS has everything but OPFS: another tab is LOCKED, and a closed one lets it write", async () => {
   const { port } = new URL(url);
   const plain = await launch("--host-resolver-rules=MAP plain.test 127.0.0.1");
