@@ -37,9 +37,12 @@ mod somebody {
     #[derive(Clone, Debug, Default)]
     pub(in super::super) struct Watch(Arc<Mutex<Record>>);
 
+    /// What is done, to which file, and the bytes if some are written.
+    pub(in super::super) type Step = (String, Vec<u8>);
+
     #[derive(Debug, Default)]
     struct Record {
-        steps: Vec<String>,
+        steps: Vec<Step>,
         /// How many more steps may be made; `None` for no limit.
         left: Option<usize>,
     }
@@ -52,23 +55,32 @@ mod somebody {
 
         /// Returns the steps since the last call.
         pub(in super::super) fn take(&self) -> Vec<String> {
+            self.take_with_bytes().into_iter().map(|(step, _)| step).collect()
+        }
+
+        /// Returns the steps since the last call, and the bytes that each writes.
+        pub(in super::super) fn take_with_bytes(&self) -> Vec<Step> {
             std::mem::take(&mut self.0.lock().unwrap().steps)
         }
 
         pub(in super::super) fn step(&self, what: &str, name: &str) -> Result<(), StoreError> {
+            self.note(what, name, &[])
+        }
+
+        fn note(&self, what: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
             let mut record = self.0.lock().unwrap();
             match &mut record.left {
                 Some(0) => return Err(StoreError::failed(format!("stopped before: {what} {name}"))),
                 Some(left) => *left -= 1,
                 None => {}
             }
-            record.steps.push(format!("{what} {name}"));
+            record.steps.push((format!("{what} {name}"), bytes.to_vec()));
             Ok(())
         }
 
         /// If it stops here, half of the bytes are written.
         pub(in super::super) fn cut<'a>(&self, name: &str, bytes: &'a [u8]) -> (&'a [u8], Result<(), StoreError>) {
-            match self.step("fill", name) {
+            match self.note("fill", name, bytes) {
                 Ok(()) => (bytes, Ok(())),
                 Err(stopped) => (&bytes[..bytes.len() / 2], Err(stopped)),
             }

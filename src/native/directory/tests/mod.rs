@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod order;
+mod power;
 
 use super::{DirectoryStore, Folder};
 use crate::native::block_on;
@@ -24,9 +25,19 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new() -> Self {
+        Self::under(std::env::temp_dir())
+    }
+
+    /// In a file system that lies in memory, where there is one: for many places that no medium need keep.
+    fn in_memory() -> Self {
+        let memory = PathBuf::from("/dev/shm");
+        Self::under(if memory.is_dir() { memory } else { std::env::temp_dir() })
+    }
+
+    fn under(parent: PathBuf) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("thermocline-unit-{}-{number}", std::process::id())))
+        Self(parent.join(format!("thermocline-unit-{}-{number}", std::process::id())))
     }
 
     /// Creates a place with this content.

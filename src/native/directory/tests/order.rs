@@ -1,4 +1,4 @@
-//! The order of the operations. It decides what a power failure leaves, which no test can try.
+//! The order of the operations. It decides what a power failure leaves, which `power.rs` tries on a model of a medium.
 
 use super::{Directory, RELAXED, STRICT, batch};
 use crate::native::DirectoryStore;
