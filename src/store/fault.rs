@@ -2,8 +2,16 @@
 //!
 //! A simulation runs once without a plan and reads [`FaultStore::calls`]. Then it runs again for each of these calls
 //! and each fault possible there, opens the place that is left, and checks what it holds.
+//!
+//! No fault reorders calls, because no two of them can take effect in another order: what changes a place is called
+//! alone ([`Store`]), and this store panics if it is not. So a kill leaves what all earlier calls wrote, and of the
+//! call under way what [`Fault`] says. A loss of power can reorder the operations that a store makes of its calls,
+//! which is tried where they are seen: `native/directory/tests/power.rs`, and for Node `pkg/test/store/power.test.mjs`.
 
 use super::{Batch, Mode, Store, StoreError};
+use core::future::poll_fn;
+use core::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A call of a store.
@@ -51,12 +59,40 @@ pub struct FaultPlan {
     pub is_dead_after: bool,
 }
 
-/// A store that counts calls and fails as planned.
+/// A store that counts calls and fails as planned. It can be made to wait, so that other things happen during a call.
 #[derive(Debug)]
 pub struct FaultStore<S> {
     inner: S,
     plan: Option<FaultPlan>,
-    calls: Mutex<Vec<Call>>,
+    made: Mutex<Made>,
+    waits: AtomicBool,
+    queues: bool,
+}
+
+/// The calls so far.
+#[derive(Debug, Default)]
+struct Made {
+    calls: Vec<Call>,
+    /// How many reads, and how many other calls, are under way.
+    reads: usize,
+    others: usize,
+}
+
+/// A call under way, until it is dropped.
+struct UnderWay<'a> {
+    made: &'a Mutex<Made>,
+    is_read: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut made = lock(self.made);
+        *(if self.is_read { &mut made.reads } else { &mut made.others }) -= 1;
+    }
+}
+
+fn lock(made: &Mutex<Made>) -> MutexGuard<'_, Made> {
+    made.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What happens to one call.
@@ -68,22 +104,51 @@ enum Turn {
 impl<S: Store> FaultStore<S> {
     /// Passes every call on to `inner`, except where the plan says otherwise.
     pub fn new(inner: S, plan: Option<FaultPlan>) -> Self {
-        Self { inner, plan, calls: Mutex::default() }
+        Self { inner, plan, made: Mutex::default(), waits: AtomicBool::new(false), queues: false }
+    }
+
+    /// The same for a caller that does not wait for a call before it makes the next: like a store that makes them one
+    /// after the other by itself.
+    #[must_use]
+    pub fn that_queues(self) -> Self {
+        Self { queues: true, ..self }
     }
 
     /// Returns all calls made so far, in order, including those that failed.
     pub fn calls(&self) -> Vec<Call> {
-        self.made().clone()
+        lock(&self.made).calls.clone()
     }
 
-    fn made(&self) -> MutexGuard<'_, Vec<Call>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From then on every call but [`Store::close`] is pending once before it begins, and one that changes the place
+    /// once more after it. Nothing wakes its task: the caller polls again.
+    pub fn set_waits(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
+    }
+
+    async fn wait(&self) {
+        let mut waits = self.waits.load(Ordering::Relaxed);
+        poll_fn(|_| if core::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) }).await;
+    }
+
+    /// Notes a call as under way.
+    ///
+    /// # Panics
+    /// If it may not overlap another one that is: only reads may, with anything but the closing.
+    fn begin(&self, call: Call) -> UnderWay<'_> {
+        let is_read = call == Call::Read;
+        let mut made = lock(&self.made);
+        *(if is_read { &mut made.reads } else { &mut made.others }) += 1;
+        let under_way = (made.reads, made.others);
+        drop(made);
+        let is_alone = under_way.1 <= 1 && (call != Call::Close || under_way.0 == 0);
+        assert!(is_alone || self.queues, "{call:?} during another call");
+        UnderWay { made: &self.made, is_read }
     }
 
     fn turn(&self, call: Call) -> Turn {
-        let mut made = self.made();
-        let number = made.len();
-        made.push(call);
+        let calls = &mut lock(&self.made).calls;
+        let number = calls.len();
+        calls.push(call);
         match &self.plan {
             Some(plan) if number == plan.call => Turn::Fails(plan.fault, plan.error.clone()),
             Some(plan) if number > plan.call && plan.is_dead_after => {
@@ -104,18 +169,8 @@ impl<S: Store> FaultStore<S> {
             Turn::Fails(_, error) => Err(error),
         }
     }
-}
 
-impl<S: Store> Store for FaultStore<S> {
-    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.pass(Call::Read, async |inner| inner.read(keys).await).await
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.pass(Call::Commit, async |inner| inner.commit(batch).await).await
-    }
-
-    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn add(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let (added, fails) = match self.turn(Call::Append { bytes: bytes.len() }) {
             Turn::Works => (bytes, None),
             Turn::Fails(Fault::Before, error) => return Err(error),
@@ -125,12 +180,39 @@ impl<S: Store> Store for FaultStore<S> {
         self.inner.append(key, added).await?;
         fails.map_or(Ok(()), Err)
     }
+}
+
+impl<S: Store> Store for FaultStore<S> {
+    async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let _read = self.begin(Call::Read);
+        self.wait().await;
+        self.pass(Call::Read, async |inner| inner.read(keys).await).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let _commit = self.begin(Call::Commit);
+        self.wait().await;
+        let done = self.pass(Call::Commit, async |inner| inner.commit(batch).await).await;
+        self.wait().await;
+        done
+    }
+
+    async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let _append = self.begin(Call::Append { bytes: bytes.len() });
+        self.wait().await;
+        let done = self.add(key, bytes).await;
+        self.wait().await;
+        done
+    }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let _list = self.begin(Call::List);
+        self.wait().await;
         self.pass(Call::List, async |inner| inner.list(prefix).await).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        let _close = self.begin(Call::Close);
         self.pass(Call::Close, async |inner| inner.close().await).await
     }
 

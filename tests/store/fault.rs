@@ -1,5 +1,9 @@
 //! The fault store does exactly what is planned.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
 use thermocline::bench_support::{Call, Fault, FaultPlan, FaultStore};
 use thermocline::{MemoryStore, Store, StoreError, block_on};
 
@@ -68,6 +72,46 @@ fn every_call_fails_in_every_way() {
                 let found: Vec<_> = content(&place).into_iter().collect();
                 assert_eq!(found, left(call, fault, is_dead_after), "{kind:?} {fault:?}");
             }
+        }
+    }
+}
+
+/// Everything that changes the place is called alone. Reads may overlap, but not the closing.
+#[test]
+fn calls_that_may_not_overlap_are_found() {
+    type Making<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+    let key = ["a".to_owned()];
+    for (first, second, is_allowed) in [
+        ("read", "read", true),
+        ("read", "commit", true),
+        ("append", "read", true),
+        ("append", "append", false),
+        ("append", "commit", false),
+        ("commit", "append", false),
+        ("commit", "list", false),
+        ("commit", "close", false),
+        ("read", "close", false),
+    ] {
+        let store = FaultStore::new(MemoryStore::default(), None);
+        store.set_waits(true);
+        let call = |name: &str| -> Making<'_> {
+            match name {
+                "read" => Box::pin(async { drop(store.read(&key).await) }),
+                "commit" => Box::pin(async { drop(store.commit(batch(&[("b", b"x")], &[])).await) }),
+                "append" => Box::pin(async { drop(store.append("log", b"x").await) }),
+                "list" => Box::pin(async { drop(store.list("").await) }),
+                _ => Box::pin(async { drop(store.close().await) }),
+            }
+        };
+        let poll = |making: &mut Making<'_>| making.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let mut waiting = call(first);
+        assert!(poll(&mut waiting).is_pending());
+        let overlapped = catch_unwind(AssertUnwindSafe(|| poll(&mut call(second))));
+        assert_eq!(overlapped.is_ok(), is_allowed, "{second} during {first}");
+        // A call that was given up is not under way any more.
+        drop(waiting);
+        if is_allowed {
+            assert!(poll(&mut call("commit")).is_pending());
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -43,62 +42,50 @@ impl Rng {
 
 /// A place in memory whose store can be made to fail, and to wait before and after each call.
 #[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    inner: Rc<FaultStore<MemoryStore>>,
-    waits: Rc<Cell<bool>>,
-}
+pub(crate) struct Shared(Rc<FaultStore<MemoryStore>>);
 
 impl Shared {
     pub(crate) fn new(place: &MemoryStore, plan: Option<FaultPlan>) -> Self {
-        Self { inner: Rc::new(FaultStore::new(place.clone(), plan)), waits: Rc::default() }
+        Self(Rc::new(FaultStore::new(place.clone(), plan)))
+    }
+
+    /// The same for a test that changes the index and its store while a checkpoint waits.
+    pub(crate) fn that_queues(place: &MemoryStore) -> Self {
+        Self(Rc::new(FaultStore::new(place.clone(), None).that_queues()))
     }
 
     pub(crate) fn set_waits(&self, waits: bool) {
-        self.waits.set(waits);
+        self.0.set_waits(waits);
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.inner.calls()
-    }
-
-    async fn pause(&self) {
-        let mut waits = self.waits.get();
-        let wait = |_: &mut Context<'_>| if core::mem::take(&mut waits) { Poll::Pending } else { Poll::Ready(()) };
-        poll_fn(wait).await;
+        self.0.calls()
     }
 }
 
 impl Store for Shared {
     async fn read(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.pause().await;
-        self.inner.read(keys).await
+        self.0.read(keys).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.pause().await;
-        let done = self.inner.commit(batch).await;
-        self.pause().await;
-        done
+        self.0.commit(batch).await
     }
 
     async fn append(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.pause().await;
-        let done = self.inner.append(key, bytes).await;
-        self.pause().await;
-        done
+        self.0.append(key, bytes).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.pause().await;
-        self.inner.list(prefix).await
+        self.0.list(prefix).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.inner.close().await
+        self.0.close().await
     }
 
     fn value_bytes(&self) -> usize {
-        self.inner.value_bytes()
+        self.0.value_bytes()
     }
 }
 
