@@ -3,6 +3,7 @@
 //! | file | what is proved |
 //! |---|---|
 //! | `simulation.rs` | sequences of calls from a seed, each with every call of the store failing in every way |
+//! | `script.rs`, `changes.rs` | what happens in such a sequence |
 //! | `run.rs`, `model.rs` | one such sequence, and what the index must hold after it |
 //! | `kill.rs` | a process killed at random moments loses nothing acknowledged |
 //! | `damage.rs` | each stored value in turn missing, cut or changed; impossible manifests under valid checksums |
@@ -29,6 +30,7 @@
 
 mod beside;
 mod budget;
+mod changes;
 mod cold;
 mod compression;
 mod costs;
@@ -53,6 +55,7 @@ mod random;
 mod regressions;
 mod run;
 mod same_bytes;
+mod script;
 mod simulation;
 mod support;
 #[path = "../support/watched.rs"]
