@@ -69,16 +69,28 @@ pub(crate) async fn export<S: Store, B: ByteRoom>(
     host: &impl Host,
     mut goes_on: impl FnMut() -> bool,
 ) -> Result<B, Error> {
+    link(host)?;
     let mut exporting = host.with(Index::export_begin)?;
     let mut plan = host.with(|index| index.export_step(&mut exporting))?;
     while !plan.is_empty() {
         let (keys, mut room) = read(store, host, &plan).await?;
+        // If others have inserted meanwhile, the export begins again.
+        link(host)?;
         plan = host.with(|index| index.export_read(&mut exporting, &plan, &keys, &mut room))?;
         if !goes_on() {
             return Err(Error::Busy);
         }
     }
     exporting.bytes.take().ok_or(Error::Busy)
+}
+
+/// Links all records one at a time, so that other threads may have the index in between. Where there are none,
+/// beginning an export links them.
+fn link(host: &impl Host) -> Result<(), Error> {
+    while !cfg!(target_arch = "wasm32") && host.with(Index::link_step)? {
+        host.give_way();
+    }
+    Ok(())
 }
 
 /// Reads the blocks of a plan. Returns the keys of their values, and the room that has these.

@@ -52,10 +52,12 @@ impl Index {
     /// As [`Index::insert_many`].
     pub(crate) fn insert_many_waiting(&mut self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
         let payloads = records.iter().map(|record| Payload::to_parts(record.payload).1.len());
-        // Each record may have to be deleted again.
-        let queue = 2 * records.len() * size_of::<Change>();
-        let bytes = payloads.fold(queue, usize::saturating_add);
-        if self.parts.codes.is_untrained() || !self.has_room_for(records.len(), bytes) {
+        // Each record may have to be deleted again, and each that can expire may do so meanwhile. The queue also notes
+        // of every slot whether it waits, and whether it was live.
+        let changes = 2 * records.len() + self.parts.expiries.len();
+        let queue = changes * size_of::<Change>() + (self.parts.slots() + records.len()) / 4;
+        let has_room = self.has_room_for(records.len(), payloads.fold(queue, usize::saturating_add));
+        if self.parts.codes.is_untrained() || !has_room || self.lacks_room_for_bulk(records.len()) {
             return self.insert_many(records);
         }
         let put = self.put_many(records, Self::put_waiting);

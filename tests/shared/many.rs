@@ -209,3 +209,46 @@ fn records_are_kept_or_refused_by_closing() {
     }
     assert!(kept > 0 && kept + refused == 20);
 }
+
+/// Records that can expire take room in the queue of those that wait. Budgets that had room for the records alone were
+/// taken for too small, though linking them at once needs no queue.
+#[test]
+fn a_budget_refuses_what_one_call_would_exceed_and_no_more() {
+    let config = Config { m: 4, ef_construction: 8, ..Config::new(super::DIMENSIONS) };
+    let expiring = |max_bytes| {
+        let mut index = Index::new(Config { max_bytes, ..config }).unwrap();
+        for number in 0..3000 {
+            index.insert_with_id_expiring(number, &vector(number), None, Some(1e15)).unwrap();
+        }
+        index
+    };
+    let held = expiring(None).stats().bytes.total();
+    let vectors = vectors(5000..5010);
+    let records = records(5000, &vectors);
+    for spare in (0..200_000).step_by(10_000) {
+        let [mut alone, shared] = [(); 2].map(|()| expiring(Some(held + spare)));
+        let shared = SharedIndex::new(shared);
+        assert_eq!(shared.insert_many(&records), alone.insert_many(&records), "{spare} bytes to spare");
+    }
+}
+
+/// In bulk where a budget has room for that, in batches where it has not: as the call that links at once.
+#[test]
+fn a_budget_decides_how_records_are_linked() {
+    let long = |number: u64| -> Vec<f32> { (0..20).flat_map(|part| vector(100 * number + part)).collect() };
+    let vectors: Vec<_> = (0..4200).map(long).collect();
+    let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
+    let config = Config { ef_construction: 80, ..Config::new(20 * super::DIMENSIONS) };
+    for max_bytes in [5_500_000, 6_500_000, 8_000_000] {
+        let open = || {
+            let config = Some(Config { max_bytes: Some(max_bytes), ..config });
+            SharedIndex::open(MemoryStore::default(), OpenOptions { config, ..OpenOptions::default() }).unwrap()
+        };
+        let (alone, shared) = (open(), open());
+        let expected = alone.change(|index| index.insert_many(&records));
+        assert_eq!(shared.insert_many(&records), expected, "{max_bytes}");
+        if expected.is_ok() {
+            assert!(shared.export_stored().unwrap() == alone.export_stored().unwrap(), "{max_bytes}");
+        }
+    }
+}

@@ -34,6 +34,11 @@ impl Index {
         self.pending.bulk_bytes.map(|_| self.pending().saturating_sub(MOST))
     }
 
+    /// Whether so many records, which are not there yet, would be linked together if a budget had room for that.
+    pub(in crate::index) fn lacks_room_for_bulk(&self, records: usize) -> bool {
+        self.begins_bulk(records.min(MOST)) && self.count_for_bulk(records).is_none()
+    }
+
     /// How many of so many records, which are not there yet, are to be linked together. `None` if they would not be, or
     /// if a budget has no room for them and for what linking them needs.
     pub(in crate::index) fn count_for_bulk(&self, records: usize) -> Option<usize> {

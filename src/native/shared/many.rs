@@ -19,9 +19,10 @@ impl<S> SharedIndex<S> {
     /// All records are put in at once, while other threads wait some microseconds for each record, and are found from
     /// then on. They are linked a few at a time; in between, and while links are planned, other threads can use the
     /// index. Until the call returns, records are [pending](Index::pending), so [`Index::export`] is refused as
-    /// [`Error::Unlinked`]; `export_stored` is not. (With product codes that are not trained yet, and where `max_bytes`
-    /// has no room for records to wait, other threads wait until the call returns.) If no other thread changes the
-    /// index meanwhile, it becomes the same, byte for byte, as by `Index::insert_many`.
+    /// [`Error::Unlinked`], and so is [`Index::check`] while they are linked together; `export_stored` is not. (With
+    /// product codes that are not trained yet, and where `max_bytes` has no room for records to wait, other threads
+    /// wait until the call returns.) If no other thread changes the index meanwhile, it becomes the same, byte for
+    /// byte, as by `Index::insert_many`.
     ///
     /// Of several threads that call this, one inserts after the other.
     ///
@@ -30,6 +31,8 @@ impl<S> SharedIndex<S> {
     /// to link them is refused, or the index is closed, they stay pending.
     pub fn insert_many(&self, records: &[NewRecord<'_>]) -> Result<Vec<Id>, Error> {
         let _turn = self.shared.many.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the wait for others to be linked, which may be long.
+        self.read(|index| index.check_records(records))?;
         let put = loop {
             // Records are linked in their order, so those that wait come first.
             self.link_many();
