@@ -48,6 +48,16 @@ export function pieceName(file: string, opening: string, piece: number): string 
   return `${file}.${opening}.${piece}`;
 }
 
+/** Returns how many of these names are alike but for what follows their last period, such as the pieces of a value. */
+export function countsOf(names: Iterable<string>): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const start = name.slice(0, name.lastIndexOf("."));
+    counts.set(start, (counts.get(start) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** Returns the files of a value, in order. */
 export function partsOf({ file, kept, pieces }: Value, opening: string): Part[] {
   return [[file], ...kept, ...Array.from({ length: pieces }, (_, i): Part => [pieceName(file, opening, i + 1)])];

@@ -32,7 +32,8 @@ import type { Batch, Store, StoreOptions } from "../store.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
 import {
-  bytesOf, freshOpening, isTable, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type Part, type TableName, type Value,
+  bytesOf, countsOf, freshOpening, isTable, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type Part,
+  type TableName, type Value,
 } from "./opfs-table.js";
 import { takeWebLock } from "./web-lock.js";
 
@@ -247,8 +248,13 @@ class OpfsStore implements Store {
       const text = await (await this.#file(table.name)).text();
       const values = valuesIn(text);
       if (values) {
+        const counts = countsOf(names);
         for (const value of values.values()) {
           while (names.has(pieceName(value.file, table.opening, value.pieces + 1))) value.pieces += 1;
+          // Pieces are made in order, so the others are there. An engine may list files that come and go in parts.
+          if (value.pieces < (counts.get(`${value.file}.${table.opening}`) ?? 0)) {
+            fail("STORE_FAILED", `${this.#name}: a piece of ${value.file} is missing`);
+          }
         }
         return { table, values, names };
       }
@@ -311,28 +317,40 @@ class OpfsStore implements Store {
     for (const [key, value] of values) {
       if (value.pieces === 0) continue;
       const [, ...pieces] = partsOf(value, table!.opening);
-      const joined = await step(`reading ${this.#name}`, () => this.#steady(() => this.#joined(pieces)));
-      const kept = await each(joined, async ([name, size, bytes]): Promise<Part> => [
-        bytes ? await this.#write(this.#newFile(), bytes) : name, size,
-      ]);
-      recorded.set(key, valueOf(value.file, kept));
+      const groups = await step(`reading ${this.#name}`, () => this.#steady(() => this.#grouped(pieces)));
+      const kept = await each(groups, async ({ parts, bytes }) => (bytes ? this.#joined(parts, bytes) : parts));
+      recorded.set(key, valueOf(value.file, kept.flat()));
     }
     await this.#store(recorded);
   }
 
-  /** Joins small adjacent pieces. Returns the name and length of each piece; of a joined one its bytes and no name. */
-  async #joined(pieces: readonly Part[]): Promise<[name: string, size: number, bytes?: Uint8Array][]> {
-    const joined: [name: string, blob: Blob][] = [];
+  /** Writes the bytes of several parts to one file. Where there is no room for that, the parts stay as they are. */
+  async #joined(parts: readonly Part[], bytes: Uint8Array): Promise<readonly Part[]> {
+    const name = this.#newFile();
+    try {
+      return [[await this.#write(name, bytes), bytes.length]];
+    } catch {
+      await this.#folder!.removeEntry(name).catch(() => {});
+      return parts;
+    }
+  }
+
+  /** Groups small adjacent pieces. Returns those of each group with their lengths, and of several their bytes. */
+  async #grouped(pieces: readonly Part[]): Promise<{ parts: readonly Part[]; bytes: Uint8Array | undefined }[]> {
+    const groups: { parts: Part[]; blob: Blob }[] = [];
     for (const [i, blob] of (await each(pieces, (piece) => this.#part(piece))).entries()) {
-      const last = joined.at(-1)?.[1];
+      const part: Part = [pieces[i]![0], blob.size];
+      const last = groups.at(-1);
       // Nothing was appended, or a dead page is about to write it.
       if (blob.size === 0) continue;
-      if (last && Math.max(last.size, blob.size) < PIECE_BYTES) joined[joined.length - 1] = ["", new Blob([last, blob])];
-      else joined.push([pieces[i]![0], blob]);
+      if (last && Math.max(last.blob.size, blob.size) < PIECE_BYTES) {
+        last.parts.push(part);
+        last.blob = new Blob([last.blob, blob]);
+      } else groups.push({ parts: [part], blob });
     }
-    return each(joined, async ([name, blob]) => {
-      return name ? [name, blob.size] : [name, blob.size, new Uint8Array(await blob.arrayBuffer())];
-    });
+    return each(groups, async ({ parts, blob }) => ({
+      parts, bytes: parts.length > 1 ? new Uint8Array(await blob.arrayBuffer()) : undefined,
+    }));
   }
 
   /** Returns an unused name for a file. */
@@ -383,10 +401,11 @@ class OpfsStore implements Store {
   async #removeOthers(names: Iterable<string>): Promise<void> {
     const counts = new Set(namesOf(this.#state));
     const others = [...names].filter((name) => !counts.has(name));
-    // A file that cannot be removed does no harm, and the next writer tries again.
-    const remove = (name: string) => this.#folder!.removeEntry(name).catch(() => {});
-    await each(others.filter(isTable), remove);
-    await each(others.filter((name) => !isTable(name)), remove);
+    const remove = (name: string) =>
+      this.#folder!.removeEntry(name).then(() => true, ({ name: why }: DOMException) => why === "NotFoundError");
+    const removed = await each(others.filter(isTable), remove);
+    // What cannot be removed does no harm, and the next writer tries again. But a reader may still take a table.
+    if (removed.every(Boolean)) await each(others.filter((name) => !isTable(name)), remove);
   }
 }
 

@@ -176,3 +176,57 @@ test("a place opens whose last piece was written again with each append", async 
   await staysSo(folder, await open(folder.page()), values);
   assert.deepEqual([...folder.files.keys()].filter((name) => name.startsWith("w.1.")), ["w.1.x.1", "w.1.x.2"], "the small ones are joined");
 });
+
+// Joining needs room for a copy of what it joins. Where there is none, a place that was full could not be opened again.
+test("where there is no room to join pieces, they stay as they are", async () => {
+  const folder = new LateFolder();
+  const isJoined = (name) => /^\w+\.\d+$/.test(name);
+  let store = await open(folder.page());
+  const parts = Array.from({ length: 70 }, (_, i) => bytes(i, 100));
+  for (const part of parts.slice(0, 5)) await store.append("log", part);
+  const first = [...folder.files.keys()].filter(isJoined);
+  for (let upTo = 5; upTo <= 70; upTo += 65) {
+    const page = folder.page();
+    page.failsAt = (kind, name) => kind === "close" && isJoined(name);
+    store = await open(page);
+    for (const part of parts.slice(5, upTo)) await store.append("log", part);
+    await holds(store, new Map([["log", joined(...parts.slice(0, upTo))]]));
+    assert.deepEqual([...folder.files.keys()].filter(isJoined), first, "nothing is left of the attempts");
+  }
+  store = await staysSo(folder, store, new Map([["log", joined(...parts)]]));
+  assert.ok(folder.files.size < 6, `${folder.files.size} files, once there is room`);
+});
+
+// An engine may list a large folder in parts, and leave out a file between two parts if others are removed meanwhile.
+test("a piece that a list of the files leaves out is looked for again", async () => {
+  const folder = new LateFolder();
+  const store = await open(folder.page());
+  for (let i = 0; i < 9; i++) await store.append("log", bytes(i, 10));
+  let lists = 0;
+  const root = async () => {
+    const real = await (await folder.page().root()).getDirectoryHandle();
+    async function* keys() {
+      lists += 1;
+      for (const name of folder.files.keys()) if (lists > 2 || !name.endsWith(".4")) yield name;
+    }
+    return { getDirectoryHandle: async () => ({ ...real, keys }) };
+  };
+  const reader = await openOpfs("reader", { mode: "readonly" }, root);
+  await holds(reader, new Map([["log", joined(...Array.from({ length: 9 }, (_, i) => bytes(i, 10)))]]));
+  assert.ok(lists > 2);
+});
+
+test("the files of a table that cannot be removed stay, since a reader may still take it", async () => {
+  const folder = new LateFolder();
+  const page = folder.page();
+  const store = await open(page);
+  for (let i = 0; i < 32; i++) await store.append("log", bytes(i, 10));
+  const before = [...folder.files.keys()];
+  page.failsAt = (kind, name) => kind === "remove" && name.startsWith("table.");
+  await store.append("log", bytes(32, 10));
+  for (const name of before) assert.ok(folder.files.has(name), name);
+  page.failsAt = () => false;
+  const next = await staysSo(folder, store, new Map([["log", joined(...Array.from({ length: 33 }, (_, i) => bytes(i, 10)))]]));
+  assert.ok(folder.files.size < 8, `${folder.files.size} files`);
+  await next.close();
+});
