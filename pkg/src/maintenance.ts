@@ -19,7 +19,10 @@ interface Job {
   report?: CompactionReport | undefined;
   /** The progress of the last slice. */
   ended?: Progress;
-  /** Settles when the compaction is complete in the store too. Only then is the report final. */
+  /**
+   * Settles when the compaction is complete in the store too. Only then is the report final, but for what `erase`
+   * adds.
+   */
   stored?: Promise<void> | undefined;
   /** Called with the share of the work in the store that is done. */
   readonly watchers: Set<Watcher>;
@@ -70,17 +73,12 @@ export class Maintenance {
     const packs = booleanOf("pack", given.pack) === true;
     const onProgress = functionOf("onProgress", given.onProgress);
     const signal = signalOf(given.signal);
-    // Every stage counts as much as the first: how long the others take is known only afterwards.
-    const stages = this.#keeper ? (erases ? 3 : 2) : 1;
-    const tell: Tell = onProgress && (({ done, total, phase }, stage) =>
-      onProgress({ done: stage * total + done, total: stages * total, phase }));
-    let total = 0;
+    const tell = onProgress && told(onProgress, this.#keeper ? (erases ? 3 : 2) : 1);
     let report = undefined as CompactionReport | undefined;
     /** Drives a job to its end. If `counts`, adds what it has done to the report. */
     const drive = async (counts: boolean): Promise<void> => {
-      const job = await this.#drive(packs, sliceMs, tell, signal);
-      total = job.ended!.total;
-      if (counts) report = sumOf(report, job.report!);
+      const ended = await this.#drive(packs, sliceMs, tell, signal);
+      if (counts) report = sumOf(report, ended);
     };
     // A running job does not erase what was deleted since it began, and it may not pack. What it has done counts if
     // idle time had begun it: then no other call has a report of it.
@@ -98,7 +96,7 @@ export class Maintenance {
         if (!this.#closed) this.compactions.failures += 1;
         throw error;
       });
-      this.compactions.freed(report!, await this.#follow(erasing, watchers, "erase", total, 2, tell, signal));
+      this.compactions.freed(report!, await this.#follow(erasing, watchers, "erase", 2, tell, signal));
     }
     this.#check(signal);
     await this.#unlessAborted(signal, this.#renew());
@@ -106,7 +104,7 @@ export class Maintenance {
   }
 
   /** Runs the slices of a job, and waits until it is complete in the store. */
-  async #drive(packs: boolean, sliceMs: number, tell: Tell, signal: AbortSignal | undefined): Promise<Job> {
+  async #drive(packs: boolean, sliceMs: number, tell: Tell, signal: AbortSignal | undefined): Promise<CompactionReport> {
     const job = this.#canJoinEnding(packs) ? this.#ending! : this.#begin(packs);
     job.callers += 1;
     let progress: Progress | undefined;
@@ -126,8 +124,8 @@ export class Maintenance {
       }
       // Another caller, or idle time, may have run the last slice.
       if (progress !== job.ended) tell?.(job.ended!, 0);
-      if (job.stored) await this.#follow(job.stored, job.watchers, "store", job.ended!.total, 1, tell, signal);
-      return job;
+      if (job.stored) await this.#follow(job.stored, job.watchers, "store", 1, tell, signal);
+      return job.report;
     } finally {
       job.callers -= 1;
       if (job.callers === 0 && this.#job === job) this.#drop();
@@ -136,11 +134,10 @@ export class Maintenance {
 
   /** Waits for work in the store, and tells the caller of its progress. An error of the caller's function is thrown. */
   async #follow<T>(
-    work: Promise<T>, watchers: Set<Watcher>, phase: string, total: number, stage: number, tell: Tell,
-    signal: AbortSignal | undefined,
+    work: Promise<T>, watchers: Set<Watcher>, phase: string, stage: number, tell: Tell, signal: AbortSignal | undefined,
   ): Promise<T> {
     let last = 0;
-    const say = (share: number): void => tell?.({ done: Math.floor((last = share) * total), total, phase }, stage);
+    const say = (share: number): void => tell?.({ done: (last = share), total: 1, phase }, stage);
     let watch!: Watcher;
     const failing = new Promise<never>((_, reject) => {
       watch = (share) => {
@@ -162,10 +159,10 @@ export class Maintenance {
     }
   }
 
-  /** True while the last job is being completed in the store, if a new one would find nothing else to do. */
+  /** True while the last job is being completed in the store, if a new one would find nothing to do. */
   #canJoinEnding(packs: boolean): boolean {
-    const ending = this.#ending;
-    return !this.#job && ending !== undefined && (ending.packs || !packs) && !this.#handle.call((raw) => raw.deletedCount);
+    const newSize = this.#ending?.report?.newSize;
+    return !this.#job && !packs && this.#handle.call((raw) => raw.size === newSize && !raw.deletedCount);
   }
 
   /** True when idle time has begun the running job, and no call waits for it. */
@@ -346,6 +343,19 @@ export class Maintenance {
     this.#job = undefined;
     if (this.#handle.isOpen) this.#handle.call((raw) => raw.compactAbort());
   }
+}
+
+/**
+ * Tells `onProgress` on one scale for all stages, of which each counts as much as the first: how long the others take
+ * is known only afterwards. A call may drive several jobs, and a change makes some work anew; progress never goes back.
+ */
+function told(onProgress: (progress: Progress) => void, stages: number): NonNullable<Tell> {
+  let [scale, most] = [0, 0];
+  return ({ done, total, phase }, stage) => {
+    scale ||= stages * total;
+    most = Math.max(most, Math.round((scale / stages) * (stage + (total && done / total))));
+    onProgress({ done: most, total: scale, phase });
+  };
 }
 
 function tellAll(watchers: ReadonlySet<Watcher>): Watcher {

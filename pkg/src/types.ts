@@ -364,8 +364,8 @@ export interface Stats {
   bytesPerVector: number;
   /**
    * The blocks that calls needed for records that are only in the store: `hits` were in memory, `misses` had to be
-   * read from the store. A call counts a block once, however many of its records it looks at. `hitRate` is the share of
-   * hits, 0 to 1.
+   * read from the store. A call counts a block once, however many of its records it looks at; with a filter object,
+   * each of its looks at payloads is one. `hitRate` is the share of hits, 0 to 1.
    */
   cache: { hits: number; misses: number; hitRate: number };
   /**

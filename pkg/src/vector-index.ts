@@ -125,9 +125,10 @@ export class VectorIndex implements AsyncDisposable {
 
   /**
    * Adds a record under the next number that was never used, and returns that number. INVALID_ID if 2^53 - 1 has been
-   * used as an id. O(log size), and holds the thread meanwhile. The record is there when this returns. After each 8 ms
-   * of single inserts a promise settles in a later turn of the event loop, so that a loop that awaits each of them lets
-   * the page draw. For many records at once use `insertMany`, which gives up the thread by itself.
+   * used as an id. O(log size), and holds the thread meanwhile. The record is there when this returns, unless `reload`
+   * is running. After each 8 ms of single inserts a promise settles in a later turn of the event loop, so that a loop
+   * that awaits each of them lets the page draw. For many records at once use `insertMany`, which gives up the thread
+   * by itself.
    *
    * With `ttlMs` the record expires after that many milliseconds on the device's clock, even while the index is closed.
    * It then counts as deleted. The next call of any kind removes expired records, which takes as long as deleting them.

@@ -50,7 +50,7 @@ impl StoredBytes {
 }
 
 /// The blocks that searches and lookups by id needed for records that are only in the store. A call counts a block
-/// once, however many of its records it looks at.
+/// once, however many of its records it looks at. Beside other threads the counts are approximate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
     /// How often a block was in memory.

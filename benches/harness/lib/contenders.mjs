@@ -59,13 +59,15 @@ export function described({ name, version, ours, place, main, quantized, quantiz
   return { name, version, ours, place, main, quantized, quantization, notRun };
 }
 
-/** Returns each runner, and behind it its searches with `rerank: false`, if they are measured, as a runner of their own. */
+/**
+ * Returns each runner, and behind it its searches with `rerank: false`, if they are measured, as a runner of their own.
+ */
 export function withNoRerank(runners) {
   return runners.flatMap((runner) => (runner.noRerank ? [runner, withoutRerank(runner)] : [runner]));
 }
 
 function withoutRerank(runner) {
   const name = `${runner.name}-no-rerank`;
-  const { memory, ...result } = runner.result;
-  return { ...runner, name, how: { rerank: 0 }, result: { ...described(runner), name, main: undefined, noRerankOf: runner.name, memory } };
+  const { memory, notRun } = runner.result;
+  return { ...runner, name, how: { rerank: 0 }, result: { ...described(runner), name, main: undefined, noRerankOf: runner.name, memory, notRun } };
 }

@@ -18,5 +18,6 @@ export async function leave(runner, error) {
   const reason = error.message.split("\n")[0];
   runner.result.notRun = (reason.startsWith(`${runner.name}, `) ? reason.slice(runner.name.length + 2) : reason).slice(0, 300);
   console.error(`goes on without ${runner.name}: ${runner.result.notRun}`);
-  await runner.process?.close();
+  // The process of searches without rerank is that of another contender.
+  if (!runner.result.noRerankOf) await runner.process?.close();
 }

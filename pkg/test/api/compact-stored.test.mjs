@@ -48,6 +48,28 @@ for (const { label, place } of KINDS) {
   });
 }
 
+test("progress never goes back, though the index changes in the middle and a job of idle time comes first", async () => {
+  const index = await fragmented("own", { store: new MapStore() });
+  const stop = index.compactWhenIdle({ sliceMs: 0.05 });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  let next = 3 * 1000;
+  await index.delete("r1");
+  const seen = [];
+  const changing = [];
+  const onProgress = (progress) => {
+    seen.push(progress);
+    changing.push(index.upsert(`r${(next += 1)}`, vectors[next % COUNT]), index.delete(`r${next - 1500}`));
+  };
+  await index.compact({ erase: true, onProgress });
+  stop();
+  await Promise.all(changing);
+  assert.equal(new Set(seen.map(({ total }) => total)).size, 1);
+  for (const [i, { done, total }] of seen.entries()) assert.ok(done >= (seen[i - 1]?.done ?? 0) && done <= total, `${i}: ${done} of ${total}`);
+  assert.equal(seen.at(-1).done, seen.at(-1).total);
+  await whole(index, index.size);
+  await index.close();
+});
+
 test("a second compact joins one that is being completed in the store", async () => {
   const index = await fragmented("own", { store: new MapStore() });
   let joined;

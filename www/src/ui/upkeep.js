@@ -7,7 +7,8 @@ const PHASES = {
   graph: "repairing the graph",
   move: "closing the gaps",
   warm: "reclaiming records",
-  cold: "reclaiming cold blocks",
+  store: "writing to the store",
+  erase: "erasing in the store",
 };
 const POS_NAMES = { adj: "every adjective", adv: "every adverb", noun: "every noun", verb: "every verb" };
 
