@@ -105,7 +105,7 @@ export class Maintenance {
 
   /** Runs the slices of a job, and waits until it is complete in the store. */
   async #drive(packs: boolean, sliceMs: number, tell: Tell, signal: AbortSignal | undefined): Promise<CompactionReport> {
-    const job = this.#canJoinEnding(packs) ? this.#ending! : this.#begin(packs);
+    const job = (packs ? undefined : this.#joinable()) ?? this.#begin(packs);
     job.callers += 1;
     let progress: Progress | undefined;
     try {
@@ -159,10 +159,10 @@ export class Maintenance {
     }
   }
 
-  /** True while the last job is being completed in the store, if a new one would find nothing to do. */
-  #canJoinEnding(packs: boolean): boolean {
-    const newSize = this.#ending?.report?.newSize;
-    return !this.#job && !packs && this.#handle.call((raw) => raw.size === newSize && !raw.deletedCount);
+  /** Returns the last job while it is being completed in the store, if a new one would find nothing to do. */
+  #joinable(): Job | undefined {
+    const ending = this.#job ? undefined : this.#ending;
+    return ending && this.#handle.call((raw) => raw.size === ending.report?.newSize && !raw.deletedCount) ? ending : undefined;
   }
 
   /** True when idle time has begun the running job, and no call waits for it. */

@@ -201,16 +201,20 @@ impl Cold {
         read.record(ordinal, dimensions)
     }
 
+    /// The block of a slot's record.
+    fn block_of(&self, slot: Slot) -> Option<&BlockEntry> {
+        self.find(self.places.get(slot)?.block)
+    }
+
     /// The number of the block to read for the record of a slot; `None` when it is in memory or lost.
     pub(super) fn missing(&self, slot: Slot) -> Option<u32> {
-        let block = self.places.get(slot)?.block;
-        self.find(block).filter(|entry| matches!(entry.content, Content::NotRead)).map(|entry| entry.stored.number)
+        let entry = self.block_of(slot).filter(|entry| matches!(entry.content, Content::NotRead));
+        entry.map(|entry| entry.stored.number)
     }
 
     /// Whether the block of a slot's record is lost.
     pub(super) fn is_lost(&self, slot: Slot) -> bool {
-        let entry = self.places.get(slot).and_then(|place| self.find(place.block));
-        entry.is_some_and(|entry| matches!(entry.content, Content::Lost))
+        self.block_of(slot).is_some_and(|entry| matches!(entry.content, Content::Lost))
     }
 
     /// Begins a call, for [`Cold::count`].
@@ -221,8 +225,8 @@ impl Cold {
     /// Counts the block of a slot's record as one that the current call needs, and has: a miss if it was read for the
     /// call, else a hit. Once, however many of its records the call looks at, and however often.
     pub(super) fn count(&self, slot: Slot) {
-        let entry = self.places.get(slot).and_then(|place| self.find(place.block));
-        let Some(entry) = entry.filter(|entry| matches!(entry.content, Content::Read(_))) else { return };
+        let entry = self.block_of(slot).filter(|entry| matches!(entry.content, Content::Read(_)));
+        let Some(entry) = entry else { return };
         let call = self.call.load(Relaxed);
         if entry.counted.swap(call, Relaxed) != call {
             let counter = if entry.is_new.swap(false, Relaxed) { &self.misses } else { &self.hits };

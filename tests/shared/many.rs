@@ -96,6 +96,11 @@ fn vectors(numbers: std::ops::Range<u64>) -> Vec<[f32; super::DIMENSIONS]> {
     numbers.map(vector).collect()
 }
 
+/// A vector of so many dimensions that many of them may be linked together.
+fn long(number: u64) -> Vec<f32> {
+    (0..20).flat_map(|part| vector(100 * number + part)).collect()
+}
+
 /// Records whose ids are their numbers.
 fn records(first: u64, vectors: &[[f32; super::DIMENSIONS]]) -> Vec<NewRecord<'_>> {
     let record = |(number, vector)| NewRecord { id: Some(Id::Number(number)), ..NewRecord::new(vector) };
@@ -105,7 +110,6 @@ fn records(first: u64, vectors: &[[f32; super::DIMENSIONS]]) -> Vec<NewRecord<'_
 /// Alone, it makes the same index as the call that holds it throughout, though it links in slices.
 #[test]
 fn the_index_is_that_of_one_call() {
-    let long = |number: u64| -> Vec<f32> { (0..20).flat_map(|part| vector(100 * number + part)).collect() };
     let empty = |quantization| {
         let config = Config { quantization, ef_construction: 80, ..Config::new(20 * super::DIMENSIONS) };
         Index::new(config).unwrap()
@@ -235,7 +239,6 @@ fn a_budget_refuses_what_one_call_would_exceed_and_no_more() {
 /// In bulk where a budget has room for that, in batches where it has not: as the call that links at once.
 #[test]
 fn a_budget_decides_how_records_are_linked() {
-    let long = |number: u64| -> Vec<f32> { (0..20).flat_map(|part| vector(100 * number + part)).collect() };
     let vectors: Vec<_> = (0..4200).map(long).collect();
     let records: Vec<_> = vectors.iter().map(|vector| NewRecord::new(vector)).collect();
     let config = Config { ef_construction: 80, ..Config::new(20 * super::DIMENSIONS) };

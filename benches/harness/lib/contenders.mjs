@@ -68,6 +68,7 @@ export function withNoRerank(runners) {
 
 function withoutRerank(runner) {
   const name = `${runner.name}-no-rerank`;
-  const { memory, notRun } = runner.result;
-  return { ...runner, name, how: { rerank: 0 }, result: { ...described(runner), name, main: undefined, noRerankOf: runner.name, memory, notRun } };
+  const { memory, notRun: missing } = runner.result;
+  const result = { ...described({ ...runner, name, main: undefined, missing }), noRerankOf: runner.name, memory };
+  return { ...runner, name, how: { rerank: 0 }, result };
 }
