@@ -42,8 +42,10 @@ const STORE = [
   "rawindex_hold", "rawindex_commit", "rawindex_checkpoint", "rawindex_compactStore", "rawindex_closeStore",
   "__wbindgen_destroy_closure",
 ];
-/** Exports of the bulk build and of graph order: those of src/wasm/raw_bulk.rs and raw_pack.rs. */
-const BULK = ["rawindex_beginBulk", "rawindex_endBulk", "rawindex_packStart"];
+/** Exports for bulk builds, graph order and moves: those of raw_bulk.rs, raw_pack.rs and raw_carry.rs in src/wasm. */
+const BULK = [
+  "rawindex_beginBulk", "rawindex_endBulk", "rawindex_packStart", "rawindex_carry", "rawindex_carried", "rawindex_take",
+];
 
 /** The further parts: their exports, and whether an export that is not listed belongs to the part. */
 const PARTS = [

@@ -1,5 +1,5 @@
 // The bulk build: many rows for an empty index are first inserted without links, and then linked together. Its code is
-// in a wasm file of its own, and so is that of graph order, in the same one.
+// in a wasm file of its own, and so is that of graph order and of moves, in the same one.
 //
 // In "thermocline/threads", threads/bulk.ts replaces this file.
 import type { Handle } from "./handle.js";
@@ -33,7 +33,7 @@ export async function inBulk(
   slice: Slice, turn: () => Promise<void> | undefined, signal: AbortSignal | undefined,
 ): Promise<void> {
   const isLarge = length >= MIN_ROWS && dimensions >= MIN_DIMENSIONS;
-  const end = isLarge ? await beginBulk(handle, keeper, signal) : undefined;
+  const end = isLarge ? await beginBulk(handle, signal) : undefined;
   try {
     try {
       // Within: what has begun must end.
@@ -67,6 +67,15 @@ export function canPack(raw: RawIndex): boolean {
   return complete.has(raw.constructor);
 }
 
+/**
+ * Loads the code that carries the index into an instance of another class. Resolves to false if it has to be exported
+ * and imported instead.
+ */
+export function loadCarrying(handle: Handle, Other: RawIndexClass): Promise<boolean> {
+  const Own = handle.call((raw) => raw.constructor);
+  return inTime(handle, undefined, Promise.all([Own, Other].map(isExtended)).then((are) => !are.includes(false)));
+}
+
 /** Loads the code of graph order. Resolves to false if the index has to do without, or when the call ends. */
 export function loadPacking(handle: Handle, signal: AbortSignal | undefined): Promise<boolean> {
   return inTime(handle, signal, isExtended(handle.call((raw) => raw.constructor)));
@@ -76,17 +85,15 @@ export function loadPacking(handle: Handle, signal: AbortSignal | undefined): Pr
  * Begins a bulk build and returns the function that ends it. Returns undefined if the index is not empty or of codes or
  * options that none suits, or if the code cannot be loaded: the rows are then linked one by one.
  */
-async function beginBulk(
-  handle: Handle, keeper: Keeper | undefined, signal: AbortSignal | undefined,
-): Promise<(() => void) | undefined> {
+async function beginBulk(handle: Handle, signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
   const raw = handle.call((raw) => (raw.size + raw.deletedCount ? undefined : raw));
   if (!raw || !(await inTime(handle, signal, isExtended(raw.constructor)))) return undefined;
   // `reload` moves the index into an instance that does not have the code, and holds nothing back.
   const unlessMoved = <T>(use: () => T): T | false => handle.call((now) => now === raw && use());
   if (!unlessMoved(() => raw.beginBulk())) return undefined;
-  if (keeper) keeper.linkingIsHeld = true;
+  handle.linkingIsHeld = true;
   return () => {
-    if (keeper) keeper.linkingIsHeld = false;
+    handle.linkingIsHeld = false;
     if (handle.isOpen) unlessMoved(() => raw.endBulk());
   };
 }

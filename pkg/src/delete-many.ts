@@ -4,6 +4,7 @@ import type { Handle } from "./handle.js";
 import type { Keeper } from "./stored/keeper.js";
 import { MANY_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { Id } from "./types.js";
+import { unmoved } from "./unmoved.js";
 
 /** Deletes the records with these ids, and waits until that is stored. Returns the number of records deleted. */
 export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids: Iterable<Id>): Promise<number> {
@@ -23,6 +24,7 @@ export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids
   };
   const removeSome = async (some: readonly Id[]): Promise<void> => {
     for (const id of some) {
+      if (handle.isMoving) await unmoved(handle);
       remove(id);
       if (isOver()) await slice.next();
     }

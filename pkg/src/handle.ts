@@ -30,6 +30,8 @@ export class Handle {
   refusal: ThermoclineError | undefined;
   /** False while no record can have a payload, so that a search need not ask for payloads. */
   mayHavePayloads = true;
+  /** True while `insertMany` holds back the linking of its rows, to link them together. */
+  linkingIsHeld = false;
   /** No record expires before this time, in milliseconds since 1970. */
   #nextExpiry = -Infinity;
   /** Called when records may have expired. */

@@ -10,11 +10,13 @@ import {
   signalOf, typedArrayName, wrong,
 } from "./guard.js";
 import type { Handle } from "./handle.js";
+import { NEW, NEXT, REPLACED } from "./how.js";
 import type { Keeper } from "./stored/keeper.js";
 import { onAbort } from "./on-abort.js";
 import { encodePayload, ownPayload, presentBytes, type Encoded } from "./payload.js";
 import { MANY_SLICE_MS, FEW, Slice } from "./turn.js";
 import type { FlatRows, Id, InsertManyOptions, Row } from "./types.js";
+import { unmoved } from "./unmoved.js";
 import { checkLength, plainOf, vectorOf } from "./vector.js";
 
 /** Most ids that a call can compare: one more is an error of the engine's, which would count as a fault of the core. */
@@ -60,8 +62,7 @@ async function insertAsync(
   /** The commit of the previous slice. */
   let previous: Promise<void> | undefined;
   for await (const row of untilStopped(rows, handle, signal)) {
-    // Only a stored index moves while calls are running, so there is a keeper.
-    while (handle.isMoving) await keeper!.unlessAborted(signal, handle.moveEnded());
+    if (handle.isMoving) await unmoved(handle, signal);
     put(naming(ids.length, () => ready(row, dimensions)));
     if (!slice.over) continue;
     // One slice is inserted while the previous one is committed.
@@ -99,6 +100,7 @@ async function insertSync(
   handle.call((raw) => raw.reserve(length));
   const insertAll = async (): Promise<void> => {
     while (ids.length < length) {
+      if (handle.isMoving) await unmoved(handle, signal);
       put(read(ids.length));
       const pause = turnUnlessFew();
       if (pause) await pause;
@@ -127,11 +129,9 @@ function putterOf(handle: Handle, ids: Id[], dimensions: number, { upsert }: Ins
     if (kind) handle.mayHavePayloads = true;
     const expires = ttlMs && Date.now() + ttlMs;
     const inserted = handle.change((raw) => {
-      if (id === undefined) return raw.insert(vector, kind, bytes, expires);
-      handle.forget(id);
-      if (upsert) raw.upsert(id, vector, kind, bytes, expires);
-      else raw.insertWithId(id, vector, kind, bytes, expires);
-      return id;
+      if (id !== undefined) handle.forget(id);
+      const how = id === undefined ? NEXT : upsert ? REPLACED : NEW;
+      return raw.put(how, id, vector, kind, bytes, expires) ?? id!;
     });
     if (expires) handle.expiresAt(expires);
     ids.push(inserted);

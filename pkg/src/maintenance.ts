@@ -1,4 +1,5 @@
 // Runs compactions, one job at a time, driven by compact(), idle time, a caller's own loop, or several of these.
+import { unlessAborted } from "./abort.js";
 import { canPack, loadPacking } from "./bulk.js";
 import { Compactions } from "./compactions.js";
 import { booleanOf, checkAborted, fail, functionOf, msOf, optionsOf, signalOf, wrong } from "./guard.js";
@@ -99,7 +100,7 @@ export class Maintenance {
       this.compactions.freed(report!, await this.#follow(erasing, watchers, "erase", 2, tell, signal));
     }
     this.#check(signal);
-    await this.#unlessAborted(signal, this.#renew());
+    await unlessAborted(signal, this.#renew());
     return report!;
   }
 
@@ -110,7 +111,7 @@ export class Maintenance {
     let progress: Progress | undefined;
     try {
       while (!job.report) {
-        while (this.#handle.isMoving) await this.#unlessAborted(signal, this.#handle.moveEnded());
+        while (this.#handle.isMoving) await unlessAborted(signal, this.#handle.moveEnded());
         if (job.report) break;
         if (this.#awaitsCode(job)) {
           await this.#loadCode(job, signal);
@@ -150,7 +151,7 @@ export class Maintenance {
     });
     watchers.add(watch);
     try {
-      const outcome = await this.#unlessAborted(signal, Promise.race([work, failing]));
+      const outcome = await unlessAborted(signal, Promise.race([work, failing]));
       // Work that found nothing to write has told nothing.
       if (last < 1) say(1);
       return outcome;
@@ -267,11 +268,6 @@ export class Maintenance {
     if (this.#closed) fail("CLOSED", "the index is closed");
     this.#handle.checkOpen();
     checkAborted(signal);
-  }
-
-  /** Settles as `work` does. In a stored index, ABORTED as soon as the signal fires. */
-  #unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-    return this.#keeper?.unlessAborted(signal, work) ?? work;
   }
 
   #wanted(): boolean {

@@ -1,5 +1,5 @@
 // Creates indexes in memory and from bytes. For indexes in a store it loads a separate script (stored/).
-import { resumeBulk } from "./bulk.js";
+import { loadCarrying, resumeBulk } from "./bulk.js";
 import { codedError, trapped } from "./core-error.js";
 import { checkAborted, optionsOf, signalOf, wrong } from "./guard.js";
 import { Handle } from "./handle.js";
@@ -8,9 +8,11 @@ import { loaded } from "./module.js";
 import { nameNow } from "./names.js";
 import { freshInstance, type RawIndex, type RawIndexClass, type RawInstance } from "./raw.js";
 import type { Given, Lent } from "./stored/stored.js";
-import { overwrite } from "./turn.js";
+import { MANY_SLICE_MS, nextTurn, overwrite, Slice } from "./turn.js";
 import type { IndexOptions, OpenOptions } from "./types.js";
 
+/** An index of at most so many bytes is copied into another instance at once: that takes some milliseconds. */
+const MAX_AT_ONCE_BYTES = 1 << 22;
 /** The options that the core reads and checks. */
 const CORE_OPTIONS = [
   "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes",
@@ -77,19 +79,56 @@ export interface Moved {
 export async function moveIndex(handle: Handle, keeper: Keeper | undefined): Promise<Moved> {
   const instance = await freshInstance(keeper !== undefined);
   const { memory } = handle;
-  const { returnedBytes, released } = keeper ? await keeper.move(instance) : copyInto(handle, instance);
+  const { returnedBytes, released } = await (keeper ? keeper.move(instance) : moveInMemory(handle, instance));
   const overwritten = released.then(() => overwrite(memory!));
   // Prevents an unhandled rejection: only some callers wait for this promise.
   overwritten.catch(() => {});
   return { report: { returnedBytes }, overwritten };
 }
 
-/** Moves an index in memory into another instance, by an export and an import. */
-export function copyInto(handle: Handle, { RawIndex, memory }: RawInstance): Relocation {
-  const bytes = handle.call((raw) => raw.export());
-  const { old, returnedBytes } = handle.replace(withCodedErrors(() => RawIndex.import(bytes, {})), memory);
-  old.free();
-  return { returnedBytes, released: Promise.resolve() };
+/**
+ * Moves an index in memory into another instance. Meanwhile changes wait. A small one is exported and imported at once,
+ * a larger one carried over in slices, unless the code for that cannot be loaded or memory is short.
+ */
+export async function moveInMemory(handle: Handle, { RawIndex, memory }: RawInstance): Promise<Relocation> {
+  const isSmall = handle.call((raw) => raw.stats()).bytes.total <= MAX_AT_ONCE_BYTES;
+  const canCarry = !isSmall && (await loadCarrying(handle, RawIndex));
+  handle.checkOpen();
+  handle.pause();
+  try {
+    const carried = canCarry ? await carry(handle, RawIndex) : undefined;
+    const moved = carried ?? withCodedErrors(() => RawIndex.import(handle.call((raw) => raw.export()), {}));
+    moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
+    const { old, returnedBytes } = handle.replace(moved, memory);
+    old.free();
+    return { returnedBytes, released: Promise.resolve() };
+  } finally {
+    handle.resume();
+  }
+}
+
+/** Carries an index that gets no changes into another instance, in slices. Resolves to undefined if that fails. */
+async function carry(handle: Handle, Other: RawIndexClass): Promise<RawIndex | undefined> {
+  while (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
+  const slice = new Slice(MANY_SLICE_MS);
+  let moved: RawIndex | undefined;
+  try {
+    const deleted = handle.call((raw) => raw.deletedCount);
+    /** Undefined when a record has expired: the parts would not fit together. */
+    const partAt = (slot: number) => handle.call((raw) => (raw.deletedCount === deleted ? raw.carry(slot) : undefined));
+    let part = partAt(0);
+    if (part) moved = Other.carried(part);
+    while (part) {
+      const next = moved!.take(part);
+      if (next === undefined) return moved;
+      if (slice.over) await slice.next();
+      part = partAt(next);
+    }
+  } catch {
+    // CLOSED is found again by the caller, and nothing else should happen but OUT_OF_MEMORY.
+  }
+  moved?.free();
+  return undefined;
 }
 
 /** Loads the script of indexes in a store. After a failure the next call tries again. */

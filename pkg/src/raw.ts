@@ -2,6 +2,7 @@
 // code.
 import instantiate from "thermocline-glue";
 import { fail } from "./guard.js";
+import type { How } from "./how.js";
 import { compiledModule, type WasmFile } from "./module.js";
 import type { Store } from "./store.js";
 import { awake } from "./turn.js";
@@ -12,10 +13,11 @@ const BULK = "thermocline-bulk.wasm";
 
 /**
  * A record as the core takes it. Payloads are bytes with a kind, see payload.ts. `expires` is the time from which the
- * record counts as deleted, in milliseconds since 1970; undefined means never.
+ * record counts as deleted, in milliseconds since 1970; undefined means never. With `putsOff` the record waits for its
+ * links, and none of those that wait already is linked.
  */
 export type RawRecord = [
-  vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined,
+  vector: Float32Array, kind: number, bytes: Uint8Array | undefined, expires: number | undefined, putsOff?: boolean,
 ];
 
 /**
@@ -38,9 +40,8 @@ export interface RawIndex {
   checkVector(vector: Float32Array): void;
   checkNewId(id: unknown): void;
   checkId(id: unknown): void;
-  insert(...record: RawRecord): number;
-  insertWithId(id: unknown, ...record: RawRecord): void;
-  upsert(id: unknown, ...record: RawRecord): void;
+  /** Inserts a record. Returns its id if it is the next number, for which `id` is ignored. */
+  put(how: How, id: unknown, ...record: RawRecord): number | undefined;
   /** Deletes the records that have expired by `now`. Returns the time at which the next one expires, or Infinity. */
   expire(now: number): number;
   reserve(count: number): void;
@@ -78,7 +79,7 @@ export interface RawIndex {
   /** Returns undefined while many rows are being linked together: there is no structure yet. */
   check(): CheckReport | undefined;
   export(): Uint8Array;
-  // The next three: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
+  // The next five: only after `addBulk` has added "thermocline-bulk.wasm" to the instance.
   /**
    * Makes records that are inserted from here on wait until `endBulk`. Returns false, and holds nothing, if the index
    * is not empty, if its codes or options do not suit, or if records wait for another reason; records that wait for
@@ -89,6 +90,16 @@ export interface RawIndex {
   endBulk(): void;
   /** Starts a compaction that also puts the index in graph order. */
   packStart(): void;
+  /**
+   * The part of this index that begins at a slot: 0, or the one that `take` has returned for the part before. No record
+   * may wait, and nothing may change from the first part to the last.
+   */
+  carry(slot: number): Uint8Array;
+  /**
+   * Takes the next part of another index, the first one included. Returns the slot at which the part after it begins,
+   * undefined once this index has all of the other's records.
+   */
+  take(part: Uint8Array): number | undefined;
   // From here to `closeStore`: only for an index in a store. An instance for an index in memory lacks these members.
   /**
    * True when more records are in memory than the budget allows. A checkpoint, which evicts them, should then be made
@@ -155,6 +166,8 @@ export interface RawIndexClass {
   add(part: WebAssembly.Module): Promise<void>;
   create(options: object): RawIndex;
   import(bytes: Uint8Array, options: object): RawIndex;
+  /** Makes an index that will `take` the parts of another one, of which this is the first. Only after `addBulk`. */
+  carried(first: Uint8Array): RawIndex;
   openIndexedDb(name: string, options: object, strict: boolean, readOnly: boolean): Promise<RawIndex>;
   openStore(store: Store, options: object, readOnly: boolean): Promise<RawIndex>;
   destroyIndexedDb(name: string, onlyIfEmpty: boolean): Promise<void>;

@@ -80,24 +80,6 @@ export class Slice {
   }
 }
 
-/**
- * Makes a loop that awaits one short call after the other give up the thread about every `MANY_SLICE_MS`. Without it,
- * such a loop would go on without a turn of the event loop for as long as nothing has to be stored.
- */
-export class ShortCalls {
-  #spentMs = 0;
-
-  /** Runs a call, which does its work at once. Its promise settles in a later turn if a slice has been used up. */
-  run<T>(call: () => Promise<T>): Promise<T> {
-    const began = performance.now();
-    const called = call();
-    this.#spentMs += performance.now() - began;
-    if (this.#spentMs < MANY_SLICE_MS) return called;
-    this.#spentMs = 0;
-    return called.finally(nextTurn);
-  }
-}
-
 /** Fills a memory that is no longer used with zeros, in slices. */
 export async function overwrite({ buffer }: WebAssembly.Memory): Promise<void> {
   const slice = new Slice(MANY_SLICE_MS);

@@ -342,8 +342,8 @@ export interface Stats {
   deletedCount: number;
   /**
    * Records that are not linked into the graph yet, because opening found them so in the store, or because they were
-   * inserted while others were waiting, while "product" codes were being trained, or by a long `insertMany` that is not
-   * done. Searches score them one by one.
+   * inserted while others were waiting, while "product" codes were being trained, by a long `insertMany` that is not
+   * done, or after many inserts of which none was awaited. Searches score them one by one.
    */
   pending: number;
   /** Tombstones as a share of all slots in use, 0 to 1. */

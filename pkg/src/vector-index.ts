@@ -2,6 +2,7 @@ import { deleteMany } from "./delete-many.js";
 import { asyncDispose } from "./dispose.js";
 import { checkIdLength, fail, isAsync, msOf, optionsOf, typedArrayName, wrong } from "./guard.js";
 import type { Handle } from "./handle.js";
+import { NEW, NEXT, REPLACED, type How } from "./how.js";
 import { insertMany } from "./insert-many.js";
 import type { Keeper } from "./stored/keeper.js";
 import { Maintenance } from "./maintenance.js";
@@ -9,16 +10,16 @@ import { loaded } from "./module.js";
 import { Moves } from "./moves.js";
 import { createInMemory, destroyStored, importIndex, openStored, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
-import type { RawIndex, RawRecord } from "./raw.js";
 import { searchMany } from "./search-many.js";
 import { Searches, searchOptionsOf } from "./searches.js";
+import { SingleInserts } from "./single-inserts.js";
 import type {
   CheckReport, CompactionReport, CompactOptions, FlatRows, Hit, Id, IndexOptions, InsertManyOptions, InsertOptions,
   ManyHits, Metric, OpenOptions, Payload, Row, SearchManyOptions, SearchOptions, Stats, StoredRecord, Vector,
 } from "./types.js";
 import { UnderWay } from "./under-way.js";
 import { checkLength, vectorOf } from "./vector.js";
-import { MANY_SLICE_MS, nextTurn, ShortCalls } from "./turn.js";
+import { MANY_SLICE_MS, nextTurn } from "./turn.js";
 
 /**
  * The arguments that the constructor accepts. Code outside this module cannot add any, so it cannot call the
@@ -47,7 +48,7 @@ export class VectorIndex implements AsyncDisposable {
   /** Set once `close` has been called. */
   #closing: Promise<void> | undefined;
   readonly #underWay = new UnderWay();
-  readonly #inserts = new ShortCalls();
+  readonly #inserts: SingleInserts;
   readonly #maintenance: Maintenance;
   readonly #moves: Moves;
   readonly #searches: Searches;
@@ -68,6 +69,7 @@ export class VectorIndex implements AsyncDisposable {
     this.#metric = handle.call((raw) => raw.metric);
     this.#moves = new Moves(handle, keeper);
     this.#maintenance = new Maintenance(handle, keeper, () => this.#moves.renew());
+    this.#inserts = new SingleInserts(handle, keeper);
     this.#searches = new Searches(handle, keeper, this.#underWay, this.#dimensions);
   }
 
@@ -127,14 +129,15 @@ export class VectorIndex implements AsyncDisposable {
    * Adds a record under the next number that was never used, and returns that number. INVALID_ID if 2^53 - 1 has been
    * used as an id. O(log size), and holds the thread meanwhile. The record is there when this returns, unless `reload`
    * is running. After each 8 ms of single inserts a promise settles in a later turn of the event loop, so that a loop
-   * that awaits each of them lets the page draw. For many records at once use `insertMany`, which gives up the thread
-   * by itself.
+   * that awaits each of them lets the page draw. Inserts that follow without being awaited are linked afterwards, in
+   * slices (`pending`, see `Stats`), and their promises wait for that; searches find them at once. For many records use
+   * `insertMany`, which checks all of them first and takes less time.
    *
    * With `ttlMs` the record expires after that many milliseconds on the device's clock, even while the index is closed.
    * It then counts as deleted. The next call of any kind removes expired records, which takes as long as deleting them.
    */
   insert(vector: Vector, payload?: Payload, options?: InsertOptions): Promise<number> {
-    return this.#put(undefined, vector, payload, options, (raw, ...record) => raw.insert(...record));
+    return this.#put<number>(NEXT, undefined, vector, payload, options);
   }
 
   /**
@@ -142,10 +145,7 @@ export class VectorIndex implements AsyncDisposable {
    * if a live record has it; the id of a deleted record can be reused at once.
    */
   insertWithId(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
-    return this.#put(id, vector, payload, options, (raw, ...record) => {
-      raw.insertWithId(id, ...record);
-      return id;
-    });
+    return this.#put(NEW, id, vector, payload, options);
   }
 
   /**
@@ -153,11 +153,7 @@ export class VectorIndex implements AsyncDisposable {
    * `insert`. INVALID_ID if the id is not valid.
    */
   upsert(id: Id, vector: Vector, payload?: Payload, options?: InsertOptions): Promise<Id> {
-    const upsert = (raw: RawIndex, ...record: RawRecord) => {
-      raw.upsert(id, ...record);
-      return id;
-    };
-    return this.#put(id, vector, payload, options, upsert, true);
+    return this.#put(REPLACED, id, vector, payload, options);
   }
 
   /**
@@ -415,8 +411,10 @@ export class VectorIndex implements AsyncDisposable {
    * back unneeded memory. Both instances exist during the move. Nothing else changes, except that a running compaction
    * starts over. A second call joins a move that is running.
    *
-   * For an index in memory, this holds the thread for a time proportional to its size. An index in a store is stored
-   * first and then read from there; meanwhile searches continue and changes wait. A read-only index picks up what
+   * Meanwhile searches continue and changes wait. An index in memory is carried over in slices of about 8 ms, but
+   * `thermocline-bulk.wasm` is needed for that: if it cannot be loaded within three seconds, or memory is short, this
+   * holds the thread for a time proportional to the size. An index in a store is stored first and then read from there.
+   * A read-only index picks up what
    * others have stored since it was opened, unless they have replaced it by one of other dimensions
    * (DIMENSION_MISMATCH), of another metric, or of other options than were given to `open` (INVALID_OPTION). Once a
    * writer has made two checkpoints, reads of a read-only index may be STORE_FAILED ("written to since it was opened")
@@ -510,16 +508,11 @@ export class VectorIndex implements AsyncDisposable {
     }
   }
 
-  /** Checks and encodes a record, puts it into the core with `insert`, and waits until it is in the store. */
-  #put<T>(
-    id: Id | undefined,
-    vector: Vector,
-    payload: Payload | undefined,
-    options: InsertOptions | undefined,
-    insert: (raw: RawIndex, ...record: RawRecord) => T,
-    mayNeedCompaction?: boolean,
+  /** Checks and encodes a record, puts it into the core, and waits until it is in the store. Returns its id. */
+  #put<T extends Id>(
+    how: How, id: T | undefined, vector: Vector, payload: Payload | undefined, options: InsertOptions | undefined,
   ): Promise<T> {
-    const change = () => this.#storeChange(() => {
+    return this.#inserts.run((make) => this.#storeChange(() => {
       this.#openFor(id);
       const ttlMs = msOf("ttlMs", optionsOf(options).ttlMs);
       const expires = ttlMs && Date.now() + ttlMs;
@@ -534,11 +527,10 @@ export class VectorIndex implements AsyncDisposable {
         : [ready, bytes];
       return this.#handle.changeLater((raw) => {
         if (id !== undefined) this.#handle.forget(id);
-        const done = insert(raw, own, kind, ownBytes, expires);
+        const number = make((putsOff) => raw.put(how, id, own, kind, ownBytes, expires, putsOff));
         if (expires) this.#handle.expiresAt(expires);
-        return done;
+        return (number ?? id) as T;
       });
-    }, mayNeedCompaction);
-    return this.#inserts.run(change);
+    }, how === REPLACED));
   }
 }

@@ -208,13 +208,13 @@ impl Index {
         }
     }
 
-    /// Checks all records before anything changes.
     /// Checks records as [`Index::insert_many`] does, at once.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn check_records(&self, records: &[NewRecord<'_>]) -> Result<(), Error> {
         self.check_many(records).map(drop)
     }
 
+    /// Checks all records before anything changes.
     fn check_many(&self, records: &[NewRecord<'_>]) -> Result<CheckedRecords, Error> {
         self.check_writable()?;
         let mut all = CheckedRecords(reserved(records.len())?);

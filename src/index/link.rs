@@ -103,7 +103,11 @@ impl Index {
 
     /// Does the share of linking, proving or training that each insert does.
     pub(super) fn link_some(&mut self) -> Result<(), Error> {
-        if self.pending.holds || self.prove_step(PROOF_SLOTS_AN_INSERT)? || self.train_step()? {
+        if self.pending.holds
+            || self.pending.is_burst
+            || self.prove_step(PROOF_SLOTS_AN_INSERT)?
+            || self.train_step()?
+        {
             return Ok(());
         }
         for _ in 0..LINKS_AN_INSERT {

@@ -56,6 +56,8 @@ mod train;
 mod vector;
 mod verify;
 
+#[cfg(target_arch = "wasm32")]
+pub(crate) use bytes::carry::Carrying;
 pub use config::Config;
 pub use error::Error;
 #[cfg(target_arch = "wasm32")]

@@ -7,6 +7,7 @@
 //! | training            | product codes, which are needed to link records, are trained    | `train.rs`             |
 //! | a bulk build        | all of its records are there, and are linked together           | `bulk.rs`              |
 //! | a shared index      | many records, put in at once, are linked in slices              | `link_many.rs`         |
+//! | a burst             | all of its records are there, and are linked in slices          | `put_off_links`        |
 //! | others wait         | those are linked, because records are linked in their order     | `link.rs`              |
 //!
 //! Nearly all the time that replaying a log takes is linking, so opening leaves that for later; and no link may be
@@ -15,7 +16,8 @@
 //! one by one, beside walking the graph (`search.rs`). No checkpoint waits for a bulk build: it stores the levels of
 //! its nodes in place of links, and they wait again after the next opening.
 //!
-//! Nothing else makes a record wait: linking one takes a small part of a slice, so an insert does it at once.
+//! Nothing else makes a record wait: linking one takes a small part of a slice, so an insert does it at once. But many
+//! inserts that follow one another without a pause, a *burst*, would hold the thread for long.
 
 pub(super) mod queue;
 
@@ -30,6 +32,8 @@ use queue::LinkQueue;
 pub(super) struct Pending {
     /// Whether changes wait even if the queue is empty: while a log is replayed, or records come that are linked later.
     pub(super) holds: bool,
+    /// Changes also wait while inserts come in a burst, which then link none of those that wait.
+    pub(super) is_burst: bool,
     /// Changes also wait until the links that they build upon are proven.
     pub(super) proof: Proof,
     /// Changes also wait while product codes are being trained.
@@ -42,7 +46,8 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self { holds: false, proof: Proof::Sound, trains: false, queue: LinkQueue::new(), bulk_bytes: None }
+        let proof = Proof::Sound;
+        Self { holds: false, is_burst: false, proof, trains: false, queue: LinkQueue::new(), bulk_bytes: None }
     }
 
     /// An empty queue with nothing to prove, for an index without links. Whether changes are held stays as it is.
@@ -65,7 +70,7 @@ impl Pending {
 
     /// Whether a change that comes now has to wait.
     pub(super) const fn defers(&self) -> bool {
-        self.holds || self.has_work()
+        self.holds || self.is_burst || self.has_work()
     }
 
     /// Makes room for `changes` changes to slots below `slots`, should they have to wait. When the queue is empty, also
@@ -88,10 +93,17 @@ impl Pending {
 }
 
 impl Index {
+    /// Makes the inserts from here on wait for their links, and link none of the others that wait; or ends that. Those
+    /// that wait are linked by [`Index::link_step`].
+    #[cfg(any(test, target_arch = "wasm32"))]
+    pub(crate) const fn put_off_links(&mut self, puts_off: bool) {
+        self.pending.is_burst = puts_off;
+    }
+
     /// How many records, deleted ones included, are not linked into the graph yet, so that searches score each of them:
     /// records that opening has read from logs, and those that came while others waited, while the graph was not
-    /// proven, while product codes were being trained, for a bulk build, or in a call of `SharedIndex::insert_many`
-    /// that is still linking them.
+    /// proven, while product codes were being trained, for a bulk build, in a burst of single inserts in
+    /// JavaScript, or in a call of `SharedIndex::insert_many` that is still linking them.
     pub const fn pending(&self) -> usize {
         self.pending.queue.nodes()
     }

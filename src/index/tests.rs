@@ -66,6 +66,42 @@ fn index(metric: Metric, quantization: Quantization, random: &mut Random) -> Ind
     index
 }
 
+/// What a burst has left to link is linked as if it had been at once, also where calls link some of it in between.
+#[test]
+fn a_burst_is_linked_as_without_one() {
+    for quantization in [Quantization::None, Quantization::Int8, Quantization::Binary] {
+        let config = Config { quantization, m: 4, ef_construction: 8, ..Config::new(DIMENSIONS) };
+        let [mut burst, mut alone] = [Index::new(config).unwrap(), Index::new(config).unwrap()];
+        let random = &mut Random(11);
+        let mut most = 0;
+        for step in 0..2000_u64 {
+            let (vector, id) = (random.vector(), Id::from(random.below(300)));
+            let (kind, expires_ms) = (random.below(10), (random.below(9) == 0).then_some(step as f64 + 40.0));
+            burst.put_off_links(random.below(20) > 0);
+            assert_eq!(burst.expire(step as f64), alone.expire(step as f64));
+            for index in [&mut burst, &mut alone] {
+                match kind {
+                    0..6 => index.upsert_expiring(id.clone(), &vector, None, expires_ms).unwrap(),
+                    6..8 => drop(index.insert_expiring(&vector, None, expires_ms).unwrap()),
+                    _ => drop(index.delete(&id).unwrap()),
+                }
+            }
+            most = most.max(burst.pending());
+            if random.below(30) == 0 {
+                burst.link_step().unwrap();
+            }
+            if random.below(400) == 0 {
+                burst.link_all().unwrap();
+            }
+        }
+        assert!(most > 20, "{most} have waited");
+        assert_eq!(alone.pending(), 0);
+        burst.link_all().unwrap();
+        assert!(burst.check().unwrap().ok);
+        assert!(burst.export().unwrap() == alone.export().unwrap(), "{quantization:?}");
+    }
+}
+
 /// Fills all lists with links to any slot that exists, or nowhere, some marked, and sets any entry point or none.
 fn make_up_links(index: &mut Index, random: &mut Random) {
     let graph = &mut index.parts.graph;

@@ -8,6 +8,7 @@
 //! | `raw_bulk`    | the bulk build of its graph                                            |
 //! | `raw_many`    | many records or queries in one call, on several threads                |
 //! | `raw_pack`    | putting it in graph order                                              |
+//! | `raw_carry`   | carrying it into another instance                                      |
 //! | `threads`     | the threads of a shared memory                                         |
 //! | `raw_store`   | its store: opening, committing, checkpoints                            |
 //! | `raw_maintain`| its compaction, statistics, check and bytes                            |
@@ -44,6 +45,7 @@ mod options;
 mod pieces;
 #[cfg(not(feature = "rayon"))]
 mod raw_bulk;
+mod raw_carry;
 mod raw_index;
 mod raw_maintain;
 #[cfg(feature = "rayon")]

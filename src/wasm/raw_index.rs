@@ -7,6 +7,7 @@ use super::raw_many::Many;
 use super::{clock::JsClock, options, values};
 use crate::index::{Error, Index, lost};
 use crate::types::{Candidate, Slot};
+use core::any::Any;
 use core::cell::{RefCell, RefMut};
 use js_sys::{Float32Array, Uint8Array};
 use std::rc::Rc;
@@ -23,6 +24,9 @@ pub(super) struct Inner {
     /// Where JavaScript reads the hits of the last search.
     pub(super) hits: Vec<f64>,
     pub(super) clock: JsClock,
+    /// What `index` will be once all of it has come from another instance: a `Carrying`. Its type is not named here,
+    /// which would bring its code into the first file (size).
+    pub(super) carrying: Option<Box<dyn Any>>,
     #[cfg(feature = "rayon")]
     pub(super) many: Many,
     #[cfg(not(target_feature = "atomics"))]
@@ -52,6 +56,7 @@ impl RawIndex {
             found,
             hits,
             clock: JsClock::default(),
+            carrying: None,
             #[cfg(feature = "rayon")]
             many: Many::default(),
             #[cfg(not(target_feature = "atomics"))]
@@ -64,21 +69,6 @@ impl RawIndex {
 
     pub(super) fn borrow(&self) -> Result<RefMut<'_, Inner>, Error> {
         self.inner.try_borrow_mut().map_err(|_| Error::Busy)
-    }
-
-    /// Runs `put` with the vector and the payload copied in.
-    fn with_row<T>(
-        &self,
-        vector: &Float32Array,
-        kind: u8,
-        bytes: Option<&Uint8Array>,
-        put: impl FnOnce(&mut Index, &[f32], Option<crate::index::Payload<'_>>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut inner = self.borrow()?;
-        let Inner { index, vector: components, payload, .. } = &mut *inner;
-        values::vector(vector, components)?;
-        let payload = values::payload(kind, bytes, payload)?;
-        put(index, components, payload)
     }
 }
 
@@ -139,46 +129,33 @@ impl RawIndex {
         Ok(self.borrow()?.index.reserve(count as usize)?)
     }
 
-    pub fn insert(
+    /// Inserts a record: under the next number, which it returns (`how` 0), under an id that no record has (1), or
+    /// under an id whose record it replaces (2). With `puts_off` it waits for its links. One method for all three
+    /// (size).
+    #[allow(clippy::too_many_arguments, reason = "what JavaScript passes apart needs no object")]
+    pub fn put(
         &self,
-        vector: &Float32Array,
-        kind: u8,
-        bytes: Option<Uint8Array>,
-        expires: Option<f64>,
-    ) -> Result<JsValue, JsValue> {
-        let id = self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
-            index.insert_expiring(vector, payload, expires)
-        })?;
-        Ok(values::id_to_js(&id))
-    }
-
-    #[wasm_bindgen(js_name = insertWithId)]
-    pub fn insert_with_id(
-        &self,
+        how: u8,
         id: &JsValue,
         vector: &Float32Array,
         kind: u8,
         bytes: Option<Uint8Array>,
         expires: Option<f64>,
-    ) -> Result<(), JsValue> {
-        let id = values::id(id)?;
-        Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
-            index.insert_with_id_expiring(id, vector, payload, expires)
-        })?)
-    }
-
-    pub fn upsert(
-        &self,
-        id: &JsValue,
-        vector: &Float32Array,
-        kind: u8,
-        bytes: Option<Uint8Array>,
-        expires: Option<f64>,
-    ) -> Result<(), JsValue> {
-        let id = values::id(id)?;
-        Ok(self.with_row(vector, kind, bytes.as_ref(), |index, vector, payload| {
-            index.upsert_expiring(id, vector, payload, expires)
-        })?)
+        puts_off: bool,
+    ) -> Result<Option<f64>, JsValue> {
+        let id = if how == 0 { None } else { Some(values::id(id)?) };
+        let mut inner = self.borrow()?;
+        let Inner { index, vector: components, payload, .. } = &mut *inner;
+        values::vector(vector, components)?;
+        let payload = values::payload(kind, bytes.as_ref(), payload)?;
+        index.put_off_links(puts_off);
+        let number = match id {
+            None => index.insert_expiring(components, payload, expires).map(|id| id.as_number()),
+            Some(id) if how == 1 => index.insert_with_id_expiring(id, components, payload, expires).map(|()| None),
+            Some(id) => index.upsert_expiring(id, components, payload, expires).map(|()| None),
+        };
+        index.put_off_links(false);
+        Ok(number?.map(|number| number as f64))
     }
 
     /// Deletes the records that have expired by `now`. Returns when the next record expires, infinity if none does.

@@ -58,8 +58,6 @@ export class Keeper {
   /** True once a caller has been told of a failed commit. */
   #isTold = false;
   #closing = false;
-  /** True while `insertMany` holds back the linking of its rows, to link them together. */
-  linkingIsHeld = false;
   readonly #prepareLinking: () => Promise<void>;
   /** Resolves once the index, as opened last, has what it needs to link the records that wait. */
   #prepared: Promise<void> | undefined;
@@ -115,11 +113,19 @@ export class Keeper {
    */
   planLinking(): void {
     this.#idle.plan("link", (timeRemaining) => {
-      if (this.#handle.isMoving || this.linkingIsHeld || !this.#isPrepared) return;
+      if (this.#handle.isMoving || this.#handle.linkingIsHeld || !this.#isPrepared) return;
       const sliceMs = Math.min(IDLE_SLICE_MS, timeRemaining());
       const linked = this.#handle.callInternally((raw) => raw.linkSlice(sliceMs));
       linked.then((more) => { if (more) this.planLinking(); else void this.planCheckpoint(); }, () => {});
     });
+  }
+
+  /**
+   * Links all records that wait, in slices, unless they are linked together. Does not wait for the preparation of
+   * linking, after which idle time links them.
+   */
+  async linkWaiting(): Promise<void> {
+    if (this.#isPrepared) await this.#linkAll(() => this.#closing);
   }
 
   /**
@@ -154,11 +160,6 @@ export class Keeper {
   /** The `Queries` of search-cold.ts, which is in the script of stored indexes like this file. */
   queries(total: number, slice: Slice, answer: (raw: RawIndex, query: number) => unknown): Queries {
     return new Queries(total, slice, answer);
-  }
-
-  /** `unlessAborted` of abort.ts, which is in the script of stored indexes like this file. */
-  unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-    return unlessAborted(signal, work);
   }
 
   /** Resolves once all commits and checkpoints so far have ended. ABORTED if the signal fires first. */
@@ -360,7 +361,7 @@ export class Keeper {
     // The next commit waits for this checkpoint, and so do inserts: records must not arrive faster than they can be
     // moved out of memory, nor, without the work of linking, make the log long before idle time comes. A failed one is
     // made again soon, or memory would exceed the budget. But if they keep failing, each would write a lot in vain.
-    const cannotWait = this.linkingIsHeld || (await this.#handle.callInternally((raw) => raw.overBudget));
+    const cannotWait = this.#handle.linkingIsHeld || (await this.#handle.callInternally((raw) => raw.overBudget));
     if (cannotWait && this.#checkpoints.isUrgentTurn()) await this.#checkpoints.makeIfDue();
     void this.#checkpoints.plan();
   }

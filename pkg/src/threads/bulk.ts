@@ -1,6 +1,6 @@
 // As ../bulk.ts, for an index with threads, which plan the links of many records at once instead.
 import type { Handle } from "../handle.js";
-import type { RawIndex } from "../raw.js";
+import type { RawIndex, RawIndexClass } from "../raw.js";
 import type { Keeper } from "../stored/keeper.js";
 
 export function inBulk(
@@ -14,6 +14,10 @@ export async function resumeBulk(_handle: Handle): Promise<void> {}
 
 /** Always: this module has all code. */
 export function canPack(_raw: RawIndex): boolean {
+  return true;
+}
+
+export async function loadCarrying(_handle: Handle, _Other: RawIndexClass): Promise<boolean> {
   return true;
 }
 

@@ -6,7 +6,9 @@ import {
   type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../stored/keeper.js";
+import { MANY_SLICE_MS } from "../turn.js";
 import type { Id, InsertManyOptions } from "../types.js";
+import { unmoved } from "../unmoved.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
 
@@ -35,7 +37,13 @@ export async function insertMany(
     if (pause) await pause;
   }
   handle.call((raw) => raw.reserve(length));
+  // Records that wait are linked first, which the core would do without a pause.
+  while (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) {
+    const pause = turn(length);
+    if (pause) await pause;
+  }
   while (ids.length < length) {
+    if (handle.isMoving) await unmoved(handle, checked.signal);
     ids.push(...insertSome(handle, dimensions, length, ids.length, read));
     const pause = ids.length < length && turn(length);
     if (pause) await pause;

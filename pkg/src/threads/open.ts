@@ -43,7 +43,7 @@ export async function moveIndex(handle: Handle): Promise<plain.Moved> {
     await threads.start(instance.RawIndex, instance.memory);
     const { memory } = handle;
     // Throws CLOSED if the index has been closed meanwhile.
-    const { returnedBytes } = plain.copyInto(handle, instance);
+    const { returnedBytes } = await plain.moveInMemory(handle, instance);
     handle.threads = threads;
     before.end();
     const overwritten = overwrite(memory!);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VectorIndex } from "thermocline";
-import { fails, filled, flat, rowsOf, state, whole } from "./helpers.mjs";
+import { fails, filled, flat, pause, rowsOf, state, whole } from "./helpers.mjs";
 
 const COUNT = 6000;
 const KEPT = 600;
@@ -58,6 +58,106 @@ test("changes during a reload are all there: one by one, many at once, and delet
   await Promise.all(calls);
   await whole(index, 400 + 1000 + 1 - 3);
   assert.deepEqual([await index.has("one"), await index.has("r3"), await index.has("m999")], [true, false, true]);
+});
+
+const LARGE = { dimensions: 256 };
+/** Long enough to be moved in many slices. */
+const LARGE_COUNT = 9000;
+
+/** Returns such an index, and its vectors. */
+async function large() {
+  const { index, vectors } = await filled(0, LARGE);
+  vectors.push(...rowsOf(flat(LARGE_COUNT, LARGE.dimensions), LARGE.dimensions));
+  const payload = new Uint8Array(3000);
+  await index.insertMany(vectors.map((vector, i) => ({ id: `r${i}`, vector, payload })));
+  return { index, vectors };
+}
+
+/** Inserts records, one in a turn, until one waits for a move that has been asked for. Returns the calls. */
+async function insertUntilItWaits(index, vector, name = "waits") {
+  for (const calls = []; ; await pause()) {
+    calls.push(index.insertWithId(`${name}${calls.length}`, vector));
+    if (!(await index.has(`${name}${calls.length - 1}`))) return calls;
+  }
+}
+
+test("a large index is moved in slices, between which searches go on and changes wait", async () => {
+  const { index, vectors } = await large();
+  const far = vectors[0].map((component) => -component);
+  await index.deleteMany(["r10", "r11"]);
+  const found = await answers(index, vectors);
+  let moved = false;
+  const moving = index.reload().then(() => (moved = true));
+  const inserted = await insertUntilItWaits(index, far);
+  assert.equal(moved, false);
+  const bytes = await index.export();
+  const calls = [
+    index.insertMany([{ id: "first", vector: far }]), index.upsert("r5", vectors[6], { other: 1 }),
+    index.insertMany(vectors.slice(0, 60).map((vector, i) => ({ id: `many${i}`, vector }))),
+    index.delete("r6"), index.deleteMany(["r7", "r8"]), index.insert(vectors[1]),
+  ];
+  let turns = 0;
+  for (; !moved && (await index.has("r6")); turns++) {
+    assert.deepEqual(await answers(index, vectors), found);
+    assert.deepEqual([await index.has("first"), await index.has("r7"), index.size], [false, true, LARGE_COUNT - 3 + inserted.length]);
+    assert.deepEqual(await index.export(), bytes);
+    await pause();
+  }
+  assert.ok(turns > 1, `${turns} turns`);
+  await Promise.all([moving, ...inserted]);
+  const results = await Promise.all(calls);
+  assert.deepEqual(results, [["first"], "r5", Array.from({ length: 60 }, (_, i) => `many${i}`), true, 2, 0]);
+  assert.deepEqual((await index.get("r5")).payload, { other: 1 });
+  await whole(index, LARGE_COUNT - 2 + inserted.length + 62 - 3);
+});
+
+test("insertMany, deleteMany and a burst go on after a move that comes between their slices", async () => {
+  const { index, vectors } = await large();
+  const rows = rowsOf(flat(3000, 256, 9), 256).map((vector, i) => ({ id: `m${i}`, vector }));
+  const calls = [index.insertMany(rows), index.deleteMany(vectors.slice(0, 8000).map((_, i) => `r${i}`))];
+  await pause();
+  calls.push(index.reload(), ...vectors.slice(0, 300).map((vector, i) => index.insertWithId(`b${i}`, vector)));
+  await pause();
+  calls.push(index.reload());
+  await Promise.all(calls);
+  assert.equal((await index.stats()).pending, 0);
+  await whole(index, LARGE_COUNT + 3000 - 8000 + 300);
+});
+
+test("calls that wait for a move hear their signals, and closing ends it", async () => {
+  const { index, vectors } = await large();
+  const controller = new AbortController();
+  const moving = index.reload();
+  const inserted = await insertUntilItWaits(index, vectors[0]);
+  const { signal } = controller;
+  const calls = [index.insertMany([{ vector: vectors[0] }], { signal }), index.compact({ signal, erase: true })];
+  for (const call of calls) call.catch(() => {});
+  controller.abort();
+  for (const call of calls) await fails("ABORTED", () => call);
+  assert.equal(index.size, LARGE_COUNT + inserted.length - 1, "the move is not over");
+  await Promise.all([moving, ...inserted]);
+  await whole(index, LARGE_COUNT + inserted.length);
+  const next = index.reload();
+  const [last] = (await insertUntilItWaits(index, vectors[0], "last")).slice(-1);
+  last.catch(() => {});
+  await index.close({ timeoutMs: 0 });
+  await fails("CLOSED", () => last);
+  await fails("CLOSED", () => next);
+});
+
+test("records that expire during a move are gone after it", async () => {
+  const { index, vectors } = await large();
+  for (let i = 0; i < 300; i++) await index.upsert(`r${i * 30}`, vectors[i], undefined, { ttlMs: 150 + i / 3 });
+  let moved = false;
+  const moving = index.reload().then(() => (moved = true));
+  while (!moved) {
+    await index.search(vectors[0]);
+    await pause();
+  }
+  await moving;
+  await pause(300);
+  assert.equal(index.size, LARGE_COUNT - 300);
+  await whole(index, LARGE_COUNT - 300);
 });
 
 test("a running compaction starts over and ends", async () => {

@@ -1,5 +1,5 @@
 // When Node reads which file: thermocline-store.wasm and its script are only for programs that store something, and
-// thermocline-bulk.wasm only for those that insert many rows at once, or pack.
+// thermocline-bulk.wasm only for those that insert many rows at once, pack, or reload a large index.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, readFile, rename, writeFile } from "node:fs/promises";
@@ -180,6 +180,28 @@ test("packing reads thermocline-bulk.wasm, once; when that fails, the index is c
     console.log(JSON.stringify([seen, [...new Set(reads)]]));
   `);
   const steps = [[0, false, true, true, 1], [0, false, true, true, 2], [0, true, true, true, 3], [1, true, true, true, 3]];
+  assert.deepEqual(seen, [steps, ["thermocline.wasm", "thermocline-bulk.wasm"]]);
+});
+
+test("reload of a large index in memory reads thermocline-bulk.wasm, once; when that fails, it moves all the same", async () => {
+  const seen = await printed(`
+    const { VectorIndex } = packages[0];
+    const seen = [];
+    failing = "thermocline-bulk.wasm";
+    for (const count of [1000, 4000]) {
+      const index = await VectorIndex.memory({ dimensions: 256 });
+      for (let from = 0; from < count; from += 1000) {
+        await index.insertMany({ vectors: Float32Array.from({ length: 256_000 }, (_, i) => Math.sin(from + i * i)) });
+      }
+      const before = await index.export();
+      for (let i = 0; i < 3; i++) {
+        await index.reload();
+        seen.push([Buffer.compare(before, await index.export()), (await index.check()).ok, reads.length]);
+      }
+    }
+    console.log(JSON.stringify([seen, [...new Set(reads)]]));
+  `);
+  const steps = [...Array(3).fill([0, true, 1]), [0, true, 2], [0, true, 3], [0, true, 3]];
   assert.deepEqual(seen, [steps, ["thermocline.wasm", "thermocline-bulk.wasm"]]);
 });
 

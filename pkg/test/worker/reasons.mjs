@@ -10,6 +10,11 @@ const WAITS = "what waits, waits in the worker";
 
 /** By file, the test's name or its beginning or end. */
 export const REASONS = {
+  "burst.test.mjs": [
+    [/^most of a burst waits for its links/, ITS_OWN],
+    [/: bursts of inserts, upserts, deletes and expiries/, ITS_OWN],
+    [/: a burst is stored together, and is there after closing at once$/, ITS_OWN],
+  ],
   "closing.test.mjs": [
     [/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"],
     [/^a checkpoint that has failed is tried again although nobody asks/, CLOCK],

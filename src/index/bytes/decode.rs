@@ -1,6 +1,6 @@
 //! Stored arrays -> slots, a segment at a time. Every number is checked, so that the result cannot make a search panic
-//! or loop. Changing links needs more, the structural proof. [`Filling::finish`] proves an import at once. For a
-//! checkpoint the proof is left for later, because it takes longer than all the rest of opening.
+//! or loop. Changing links needs more, the structural proof. [`Filling::finish`] proves an export at once. For
+//! a checkpoint the proof is left for later, because it takes longer than all the rest of opening.
 
 use crate::arena::{MOST_BLOCKS, MOST_RECORDS, PayloadKind, Place};
 use crate::format::{FormatError, IdWord, Kind, Meta, NO_NODE, RecordHeader, StoredBlock, zeros};
@@ -35,9 +35,13 @@ pub(in crate::index) enum Source {
     Export,
     /// Records are in blocks, and the arrays say where.
     Checkpoint,
+    /// As [`Source::Export`], from an index in another instance of the program, whose structure is proven.
+    #[cfg(any(test, target_arch = "wasm32"))]
+    Instance,
 }
 
 /// An index that is being filled.
+#[derive(Debug)]
 pub(in crate::index) struct Filling {
     index: Index,
     meta: Meta,
@@ -72,6 +76,12 @@ impl Filling {
         segments_of(self.meta.slots as usize)
     }
 
+    /// Number of slots that there will be.
+    #[cfg(any(test, target_arch = "wasm32"))]
+    pub(super) const fn count(&self) -> usize {
+        self.meta.slots as usize
+    }
+
     /// The slots of a segment.
     pub(in crate::index) fn slots_in(&self, segment: usize) -> Range<usize> {
         let slots = self.meta.slots as usize;
@@ -100,21 +110,22 @@ impl Filling {
         }
     }
 
-    /// Takes the next segment. The caller has compared its number of slots with the bytes that there are.
-    pub(in crate::index) fn segment(&mut self, segment: usize, from: &mut dyn Arrays) -> Result<(), Error> {
-        let slots = self.slots_in(segment);
-        self.codes(segment, slots.end, from)?;
-        let mut nodes = self.links(segment, slots.clone(), from)?;
-        from.add_waiting(&mut nodes);
-        self.ids(slots.clone(), &nodes, from)?;
-        match self.source {
-            Source::Export => self.records(slots.clone(), from)?,
-            Source::Checkpoint => self.places(slots.clone(), from)?,
+    /// Takes the records of the next slots, all of one segment, or where they are. If they begin the segment, takes
+    /// everything else of it first. The caller has compared its number of slots with the bytes that there are.
+    pub(in crate::index) fn slots(&mut self, slots: Range<usize>, from: &mut dyn Arrays) -> Result<(), Error> {
+        if slots.start.is_multiple_of(SEGMENT_SLOTS) {
+            let segment = slots.start / SEGMENT_SLOTS;
+            let slots = self.slots_in(segment);
+            self.codes(segment, slots.end, from)?;
+            let mut nodes = self.links(segment, slots.clone(), from)?;
+            from.add_waiting(&mut nodes);
+            self.ids(slots.clone(), &nodes, from)?;
+            self.expiries(slots, from)?;
         }
-        Ok(self.expiries(slots, from)?)
+        if self.source == Source::Checkpoint { Ok(self.places(slots, from)?) } else { self.records(slots, from) }
     }
 
-    /// Ends the filling, once all segments have been taken.
+    /// Ends the filling, once all slots have been taken.
     pub(in crate::index) fn finish(mut self) -> Result<Index, Error> {
         let Meta { slots, next_number, .. } = self.meta;
         wipe(&mut self.record);
@@ -128,16 +139,22 @@ impl Filling {
             }
         }
         self.index.owe_training();
-        if self.source == Source::Checkpoint {
-            if slots > 0 {
-                self.index.owe_proof();
+        match self.source {
+            Source::Export => {
+                let report = self.index.check()?;
+                match report.problems.into_iter().next() {
+                    None => Ok(self.index),
+                    Some(what) => Err(Error::Corrupt { what }),
+                }
             }
-            return Ok(self.index);
-        }
-        let report = self.index.check()?;
-        match report.problems.into_iter().next() {
-            None => Ok(self.index),
-            Some(what) => Err(Error::Corrupt { what }),
+            Source::Checkpoint => {
+                if slots > 0 {
+                    self.index.owe_proof();
+                }
+                Ok(self.index)
+            }
+            #[cfg(any(test, target_arch = "wasm32"))]
+            Source::Instance => Ok(self.index),
         }
     }
 

@@ -77,9 +77,9 @@ impl Index {
         put_words(self.slots_in(segment), word, to)
     }
 
-    /// Writes records in the order of slots. Deleted ones are left out.
-    pub(in crate::index) fn put_records(&self, segment: usize, to: &mut Sink<'_>) -> Result<(), FormatError> {
-        for slot in self.slots_in(segment) {
+    /// Writes the records of these slots. Deleted ones are left out.
+    pub(in crate::index) fn put_records(&self, slots: Range<usize>, to: &mut Sink<'_>) -> Result<(), FormatError> {
+        for slot in slots {
             let Some(record) = self.parts.records.record(Slot(slot as u32)) else { continue };
             put_record(&record, to)?;
         }

@@ -30,10 +30,7 @@ impl Index {
     /// Writes the index into a sink of as many bytes as `layout` has.
     pub(crate) fn export_to<S: ByteSink + ?Sized>(&self, layout: Layout, sink: &mut S) -> Result<(), Error> {
         self.export_with(layout, sink, &|slot| self.record_bytes(slot), &mut |to| {
-            for segment in 0..segments_of(self.parts.slots()) {
-                self.put_records(segment, &mut |bytes| to.put(bytes))?;
-            }
-            Ok(())
+            self.put_records(0..self.parts.slots(), &mut |bytes| to.put(bytes))
         })
     }
 

@@ -28,7 +28,7 @@ impl Index {
         expect_lengths(filling.index(), &sections, &meta)?;
         filling.begin_arrays(&mut sections)?;
         for segment in 0..filling.segments() {
-            filling.segment(segment, &mut sections)?;
+            filling.slots(filling.slots_in(segment), &mut sections)?;
         }
         filling.end_arrays(&sections)?;
         filling.finish()

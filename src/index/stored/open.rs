@@ -121,7 +121,7 @@ impl Opening {
             }
             let mut arrays = Values::new(joined, &self.filling, segment)?;
             self.filling.begin_arrays(&mut arrays)?;
-            self.filling.segment(segment, &mut arrays)?;
+            self.filling.slots(self.filling.slots_in(segment), &mut arrays)?;
             self.filling.end_arrays(&arrays)?;
             let first = self.filling.slots_in(segment).start as u32;
             let Index { pending, config, .. } = self.filling.index_mut();
