@@ -14,6 +14,7 @@ export const REASONS = {
     [/^most of a burst waits for its links/, ITS_OWN],
     [/: bursts of inserts, upserts, deletes and expiries/, ITS_OWN],
     [/: a burst is stored together, and is there after closing at once$/, ITS_OWN],
+    [/^records of a burst expire like any others/, CLOCK],
   ],
   "closing.test.mjs": [
     [/^what is still under way after half of the time is CLOSED/, "what it runs may end while it makes the rows, on its own thread"],
@@ -85,6 +86,8 @@ export const REASONS = {
     [/^a second call while one runs joins it$/, "what is returned is a copy for each"],
     [/^of a closed index CLOSED.*not from within a filter$/, FILTER],
     [/^when no instance can be made it stays where it was$/, INSIDE],
+    [/^a large index is moved in slices, between which/, "the move may end between two of its questions"],
+    [/^records that expire during a move are gone after it$/, MIRRORED],
   ],
   "search-many.test.mjs": [
     [/^a query that is none, or none any more/, "queries are copied when the call is made"],
