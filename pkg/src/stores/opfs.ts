@@ -41,6 +41,8 @@ import { takeWebLock } from "./web-lock.js";
 const MOST_PIECES = 32;
 /** Pieces of at least this size are not joined any more. */
 const PIECE_BYTES = 64 << 10;
+/** The browser keeps what it needs to read so many files. */
+const MOST_FILES = 1024;
 /** How often a look is tried if files change meanwhile. Including the pauses, this takes a third of a second. */
 const LOOKS = 12;
 const PAUSE_MS = 5;
@@ -118,6 +120,12 @@ interface Look extends State {
   readonly names: ReadonlySet<string>;
 }
 
+/** A file as it is looked up by its name, and as it was when it was read last. */
+interface Known {
+  readonly handle: FileSystemFileHandle;
+  file?: File | undefined;
+}
+
 class OpfsStore implements Store {
   readonly #name: string;
   readonly #folder: FileSystemDirectoryHandle | undefined;
@@ -125,6 +133,10 @@ class OpfsStore implements Store {
   /** Removes the folder if it is empty, or fails. */
   readonly #discard: () => Promise<void>;
   readonly #release: () => Promise<void>;
+  /** Files of the last look, and of a writer those written since. None is written twice, so each is read as known. */
+  #known = new Map<string, Known>();
+  /** How many of them have been read and are kept. */
+  #filesKept = 0;
   /** Of a writer: the opening of the valid table or, while the state is stored anew, of the next. */
   #opening = "";
   /** Of a writer: what it has stored last. */
@@ -233,8 +245,14 @@ class OpfsStore implements Store {
   /** Looks once at the content of the folder. CORRUPT if there are values and no readable table. */
   async #look(): Promise<Look> {
     const names = new Set<string>();
+    const known = (this.#known = new Map<string, Known>());
     try {
-      if (this.#folder) for await (const name of this.#folder.keys()) names.add(name);
+      if (this.#folder) {
+        for await (const [name, handle] of this.#folder.entries()) {
+          names.add(name);
+          known.set(name, { handle: handle as FileSystemFileHandle });
+        }
+      }
     } catch (error) {
       // A writer that has stored nothing removes its folder.
       if (this.#writes) throw error;
@@ -289,6 +307,8 @@ class OpfsStore implements Store {
       } catch (error) {
         left -= 1;
         if (left === 0) throw error;
+        // A file that a dead page has changed is not as it is known.
+        this.#known.clear();
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (LOOKS - left)));
       }
     }
@@ -360,20 +380,31 @@ class OpfsStore implements Store {
 
   /** Returns the valid bytes of a part. */
   async #part([name, bytes]: Part): Promise<Blob> {
-    return (await this.#file(name)).slice(0, bytes);
+    const file = await this.#file(name);
+    // A part of a file takes longer to read.
+    return bytes === undefined ? file : file.slice(0, bytes);
   }
 
   async #file(name: string): Promise<File> {
-    return (await this.#folder!.getFileHandle(name)).getFile();
+    const known: Known = this.#known.get(name) ?? { handle: await this.#folder!.getFileHandle(name) };
+    if (known.file) return known.file;
+    this.#filesKept += 1;
+    if (this.#filesKept > MOST_FILES) {
+      for (const each of this.#known.values()) each.file = undefined;
+      this.#filesKept = 1;
+    }
+    return (known.file = await known.handle.getFile());
   }
 
   /** Writes a file that does not exist, and returns its name. */
   async #write(name: string, bytes: Uint8Array): Promise<string> {
     return step(`writing ${name} of ${this.#name}`, async () => {
-      const writable = await (await this.#folder!.getFileHandle(name, { create: true })).createWritable();
+      const handle = await this.#folder!.getFileHandle(name, { create: true });
+      const writable = await handle.createWritable();
       try {
         await writable.write(bytes as Uint8Array<ArrayBuffer>);
         await writable.close();
+        this.#known.set(name, { handle });
         return name;
       } catch (error) {
         await writable.abort().catch(() => {});
@@ -401,8 +432,10 @@ class OpfsStore implements Store {
   async #removeOthers(names: Iterable<string>): Promise<void> {
     const counts = new Set(namesOf(this.#state));
     const others = [...names].filter((name) => !counts.has(name));
-    const remove = (name: string) =>
-      this.#folder!.removeEntry(name).then(() => true, ({ name: why }: DOMException) => why === "NotFoundError");
+    const remove = (name: string) => {
+      this.#known.delete(name);
+      return this.#folder!.removeEntry(name).then(() => true, ({ name: why }: DOMException) => why === "NotFoundError");
+    };
     const removed = await each(others.filter(isTable), remove);
     // What cannot be removed does no harm, and the next writer tries again. But a reader may still take a table.
     if (removed.every(Boolean)) await each(others.filter((name) => !isTable(name)), remove);

@@ -126,9 +126,9 @@ class Page {
         this.#ask("remove", name, () => {
           if (!files.delete(name)) throw absent(name);
         }),
-      async *keys() {
+      async *entries() {
         // Reversed: nothing may depend on the order.
-        yield* await page.#see(() => [...files.keys()].reverse());
+        yield* await page.#see(() => [...files.keys()].reverse().map((name) => [name, page.#file(name, true)]));
       },
     };
   }

@@ -109,19 +109,24 @@ test("the number of files is bounded, however many small appends there are", asy
   }
 });
 
+/** A handle as a list of files has it: whether the file is there turns out when it is used. */
+function handleOf(folder, name) {
+  return { getFile: async () => (await folder.getFileHandle(name)).getFile() };
+}
+
 test("a reader that looks while pieces are joined sees every acknowledged append", async () => {
   const folder = new LateFolder();
   const store = await open(folder.page());
   /** A folder whose names are listed one by one while it changes. */
   const root = async () => {
     const real = await (await folder.page().root()).getDirectoryHandle();
-    async function* keys() {
+    async function* entries() {
       for (const name of [...folder.files.keys()].reverse()) {
         await new Promise((resolve) => setImmediate(resolve));
-        if (folder.files.has(name)) yield name;
+        if (folder.files.has(name)) yield [name, handleOf(real, name)];
       }
     }
-    return { getDirectoryHandle: async () => ({ ...real, keys }) };
+    return { getDirectoryHandle: async () => ({ ...real, entries }) };
   };
   const reader = await openOpfs("reader", { mode: "readonly" }, root);
   let [acknowledged, isOver, reads] = [0, false, 0];
@@ -152,10 +157,10 @@ test("a table is removed before its files, so that a reader that has not seen th
     await diesOver(page, /./, () => store.append("log", a), { kind: "remove", count });
     const newest = [...folder.files.keys()].filter((name) => name.startsWith("table.")).sort().at(-1);
     const real = await (await folder.page().root()).getDirectoryHandle();
-    async function* keys() {
-      for await (const name of real.keys()) if (name !== newest) yield name;
+    async function* entries() {
+      for await (const entry of real.entries()) if (entry[0] !== newest) yield entry;
     }
-    const reader = await openOpfs("reader", { mode: "readonly" }, async () => ({ getDirectoryHandle: async () => ({ ...real, keys }) }));
+    const reader = await openOpfs("reader", { mode: "readonly" }, async () => ({ getDirectoryHandle: async () => ({ ...real, entries }) }));
     for (const landing of [folder.late.slice(-1), folder.late]) {
       folder.land((ask) => landing.includes(ask));
       const found = await reader.read(["log"]).catch(() => undefined);
@@ -205,11 +210,11 @@ test("a piece that a list of the files leaves out is looked for again", async ()
   let lists = 0;
   const root = async () => {
     const real = await (await folder.page().root()).getDirectoryHandle();
-    async function* keys() {
+    async function* entries() {
       lists += 1;
-      for (const name of folder.files.keys()) if (lists > 2 || !name.endsWith(".4")) yield name;
+      for (const name of folder.files.keys()) if (lists > 2 || !name.endsWith(".4")) yield [name, handleOf(real, name)];
     }
-    return { getDirectoryHandle: async () => ({ ...real, keys }) };
+    return { getDirectoryHandle: async () => ({ ...real, entries }) };
   };
   const reader = await openOpfs("reader", { mode: "readonly" }, root);
   await holds(reader, new Map([["log", joined(...Array.from({ length: 9 }, (_, i) => bytes(i, 10)))]]));

@@ -25,7 +25,9 @@ function stopping(steps) {
     getDirectoryHandle: async (name, options) => folder(await real.getDirectoryHandle(name, options)),
     getFileHandle: async (name, options) => file(await (options?.create ? step(() => real.getFileHandle(name, options)) : real.getFileHandle(name))),
     removeEntry: (name, options) => step(() => real.removeEntry(name, options)),
-    keys: () => real.keys(),
+    async *entries() {
+      for await (const [name, handle] of real.entries()) yield [name, file(handle)];
+    },
   });
   const file = (real) => ({
     getFile: () => real.getFile(),
