@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { cp, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { launch, resultOf } from "./support/chromium.mjs";
 import { policed } from "./support/policed.mjs";
-import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./support/project.mjs";
-import { serve } from "./support/server.mjs";
+import { filesThatStore, PKG, withoutStores } from "./support/project.mjs";
+import { shared } from "./support/shared.mjs";
 
 const API = join(PKG, "test/api");
 const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
 const storing = await filesThatStore(API, files);
-const tidy = [];
+const own = shared();
 let browser;
 let folder;
 let url;
@@ -19,24 +19,14 @@ let url;
 let urlWithout;
 
 before(async () => {
-  const packed = await pack();
-  tidy.push(() => remove(packed.folder));
-  folder = await project(join(PKG, "test/browser"), packed.tarball);
-  tidy.push(() => remove(folder));
+  folder = await own.project(join(PKG, "test/browser"));
   await cp(API, folder, { recursive: true });
-  const without = `${folder}-without`;
+  const without = own.folder(`${folder}-without`);
   await cp(folder, without, { recursive: true });
-  tidy.push(() => remove(without));
   await withoutStores(without);
-  const servers = await Promise.all([folder, without].map((served) => serve(served)));
-  for (const { stop } of servers) tidy.push(stop);
-  [url, urlWithout] = servers.map((server) => server.url);
-  browser = await launch();
-  tidy.push(() => browser.close());
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
+  url = await own.served(folder);
+  urlWithout = await own.served(without);
+  browser = await own.browser();
 });
 
 test("there are files of tests that store something, and more that do not", () => {
@@ -77,18 +67,16 @@ const SAID = {
 
 for (const script of ["index", "whole", "worker"]) {
   test(`wasm files that are elsewhere, ${script}.browser.js: ${Object.keys(SAID).join("; ")}`, async () => {
-    const moved = `${folder}-elsewhere-${script}`;
+    const moved = own.folder(`${folder}-elsewhere-${script}`);
     await cp(folder, moved, { recursive: true });
-    tidy.push(() => remove(moved));
     const dist = join(moved, "node_modules/thermocline/dist");
     await mkdir(join(moved, "elsewhere"));
     for (const name of await readdir(dist)) if (name.endsWith(".wasm")) await rename(join(dist, name), join(moved, "elsewhere", name));
-    const server = await serve(moved);
-    tidy.push(server.stop);
+    const served = await own.served(moved);
     for (const [what, locate] of [["nothing", undefined], ...Object.entries(SAID)]) {
       const page = await browser.newPage();
       try {
-        await page.goto(`${server.url}/`);
+        await page.goto(`${served}/`);
         const seen = await page.evaluate(`(async () => {
           const { VectorIndex, locateWasm } = await import("/node_modules/thermocline/dist/${script}.browser.js");
           const [bytes, modules] = [{}, {}];

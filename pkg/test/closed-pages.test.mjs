@@ -3,12 +3,11 @@
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { Ledger } from "./node/ledger.mjs";
 import { random } from "./store/model.mjs";
-import { launch } from "./support/chromium.mjs";
-import { PKG, pack, project, remove } from "./support/project.mjs";
-import { serve } from "./support/server.mjs";
+import { PKG } from "./support/project.mjs";
+import { shared } from "./support/shared.mjs";
 
 /** How often a page is closed, per store. */
 const CLOSED = 21;
@@ -18,25 +17,15 @@ const CLOSED = 21;
  */
 const MOMENTS = [[() => true, 800], [({ compacts }) => compacts, 40], [({ changesMany }) => changesMany, 20]];
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const tidy = [];
+const own = shared();
 let browser;
 let url;
 
 before(async () => {
-  const packed = await pack();
-  tidy.push(() => remove(packed.folder));
-  const folder = await project(join(PKG, "test/browser"), packed.tarball);
-  tidy.push(() => remove(folder));
+  const folder = await own.project(join(PKG, "test/browser"));
   for (const name of ["api/helpers.mjs", "node/endless.mjs", "node/ledger.mjs"]) await cp(join(PKG, "test", name), join(folder, name.split("/")[1]));
-  const server = await serve(folder);
-  tidy.push(server.stop);
-  url = server.url;
-  browser = await launch();
-  tidy.push(() => browser.close());
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
+  url = await own.served(folder);
+  browser = await own.browser();
 });
 
 for (const store of ["indexeddb", "opfs"]) {

@@ -4,42 +4,32 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { storePages } from "./store/bundle.mjs";
 import { launchFirefox, resultIn } from "./support/firefox.mjs";
-import { PKG, pack, project, remove } from "./support/project.mjs";
-import { serve } from "./support/server.mjs";
+import { PKG } from "./support/project.mjs";
+import { shared } from "./support/shared.mjs";
 import { ISOLATED } from "./support/threads.mjs";
 import { SEEN } from "./service-worker/seen.mjs";
 
 const API = join(PKG, "test/api");
 const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
-const tidy = [];
+const own = shared();
 let browser;
 let url;
 let storesUrl;
 let isolatedUrl;
 
 before(async () => {
-  const packed = await pack();
-  tidy.push(() => remove(packed.folder));
-  const folder = await project(join(PKG, "test/browser"), packed.tarball);
-  tidy.push(() => remove(folder));
+  const folder = await own.project(join(PKG, "test/browser"));
   await cp(API, folder, { recursive: true });
   for (const [name, as] of [["index.html", "service-worker.html"], ["worker.js", "worker.js"]]) {
     await cp(join(PKG, "test/service-worker", name), join(folder, as));
   }
-  const pages = await storePages();
-  tidy.push(() => remove(pages));
-  const servers = [await serve(folder), await serve(pages), await serve(folder, {}, ISOLATED)];
-  for (const server of servers) tidy.push(server.stop);
-  [url, storesUrl, isolatedUrl] = servers.map((server) => server.url);
-  browser = await launchFirefox();
-  tidy.push(() => browser.close());
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
+  url = await own.served(folder);
+  storesUrl = await own.served(own.folder(await storePages()));
+  isolatedUrl = await own.served(folder, {}, ISOLATED);
+  browser = await own.browser(launchFirefox);
 });
 
 /** Reports each outcome as a separate test. */

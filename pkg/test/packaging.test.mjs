@@ -3,38 +3,31 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { build, createServer, preview } from "vite";
 import webpack from "webpack";
 import { EXPECTED } from "../packaging/scenario.mjs";
-import { launch, resultOf } from "./support/chromium.mjs";
-import { PKG, pack, project, remove, run } from "./support/project.mjs";
+import { resultOf } from "./support/chromium.mjs";
+import { PKG, remove, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
+import { shared } from "./support/shared.mjs";
 
 /** The files that esbuild does not find by itself, as pkg/README.md says. */
 const BESIDE = ["thermocline.wasm", "thermocline-store.wasm", "thermocline-bulk.wasm", "worker-host.browser.js"];
-const tidy = [];
+const own = shared();
 let tarball;
 let browser;
 
 before(async () => {
-  const packed = await pack();
-  tidy.push(() => remove(packed.folder));
-  tarball = packed.tarball;
-  browser = await launch();
-  tidy.push(() => browser.close());
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
+  tarball = await own.tarball();
+  browser = await own.browser();
 });
 
 async function made(name, type) {
-  const folder = await project(join(PKG, "packaging", name), tarball, type);
+  const folder = await own.project(join(PKG, "packaging", name), tarball, type);
   for (const file of ["page.js", "scenario.mjs"]) await cp(join(PKG, "packaging", file), join(folder, file));
-  tidy.push(() => remove(folder));
   return folder;
 }
 

@@ -2,36 +2,25 @@
 import assert from "node:assert/strict";
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { build } from "esbuild";
-import { launch } from "./support/chromium.mjs";
-import { PKG, pack, project, remove } from "./support/project.mjs";
-import { serve } from "./support/server.mjs";
+import { PKG } from "./support/project.mjs";
+import { shared } from "./support/shared.mjs";
 import { SEEN } from "./service-worker/seen.mjs";
 
 /** Files whose addresses are in the script. */
 const WASM = ["thermocline.wasm", "thermocline-store.wasm"];
-const tidy = [];
+const own = shared();
 let folder;
 let url;
 /** Workers and their stored data belong to a context, so all tests share one. */
 let context;
 
 before(async () => {
-  const packed = await pack();
-  tidy.push(() => remove(packed.folder));
-  folder = await project(join(PKG, "test/service-worker"), packed.tarball);
-  tidy.push(() => remove(folder));
-  const server = await serve(folder);
-  tidy.push(server.stop);
-  url = server.url;
-  const browser = await launch();
-  tidy.push(() => browser.close());
+  folder = await own.project(join(PKG, "test/service-worker"));
+  url = await own.served(folder);
+  const browser = await own.browser();
   context = await browser.newContext();
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
 });
 
 /** Returns the answer of a worker that a page registers according to its address. */

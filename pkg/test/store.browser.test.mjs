@@ -1,27 +1,17 @@
 // The stores of a browser, in headless Chromium.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { storePages } from "./store/bundle.mjs";
-import { launch, resultOf } from "./support/chromium.mjs";
-import { remove } from "./support/project.mjs";
-import { serve } from "./support/server.mjs";
+import { resultOf } from "./support/chromium.mjs";
+import { shared } from "./support/shared.mjs";
 
-const tidy = [];
+const own = shared();
 let browser;
 let url;
 
 before(async () => {
-  const folder = await storePages();
-  tidy.push(() => remove(folder));
-  const server = await serve(folder);
-  tidy.push(server.stop);
-  url = server.url;
-  browser = await launch();
-  tidy.push(() => browser.close());
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
+  url = await own.served(own.folder(await storePages()));
+  browser = await own.browser();
 });
 
 test("OPFS and Web Locks in a page", async (t) => {

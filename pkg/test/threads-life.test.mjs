@@ -39,7 +39,7 @@ async function trapping() {
     const first = lines.findIndex((line, at) => at > 0 && !line.startsWith("  (local "));
     return lines.toSpliced(first, 0, "  (unreachable)").join("\n");
   });
-  const name = join(made.folder, "trapping");
+  const name = join(made.root, "trapping");
   await writeFile(`${name}.wat`, functions.join("\n "));
   const features = ["threads", "simd", "bulk-memory", "bulk-memory-opt", "reference-types", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "multivalue", "call-indirect-overlong"];
   await assemble(`${name}.wat`, `${name}.wasm`, features.map((feature) => `--enable-${feature}`));

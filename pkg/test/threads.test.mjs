@@ -5,13 +5,13 @@ import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { build, createServer, preview } from "vite";
-import { launch, resultOf } from "./support/chromium.mjs";
+import { resultOf } from "./support/chromium.mjs";
 import { PKG, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
 import { ISOLATED, threadsProject } from "./support/threads.mjs";
 
 const made = threadsProject();
-const { inNode, tidy } = made;
+const { inNode } = made;
 /** Runs on each platform: returns the results with a given number of threads for rows that use every member. */
 const SCENARIO = `
   const dimensions = 32;
@@ -139,19 +139,19 @@ test("a row that is wrong changes nothing, and is named; a signal ends the call 
 });
 
 test("from CommonJS", async () => {
-  await writeFile(join(made.folder, "common.cjs"), `
+  await writeFile(join(made.root, "common.cjs"), `
     const { VectorIndex } = require("thermocline/threads");
     VectorIndex.memory({ dimensions: 2, threads: 2 }).then(async (index) => {
       await index.insertMany(Array.from({ length: 500 }, (_, i) => ({ vector: [1, i] })));
       console.log(JSON.stringify([index.size, await index.check()]));
     });
   `);
-  const [size, { ok }] = JSON.parse(await run(process.execPath, ["common.cjs"], { cwd: made.folder, timeout: 60_000 }));
+  const [size, { ok }] = JSON.parse(await run(process.execPath, ["common.cjs"], { cwd: made.root, timeout: 60_000 }));
   assert.deepEqual([size, ok], [500, true]);
 });
 
 test("in TypeScript, strict", async () => {
-  await writeFile(join(made.folder, "typed.ts"), `
+  await writeFile(join(made.root, "typed.ts"), `
     import { ThermoclineError, VectorIndex, type Hit, type ThreadsOptions } from "thermocline/threads";
     const options: ThreadsOptions = { threads: 2 };
     export async function typed(bytes: Uint8Array): Promise<Hit[]> {
@@ -164,16 +164,16 @@ test("in TypeScript, strict", async () => {
     export const missing = VectorIndex.memory({ threads: 2 });
   `);
   const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,esnext.disposable,dom", "--module", "nodenext", "--types", ""];
-  await run(process.execPath, [join(PKG, "node_modules/typescript/bin/tsc"), ...options, "typed.ts"], { cwd: made.folder });
+  await run(process.execPath, [join(PKG, "node_modules/typescript/bin/tsc"), ...options, "typed.ts"], { cwd: made.root });
 });
 
 test("in Chromium: the same in a worker of an isolated page, and where there can be no threads an error that says what to do", async () => {
-  await writeFile(join(made.folder, "worker.js"), `
+  await writeFile(join(made.root, "worker.js"), `
     import * as threaded from "./node_modules/thermocline/dist/threads.browser.js";
     ${SCENARIO}
     Promise.all([1, 2].map((threads) => seen(threaded, threads))).then(postMessage, ({ code, message }) => postMessage({ code, message }));
   `);
-  await writeFile(join(made.folder, "index.html"), "<!doctype html><title>threads</title>");
+  await writeFile(join(made.root, "index.html"), "<!doctype html><title>threads</title>");
   const inWorker = () => new Promise((resolve, reject) => {
     const worker = new Worker("/worker.js", { type: "module" });
     worker.onmessage = ({ data }) => resolve(data);
@@ -183,10 +183,9 @@ test("in Chromium: the same in a worker of an isolated page, and where there can
     const { VectorIndex } = await import("/node_modules/thermocline/dist/threads.browser.js");
     return VectorIndex.memory({ dimensions: 2 }).catch(({ code, message }) => ({ code, message }));
   };
-  const browser = await launch();
-  tidy.push(() => browser.close());
+  const browser = await made.browser();
   for (const isIsolated of [true, false]) {
-    const server = await serve(made.folder, {}, isIsolated ? ISOLATED : {});
+    const server = await serve(made.root, {}, isIsolated ? ISOLATED : {});
     try {
       const page = await browser.newPage();
       await page.goto(server.url);
@@ -209,18 +208,17 @@ test("in Chromium: the same in a worker of an isolated page, and where there can
 });
 
 test("in Chromium: where a content security policy lacks blob:, an error that says so, and nothing hangs; with it there are threads", async () => {
-  await writeFile(join(made.folder, "policy.js"), `
+  await writeFile(join(made.root, "policy.js"), `
     import { VectorIndex } from "./node_modules/thermocline/dist/threads.browser.js";
     VectorIndex.memory({ dimensions: 2, threads: 3 }).then((index) => index.close()).then(() => postMessage("none"), ({ code, message }) => postMessage([code, message]));
   `);
-  await writeFile(join(made.folder, "policy.html"), "<!doctype html><title>policy</title><script type=module src=policy-main.js></script>");
-  await writeFile(join(made.folder, "policy-main.js"), `new Worker("/policy.js", { type: "module" }).onmessage = ({ data }) => (globalThis.result = data);`);
-  const browser = await launch();
-  tidy.push(() => browser.close());
+  await writeFile(join(made.root, "policy.html"), "<!doctype html><title>policy</title><script type=module src=policy-main.js></script>");
+  await writeFile(join(made.root, "policy-main.js"), `new Worker("/policy.js", { type: "module" }).onmessage = ({ data }) => (globalThis.result = data);`);
+  const browser = await made.browser();
   const seen = [];
   for (const source of ["", " blob:"]) {
     const policy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'${source}`;
-    const server = await serve(made.folder, {}, { ...ISOLATED, "content-security-policy": policy });
+    const server = await serve(made.root, {}, { ...ISOLATED, "content-security-policy": policy });
     seen.push(await resultOf(browser, `${server.url}/policy.html`).finally(server.stop));
   }
   assert.deepEqual([seen[0][0], seen[1]], ["NO_THREADS", "none"]);
@@ -228,8 +226,8 @@ test("in Chromium: where a content security policy lacks blob:, an error that sa
 });
 
 test("in a worker that Vite has bundled, without a configuration", async () => {
-  const root = join(made.folder, "bundled");
-  await cp(join(made.folder, "node_modules"), join(root, "node_modules"), { recursive: true });
+  const root = join(made.root, "bundled");
+  await cp(join(made.root, "node_modules"), join(root, "node_modules"), { recursive: true });
   await writeFile(join(root, "index.html"), "<!doctype html><title>threads</title><script type=module src=./main.js></script>");
   await writeFile(join(root, "main.js"), `
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
@@ -240,8 +238,7 @@ test("in a worker that Vite has bundled, without a configuration", async () => {
     ${SCENARIO}
     seen(threaded, 3).then(({ ok }) => postMessage(ok), (error) => postMessage(String(error.stack)));
   `);
-  const browser = await launch();
-  tidy.push(() => browser.close());
+  const browser = await made.browser();
   const at = { port: 0, host: "127.0.0.1", headers: ISOLATED };
   const dev = await createServer({ root, configFile: false, logLevel: "warn", server: at });
   await dev.listen();

@@ -2,40 +2,31 @@
 import assert from "node:assert/strict";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch, resultOf } from "./support/chromium.mjs";
+import { before, test } from "node:test";
+import { resultOf } from "./support/chromium.mjs";
 import { onWorker } from "./support/on-worker.mjs";
 import { policed } from "./support/policed.mjs";
-import { PKG, pack, project, remove, run } from "./support/project.mjs";
+import { PKG, run } from "./support/project.mjs";
 import { serve } from "./support/server.mjs";
+import { shared } from "./support/shared.mjs";
 
 /**
  * The interface's files for which a browser may differ: messages, the end of a worker, missing globals in a worker,
  * places.
  */
 const FILES = ["close.test.mjs", "closing.test.mjs", "idle.test.mjs", "insert-many.test.mjs", "metrics.test.mjs", "owned.test.mjs", "records.test.mjs", "search-many.test.mjs", "stored.test.mjs"];
-const tidy = [];
+const own = shared();
 let tarball;
 let folder;
 let browser;
 let url;
 
 before(async () => {
-  const packed = await pack();
-  tarball = packed.tarball;
-  tidy.push(() => remove(packed.folder));
-  folder = await project(join(PKG, "test/browser"), tarball);
-  tidy.push(() => remove(folder));
+  tarball = await own.tarball();
+  folder = await own.project(join(PKG, "test/browser"), tarball);
   await onWorker(folder);
-  const server = await serve(folder);
-  tidy.push(server.stop);
-  url = server.url;
-  browser = await launch();
-  tidy.push(() => browser.close());
-});
-
-after(async () => {
-  for (const step of tidy.reverse()) await step();
+  url = await own.served(folder);
+  browser = await own.browser();
 });
 
 /** Returns what a program of the project prints, parsed as JSON. The program must end by itself. */
@@ -118,8 +109,7 @@ test("from CommonJS, with the same errors as the main entry's", async () => {
 });
 
 test("a worker whose script is missing is NOT_FOUND", async () => {
-  const at = await project(join(PKG, "packaging/node-esm"), tarball);
-  tidy.push(() => remove(at));
+  const at = await own.project(join(PKG, "packaging/node-esm"), tarball);
   for (const name of ["worker-host.node.js", "worker-host.browser.js"]) await rm(join(at, "node_modules/thermocline/dist", name));
   const program = `const { VectorIndex } = await import("thermocline/worker"); const error = await VectorIndex.memory({ dimensions: 2 }).catch((thrown) => thrown); console.log(error.name, error.code, error.message);`;
   assert.match(await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: at }), /^ThermoclineError NOT_FOUND the worker of the index could not be started/);

@@ -76,6 +76,7 @@ async function large() {
 /** Inserts records, one in a turn, until one waits for a move that has been asked for. Returns the calls. */
 async function insertUntilItWaits(index, vector, name = "waits") {
   for (const calls = []; ; await pause()) {
+    assert.ok(calls.length < 1000, "none has waited");
     calls.push(index.insertWithId(`${name}${calls.length}`, vector));
     if (!(await index.has(`${name}${calls.length - 1}`))) return calls;
   }
@@ -90,7 +91,6 @@ test("a large index is moved in slices, between which searches go on and changes
   const moving = index.reload().then(() => (moved = true));
   const inserted = await insertUntilItWaits(index, far);
   assert.equal(moved, false);
-  const bytes = await index.export();
   const calls = [
     index.insertMany([{ id: "first", vector: far }]), index.upsert("r5", vectors[6], { other: 1 }),
     index.insertMany(vectors.slice(0, 60).map((vector, i) => ({ id: `many${i}`, vector }))),
@@ -100,7 +100,6 @@ test("a large index is moved in slices, between which searches go on and changes
   for (; !moved && (await index.has("r6")); turns++) {
     assert.deepEqual(await answers(index, vectors), found);
     assert.deepEqual([await index.has("first"), await index.has("r7"), index.size], [false, true, LARGE_COUNT - 3 + inserted.length]);
-    assert.deepEqual(await index.export(), bytes);
     await pause();
   }
   assert.ok(turns > 1, `${turns} turns`);
