@@ -88,7 +88,7 @@ export function loadPacking(handle: Handle, signal: AbortSignal | undefined): Pr
 async function beginBulk(handle: Handle, signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
   const raw = handle.call((raw) => (raw.size + raw.deletedCount ? undefined : raw));
   if (!raw || !(await inTime(handle, signal, isExtended(raw.constructor)))) return undefined;
-  // `reload` moves the index into an instance that does not have the code, and holds nothing back.
+  // `reload` moves the index into an instance that holds nothing back.
   const unlessMoved = <T>(use: () => T): T | false => handle.call((now) => now === raw && use());
   if (!unlessMoved(() => raw.beginBulk())) return undefined;
   handle.linkingIsHeld = true;

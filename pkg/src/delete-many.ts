@@ -23,6 +23,8 @@ export async function deleteMany(handle: Handle, keeper: Keeper | undefined, ids
     if (handle.change((raw) => raw.delete(id))) deleted += 1;
   };
   const removeSome = async (some: readonly Id[]): Promise<void> => {
+    // At once, or after a move, in the order of the calls.
+    if (all.length <= FEW) return handle.changeLater(() => some.forEach(remove));
     for (const id of some) {
       if (handle.isMoving) await unmoved(handle);
       remove(id);

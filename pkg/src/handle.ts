@@ -140,6 +140,11 @@ export class Handle {
     });
   }
 
+  /** True if a record may expire at any time. */
+  get mayExpire(): boolean {
+    return this.#nextExpiry < Infinity;
+  }
+
   /** Call this after inserting a record that expires at `moment`, in milliseconds since 1970. */
   expiresAt(moment: number): void {
     this.#nextExpiry = Math.min(this.#nextExpiry, moment);

@@ -3,6 +3,7 @@
 //
 // In "thermocline/threads", threads/insert-many.ts replaces this file for the other files directly in src
 // (build/threads.mjs). It has only `insertMany`, so they import no other value from here.
+import { unlessAborted } from "./abort.js";
 import { leave, nextOf } from "./async-source.js";
 import { inBulk } from "./bulk.js";
 import {
@@ -99,6 +100,15 @@ async function insertSync(
   }
   handle.call((raw) => raw.reserve(length));
   const insertAll = async (): Promise<void> => {
+    if (length <= FEW) {
+      // At once, or after a move, in the order of the calls. A row is read before: that may run code of the caller.
+      const few = Array.from({ length }, (_, i) => read(i));
+      const made = handle.changeLater(() => {
+        checkAborted(signal);
+        few.forEach(put);
+      });
+      return made && unlessAborted(signal, made);
+    }
     while (ids.length < length) {
       if (handle.isMoving) await unmoved(handle, signal);
       put(read(ids.length));

@@ -13,6 +13,8 @@ import type { IndexOptions, OpenOptions } from "./types.js";
 
 /** An index of at most so many bytes is copied into another instance at once: that takes some milliseconds. */
 const MAX_AT_ONCE_BYTES = 1 << 22;
+/** Number of slots that are carried over as one (`SEGMENT_SLOTS` in src/segments.rs). */
+const SEGMENT_SLOTS = 1024;
 /** The options that the core reads and checks. */
 const CORE_OPTIONS = [
   "dimensions", "metric", "quantization", "m", "efConstruction", "ef", "seed", "compactionThreshold", "maxBytes",
@@ -93,9 +95,13 @@ export async function moveIndex(handle: Handle, keeper: Keeper | undefined): Pro
 export async function moveInMemory(handle: Handle, { RawIndex, memory }: RawInstance): Promise<Relocation> {
   const isSmall = handle.call((raw) => raw.stats()).bytes.total <= MAX_AT_ONCE_BYTES;
   const canCarry = !isSmall && (await loadCarrying(handle, RawIndex));
-  handle.checkOpen();
+  await linkInSlices(handle);
   handle.pause();
   try {
+    // What has come to wait since, and all of it if an `insertMany` has held it back.
+    while (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
+    // A compaction starts over in any case. From here on nothing changes but what expires.
+    handle.call((raw) => raw.compactAbort());
     const carried = canCarry ? await carry(handle, RawIndex) : undefined;
     const moved = carried ?? withCodedErrors(() => RawIndex.import(handle.call((raw) => raw.export()), {}));
     moved.compactionThreshold = handle.call((raw) => raw.compactionThreshold);
@@ -107,28 +113,36 @@ export async function moveInMemory(handle: Handle, { RawIndex, memory }: RawInst
   }
 }
 
-/** Carries an index that gets no changes into another instance, in slices. Resolves to undefined if that fails. */
+/** Links what waits, in slices, unless an `insertMany` holds it back. */
+export async function linkInSlices(handle: Handle): Promise<void> {
+  while (!handle.linkingIsHeld && handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
+}
+
+/**
+ * Carries an index of which nothing changes into another instance, in slices. Resolves to undefined if that fails.
+ *
+ * A record may expire between two slices. It is then a tombstone in the parts that follow, and expires once more in
+ * those that have been carried. So the parts of one segment must be of one moment.
+ */
 async function carry(handle: Handle, Other: RawIndexClass): Promise<RawIndex | undefined> {
-  while (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
   const slice = new Slice(MANY_SLICE_MS);
   let moved: RawIndex | undefined;
   try {
-    const deleted = handle.call((raw) => raw.deletedCount);
-    /** Undefined when a record has expired: the parts would not fit together. */
-    const partAt = (slot: number) => handle.call((raw) => (raw.deletedCount === deleted ? raw.carry(slot) : undefined));
-    let part = partAt(0);
-    if (part) moved = Other.carried(part);
-    while (part) {
-      const next = moved!.take(part);
-      if (next === undefined) return moved;
-      if (slice.over) await slice.next();
-      part = partAt(next);
+    for (let next: number | undefined = 0; ; await slice.next()) {
+      // Deletes what has expired. Not again before the next slice: the parts are taken from `raw` itself.
+      const raw = handle.call((raw) => raw);
+      do {
+        const part = raw.carry(next);
+        moved ??= Other.carried(part);
+        next = moved.take(part);
+        if (next === undefined) return moved;
+      } while (!slice.over || (handle.mayExpire && next % SEGMENT_SLOTS));
     }
   } catch {
     // CLOSED is found again by the caller, and nothing else should happen but OUT_OF_MEMORY.
+    moved?.free();
+    return undefined;
   }
-  moved?.free();
-  return undefined;
 }
 
 /** Loads the script of indexes in a store. After a failure the next call tries again. */

@@ -11,14 +11,24 @@ import { MANY_SLICE_MS, nextTurn } from "./turn.js";
 /** Makes a call into the core that inserts a record, and passes on whether to put off its links. */
 export type Make = <T>(insert: (putsOff: boolean) => T) => T;
 
+/** An insert whose links were put off. */
+interface Waiting {
+  /** Its number among the inserts. */
+  readonly number: number;
+  readonly settle: () => void;
+}
+
 export class SingleInserts {
   readonly #handle: Handle;
   readonly #keeper: Keeper | undefined;
   #spentMs = 0;
   /** From when inserts have used a slice until the next turn, in which it resolves. Meanwhile links are put off. */
   #turn: Promise<void> | undefined;
-  /** While records that were put in without links are being linked. Never rejects. */
-  #linking: Promise<void> | undefined;
+  #isLinking = false;
+  /** How many inserts have been made. */
+  #made = 0;
+  /** In the order in which they are linked. */
+  #waiting: Waiting[] = [];
 
   constructor(handle: Handle, keeper: Keeper | undefined) {
     this.#handle = handle;
@@ -27,23 +37,35 @@ export class SingleInserts {
 
   /**
    * Runs a call that inserts a record by the function that it gets: at once or, while the index is moving, later. The
-   * promise settles in a later turn if the call has used up a slice, and after all links if those of its record were
-   * put off: otherwise searches could follow that leave no turn for linking.
+   * promise settles in a later turn if the call has used up a slice. If links were put off, it settles once the record
+   * has them: otherwise searches could follow that leave no turn for linking.
    */
   run<T>(call: (make: Make) => Promise<T>): Promise<T> {
-    // What comes before the insert, such as encoding a payload, counts as well.
+    // What comes before the insert, such as encoding a payload, counts as well, and so does an insert that fails.
     const called = this.#handle.isMoving ? undefined : performance.now();
     let until: Promise<void> | undefined;
+    let isCounted = false;
     const made = call((insert) => {
+      isCounted = true;
       const began = called ?? performance.now();
       const putsOff = this.#turn !== undefined;
-      const inserted = insert(putsOff);
-      this.#spentMs += performance.now() - began;
-      if (putsOff) until = this.#linking;
-      else if (this.#spentMs >= MANY_SLICE_MS) until = this.#endSlice();
-      return inserted;
+      try {
+        const inserted = insert(putsOff);
+        this.#made += 1;
+        if (putsOff) until = new Promise((settle) => this.#waiting.push({ number: this.#made, settle }));
+        return inserted;
+      } finally {
+        until ??= this.#spend(began);
+      }
     });
+    if (called !== undefined && !isCounted) until = this.#spend(called);
     return made.finally(() => until);
+  }
+
+  /** Counts the time since `began`. If that uses up a slice, returns a promise of the next turn. */
+  #spend(began: number): Promise<void> | undefined {
+    this.#spentMs += performance.now() - began;
+    return this.#spentMs < MANY_SLICE_MS ? undefined : (this.#turn ?? this.#endSlice());
   }
 
   /** Puts links off until the next turn, in which the promise resolves. */
@@ -53,24 +75,39 @@ export class SingleInserts {
       this.#spentMs = 0;
     });
     this.#turn = turn;
-    this.#linking ??= this.#linkAll();
+    if (!this.#isLinking) void this.#linkAll();
     return turn;
   }
 
   async #linkAll(): Promise<void> {
+    this.#isLinking = true;
     while (this.#turn) {
       await this.#turn;
-      // What keeps waiting after a failure is linked by the next inserts, which report a failure that lasts.
-      await this.#link().catch(() => {});
+      try {
+        while (await this.#linkSlice()) {
+          // Others may wait as well, before these and behind them. So at least as many as this are linked.
+          this.#settle(this.#made - this.#handle.call((raw) => raw.stats()).pending);
+          await nextTurn();
+        }
+      } catch {
+        // What keeps waiting is linked by the next inserts, which report a failure that lasts.
+      }
+      if (!this.#turn) this.#settle(this.#made);
     }
-    this.#linking = undefined;
+    this.#isLinking = false;
   }
 
-  /** Links what waits, in slices. */
-  async #link(): Promise<void> {
+  /** Links for a slice what waits. Resolves to false if nothing is left, or others link it. */
+  async #linkSlice(): Promise<boolean> {
     const handle = this.#handle;
-    if (this.#keeper) return this.#keeper.linkWaiting();
+    if (this.#keeper) return this.#keeper.linkSlice();
     // Rows that an `insertMany` holds back are linked together by it, once all are there.
-    while (handle.isOpen && !handle.linkingIsHeld && handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
+    return handle.isOpen && !handle.linkingIsHeld && handle.call((raw) => raw.linkSlice(MANY_SLICE_MS));
+  }
+
+  /** Settles the inserts up to this number. */
+  #settle(number: number): void {
+    const first = this.#waiting.findIndex((waiting) => waiting.number > number);
+    for (const { settle } of this.#waiting.splice(0, first < 0 ? this.#waiting.length : first)) settle();
   }
 }

@@ -8,7 +8,7 @@ import type { Keeper } from "./stored/keeper.js";
 import { Maintenance } from "./maintenance.js";
 import { loaded } from "./module.js";
 import { Moves } from "./moves.js";
-import { createInMemory, destroyStored, importIndex, openStored, type Opened } from "./open.js";
+import { createInMemory, destroyStored, importIndex, linkInSlices, openStored, type Opened } from "./open.js";
 import { decodePayloads, encodePayload } from "./payload.js";
 import { searchMany } from "./search-many.js";
 import { Searches, searchOptionsOf } from "./searches.js";
@@ -130,8 +130,8 @@ export class VectorIndex implements AsyncDisposable {
    * used as an id. O(log size), and holds the thread meanwhile. The record is there when this returns, unless `reload`
    * is running. After each 8 ms of single inserts a promise settles in a later turn of the event loop, so that a loop
    * that awaits each of them lets the page draw. Inserts that follow without being awaited are linked afterwards, in
-   * slices (`pending`, see `Stats`), and their promises wait for that; searches find them at once. For many records use
-   * `insertMany`, which checks all of them first and takes less time.
+   * slices (`pending`, see `Stats`), and their promises wait for that unless something else links them; searches find
+   * them at once. For many records use `insertMany`, which checks all of them first and takes less time.
    *
    * With `ttlMs` the record expires after that many milliseconds on the device's clock, even while the index is closed.
    * It then counts as deleted. The next call of any kind removes expired records, which takes as long as deleting them.
@@ -402,7 +402,11 @@ export class VectorIndex implements AsyncDisposable {
   async export(): Promise<Uint8Array> {
     const handle = this.#open;
     const records = this.#keeper?.records;
-    return records ? this.#underWay.run(() => records.export()) : handle.call((raw) => raw.export());
+    return this.#underWay.run(async () => {
+      if (records) return records.export();
+      if (handle.call((raw) => raw.stats()).pending) await linkInSlices(handle);
+      return handle.call((raw) => raw.export());
+    });
   }
 
   /**
@@ -411,11 +415,11 @@ export class VectorIndex implements AsyncDisposable {
    * back unneeded memory. Both instances exist during the move. Nothing else changes, except that a running compaction
    * starts over. A second call joins a move that is running.
    *
-   * Meanwhile searches continue and changes wait. An index in memory is carried over in slices of about 8 ms, but
-   * `thermocline-bulk.wasm` is needed for that: if it cannot be loaded within three seconds, or memory is short, this
-   * holds the thread for a time proportional to the size. An index in a store is stored first and then read from there.
-   * A read-only index picks up what
-   * others have stored since it was opened, unless they have replaced it by one of other dimensions
+   * Meanwhile searches continue and changes wait. An index in memory is carried over in slices of about 8 ms, longer
+   * where the codes and links of 1,024 records take longer, or all of these records where some expire. That needs
+   * `thermocline-bulk.wasm`: if it cannot be loaded within three seconds, or memory is short, this holds the thread for
+   * a time proportional to the size. An index in a store is stored first and then read from there. A read-only index
+   * picks up what others have stored since it was opened, unless they have replaced it by one of other dimensions
    * (DIMENSION_MISMATCH), of another metric, or of other options than were given to `open` (INVALID_OPTION). Once a
    * writer has made two checkpoints, reads of a read-only index may be STORE_FAILED ("written to since it was opened")
    * until it is reloaded. After a failure (an error of `open`, or OUT_OF_MEMORY) the index stays in its old instance.

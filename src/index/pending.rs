@@ -94,10 +94,11 @@ impl Pending {
 
 impl Index {
     /// Makes the inserts from here on wait for their links, and link none of the others that wait; or ends that. Those
-    /// that wait are linked by [`Index::link_step`].
+    /// that wait are linked by [`Index::link_step`]. Where inserts train product codes under a budget they go on with
+    /// it, since rows are whole vectors until that has ended.
     #[cfg(any(test, target_arch = "wasm32"))]
     pub(crate) const fn put_off_links(&mut self, puts_off: bool) {
-        self.pending.is_burst = puts_off;
+        self.pending.is_burst = puts_off && !(self.pending.trains && self.config.max_bytes.is_some());
     }
 
     /// How many records, deleted ones included, are not linked into the graph yet, so that searches score each of them:

@@ -121,11 +121,12 @@ export class Keeper {
   }
 
   /**
-   * Links all records that wait, in slices, unless they are linked together. Does not wait for the preparation of
-   * linking, after which idle time links them.
+   * Links records that wait, for a slice, unless they are linked together. Resolves to false if nothing is left, or if
+   * linking is being prepared, after which idle time links them.
    */
-  async linkWaiting(): Promise<void> {
-    if (this.#isPrepared) await this.#linkAll(() => this.#closing);
+  async linkSlice(): Promise<boolean> {
+    if (!this.#isPrepared || this.#closing) return false;
+    return this.#handle.callInternally((raw) => !raw.linksTogether && raw.linkSlice(IDLE_SLICE_MS));
   }
 
   /**

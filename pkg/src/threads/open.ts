@@ -8,6 +8,7 @@ import type { Handle } from "./handle.js";
 import { freshInstance, type RawIndex } from "./raw.js";
 import { countOf, Threads } from "./threads.js";
 
+export { linkInSlices } from "../open.js";
 export type { Moved, Opened } from "../open.js";
 
 export async function createInMemory(options: IndexOptions & ThreadsOptions): Promise<plain.Opened> {

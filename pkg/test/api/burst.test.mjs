@@ -76,6 +76,21 @@ test("a wrong row in a burst is its own call's failure, and changes nothing", as
   await whole(index, COUNT);
 });
 
+test("the promise of each insert settles when its record is linked, not when all are", async () => {
+  const index = await VectorIndex.memory({ dimensions: DIMENSIONS });
+  const waiting = [];
+  let settled = 0;
+  const inserts = vectors.map((vector) => index.insert(vector).then(() => {
+    settled += 1;
+    return index.stats().then(({ pending }) => waiting.push(pending));
+  }));
+  await Promise.all(inserts);
+  assert.equal(settled, COUNT);
+  const between = new Set(waiting.filter((pending) => pending > 0 && pending < COUNT / 2));
+  assert.ok(between.size > 2, `${between.size} numbers of records that still waited`);
+  waiting.forEach((pending, i) => assert.ok(pending <= COUNT - i, `${pending} wait when ${i} have settled`));
+});
+
 test("records of a burst expire like any others, linked or not", async () => {
   const index = await VectorIndex.memory({ dimensions: DIMENSIONS });
   const inserts = vectors.map((vector, i) => index.insertWithId(i, vector, undefined, i % 2 ? { ttlMs: 1 } : undefined));
@@ -117,6 +132,24 @@ test("closing after a burst waits for no links, and its promises settle", async 
   const inserts = insertAll(index);
   await index.close();
   assert.equal((await Promise.all(inserts)).length, COUNT);
+});
+
+test("a burst that trains product codes under a budget inserts as many as a loop that awaits", async () => {
+  const sizes = [];
+  for (const awaits of [true, false]) {
+    const [name, at] = KINDS.at(-1).place()();
+    const index = await VectorIndex.open(name, { ...at, dimensions: 128, quantization: "product", maxBytes: 3 << 20 });
+    const calls = [];
+    for (const vector of rowsOf(flat(3000, 128), 128)) {
+      const call = index.insert(vector).catch(({ code }) => assert.equal(code, "OUT_OF_MEMORY"));
+      calls.push(call);
+      if (awaits) await call;
+    }
+    await Promise.all(calls);
+    sizes.push(index.size);
+    await index.close();
+  }
+  assert.ok(sizes[1] > 2500 && sizes[1] >= sizes[0], `${sizes}`);
 });
 
 for (const { label, place } of KINDS) {

@@ -110,6 +110,23 @@ test("a large index is moved in slices, between which searches go on and changes
   await whole(index, LARGE_COUNT - 2 + inserted.length + 62 - 3);
 });
 
+test("changes that wait for a move are made in the order of the calls, single ones and those of few rows", async () => {
+  const { index, vectors } = await large();
+  const moving = index.reload();
+  await insertUntilItWaits(index, vectors[0]);
+  const few = (id, payload) => [{ id, vector: vectors[1], payload }];
+  const calls = [
+    index.deleteMany(["r5"]), index.upsert("r5", vectors[0], "new"),
+    index.insertMany(few("r6", "old"), { upsert: true }), index.upsert("r6", vectors[0], "new"),
+    index.insertMany(few("gone")), index.delete("gone"),
+    index.insertWithId("kept", vectors[0], "old"), index.insertMany(few("kept", "new"), { upsert: true }),
+  ];
+  assert.deepEqual(await Promise.all(calls), [1, "r5", ["r6"], "r6", ["gone"], true, "kept", ["kept"]]);
+  await moving;
+  for (const id of ["r5", "r6", "kept"]) assert.equal((await index.get(id)).payload, "new", id);
+  assert.equal(await index.has("gone"), false);
+});
+
 test("insertMany, deleteMany and a burst go on after a move that comes between their slices", async () => {
   const { index, vectors } = await large();
   const rows = rowsOf(flat(3000, 256, 9), 256).map((vector, i) => ({ id: `m${i}`, vector }));
@@ -146,17 +163,16 @@ test("calls that wait for a move hear their signals, and closing ends it", async
 
 test("records that expire during a move are gone after it", async () => {
   const { index, vectors } = await large();
-  for (let i = 0; i < 300; i++) await index.upsert(`r${i * 30}`, vectors[i], undefined, { ttlMs: 150 + i / 3 });
-  let moved = false;
-  const moving = index.reload().then(() => (moved = true));
-  while (!moved) {
-    await index.search(vectors[0]);
-    await pause();
-  }
-  await moving;
-  await pause(300);
-  assert.equal(index.size, LARGE_COUNT - 300);
-  await whole(index, LARGE_COUNT - 300);
+  for (let i = 0; i < 300; i++) await index.upsert(`r${i * 30}`, vectors[i], undefined, { ttlMs: 100 + i });
+  const moving = index.reload();
+  let inserted = await insertUntilItWaits(index, vectors[0]);
+  await Promise.all([moving, ...inserted]);
+  const again = index.reload();
+  inserted = [...inserted, ...(await insertUntilItWaits(index, vectors[0], "again"))];
+  await Promise.all([again, ...inserted]);
+  await pause(400);
+  assert.equal(index.size, LARGE_COUNT - 300 + inserted.length);
+  await whole(index, LARGE_COUNT - 300 + inserted.length);
 });
 
 test("a running compaction starts over and ends", async () => {
