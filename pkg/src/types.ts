@@ -354,8 +354,8 @@ export interface Stats {
    */
   bytes: { codes: number; graph: number; ids: number; warm: number; coldCache: number; total: number };
   /**
-   * Bytes in the store, by part; zeros for an index in memory, or open for reading only. `coldRaw` is the uncompressed
-   * size of `cold` and not part of the total.
+   * Bytes in the store, by part; zeros for an index in memory. Of an index that is open for reading only, those when it
+   * was opened. `coldRaw` is the uncompressed size of `cold` and not part of the total.
    */
   storedBytes: { segments: number; cold: number; coldRaw: number; log: number; total: number };
   /** Bytes that a compaction could reclaim. */

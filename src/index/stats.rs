@@ -1,7 +1,9 @@
 //! Counts and bytes of an index.
 
 use super::Index;
+use super::stored::backing::Backing;
 use crate::arena::Compression;
+use crate::format::Manifest;
 use crate::quantize::Quantization;
 
 /// Bytes resident in memory, spare capacity included.
@@ -29,7 +31,8 @@ impl ResidentBytes {
     }
 }
 
-/// Bytes in the store that opening the index would read. Values that wait to be deleted are not counted.
+/// Bytes in the store that opening the index would read, besides its manifest. Values that wait to be deleted are not
+/// counted. Of an index that is open for reading only, as they were when it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoredBytes {
     /// The segments of the last checkpoint: codes, links, ids, and where the records are.
@@ -43,6 +46,19 @@ pub struct StoredBytes {
 }
 
 impl StoredBytes {
+    /// The bytes of what this manifest names, and of the logs that follow.
+    pub(super) fn of(Manifest { segments, blocks, .. }: &Manifest, log: u64) -> Self {
+        let mut bytes = Self { log, ..Self::default() };
+        for segment in segments {
+            bytes.segments = bytes.segments.saturating_add(segment.bytes);
+        }
+        for block in blocks {
+            bytes.cold = bytes.cold.saturating_add(block.stored_bytes);
+            bytes.cold_raw = bytes.cold_raw.saturating_add(block.raw_bytes);
+        }
+        bytes
+    }
+
     /// The sum of `segments`, `cold` and `log`.
     pub const fn total(&self) -> u64 {
         self.segments.saturating_add(self.cold).saturating_add(self.log)
@@ -112,18 +128,18 @@ impl Index {
         };
         let hot = bytes.codes + bytes.graph + bytes.ids;
         let slots = size + deleted;
+        let (stored, compression) = match &self.backing {
+            Backing::Memory => (StoredBytes::default(), None),
+            Backing::ReadOnly { stored, compression, .. } => (*stored, *compression),
+            Backing::Journal(journal) => (journal.stored_bytes(), journal.compression),
+        };
         Stats {
             size,
             deleted,
             pending: self.pending(),
             tombstone_ratio: if slots == 0 { 0.0 } else { deleted as f64 / slots as f64 },
             bytes,
-            stored: self.journal().map_or_else(StoredBytes::default, |journal| StoredBytes {
-                segments: journal.segment_bytes(),
-                cold: journal.block_bytes(),
-                cold_raw: journal.raw_block_bytes(),
-                log: journal.log_bytes(),
-            }),
+            stored,
             cache: {
                 let (hits, misses) = records.cache_counts();
                 CacheCounts { hits, misses }
@@ -131,7 +147,7 @@ impl Index {
             reclaimable_bytes: (self.parts.slots() - size) * (codes.slot_bytes() + graph.row_bytes())
                 + records.stale_bytes(),
             bytes_per_vector: if size == 0 { 0.0 } else { hot as f64 / size as f64 },
-            codec: self.journal().and_then(|journal| journal.compression).unwrap_or(Compression::AsItIs).name(),
+            codec: compression.unwrap_or(Compression::AsItIs).name(),
             simd: codes.simd(),
         }
     }

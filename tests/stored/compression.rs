@@ -126,6 +126,11 @@ fn a_slow_machine_compresses_nothing_and_a_compaction_has_it_tried_again() {
     fill(&stored, COUNT + 600..COUNT + 900);
     assert!(stored.index().unwrap().stats().codec.starts_with("deflate"));
     assert!(codecs(&place).contains(&0) && codecs(&place).contains(&2), "{:?}", codecs(&place));
+    let stats = stored.index().unwrap().stats();
+    let reader = OpenOptions { mode: Mode::ReadOnly, ..options(None) };
+    let seen = now(StoredIndex::open(place.clone(), reader)).unwrap().index().unwrap().stats();
+    assert_eq!((seen.stored, seen.codec), (stats.stored, stats.codec), "a reader knows what is stored, too");
+    assert!(seen.stored.segments > 0 && seen.stored.cold < seen.stored.cold_raw && seen.stored.log > 0);
     assert!(now(StoredIndex::open(place, options(None))).unwrap().index().unwrap().check().unwrap().ok);
 }
 

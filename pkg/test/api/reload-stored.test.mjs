@@ -277,11 +277,14 @@ test("a reload of a read-only index shows what was stored since it was opened", 
   const reader = await VectorIndex.open("own", { store: new MapStore(values), mode: "readonly" });
   await index.insertWithId("since", vectors[100]);
   assert.equal(await reader.has("since"), false);
+  const stored = async (each) => (await each.stats()).storedBytes;
+  assert.ok((await stored(reader)).total > 0 && (await stored(reader)).total < (await stored(index)).total);
   const bytes = async () => (await reader.stats()).wasmMemoryBytes;
   const before = await bytes();
   const { returnedBytes } = await reader.reload();
   assert.ok(returnedBytes >= before - (await bytes()) && returnedBytes < before, `${returnedBytes} of ${before}`);
   assert.equal(await reader.has("since"), true);
+  assert.deepEqual(await stored(reader), await stored(index));
   await fails("READ_ONLY", () => reader.insert(vectors[0]));
   await whole(reader, 101);
   await reader.close();

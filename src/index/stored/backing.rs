@@ -2,8 +2,9 @@
 //! no changes to write.
 
 use super::journal::Journal;
+use crate::arena::Compression;
 use crate::format::{Entry, Put};
-use crate::index::{Error, Index, Payload};
+use crate::index::{Error, Index, Payload, StoredBytes};
 use crate::types::Id;
 
 /// Which manifest an index was opened from. By its generation alone one could take the manifest of another index for
@@ -26,6 +27,9 @@ pub(crate) enum Backing {
         /// The length of the pieces that stored values are cut into.
         piece_bytes: u32,
         opened: OpenedManifest,
+        /// What the store held then, and how its blocks were compressed.
+        stored: StoredBytes,
+        compression: Option<Compression>,
     },
     /// A store whose log gets each change. Not boxed: a box cannot report that memory was refused, and each index has
     /// only one backing.

@@ -10,7 +10,7 @@ use super::checkpoint::Writing;
 use super::stock::Stock;
 use crate::arena::Compression;
 use crate::format::{Entry, Key, LogWriter, Manifest, Mark};
-use crate::index::Error;
+use crate::index::{Error, StoredBytes};
 use crate::store::StoreError;
 use crate::types::OutOfMemory;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -300,14 +300,9 @@ impl Journal {
         blocks.fold(0, |all, block| block.stored_bytes.saturating_add(all))
     }
 
-    /// Uncompressed bytes of the current checkpoint's blocks.
-    pub(crate) fn raw_block_bytes(&self) -> u64 {
-        self.manifest.blocks.iter().fold(0, |all, block| block.raw_bytes.saturating_add(all))
-    }
-
-    /// Bytes of the logs since the last checkpoint.
-    pub(crate) const fn log_bytes(&self) -> u64 {
-        self.log_bytes
+    /// Bytes of the current checkpoint and of the logs since.
+    pub(in crate::index) fn stored_bytes(&self) -> StoredBytes {
+        StoredBytes::of(&self.manifest, self.log_bytes)
     }
 }
 

@@ -3,11 +3,11 @@
 use super::backing::{Backing, OpenedManifest};
 use super::inventory::Inventory;
 use super::journal::Journal;
-use crate::arena::PayloadKind;
+use crate::arena::{Compression, PayloadKind};
 use crate::format::{Entry, Key, LogReader, Manifest, Put, zeros};
 use crate::ids::wipe_id;
 use crate::index::bytes::decode::corrupt;
-use crate::index::{Error, Index, Payload};
+use crate::index::{Error, Index, Payload, StoredBytes};
 use crate::store::Mode;
 use crate::types::{Id, OutOfMemory};
 
@@ -95,6 +95,8 @@ impl Replay {
             Mode::ReadOnly => Backing::ReadOnly {
                 piece_bytes: manifest.piece_bytes,
                 opened: OpenedManifest { generation: manifest.generation, checksum },
+                stored: StoredBytes::of(&manifest, log_bytes),
+                compression: Compression::from_word(manifest.compression),
             },
             Mode::ReadWrite => {
                 let found = inventory.found(&manifest, log_bytes, next_sequence)?;
