@@ -139,7 +139,8 @@ impl Index {
         hits.try_reserve_exact(found.len()).map_err(|_| Error::OutOfMemory)?;
         for &Candidate { slot, distance } in found {
             if let Some(id) = self.parts.ids.id_of(slot) {
-                hits.push(Hit { id: id.try_clone()?, distance });
+                // The sum makes the -0 of a negated product 0.
+                hits.push(Hit { id: id.try_clone()?, distance: distance + 0.0 });
             }
         }
         Ok(hits)

@@ -37,7 +37,8 @@ pub(super) fn add_hits(index: &Index, found: &[Candidate], hits: &mut Vec<f64>) 
             Some(Id::Number(number)) => *number as f64,
             _ => f64::NAN,
         };
-        [f64::from(hit.slot.0), id, f64::from(hit.distance)]
+        // The sum makes the -0 of a negated product 0.
+        [f64::from(hit.slot.0), id, f64::from(hit.distance) + 0.0]
     }));
     Ok(())
 }

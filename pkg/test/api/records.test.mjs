@@ -53,6 +53,17 @@ test("the metrics mean what the contract says, smaller is closer", async () => {
   }
 });
 
+test("a dot product of 0 is a distance of 0, not -0", async () => {
+  for (const quantization of ["none", "int8", "binary"]) {
+    const index = await VectorIndex.memory({ dimensions: 2, metric: "dot", quantization });
+    await index.insertMany([[0, 0], [0, 3]].map((vector) => ({ vector })));
+    for (const rerank of [true, false]) {
+      const hits = await index.search([1, 0], { rerank });
+      assert.deepEqual(hits.map(({ distance }) => Object.is(distance, -0)), [false, false], quantization);
+    }
+  }
+});
+
 test("payloads come back as they were given, and are absent where there was none", async () => {
   const index = await VectorIndex.memory({ dimensions: 2 });
   const payloads = [
