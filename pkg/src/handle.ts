@@ -34,6 +34,8 @@ export class Handle {
   linkingIsHeld = false;
   /** No record expires before this time, in milliseconds since 1970. */
   #nextExpiry = -Infinity;
+  /** The latest time by which records have been deleted as expired. */
+  #expiredUntil = -Infinity;
   /** Called when records may have expired. */
   onExpired = (): void => {};
   /** Cached answers of filter objects, by the filter's JSON; see filter/filter.ts. */
@@ -124,15 +126,19 @@ export class Handle {
 
   /**
    * Calls into the core to change records: at once, or, while the index is moving, after the move in the order of the
-   * calls.
+   * calls. `before` is called right before, outside of the core: it may run code of the caller, and may throw.
    */
-  changeLater<T>(use: (raw: RawIndex) => T): T | Promise<T> {
-    if (!this.#waiting) return this.change(use);
+  changeLater<T>(use: (raw: RawIndex) => T, before?: () => void): T | Promise<T> {
+    const make = (): T => {
+      before?.();
+      return this.change(use);
+    };
+    if (!this.#waiting) return make();
     this.checkOpen();
     return new Promise((resolve, reject) => {
       this.#waiting!.push(() => {
         try {
-          resolve(this.change(use));
+          resolve(make());
         } catch (error) {
           reject(error);
         }
@@ -164,6 +170,7 @@ export class Handle {
   #expire(raw: RawIndex): void {
     const now = Date.now();
     if (now < this.#nextExpiry) return;
+    this.#expiredUntil = Math.max(this.#expiredUntil, now);
     this.#nextExpiry = raw.expire(now);
     this.onExpired();
   }
@@ -196,6 +203,8 @@ export class Handle {
    */
   replace(raw: RawIndex, memory: WebAssembly.Memory): { old: RawIndex; returnedBytes: number } {
     const old = this.checkOpen();
+    // What has expired during a move stays so, even if the clock has been set back.
+    if (this.#expiredUntil > 0) raw.expire(this.#expiredUntil);
     const returnedBytes = Math.max(0, this.memoryBytes - memory.buffer.byteLength);
     this.#raw = raw;
     this.#memory = memory;

@@ -85,34 +85,44 @@ async function insertSync(
   const checked = checkedOptions(options);
   const { onProgress, signal } = checked;
   const ids: Id[] = [];
-  const put = putterOf(handle, ids, dimensions, checked);
   const slice = new Slice(MANY_SLICE_MS);
   const turn = turnsOf(handle, ids, checked, slice);
   const all = syncRowsOf(rows, dimensions);
   const { length } = all;
   const read = readerOf(all, dimensions);
-  const turnUnlessFew = (): Promise<void> | undefined => (length > FEW ? turn(length) : undefined);
+  const isFew = length <= FEW;
+  /** Few rows are inserted in one call into the core, so they are read before: that may run code of the caller. */
+  const few: Ready[] = [];
+  // While the index moves, other changes wait, too. Few rows are then checked when it is their turn.
+  let isUnchecked = isFew && handle.isMoving;
   const check = checker(handle, checked.upsert);
   for (let i = 0; i < length; i++) {
-    check(i, read(i));
-    const pause = turnUnlessFew();
+    const row = read(i);
+    if (isFew) few.push(row);
+    if (!isUnchecked) check(i, row);
+    const pause = isFew ? undefined : turn(length);
     if (pause) await pause;
   }
   handle.call((raw) => raw.reserve(length));
+  const putNext = putterOf(handle, ids, dimensions, checked);
+  const put = (row: Ready): void => {
+    if (isUnchecked) {
+      isUnchecked = false;
+      const checkNow = checker(handle, checked.upsert);
+      few.forEach((each, i) => checkNow(i, each));
+    }
+    putNext(row);
+  };
   const insertAll = async (): Promise<void> => {
-    if (length <= FEW) {
-      // At once, or after a move, in the order of the calls. A row is read before: that may run code of the caller.
-      const few = Array.from({ length }, (_, i) => read(i));
-      const made = handle.changeLater(() => {
-        checkAborted(signal);
-        few.forEach(put);
-      });
+    if (isFew) {
+      // At once, or after a move, in the order of the calls.
+      const made = handle.changeLater(() => few.forEach(put), () => checkAborted(signal));
       return made && unlessAborted(signal, made);
     }
     while (ids.length < length) {
       if (handle.isMoving) await unmoved(handle, signal);
       put(read(ids.length));
-      const pause = turnUnlessFew();
+      const pause = turn(length);
       if (pause) await pause;
     }
   };

@@ -113,9 +113,15 @@ export async function moveInMemory(handle: Handle, { RawIndex, memory }: RawInst
   }
 }
 
-/** Links what waits, in slices, unless an `insertMany` holds it back. */
+/** Links the records that wait now, in slices, unless an `insertMany` holds them back. More may come meanwhile. */
 export async function linkInSlices(handle: Handle): Promise<void> {
-  while (!handle.linkingIsHeld && handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) await nextTurn();
+  const pending = () => handle.call((raw) => raw.stats()).pending;
+  for (let left = pending(); left > 0 && !handle.linkingIsHeld; await nextTurn()) {
+    const before = pending();
+    if (!handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) return;
+    // They are linked in the order in which they came.
+    left -= before - pending();
+  }
 }
 
 /**
@@ -140,7 +146,9 @@ async function carry(handle: Handle, Other: RawIndexClass): Promise<RawIndex | u
     }
   } catch {
     // CLOSED is found again by the caller, and nothing else should happen but OUT_OF_MEMORY.
-    moved?.free();
+    try {
+      moved?.free();
+    } catch {}
     return undefined;
   }
 }

@@ -398,6 +398,7 @@ export class VectorIndex implements AsyncDisposable {
    * Returns the whole index in the portable byte format, for `import` on this or another platform. O(size), and holds
    * the thread meanwhile, except while it waits for records that are only in the store. It holds about a megabyte of
    * those in memory at a time. If the index changes during each of three attempts, it reads all of them into memory.
+   * Records that are `pending` (see `Stats`) are linked first, in slices, so changes made meanwhile are included.
    */
   async export(): Promise<Uint8Array> {
     const handle = this.#open;

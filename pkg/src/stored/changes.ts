@@ -60,14 +60,13 @@ export class Changes {
   atOnce(change: () => void, signal?: AbortSignal): void | Promise<void> {
     const handle = this.#handle;
     const made = handle.changeLater((raw) => {
-      checkAborted(signal);
       if (!this.#frameIsOpen) raw.hold(true);
       try {
         change();
       } finally {
         if (!this.#frameIsOpen && !handle.hasFailed) raw.hold(false);
       }
-    });
+    }, () => checkAborted(signal));
     return made && unlessAborted(signal, this.#queue.orTimeout(made));
   }
 

@@ -209,6 +209,7 @@ class OpfsStore implements Store {
 
   async close(): Promise<void> {
     this.#end = () => fail("CLOSED", `${this.#name} is closed`);
+    this.#known.clear();
     try {
       if (this.#isIdle) await this.#leave();
     } finally {
@@ -246,6 +247,7 @@ class OpfsStore implements Store {
   async #look(): Promise<Look> {
     const names = new Set<string>();
     const known = (this.#known = new Map<string, Known>());
+    this.#filesKept = 0;
     try {
       if (this.#folder) {
         for await (const [name, handle] of this.#folder.entries()) {
@@ -309,6 +311,7 @@ class OpfsStore implements Store {
         if (left === 0) throw error;
         // A file that a dead page has changed is not as it is known.
         this.#known.clear();
+        this.#filesKept = 0;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (LOOKS - left)));
       }
     }
@@ -387,6 +390,7 @@ class OpfsStore implements Store {
 
   async #file(name: string): Promise<File> {
     const known: Known = this.#known.get(name) ?? { handle: await this.#folder!.getFileHandle(name) };
+    this.#known.set(name, known);
     if (known.file) return known.file;
     this.#filesKept += 1;
     if (this.#filesKept > MOST_FILES) {

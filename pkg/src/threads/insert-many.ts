@@ -1,14 +1,13 @@
 // As ../insert-many.ts, but all threads plan the links of many records at once. Async rows, and rows that may replace
 // records, are inserted one after the other by that file.
-import { unlessAborted } from "../abort.js";
-import { checkAborted, isAsync, naming } from "../guard.js";
+import { isAsync, naming } from "../guard.js";
 import {
   checkedOptions, checker, insertMany as oneAfterTheOther, present, readerOf, syncRowsOf, turnsOf, type Ready,
   type Rows,
 } from "../insert-many.js";
 import type { Keeper } from "../stored/keeper.js";
 import { FEW, MANY_SLICE_MS } from "../turn.js";
-import type { Id, InsertManyOptions } from "../types.js";
+import type { Id, InsertManyOptions, Row } from "../types.js";
 import { unmoved } from "../unmoved.js";
 import type { Handle } from "./handle.js";
 import type { RawIndex } from "./raw.js";
@@ -30,6 +29,10 @@ export async function insertMany(
   const turn = turnsOf(handle, ids, checked);
   const all = syncRowsOf(rows, dimensions);
   const { length } = all;
+  // Few rows are there when the call returns, and are no work for several threads.
+  if (length <= FEW) {
+    return oneAfterTheOther(handle, keeper, dimensions, Array.from({ length }, (_, i) => all.row(i) as Row), checked);
+  }
   const read = readerOf(all, dimensions);
   const check = checker(handle, false);
   for (let i = 0; i < length; i++) {
@@ -38,20 +41,10 @@ export async function insertMany(
     if (pause) await pause;
   }
   handle.call((raw) => raw.reserve(length));
-  if (length <= FEW) {
-    // At once, or after a move, in the order of the calls. A row is read before: that may run code of the caller.
-    const few = Array.from({ length }, (_, i) => read(i));
-    const made = handle.changeLater(() => {
-      checkAborted(checked.signal);
-      while (ids.length < length) ids.push(...insertSome(handle, dimensions, length, ids.length, (i) => few[i]!));
-    });
-    if (made) await unlessAborted(checked.signal, made);
-  } else {
-    // Records that wait are linked first, which the core would do without a pause.
-    while (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) {
-      const pause = turn(length);
-      if (pause) await pause;
-    }
+  // Records that wait are linked first, which the core would do without a pause.
+  while (handle.call((raw) => raw.linkSlice(MANY_SLICE_MS))) {
+    const pause = turn(length);
+    if (pause) await pause;
   }
   while (ids.length < length) {
     if (handle.isMoving) await unmoved(handle, checked.signal);

@@ -115,6 +115,24 @@ test("other calls come between a burst and its links", async () => {
   await whole(copy, index.size);
 });
 
+test("export, reload and erasing end while bursts go on", async () => {
+  const { index } = await filled(0, { dimensions: DIMENSIONS });
+  const inserts = [];
+  let isOver = false;
+  const bursts = (async () => {
+    for (; !isOver; await pause()) inserts.push(...vectors.slice(0, 60).map((vector) => index.insert(vector)));
+  })();
+  await pause(100);
+  const bytes = await index.export();
+  await index.reload();
+  await index.compact({ erase: true });
+  isOver = true;
+  await bursts;
+  await Promise.all(inserts);
+  await whole(index, inserts.length);
+  assert.ok((await VectorIndex.import(bytes)).size <= inserts.length);
+});
+
 test("a burst during a bulk insertMany waits with its rows", async () => {
   const { index } = await filled(0, { dimensions: DIMENSIONS });
   const rows = rowsOf(flat(4500, DIMENSIONS, 2), DIMENSIONS).map((vector) => ({ vector }));

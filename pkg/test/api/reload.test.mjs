@@ -120,10 +120,14 @@ test("changes that wait for a move are made in the order of the calls, single on
     index.insertMany(few("r6", "old"), { upsert: true }), index.upsert("r6", vectors[0], "new"),
     index.insertMany(few("gone")), index.delete("gone"),
     index.insertWithId("kept", vectors[0], "old"), index.insertMany(few("kept", "new"), { upsert: true }),
+    index.delete("r7"), index.insertMany(few("r7", "new")), index.deleteMany(["r8"]), index.insertMany(few("r8", "new")),
   ];
-  assert.deepEqual(await Promise.all(calls), [1, "r5", ["r6"], "r6", ["gone"], true, "kept", ["kept"]]);
+  const refused = index.insertMany([...few("none"), ...few("kept")]);
+  await fails("DUPLICATE_ID", () => refused);
+  assert.equal(await index.has("none"), false);
+  assert.deepEqual(await Promise.all(calls), [1, "r5", ["r6"], "r6", ["gone"], true, "kept", ["kept"], true, ["r7"], 1, ["r8"]]);
   await moving;
-  for (const id of ["r5", "r6", "kept"]) assert.equal((await index.get(id)).payload, "new", id);
+  for (const id of ["r5", "r6", "kept", "r7", "r8"]) assert.equal((await index.get(id)).payload, "new", id);
   assert.equal(await index.has("gone"), false);
 });
 
@@ -173,6 +177,24 @@ test("records that expire during a move are gone after it", async () => {
   await pause(400);
   assert.equal(index.size, LARGE_COUNT - 300 + inserted.length);
   await whole(index, LARGE_COUNT - 300 + inserted.length);
+});
+
+test("what has expired during a move stays so when the clock is set back", async () => {
+  const { index, vectors } = await large();
+  await index.upsert("r3", vectors[3], undefined, { ttlMs: 60_000 });
+  const { now } = Date;
+  try {
+    const moving = index.reload();
+    const inserted = await insertUntilItWaits(index, vectors[0]);
+    Date.now = () => now() + 100_000;
+    assert.equal(await index.has("r3"), false);
+    Date.now = now;
+    await Promise.all([moving, ...inserted]);
+    assert.equal(await index.has("r3"), false);
+    await whole(index, LARGE_COUNT - 1 + inserted.length);
+  } finally {
+    Date.now = now;
+  }
 });
 
 test("a running compaction starts over and ends", async () => {

@@ -88,6 +88,7 @@ export const REASONS = {
     [/^when no instance can be made it stays where it was$/, INSIDE],
     [/^a large index is moved in slices, between which/, "the move may end between two of its questions"],
     [/^records that expire during a move are gone after it$/, MIRRORED],
+    [/^what has expired during a move stays so/, CLOCK],
   ],
   "search-many.test.mjs": [
     [/^a query that is none, or none any more/, "queries are copied when the call is made"],
