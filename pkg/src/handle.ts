@@ -34,7 +34,7 @@ export class Handle {
   linkingIsHeld = false;
   /** No record expires before this time, in milliseconds since 1970. */
   #nextExpiry = -Infinity;
-  /** The latest time by which records have been deleted as expired. */
+  /** The latest time by which records have been deleted as expired since the index began to move. */
   #expiredUntil = -Infinity;
   /** Called when records may have expired. */
   onExpired = (): void => {};
@@ -188,6 +188,7 @@ export class Handle {
   /** Holds back changes until `resume`. */
   pause(): void {
     this.#waiting ??= [];
+    this.#expiredUntil = -Infinity;
   }
 
   /** Runs the waiting changes, in the order of their calls. */
@@ -203,8 +204,8 @@ export class Handle {
    */
   replace(raw: RawIndex, memory: WebAssembly.Memory): { old: RawIndex; returnedBytes: number } {
     const old = this.checkOpen();
-    // What has expired during a move stays so, even if the clock has been set back.
-    if (this.#expiredUntil > 0) raw.expire(this.#expiredUntil);
+    // What has expired during the move stays so, even if the clock has been set back.
+    raw.expire(this.#expiredUntil);
     const returnedBytes = Math.max(0, this.memoryBytes - memory.buffer.byteLength);
     this.#raw = raw;
     this.#memory = memory;

@@ -9,7 +9,7 @@ import { assemble, disassemble, moduleOf, reachable } from "./support/wasm.mjs";
 import { PKG } from "./support/project.mjs";
 
 /** The exports that compute distances, each of which must reach the kernels. */
-const VERBS = ["rawindex_search", "rawindex_insert", "rawindex_insertWithId", "rawindex_upsert"];
+const VERBS = ["rawindex_search", "rawindex_put"];
 
 /** The instructions of a kernel's loop. Codes are compared four at a time, so there is at least one such loop. */
 const INT8 = ["i32x4.dot_i16x8_s", "i16x8.shr_s"];

@@ -191,6 +191,10 @@ test("what has expired during a move stays so when the clock is set back", async
     Date.now = now;
     await Promise.all([moving, ...inserted]);
     assert.equal(await index.has("r3"), false);
+    // Those that come later expire by the clock as it is.
+    await index.upsert("r4", vectors[4], undefined, { ttlMs: 60_000 });
+    await index.reload();
+    assert.equal(await index.has("r4"), true);
     await whole(index, LARGE_COUNT - 1 + inserted.length);
   } finally {
     Date.now = now;

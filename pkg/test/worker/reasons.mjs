@@ -14,6 +14,8 @@ export const REASONS = {
     [/^most of a burst waits for its links/, ITS_OWN],
     [/: bursts of inserts, upserts, deletes and expiries/, ITS_OWN],
     [/: a burst is stored together, and is there after closing at once$/, ITS_OWN],
+    [/^the promise of each insert settles when its record is linked/, ITS_OWN],
+    [/^export, reload and erasing end while bursts go on$/, "its calls come faster than the worker answers them"],
     [/^records of a burst expire like any others/, CLOCK],
   ],
   "closing.test.mjs": [

@@ -19,6 +19,8 @@ use core::ops::Range;
 
 /// After so many bytes of records a part ends.
 const RECORD_BYTES: u64 = 1 << 18;
+/// How many slots at a time the tables of ids are made for: some tenths of a millisecond.
+const LOOKUP_SLOTS: usize = 4096;
 const KINDS: usize = Kind::ALL.len();
 /// The slot, and the lengths.
 const HEAD_BYTES: usize = 4 * (1 + KINDS);
@@ -106,24 +108,29 @@ impl Carrying {
         Ok(Self { filling: Filling::begin(Meta::from_bytes(bytes)?, Source::Instance)?, next: 0 })
     }
 
-    /// Takes the next part. Returns the slot at which the one after it begins; `None` if it was the last.
+    /// Takes the next part. Returns the slot at which the one after it begins; `None` if it was the last. The parts
+    /// after the last slot have none: with each, some of the tables are made in which ids are looked up.
     ///
     /// # Errors
     /// As [`Carrying::begin`].
     pub(crate) fn take<S: ByteSource + ?Sized>(&mut self, part: &S) -> Result<Option<usize>, Error> {
         let mut part = Part::open(part)?;
         let Self { filling, next } = self;
-        let slots = *next..part.until;
-        if slots.start == 0 {
-            part.skip(Kind::Meta);
-        }
-        if !slots.is_empty() {
+        let count = filling.count();
+        if *next < count {
+            if *next == 0 {
+                part.skip(Kind::Meta);
+            }
             filling.begin_arrays(&mut part)?;
-            filling.slots(slots, &mut part)?;
+            filling.slots(*next..part.until, &mut part)?;
             filling.end_arrays(&part)?;
+            *next = part.until;
+            if *next < count {
+                return Ok(Some(*next));
+            }
         }
-        *next = part.until;
-        Ok(Some(part.until).filter(|&next| next < filling.count()))
+        let more = filling.index_mut().parts.ids.prepare_some(LOOKUP_SLOTS)?;
+        Ok(more.then(|| count.next_multiple_of(SEGMENT_SLOTS)))
     }
 
     /// Ends it, once all parts have been taken.
@@ -224,6 +231,10 @@ mod tests {
         let next = |part: &[u8]| u32::from_le_bytes(part[..4].try_into().unwrap()) as usize;
         while next(parts.last().unwrap()) < index.parts.slots() {
             parts.push(index.carry(next(parts.last().unwrap())).unwrap());
+        }
+        // Of no slots, while tables of ids are made.
+        for _ in 1..index.parts.slots().div_ceil(LOOKUP_SLOTS) {
+            parts.push(index.carry(index.parts.slots().next_multiple_of(SEGMENT_SLOTS)).unwrap());
         }
         parts
     }
