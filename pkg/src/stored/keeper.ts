@@ -125,7 +125,10 @@ export class Keeper {
    * linking is being prepared, after which idle time links them.
    */
   async linkSlice(): Promise<boolean> {
-    if (!this.#isPrepared || this.#closing) return false;
+    return this.#isPrepared && !this.#closing && this.#linkSome();
+  }
+
+  #linkSome(): Promise<boolean> {
     return this.#handle.callInternally((raw) => !raw.linksTogether && raw.linkSlice(IDLE_SLICE_MS));
   }
 
@@ -135,8 +138,7 @@ export class Keeper {
    */
   async #linkAll(isStopped: () => boolean): Promise<boolean> {
     await this.#prepared;
-    const link = (raw: RawIndex): boolean => !raw.linksTogether && raw.linkSlice(IDLE_SLICE_MS);
-    while (!isStopped() && (await this.#handle.callInternally(link))) await nextTurn();
+    while (!isStopped() && (await this.#linkSome())) await nextTurn();
     return !isStopped();
   }
 

@@ -31,6 +31,7 @@ import { fail } from "../guard.js";
 import type { Batch, Store, StoreOptions } from "../store.js";
 import { each } from "./each.js";
 import { readOnly, step } from "./failure.js";
+import { OpfsFiles, unlessAbsent } from "./opfs-files.js";
 import {
   bytesOf, countsOf, freshOpening, isTable, partsOf, pieceName, tableName, tablesIn, valueOf, valuesIn, type Part,
   type TableName, type Value,
@@ -41,8 +42,6 @@ import { takeWebLock } from "./web-lock.js";
 const MOST_PIECES = 32;
 /** Pieces of at least this size are not joined any more. */
 const PIECE_BYTES = 64 << 10;
-/** The browser keeps what it needs to read so many files. */
-const MOST_FILES = 1024;
 /** How often a look is tried if files change meanwhile. Including the pauses, this takes a third of a second. */
 const LOOKS = 12;
 const PAUSE_MS = 5;
@@ -103,11 +102,6 @@ function folderOf(name: string): string {
   return `thermocline-${escaped}`;
 }
 
-/** For `catch`: ignores the error of a missing file, and throws any other. */
-function unlessAbsent(error: DOMException): undefined {
-  if (error.name !== "NotFoundError") throw error;
-}
-
 /** The valid table and its values. */
 interface State {
   /** Undefined in a folder that no writer has written to. */
@@ -120,23 +114,13 @@ interface Look extends State {
   readonly names: ReadonlySet<string>;
 }
 
-/** A file as it is looked up by its name, and as it was when it was read last. */
-interface Known {
-  readonly handle: FileSystemFileHandle;
-  file?: File | undefined;
-}
-
 class OpfsStore implements Store {
   readonly #name: string;
-  readonly #folder: FileSystemDirectoryHandle | undefined;
+  readonly #files: OpfsFiles;
   readonly #writes: boolean;
   /** Removes the folder if it is empty, or fails. */
   readonly #discard: () => Promise<void>;
   readonly #release: () => Promise<void>;
-  /** Files of the last look, and of a writer those written since. None is written twice, so each is read as known. */
-  #known = new Map<string, Known>();
-  /** How many of them have been read and are kept. */
-  #filesKept = 0;
   /** Of a writer: the opening of the valid table or, while the state is stored anew, of the next. */
   #opening = "";
   /** Of a writer: what it has stored last. */
@@ -153,7 +137,7 @@ class OpfsStore implements Store {
     release: () => Promise<void>,
   ) {
     this.#name = name;
-    this.#folder = folder;
+    this.#files = new OpfsFiles(folder);
     this.#writes = writes;
     this.#discard = discard;
     this.#release = release;
@@ -209,7 +193,7 @@ class OpfsStore implements Store {
 
   async close(): Promise<void> {
     this.#end = () => fail("CLOSED", `${this.#name} is closed`);
-    this.#known.clear();
+    this.#files.forget();
     try {
       if (this.#isIdle) await this.#leave();
     } finally {
@@ -224,7 +208,7 @@ class OpfsStore implements Store {
    */
   async #leave(): Promise<void> {
     try {
-      await this.#folder!.removeEntry(this.#state.table!.name);
+      await this.#files.remove(this.#state.table!.name);
       await this.#discard();
     } catch {}
   }
@@ -245,27 +229,14 @@ class OpfsStore implements Store {
 
   /** Looks once at the content of the folder. CORRUPT if there are values and no readable table. */
   async #look(): Promise<Look> {
-    const names = new Set<string>();
-    const known = (this.#known = new Map<string, Known>());
-    this.#filesKept = 0;
-    try {
-      if (this.#folder) {
-        for await (const [name, handle] of this.#folder.entries()) {
-          names.add(name);
-          known.set(name, { handle: handle as FileSystemFileHandle });
-        }
-      }
-    } catch (error) {
-      // A writer that has stored nothing removes its folder.
-      if (this.#writes) throw error;
-      unlessAbsent(error as DOMException);
-    }
+    // A writer that has stored nothing removes its folder.
+    const names = await this.#files.list(!this.#writes);
     const tables = tablesIn(names);
     // The first file written is a table without values. Until it is closed, some engines also list a temporary file
     // beside it.
     let written = this.#state.table !== undefined || ![...names].every(isTable);
     for (const table of tables) {
-      const text = await (await this.#file(table.name)).text();
+      const text = await (await this.#files.get(table.name)).text();
       const values = valuesIn(text);
       if (values) {
         const counts = countsOf(names);
@@ -309,9 +280,8 @@ class OpfsStore implements Store {
       } catch (error) {
         left -= 1;
         if (left === 0) throw error;
-        // A file that a dead page has changed is not as it is known.
-        this.#known.clear();
-        this.#filesKept = 0;
+        // A file that a dead page has changed cannot be read as it was.
+        this.#files.forget();
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (LOOKS - left)));
       }
     }
@@ -353,7 +323,7 @@ class OpfsStore implements Store {
     try {
       return [[await this.#write(name, bytes), bytes.length]];
     } catch {
-      await this.#folder!.removeEntry(name).catch(() => {});
+      await this.#files.remove(name).catch(() => {});
       return parts;
     }
   }
@@ -383,38 +353,15 @@ class OpfsStore implements Store {
 
   /** Returns the valid bytes of a part. */
   async #part([name, bytes]: Part): Promise<Blob> {
-    const file = await this.#file(name);
+    const file = await this.#files.get(name);
     // A part of a file takes longer to read.
     return bytes === undefined ? file : file.slice(0, bytes);
   }
 
-  async #file(name: string): Promise<File> {
-    const known: Known = this.#known.get(name) ?? { handle: await this.#folder!.getFileHandle(name) };
-    this.#known.set(name, known);
-    if (known.file) return known.file;
-    this.#filesKept += 1;
-    if (this.#filesKept > MOST_FILES) {
-      for (const each of this.#known.values()) each.file = undefined;
-      this.#filesKept = 1;
-    }
-    return (known.file = await known.handle.getFile());
-  }
-
   /** Writes a file that does not exist, and returns its name. */
   async #write(name: string, bytes: Uint8Array): Promise<string> {
-    return step(`writing ${name} of ${this.#name}`, async () => {
-      const handle = await this.#folder!.getFileHandle(name, { create: true });
-      const writable = await handle.createWritable();
-      try {
-        await writable.write(bytes as Uint8Array<ArrayBuffer>);
-        await writable.close();
-        this.#known.set(name, { handle });
-        return name;
-      } catch (error) {
-        await writable.abort().catch(() => {});
-        throw error;
-      }
-    });
+    await step(`writing ${name} of ${this.#name}`, () => this.#files.write(name, bytes));
+    return name;
   }
 
   /**
@@ -436,10 +383,8 @@ class OpfsStore implements Store {
   async #removeOthers(names: Iterable<string>): Promise<void> {
     const counts = new Set(namesOf(this.#state));
     const others = [...names].filter((name) => !counts.has(name));
-    const remove = (name: string) => {
-      this.#known.delete(name);
-      return this.#folder!.removeEntry(name).then(() => true, ({ name: why }: DOMException) => why === "NotFoundError");
-    };
+    const remove = (name: string) =>
+      this.#files.remove(name).then(() => true, ({ name: why }: DOMException) => why === "NotFoundError");
     const removed = await each(others.filter(isTable), remove);
     // What cannot be removed does no harm, and the next writer tries again. But a reader may still take a table.
     if (removed.every(Boolean)) await each(others.filter((name) => !isTable(name)), remove);
