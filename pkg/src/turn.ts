@@ -115,12 +115,12 @@ export function whenIdle(run: (timeRemaining: () => number) => void, latestMs = 
     );
     return () => cancelIdleCallback(handle);
   }
-  if (typeof setImmediate === "function") return later(unlimited, 1);
-  const cancelled = new AbortController();
-  const unlessCancelled = () => cancelled.signal.aborted || unlimited();
-  if (typeof scheduler === "object" && scheduler.postTask) {
+  if (typeof scheduler === "object" && scheduler.postTask && typeof setImmediate !== "function") {
+    const cancelled = new AbortController();
+    const unlessCancelled = () => cancelled.signal.aborted || unlimited();
     // Cancelling rejects the task's promise.
     scheduler.postTask(unlessCancelled, { priority: "background", signal: cancelled.signal }).catch(() => {});
-  } else void nextTurn().then(unlessCancelled);
-  return () => cancelled.abort();
+    return () => cancelled.abort();
+  }
+  return later(unlimited, 1);
 }

@@ -160,7 +160,7 @@ test("the page draws while rows go in and while a compaction runs", async () => 
   assert.ok(frames.inserting >= 3 && frames.compacting >= 1, JSON.stringify(frames));
 });
 
-test("without requestIdleCallback the background task queue serves, and without that a message channel", async () => {
+test("without requestIdleCallback the background task queue serves, and without that a timer", async () => {
   for (const missing of [["requestIdleCallback"], ["requestIdleCallback", "scheduler"]]) {
     const removed = await inPage(`
       for (const name of ${JSON.stringify(missing)}) { delete globalThis[name]; globalThis[name] = undefined; }
