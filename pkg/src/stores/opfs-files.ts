@@ -44,12 +44,21 @@ export class OpfsFiles {
     return file;
   }
 
+  /** Returns whether there is a file of this name. */
+  async has(name: string): Promise<boolean> {
+    const handle = await this.#folder!.getFileHandle(name).catch(unlessAbsent);
+    if (handle) this.#handles.set(name, handle);
+    return handle !== undefined;
+  }
+
   /** Writes a file that does not exist. */
   async write(name: string, bytes: Uint8Array): Promise<void> {
+    // Of a view, WebKit writes all of its buffer.
+    const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
     const handle = await this.#folder!.getFileHandle(name, { create: true });
     const writable = await handle.createWritable();
     try {
-      await writable.write(bytes as Uint8Array<ArrayBuffer>);
+      await writable.write(whole as Uint8Array<ArrayBuffer>);
       await writable.close();
       this.#handles.set(name, handle);
     } catch (error) {
@@ -62,6 +71,11 @@ export class OpfsFiles {
     this.#handles.delete(name);
     this.#read.delete(name);
     await this.#folder!.removeEntry(name);
+  }
+
+  /** Reads this file as it will be then. */
+  readAgain(name: string): void {
+    this.#read.delete(name);
   }
 
   /** Looks each file up again from here on. */

@@ -109,6 +109,8 @@ interface State {
   readonly values: Map<string, Value>;
 }
 
+const NOTHING: State = { table: undefined, values: new Map() };
+
 /** The result of a look: the valid table, and the names of all files. */
 interface Look extends State {
   readonly names: ReadonlySet<string>;
@@ -123,8 +125,8 @@ class OpfsStore implements Store {
   readonly #release: () => Promise<void>;
   /** Of a writer: the opening of the valid table or, while the state is stored anew, of the next. */
   #opening = "";
-  /** Of a writer: what it has stored last. */
-  #state: State = { table: undefined, values: new Map() };
+  /** Of a writer: what it has stored last. Of a reader: what it has seen last. */
+  #state = NOTHING;
   #nextTable = 1;
   #nextFile = 1;
   /** True until the first change in a folder that was empty. */
@@ -264,9 +266,14 @@ class OpfsStore implements Store {
     return look;
   }
 
-  /** Returns the current state. A reader looks again at each call, since a writer may have changed it. */
+  /**
+   * Returns the current state. A reader looks again once the table that it has seen is gone: before a commit is
+   * acknowledged, the previous table is removed.
+   */
   async #now(): Promise<State> {
-    return this.#writes ? this.#state : this.#load();
+    const { table } = this.#state;
+    if (!this.#writes && !(table && (await this.#files.has(table.name)))) this.#state = await this.#load();
+    return this.#state;
   }
 
   /**
@@ -282,6 +289,7 @@ class OpfsStore implements Store {
         if (left === 0) throw error;
         // A file that a dead page has changed cannot be read as it was.
         this.#files.forget();
+        if (!this.#writes) this.#state = NOTHING;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (LOOKS - left)));
       }
     }
@@ -290,10 +298,22 @@ class OpfsStore implements Store {
   async #value({ table, values }: State, key: string): Promise<Uint8Array | undefined> {
     const value = values.get(key);
     if (!value) return undefined;
+    if (!this.#writes) await this.#follow(value, table!.opening);
     const parts = partsOf(value, table!.opening);
     const files = await Promise.all(parts.map((part) => this.#part(part)));
     const whole = files.length === 1 ? files[0]! : new Blob(files);
     return new Uint8Array(await whole.arrayBuffer());
+  }
+
+  /** Of a reader: finds the pieces that were appended since it looked. */
+  async #follow(value: Value, opening: string): Promise<void> {
+    const named = (piece: number) => pieceName(value.file, opening, piece);
+    let { pieces } = value;
+    // It may have been read before it was written.
+    if (pieces > 0) this.#files.readAgain(named(pieces));
+    while (await this.#files.has(named(pieces + 1))) pieces += 1;
+    // Other reads may follow it at the same time.
+    value.pieces = Math.max(value.pieces, pieces);
   }
 
   /** Commits these values by writing a table of them. */

@@ -147,6 +147,52 @@ test("a reader that looks while pieces are joined sees every acknowledged append
   assert.ok(reads > 5, `${reads} reads`);
 });
 
+// Each read of a reader used to list the whole folder, which takes longer than reading a value.
+test("a reader lists the folder again only when a writer has stored another table, and misses nothing", async () => {
+  const folder = new LateFolder();
+  const store = await open(folder.page());
+  await store.commit({ puts: [["a", a], ["b", b]], deletes: [] });
+  let listed = 0;
+  const real = await (await folder.page().root()).getDirectoryHandle();
+  const entries = () => ((listed += 1), real.entries());
+  const reader = await openOpfs("reader", { mode: "readonly" }, async () => ({ getDirectoryHandle: async () => ({ ...real, entries }) }));
+  const values = new Map([["a", a], ["b", b]]);
+  for (let round = 0; round < 3; round++) await holds(reader, values);
+  assert.equal(listed, 1);
+  for (const more of [c, b]) {
+    await store.append("a", more);
+    values.set("a", joined(values.get("a"), more));
+    const both = await Promise.all([reader.read(["a", "b"]), reader.read(["a", "a"])]);
+    for (const [found] of both) assert.ok(equal(found, values.get("a")));
+    await holds(reader, values);
+  }
+  assert.equal(listed, 1);
+  await store.commit({ puts: [["c", c]], deletes: ["b"] });
+  values.set("c", c).delete("b");
+  for (let round = 0; round < 3; round++) await holds(reader, values);
+  assert.equal(listed, 2);
+  await store.close();
+  const next = await open(folder.page());
+  await next.append("c", a);
+  values.set("c", joined(c, a));
+  await holds(reader, values);
+  assert.equal(listed, 3);
+});
+
+test("a reader that has read a piece before it was written reads it again", async () => {
+  const folder = new LateFolder();
+  const page = folder.page();
+  const store = await open(page);
+  await store.append("log", a);
+  const reader = await open(folder.page(), "readonly");
+  await holds(reader, new Map([["log", a]]));
+  // The file is there, and its bytes are not.
+  await diesOver(page, /\.2$/, () => store.append("log", b));
+  await holds(reader, new Map([["log", a]]));
+  folder.land();
+  await holds(reader, new Map([["log", joined(a, b)]]));
+});
+
 test("a table is removed before its files, so that a reader that has not seen the next one misses nothing", async () => {
   for (const count of [1, 5, 20]) {
     const folder = new LateFolder();
