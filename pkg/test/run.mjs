@@ -1,8 +1,8 @@
 // Runs the package's tests against the packed tarball. Needs a built dist/ (npm run build).
 //
-//     node test/run.mjs [api] [store] [browser] [worker] [firefox] [threads] [packaging]
+//     node test/run.mjs [api] [store] [browser] [worker] [firefox] [webkit] [threads] [packaging]
 //
-// Without names, runs all but firefox and threads.
+// Without names, runs all but firefox, webkit and threads.
 //
 // - api: the interface's tests, in Node, in a throw-away project.
 // - store: the stores of Node, and OPFS on a folder in memory, from their sources.
@@ -11,6 +11,7 @@
 // - worker: the interface's tests against "thermocline/worker" in Node, tests of its additional features there, and
 //   both in headless Chromium.
 // - firefox: the interface's tests in headless Firefox, which needs geckodriver.
+// - webkit: the same in WebKit, the engine of Safari, on a display in memory (Xvfb). WEBKIT is the path of MiniBrowser.
 // - threads: "thermocline/threads" in Node and in headless Chromium, if it has been built, and the interface's tests
 //   with it, but for those of stores and of bulk builds.
 // - packaging: the content and size of the tarball, its metrics as read by others, and the tarball in projects of every
@@ -23,8 +24,8 @@ import { filesThatStore, PKG, pack, project, remove, withoutStores } from "./sup
 
 /** For one test file, which normally takes seconds: a hanging one must be reported. */
 const TIMEOUT_MS = 240_000;
-/** For all of the interface's files together. */
-const FIREFOX_TIMEOUT_MS = 900_000;
+/** For all of the interface's files together, in a browser. */
+const BROWSER_TIMEOUT_MS = 900_000;
 /** What each suite runs. The functions resolve to whether all tests have passed. */
 const SUITES = {
   api,
@@ -34,7 +35,8 @@ const SUITES = {
     const passed = await apiOnWorker();
     return (await nodeTest(PKG, filesOf("worker"))) && passed;
   },
-  firefox: () => nodeTest(PKG, filesOf("firefox"), FIREFOX_TIMEOUT_MS),
+  firefox: () => nodeTest(PKG, filesOf("firefox"), BROWSER_TIMEOUT_MS),
+  webkit: () => nodeTest(PKG, filesOf("webkit"), BROWSER_TIMEOUT_MS),
   threads,
   packaging: () => nodeTest(PKG, filesOf("shipped", "split", "simd", "metrics", "packaging")),
 };
@@ -42,7 +44,7 @@ const NAMES = Object.keys(SUITES);
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !NAMES.includes(name));
 if (unknown.length) throw new Error(`expected suites out of ${NAMES.join(", ")}, got ${unknown.join(", ")}`);
-const wanted = chosen.length ? chosen : NAMES.filter((name) => !["firefox", "threads"].includes(name));
+const wanted = chosen.length ? chosen : NAMES.filter((name) => !["firefox", "webkit", "threads"].includes(name));
 
 let failed = false;
 for (const name of NAMES.filter((name) => wanted.includes(name))) {

@@ -27,7 +27,7 @@ usage: cargo xtask <task> [arguments]
 
   demo [arguments]   build, run the demonstration in Node, then serve its page (--once: end after the first part)
   test               everything CI runs: format, lints, docs, native tests, wasm tests in Node, Chromium and Firefox,
-                     the package, the demonstration; a summary of stages at the end
+                     the package in these and WebKit, the demonstration; a summary of stages at the end
   build              compile the wasm and the package: pkg/ is ready for `npm pack`
   bench [arguments]  build, then run the benchmark harness (THERMOCLINE_DATA names the folder of the large set)
   lint               format, clippy on both targets, style rules, documentation, licences of the dependencies
@@ -35,7 +35,7 @@ usage: cargo xtask <task> [arguments]
 
 Every task first installs what the machine lacks, and needs only Rust (rustup) and Node 20.19, 22.12 or newer for it.
 CHROME and CHROMEDRIVER, FIREFOX and GECKODRIVER name browsers and their drivers where they are not on the search
-path. Stages in Firefox are skipped where it cannot be had.";
+path, and WEBKIT names WebKitGTK's MiniBrowser. Stages in Firefox and WebKit are skipped where these cannot be had.";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);

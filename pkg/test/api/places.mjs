@@ -15,7 +15,8 @@ export function fresh() {
 /** Returns whether the platform has anything of this name. */
 export async function exists(store, name) {
   if (store === "fs") return (await import("node:fs")).existsSync(name);
-  if (store === "indexeddb") return (await indexedDB.databases()).some((database) => database.name === `thermocline:${name}`);
+  // WebKit lists a database that was never made, as version 0, until the browser ends.
+  if (store === "indexeddb") return (await indexedDB.databases()).some((database) => database.name === `thermocline:${name}` && database.version > 0);
   const folders = await Array.fromAsync((await navigator.storage.getDirectory()).keys());
   return folders.includes(`thermocline-${encodeURIComponent(name).toLowerCase()}`);
 }

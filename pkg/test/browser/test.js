@@ -14,7 +14,7 @@ export async function outcomes() {
     try {
       await run({ skip: (why) => (result.skipped = why) });
     } catch (error) {
-      result.error = String(error?.stack ?? error);
+      result.error = `${error}\n${error?.stack}`;
     }
     result.ms = performance.now() - began;
     results.push(result);

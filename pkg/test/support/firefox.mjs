@@ -25,16 +25,23 @@ export async function launchFirefox() {
       "datareporting.policy.dataSubmissionEnabled": false, "network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false,
     };
     const options = { args: ["-headless"], prefs, ...(process.env.FIREFOX && { binary: process.env.FIREFOX }) };
-    const { sessionId, capabilities } = await ask("POST", "/session", {
+    const { sessionId } = await ask("POST", "/session", {
       capabilities: { alwaysMatch: { browserName: "firefox", "moz:firefoxOptions": options } },
     });
     const within = (method, path, body) => ask(method, `/session/${sessionId}${path}`, body);
     return {
-      version: capabilities.browserVersion,
-      open: (url) => within("POST", "/url", { url }),
-      /** Runs the body of a function in the page. */
-      run: (script) => within("POST", "/execute/sync", { script, args: [] }),
-      close: async () => {
+      isolates: true,
+      /** Opens a page, and returns its `globalThis.result` once it is set. */
+      async resultOf(url, timeoutMs = 120_000) {
+        await within("POST", "/url", { url });
+        for (const end = performance.now() + timeoutMs; performance.now() < end; ) {
+          const result = await within("POST", "/execute/sync", { script: "return globalThis.result ?? null", args: [] });
+          if (result) return result;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        throw new Error(`${url}: no result within ${timeoutMs} ms`);
+      },
+      async close() {
         await within("DELETE", "").catch(() => {});
         driver.kill();
       },
@@ -43,17 +50,6 @@ export async function launchFirefox() {
     driver.kill();
     throw error;
   }
-}
-
-/** Opens the page and waits until it sets `globalThis.result`. */
-export async function resultIn(browser, url, timeoutMs = 120_000) {
-  await browser.open(url);
-  for (const end = performance.now() + timeoutMs; performance.now() < end; ) {
-    const result = await browser.run("return globalThis.result ?? null");
-    if (result) return result;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${url}: no result within ${timeoutMs} ms`);
 }
 
 async function listening(ask) {

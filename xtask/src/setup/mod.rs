@@ -8,7 +8,8 @@
 //! | `npm.rs` | Node itself, and the dependencies of a folder with a `package.json` |
 //! | `browser.rs` | Chromium and its driver |
 //! | `firefox.rs` | Firefox and its driver |
-//! | `debian.rs` | Debian's packages, for both browsers |
+//! | `webkit.rs` | WebKit, and a display for it |
+//! | `debian.rs` | Debian's packages, for the browsers |
 //! | `python.rs` | Python, and the packages that read the package's OpenMetrics text |
 
 pub(crate) mod browser;
@@ -21,6 +22,7 @@ pub(crate) mod nightly;
 pub(crate) mod npm;
 pub(crate) mod python;
 pub(crate) mod rust;
+pub(crate) mod webkit;
 
 use crate::output;
 use crate::repo::Repo;

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Sender};
 
 use super::{build, checks};
 use crate::repo::Repo;
@@ -10,6 +12,7 @@ use crate::report::Report;
 use crate::run::{self, Tally};
 use crate::setup::browser::{self, Browser};
 use crate::setup::firefox::{self, Firefox};
+use crate::setup::webkit;
 use crate::setup::{self, cargo_tool, npm, python, rust};
 
 /// The package's own tests: the name of the stage, the script in `pkg/package.json`, and whether it needs a browser.
@@ -28,6 +31,8 @@ const WASM_IN_CHROMIUM: &str = "tests, wasm in Chromium";
 /// The same in a second browser, if available.
 const WASM_IN_FIREFOX: &str = "tests, wasm in Firefox";
 const PACKAGE_IN_FIREFOX: (&str, &str) = ("package, Firefox", "test:firefox");
+/// The package in a third browser, if available.
+const PACKAGE_IN_WEBKIT: (&str, &str) = ("package, WebKit", "test:webkit");
 /// One index that passes through all of them: the name of the stage, and the script for the middle part.
 const HANDED_ON: (&str, &str) = ("handed on: native, Node, browser", "test:handed-on");
 const DEMONSTRATION: &str = "demonstration";
@@ -45,15 +50,39 @@ pub(crate) fn run(repo: &Repo) -> Result<(), String> {
         browser = Some(browser::ensure(repo)?);
         Ok(())
     });
-    let browser = browser.as_ref();
-    // Two lanes of stages, since a stage often keeps only one core busy, or none: a linker, a test that waits, a page.
-    // Neither lane uses the other's results, and mostly they compile into different folders.
     let report = report.side_by_side(repo.target().join("stages"));
-    std::thread::scope(|lanes| {
-        lanes.spawn(|| native(repo, &report));
-        lanes.spawn(|| wasm(repo, browser, &report));
-    });
+    side_by_side(repo, browser.as_ref(), &report);
     report.finish()
+}
+
+/// Two lanes of stages, since a stage often keeps only one core busy, or none: a linker, a test that waits, a page.
+/// Mostly they compile into different folders. The first waits for the package that the second builds, and then takes
+/// the other browsers, because it would end long before the second.
+fn side_by_side(repo: &Repo, browser: Option<&Browser>, report: &Report) {
+    let firefox = OnceLock::new();
+    let firefox = &|| firefox.get_or_init(|| set_up_firefox(repo, report));
+    let (build_ended, build) = mpsc::channel();
+    std::thread::scope(|lanes| {
+        lanes.spawn(move || {
+            native(repo, report);
+            let built = build.recv().unwrap_or_default();
+            other_browsers(repo, browser, built, firefox, report);
+        });
+        lanes.spawn(move || wasm(repo, browser, build_ended, firefox, report));
+    });
+}
+
+/// A second browser, or why there is none. Both lanes need it; the first to ask sets it up.
+type FirefoxOrWhy<'a> = dyn Fn() -> &'a Result<Firefox, String> + Sync + 'a;
+
+fn set_up_firefox(repo: &Repo, report: &Report) -> Result<Firefox, String> {
+    let mut firefox = Err("it is named wrongly".to_owned());
+    report.stage("set-up, Firefox", || {
+        let named = firefox::Named::read(|name| std::env::var_os(name).map(PathBuf::from))?;
+        firefox = firefox::ensure(repo, named);
+        Ok(())
+    });
+    firefox
 }
 
 fn set_up(repo: &Repo) -> Result<(), String> {
@@ -76,10 +105,18 @@ fn native(repo: &Repo, report: &Report) {
     report.tests("bench harness", || run::run_tests(repo.command("node").args(["--test", "benches/harness/test/"])));
 }
 
-/// The package, and the crate's tests on wasm.
-fn wasm(repo: &Repo, browser: Option<&Browser>, report: &Report) {
+/// The package, and the crate's tests on wasm. Tells whether the package could be built.
+fn wasm<'a>(
+    repo: &Repo,
+    browser: Option<&Browser>,
+    build_ended: Sender<bool>,
+    firefox: &FirefoxOrWhy<'a>,
+    report: &Report,
+) {
     let threads = setup::nightly::ensure(repo);
     let built = report.stage("build", || build::compile(repo, threads.is_ok()));
+    // The other lane is there until it has heard this.
+    let _ = build_ended.send(built);
     if built {
         package(repo, browser, report);
         let (stage, script) = THREADS;
@@ -94,36 +131,21 @@ fn wasm(repo: &Repo, browser: Option<&Browser>, report: &Report) {
         }
         demonstration(repo, browser, report);
     } else {
-        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([
-            THREADS.0,
-            PACKAGE_IN_FIREFOX.0,
-            HANDED_ON.0,
-            DEMONSTRATION,
-        ]);
+        let stages = PACKAGE.iter().map(|(stage, ..)| *stage).chain([THREADS.0, HANDED_ON.0, DEMONSTRATION]);
         stages.for_each(|stage| report.blocked(stage, "the build failed"));
     }
-    let mut firefox = Err("it is named wrongly".to_owned());
-    report.stage("set-up, Firefox", || {
-        let named = firefox::Named::read(|name| std::env::var_os(name).map(PathBuf::from))?;
-        firefox = firefox::ensure(repo, named);
-        Ok(())
-    });
     if report.stage("set-up, wasm-pack", || cargo_tool::ensure_wasm_pack(repo)) {
         report.tests(WASM_IN_NODE, || {
             run::run_tests(wasm_pack(repo).args(["--node", "--", "--features", "mmap", "--test", "wasm"]))
         });
         report.tests(WASM_IN_CHROMIUM, || wasm_in_browser(repo, needed(browser)?));
-        second_browser(&firefox, WASM_IN_FIREFOX, report, |firefox| wasm_in_firefox(repo, firefox));
+        or_absent(firefox(), WASM_IN_FIREFOX, report, |firefox| wasm_in_firefox(repo, firefox));
     } else {
         [WASM_IN_NODE, WASM_IN_CHROMIUM, WASM_IN_FIREFOX]
             .into_iter()
             .for_each(|stage| report.blocked(stage, "there is no wasm-pack"));
     }
     if built {
-        let (stage, script) = PACKAGE_IN_FIREFOX;
-        second_browser(&firefox, stage, report, |firefox| {
-            run::run_tests(npm_script(repo, "pkg", script, browser).envs(firefox.environment()))
-        });
         let (stage, script) = HANDED_ON;
         report.tests(stage, || handed_on(repo, needed(browser)?, script));
     }
@@ -162,16 +184,44 @@ fn wasm_in_browser(repo: &Repo, browser: &Browser) -> Result<Tally, String> {
     in_browser(repo, &mut command, &json)
 }
 
-/// Runs a stage in Firefox. Without Firefox it is skipped, and the summary gives the reason.
-fn second_browser(
-    firefox: &Result<Firefox, String>,
+/// The package in the browsers beside Chromium.
+fn other_browsers<'a>(
+    repo: &Repo,
+    browser: Option<&Browser>,
+    built: bool,
+    firefox: &FirefoxOrWhy<'a>,
+    report: &Report,
+) {
+    if !built {
+        [PACKAGE_IN_FIREFOX, PACKAGE_IN_WEBKIT].iter().for_each(|(stage, _)| report.blocked(stage, "the build failed"));
+        return;
+    }
+    let (stage, script) = PACKAGE_IN_FIREFOX;
+    or_absent(firefox(), stage, report, |firefox| {
+        run::run_tests(npm_script(repo, "pkg", script, browser).envs(firefox.environment()))
+    });
+    let mut webkit = Err("it is named wrongly".to_owned());
+    let (stage, script) = PACKAGE_IN_WEBKIT;
+    report.stage("set-up, WebKit", || {
+        let named = webkit::named(std::env::var_os("WEBKIT").map(PathBuf::from))?;
+        webkit = webkit::ensure(repo, named);
+        Ok(())
+    });
+    or_absent(&webkit, stage, report, |webkit| {
+        run::run_tests(npm_script(repo, "pkg", script, browser).envs(webkit.environment()))
+    });
+}
+
+/// Runs a stage in a browser. Without the browser it is skipped, and the summary gives the reason.
+fn or_absent<B>(
+    browser: &Result<B, String>,
     stage: &'static str,
     report: &Report,
-    tests: impl FnOnce(&Firefox) -> Result<Tally, String>,
+    tests: impl FnOnce(&B) -> Result<Tally, String>,
 ) {
-    match firefox {
-        Ok(firefox) => {
-            report.tests(stage, || tests(firefox));
+    match browser {
+        Ok(browser) => {
+            report.tests(stage, || tests(browser));
         }
         Err(why) => report.absent(stage, why),
     }
