@@ -1,5 +1,6 @@
 // The tests that run in browsers beside Chromium: the interface's, against the tarball, with indexes in IndexedDB and
-// the private file system; those of the private file system's store alone; threads; and a service worker.
+// the private file system; some of them on "thermocline/worker", and its own; those of the private file system's store
+// alone; threads; and a service worker.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
@@ -7,12 +8,15 @@ import { basename, join } from "node:path";
 import { before, test } from "node:test";
 import { SEEN } from "../service-worker/seen.mjs";
 import { storePages } from "../store/bundle.mjs";
+import { onWorker } from "./on-worker.mjs";
 import { PKG } from "./project.mjs";
 import { shared } from "./shared.mjs";
 import { ISOLATED } from "./threads.mjs";
 
 const API = join(PKG, "test/api");
 const files = (await readdir(API)).filter((name) => name.endsWith(".test.mjs"));
+/** Of the tests on a worker, which Chromium runs all: its own, and those of calls, answers and stores. */
+const ON_WORKER = ["own.test.mjs", "records.test.mjs", "search-many.test.mjs", "stored.test.mjs"];
 /** For all tests of one file. */
 const FILE_MS = 400_000;
 
@@ -24,6 +28,7 @@ const FILE_MS = 400_000;
 export function testsIn(name, launch, more = []) {
   const own = shared();
   const seen = { browser: undefined, folder: "", url: "" };
+  let workerUrl;
   let storesUrl;
   let isolatedUrl;
 
@@ -35,6 +40,10 @@ export function testsIn(name, launch, more = []) {
     }
     for (const file of more) await cp(join(PKG, "test", file), join(seen.folder, basename(file)));
     seen.url = await own.served(seen.folder);
+    const ofWorker = own.folder(`${seen.folder}-worker`);
+    await cp(seen.folder, ofWorker, { recursive: true });
+    await onWorker(ofWorker);
+    workerUrl = await own.served(ofWorker);
     storesUrl = await own.served(own.folder(await storePages()));
     isolatedUrl = await own.served(seen.folder, {}, ISOLATED);
     seen.browser = await own.browser(launch);
@@ -53,6 +62,10 @@ export function testsIn(name, launch, more = []) {
 
   for (const file of files) {
     test(`${file} in ${name}`, async (t) => report(t, await seen.browser.resultOf(`${seen.url}/?file=${file}`, FILE_MS), 2));
+  }
+
+  for (const file of ON_WORKER) {
+    test(`${file} on a worker in ${name}`, async (t) => report(t, await seen.browser.resultOf(`${workerUrl}/?file=${file}`, FILE_MS), 8));
   }
 
   test(`OPFS and Web Locks in ${name}`, async (t) => report(t, await seen.browser.resultOf(`${storesUrl}/?file=opfs.page.mjs`, FILE_MS), 20));
