@@ -19,16 +19,18 @@ const STALE_RECORD_COST_BYTES: usize = 64;
 /// Cost of dropping a slab, likewise.
 const DROP_COST_BYTES: usize = 16 * 1024;
 
-/// Why a step stopped. The arena is consistent, and the same step may be tried again.
+/// Why a record was not moved. All records are as before, and the same step may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EvacuationError {
+pub(crate) enum MoveError {
     /// No memory for another slab.
     OutOfMemory,
     /// The copy of this slot's record differs from the original, which stays in use: the memory is faulty.
     CopyDiffers(Slot),
+    /// The record of this slot, in a mapped file, is malformed.
+    Malformed(Slot),
 }
 
-impl From<OutOfMemory> for EvacuationError {
+impl From<OutOfMemory> for MoveError {
     fn from(_: OutOfMemory) -> Self {
         Self::OutOfMemory
     }
@@ -59,18 +61,14 @@ impl Evacuation {
         &mut self,
         arena: &mut WarmArena<BITS>,
         budget_bytes: usize,
-    ) -> Result<bool, EvacuationError> {
+    ) -> Result<bool, MoveError> {
         let before = arena.slabs.resident_bytes();
         let outcome = self.run(arena, budget_bytes);
         self.reclaimed_bytes += before as i64 - arena.slabs.resident_bytes() as i64;
         outcome
     }
 
-    fn run<const BITS: u32>(
-        &mut self,
-        arena: &mut WarmArena<BITS>,
-        budget_bytes: usize,
-    ) -> Result<bool, EvacuationError> {
+    fn run<const BITS: u32>(&mut self, arena: &mut WarmArena<BITS>, budget_bytes: usize) -> Result<bool, MoveError> {
         let mut spent = 0;
         while let Some(&slab) = self.plan.get(self.next) {
             if spent >= budget_bytes.max(1) {
@@ -83,11 +81,7 @@ impl Evacuation {
     }
 
     /// Moves or passes over the next record of `slab`, or drops the slab, and returns the cost.
-    fn advance<const BITS: u32>(
-        &mut self,
-        arena: &mut WarmArena<BITS>,
-        slab: SlabName,
-    ) -> Result<usize, EvacuationError> {
+    fn advance<const BITS: u32>(&mut self, arena: &mut WarmArena<BITS>, slab: SlabName) -> Result<usize, MoveError> {
         let Some((used, live)) = arena.slabs.begin(slab) else {
             self.leave(0);
             return Ok(0);
@@ -107,7 +101,7 @@ impl Evacuation {
             self.done_bytes += bytes;
             return Ok(STALE_RECORD_COST_BYTES);
         };
-        let copy = arena.slabs.copy(position, words)?.ok_or(EvacuationError::CopyDiffers(slot))?;
+        let copy = arena.slabs.copy(position, words)?.ok_or(MoveError::CopyDiffers(slot))?;
         arena.repoint(slot, copy);
         self.offset += words;
         self.done_bytes += bytes;

@@ -35,7 +35,7 @@ pub(crate) mod warm;
 pub(crate) use block::{put_record, stored_record_bytes};
 pub(crate) use codec::{Compression, Compressor, Measured, Sample, decompresses_to};
 pub use cold::ReadPlan;
-pub(crate) use evacuation::{Evacuation, EvacuationError};
+pub(crate) use evacuation::{Evacuation, MoveError};
 #[cfg(feature = "mmap")]
 pub(crate) use mapped::MappedRecords;
 pub(crate) use place::{MOST_BLOCKS, MOST_RECORDS, Place};

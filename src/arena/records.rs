@@ -2,6 +2,7 @@
 
 use super::block::InverseNorm;
 use super::cold::{Cold, ReadPlan};
+use super::evacuation::MoveError;
 use super::mapped::MappedRecords;
 use super::place::Place;
 use super::record::{AppendError, PayloadKind, Record};
@@ -111,23 +112,28 @@ impl Records {
         self.used.clear(slot);
     }
 
-    /// Makes the records of a mapped file warm. Must precede moving or storing them. Returns the first slot whose
-    /// record in the file is malformed, if any.
-    pub(crate) fn copy_mapped(&mut self) -> Result<Option<Slot>, OutOfMemory> {
-        let dimensions = self.dimensions();
-        let Self { warm, mapped, .. } = self;
-        while let Some(slot) = mapped.as_ref().and_then(MappedRecords::first) {
-            let record = mapped.as_ref().and_then(|mapped| mapped.record(slot, dimensions));
-            let Some(Record { inverse_norm, vector, kind, payload }) = record else { return Ok(Some(slot)) };
-            if warm.append(slot, inverse_norm, vector, kind, payload).is_err() {
-                return Err(OutOfMemory);
-            }
-            if let Some(mapped) = mapped {
-                mapped.forget(slot);
-            }
+    /// Makes the records of a mapped file warm. Must precede storing them.
+    pub(crate) fn copy_mapped(&mut self) -> Result<(), MoveError> {
+        while let Some(slot) = self.mapped.as_ref().and_then(MappedRecords::first) {
+            self.copy_if_mapped(slot)?;
         }
-        *mapped = None;
-        Ok(None)
+        self.mapped = None;
+        Ok(())
+    }
+
+    /// Makes the record of `slot` warm if it is in a mapped file. Must precede moving it.
+    pub(crate) fn copy_if_mapped(&mut self, slot: Slot) -> Result<(), MoveError> {
+        let dimensions = self.dimensions();
+        let Self { warm, mapped: Some(mapped), .. } = self else { return Ok(()) };
+        if mapped.contains(slot) {
+            let Some(Record { inverse_norm, vector, kind, payload }) = mapped.record(slot, dimensions) else {
+                return Err(MoveError::Malformed(slot));
+            };
+            // The record of a file has this many dimensions, and a payload no longer than any.
+            warm.append(slot, inverse_norm, vector, kind, payload).map_err(|_| OutOfMemory)?;
+            mapped.forget(slot);
+        }
+        Ok(())
     }
 
     /// Sets the records of a mapped file.

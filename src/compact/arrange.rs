@@ -12,6 +12,7 @@
 
 use super::Parts;
 use super::job::{Job, Stage, cost};
+use crate::arena::MoveError;
 use crate::segments::SEGMENT_SLOTS;
 use crate::types::{OutOfMemory, Slot};
 
@@ -19,7 +20,7 @@ use crate::types::{OutOfMemory, Slot};
 const WINDOWS: usize = 4;
 
 /// Does `Arrange` for one slot, and returns the cost.
-type Work = fn(&mut Job, &mut Parts) -> Result<usize, OutOfMemory>;
+type Work = fn(&mut Job, &mut Parts) -> Result<usize, MoveError>;
 
 /// How far the order has come.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Order {
     }
 }
 
-fn go_on(job: &mut Job, parts: &mut Parts) -> Result<usize, OutOfMemory> {
+fn go_on(job: &mut Job, parts: &mut Parts) -> Result<usize, MoveError> {
     match &job.order {
         Some(order) if !order.is_through && order.start < order.slots => {
             if order.is_filling {
@@ -94,7 +95,7 @@ fn go_on(job: &mut Job, parts: &mut Parts) -> Result<usize, OutOfMemory> {
 
 impl Job {
     /// Does `Arrange` for one slot.
-    pub(super) fn arrange(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
+    pub(super) fn arrange(&mut self, parts: &mut Parts) -> Result<usize, MoveError> {
         match &self.order {
             Some(order) => (order.work)(self, parts),
             None => Ok(self.end_order(parts)),
@@ -108,7 +109,7 @@ impl Job {
     }
 
     /// Clears one slot of the window: its node moves to a free slot behind the window.
-    fn clear_window(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
+    fn clear_window(&mut self, parts: &mut Parts) -> Result<usize, MoveError> {
         let Some(order) = &mut self.order else { return Ok(0) };
         let from = Slot(order.at as u32);
         if order.at >= order.end {
@@ -127,7 +128,7 @@ impl Job {
     }
 
     /// Fills one slot of the window with the next node of the order, or takes the walk one step back.
-    fn fill(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
+    fn fill(&mut self, parts: &mut Parts) -> Result<usize, MoveError> {
         let Some(order) = &mut self.order else { return Ok(0) };
         if order.at >= order.end {
             order.start = order.end;
@@ -163,7 +164,7 @@ impl Job {
             }
         };
         let Some(from) = next else { return Ok(cost::LOOK) };
-        order.path.try_reserve(1)?;
+        order.path.try_reserve(1).map_err(OutOfMemory::from)?;
         order.path.push(to);
         order.at += 1;
         self.carry(parts, from, to)?;

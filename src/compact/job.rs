@@ -2,7 +2,7 @@
 
 use super::arrange::Order;
 use super::{Parts, ReclaimedBytes};
-use crate::arena::{Evacuation, EvacuationError};
+use crate::arena::{Evacuation, MoveError};
 use crate::graph::Scratch;
 use crate::slot_set::SlotSet;
 use crate::types::{OutOfMemory, Slot};
@@ -153,7 +153,7 @@ impl Job {
         parts: &mut Parts,
         scratch: &mut Scratch,
         budget_us: usize,
-    ) -> Result<bool, EvacuationError> {
+    ) -> Result<bool, MoveError> {
         let mut left_us = budget_us.max(1);
         let stage = self.stage;
         let held = parts.graph_and_codes();
@@ -201,7 +201,7 @@ impl Job {
     }
 
     /// Does about `budget_us` microseconds of `Warm`.
-    fn reclaim_warm(&mut self, parts: &mut Parts, budget_us: usize) -> Result<usize, EvacuationError> {
+    fn reclaim_warm(&mut self, parts: &mut Parts, budget_us: usize) -> Result<usize, MoveError> {
         let warm = match &mut self.warm {
             Some(warm) => warm,
             None => self.warm.insert(Evacuation::plan(&parts.records.warm, 0)?),

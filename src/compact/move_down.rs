@@ -2,8 +2,9 @@
 
 use super::Parts;
 use super::job::{Job, Stage, cost};
+use crate::arena::MoveError;
 use crate::ids::IdMap;
-use crate::types::{OutOfMemory, Slot};
+use crate::types::Slot;
 
 impl Job {
     /// Enters `MoveDown`, for an index of this many slots.
@@ -13,7 +14,7 @@ impl Job {
     }
 
     /// Does `MoveDown` for one node.
-    pub(super) fn move_down(&mut self, parts: &mut Parts) -> Result<usize, OutOfMemory> {
+    pub(super) fn move_down(&mut self, parts: &mut Parts) -> Result<usize, MoveError> {
         // This goes down from the end, while records that are inserted meanwhile fill the free slots from below.
         let to = parts.ids.advance_next();
         let Some(from) = self.move_end.checked_sub(1).map(|at| Slot(at as u32)).filter(|from| to < *from) else {
@@ -32,8 +33,9 @@ impl Job {
     /// Moves a node to a free slot, or the next new one. Its old node stays behind as a tombstone with a link to the
     /// new one.
     #[inline(never)]
-    pub(super) fn carry(&mut self, parts: &mut Parts, from: Slot, to: Slot) -> Result<(), OutOfMemory> {
+    pub(super) fn carry(&mut self, parts: &mut Parts, from: Slot, to: Slot) -> Result<(), MoveError> {
         let Some(level) = parts.graph.level(from) else { return Ok(()) };
+        parts.records.copy_if_mapped(from)?;
         self.moved.reserve(parts.slots())?;
         parts.reserve_moved(to)?;
         parts.graph.reserve_node(to, level)?;

@@ -2,7 +2,7 @@
 
 use super::config::clamp_threshold;
 use super::{Error, Index};
-use crate::arena::EvacuationError;
+use crate::arena::MoveError;
 use crate::compact::{Choice, CompactionReport, Job, Measure, Order, Progress, choose};
 
 /// Microseconds that one [`Index::link_step`] takes, linking a record or proving links: rather an overestimate.
@@ -72,6 +72,19 @@ impl Running {
     }
 }
 
+impl From<MoveError> for Error {
+    #[cold]
+    #[inline(never)]
+    fn from(error: MoveError) -> Self {
+        let what = match error {
+            MoveError::OutOfMemory => return Self::OutOfMemory,
+            MoveError::CopyDiffers(_) => "a record in memory did not copy faithfully".to_owned(),
+            MoveError::Malformed(slot) => format!("the record of slot {} is none", slot.0),
+        };
+        Self::Corrupt { what }
+    }
+}
+
 impl Index {
     /// Whether compaction would pay: the share of tombstones is above [`Index::compaction_threshold`], or more than
     /// half of the records' memory, and at least 1 MiB, is stale. When hot and warm bytes take more than three quarters
@@ -107,22 +120,12 @@ impl Index {
         Ok(())
     }
 
-    /// Makes the records of a mapped file warm.
-    pub(super) fn copy_mapped(&mut self) -> Result<(), Error> {
-        match self.parts.records.copy_mapped()? {
-            None => Ok(()),
-            Some(slot) => Err(Error::Corrupt { what: format!("the record of slot {} is none", slot.0) }),
-        }
-    }
-
     /// Begins a compaction, or joins the one under way. Records that are deleted from here on wait for the next one.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed; of a mapped index
-    /// [`Error::Corrupt`].
+    /// [`Error::OutOfMemory`]; [`Error::ReadOnly`]; the error with which the store has failed.
     pub fn compact_start(&mut self) -> Result<(), Error> {
         self.check_writable()?;
-        self.copy_mapped()?;
         self.begin_job(None)
     }
 
@@ -138,7 +141,6 @@ impl Index {
     /// the codes and links, or those of 1,024 records, and for eight bytes a record.
     pub fn pack_start(&mut self) -> Result<(), Error> {
         self.check_writable()?;
-        self.copy_mapped()?;
         if self.job.is_none() && !self.has_room_to_pack() {
             return Err(Error::OverBudget);
         }
@@ -172,8 +174,8 @@ impl Index {
     /// ended or there is none. Every call is legal between two steps.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty, or as [`Index::link_step`]. After either the
-    /// compaction is dropped, and the index is consistent.
+    /// [`Error::OutOfMemory`]; [`Error::Corrupt`] when memory is faulty or a record of a mapped file malformed, or as
+    /// [`Index::link_step`]. After either the compaction is dropped, and the index is consistent.
     pub fn compact_step(&mut self, budget_us: usize) -> Result<bool, Error> {
         if self.job.is_some() && self.pending.has_work() {
             return self.link_before(budget_us).inspect_err(|_| self.job = None).map(|()| true);
@@ -188,12 +190,7 @@ impl Index {
             Ok(more) => Ok(more),
             Err(error) => {
                 self.job = None;
-                Err(match error {
-                    EvacuationError::OutOfMemory => Error::OutOfMemory,
-                    EvacuationError::CopyDiffers(_) => {
-                        Error::Corrupt { what: "a record in memory did not copy faithfully".to_owned() }
-                    }
-                })
+                Err(error.into())
             }
         }
     }

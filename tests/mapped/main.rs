@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `same.rs` | every call, and sequences of calls, compared with an import of the same bytes |
 //! | `file.rs` | a mapped file: not written to, locked, opened without being read |
+//! | `compact.rs` | compactions copy what they move |
 //! | `hostile.rs` | bytes that were changed after they were written |
 //! | `support.rs` | indexes to export, and aligned memory for their bytes |
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod compact;
 mod file;
 mod hostile;
 #[path = "../support/random.rs"]

@@ -14,8 +14,8 @@ impl Index {
     /// Opens the index that [`Index::export`] wrote in place: in a mapped file, or in any bytes that begin at a
     /// multiple of 64. Opening reads its levels, its ids and the links above level 0, and nothing else, which takes
     /// microseconds per thousand records. If some can expire, it also makes the table that finds ids. Searching and
-    /// reading copy nothing. A change first copies what it changes, a segment of an array at a time; full vectors with
-    /// payloads are copied all at once, when a compaction begins or the index is put into a store.
+    /// reading copy nothing. A change first copies what it changes, a segment of an array at a time. Full vectors with
+    /// payloads are copied one by one as a compaction moves them, and all at once when the index is put into a store.
     ///
     /// Of the checksums only the header's are verified, and links, codes and records are not checked: damaged bytes
     /// give wrong answers, and nothing worse. [`Index::check`] proves the structure; [`Index::import`] verifies

@@ -47,7 +47,7 @@ impl Index {
         };
         let found = inventory.found(&manifest, 0, 1)?;
         let journal = Journal::new(manifest, found)?;
-        self.copy_mapped()?;
+        self.parts.records.copy_mapped()?;
         self.parts.records.store(self.parts.slots())?;
         self.backing = Backing::Journal(journal);
         self.begin_fitting();
