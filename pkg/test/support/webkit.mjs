@@ -16,8 +16,9 @@ const FEATURES = "StorageAPI,StorageAPIEstimate,FileSystem,FileSystemWritableStr
 export async function launchWebKit() {
   const home = await mkdtemp(join(tmpdir(), "thermocline-webkit-"));
   for (const name of ["tmp", "data", "cache"]) await mkdir(join(home, name));
-  // It chooses a number that is free, and writes it to the file with this descriptor.
-  const display = spawn("Xvfb", ["-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "800x600x24"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  // It chooses a number that is free, and writes it to the file with this descriptor. When its last client has gone it
+  // would begin anew, and drop those that come meanwhile.
+  const display = spawn("Xvfb", ["-displayfd", "3", "-noreset", "-nolisten", "tcp", "-screen", "0", "800x600x24"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   const [number] = await Promise.race([once(display.stdio[3], "data"), once(display, "error").then(([error]) => Promise.reject(error))]);
   const env = {
     ...process.env, DISPLAY: `:${String(number).trim()}`, GDK_BACKEND: "x11", LIBGL_ALWAYS_SOFTWARE: "1", NO_AT_BRIDGE: "1",
@@ -28,15 +29,22 @@ export async function launchWebKit() {
 
   /** Opens an address in processes of its own. `kill` ends all of them, in the middle of anything. */
   const open = (url) => {
-    const browser = spawn(process.env.WEBKIT || "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser", [`--features=${FEATURES}`, url], { env, detached: true, stdio: "ignore" });
+    const browser = spawn(process.env.WEBKIT || "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser", [`--features=${FEATURES}`, url], { env, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    browser.stderr.setEncoding("utf8").on("data", (text) => (said = (said + text).slice(-2000)));
     const ended = new Promise((resolve) => {
       browser.once("error", ({ message }) => resolve(message));
-      browser.once("exit", (code, signal) => resolve(`the browser has ended (${code ?? signal})`));
+      browser.once("close", (code, signal) => resolve(`the browser has ended (${code ?? signal}): ${said}`));
     });
     const kill = async () => {
       opened.delete(kill);
-      // Its other processes may outlive it.
-      if (browser.pid) process.kill(-browser.pid, "SIGKILL");
+      try {
+        // Its other processes may outlive it.
+        if (browser.pid) process.kill(-browser.pid, "SIGKILL");
+      } catch (error) {
+        // It has ended by itself, with all of them.
+        if (error.code !== "ESRCH") throw error;
+      }
       await ended;
     };
     opened.add(kill);
