@@ -50,18 +50,24 @@ test("stop ends compactWhenIdle", async () => {
 });
 
 test("compactWhenIdle and compact share a compaction, which ends, and whose report all get", async () => {
-  const { index } = await filled(1500);
-  await index.deleteMany(some(700));
-  const reports = [[], []];
-  const stops = reports.map((list) => index.compactWhenIdle({ sliceMs: 0.05, onReport: (report) => list.push(report) }));
-  // Idle time has begun.
-  await pause(15);
-  const report = await index.compact({ sliceMs: 20 });
-  assert.equal(report.tombstonesRemoved, 700);
-  await until(() => reports.every((list) => list.length === 1), "both reports");
-  assert.deepEqual(reports.map(([{ tombstonesRemoved }]) => tombstonesRemoved), [700, 700]);
-  for (const stop of stops) stop();
-  await whole(index, 800);
+  let removed = 0;
+  // Idle time may end the compaction before the call comes. Then the next has less of it.
+  for (const idleMs of [15, 5, 1, 0]) {
+    const { index } = await filled(1500);
+    await index.deleteMany(some(700));
+    const reports = [[], []];
+    const stops = reports.map((list) => index.compactWhenIdle({ sliceMs: 0.05, onReport: (report) => list.push(report) }));
+    await pause(idleMs);
+    const report = await index.compact({ sliceMs: 20 });
+    await until(() => reports.every((list) => list.length === 1), "both reports");
+    assert.deepEqual(reports.map(([{ tombstonesRemoved }]) => tombstonesRemoved), [700, 700]);
+    for (const stop of stops) stop();
+    await whole(index, 800);
+    await index.close();
+    removed = report.tombstonesRemoved;
+    if (removed > 0) break;
+  }
+  assert.equal(removed, 700);
 });
 
 test("a slice in idle time that fails does not undo the work of a compact that is under way", async () => {
