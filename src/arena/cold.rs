@@ -148,14 +148,14 @@ impl Cold {
         self.blocks.get_mut(at)
     }
 
-    /// Sets or clears the place of a slot. The record at its old place is dead. `was_warm` tells whether that record
-    /// had a warm copy.
-    pub(super) fn set_place(&mut self, slot: Slot, place: Option<Place>, was_warm: bool) {
+    /// Sets or clears the place of a slot. The record at its old place is dead. `was_here` tells whether that record
+    /// was also warm or in a mapped file.
+    pub(super) fn set_place(&mut self, slot: Slot, place: Option<Place>, was_here: bool) {
         let Some(before) = self.places.replace(slot, place) else { return };
         let mut freed = 0;
         if let Some(entry) = self.find_mut(before.block) {
             entry.stored.dead = (entry.stored.dead + 1).min(entry.stored.records);
-            entry.cold = entry.cold.saturating_sub(u32::from(!was_warm));
+            entry.cold = entry.cold.saturating_sub(u32::from(!was_here));
             if entry.cold == 0 {
                 freed = entry.resident_bytes();
                 entry.content = Content::NotRead;
@@ -164,8 +164,8 @@ impl Cold {
         self.cached_bytes -= freed;
     }
 
-    /// Notes that the record of a slot, which the store keeps, has lost its warm copy.
-    pub(super) fn note_warm_copy_dropped(&mut self, slot: Slot) {
+    /// Notes that the record of a slot, which the store keeps, is nowhere else any more.
+    pub(super) fn note_copy_dropped(&mut self, slot: Slot) {
         if let Some(entry) = self.places.get(slot).and_then(|place| self.find_mut(place.block)) {
             entry.cold += 1;
         }

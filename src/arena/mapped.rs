@@ -34,7 +34,7 @@ impl MappedRecords {
         match *self {}
     }
 
-    pub(super) const fn first(&self) -> Option<Slot> {
+    pub(super) const fn next_from(&self, _: Slot) -> Option<Slot> {
         match *self {}
     }
 
@@ -100,9 +100,9 @@ impl MappedRecords {
         self.held.truncate(len);
     }
 
-    /// The first slot whose record is here.
-    pub(super) fn first(&self) -> Option<Slot> {
-        self.held.next_from(Slot(0))
+    /// The first slot from this one on whose record is here.
+    pub(super) fn next_from(&self, slot: Slot) -> Option<Slot> {
+        self.held.next_from(slot)
     }
 
     /// Bytes of memory held, without the mapping.

@@ -22,7 +22,8 @@ pub(crate) struct Records {
     is_stored: bool,
     /// Which warm records were read since [`Records::demote`] last looked, in a stored index.
     used: Used,
-    /// Records that have not changed since they were mapped. They are neither warm nor stored.
+    /// Records that have not changed since they were mapped. They are not warm, and stored only while the first
+    /// checkpoint is written.
     mapped: Option<MappedRecords>,
 }
 
@@ -51,7 +52,7 @@ impl Records {
         self.used.reserve(len)
     }
 
-    /// Undoes [`Records::store`]. Every record must be warm.
+    /// Undoes [`Records::store`]. Every record must be warm or mapped.
     pub(crate) fn unstore(&mut self) {
         (self.cold, self.used) = (Cold::new(0), Used::new());
         self.is_stored = false;
@@ -91,9 +92,9 @@ impl Records {
         payload: &[u8],
     ) -> Result<(), AppendError> {
         self.reserve(slot, payload.len())?;
-        let was_warm = self.warm.contains(slot);
+        let was_here = self.is_here(slot);
         self.warm.append(slot, inverse_norm, vector, kind, payload)?;
-        self.cold.set_place(slot, None, was_warm);
+        self.cold.set_place(slot, None, was_here);
         self.unmap(slot);
         Ok(())
     }
@@ -106,19 +107,21 @@ impl Records {
 
     /// Removes the record of `slot`, wherever it is.
     pub(crate) fn remove(&mut self, slot: Slot) {
+        let was_here = self.is_here(slot);
         self.unmap(slot);
-        let was_warm = self.warm.remove(slot);
-        self.cold.set_place(slot, None, was_warm);
+        self.warm.remove(slot);
+        self.cold.set_place(slot, None, was_here);
         self.used.clear(slot);
     }
 
-    /// Makes the records of a mapped file warm. Must precede storing them.
-    pub(crate) fn copy_mapped(&mut self) -> Result<(), MoveError> {
-        while let Some(slot) = self.mapped.as_ref().and_then(MappedRecords::first) {
-            self.copy_if_mapped(slot)?;
+    /// Gives up the mapped file, whose records the store must have.
+    pub(crate) fn leave_mapped(&mut self) {
+        let Some(mapped) = self.mapped.take() else { return };
+        let mut next = mapped.next_from(Slot(0));
+        while let Some(slot) = next {
+            self.cold.note_copy_dropped(slot);
+            next = mapped.next_from(Slot(slot.0 + 1));
         }
-        self.mapped = None;
-        Ok(())
     }
 
     /// Makes the record of `slot` warm if it is in a mapped file. Must precede moving it.
@@ -149,20 +152,28 @@ impl Records {
         self.used.swap(a, b);
     }
 
-    /// Whether `slot` has a record, in memory or not.
+    /// Whether `slot` has a record, wherever it is.
     pub(crate) fn contains(&self, slot: Slot) -> bool {
-        let is_mapped = self.mapped.as_ref().is_some_and(|mapped| mapped.contains(slot));
-        is_mapped || self.warm.contains(slot) || self.cold.places().get(slot).is_some()
+        self.is_here(slot) || self.cold.places().get(slot).is_some()
+    }
+
+    /// Whether `slot` has a record that is warm or in a mapped file.
+    fn is_here(&self, slot: Slot) -> bool {
+        self.warm.contains(slot) || self.mapped.as_ref().is_some_and(|mapped| mapped.contains(slot))
     }
 
     /// The record of `slot`, if it is in memory.
     #[inline]
     pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
         match self.warm.record(slot) {
-            None if self.is_stored => self.cold.record(slot, self.dimensions()),
-            None => self.mapped.as_ref()?.record(slot, self.dimensions()),
+            None if self.is_stored => self.cold.record(slot, self.dimensions()).or_else(|| self.mapped_record(slot)),
+            None => self.mapped_record(slot),
             found => found,
         }
+    }
+
+    fn mapped_record(&self, slot: Slot) -> Option<Record<'_>> {
+        self.mapped.as_ref()?.record(slot, self.dimensions())
     }
 
     /// The bytes of the header and the vector of a warm record, to touch ahead of reading them.
@@ -185,7 +196,7 @@ impl Records {
         let mut plan = ReadPlan::default();
         let slots = slots.filter(|_| self.is_stored);
         for slot in slots.clone() {
-            if self.warm.contains(slot) {
+            if self.is_here(slot) {
                 self.used.note(slot);
             } else if let Some(block) = self.cold.missing(slot) {
                 plan.add(block)?;
@@ -193,7 +204,7 @@ impl Records {
         }
         // A call that needs blocks is repeated once they have been read, and counted then.
         if plan.is_empty() {
-            slots.filter(|&slot| !self.warm.contains(slot)).for_each(|slot| self.cold.count(slot));
+            slots.filter(|&slot| !self.is_here(slot)).for_each(|slot| self.cold.count(slot));
         }
         Ok(plan)
     }
@@ -203,9 +214,9 @@ impl Records {
         self.cold.missing(slot).and_then(|block| self.cold.stored(block))
     }
 
-    /// Whether the record of `slot` has no warm copy and its block is lost.
+    /// Whether the record of `slot` is only in a block, which is lost.
     pub(crate) fn is_lost(&self, slot: Slot) -> bool {
-        !self.warm.contains(slot) && self.cold.is_lost(slot)
+        !self.is_here(slot) && self.cold.is_lost(slot)
     }
 
     /// Gives a slot without a record the place of its stored record. Returns false and changes nothing if the place
@@ -218,7 +229,7 @@ impl Records {
         is_there
     }
 
-    /// Sets the place where a warm record was stored.
+    /// Sets the place where a record was stored that is warm or mapped.
     pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
         self.cold.set_place(slot, Some(place), true);
     }
@@ -228,9 +239,21 @@ impl Records {
         self.cold.places().segment(segment)
     }
 
-    /// The warm record of a slot, if it is not stored.
-    pub(crate) fn unstored(&self, slot: Slot) -> Option<Record<'_>> {
-        if self.cold.places().get(slot).is_some() { None } else { self.warm.record(slot) }
+    /// Whether a slot has a record that is not stored.
+    pub(crate) fn is_unstored(&self, slot: Slot) -> bool {
+        self.cold.places().get(slot).is_none() && self.is_here(slot)
+    }
+
+    /// The record of a slot, if it is not stored.
+    ///
+    /// # Errors
+    /// [`MoveError::Malformed`] in a mapped file.
+    pub(crate) fn unstored(&self, slot: Slot) -> Result<Option<Record<'_>>, MoveError> {
+        if !self.is_unstored(slot) {
+            return Ok(None);
+        }
+        let found = self.warm.record(slot).or_else(|| self.mapped_record(slot));
+        found.map(Some).ok_or(MoveError::Malformed(slot))
     }
 
     /// Makes the records of these blocks, which must be in memory, warm and unstored, so that they are written again.
@@ -318,7 +341,7 @@ impl Records {
                 records.warm.refresh(slot, words, position);
             } else {
                 records.warm.remove(slot);
-                records.cold.note_warm_copy_dropped(slot);
+                records.cold.note_copy_dropped(slot);
             }
         });
         self.warm.drop_slab(slab);
@@ -363,8 +386,8 @@ impl Records {
     /// Drops the slots at and above `len`, whose records are gone.
     pub(crate) fn truncate(&mut self, len: usize) {
         for at in len..self.cold.places().len() {
-            let was_warm = self.warm.contains(Slot(at as u32));
-            self.cold.set_place(Slot(at as u32), None, was_warm);
+            let was_here = self.is_here(Slot(at as u32));
+            self.cold.set_place(Slot(at as u32), None, was_here);
         }
         self.warm.truncate(len);
         self.cold.places_mut().truncate(len);

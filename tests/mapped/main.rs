@@ -6,6 +6,7 @@
 //! | `same.rs` | every call, and sequences of calls, compared with an import of the same bytes |
 //! | `file.rs` | a mapped file: not written to, locked, opened without being read |
 //! | `compact.rs` | compactions copy what they move |
+//! | `stored.rs` | an index put into a store, without its records in memory |
 //! | `hostile.rs` | bytes that were changed after they were written |
 //! | `support.rs` | indexes to export, and aligned memory for their bytes |
 #![cfg(not(target_arch = "wasm32"))]
@@ -17,4 +18,5 @@ mod hostile;
 #[path = "../support/random.rs"]
 mod random;
 mod same;
+mod stored;
 mod support;

@@ -1,9 +1,7 @@
 //! A mapped index compared with an import of the same bytes.
 
 use crate::support::{DIMENSIONS, LATER_MS, Rng, index, mapped};
-use thermocline::{
-    Error, Id, Index, MemoryStore, Metric, NewRecord, Payload, Quantization, SearchOptions, StoredIndex, block_on,
-};
+use thermocline::{Error, Id, Index, Metric, NewRecord, Payload, Quantization, SearchOptions};
 
 fn settle(index: &mut Index) {
     index.link_all().unwrap();
@@ -118,18 +116,6 @@ fn many_records_in_one_call_give_the_same_bytes() {
         };
         assert!(inserted(mapped(&bytes)) == inserted(Index::import(&bytes).unwrap()), "{quantization:?}");
     }
-}
-
-#[test]
-fn a_mapped_index_can_be_stored() {
-    let bytes = index(Metric::Cosine, Quantization::Int8, 1200).export().unwrap();
-    let store = MemoryStore::default();
-    let stored = block_on(StoredIndex::create(store.clone(), mapped(&bytes))).unwrap();
-    let stored_export = block_on(stored.export()).unwrap();
-    assert!(stored_export == bytes);
-    block_on(stored.close()).unwrap();
-    let again = block_on(StoredIndex::open(store, thermocline::OpenOptions::default())).unwrap();
-    assert!(block_on(again.export()).unwrap() == bytes);
 }
 
 #[test]

@@ -182,6 +182,14 @@ fn mapped() {
     let hits = found(&mapped);
     let searched = own_bytes() - before;
     let before = own_bytes();
+    let folder = place.with_extension("stored");
+    let store = DirectoryStore::open(&folder, StoreOptions::default()).unwrap();
+    let stored = block_on(StoredIndex::create(store, mapped)).unwrap();
+    // What the allocator keeps of what was freed is in this, too.
+    let put = own_bytes() - before;
+    drop(stored);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let before = own_bytes();
     let imported = Index::import(&std::fs::read(&place).unwrap()).unwrap();
     let copied = own_bytes() - before;
     let bytes = imported.stats().bytes;
@@ -190,11 +198,12 @@ fn mapped() {
     assert!(opened < hot / 16, "opening took {opened} of {hot}");
     // Buffers of searches, and the hits.
     assert!(searched < hot / 4, "opening and searching took {searched} of {hot}");
+    assert!(put < bytes.warm / 2, "putting {} bytes of records into a store took {put}", bytes.warm);
     assert!(hits == found(&imported));
 }
 
 #[test]
-fn a_mapped_file_is_searched_without_a_copy_of_its_codes_and_links() {
+fn a_mapped_file_is_searched_and_stored_without_a_copy() {
     let mut index = Index::new(Config { ef_construction: 10, ..Config::new(384) }).unwrap();
     for number in 0..10_000 {
         index.insert_with_id(number as u64, &vector::<384>(number), None).unwrap();

@@ -16,8 +16,9 @@ const LEAST_PIECE_BYTES: usize = (MAX_PAYLOAD_BYTES + 1 + 4 * Config::MAX_DIMENS
 
 impl Index {
     /// Makes an index in memory a stored one, whose first checkpoint is still to be written. Values that the place
-    /// holds are left over from a first checkpoint that was cut off. Values are cut into pieces of `piece_bytes`, or
-    /// longer ones where a segment or a record would be in more pieces than an opening accepts.
+    /// holds are left over from a first checkpoint that was cut off. Mapped records stay in their file until it is
+    /// written. Values are cut into pieces of `piece_bytes`, or longer ones where a segment or a record would be in
+    /// more pieces than an opening accepts.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for an index that is in a store already, since its records may be only there;
@@ -47,7 +48,6 @@ impl Index {
         };
         let found = inventory.found(&manifest, 0, 1)?;
         let journal = Journal::new(manifest, found)?;
-        self.parts.records.copy_mapped()?;
         self.parts.records.store(self.parts.slots())?;
         self.backing = Backing::Journal(journal);
         self.begin_fitting();

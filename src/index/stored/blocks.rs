@@ -93,7 +93,7 @@ impl Index {
                 continue;
             }
             for slot in self.slots_in(segment).map(|slot| Slot(slot as u32)) {
-                if self.parts.records.unstored(slot).is_some() {
+                if self.parts.records.is_unstored(slot) {
                     gathering.pending.insert(slot);
                 }
             }
@@ -109,7 +109,8 @@ impl Index {
 
     /// About how many bytes of records are not stored in one segment of slots.
     pub(in crate::index) fn unstored_in(&self, segment: usize) -> u64 {
-        let records = self.slots_in(segment).filter_map(|slot| self.parts.records.unstored(Slot(slot as u32)));
+        let records =
+            self.slots_in(segment).filter_map(|slot| self.parts.records.unstored(Slot(slot as u32)).ok().flatten());
         records.map(|record| stored_record_bytes(&record) as u64).sum()
     }
 
@@ -217,7 +218,7 @@ impl Index {
             && let Some(slot) = gathering.next()
         {
             // Skip records that were deleted or written in the meantime.
-            let Some(mut record) = self.parts.records.unstored(slot) else {
+            let Some(mut record) = self.parts.records.unstored(slot)? else {
                 gathering.take_out(slot);
                 continue;
             };

@@ -192,6 +192,7 @@ impl Index {
         let Some(Writing { ending, deleting, .. }) = self.take_writing(generation) else { return };
         if let Some(ending) = &ending {
             self.parts.records.cold.keep_below(ending.manifest.next_block);
+            self.parts.records.leave_mapped();
         }
         if let (Some(ending), Some(journal)) = (ending, self.journal_mut()) {
             journal.logs.retain(|&log| log >= ending.manifest.log);
