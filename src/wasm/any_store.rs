@@ -5,10 +5,11 @@
 //! functions, because code that lives across an await is large (size).
 
 use super::asked::Asked;
-use super::bytes::{buffer, copy_out, join, lay};
+use super::bytes::{buffer, join, lay};
 use super::indexed_db::{self, IndexedDb};
 use super::js_store::JsStore;
 use super::object::{get, items, pair, unexpected};
+use super::outgoing::{Kept, Outgoing};
 use super::pieces::{self, Pieces};
 use crate::store::{Batch, Durability, Mode, Room, Store, StoreError};
 use core::cell::RefCell;
@@ -32,6 +33,7 @@ pub struct AnyStore {
     medium: Medium,
     pieces: Pieces,
     value_bytes: usize,
+    kept: Kept,
     /// A question asked ahead of the call that will await it, and its first key, which identifies it: no other question
     /// at that time begins with the same key.
     expected: RefCell<Option<(String, Asked)>>,
@@ -61,7 +63,7 @@ impl AnyStore {
     }
 
     fn around(medium: Medium, value_bytes: usize) -> Self {
-        Self { medium, pieces: Pieces::default(), value_bytes, expected: RefCell::default() }
+        Self { medium, pieces: Pieces::default(), value_bytes, kept: Kept::default(), expected: RefCell::default() }
     }
 
     /// Adds the queries that find the pieces of a key.
@@ -107,7 +109,8 @@ impl AnyStore {
         matches!(self.medium, Medium::IndexedDb(_))
     }
 
-    /// Returns whether the kept memory is lent to the store for the values.
+    /// Returns whether memory is lent to the store: that of a [`Room`] for the values that it reads, and for those that
+    /// it writes an array that is used again.
     fn lends(&self) -> bool {
         if let Medium::Js(store) = &self.medium { store.takes_room() } else { false }
     }
@@ -186,6 +189,11 @@ impl AnyStore {
         Ok(true)
     }
 
+    /// Returns the place for copies of `total` bytes in all.
+    fn outgoing(&self, total: usize) -> Result<Outgoing, StoreError> {
+        if self.lends() { Outgoing::again(&self.kept, total) } else { Ok(Outgoing::default()) }
+    }
+
     fn write(&self, puts: &Array, deletes: &Array) -> Result<Asked, StoreError> {
         match &self.medium {
             Medium::IndexedDb(database) => database.write(puts, deletes),
@@ -205,33 +213,35 @@ impl AnyStore {
                 replaced.push(key.clone());
             }
         }
+        let mut outgoing = self.outgoing(batch.puts.iter().map(|(_, value)| value.len()).sum())?;
         // Free each value as soon as it is copied.
         for (key, value) in batch.puts {
-            puts.push(&pair(&key, &copy_out(&value)?));
+            puts.push(&pair(&key, &outgoing.copy(&value)?));
         }
-        self.write(&puts, &deletes)
+        Ok(self.write(&puts, &deletes)?.of(outgoing))
     }
 
     fn ask_append(&self, key: &str, mut bytes: &[u8]) -> Result<Asked, StoreError> {
+        let mut outgoing = self.outgoing(bytes.len())?;
         let count = self.pieces.count(key)?;
         if let Medium::Js(store) = &self.medium
             && count == 0
             && store.can_append()
         {
-            return store.call("append", &pair(key, &copy_out(bytes)?));
+            return Ok(store.call("append", &pair(key, &outgoing.copy(bytes)?))?.of(outgoing));
         }
         let puts = Array::new();
         // At least one, so that a key to which nothing is appended has a value.
         for number in count.. {
             let (piece, rest) = bytes.split_at(bytes.len().min(self.value_bytes));
-            puts.push(&pair(&pieces::name(key, number), &copy_out(piece)?));
+            puts.push(&pair(&pieces::name(key, number), &outgoing.copy(piece)?));
             self.pieces.found(key, number);
             bytes = rest;
             if bytes.is_empty() {
                 break;
             }
         }
-        self.write(&puts, &Array::new())
+        Ok(self.write(&puts, &Array::new())?.of(outgoing))
     }
 
     fn ask_names(&self, prefix: &str) -> Result<Asked, StoreError> {

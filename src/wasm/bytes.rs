@@ -70,13 +70,6 @@ impl ByteRoom for Uint8Array {
     }
 }
 
-/// Makes a copy with a buffer of its own. With a view, a store would keep the whole heap, or see it change.
-pub(super) fn copy_out(bytes: &[u8]) -> Result<JsValue, StoreError> {
-    let array = new_bytes(bytes.len()).map_err(|_| StoreError::OutOfMemory)?;
-    array.copy_from(bytes);
-    Ok(array.into())
-}
-
 /// This program's memory as JavaScript sees it.
 pub(super) fn buffer() -> Result<JsValue, StoreError> {
     get(&wasm_bindgen::memory(), "buffer")

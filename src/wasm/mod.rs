@@ -23,6 +23,7 @@
 //! | `js_store`    | calls to a store object of the caller                                  |
 //! | `asked`       | awaiting the answer of either                                          |
 //! | `object`      | checked access to properties of objects and to a store's answers       |
+//! | `outgoing`    | copies of bytes for either                                             |
 //! | `pieces`      | values that grow where nothing can be appended                         |
 //!
 //! Where threads share the memory (the target feature `atomics`) there are no stores: browsers take no bytes from it.
@@ -41,6 +42,8 @@ mod indexed_db;
 mod js_store;
 mod object;
 mod options;
+#[cfg(not(target_feature = "atomics"))]
+mod outgoing;
 #[cfg(not(target_feature = "atomics"))]
 mod pieces;
 #[cfg(not(feature = "rayon"))]

@@ -264,6 +264,41 @@ async fn bytes_are_copied_both_ways() {
     assert_eq!(read(&store, "a").await, Some(vec![3, 4, 5]));
 }
 
+/// A store of this package is done with its bytes once it has answered. It gets parts of one array, which is used
+/// again, and holds nothing meanwhile: it may outlive the records. After a failure it is left to the store.
+#[wasm_bindgen_test]
+async fn memory_for_a_store_of_this_package_is_used_again() {
+    let object = object(
+        "takesRoom: true,
+        given: [],
+        said: '',
+        async note(arrays) {
+          this.given.push(...arrays);
+          this.said += `${arrays.map((bytes) => (bytes.length > 9 ? bytes.length : bytes.join())).join(' ')}; `;
+          if (this.fails) throw new Error('no');
+        },
+        commit({ puts }) { return this.note(puts.map(([, bytes]) => bytes)); },
+        append(key, bytes) { return this.note([bytes]); },",
+    );
+    let store = all_listed(AnyStore::js(object.clone()).unwrap()).await;
+    store.commit(batch([("a", &[1, 2]), ("b", &[3])], [])).await.unwrap();
+    store.append("log", &[4, 5]).await.unwrap();
+    Reflect::set(&object, &"fails".into(), &true.into()).unwrap();
+    failed(store.commit(batch([("a", &[6])], [])).await, "no");
+    Reflect::set(&object, &"fails".into(), &false.into()).unwrap();
+    store.commit(batch([("a", &[7]), ("b", &[])], ["c"])).await.unwrap();
+    store.append("log", &[8]).await.unwrap();
+    store.commit(batch([("a", &[9; 5 << 20])], [])).await.unwrap();
+    store.append("log", &[10]).await.unwrap();
+    let seen = Function::new_with_args(
+        "object",
+        "const buffers = [...new Set(object.given.map(({ buffer }) => buffer))];
+        return `${object.said}${object.given.map(({ buffer }) => buffers.indexOf(buffer))}; ${buffers.map((buffer) => new Uint8Array(buffer).slice(0, 4))}`;",
+    );
+    let seen = seen.call1(&JsValue::NULL, &object).unwrap();
+    assert_eq!(seen.as_string().unwrap(), "1,2 3; 4,5; 6; 7 ; 8; 5242880; 10; 0,0,0,0,1,1,1,2,3; 6,0,0,0,9,9,9,9,0");
+}
+
 /// Bytes whose buffer was transferred arrive as no bytes, and nothing throws uncaught.
 #[wasm_bindgen_test]
 async fn an_object_may_give_bytes_that_are_gone() {
@@ -284,6 +319,10 @@ async fn memory_that_grows_while_it_is_read_into_loses_nothing() {
         grown: 0,
         again: 0,
         asked: new Set(),
+        async commit({ puts, deletes }) {
+          for (const [key, bytes] of puts) values.set(key, bytes.slice());
+          for (const key of deletes) values.delete(key);
+        },
         async read(keys, room) {
           let used = 0;
           if (room) this.asked.add(String(keys));

@@ -106,7 +106,7 @@ export async function destroy({ name, store, options }: Wanted, instance: () => 
 export interface Reads extends Store {
   /** Reads values, into `memory` as far as they fit. */
   read(keys: readonly string[], memory?: Uint8Array): Promise<(Uint8Array | undefined)[]>;
-  /** True when `read` uses `memory`. */
+  /** True when `read` uses `memory`, and no call that has succeeded still uses the bytes that it was given. */
   readonly takesRoom?: boolean;
 }
 
