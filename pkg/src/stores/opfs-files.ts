@@ -32,13 +32,14 @@ export class OpfsFiles {
     return new Set(handles.keys());
   }
 
-  /** Returns a file as it was when it was read first, since the last list. */
-  async get(name: string): Promise<File> {
+  /** Returns a file as it was when it was read first, since the last list; as it is now if it `mayGrow`. */
+  async get(name: string, mayGrow = false): Promise<File> {
     const before = this.#read.get(name);
-    if (before) return before;
+    if (before && !mayGrow) return before;
     const handle = this.#handles.get(name) ?? (await this.#folder!.getFileHandle(name));
     this.#handles.set(name, handle);
     const file = await handle.getFile();
+    if (mayGrow) return file;
     if (this.#read.size >= MOST_FILES) this.#read.clear();
     this.#read.set(name, file);
     return file;
@@ -71,11 +72,6 @@ export class OpfsFiles {
     this.#handles.delete(name);
     this.#read.delete(name);
     await this.#folder!.removeEntry(name);
-  }
-
-  /** Reads this file as it will be then. */
-  readAgain(name: string): void {
-    this.#read.delete(name);
   }
 
   /** Looks each file up again from here on. */

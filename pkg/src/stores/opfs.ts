@@ -161,8 +161,11 @@ class OpfsStore implements Store {
     this.#end?.();
     return step(`reading ${this.#name}`, () =>
       this.#steady(async () => {
-        const state = await this.#now();
-        return each(keys, (key) => this.#value(state, key));
+        const seen = this.#state;
+        const valuesOf = (state: State) => each(keys, (key) => this.#value(state, key));
+        // Each takes requests to the browser. If the state is another by now, the values count for nothing.
+        const [values, state] = await Promise.all([valuesOf(seen), this.#now()]);
+        return state === seen ? values : valuesOf(state);
       }),
     );
   }
@@ -298,22 +301,26 @@ class OpfsStore implements Store {
   async #value({ table, values }: State, key: string): Promise<Uint8Array | undefined> {
     const value = values.get(key);
     if (!value) return undefined;
-    if (!this.#writes) await this.#follow(value, table!.opening);
-    const parts = partsOf(value, table!.opening);
-    const files = await Promise.all(parts.map((part) => this.#part(part)));
-    const whole = files.length === 1 ? files[0]! : new Blob(files);
-    return new Uint8Array(await whole.arrayBuffer());
+    const { opening } = table!;
+    const { pieces } = value;
+    const [bytes] = await Promise.all([this.#bytes(value, opening), this.#writes || this.#follow(value, opening)]);
+    return value.pieces === pieces ? bytes : this.#bytes(value, opening);
   }
 
   /** Of a reader: finds the pieces that were appended since it looked. */
   async #follow(value: Value, opening: string): Promise<void> {
-    const named = (piece: number) => pieceName(value.file, opening, piece);
     let { pieces } = value;
-    // It may have been read before it was written.
-    if (pieces > 0) this.#files.readAgain(named(pieces));
-    while (await this.#files.has(named(pieces + 1))) pieces += 1;
+    while (await this.#files.has(pieceName(value.file, opening, pieces + 1))) pieces += 1;
     // Other reads may follow it at the same time.
     value.pieces = Math.max(value.pieces, pieces);
+  }
+
+  async #bytes(value: Value, opening: string): Promise<Uint8Array> {
+    const parts = partsOf(value, opening);
+    const read = (part: Part, at: number) => this.#part(part, value.pieces > 0 && at === parts.length - 1);
+    const files = await Promise.all(parts.map(read));
+    const whole = files.length === 1 ? files[0]! : new Blob(files);
+    return new Uint8Array(await whole.arrayBuffer());
   }
 
   /** Commits these values by writing a table of them. */
@@ -371,9 +378,9 @@ class OpfsStore implements Store {
     return `${this.#opening}.${this.#nextFile++}`;
   }
 
-  /** Returns the valid bytes of a part. */
-  async #part([name, bytes]: Part): Promise<Blob> {
-    const file = await this.#files.get(name);
+  /** Returns the valid bytes of a part. One that `mayGrow` is being written, or may be. */
+  async #part([name, bytes]: Part, mayGrow = false): Promise<Blob> {
+    const file = await this.#files.get(name, mayGrow);
     // A part of a file takes longer to read.
     return bytes === undefined ? file : file.slice(0, bytes);
   }
