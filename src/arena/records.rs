@@ -114,6 +114,17 @@ impl Records {
         self.used.clear(slot);
     }
 
+    /// Makes the records of a mapped file warm.
+    pub(crate) fn copy_mapped(&mut self) -> Result<(), MoveError> {
+        let mut next = Some(Slot(0));
+        while let Some(slot) = next.and_then(|slot| self.mapped.as_ref()?.next_from(slot)) {
+            self.copy_if_mapped(slot)?;
+            next = Some(slot);
+        }
+        self.mapped = None;
+        Ok(())
+    }
+
     /// Gives up the mapped file, whose records the store must have.
     pub(crate) fn leave_mapped(&mut self) {
         let Some(mapped) = self.mapped.take() else { return };

@@ -245,8 +245,10 @@ impl<S: Store> StoredIndex<S> {
         Self::create_with(store, index, OpenOptions::default()).await
     }
 
-    /// Puts an index into a store like [`StoredIndex::create`], with the options of an opening. `lazy` has no effect:
-    /// all records are in memory.
+    /// Puts an index into a store like [`StoredIndex::create`], with the options of an opening. All records stay in
+    /// memory as far as a budget, [`Config::max_bytes`], allows. Those of a mapped index are copied to it first, unless
+    /// there is a budget or `lazy` is set: then they go from the file to the store, block by block, and are read from
+    /// there when they are needed. They may thus take more than the memory there is.
     ///
     /// # Errors
     /// As [`StoredIndex::create`]; [`Error::ReadOnly`] for [`Mode::ReadOnly`], in the options or of the store
@@ -258,7 +260,10 @@ impl<S: Store> StoredIndex<S> {
         }
         let seed = index.config().seed;
         let config = options.config_over(Some(index.config()));
-        let index = if let Some(asked) = config { index.reopened_with(Config { seed, ..asked })? } else { index };
+        let mut index = if let Some(asked) = config { index.reopened_with(Config { seed, ..asked })? } else { index };
+        if !options.lazy && index.config().max_bytes.is_none() {
+            index.copy_mapped()?;
+        }
         let mut created = Self::around(store, index, Identity::default(), options.now_ms);
         created.clock = options.clock;
         created.created().await

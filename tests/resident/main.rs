@@ -9,7 +9,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thermocline::{
-    Config, DirectoryStore, Durability, Error, Id, Index, Payload, SearchOptions, StoreOptions, StoredIndex, block_on,
+    Config, DirectoryStore, Durability, Error, Id, Index, OpenOptions, Payload, SearchOptions, StoreOptions,
+    StoredIndex, block_on,
 };
 
 const RECORDS: usize = 10_000;
@@ -184,7 +185,8 @@ fn mapped() {
     let before = own_bytes();
     let folder = place.with_extension("stored");
     let store = DirectoryStore::open(&folder, StoreOptions::default()).unwrap();
-    let stored = block_on(StoredIndex::create(store, mapped)).unwrap();
+    let options = OpenOptions { lazy: true, ..OpenOptions::default() };
+    let stored = block_on(StoredIndex::create_with(store, mapped, options)).unwrap();
     // What the allocator keeps of what was freed is in this, too.
     let put = own_bytes() - before;
     drop(stored);

@@ -54,6 +54,11 @@ impl Index {
         Ok(())
     }
 
+    /// Copies the records of a mapped file to memory. Otherwise, once the index is in a store, they are only there.
+    pub(crate) fn copy_mapped(&mut self) -> Result<(), Error> {
+        Ok(self.parts.records.copy_mapped()?)
+    }
+
     /// Undoes [`Index::attach`] when the first checkpoint could not be written: the index is in memory only, as before.
     pub(crate) fn detach(&mut self) {
         self.backing = Backing::Memory;
