@@ -32,14 +32,14 @@ export class OpfsFiles {
     return new Set(handles.keys());
   }
 
-  /** Returns a file as it was when it was read first, since the last list; as it is now if it `mayGrow`. */
-  async get(name: string, mayGrow = false): Promise<File> {
+  /** Returns a file as it was when it was read first, since the last list; `anew`, as it is now, if it still is. */
+  async get(name: string, anew = false): Promise<File> {
     const before = this.#read.get(name);
-    if (before && !mayGrow) return before;
+    if (before && !anew) return before;
     const handle = this.#handles.get(name) ?? (await this.#folder!.getFileHandle(name));
     this.#handles.set(name, handle);
     const file = await handle.getFile();
-    if (mayGrow) return file;
+    if (anew) return file;
     if (this.#read.size >= MOST_FILES) this.#read.clear();
     this.#read.set(name, file);
     return file;

@@ -111,6 +111,14 @@ interface State {
 
 const NOTHING: State = { table: undefined, values: new Map() };
 
+/** A value that was read. */
+interface Found {
+  readonly value: Value;
+  /** How many pieces it had then. */
+  readonly pieces: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The result of a look: the valid table, and the names of all files. */
 interface Look extends State {
   readonly names: ReadonlySet<string>;
@@ -161,11 +169,12 @@ class OpfsStore implements Store {
     this.#end?.();
     return step(`reading ${this.#name}`, () =>
       this.#steady(async () => {
+        const find = (state: State) => each(keys, (key) => this.#find(state, key));
         const seen = this.#state;
-        const valuesOf = (state: State) => each(keys, (key) => this.#value(state, key));
-        // Each takes requests to the browser. If the state is another by now, the values count for nothing.
-        const [values, state] = await Promise.all([valuesOf(seen), this.#now()]);
-        return state === seen ? values : valuesOf(state);
+        // Each takes requests to the browser. Most often nothing has changed.
+        const [found, state] = await Promise.all([find(seen), this.#follow(seen, keys)]);
+        const isNewest = state === seen && found.every((one) => one?.value.pieces === one?.pieces);
+        return (isNewest ? found : await find(state)).map((one) => one?.bytes);
       }),
     );
   }
@@ -241,7 +250,8 @@ class OpfsStore implements Store {
     // beside it.
     let written = this.#state.table !== undefined || ![...names].every(isTable);
     for (const table of tables) {
-      const text = await (await this.#files.get(table.name)).text();
+      // Pieces may have been removed while the names were listed: then the table has been removed, too.
+      const text = await (await this.#files.get(table.name, true)).text();
       const values = valuesIn(text);
       if (values) {
         const counts = countsOf(names);
@@ -298,29 +308,30 @@ class OpfsStore implements Store {
     }
   }
 
-  async #value({ table, values }: State, key: string): Promise<Uint8Array | undefined> {
+  async #find({ table, values }: State, key: string): Promise<Found | undefined> {
     const value = values.get(key);
     if (!value) return undefined;
-    const { opening } = table!;
     const { pieces } = value;
-    const [bytes] = await Promise.all([this.#bytes(value, opening), this.#writes || this.#follow(value, opening)]);
-    return value.pieces === pieces ? bytes : this.#bytes(value, opening);
-  }
-
-  /** Of a reader: finds the pieces that were appended since it looked. */
-  async #follow(value: Value, opening: string): Promise<void> {
-    let { pieces } = value;
-    while (await this.#files.has(pieceName(value.file, opening, pieces + 1))) pieces += 1;
-    // Other reads may follow it at the same time.
-    value.pieces = Math.max(value.pieces, pieces);
-  }
-
-  async #bytes(value: Value, opening: string): Promise<Uint8Array> {
-    const parts = partsOf(value, opening);
-    const read = (part: Part, at: number) => this.#part(part, value.pieces > 0 && at === parts.length - 1);
-    const files = await Promise.all(parts.map(read));
+    const parts = partsOf(value, table!.opening);
+    // The last piece may still be being written.
+    const files = await Promise.all(parts.map((part, at) => this.#part(part, pieces > 0 && at === parts.length - 1)));
     const whole = files.length === 1 ? files[0]! : new Blob(files);
-    return new Uint8Array(await whole.arrayBuffer());
+    return { value, pieces, bytes: new Uint8Array(await whole.arrayBuffer()) };
+  }
+
+  /** Of a reader: finds the pieces that were appended to values of `seen`, and returns the current state. */
+  async #follow({ table, values }: State, keys: readonly string[]): Promise<State> {
+    if (this.#writes) return this.#state;
+    await each(keys, async (key) => {
+      const value = values.get(key);
+      if (!value) return;
+      let { pieces } = value;
+      while (await this.#files.has(pieceName(value.file, table!.opening, pieces + 1))) pieces += 1;
+      // Other reads may follow it at the same time.
+      value.pieces = Math.max(value.pieces, pieces);
+    });
+    // Only now: a piece that is not there may have been removed, and its table is removed before.
+    return this.#now();
   }
 
   /** Commits these values by writing a table of them. */
@@ -378,9 +389,9 @@ class OpfsStore implements Store {
     return `${this.#opening}.${this.#nextFile++}`;
   }
 
-  /** Returns the valid bytes of a part. One that `mayGrow` is being written, or may be. */
-  async #part([name, bytes]: Part, mayGrow = false): Promise<Blob> {
-    const file = await this.#files.get(name, mayGrow);
+  /** Returns the valid bytes of a part; `anew`, as they are now. */
+  async #part([name, bytes]: Part, anew = false): Promise<Blob> {
+    const file = await this.#files.get(name, anew);
     // A part of a file takes longer to read.
     return bytes === undefined ? file : file.slice(0, bytes);
   }

@@ -193,6 +193,30 @@ test("a reader that has read a piece before it was written reads it again", asyn
   await holds(reader, new Map([["log", joined(a, b)]]));
 });
 
+// The reader had looked for the table before, and took the piece for one that was never written.
+test("a reader that looks for a piece which is joined meanwhile does not miss it", async () => {
+  const folder = new LateFolder();
+  const store = await open(folder.page());
+  const appended = Array.from({ length: 33 }, (_, i) => bytes(i, 100));
+  for (const bytes of appended.slice(0, 31)) await store.append("log", bytes);
+  const real = await (await folder.page().root()).getDirectoryHandle();
+  let join;
+  const getFileHandle = async (name, options) => {
+    if (name.endsWith(".32")) await join?.();
+    return real.getFileHandle(name, options);
+  };
+  const reader = await openOpfs("reader", { mode: "readonly" }, async () => ({ getDirectoryHandle: async () => ({ ...real, getFileHandle }) }));
+  await holds(reader, new Map([["log", joined(...appended.slice(0, 31))]]));
+  await store.append("log", appended[31]);
+  join = async () => {
+    join = undefined;
+    await store.append("log", appended[32]);
+  };
+  const [found] = await reader.read(["log"]);
+  assert.equal(join, undefined);
+  assert.ok(equal(found, joined(...appended)), `${found.length} bytes`);
+});
+
 test("a table is removed before its files, so that a reader that has not seen the next one misses nothing", async () => {
   for (const count of [1, 5, 20]) {
     const folder = new LateFolder();
