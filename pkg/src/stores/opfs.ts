@@ -284,9 +284,10 @@ class OpfsStore implements Store {
    * acknowledged, the previous table is removed.
    */
   async #now(): Promise<State> {
-    const { table } = this.#state;
-    if (!this.#writes && !(table && (await this.#files.has(table.name)))) this.#state = await this.#load();
-    return this.#state;
+    const state = this.#state;
+    if (this.#writes || (state.table && (await this.#files.has(state.table.name)))) return state;
+    // Another read may have failed meanwhile and have left no state.
+    return (this.#state = await this.#load());
   }
 
   /**

@@ -217,6 +217,50 @@ test("a reader that looks for a piece which is joined meanwhile does not miss it
   assert.ok(equal(found, joined(...appended)), `${found.length} bytes`);
 });
 
+// The other read returned that there are no values.
+test("a read that fails does not take from another what that one has seen", async () => {
+  const folder = new LateFolder();
+  const store = await open(folder.page());
+  await store.commit({ puts: [["a", a], ["b", b]], deletes: [] });
+  const real = await (await folder.page().root()).getDirectoryHandle();
+  let table = Promise.resolve();
+  let isAsked = false;
+  let fails = false;
+  const fileOf = (handle) => ({
+    getFile: async () => {
+      if (!fails) return handle.getFile();
+      fails = false;
+      throw new DOMException("not now", "NotReadableError");
+    },
+  });
+  const getFileHandle = async (name) => {
+    if (name.startsWith("table.")) {
+      isAsked = true;
+      await table;
+    }
+    return fileOf(await real.getFileHandle(name));
+  };
+  async function* entries() {
+    for await (const [name, handle] of real.entries()) yield [name, fileOf(handle)];
+  }
+  const reader = await openOpfs("reader", { mode: "readonly" }, async () => ({ getDirectoryHandle: async () => ({ getFileHandle, entries }) }));
+  assert.ok(equal((await reader.read(["a"]))[0], a));
+  let isThere;
+  table = new Promise((resolve) => (isThere = resolve));
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  isAsked = false;
+  const one = reader.read(["a"]);
+  while (!isAsked) await turn();
+  fails = true;
+  const other = reader.read(["b"]);
+  while (fails) await turn();
+  await turn();
+  isThere();
+  const found = [await one, await other];
+  assert.ok(found[0][0], "it found nothing");
+  assert.ok(equal(found[0][0], a) && equal(found[1][0], b));
+});
+
 test("a table is removed before its files, so that a reader that has not seen the next one misses nothing", async () => {
   for (const count of [1, 5, 20]) {
     const folder = new LateFolder();
