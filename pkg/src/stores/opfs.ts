@@ -170,11 +170,16 @@ class OpfsStore implements Store {
     return step(`reading ${this.#name}`, () =>
       this.#steady(async () => {
         const find = (state: State) => each(keys, (key) => this.#find(state, key));
-        const seen = this.#state;
-        // Each takes requests to the browser. Most often nothing has changed.
-        const [found, state] = await Promise.all([find(seen), this.#follow(seen, keys)]);
-        const isNewest = state === seen && found.every((one) => one?.value.pieces === one?.pieces);
-        return (isNewest ? found : await find(state)).map((one) => one?.bytes);
+        for (let seen = this.#state; ; ) {
+          // Each takes requests to the browser. Most often nothing has changed.
+          const [found, state] = await Promise.all([find(seen), this.#follow(seen, keys)]);
+          if (state.table?.name === seen.table?.name) {
+            const isNewest = found.every((one) => one?.value.pieces === one?.pieces);
+            return (isNewest ? found : await find(seen)).map((one) => one?.bytes);
+          }
+          // Another read may have seen this state before the last appends.
+          seen = state;
+        }
       }),
     );
   }
